@@ -1,0 +1,3 @@
+//! a
+pub mod nemesis;
+pub mod workload;

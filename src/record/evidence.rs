@@ -1,0 +1,114 @@
+//! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
+
+use super::event::Stamped;
+use super::row::{Current, Entry, Row};
+use crate::config::nemesis::Nemesis;
+use crate::config::workload::Workload;
+use crate::plan::schedule::Step;
+use crate::schema::Schema;
+use crate::seed::Seed;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The store's format: readers accept all older ones.
+pub const FORMAT: u32 = 1;
+
+/// What is known of a run beside what happened in it. Written before the first event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The seed.
+    pub seed: Seed,
+    /// The target's name (`specimen-segments`).
+    pub target: String,
+    /// The target's version, as it reports it.
+    pub target_version: String,
+    /// `--set` and the target's own settings, ordered.
+    pub settings: BTreeMap<String, String>,
+    /// Whether time was virtual.
+    pub simulated: bool,
+    /// The replicas, in order.
+    pub roster: Vec<String>,
+    /// The number of partitions.
+    pub partitions: u32,
+    /// The workload, expanded.
+    pub workload: Workload,
+    /// The nemesis plan, expanded.
+    pub nemesis: Nemesis,
+    /// The schedule drawn from the seed.
+    pub steps: Vec<Step>,
+    /// The table as made at the target.
+    pub schema: Schema,
+    /// Optional columns left out because the target's version lacks their merge function.
+    pub left_out: Vec<String>,
+    /// Ops 1..=this are the calibration set.
+    pub calibration_ops: u64,
+    /// The floor of the threshold of frozen positions, in nanoseconds (`semantics` 7).
+    pub frozen_floor: crate::record::row::Nanos,
+    /// Wall-clock time of the run's start, RFC 3339 (simulated: a fixed day).
+    pub started: String,
+}
+
+/// A torn or corrupt place in the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// The file, relative to the run's folder.
+    pub file: String,
+    /// What is wrong, and at which byte.
+    pub detail: String,
+}
+
+/// Recorded evidence. Iterators end early at damage, which [`Recorded::damage`] then names.
+pub trait Recorded {
+    /// What is known of the run.
+    fn facts(&self) -> &Facts;
+    /// All events, in order.
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_>;
+    /// The input log of a partition, by ascending offset.
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_>;
+    /// The rows of all reads of a partition, with the read's id, by ascending offset, then read id.
+    /// Rows of unsound reads come too: the judge knows which reads count.
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_>;
+    /// The current flags of all reads of a partition, with the read's id, by ascending read id, then key.
+    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_>;
+    /// What was found torn or corrupt, in all that was read so far.
+    fn damage(&self) -> Vec<Damage>;
+}
+
+/// Evidence in memory.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// See [`Recorded::facts`].
+    pub facts: Facts,
+    /// See [`Recorded::events`].
+    pub events: Vec<Stamped>,
+    /// By partition, by offset.
+    pub log: Vec<Vec<Entry>>,
+    /// By partition; the driver sorts them by (offset, read).
+    pub rows: Vec<Vec<(u64, Row)>>,
+    /// By partition, by (read, key).
+    pub currents: Vec<Vec<(u64, Current)>>,
+}
+
+impl Recorded for Evidence {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+        Box::new(self.events.iter().map(Cow::Borrowed))
+    }
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        Box::new(self.log[partition as usize].iter().map(Cow::Borrowed))
+    }
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        Box::new(self.rows[partition as usize].iter().map(|(read, row)| (*read, Cow::Borrowed(row))))
+    }
+    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
+        Box::new(self.currents[partition as usize].iter().map(|(read, flag)| (*read, Cow::Borrowed(flag))))
+    }
+    fn damage(&self) -> Vec<Damage> {
+        Vec::new()
+    }
+}

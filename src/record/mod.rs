@@ -1,0 +1,4 @@
+//! a
+pub mod event;
+pub mod evidence;
+pub mod row;

@@ -1,0 +1,154 @@
+//! The table under test: its columns, how each one merges, and the values that go in and come out.
+//!
+//! A [`Schema`] is shared by the generator (what to write), the targets (what table to make) and the
+//! model (what to expect). It knows nothing of any system: type defaults are handed in by the target.
+
+use serde::{Deserialize, Serialize};
+
+/// How a column takes in the value of a later event. A null event value keeps what was there, always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// The event's value replaces what was there.
+    Overwrite,
+    /// The first value stays; later ones are ignored.
+    Ignore,
+    /// Longs are added, wrapping at 64 bits.
+    Increment,
+    /// Lists are concatenated in merge order.
+    Append,
+    /// Lists become a set, shown sorted and without doubles.
+    Union,
+    /// The larger long wins.
+    Max,
+    /// The smaller long wins.
+    Min,
+}
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    /// A signed 64-bit integer.
+    Long,
+    /// A string.
+    String,
+    /// A list of signed 64-bit integers.
+    LongList,
+    /// A list of strings.
+    StringList,
+}
+
+/// One value of a column. In an event `Null` means "absent: keep the previous value".
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// No value.
+    #[default]
+    Null,
+    /// A [`Type::Long`].
+    Long(i64),
+    /// A [`Type::String`].
+    String(String),
+    /// A [`Type::LongList`]; an empty list of either type reads back as this variant.
+    Longs(Vec<i64>),
+    /// A [`Type::StringList`].
+    Strings(Vec<String>),
+}
+
+/// What a column is for, apart from its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Holds data of the workload.
+    #[default]
+    Data,
+    /// The list of op ids merged into the row (`semantics` 6, mode `full`): a long list, appended.
+    Ops,
+    /// The number of ops merged into the row (mode `digest`): a long, incremented by one.
+    OpCount,
+    /// The wrapping sum of [`op_hash`] over the ops merged into the row (mode `digest`).
+    OpSum,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name, unique in the schema.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub ty: Type,
+    /// How it merges.
+    pub merge: Merge,
+    /// Whether a target whose version lacks the merge function may leave the column out.
+    #[serde(default)]
+    pub optional: bool,
+    /// What it is for.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// How a row tells which ops it was merged from (`semantics` 6). The op id of the last event is always there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provenance {
+    /// A list of op ids in each row.
+    #[default]
+    Full,
+    /// A count and a sum of hashes: constant size.
+    Digest,
+    /// Nothing.
+    None,
+}
+
+/// The table under test. Beside `columns` every row has a key (string), a comparison value (long) and
+/// the id of the op that was merged last (unsigned long, an overwrite column).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The table's name.
+    pub table: String,
+    /// Name of the key column.
+    pub key: String,
+    /// Name of the comparison column: the event with the larger or equal value wins.
+    pub comparison: String,
+    /// Name of the op id column.
+    pub op: String,
+    /// All other columns, in the order in which rows and entries hold their values.
+    pub columns: Vec<Column>,
+    /// How rows tell their ops.
+    pub provenance: Provenance,
+}
+
+impl Schema {
+    /// The position of the column with this role, if the schema has one.
+    pub fn role(&self, role: Role) -> Option<usize> {
+        self.columns.iter().position(|column| column.role == role)
+    }
+
+    /// The position of the column of this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+impl Type {
+    /// What specimen-segments and Pinot show in a raw row for a column that no event gave a value
+    /// (Pinot: `FieldSpec` default null values of dimension columns). Generators never emit these.
+    pub fn default_value(self) -> Value {
+        match self {
+            Type::Long => Value::Long(i64::MIN),
+            Type::String => Value::String("null".to_owned()),
+            Type::LongList | Type::StringList => Value::Longs(Vec::new()),
+        }
+    }
+}
+
+/// The hash of an op id that mode `digest` sums up: the finaliser of SplitMix64
+/// (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+pub fn op_hash(op: u64) -> i64 {
+    let mut z = op.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)).cast_signed()
+}
