@@ -1,0 +1,1 @@
+//! What is written is read back, also when it is torn.
