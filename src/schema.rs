@@ -3,7 +3,9 @@
 //! A [`Schema`] is shared by the generator (what to write), the targets (what table to make) and the
 //! model (what to expect). It knows nothing of any system: type defaults are handed in by the target.
 
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a column takes in the value of a later event. A null event value keeps what was there, always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ pub enum Type {
 }
 
 /// One value of a column. In an event `Null` means "absent: keep the previous value".
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// No value.
@@ -142,6 +144,72 @@ impl Type {
             Type::LongList | Type::StringList => Value::Longs(Vec::new()),
         }
     }
+}
+
+/// Written out, since a derived `untagged` would copy every value into a buffer of its own and try the
+/// variants one by one: the judge reads millions of them.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("null, a signed 64-bit integer, a string, or a list of either")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_i64<E: Error>(self, long: i64) -> Result<Value, E> {
+        Ok(Value::Long(long))
+    }
+
+    fn visit_u64<E: Error>(self, long: u64) -> Result<Value, E> {
+        match i64::try_from(long) {
+            Ok(long) => Ok(Value::Long(long)),
+            Err(_) => Err(E::custom(format_args!(
+                "{long} does not fit a signed 64-bit integer"
+            ))),
+        }
+    }
+
+    fn visit_str<E: Error>(self, string: &str) -> Result<Value, E> {
+        Ok(Value::String(string.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, string: String) -> Result<Value, E> {
+        Ok(Value::String(string))
+    }
+
+    /// The first element decides of what type the list is; an empty one is a list of longs.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        match list.next_element()? {
+            None => Ok(Value::Longs(Vec::new())),
+            Some(Value::Long(first)) => rest(first, list).map(Value::Longs),
+            Some(Value::String(first)) => rest(first, list).map(Value::Strings),
+            Some(_) => Err(A::Error::custom(
+                "a list holds integers or strings, nothing else",
+            )),
+        }
+    }
+}
+
+fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
+    first: T,
+    mut list: A,
+) -> Result<Vec<T>, A::Error> {
+    let mut all = vec![first];
+    while let Some(next) = list.next_element()? {
+        all.push(next);
+    }
+    Ok(all)
 }
 
 /// The hash of an op id that mode `digest` sums up: the finaliser of SplitMix64
