@@ -1,4 +1,13 @@
-//! a
+//! The record of a run: what happened, what was read, and the folder that it lies in.
+
+pub mod codec;
+pub mod cure;
+pub mod dump;
 pub mod event;
 pub mod evidence;
+pub mod folder;
+pub mod frame;
+pub mod latest;
+mod merge;
 pub mod row;
+pub mod store;

@@ -1,0 +1,285 @@
+//! Rows, log entries and current flags as lines of JSON with named columns.
+//!
+//! Content first, placement last, columns in the order of the schema, a column without a value left out:
+//!
+//! ```text
+//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1,"tags":["a"]},"at":{"read":17,"doc":5}}   a row
+//! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1}}                                      an entry
+//! {"off":13,"key":"k0-1","op":35,"cmp":35,"del":true,"cols":{}}                             a tombstone
+//! {"key":"k0-1","offs":[12],"at":{"read":18}}                                     flags of a current view
+//! ```
+//!
+//! A line names its read, so that it can be understood alone. Fields and columns that are not known are
+//! skipped: a later version may have written them.
+
+use super::row::{Current, Entry, Row};
+use crate::schema::{Column, Schema, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    off: u64,
+    key: &'a str,
+    op: u64,
+    cmp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    del: Option<bool>,
+    cols: Cols<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<At>,
+}
+
+/// Where a row was seen.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct At {
+    read: u64,
+    doc: u32,
+}
+
+struct Cols<'a> {
+    columns: &'a [Column],
+    values: &'a [Value],
+}
+
+impl Serialize for Cols<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let named = self.columns.iter().zip(self.values);
+        to.collect_map(
+            named
+                .filter(|(_, value)| **value != Value::Null)
+                .map(|(column, value)| (&column.name, value)),
+        )
+    }
+}
+
+/// The line of a row that came by the read of this id.
+pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 'a {
+    Line {
+        off: row.off,
+        key: &row.key,
+        op: row.op,
+        cmp: row.cmp,
+        del: None,
+        cols: Cols {
+            columns: &schema.columns,
+            values: &row.cols,
+        },
+        at: Some(At { read, doc: row.doc }),
+    }
+}
+
+/// The line of a log entry.
+pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry) -> impl Serialize + 'a {
+    Line {
+        off: entry.off,
+        key: &entry.key,
+        op: entry.op,
+        cmp: entry.cmp,
+        del: entry.tombstone.then_some(true),
+        cols: Cols {
+            columns: &schema.columns,
+            values: &entry.cols,
+        },
+        at: None,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Flags<'a> {
+    key: Cow<'a, str>,
+    offs: Cow<'a, [u64]>,
+    at: FlagsAt,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FlagsAt {
+    read: u64,
+}
+
+/// The line of a key's current flags that came by the read of this id.
+pub fn flags(read: u64, current: &Current) -> impl Serialize + '_ {
+    Flags {
+        key: Cow::Borrowed(&current.key),
+        offs: Cow::Borrowed(&current.offs),
+        at: FlagsAt { read },
+    }
+}
+
+/// A row and the id of its read.
+pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
+    let (
+        Entry {
+            off,
+            key,
+            op,
+            cmp,
+            cols,
+            ..
+        },
+        at,
+    ) = decode(schema, line)?;
+    let At { read, doc } = at.ok_or_else(|| serde_json::Error::missing_field("at"))?;
+    Ok((
+        read,
+        Row {
+            off,
+            key,
+            op,
+            cmp,
+            cols,
+            doc,
+        },
+    ))
+}
+
+/// A log entry.
+pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
+    decode(schema, line).map(|(entry, _)| entry)
+}
+
+/// A key's current flags and the id of their read.
+pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, Current)> {
+    let Flags { key, offs, at } = serde_json::from_slice(line)?;
+    Ok((
+        at.read,
+        Current {
+            key: key.into_owned(),
+            offs: offs.into_owned(),
+        },
+    ))
+}
+
+fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<At>)> {
+    let mut from = serde_json::Deserializer::from_slice(line);
+    let decoded = LineSeed(&schema.columns).deserialize(&mut from)?;
+    from.end()?;
+    Ok(decoded)
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Field {
+    Off,
+    Key,
+    Op,
+    Cmp,
+    Del,
+    Cols,
+    At,
+    #[serde(other)]
+    Unknown,
+}
+
+struct LineSeed<'a>(&'a [Column]);
+
+impl<'de> DeserializeSeed<'de> for LineSeed<'_> {
+    type Value = (Entry, Option<At>);
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for LineSeed<'_> {
+    type Value = (Entry, Option<At>);
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a row or a log entry")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut off, mut key, mut op, mut cmp, mut cols) = (None, None, None, None, None);
+        let (mut tombstone, mut at) = (false, None);
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Off => off = Some(map.next_value()?),
+                Field::Key => key = Some(map.next_value()?),
+                Field::Op => op = Some(map.next_value()?),
+                Field::Cmp => cmp = Some(map.next_value()?),
+                Field::Del => tombstone = map.next_value()?,
+                Field::Cols => cols = Some(map.next_value_seed(ColsSeed(self.0))?),
+                Field::At => at = Some(map.next_value()?),
+                Field::Unknown => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let lacks = A::Error::missing_field;
+        let entry = Entry {
+            off: off.ok_or_else(|| lacks("off"))?,
+            key: key.ok_or_else(|| lacks("key"))?,
+            op: op.ok_or_else(|| lacks("op"))?,
+            cmp: cmp.ok_or_else(|| lacks("cmp"))?,
+            tombstone,
+            cols: cols.ok_or_else(|| lacks("cols"))?,
+        };
+        Ok((entry, at))
+    }
+}
+
+/// Puts named values into the order of the schema, without a map in between.
+struct ColsSeed<'a>(&'a [Column]);
+
+impl<'de> DeserializeSeed<'de> for ColsSeed<'_> {
+    type Value = Vec<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ColsSeed<'_> {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a map from column names to values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = vec![Value::Null; self.0.len()];
+        let mut next = 0;
+        while let Some(position) = map.next_key_seed(NameSeed {
+            columns: self.0,
+            next,
+        })? {
+            match position {
+                Some(position) => {
+                    values[position] = map.next_value()?;
+                    next = position + 1;
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The position of a column by its name. Names come in the schema's order, so the search begins at `next`.
+struct NameSeed<'a> {
+    columns: &'a [Column],
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a column's name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        let count = self.columns.len();
+        Ok((self.next..count)
+            .chain(0..self.next)
+            .find(|at| self.columns[*at].name == name))
+    }
+}

@@ -1,0 +1,64 @@
+//! Evidence that lies in memory, as the folder that a run would have written.
+
+use super::event::{Event, Phase};
+use super::evidence::Evidence;
+use super::row::Nanos;
+use super::store::{Build, RunFile, RunFolder, StoreError};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Writes evidence to a folder, which must not exist. The bytes are a function of the evidence and of the
+/// build alone: time closes no frame, and no clock is asked.
+pub fn write_evidence(dir: &Path, evidence: &Evidence) -> Result<(), StoreError> {
+    let mut phases = evidence
+        .events
+        .iter()
+        .rev()
+        .filter_map(|stamped| match stamped.event {
+            Event::Phase { phase } => Some(phase),
+            _ => None,
+        });
+    let phase = phases.next().unwrap_or(Phase::SetUp);
+    let run = RunFile {
+        phase,
+        build: Build::this(),
+        wall: None,
+        facts: evidence.facts.clone(),
+    };
+    let mut folder = RunFolder::begin(dir, run)?;
+    let still = Nanos(0);
+    for (partition, entries) in (0..).zip(&evidence.log) {
+        folder.entries(still, partition, entries)?;
+    }
+    let mut rows = by_read(&evidence.rows);
+    let mut currents = by_read(&evidence.currents);
+    for stamped in &evidence.events {
+        match &stamped.event {
+            Event::Read(read) => {
+                let rows = rows.remove(&(read.before.partition, read.id));
+                folder.rows(still, read, rows.unwrap_or_default())?;
+            }
+            Event::CurrentRead(read) => {
+                let currents = currents.remove(&(read.partition, read.id));
+                folder.currents(still, read, currents.unwrap_or_default())?;
+            }
+            _ => {}
+        }
+        folder.event_at(still, stamped)?;
+    }
+    if let Some((partition, read)) = rows.into_keys().chain(currents.into_keys()).next() {
+        return Err(StoreError::Unannounced { partition, read });
+    }
+    folder.finish()
+}
+
+/// What came by each read, by (partition, read).
+fn by_read<T>(partitions: &[Vec<(u64, T)>]) -> BTreeMap<(u32, u64), Vec<&T>> {
+    let mut reads: BTreeMap<_, Vec<&T>> = BTreeMap::new();
+    for (partition, items) in (0..).zip(partitions) {
+        for (read, item) in items {
+            reads.entry((partition, *read)).or_default().push(item);
+        }
+    }
+    reads
+}

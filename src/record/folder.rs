@@ -1,0 +1,364 @@
+//! Reads a run's folder as evidence, as streams: memory does not grow with the number of rows.
+//!
+//! What cannot be read is damage, never silence: an event that announces a read makes its rows due, so that
+//! a lost file is not taken for rows that a replica lacks.
+
+use super::cure::{Cure, read_cures};
+use super::event::{Event, Stamped};
+use super::evidence::{Damage, FORMAT, Facts, Recorded};
+use super::merge::{Merge, Stored, Stream};
+use super::row::{Current, Entry, Row};
+use super::store::{Build, EVENTS, READS, RUN_FILE, RunFile, log_name};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Why a folder cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such folder.
+    #[error("no folder {dir}: name a run's folder, or `latest`")]
+    NoFolder {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// It holds nothing.
+    #[error("{dir} is empty: the run ended before it wrote anything, so run it again")]
+    Empty {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// It is something else.
+    #[error(
+        "{dir} has no {RUN_FILE}, so it is no run's folder: name one under results, or `latest`"
+    )]
+    NoRunFile {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error(
+        "{file} has format {format}, written by dissent {writer}; this is dissent {reader}, which reads \
+         formats up to {FORMAT}: use dissent {writer} or later"
+    )]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        format: u32,
+        /// The version that wrote it.
+        writer: String,
+        /// The version that reads it.
+        reader: &'static str,
+    },
+    /// It is not understood.
+    #[error(
+        "cannot understand {file}: {source}; without it nothing else in the folder can be read"
+    )]
+    Garbled {
+        /// The file.
+        file: PathBuf,
+        /// What came of it.
+        source: serde_json::Error,
+    },
+    /// The file system fails.
+    #[error("cannot read {file}: {source}")]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What came of it.
+        source: io::Error,
+    },
+}
+
+/// What must be understood of `run.json` to know whether the rest can be.
+#[derive(Deserialize)]
+struct Outline {
+    build: Build,
+    facts: FactsOutline,
+}
+
+#[derive(Deserialize)]
+struct FactsOutline {
+    format: u32,
+}
+
+/// A run's folder that is being read.
+#[derive(Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    run: RunFile,
+    damage: RefCell<Vec<Damage>>,
+    announced: OnceCell<BTreeMap<u64, Announced>>,
+}
+
+/// What an event says of a read: how many lines of it lie under `reads/`.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    partition: u32,
+    kind: Kind,
+    lines: u64,
+}
+
+/// What came by a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Rows,
+    Flags,
+}
+
+impl Folder {
+    /// Opens a run's folder. Damage in what lies in it is found when it is read.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let file = dir.join(RUN_FILE);
+        let text = fs::read(&file).map_err(|source| no_run_file(dir, source))?;
+        let garbled = |source| OpenError::Garbled {
+            file: file.clone(),
+            source,
+        };
+        let outline: Outline = serde_json::from_slice(&text).map_err(garbled)?;
+        let format = outline.facts.format;
+        if !(1..=FORMAT).contains(&format) {
+            let (writer, reader) = (outline.build.version, env!("CARGO_PKG_VERSION"));
+            return Err(OpenError::Format {
+                file,
+                format,
+                writer,
+                reader,
+            });
+        }
+        let run = serde_json::from_slice(&text).map_err(garbled)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            run,
+            damage: RefCell::default(),
+            announced: OnceCell::new(),
+        })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `run.json`.
+    pub fn run(&self) -> &RunFile {
+        &self.run
+    }
+
+    /// The cures of the run, in order.
+    pub fn cures(&self) -> Vec<Cure> {
+        let (cures, damage) = read_cures(&self.dir);
+        damage
+            .into_iter()
+            .for_each(|damage| self.damaged(&damage.file, damage.detail));
+        cures
+    }
+
+    /// Notes damage, once however often it is met.
+    pub(super) fn damaged(&self, file: &str, detail: String) {
+        let damage = Damage {
+            file: file.to_owned(),
+            detail,
+        };
+        let mut all = self.damage.borrow_mut();
+        if !all.contains(&damage) {
+            all.push(damage);
+        }
+    }
+
+    /// What the events announce, read once.
+    fn announced(&self) -> &BTreeMap<u64, Announced> {
+        if self.announced.get().is_none() {
+            self.events().for_each(drop);
+        }
+        self.announced.get_or_init(BTreeMap::new)
+    }
+
+    /// The files under `reads/` of this partition and kind, in the order of their names.
+    fn read_files(&self, partition: u32, kind: Kind) -> Vec<String> {
+        let mut files = Vec::new();
+        if let Err(error) = walk(&self.dir, READS, 2, &mut files) {
+            self.damaged(READS, format!("cannot be listed: {error}"));
+        }
+        files.retain(|file| is_of(file, partition, kind));
+        files
+    }
+
+    fn reads<'a, T: Clone + 'a>(&'a self, partition: u32, kind: Kind) -> Due<'a, T>
+    where
+        (u64, T): Stored,
+    {
+        let of_here = |read: &Announced| read.partition == partition && read.kind == kind;
+        let announced = self.announced().iter().filter(|(_, read)| of_here(read));
+        let due = announced.map(|(id, read)| (*id, (read.lines, 0))).collect();
+        let lines = Merge::new(self, self.read_files(partition, kind));
+        Due {
+            folder: self,
+            lines,
+            due,
+        }
+    }
+}
+
+fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
+    let dir = dir.to_owned();
+    if source.kind() != ErrorKind::NotFound {
+        return OpenError::Io {
+            file: dir.join(RUN_FILE),
+            source,
+        };
+    }
+    match fs::read_dir(&dir).map(|mut files| files.next().is_none()) {
+        Ok(true) => OpenError::Empty { dir },
+        Ok(false) => OpenError::NoRunFile { dir },
+        Err(_) => OpenError::NoFolder { dir },
+    }
+}
+
+/// The files `depth` folders below `at`, sorted; none if `at` is not there.
+fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
+    let listed = match fs::read_dir(dir.join(at)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
+    let names = listed.map(|found| Ok(format!("{at}/{}", found?.file_name().to_string_lossy())));
+    let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
+    names.sort();
+    if depth == 0 {
+        files.extend(names);
+        return Ok(());
+    }
+    names
+        .iter()
+        .try_for_each(|name| walk(dir, name, depth - 1, files))
+}
+
+/// Whether a file under `reads/` holds this, going by its name (see [`super::store`]).
+fn is_of(file: &str, partition: u32, kind: Kind) -> bool {
+    let name = file
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.strip_suffix(".jsonl.zst"));
+    let mut parts = name.unwrap_or_default().split('.');
+    let named = parts.next().and_then(|part| part.parse().ok());
+    let found = if parts.next() == Some("current") {
+        Kind::Flags
+    } else {
+        Kind::Rows
+    };
+    named == Some(partition) && found == kind
+}
+
+impl Recorded for Folder {
+    fn facts(&self) -> &Facts {
+        &self.run.facts
+    }
+
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+        let stream = Stream::open(self, EVENTS.to_owned());
+        Box::new(Events {
+            folder: self,
+            stream,
+            announced: BTreeMap::new(),
+        })
+    }
+
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        Box::new(Merge::new(self, vec![log_name(partition)]).map(Cow::Owned))
+    }
+
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        Box::new(self.reads(partition, Kind::Rows))
+    }
+
+    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
+        Box::new(self.reads(partition, Kind::Flags))
+    }
+
+    fn damage(&self) -> Vec<Damage> {
+        self.damage.borrow().clone()
+    }
+}
+
+/// The events; on the way the reads that they announce are noted.
+struct Events<'a> {
+    folder: &'a Folder,
+    stream: Stream<'a, Stamped>,
+    announced: BTreeMap<u64, Announced>,
+}
+
+impl<'a> Iterator for Events<'a> {
+    type Item = Cow<'a, Stamped>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(stamped) = self.stream.next() else {
+            let _already = self
+                .folder
+                .announced
+                .set(std::mem::take(&mut self.announced));
+            return None;
+        };
+        let read = match &stamped.event {
+            Event::Read(read) => Some((read.id, read.before.partition, Kind::Rows, read.rows)),
+            Event::CurrentRead(read) => Some((read.id, read.partition, Kind::Flags, read.keys)),
+            _ => None,
+        };
+        if let Some((id, partition, kind, lines)) = read {
+            self.announced.insert(
+                id,
+                Announced {
+                    partition,
+                    kind,
+                    lines,
+                },
+            );
+        }
+        Some(Cow::Owned(stamped))
+    }
+}
+
+/// The lines that came by reads, held against the number that was announced.
+struct Due<'a, T>
+where
+    (u64, T): Stored,
+{
+    folder: &'a Folder,
+    lines: Merge<'a, (u64, T)>,
+    /// By read, the lines announced and the lines found so far.
+    due: BTreeMap<u64, (u64, u64)>,
+}
+
+impl<'a, T: Clone + 'a> Iterator for Due<'a, T>
+where
+    (u64, T): Stored,
+{
+    type Item = (u64, Cow<'a, T>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        for (read, item) in self.lines.by_ref() {
+            match self.due.get_mut(&read) {
+                Some((_, found)) => {
+                    *found += 1;
+                    return Some((read, Cow::Owned(item)));
+                }
+                None => self.folder.damaged(
+                    READS,
+                    format!("read {read} lies here, but no event announces it"),
+                ),
+            }
+        }
+        for (read, (announced, found)) in std::mem::take(&mut self.due) {
+            if announced != found {
+                let detail =
+                    format!("read {read}: {announced} lines were announced, {found} lie here");
+                self.folder.damaged(READS, detail);
+            }
+        }
+        None
+    }
+}

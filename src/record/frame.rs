@@ -1,0 +1,321 @@
+//! Files of lines in independent zstd frames: what is on disk survives kill -9 up to the last closed frame.
+//!
+//! A frame holds whole lines, declares its size and carries a checksum of its content (RFC 8878). An ended
+//! file closes with a skippable frame that counts its lines, so that a cut between two frames shows too:
+//!
+//! ```text
+//! the log's file held three frames; the run was killed after the first was written
+//! the events say that op 900 was acknowledged at offset 900
+//! the file reads cleanly to offset 499
+//! without the count, op 900 would be called a lost acknowledgement
+//! ```
+//!
+//! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
+
+use super::row::Nanos;
+use serde::Serialize;
+use std::io::{self, ErrorKind, Read, Write};
+use zstd::bulk::Compressor;
+use zstd::stream::raw::{CParameter, DParameter, Decoder, Operation};
+use zstd::zstd_safe;
+
+/// A frame is closed when it holds this many plain bytes ..
+pub const FRAME_BYTES: usize = 1 << 20;
+/// .. or when its first line is this old.
+pub const FRAME_AGE: Nanos = Nanos(250_000_000);
+/// The longest line, with its end, in bytes.
+pub const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// The largest frame that a writer can make: one byte short of closing, then the longest line.
+const FRAME_BYTES_MAX: usize = FRAME_BYTES + LINE_BYTES_MAX;
+/// The window that [`FRAME_BYTES_MAX`] needs, as a power of two.
+const WINDOW_LOG_MAX: u32 = 25;
+/// The level that zstd itself takes.
+const LEVEL: i32 = 3;
+
+const FRAME_MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
+/// The bit of a frame's fifth byte that says that a checksum follows the content.
+const CHECKSUM_FLAG: u8 = 1 << 2;
+const HEADER_BYTES_MAX: usize = 18;
+
+const END_MAGIC: [u8; 4] = 0x184d_2a50_u32.to_le_bytes();
+const END_BYTES: usize = 16;
+const READ_BYTES: usize = 64 << 10;
+
+/// Writes lines; each closed frame goes out in one write.
+#[must_use = "lines of the open frame are on disk only after `finish`"]
+pub struct FrameWriter<W> {
+    to: W,
+    packer: Compressor<'static>,
+    open: Vec<u8>,
+    opened: Nanos,
+    lines: u64,
+}
+
+impl<W: Write> FrameWriter<W> {
+    /// A writer at the start of an empty file.
+    pub fn new(to: W) -> io::Result<Self> {
+        let mut packer = Compressor::new(LEVEL)?;
+        packer.set_parameter(CParameter::ChecksumFlag(true))?;
+        packer.set_parameter(CParameter::ContentSizeFlag(true))?;
+        Ok(Self {
+            to,
+            packer,
+            open: Vec::new(),
+            opened: Nanos(0),
+            lines: 0,
+        })
+    }
+
+    /// Adds one line of JSON, and closes the frame if it is now full or old.
+    pub fn line(&mut self, now: Nanos, line: &impl Serialize) -> io::Result<()> {
+        let start = self.open.len();
+        if start == 0 {
+            self.opened = now;
+        }
+        let written = serde_json::to_writer(&mut self.open, line);
+        self.open.push(b'\n');
+        let bytes = self.open.len() - start;
+        if written.is_err() || bytes > LINE_BYTES_MAX {
+            self.open.truncate(start);
+            written?;
+            let what = format!("a line of {bytes} bytes is longer than {LINE_BYTES_MAX}");
+            return Err(io::Error::new(ErrorKind::InvalidInput, what));
+        }
+        self.lines += 1;
+        if self.open.len() >= FRAME_BYTES {
+            return self.flush();
+        }
+        self.tick(now)
+    }
+
+    /// Closes the frame if its first line is old enough.
+    pub fn tick(&mut self, now: Nanos) -> io::Result<()> {
+        if now.0.saturating_sub(self.opened.0) >= FRAME_AGE.0 {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Closes the frame, however young, if it holds anything.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let packed = self.packer.compress(&self.open)?;
+        self.open.clear();
+        self.to.write_all(&packed)
+    }
+
+    /// Closes the last frame and ends the file.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.flush()?;
+        self.to.write_all(&end_mark(self.lines))?;
+        Ok(self.to)
+    }
+}
+
+fn end_mark(lines: u64) -> [u8; END_BYTES] {
+    let mut mark = [0; END_BYTES];
+    mark[..4].copy_from_slice(&END_MAGIC);
+    mark[4..8].copy_from_slice(&8_u32.to_le_bytes());
+    mark[8..].copy_from_slice(&lines.to_le_bytes());
+    mark
+}
+
+/// Why a file could not be read on, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("frame at byte {byte}: {flaw}")]
+pub struct Broken {
+    /// Where the frame begins that could not be read.
+    pub byte: u64,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Flaw {
+    /// Bytes are missing at its end.
+    #[error("torn: the file ends inside it")]
+    Torn,
+    /// The file ends after a whole frame, but was not ended.
+    #[error("absent: the file was not ended, so its writer was stopped or its tail is lost")]
+    NotEnded,
+    /// Something else than a frame.
+    #[error("garbage: no frame begins here")]
+    Garbage,
+    /// A frame that nothing can vouch for.
+    #[error("it carries no checksum")]
+    NoChecksum,
+    /// A frame that no writer of ours makes.
+    #[error("it declares {declared:?} plain bytes, more than {FRAME_BYTES_MAX} or none")]
+    Size {
+        /// The plain bytes that it declares.
+        declared: Option<u64>,
+    },
+    /// zstd refuses it: a wrong checksum among other things.
+    #[error("corrupt: {0}")]
+    Corrupt(String),
+    /// Its last line is not whole.
+    #[error("it ends inside a line")]
+    PartLine,
+    /// The mark at the end does not fit what came before it.
+    #[error(
+        "the mark of the file's end does not fit the {lines} lines before it, or is not the end"
+    )]
+    WrongEnd {
+        /// The lines that were read.
+        lines: u64,
+    },
+    /// The file system fails.
+    #[error("unreadable: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads lines, and stops for good at the first flaw. Memory is bounded whatever the file holds.
+pub struct FrameReader<R> {
+    from: R,
+    input: Vec<u8>,
+    used: usize,
+    frame_at: u64,
+    unpacker: Decoder<'static>,
+    plain: Vec<u8>,
+    taken: usize,
+    lines: u64,
+    ended: bool,
+}
+
+impl<R: Read> FrameReader<R> {
+    /// A reader at the start of a file.
+    pub fn new(from: R) -> io::Result<Self> {
+        let mut unpacker = Decoder::new()?;
+        unpacker.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+        Ok(Self {
+            from,
+            input: Vec::new(),
+            used: 0,
+            frame_at: 0,
+            unpacker,
+            plain: Vec::new(),
+            taken: 0,
+            lines: 0,
+            ended: false,
+        })
+    }
+
+    /// The number of lines handed out so far: that of the last line, counted from 1.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// The next line without its end; `None` after the last line, and after a flaw.
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, Broken> {
+        if self.taken == self.plain.len() && !self.ended {
+            let byte = self.frame_at;
+            if let Err(flaw) = self.next_frame() {
+                self.ended = true;
+                self.plain.clear();
+                self.taken = 0;
+                return Err(Broken { byte, flaw });
+            }
+        }
+        let rest = &self.plain[self.taken..];
+        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+            return Ok(None);
+        };
+        self.taken += length + 1;
+        self.lines += 1;
+        Ok(Some(&rest[..length]))
+    }
+
+    /// Unpacks the next frame whole, so that no line is handed out before its checksum was seen.
+    fn next_frame(&mut self) -> Result<(), Flaw> {
+        self.plain.clear();
+        self.taken = 0;
+        let lines = self.lines;
+        let head = self.fill(HEADER_BYTES_MAX)?;
+        if head.starts_with(&END_MAGIC) {
+            return match head.len() {
+                ..END_BYTES => Err(Flaw::Torn),
+                END_BYTES if *head == end_mark(lines) => {
+                    self.ended = true;
+                    Ok(())
+                }
+                _ => Err(Flaw::WrongEnd { lines }),
+            };
+        }
+        let size = declared_size(head)?;
+        self.plain.resize(size, 0);
+        self.unpack()?;
+        if self.plain.last() == Some(&b'\n') {
+            Ok(())
+        } else {
+            Err(Flaw::PartLine)
+        }
+    }
+
+    /// Unpacks one frame into `plain`, which has its declared size.
+    fn unpack(&mut self) -> Result<(), Flaw> {
+        let mut filled = 0;
+        loop {
+            let input = &self.input[self.used..];
+            let status = self
+                .unpacker
+                .run_on_buffers(input, &mut self.plain[filled..]);
+            let status = status.map_err(|error| Flaw::Corrupt(error.to_string()))?;
+            self.used += status.bytes_read;
+            self.frame_at += status.bytes_read as u64;
+            filled += status.bytes_written;
+            if status.remaining == 0 {
+                break;
+            }
+            if status.bytes_read == 0 && status.bytes_written == 0 && self.used < self.input.len() {
+                return Err(Flaw::Corrupt("longer than it declares".to_owned()));
+            }
+            if self.fill(1)?.is_empty() {
+                return Err(Flaw::Torn);
+            }
+        }
+        if filled == self.plain.len() {
+            Ok(())
+        } else {
+            Err(Flaw::Corrupt("shorter than it declares".to_owned()))
+        }
+    }
+
+    /// Reads until at least `wanted` bytes wait, or the file ends; gives those that wait.
+    fn fill(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        while self.input.len() - self.used < wanted {
+            self.input.drain(..self.used);
+            self.used = 0;
+            let room = (READ_BYTES - self.input.len()) as u64;
+            if self.from.by_ref().take(room).read_to_end(&mut self.input)? == 0 {
+                break;
+            }
+        }
+        Ok(&self.input[self.used..])
+    }
+}
+
+/// The plain bytes that a frame declares, once its header was found to be one of ours.
+fn declared_size(head: &[u8]) -> Result<usize, Flaw> {
+    if head.is_empty() {
+        return Err(Flaw::NotEnded);
+    }
+    if head.len() <= FRAME_MAGIC.len() {
+        return Err(Flaw::Torn);
+    }
+    if !head.starts_with(&FRAME_MAGIC) {
+        return Err(Flaw::Garbage);
+    }
+    if head[FRAME_MAGIC.len()] & CHECKSUM_FLAG == 0 {
+        return Err(Flaw::NoChecksum);
+    }
+    match zstd_safe::get_frame_content_size(head) {
+        Ok(Some(size @ 1..)) if size <= FRAME_BYTES_MAX as u64 => Ok(size as usize),
+        Ok(declared) => Err(Flaw::Size { declared }),
+        Err(_) => Err(Flaw::Torn),
+    }
+}

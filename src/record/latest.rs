@@ -1,0 +1,90 @@
+//! The marker of the newest run: `results/latest`, a relative symlink, or a file where links fail.
+
+use super::store::{StoreError, failed};
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// The word that stands for the newest run, and the marker's name.
+pub const LATEST: &str = "latest";
+
+/// Why a run's folder was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Nothing has run.
+    #[error(
+        "no run in {results} yet: `dissent run` makes one, or name a run's folder, or --results"
+    )]
+    NoRuns {
+        /// The folder of all runs.
+        results: PathBuf,
+    },
+    /// The marker names something else than a folder beside it.
+    #[error("{marker} names `{run}`, which is no folder beside it: name the run's folder instead")]
+    Dangling {
+        /// The marker.
+        marker: PathBuf,
+        /// What it names.
+        run: String,
+    },
+    /// A path that is none.
+    #[error("no run's folder at {run}, nor under {results}: name a folder, or `latest`")]
+    NoSuchRun {
+        /// As given.
+        run: PathBuf,
+        /// The folder of all runs.
+        results: PathBuf,
+    },
+}
+
+/// Makes `latest` name this run, in one step.
+pub fn mark_latest(results: &Path, run: &str) -> Result<(), StoreError> {
+    let marker = results.join(LATEST);
+    let draft = results.join(format!(".{LATEST}-{run}"));
+    let made = point(&draft, run).and_then(|()| fs::rename(&draft, &marker));
+    made.map_err(failed("mark the run in", &marker))
+}
+
+fn point(marker: &Path, run: &str) -> io::Result<()> {
+    #[cfg(unix)]
+    if std::os::unix::fs::symlink(run, marker).is_ok() {
+        return Ok(());
+    }
+    fs::write(marker, run)
+}
+
+/// The folder of a run: `latest`, a path, or the name of a folder under `results`.
+pub fn resolve(results: &Path, run: &str) -> Result<PathBuf, ResolveError> {
+    if run == LATEST {
+        return resolve_latest(results);
+    }
+    let places = [PathBuf::from(run), results.join(run)];
+    let found = places.into_iter().find(|place| place.is_dir());
+    found.ok_or_else(|| ResolveError::NoSuchRun {
+        run: run.into(),
+        results: results.to_owned(),
+    })
+}
+
+fn resolve_latest(results: &Path) -> Result<PathBuf, ResolveError> {
+    let marker = results.join(LATEST);
+    let named = fs::read_link(&marker).or_else(|_| fs::read_to_string(&marker).map(PathBuf::from));
+    let Ok(named) = named else {
+        return Err(ResolveError::NoRuns {
+            results: results.to_owned(),
+        });
+    };
+    let dir = results.join(&named);
+    let mut parts = named.components();
+    let beside = matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    );
+    if beside && dir.is_dir() {
+        return Ok(dir);
+    }
+    Err(ResolveError::Dangling {
+        marker,
+        run: named.display().to_string(),
+    })
+}

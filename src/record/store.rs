@@ -1,0 +1,460 @@
+//! Writes a run's folder: everything that happened, on disk before it is judged.
+//!
+//! ```text
+//! run.json                                        facts, build, wall clock, the phase reached
+//! schedule.jsonl  cures.jsonl                     a line a step; a line a cure, synced
+//! events.jsonl.zst  log/<partition>.jsonl.zst     see `frame`
+//! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)
+//! reads/<capture>/<replica>/<partition>.current.jsonl.zst    current flags, by (read, key)
+//! ```
+//!
+//! A file under `reads/` is one ascending run, so that a reader merges files as streams. What would break
+//! the order (a copy that is read again in the same capture) goes on in `<partition>.2.jsonl.zst`.
+
+use super::codec;
+use super::cure::{CURES, Cure};
+use super::event::{Event, Phase, Stamped};
+use super::evidence::Facts;
+use super::frame::FrameWriter;
+use super::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
+use crate::schema::Schema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The file of facts.
+pub const RUN_FILE: &str = "run.json";
+/// The file of the steps drawn.
+pub const SCHEDULE: &str = "schedule.jsonl";
+/// The file of events.
+pub const EVENTS: &str = "events.jsonl.zst";
+/// The folder of rows and current flags.
+pub const READS: &str = "reads";
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// The last phase that began.
+    pub phase: Phase,
+    /// What wrote it.
+    pub build: Build,
+    /// What the clock on the wall said; nothing where the folder is a function of the evidence alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<Wall>,
+    /// What is known of the run.
+    pub facts: Facts,
+}
+
+/// The tool that wrote a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// Its version.
+    pub version: String,
+}
+
+impl Build {
+    /// This one.
+    pub(super) fn this() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// The clock on the wall.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wall {
+    /// When the run began, RFC 3339.
+    pub started: String,
+}
+
+/// Why a run's folder could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full.
+    #[error("no space left for {file}: free some, or choose another disk with --results")]
+    Full {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The folder is there.
+    #[error(
+        "{dir} exists already, and a run is never written over another: move it away, or choose another --results"
+    )]
+    Exists {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Anything else that the file system says.
+    #[error("cannot {action} {file}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What came of it.
+        source: io::Error,
+    },
+    /// Rows or flags in the evidence have no event that tells where they came from.
+    #[error("read {read} of partition {partition} has rows or flags, but no event announces it")]
+    Unannounced {
+        /// The partition.
+        partition: u32,
+        /// The read's id.
+        read: u64,
+    },
+}
+
+/// What to do with a failed operation on a file.
+pub(super) fn failed<'a>(
+    action: &'static str,
+    file: &'a Path,
+) -> impl FnOnce(io::Error) -> StoreError + 'a {
+    move |source| match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full {
+            file: file.to_owned(),
+        },
+        _ => StoreError::Io {
+            action,
+            file: file.to_owned(),
+            source,
+        },
+    }
+}
+
+/// A name from outside as a name of a file: other bytes than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
+/// dot that comes first. Two names never become one.
+pub fn path_name(name: &str) -> String {
+    let mut plain = String::new();
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => plain.push(char::from(byte)),
+            b'.' if at > 0 => plain.push('.'),
+            _ => plain.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if plain.is_empty() {
+        "%".to_owned()
+    } else {
+        plain
+    }
+}
+
+/// Puts a file in place of another in one step, so that a reader sees the old one or the new one.
+pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".tmp");
+    let draft = PathBuf::from(draft);
+    let mut to = File::create(&draft).map_err(failed("create", &draft))?;
+    to.write_all(bytes)
+        .and_then(|()| to.sync_all())
+        .map_err(failed("write", &draft))?;
+    fs::rename(&draft, file).map_err(failed("put in place", file))
+}
+
+/// A file of frames and its name, for errors.
+struct Lines {
+    file: PathBuf,
+    frames: FrameWriter<File>,
+}
+
+impl Lines {
+    fn create(file: PathBuf) -> Result<Self, StoreError> {
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent).map_err(failed("create", parent))?;
+        }
+        let frames = File::create_new(&file)
+            .and_then(FrameWriter::new)
+            .map_err(failed("create", &file))?;
+        Ok(Self { file, frames })
+    }
+
+    fn line(&mut self, now: Nanos, line: &impl Serialize) -> Result<(), StoreError> {
+        self.frames
+            .line(now, line)
+            .map_err(failed("write", &self.file))
+    }
+
+    fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
+        self.frames.tick(now).map_err(failed("write", &self.file))
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.frames.flush().map_err(failed("write", &self.file))
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        self.frames
+            .finish()
+            .map(drop)
+            .map_err(failed("end", &self.file))
+    }
+}
+
+/// What a file under `reads/` holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Rows,
+    Flags,
+}
+
+/// Which file under `reads/`, but for the number that keeps it ascending.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    capture: u32,
+    replica: String,
+    partition: u32,
+    kind: Kind,
+}
+
+/// A file under `reads/` that is being written.
+struct Run {
+    lines: Lines,
+    /// The first is 1.
+    number: u32,
+    /// What it is ordered by, of its last read: the last offset of rows, the id of flags.
+    until: u64,
+}
+
+/// A run's folder that is being written.
+#[must_use = "the folder is whole only after `finish`"]
+pub struct RunFolder {
+    dir: PathBuf,
+    run: RunFile,
+    events: Lines,
+    logs: Vec<Lines>,
+    cures: File,
+    reads: BTreeMap<Place, Run>,
+}
+
+impl RunFolder {
+    /// Makes the folder, which must not exist, and writes down what is known before the first event.
+    pub fn create(dir: &Path, facts: Facts, wall: Option<Wall>) -> Result<Self, StoreError> {
+        let (phase, build) = (Phase::SetUp, Build::this());
+        Self::begin(
+            dir,
+            RunFile {
+                phase,
+                build,
+                wall,
+                facts,
+            },
+        )
+    }
+
+    pub(super) fn begin(dir: &Path, run: RunFile) -> Result<Self, StoreError> {
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).map_err(failed("create", parent))?;
+        }
+        fs::create_dir(dir).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Exists {
+                dir: dir.to_owned(),
+            },
+            _ => failed("create", dir)(error),
+        })?;
+        write_schedule(&dir.join(SCHEDULE), &run.facts)?;
+        let file = dir.join(CURES);
+        let cures = File::create_new(&file).map_err(failed("create", &file))?;
+        let log = |partition| Lines::create(dir.join(log_name(partition)));
+        let folder = Self {
+            dir: dir.to_owned(),
+            events: Lines::create(dir.join(EVENTS))?,
+            logs: (0..run.facts.partitions)
+                .map(log)
+                .collect::<Result<_, _>>()?,
+            cures,
+            reads: BTreeMap::new(),
+            run,
+        };
+        folder.write_run_file()?;
+        Ok(folder)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes an event down. A phase is noted in `run.json` too; the end of a capture ends its files.
+    /// Rows are to be handed in before the event that announces them: then an announced row is on disk.
+    pub fn event(&mut self, event: &Stamped) -> Result<(), StoreError> {
+        if let Event::Phase { phase } = event.event {
+            self.run.phase = phase;
+            self.write_run_file()?;
+        }
+        self.event_at(event.t, event)
+    }
+
+    /// As `event`, but for a record whose last phase is in `run.json` already.
+    pub(super) fn event_at(&mut self, now: Nanos, event: &Stamped) -> Result<(), StoreError> {
+        if let Event::CaptureEnd { .. } = event.event {
+            self.end_reads()?;
+        }
+        self.events.line(now, event)
+    }
+
+    /// Writes a cure down, and returns when it is on the disk itself: only then may its fault begin.
+    pub fn cure(&mut self, cure: &Cure) -> Result<(), StoreError> {
+        let line = json_line(cure);
+        let synced = line
+            .and_then(|line| self.cures.write_all(&line))
+            .and_then(|()| self.cures.sync_all());
+        synced.map_err(failed("write", &self.dir.join(CURES)))
+    }
+
+    /// Writes entries of a partition's log down, which follow those of the call before.
+    pub fn entries(
+        &mut self,
+        now: Nanos,
+        partition: u32,
+        entries: &[Entry],
+    ) -> Result<(), StoreError> {
+        let lines = &mut self.logs[partition as usize];
+        entries
+            .iter()
+            .try_for_each(|entry| lines.line(now, &codec::entry(&self.run.facts.schema, entry)))
+    }
+
+    /// Writes the rows of a read down, in whatever order they came.
+    pub fn rows<'a>(
+        &mut self,
+        now: Nanos,
+        read: &Read,
+        rows: impl IntoIterator<Item = &'a Row>,
+    ) -> Result<(), StoreError> {
+        let mut rows: Vec<&Row> = rows.into_iter().collect();
+        rows.sort_by_key(|row| row.off);
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(());
+        };
+        let partition = read.before.partition;
+        let place = Place {
+            capture: read.capture,
+            replica: read.replica.clone(),
+            partition,
+            kind: Kind::Rows,
+        };
+        let lines = run_at(&self.dir, &mut self.reads, place, first.off, last.off)?;
+        let schema: &Schema = &self.run.facts.schema;
+        rows.into_iter()
+            .try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
+        lines.flush()
+    }
+
+    /// Writes the current flags of a read down, in whatever order they came.
+    pub fn currents<'a>(
+        &mut self,
+        now: Nanos,
+        read: &CurrentRead,
+        currents: impl IntoIterator<Item = &'a Current>,
+    ) -> Result<(), StoreError> {
+        let mut currents: Vec<&Current> = currents.into_iter().collect();
+        currents.sort_by_key(|current| &current.key);
+        if currents.is_empty() {
+            return Ok(());
+        }
+        let partition = read.partition;
+        let place = Place {
+            capture: read.capture,
+            replica: read.replica.clone(),
+            partition,
+            kind: Kind::Flags,
+        };
+        let lines = run_at(&self.dir, &mut self.reads, place, read.id, read.id)?;
+        currents
+            .into_iter()
+            .try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
+        lines.flush()
+    }
+
+    /// Closes the frames that are old enough.
+    pub fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
+        self.events.tick(now)?;
+        self.logs.iter_mut().try_for_each(|lines| lines.tick(now))
+    }
+
+    /// Ends every file.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        self.end_reads()?;
+        self.logs.into_iter().try_for_each(Lines::finish)?;
+        self.events.finish()
+    }
+
+    fn end_reads(&mut self) -> Result<(), StoreError> {
+        std::mem::take(&mut self.reads)
+            .into_values()
+            .try_for_each(|run| run.lines.finish())
+    }
+
+    fn write_run_file(&self) -> Result<(), StoreError> {
+        let file = self.dir.join(RUN_FILE);
+        let text = serde_json::to_vec_pretty(&self.run)
+            .map_err(|error| failed("write", &file)(error.into()))?;
+        replace_file(&file, &text)
+    }
+}
+
+/// The name of a partition's log.
+pub(super) fn log_name(partition: u32) -> String {
+    format!("log/{partition}.jsonl.zst")
+}
+
+/// The file in which a read that reaches from `first` to `last` goes on in ascending order.
+fn run_at<'a>(
+    dir: &Path,
+    reads: &'a mut BTreeMap<Place, Run>,
+    place: Place,
+    first: u64,
+    last: u64,
+) -> Result<&'a mut Lines, StoreError> {
+    let run = match reads.remove(&place) {
+        Some(run) if run.until < first => Run { until: last, ..run },
+        old => {
+            let number = old.as_ref().map_or(1, |run| run.number + 1);
+            old.map_or(Ok(()), |run| run.lines.finish())?;
+            Run {
+                lines: Lines::create(dir.join(read_name(&place, number)))?,
+                number,
+                until: last,
+            }
+        }
+    };
+    Ok(&mut reads.entry(place).or_insert(run).lines)
+}
+
+fn read_name(place: &Place, number: u32) -> String {
+    let Place {
+        capture,
+        replica,
+        partition,
+        kind,
+    } = place;
+    let kind = match kind {
+        Kind::Rows => "",
+        Kind::Flags => ".current",
+    };
+    let number = if number > 1 {
+        format!(".{number}")
+    } else {
+        String::new()
+    };
+    format!(
+        "{READS}/{capture:04}/{}/{partition}{kind}{number}.jsonl.zst",
+        path_name(replica)
+    )
+}
+
+fn write_schedule(file: &Path, facts: &Facts) -> Result<(), StoreError> {
+    let lines: io::Result<Vec<Vec<u8>>> = facts.steps.iter().map(json_line).collect();
+    lines
+        .and_then(|lines| fs::write(file, lines.concat()))
+        .map_err(failed("write", file))
+}
+
+fn json_line(line: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(text)
+}
