@@ -1,7 +1,13 @@
-//! A nemesis plan: WHAT goes wrong, when, to whom. One TOML file each, under `nemesis/`.
+//! A nemesis plan: WHAT goes wrong, when, to whom. One TOML file each, under `nemesis/`; stored in
+//! `run.json` too.
 
+use super::catalogue::{Embedded, NEMESES};
+use super::error::{Wrong, advise};
+use super::settings::{choice, number, time};
+use super::{Document, duration};
 use crate::check::verdict::CheckName;
 use crate::plan::schedule::{Condition, FaultKind, StepId};
+use crate::record::row::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// Who is hit.
@@ -10,13 +16,13 @@ use serde::{Deserialize, Serialize};
 pub enum Select {
     /// One replica (and one partition), drawn from the seed.
     One,
-    /// The same as another step's.
+    /// The same as an earlier step's.
     SameAs(StepId),
 }
 
 /// A step as a plan declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StepSpec {
     /// Its name.
     pub id: StepId,
@@ -45,7 +51,7 @@ pub enum Ending {
 
 /// A nemesis file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Nemesis {
     /// Its name: the file's stem.
     #[serde(default)]
@@ -56,8 +62,8 @@ pub struct Nemesis {
     #[serde(default)]
     pub boundaries_after_first_step: Option<u32>,
     /// The load goes on for this long after the last step's cure.
-    #[serde(default)]
-    pub tail_ms: u64,
+    #[serde(default, with = "duration")]
+    pub tail: Nanos,
     /// The ending.
     #[serde(default)]
     pub ending: Ending,
@@ -71,4 +77,97 @@ pub struct Nemesis {
     /// The steps.
     #[serde(default, rename = "step")]
     pub steps: Vec<StepSpec>,
+}
+
+impl Document for Nemesis {
+    const KIND: &'static str = "nemesis plan";
+    const FOLDER: &'static str = "nemesis";
+    const CATALOGUE: &'static [Embedded] = NEMESES;
+    const SETTINGS: &'static [&'static str] = &["ending", "tail", "min-exposure"];
+
+    fn name(&mut self) -> &mut String {
+        &mut self.name
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "ending" => self.ending = choice(value)?,
+            "tail" => self.tail = time(value)?,
+            "min-exposure" => self.min_exposure = number(value)?,
+            _ => return Err("not a setting of a nemesis plan".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        for (at, step) in self.steps.iter().enumerate() {
+            step.check(at, &self.steps[..at])?;
+        }
+        let held = self.steps.iter().any(|step| matches!(step.fault, FaultKind::HoldMessage(_)));
+        Wrong::unless(
+            held || self.ending == Ending::Uncommitted,
+            "ending",
+            "no step holds a segment, so there is none to end",
+            "leave the ending out, or add a step with the fault `hold-message`",
+        )?;
+        Wrong::unless(
+            held || self.min_exposure == 0,
+            "min-exposure",
+            "no step holds a segment, so no key is ever carried across a boundary under a hold",
+            "leave it out, or every run of this plan is inconclusive",
+        )?;
+        Wrong::unless(
+            !self.steps.is_empty() || self.boundaries_after_first_step.is_none(),
+            "boundaries-after-first-step",
+            "there is no first step",
+            "leave it out, or add a step",
+        )
+    }
+}
+
+impl StepSpec {
+    fn check(&self, at: usize, earlier: &[StepSpec]) -> Result<(), Wrong> {
+        let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
+        let place = |field: &str| format!("step.{at}.{field}");
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+        Wrong::unless(
+            !self.id.is_empty() && self.id.chars().all(plain),
+            &place("id"),
+            &format!("`{}` is no step name", self.id),
+            "use lower-case letters, digits and -",
+        )?;
+        Wrong::unless(
+            !ids.contains(&self.id.as_str()),
+            &place("id"),
+            &format!("two steps are called `{}`", self.id),
+            "each step has a name of its own",
+        )?;
+        if let Select::SameAs(other) = &self.select {
+            let help = match ids.as_slice() {
+                [] => "the first step selects `one`".to_owned(),
+                ids => advise(other, ids),
+            };
+            let problem = format!("no earlier step is called `{other}`");
+            Wrong::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
+        }
+        self.check_conditions(&place)
+    }
+
+    /// A condition can only speak of what the step has: a step has not begun before it begins, and only a
+    /// held message names a segment.
+    fn check_conditions(&self, place: &impl Fn(&str) -> String) -> Result<(), Wrong> {
+        Wrong::unless(
+            matches!(self.begin, Condition::At(_) | Condition::Boundaries(_)),
+            &place("begin"),
+            "a step cannot begin on this",
+            "it begins `at` a time since the load began, or after a number of `boundaries`",
+        )?;
+        let of_segment = matches!(self.until, Condition::OthersCommitted | Condition::EventsInNext { .. });
+        Wrong::unless(
+            !of_segment || matches!(self.fault, FaultKind::HoldMessage(_)),
+            &place("until"),
+            "this fault concerns no segment that it could wait for",
+            "it ends `at` a time since the load began, `after` a time in force, or after `boundaries`",
+        )
+    }
 }

@@ -1,7 +1,14 @@
-//! A workload: WHAT is written. One TOML file each, under `workloads/`.
+//! A workload: WHAT is written. One TOML file each, under `workloads/`; stored in `run.json` too.
 
+use super::catalogue::{Embedded, WORKLOADS};
+use super::error::Wrong;
+use super::settings::{choice, number, time};
+use super::{Document, duration};
+use crate::plan::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
+use crate::record::row::Nanos;
 use crate::schema::{Merge, Provenance, Type};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// How often keys are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +22,7 @@ pub enum Skew {
 
 /// A column as a workload declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ColumnSpec {
     /// Its name.
     pub name: String,
@@ -33,7 +40,7 @@ pub struct ColumnSpec {
 
 /// The keys of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Keys {
     /// Live keys a partition.
     pub live: u32,
@@ -47,7 +54,7 @@ pub struct Keys {
 
 /// A workload file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Workload {
     /// Its name: the file's stem.
     #[serde(default)]
@@ -59,9 +66,11 @@ pub struct Workload {
     /// The name of the comparison column.
     pub comparison: String,
     /// Ops a second, over all partitions (open loop, Poisson arrivals).
+    #[serde(rename = "rate")]
     pub rate_hz: u32,
     /// How long the load lasts at least; it goes on until the nemesis is through.
-    pub load_ms: u64,
+    #[serde(with = "duration")]
+    pub load: Nanos,
     /// A boundary is asked for whenever the log has grown by this many entries a partition.
     pub segment_rows: u64,
     /// How rows tell their ops.
@@ -71,4 +80,116 @@ pub struct Workload {
     /// The columns.
     #[serde(rename = "column")]
     pub columns: Vec<ColumnSpec>,
+}
+
+impl Document for Workload {
+    const KIND: &'static str = "workload";
+    const FOLDER: &'static str = "workloads";
+    const CATALOGUE: &'static [Embedded] = WORKLOADS;
+    const SETTINGS: &'static [&'static str] =
+        &["rate", "load", "segment-rows", "provenance", "partitions", "keys"];
+
+    fn name(&mut self) -> &mut String {
+        &mut self.name
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "rate" => self.rate_hz = number(value)?,
+            "load" => self.load = time(value)?,
+            "segment-rows" => self.segment_rows = number(value)?,
+            "provenance" => self.provenance = choice(value)?,
+            "partitions" => self.partitions = number(value)?,
+            "keys" => self.keys.live = number(value)?,
+            _ => return Err("not a setting of a workload".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        let within = |value: u64, max: u64, at: &str, what: &str| {
+            let help = format!("write 1 to {max}");
+            Wrong::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
+        };
+        within(self.partitions.into(), 1_024, "partitions", "partitions")?;
+        within(self.rate_hz.into(), 1_000_000, "rate", "ops a second")?;
+        within(self.segment_rows, 1_000_000_000, "segment-rows", "rows a segment")?;
+        within(self.keys.live.into(), 1_000_000, "keys.live", "live keys a partition")?;
+        Wrong::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
+        self.check_names()?;
+        self.columns.iter().enumerate().try_for_each(|(at, column)| column.check(at))?;
+        Wrong::unless(
+            self.columns.iter().any(|column| !column.optional),
+            "column",
+            "every column may be left out",
+            "give the workload a column that is not optional, so that something is always written",
+        )
+    }
+}
+
+impl Workload {
+    /// Column names become names at the target and must differ, from the ones of the table itself too.
+    fn check_names(&self) -> Result<(), Wrong> {
+        let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.map(|(at, column)| (format!("column.{at}.name"), column.name.as_str()));
+        for (at, name) in std::iter::once(("comparison".to_owned(), self.comparison.as_str())).chain(columns)
+        {
+            let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+            let plain =
+                |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+            Wrong::unless(
+                starts_with_letter && name.chars().all(plain),
+                &at,
+                &format!("`{name}` is no column name"),
+                "use lower-case letters, digits and _, a letter first",
+            )?;
+            Wrong::unless(
+                taken.insert(name),
+                &at,
+                &format!("the name `{name}` is taken"),
+                &format!(
+                    "names differ; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are the table's own"
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl ColumnSpec {
+    fn check(&self, at: usize) -> Result<(), Wrong> {
+        let percent = self.touched_percent;
+        Wrong::unless(
+            (1..=100).contains(&percent),
+            &format!("column.{at}.touched-percent"),
+            &format!("{percent} of 100 ops"),
+            "write 1 to 100: a column that is never written cannot show anything",
+        )?;
+        let fitting = types_of(self.merge);
+        if fitting.contains(&self.ty) {
+            return Ok(());
+        }
+        let names = fitting.iter().map(|ty| word(*ty)).collect::<Vec<String>>().join(", ");
+        Err(Wrong::new(
+            format!("column.{at}.merge"),
+            format!("`{}` does not merge a {}", word(self.merge), word(self.ty)),
+            format!("it merges: {names}"),
+        ))
+    }
+}
+
+/// The types that a merge function is defined on.
+fn types_of(merge: Merge) -> &'static [Type] {
+    match merge {
+        Merge::Overwrite | Merge::Ignore => &[Type::Long, Type::String, Type::LongList, Type::StringList],
+        Merge::Increment | Merge::Max | Merge::Min => &[Type::Long],
+        Merge::Append | Merge::Union => &[Type::LongList, Type::StringList],
+    }
+}
+
+/// A closed choice as it is written in a file.
+fn word(choice: impl Serialize) -> String {
+    let text = serde_json::to_string(&choice).unwrap_or_default();
+    text.trim_matches('"').to_owned()
 }

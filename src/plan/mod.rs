@@ -1,2 +1,9 @@
-//! a
+//! From files and a seed to what a run will do: the table, the ops, the schedule of faults. Pure: no IO, no
+//! clock, and randomness only from the seed's named streams.
+
+mod arrivals;
+mod columns;
+pub mod generate;
+mod keys;
 pub mod schedule;
+mod select;

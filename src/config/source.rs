@@ -1,0 +1,272 @@
+//! The text of one file, from the catalogue or from a path, and the way from a wrong value back to its place
+//! in that text.
+
+use super::Document;
+use super::error::{ConfigError, Wrong, advise, split_names};
+use miette::NamedSource;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use toml::de::{DeTable, DeValue};
+
+/// A file's text and what to call it.
+pub(super) struct Source {
+    /// The file's stem: the name of what is in it.
+    stem: String,
+    /// The file as messages call it.
+    file: String,
+    /// Its text.
+    text: String,
+}
+
+impl Source {
+    /// Finds a file: an argument with a path separator or the ending `.toml` is a path, any other a name
+    /// of the catalogue.
+    pub(super) fn find<T: Document>(argument: &str) -> Result<Source, ConfigError> {
+        if argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml") {
+            return Source::read(T::KIND, argument);
+        }
+        let Some(embedded) = T::CATALOGUE.iter().find(|embedded| embedded.name == argument) else {
+            let names: Vec<&str> = T::CATALOGUE.iter().map(|embedded| embedded.name).collect();
+            let help = format!("{}; a path to a .toml file loads your own", advise(argument, &names));
+            return Err(ConfigError::UnknownName { kind: T::KIND, name: argument.to_owned(), help });
+        };
+        Ok(Source {
+            stem: embedded.name.to_owned(),
+            file: format!("{}/{}.toml", T::FOLDER, embedded.name),
+            text: embedded.text.to_owned(),
+        })
+    }
+
+    fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            kind,
+            path: path.to_owned(),
+            source,
+        })?;
+        let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Source { stem, file: path.to_owned(), text })
+    }
+
+    /// Parses and checks the file.
+    pub(super) fn parse<T: Document>(self) -> Result<T, ConfigError> {
+        let mut document: T = toml::from_str(&self.text).map_err(|error| {
+            let (problem, help) = split_names(error.message());
+            self.error(error.span().unwrap_or(0..0), problem, help)
+        })?;
+        let name = document.name();
+        if !name.is_empty() {
+            let help = "its file's name names it; take the line out".to_owned();
+            return Err(self.error(
+                self.span("name"),
+                format!("a {} has no name inside", T::KIND),
+                Some(help),
+            ));
+        }
+        name.clone_from(&self.stem);
+        match document.check() {
+            Ok(()) => Ok(document),
+            Err(Wrong { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),
+        }
+    }
+
+    /// Where in the text the value at this dotted path lies, or else the innermost value around it.
+    fn span(&self, at: &str) -> Range<usize> {
+        let Ok(root) = DeTable::parse(&self.text) else {
+            return 0..0;
+        };
+        let mut span = 0..0;
+        let mut here = &DeValue::Table(root.into_inner());
+        for part in at.split('.') {
+            let next = match here {
+                DeValue::Table(table) => table.get(part),
+                DeValue::Array(items) => part.parse().ok().and_then(|item: usize| items.get(item)),
+                _ => None,
+            };
+            let Some(value) = next else { break };
+            span = value.span();
+            here = value.get_ref();
+        }
+        span
+    }
+
+    fn error(&self, span: Range<usize>, problem: String, help: Option<String>) -> ConfigError {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+        ConfigError::File {
+            place: format!("{}:{line}:{column}", self.file),
+            problem,
+            text: Arc::new(NamedSource::new(&self.file, self.text.clone()).with_language("toml")),
+            span: span.into(),
+            help,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::nemesis::Nemesis;
+    use crate::config::workload::Workload;
+    use std::fmt::Debug;
+
+    /// Puts `new` for the first `old` in an embedded file and returns where it is refused, why, and the help.
+    #[track_caller]
+    fn refusal<T: Document + Debug>(name: &str, old: &str, new: &str) -> (String, String, String) {
+        let embedded = T::CATALOGUE.iter().find(|embedded| embedded.name == name).expect(name);
+        assert!(embedded.text.contains(old), "{name} has no {old}");
+        let source = Source {
+            stem: "mine".to_owned(),
+            file: "mine.toml".to_owned(),
+            text: embedded.text.replacen(old, new, 1),
+        };
+        let error = source.parse::<T>().expect_err(new);
+        let ConfigError::File { problem, text, span, help, .. } = error else { panic!("{error:?}") };
+        let marked = &text.inner()[span.offset()..span.offset() + span.len()];
+        (marked.to_owned(), problem, help.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_workload_that_makes_no_sense_is_refused_at_its_place() {
+        for (old, new, marked, problem, help) in [
+            ("rate = 400", "rat = 400", "rat", "unknown field `rat`", "did you mean `rate`?"),
+            ("rate = 400", "rate = 0", "0", "0 ops a second", "write 1 to 1000000"),
+            ("partitions = 2", "partitions = 0", "0", "0 partitions", "write 1 to 1024"),
+            ("live = 40", "live = 0", "0", "0 live keys a partition", "write 1 to"),
+            ("load = \"3s\"", "load = \"0s\"", "\"0s\"", "a load of no length", "such as `3s`"),
+            ("load = \"3s\"", "load = \"3.5s\"", "\"3.5s\"", "`3.5s` is not a whole number of its unit", ""),
+            (
+                "partitions = 2",
+                "name = \"x\"\npartitions = 2",
+                "\"x\"",
+                "has no name inside",
+                "take the line out",
+            ),
+            (
+                "\"overwrite\"",
+                "\"replace\"",
+                "\"replace\"",
+                "unknown variant `replace`",
+                "overwrite, ignore, ",
+            ),
+            (
+                "\"overwrite\"",
+                "\"increment\"",
+                "\"increment\"",
+                "`increment` does not merge a string",
+                "long",
+            ),
+            ("percent = 60", "percent = 101", "101", "101 of 100 ops", "write 1 to 100"),
+            ("percent = 60", "percent = 0", "0", "0 of 100 ops", "never written"),
+            ("\"credit\"", "\"status\"", "\"status\"", "the name `status` is taken", "names differ"),
+            ("\"version\"", "\"op\"", "\"op\"", "the name `op` is taken", "the table's own"),
+            ("\"status\"", "\"Order By\"", "\"Order By\"", "`Order By` is no column name", "lower-case"),
+        ] {
+            let refused = refusal::<Workload>("partial-upsert", old, new);
+            assert_eq!(refused.0, marked, "{new}: {refused:?}");
+            assert!(refused.1.contains(problem), "{new}: {refused:?}");
+            assert!(refused.2.contains(help), "{new}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_makes_no_sense_is_refused_at_its_place() {
+        for (name, old, new, marked, problem, help) in [
+            (
+                "late-transition",
+                "same-as = \"late-start\"",
+                "same-as = \"late-stat\"",
+                "\"late-stat\"",
+                "no earlier step is called `late-stat`",
+                "did you mean `late-start`?",
+            ),
+            (
+                "late-transition",
+                "select = \"one\"",
+                "select = { same-as = \"x\" }",
+                "\"x\"",
+                "no earlier step is called `x`",
+                "the first step selects `one`",
+            ),
+            (
+                "late-transition",
+                "id = \"late-registration\"",
+                "id = \"late-start\"",
+                "\"late-start\"",
+                "two steps are called `late-start`",
+                "a name of its own",
+            ),
+            (
+                "late-transition",
+                "{ boundaries = 2 }",
+                "{ boundarys = 2 }",
+                "boundarys",
+                "unknown variant `boundarys`",
+                "did you mean `boundaries`?",
+            ),
+            (
+                "late-transition",
+                "{ boundaries = 2 }",
+                "{ after = \"1s\" }",
+                "{ after = \"1s\" }",
+                "a step cannot begin on this",
+                "or after a number of `boundaries`",
+            ),
+            (
+                "restart-one",
+                "{ after = \"700ms\" }",
+                "\"others-committed\"",
+                "\"others-committed\"",
+                "this fault concerns no segment",
+                "a time in force",
+            ),
+            (
+                "restart-one",
+                "{ after = \"700ms\" }",
+                "{ after = \"700\" }",
+                "{ after = \"700\" }",
+                "`700` has no known unit",
+                "",
+            ),
+            ("restart-one", "tail", "min-exposure = 1\ntail", "1", "no step holds a segment", "leave it out"),
+            (
+                "none",
+                "hunts",
+                "ending = \"victim-wins\"\nhunts",
+                "\"victim-wins\"",
+                "no step holds",
+                "leave the",
+            ),
+            (
+                "none",
+                "hunts",
+                "boundaries-after-first-step = 2\nhunts",
+                "2",
+                "there is no first step",
+                "add a step",
+            ),
+        ] {
+            let refused = refusal::<Nemesis>(name, old, new);
+            assert_eq!(refused.0, marked, "{new}: {refused:?}");
+            assert!(refused.1.contains(problem), "{new}: {refused:?}");
+            assert!(refused.2.contains(help), "{new}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_with_file_line_caret_and_names() {
+        let text = "hunts = \"nothing\"\n\n[[step]]\nid = \"a\"\nfalt = \"restart\"\n";
+        let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text: text.to_owned() };
+        let error = source.parse::<Nemesis>().expect_err("a misspelt key");
+        assert_eq!(error.to_string(), "mine.toml:5:1: unknown field `falt`");
+        let mut shown = String::new();
+        let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
+        plain.render_report(&mut shown, &error).expect("it can be shown");
+        for part in
+            ["mine.toml:5:1", "falt = \"restart\"", "here", "did you mean `fault`? allowed: id, fault, "]
+        {
+            assert!(shown.contains(part), "{part} is not in\n{shown}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which partition and key each op is for.
+
+use crate::config::workload::{Skew, Workload};
+use crate::seed::{Seed, Stream, below};
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+
+/// A key that is in use.
+struct Live {
+    key: String,
+    /// The nominal segment of its first op.
+    born: u64,
+    /// Its ops so far.
+    updates: u32,
+}
+
+/// The keys of all partitions, each partition with its own.
+pub(super) struct Keyspace {
+    rng: ChaCha8Rng,
+    /// Running sums of the ranks' weights: rank r is drawn for numbers from `sums[r - 1]` up to `sums[r]`.
+    sums: Vec<u64>,
+    /// By partition, by rank.
+    live: Vec<Vec<Live>>,
+    /// Keys made so far, by partition.
+    made: Vec<u64>,
+    /// Ops a nominal segment, over all partitions.
+    segment_ops: u64,
+    retire_after_segments: u64,
+    retire_after_updates: u32,
+}
+
+impl Keyspace {
+    pub(super) fn new(workload: &Workload, seed: Seed) -> Keyspace {
+        let keys = &workload.keys;
+        let weight = |rank: u64| match keys.skew {
+            Skew::Uniform => 1,
+            Skew::Zipf => (1 << 32) / rank,
+        };
+        let sums = (1..=u64::from(keys.live)).scan(0, |sum, rank| {
+            *sum += weight(rank);
+            Some(*sum)
+        });
+        let mut keyspace = Keyspace {
+            rng: seed.stream(Stream::Keys),
+            sums: sums.collect(),
+            live: Vec::new(),
+            made: vec![0; workload.partitions as usize],
+            segment_ops: workload.segment_rows.saturating_mul(u64::from(workload.partitions)).max(1),
+            retire_after_segments: u64::from(keys.retire_after_segments),
+            retire_after_updates: keys.retire_after_updates,
+        };
+        for partition in 0..workload.partitions {
+            let live = (0..keys.live).map(|_| keyspace.fresh(partition, 0)).collect();
+            keyspace.live.push(live);
+        }
+        keyspace
+    }
+
+    fn fresh(&mut self, partition: u32, born: u64) -> Live {
+        let made = &mut self.made[partition as usize];
+        let key = format!("k{partition}-{made}");
+        *made += 1;
+        Live { key, born, updates: 0 }
+    }
+
+    /// The partition and the key of the op with this index in the load.
+    ///
+    /// Segments are *nominal*: what the log would hold if a boundary came exactly every `segment_rows`. The
+    /// real ones depend on the target's timing, and the ops of a seed must not.
+    pub(super) fn draw(&mut self, index: u64) -> (u32, String) {
+        let segment = index / self.segment_ops;
+        let partition = below(&mut self.rng, self.made.len() as u32);
+        let total = self.sums.last().copied().unwrap_or_default();
+        let point = ((u128::from(self.rng.next_u64()) * u128::from(total)) >> 64) as u64;
+        let rank = self.sums.partition_point(|sum| *sum <= point);
+
+        let live = &self.live[partition as usize][rank];
+        if segment - live.born >= self.retire_after_segments && live.updates >= self.retire_after_updates {
+            self.live[partition as usize][rank] = self.fresh(partition, segment);
+        }
+        let live = &mut self.live[partition as usize][rank];
+        live.updates = live.updates.saturating_add(1);
+        (partition, live.key.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::catalogue::load;
+    use std::collections::BTreeMap;
+
+    /// First and last nominal segment, and ops, of every key among the first `ops`.
+    fn lives(workload: &Workload, ops: u64) -> BTreeMap<String, (u64, u64, u32)> {
+        let mut keyspace = Keyspace::new(workload, Seed(5));
+        let mut lives = BTreeMap::new();
+        for index in 0..ops {
+            let (partition, key) = keyspace.draw(index);
+            assert!(key.starts_with(&format!("k{partition}-")), "{key} in partition {partition}");
+            let segment = index / (workload.segment_rows * u64::from(workload.partitions));
+            let life = lives.entry(key).or_insert((segment, segment, 0));
+            (life.1, life.2) = (segment, life.2 + 1);
+        }
+        lives
+    }
+
+    #[test]
+    fn a_key_retires_only_after_enough_segments_and_enough_updates() {
+        let workload: Workload = load("partial-upsert").expect("it is in the catalogue");
+        let lives = lives(&workload, 30_000);
+        let live = workload.keys.live * workload.partitions;
+        assert!(lives.len() > 4 * live as usize, "keys retire and new ones are born, {} in all", lives.len());
+        let retired: Vec<_> = lives.values().filter(|(_, last, _)| *last < 80).collect();
+        assert!(!retired.is_empty());
+        for (first, last, updates) in retired {
+            assert!(*updates >= 8, "retired after {updates} updates");
+            // The last op may lie before the segment whose draw retired the key, never after by much.
+            assert!(last - first < 60, "a key of segments {first} to {last} should have been replaced");
+        }
+        for partition in 0..workload.partitions {
+            let born = lives.keys().filter(|key| key.starts_with(&format!("k{partition}-"))).count();
+            assert!(
+                lives.contains_key(&format!("k{partition}-{}", born - 1)),
+                "keys are numbered without gaps"
+            );
+        }
+    }
+
+    #[test]
+    fn zipf_draws_the_first_rank_n_times_as_often_as_rank_n_and_uniform_draws_all_alike() {
+        const DRAWS: u32 = 100_000;
+        let mut workload: Workload = load("partial-upsert").expect("it is in the catalogue");
+        (workload.partitions, workload.keys.live) = (1, 4);
+        workload.keys.retire_after_updates = u32::MAX;
+        // 1/1 : 1/2 : 1/3 : 1/4 = 12 : 6 : 4 : 3 of 25.
+        for (skew, shares) in [(Skew::Zipf, [48_000, 24_000, 16_000, 12_000]), (Skew::Uniform, [25_000; 4])] {
+            workload.keys.skew = skew;
+            let lives = lives(&workload, u64::from(DRAWS));
+            for (rank, share) in shares.iter().enumerate() {
+                let drawn = lives[&format!("k0-{rank}")].2;
+                assert!(drawn.abs_diff(*share) <= DRAWS / 100, "{skew:?} rank {rank}: {drawn}, not {share}");
+            }
+        }
+    }
+}
