@@ -4,5 +4,6 @@ pub mod check;
 pub mod config;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod schema;
 pub mod seed;

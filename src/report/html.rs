@@ -1,0 +1,241 @@
+//! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. Answers come
+//! first, in the order in which they are asked; then the proof. Its size is bounded whatever the run's length.
+
+mod figure;
+mod finding;
+mod run;
+mod timeline;
+
+use super::answers::{
+    Answer, answers, basis, capitalised, finding_answers, finding_headline, headline,
+};
+use super::doubts::{advice, purpose};
+use super::words::{Clock, count, counted, fingerprint, len, name, repeat, shortened, spaced};
+use crate::check::verdict::{FindingKind, Outcome, Status, Verdict};
+use crate::record::evidence::{Facts, Recorded};
+use crate::record::row::Nanos;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use timeline::Timeline;
+
+const STYLE: &str = include_str!("html/style.css");
+/// Findings shown with their evidence; the rest is counted.
+const FINDINGS_MAX: usize = 12;
+/// Doubts shown; the rest is counted.
+const DOUBTS_MAX: usize = 20;
+/// Characters of a text from the target before it is cut.
+const TEXT_MAX: usize = 400;
+
+/// The page of a run.
+pub fn page(verdict: &Verdict, evidence: &dyn Recorded) -> String {
+    let facts = evidence.facts();
+    let clock = Clock::of(facts);
+    let timeline = Timeline::of(evidence);
+    let title = format!(
+        "{} · {} · seed {}",
+        name(&verdict.outcome),
+        facts.target,
+        facts.seed.0
+    );
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (header(verdict, facts))
+                main {
+                    (answer_section(verdict, &clock))
+                    (findings(verdict, facts, &clock))
+                    (over_time(verdict, &timeline))
+                    (checks(verdict))
+                    (exposure(verdict))
+                    (doubts(verdict))
+                    (run::section(facts, &timeline, &clock))
+                }
+                footer { "dissent " (env!("CARGO_PKG_VERSION")) " · seed " (facts.seed.0) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn header(verdict: &Verdict, facts: &Facts) -> Markup {
+    let class = match verdict.outcome {
+        Outcome::Pass => "pass",
+        Outcome::Inconclusive => "inconclusive",
+        Outcome::Fail => "fail",
+    };
+    html! {
+        header class=(class) {
+            p.run {
+                (facts.target) " · " (facts.workload.name) " · " (facts.nemesis.name)
+                " · seed " strong { (facts.seed.0) }
+            }
+            p.outcome { (name(&verdict.outcome)) }
+            h1 { (shortened(&capitalised(&headline(verdict)), TEXT_MAX)) "." }
+            p.basis { (capitalised(&basis(verdict))) "." }
+            p.repeat { "Run it again: " code { (repeat(facts)) } }
+        }
+    }
+}
+
+fn answer_section(verdict: &Verdict, clock: &Clock) -> Markup {
+    html! {
+        section {
+            h2 { "Answers" }
+            (answer_list(&answers(verdict, clock)))
+        }
+    }
+}
+
+fn answer_list(answers: &[Answer]) -> Markup {
+    html! {
+        dl.answers {
+            @for answer in answers {
+                div {
+                    dt { (answer.question) }
+                    dd {
+                        @for line in &answer.short { p { (shortened(&capitalised(line), TEXT_MAX)) } }
+                        @for line in &answer.more { p.more { (shortened(line, TEXT_MAX)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
+    let several = verdict.findings.len() > 1;
+    html! {
+        @for (i, found) in verdict.findings.iter().take(FINDINGS_MAX).enumerate() {
+            section.finding {
+                h2 {
+                    @if several { "Finding " (i + 1) " of " (verdict.findings.len()) }
+                    @else { "What the replicas show" }
+                    " " code { (fingerprint(found)) }
+                }
+                // The first finding's answers open the page already.
+                @if i > 0 {
+                    p.headline { (shortened(&capitalised(&finding_headline(found)), TEXT_MAX)) "." }
+                    (answer_list(&finding_answers(found, verdict, clock)))
+                }
+                (finding::proof(found, facts, clock))
+            }
+        }
+        @if verdict.findings.len() > FINDINGS_MAX {
+            p { (counted(len(&verdict.findings) - FINDINGS_MAX as u64, "finding")) " more in verdict.json." }
+        }
+    }
+}
+
+fn over_time(verdict: &Verdict, timeline: &Timeline) -> Markup {
+    html! {
+        section {
+            h2 { "Over time" }
+            (figure::figure(timeline, first_wrong(verdict)))
+        }
+    }
+}
+
+fn first_wrong(verdict: &Verdict) -> Option<Nanos> {
+    match &verdict.findings.first()?.kind {
+        FindingKind::Divergence(d) => d.since.t,
+        FindingKind::Frozen(f) => Some(f.since),
+        FindingKind::LostAck(_) => None,
+    }
+}
+
+fn checks(verdict: &Verdict) -> Markup {
+    html! {
+        section {
+            h2 { "Checks" }
+            div.scroll {
+                table {
+                    thead { tr { th { "check" } th { "result" } th.number { "compared" } th { "" } th { "note" } } }
+                    tbody {
+                        @for check in &verdict.checks {
+                            tr {
+                                th scope="row" { (name(&check.name)) }
+                                td { (status(check.status)) }
+                                td.number { (count(check.compared)) }
+                                td { (check.unit) }
+                                td {
+                                    (capitalised(purpose(check.name))) ". "
+                                    @if let Some(reason) = &check.reason { (shortened(reason, TEXT_MAX)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A status by word and mark, not by colour alone.
+fn status(status: Status) -> Markup {
+    let (class, mark) = match status {
+        Status::Pass => ("good", "✓"),
+        Status::Fail => ("bad", "✗"),
+        Status::Unknown => ("doubtful", "?"),
+        Status::NotApplicable => ("faint", "–"),
+    };
+    html! { span class=(class) { (mark) " " (spaced(&name(&status))) } }
+}
+
+fn exposure(verdict: &Verdict) -> Markup {
+    html! {
+        @if !verdict.exposure.is_empty() {
+            section {
+                h2 { "Exposure" }
+                p.lead { "How often what the plan hunts had its chance. No chance, no verdict." }
+                div.scroll {
+                    table {
+                        thead { tr { th { "opportunity" } th.number { "count" } th.number { "at least" } } }
+                        tbody {
+                            @for e in &verdict.exposure {
+                                tr {
+                                    th scope="row" { (spaced(&e.what)) }
+                                    td.number { (count(e.count)) }
+                                    td.number { (count(e.demanded)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn doubts(verdict: &Verdict) -> Markup {
+    html! {
+        section {
+            h2 { "Doubts" }
+            @if verdict.doubts.is_empty() {
+                p { "None: what the checks rely on held, every read was whole, every cure was verified." }
+            } @else {
+                dl.answers {
+                    @for doubt in verdict.doubts.iter().take(DOUBTS_MAX) {
+                        div {
+                            dt { (capitalised(&spaced(&name(&doubt.kind)))) }
+                            dd {
+                                p { (shortened(&doubt.detail, TEXT_MAX)) }
+                                p.more { "Why it matters: " (advice(doubt.kind).why) "." }
+                                p.more { "Next: " (advice(doubt.kind).next) "." }
+                            }
+                        }
+                    }
+                }
+                @if verdict.doubts.len() > DOUBTS_MAX {
+                    p { (counted(len(&verdict.doubts) - DOUBTS_MAX as u64, "doubt")) " more in verdict.json." }
+                }
+            }
+        }
+    }
+}

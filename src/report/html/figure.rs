@@ -1,0 +1,337 @@
+//! The figure: completions a second and latency over the run, with the faults shaded. Inline SVG, drawn by
+//! hand: it needs no script and no font, follows the page's colours, and is at most 400 points wide.
+
+use super::timeline::{Bucket, Timeline};
+use crate::record::row::Nanos;
+use crate::report::words::{name, shortened, spaced, span};
+use maud::{Markup, html};
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 112.0;
+const RIGHT: f64 = 40.0;
+const LANE: f64 = 20.0;
+const PANEL: f64 = 130.0;
+const GAP: f64 = 34.0;
+/// Faults that get a lane of their own; a plan has two or three.
+const LANES_MAX: usize = 12;
+/// Capture marks drawn.
+const CAPTURES_MAX: usize = 200;
+/// The percentiles drawn, with the class that tells their lines apart.
+const PERCENTILES: [(f64, &str); 3] = [(0.50, "p50"), (0.95, "p95"), (0.99, "p99")];
+
+/// A vertical span of the drawing with a scale from 0 to 1, bottom to top.
+#[derive(Clone, Copy)]
+struct Panel {
+    top: f64,
+}
+
+impl Panel {
+    fn y(self, share: f64) -> f64 {
+        self.top + PANEL * (1.0 - share.clamp(0.0, 1.0))
+    }
+
+    fn bottom(self) -> f64 {
+        self.top + PANEL
+    }
+}
+
+/// Where times lie.
+#[derive(Clone, Copy)]
+struct Scale {
+    end: f64,
+}
+
+impl Scale {
+    fn x(self, t: Nanos) -> f64 {
+        LEFT + (WIDTH - LEFT - RIGHT) * (t.0 as f64 / self.end).min(1.0)
+    }
+}
+
+/// The figure, with `since` (the first wrong row) marked if there is one.
+pub(super) fn figure(timeline: &Timeline, since: Option<Nanos>) -> Markup {
+    let scale = Scale {
+        end: (timeline.end.0 as f64).max(1.0),
+    };
+    let lanes = timeline.windows.len().min(LANES_MAX);
+    let rate = Panel {
+        top: LANE * (lanes as f64 + 2.0) + 24.0,
+    };
+    let latency = Panel {
+        top: rate.bottom() + GAP,
+    };
+    let height = latency.bottom() + 44.0;
+    html! {
+        figure {
+            div.scroll {
+                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
+                    aria-label="Completions a second and latency over the run, faults shaded" {
+                    (faults(timeline, scale, latency.bottom()))
+                    (phases(timeline, scale, lanes, latency.bottom()))
+                    (captures(timeline, scale, lanes))
+                    (rate_panel(timeline, scale, rate))
+                    (latency_panel(timeline, scale, latency))
+                    (time_axis(timeline, scale, latency.bottom()))
+                    @if let Some(since) = since { (since_mark(scale.x(since), rate.top, latency.bottom())) }
+                }
+            }
+            figcaption {
+                "Time runs from the start of the run. Shaded: a fault was in force. Each point is "
+                (span(timeline.width)) " long. Latency counts from when an op was due, so waiting is in it. "
+                @if timeline.windows.len() > LANES_MAX {
+                    "Only the first " (LANES_MAX) " of " (timeline.windows.len()) " faults are drawn."
+                }
+            }
+        }
+    }
+}
+
+fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
+    html! {
+        @for (lane, window) in timeline.windows.iter().take(LANES_MAX).enumerate() {
+            @let (x, y) = (scale.x(window.begin), LANE * lane as f64);
+            @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
+            rect.shade x=(px(x)) y=(px(y)) width=(px(width)) height=(px(bottom - y)) {}
+            rect.fault x=(px(x)) y=(px(y + 3.0)) width=(px(width)) height=(px(LANE - 6.0)) {}
+            text.lane x=(px(LEFT - 8.0)) y=(px(y + 14.0)) text-anchor="end" {
+                (shortened(&window.step, 16))
+            }
+            @let label = match window.seq {
+                Some(seq) => format!("{}, segment {seq}", window.replica),
+                None => window.replica.clone(),
+            };
+            (beside(x, x + width, y + 14.0, &shortened(&label, 40)))
+        }
+    }
+}
+
+/// A label right of a bar, or left of it where there is no room.
+fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
+    let room = WIDTH - right > 7.0 * label.chars().count() as f64 + 8.0;
+    let (x, anchor) = if room {
+        (right + 5.0, "start")
+    } else {
+        (left - 5.0, "end")
+    };
+    html! { text.note x=(px(x)) y=(px(y)) text-anchor=(anchor) { (label) } }
+}
+
+fn phases(timeline: &Timeline, scale: Scale, lanes: usize, bottom: f64) -> Markup {
+    let y = LANE * lanes as f64;
+    let ends = timeline
+        .phases
+        .iter()
+        .skip(1)
+        .map(|(t, _)| *t)
+        .chain([timeline.end]);
+    html! {
+        text.lane x=(px(LEFT - 8.0)) y=(px(y + 14.0)) text-anchor="end" { "phase" }
+        @for ((begin, phase), end) in timeline.phases.iter().zip(ends) {
+            @let (x, width) = (scale.x(*begin), scale.x(end) - scale.x(*begin));
+            line.phase x1=(px(x)) y1=(px(y + 2.0)) x2=(px(x)) y2=(px(bottom)) {}
+            @let word = spaced(&name(phase));
+            @if width > 6.5 * word.chars().count() as f64 + 6.0 {
+                text.note x=(px(x + 4.0)) y=(px(y + 14.0)) { (word) }
+            }
+        }
+    }
+}
+
+fn captures(timeline: &Timeline, scale: Scale, lanes: usize) -> Markup {
+    let y = LANE * (lanes as f64 + 1.0);
+    html! {
+        text.lane x=(px(LEFT - 8.0)) y=(px(y + 14.0)) text-anchor="end" { "captures" }
+        @for (_, t, _) in timeline.captures.iter().take(CAPTURES_MAX) {
+            @let x = scale.x(*t);
+            path.capture d=(format!("M{} {}l4 8h-8z", px(x), px(y + 5.0))) {}
+        }
+    }
+}
+
+fn rate_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
+    let a_second = 1e9 / timeline.width.0 as f64;
+    let rate = |n: u64| n as f64 * a_second;
+    let highest = timeline
+        .buckets
+        .iter()
+        .map(|b| rate(b.ok.max(b.not_ok)))
+        .fold(1.0, f64::max);
+    let top = round_up(highest);
+    let line = |of: fn(&Bucket) -> u64| {
+        path(timeline, scale, |bucket| {
+            Some(panel.y(rate(of(bucket)) / top))
+        })
+    };
+    let any_not_ok = timeline.buckets.iter().any(|bucket| bucket.not_ok > 0);
+    html! {
+        text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
+            "completions, ops/s"
+            @if any_not_ok { " (dashed: failed or unknown)" }
+        }
+        @for share in [0.0, 0.5, 1.0] { (level(panel.y(share), &number(top * share))) }
+        path.rate d=(line(|bucket| bucket.ok)) {}
+        @if any_not_ok { path.notok d=(line(|bucket| bucket.not_ok)) {} }
+    }
+}
+
+fn latency_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
+    let quantiles = |bucket: &Bucket, q: f64| {
+        let latency = bucket.latency_us.as_ref()?;
+        Some(latency.value_at_quantile(q).max(1) as f64)
+    };
+    let values = || {
+        timeline
+            .buckets
+            .iter()
+            .flat_map(|b| PERCENTILES.map(|(q, _)| quantiles(b, q)))
+    };
+    let lowest = values().flatten().fold(f64::INFINITY, f64::min);
+    let highest = values().flatten().fold(1.0, f64::max);
+    let low = if lowest.is_finite() {
+        decades(lowest).floor()
+    } else {
+        0.0
+    };
+    let high = decades(highest).ceil().max(low + 1.0);
+    let share = move |us: f64| (decades(us) - low) / (high - low);
+    html! {
+        text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) { "latency, each line ten times the one below" }
+        @for decade in (low as i32)..=(high as i32) {
+            @let us = 10u64.pow(decade.unsigned_abs());
+            (level(panel.y(share(us as f64)), &span(Nanos(us * 1_000))))
+        }
+        @for (q, class) in PERCENTILES {
+            path class=(class) d=(path(timeline, scale, |b| Some(panel.y(share(quantiles(b, q)?))))) {}
+        }
+        (legend(panel))
+    }
+}
+
+fn legend(panel: Panel) -> Markup {
+    html! {
+        @for (i, (_, class)) in PERCENTILES.iter().enumerate() {
+            @let x = WIDTH - RIGHT - 70.0 * (PERCENTILES.len() - i) as f64;
+            path class=(class) d=(format!("M{} {}h22", px(x), px(panel.top - 11.0))) {}
+            text.note x=(px(x + 27.0)) y=(px(panel.top - 7.0)) { (class) }
+        }
+    }
+}
+
+/// A line through the buckets that have a value, with gaps where there is none. A lone point gets a stroke of
+/// no length, which round caps make a dot.
+fn path(timeline: &Timeline, scale: Scale, y: impl Fn(&Bucket) -> Option<f64>) -> String {
+    let mut out = String::new();
+    let mut drawing = false;
+    for (i, bucket) in timeline.buckets.iter().enumerate() {
+        let middle = timeline.width.0 * i as u64 + timeline.width.0 / 2;
+        match y(bucket) {
+            None => drawing = false,
+            Some(y) => {
+                let verb = if drawing { "L" } else { "M" };
+                out.push_str(&format!("{verb}{} {}", px(scale.x(Nanos(middle))), px(y)));
+                if !drawing {
+                    out.push_str("h0");
+                }
+                drawing = true;
+            }
+        }
+    }
+    out
+}
+
+fn level(y: f64, label: &str) -> Markup {
+    html! {
+        line.grid x1=(px(LEFT)) y1=(px(y)) x2=(px(WIDTH - RIGHT)) y2=(px(y)) {}
+        text.tick x=(px(LEFT - 8.0)) y=(px(y + 4.0)) text-anchor="end" { (label) }
+    }
+}
+
+fn time_axis(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
+    let seconds = timeline.end.0 as f64 / 1e9;
+    let step = round_up(seconds / 10.0);
+    let ticks = (seconds / step) as u32;
+    html! {
+        @for tick in 0..=ticks {
+            @let at = f64::from(tick) * step;
+            @let x = scale.x(Nanos((at * 1e9) as u64));
+            line.axis x1=(px(x)) y1=(px(bottom)) x2=(px(x)) y2=(px(bottom + 5.0)) {}
+            text.tick x=(px(x)) y=(px(bottom + 18.0)) text-anchor="middle" { (number(at)) }
+        }
+        text.title x=(px((LEFT + WIDTH - RIGHT) / 2.0)) y=(px(bottom + 36.0)) text-anchor="middle" {
+            "seconds since the start of the run"
+        }
+    }
+}
+
+fn since_mark(x: f64, top: f64, bottom: f64) -> Markup {
+    html! {
+        line.since x1=(px(x)) y1=(px(top)) x2=(px(x)) y2=(px(bottom)) {}
+        (beside(x, x, top + 12.0, "first such row"))
+    }
+}
+
+/// Coordinates to a tenth: enough for the eye, and the same text on every machine.
+fn px(coordinate: f64) -> String {
+    format!("{coordinate:.1}")
+}
+
+fn number(n: f64) -> String {
+    if n.fract() == 0.0 {
+        crate::report::words::count(n as u64)
+    } else {
+        format!("{n:.2}").trim_end_matches('0').to_owned()
+    }
+}
+
+/// The next of 1, 2, 5, 10, 20, 50, .. (and .01, .02, ..) that is not smaller.
+fn round_up(n: f64) -> f64 {
+    let mut hundredths = 1u64;
+    loop {
+        for digit in [1, 2, 5] {
+            let candidate = (digit * hundredths) as f64 / 100.0;
+            if candidate >= n || hundredths > u64::MAX / 100 {
+                return candidate;
+            }
+        }
+        hundredths *= 10;
+    }
+}
+
+/// A logarithm to base 10 good enough to draw with: exact at 1, 2 and 5 and straight between them. It is made
+/// of additions and one division, so that a page has the same bytes on every platform, which `log10` has not.
+fn decades(n: f64) -> f64 {
+    const STEPS: [(f64, f64); 4] = [(1.0, 0.0), (2.0, 0.301), (5.0, 0.699), (10.0, 1.0)];
+    let (mut rest, mut decade) = (n.max(1.0), 0.0);
+    while rest >= 10.0 {
+        rest /= 10.0;
+        decade += 1.0;
+    }
+    for pair in STEPS.windows(2) {
+        let ((low, at_low), (high, at_high)) = (pair[0], pair[1]);
+        if rest < high {
+            return decade + at_low + (at_high - at_low) * (rest - low) / (high - low);
+        }
+    }
+    decade
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_are_round() {
+        for (n, up) in [
+            (0.0, 0.01),
+            (0.7, 1.0),
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (23.0, 50.0),
+            (501.0, 1_000.0),
+        ] {
+            assert_eq!(round_up(n), up, "{n}");
+        }
+        for (n, log) in [(1.0, 0.0), (10.0, 1.0), (2_000.0, 3.301), (1e6, 6.0)] {
+            assert!((decades(n) - log).abs() < 1e-9, "{n}: {}", decades(n));
+        }
+    }
+}

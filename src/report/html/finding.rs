@@ -1,0 +1,294 @@
+//! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
+
+use crate::check::verdict::{
+    Course, Divergence, Finding, FindingKind, Origin, RowEvidence, Shown, Standing,
+};
+use crate::record::evidence::Facts;
+use crate::record::row::CopyState;
+use crate::report::divergence::{is_flag, standing_words};
+use crate::report::words::{Clock, count, listed, modelled, printable, shortened, span, value};
+use crate::schema::{Schema, Value};
+use maud::{Markup, html};
+use std::collections::BTreeSet;
+
+/// Rows of evidence shown of a finding.
+const EVIDENCE_MAX: usize = 6;
+/// Columns shown of a row, wrong ones first if there are more.
+const COLUMNS_MAX: usize = 30;
+/// Characters of a name from the target before it is cut.
+const NAME_MAX: usize = 80;
+
+/// Everything that shows a finding to be so.
+pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
+    match &finding.kind {
+        FindingKind::Divergence(d) => html! {
+            @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &facts.schema)) }
+            @if d.evidence.is_empty() { p { "No row was kept as evidence." } }
+            h3 { "Over the captures" }
+            (course(d, facts, clock))
+        },
+        FindingKind::Frozen(f) => pairs(&[
+            ("replica", printable(&f.replica)),
+            ("partition", f.partition.to_string()),
+            ("stands at offset", count(f.position)),
+            ("log's end", count(f.log_end)),
+            (
+                "segment",
+                f.segment.clone().unwrap_or_else(|| "none".to_owned()),
+            ),
+            ("since", clock.both(f.since)),
+            ("watched for", span(f.watched)),
+            ("threshold", span(f.threshold)),
+            ("status all the while", printable(&f.status)),
+            ("samples", count(f.samples)),
+        ]),
+        FindingKind::LostAck(lost) => pairs(&[
+            ("partition", lost.partition.to_string()),
+            ("ops", listed(&lost.ops, 50)),
+        ]),
+    }
+}
+
+fn pairs(rows: &[(&str, String)]) -> Markup {
+    html! {
+        table.pairs {
+            tbody {
+                @for (label, text) in rows {
+                    tr { th scope="row" { (label) } td { (shortened(text, 400)) } }
+                }
+            }
+        }
+    }
+}
+
+/// One offset: a line a column, and beside what the log folds to what each replica shows.
+fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
+    let origin = match row.origin {
+        Origin::Root => "made wrong here",
+        Origin::Inherited => "merged rightly onto a row that was wrong already",
+        Origin::Copied => "downloaded",
+    };
+    html! {
+        h3 {
+            "Key " code { (shortened(&printable(&row.key), NAME_MAX)) }
+            span.where {
+                " offset " (count(row.off)) " · segment " (shortened(&printable(&row.segment), NAME_MAX))
+                @if modelled(d) { " · " (origin) }
+            }
+        }
+        div.scroll {
+            table.rows {
+                thead {
+                    tr {
+                        th { "" }
+                        @if modelled(d) { th.expected { "expected" br; small { "the log, folded" } } }
+                        @for shown in &row.shown { (replica_head(shown, modelled(d))) }
+                    }
+                }
+                tbody {
+                    @for column in columns(row, schema) { (line(&column, row, d, schema)) }
+                    tr.held {
+                        th scope="row" { "current" }
+                        @if modelled(d) { td.expected { "" } }
+                        @for shown in &row.shown { (current_cell(shown, d)) }
+                    }
+                    tr.held {
+                        th scope="row" { "held as" }
+                        @if modelled(d) { td.expected { "" } }
+                        @for shown in &row.shown { td { (held_as(shown)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn replica_head(shown: &Shown, modelled: bool) -> Markup {
+    html! {
+        th.bad[shown.wrong] {
+            (printable(&shown.replica)) br;
+            small {
+                @match (shown.wrong, modelled, &shown.row) {
+                    (true, true, _) => "✗ wrong",
+                    (true, false, _) => "≠ differs",
+                    (false, _, Some(_)) => "✓ agrees",
+                    (false, _, None) => "– not compared",
+                }
+            }
+        }
+    }
+}
+
+/// The columns of a row in schema order, then what every row has; wrong ones first where not all fit.
+fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
+    let rows = row
+        .expected
+        .iter()
+        .chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
+    let mut left: BTreeSet<&String> = rows
+        .flat_map(|row| row.keys())
+        .chain(&row.columns)
+        .collect();
+    let mut columns: Vec<String> = Vec::new();
+    for column in &schema.columns {
+        if left.remove(&column.name) {
+            columns.push(column.name.clone());
+        }
+    }
+    columns.extend(left.into_iter().cloned());
+    if columns.len() > COLUMNS_MAX {
+        columns.sort_by_key(|column| !row.columns.contains(column));
+        columns.truncate(COLUMNS_MAX);
+    }
+    columns
+}
+
+fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
+    let expected = row
+        .expected
+        .as_ref()
+        .and_then(|expected| expected.get(column));
+    let default = schema
+        .position(column)
+        .map(|at| schema.columns[at].ty.default_value());
+    html! {
+        tr.wrongcolumn[row.columns.iter().any(|wrong| wrong == column)] {
+            th scope="row" { (shortened(&printable(column), NAME_MAX)) }
+            @if modelled(d) {
+                td.expected {
+                    @match expected { Some(expected) => (value(expected)), None => span.faint { "no row" } }
+                }
+            }
+            @for shown in &row.shown {
+                @match shown.row.as_ref().and_then(|row| row.get(column)) {
+                    None => td.bad[shown.wrong] { (absent(shown)) },
+                    Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
+                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } " "
+                        @if modelled(d) { del { (value(got)) } } @else { (value(got)) }
+                        @for note in notes(got, expected, default.as_ref()) { small { (note) } }
+                    },
+                    Some(got) => td { (value(got)) },
+                }
+            }
+        }
+    }
+}
+
+fn absent(shown: &Shown) -> Markup {
+    html! {
+        @if shown.wrong { span.mark { "✗" } " no row" }
+        @else { span.faint { "not compared" } }
+    }
+}
+
+/// With a model a cell is wrong if it is not what the log folds to; without one, if the judge named its column.
+fn is_wrong(column: &str, got: &Value, shown: &Shown, row: &RowEvidence, d: &Divergence) -> bool {
+    let named = row.columns.iter().any(|wrong| wrong == column);
+    match &row.expected {
+        _ if !shown.wrong => false,
+        Some(expected) => expected.get(column).is_some_and(|expected| expected != got),
+        None => named || modelled(d),
+    }
+}
+
+/// What can be said of a wrong cell: what it should be, a type's default, items that a list lacks.
+fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if default == Some(got) {
+        notes.push("the type's default".to_owned());
+    }
+    match (got, expected) {
+        (Value::Longs(got), Some(Value::Longs(expected))) => notes.extend(lacks(got, expected)),
+        (Value::Strings(got), Some(Value::Strings(expected))) => notes.extend(lacks(got, expected)),
+        (_, Some(expected)) => notes.push(format!("expected {}", value(expected))),
+        (_, None) => {}
+    }
+    notes
+}
+
+fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
+    let got: BTreeSet<_> = got.iter().collect();
+    let lacking: Vec<_> = expected
+        .iter()
+        .filter(|item| !got.contains(item))
+        .map(T::to_string)
+        .collect();
+    match lacking.len() {
+        0 => Some("other items or order than expected".to_owned()),
+        n => Some(format!(
+            "lacks {n} of {}: {}",
+            expected.len(),
+            shortened(&listed(&lacking, 5), 60)
+        )),
+    }
+}
+
+fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
+    let word = if shown.current {
+        "yes: queries see it"
+    } else {
+        "no"
+    };
+    let bad = shown.wrong && is_flag(d.what);
+    html! {
+        @match &shown.row {
+            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } " " } (word) },
+            None => td { span.faint { "–" } },
+        }
+    }
+}
+
+fn held_as(shown: &Shown) -> Markup {
+    let state = match shown.state {
+        Some(CopyState::Consuming) => "consuming",
+        Some(CopyState::CommittedLocal) => "committed by itself",
+        Some(CopyState::Downloaded) => "downloaded",
+        None => "–",
+    };
+    html! { (state) @if let Some(read) = shown.read { small { "read " (read) } } }
+}
+
+/// First and last capture, replica by replica.
+fn course(d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
+    let last = if d.course == Course::Healed {
+        "last that shows it"
+    } else {
+        "last"
+    };
+    html! {
+        div.scroll {
+            table.rows {
+                thead {
+                    tr {
+                        th { "" } th { "capture" }
+                        @for replica in &facts.roster { th { (printable(replica)) } }
+                        th { "pattern, side" }
+                    }
+                }
+                tbody {
+                    (standing("first", &d.first, d, facts, clock))
+                    (standing(last, &d.last, d, facts, clock))
+                }
+            }
+        }
+    }
+}
+
+fn standing(label: &str, at: &Standing, d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (label) }
+            td { (at.capture) small { (clock.both(at.t)) } }
+            @for replica in &facts.roster {
+                @match (at.wrong.contains(replica), at.comparable.contains(replica)) {
+                    (true, _) => td.bad {
+                        @if modelled(d) { span.mark { "✗" } " wrong" } @else { span.mark { "≠" } " differs" }
+                    },
+                    (false, true) => td { @if modelled(d) { "✓ right" } @else { "= agrees" } },
+                    (false, false) => td { span.faint { "– not compared" } },
+                }
+            }
+            td { (standing_words(at)) }
+        }
+    }
+}

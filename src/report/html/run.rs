@@ -1,0 +1,212 @@
+//! The facts of the run: what was tested with what, and the schedule as drawn and as it went.
+
+use super::timeline::{Timeline, Window};
+use crate::plan::schedule::{Condition, FaultKind, Step, Transition};
+use crate::record::evidence::Facts;
+use crate::report::words::{Clock, count, counted, joined, listed, name, shortened, span};
+use crate::schema::Role;
+use maud::{Markup, html};
+
+/// Steps and settings shown; the rest is counted.
+const LINES_MAX: usize = 40;
+
+/// The section on the run.
+pub(super) fn section(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Markup {
+    html! {
+        section {
+            h2 { "The run" }
+            table.pairs { tbody { @for (label, text) in pairs(facts, timeline) {
+                tr { th scope="row" { (label) } td { (shortened(&text, 600)) } }
+            } } }
+            @if !facts.steps.is_empty() {
+                h3 { "Schedule" }
+                p.lead { "Drawn from the seed. What really happened, and when, is in the last two columns." }
+                (schedule(facts, timeline, clock))
+            }
+            h3 { "Columns" }
+            (columns(facts))
+        }
+    }
+}
+
+fn pairs(facts: &Facts, timeline: &Timeline) -> Vec<(&'static str, String)> {
+    let settings: Vec<_> = facts
+        .settings
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let (ok, not_ok) = timeline.completed();
+    let mut pairs = vec![
+        (
+            "target",
+            format!("{}, version {}", facts.target, facts.target_version),
+        ),
+        ("settings", listed(&settings, LINES_MAX)),
+        ("replicas", listed(&facts.roster, LINES_MAX)),
+        ("partitions", facts.partitions.to_string()),
+        (
+            "workload",
+            format!("{}: {}", facts.workload.name, facts.workload.hunts),
+        ),
+        (
+            "nemesis",
+            format!("{}: {}", facts.nemesis.name, facts.nemesis.hunts),
+        ),
+        ("ending", name(&facts.nemesis.ending)),
+        (
+            "writes",
+            format!(
+                "{} invoked at {} a second: {} ok, {} failed or unknown",
+                counted(timeline.invoked, "op"),
+                count(facts.workload.rate_hz.into()),
+                count(ok),
+                count(not_ok),
+            ),
+        ),
+        ("calibration", counted(facts.calibration_ops, "op")),
+        ("length", span(timeline.end)),
+        ("settled", settled(timeline)),
+        ("captures", captures(timeline)),
+        ("columns left out", joined(&facts.left_out)),
+        ("provenance", name(&facts.schema.provenance)),
+    ];
+    match facts.simulated {
+        true => pairs.push(("time", "virtual: the cluster was simulated".to_owned())),
+        false => pairs.push(("started", facts.started.clone())),
+    }
+    pairs.push(("seed", facts.seed.0.to_string()));
+    pairs
+}
+
+fn settled(timeline: &Timeline) -> String {
+    match timeline.settled {
+        Some((true, waited)) => format!("yes, after {}", span(waited)),
+        Some((false, waited)) => format!("no, given up after {}", span(waited)),
+        None => "not reached".to_owned(),
+    }
+}
+
+fn captures(timeline: &Timeline) -> String {
+    let reasons: Vec<_> = timeline
+        .captures
+        .iter()
+        .map(|(capture, _, reason)| format!("{capture} {}", name(reason)))
+        .collect();
+    format!("{} ({})", reasons.len(), listed(&reasons, 12))
+}
+
+fn schedule(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th { "step" } th { "what" } th { "where" } th { "begins" } th { "ends" }
+                        th { "began" } th { "cured" }
+                    }
+                }
+                tbody {
+                    @for step in facts.steps.iter().take(LINES_MAX) {
+                        @let window = timeline.windows.iter().find(|window| window.step == step.id);
+                        tr {
+                            th scope="row" { (step.id) }
+                            td { (fault_words(step.kind)) }
+                            td { (place(step)) }
+                            td { (condition(&step.begin)) }
+                            td { (condition(&step.until)) }
+                            td { (began(window, clock)) }
+                            td { (cured(window, clock)) }
+                        }
+                    }
+                }
+            }
+        }
+        @if facts.steps.len() > LINES_MAX {
+            p { (counted((facts.steps.len() - LINES_MAX) as u64, "step")) " more in schedule.jsonl." }
+        }
+    }
+}
+
+fn place(step: &Step) -> String {
+    match step.partition {
+        Some(partition) => format!("{}, partition {partition}", step.replica),
+        None => step.replica.clone(),
+    }
+}
+
+fn began(window: Option<&Window>, clock: &Clock) -> String {
+    window.map_or_else(|| "never".to_owned(), |window| clock.both(window.begin))
+}
+
+fn cured(window: Option<&Window>, clock: &Clock) -> String {
+    match window {
+        None => "–".to_owned(),
+        Some(Window {
+            error: Some(error), ..
+        }) => format!("failed: {}", shortened(error, 200)),
+        Some(Window { end: Some(end), .. }) => clock.both(*end),
+        Some(_) => "not seen".to_owned(),
+    }
+}
+
+fn fault_words(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::HoldMessage(Transition::OfflineToConsuming) => {
+            "hold the message to consume the segment"
+        }
+        FaultKind::HoldMessage(Transition::ConsumingToOnline) => {
+            "hold the message to register the segment"
+        }
+        FaultKind::Restart => "kill, and start again",
+        FaultKind::CommitWinner => "let this replica win the next commit",
+    }
+}
+
+fn condition(condition: &Condition) -> String {
+    match condition {
+        Condition::At(t) => format!("{} into the load", span(*t)),
+        Condition::Boundaries(n) => format!("{} into the load", counted((*n).into(), "boundary")),
+        Condition::OthersCommitted => "when all others committed the segment".to_owned(),
+        Condition::EventsInNext { events, or_after } => {
+            let entries = counted(*events, "entry");
+            format!(
+                "when the next segment has {entries}, or is {} old",
+                span(*or_after)
+            )
+        }
+        Condition::After(t) => format!("{} after it began", span(*t)),
+    }
+}
+
+fn columns(facts: &Facts) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { th { "column" } th { "type" } th { "merge" } th { "for" } } }
+                tbody {
+                    tr {
+                        th scope="row" { (facts.schema.comparison) } td { "long" } td { "the larger or equal wins" }
+                        td { "comparison" }
+                    }
+                    @for column in facts.schema.columns.iter().take(LINES_MAX) {
+                        tr {
+                            th scope="row" { (column.name) }
+                            td { (name(&column.ty)) }
+                            td { (name(&column.merge)) }
+                            td { (role(column.role)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Data => "data",
+        Role::Ops => "provenance: ids of the ops merged",
+        Role::OpCount => "provenance: number of ops merged",
+        Role::OpSum => "provenance: sum over ops merged",
+    }
+}

@@ -1,0 +1,65 @@
+//! `verdict.json`: the verdict's own fields at the top level, and beside them `run` (which run this is about)
+//! and `exit_code`. The schema is `verdict.schema.json`, next to this file.
+//!
+//! The verdict is not wrapped in an object of its own, so that [`Verdict`] itself reads the document back: a
+//! reader ignores fields that it does not know.
+
+use crate::check::verdict::Verdict;
+use crate::record::evidence::Facts;
+use crate::seed::Seed;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The JSON Schema (draft 2020-12) of `verdict.json`.
+pub const SCHEMA: &str = include_str!("verdict.schema.json");
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    run: Run<'a>,
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    seed: Seed,
+    target: &'a str,
+    target_version: &'a str,
+    workload: &'a str,
+    nemesis: &'a str,
+    settings: &'a BTreeMap<String, String>,
+    simulated: bool,
+    roster: &'a [String],
+}
+
+/// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
+/// that ran (or judged) exits with.
+pub fn verdict_json(
+    verdict: &Verdict,
+    facts: &Facts,
+    exit_code: u8,
+) -> Result<String, serde_json::Error> {
+    let run = Run {
+        seed: facts.seed,
+        target: &facts.target,
+        target_version: &facts.target_version,
+        workload: &facts.workload.name,
+        nemesis: &facts.nemesis.name,
+        settings: &facts.settings,
+        simulated: facts.simulated,
+        roster: &facts.roster,
+    };
+    let mut text = serde_json::to_string_pretty(&Document {
+        verdict,
+        run,
+        exit_code,
+    })?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Reads `verdict.json` back.
+pub fn read(text: &str) -> Result<Verdict, serde_json::Error> {
+    serde_json::from_str(text)
+}

@@ -1,0 +1,11 @@
+//! Words and pictures of a verdict, made of data alone: pure functions to text. Nothing here reads a clock, a
+//! file or a terminal, so the same evidence gives the same bytes; the edge decides where they go.
+
+mod answers;
+mod divergence;
+mod doubts;
+pub mod html;
+pub mod json;
+pub mod table;
+pub mod terminal;
+mod words;

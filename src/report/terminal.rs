@@ -1,0 +1,210 @@
+//! The verdict on a terminal: about ten lines that a tired person understands, and one line to grep for.
+
+use super::answers::{Answer, answers, finding_headline, headline, since_word};
+use super::divergence::right;
+use super::words::{Clock, counted, fingerprint, len, listed, name, printable, repeat, span};
+use crate::check::verdict::{
+    CheckResult, Course, Divergence, Finding, FindingKind, Outcome, Side, Status, Verdict,
+};
+use crate::record::evidence::Facts;
+
+/// How the summary may look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Whether the terminal shows colours.
+    pub colour: bool,
+}
+
+/// The columns that a line of the summary takes at most, words permitting.
+const WIDTH: usize = 100;
+/// The columns of the label in front of an answer.
+const LABEL: usize = 15;
+/// Further findings that get a line of their own.
+const ALSO: usize = 3;
+
+/// The summary of a run, ending in a newline. Long lines are wrapped at 100 columns.
+pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
+    let clock = Clock::of(facts);
+    let ink = Ink::of(verdict.outcome);
+    let word = style.paint(ink, &name(&verdict.outcome));
+    let mut out = format!("{word}  {}\n\n", printable(&headline(verdict)));
+    for answer in answers(verdict, &clock) {
+        push_answer(&mut out, &answer, style);
+    }
+    for finding in verdict.findings.iter().skip(1).take(ALSO) {
+        let short = format!("{}: {}", fingerprint(finding), finding_headline(finding));
+        push_answer(&mut out, &Answer::new("What else?", "also", short), style);
+    }
+    if verdict.findings.len() > ALSO + 1 {
+        let rest = len(&verdict.findings) - ALSO as u64 - 1;
+        let short = format!("{} more in the report", counted(rest, "finding"));
+        push_answer(&mut out, &Answer::new("What else?", "also", short), style);
+    }
+    // The command is one line, whatever its width: it is there to be copied.
+    out.push_str(&format!(
+        "  {}{}\n",
+        style.label("run again"),
+        printable(&repeat(facts))
+    ));
+    out
+}
+
+/// The one line to grep for: outcome first, then what it is about, then `key=value` pairs. No newline.
+pub fn last_line(verdict: &Verdict, facts: &Facts, report_path: Option<&str>) -> String {
+    let clock = Clock::of(facts);
+    let mut words = vec![name(&verdict.outcome)];
+    match (verdict.findings.first(), verdict.outcome) {
+        (Some(finding), _) => words.extend(finding_words(finding, &clock)),
+        (None, Outcome::Pass) => words.extend(compared_words(verdict)),
+        (None, _) => {
+            words.push(reason_word(verdict));
+            words.extend(compared_words(verdict));
+        }
+    }
+    if verdict.findings.len() > 1 {
+        words.push(format!("findings={}", verdict.findings.len()));
+    }
+    words.push(format!("seed={}", facts.seed.0));
+    words.extend(report_path.map(|path| format!("report={path}")));
+    printable(&words.join(" "))
+}
+
+fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
+    match &finding.kind {
+        FindingKind::Divergence(d) => divergence_words(d, finding, clock),
+        FindingKind::Frozen(f) => vec![
+            "frozen".to_owned(),
+            f.replica.clone(),
+            f.segment.clone().unwrap_or_else(|| "no-segment".to_owned()),
+            format!(
+                "at offset={} behind={}",
+                f.position,
+                f.log_end.saturating_sub(f.position)
+            ),
+            format!(
+                "since {} for {}",
+                clock.at(f.since),
+                span(f.watched).replace(' ', "")
+            ),
+            finding.fingerprint.clone(),
+        ],
+        FindingKind::LostAck(lost) => vec![
+            "lost-ack".to_owned(),
+            counted(len(&lost.ops), "op"),
+            format!("partition={}", lost.partition),
+            finding.fingerprint.clone(),
+        ],
+    }
+}
+
+/// Names the replicas on which it began: they stay the same while the damage spreads. Where the majority is
+/// wrong, the replicas that must not be touched are named too.
+fn divergence_words(d: &Divergence, finding: &Finding, clock: &Clock) -> Vec<String> {
+    let segment = match d.segments.as_slice() {
+        [] => "no-segment".to_owned(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first}+{}", rest.len()),
+    };
+    let mut words = vec![
+        name(&d.last.pattern),
+        listed(&d.replicas, 4).replace(", ", ","),
+        counted(len(&d.keys), "key"),
+        segment,
+        format!("since {}", since_word(clock, d.since.t, d.since.off)),
+        name(&d.course),
+        fingerprint(finding),
+        format!("side={}", name(&d.last.side)),
+    ];
+    if d.last.side == Side::Majority && d.course != Course::Healed {
+        words.push(format!("last-right={}", right(&d.last).join(",")));
+    }
+    words
+}
+
+fn compared_words(verdict: &Verdict) -> Vec<String> {
+    let compared = &verdict.compared;
+    vec![
+        format!("{} rows", compared.rows),
+        format!("{} replicas", compared.replicas.len()),
+        format!("{} captures", compared.captures),
+    ]
+}
+
+/// Why a verdict is inconclusive, in one word: the first doubt, else the first check that could not run.
+fn reason_word(verdict: &Verdict) -> String {
+    let unknown = |check: &&CheckResult| check.status == Status::Unknown;
+    match (verdict.doubts.first(), verdict.checks.iter().find(unknown)) {
+        (Some(doubt), _) => name(&doubt.kind),
+        (None, Some(check)) => format!("unknown-{}", name(&check.name)),
+        (None, None) => "nothing-compared".to_owned(),
+    }
+}
+
+fn push_answer(out: &mut String, answer: &Answer, style: Style) {
+    let mut label = style.label(answer.label);
+    for line in &answer.short {
+        for part in wrapped(&printable(line), WIDTH - LABEL - 2) {
+            out.push_str(&format!("  {label}{part}\n"));
+            label = " ".repeat(LABEL);
+        }
+    }
+}
+
+/// Breaks a line between words.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let used = lines[last].chars().count();
+        if used > 0 && used + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if used > 0 {
+                lines[last].push(' ');
+            }
+            lines[last].push_str(word);
+        }
+    }
+    lines
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Green,
+    Yellow,
+    Red,
+    Faint,
+}
+
+impl Ink {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self::Green,
+            Outcome::Inconclusive => Self::Yellow,
+            Outcome::Fail => Self::Red,
+        }
+    }
+
+    /// Select Graphic Rendition (ECMA-48, 8.3.117).
+    fn code(self) -> &'static str {
+        match self {
+            Self::Green => "1;32",
+            Self::Yellow => "1;33",
+            Self::Red => "1;31",
+            Self::Faint => "2",
+        }
+    }
+}
+
+impl Style {
+    fn paint(self, ink: Ink, text: &str) -> String {
+        match self.colour {
+            true => format!("\x1b[{}m{text}\x1b[0m", ink.code()),
+            false => text.to_owned(),
+        }
+    }
+
+    fn label(self, label: &str) -> String {
+        self.paint(Ink::Faint, &format!("{label:<LABEL$}"))
+    }
+}

@@ -1,0 +1,213 @@
+//! The words of the reports: numbers, lists, values and times as people read them, and the names of closed
+//! enums as the stored verdict spells them, so that a reader can search one for the other.
+
+use crate::check::verdict::{Divergence, Finding, FindingKind, Side};
+use crate::record::evidence::Facts;
+use crate::record::row::Nanos;
+use crate::schema::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+/// The name of an enum's variant, as in `verdict.json`.
+pub(super) fn name(variant: &impl Serialize) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A name with spaces instead of hyphens.
+pub(super) fn spaced(name: &str) -> String {
+    name.replace('-', " ")
+}
+
+/// A number with a comma at every thousand.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 key`, `14 keys`, `0 copies`.
+pub(super) fn counted(n: u64, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if n == 1 => format!("1 {noun}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{} {stem}ies", count(n)),
+        _ => format!("{} {noun}s", count(n)),
+    }
+}
+
+/// The number of items, in the type that counts have.
+pub(super) fn len<T>(items: &[T]) -> u64 {
+    items.len() as u64
+}
+
+/// `a, b and c`.
+pub(super) fn joined(items: &[String]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        [only] => printable(only),
+        [init @ .., last] => {
+            let init: Vec<_> = init.iter().map(|item| printable(item)).collect();
+            format!("{} and {}", init.join(", "), printable(last))
+        }
+    }
+}
+
+/// `a, b, c +11 more`: a report stays small however much it is about.
+pub(super) fn listed<T: ToString>(items: &[T], most: usize) -> String {
+    let shown: Vec<_> = items
+        .iter()
+        .take(most)
+        .map(|item| printable(&item.to_string()))
+        .collect();
+    match items.len().saturating_sub(most) {
+        0 if items.is_empty() => "none".to_owned(),
+        0 => shown.join(", "),
+        rest => format!("{} +{} more", shown.join(", "), count(rest as u64)),
+    }
+}
+
+/// Text from the target with its control characters escaped: a key must not be able to move the cursor, or
+/// to break the one line that people search for in two.
+pub(super) fn printable(text: &str) -> String {
+    if !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().collect::<String>(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// At most `most` characters, and a mark where some are left out.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+    }
+}
+
+/// A value as in a row, at most about 60 characters of it.
+pub(super) fn value(value: &Value) -> String {
+    const ITEMS: usize = 10;
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Long(long) => long.to_string(),
+        Value::String(string) => shortened(&printable(string), 60),
+        Value::Longs(longs) => format!("[{}]", in_brackets(longs, ITEMS)),
+        Value::Strings(strings) => {
+            let short: Vec<_> = strings.iter().map(|string| shortened(string, 20)).collect();
+            format!("[{}]", in_brackets(&short, ITEMS))
+        }
+    }
+}
+
+fn in_brackets<T: ToString>(items: &[T], most: usize) -> String {
+    if items.is_empty() {
+        String::new()
+    } else {
+        listed(items, most)
+    }
+}
+
+/// A length of time: `150 ms`, `2.3 s`, `5 min 3 s`.
+pub(super) fn span(length: Nanos) -> String {
+    let millis = length.0 / 1_000_000;
+    match millis {
+        0 => format!("{} µs", length.0 / 1_000),
+        1..1_000 => format!("{millis} ms"),
+        1_000..120_000 if millis % 1_000 < 100 => format!("{} s", millis / 1_000),
+        1_000..120_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+    }
+}
+
+/// How times of a run are told: by the wall where there is one, else on the run's own clock.
+pub(super) struct Clock {
+    started: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The clock of a run. A simulated run has no wall clock; a start that is no RFC 3339 counts as none.
+    pub(super) fn of(facts: &Facts) -> Self {
+        let started = if facts.simulated {
+            None
+        } else {
+            facts.started.parse().ok()
+        };
+        Self { started }
+    }
+
+    /// `14:30:02Z`, or `+2.315s` since the start.
+    pub(super) fn at(&self, t: Nanos) -> String {
+        self.wall(t).unwrap_or_else(|| offset(t))
+    }
+
+    /// `14:30:02Z (+2.315s)`, to be found both in a log and in the figure.
+    pub(super) fn both(&self, t: Nanos) -> String {
+        match self.wall(t) {
+            Some(wall) => format!("{wall} ({})", offset(t)),
+            None => offset(t),
+        }
+    }
+
+    fn wall(&self, t: Nanos) -> Option<String> {
+        let since_start = SignedDuration::from_nanos(i64::try_from(t.0).ok()?);
+        let wall = self.started?.checked_add(since_start).ok()?;
+        Some(wall.strftime("%H:%M:%SZ").to_string())
+    }
+}
+
+/// A time on the run's clock: `+2.315s`.
+pub(super) fn offset(t: Nanos) -> String {
+    let millis = t.0 / 1_000_000;
+    format!("+{}.{:03}s", millis / 1_000, millis % 1_000)
+}
+
+/// The command that repeats the run.
+pub(super) fn repeat(facts: &Facts) -> String {
+    let [target, workload, nemesis] =
+        [&facts.target, &facts.workload.name, &facts.nemesis.name].map(|word| quoted(word));
+    let mut command = format!(
+        "dissent run {target} {workload} {nemesis} --seed {}",
+        facts.seed.0
+    );
+    for (key, value) in &facts.settings {
+        command.push_str(" --set ");
+        command.push_str(&quoted(&format!("{key}={value}")));
+    }
+    command
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", printable(word).replace('\'', r"'\''")),
+    }
+}
+
+/// A finding's fingerprint in text. Without a model nobody knows who is wrong, so the word does not fall.
+pub(super) fn fingerprint(finding: &Finding) -> String {
+    match &finding.kind {
+        FindingKind::Divergence(d) if !modelled(d) => {
+            finding.fingerprint.replace("wrong-value", "differs")
+        }
+        _ => finding.fingerprint.clone(),
+    }
+}
+
+/// Whether a model says who is right (`semantics` 5: else the reports say "differs").
+pub(super) fn modelled(divergence: &Divergence) -> bool {
+    divergence.last.side != Side::Unknown
+}
