@@ -1,1 +1,32 @@
-//! x
+//! `specimen-segments`: a small cluster that merges keyed partial updates, with a published bug.
+//!
+//! An input log in partitions; a controller with the ideal state of every segment, a queue of orders to
+//! every server, and commits with a winner; servers that consume, merge, keep and serve raw rows. After
+//! Apache Pinot, on which a one-shot readiness latch lets a segment be consumed before the one before it
+//! is registered: merges then run against nothing, on one server, and every status says `running`.
+//!
+//! The state machines ([`Controller`], [`Server`]) are pure: no socket, file or clock. They run as real
+//! processes over loopback HTTP ([`serve`]) and in virtual time ([`World`]).
+//!
+//! This crate knows nothing of the checker that is tested on it, and shares no code with it.
+
+mod commit;
+mod config;
+mod controller;
+mod guard;
+mod lifecycle;
+mod messages;
+mod server;
+mod upsert;
+mod value;
+mod world;
+
+pub use config::{Config, Error};
+pub use controller::{Controller, Hold, Segment};
+pub use guard::{Guard, NAMES as GUARDS, UnknownGuard};
+pub use lifecycle::{Event, Kind};
+pub use messages::*;
+pub use server::{Action, CopyState, Cover, Coverage, Kept, Known, Server};
+pub use upsert::Flag;
+pub use value::{Column, Entry, Merge, Type, Value, checksum};
+pub use world::World;

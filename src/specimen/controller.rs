@@ -1,0 +1,451 @@
+//! The controller as a pure state machine: the input log, the ideal state of every segment, the orders to
+//! every server, commits, the store of committed segments, and the holds that an operator puts on orders.
+
+use crate::commit::{Commit, Terms};
+use crate::config::{Config, Error};
+use crate::messages::{
+    Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored,
+};
+use crate::messages::{Transition, Work};
+use crate::value::Entry;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Keeps one order from its server, whether it exists already or is created later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Names the hold; the same id again replaces it.
+    pub id: String,
+    /// The server.
+    pub server: String,
+    /// The segment's partition.
+    pub partition: u32,
+    /// The segment's sequence number.
+    pub seq: u32,
+    /// The order.
+    pub transition: Transition,
+}
+
+/// A segment as the controller shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Segment {
+    /// Its full name.
+    pub name: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Its sequence number in the partition.
+    pub seq: u32,
+    /// Its first offset.
+    pub start: u64,
+    /// One past its last offset, once it is committed.
+    pub end: Option<u64>,
+    /// The checksum of the stored copy, once it is committed.
+    pub crc: Option<u64>,
+    /// The servers assigned to it.
+    pub replicas: Vec<String>,
+}
+
+/// The life of a segment in the ideal state.
+enum Phase {
+    /// Opened by the sealing of the one before; nobody consumes it until that one is committed.
+    Waiting,
+    Consuming,
+    /// Complete up to this end; its commit goes on.
+    Sealed(u64, Commit),
+    Online(Stored),
+}
+
+struct Ideal {
+    start: u64,
+    phase: Phase,
+}
+
+/// What the controller knows of one server.
+#[derive(Default)]
+struct Member {
+    /// Its present life; 0 before it was ever heard of.
+    incarnation: u64,
+    states: BTreeMap<SegmentId, State>,
+    /// Orders not reported as done, by id: at most one a segment.
+    queue: BTreeMap<u64, Message>,
+}
+
+/// See the module.
+pub struct Controller {
+    config: Arc<Config>,
+    logs: Vec<Vec<Arc<Entry>>>,
+    segments: BTreeMap<SegmentId, Ideal>,
+    /// The segments whose commit goes on.
+    sealed: Vec<SegmentId>,
+    members: Vec<Member>,
+    holds: BTreeMap<String, Hold>,
+    /// The server named as winner, by partition.
+    named: BTreeMap<u32, usize>,
+    next_message: u64,
+}
+
+impl Controller {
+    /// A new table: empty logs, and one consuming segment a partition.
+    pub fn new(config: Arc<Config>) -> Self {
+        let first = |partition| {
+            (
+                SegmentId { partition, seq: 0 },
+                Ideal {
+                    start: 0,
+                    phase: Phase::Consuming,
+                },
+            )
+        };
+        Controller {
+            logs: vec![Vec::new(); config.partitions as usize],
+            segments: (0..config.partitions).map(first).collect(),
+            sealed: Vec::new(),
+            members: config.servers.iter().map(|_| Member::default()).collect(),
+            holds: BTreeMap::new(),
+            named: BTreeMap::new(),
+            next_message: 1,
+            config,
+        }
+    }
+
+    /// Appends an entry to a partition's log, sets its offset and returns it.
+    pub fn produce(&mut self, partition: u32, mut entry: Entry) -> Result<u64, Error> {
+        let (logs, columns) = (self.logs.len(), self.config.columns.len());
+        let log = self
+            .logs
+            .get_mut(partition as usize)
+            .ok_or_else(|| no_partition(partition, logs))?;
+        if entry.cols.len() != columns {
+            let given = entry.cols.len();
+            return Err(Error::Request(format!(
+                "{given} values were given for {columns} columns"
+            )));
+        }
+        entry.off = log.len() as u64;
+        log.push(Arc::new(entry));
+        Ok(log.len() as u64 - 1)
+    }
+
+    /// A partition's log from an offset on; nothing beyond its end.
+    pub fn log(&self, partition: u32, from: u64) -> Result<&[Arc<Entry>], Error> {
+        let log = self.logs.get(partition as usize);
+        let log = log.ok_or_else(|| no_partition(partition, self.logs.len()))?;
+        Ok(log.get(from as usize..).unwrap_or_default())
+    }
+
+    /// One past the last offset of every partition's log.
+    pub fn log_ends(&self) -> Vec<u64> {
+        self.logs.iter().map(|log| log.len() as u64).collect()
+    }
+
+    /// All segments, by partition, then sequence.
+    pub fn segments(&self) -> Vec<Segment> {
+        let shown = self.segments.iter().map(|(id, ideal)| {
+            let committed = ideal.committed();
+            Segment {
+                name: id.name(&self.config.table),
+                partition: id.partition,
+                seq: id.seq,
+                start: ideal.start,
+                end: committed.map(|committed| committed.end),
+                crc: committed.map(|committed| committed.crc),
+                replicas: self.config.servers.clone(),
+            }
+        });
+        shown.collect()
+    }
+
+    /// Puts a hold in force. An order that was delivered already is not called back.
+    pub fn hold(&mut self, hold: Hold) -> Result<(), Error> {
+        self.config.server(&hold.server)?;
+        self.log(hold.partition, 0)?;
+        self.holds.insert(hold.id.clone(), hold);
+        Ok(())
+    }
+
+    /// Lifts a hold, if there is one of this id.
+    pub fn release(&mut self, id: &str) {
+        self.holds.remove(id);
+    }
+
+    /// The holds in force, by id.
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds.values()
+    }
+
+    /// Names the server that wins the commits of a partition from now on; with none, the first one does.
+    pub fn commit_winner(&mut self, partition: u32, server: Option<&str>) -> Result<(), Error> {
+        self.log(partition, 0)?;
+        match server {
+            Some(server) => self.named.insert(partition, self.config.server(server)?),
+            None => self.named.remove(&partition),
+        };
+        Ok(())
+    }
+
+    /// Seals every consuming segment that has an entry, at the end of its log, and returns their names.
+    /// What is produced from now on belongs to the segment after it, which opens here.
+    pub fn force_commit(&mut self) -> Vec<String> {
+        let ends = self.log_ends();
+        let full = |(id, ideal): (&SegmentId, &Ideal)| {
+            let end = ends[id.partition as usize];
+            (matches!(ideal.phase, Phase::Consuming) && end > ideal.start).then_some((*id, end))
+        };
+        let full: Vec<(SegmentId, u64)> = self.segments.iter().filter_map(full).collect();
+        for (id, end) in &full {
+            if let Some(ideal) = self.segments.get_mut(id) {
+                ideal.phase = Phase::Sealed(*end, Commit::default());
+            }
+            self.segments.insert(
+                id.next(),
+                Ideal {
+                    start: *end,
+                    phase: Phase::Waiting,
+                },
+            );
+            self.sealed.push(*id);
+        }
+        full.into_iter()
+            .map(|(id, _)| id.name(&self.config.table))
+            .collect()
+    }
+
+    /// Answers a server's call at `now` (nanoseconds).
+    pub fn call(&mut self, now: u64, call: Call) -> Reply {
+        let Some(member) = self.members.get(call.server) else {
+            return Reply::Noted;
+        };
+        if call.incarnation > member.incarnation {
+            self.join(now, call.server, call.incarnation);
+        } else if call.incarnation < member.incarnation {
+            // The last words of a process that was killed.
+            return Reply::Noted;
+        }
+        match call.ask {
+            Ask::Poll(poll) => Reply::Work(self.poll(now, call.server, &poll)),
+            Ask::Upload(stored) => {
+                self.commit(now, stored);
+                Reply::Noted
+            }
+            Ask::Download(id) => match self.segments.get(&id).map(|ideal| &ideal.phase) {
+                Some(Phase::Online(stored)) => Reply::Copy(stored.clone()),
+                _ => Reply::Noted,
+            },
+        }
+    }
+
+    /// A new life of a server: it holds nothing that we know of, and old orders are void.
+    fn join(&mut self, now: u64, server: usize, incarnation: u64) {
+        self.members[server] = Member {
+            incarnation,
+            ..Member::default()
+        };
+        for id in &self.sealed {
+            if let Some(Ideal {
+                phase: Phase::Sealed(_, commit),
+                ..
+            }) = self.segments.get_mut(id)
+            {
+                commit.forget(server);
+            }
+        }
+        let all: Vec<SegmentId> = self.segments.keys().copied().collect();
+        all.into_iter().for_each(|id| self.order(now, server, id));
+    }
+
+    /// Creates the next order for a segment on a server, if there is one and none is pending.
+    ///
+    /// ```text
+    /// O->C(SEG_M) is pending on s1 when the others commit SEG_M: nothing more is created for SEG_M
+    /// O->C(SEG_M1) is created for all, also for s1
+    /// s1 reports SEG_M as consuming (it skipped it): only now is C->O(SEG_M) created
+    /// so even first-in first-out delivery lets s1 begin SEG_M1 before it registers SEG_M
+    /// ```
+    fn order(&mut self, now: u64, server: usize, id: SegmentId) {
+        let (Some(ideal), member) = (self.segments.get(&id), &mut self.members[server]) else {
+            return;
+        };
+        let ideal_state = match ideal.phase {
+            Phase::Waiting => return,
+            Phase::Consuming | Phase::Sealed(..) => State::Consuming,
+            Phase::Online(_) => State::Online,
+        };
+        let transition = match (
+            member.states.get(&id).copied().unwrap_or_default(),
+            ideal_state,
+        ) {
+            (State::Offline, State::Consuming) => Transition::OfflineToConsuming,
+            (State::Offline, State::Online) => Transition::OfflineToOnline,
+            (State::Consuming, State::Online) => Transition::ConsumingToOnline,
+            _ => return,
+        };
+        if member.incarnation == 0 || member.queue.values().any(|message| message.segment == id) {
+            return;
+        }
+        let (message, start) = (self.next_message, ideal.start);
+        self.next_message += 1;
+        let order = Message {
+            id: message,
+            segment: id,
+            transition,
+            created: now,
+            start,
+            committed: None,
+        };
+        member.queue.insert(message, order);
+    }
+
+    fn poll(&mut self, now: u64, server: usize, poll: &Poll) -> Work {
+        for message in &poll.finished {
+            if let Some(done) = self.members[server].queue.remove(message) {
+                self.members[server]
+                    .states
+                    .insert(done.segment, done.transition.target());
+                self.order(now, server, done.segment);
+            }
+        }
+        let mut work = Work::default();
+        for (id, position) in &poll.positions {
+            work.batches
+                .extend(self.advance(now, server, *id, *position));
+        }
+        for id in self.sealed.clone() {
+            if self.winner(now, id) == Some(server) {
+                work.commit.push(id);
+            }
+        }
+        work.messages = self.deliverable(server);
+        work.boot = (!poll.joined).then(|| {
+            let online = self
+                .segments
+                .iter()
+                .filter(|(_, ideal)| ideal.committed().is_some());
+            online.map(|(id, _)| *id).collect()
+        });
+        work
+    }
+
+    /// What a server that stands at `position` in a segment gets; at the sealed end its report is noted.
+    fn advance(&mut self, now: u64, server: usize, id: SegmentId, position: u64) -> Option<Batch> {
+        let ideal = self.segments.get_mut(&id)?;
+        let end = match &mut ideal.phase {
+            Phase::Sealed(end, commit) => {
+                if position == *end {
+                    commit.report(now, server);
+                }
+                Some(*end)
+            }
+            Phase::Online(stored) => Some(stored.end()),
+            _ => None,
+        };
+        let log = &self.logs[id.partition as usize];
+        let limit = position + self.config.batch as u64;
+        let to = end.unwrap_or(log.len() as u64).min(limit);
+        if to <= position && end.is_none() {
+            return None;
+        }
+        let entries = log
+            .get(position as usize..to as usize)
+            .unwrap_or_default()
+            .to_vec();
+        Some(Batch {
+            segment: id,
+            end,
+            entries,
+        })
+    }
+
+    fn winner(&mut self, now: u64, id: SegmentId) -> Option<usize> {
+        let Phase::Sealed(_, commit) = &mut self.segments.get_mut(&id)?.phase else {
+            return None;
+        };
+        let members = self.members.iter().enumerate();
+        let consuming =
+            members.filter(|(_, member)| member.states.get(&id) == Some(&State::Consuming));
+        let consuming: Vec<usize> = consuming.map(|(server, _)| server).collect();
+        let named = self.named.get(&id.partition).copied();
+        let wait = self.config.commit_wait_ms * 1_000_000;
+        commit.winner(&Terms {
+            now,
+            consuming: &consuming,
+            named,
+            wait,
+        })
+    }
+
+    /// The orders that no hold keeps back, each with what is known of its segment at this moment.
+    fn deliverable(&self, server: usize) -> Vec<Message> {
+        let free = self.members[server]
+            .queue
+            .values()
+            .filter(|message| !self.held(server, message));
+        let filled = free.map(|message| Message {
+            committed: self
+                .segments
+                .get(&message.segment)
+                .and_then(Ideal::committed),
+            ..message.clone()
+        });
+        filled.collect()
+    }
+
+    fn held(&self, server: usize, message: &Message) -> bool {
+        self.holds.values().any(|hold| {
+            let segment = SegmentId {
+                partition: hold.partition,
+                seq: hold.seq,
+            };
+            segment == message.segment
+                && hold.transition == message.transition
+                && hold.server == self.config.servers[server]
+        })
+    }
+
+    /// Stores the copy of a commit's winner and opens the next segment to all. A second copy of a segment
+    /// that is committed already changes nothing.
+    fn commit(&mut self, now: u64, stored: Stored) {
+        let id = stored.segment;
+        let Some(ideal) = self.segments.get_mut(&id) else {
+            return;
+        };
+        if !matches!(ideal.phase, Phase::Sealed(end, _) if end == stored.end()) {
+            return;
+        }
+        ideal.phase = Phase::Online(stored);
+        self.sealed.retain(|sealed| *sealed != id);
+        if let Some(next) = self.segments.get_mut(&id.next()) {
+            next.phase = Phase::Consuming;
+        }
+        for server in 0..self.members.len() {
+            self.order(now, server, id);
+            self.order(now, server, id.next());
+        }
+    }
+}
+
+impl Ideal {
+    fn committed(&self) -> Option<Committed> {
+        match &self.phase {
+            Phase::Online(stored) => Some(Committed {
+                end: stored.end(),
+                crc: stored.crc,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Stored {
+    /// One past its last offset.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.rows.len() as u64
+    }
+}
+
+fn no_partition(partition: u32, partitions: usize) -> Error {
+    Error::Request(format!(
+        "no partition {partition}; there are {partitions}, from 0"
+    ))
+}

@@ -1,0 +1,185 @@
+//! The upsert metadata of one partition on one server: for each key the row that is current, onto which
+//! the next event is merged. What is not registered here does not exist for merges.
+
+use crate::value::{Column, Entry};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Which row of a key is current.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flag {
+    /// The key.
+    pub key: String,
+    /// The offset of its current row; empty for a deleted key.
+    pub offs: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct Latest {
+    /// The sequence number of the segment that holds the row.
+    seq: u32,
+    /// The row; a tombstone stays here so that older rows cannot bring the key back.
+    row: Arc<Entry>,
+    /// The version at which `row` moved to another offset.
+    moved: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Upsert {
+    keys: BTreeMap<String, Latest>,
+    version: u64,
+}
+
+impl Upsert {
+    /// Merges an event of segment `seq` that was just consumed, and gives the raw row to be stored.
+    ///
+    /// ```text
+    /// k@10 x=1      the first of its key: stored as it is
+    /// k@20 y=2      merged: x=1 y=2, current
+    /// k@15 x=7      out of order: stored alone, x=7 y=null, never current
+    /// ```
+    pub(crate) fn merge(&mut self, seq: u32, event: &Arc<Entry>, columns: &[Column]) -> Arc<Entry> {
+        let Some(latest) = self.keys.get_mut(&event.key) else {
+            self.point(seq, event);
+            return Arc::clone(event);
+        };
+        if event.cmp < latest.row.cmp {
+            return Arc::clone(event);
+        }
+        let row = if event.tombstone || latest.row.tombstone {
+            Arc::clone(event)
+        } else {
+            Arc::new(latest.row.merged(event, columns))
+        };
+        self.version += 1;
+        *latest = Latest {
+            seq,
+            row: Arc::clone(&row),
+            moved: self.version,
+        };
+        row
+    }
+
+    /// Registers the rows of a fetched or loaded segment, in offset order. A key whose current row lies in
+    /// the copy that these rows replace gets the new copy's row; any other keeps what is later.
+    ///
+    /// ```text
+    /// SEG_M  has k@5, not registered in time
+    /// SEG_M1 has k@12, merged without it: wrong, and current
+    /// now SEG_M is registered: k@5 must not become current, though k@12 is wrong for ever
+    /// ```
+    pub(crate) fn add(&mut self, seq: u32, rows: &[Arc<Entry>]) {
+        for row in rows {
+            match self.keys.get_mut(&row.key) {
+                Some(latest) if latest.seq == seq && latest.row.off == row.off => {
+                    latest.row = Arc::clone(row);
+                }
+                Some(latest) if (row.cmp, row.off) < (latest.row.cmp, latest.row.off) => {}
+                _ => self.point(seq, row),
+            }
+        }
+    }
+
+    fn point(&mut self, seq: u32, row: &Arc<Entry>) {
+        self.version += 1;
+        let latest = Latest {
+            seq,
+            row: Arc::clone(row),
+            moved: self.version,
+        };
+        self.keys.insert(row.key.clone(), latest);
+    }
+
+    /// The version, and the flags that changed after version `since`.
+    pub(crate) fn flags(&self, since: u64) -> (u64, Vec<Flag>) {
+        let moved = self.keys.iter().filter(|(_, latest)| latest.moved > since);
+        let flags = moved.map(|(key, latest)| {
+            let offs = if latest.row.tombstone {
+                Vec::new()
+            } else {
+                vec![latest.row.off]
+            };
+            Flag {
+                key: key.clone(),
+                offs,
+            }
+        });
+        (self.version, flags.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Merge, Type, Value};
+
+    /// An event of key `k`: offset, comparison value, and a value to be added up; none deletes the key.
+    fn event(off: u64, cmp: i64, add: Option<i64>) -> Arc<Entry> {
+        let cols = vec![add.map_or(Value::Null, Value::Long)];
+        Arc::new(Entry {
+            off,
+            key: "k".to_owned(),
+            op: off,
+            cmp,
+            tombstone: add.is_none(),
+            cols,
+        })
+    }
+
+    fn columns() -> [Column; 1] {
+        [Column {
+            name: "n".to_owned(),
+            ty: Type::Long,
+            merge: Merge::Increment,
+        }]
+    }
+
+    /// Goal: the raw row and the current flag after each event, in order.
+    #[test]
+    fn later_events_merge_late_ones_stay_alone_and_a_tombstone_ends_the_past() {
+        let steps = [
+            (event(0, 10, Some(1)), Value::Long(1), Some(0)),
+            (event(1, 20, Some(2)), Value::Long(3), Some(1)),
+            (event(2, 15, Some(7)), Value::Long(7), Some(1)),
+            (event(3, 20, Some(4)), Value::Long(7), Some(3)),
+            (event(4, 30, None), Value::Null, None),
+            (event(5, 25, Some(1)), Value::Long(1), None),
+            (event(6, 40, Some(9)), Value::Long(9), Some(6)),
+        ];
+        let mut upsert = Upsert::default();
+        for (event, shown, current) in steps {
+            let row = upsert.merge(0, &event, &columns());
+            assert_eq!(row.cols, [shown], "{event:?}");
+            assert_eq!(
+                upsert.flags(0).1[0].offs,
+                Vec::from_iter(current),
+                "{event:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replaced_copy_passes_its_keys_on_and_a_late_one_takes_none_from_later_segments() {
+        let mut upsert = Upsert::default();
+        upsert.merge(1, &event(12, 20, Some(1)), &columns());
+        let (version, _) = upsert.flags(0);
+        upsert.add(0, &[event(5, 10, Some(5))]);
+        assert_eq!(
+            upsert.flags(version).1,
+            [],
+            "the late segment's row is older"
+        );
+        upsert.add(1, &[event(12, 20, Some(6))]);
+        let row = upsert.merge(2, &event(13, 30, Some(1)), &columns());
+        assert_eq!(row.cols, [Value::Long(7)], "merged onto the new copy's row");
+        assert_eq!(
+            upsert.flags(version).1,
+            [Flag {
+                key: "k".to_owned(),
+                offs: vec![13]
+            }]
+        );
+    }
+}

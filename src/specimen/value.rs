@@ -1,0 +1,313 @@
+//! Values, columns, log entries and raw rows, and how a column takes in the value of a later event.
+//!
+//! These merge functions are the specimen's own: the checker's model has others, and a test of the one
+//! against the other would mean nothing if they shared a line.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How a column takes in the value of a later event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// The later value stands.
+    Overwrite,
+    /// The first value stands.
+    Ignore,
+    /// The sum of two longs, wrapping.
+    Increment,
+    /// The later list behind the earlier one.
+    Append,
+    /// Both lists as one sorted set.
+    Union,
+    /// The greater of two longs.
+    Max,
+    /// The lesser of two longs.
+    Min,
+}
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    /// Signed, 64 bits.
+    Long,
+    /// Text.
+    String,
+    /// Longs.
+    LongList,
+    /// Texts.
+    StringList,
+}
+
+/// One value of one column. Plain JSON; an empty list reads back as `Longs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// In an event: nothing is said. In a stored row: nothing was ever said.
+    #[default]
+    Null,
+    /// Of a [`Type::Long`].
+    Long(i64),
+    /// Of a [`Type::String`].
+    String(String),
+    /// Of a [`Type::LongList`].
+    Longs(Vec<i64>),
+    /// Of a [`Type::StringList`].
+    Strings(Vec<String>),
+}
+
+/// A column of the table. Key, comparison value and op id are not columns: every entry has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub ty: Type,
+    /// How it merges.
+    pub merge: Merge,
+}
+
+/// An entry of the input log; also the raw row that a server makes of it, whose values are then merged ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The offset in the partition's log: its identity.
+    pub off: u64,
+    /// The key.
+    pub key: String,
+    /// The id of the op that wrote it.
+    pub op: u64,
+    /// The comparison value: the event with the greater or equal one is merged onto the other.
+    pub cmp: i64,
+    /// Whether it deletes the key.
+    #[serde(default)]
+    pub tombstone: bool,
+    /// One value a column, in the order of the table's columns.
+    pub cols: Vec<Value>,
+}
+
+impl Type {
+    /// What a raw row shows in a column that was never given a value.
+    pub fn default_value(self) -> Value {
+        match self {
+            Type::Long => Value::Long(i64::MIN),
+            Type::String => Value::String("null".to_owned()),
+            Type::LongList | Type::StringList => Value::Longs(Vec::new()),
+        }
+    }
+
+    /// Whether a value may stand in a column of this type.
+    pub fn admits(self, value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Long(_) => self == Type::Long,
+            Value::String(_) => self == Type::String,
+            Value::Longs(list) => {
+                self == Type::LongList || (self == Type::StringList && list.is_empty())
+            }
+            Value::Strings(_) => self == Type::StringList,
+        }
+    }
+}
+
+impl Merge {
+    /// What a column holds once `event` has come in upon `held`. Where either says nothing, the other stands.
+    pub fn apply(self, held: &Value, event: &Value) -> Value {
+        match (self, held, event) {
+            (_, held, Value::Null) => held.clone(),
+            (_, Value::Null, event) => event.clone(),
+            (Merge::Ignore, held, _) => held.clone(),
+            (Merge::Increment, Value::Long(a), Value::Long(b)) => Value::Long(a.wrapping_add(*b)),
+            (Merge::Max, Value::Long(a), Value::Long(b)) => Value::Long(*a.max(b)),
+            (Merge::Min, Value::Long(a), Value::Long(b)) => Value::Long(*a.min(b)),
+            (Merge::Append, held, event) => join(held, event),
+            (Merge::Union, held, event) => distinct(join(held, event)),
+            (_, _, event) => event.clone(),
+        }
+    }
+}
+
+fn join(head: &Value, tail: &Value) -> Value {
+    match (head, tail) {
+        (Value::Longs(a), Value::Longs(b)) => Value::Longs([a.as_slice(), b].concat()),
+        (Value::Strings(a), Value::Strings(b)) => Value::Strings([a.as_slice(), b].concat()),
+        // An empty list has no type of its own.
+        (Value::Strings(a), Value::Longs(b)) if b.is_empty() => Value::Strings(a.clone()),
+        (_, tail) => tail.clone(),
+    }
+}
+
+fn distinct(list: Value) -> Value {
+    match list {
+        Value::Longs(items) => Value::Longs(BTreeSet::from_iter(items).into_iter().collect()),
+        Value::Strings(items) => Value::Strings(BTreeSet::from_iter(items).into_iter().collect()),
+        other => other,
+    }
+}
+
+impl Entry {
+    /// The row made of this row and a later event of the same key.
+    pub fn merged(&self, event: &Entry, columns: &[Column]) -> Entry {
+        let pairs = self.cols.iter().zip(&event.cols).zip(columns);
+        Entry {
+            off: event.off,
+            key: event.key.clone(),
+            op: event.op,
+            cmp: event.cmp,
+            tombstone: false,
+            cols: pairs
+                .map(|((held, new), column)| column.merge.apply(held, new))
+                .collect(),
+        }
+    }
+
+    /// The values as a raw read shows them: `defaults` (one a column) where nothing was ever said.
+    pub fn shown<'a>(&'a self, defaults: &'a [Value]) -> impl Iterator<Item = &'a Value> {
+        self.cols
+            .iter()
+            .zip(defaults)
+            .map(|(value, default)| match value {
+                Value::Null => default,
+                value => value,
+            })
+    }
+}
+
+/// The checksum of a segment's content: FNV-1a, 64 bits, over its rows in offset order.
+pub fn checksum(rows: &[Arc<Entry>]) -> u64 {
+    let mut sum = Fnv(0xcbf2_9ce4_8422_2325);
+    for row in rows {
+        sum.word(row.off);
+        sum.text(&row.key);
+        sum.word(row.op);
+        sum.word(row.cmp.cast_unsigned());
+        sum.word(u64::from(row.tombstone));
+        row.cols.iter().for_each(|value| sum.value(value));
+    }
+    sum.0
+}
+
+struct Fnv(u64);
+
+impl Fnv {
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x0100_0000_01b3);
+        self.0 ^= self.0 >> 29;
+    }
+
+    fn text(&mut self, text: &str) {
+        self.word(text.len() as u64);
+        text.bytes().for_each(|byte| self.word(u64::from(byte)));
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.word(1),
+            Value::Long(n) => {
+                self.word(2);
+                self.word(n.cast_unsigned());
+            }
+            Value::String(text) => {
+                self.word(3);
+                self.text(text);
+            }
+            // Both kinds of list begin alike: an empty one must give the same sum whichever it reads back as.
+            Value::Longs(items) => {
+                self.word(4 + items.len() as u64);
+                items.iter().for_each(|n| self.word(n.cast_unsigned()));
+            }
+            Value::Strings(items) => {
+                self.word(4 + items.len() as u64);
+                items.iter().for_each(|text| self.text(text));
+            }
+        }
+    }
+}
+
+/// JSON of shared entries, for serde's `with`.
+pub(crate) mod shared {
+    use super::Entry;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(crate) fn serialize<S: Serializer>(
+        entries: &[Arc<Entry>],
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        out.collect_seq(entries.iter().map(Arc::as_ref))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Arc<Entry>>, D::Error> {
+        Ok(Vec::<Entry>::deserialize(from)?
+            .into_iter()
+            .map(Arc::new)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: each merge function, on each of: a later value, a first value, no value.
+    /// Each line: function, held, event, result, as JSON.
+    const TABLE: &str = r#"
+        overwrite  1           2            2
+        overwrite  ["a"]       ["b"]        ["b"]
+        overwrite  1           null         1
+        ignore     "a"         "b"          "a"
+        ignore     null        "b"          "b"
+        ignore     null        null         null
+        increment  5           -7           -2
+        increment  9223372036854775807  1   -9223372036854775808
+        increment  null        3            3
+        append     [2,1]       [2]          [2,1,2]
+        append     ["b"]       ["a","b"]    ["b","a","b"]
+        append     []          ["a"]        ["a"]
+        append     ["a"]       []           ["a"]
+        append     [1]         null         [1]
+        union      [3,1]       [2,3]        [1,2,3]
+        union      ["b"]       ["a","b"]    ["a","b"]
+        union      null        [3,1,3]      [3,1,3]
+        max        -4          -9           -4
+        max        null        -9           -9
+        min        -4          -9           -9
+        min        7           null         7
+    "#;
+
+    #[test]
+    fn merges_as_the_table_says() {
+        for line in TABLE.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let merge: Merge = serde_json::from_str(&format!("{:?}", words[0])).expect(line);
+            let value = |i: usize| serde_json::from_str::<Value>(words[i]).expect(line);
+            assert_eq!(merge.apply(&value(1), &value(2)), value(3), "{line}");
+        }
+    }
+
+    #[test]
+    fn equal_content_has_equal_checksums_and_other_content_has_not() {
+        let row = |cols: Vec<Value>| {
+            [Arc::new(Entry {
+                key: "k".to_owned(),
+                cols,
+                ..Entry::default()
+            })]
+        };
+        let sum = |cols: Vec<Value>| checksum(&row(cols));
+        assert_eq!(
+            sum(vec![Value::Longs(vec![])]),
+            sum(vec![Value::Strings(vec![])])
+        );
+        assert_ne!(
+            sum(vec![Value::Longs(vec![1, 2])]),
+            sum(vec![Value::Longs(vec![2, 1])])
+        );
+        assert_ne!(sum(vec![Value::Null]), sum(vec![Value::Long(i64::MIN)]));
+    }
+}
