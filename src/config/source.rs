@@ -2,7 +2,7 @@
 //! in that text.
 
 use super::Document;
-use super::error::{ConfigError, Wrong, advise, split_names};
+use super::error::{ConfigError, Wrong, advise, reword};
 use miette::NamedSource;
 use std::ops::Range;
 use std::path::Path;
@@ -39,10 +39,10 @@ impl Source {
     }
 
     fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             kind,
             path: path.to_owned(),
-            source,
+            error,
         })?;
         let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Source { stem, file: path.to_owned(), text })
@@ -51,7 +51,7 @@ impl Source {
     /// Parses and checks the file.
     pub(super) fn parse<T: Document>(self) -> Result<T, ConfigError> {
         let mut document: T = toml::from_str(&self.text).map_err(|error| {
-            let (problem, help) = split_names(error.message());
+            let (problem, help) = reword(error.message());
             self.error(error.span().unwrap_or(0..0), problem, help)
         })?;
         let name = document.name();
