@@ -115,33 +115,33 @@ mod tests {
     /// In this embedded file, the first of this text, replaced by this: what is marked as wrong, why, and
     /// what would do. `/` ends a line.
     const REFUSED: &str = r#"
-        partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
-        partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops a second | write 1 to 1000000
-        partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
-        partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
-        partial-upsert | live = 40 | live = 0 | 0 | 0 live keys a partition | write 1 to
-        partial-upsert | load = "3s" | load = "0s" | "0s" | a load of no length | such as `3s`
-        partial-upsert | load = "3s" | load = "3.5s" | "3.5s" | not a whole number of its unit |
-        partial-upsert | hunts = | name = "x" / hunts = | "x" | has no name inside | take the line out
-        partial-upsert | "overwrite" | "replace" | "replace" | unknown variant `replace` | overwrite, ignore,
-        partial-upsert | "overwrite" | "increment" | "increment" | does not merge a string | it merges: long
-        partial-upsert | percent = 60 | percent = 101 | 101 | 101 of 100 ops | write 1 to 100
-        partial-upsert | percent = 60 | percent = 0 | 0 | 0 of 100 ops | never written
-        partial-upsert | "credit" | "status" | "status" | the name `status` is taken | names differ
-        partial-upsert | "version" | "op" | "op" | the name `op` is taken | the table's own
-        partial-upsert | "status" | "Order By" | "Order By" | `Order By` is no column name | lower-case
-        late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
-        late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | selects `one`
-        late-transition | "late-registration" | "late-start" | "late-start" | two steps | of its own
-        late-transition | "late-start" | "Late start" | "Late start" | is no step name | lower-case
-        late-transition | { boundaries = 2 } | { boundarys = 2 } | boundarys | unknown variant | mean `boundaries`?
-        late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
-        late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
-        late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
-        restart-one | { after = "700ms" } | "others-committed" | "others-committed" | no segment | in force
-        restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | leave it out
-        none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | leave
-        none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
+    partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
+    partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops a second | write 1 to 1000000
+    partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
+    partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
+    partial-upsert | live = 40 | live = 0 | 0 | 0 live keys a partition | write 1 to
+    partial-upsert | load = "3s" | load = "0s" | "0s" | a load of no length | such as `3s`
+    partial-upsert | load = "3s" | load = "3.5s" | "3.5s" | not a whole number of its unit |
+    partial-upsert | hunts = | name = "x" / hunts = | "x" | has no name inside | take the line out
+    partial-upsert | "overwrite" | "replace" | "replace" | unknown variant `replace` | overwrite, ignore,
+    partial-upsert | "overwrite" | "increment" | "increment" | does not merge a string | it merges: long
+    partial-upsert | percent = 60 | percent = 101 | 101 | 101 of 100 ops | write 1 to 100
+    partial-upsert | percent = 60 | percent = 0 | 0 | 0 of 100 ops | never written
+    partial-upsert | "credit" | "status" | "status" | the name `status` is taken | names differ
+    partial-upsert | "version" | "op" | "op" | the name `op` is taken | the table's own
+    partial-upsert | "status" | "Order By" | "Order By" | `Order By` is no column name | lower-case
+    late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
+    late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | selects `one`
+    late-transition | "late-registration" | "late-start" | "late-start" | two steps | of its own
+    late-transition | "late-start" | "Late start" | "Late start" | is no step name | lower-case
+    late-transition | { boundaries = 2 } | { boundarys = 2 } | boundarys | unknown | mean `boundaries`?
+    late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
+    late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
+    late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
+    restart-one | { after = "700ms" } | "others-committed" | "others-committed" | no segment | in force
+    restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | leave it out
+    none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | leave
+    none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
     "#;
 
     #[track_caller]
