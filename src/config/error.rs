@@ -18,14 +18,14 @@ pub enum ConfigError {
         help: String,
     },
     /// A path that cannot be read.
-    #[error("cannot read the {kind} file {path}: {source}")]
+    #[error("cannot read the {kind} file {path}: {error}")]
     Unreadable {
         /// `workload` or `nemesis`.
         kind: &'static str,
         /// The path as given.
         path: String,
         /// What the system says.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file that does not parse, or makes no sense.
     #[error("{place}: {problem}")]
@@ -118,16 +118,23 @@ fn letters_apart(one: &str, other: &str) -> usize {
     table[one.len()][other.len()]
 }
 
-/// Takes the list of names out of serde's message, which is `unknown field `x`, expected one of `a`, `b``,
-/// and makes advice of it. Other messages stay as they are, without advice.
-pub(super) fn split_names(message: &str) -> (String, Option<String>) {
-    let Some((problem, expected)) = message.split_once(", expected ") else {
-        return (message.to_owned(), None);
-    };
+/// Says in a user's words what serde and toml say in theirs, and what would be right. The list of names in
+/// `unknown field `x`, expected one of `a`, `b`` becomes advice.
+pub(super) fn reword(message: &str) -> (String, Option<String>) {
+    if message.starts_with("invalid type: unit variant") {
+        return ("this choice needs a value".to_owned(), Some("write { choice = value }".to_owned()));
+    }
+    if message.starts_with("wanted exactly 1 element") {
+        return ("one choice is wanted".to_owned(), Some("write { choice = value }, once".to_owned()));
+    }
+    if let Some(field) = message.strip_prefix("missing field `") {
+        return (message.to_owned(), Some(format!("add a line `{} = ..`", field.trim_end_matches('`'))));
+    }
     let quoted = |text| str::split(text, '`').skip(1).step_by(2).collect::<Vec<&str>>();
-    match quoted(problem).first() {
-        Some(written) if problem.starts_with("unknown ") => {
-            (problem.to_owned(), Some(advise(written, &quoted(expected))))
+    match message.split_once(", expected ") {
+        Some((problem, expected)) if problem.starts_with("unknown ") => {
+            let written = quoted(problem).concat();
+            (problem.to_owned(), Some(advise(&written, &quoted(expected))))
         }
         _ => (message.to_owned(), None),
     }
@@ -167,13 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn names_are_taken_out_of_a_message() {
-        assert_eq!(
-            split_names("unknown field `rat`, expected one of `rate`, `load`"),
-            ("unknown field `rat`".to_owned(), Some("did you mean `rate`? allowed: rate, load".to_owned()))
-        );
-        assert_eq!(split_names("missing field `rate`"), ("missing field `rate`".to_owned(), None));
-        let kept = "invalid type: string \"x\", expected u32";
-        assert_eq!(split_names(kept), (kept.to_owned(), None));
+    fn messages_of_serde_and_toml_become_a_users() {
+        let number = "invalid type: string \"x\", expected u32";
+        for (message, problem, help) in [
+            (
+                "unknown field `rat`, expected one of `rate`, `load`",
+                "unknown field `rat`",
+                Some("did you mean `rate`? allowed: rate, load"),
+            ),
+            ("missing field `rate`", "missing field `rate`", Some("add a line `rate = ..`")),
+            (
+                "invalid type: unit variant, expected newtype variant",
+                "this choice needs a value",
+                Some("write { choice = value }"),
+            ),
+            (number, number, None),
+        ] {
+            assert_eq!(reword(message), (problem.to_owned(), help.map(str::to_owned)));
+        }
     }
 }

@@ -19,7 +19,8 @@ pub trait Document: serde::de::DeserializeOwned {
     const FOLDER: &'static str;
     /// The embedded ones, in alphabetical order.
     const CATALOGUE: &'static [catalogue::Embedded];
-    /// The keys of `--set` that belong to this kind; each changes the field of the same name.
+    /// The keys of `--set` that belong to this kind. A file spells them alike, but for `keys`, which is the
+    /// number of live keys a partition.
     const SETTINGS: &'static [&'static str];
     /// Its name, which is its file's stem and is never written in the file.
     fn name(&mut self) -> &mut String;

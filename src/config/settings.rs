@@ -1,7 +1,7 @@
 //! `--set key=value`: what a run changes of its files, and what it tells its target. Each consumer takes its
 //! own keys; what nobody took is refused, so that a misspelt key never passes for a setting.
 
-use super::error::{ConfigError, advise, split_names};
+use super::error::{ConfigError, advise, reword};
 use super::{Document, duration, nemesis::Nemesis, workload::Workload};
 use crate::record::row::Nanos;
 use serde::de::value::{Error as ChoiceError, StrDeserializer};
@@ -55,7 +55,7 @@ impl Settings {
             let refuse =
                 |problem, help| ConfigError::Setting { pair: format!("{key}={value}"), problem, help };
             document.set(key, &value).map_err(|message| {
-                let (problem, help) = split_names(&message);
+                let (problem, help) = reword(&message);
                 refuse(problem, help)
             })?;
             document.check().map_err(|wrong| refuse(wrong.problem, Some(wrong.help)))?;

@@ -2,7 +2,7 @@
 //! in that text.
 
 use super::Document;
-use super::error::{ConfigError, Wrong, advise, split_names};
+use super::error::{ConfigError, Wrong, advise, reword};
 use miette::NamedSource;
 use std::ops::Range;
 use std::path::Path;
@@ -39,10 +39,10 @@ impl Source {
     }
 
     fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             kind,
             path: path.to_owned(),
-            source,
+            error,
         })?;
         let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Source { stem, file: path.to_owned(), text })
@@ -51,7 +51,7 @@ impl Source {
     /// Parses and checks the file.
     pub(super) fn parse<T: Document>(self) -> Result<T, ConfigError> {
         let mut document: T = toml::from_str(&self.text).map_err(|error| {
-            let (problem, help) = split_names(error.message());
+            let (problem, help) = reword(error.message());
             self.error(error.span().unwrap_or(0..0), problem, help)
         })?;
         let name = document.name();
@@ -107,20 +107,48 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
     use crate::config::nemesis::Nemesis;
     use crate::config::workload::Workload;
     use std::fmt::Debug;
 
-    /// Puts `new` for the first `old` in an embedded file and returns where it is refused, why, and the help.
+    /// In this embedded file, the first of this text, replaced by this: what is marked as wrong, why, and
+    /// what would do. `/` ends a line.
+    const REFUSED: &str = r#"
+    partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
+    partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops a second | write 1 to 1000000
+    partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
+    partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
+    partial-upsert | live = 40 | live = 0 | 0 | 0 live keys a partition | write 1 to
+    partial-upsert | load = "3s" | load = "0s" | "0s" | a load of no length | such as `3s`
+    partial-upsert | load = "3s" | load = "3.5s" | "3.5s" | not a whole number of its unit |
+    partial-upsert | hunts = | name = "x" / hunts = | "x" | has no name inside | take the line out
+    partial-upsert | "overwrite" | "replace" | "replace" | unknown variant `replace` | overwrite, ignore,
+    partial-upsert | "overwrite" | "increment" | "increment" | does not merge a string | it merges: long
+    partial-upsert | percent = 60 | percent = 101 | 101 | 101 of 100 ops | write 1 to 100
+    partial-upsert | percent = 60 | percent = 0 | 0 | 0 of 100 ops | never written
+    partial-upsert | "credit" | "status" | "status" | the name `status` is taken | names differ
+    partial-upsert | "version" | "op" | "op" | the name `op` is taken | the table's own
+    partial-upsert | "status" | "Order By" | "Order By" | `Order By` is no column name | lower-case
+    late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
+    late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | selects `one`
+    late-transition | "late-registration" | "late-start" | "late-start" | two steps | of its own
+    late-transition | "late-start" | "Late start" | "Late start" | is no step name | lower-case
+    late-transition | { boundaries = 2 } | { boundarys = 2 } | boundarys | unknown | mean `boundaries`?
+    late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
+    late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
+    late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
+    restart-one | { after = "700ms" } | "others-committed" | "others-committed" | no segment | in force
+    restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | leave it out
+    none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | leave
+    none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
+    "#;
+
     #[track_caller]
-    fn refusal<T: Document + Debug>(name: &str, old: &str, new: &str) -> (String, String, String) {
-        let embedded = T::CATALOGUE.iter().find(|embedded| embedded.name == name).expect(name);
-        assert!(embedded.text.contains(old), "{name} has no {old}");
-        let source = Source {
-            stem: "mine".to_owned(),
-            file: "mine.toml".to_owned(),
-            text: embedded.text.replacen(old, new, 1),
-        };
+    fn refusal<T: Document + Debug>(file: &Embedded, old: &str, new: &str) -> (String, String, String) {
+        assert!(file.text.contains(old), "{} has no {old}", file.name);
+        let text = file.text.replacen(old, &new.replace(" / ", "\n"), 1);
+        let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text };
         let error = source.parse::<T>().expect_err(new);
         let ConfigError::File { problem, text, span, help, .. } = error else { panic!("{error:?}") };
         let marked = &text.inner()[span.offset()..span.offset() + span.len()];
@@ -128,129 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_workload_that_makes_no_sense_is_refused_at_its_place() {
-        for (old, new, marked, problem, help) in [
-            ("rate = 400", "rat = 400", "rat", "unknown field `rat`", "did you mean `rate`?"),
-            ("rate = 400", "rate = 0", "0", "0 ops a second", "write 1 to 1000000"),
-            ("partitions = 2", "partitions = 0", "0", "0 partitions", "write 1 to 1024"),
-            ("live = 40", "live = 0", "0", "0 live keys a partition", "write 1 to"),
-            ("load = \"3s\"", "load = \"0s\"", "\"0s\"", "a load of no length", "such as `3s`"),
-            ("load = \"3s\"", "load = \"3.5s\"", "\"3.5s\"", "`3.5s` is not a whole number of its unit", ""),
-            (
-                "partitions = 2",
-                "name = \"x\"\npartitions = 2",
-                "\"x\"",
-                "has no name inside",
-                "take the line out",
-            ),
-            (
-                "\"overwrite\"",
-                "\"replace\"",
-                "\"replace\"",
-                "unknown variant `replace`",
-                "overwrite, ignore, ",
-            ),
-            (
-                "\"overwrite\"",
-                "\"increment\"",
-                "\"increment\"",
-                "`increment` does not merge a string",
-                "long",
-            ),
-            ("percent = 60", "percent = 101", "101", "101 of 100 ops", "write 1 to 100"),
-            ("percent = 60", "percent = 0", "0", "0 of 100 ops", "never written"),
-            ("\"credit\"", "\"status\"", "\"status\"", "the name `status` is taken", "names differ"),
-            ("\"version\"", "\"op\"", "\"op\"", "the name `op` is taken", "the table's own"),
-            ("\"status\"", "\"Order By\"", "\"Order By\"", "`Order By` is no column name", "lower-case"),
-        ] {
-            let refused = refusal::<Workload>("partial-upsert", old, new);
-            assert_eq!(refused.0, marked, "{new}: {refused:?}");
-            assert!(refused.1.contains(problem), "{new}: {refused:?}");
-            assert!(refused.2.contains(help), "{new}: {refused:?}");
-        }
-    }
-
-    #[test]
-    fn a_plan_that_makes_no_sense_is_refused_at_its_place() {
-        for (name, old, new, marked, problem, help) in [
-            (
-                "late-transition",
-                "same-as = \"late-start\"",
-                "same-as = \"late-stat\"",
-                "\"late-stat\"",
-                "no earlier step is called `late-stat`",
-                "did you mean `late-start`?",
-            ),
-            (
-                "late-transition",
-                "select = \"one\"",
-                "select = { same-as = \"x\" }",
-                "\"x\"",
-                "no earlier step is called `x`",
-                "the first step selects `one`",
-            ),
-            (
-                "late-transition",
-                "id = \"late-registration\"",
-                "id = \"late-start\"",
-                "\"late-start\"",
-                "two steps are called `late-start`",
-                "a name of its own",
-            ),
-            (
-                "late-transition",
-                "{ boundaries = 2 }",
-                "{ boundarys = 2 }",
-                "boundarys",
-                "unknown variant `boundarys`",
-                "did you mean `boundaries`?",
-            ),
-            (
-                "late-transition",
-                "{ boundaries = 2 }",
-                "{ after = \"1s\" }",
-                "{ after = \"1s\" }",
-                "a step cannot begin on this",
-                "or after a number of `boundaries`",
-            ),
-            (
-                "restart-one",
-                "{ after = \"700ms\" }",
-                "\"others-committed\"",
-                "\"others-committed\"",
-                "this fault concerns no segment",
-                "a time in force",
-            ),
-            (
-                "restart-one",
-                "{ after = \"700ms\" }",
-                "{ after = \"700\" }",
-                "{ after = \"700\" }",
-                "`700` has no known unit",
-                "",
-            ),
-            ("restart-one", "tail", "min-exposure = 1\ntail", "1", "no step holds a segment", "leave it out"),
-            (
-                "none",
-                "hunts",
-                "ending = \"victim-wins\"\nhunts",
-                "\"victim-wins\"",
-                "no step holds",
-                "leave the",
-            ),
-            (
-                "none",
-                "hunts",
-                "boundaries-after-first-step = 2\nhunts",
-                "2",
-                "there is no first step",
-                "add a step",
-            ),
-        ] {
-            let refused = refusal::<Nemesis>(name, old, new);
-            assert_eq!(refused.0, marked, "{new}: {refused:?}");
-            assert!(refused.1.contains(problem), "{new}: {refused:?}");
-            assert!(refused.2.contains(help), "{new}: {refused:?}");
+    fn a_file_that_makes_no_sense_is_refused_at_the_place() {
+        for case in REFUSED.lines().filter(|line| line.contains('|')) {
+            let cells: Vec<&str> = case.split('|').map(str::trim).collect();
+            let [name, old, new, marked, problem, help] = cells[..] else { panic!("six cells: {case}") };
+            let of = |files: &'static [Embedded]| files.iter().find(|file| file.name == name);
+            let refused = match (of(WORKLOADS), of(NEMESES)) {
+                (Some(file), _) => refusal::<Workload>(file, old, new),
+                (_, Some(file)) => refusal::<Nemesis>(file, old, new),
+                _ => panic!("no file is called {name}"),
+            };
+            assert_eq!(refused.0, marked, "{case}: {refused:?}");
+            assert!(refused.1.contains(problem), "{case}: {refused:?}");
+            assert!(refused.2.contains(help), "{case}: {refused:?}");
         }
     }
 

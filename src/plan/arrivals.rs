@@ -60,6 +60,7 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
+    /// A workload's check refuses a rate of 0; here it counts as 1.
     pub(super) fn new(rate_hz: u32, seed: Seed) -> Arrivals {
         let mean = (1_000_000_000 << 32) / u64::from(rate_hz.max(1));
         Arrivals { rng: seed.stream(Stream::Arrivals), mean, due: 0 }

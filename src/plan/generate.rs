@@ -140,7 +140,7 @@ impl Generator {
         op(id, partition, key, self.columns.draw(id), self.arrivals.next_due())
     }
 
-    /// The id that the next op will have; a canary after the load's last op has this one.
+    /// The id that the next op would have: once the load has ended, canaries are numbered from here.
     pub fn next_id(&self) -> u64 {
         CALIBRATION_OPS + self.generated + 1
     }

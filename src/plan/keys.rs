@@ -88,42 +88,44 @@ impl Keyspace {
 mod tests {
     use super::*;
     use crate::config::catalogue::load;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    /// First and last nominal segment, and ops, of every key among the first `ops`.
-    fn lives(workload: &Workload, ops: u64) -> BTreeMap<String, (u64, u64, u32)> {
+    /// First nominal segment and ops of every key among the first `ops`. No key may be drawn once it is due
+    /// to retire.
+    fn lives(workload: &Workload, ops: u64) -> BTreeMap<String, (u64, u32)> {
         let mut keyspace = Keyspace::new(workload, Seed(5));
         let mut lives = BTreeMap::new();
         for index in 0..ops {
             let (partition, key) = keyspace.draw(index);
             assert!(key.starts_with(&format!("k{partition}-")), "{key} in partition {partition}");
             let segment = index / (workload.segment_rows * u64::from(workload.partitions));
-            let life = lives.entry(key).or_insert((segment, segment, 0));
-            (life.1, life.2) = (segment, life.2 + 1);
+            let first = if key_number(&key) < workload.keys.live { 0 } else { segment };
+            let (born, updates) = lives.entry(key.clone()).or_insert((first, 0));
+            let crossed = segment - *born >= u64::from(workload.keys.retire_after_segments);
+            let updated = *updates >= workload.keys.retire_after_updates;
+            assert!(!(crossed && updated), "{key} should have retired before op {index}");
+            *updates += 1;
+        }
+        let live: BTreeSet<&String> = keyspace.live.iter().flatten().map(|live| &live.key).collect();
+        for (key, (_, updates)) in lives.iter().filter(|(key, _)| !live.contains(key)) {
+            assert!(*updates >= workload.keys.retire_after_updates, "{key} retired after {updates} updates");
         }
         lives
     }
 
+    fn key_number(key: &str) -> u32 {
+        key.split_once('-').and_then(|(_, number)| number.parse().ok()).expect("a key has a number")
+    }
+
     #[test]
-    fn a_key_retires_only_after_enough_segments_and_enough_updates() {
+    fn a_key_retires_after_enough_segments_and_enough_updates_and_not_before() {
         let workload: Workload = load("partial-upsert").expect("it is in the catalogue");
-        let lives = lives(&workload, 30_000);
-        let live = workload.keys.live * workload.partitions;
-        assert!(lives.len() > 4 * live as usize, "keys retire and new ones are born, {} in all", lives.len());
-        let retired: Vec<_> = lives.values().filter(|(_, last, _)| *last < 80).collect();
-        assert!(!retired.is_empty());
-        for (first, last, updates) in retired {
-            assert!(*updates >= 8, "retired after {updates} updates");
-            // The last op may lie before the segment whose draw retired the key, never after by much.
-            assert!(last - first < 60, "a key of segments {first} to {last} should have been replaced");
-        }
-        for partition in 0..workload.partitions {
-            let born = lives.keys().filter(|key| key.starts_with(&format!("k{partition}-"))).count();
-            assert!(
-                lives.contains_key(&format!("k{partition}-{}", born - 1)),
-                "keys are numbered without gaps"
-            );
-        }
+        let segment_ops = workload.segment_rows * u64::from(workload.partitions);
+        let first = lives(&workload, segment_ops * u64::from(workload.keys.retire_after_segments));
+        assert!(first.keys().all(|key| key_number(key) < workload.keys.live), "none has crossed enough yet");
+        let all = lives(&workload, segment_ops * 100);
+        let live = (workload.keys.live * workload.partitions) as usize;
+        assert!(all.len() > 4 * live, "old keys retire and new ones are born, {} in all", all.len());
     }
 
     #[test]
@@ -137,7 +139,7 @@ mod tests {
             workload.keys.skew = skew;
             let lives = lives(&workload, u64::from(DRAWS));
             for (rank, share) in shares.iter().enumerate() {
-                let drawn = lives[&format!("k0-{rank}")].2;
+                let drawn = lives[&format!("k0-{rank}")].1;
                 assert!(drawn.abs_diff(*share) <= DRAWS / 100, "{skew:?} rank {rank}: {drawn}, not {share}");
             }
         }
