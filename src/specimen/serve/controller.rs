@@ -23,9 +23,12 @@ struct Shared {
 /// Runs the controller until the standard input closes.
 pub async fn controller(config: Config) -> Result<(), Error> {
     config.check()?;
-    let config = Arc::new(config);
+    answer(router(Arc::new(config))).await
+}
+
+pub(super) fn router(config: Arc<Config>) -> axum::Router {
     let controller = Arc::new(Mutex::new(Controller::new(Arc::clone(&config))));
-    let router = axum::Router::new()
+    axum::Router::new()
         .route("/produce", post(produce))
         .route("/log/{partition}", get(log))
         .route("/log-ends", get(async |State(it): State<Shared>| Json(it.controller.lock().await.log_ends())))
@@ -37,8 +40,7 @@ pub async fn controller(config: Config) -> Result<(), Error> {
         .route("/admin/force-commit", post(force_commit))
         .route("/admin/commit-winner", post(commit_winner))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(Shared { config, controller });
-    answer(router).await
+        .with_state(Shared { config, controller })
 }
 
 #[derive(Deserialize)]

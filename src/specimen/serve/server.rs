@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 /// A call that was not answered within this time is made again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-struct Process {
+pub(super) struct Process {
     config: Arc<Config>,
     server: Mutex<Server>,
     disk: Disk,
@@ -31,27 +31,9 @@ struct Process {
 /// Runs a server until the standard input closes. Its state lies in `dir`, and outlives it.
 pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path) -> Result<(), Error> {
     config.check()?;
-    let (number, config) = (config.server(name)?, Arc::new(config));
-    let disk = Disk::open(dir)?;
-    let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
-    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
-    let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
-    let controller = format!("{}/call", controller_url.trim_end_matches('/'));
-    let process = Arc::new(Process { config, server: Mutex::new(server), disk, client, controller });
+    let process = Process::new(name, controller_url, Arc::new(config), dir)?;
     let polls = tokio::spawn(Arc::clone(&process).poll());
-    let router = axum::Router::new()
-        .route(
-            "/status",
-            get(async |State(it): Shared| {
-                Json(json!({"status": "running", "incarnation": it.server.lock().await.incarnation()}))
-            }),
-        )
-        .route("/coverage", get(async |State(it): Shared| Json(it.server.lock().await.coverage())))
-        .route("/rows", get(rows))
-        .route("/current", get(current))
-        .route("/events", get(events))
-        .with_state(process);
-    let served = answer(router).await;
+    let served = answer(process.router()).await;
     polls.abort();
     served
 }
@@ -59,7 +41,26 @@ pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path
 type Shared = State<Arc<Process>>;
 
 impl Process {
-    async fn poll(self: Arc<Self>) {
+    pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
+        let (number, disk) = (config.server(name)?, Disk::open(dir)?);
+        let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
+        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+        let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
+        let controller = format!("{}/call", url.trim_end_matches('/'));
+        Ok(Arc::new(Process { config, server: Mutex::new(server), disk, client, controller }))
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> axum::Router {
+        axum::Router::new()
+            .route("/status", get(status))
+            .route("/coverage", get(coverage))
+            .route("/rows", get(rows))
+            .route("/current", get(current))
+            .route("/events", get(events))
+            .with_state(self)
+    }
+
+    pub(super) async fn poll(self: Arc<Self>) {
         loop {
             let call = self.server.lock().await.poll();
             let reply = self.ask(&call).await;
@@ -109,6 +110,14 @@ impl Process {
 #[expect(clippy::print_stderr, reason = "the log of this process")]
 fn complain(error: &dyn std::error::Error) {
     eprintln!("{}: {error}", clock() / 1_000_000);
+}
+
+async fn status(State(it): Shared) -> Response {
+    Json(json!({"status": "running", "incarnation": it.server.lock().await.incarnation()})).into_response()
+}
+
+async fn coverage(State(it): Shared) -> Response {
+    Json(it.server.lock().await.coverage()).into_response()
 }
 
 #[derive(Deserialize)]
