@@ -45,11 +45,7 @@ impl Commit {
     /// A replica came up anew: what it reported in its last life is gone with its rows.
     pub(crate) fn forget(&mut self, server: usize) {
         self.reports.retain(|reporter| *reporter != server);
-        if self
-            .winner
-            .as_ref()
-            .is_some_and(|winner| winner.server == server)
-        {
+        if self.winner.as_ref().is_some_and(|winner| winner.server == server) {
             self.winner = None;
         }
     }
@@ -65,19 +61,13 @@ impl Commit {
             }
             self.forget(server);
         }
-        let all = terms
-            .consuming
-            .iter()
-            .all(|server| self.reports.contains(server));
+        let all = terms.consuming.iter().all(|server| self.reports.contains(server));
         let server = match terms.named {
             Some(named) => self.reports.iter().find(|server| **server == named),
             None if all || terms.now >= self.first_at + terms.wait => self.reports.first(),
             None => None,
         };
-        self.winner = server.map(|server| Winner {
-            server: *server,
-            since: terms.now,
-        });
+        self.winner = server.map(|server| Winner { server: *server, since: terms.now });
         server.copied()
     }
 }
@@ -89,69 +79,21 @@ mod tests {
     /// Goal: who wins, from (time, reporter)s, replicas consuming, a named one, and the time of asking.
     #[test]
     fn decides_as_the_table_says() {
-        type Case = (
-            &'static str,
-            &'static [(u64, usize)],
-            &'static [usize],
-            Option<usize>,
-            u64,
-            Option<usize>,
-        );
+        type Case =
+            (&'static str, &'static [(u64, usize)], &'static [usize], Option<usize>, u64, Option<usize>);
         let cases: [Case; 7] = [
             ("nobody reported", &[], &[0, 1], None, 900, None),
-            (
-                "the first of all",
-                &[(1, 2), (2, 0), (3, 1)],
-                &[0, 1, 2],
-                None,
-                3,
-                Some(2),
-            ),
-            (
-                "one is awaited",
-                &[(1, 2), (2, 0)],
-                &[0, 1, 2],
-                None,
-                50,
-                None,
-            ),
-            (
-                "one is awaited no longer",
-                &[(1, 2), (2, 0)],
-                &[0, 1, 2],
-                None,
-                101,
-                Some(2),
-            ),
+            ("the first of all", &[(1, 2), (2, 0), (3, 1)], &[0, 1, 2], None, 3, Some(2)),
+            ("one is awaited", &[(1, 2), (2, 0)], &[0, 1, 2], None, 50, None),
+            ("one is awaited no longer", &[(1, 2), (2, 0)], &[0, 1, 2], None, 101, Some(2)),
             ("one is held", &[(1, 2), (2, 0)], &[0, 2], None, 2, Some(2)),
-            (
-                "the named one",
-                &[(1, 2), (2, 0)],
-                &[0, 2],
-                Some(0),
-                2,
-                Some(0),
-            ),
-            (
-                "the named one is absent",
-                &[(1, 2), (2, 0)],
-                &[0, 2],
-                Some(3),
-                900,
-                None,
-            ),
+            ("the named one", &[(1, 2), (2, 0)], &[0, 2], Some(0), 2, Some(0)),
+            ("the named one is absent", &[(1, 2), (2, 0)], &[0, 2], Some(3), 900, None),
         ];
         for (name, reports, consuming, named, now, expected) in cases {
             let mut commit = Commit::default();
-            reports
-                .iter()
-                .for_each(|(at, server)| commit.report(*at, *server));
-            let terms = Terms {
-                now,
-                consuming,
-                named,
-                wait: 100,
-            };
+            reports.iter().for_each(|(at, server)| commit.report(*at, *server));
+            let terms = Terms { now, consuming, named, wait: 100 };
             assert_eq!(commit.winner(&terms), expected, "{name}");
         }
     }
@@ -159,12 +101,7 @@ mod tests {
     #[test]
     fn a_winner_that_died_gives_way() {
         let mut commit = Commit::default();
-        let terms = |now| Terms {
-            now,
-            consuming: &[0, 1],
-            named: None,
-            wait: 100,
-        };
+        let terms = |now| Terms { now, consuming: &[0, 1], named: None, wait: 100 };
         commit.report(1, 0);
         commit.report(2, 1);
         assert_eq!(commit.winner(&terms(2)), Some(0));

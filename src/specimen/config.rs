@@ -94,8 +94,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| Error::Config(at(&error)))?;
-        let config: Config =
-            serde_json::from_str(&text).map_err(|error| Error::Config(at(&error)))?;
+        let config: Config = serde_json::from_str(&text).map_err(|error| Error::Config(at(&error)))?;
         config.check()?;
         Ok(config)
     }
@@ -117,22 +116,13 @@ impl Config {
 
     /// The position of a server in the list, by its name.
     pub fn server(&self, name: &str) -> Result<usize, Error> {
-        self.servers
-            .iter()
-            .position(|known| known == name)
-            .ok_or_else(|| {
-                Error::Request(format!(
-                    "no server `{name}`; there are {}",
-                    self.servers.join(", ")
-                ))
-            })
+        self.servers.iter().position(|known| known == name).ok_or_else(|| {
+            Error::Request(format!("no server `{name}`; there are {}", self.servers.join(", ")))
+        })
     }
 
     /// What a raw row shows in each column that was never given a value.
     pub fn defaults(&self) -> Vec<Value> {
-        self.columns
-            .iter()
-            .map(|column| column.ty.default_value())
-            .collect()
+        self.columns.iter().map(|column| column.ty.default_value()).collect()
     }
 }

@@ -3,9 +3,7 @@
 
 use crate::commit::{Commit, Terms};
 use crate::config::{Config, Error};
-use crate::messages::{
-    Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored,
-};
+use crate::messages::{Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored};
 use crate::messages::{Transition, Work};
 use crate::value::Entry;
 use serde::{Deserialize, Serialize};
@@ -89,15 +87,8 @@ pub struct Controller {
 impl Controller {
     /// A new table: empty logs, and one consuming segment a partition.
     pub fn new(config: Arc<Config>) -> Self {
-        let first = |partition| {
-            (
-                SegmentId { partition, seq: 0 },
-                Ideal {
-                    start: 0,
-                    phase: Phase::Consuming,
-                },
-            )
-        };
+        let first =
+            |partition| (SegmentId { partition, seq: 0 }, Ideal { start: 0, phase: Phase::Consuming });
         Controller {
             logs: vec![Vec::new(); config.partitions as usize],
             segments: (0..config.partitions).map(first).collect(),
@@ -113,15 +104,10 @@ impl Controller {
     /// Appends an entry to a partition's log, sets its offset and returns it.
     pub fn produce(&mut self, partition: u32, mut entry: Entry) -> Result<u64, Error> {
         let (logs, columns) = (self.logs.len(), self.config.columns.len());
-        let log = self
-            .logs
-            .get_mut(partition as usize)
-            .ok_or_else(|| no_partition(partition, logs))?;
+        let log = self.logs.get_mut(partition as usize).ok_or_else(|| no_partition(partition, logs))?;
         if entry.cols.len() != columns {
             let given = entry.cols.len();
-            return Err(Error::Request(format!(
-                "{given} values were given for {columns} columns"
-            )));
+            return Err(Error::Request(format!("{given} values were given for {columns} columns")));
         }
         entry.off = log.len() as u64;
         log.push(Arc::new(entry));
@@ -198,18 +184,10 @@ impl Controller {
             if let Some(ideal) = self.segments.get_mut(id) {
                 ideal.phase = Phase::Sealed(*end, Commit::default());
             }
-            self.segments.insert(
-                id.next(),
-                Ideal {
-                    start: *end,
-                    phase: Phase::Waiting,
-                },
-            );
+            self.segments.insert(id.next(), Ideal { start: *end, phase: Phase::Waiting });
             self.sealed.push(*id);
         }
-        full.into_iter()
-            .map(|(id, _)| id.name(&self.config.table))
-            .collect()
+        full.into_iter().map(|(id, _)| id.name(&self.config.table)).collect()
     }
 
     /// Answers a server's call at `now` (nanoseconds).
@@ -238,16 +216,9 @@ impl Controller {
 
     /// A new life of a server: it holds nothing that we know of, and old orders are void.
     fn join(&mut self, now: u64, server: usize, incarnation: u64) {
-        self.members[server] = Member {
-            incarnation,
-            ..Member::default()
-        };
+        self.members[server] = Member { incarnation, ..Member::default() };
         for id in &self.sealed {
-            if let Some(Ideal {
-                phase: Phase::Sealed(_, commit),
-                ..
-            }) = self.segments.get_mut(id)
-            {
+            if let Some(Ideal { phase: Phase::Sealed(_, commit), .. }) = self.segments.get_mut(id) {
                 commit.forget(server);
             }
         }
@@ -272,10 +243,7 @@ impl Controller {
             Phase::Consuming | Phase::Sealed(..) => State::Consuming,
             Phase::Online(_) => State::Online,
         };
-        let transition = match (
-            member.states.get(&id).copied().unwrap_or_default(),
-            ideal_state,
-        ) {
+        let transition = match (member.states.get(&id).copied().unwrap_or_default(), ideal_state) {
             (State::Offline, State::Consuming) => Transition::OfflineToConsuming,
             (State::Offline, State::Online) => Transition::OfflineToOnline,
             (State::Consuming, State::Online) => Transition::ConsumingToOnline,
@@ -286,30 +254,20 @@ impl Controller {
         }
         let (message, start) = (self.next_message, ideal.start);
         self.next_message += 1;
-        let order = Message {
-            id: message,
-            segment: id,
-            transition,
-            created: now,
-            start,
-            committed: None,
-        };
+        let order = Message { id: message, segment: id, transition, created: now, start, committed: None };
         member.queue.insert(message, order);
     }
 
     fn poll(&mut self, now: u64, server: usize, poll: &Poll) -> Work {
         for message in &poll.finished {
             if let Some(done) = self.members[server].queue.remove(message) {
-                self.members[server]
-                    .states
-                    .insert(done.segment, done.transition.target());
+                self.members[server].states.insert(done.segment, done.transition.target());
                 self.order(now, server, done.segment);
             }
         }
         let mut work = Work::default();
         for (id, position) in &poll.positions {
-            work.batches
-                .extend(self.advance(now, server, *id, *position));
+            work.batches.extend(self.advance(now, server, *id, *position));
         }
         for id in self.sealed.clone() {
             if self.winner(now, id) == Some(server) {
@@ -318,10 +276,7 @@ impl Controller {
         }
         work.messages = self.deliverable(server);
         work.boot = (!poll.joined).then(|| {
-            let online = self
-                .segments
-                .iter()
-                .filter(|(_, ideal)| ideal.committed().is_some());
+            let online = self.segments.iter().filter(|(_, ideal)| ideal.committed().is_some());
             online.map(|(id, _)| *id).collect()
         });
         work
@@ -346,15 +301,8 @@ impl Controller {
         if to <= position && end.is_none() {
             return None;
         }
-        let entries = log
-            .get(position as usize..to as usize)
-            .unwrap_or_default()
-            .to_vec();
-        Some(Batch {
-            segment: id,
-            end,
-            entries,
-        })
+        let entries = log.get(position as usize..to as usize).unwrap_or_default().to_vec();
+        Some(Batch { segment: id, end, entries })
     }
 
     fn winner(&mut self, now: u64, id: SegmentId) -> Option<usize> {
@@ -362,30 +310,18 @@ impl Controller {
             return None;
         };
         let members = self.members.iter().enumerate();
-        let consuming =
-            members.filter(|(_, member)| member.states.get(&id) == Some(&State::Consuming));
+        let consuming = members.filter(|(_, member)| member.states.get(&id) == Some(&State::Consuming));
         let consuming: Vec<usize> = consuming.map(|(server, _)| server).collect();
         let named = self.named.get(&id.partition).copied();
         let wait = self.config.commit_wait_ms * 1_000_000;
-        commit.winner(&Terms {
-            now,
-            consuming: &consuming,
-            named,
-            wait,
-        })
+        commit.winner(&Terms { now, consuming: &consuming, named, wait })
     }
 
     /// The orders that no hold keeps back, each with what is known of its segment at this moment.
     fn deliverable(&self, server: usize) -> Vec<Message> {
-        let free = self.members[server]
-            .queue
-            .values()
-            .filter(|message| !self.held(server, message));
+        let free = self.members[server].queue.values().filter(|message| !self.held(server, message));
         let filled = free.map(|message| Message {
-            committed: self
-                .segments
-                .get(&message.segment)
-                .and_then(Ideal::committed),
+            committed: self.segments.get(&message.segment).and_then(Ideal::committed),
             ..message.clone()
         });
         filled.collect()
@@ -393,10 +329,7 @@ impl Controller {
 
     fn held(&self, server: usize, message: &Message) -> bool {
         self.holds.values().any(|hold| {
-            let segment = SegmentId {
-                partition: hold.partition,
-                seq: hold.seq,
-            };
+            let segment = SegmentId { partition: hold.partition, seq: hold.seq };
             segment == message.segment
                 && hold.transition == message.transition
                 && hold.server == self.config.servers[server]
@@ -428,10 +361,7 @@ impl Controller {
 impl Ideal {
     fn committed(&self) -> Option<Committed> {
         match &self.phase {
-            Phase::Online(stored) => Some(Committed {
-                end: stored.end(),
-                crc: stored.crc,
-            }),
+            Phase::Online(stored) => Some(Committed { end: stored.end(), crc: stored.crc }),
             _ => None,
         }
     }
@@ -445,7 +375,5 @@ impl Stored {
 }
 
 fn no_partition(partition: u32, partitions: usize) -> Error {
-    Error::Request(format!(
-        "no partition {partition}; there are {partitions}, from 0"
-    ))
+    Error::Request(format!("no partition {partition}; there are {partitions}, from 0"))
 }

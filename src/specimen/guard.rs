@@ -29,10 +29,8 @@ pub enum Guard {
 }
 
 /// Every guard and its name.
-pub const NAMES: [(&str, Guard); 2] = [
-    ("startup-latch", Guard::StartupLatch),
-    ("partition-gate", Guard::PartitionGate),
-];
+pub const NAMES: [(&str, Guard); 2] =
+    [("startup-latch", Guard::StartupLatch), ("partition-gate", Guard::PartitionGate)];
 
 /// No guard has this name.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +44,7 @@ impl FromStr for Guard {
 
     fn from_str(given: &str) -> Result<Self, UnknownGuard> {
         let known = NAMES.iter().find(|(name, _)| *name == given);
-        known.map(|(_, guard)| *guard).ok_or_else(|| UnknownGuard {
-            given: given.to_owned(),
-        })
+        known.map(|(_, guard)| *guard).ok_or_else(|| UnknownGuard { given: given.to_owned() })
     }
 }
 
@@ -62,10 +58,7 @@ impl TryFrom<String> for Guard {
 
 impl fmt::Display for Guard {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES
-            .iter()
-            .find(|(_, guard)| guard == self)
-            .map_or("", |(name, _)| *name);
+        let name = NAMES.iter().find(|(_, guard)| guard == self).map_or("", |(name, _)| *name);
         out.write_str(name)
     }
 }
@@ -111,10 +104,7 @@ pub(crate) struct Tested {
 
 impl Gate {
     pub(crate) fn new(guard: Guard) -> Self {
-        Gate {
-            guard,
-            opened_at: None,
-        }
+        Gate { guard, opened_at: None }
     }
 
     /// Tests the guard for one segment at `now`.
@@ -158,14 +148,8 @@ mod tests {
             assert_eq!(name.parse::<Guard>().expect(name), guard);
             assert_eq!(guard.to_string(), name);
         }
-        let error = "latch"
-            .parse::<Guard>()
-            .expect_err("no such guard")
-            .to_string();
-        assert_eq!(
-            error,
-            "no guard `latch`; use one of startup-latch, partition-gate"
-        );
+        let error = "latch".parse::<Guard>().expect_err("no such guard").to_string();
+        assert_eq!(error, "no guard `latch`; use one of startup-latch, partition-gate");
     }
 
     /// Goal: each guard's answer for segment (0, 2) from what is registered.
@@ -174,46 +158,18 @@ mod tests {
         let id = |seq| SegmentId { partition: 0, seq };
         // guard, committed at boot, registered at two tests in turn, answers of the two tests
         let cases: [(Guard, &[u32], [&[u32]; 2], [Option<&str>; 2]); 4] = [
-            (
-                Guard::StartupLatch,
-                &[0],
-                [&[], &[0]],
-                [None, Some("predicate")],
-            ),
-            (
-                Guard::StartupLatch,
-                &[],
-                [&[], &[]],
-                [Some("predicate"), Some("already-open")],
-            ),
-            (
-                Guard::PartitionGate,
-                &[],
-                [&[0], &[0, 1]],
-                [None, Some("predicate")],
-            ),
-            (
-                Guard::PartitionGate,
-                &[],
-                [&[0, 1], &[1]],
-                [Some("predicate"), None],
-            ),
+            (Guard::StartupLatch, &[0], [&[], &[0]], [None, Some("predicate")]),
+            (Guard::StartupLatch, &[], [&[], &[]], [Some("predicate"), Some("already-open")]),
+            (Guard::PartitionGate, &[], [&[0], &[0, 1]], [None, Some("predicate")]),
+            (Guard::PartitionGate, &[], [&[0, 1], &[1]], [Some("predicate"), None]),
         ];
         for (guard, boot, registered, answers) in cases {
             let mut gate = Gate::new(guard);
             let boot = boot.iter().map(|seq| id(*seq)).collect();
             for (registered, answer) in registered.iter().zip(answers) {
                 let registered = registered.iter().map(|seq| id(*seq)).collect();
-                let seen = Seen {
-                    segment: id(2),
-                    boot: &boot,
-                    registered: &registered,
-                };
-                assert_eq!(
-                    gate.test(7, &seen).released_by,
-                    answer,
-                    "{guard} {boot:?} {registered:?}"
-                );
+                let seen = Seen { segment: id(2), boot: &boot, registered: &registered };
+                assert_eq!(gate.test(7, &seen).released_by, answer, "{guard} {boot:?} {registered:?}");
             }
         }
     }

@@ -13,9 +13,12 @@
 mod commit;
 mod config;
 mod controller;
+mod copy;
+mod disk;
 mod guard;
 mod lifecycle;
 mod messages;
+pub mod serve;
 mod server;
 mod upsert;
 mod value;
@@ -23,10 +26,11 @@ mod world;
 
 pub use config::{Config, Error};
 pub use controller::{Controller, Hold, Segment};
+pub use copy::{CopyState, Cover, Coverage, Kept, Known};
 pub use guard::{Guard, NAMES as GUARDS, UnknownGuard};
 pub use lifecycle::{Event, Kind};
 pub use messages::*;
-pub use server::{Action, CopyState, Cover, Coverage, Kept, Known, Server};
+pub use server::{Action, Server};
 pub use upsert::Flag;
-pub use value::{Column, Entry, Merge, Type, Value, checksum};
+pub use value::{Column, Entry, Merge, Text, Type, Value, checksum};
 pub use world::World;

@@ -61,12 +61,7 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     pub(crate) fn new(replica: &str, incarnation: u64, table: &str) -> Self {
-        Lifecycle {
-            replica: replica.to_owned(),
-            incarnation,
-            table: table.into(),
-            events: Vec::new(),
-        }
+        Lifecycle { replica: replica.to_owned(), incarnation, table: table.into(), events: Vec::new() }
     }
 
     /// Adds a line at `now` (nanoseconds).

@@ -22,22 +22,13 @@ impl SegmentId {
 
     /// The segment of this full name.
     pub fn parse(table: &str, name: &str) -> Option<Self> {
-        let (partition, seq) = name
-            .strip_prefix(table)?
-            .strip_prefix("__")?
-            .split_once("__")?;
-        Some(SegmentId {
-            partition: partition.parse().ok()?,
-            seq: seq.parse().ok()?,
-        })
+        let (partition, seq) = name.strip_prefix(table)?.strip_prefix("__")?.split_once("__")?;
+        Some(SegmentId { partition: partition.parse().ok()?, seq: seq.parse().ok()? })
     }
 
     /// The segment that follows it in its partition.
     pub fn next(self) -> Self {
-        SegmentId {
-            seq: self.seq + 1,
-            ..self
-        }
+        SegmentId { seq: self.seq + 1, ..self }
     }
 }
 
@@ -193,19 +184,10 @@ mod tests {
 
     #[test]
     fn a_name_reads_back_and_nothing_else_does() {
-        let id = SegmentId {
-            partition: 3,
-            seq: 14,
-        };
+        let id = SegmentId { partition: 3, seq: 14 };
         assert_eq!(id.name("my__acct"), "my__acct__3__14");
         assert_eq!(SegmentId::parse("my__acct", "my__acct__3__14"), Some(id));
-        for other in [
-            "acct__3__14",
-            "my__acct__3",
-            "my__acct__3__14__1",
-            "my__acct__3__x",
-            "",
-        ] {
+        for other in ["acct__3__14", "my__acct__3", "my__acct__3__14__1", "my__acct__3__x", ""] {
             assert_eq!(SegmentId::parse("my__acct", other), None, "{other}");
         }
     }

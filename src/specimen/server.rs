@@ -4,37 +4,16 @@
 //! guard; one to go online keeps the server's own rows if they are the committed ones, else fetches.
 
 use crate::config::Config;
+use crate::copy::{CopyState, Coverage, Kept, SegmentCopy};
 use crate::guard::{Gate, Seen, Tested};
 use crate::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
 use crate::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use crate::messages::{Stored, Transition, Work};
 use crate::upsert::{Flag, Upsert};
-use crate::value::{Entry, checksum};
-use serde::{Deserialize, Serialize};
+use crate::value::Entry;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// How a server came by the rows of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CopyState {
-    /// It reads them from the log now.
-    Consuming,
-    /// It read them from the log itself, and they are the committed ones.
-    CommittedLocal,
-    /// It fetched the committed copy.
-    Downloaded,
-}
-
-/// A committed copy as a server keeps it on its disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// How the server came by it.
-    pub state: CopyState,
-    /// The rows.
-    pub stored: Stored,
-}
 
 /// What the state machine wants done.
 #[derive(Debug)]
@@ -43,59 +22,6 @@ pub enum Action {
     Call(Call),
     /// Keep a copy on disk, instead of an older one of the segment.
     Keep(Kept),
-}
-
-/// An answer that other systems could not give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Known {
-    /// The answer.
-    pub known: bool,
-}
-
-/// What a server holds of one segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cover {
-    /// The segment's full name.
-    pub segment: String,
-    /// Its partition.
-    pub partition: u32,
-    /// Its sequence number.
-    pub seq: u32,
-    /// The first offset held.
-    pub start: u64,
-    /// One past the last offset held.
-    pub end: u64,
-    /// How the rows came.
-    pub state: CopyState,
-    /// Whether merges and reads can see them.
-    pub registered: Known,
-    /// Names this copy, on this server, for ever.
-    pub copy: u64,
-    /// The number of rows.
-    pub rows: u64,
-}
-
-/// All that a server holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Coverage {
-    /// Which life of the server this is.
-    pub incarnation: u64,
-    /// Always `running`, as in the incident.
-    pub status: String,
-    /// By partition, then sequence.
-    pub covers: Vec<Cover>,
-}
-
-/// A segment on this server. It is here only when it is registered.
-struct Copy {
-    id: u64,
-    state: CopyState,
-    start: u64,
-    rows: Vec<Arc<Entry>>,
-    /// Whether consumption has reached the sealed end.
-    complete: bool,
-    /// Whether the winner's upload is on its way.
-    uploading: bool,
 }
 
 /// An order in the pool: one to consume waits for the guard, any other for the stored copy.
@@ -116,7 +42,7 @@ pub struct Server {
     /// The segments that were committed when this process joined; none before it did.
     boot: Option<BTreeSet<SegmentId>>,
     gate: Gate,
-    copies: BTreeMap<SegmentId, Copy>,
+    copies: BTreeMap<SegmentId, SegmentCopy>,
     /// The copies in their committed form.
     committed: BTreeSet<SegmentId>,
     upserts: BTreeMap<u32, Upsert>,
@@ -163,17 +89,10 @@ impl Server {
 
     /// The next poll. It must reach the controller, if need be by being sent again.
     pub fn poll(&mut self) -> Call {
-        let consuming = self
-            .copies
-            .iter()
-            .filter(|(_, copy)| copy.state == CopyState::Consuming);
+        let consuming = self.copies.iter().filter(|(_, copy)| copy.state == CopyState::Consuming);
         let positions = consuming.map(|(id, copy)| (*id, copy.position())).collect();
         let finished = std::mem::take(&mut self.finished);
-        self.call(Ask::Poll(Poll {
-            joined: self.boot.is_some(),
-            positions,
-            finished,
-        }))
+        self.call(Ask::Poll(Poll { joined: self.boot.is_some(), positions, finished }))
     }
 
     /// Takes in an answer of the controller at `now` (nanoseconds).
@@ -188,39 +107,19 @@ impl Server {
 
     /// What it holds.
     pub fn coverage(&self) -> Coverage {
-        let covers = self.copies.iter().map(|(id, copy)| Cover {
-            segment: id.name(&self.config.table),
-            partition: id.partition,
-            seq: id.seq,
-            start: copy.start,
-            end: copy.position(),
-            state: copy.state,
-            registered: Known { known: true },
-            copy: copy.id,
-            rows: copy.rows.len() as u64,
-        });
-        Coverage {
-            incarnation: self.incarnation,
-            status: "running".to_owned(),
-            covers: covers.collect(),
-        }
+        let table = &self.config.table;
+        let covers = self.copies.iter().map(|(id, copy)| copy.cover(*id, table)).collect();
+        Coverage { incarnation: self.incarnation, status: "running".to_owned(), covers }
     }
 
     /// The raw rows of a segment with offsets in `from..to`, and the document number of the first.
     pub fn rows(&self, id: SegmentId, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
-        let copy = self.copies.get(&id)?;
-        let from = from.clamp(copy.start, copy.position());
-        let to = to.clamp(from, copy.position());
-        let (first, last) = (from - copy.start, to - copy.start);
-        Some((first, &copy.rows[first as usize..last as usize]))
+        Some(self.copies.get(&id)?.slice(from, to))
     }
 
     /// The version of a partition's current view, and the flags that changed after version `since`.
     pub fn current(&self, partition: u32, since: u64) -> (u64, Vec<Flag>) {
-        self.upserts
-            .get(&partition)
-            .map(|upsert| upsert.flags(since))
-            .unwrap_or_default()
+        self.upserts.get(&partition).map(|upsert| upsert.flags(since)).unwrap_or_default()
     }
 
     /// Its own log, from line `since` on.
@@ -229,11 +128,7 @@ impl Server {
     }
 
     fn call(&self, ask: Ask) -> Call {
-        Call {
-            server: self.number,
-            incarnation: self.incarnation,
-            ask,
-        }
+        Call { server: self.number, incarnation: self.incarnation, ask }
     }
 
     fn work(&mut self, now: u64, work: Work, out: &mut Vec<Action>) {
@@ -244,14 +139,11 @@ impl Server {
             if self.seen.insert(message.id) {
                 let created_ms = message.created / 1_000_000;
                 let detail = json!({"message": message.id, "transition": message.transition, "created_ms": created_ms});
-                self.log
-                    .log(now, message.segment, Kind::TransitionCreated, detail);
+                self.log.log(now, message.segment, Kind::TransitionCreated, detail);
                 self.queue.insert(message.id, message);
             }
         }
-        work.batches
-            .into_iter()
-            .for_each(|batch| self.consume(now, batch));
+        work.batches.into_iter().for_each(|batch| self.consume(now, batch));
         for id in work.commit {
             if let Some(upload) = self.upload(id) {
                 out.push(Action::Call(self.call(Ask::Upload(upload))));
@@ -268,10 +160,7 @@ impl Server {
             return;
         }
         let upsert = self.upserts.entry(id.partition).or_default();
-        let rows = batch
-            .entries
-            .iter()
-            .map(|event| upsert.merge(id.seq, event, &self.config.columns));
+        let rows = batch.entries.iter().map(|event| upsert.merge(id.seq, event, &self.config.columns));
         copy.rows.extend(rows);
         if !copy.complete && batch.end == Some(copy.position()) {
             copy.complete = true;
@@ -294,10 +183,7 @@ impl Server {
         loop {
             let running: Vec<u64> = self.running.keys().copied().collect();
             let opened = running.into_iter().find(|id| self.passes(now, *id));
-            if let Some(Running {
-                message, started, ..
-            }) = opened.and_then(|id| self.running.remove(&id))
-            {
+            if let Some(Running { message, started, .. }) = opened.and_then(|id| self.running.remove(&id)) {
                 self.begin_consuming(now, &message);
                 self.finish(now, &message, started, "consuming");
             } else if self.running.len() < self.config.pool
@@ -313,10 +199,8 @@ impl Server {
     /// Starts an order, and finishes it if that is all there is to do.
     fn start(&mut self, now: u64, message: Message, out: &mut Vec<Action>) {
         let detail = json!({"message": message.id, "transition": message.transition});
-        self.log
-            .log(now, message.segment, Kind::TransitionStarted, detail);
-        let late =
-            message.transition == Transition::OfflineToConsuming && message.committed.is_some();
+        self.log.log(now, message.segment, Kind::TransitionStarted, detail);
+        let late = message.transition == Transition::OfflineToConsuming && message.committed.is_some();
         if late {
             return self.finish(now, &message, now, "already completed, skipping");
         }
@@ -331,22 +215,15 @@ impl Server {
         if message.transition.target() == State::Online {
             out.push(Action::Call(self.call(Ask::Download(message.segment))));
         }
-        self.running.insert(
-            message.id,
-            Running {
-                message,
-                started: now,
-                told: false,
-            },
-        );
+        self.running.insert(message.id, Running { message, started: now, told: false });
     }
 
     fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str) {
         let waited_ms = (now - started) / 1_000_000;
         let transition = message.transition;
-        let detail = json!({"message": message.id, "transition": transition, "result": result, "took_ms": waited_ms});
-        self.log
-            .log(now, message.segment, Kind::TransitionFinished, detail);
+        let detail =
+            json!({"message": message.id, "transition": transition, "result": result, "took_ms": waited_ms});
+        self.log.log(now, message.segment, Kind::TransitionFinished, detail);
         self.finished.push(message.id);
     }
 
@@ -359,22 +236,10 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
-        let tested = self.gate.test(
-            now,
-            &Seen {
-                segment,
-                boot,
-                registered: &self.committed,
-            },
-        );
+        let tested = self.gate.test(now, &Seen { segment, boot, registered: &self.committed });
         let passes = tested.released_by.is_some();
         if passes || !running.told {
-            self.log.log(
-                now,
-                segment,
-                Kind::Gate,
-                gate_detail(&tested, now - running.started),
-            );
+            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now - running.started));
         }
         running.told = true;
         passes
@@ -383,14 +248,8 @@ impl Server {
     fn begin_consuming(&mut self, now: u64, message: &Message) {
         let id = message.segment;
         let earlier = self.copies.range(SegmentId { seq: 0, ..id }..id).count();
-        self.log.log(
-            now,
-            id,
-            Kind::Snapshot,
-            json!({"registered_segments": earlier}),
-        );
-        self.log
-            .log(now, id, Kind::ConsumeStart, json!({"start": message.start}));
+        self.log.log(now, id, Kind::Snapshot, json!({"registered_segments": earlier}));
+        self.log.log(now, id, Kind::ConsumeStart, json!({"start": message.start}));
         let copy = self.copy(CopyState::Consuming, message.start, Vec::new());
         self.copies.insert(id, copy);
     }
@@ -408,10 +267,7 @@ impl Server {
             return false;
         }
         copy.state = CopyState::CommittedLocal;
-        out.push(Action::Keep(Kept {
-            state: copy.state,
-            stored,
-        }));
+        out.push(Action::Keep(Kept { state: copy.state, stored }));
         self.registered(now, id, "own rows");
         true
     }
@@ -421,10 +277,7 @@ impl Server {
         let Some(kept) = self.disk.remove(&message.segment) else {
             return false;
         };
-        if message
-            .committed
-            .is_none_or(|committed| committed.crc != kept.stored.crc)
-        {
+        if message.committed.is_none_or(|committed| committed.crc != kept.stored.crc) {
             return false;
         }
         self.add(now, kept.state, kept.stored, "disk");
@@ -435,24 +288,13 @@ impl Server {
     fn fetched(&mut self, now: u64, stored: Stored, out: &mut Vec<Action>) {
         let id = stored.segment;
         let waits = |running: &&Running| running.message.segment == id;
-        let Some(message) = self
-            .running
-            .values()
-            .find(waits)
-            .map(|running| running.message.id)
-        else {
+        let Some(message) = self.running.values().find(waits).map(|running| running.message.id) else {
             return;
         };
-        let Some(Running {
-            message, started, ..
-        }) = self.running.remove(&message)
-        else {
+        let Some(Running { message, started, .. }) = self.running.remove(&message) else {
             return;
         };
-        out.push(Action::Keep(Kept {
-            state: CopyState::Downloaded,
-            stored: stored.clone(),
-        }));
+        out.push(Action::Keep(Kept { state: CopyState::Downloaded, stored: stored.clone() }));
         self.add(now, CopyState::Downloaded, stored, "download");
         self.finish(now, &message, started, "online");
     }
@@ -460,18 +302,14 @@ impl Server {
     /// Puts a committed copy in place and makes its keys visible to merges.
     fn add(&mut self, now: u64, state: CopyState, stored: Stored, from: &str) {
         let (id, crc) = (stored.segment, stored.crc);
-        self.upserts
-            .entry(id.partition)
-            .or_default()
-            .add(id.seq, &stored.rows);
+        self.upserts.entry(id.partition).or_default().add(id.seq, &stored.rows);
         let copy = self.copy(state, stored.start, stored.rows);
         let new = copy.id;
         if let Some(old) = self.copies.insert(id, copy) {
             if !old.complete {
                 self.log.log(now, id, Kind::ConsumeEnd, old.extent());
             }
-            let detail =
-                json!({"old_copy": old.id, "old_rows": old.rows.len(), "copy": new, "crc": crc});
+            let detail = json!({"old_copy": old.id, "old_rows": old.rows.len(), "copy": new, "crc": crc});
             self.log.log(now, id, Kind::Replaced, detail);
         }
         self.registered(now, id, from);
@@ -480,45 +318,14 @@ impl Server {
     fn registered(&mut self, now: u64, id: SegmentId, from: &str) {
         self.committed.insert(id);
         let rows = self.copies.get(&id).map_or(0, |copy| copy.rows.len());
-        let segments = self.committed.range(
-            SegmentId { seq: 0, ..id }..SegmentId {
-                seq: u32::MAX,
-                ..id
-            },
-        );
+        let segments = self.committed.range(SegmentId { seq: 0, ..id }..SegmentId { seq: u32::MAX, ..id });
         let detail = json!({"from": from, "rows": rows, "registered_segments": segments.count()});
         self.log.log(now, id, Kind::Registered, detail);
     }
 
-    fn copy(&mut self, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> Copy {
+    fn copy(&mut self, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> SegmentCopy {
         self.next_copy += 1;
-        Copy {
-            id: self.next_copy,
-            state,
-            start,
-            rows,
-            complete: false,
-            uploading: false,
-        }
-    }
-}
-
-impl Copy {
-    fn position(&self) -> u64 {
-        self.start + self.rows.len() as u64
-    }
-
-    fn extent(&self) -> Json {
-        json!({"end": self.position(), "rows": self.rows.len(), "complete": self.complete})
-    }
-
-    fn stored(&self, segment: SegmentId) -> Stored {
-        Stored {
-            segment,
-            start: self.start,
-            crc: checksum(&self.rows),
-            rows: self.rows.clone(),
-        }
+        SegmentCopy::new(self.next_copy, state, start, rows)
     }
 }
 

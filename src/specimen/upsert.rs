@@ -1,7 +1,7 @@
 //! The upsert metadata of one partition on one server: for each key the row that is current, onto which
 //! the next event is merged. What is not registered here does not exist for merges.
 
-use crate::value::{Column, Entry};
+use crate::value::{Column, Entry, Text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
     /// The key.
-    pub key: String,
+    pub key: Text,
     /// The offset of its current row; empty for a deleted key.
     pub offs: Vec<u64>,
 }
@@ -28,7 +28,7 @@ struct Latest {
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Upsert {
-    keys: BTreeMap<String, Latest>,
+    keys: BTreeMap<Text, Latest>,
     version: u64,
 }
 
@@ -54,11 +54,7 @@ impl Upsert {
             Arc::new(latest.row.merged(event, columns))
         };
         self.version += 1;
-        *latest = Latest {
-            seq,
-            row: Arc::clone(&row),
-            moved: self.version,
-        };
+        *latest = Latest { seq, row: Arc::clone(&row), moved: self.version };
         row
     }
 
@@ -84,11 +80,7 @@ impl Upsert {
 
     fn point(&mut self, seq: u32, row: &Arc<Entry>) {
         self.version += 1;
-        let latest = Latest {
-            seq,
-            row: Arc::clone(row),
-            moved: self.version,
-        };
+        let latest = Latest { seq, row: Arc::clone(row), moved: self.version };
         self.keys.insert(row.key.clone(), latest);
     }
 
@@ -96,15 +88,8 @@ impl Upsert {
     pub(crate) fn flags(&self, since: u64) -> (u64, Vec<Flag>) {
         let moved = self.keys.iter().filter(|(_, latest)| latest.moved > since);
         let flags = moved.map(|(key, latest)| {
-            let offs = if latest.row.tombstone {
-                Vec::new()
-            } else {
-                vec![latest.row.off]
-            };
-            Flag {
-                key: key.clone(),
-                offs,
-            }
+            let offs = if latest.row.tombstone { Vec::new() } else { vec![latest.row.off] };
+            Flag { key: key.clone(), offs }
         });
         (self.version, flags.collect())
     }
@@ -118,22 +103,11 @@ mod tests {
     /// An event of key `k`: offset, comparison value, and a value to be added up; none deletes the key.
     fn event(off: u64, cmp: i64, add: Option<i64>) -> Arc<Entry> {
         let cols = vec![add.map_or(Value::Null, Value::Long)];
-        Arc::new(Entry {
-            off,
-            key: "k".to_owned(),
-            op: off,
-            cmp,
-            tombstone: add.is_none(),
-            cols,
-        })
+        Arc::new(Entry { off, key: "k".into(), op: off, cmp, tombstone: add.is_none(), cols })
     }
 
     fn columns() -> [Column; 1] {
-        [Column {
-            name: "n".to_owned(),
-            ty: Type::Long,
-            merge: Merge::Increment,
-        }]
+        [Column { name: "n".to_owned(), ty: Type::Long, merge: Merge::Increment }]
     }
 
     /// Goal: the raw row and the current flag after each event, in order.
@@ -152,11 +126,7 @@ mod tests {
         for (event, shown, current) in steps {
             let row = upsert.merge(0, &event, &columns());
             assert_eq!(row.cols, [shown], "{event:?}");
-            assert_eq!(
-                upsert.flags(0).1[0].offs,
-                Vec::from_iter(current),
-                "{event:?}"
-            );
+            assert_eq!(upsert.flags(0).1[0].offs, Vec::from_iter(current), "{event:?}");
         }
     }
 
@@ -166,20 +136,10 @@ mod tests {
         upsert.merge(1, &event(12, 20, Some(1)), &columns());
         let (version, _) = upsert.flags(0);
         upsert.add(0, &[event(5, 10, Some(5))]);
-        assert_eq!(
-            upsert.flags(version).1,
-            [],
-            "the late segment's row is older"
-        );
+        assert_eq!(upsert.flags(version).1, [], "the late segment's row is older");
         upsert.add(1, &[event(12, 20, Some(6))]);
         let row = upsert.merge(2, &event(13, 30, Some(1)), &columns());
         assert_eq!(row.cols, [Value::Long(7)], "merged onto the new copy's row");
-        assert_eq!(
-            upsert.flags(version).1,
-            [Flag {
-                key: "k".to_owned(),
-                offs: vec![13]
-            }]
-        );
+        assert_eq!(upsert.flags(version).1, [Flag { key: "k".into(), offs: vec![13] }]);
     }
 }

@@ -3,9 +3,10 @@
 
 use crate::config::{Config, Error};
 use crate::controller::{Controller, Hold, Segment};
+use crate::copy::{Coverage, Kept};
 use crate::lifecycle::Event;
 use crate::messages::{Ask, Call, Reply, SegmentId};
-use crate::server::{Action, Coverage, Kept, Server};
+use crate::server::{Action, Server};
 use crate::upsert::Flag;
 use crate::value::{Entry, Value};
 use rand::{Rng as _, SeedableRng as _};
@@ -31,12 +32,7 @@ enum Due {
     /// A call reaches the controller.
     Call(Call),
     /// An answer reaches its server.
-    Reply {
-        server: usize,
-        incarnation: u64,
-        polls: bool,
-        reply: Reply,
-    },
+    Reply { server: usize, incarnation: u64, polls: bool, reply: Reply },
 }
 
 /// See the module.
@@ -159,13 +155,7 @@ impl World {
 
     /// Raw rows of a segment with offsets in `from..to`, with the document number of the first; none if
     /// the server is down or does not hold the segment. Show values with [`Entry::shown`].
-    pub fn rows(
-        &self,
-        server: &str,
-        segment: &str,
-        from: u64,
-        to: u64,
-    ) -> Option<(u64, &[Arc<Entry>])> {
+    pub fn rows(&self, server: &str, segment: &str, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
         let id = SegmentId::parse(&self.config.table, segment)?;
         self.running(server)?.rows(id, from, to)
     }
@@ -177,12 +167,7 @@ impl World {
 
     /// A partition's current view on a server: its version, the server's incarnation, and the flags that
     /// changed after version `since`; none while it is down. A new incarnation starts from version 0.
-    pub fn current(
-        &self,
-        server: &str,
-        partition: u32,
-        since: u64,
-    ) -> Option<(u64, u64, Vec<Flag>)> {
+    pub fn current(&self, server: &str, partition: u32, since: u64) -> Option<(u64, u64, Vec<Flag>)> {
         let server = self.running(server)?;
         let (version, flags) = server.current(partition, since);
         Some((version, server.incarnation(), flags))
@@ -194,37 +179,22 @@ impl World {
     }
 
     fn running(&self, server: &str) -> Option<&Server> {
-        self.machines[self.config.server(server).ok()?]
-            .server
-            .as_ref()
+        self.machines[self.config.server(server).ok()?].server.as_ref()
     }
 
     fn boot(&mut self, server: usize) {
         let machine = &mut self.machines[server];
         machine.incarnation += 1;
         let incarnation = machine.incarnation;
-        machine.server = Some(Server::new(
-            Arc::clone(&self.config),
-            server,
-            incarnation,
-            machine.disk.clone(),
-        ));
+        machine.server =
+            Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
         let pause = self.pause();
-        self.after(
-            pause,
-            Due::Poll {
-                server,
-                incarnation,
-            },
-        );
+        self.after(pause, Due::Poll { server, incarnation });
     }
 
     fn happen(&mut self, due: Due) {
         match due {
-            Due::Poll {
-                server,
-                incarnation,
-            } => {
+            Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
                     let call = process.poll();
                     self.send(call);
@@ -235,32 +205,13 @@ impl World {
                 let polls = matches!(call.ask, Ask::Poll(_));
                 let reply = self.controller.call(self.now, call);
                 let way = self.way();
-                self.after(
-                    way,
-                    Due::Reply {
-                        server,
-                        incarnation,
-                        polls,
-                        reply,
-                    },
-                );
+                self.after(way, Due::Reply { server, incarnation, polls, reply });
             }
-            Due::Reply {
-                server,
-                incarnation,
-                polls,
-                reply,
-            } => {
+            Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
                     let pause = self.pause();
-                    self.after(
-                        pause,
-                        Due::Poll {
-                            server,
-                            incarnation,
-                        },
-                    );
+                    self.after(pause, Due::Poll { server, incarnation });
                 }
             }
         }
@@ -309,8 +260,5 @@ impl World {
 }
 
 fn alive(machines: &mut [Machine], server: usize, incarnation: u64) -> Option<&mut Server> {
-    machines[server]
-        .server
-        .as_mut()
-        .filter(|process| process.incarnation() == incarnation)
+    machines[server].server.as_mut().filter(|process| process.incarnation() == incarnation)
 }

@@ -13,36 +13,18 @@ const SEG_M: &str = "acct__0__1";
 const SEG_M1: &str = "acct__0__2";
 
 fn config(guard: Guard) -> Config {
-    let column = |name: &str, ty, merge| Column {
-        name: name.to_owned(),
-        ty,
-        merge,
-    };
-    let columns = vec![
-        column("merged_at", Type::Long, Merge::Overwrite),
-        column("ops", Type::LongList, Merge::Append),
-    ];
-    Config {
-        guard,
-        ..Config::new("acct", columns, 2)
-    }
+    let column = |name: &str, ty, merge| Column { name: name.to_owned(), ty, merge };
+    let columns =
+        vec![column("merged_at", Type::Long, Merge::Overwrite), column("ops", Type::LongList, Merge::Append)];
+    Config { guard, ..Config::new("acct", columns, 2) }
 }
 
 /// Writes an update of a key to partition 0; its op id and comparison value are its offset.
 fn write(world: &mut World, key: &str, merged_at: Option<i64>) {
     let next = world.log_ends()[0];
     let cmp = next.cast_signed();
-    let cols = vec![
-        merged_at.map_or(Value::Null, Value::Long),
-        Value::Longs(vec![cmp]),
-    ];
-    let entry = Entry {
-        key: key.to_owned(),
-        op: next,
-        cmp,
-        cols,
-        ..Entry::default()
-    };
+    let cols = vec![merged_at.map_or(Value::Null, Value::Long), Value::Longs(vec![cmp])];
+    let entry = Entry { key: key.into(), op: next, cmp, cols, ..Entry::default() };
     assert_eq!(world.produce(0, entry).expect("partition 0 exists"), next);
 }
 
@@ -52,13 +34,7 @@ fn pass(world: &mut World, ms: u64) {
 
 fn hold(world: &mut World, server: &str, seq: u32, transition: Transition) -> Result<(), Error> {
     let id = format!("{transition:?}");
-    world.hold(Hold {
-        id,
-        server: server.to_owned(),
-        partition: 0,
-        seq,
-        transition,
-    })
+    world.hold(Hold { id, server: server.to_owned(), partition: 0, seq, transition })
 }
 
 /// The values that a server shows in a raw row; none if it does not hold it.
@@ -88,11 +64,7 @@ fn incident(guard: Guard, seed: u64) -> World {
     assert_eq!(world.force_commit(), [SEG_M]);
     pass(&mut world, 500);
     for server in OTHERS {
-        assert_eq!(
-            committed_on(&world, server, SEG_M).as_deref(),
-            Some("CommittedLocal"),
-            "{server}"
-        );
+        assert_eq!(committed_on(&world, server, SEG_M).as_deref(), Some("CommittedLocal"), "{server}");
     }
     assert_eq!(committed_on(&world, VICTIM, SEG_M), None);
     hold(&mut world, VICTIM, 1, Transition::ConsumingToOnline).expect("victim exists");
@@ -101,17 +73,10 @@ fn incident(guard: Guard, seed: u64) -> World {
     write(&mut world, "old", None);
     write(&mut world, "born-in-m", None);
     pass(&mut world, 100);
-    assert_eq!(
-        committed_on(&world, VICTIM, SEG_M),
-        None,
-        "held until its registration is released"
-    );
+    assert_eq!(committed_on(&world, VICTIM, SEG_M), None, "held until its registration is released");
     world.release("ConsumingToOnline");
     pass(&mut world, 500);
-    assert_eq!(
-        committed_on(&world, VICTIM, SEG_M).as_deref(),
-        Some("Downloaded")
-    );
+    assert_eq!(committed_on(&world, VICTIM, SEG_M).as_deref(), Some("Downloaded"));
     world
 }
 
@@ -121,10 +86,7 @@ fn row(merged_at: i64, ops: &[i64]) -> Vec<Value> {
 
 /// What each server shows for the two keys in SEG_M1.
 fn both_keys(world: &World, server: &str) -> [Option<Vec<Value>>; 2] {
-    [
-        shown(world, server, SEG_M1, 3),
-        shown(world, server, SEG_M1, 4),
-    ]
+    [shown(world, server, SEG_M1, 3), shown(world, server, SEG_M1, 4)]
 }
 
 fn right() -> [Option<Vec<Value>>; 2] {
@@ -138,21 +100,13 @@ fn wrong() -> [Option<Vec<Value>>; 2] {
 
 #[test]
 fn the_latch_lets_one_server_merge_against_nothing_and_the_gate_does_not() {
-    for (guard, on_victim) in [
-        (Guard::StartupLatch, wrong()),
-        (Guard::PartitionGate, right()),
-    ] {
+    for (guard, on_victim) in [(Guard::StartupLatch, wrong()), (Guard::PartitionGate, right())] {
         for seed in 0..20 {
             let world = incident(guard, seed);
             assert_eq!(both_keys(&world, VICTIM), on_victim, "{guard} {seed}");
-            OTHERS
-                .iter()
-                .for_each(|server| assert_eq!(both_keys(&world, server), right(), "{server}"));
+            OTHERS.iter().for_each(|server| assert_eq!(both_keys(&world, server), right(), "{server}"));
             let currents = SERVERS.map(|server| world.current(server, 0, 0).expect("running").2);
-            assert!(
-                currents.iter().all(|flags| *flags == currents[0]),
-                "{guard} {seed}"
-            );
+            assert!(currents.iter().all(|flags| *flags == currents[0]), "{guard} {seed}");
         }
     }
 }
@@ -170,18 +124,10 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
             for (server, before) in SERVERS.iter().zip(before) {
                 assert_eq!(both_keys(&world, server), on_all, "{winner} {server}");
                 let copy = |coverage: &specimen::Coverage| {
-                    coverage
-                        .covers
-                        .iter()
-                        .find(|cover| cover.segment == SEG_M1)
-                        .map(|cover| cover.copy)
+                    coverage.covers.iter().find(|cover| cover.segment == SEG_M1).map(|cover| cover.copy)
                 };
                 let replaced = copy(&before) != copy(&world.coverage(server).expect("running"));
-                assert_eq!(
-                    replaced,
-                    (*server == VICTIM) != (winner == VICTIM),
-                    "{winner} {server}"
-                );
+                assert_eq!(replaced, (*server == VICTIM) != (winner == VICTIM), "{winner} {server}");
             }
         }
     }
@@ -192,36 +138,17 @@ fn events_show_the_count_and_the_gate_but_never_the_guards_name() {
     for (guard, count, gates) in [(Guard::StartupLatch, 1, 1), (Guard::PartitionGate, 2, 2)] {
         let world = incident(guard, 1);
         let detail = |server: &str, kind: &str| -> Vec<serde_json::Value> {
-            let lines = serde_json::to_value(world.events(server, 0).expect("running"))
-                .expect("plain data");
+            let lines = serde_json::to_value(world.events(server, 0).expect("running")).expect("plain data");
             let lines = lines.as_array().expect("a list").clone();
-            let about =
-                |line: &serde_json::Value| line["segment"] == SEG_M1 && line["kind"] == kind;
-            lines
-                .into_iter()
-                .filter(about)
-                .map(|line| line["detail"].clone())
-                .collect()
+            let about = |line: &serde_json::Value| line["segment"] == SEG_M1 && line["kind"] == kind;
+            lines.into_iter().filter(about).map(|line| line["detail"].clone()).collect()
         };
-        assert_eq!(
-            detail(VICTIM, "snapshot")[0]["registered_segments"],
-            count,
-            "{guard}"
-        );
+        assert_eq!(detail(VICTIM, "snapshot")[0]["registered_segments"], count, "{guard}");
         assert_eq!(detail("server-0", "snapshot")[0]["registered_segments"], 2);
-        assert_eq!(
-            detail(VICTIM, "gate").len(),
-            gates,
-            "{guard}: shut and then open, or open at once"
-        );
+        assert_eq!(detail(VICTIM, "gate").len(), gates, "{guard}: shut and then open, or open at once");
         let text = serde_json::to_string(&world.events(VICTIM, 0)).expect("plain data");
         assert!(text.contains("already completed, skipping"));
-        assert!(
-            specimen::GUARDS
-                .iter()
-                .all(|(name, _)| !text.contains(name)),
-            "{text}"
-        );
+        assert!(specimen::GUARDS.iter().all(|(name, _)| !text.contains(name)), "{text}");
     }
 }
 
@@ -231,13 +158,7 @@ fn a_boundary_passes_a_server_that_is_down_and_it_comes_back_equal() {
         let mut world = World::new(config(guard), 3).expect("settings are usable");
         for round in 0..6 {
             pass(&mut world, 200);
-            (0..5).for_each(|n| {
-                write(
-                    &mut world,
-                    &format!("k{n}"),
-                    (n + round != 4).then_some(round),
-                )
-            });
+            (0..5).for_each(|n| write(&mut world, &format!("k{n}"), (n + round != 4).then_some(round)));
             match round {
                 1 => world.kill("server-3").expect("server exists"),
                 4 => world.start("server-3").expect("server exists"),
@@ -245,45 +166,19 @@ fn a_boundary_passes_a_server_that_is_down_and_it_comes_back_equal() {
             }
             pass(&mut world, 100);
             assert_eq!(world.force_commit().len(), 1, "round {round}");
-            assert_eq!(
-                world.coverage("server-3").is_none(),
-                (1..4).contains(&round)
-            );
+            assert_eq!(world.coverage("server-3").is_none(), (1..4).contains(&round));
             pass(&mut world, 600);
         }
-        for segment in world
-            .segments()
-            .iter()
-            .filter(|segment| segment.end.is_some())
-        {
-            let rows = SERVERS.map(|server| {
-                world
-                    .rows(server, &segment.name, 0, u64::MAX)
-                    .expect("held")
-            });
+        for segment in world.segments().iter().filter(|segment| segment.end.is_some()) {
+            let rows = SERVERS.map(|server| world.rows(server, &segment.name, 0, u64::MAX).expect("held"));
             assert_eq!(rows[0].1.len(), 5);
-            assert!(
-                rows.iter().all(|copy| *copy == rows[0]),
-                "{guard} {}",
-                segment.name
-            );
+            assert!(rows.iter().all(|copy| *copy == rows[0]), "{guard} {}", segment.name);
         }
-        let states: Vec<_> = (0..6)
-            .map(|seq| committed_on(&world, "server-3", &format!("acct__0__{seq}")))
-            .collect();
+        let states: Vec<_> =
+            (0..6).map(|seq| committed_on(&world, "server-3", &format!("acct__0__{seq}"))).collect();
         let local = Some("CommittedLocal".to_owned());
         let fetched = Some("Downloaded".to_owned());
-        assert_eq!(
-            states,
-            [
-                local.clone(),
-                fetched.clone(),
-                fetched.clone(),
-                fetched,
-                local.clone(),
-                local
-            ]
-        );
+        assert_eq!(states, [local.clone(), fetched.clone(), fetched.clone(), fetched, local.clone(), local]);
         assert_eq!(world.coverage("server-3").expect("running").incarnation, 2);
     }
 }
@@ -294,18 +189,14 @@ fn an_empty_segment_stays_and_an_unknown_name_is_told_the_known_ones() {
     pass(&mut world, 100);
     assert_eq!(world.force_commit(), Vec::<String>::new());
     world.release("never-held");
-    let error = hold(&mut world, "server-9", 0, Transition::OfflineToConsuming)
-        .expect_err("no such server");
+    let error = hold(&mut world, "server-9", 0, Transition::OfflineToConsuming).expect_err("no such server");
     assert!(error.to_string().contains("server-0, server-1"), "{error}");
     assert!(world.produce(7, Entry::default()).is_err());
 }
 
 #[test]
 fn one_place_in_the_pool_and_a_gate_wait_for_each_other() {
-    let config = Config {
-        pool: 1,
-        ..config(Guard::PartitionGate)
-    };
+    let config = Config { pool: 1, ..config(Guard::PartitionGate) };
     let mut world = World::new(config, 5).expect("settings are usable");
     pass(&mut world, 100);
     write(&mut world, "k", Some(1));
@@ -316,17 +207,9 @@ fn one_place_in_the_pool_and_a_gate_wait_for_each_other() {
     world.release("ConsumingToOnline");
     write(&mut world, "k", Some(2));
     pass(&mut world, 5_000);
-    let held = |server: &str| {
-        world
-            .rows(server, "acct__0__1", 0, u64::MAX)
-            .map(|(_, rows)| rows.len())
-    };
+    let held = |server: &str| world.rows(server, "acct__0__1", 0, u64::MAX).map(|(_, rows)| rows.len());
     assert_eq!(OTHERS.map(held), [Some(1); 3]);
-    assert_eq!(
-        held(VICTIM),
-        None,
-        "the order that would open the gate never gets a place"
-    );
+    assert_eq!(held(VICTIM), None, "the order that would open the gate never gets a place");
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! A server's folder: the committed copies, and how often the server has come up. Only the processes have
+//! one; in virtual time a disk is a map.
+
+use crate::config::Error;
+use crate::copy::Kept;
+use crate::messages::SegmentId;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) struct Disk {
+    dir: PathBuf,
+}
+
+impl Disk {
+    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir).map_err(|source| at("create", dir, source))?;
+        Ok(Disk { dir: dir.to_owned() })
+    }
+
+    /// The number of this life: one more than that of the last.
+    pub(crate) fn next_incarnation(&self) -> Result<u64, Error> {
+        let path = self.dir.join("incarnation");
+        let last = std::fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
+        let next = last.unwrap_or(0) + 1;
+        self.write("incarnation", next.to_string().as_bytes())?;
+        Ok(next)
+    }
+
+    /// The copies kept here. One that cannot be read is left out: it will be fetched again.
+    pub(crate) fn load(&self) -> Result<BTreeMap<SegmentId, Kept>, Error> {
+        let entries = std::fs::read_dir(&self.dir).map_err(|source| at("list", &self.dir, source))?;
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let read = |path: PathBuf| serde_json::from_slice::<Kept>(&std::fs::read(path).ok()?).ok();
+        Ok(files.filter_map(read).map(|kept| (kept.stored.segment, kept)).collect())
+    }
+
+    /// Keeps a copy instead of an older one of the segment.
+    pub(crate) fn keep(&self, kept: &Kept) -> Result<(), Error> {
+        let SegmentId { partition, seq } = kept.stored.segment;
+        let name = format!("{partition}-{seq}.json");
+        let bytes = serde_json::to_vec(kept).map_err(|error| at("encode", &self.dir, error.into()))?;
+        self.write(&name, &bytes)
+    }
+
+    /// Whole or not at all, also when the process is killed meanwhile.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let (path, draft) = (self.dir.join(name), self.dir.join(format!("{name}.draft")));
+        std::fs::write(&draft, bytes).map_err(|source| at("write", &draft, source))?;
+        std::fs::rename(&draft, &path).map_err(|source| at("rename to", &path, source))
+    }
+}
+
+fn at(what: &str, path: &Path, source: std::io::Error) -> Error {
+    Error::Io { what: format!("{what} {}", path.display()), source }
+}

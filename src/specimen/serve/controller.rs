@@ -1,0 +1,147 @@
+//! The controller's process.
+
+use super::{Named, answer, clock, lines};
+use crate::config::{Config, Error};
+use crate::controller::{Controller, Hold};
+use crate::messages::Call;
+use crate::value::{Entry, Text, Value};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+#[derive(Clone)]
+struct Shared {
+    config: Arc<Config>,
+    controller: Arc<Mutex<Controller>>,
+}
+
+/// Runs the controller until the standard input closes.
+pub async fn controller(config: Config) -> Result<(), Error> {
+    config.check()?;
+    answer(router(Arc::new(config))).await
+}
+
+pub(super) fn router(config: Arc<Config>) -> axum::Router {
+    let controller = Arc::new(Mutex::new(Controller::new(Arc::clone(&config))));
+    axum::Router::new()
+        .route("/produce", post(produce))
+        .route("/log/{partition}", get(log))
+        .route("/log-ends", get(async |State(it): State<Shared>| Json(it.controller.lock().await.log_ends())))
+        .route("/segments", get(async |State(it): State<Shared>| Json(it.controller.lock().await.segments())))
+        .route("/call", post(call))
+        .route("/admin/hold", post(hold))
+        .route("/admin/release", post(release))
+        .route("/admin/holds", get(holds))
+        .route("/admin/force-commit", post(force_commit))
+        .route("/admin/commit-winner", post(commit_winner))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(Shared { config, controller })
+}
+
+#[derive(Deserialize)]
+struct Write {
+    partition: u32,
+    key: Text,
+    op: u64,
+    cmp: i64,
+    #[serde(default)]
+    tombstone: bool,
+    cols: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Written {
+    off: u64,
+}
+
+impl Write {
+    fn entry(mut self, config: &Config) -> Result<Entry, Error> {
+        let mut cols = Vec::with_capacity(config.columns.len());
+        for column in &config.columns {
+            let value = self.cols.remove(&column.name).unwrap_or_default();
+            if !column.ty.admits(&value) {
+                let (name, ty) = (&column.name, column.ty);
+                return Err(Error::Request(format!("column `{name}` is a {ty:?} and was given {value:?}")));
+            }
+            cols.push(value);
+        }
+        if let Some(name) = self.cols.keys().next() {
+            return Err(Error::Request(format!("the table has no column `{name}`")));
+        }
+        let Write { key, op, cmp, tombstone, .. } = self;
+        Ok(Entry { off: 0, key, op, cmp, tombstone, cols })
+    }
+}
+
+/// All of the batch or nothing: it is checked before the first entry is appended.
+async fn produce(
+    State(it): State<Shared>,
+    Json(batch): Json<Vec<Write>>,
+) -> Result<Json<Vec<Written>>, Error> {
+    let mut controller = it.controller.lock().await;
+    let entry = |write: Write| {
+        let partition = write.partition;
+        controller.log(partition, 0)?;
+        Ok((partition, write.entry(&it.config)?))
+    };
+    let entries: Vec<(u32, Entry)> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
+    let append = |(partition, entry)| Ok(Written { off: controller.produce(partition, entry)? });
+    entries.into_iter().map(append).collect::<Result<_, Error>>().map(Json)
+}
+
+#[derive(Deserialize)]
+struct Range {
+    #[serde(default)]
+    from: u64,
+    limit: Option<usize>,
+}
+
+async fn log(
+    State(it): State<Shared>,
+    Path(partition): Path<u32>,
+    Query(Range { from, limit }): Query<Range>,
+) -> Result<Response, Error> {
+    let controller = it.controller.lock().await;
+    let entries = controller.log(partition, from)?.iter().take(limit.unwrap_or(usize::MAX));
+    Ok(lines(entries.map(|entry| Named::entry(entry, &it.config.columns))))
+}
+
+async fn call(State(it): State<Shared>, Json(call): Json<Call>) -> Response {
+    Json(it.controller.lock().await.call(clock(), call)).into_response()
+}
+
+async fn hold(State(it): State<Shared>, Json(hold): Json<Hold>) -> Result<(), Error> {
+    it.controller.lock().await.hold(hold)
+}
+
+#[derive(Deserialize)]
+struct Release {
+    id: String,
+}
+
+async fn release(State(it): State<Shared>, Json(Release { id }): Json<Release>) {
+    it.controller.lock().await.release(&id);
+}
+
+async fn holds(State(it): State<Shared>) -> Json<Vec<Hold>> {
+    Json(it.controller.lock().await.holds().cloned().collect())
+}
+
+async fn force_commit(State(it): State<Shared>) -> Json<Vec<String>> {
+    Json(it.controller.lock().await.force_commit())
+}
+
+#[derive(Deserialize)]
+struct Winner {
+    partition: u32,
+    server: Option<String>,
+}
+
+async fn commit_winner(State(it): State<Shared>, Json(winner): Json<Winner>) -> Result<(), Error> {
+    it.controller.lock().await.commit_winner(winner.partition, winner.server.as_deref())
+}

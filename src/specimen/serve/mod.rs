@@ -1,0 +1,217 @@
+//! The state machines as processes over loopback HTTP, one process a state machine.
+//!
+//! Each binds a free port of 127.0.0.1, says `listening on ADDRESS` on its standard output, and ends when
+//! its standard input closes: whoever started it takes it along, even by kill -9.
+
+mod controller;
+mod server;
+
+pub use controller::controller;
+pub use server::server;
+
+use crate::config::Error;
+use crate::value::{Column, Entry, Value};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Answers requests until the standard input closes.
+async fn answer(router: axum::Router) -> Result<(), Error> {
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |source| Error::Io { what, source }
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed("bind 127.0.0.1"))?;
+    let address = listener.local_addr().map_err(failed("read the bound address"))?;
+    let mut out = tokio::io::stdout();
+    let line = format!("listening on {address}\n");
+    out.write_all(line.as_bytes()).await.map_err(failed("write to stdout"))?;
+    out.flush().await.map_err(failed("write to stdout"))?;
+    tokio::select! {
+        served = axum::serve(listener, router) => served.map_err(failed("answer requests")),
+        () = input_closed() => Ok(()),
+    }
+}
+
+async fn input_closed() {
+    let mut buffer = [0; 256];
+    while matches!(tokio::io::stdin().read(&mut buffer).await, Ok(1..)) {}
+}
+
+/// This machine's clock, in nanoseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "a node of the cluster under test has a clock of its own")]
+fn clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+    }
+}
+
+/// One JSON document a line.
+fn lines<T: Serialize>(items: impl Iterator<Item = T>) -> Response {
+    let mut body = Vec::new();
+    for item in items {
+        if let Err(error) = serde_json::to_writer(&mut body, &item) {
+            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+        }
+        body.push(b'\n');
+    }
+    ([(header::CONTENT_TYPE, "application/jsonl")], body).into_response()
+}
+
+/// An entry or a row with its values by column name.
+#[derive(Serialize)]
+struct Named<'a> {
+    off: u64,
+    key: &'a str,
+    op: u64,
+    cmp: i64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tombstone: bool,
+    cols: Cols<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc: Option<u64>,
+}
+
+/// Values with their columns; nulls are left out.
+struct Cols<'a>(&'a [Column], Vec<&'a Value>);
+
+impl Serialize for Cols<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(None)?;
+        for (column, value) in self.0.iter().zip(&self.1) {
+            if **value != Value::Null {
+                map.serialize_entry(&column.name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'a> Named<'a> {
+    /// A log entry.
+    fn entry(entry: &'a Entry, columns: &'a [Column]) -> Self {
+        let Entry { off, ref key, op, cmp, tombstone, ref cols } = *entry;
+        Named { off, key, op, cmp, tombstone, cols: Cols(columns, cols.iter().collect()), doc: None }
+    }
+
+    /// A raw row, with defaults where nothing was ever said.
+    fn row(row: &'a Entry, columns: &'a [Column], defaults: &'a [Value], doc: u64) -> Self {
+        let cols = Cols(columns, row.shown(defaults).collect());
+        Named { cols, doc: Some(doc), tombstone: false, ..Named::entry(row, columns) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Goal: what is served, over real sockets, and that a server that is killed comes back from its disk.
+    //! A wait is for a condition; the time-out of `until` is only reached by a failure.
+
+    use super::*;
+    use crate::config::Config;
+    use crate::value::{Merge, Type};
+    use serde_json::{Value as Json, json};
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    async fn listen(router: axum::Router) -> String {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+
+    /// A server whose polls end when the handle is aborted: that is its death.
+    async fn start(config: &Arc<Config>, url: &str, dir: &Path) -> (String, tokio::task::JoinHandle<()>) {
+        let process = server::Process::new("a", url, Arc::clone(config), dir).expect("a server");
+        let polls = tokio::spawn(Arc::clone(&process).poll());
+        (listen(process.router()).await, polls)
+    }
+
+    async fn ask(url: &str, body: Option<Json>) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let request = match body {
+            Some(body) => client.post(url).json(&body),
+            None => client.get(url),
+        };
+        let response = request.send().await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a body"))
+    }
+
+    async fn until(url: &str, found: impl Fn(&str) -> bool) -> String {
+        let poll = async {
+            loop {
+                let (_, body) = ask(url, None).await;
+                if found(&body) {
+                    return body;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap_or_else(|_| panic!("{url}"))
+    }
+
+    #[tokio::test]
+    async fn serves_what_it_consumed_and_comes_back_from_its_disk() {
+        let columns = [("n", Type::Long, Merge::Increment), ("s", Type::String, Merge::Overwrite)];
+        let columns = columns.map(|(name, ty, merge)| Column { name: name.to_owned(), ty, merge });
+        let config = Config { servers: vec!["a".to_owned()], ..Config::new("t", columns.to_vec(), 1) };
+        let config = Arc::new(config);
+        let controller = listen(controller::router(Arc::clone(&config))).await;
+        let to = |path: &str| format!("{controller}{path}");
+        let dir = tempfile::tempdir().expect("a folder");
+        let (url, polls) = start(&config, &controller, dir.path()).await;
+
+        let write =
+            |op: u64, cols: Json| json!({"partition": 0, "key": "k", "op": op, "cmp": op, "cols": cols});
+        let batch = json!([write(1, json!({"n": 2})), write(2, json!({"n": 3}))]);
+        assert_eq!(ask(&to("/produce"), Some(batch)).await, (200, r#"[{"off":0},{"off":1}]"#.to_owned()));
+        let (code, error) = ask(&to("/produce"), Some(json!([write(3, json!({"m": 1}))]))).await;
+        assert_eq!((code, error.contains("no column `m`")), (400, true), "{error}");
+        let first = r#"{"off":0,"key":"k","op":1,"cmp":1,"cols":{"n":2}}"#;
+        assert_eq!(ask(&to("/log/0?limit=1"), None).await.1, format!("{first}\n"));
+        assert_eq!(ask(&to("/log-ends"), None).await.1, "[2]");
+
+        until(&format!("{url}/coverage"), |body| body.contains(r#""end":2,"state":"consuming""#)).await;
+        let rows = concat!(
+            r#"{"off":0,"key":"k","op":1,"cmp":1,"cols":{"n":2,"s":"null"},"doc":0}"#,
+            "\n",
+            r#"{"off":1,"key":"k","op":2,"cmp":2,"cols":{"n":5,"s":"null"},"doc":1}"#,
+            "\n"
+        );
+        assert_eq!(ask(&format!("{url}/rows?segment=t__0__0"), None).await, (200, rows.to_owned()));
+        assert_eq!(ask(&format!("{url}/rows?segment=t__0__7"), None).await.0, 404);
+        let current = ask(&format!("{url}/current?partition=0&since=1"), None).await.1;
+        let current: Json = serde_json::from_str(&current).expect("a document");
+        let keys = json!([{"key": "k", "offs": [1]}]);
+        assert_eq!(current, json!({"version": 2, "incarnation": 1, "keys": keys}));
+
+        assert_eq!(ask(&to("/admin/force-commit"), Some(json!({}))).await.1, r#"["t__0__0"]"#);
+        until(&format!("{url}/coverage"), |body| body.contains("committed-local")).await;
+        polls.abort();
+        let (url, _polls) = start(&config, &controller, dir.path()).await;
+        let coverage = until(&format!("{url}/coverage"), |body| body.contains("t__0__1")).await;
+        let registered = r#""state":"committed-local","registered":{"known":true},"copy":2000001,"rows":2"#;
+        assert!(coverage.contains(registered), "{coverage}");
+        assert_eq!(ask(&format!("{url}/rows?segment=t__0__0"), None).await.1, rows);
+        let events = ask(&format!("{url}/events?since=0"), None).await.1;
+        assert!(events.contains(r#""from":"disk""#), "{events}");
+
+        let hold =
+            json!({"id": "h", "server": "a", "partition": 0, "seq": 1, "transition": "consuming-to-online"});
+        assert_eq!(ask(&to("/admin/hold"), Some(hold)).await.0, 200);
+        assert!(ask(&to("/admin/holds"), None).await.1.contains(r#""id":"h""#));
+        assert_eq!(ask(&to("/admin/release"), Some(json!({"id": "h"}))).await.0, 200);
+        assert_eq!(ask(&to("/admin/holds"), None).await.1, "[]");
+        let winner = json!({"partition": 0, "server": null});
+        assert_eq!(ask(&to("/admin/commit-winner"), Some(winner)).await.0, 200);
+    }
+}

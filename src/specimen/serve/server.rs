@@ -1,0 +1,157 @@
+//! A server's process: one loop that polls, a task for every other call, and what it serves.
+
+use super::{Named, answer, clock, lines};
+use crate::config::{Config, Error};
+use crate::disk::Disk;
+use crate::messages::{Call, Reply, SegmentId};
+use crate::server::{Action, Server};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, routing::get};
+use serde::Deserialize;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// A call that was not answered within this time is made again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) struct Process {
+    config: Arc<Config>,
+    server: Mutex<Server>,
+    disk: Disk,
+    client: reqwest::Client,
+    /// The address for calls.
+    controller: String,
+}
+
+/// Runs a server until the standard input closes. Its state lies in `dir`, and outlives it.
+pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path) -> Result<(), Error> {
+    config.check()?;
+    let process = Process::new(name, controller_url, Arc::new(config), dir)?;
+    let polls = tokio::spawn(Arc::clone(&process).poll());
+    let served = answer(process.router()).await;
+    polls.abort();
+    served
+}
+
+type Shared = State<Arc<Process>>;
+
+impl Process {
+    pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
+        let (number, disk) = (config.server(name)?, Disk::open(dir)?);
+        let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
+        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+        let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
+        let controller = format!("{}/call", url.trim_end_matches('/'));
+        Ok(Arc::new(Process { config, server: Mutex::new(server), disk, client, controller }))
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> axum::Router {
+        axum::Router::new()
+            .route("/status", get(status))
+            .route("/coverage", get(coverage))
+            .route("/rows", get(rows))
+            .route("/current", get(current))
+            .route("/events", get(events))
+            .with_state(self)
+    }
+
+    pub(super) async fn poll(self: Arc<Self>) {
+        loop {
+            let call = self.server.lock().await.poll();
+            let reply = self.ask(&call).await;
+            self.receive(reply).await;
+            tokio::time::sleep(self.pause()).await;
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.config.poll_ms)
+    }
+
+    /// Asks until there is an answer: the controller may be paused or slow, but it never forgets.
+    async fn ask(&self, call: &Call) -> Reply {
+        loop {
+            let sent = self.client.post(&self.controller).json(call).send().await;
+            match async { sent?.error_for_status()?.json().await }.await {
+                Ok(reply) => return reply,
+                Err(error) => complain(&error),
+            }
+            tokio::time::sleep(self.pause()).await;
+        }
+    }
+
+    async fn receive(self: &Arc<Self>, reply: Reply) {
+        let mut actions = Vec::new();
+        let mut server = self.server.lock().await;
+        server.receive(clock(), reply, &mut actions);
+        for action in actions {
+            match action {
+                Action::Call(call) => Self::ask_aside(Arc::clone(self), call),
+                // A copy that cannot be kept is fetched again after a restart.
+                Action::Keep(kept) => self.disk.keep(&kept).unwrap_or_else(|error| complain(&error)),
+            }
+        }
+    }
+
+    /// Asks without stopping the polls.
+    fn ask_aside(process: Arc<Self>, call: Call) {
+        tokio::spawn(async move {
+            let reply = process.ask(&call).await;
+            process.receive(reply).await;
+        });
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the log of this process")]
+fn complain(error: &dyn std::error::Error) {
+    eprintln!("{}: {error}", clock() / 1_000_000);
+}
+
+async fn status(State(it): Shared) -> Response {
+    Json(json!({"status": "running", "incarnation": it.server.lock().await.incarnation()})).into_response()
+}
+
+async fn coverage(State(it): Shared) -> Response {
+    Json(it.server.lock().await.coverage()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    segment: String,
+    #[serde(default)]
+    from: u64,
+    to: Option<u64>,
+}
+
+async fn rows(State(it): Shared, Query(Rows { segment, from, to }): Query<Rows>) -> Response {
+    let server = it.server.lock().await;
+    let id = SegmentId::parse(&it.config.table, &segment);
+    let Some((doc, rows)) = id.and_then(|id| server.rows(id, from, to.unwrap_or(u64::MAX))) else {
+        return (StatusCode::NOT_FOUND, format!("no segment `{segment}` here")).into_response();
+    };
+    let defaults = it.config.defaults();
+    lines((doc..).zip(rows).map(|(doc, row)| Named::row(row, &it.config.columns, &defaults, doc)))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    partition: u32,
+    #[serde(default)]
+    since: u64,
+}
+
+async fn current(State(it): Shared, Query(Since { partition, since }): Query<Since>) -> Response {
+    let server = it.server.lock().await;
+    let (version, keys) = server.current(partition, since);
+    Json(json!({"version": version, "incarnation": server.incarnation(), "keys": keys})).into_response()
+}
+
+async fn events(State(it): Shared, Query(Since { since, .. }): Query<Since>) -> Response {
+    Json(it.server.lock().await.events(since)).into_response()
+}
