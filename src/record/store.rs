@@ -79,7 +79,7 @@ pub enum StoreError {
     },
     /// The folder is there.
     #[error(
-        "{dir} exists already, and a run is never written over another: move it away, or choose another --results"
+        "{dir} exists, and a run is never written over another: move it away, or choose another --results"
     )]
     Exists {
         /// The folder.
