@@ -252,7 +252,8 @@ pub struct Divergence {
     pub partition: u32,
     /// The replicas that hold roots, in roster order. Without a model: those that differed first.
     pub replicas: Vec<String>,
-    /// Pattern, side and who is wrong at the last capture that compares the rows (healed: that shows them wrong).
+    /// Pattern, side and who is wrong at the last capture that compares the rows (healed: that shows them
+    /// wrong).
     pub last: Standing,
     /// The same at the first capture that shows them wrong.
     pub first: Standing,

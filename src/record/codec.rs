@@ -48,9 +48,7 @@ impl Serialize for Cols<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let named = self.columns.iter().zip(self.values);
         to.collect_map(
-            named
-                .filter(|(_, value)| **value != Value::Null)
-                .map(|(column, value)| (&column.name, value)),
+            named.filter(|(_, value)| **value != Value::Null).map(|(column, value)| (&column.name, value)),
         )
     }
 }
@@ -63,10 +61,7 @@ pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 
         op: row.op,
         cmp: row.cmp,
         del: None,
-        cols: Cols {
-            columns: &schema.columns,
-            values: &row.cols,
-        },
+        cols: Cols { columns: &schema.columns, values: &row.cols },
         at: Some(At { read, doc: row.doc }),
     }
 }
@@ -79,10 +74,7 @@ pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry) -> impl Serialize + 'a {
         op: entry.op,
         cmp: entry.cmp,
         del: entry.tombstone.then_some(true),
-        cols: Cols {
-            columns: &schema.columns,
-            values: &entry.cols,
-        },
+        cols: Cols { columns: &schema.columns, values: &entry.cols },
         at: None,
     }
 }
@@ -101,38 +93,14 @@ struct FlagsAt {
 
 /// The line of a key's current flags that came by the read of this id.
 pub fn flags(read: u64, current: &Current) -> impl Serialize + '_ {
-    Flags {
-        key: Cow::Borrowed(&current.key),
-        offs: Cow::Borrowed(&current.offs),
-        at: FlagsAt { read },
-    }
+    Flags { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
 }
 
 /// A row and the id of its read.
 pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
-    let (
-        Entry {
-            off,
-            key,
-            op,
-            cmp,
-            cols,
-            ..
-        },
-        at,
-    ) = decode(schema, line)?;
+    let (Entry { off, key, op, cmp, cols, .. }, at) = decode(schema, line)?;
     let At { read, doc } = at.ok_or_else(|| serde_json::Error::missing_field("at"))?;
-    Ok((
-        read,
-        Row {
-            off,
-            key,
-            op,
-            cmp,
-            cols,
-            doc,
-        },
-    ))
+    Ok((read, Row { off, key, op, cmp, cols, doc }))
 }
 
 /// A log entry.
@@ -143,13 +111,7 @@ pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
 /// A key's current flags and the id of their read.
 pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, Current)> {
     let Flags { key, offs, at } = serde_json::from_slice(line)?;
-    Ok((
-        at.read,
-        Current {
-            key: key.into_owned(),
-            offs: offs.into_owned(),
-        },
-    ))
+    Ok((at.read, Current { key: key.into_owned(), offs: offs.into_owned() }))
 }
 
 fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<At>)> {
@@ -239,10 +201,7 @@ impl<'de> Visitor<'de> for ColsSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut values = vec![Value::Null; self.0.len()];
         let mut next = 0;
-        while let Some(position) = map.next_key_seed(NameSeed {
-            columns: self.0,
-            next,
-        })? {
+        while let Some(position) = map.next_key_seed(NameSeed { columns: self.0, next })? {
             match position {
                 Some(position) => {
                     values[position] = map.next_value()?;
@@ -278,8 +237,6 @@ impl Visitor<'_> for NameSeed<'_> {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
         let count = self.columns.len();
-        Ok((self.next..count)
-            .chain(0..self.next)
-            .find(|at| self.columns[*at].name == name))
+        Ok((self.next..count).chain(0..self.next).find(|at| self.columns[*at].name == name))
     }
 }

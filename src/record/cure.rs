@@ -26,12 +26,7 @@ pub struct Cure {
 /// nothing else does.
 pub fn read_cures(dir: &Path) -> (Vec<Cure>, Vec<Damage>) {
     let (mut cures, mut damage) = (Vec::new(), Vec::new());
-    let mut note = |detail| {
-        damage.push(Damage {
-            file: CURES.to_owned(),
-            detail,
-        })
-    };
+    let mut note = |detail| damage.push(Damage { file: CURES.to_owned(), detail });
     let text = std::fs::read(dir.join(CURES)).unwrap_or_else(|error| {
         note(error.to_string());
         Vec::new()

@@ -10,21 +10,12 @@ use std::path::Path;
 /// Writes evidence to a folder, which must not exist. The bytes are a function of the evidence and of the
 /// build alone: time closes no frame, and no clock is asked.
 pub fn write_evidence(dir: &Path, evidence: &Evidence) -> Result<(), StoreError> {
-    let mut phases = evidence
-        .events
-        .iter()
-        .rev()
-        .filter_map(|stamped| match stamped.event {
-            Event::Phase { phase } => Some(phase),
-            _ => None,
-        });
+    let mut phases = evidence.events.iter().rev().filter_map(|stamped| match stamped.event {
+        Event::Phase { phase } => Some(phase),
+        _ => None,
+    });
     let phase = phases.next().unwrap_or(Phase::SetUp);
-    let run = RunFile {
-        phase,
-        build: Build::this(),
-        wall: None,
-        facts: evidence.facts.clone(),
-    };
+    let run = RunFile { phase, build: Build::this(), wall: None, facts: evidence.facts.clone() };
     let mut folder = RunFolder::begin(dir, run)?;
     let still = Nanos(0);
     for (partition, entries) in (0..).zip(&evidence.log) {

@@ -127,7 +127,8 @@ pub enum Event {
         /// The segment as it is now.
         segment: Segment,
     },
-    /// One look at one replica's consuming position in one partition (`semantics` 7), read in the order u1, f, u2.
+    /// One look at one replica's consuming position in one partition (`semantics` 7), read in the order
+    /// u1, f, u2.
     Sample {
         /// The replica.
         replica: String,

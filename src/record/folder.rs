@@ -33,9 +33,7 @@ pub enum OpenError {
         dir: PathBuf,
     },
     /// It is something else.
-    #[error(
-        "{dir} has no {RUN_FILE}, so it is no run's folder: name one under results, or `latest`"
-    )]
+    #[error("{dir} has no {RUN_FILE}, so it is no run's folder: name one under results, or `latest`")]
     NoRunFile {
         /// The folder.
         dir: PathBuf,
@@ -56,9 +54,7 @@ pub enum OpenError {
         reader: &'static str,
     },
     /// It is not understood.
-    #[error(
-        "cannot understand {file}: {source}; without it nothing else in the folder can be read"
-    )]
+    #[error("cannot understand {file}: {source}; without it nothing else in the folder can be read")]
     Garbled {
         /// The file.
         file: PathBuf,
@@ -116,28 +112,15 @@ impl Folder {
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let file = dir.join(RUN_FILE);
         let text = fs::read(&file).map_err(|source| no_run_file(dir, source))?;
-        let garbled = |source| OpenError::Garbled {
-            file: file.clone(),
-            source,
-        };
+        let garbled = |source| OpenError::Garbled { file: file.clone(), source };
         let outline: Outline = serde_json::from_slice(&text).map_err(garbled)?;
         let format = outline.facts.format;
         if !(1..=FORMAT).contains(&format) {
             let (writer, reader) = (outline.build.version, env!("CARGO_PKG_VERSION"));
-            return Err(OpenError::Format {
-                file,
-                format,
-                writer,
-                reader,
-            });
+            return Err(OpenError::Format { file, format, writer, reader });
         }
         let run = serde_json::from_slice(&text).map_err(garbled)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            run,
-            damage: RefCell::default(),
-            announced: OnceCell::new(),
-        })
+        Ok(Self { dir: dir.to_owned(), run, damage: RefCell::default(), announced: OnceCell::new() })
     }
 
     /// The folder.
@@ -153,18 +136,13 @@ impl Folder {
     /// The cures of the run, in order.
     pub fn cures(&self) -> Vec<Cure> {
         let (cures, damage) = read_cures(&self.dir);
-        damage
-            .into_iter()
-            .for_each(|damage| self.damaged(&damage.file, damage.detail));
+        damage.into_iter().for_each(|damage| self.damaged(&damage.file, damage.detail));
         cures
     }
 
     /// Notes damage, once however often it is met.
     pub(super) fn damaged(&self, file: &str, detail: String) {
-        let damage = Damage {
-            file: file.to_owned(),
-            detail,
-        };
+        let damage = Damage { file: file.to_owned(), detail };
         let mut all = self.damage.borrow_mut();
         if !all.contains(&damage) {
             all.push(damage);
@@ -197,21 +175,14 @@ impl Folder {
         let announced = self.announced().iter().filter(|(_, read)| of_here(read));
         let due = announced.map(|(id, read)| (*id, (read.lines, 0))).collect();
         let lines = Merge::new(self, self.read_files(partition, kind));
-        Due {
-            folder: self,
-            lines,
-            due,
-        }
+        Due { folder: self, lines, due }
     }
 }
 
 fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
     let dir = dir.to_owned();
     if source.kind() != ErrorKind::NotFound {
-        return OpenError::Io {
-            file: dir.join(RUN_FILE),
-            source,
-        };
+        return OpenError::Io { file: dir.join(RUN_FILE), source };
     }
     match fs::read_dir(&dir).map(|mut files| files.next().is_none()) {
         Ok(true) => OpenError::Empty { dir },
@@ -233,24 +204,15 @@ fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result
         files.extend(names);
         return Ok(());
     }
-    names
-        .iter()
-        .try_for_each(|name| walk(dir, name, depth - 1, files))
+    names.iter().try_for_each(|name| walk(dir, name, depth - 1, files))
 }
 
 /// Whether a file under `reads/` holds this, going by its name (see [`super::store`]).
 fn is_of(file: &str, partition: u32, kind: Kind) -> bool {
-    let name = file
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.strip_suffix(".jsonl.zst"));
+    let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".jsonl.zst"));
     let mut parts = name.unwrap_or_default().split('.');
     let named = parts.next().and_then(|part| part.parse().ok());
-    let found = if parts.next() == Some("current") {
-        Kind::Flags
-    } else {
-        Kind::Rows
-    };
+    let found = if parts.next() == Some("current") { Kind::Flags } else { Kind::Rows };
     named == Some(partition) && found == kind
 }
 
@@ -261,11 +223,7 @@ impl Recorded for Folder {
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
         let stream = Stream::open(self, EVENTS.to_owned());
-        Box::new(Events {
-            folder: self,
-            stream,
-            announced: BTreeMap::new(),
-        })
+        Box::new(Events { folder: self, stream, announced: BTreeMap::new() })
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
@@ -297,10 +255,7 @@ impl<'a> Iterator for Events<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Some(stamped) = self.stream.next() else {
-            let _already = self
-                .folder
-                .announced
-                .set(std::mem::take(&mut self.announced));
+            let _already = self.folder.announced.set(std::mem::take(&mut self.announced));
             return None;
         };
         let read = match &stamped.event {
@@ -309,14 +264,7 @@ impl<'a> Iterator for Events<'a> {
             _ => None,
         };
         if let Some((id, partition, kind, lines)) = read {
-            self.announced.insert(
-                id,
-                Announced {
-                    partition,
-                    kind,
-                    lines,
-                },
-            );
+            self.announced.insert(id, Announced { partition, kind, lines });
         }
         Some(Cow::Owned(stamped))
     }
@@ -346,16 +294,14 @@ where
                     *found += 1;
                     return Some((read, Cow::Owned(item)));
                 }
-                None => self.folder.damaged(
-                    READS,
-                    format!("read {read} lies here, but no event announces it"),
-                ),
+                None => {
+                    self.folder.damaged(READS, format!("read {read} lies here, but no event announces it"))
+                }
             }
         }
         for (read, (announced, found)) in std::mem::take(&mut self.due) {
             if announced != found {
-                let detail =
-                    format!("read {read}: {announced} lines were announced, {found} lie here");
+                let detail = format!("read {read}: {announced} lines were announced, {found} lie here");
                 self.folder.damaged(READS, detail);
             }
         }

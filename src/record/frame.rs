@@ -34,8 +34,10 @@ const WINDOW_LOG_MAX: u32 = 25;
 const LEVEL: i32 = 3;
 
 const FRAME_MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
-/// The bit of a frame's fifth byte that says that a checksum follows the content.
-const CHECKSUM_FLAG: u8 = 1 << 2;
+/// The flags of a frame's fifth byte, but for those of its size: a checksum follows; no dictionary, nothing
+/// that is reserved.
+const FLAGS_MASK: u8 = 0b1_1111;
+const FLAGS: u8 = 0b0_0100;
 const HEADER_BYTES_MAX: usize = 18;
 
 const END_MAGIC: [u8; 4] = 0x184d_2a50_u32.to_le_bytes();
@@ -58,13 +60,7 @@ impl<W: Write> FrameWriter<W> {
         let mut packer = Compressor::new(LEVEL)?;
         packer.set_parameter(CParameter::ChecksumFlag(true))?;
         packer.set_parameter(CParameter::ContentSizeFlag(true))?;
-        Ok(Self {
-            to,
-            packer,
-            open: Vec::new(),
-            opened: Nanos(0),
-            lines: 0,
-        })
+        Ok(Self { to, packer, open: Vec::new(), opened: Nanos(0), lines: 0 })
     }
 
     /// Adds one line of JSON, and closes the frame if it is now full or old.
@@ -91,11 +87,7 @@ impl<W: Write> FrameWriter<W> {
 
     /// Closes the frame if its first line is old enough.
     pub fn tick(&mut self, now: Nanos) -> io::Result<()> {
-        if now.0.saturating_sub(self.opened.0) >= FRAME_AGE.0 {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if now.0.saturating_sub(self.opened.0) >= FRAME_AGE.0 { self.flush() } else { Ok(()) }
     }
 
     /// Closes the frame, however young, if it holds anything.
@@ -147,8 +139,8 @@ pub enum Flaw {
     #[error("garbage: no frame begins here")]
     Garbage,
     /// A frame that nothing can vouch for.
-    #[error("it carries no checksum")]
-    NoChecksum,
+    #[error("it carries no checksum, or a flag that is never set here")]
+    Flags,
     /// A frame that no writer of ours makes.
     #[error("it declares {declared:?} plain bytes, more than {FRAME_BYTES_MAX} or none")]
     Size {
@@ -162,9 +154,7 @@ pub enum Flaw {
     #[error("it ends inside a line")]
     PartLine,
     /// The mark at the end does not fit what came before it.
-    #[error(
-        "the mark of the file's end does not fit the {lines} lines before it, or is not the end"
-    )]
+    #[error("the mark of the file's end does not fit the {lines} lines before it, or is not the end")]
     WrongEnd {
         /// The lines that were read.
         lines: u64,
@@ -249,11 +239,7 @@ impl<R: Read> FrameReader<R> {
         let size = declared_size(head)?;
         self.plain.resize(size, 0);
         self.unpack()?;
-        if self.plain.last() == Some(&b'\n') {
-            Ok(())
-        } else {
-            Err(Flaw::PartLine)
-        }
+        if self.plain.last() == Some(&b'\n') { Ok(()) } else { Err(Flaw::PartLine) }
     }
 
     /// Unpacks one frame into `plain`, which has its declared size.
@@ -261,9 +247,7 @@ impl<R: Read> FrameReader<R> {
         let mut filled = 0;
         loop {
             let input = &self.input[self.used..];
-            let status = self
-                .unpacker
-                .run_on_buffers(input, &mut self.plain[filled..]);
+            let status = self.unpacker.run_on_buffers(input, &mut self.plain[filled..]);
             let status = status.map_err(|error| Flaw::Corrupt(error.to_string()))?;
             self.used += status.bytes_read;
             self.frame_at += status.bytes_read as u64;
@@ -310,8 +294,8 @@ fn declared_size(head: &[u8]) -> Result<usize, Flaw> {
     if !head.starts_with(&FRAME_MAGIC) {
         return Err(Flaw::Garbage);
     }
-    if head[FRAME_MAGIC.len()] & CHECKSUM_FLAG == 0 {
-        return Err(Flaw::NoChecksum);
+    if head[FRAME_MAGIC.len()] & FLAGS_MASK != FLAGS {
+        return Err(Flaw::Flags);
     }
     match zstd_safe::get_frame_content_size(head) {
         Ok(Some(size @ 1..)) if size <= FRAME_BYTES_MAX as u64 => Ok(size as usize),

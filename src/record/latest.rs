@@ -12,9 +12,7 @@ pub const LATEST: &str = "latest";
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing has run.
-    #[error(
-        "no run in {results} yet: `dissent run` makes one, or name a run's folder, or --results"
-    )]
+    #[error("no run in {results} yet: `dissent run` makes one, or name a run's folder, or --results")]
     NoRuns {
         /// The folder of all runs.
         results: PathBuf,
@@ -60,31 +58,20 @@ pub fn resolve(results: &Path, run: &str) -> Result<PathBuf, ResolveError> {
     }
     let places = [PathBuf::from(run), results.join(run)];
     let found = places.into_iter().find(|place| place.is_dir());
-    found.ok_or_else(|| ResolveError::NoSuchRun {
-        run: run.into(),
-        results: results.to_owned(),
-    })
+    found.ok_or_else(|| ResolveError::NoSuchRun { run: run.into(), results: results.to_owned() })
 }
 
 fn resolve_latest(results: &Path) -> Result<PathBuf, ResolveError> {
     let marker = results.join(LATEST);
     let named = fs::read_link(&marker).or_else(|_| fs::read_to_string(&marker).map(PathBuf::from));
     let Ok(named) = named else {
-        return Err(ResolveError::NoRuns {
-            results: results.to_owned(),
-        });
+        return Err(ResolveError::NoRuns { results: results.to_owned() });
     };
     let dir = results.join(&named);
     let mut parts = named.components();
-    let beside = matches!(
-        (parts.next(), parts.next()),
-        (Some(Component::Normal(_)), None)
-    );
+    let beside = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
     if beside && dir.is_dir() {
         return Ok(dir);
     }
-    Err(ResolveError::Dangling {
-        marker,
-        run: named.display().to_string(),
-    })
+    Err(ResolveError::Dangling { marker, run: named.display().to_string() })
 }

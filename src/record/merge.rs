@@ -70,22 +70,14 @@ impl<'a, T: Stored> Stream<'a, T> {
     /// Opens a file by its name within the folder.
     pub(super) fn open(folder: &'a Folder, file: String) -> Self {
         let reader = File::open(folder.dir().join(&file)).and_then(FrameReader::new);
-        let reader = reader
-            .map_err(|error| folder.damaged(&file, error.to_string()))
-            .ok();
-        Self {
-            folder,
-            file,
-            reader,
-            holds: PhantomData,
-        }
+        let reader = reader.map_err(|error| folder.damaged(&file, error.to_string())).ok();
+        Self { folder, file, reader, holds: PhantomData }
     }
 
     /// Ends here, and says why.
     fn stop(&mut self, why: &str) {
         let line = self.reader.take().map_or(0, |reader| reader.lines());
-        self.folder
-            .damaged(&self.file, format!("after line {line}: {why}"));
+        self.folder.damaged(&self.file, format!("after line {line}: {why}"));
     }
 }
 
@@ -94,9 +86,7 @@ impl<T: Stored> Iterator for Stream<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         let decoded = match self.reader.as_mut()?.next_line() {
-            Ok(line) => line
-                .map(|line| T::decode(&self.folder.facts().schema, line))
-                .transpose(),
+            Ok(line) => line.map(|line| T::decode(&self.folder.facts().schema, line)).transpose(),
             Err(broken) => {
                 self.stop(&broken.to_string());
                 return None;
@@ -130,33 +120,21 @@ struct Head<'a, T: Stored> {
 impl<'a, T: Stored> Merge<'a, T> {
     pub(super) fn new(folder: &'a Folder, files: Vec<String>) -> Self {
         let first = |file: &String| Some(Stream::<T>::open(folder, file.clone()).next()?.key());
-        let firsts = files
-            .into_iter()
-            .enumerate()
-            .filter_map(|(rank, file)| Some((first(&file)?, rank, file)));
+        let firsts =
+            files.into_iter().enumerate().filter_map(|(rank, file)| Some((first(&file)?, rank, file)));
         let mut waiting: Vec<_> = firsts.collect();
         waiting.sort_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
-        Self {
-            folder,
-            waiting,
-            open: BinaryHeap::new(),
-        }
+        Self { folder, waiting, open: BinaryHeap::new() }
     }
 
     fn open_due(&mut self) {
-        while let Some(due) = self
-            .waiting
-            .pop_if(|next| self.open.peek().is_none_or(|head| next.0 <= head.key))
+        while let Some(due) =
+            self.waiting.pop_if(|next| self.open.peek().is_none_or(|head| next.0 <= head.key))
         {
             let (key, rank, file) = due;
             let mut rest = Stream::open(self.folder, file);
             if let Some(item) = rest.next() {
-                self.open.push(Head {
-                    key,
-                    rank,
-                    item,
-                    rest,
-                });
+                self.open.push(Head { key, rank, item, rest });
             }
         }
     }
@@ -167,22 +145,12 @@ impl<T: Stored> Iterator for Merge<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         self.open_due();
-        let Head {
-            key,
-            rank,
-            item,
-            mut rest,
-        } = self.open.pop()?;
+        let Head { key, rank, item, mut rest } = self.open.pop()?;
         if let Some(next) = rest.next() {
             if next.key() < key {
                 rest.stop("line out of order");
             } else {
-                self.open.push(Head {
-                    key: next.key(),
-                    rank,
-                    item: next,
-                    rest,
-                });
+                self.open.push(Head { key: next.key(), rank, item: next, rest });
             }
         }
         Some(item)

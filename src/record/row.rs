@@ -1,4 +1,5 @@
-//! What lies in the log and what a replica shows: entries, raw rows, current flags, and the reads they came by.
+//! What lies in the log and what a replica shows: entries, raw rows, current flags, and the reads they
+//! came by.
 //!
 //! Identity is (partition, log offset); segment and document are attributes (`semantics` 2). Values lie in
 //! the order of the schema's columns; on disk each has its name (see [`crate::record::codec`]).
@@ -45,7 +46,8 @@ pub struct Row {
     pub doc: u32,
 }
 
-/// The offsets that a replica shows as current for a key. More than one is a finding; none means deleted or lost.
+/// The offsets that a replica shows as current for a key. More than one is a finding; none means deleted or
+/// lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Current {
     /// The key.

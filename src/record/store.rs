@@ -57,9 +57,7 @@ pub struct Build {
 impl Build {
     /// This one.
     pub(super) fn this() -> Self {
-        Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+        Self { version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 
@@ -81,7 +79,7 @@ pub enum StoreError {
     },
     /// The folder is there.
     #[error(
-        "{dir} exists already, and a run is never written over another: move it away, or choose another --results"
+        "{dir} exists, and a run is never written over another: move it away, or choose another --results"
     )]
     Exists {
         /// The folder.
@@ -108,19 +106,10 @@ pub enum StoreError {
 }
 
 /// What to do with a failed operation on a file.
-pub(super) fn failed<'a>(
-    action: &'static str,
-    file: &'a Path,
-) -> impl FnOnce(io::Error) -> StoreError + 'a {
+pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
     move |source| match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full {
-            file: file.to_owned(),
-        },
-        _ => StoreError::Io {
-            action,
-            file: file.to_owned(),
-            source,
-        },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { file: file.to_owned() },
+        _ => StoreError::Io { action, file: file.to_owned(), source },
     }
 }
 
@@ -135,11 +124,7 @@ pub fn path_name(name: &str) -> String {
             _ => plain.push_str(&format!("%{byte:02X}")),
         }
     }
-    if plain.is_empty() {
-        "%".to_owned()
-    } else {
-        plain
-    }
+    if plain.is_empty() { "%".to_owned() } else { plain }
 }
 
 /// Puts a file in place of another in one step, so that a reader sees the old one or the new one.
@@ -148,9 +133,7 @@ pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     draft.push(".tmp");
     let draft = PathBuf::from(draft);
     let mut to = File::create(&draft).map_err(failed("create", &draft))?;
-    to.write_all(bytes)
-        .and_then(|()| to.sync_all())
-        .map_err(failed("write", &draft))?;
+    to.write_all(bytes).and_then(|()| to.sync_all()).map_err(failed("write", &draft))?;
     fs::rename(&draft, file).map_err(failed("put in place", file))
 }
 
@@ -165,16 +148,12 @@ impl Lines {
         if let Some(parent) = file.parent() {
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
-        let frames = File::create_new(&file)
-            .and_then(FrameWriter::new)
-            .map_err(failed("create", &file))?;
+        let frames = File::create_new(&file).and_then(FrameWriter::new).map_err(failed("create", &file))?;
         Ok(Self { file, frames })
     }
 
     fn line(&mut self, now: Nanos, line: &impl Serialize) -> Result<(), StoreError> {
-        self.frames
-            .line(now, line)
-            .map_err(failed("write", &self.file))
+        self.frames.line(now, line).map_err(failed("write", &self.file))
     }
 
     fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
@@ -186,10 +165,7 @@ impl Lines {
     }
 
     fn finish(self) -> Result<(), StoreError> {
-        self.frames
-            .finish()
-            .map(drop)
-            .map_err(failed("end", &self.file))
+        self.frames.finish().map(drop).map_err(failed("end", &self.file))
     }
 }
 
@@ -233,15 +209,7 @@ impl RunFolder {
     /// Makes the folder, which must not exist, and writes down what is known before the first event.
     pub fn create(dir: &Path, facts: Facts, wall: Option<Wall>) -> Result<Self, StoreError> {
         let (phase, build) = (Phase::SetUp, Build::this());
-        Self::begin(
-            dir,
-            RunFile {
-                phase,
-                build,
-                wall,
-                facts,
-            },
-        )
+        Self::begin(dir, RunFile { phase, build, wall, facts })
     }
 
     pub(super) fn begin(dir: &Path, run: RunFile) -> Result<Self, StoreError> {
@@ -249,9 +217,7 @@ impl RunFolder {
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
         fs::create_dir(dir).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => StoreError::Exists {
-                dir: dir.to_owned(),
-            },
+            ErrorKind::AlreadyExists => StoreError::Exists { dir: dir.to_owned() },
             _ => failed("create", dir)(error),
         })?;
         write_schedule(&dir.join(SCHEDULE), &run.facts)?;
@@ -261,9 +227,7 @@ impl RunFolder {
         let folder = Self {
             dir: dir.to_owned(),
             events: Lines::create(dir.join(EVENTS))?,
-            logs: (0..run.facts.partitions)
-                .map(log)
-                .collect::<Result<_, _>>()?,
+            logs: (0..run.facts.partitions).map(log).collect::<Result<_, _>>()?,
             cures,
             reads: BTreeMap::new(),
             run,
@@ -298,23 +262,14 @@ impl RunFolder {
     /// Writes a cure down, and returns when it is on the disk itself: only then may its fault begin.
     pub fn cure(&mut self, cure: &Cure) -> Result<(), StoreError> {
         let line = json_line(cure);
-        let synced = line
-            .and_then(|line| self.cures.write_all(&line))
-            .and_then(|()| self.cures.sync_all());
+        let synced = line.and_then(|line| self.cures.write_all(&line)).and_then(|()| self.cures.sync_all());
         synced.map_err(failed("write", &self.dir.join(CURES)))
     }
 
     /// Writes entries of a partition's log down, which follow those of the call before.
-    pub fn entries(
-        &mut self,
-        now: Nanos,
-        partition: u32,
-        entries: &[Entry],
-    ) -> Result<(), StoreError> {
+    pub fn entries(&mut self, now: Nanos, partition: u32, entries: &[Entry]) -> Result<(), StoreError> {
         let lines = &mut self.logs[partition as usize];
-        entries
-            .iter()
-            .try_for_each(|entry| lines.line(now, &codec::entry(&self.run.facts.schema, entry)))
+        entries.iter().try_for_each(|entry| lines.line(now, &codec::entry(&self.run.facts.schema, entry)))
     }
 
     /// Writes the rows of a read down, in whatever order they came.
@@ -330,16 +285,11 @@ impl RunFolder {
             return Ok(());
         };
         let partition = read.before.partition;
-        let place = Place {
-            capture: read.capture,
-            replica: read.replica.clone(),
-            partition,
-            kind: Kind::Rows,
-        };
+        let place =
+            Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
         let lines = run_at(&self.dir, &mut self.reads, place, first.off, last.off)?;
         let schema: &Schema = &self.run.facts.schema;
-        rows.into_iter()
-            .try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
+        rows.into_iter().try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
         lines.flush()
     }
 
@@ -356,16 +306,10 @@ impl RunFolder {
             return Ok(());
         }
         let partition = read.partition;
-        let place = Place {
-            capture: read.capture,
-            replica: read.replica.clone(),
-            partition,
-            kind: Kind::Flags,
-        };
+        let place =
+            Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
         let lines = run_at(&self.dir, &mut self.reads, place, read.id, read.id)?;
-        currents
-            .into_iter()
-            .try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
+        currents.into_iter().try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
         lines.flush()
     }
 
@@ -383,15 +327,13 @@ impl RunFolder {
     }
 
     fn end_reads(&mut self) -> Result<(), StoreError> {
-        std::mem::take(&mut self.reads)
-            .into_values()
-            .try_for_each(|run| run.lines.finish())
+        std::mem::take(&mut self.reads).into_values().try_for_each(|run| run.lines.finish())
     }
 
     fn write_run_file(&self) -> Result<(), StoreError> {
         let file = self.dir.join(RUN_FILE);
-        let text = serde_json::to_vec_pretty(&self.run)
-            .map_err(|error| failed("write", &file)(error.into()))?;
+        let text =
+            serde_json::to_vec_pretty(&self.run).map_err(|error| failed("write", &file)(error.into()))?;
         replace_file(&file, &text)
     }
 }
@@ -414,43 +356,25 @@ fn run_at<'a>(
         old => {
             let number = old.as_ref().map_or(1, |run| run.number + 1);
             old.map_or(Ok(()), |run| run.lines.finish())?;
-            Run {
-                lines: Lines::create(dir.join(read_name(&place, number)))?,
-                number,
-                until: last,
-            }
+            Run { lines: Lines::create(dir.join(read_name(&place, number)))?, number, until: last }
         }
     };
     Ok(&mut reads.entry(place).or_insert(run).lines)
 }
 
 fn read_name(place: &Place, number: u32) -> String {
-    let Place {
-        capture,
-        replica,
-        partition,
-        kind,
-    } = place;
+    let Place { capture, replica, partition, kind } = place;
     let kind = match kind {
         Kind::Rows => "",
         Kind::Flags => ".current",
     };
-    let number = if number > 1 {
-        format!(".{number}")
-    } else {
-        String::new()
-    };
-    format!(
-        "{READS}/{capture:04}/{}/{partition}{kind}{number}.jsonl.zst",
-        path_name(replica)
-    )
+    let number = if number > 1 { format!(".{number}") } else { String::new() };
+    format!("{READS}/{capture:04}/{}/{partition}{kind}{number}.jsonl.zst", path_name(replica))
 }
 
 fn write_schedule(file: &Path, facts: &Facts) -> Result<(), StoreError> {
     let lines: io::Result<Vec<Vec<u8>>> = facts.steps.iter().map(json_line).collect();
-    lines
-        .and_then(|lines| fs::write(file, lines.concat()))
-        .map_err(failed("write", file))
+    lines.and_then(|lines| fs::write(file, lines.concat())).map_err(failed("write", file))
 }
 
 fn json_line(line: &impl Serialize) -> io::Result<Vec<u8>> {

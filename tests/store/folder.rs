@@ -1,0 +1,279 @@
+//! Evidence that was written and read back is the same; what was lost is named.
+
+use crate::store::sample::{evidence, facts};
+use dissent::plan::schedule::{Fault, FaultKind};
+use dissent::record::cure::{Cure, read_cures};
+use dissent::record::dump::write_evidence;
+use dissent::record::event::{Event, Phase, Stamped};
+use dissent::record::evidence::{Evidence, Recorded};
+use dissent::record::folder::Folder;
+use dissent::record::row::Nanos;
+use dissent::record::store::{RunFolder, StoreError, Wall, path_name};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The sample, written.
+fn written() -> (TempDir, PathBuf) {
+    let temp = tempfile::tempdir().expect("folder");
+    let dir = temp.path().join("run");
+    write_evidence(&dir, &evidence()).expect("written");
+    (temp, dir)
+}
+
+/// All of a record, in memory.
+fn all(of: &dyn Recorded) -> Evidence {
+    let partitions = 0..of.facts().partitions;
+    Evidence {
+        facts: of.facts().clone(),
+        events: of.events().map(|event| event.into_owned()).collect(),
+        log: partitions.clone().map(|p| of.log(p).map(|entry| entry.into_owned()).collect()).collect(),
+        rows: partitions
+            .clone()
+            .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned())).collect())
+            .collect(),
+        currents: partitions.map(|p| of.currents(p).map(|(r, c)| (r, c.into_owned())).collect()).collect(),
+    }
+}
+
+fn assert_same(found: &Evidence, wanted: &Evidence) {
+    assert_eq!(found.facts, wanted.facts);
+    assert_eq!(found.events, wanted.events);
+    assert_eq!(found.log, wanted.log);
+    assert_eq!(found.rows, wanted.rows);
+    assert_eq!(found.currents, wanted.currents);
+}
+
+/// Every file below a folder, by its name.
+fn bytes(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for found in fs::read_dir(dir).expect("folder") {
+        let path = found.expect("file").path();
+        if path.is_dir() {
+            files.extend(bytes(&path));
+        } else {
+            files.insert(path.clone(), fs::read(&path).expect("bytes"));
+        }
+    }
+    files
+}
+
+#[test]
+fn evidence_is_read_back_as_it_was_written() {
+    let (_temp, dir) = written();
+    let folder = Folder::open(&dir).expect("opened");
+    assert_same(&all(&folder), &evidence());
+    assert_eq!(folder.damage(), []);
+    assert_eq!(folder.run().phase, Phase::Done);
+    assert_eq!(folder.cures(), []);
+}
+
+#[test]
+fn rows_can_be_read_before_events_and_twice() {
+    let (_temp, dir) = written();
+    let folder = Folder::open(&dir).expect("opened");
+    assert_eq!(folder.rows(0).count(), evidence().rows[0].len());
+    assert_same(&all(&folder), &evidence());
+    assert_eq!(folder.damage(), []);
+}
+
+#[test]
+fn two_writes_of_one_evidence_give_the_same_bytes() {
+    let (_one, one) = written();
+    let (_two, two) = written();
+    let (one, two): (Vec<_>, Vec<_>) =
+        (bytes(&one).into_values().collect(), bytes(&two).into_values().collect());
+    assert!(one.len() > 10, "few files");
+    assert_eq!(one, two);
+}
+
+#[test]
+fn a_live_run_is_read_back_as_it_was_written() {
+    let temp = tempfile::tempdir().expect("folder");
+    let dir = temp.path().join("results/run");
+    let wall = Wall { started: "2026-01-02T03:04:05Z".to_owned() };
+    let mut run = RunFolder::create(&dir, facts(), Some(wall.clone())).expect("made");
+    let evidence = evidence();
+    for (partition, entries) in (0..).zip(&evidence.log) {
+        run.entries(Nanos(1), partition, entries).expect("entries");
+    }
+    for stamped in &evidence.events {
+        if let Event::Read(read) = &stamped.event {
+            let rows = &evidence.rows[read.before.partition as usize];
+            let rows = rows.iter().rev().filter(|(id, _)| *id == read.id).map(|(_, row)| row);
+            run.rows(stamped.t, read, rows).expect("rows, in another order");
+        }
+        if let Event::CurrentRead(read) = &stamped.event {
+            let currents = &evidence.currents[read.partition as usize];
+            let currents = currents.iter().filter(|(id, _)| *id == read.id).map(|(_, current)| current);
+            run.currents(stamped.t, read, currents).expect("currents");
+        }
+        run.event(stamped).expect("event");
+        run.tick(stamped.t).expect("tick");
+    }
+    run.finish().expect("ended");
+    let folder = Folder::open(&dir).expect("opened");
+    assert_same(&all(&folder), &evidence);
+    assert_eq!((folder.damage(), &folder.run().phase), (Vec::new(), &Phase::Done));
+    assert_eq!(folder.run().wall, Some(wall));
+}
+
+#[test]
+fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
+    let temp = tempfile::tempdir().expect("folder");
+    let dir = temp.path().join("run");
+    let mut run = RunFolder::create(&dir, facts(), None).expect("made");
+    let event = |t| Stamped { t: Nanos(t), event: Event::Boundary };
+    run.event(&event(0)).expect("event");
+    run.event(&event(300_000_000)).expect("event");
+    run.event(&event(300_000_001)).expect("event");
+    run.event(&Stamped { t: Nanos(300_000_002), event: Event::Phase { phase: Phase::Load } }).expect("event");
+    drop(run);
+    let folder = Folder::open(&dir).expect("opened");
+    assert_eq!(folder.events().count(), 2, "the frame that was old is on disk, the open one is not");
+    assert_eq!(folder.run().phase, Phase::Load, "the phase reached is");
+    let damage = folder.damage();
+    assert_eq!(damage.len(), 1);
+    assert_eq!(damage[0].file, "events.jsonl.zst");
+    assert!(damage[0].detail.starts_with("after line 2: "), "{damage:?}");
+    assert!(damage[0].detail.contains("was not ended"), "{damage:?}");
+}
+
+#[test]
+fn a_cure_is_on_disk_when_it_is_written_and_survives_a_torn_line() {
+    let temp = tempfile::tempdir().expect("folder");
+    let dir = temp.path().join("run");
+    let mut run = RunFolder::create(&dir, facts(), None).expect("made");
+    let fault = Fault { kind: FaultKind::Restart, replica: "b".to_owned(), partition: None, seq: Some(2) };
+    let undo = serde_json::json!({"pid": 7});
+    let cure = Cure { step: "kill".to_owned(), fault, mark: "run".to_owned(), undo };
+    run.cure(&cure).expect("first");
+    assert_eq!(read_cures(&dir), (vec![cure.clone()], Vec::new()));
+    run.cure(&cure).expect("second");
+    let file = dir.join("cures.jsonl");
+    let mut text = fs::read(&file).expect("cures");
+    text.truncate(text.len() - 9);
+    fs::write(&file, text).expect("torn");
+    let (cures, damage) = read_cures(&dir);
+    assert_eq!(cures, [cure]);
+    assert!(damage[0].detail.starts_with("line 2: "), "{damage:?}");
+}
+
+#[test]
+fn every_lost_file_and_every_lost_tail_is_named() {
+    let (_temp, dir) = written();
+    let files = bytes(&dir);
+    let framed = files.iter().filter(|(file, _)| file.to_string_lossy().ends_with(".zst"));
+    for (file, whole) in framed {
+        for kept in [None, Some(0), Some(whole.len() / 2), Some(whole.len() - 16), Some(whole.len() - 1)] {
+            match kept {
+                None => fs::remove_file(file).expect("removed"),
+                Some(kept) => fs::write(file, &whole[..kept]).expect("cut"),
+            }
+            let folder = Folder::open(&dir).expect("opened");
+            all(&folder);
+            let name = file.strip_prefix(&dir).expect("inside").to_string_lossy();
+            let damage = folder.damage();
+            let named = |at: &str| damage.iter().any(|damage| damage.file == at);
+            assert!(named(&name) || kept.is_none() && named("reads"), "{name} cut to {kept:?}: {damage:?}");
+            fs::write(file, whole).expect("mended");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_damage_with_its_line() {
+    let (_temp, dir) = written();
+    let event = r#"{"t":1,"type":"boundary"}"#;
+    let entry = |off| format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}}}}"#);
+    let row = |off, read| {
+        format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}},"at":{{"read":{read},"doc":1}}}}"#)
+    };
+    let cases = [
+        (
+            "events.jsonl.zst",
+            vec![event.to_owned(), r#"{"t":2,"type":"moonrise"}"#.to_owned()],
+            "after line 2: ",
+        ),
+        ("events.jsonl.zst", vec![event.to_owned(), r#"{"t":2,"type":"moonrise"}"#.to_owned()], "`moonrise`"),
+        ("events.jsonl.zst", vec!["[]".to_owned()], "after line 1: "),
+        ("log/0.jsonl.zst", vec![entry(5), entry(4)], "after line 2: line out of order"),
+        ("reads/0000/a/0.jsonl.zst", vec![row(5, 1), row(4, 1)], "after line 2: line out of order"),
+        ("reads/0000/a/0.jsonl.zst", vec![row(5, 99)], "read 99 lies here, but no event announces it"),
+        ("reads/0000/a/0.jsonl.zst", vec![row(5, 1)], "read 1: 6 lines were announced, 1 lie here"),
+        ("reads/0000/a/0.jsonl.zst", vec!["{\"off\":1}".to_owned()], "missing field `key`"),
+    ];
+    for (file, lines, wanted) in cases {
+        let file = dir.join(file);
+        let whole = fs::read(&file).expect("whole");
+        let to = fs::File::create(&file).expect("file");
+        let mut frames = dissent::record::frame::FrameWriter::new(to).expect("frames");
+        for line in &lines {
+            let line: serde_json::Value = serde_json::from_str(line).expect("json");
+            frames.line(Nanos(0), &line).expect("line");
+        }
+        frames.finish().expect("ended");
+        let folder = Folder::open(&dir).expect("opened");
+        all(&folder);
+        let damage = folder.damage();
+        assert!(damage.iter().any(|damage| damage.detail.contains(wanted)), "no {wanted:?} in {damage:?}");
+        fs::write(&file, whole).expect("mended");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
+    let (_temp, dir) = written();
+    let whole = fs::read_to_string(dir.join("run.json")).expect("text");
+    let error = |dir: &Path| Folder::open(dir).expect_err("refused").to_string();
+    for (text, wanted) in [
+        (
+            whole.replace("\"format\": 1,", "\"format\": 7,"),
+            "has format 7, written by dissent 0.1.0; this is dissent",
+        ),
+        (whole.replace("\"format\": 1,", ""), "missing field `format`"),
+        (whole.replace("\"seed\"", "\"sead\""), "missing field `seed`"),
+        (whole[..whole.len() / 2].to_owned(), "EOF"),
+    ] {
+        fs::write(dir.join("run.json"), text).expect("written");
+        let error = error(&dir);
+        assert!(error.contains(wanted) && error.contains("run.json"), "{error} does not say {wanted:?}");
+    }
+    fs::write(dir.join("run.json"), whole.replacen('{', "{\"later\": [1],", 1)).expect("written");
+    Folder::open(&dir).expect("unknown fields are ignored");
+    fs::remove_file(dir.join("run.json")).expect("removed");
+    assert!(error(&dir).contains("no run.json"));
+    let empty = tempfile::tempdir().expect("folder");
+    assert!(error(empty.path()).contains("is empty"));
+    assert!(error(&empty.path().join("gone")).contains("no folder"));
+}
+
+#[test]
+fn a_run_is_never_written_over_another() {
+    let (_temp, dir) = written();
+    let again = write_evidence(&dir, &evidence()).expect_err("refused");
+    assert!(matches!(&again, StoreError::Exists { dir: at } if *at == dir), "{again}");
+}
+
+#[test]
+fn rows_of_a_read_that_no_event_announces_are_refused() {
+    let temp = tempfile::tempdir().expect("folder");
+    let mut evidence = evidence();
+    evidence.rows[1][0].0 = 99;
+    let refused = write_evidence(&temp.path().join("run"), &evidence).expect_err("refused");
+    assert!(matches!(refused, StoreError::Unannounced { partition: 1, read: 99 }), "{refused}");
+}
+
+#[test]
+fn names_from_outside_stay_inside_and_apart() {
+    let names = ["a", "A.b-c_9", "../c d", "..", ".", "", "%", "a/b", "a%2Fb", "ü", "a\0b"];
+    let plain: Vec<String> = names.iter().map(|name| path_name(name)).collect();
+    let (first, rest) = plain.split_at(3);
+    assert_eq!(first, ["a", "A.b-c_9", "%2E.%2Fc%20d"]);
+    for name in rest {
+        assert!(!name.starts_with('.') && !name.contains(['/', '\0']) && name.is_ascii(), "{name:?}");
+    }
+    let apart: std::collections::BTreeSet<&String> = plain.iter().collect();
+    assert_eq!(apart.len(), names.len(), "{plain:?}");
+}

@@ -1,0 +1,79 @@
+//! One line each: what a row, an entry and a value look like on disk, and what is made of odd ones.
+
+use crate::store::sample::{evidence, facts};
+use dissent::record::codec;
+use dissent::record::row::Current;
+use dissent::schema::Value;
+
+fn json(line: &impl serde::Serialize) -> String {
+    serde_json::to_string(line).expect("json")
+}
+
+#[test]
+fn lines_hold_content_first_and_placement_last() {
+    let (evidence, schema) = (evidence(), facts().schema);
+    let (read, row) = &evidence.rows[0][7];
+    let content = r#""off":1,"key":"k1","op":18446744073709551614,"cmp":-1,"#;
+    let cols = r#""cols":{"x":-9223372036854775807,"tags":[],"ops":[1,9223372036854775807],"note":"null"}"#;
+    assert_eq!(
+        json(&codec::row(&schema, *read, row)),
+        format!(r#"{{{content}{cols},"at":{{"read":{read},"doc":1}}}}"#)
+    );
+    assert_eq!(json(&codec::entry(&schema, &evidence.log[0][1])), format!("{{{content}{cols}}}"));
+    let tombstone = json(&codec::entry(&schema, &evidence.log[0][7]));
+    assert!(tombstone.ends_with(r#""cmp":-7,"del":true,"cols":{}}"#), "{tombstone}");
+    let current = Current { key: "k1".to_owned(), offs: vec![1, 4] };
+    assert_eq!(json(&codec::flags(9, &current)), r#"{"key":"k1","offs":[1,4],"at":{"read":9}}"#);
+}
+
+#[test]
+fn unknown_fields_and_columns_are_skipped_and_absent_columns_are_null() {
+    let line = r#"{"new":{"a":[1]},"key":"k\u00e9","cols":{"ops":[4],"other":1.5,"x":2},"cmp":3,
+        "off":1,"op":2,"at":{"doc":5,"seg":"s","read":6}}"#;
+    let (read, row) = codec::decode_row(&facts().schema, line.as_bytes()).expect("row");
+    let cols = vec![Value::Long(2), Value::Null, Value::Longs(vec![4]), Value::Null];
+    assert_eq!((read, row.off, row.op, row.cmp, row.doc), (6, 1, 2, 3, 5));
+    assert_eq!((row.key.as_str(), row.cols), ("ké", cols));
+}
+
+#[test]
+fn lines_that_lack_something_are_refused_by_its_name() {
+    let whole = r#"{"off":1,"key":"k","op":2,"cmp":3,"cols":{},"at":{"read":1,"doc":2}}"#;
+    assert!(codec::decode_row(&facts().schema, whole.as_bytes()).is_ok());
+    for (cut, lacks) in [
+        (r#""off":1,"#, "`off`"),
+        (r#""key":"k","#, "`key`"),
+        (r#""op":2,"#, "`op`"),
+        (r#""cmp":3,"#, "`cmp`"),
+        (r#""cols":{},"#, "`cols`"),
+        (r#","at":{"read":1,"doc":2}"#, "`at`"),
+        (r#""read":1,"#, "`read`"),
+    ] {
+        let line = whole.replacen(cut, "", 1);
+        let error = codec::decode_row(&facts().schema, line.as_bytes()).expect_err(&line);
+        assert!(error.to_string().contains(lacks), "{error} does not name {lacks}");
+    }
+}
+
+#[test]
+fn values_are_told_apart_by_their_json() {
+    let strings = |list: &[&str]| Value::Strings(list.iter().map(|s| (*s).to_owned()).collect());
+    for (text, value) in [
+        ("null", Value::Null),
+        ("-9223372036854775808", Value::Long(i64::MIN)),
+        ("9223372036854775807", Value::Long(i64::MAX)),
+        ("\"\"", Value::String(String::new())),
+        ("\"a\\n\"", Value::String("a\n".to_owned())),
+        ("[]", Value::Longs(Vec::new())),
+        ("[1,-2]", Value::Longs(vec![1, -2])),
+        ("[\"\",\"b\"]", strings(&["", "b"])),
+    ] {
+        assert_eq!(serde_json::from_str::<Value>(text).expect(text), value);
+        assert_eq!(serde_json::to_string(&value).expect(text), text);
+    }
+    for odd in
+        ["9223372036854775808", "1.5", "true", "{}", "[null]", "[[1]]", "[1,\"a\"]", "[\"a\",1]", "[1", ""]
+    {
+        assert!(serde_json::from_str::<Value>(odd).is_err(), "{odd} is taken for a value");
+    }
+}

@@ -1,0 +1,175 @@
+//! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
+
+use dissent::record::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
+use dissent::record::evidence::{Evidence, Facts};
+use dissent::record::row::{
+    CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Soundness,
+};
+use dissent::schema::Value;
+use serde_json::json;
+
+pub(crate) const REPLICAS: [&str; 3] = ["a", "b", "../c d"];
+
+pub(crate) fn facts() -> Facts {
+    let columns = json!([
+        {"name": "x", "type": "long", "merge": "overwrite"},
+        {"name": "tags", "type": "string-list", "merge": "union"},
+        {"name": "ops", "type": "long-list", "merge": "append", "role": "ops"},
+        {"name": "note", "type": "string", "merge": "ignore", "optional": true},
+    ]);
+    let facts = json!({
+        "format": 1, "seed": 7, "target": "sim-segments", "target_version": "1", "simulated": true,
+        "settings": {"guard": "startup-latch"}, "roster": REPLICAS, "partitions": 2,
+        "workload": {
+            "hunts": "nothing", "partitions": 2, "comparison": "ts", "rate_hz": 100, "load_ms": 1000,
+            "segment_rows": 10, "provenance": "full", "column": [],
+            "keys": {"live": 3, "skew": "zipf", "retire_after_segments": 3, "retire_after_updates": 9},
+        },
+        "nemesis": {"hunts": "nothing"},
+        "steps": [{
+            "id": "hold", "kind": {"hold-message": "offline-to-consuming"}, "replica": "b",
+            "partition": 0, "begin": {"at": 5}, "until": "others-committed",
+        }],
+        "schema": {
+            "table": "acct", "key": "id", "comparison": "ts", "op": "op",
+            "columns": columns, "provenance": "full",
+        },
+        "left_out": [], "calibration_ops": 4, "frozen_floor": 5, "started": "2000-01-01T00:00:00Z",
+    });
+    serde_json::from_value(facts).expect("facts")
+}
+
+fn cols(off: u64) -> Vec<Value> {
+    let tags = match off % 3 {
+        0 => Value::Null,
+        1 => Value::Longs(Vec::new()),
+        _ => Value::Strings(vec![format!("tag \"{off}\"\n"), "ü".to_owned()]),
+    };
+    let off = off.cast_signed();
+    vec![
+        Value::Long(i64::MIN + off),
+        tags,
+        Value::Longs(vec![off, i64::MAX]),
+        Value::String("null".to_owned()),
+    ]
+}
+
+fn key(off: u64) -> String {
+    format!("k{}", off % 3)
+}
+
+fn entry(off: u64) -> Entry {
+    let tombstone = off == 7;
+    let cols = if tombstone { vec![Value::Null; 4] } else { cols(off) };
+    Entry { off, key: key(off), op: u64::MAX - off, cmp: -off.cast_signed(), tombstone, cols }
+}
+
+fn row(off: u64) -> Row {
+    let doc = off as u32 % 5;
+    Row { off, key: key(off), op: u64::MAX - off, cmp: -off.cast_signed(), cols: cols(off), doc }
+}
+
+fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
+    Cover {
+        segment: format!("acct__{partition}__{}", range.start / 10),
+        partition,
+        seq: (range.start / 10) as u32,
+        start: range.start,
+        end: range.end,
+        state: CopyState::Consuming,
+        registered: Known::Known(true),
+        copy,
+        rows: range.end - range.start,
+    }
+}
+
+/// Builds evidence event by event.
+struct Sampler {
+    evidence: Evidence,
+    reads: u64,
+}
+
+impl Sampler {
+    fn event(&mut self, event: Event) {
+        let t = Nanos(self.evidence.events.len() as u64 * 100_000_000);
+        self.evidence.events.push(Stamped { t, event });
+    }
+
+    fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: Soundness) {
+        self.reads += 1;
+        let (id, end_after, from) = (self.reads, cover.end, cover.start);
+        let rows = offs.iter().map(|off| (id, row(*off)));
+        self.evidence.rows[cover.partition as usize].extend(rows);
+        let (replica, rows) = (replica.to_owned(), offs.len() as u64);
+        let read =
+            Read { id, capture, replica, incarnation: 1, before: cover, end_after, from, rows, soundness };
+        self.event(Event::Read(read));
+    }
+
+    fn current(&mut self, capture: u32, replica: &str, partition: u32, keys: &[&str]) {
+        self.reads += 1;
+        let id = self.reads;
+        let flags = keys.iter().map(|key| (id, Current { key: (*key).to_owned(), offs: vec![1, id] }));
+        self.evidence.currents[partition as usize].extend(flags);
+        let (replica, keys) = (replica.to_owned(), keys.len() as u64);
+        let (before, soundness) = (vec![cover(partition, 0..10, 1)], Soundness::Sound);
+        let after = before.clone();
+        let read =
+            CurrentRead { id, capture, replica, partition, incarnation: 1, before, after, keys, soundness };
+        self.event(Event::CurrentRead(read));
+    }
+
+    fn capture(&mut self, capture: u32, parts: impl FnOnce(&mut Self)) {
+        self.event(Event::CaptureBegin { capture, reason: CaptureReason::Periodic });
+        parts(self);
+        self.event(Event::CaptureEnd { capture });
+    }
+}
+
+/// The run. Its lists are in the order that [`dissent::record::evidence::Recorded`] promises.
+pub(crate) fn evidence() -> Evidence {
+    let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
+    let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);
+    let evidence = Evidence { facts: facts(), events: Vec::new(), log, rows, currents };
+    let mut run = Sampler { evidence, reads: 0 };
+    run.event(Event::Phase { phase: Phase::SetUp });
+    let op = Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), due: Nanos(3) };
+    run.event(Event::Invoke { op });
+    run.event(Event::Complete { op: 1, outcome: Outcome::Unknown, off: None });
+    run.event(Event::Boundary);
+    run.capture(0, |run| {
+        for replica in REPLICAS {
+            run.read(0, replica, cover(0, 0..10, 1), &[0, 1, 2, 3, 5, 8], Soundness::Sound);
+            run.read(0, replica, cover(0, 10..20, 2), &[10, 11], Soundness::Sound);
+            run.read(0, replica, cover(1, 0..10, 3), &[], Soundness::Failed);
+            run.current(0, replica, 0, &["k0", "k2"]);
+        }
+    });
+    run.event(Event::Phase { phase: Phase::Capture });
+    run.capture(1, |run| {
+        // The copy is replaced while it is read, and read again: the same offsets twice in one capture.
+        run.read(1, "b", cover(0, 0..10, 1), &[0, 1, 2], Soundness::CopyChanged);
+        run.read(1, "b", cover(0, 0..10, 4), &[0, 1, 1, 2, 3], Soundness::Sound);
+        run.read(1, "b", cover(0, 10..20, 2), &[12, 13], Soundness::Sound);
+        run.current(1, "b", 0, &[]);
+        run.current(1, "b", 1, &["k0"]);
+        run.current(1, "b", 1, &["k0", "k1"]);
+        run.read(1, "a", cover(1, 0..10, 3), &[3, 9], Soundness::Sound);
+    });
+    let detail = json!({"gate": "open", "n": 18_446_744_073_709_551_615_u64, "inner": [null, 1.5]});
+    run.event(Event::Lifecycle(LifecycleRecord {
+        replica: "a".to_owned(),
+        incarnation: 1,
+        seq: 2,
+        node_ms: 3,
+        segment: None,
+        kind: "gate".to_owned(),
+        detail,
+    }));
+    run.event(Event::Phase { phase: Phase::Done });
+    let mut evidence = run.evidence;
+    for rows in &mut evidence.rows {
+        rows.sort_by_key(|(read, row)| (row.off, *read));
+    }
+    evidence
+}
