@@ -1,2 +1,28 @@
-//! a
+//! From recorded evidence to a verdict. Pure: no IO, no clock, no randomness.
+//!
+//! [`judge::judge`] runs the checks in order. What binds them is how rows are compared: a *stage* says which
+//! copy of a segment each replica showed at each capture, a *walk* goes along the log and lines up all rows
+//! of one offset with what the log folds to, and only what is not plainly equal is looked at closely.
+
+mod align;
+mod assumptions;
+mod calibrate;
+mod course;
+mod current;
+mod deviation;
+mod exposure;
+mod finding;
+mod fingerprint;
+mod group;
+mod history;
+pub mod judge;
+mod ledger;
+mod log;
+mod merge;
+mod missing;
+mod progress;
+mod roots;
+mod rows;
+mod stage;
 pub mod verdict;
+mod witness;

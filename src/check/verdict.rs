@@ -59,6 +59,20 @@ pub enum CheckName {
     Progress,
 }
 
+impl CheckName {
+    /// All checks, in order.
+    pub const ALL: [CheckName; 8] = [
+        CheckName::Assumptions,
+        CheckName::Calibration,
+        CheckName::Exposure,
+        CheckName::Log,
+        CheckName::Group,
+        CheckName::Model,
+        CheckName::Current,
+        CheckName::Progress,
+    ];
+}
+
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {
@@ -433,4 +447,18 @@ pub struct Verdict {
     pub compared: Compared,
     /// Opportunities.
     pub exposure: Vec<Exposure>,
+}
+
+impl Compared {
+    /// Takes in what was compared of one more partition.
+    pub fn add(&mut self, other: &Compared) {
+        self.offsets += other.offsets;
+        self.rows += other.rows;
+        self.flags += other.flags;
+        self.segments += other.segments;
+        self.replicas.extend(other.replicas.iter().cloned());
+        for (replica, offsets) in &other.not_loaded {
+            *self.not_loaded.entry(replica.clone()).or_default() += offsets;
+        }
+    }
 }

@@ -1,0 +1,133 @@
+//! The walk along a partition's log: at each offset, what the log folds to and what every copy shows.
+//!
+//! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
+
+use super::history::History;
+use super::ledger::{Effect, Ledger, Line, segment_of};
+use super::merge::{merge_into, shows};
+use super::stage::Stage;
+use crate::record::evidence::Recorded;
+use crate::record::row::{Entry, Row};
+use crate::schema::{Column, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A copy that claims the offset, and its row there, if it has one, as an index of [`Place::rows`].
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) copy: usize,
+    pub(super) row: Option<usize>,
+}
+
+/// A row, the read that brought it, and its copy.
+pub(super) struct Brought<'e> {
+    pub(super) copy: usize,
+    pub(super) read: u64,
+    pub(super) row: Cow<'e, Row>,
+}
+
+/// An offset of the log as the log has it.
+#[derive(Clone, Copy)]
+pub(super) struct Logged<'w> {
+    pub(super) at: usize,
+    pub(super) line: &'w Line,
+    pub(super) entry: &'w Entry,
+    /// The columns of the row that the log folds to; none for a deletion, whose row's columns mean nothing.
+    pub(super) expected: Option<&'w [Value]>,
+}
+
+/// All that is known at one offset.
+pub(super) struct Place<'w, 'e> {
+    pub(super) off: u64,
+    /// None: the log has no such entry.
+    pub(super) logged: Option<Logged<'w>>,
+    pub(super) claims: &'w [Claim],
+    pub(super) rows: &'w [Brought<'e>],
+}
+
+impl<'w, 'e> Place<'w, 'e> {
+    /// The row of a claim.
+    pub(super) fn row(&self, claim: Claim) -> Option<&'w Brought<'e>> {
+        claim.row.map(|at| &self.rows[at])
+    }
+
+    /// Whether two claims show the same. The columns of a deleted key's row mean nothing.
+    pub(super) fn same(&self, columns: &[Column], a: Claim, b: Claim) -> bool {
+        let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
+        match (self.row(a), self.row(b)) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                let (a, b) = (a.row.as_ref(), b.row.as_ref());
+                let mut cells = columns.iter().zip(&a.cols).zip(&b.cols);
+                (&a.key, a.op, a.cmp) == (&b.key, b.op, b.cmp)
+                    && (deleted || cells.all(|((column, a), b)| shows(column, a, b)))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
+pub(super) fn walk(
+    evidence: &dyn Recorded,
+    history: &History<'_>,
+    ledger: &Ledger,
+    stage: &Stage,
+    limit: u64,
+    visit: &mut dyn FnMut(&Place<'_, '_>),
+) -> BTreeMap<u64, u64> {
+    let partition = ledger.partition;
+    let spans = &history.segments[partition as usize];
+    let columns = &history.facts.schema.columns;
+    let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
+    let mut log = evidence.log(partition).zip(ledger.lines.iter().enumerate()).peekable();
+    let mut stream = evidence.rows(partition).peekable();
+    let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
+    let mut rows: Vec<Brought<'_>> = Vec::new();
+    let mut claims: Vec<Claim> = Vec::new();
+    loop {
+        let logged = log.peek().map(|(entry, _)| entry.off);
+        let shown = stream.peek().map(|(_, row)| row.off);
+        let Some(off) = logged.into_iter().chain(shown).min().filter(|off| *off < limit) else { break };
+        rows.clear();
+        while let Some((read, row)) = stream.next_if(|(_, row)| row.off == off) {
+            let Some(index) = history.read_index(read) else { continue };
+            brought_by[index] += 1;
+            let Some(copy) = stage.of_read[index] else { continue };
+            let brought = Brought { copy, read, row };
+            match rows.iter_mut().find(|known| known.copy == copy) {
+                Some(known) => *known = brought,
+                None => rows.push(brought),
+            }
+        }
+        claims.clear();
+        if let Some(segment) = segment_of(spans, off) {
+            let claiming = stage.of_segment[segment].iter().filter(|&&copy| stage.copies[copy].claims(off));
+            claims.extend(claiming.map(|&copy| {
+                let row = rows.iter().position(|brought| brought.copy == copy);
+                Claim { copy, row }
+            }));
+        }
+        let entry = log.next_if(|(entry, _)| entry.off == off);
+        let logged = entry.as_ref().map(|(entry, (at, line))| {
+            let state = &mut state[line.key];
+            let expected = match line.effect {
+                Effect::Merged => {
+                    for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&entry.cols) {
+                        merge_into(column, value, event);
+                    }
+                    Some(state.as_slice())
+                }
+                Effect::Aside if entry.tombstone => None,
+                Effect::Aside => Some(entry.cols.as_slice()),
+                Effect::Deleted => {
+                    state.fill(Value::Null);
+                    None
+                }
+            };
+            Logged { at: *at, line, entry, expected }
+        });
+        visit(&Place { off, logged, claims: &claims, rows: &rows });
+    }
+    history.reads.iter().zip(brought_by).map(|(read, count)| (read.look.id, count)).collect()
+}

@@ -1,0 +1,236 @@
+//! Current flags: which row of a key each replica shows to a user's query (`semantics` 4, 5).
+//!
+//! They are compared only where nothing that matters to the key moved while they were read.
+
+use super::deviation::{Cause, Content, Deviation, Expected, View, Wrong};
+use super::history::{FlagsRead, Held, History};
+use super::ledger::{Effect, Ledger, Line};
+use super::verdict::{Origin, RootCause, What};
+use crate::record::evidence::Recorded;
+use crate::record::row::Soundness;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
+/// of the same incarnation brings others; a new incarnation starts from nothing.
+pub(super) struct Flags<'h> {
+    /// By replica, by key: (index of the read, flags), in time.
+    changes: Vec<Vec<Vec<(usize, Vec<u64>)>>>,
+    /// By capture, by replica: the last sound read of the capture, as index of [`History::flag_reads`].
+    reads: Vec<Vec<Option<usize>>>,
+    history: &'h History<'h>,
+    /// Reads whose flags are torn on disk, by id.
+    pub(super) torn: Vec<u64>,
+}
+
+impl<'h> Flags<'h> {
+    /// Reads all flags of a partition.
+    pub(super) fn read(evidence: &dyn Recorded, history: &'h History<'h>, ledger: &Ledger) -> Flags<'h> {
+        let replicas = history.facts.roster.len();
+        let mut changes = vec![vec![Vec::new(); ledger.keys.len()]; replicas];
+        let mut brought = vec![0_u64; history.flag_reads.len()];
+        for (id, current) in evidence.currents(ledger.partition) {
+            let Ok(at) = history.flag_reads.binary_search_by_key(&id, |read| read.look.id) else { continue };
+            let look = history.flag_reads[at].look;
+            brought[at] += 1;
+            if let Some(key) = ledger.key(&current.key)
+                && look.soundness == Soundness::Sound
+            {
+                changes[look.replica][key].push((at, current.offs.clone()));
+            }
+        }
+        let mut flags = Flags {
+            changes,
+            reads: vec![vec![None; replicas]; history.captures.len()],
+            history,
+            torn: Vec::new(),
+        };
+        // What a torn read lacks, later reads of the same incarnation do not bring again.
+        let mut broken = BTreeSet::new();
+        for (at, read) in history.flag_reads.iter().enumerate() {
+            let look = read.look;
+            if look.partition != ledger.partition || look.soundness != Soundness::Sound {
+                continue;
+            }
+            if brought[at] != look.count {
+                flags.torn.push(look.id);
+                broken.insert((look.replica, look.incarnation));
+            }
+            if !broken.contains(&(look.replica, look.incarnation)) {
+                flags.reads[look.capture][look.replica] = Some(at);
+            }
+        }
+        flags
+    }
+
+    /// The offsets that a replica flagged as current for a key when it was last read, at this capture or before.
+    pub(super) fn shown(&self, replica: usize, key: usize, capture: usize) -> Option<&[u64]> {
+        let read = self.reads[..=capture].iter().rev().find_map(|reads| reads[replica])?;
+        Some(self.shown_by(read, key))
+    }
+
+    fn shown_by(&self, read: usize, key: usize) -> &[u64] {
+        let look = self.history.flag_reads[read].look;
+        let known = self.changes[look.replica][key].iter().rev().find(|(at, _)| *at <= read);
+        let known = known.filter(|(at, _)| self.history.flag_reads[*at].look.incarnation == look.incarnation);
+        known.map_or(&[], |(_, offs)| offs)
+    }
+}
+
+/// What the comparison of one partition's flags came to.
+#[derive(Default)]
+pub(super) struct FlagsCompared {
+    /// (replica x key x capture) flags compared.
+    pub(super) flags: u64,
+    pub(super) deviations: Vec<Deviation>,
+}
+
+/// Compares all flags of a partition. `absent` names (replica, offset) pairs whose row is missing: their
+/// keys are reported for that, and not for the flag that cannot be there.
+pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usize, u64)>) -> FlagsCompared {
+    let history = flags.history;
+    let mut compared = FlagsCompared::default();
+    let mut wrong: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    let mut glances: Vec<Vec<Glance>> = Vec::new();
+    for reads in &flags.reads {
+        let of_capture = reads.iter().flatten().map(|&at| Glance::of(at, &history.flag_reads[at]));
+        glances.push(of_capture.collect());
+    }
+    for glance in glances.iter().flatten() {
+        for key in 0..ledger.keys.len() {
+            let Some(line) = glance.expects(history, ledger, key, absent) else { continue };
+            compared.flags += 1;
+            if fault(line, flags.shown_by(glance.read, key)).is_some() {
+                wrong.entry(key).or_default().insert(ledger.at(line.off).unwrap_or_default());
+            }
+        }
+    }
+    for (key, lines) in wrong {
+        for at in lines {
+            let line = &ledger.lines[at];
+            let mut deviation = Deviation {
+                off: line.off,
+                key: ledger.keys[key].clone(),
+                segment: line.segment,
+                op: Some(line.op),
+                modelled: true,
+                expected: Some(Expected::Current((line.effect == Effect::Merged).then_some(line.off))),
+                views: Vec::new(),
+                scenes: Vec::new(),
+            };
+            for (capture, glances) in glances.iter().enumerate() {
+                let expecting = glances.iter().filter(|glance| {
+                    glance.expects(history, ledger, key, absent).is_some_and(|found| found.off == line.off)
+                });
+                let offs = expecting.map(|glance| (glance, flags.shown_by(glance.read, key)));
+                let views =
+                    offs.map(|(glance, offs)| view(&mut deviation.views, history, glance, line, offs));
+                let views = views.collect();
+                deviation.show(capture, views);
+            }
+            name_roots(&mut deviation);
+            compared.deviations.push(deviation);
+        }
+    }
+    compared
+}
+
+/// One read of flags: what it covers without a move.
+struct Glance {
+    read: usize,
+    /// One past the highest offset covered.
+    top: u64,
+    /// What was covered before and after, by the same copy.
+    steady: Vec<(u64, u64)>,
+    /// What was covered only before, or only after.
+    moved: Vec<(u64, u64)>,
+}
+
+impl Glance {
+    fn of(at: usize, read: &FlagsRead) -> Glance {
+        let visible = |held: &&Held| held.is_visible();
+        let twin = |held: &Held, others: &[Held]| {
+            let same = |other: &&Held| other.seq == held.seq && other.copy == held.copy;
+            others.iter().filter(visible).find(same).map(|other| other.end)
+        };
+        let mut glance = Glance { read: at, top: 0, steady: Vec::new(), moved: Vec::new() };
+        for held in read.before.iter().filter(visible) {
+            glance.top = glance.top.max(held.end);
+            match twin(held, &read.after) {
+                Some(end) => glance.steady.push((held.start, held.end.min(end))),
+                None => glance.moved.push((held.start, held.end)),
+            }
+        }
+        for held in read.after.iter().filter(visible) {
+            let before = twin(held, &read.before).unwrap_or(held.start);
+            glance.moved.push((before, held.end));
+        }
+        glance
+    }
+
+    /// The last accepted entry of a key that the replica covers, if its flags can be judged by it.
+    fn expects<'l>(
+        &self,
+        history: &History<'_>,
+        ledger: &'l Ledger,
+        key: usize,
+        absent: &BTreeSet<(usize, u64)>,
+    ) -> Option<&'l Line> {
+        let mut lines = ledger.before(ledger.last[key]);
+        let within =
+            |ranges: &[(u64, u64)], off| ranges.iter().any(|&(start, end)| start <= off && off < end);
+        let line = lines.find(|line| line.off < self.top && line.effect != Effect::Aside)?;
+        let moved = ledger.before(ledger.last[key]).any(|line| within(&self.moved, line.off));
+        let replica = history.flag_reads[self.read].look.replica;
+        (within(&self.steady, line.off) && !moved && !absent.contains(&(replica, line.off))).then_some(line)
+    }
+}
+
+fn fault(line: &Line, shown: &[u64]) -> Option<What> {
+    match (line.effect, shown) {
+        (Effect::Deleted, []) => None,
+        (Effect::Deleted, _) => Some(What::Resurrected),
+        (_, []) => Some(What::NoCurrent),
+        (_, [one]) if *one == line.off => None,
+        (_, [_]) => Some(What::StaleCurrent),
+        _ => Some(What::DuplicateCurrent),
+    }
+}
+
+/// The index of the view of a replica with these flags, made if it is new.
+fn view(views: &mut Vec<View>, history: &History<'_>, glance: &Glance, line: &Line, offs: &[u64]) -> usize {
+    let look = history.flag_reads[glance.read].look;
+    let shows = |view: &View| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
+    if let Some(at) = views.iter().position(|view| view.replica == look.replica && shows(view)) {
+        return at;
+    }
+    let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
+    let wrong = fault(line, offs).map(|what| Wrong {
+        what,
+        origin: Origin::Root,
+        cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
+        lost: None,
+        columns: Vec::new(),
+        shows_default: false,
+        shows_stale: false,
+    });
+    let content = Some(Content::Flags(offs.to_vec()));
+    views.push(View { replica: look.replica, state: None, read: Some(look.id), group, wrong, content });
+    views.len() - 1
+}
+
+/// The roots are the replicas that were wrong first.
+fn name_roots(deviation: &mut Deviation) {
+    let whats: BTreeSet<What> = deviation.views.iter().filter_map(|view| view.what()).collect();
+    for what in whats {
+        let first = deviation.scenes.iter().find_map(|scene| {
+            let views = scene.views.iter().map(|&at| &deviation.views[at]);
+            let wrong: BTreeSet<usize> =
+                views.filter(|view| view.what() == Some(what)).map(|view| view.replica).collect();
+            (!wrong.is_empty()).then_some(wrong)
+        });
+        let wrong = deviation.views.iter_mut().filter_map(|view| view.wrong.as_mut());
+        for wrong in wrong.filter(|wrong| wrong.what == what) {
+            wrong.cause.roots = first.clone().unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One place where replicas are wrong or differ: an offset of the log, or the current view of a key.
+
+use super::verdict::{Origin, RootCause, What};
+use crate::record::row::{CopyState, Row};
+use crate::schema::Value;
+use std::collections::BTreeSet;
+
+/// Beyond this many deviations a partition's wrong rows are counted and placed, but their content is not
+/// kept: a run that is wrong everywhere must not cost the memory of all its rows.
+pub(super) const WITH_CONTENT_MAX: usize = 10_000;
+
+/// What made a row wrong, as far as findings tell causes apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cause {
+    pub(super) class: RootCause,
+    /// The replicas that held the roots.
+    pub(super) roots: BTreeSet<usize>,
+}
+
+/// The ops that a root lacks.
+#[derive(Clone, Debug)]
+pub(super) struct Lost {
+    pub(super) class: RootCause,
+    pub(super) segments: BTreeSet<usize>,
+    pub(super) ops: u64,
+}
+
+/// Why a view is wrong (without a model: differs).
+#[derive(Clone, Debug)]
+pub(super) struct Wrong {
+    pub(super) what: What,
+    pub(super) origin: Origin,
+    pub(super) cause: Cause,
+    pub(super) lost: Option<Lost>,
+    pub(super) columns: Vec<usize>,
+    pub(super) shows_default: bool,
+    pub(super) shows_stale: bool,
+}
+
+/// What one copy, or one replica's current view, shows here.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) replica: usize,
+    pub(super) state: Option<CopyState>,
+    pub(super) read: Option<u64>,
+    /// Views of equal content have equal numbers.
+    pub(super) group: usize,
+    pub(super) wrong: Option<Wrong>,
+    pub(super) content: Option<Content>,
+}
+
+impl View {
+    /// What is wrong with it, if anything is.
+    pub(super) fn what(&self) -> Option<What> {
+        self.wrong.as_ref().map(|wrong| wrong.what)
+    }
+}
+
+/// The content of a view, kept as evidence.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Row(Row),
+    /// The offsets flagged as current.
+    Flags(Vec<u64>),
+}
+
+/// What should be shown here.
+#[derive(Clone, Debug)]
+pub(super) enum Expected {
+    /// A row: op, comparison value, columns.
+    Row(u64, i64, Vec<Value>),
+    /// The offset of the current row; none for a deleted key.
+    Current(Option<u64>),
+}
+
+/// Which views the comparable replicas showed from this capture on, by index of [`Deviation::views`].
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) capture: usize,
+    pub(super) views: Vec<usize>,
+}
+
+/// One place where replicas are wrong or differ.
+#[derive(Clone, Debug)]
+pub(super) struct Deviation {
+    pub(super) off: u64,
+    pub(super) key: String,
+    pub(super) segment: Option<usize>,
+    pub(super) op: Option<u64>,
+    /// Whether the model says who is wrong.
+    pub(super) modelled: bool,
+    pub(super) expected: Option<Expected>,
+    pub(super) views: Vec<View>,
+    /// Only where something changed since the capture before.
+    pub(super) scenes: Vec<Scene>,
+}
+
+impl Deviation {
+    /// What the comparable replicas showed at a capture.
+    pub(super) fn at(&self, capture: usize) -> impl Iterator<Item = &View> {
+        let scene = self.scenes.iter().rev().find(|scene| scene.capture <= capture);
+        scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
+    }
+
+    /// Adds what was shown at a capture; captures come in order.
+    pub(super) fn show(&mut self, capture: usize, views: Vec<usize>) {
+        if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
+            self.scenes.push(Scene { capture, views });
+        }
+    }
+
+    /// Drops the content, keeping who and why.
+    pub(super) fn forget_content(&mut self) {
+        self.expected = None;
+        for view in &mut self.views {
+            view.content = None;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether the opportunity that the plan is for arose (`semantics` 8). Only faults that the plan has are
+//! counted: a control run needs rows compared, not keys under a hold.
+
+use super::history::{FaultSpan, History};
+use super::ledger::{Effect, Ledger};
+use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Exposure, Status};
+use crate::plan::schedule::{FaultKind, Transition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Counts the opportunities of the plan.
+pub(super) fn check(
+    history: &History<'_>,
+    ledgers: &[Ledger],
+    rows_compared: u64,
+) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
+    let plan = &history.facts.nemesis;
+    let has = |wanted: fn(FaultKind) -> bool| history.facts.steps.iter().any(|step| wanted(step.kind));
+    let holds = has(|kind| matches!(kind, FaultKind::HoldMessage(_)));
+    let restarts = has(|kind| kind == FaultKind::Restart);
+    let mut exposure = Vec::new();
+    let mut expose = |what: &str, count, demanded| {
+        exposure.push(Exposure { what: what.to_owned(), count, demanded });
+    };
+    if holds {
+        expose("keys-carried-under-hold", keys_carried(history, ledgers), plan.min_exposure.max(1));
+    }
+    if restarts {
+        let begun = history.faults.iter().filter(|span| span.is_restart() && span.is_begun());
+        let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
+        expose("restarts", begun.count() as u64, demanded);
+    }
+    if !holds && !restarts {
+        expose("rows-compared", rows_compared, plan.min_exposure.max(1));
+    }
+    let doubts: Vec<Doubt> = exposure
+        .iter()
+        .filter(|exposure| exposure.count < exposure.demanded)
+        .map(|Exposure { what, count, demanded }| Doubt {
+            kind: DoubtKind::NoExposure,
+            detail: format!("{what}: {count} of the {demanded} that the plan demands"),
+        })
+        .collect();
+    let result = CheckResult {
+        name: CheckName::Exposure,
+        status: if doubts.is_empty() { Status::Pass } else { Status::Unknown },
+        compared: exposure.iter().map(|exposure| exposure.count).sum(),
+        unit: exposure.iter().map(|exposure| exposure.what.as_str()).collect::<Vec<_>>().join(" + "),
+        reason: doubts.first().map(|doubt| doubt.detail.clone()),
+    };
+    (result, exposure, doubts)
+}
+
+impl FaultSpan {
+    fn is_restart(&self) -> bool {
+        self.fault.kind == FaultKind::Restart
+    }
+
+    fn held(&self) -> Option<(Transition, u32, u32)> {
+        match self.fault.kind {
+            FaultKind::HoldMessage(transition) => Some((transition, self.fault.partition?, self.fault.seq?)),
+            _ => None,
+        }
+    }
+}
+
+/// Keys with an accepted entry in the held segment, and then one in the next segment while the victim
+/// could not see the held one. The hold that ends last decides: with two holds the registration's.
+fn keys_carried(history: &History<'_>, ledgers: &[Ledger]) -> u64 {
+    let mut until: BTreeMap<(&str, u32, u32), (Transition, u64)> = BTreeMap::new();
+    for span in history.faults.iter().filter(|span| span.is_begun()) {
+        let Some((transition, partition, seq)) = span.held() else { continue };
+        let ends = span.cure_log_ends.as_ref().and_then(|ends| ends.get(partition as usize));
+        let end = ends.copied().unwrap_or(u64::MAX);
+        let known = until.entry((&span.fault.replica, partition, seq)).or_insert((transition, end));
+        if transition >= known.0 {
+            *known = (transition, end);
+        }
+    }
+    let carried = until.into_iter().map(|((_, partition, seq), (_, end))| {
+        let ledger = ledgers.get(partition as usize)?;
+        let spans = &history.segments[partition as usize];
+        let held = spans.iter().position(|span| span.seq == seq)?;
+        let next = spans.iter().position(|span| span.seq == seq + 1)?;
+        Some(carried(ledger, held, next, end))
+    });
+    carried.flatten().sum()
+}
+
+fn carried(ledger: &Ledger, held: usize, next: usize, end: u64) -> u64 {
+    let merged = ledger.lines.iter().filter(|line| line.effect == Effect::Merged);
+    let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
+    for line in merged {
+        if line.segment == Some(held) {
+            before.insert(line.key);
+        } else if line.segment == Some(next) && line.off < end && before.contains(&line.key) {
+            after.insert(line.key);
+        }
+    }
+    after.len() as u64
+}

@@ -1,0 +1,23 @@
+//! A finding's fingerprint: what and root-cause key, and nothing that changes with the race (`semantics` 10).
+
+use super::verdict::FindingKind;
+use serde::Serialize;
+
+/// The fingerprint of a finding, such as `wrong-value/whole-segment`.
+pub(super) fn fingerprint(kind: &FindingKind) -> String {
+    match kind {
+        FindingKind::Divergence(divergence) => {
+            format!("{}/{}", name(&divergence.what), name(&divergence.root_cause))
+        }
+        FindingKind::Frozen(_) => "frozen/consuming-position".to_owned(),
+        FindingKind::LostAck(_) => "lost-ack".to_owned(),
+    }
+}
+
+/// The name that a closed choice has in the verdict's file.
+fn name(choice: &impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

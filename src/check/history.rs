@@ -1,0 +1,383 @@
+//! The events of a run, gathered once into the tables that the checks read. Names become indices here.
+
+use super::verdict::{Doubt, DoubtKind};
+use crate::plan::schedule::{Fault, FaultKind, StepId};
+use crate::record::event::{Event, Outcome, Stamped};
+use crate::record::evidence::{Facts, Recorded};
+use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
+use std::collections::BTreeMap;
+
+/// A capture, by its index in [`History::captures`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Capture {
+    pub(super) number: u32,
+    pub(super) t: Nanos,
+}
+
+/// A segment of one partition, with who was assigned to it since which capture (by index).
+#[derive(Clone, Debug)]
+pub(super) struct SegmentSpan {
+    pub(super) name: String,
+    pub(super) seq: u32,
+    pub(super) start: u64,
+    pub(super) end: Option<u64>,
+    assigned: Vec<(usize, Vec<usize>)>,
+}
+
+impl SegmentSpan {
+    /// The replicas assigned at a capture, by roster index.
+    pub(super) fn assigned(&self, capture: usize) -> &[usize] {
+        let known = self.assigned.iter().rev().find(|(from, _)| *from <= capture);
+        known.map_or(&[], |(_, replicas)| replicas)
+    }
+}
+
+/// A [`Cover`] without its names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) seq: u32,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) state: CopyState,
+    pub(super) registered: Known<bool>,
+    pub(super) copy: u64,
+}
+
+impl From<&Cover> for Held {
+    fn from(cover: &Cover) -> Held {
+        let Cover { seq, start, end, state, registered, copy, .. } = *cover;
+        Held { seq, start, end, state, registered, copy }
+    }
+}
+
+impl Held {
+    /// Whether merges and reads see these rows, as far as the target can show that.
+    pub(super) fn is_visible(&self) -> bool {
+        self.registered != Known::Known(false)
+    }
+}
+
+/// Who was read when, and whether the read counts: common to rows and flags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) id: u64,
+    pub(super) capture: usize,
+    pub(super) t: Nanos,
+    pub(super) replica: usize,
+    pub(super) partition: u32,
+    pub(super) incarnation: u64,
+    pub(super) soundness: Soundness,
+    /// The number of rows or keys that the read says it brought.
+    pub(super) count: u64,
+}
+
+/// A read of the rows of one segment.
+#[derive(Clone, Debug)]
+pub(super) struct RowsRead {
+    pub(super) look: Look,
+    pub(super) from: u64,
+    pub(super) held: Held,
+}
+
+/// A read of the current flags of one partition.
+#[derive(Clone, Debug)]
+pub(super) struct FlagsRead {
+    pub(super) look: Look,
+    pub(super) before: Vec<Held>,
+    pub(super) after: Vec<Held>,
+}
+
+/// One sample of a consuming position, or none where the replica did not answer.
+#[derive(Clone, Debug)]
+pub(super) struct Position {
+    pub(super) t: Nanos,
+    pub(super) u1: u64,
+    pub(super) f: u64,
+    pub(super) status: String,
+    pub(super) incarnation: u64,
+}
+
+/// A fault from its begin to its verified cure.
+#[derive(Clone, Debug)]
+pub(super) struct FaultSpan {
+    pub(super) step: StepId,
+    pub(super) fault: Fault,
+    pub(super) replica: Option<usize>,
+    pub(super) t: Nanos,
+    /// None: not known to be in force.
+    pub(super) begun: Option<Result<(), String>>,
+    /// The log's ends when its cure began.
+    pub(super) cure_log_ends: Option<Vec<u64>>,
+    /// None: not known to be cured.
+    pub(super) cured: Option<(Nanos, Result<(), String>)>,
+}
+
+impl FaultSpan {
+    /// Until when this fault excuses its replica: `grace` after the verified cure; for ever without one.
+    pub(super) fn excused_until(&self, grace: Nanos) -> Nanos {
+        match &self.cured {
+            Some((t, Ok(()))) => Nanos(t.0.saturating_add(grace.0)),
+            _ => Nanos(u64::MAX),
+        }
+    }
+
+    /// Whether the fault came into force.
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(self.begun, Some(Ok(())))
+    }
+}
+
+/// An op and its completion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpSeen {
+    pub(super) id: u64,
+    pub(super) partition: u32,
+    pub(super) done: Option<(Nanos, Outcome, Option<u64>)>,
+}
+
+/// All events of a run, as tables.
+pub(super) struct History<'e> {
+    pub(super) facts: &'e Facts,
+    pub(super) captures: Vec<Capture>,
+    /// By partition, by sequence.
+    pub(super) segments: Vec<Vec<SegmentSpan>>,
+    /// By id.
+    pub(super) reads: Vec<RowsRead>,
+    /// By id.
+    pub(super) flag_reads: Vec<FlagsRead>,
+    /// By (replica, partition), in time.
+    pub(super) positions: BTreeMap<(usize, u32), Vec<Position>>,
+    /// When a replica did not answer its sampling.
+    pub(super) silences: Vec<(usize, Nanos, String)>,
+    pub(super) faults: Vec<FaultSpan>,
+    /// By id.
+    pub(super) ops: Vec<OpSeen>,
+    /// What the last wait for all replicas came to.
+    pub(super) settled: Option<bool>,
+    /// What the events themselves say against the run.
+    pub(super) doubts: Vec<Doubt>,
+    captures_ended: usize,
+}
+
+impl<'e> History<'e> {
+    /// Reads all events once.
+    pub(super) fn gather(evidence: &'e dyn Recorded) -> History<'e> {
+        let facts = evidence.facts();
+        let mut history = History {
+            facts,
+            captures: Vec::new(),
+            segments: vec![Vec::new(); facts.partitions as usize],
+            reads: Vec::new(),
+            flag_reads: Vec::new(),
+            positions: BTreeMap::new(),
+            silences: Vec::new(),
+            faults: Vec::new(),
+            ops: Vec::new(),
+            settled: None,
+            doubts: Vec::new(),
+            captures_ended: 0,
+        };
+        let mut completions = Vec::new();
+        for stamped in evidence.events() {
+            if let Event::Complete { op, outcome, off } = stamped.event {
+                completions.push((op, (stamped.t, outcome, off)));
+            } else {
+                history.take(&stamped);
+            }
+        }
+        history.reads.sort_by_key(|read| read.look.id);
+        history.flag_reads.sort_by_key(|read| read.look.id);
+        history.ops.sort_by_key(|op| op.id);
+        for (op, done) in completions {
+            if let Ok(at) = history.ops.binary_search_by_key(&op, |seen| seen.id) {
+                history.ops[at].done = Some(done);
+            }
+        }
+        history
+    }
+
+    /// The roster index of a replica.
+    pub(super) fn replica(&self, name: &str) -> Option<usize> {
+        self.facts.roster.iter().position(|known| known == name)
+    }
+
+    /// The names of replicas, in roster order.
+    pub(super) fn names<'i>(&self, replicas: impl IntoIterator<Item = &'i usize>) -> Vec<String> {
+        replicas.into_iter().map(|&replica| self.facts.roster[replica].clone()).collect()
+    }
+
+    /// When the op was acknowledged.
+    pub(super) fn acknowledged(&self, op: u64) -> Option<Nanos> {
+        let at = self.ops.binary_search_by_key(&op, |seen| seen.id).ok()?;
+        let (t, outcome, _) = self.ops[at].done?;
+        (outcome == Outcome::Ok).then_some(t)
+    }
+
+    /// The index of the row read of this id.
+    pub(super) fn read_index(&self, id: u64) -> Option<usize> {
+        self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// Whether a restart of this replica was in force, or only just over, at this time.
+    pub(super) fn restarting(&self, replica: usize, t: Nanos) -> bool {
+        self.faults.iter().any(|span| {
+            span.fault.kind == FaultKind::Restart
+                && span.replica == Some(replica)
+                && span.t <= t
+                && t <= span.excused_until(self.facts.frozen_floor)
+        })
+    }
+
+    fn take(&mut self, stamped: &Stamped) {
+        let t = stamped.t;
+        match &stamped.event {
+            Event::Invoke { op } => {
+                self.ops.push(OpSeen { id: op.id, partition: op.partition, done: None });
+            }
+            Event::Sample { replica, partition, u1, f, status, incarnation, .. } => {
+                if let Some(replica) = self.known(replica) {
+                    let position =
+                        Position { t, u1: *u1, f: *f, status: status.clone(), incarnation: *incarnation };
+                    self.positions.entry((replica, *partition)).or_default().push(position);
+                }
+            }
+            Event::Unreachable { replica, error } => {
+                if let Some(replica) = self.known(replica) {
+                    self.silences.push((replica, t, error.clone()));
+                }
+            }
+            Event::Segment { segment } => self.take_segment(segment),
+            Event::CaptureBegin { capture, .. } => self.captures.push(Capture { number: *capture, t }),
+            Event::CaptureEnd { .. } => self.captures_ended = self.captures.len(),
+            Event::Read(read) => self.take_read(t, read),
+            Event::CurrentRead(read) => self.take_flags(t, read),
+            Event::Settled { all, .. } => self.settled = Some(*all),
+            Event::Interrupted { by } => {
+                self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
+            }
+            Event::Trouble { at, error } => {
+                self.doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
+            }
+            fault => self.take_fault(t, fault),
+        }
+    }
+
+    fn take_fault(&mut self, t: Nanos, event: &Event) {
+        match event {
+            Event::FaultBegin { step, fault, .. } => {
+                let replica = self.known(&fault.replica);
+                self.faults.push(FaultSpan {
+                    step: step.clone(),
+                    fault: fault.clone(),
+                    replica,
+                    t,
+                    begun: None,
+                    cure_log_ends: None,
+                    cured: None,
+                });
+            }
+            Event::FaultBegun { step, error } => {
+                if let Some(span) = self.fault(step) {
+                    span.begun = Some(error.clone().map_or(Ok(()), Err));
+                }
+            }
+            Event::CureBegin { step, log_ends } => {
+                if let Some(span) = self.fault(step) {
+                    span.cure_log_ends = Some(log_ends.clone());
+                }
+            }
+            Event::Cured { step, error } => {
+                if let Some(span) = self.fault(step) {
+                    span.cured = Some((t, error.clone().map_or(Ok(()), Err)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fault(&mut self, step: &StepId) -> Option<&mut FaultSpan> {
+        self.faults.iter_mut().rev().find(|span| span.step == *step)
+    }
+
+    fn take_segment(&mut self, segment: &Segment) {
+        let replicas: Vec<usize> = segment.replicas.iter().filter_map(|name| self.known(name)).collect();
+        let since = self.captures_ended;
+        let Some(spans) = self.segments.get_mut(segment.partition as usize) else { return };
+        let at = match spans.binary_search_by_key(&segment.seq, |span| span.seq) {
+            Ok(at) => at,
+            Err(at) => {
+                let span = SegmentSpan {
+                    name: segment.name.clone(),
+                    seq: segment.seq,
+                    start: segment.start,
+                    end: None,
+                    assigned: Vec::new(),
+                };
+                spans.insert(at, span);
+                at
+            }
+        };
+        spans[at].start = segment.start;
+        spans[at].end = segment.end.or(spans[at].end);
+        spans[at].assigned.push((since, replicas));
+    }
+
+    fn take_read(&mut self, t: Nanos, read: &Read) {
+        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+            return;
+        };
+        let look = Look {
+            id: read.id,
+            capture,
+            t,
+            replica,
+            partition: read.before.partition,
+            incarnation: read.incarnation,
+            soundness: read.soundness,
+            count: read.rows,
+        };
+        self.reads.push(RowsRead { look, from: read.from, held: Held::from(&read.before) });
+    }
+
+    fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
+        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+            return;
+        };
+        let look = Look {
+            id: read.id,
+            capture,
+            t,
+            replica,
+            partition: read.partition,
+            incarnation: read.incarnation,
+            soundness: read.soundness,
+            count: read.keys,
+        };
+        let before = read.before.iter().map(Held::from).collect();
+        let after = read.after.iter().map(Held::from).collect();
+        self.flag_reads.push(FlagsRead { look, before, after });
+    }
+
+    fn capture(&mut self, number: u32) -> Option<usize> {
+        let at = self.captures.iter().rposition(|capture| capture.number == number);
+        if at.is_none() {
+            self.doubt(DoubtKind::UnmetAssumption, format!("a read of capture {number}, which never began"));
+        }
+        at
+    }
+
+    fn known(&mut self, name: &str) -> Option<usize> {
+        let at = self.replica(name);
+        if at.is_none() {
+            self.doubt(DoubtKind::UnmetAssumption, format!("{name} is not in the roster"));
+        }
+        at
+    }
+
+    fn doubt(&mut self, kind: DoubtKind, detail: String) {
+        let doubt = Doubt { kind, detail };
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+}

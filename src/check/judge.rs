@@ -1,0 +1,309 @@
+//! The checks in order, and the word that they come to (`semantics` 10).
+
+use super::calibrate::{Calibration, calibrate};
+use super::current::{self, Flags};
+use super::deviation::Deviation;
+use super::history::History;
+use super::ledger::Ledger;
+use super::stage::Stage;
+use super::verdict::{
+    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Status,
+    VERSION, Verdict, What,
+};
+use super::{assumptions, exposure, finding, log, progress, rows, witness};
+use crate::record::evidence::Recorded;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Judges a run by its recorded evidence alone: the same evidence gives the same verdict.
+///
+/// A check that panics is our own bug: it becomes `unknown`, and the others go on.
+pub fn judge(evidence: &dyn Recorded) -> Verdict {
+    let mut sheet = Sheet::default();
+    if let Some(history) = sheet.attempt(&CheckName::ALL, || History::gather(evidence)) {
+        sheet.judge(evidence, &history);
+    }
+    sheet.conclude(evidence)
+}
+
+/// The verdict in the making.
+#[derive(Default)]
+struct Sheet {
+    checks: Vec<CheckResult>,
+    findings: Vec<Finding>,
+    doubts: Vec<Doubt>,
+    compared: Compared,
+    exposure: Vec<Exposure>,
+}
+
+impl Sheet {
+    fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>) {
+        let partitions = 0..history.facts.partitions;
+        let ledgers = self.attempt(&CheckName::ALL, || {
+            partitions.map(|partition| Ledger::read(evidence, history, partition)).collect::<Vec<_>>()
+        });
+        let Some(ledgers) = ledgers else { return };
+        self.measure(history, &ledgers);
+        let calibration = self.calibrate(evidence, history, &ledgers);
+        self.compare(evidence, history, &ledgers, &calibration);
+        let damage = evidence.damage();
+        let log_is_complete = damage.is_empty() && !is_cut_off(history);
+        if let Some((result, doubts)) =
+            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, &ledgers, &damage))
+        {
+            self.checks.push(result);
+            self.doubts.extend(doubts);
+        }
+        let rows = self.compared.rows;
+        if let Some((result, exposure, doubts)) =
+            self.attempt(&[CheckName::Exposure], || exposure::check(history, &ledgers, rows))
+        {
+            self.checks.push(result);
+            self.exposure = exposure;
+            self.doubts.extend(doubts);
+        }
+        if let Some((result, findings)) =
+            self.attempt(&[CheckName::Log], || log::check(history, &ledgers, log_is_complete))
+        {
+            self.checks.push(result);
+            self.findings.extend(findings);
+        }
+        if let Some((result, findings, doubts)) =
+            self.attempt(&[CheckName::Progress], || progress::check(history))
+        {
+            self.checks.push(result);
+            self.findings.extend(findings);
+            self.doubts.extend(doubts);
+        }
+    }
+
+    fn calibrate(
+        &mut self,
+        evidence: &dyn Recorded,
+        history: &History<'_>,
+        ledgers: &[Ledger],
+    ) -> Calibration {
+        let calibration = self.attempt(&[CheckName::Calibration], || {
+            let partitions = 0..history.facts.partitions;
+            let stages: Vec<Stage> =
+                partitions.map(|partition| Stage::set(history, partition, &BTreeSet::new())).collect();
+            calibrate(evidence, history, ledgers, &stages)
+        });
+        let Some(mut calibration) = calibration else {
+            return Calibration::unproven(history.facts.schema.columns.len());
+        };
+        self.doubts.append(&mut calibration.doubts);
+        let off = calibration.model_on.iter().filter(|on| !**on).count();
+        let reason = match (calibration.rows, off) {
+            (0, _) => Some("no calibration row was compared".to_owned()),
+            (_, 0) => None,
+            (_, off) => Some(format!("the model is off for {off} columns")),
+        };
+        let status = if reason.is_none() { Status::Pass } else { Status::Unknown };
+        self.check(CheckName::Calibration, status, calibration.rows, "rows", reason);
+        calibration
+    }
+
+    /// Rows and flags of all partitions. The record may turn out torn while it is read: then reads that
+    /// lack rows are void, and the partition is compared once more without them.
+    fn compare(
+        &mut self,
+        evidence: &dyn Recorded,
+        history: &History<'_>,
+        ledgers: &[Ledger],
+        calibration: &Calibration,
+    ) {
+        const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
+        let compared = self.attempt(&CHECKS, || {
+            let partitions = ledgers.iter();
+            partitions
+                .map(|ledger| Partition::compare(evidence, history, ledger, calibration))
+                .collect::<Vec<_>>()
+        });
+        let Some(partitions) = compared else { return };
+        let first_finding = self.findings.len();
+        for partition in partitions {
+            let Partition { compared, findings, doubts } = partition;
+            self.compared.add(&compared);
+            self.findings.extend(findings);
+            self.doubts.extend(doubts);
+        }
+        let replicas = &history.facts.roster;
+        self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
+        self.compared.replicas.dedup();
+        let found = |wanted: fn(&Finding) -> bool| self.findings[first_finding..].iter().any(wanted);
+        let (apart, wrong, flags) = (found(is_apart), found(is_wrong_by_model), found(is_of_flags));
+        let (offsets, rows, flags_compared) =
+            (self.compared.offsets, self.compared.rows, self.compared.flags);
+        let model_on = calibration.model_on.iter().any(|on| *on);
+        let rows_by_model = if model_on { rows } else { 0 };
+        self.count(CheckName::Group, apart, offsets, "offsets");
+        self.count(CheckName::Model, wrong, rows_by_model, "rows");
+        self.count(CheckName::Current, flags, flags_compared, "flags");
+    }
+
+    fn measure(&mut self, history: &History<'_>, ledgers: &[Ledger]) {
+        self.compared.entries = ledgers.iter().map(|ledger| ledger.lines.len() as u64).sum();
+        self.compared.keys = ledgers.iter().map(|ledger| ledger.keys.len() as u64).sum();
+        self.compared.captures = history.captures.len() as u32;
+    }
+
+    fn count(&mut self, name: CheckName, found: bool, compared: u64, unit: &str) {
+        let status = match (found, compared) {
+            (true, _) => Status::Fail,
+            (false, 0) => Status::Unknown,
+            (false, _) => Status::Pass,
+        };
+        let reason = (compared == 0).then(|| format!("no {unit} were compared"));
+        self.check(name, status, compared, unit, reason);
+    }
+
+    fn check(&mut self, name: CheckName, status: Status, compared: u64, unit: &str, reason: Option<String>) {
+        self.checks.push(CheckResult { name, status, compared, unit: unit.to_owned(), reason });
+    }
+
+    /// Runs a part of the judge for these checks, and makes them unknown if it panics.
+    fn attempt<T>(&mut self, names: &[CheckName], part: impl FnOnce() -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(part));
+        if let Err(panic) = &done {
+            let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+            let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            for &name in names {
+                self.check(name, Status::Unknown, 0, "", Some(format!("the check panicked: {said}")));
+            }
+            let detail = format!("{names:?} panicked, a bug of this program: {said}");
+            self.doubts.push(Doubt { kind: DoubtKind::CheckFailed, detail });
+        }
+        done.ok()
+    }
+
+    fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
+        self.checks.sort_by_key(|check| check.name);
+        finding::sort(&mut self.findings);
+        let required = &evidence.facts().nemesis.required;
+        let blind =
+            self.checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
+        let outcome = if !self.findings.is_empty() {
+            Outcome::Fail
+        } else if !self.doubts.is_empty() || blind || self.compared.rows == 0 {
+            Outcome::Inconclusive
+        } else {
+            Outcome::Pass
+        };
+        Verdict {
+            version: VERSION,
+            outcome,
+            checks: self.checks,
+            findings: self.findings,
+            doubts: self.doubts,
+            compared: self.compared,
+            exposure: self.exposure,
+        }
+    }
+}
+
+/// What the comparison of one partition came to.
+struct Partition {
+    compared: Compared,
+    findings: Vec<Finding>,
+    doubts: Vec<Doubt>,
+}
+
+impl Partition {
+    fn compare(
+        evidence: &dyn Recorded,
+        history: &History<'_>,
+        ledger: &Ledger,
+        calibration: &Calibration,
+    ) -> Partition {
+        let mut doubts = Vec::new();
+        let mut void = BTreeSet::new();
+        let (stage, mut rows) = loop {
+            let stage = Stage::set(history, ledger.partition, &void);
+            let complete = evidence.damage().is_empty() && !is_cut_off(history);
+            let rows = rows::compare(evidence, history, ledger, &stage, calibration, complete);
+            let torn = torn_reads(history, &stage, &rows);
+            if torn.is_empty() {
+                break (stage, rows);
+            }
+            void.extend(torn);
+        };
+        let flags = Flags::read(evidence, history, ledger);
+        for id in void.iter().chain(&flags.torn) {
+            let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
+            doubts.push(Doubt { kind: DoubtKind::Damage, detail });
+        }
+        if let Some(detail) = rows.unproven.take() {
+            let detail = format!("{detail}, and no calibration bears the model out");
+            doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
+        }
+        let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
+        witness::mark_stale(evidence, history, ledger, &mut deviations);
+        let flags_compared = current::compare(&flags, ledger, &absent(&deviations));
+        deviations.extend(flags_compared.deviations);
+        let findings = finding::assemble(history, ledger, Some(&flags), &deviations);
+        let mut compared = loaded(history, ledger, &stage);
+        (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
+        Partition { compared, findings, doubts }
+    }
+}
+
+/// Sound reads that brought another number of rows than they say: the record is torn.
+fn torn_reads(history: &History<'_>, stage: &Stage, rows: &rows::RowsCompared) -> Vec<u64> {
+    let reads = history.reads.iter().zip(&stage.of_read).filter(|(_, copy)| copy.is_some());
+    let looks = reads.map(|(read, _)| read.look);
+    let torn = looks.filter(|look| rows.brought.get(&look.id) != Some(&look.count));
+    torn.map(|look| look.id).collect()
+}
+
+/// Where a replica has no row of the key: its flag cannot be right there.
+fn absent(deviations: &[Deviation]) -> BTreeSet<(usize, u64)> {
+    let views = deviations.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+    let gone = views.filter(|(_, view)| matches!(view.what(), Some(What::Missing | What::Extra)));
+    gone.map(|(off, view)| (view.replica, off)).collect()
+}
+
+/// What was compared of which replicas, and what the last capture had not loaded.
+fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
+    let mut compared = Compared::default();
+    let spans = &history.segments[ledger.partition as usize];
+    let last = history.captures.len().checked_sub(1);
+    for (segment, span) in spans.iter().enumerate() {
+        let replicas: BTreeSet<usize> =
+            stage.of_segment[segment].iter().map(|&at| stage.copies[at].replica).collect();
+        compared.segments += replicas.len() as u64;
+        compared.replicas.extend(history.names(&replicas));
+        let Some(last) = last else { continue };
+        let end = span.end.unwrap_or(u64::MAX);
+        for &replica in span.assigned(last) {
+            let shown = stage.shown(segment, last)[replica].map_or(span.start, |shown| shown.end.min(end));
+            let not_loaded = ledger.count(shown, end);
+            if not_loaded > 0 {
+                *compared.not_loaded.entry(history.facts.roster[replica].clone()).or_default() += not_loaded;
+            }
+        }
+    }
+    compared
+}
+
+fn is_cut_off(history: &History<'_>) -> bool {
+    history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted)
+}
+
+fn is_apart(finding: &Finding) -> bool {
+    use super::verdict::Pattern;
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if !is_of_flags(finding)
+            && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
+}
+
+fn is_wrong_by_model(finding: &Finding) -> bool {
+    use super::verdict::Side;
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if !is_of_flags(finding) && it.last.side != Side::Unknown)
+}
+
+fn is_of_flags(finding: &Finding) -> bool {
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if !matches!(it.what, What::Missing | What::Extra | What::WrongValue))
+}

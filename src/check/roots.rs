@@ -1,0 +1,196 @@
+//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`semantics` 5).
+
+use super::align::{Logged, Place};
+use super::deviation::{Cause, Lost, View};
+use super::ledger::{Effect, Ledger};
+use super::merge::{merged, shows};
+use super::missing::MissingStates;
+use super::stage::{Copy, Stage};
+use super::verdict::{Origin, RootCause, What};
+use crate::record::row::CopyState;
+use crate::schema::{Column, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A wrong row that a later row of its key may have been merged onto.
+struct Ancestor {
+    replica: usize,
+    row: Vec<Value>,
+    cause: Cause,
+}
+
+/// Follows wrong rows from their roots, in log order.
+pub(super) struct Roots<'j> {
+    pub(super) columns: &'j [Column],
+    pub(super) model_on: &'j [bool],
+    pub(super) ledger: &'j Ledger,
+    pub(super) stage: &'j Stage,
+    pub(super) missing: MissingStates,
+    /// By key: what was wrong at its previous merged row.
+    ancestors: BTreeMap<usize, Vec<Ancestor>>,
+}
+
+impl<'j> Roots<'j> {
+    /// Nothing is wrong yet.
+    pub(super) fn new(
+        columns: &'j [Column],
+        model_on: &'j [bool],
+        ledger: &'j Ledger,
+        stage: &'j Stage,
+        missing: MissingStates,
+    ) -> Roots<'j> {
+        Roots { columns, model_on, ledger, stage, missing, ancestors: BTreeMap::new() }
+    }
+
+    /// Takes note of a merged row that a copy shows rightly.
+    pub(super) fn right(&mut self, logged: Logged<'_>, copy: usize) {
+        let Some(previous) = logged.line.previous.map(|at| self.ledger.lines[at]) else { return };
+        let copy: &Copy = &self.stage.copies[copy];
+        if let Some(segment) = previous.segment
+            && logged.line.effect == Effect::Merged
+            && previous.effect == Effect::Merged
+            && previous.segment != logged.line.segment
+            && copy.state != CopyState::Downloaded
+        {
+            self.missing.see(copy.life, segment);
+        }
+    }
+
+    /// Forgets what was wrong with a key whose row is right everywhere.
+    pub(super) fn clear(&mut self, logged: Logged<'_>) {
+        if !self.ancestors.is_empty() && logged.line.effect != Effect::Aside {
+            self.ancestors.remove(&logged.line.key);
+        }
+    }
+
+    /// Fills in origin and cause of all wrong views of a place; `views` lie as the place's claims.
+    pub(super) fn trace(&mut self, place: &Place<'_, '_>, views: &mut [View], modelled: bool) {
+        let key = place.logged.map(|logged| logged.line.key);
+        let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
+        for at in 0..views.len() {
+            self.trace_local(place, views, at, &ancestors, modelled);
+        }
+        for at in 0..views.len() {
+            self.trace_copied(place, views, at, &ancestors);
+        }
+        join_causes(views);
+        let Some(logged) = place.logged else { return };
+        let next = match logged.line.effect {
+            Effect::Merged => heirs(place, views),
+            Effect::Aside => ancestors,
+            Effect::Deleted => Vec::new(),
+        };
+        if !next.is_empty() {
+            self.ancestors.insert(logged.line.key, next);
+        }
+    }
+
+    /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
+    fn trace_local(
+        &mut self,
+        place: &Place<'_, '_>,
+        views: &mut [View],
+        at: usize,
+        ancestors: &[Ancestor],
+        modelled: bool,
+    ) {
+        let view = &views[at];
+        if view.wrong.is_none() || view.state == Some(CopyState::Downloaded) {
+            return;
+        }
+        let heir_of = ancestors.iter().find(|ancestor| {
+            ancestor.replica == view.replica && (!modelled || self.gives(ancestor, place, at))
+        });
+        let (origin, cause, lost) = match heir_of {
+            Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
+            None => {
+                let lost = self.lost(place, view, at, true);
+                let cause = Cause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
+                (Origin::Root, cause, lost)
+            }
+        };
+        if let Some(wrong) = &mut views[at].wrong {
+            (wrong.origin, wrong.cause, wrong.lost) = (origin, cause, lost);
+        }
+    }
+
+    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row
+    /// that an older wrong row of any replica gives.
+    fn trace_copied(&mut self, place: &Place<'_, '_>, views: &mut [View], at: usize, ancestors: &[Ancestor]) {
+        let view = &views[at];
+        if view.wrong.is_none() || view.state != Some(CopyState::Downloaded) {
+            return;
+        }
+        let source = views.iter().find(|other| {
+            other.group == view.group && other.wrong.as_ref().is_some_and(|w| w.origin != Origin::Copied)
+        });
+        let known = source.and_then(|source| source.wrong.as_ref()).map(|wrong| wrong.cause.clone());
+        let known = known.or_else(|| {
+            let ancestor = ancestors.iter().find(|ancestor| self.gives(ancestor, place, at));
+            ancestor.map(|ancestor| ancestor.cause.clone())
+        });
+        let (cause, lost) = match known {
+            Some(cause) => (cause, None),
+            None => {
+                let lost = self.lost(place, view, at, false);
+                (Cause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+            }
+        };
+        if let Some(wrong) = &mut views[at].wrong {
+            (wrong.cause, wrong.lost) = (cause, lost);
+        }
+    }
+
+    /// Whether merging the event onto the ancestor gives the claim's row.
+    fn gives(&self, ancestor: &Ancestor, place: &Place<'_, '_>, at: usize) -> bool {
+        let (Some(logged), Some(brought)) = (place.logged, place.row(place.claims[at])) else { return false };
+        if logged.line.effect != Effect::Merged {
+            return false;
+        }
+        let given = merged(self.columns, &ancestor.row, &logged.entry.cols);
+        let cells = self.columns.iter().zip(&given).zip(&brought.row.cols);
+        cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
+    }
+
+    fn lost(&mut self, place: &Place<'_, '_>, view: &View, at: usize, local: bool) -> Option<Lost> {
+        let what = view.wrong.as_ref()?.what;
+        let claim = place.claims[at];
+        let (logged, brought) = (place.logged?, place.row(claim)?);
+        let expected = logged.expected.filter(|_| what == What::WrongValue)?;
+        let life = local.then(|| self.stage.copies[claim.copy].life);
+        if logged.line.effect == Effect::Aside {
+            return Some(Lost { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
+        }
+        Some(self.missing.of(self.ledger, logged.at, expected, &brought.row.cols, life))
+    }
+}
+
+fn class_of(lost: &Option<Lost>) -> RootCause {
+    lost.as_ref().map_or(RootCause::NoProvenance, |lost| lost.class)
+}
+
+/// The wrong rows of this place, onto which the key's next row may be merged.
+fn heirs(place: &Place<'_, '_>, views: &[View]) -> Vec<Ancestor> {
+    let wrong = views.iter().zip(place.claims).filter_map(|(view, claim)| {
+        let wrong = view.wrong.as_ref().filter(|wrong| wrong.what == What::WrongValue)?;
+        let row = place.row(*claim)?.row.cols.clone();
+        Some(Ancestor { replica: view.replica, row, cause: wrong.cause.clone() })
+    });
+    wrong.collect()
+}
+
+/// Roots of the same class at one place are one cause. Where no root is known, those that show it stand
+/// for it.
+fn join_causes(views: &mut [View]) {
+    let mut roots: BTreeMap<(What, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
+    for view in views.iter() {
+        let Some(wrong) = &view.wrong else { continue };
+        let (holding, showing) = roots.entry((wrong.what, wrong.cause.class)).or_default();
+        holding.extend(&wrong.cause.roots);
+        showing.insert(view.replica);
+    }
+    for wrong in views.iter_mut().filter_map(|view| view.wrong.as_mut()) {
+        if let Some((holding, showing)) = roots.get(&(wrong.what, wrong.cause.class)) {
+            wrong.cause.roots = if holding.is_empty() { showing.clone() } else { holding.clone() };
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A few rows as evidence, side by side; and which wrong cells show an older value of their key.
+
+use super::current::Flags;
+use super::deviation::{Content, Deviation, Expected, View};
+use super::finding::is_current;
+use super::history::History;
+use super::ledger::{Effect, Ledger};
+use super::merge::merge_into;
+use super::verdict::{Origin, RowEvidence, Shown};
+use crate::record::evidence::Recorded;
+use crate::schema::Value;
+use std::collections::BTreeMap;
+
+/// The most rows that one finding shows.
+const ROWS_MAX: usize = 6;
+
+/// Chooses and spells out evidence as of one capture.
+pub(super) struct Witnesses<'w> {
+    pub(super) history: &'w History<'w>,
+    pub(super) ledger: &'w Ledger,
+    pub(super) flags: Option<&'w Flags<'w>>,
+    pub(super) capture: usize,
+}
+
+impl Witnesses<'_> {
+    /// Roots first, in log order, so chosen that both signs are there if any row has them.
+    pub(super) fn choose(
+        &self,
+        deviations: &[&Deviation],
+        is_member: impl Fn(&View) -> bool,
+    ) -> Vec<RowEvidence> {
+        let mut ranked: Vec<(bool, Origin, u64, &Deviation)> = Vec::new();
+        for deviation in deviations {
+            let origins = deviation.views.iter().filter(|view| is_member(view) && view.content_or_absent());
+            let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
+                continue;
+            };
+            let gone = !deviation.at(self.capture).any(|view| is_member(view));
+            ranked.push((gone, origin, deviation.off, deviation));
+        }
+        ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
+        let shows = |deviation: &Deviation, default: bool| {
+            let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
+            wrongs.into_iter().any(|wrong| if default { wrong.shows_default } else { wrong.shows_stale })
+        };
+        let mut chosen: Vec<usize> = Vec::new();
+        for default in [true, false] {
+            chosen.extend(ranked.iter().position(|(.., deviation)| shows(deviation, default)));
+        }
+        chosen.extend(0..ranked.len());
+        let mut kept: Vec<usize> = Vec::new();
+        for at in chosen {
+            if !kept.contains(&at) && kept.len() < ROWS_MAX {
+                kept.push(at);
+            }
+        }
+        kept.sort_unstable();
+        kept.into_iter().map(|at| self.spell(ranked[at].3, ranked[at].1)).collect()
+    }
+
+    fn spell(&self, deviation: &Deviation, origin: Origin) -> RowEvidence {
+        let schema = &self.history.facts.schema;
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let shown = (0..self.history.facts.roster.len()).map(|replica| {
+            let view = deviation.at(self.capture).find(|view| view.replica == replica);
+            Shown {
+                replica: self.history.facts.roster[replica].clone(),
+                read: view.and_then(|view| view.read),
+                state: view.and_then(|view| view.state),
+                row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
+                wrong: view.is_some_and(|view| view.wrong.is_some()),
+                current: view.is_some()
+                    && is_current(self.flags, self.ledger, replica, deviation, self.capture),
+            }
+        });
+        let shown = shown.collect();
+        let mut columns: Vec<usize> = deviation
+            .at(self.capture)
+            .filter_map(|view| view.wrong.as_ref())
+            .flat_map(|wrong| wrong.columns.iter().copied())
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        RowEvidence {
+            key: deviation.key.clone(),
+            off: deviation.off,
+            segment: deviation.segment.map_or_else(String::new, |at| spans[at].name.clone()),
+            origin,
+            expected: deviation.expected.as_ref().map(|expected| self.expected(expected)),
+            shown,
+            columns: columns.into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+        }
+    }
+
+    fn expected(&self, expected: &Expected) -> BTreeMap<String, Value> {
+        match expected {
+            Expected::Row(op, cmp, columns) => self.row(*op, *cmp, columns),
+            Expected::Current(off) => flagged(off.iter()),
+        }
+    }
+
+    fn content(&self, content: &Content) -> BTreeMap<String, Value> {
+        match content {
+            Content::Row(row) => self.row(row.op, row.cmp, &row.cols),
+            Content::Flags(offs) => flagged(offs.iter()),
+        }
+    }
+
+    fn row(&self, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
+        let columns = &self.history.facts.schema.columns;
+        let named = columns.iter().zip(values).map(|(column, value)| (column.name.clone(), value.clone()));
+        let own = [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))];
+        named.chain(own).collect()
+    }
+}
+
+impl View {
+    /// Whether this view can be shown: its content was kept, or there is none to keep.
+    fn content_or_absent(&self) -> bool {
+        self.content.is_some() || self.read.is_none()
+    }
+}
+
+fn flagged<'o>(offs: impl Iterator<Item = &'o u64>) -> BTreeMap<String, Value> {
+    let offs = offs.map(|off| off.cast_signed()).collect();
+    BTreeMap::from([("current".to_owned(), Value::Longs(offs))])
+}
+
+/// Marks the wrong cells that show a value which the same key had before: folds the wrong keys again.
+pub(super) fn mark_stale(
+    evidence: &dyn Recorded,
+    history: &History<'_>,
+    ledger: &Ledger,
+    deviations: &mut [Deviation],
+) {
+    let columns = &history.facts.schema.columns;
+    let mut pasts: BTreeMap<usize, Past> = BTreeMap::new();
+    for deviation in deviations.iter() {
+        if let Some(key) = ledger.key(&deviation.key) {
+            pasts.entry(key).or_insert_with(|| Past {
+                row: vec![Value::Null; columns.len()],
+                older: vec![Vec::new(); columns.len()],
+            });
+        }
+    }
+    if pasts.is_empty() {
+        return;
+    }
+    let mut wrong = deviations.iter_mut().peekable();
+    for (entry, line) in evidence.log(ledger.partition).zip(&ledger.lines) {
+        while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
+        let Some(past) = pasts.get_mut(&line.key) else { continue };
+        if let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {
+            deviation.views.iter_mut().for_each(|view| past.mark(view));
+        }
+        match line.effect {
+            Effect::Aside => {}
+            Effect::Deleted => past.row.fill(Value::Null),
+            Effect::Merged => {
+                for (at, event) in entry.cols.iter().enumerate().filter(|(_, event)| **event != Value::Null) {
+                    merge_into(&columns[at], &mut past.row[at], event);
+                    past.older[at].push(past.row[at].clone());
+                }
+            }
+        }
+    }
+}
+
+/// The values that a key's columns have had.
+struct Past {
+    row: Vec<Value>,
+    older: Vec<Vec<Value>>,
+}
+
+impl Past {
+    fn mark(&self, view: &mut View) {
+        let Some(Content::Row(row)) = &view.content else { return };
+        let Some(wrong) = &mut view.wrong else { return };
+        wrong.shows_stale = wrong.columns.iter().any(|&at| self.older[at].contains(&row.cols[at]));
+    }
+}
