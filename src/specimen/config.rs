@@ -100,7 +100,7 @@ impl Config {
     }
 
     /// Refuses settings under which nothing would ever move.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let counts = [
             ("partitions", self.partitions as usize),
             ("servers", self.servers.len()),
