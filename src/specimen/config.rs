@@ -115,14 +115,14 @@ impl Config {
     }
 
     /// The position of a server in the list, by its name.
-    pub fn server(&self, name: &str) -> Result<usize, Error> {
+    pub(crate) fn server(&self, name: &str) -> Result<usize, Error> {
         self.servers.iter().position(|known| known == name).ok_or_else(|| {
             Error::Request(format!("no server `{name}`; there are {}", self.servers.join(", ")))
         })
     }
 
     /// What a raw row shows in each column that was never given a value.
-    pub fn defaults(&self) -> Vec<Value> {
+    pub(crate) fn defaults(&self) -> Vec<Value> {
         self.columns.iter().map(|column| column.ty.default_value()).collect()
     }
 }

@@ -71,7 +71,7 @@ struct Member {
 }
 
 /// See the module.
-pub struct Controller {
+pub(crate) struct Controller {
     config: Arc<Config>,
     logs: Vec<Vec<Arc<Entry>>>,
     segments: BTreeMap<SegmentId, Ideal>,
@@ -86,7 +86,7 @@ pub struct Controller {
 
 impl Controller {
     /// A new table: empty logs, and one consuming segment a partition.
-    pub fn new(config: Arc<Config>) -> Self {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
         let first =
             |partition| (SegmentId { partition, seq: 0 }, Ideal { start: 0, phase: Phase::Consuming });
         Controller {
@@ -102,7 +102,7 @@ impl Controller {
     }
 
     /// Appends an entry to a partition's log, sets its offset and returns it.
-    pub fn produce(&mut self, partition: u32, mut entry: Entry) -> Result<u64, Error> {
+    pub(crate) fn produce(&mut self, partition: u32, mut entry: Entry) -> Result<u64, Error> {
         let (logs, columns) = (self.logs.len(), self.config.columns.len());
         let log = self.logs.get_mut(partition as usize).ok_or_else(|| no_partition(partition, logs))?;
         if entry.cols.len() != columns {
@@ -115,19 +115,19 @@ impl Controller {
     }
 
     /// A partition's log from an offset on; nothing beyond its end.
-    pub fn log(&self, partition: u32, from: u64) -> Result<&[Arc<Entry>], Error> {
+    pub(crate) fn log(&self, partition: u32, from: u64) -> Result<&[Arc<Entry>], Error> {
         let log = self.logs.get(partition as usize);
         let log = log.ok_or_else(|| no_partition(partition, self.logs.len()))?;
         Ok(log.get(from as usize..).unwrap_or_default())
     }
 
     /// One past the last offset of every partition's log.
-    pub fn log_ends(&self) -> Vec<u64> {
+    pub(crate) fn log_ends(&self) -> Vec<u64> {
         self.logs.iter().map(|log| log.len() as u64).collect()
     }
 
     /// All segments, by partition, then sequence.
-    pub fn segments(&self) -> Vec<Segment> {
+    pub(crate) fn segments(&self) -> Vec<Segment> {
         let shown = self.segments.iter().map(|(id, ideal)| {
             let committed = ideal.committed();
             Segment {
@@ -144,7 +144,7 @@ impl Controller {
     }
 
     /// Puts a hold in force. An order that was delivered already is not called back.
-    pub fn hold(&mut self, hold: Hold) -> Result<(), Error> {
+    pub(crate) fn hold(&mut self, hold: Hold) -> Result<(), Error> {
         self.config.server(&hold.server)?;
         self.log(hold.partition, 0)?;
         self.holds.insert(hold.id.clone(), hold);
@@ -152,17 +152,17 @@ impl Controller {
     }
 
     /// Lifts a hold, if there is one of this id.
-    pub fn release(&mut self, id: &str) {
+    pub(crate) fn release(&mut self, id: &str) {
         self.holds.remove(id);
     }
 
     /// The holds in force, by id.
-    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+    pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.holds.values()
     }
 
     /// Names the server that wins the commits of a partition from now on; with none, the first one does.
-    pub fn commit_winner(&mut self, partition: u32, server: Option<&str>) -> Result<(), Error> {
+    pub(crate) fn commit_winner(&mut self, partition: u32, server: Option<&str>) -> Result<(), Error> {
         self.log(partition, 0)?;
         match server {
             Some(server) => self.named.insert(partition, self.config.server(server)?),
@@ -173,7 +173,7 @@ impl Controller {
 
     /// Seals every consuming segment that has an entry, at the end of its log, and returns their names.
     /// What is produced from now on belongs to the segment after it, which opens here.
-    pub fn force_commit(&mut self) -> Vec<String> {
+    pub(crate) fn force_commit(&mut self) -> Vec<String> {
         let ends = self.log_ends();
         let full = |(id, ideal): (&SegmentId, &Ideal)| {
             let end = ends[id.partition as usize];
@@ -191,7 +191,7 @@ impl Controller {
     }
 
     /// Answers a server's call at `now` (nanoseconds).
-    pub fn call(&mut self, now: u64, call: Call) -> Reply {
+    pub(crate) fn call(&mut self, now: u64, call: Call) -> Reply {
         let Some(member) = self.members.get(call.server) else {
             return Reply::Noted;
         };

@@ -20,11 +20,11 @@ pub enum CopyState {
 
 /// A committed copy as a server keeps it on its disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// How the server came by it.
-    pub state: CopyState,
+    pub(crate) state: CopyState,
     /// The rows.
-    pub stored: Stored,
+    pub(crate) stored: Stored,
 }
 
 /// An answer that other systems could not give.

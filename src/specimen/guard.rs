@@ -156,8 +156,9 @@ mod tests {
     #[test]
     fn opens_only_for_what_it_looks_at() {
         let id = |seq| SegmentId { partition: 0, seq };
-        // guard, committed at boot, registered at two tests in turn, answers of the two tests
-        let cases: [(Guard, &[u32], [&[u32]; 2], [Option<&str>; 2]); 4] = [
+        // Guard, committed at boot, registered at two tests in turn, answers of the two tests.
+        type Case = (Guard, &'static [u32], [&'static [u32]; 2], [Option<&'static str>; 2]);
+        let cases: [Case; 4] = [
             (Guard::StartupLatch, &[0], [&[], &[0]], [None, Some("predicate")]),
             (Guard::StartupLatch, &[], [&[], &[]], [Some("predicate"), Some("already-open")]),
             (Guard::PartitionGate, &[], [&[0], &[0, 1]], [None, Some("predicate")]),

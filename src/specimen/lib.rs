@@ -5,7 +5,7 @@
 //! Apache Pinot, on which a one-shot readiness latch lets a segment be consumed before the one before it
 //! is registered: merges then run against nothing, on one server, and every status says `running`.
 //!
-//! The state machines ([`Controller`], [`Server`]) are pure: no socket, file or clock. They run as real
+//! The state machines (`controller.rs`, `server.rs`) are pure: no socket, file or clock. They run as real
 //! processes over loopback HTTP ([`serve`]) and in virtual time ([`World`]).
 //!
 //! This crate knows nothing of the checker that is tested on it, and shares no code with it.
@@ -25,12 +25,11 @@ mod value;
 mod world;
 
 pub use config::{Config, Error};
-pub use controller::{Controller, Hold, Segment};
-pub use copy::{CopyState, Cover, Coverage, Kept, Known};
+pub use controller::{Hold, Segment};
+pub use copy::{CopyState, Cover, Coverage, Known};
 pub use guard::{Guard, NAMES as GUARDS, UnknownGuard};
 pub use lifecycle::{Event, Kind};
-pub use messages::*;
-pub use server::{Action, Server};
+pub use messages::Transition;
 pub use upsert::Flag;
-pub use value::{Column, Entry, Merge, Text, Type, Value, checksum};
+pub use value::{Column, Entry, Merge, Text, Type, Value};
 pub use world::World;

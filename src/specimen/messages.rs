@@ -7,27 +7,27 @@ use std::sync::Arc;
 
 /// Names a segment within the table. Ordered by partition, then sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SegmentId {
+pub(crate) struct SegmentId {
     /// The partition.
-    pub partition: u32,
+    pub(crate) partition: u32,
     /// The sequence number within the partition, from 0.
-    pub seq: u32,
+    pub(crate) seq: u32,
 }
 
 impl SegmentId {
     /// The segment's full name.
-    pub fn name(self, table: &str) -> String {
+    pub(crate) fn name(self, table: &str) -> String {
         format!("{table}__{}__{}", self.partition, self.seq)
     }
 
     /// The segment of this full name.
-    pub fn parse(table: &str, name: &str) -> Option<Self> {
+    pub(crate) fn parse(table: &str, name: &str) -> Option<Self> {
         let (partition, seq) = name.strip_prefix(table)?.strip_prefix("__")?.split_once("__")?;
         Some(SegmentId { partition: partition.parse().ok()?, seq: seq.parse().ok()? })
     }
 
     /// The segment that follows it in its partition.
-    pub fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         SegmentId { seq: self.seq + 1, ..self }
     }
 }
@@ -35,7 +35,7 @@ impl SegmentId {
 /// The state of a segment on one server, as the controller knows it. No report means offline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// Not there.
     #[default]
     Offline,
@@ -59,7 +59,7 @@ pub enum Transition {
 
 impl Transition {
     /// The state it leads to.
-    pub fn target(self) -> State {
+    pub(crate) fn target(self) -> State {
         match self {
             Transition::OfflineToConsuming => State::Consuming,
             Transition::ConsumingToOnline | Transition::OfflineToOnline => State::Online,
@@ -69,59 +69,59 @@ impl Transition {
 
 /// How a segment was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Committed {
+pub(crate) struct Committed {
     /// One past its last offset.
-    pub end: u64,
+    pub(crate) end: u64,
     /// The checksum of the stored copy.
-    pub crc: u64,
+    pub(crate) crc: u64,
 }
 
 /// An order to one server. Delivered with every answer until the server reports the new state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// Ascending in order of creation, unique in the cluster.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The segment.
-    pub segment: SegmentId,
+    pub(crate) segment: SegmentId,
     /// What to do.
-    pub transition: Transition,
+    pub(crate) transition: Transition,
     /// When it was created, by the controller's clock, in nanoseconds.
-    pub created: u64,
+    pub(crate) created: u64,
     /// The first offset of the segment.
-    pub start: u64,
+    pub(crate) start: u64,
     /// How the segment is committed *now*, at delivery.
-    pub committed: Option<Committed>,
+    pub(crate) committed: Option<Committed>,
 }
 
 /// A committed segment as it lies in the store and on disks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// The segment.
-    pub segment: SegmentId,
+    pub(crate) segment: SegmentId,
     /// Its first offset.
-    pub start: u64,
+    pub(crate) start: u64,
     /// The checksum of `rows`.
-    pub crc: u64,
+    pub(crate) crc: u64,
     /// One row an offset, from `start`.
     #[serde(with = "shared")]
-    pub rows: Vec<Arc<Entry>>,
+    pub(crate) rows: Vec<Arc<Entry>>,
 }
 
 /// A server's periodic report, and its request for work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Poll {
+pub(crate) struct Poll {
     /// Whether the server knows already which segments were committed when it joined.
-    pub joined: bool,
+    pub(crate) joined: bool,
     /// The position in each segment that it consumes: a report at a sealed segment's end, else a wish.
-    pub positions: Vec<(SegmentId, u64)>,
+    pub(crate) positions: Vec<(SegmentId, u64)>,
     /// The messages carried out since the last poll.
-    pub finished: Vec<u64>,
+    pub(crate) finished: Vec<u64>,
 }
 
 /// What a server asks of the controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ask {
+pub(crate) enum Ask {
     /// Report and get work.
     Poll(Poll),
     /// The winner of a commit hands in its copy.
@@ -132,44 +132,44 @@ pub enum Ask {
 
 /// A server's call, with who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+pub(crate) struct Call {
     /// The server's position in the list of servers.
-    pub server: usize,
+    pub(crate) server: usize,
     /// Which life of the server this is.
-    pub incarnation: u64,
+    pub(crate) incarnation: u64,
     /// What it asks.
-    pub ask: Ask,
+    pub(crate) ask: Ask,
 }
 
 /// Log entries for one consuming segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The segment.
-    pub segment: SegmentId,
+    pub(crate) segment: SegmentId,
     /// One past the segment's last offset, once it is sealed.
-    pub end: Option<u64>,
+    pub(crate) end: Option<u64>,
     /// Entries from the position that was reported.
     #[serde(with = "shared")]
-    pub entries: Vec<Arc<Entry>>,
+    pub(crate) entries: Vec<Arc<Entry>>,
 }
 
 /// The answer to a poll.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Work {
+pub(crate) struct Work {
     /// The segments that are committed now; only for a server that has not joined yet.
-    pub boot: Option<Vec<SegmentId>>,
+    pub(crate) boot: Option<Vec<SegmentId>>,
     /// All orders to this server that are neither held nor reported as done, oldest first.
-    pub messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
     /// Entries.
-    pub batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
     /// The segments whose commit this server has won and has yet to upload.
-    pub commit: Vec<SegmentId>,
+    pub(crate) commit: Vec<SegmentId>,
 }
 
 /// The controller's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply {
+pub(crate) enum Reply {
     /// To a poll.
     Work(Work),
     /// To a download.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// What the state machine wants done.
 #[derive(Debug)]
-pub enum Action {
+pub(crate) enum Action {
     /// Ask the controller; the answer goes to [`Server::receive`].
     Call(Call),
     /// Keep a copy on disk, instead of an older one of the segment.
@@ -33,7 +33,7 @@ struct Running {
 }
 
 /// See the module.
-pub struct Server {
+pub(crate) struct Server {
     number: usize,
     incarnation: u64,
     config: Arc<Config>,
@@ -57,7 +57,7 @@ pub struct Server {
 
 impl Server {
     /// A server that has just come up: its place in the list, which life this is (from 1), its disk.
-    pub fn new(
+    pub(crate) fn new(
         config: Arc<Config>,
         number: usize,
         incarnation: u64,
@@ -83,12 +83,12 @@ impl Server {
     }
 
     /// Which life of the server this is.
-    pub fn incarnation(&self) -> u64 {
+    pub(crate) fn incarnation(&self) -> u64 {
         self.incarnation
     }
 
     /// The next poll. It must reach the controller, if need be by being sent again.
-    pub fn poll(&mut self) -> Call {
+    pub(crate) fn poll(&mut self) -> Call {
         let consuming = self.copies.iter().filter(|(_, copy)| copy.state == CopyState::Consuming);
         let positions = consuming.map(|(id, copy)| (*id, copy.position())).collect();
         let finished = std::mem::take(&mut self.finished);
@@ -96,7 +96,7 @@ impl Server {
     }
 
     /// Takes in an answer of the controller at `now` (nanoseconds).
-    pub fn receive(&mut self, now: u64, reply: Reply, out: &mut Vec<Action>) {
+    pub(crate) fn receive(&mut self, now: u64, reply: Reply, out: &mut Vec<Action>) {
         match reply {
             Reply::Work(work) => self.work(now, work, out),
             Reply::Copy(stored) => self.fetched(now, stored, out),
@@ -106,24 +106,24 @@ impl Server {
     }
 
     /// What it holds.
-    pub fn coverage(&self) -> Coverage {
+    pub(crate) fn coverage(&self) -> Coverage {
         let table = &self.config.table;
         let covers = self.copies.iter().map(|(id, copy)| copy.cover(*id, table)).collect();
         Coverage { incarnation: self.incarnation, status: "running".to_owned(), covers }
     }
 
     /// The raw rows of a segment with offsets in `from..to`, and the document number of the first.
-    pub fn rows(&self, id: SegmentId, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
+    pub(crate) fn rows(&self, id: SegmentId, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
         Some(self.copies.get(&id)?.slice(from, to))
     }
 
     /// The version of a partition's current view, and the flags that changed after version `since`.
-    pub fn current(&self, partition: u32, since: u64) -> (u64, Vec<Flag>) {
+    pub(crate) fn current(&self, partition: u32, since: u64) -> (u64, Vec<Flag>) {
         self.upserts.get(&partition).map(|upsert| upsert.flags(since)).unwrap_or_default()
     }
 
     /// Its own log, from line `since` on.
-    pub fn events(&self, since: u64) -> &[Event] {
+    pub(crate) fn events(&self, since: u64) -> &[Event] {
         self.log.since(since)
     }
 
@@ -137,8 +137,9 @@ impl Server {
         }
         for message in work.messages {
             if self.seen.insert(message.id) {
-                let created_ms = message.created / 1_000_000;
-                let detail = json!({"message": message.id, "transition": message.transition, "created_ms": created_ms});
+                let (transition, created_ms) = (message.transition, message.created / 1_000_000);
+                let detail =
+                    json!({"message": message.id, "transition": transition, "created_ms": created_ms});
                 self.log.log(now, message.segment, Kind::TransitionCreated, detail);
                 self.queue.insert(message.id, message);
             }
@@ -200,17 +201,16 @@ impl Server {
     fn start(&mut self, now: u64, message: Message, out: &mut Vec<Action>) {
         let detail = json!({"message": message.id, "transition": message.transition});
         self.log.log(now, message.segment, Kind::TransitionStarted, detail);
-        let late = message.transition == Transition::OfflineToConsuming && message.committed.is_some();
-        if late {
-            return self.finish(now, &message, now, "already completed, skipping");
-        }
-        let local = match message.transition {
-            Transition::OfflineToConsuming => false,
-            Transition::ConsumingToOnline => self.keep_own(now, &message, out),
-            Transition::OfflineToOnline => self.load(now, &message),
+        let result = match message.transition {
+            Transition::OfflineToConsuming if message.committed.is_some() => {
+                Some("already completed, skipping")
+            }
+            Transition::OfflineToConsuming => None,
+            Transition::ConsumingToOnline => self.keep_own(now, &message, out).then_some("online"),
+            Transition::OfflineToOnline => self.load(now, &message).then_some("online"),
         };
-        if local {
-            return self.finish(now, &message, now, "online");
+        if let Some(result) = result {
+            return self.finish(now, &message, now, result);
         }
         if message.transition.target() == State::Online {
             out.push(Action::Call(self.call(Ask::Download(message.segment))));
@@ -219,10 +219,10 @@ impl Server {
     }
 
     fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str) {
-        let waited_ms = (now - started) / 1_000_000;
+        let took_ms = now.saturating_sub(started) / 1_000_000;
         let transition = message.transition;
         let detail =
-            json!({"message": message.id, "transition": transition, "result": result, "took_ms": waited_ms});
+            json!({"message": message.id, "transition": transition, "result": result, "took_ms": took_ms});
         self.log.log(now, message.segment, Kind::TransitionFinished, detail);
         self.finished.push(message.id);
     }
@@ -239,7 +239,7 @@ impl Server {
         let tested = self.gate.test(now, &Seen { segment, boot, registered: &self.committed });
         let passes = tested.released_by.is_some();
         if passes || !running.told {
-            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now - running.started));
+            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now.saturating_sub(running.started)));
         }
         running.told = true;
         passes
@@ -287,11 +287,10 @@ impl Server {
     /// The stored copy of a segment has come: it is registered at the end of the order that waits for it.
     fn fetched(&mut self, now: u64, stored: Stored, out: &mut Vec<Action>) {
         let id = stored.segment;
-        let waits = |running: &&Running| running.message.segment == id;
-        let Some(message) = self.running.values().find(waits).map(|running| running.message.id) else {
-            return;
-        };
-        let Some(Running { message, started, .. }) = self.running.remove(&message) else {
+        let waits = self.running.values().find(|running| running.message.segment == id);
+        let order = waits.map(|running| running.message.id);
+        let Some(Running { message, started, .. }) = order.and_then(|order| self.running.remove(&order))
+        else {
             return;
         };
         out.push(Action::Keep(Kept { state: CopyState::Downloaded, stored: stored.clone() }));

@@ -123,7 +123,7 @@ pub struct Entry {
 
 impl Type {
     /// What a raw row shows in a column that was never given a value.
-    pub fn default_value(self) -> Value {
+    pub(crate) fn default_value(self) -> Value {
         match self {
             Type::Long => Value::Long(i64::MIN),
             Type::String => Value::String("null".into()),
@@ -132,7 +132,7 @@ impl Type {
     }
 
     /// Whether a value may stand in a column of this type.
-    pub fn admits(self, value: &Value) -> bool {
+    pub(crate) fn admits(self, value: &Value) -> bool {
         match value {
             Value::Null => true,
             Value::Long(_) => self == Type::Long,
@@ -145,7 +145,7 @@ impl Type {
 
 impl Merge {
     /// What a column holds once `event` has come in upon `held`. Where either says nothing, the other stands.
-    pub fn apply(self, held: &Value, event: &Value) -> Value {
+    pub(crate) fn apply(self, held: &Value, event: &Value) -> Value {
         match (self, held, event) {
             (_, held, Value::Null) => held.clone(),
             (_, Value::Null, event) => event.clone(),
@@ -180,7 +180,7 @@ fn distinct(list: Value) -> Value {
 
 impl Entry {
     /// The row made of this row and a later event of the same key.
-    pub fn merged(&self, event: &Entry, columns: &[Column]) -> Entry {
+    pub(crate) fn merged(&self, event: &Entry, columns: &[Column]) -> Entry {
         let pairs = self.cols.iter().zip(&event.cols).zip(columns);
         Entry {
             off: event.off,
@@ -203,7 +203,7 @@ impl Entry {
 
 /// The checksum of a segment's content: 64 bits, in the manner of FNV-1a, over its rows in
 /// offset order, a word at a time.
-pub fn checksum(rows: &[Arc<Entry>]) -> u64 {
+pub(crate) fn checksum(rows: &[Arc<Entry>]) -> u64 {
     let mut sum = Fnv(0xcbf2_9ce4_8422_2325);
     for row in rows {
         sum.word(row.off);
