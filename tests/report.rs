@@ -13,11 +13,15 @@ use std::path::Path;
 
 const PLAIN: Style = Style { colour: false };
 
-/// All kinds of verdict: its name, the verdict, its last line, and what its summary must say.
-fn examples() -> Vec<(&'static str, Verdict, &'static str, Vec<&'static str>)> {
-    let pass = verdict(Outcome::Pass, Vec::new(), &[]);
-    let lost = FindingKind::LostAck(LostAck { partition: 1, ops: vec![7, 9] });
-    let doubtful = verdict(Outcome::Inconclusive, Vec::new(), &[DoubtKind::NoExposure]);
+/// A name, a verdict, its last line, and what its summary must say.
+type Example = (&'static str, Verdict, &'static str, Vec<&'static str>);
+
+/// All kinds of verdict.
+fn examples() -> Vec<Example> {
+    divergences().into_iter().chain(others()).collect()
+}
+
+fn divergences() -> Vec<Example> {
     vec![
         (
             "lone",
@@ -68,6 +72,14 @@ fn examples() -> Vec<(&'static str, Verdict, &'static str, Vec<&'static str>)> {
              side=unknown seed=42",
             vec!["server-1 differs on 14 keys", "take no side yet"],
         ),
+    ]
+}
+
+fn others() -> Vec<Example> {
+    let pass = verdict(Outcome::Pass, Vec::new(), &[]);
+    let lost = FindingKind::LostAck(LostAck { partition: 1, ops: vec![7, 9] });
+    let doubtful = verdict(Outcome::Inconclusive, Vec::new(), &[DoubtKind::NoExposure]);
+    vec![
         (
             "frozen",
             verdict(Outcome::Fail, vec![frozen(), lost.clone()], &[]),
@@ -165,6 +177,8 @@ fn the_page_is_inert_escaped_and_the_same_every_time() {
         }
         assert_eq!(page, html::page(&verdict, &evidence(4_000)), "{name}");
     }
+    let (_, stopped, ..) = examples().into_iter().find(|(name, ..)| *name == "frozen").expect("an example");
+    assert!(html::page(&stopped, &evidence(50)).contains("not all had settled"));
     let page = html::page(&diverged(|_| {}), &evidence(4_000));
     for part in [
         "&lt;script&gt;alert(1)&lt;/script&gt;",

@@ -76,12 +76,13 @@ pub(super) fn basis(verdict: &Verdict) -> String {
 
 /// Over what was compared, and whether the replicas had settled.
 pub(super) fn scope(verdict: &Verdict) -> String {
+    let stopped = |finding: &Finding| matches!(finding.kind, FindingKind::Frozen(_));
     let unsettled = |doubt: &Doubt| matches!(doubt.kind, DoubtKind::NotSettled | DoubtKind::Interrupted);
     format!(
         "over {}, {}; {}",
         counted(len(&verdict.compared.replicas), "replica"),
         counted(verdict.compared.captures.into(), "capture"),
-        match verdict.doubts.iter().any(unsettled) {
+        match verdict.doubts.iter().any(unsettled) || verdict.findings.iter().any(stopped) {
             true => "not all had settled",
             false => "all had settled",
         },

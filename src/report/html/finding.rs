@@ -16,6 +16,9 @@ const COLUMNS_MAX: usize = 30;
 /// Characters of a name from the target before it is cut.
 const NAME_MAX: usize = 80;
 
+/// Between a mark and what it marks: they stay on one line.
+const NBSP: &str = "\u{a0}";
+
 /// Everything that shows a finding to be so.
 pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
     match &finding.kind {
@@ -146,7 +149,7 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
                 @match shown.row.as_ref().and_then(|row| row.get(column)) {
                     None => td.bad[shown.wrong] { (absent(shown)) },
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
-                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } " "
+                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
                         b { (value(got)) }
                         @for note in notes(got, expected, default.as_ref()) { small { (note) } }
                     },
@@ -159,7 +162,7 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
 
 fn absent(shown: &Shown) -> Markup {
     html! {
-        @if shown.wrong { span.mark { "✗" } " no row" }
+        @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
         @else { span.faint { "not compared" } }
     }
 }
@@ -203,7 +206,7 @@ fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
     let bad = shown.wrong && is_flag(d.what);
     html! {
         @match &shown.row {
-            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } " " } (word) },
+            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } (NBSP) } (word) },
             None => td { span.faint { "–" } },
         }
     }
@@ -249,8 +252,8 @@ fn standing(label: &str, at: &Standing, d: &Divergence, facts: &Facts, clock: &C
             @for replica in &facts.roster {
                 @match (at.wrong.contains(replica), at.comparable.contains(replica)) {
                     (true, _) => td.bad {
-                        @if modelled(d) { span.mark { "✗" } " wrong" }
-                        @else { span.mark { "≠" } " differs" }
+                        @if modelled(d) { span.mark { "✗" } (NBSP) "wrong" }
+                        @else { span.mark { "≠" } (NBSP) "differs" }
                     },
                     (false, true) => td { @if modelled(d) { "✓ right" } @else { "= agrees" } },
                     (false, false) => td { span.faint { "– not compared" } },
