@@ -1,17 +1,16 @@
-//! A divergence in words. Every sentence keeps the two oracles apart: replicas *differ*; only where a model
-//! says what is right are they *wrong* (`semantics` 5).
+//! A divergence in words. Every sentence keeps the two oracles apart: replicas *differ*; only where a
+//! model says what is right are they *wrong* (`semantics` 5).
 //!
 //! ```text
 //! three replicas:  a x=1   b x=1   c x=2     nobody folded the log, and c alone merged the late op
-//! "c is wrong" would send a tired person to reload the one right copy from a wrong one; "c differs" does not.
+//! "c is wrong" sends a tired person to reload the one right copy from a wrong one; "c differs" does not.
 //! ```
 
-use super::answers::{
-    Answer, at_point, basis, calibration, capitalised, certainty, novelty, steps,
-};
-use super::words::{Clock, count, counted, joined, len, listed, modelled, name, spaced};
+use super::answers::{Answer, certainty, novelty, scope, steps};
+use super::clear::calibration;
+use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use crate::check::verdict::{
-    Course, Divergence, Finding, MissingState, Pattern, RootCause, Side, Standing, Verdict, What,
+    Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, Side, Standing, Verdict, What,
 };
 use crate::record::row::CopyState;
 
@@ -24,41 +23,27 @@ pub(super) fn headline(d: &Divergence) -> String {
     let wrong = joined(&d.last.wrong);
     let right = right(&d.last);
     match (d.course, d.last.pattern, d.last.side) {
-        (Course::Healed, pattern, _) => format!(
-            "{}, healed: {wrong} {} on {keys}, and no replica {} any more; queries in between saw it",
-            if pattern == Pattern::OneDiffers {
-                "lone divergence"
-            } else {
-                "divergence"
-            },
-            was(d),
-            if modelled(d) { "is wrong" } else { "differs" },
-        ),
+        (Course::Healed, pattern, _) => {
+            format!("{}, healed: {wrong} {} on {keys}, and no longer {}", kind(pattern), was(d), still(d))
+        }
         (_, _, Side::Majority) => last_right_copy(&right, &keys),
         (_, Pattern::Unanimous, Side::All) => match d.last.comparable.as_slice() {
             [only] => {
                 format!("agree but wrong: {only}, the one comparable replica, is wrong on {keys}")
             }
-            all => format!(
-                "agree but wrong: all {} replicas show the same wrong rows of {keys}",
-                all.len()
-            ),
+            all => format!("agree but wrong: all {} replicas show the same wrong rows of {keys}", all.len()),
         },
-        (_, Pattern::OneDiffers, Side::Minority) => format!(
-            "lone divergence: {wrong} is wrong on {keys}, the other {} replicas agree",
-            right.len(),
-        ),
-        (_, Pattern::OneDiffers, Side::Unknown) => format!(
-            "lone divergence: {wrong} differs on {keys}, the other {} replicas agree",
-            right.len(),
-        ),
+        (_, pattern @ Pattern::OneDiffers, Side::Minority | Side::Unknown) => {
+            format!(
+                "{}: {wrong} {} on {keys}, the other {} replicas agree",
+                kind(pattern),
+                is(d),
+                right.len()
+            )
+        }
         (_, pattern, side) => format!(
             "{}: {wrong} {} on {keys}; {}",
-            if pattern == Pattern::OneDiffers {
-                "lone divergence"
-            } else {
-                "divergence"
-            },
+            kind(pattern),
             is(d),
             match side {
                 Side::All => "no replica is right".to_owned(),
@@ -68,12 +53,17 @@ pub(super) fn headline(d: &Divergence) -> String {
     }
 }
 
+/// What such a pattern is called.
+fn kind(pattern: Pattern) -> &'static str {
+    if pattern == Pattern::OneDiffers { "lone divergence" } else { "divergence" }
+}
+
 /// At 3 wrong : 1 right the lone dissenter is the one to protect.
 fn last_right_copy(right: &[String], keys: &str) -> String {
     match right {
-        [only] => format!(
-            "{only} holds the last right copy of {keys}: do not reload, rebalance or restart it"
-        ),
+        [only] => {
+            format!("{only} holds the last right copy of {keys}: do not reload, rebalance or restart it")
+        }
         several => format!(
             "{} hold the last right copies of {keys}: do not reload, rebalance or restart them",
             joined(several),
@@ -82,12 +72,7 @@ fn last_right_copy(right: &[String], keys: &str) -> String {
 }
 
 /// All answers on a divergence.
-pub(super) fn answers(
-    d: &Divergence,
-    finding: &Finding,
-    verdict: &Verdict,
-    clock: &Clock,
-) -> Vec<Answer> {
+pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     let mut answers = vec![
         real(d, verdict),
         replica(d),
@@ -95,7 +80,7 @@ pub(super) fn answers(
         data(d),
         course(d, clock),
         novelty(finding),
-        steps(next_steps(d, clock)),
+        next_steps(d, clock),
         sureness(d, verdict),
     ];
     if let Some(missing) = &d.missing {
@@ -105,41 +90,34 @@ pub(super) fn answers(
 }
 
 fn real(d: &Divergence, verdict: &Verdict) -> Answer {
-    let bad = d.roots + d.inherited + d.copied;
-    let noun = if is_flag(d.what) {
-        "current flag"
-    } else {
-        "row"
+    let (noun, compared) = match is_flag(d.what) {
+        true => ("current flag", verdict.compared.flags),
+        false => ("row", verdict.compared.rows),
     };
-    let verb = if modelled(d) { "wrong" } else { "unequal" };
+    let short = format!(
+        "yes: {} {} of {} compared {}",
+        counted(d.roots + d.inherited + d.copied, noun),
+        adjective(d),
+        count(compared),
+        scope(verdict),
+    );
     let oracle = match modelled(d) {
         true => "They were compared with each other and with the log, folded by the model.",
         false => "They were compared with each other only: no model says who is right.",
     };
-    Answer::new(
-        "Is it real?",
-        "is it real",
-        format!(
-            "yes: {} {verb} ({}); {}",
-            counted(bad, noun),
-            what_words(d),
-            basis(verdict)
-        ),
-    )
-    .because(vec![oracle.to_owned()])
+    Answer::new("Is it real?", "is it real", short).because(vec![oracle.to_owned()])
 }
 
 fn replica(d: &Divergence) -> Answer {
-    let here = match d.course {
-        Course::Healed => format!("{} {}", joined(&d.last.wrong), was(d)),
-        _ => format!("{} {}", joined(&d.last.wrong), is(d)),
-    };
+    let verb = if d.course == Course::Healed { was(d) } else { is(d) };
     let origin = match modelled(d) && d.replicas != d.last.wrong {
         true => format!("; it began on {}", joined(&d.replicas)),
         false => String::new(),
     };
+    let short =
+        format!("{} {verb} in partition {}: {}{origin}", joined(&d.last.wrong), d.partition, what_words(d),);
     let mut more = vec![format!("{}.", capitalised(&pattern_words(&d.last)))];
-    if modelled(d) {
+    if modelled(d) && !is_flag(d.what) {
         more.push(format!(
             "{} made wrong where they are, {} merged rightly onto those, {} downloaded.",
             counted(d.roots, "row"),
@@ -147,214 +125,153 @@ fn replica(d: &Divergence) -> Answer {
             count(d.copied),
         ));
     }
-    Answer::new(
-        "Which replica?",
-        "which replica",
-        format!("{here}, in partition {}{origin}", d.partition),
-    )
-    .because(more)
+    Answer::new("Which replica?", "which replica", short).because(more)
 }
 
 fn since(d: &Divergence, clock: &Clock) -> Answer {
-    let adjective = if modelled(d) { "wrong" } else { "unequal" };
-    Answer::new(
-        "Since when?",
-        "since when",
-        at_point(clock, d.since.t, d.since.off),
-    )
-    .because(vec![
-        format!(
-            "Last {adjective} row: {}.",
-            at_point(clock, d.until.t, d.until.off)
-        ),
+    let at = |point: LogPoint| match point.t {
+        Some(t) => format!("{}, offset {}", clock.both(t), count(point.off)),
+        None => format!("offset {}, whose write was never acknowledged to us", count(point.off)),
+    };
+    Answer::new("Since when?", "since when", at(d.since)).because(vec![
+        format!("Last {} row: {}.", adjective(d), at(d.until)),
         "Times are those of our own writes' acknowledgements, never a node's clock.".to_owned(),
     ])
 }
 
 fn data(d: &Divergence) -> Answer {
+    let seen = match (d.course, d.keys_visible) {
+        (_, 0) => "no user's query sees it, only a raw read".to_owned(),
+        (Course::Healed, n) => format!("a user's query saw {} of them", count(n)),
+        (_, n) => format!("a user's query sees {} of them", count(n)),
+    };
+    let keys = counted(len(&d.keys), "key");
+    let columns = match d.columns.as_slice() {
+        [] => String::new(),
+        columns => format!(", columns {}", listed(columns, 3)),
+    };
     let mut more = vec![
         format!("Keys: {}.", listed(&d.keys, KEYS_LISTED)),
-        format!("Columns: {}.", listed(&d.columns, KEYS_LISTED)),
         format!("Segments: {}.", listed(&d.segments, KEYS_LISTED)),
     ];
+    if d.columns.len() > 3 {
+        more.push(format!("Columns: {}.", listed(&d.columns, KEYS_LISTED)));
+    }
     if d.shows_defaults {
         more.push(
-            "Some cells show the type's default: those keys were born in the missing state."
-                .to_owned(),
+            "Some cells show the type's default: those keys were born in the missing state.".to_owned(),
         );
     }
     if d.shows_stale {
         more.push("Some cells show an older value of the same key.".to_owned());
     }
-    let seen = match (d.course, d.keys_visible) {
-        (_, 0) => "no user's query sees them, only a raw read does".to_owned(),
-        (Course::Healed, n) => format!("a user's query saw {} of them", count(n)),
-        (_, n) => format!("a user's query sees {} of them", count(n)),
-    };
-    Answer::new(
-        "Which data, and do users see it?",
-        "which data",
-        format!(
-            "{} ({}), columns {}, segment {}; {seen}",
-            counted(len(&d.keys), "key"),
-            listed(&d.keys, 3),
-            listed(&d.columns, 4),
-            listed(&d.segments, 2),
-        ),
-    )
-    .because(more)
+    let short = format!("{keys} ({}){columns}; {seen}", listed(&d.keys, 1));
+    Answer::new("Which data, and do users see it?", "which data", short).because(more)
 }
 
 fn missing_state(missing: &MissingState) -> Answer {
     let segments = listed(&missing.segments, 4);
     let ops = counted(missing.ops, "merge");
     let short = match missing.class {
-        RootCause::WholeSegment => {
-            format!("the rows were merged as if segment {segments} did not exist ({ops} missing)")
-        }
+        RootCause::WholeSegment => format!("merged as if segment {segments} did not exist: {ops} missing"),
         RootCause::PartlyRegistered => {
-            format!(
-                "the rows were merged with only the first part of segment {segments} ({ops} missing)"
-            )
+            format!("merged with only the first part of segment {segments}: {ops} missing")
         }
         RootCause::DroppedKey => {
-            format!(
-                "the keys had been dropped: all before the row is missing ({ops}, segment {segments})"
-            )
+            format!("merged as if the keys were new: all before is missing ({ops}, segment {segments})")
         }
         RootCause::Unexplained => format!("{ops} missing that form no whole: unexplained"),
-        RootCause::NoProvenance => {
-            "the rows do not tell which ops they were merged from".to_owned()
-        }
+        RootCause::NoProvenance => "the rows do not tell which ops they were merged from".to_owned(),
     };
-    Answer::new("What was missing when it went wrong?", "what misses", short)
+    Answer::new("Which state was missing?", "what misses", short)
 }
 
 fn course(d: &Divergence, clock: &Clock) -> Answer {
-    let seen =
-        |standing: &Standing| format!("capture {}, {}", standing.capture, clock.both(standing.t));
     let share = |s: &Standing| format!("{} of {}", s.wrong.len(), s.comparable.len());
+    let (first, last) = (share(&d.first), share(&d.last));
     let short = match d.course {
-        Course::Standing => format!("standing: {} at first and at last", share(&d.last)),
-        Course::Healed => format!(
-            "healed: {} at worst seen last, none at the end",
-            share(&d.last)
-        ),
-        Course::Spreading => format!(
-            "spreading: {} at first, {} now",
-            share(&d.first),
-            share(&d.last)
-        ),
-        Course::Spread => format!(
-            "spread: {} at first, all {} now",
-            share(&d.first),
-            d.last.comparable.len()
-        ),
+        Course::Standing => format!("standing: {first} replicas at first, the same at the end"),
+        Course::Healed => format!("healed: {last} replicas when last seen so, none at the end"),
+        Course::Spreading => format!("spreading: {first} replicas at first, {last} at the end"),
+        Course::Spread => format!("spread: {first} replicas at first, {last} at the end"),
     };
-    let mut more = vec![format!(
-        "First seen in {}; last in {}.",
-        seen(&d.first),
-        seen(&d.last)
-    )];
+    let seen = |s: &Standing| format!("capture {}, {}", s.capture, clock.both(s.t));
+    let mut more = vec![format!("First seen in {}; last in {}.", seen(&d.first), seen(&d.last))];
     if d.course != Course::Healed && uncommitted(d) {
         more.push(
-            "Evidence may vanish: a segment with such rows is not committed yet. Its next commit either \
-             replaces the rows or hands them to every replica."
+            "Evidence may vanish: such rows lie in a segment that is not committed. The commit either \
+             replaces them or hands them to every replica."
                 .to_owned(),
         );
     }
     Answer::new("Is it spreading?", "spreading", short).because(more)
 }
 
-/// Steps for the next five minutes: contain first, save evidence, then look for the cause.
-fn next_steps(d: &Divergence, clock: &Clock) -> Vec<String> {
+/// The next five minutes: contain first, save evidence, and only then look for the cause.
+fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
     let wrong = joined(&d.last.wrong);
     let right = joined(&right(&d.last));
+    let began = joined(&d.replicas);
     let segment = d.segments.last().map_or("the segment", String::as_str);
     let from = format!("offset {} of partition {}", count(d.since.off), d.partition);
-    let save = format!(
-        "save the raw rows and logs of {} before any restart",
-        joined(&d.replicas)
-    );
-    let look = format!(
-        "lay the log of {} beside a healthy replica's from {}: what ran in another order?",
-        joined(&d.replicas),
-        clock.at(d.since.t.unwrap_or(d.first.t)),
-    );
-    if d.course == Course::Healed {
-        let answered = format!(
-            "find out what was answered by {wrong} between the first and last such capture"
-        );
-        return vec![answered, save, look];
-    }
-    match d.last.side {
-        Side::Majority => vec![
+    let save = format!("save the raw rows and logs of {began} before any restart");
+    let in_order = match (d.course, d.last.side) {
+        (Course::Healed, _) => vec![format!("find out what {wrong} answered while it {}", was(d)), save],
+        (_, Side::Majority) => vec![
             format!("copy the raw rows of {right} to a safe place now"),
-            format!(
-                "stop commits and downloads of {segment}: the next one may overwrite the last right copy"
-            ),
+            format!("stop commits and downloads of {segment}: they may overwrite the last right copy"),
             format!("see that the input log keeps {from}: it is the other way back"),
         ],
-        Side::All => vec![
-            format!(
-                "see that the input log keeps {from}: to consume it again is the only way back"
-            ),
-            "do not trust agreement between replicas: they agree on wrong rows".to_owned(),
+        (_, Side::All) => vec![
+            format!("see that the input log keeps {from}: consuming it again is the only way back"),
+            "do not trust that the replicas agree: they agree on wrong rows".to_owned(),
             save,
         ],
-        Side::Unknown => vec![
+        (_, Side::Unknown) => vec![
             "take no side yet: the larger group may be the one that lost something".to_owned(),
-            format!(
-                "fold the log by hand for key {} up to {}",
-                listed(&d.keys, 1),
-                from
-            ),
-            format!(
-                "save the raw rows and logs of {} before any restart",
-                joined(&d.last.comparable)
-            ),
+            format!("fold the log by hand up to {from}: that tells who is right"),
+            format!("save the raw rows and logs of {} before any restart", joined(&d.last.comparable)),
         ],
-        Side::Minority | Side::Half => vec![
+        (_, Side::Minority | Side::Half) => vec![
             format!("send queries for partition {} to {right}", d.partition),
-            format!(
-                "hold back the commit of {segment}: if {wrong} wins it, the others take its rows"
-            ),
+            match uncommitted(d) {
+                true => format!("hold back the commit of {segment}: if {wrong} wins it, all take its rows"),
+                false => format!("let no replica download {segment} before it is known whose copy it is"),
+            },
             save,
-            look,
         ],
-    }
+    };
+    steps(in_order).because(vec![format!(
+        "Then lay the log of {began} beside a healthy replica's from {}: what ran in another order?",
+        clock.at(d.since.t.unwrap_or(d.first.t)),
+    )])
 }
 
 fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
-    let (ground, otherwise) = match d.last.side {
-        Side::Unknown => (
-            "Sure that they differ, not who is right".to_owned(),
-            "It would be wrong if the target may keep rows apart (say, compaction that we do not know of)".to_owned(),
+    let short = match d.last.side {
+        Side::Unknown => {
+            "sure that they differ, not who is right. It would not stand if the target may keep \
+                          replicas apart by a rule that we do not know"
+                .to_owned()
+        }
+        Side::Minority | Side::Half => format!(
+            "two oracles agree: the folded log gives what the others show. It would be overturned only if \
+             {} alone merged by the rules",
+            joined(&d.last.wrong),
         ),
-        Side::Minority | Side::Half => (
-            "Two oracles agree: the folded log gives what the other replicas show".to_owned(),
-            format!("It would be wrong only if {} alone merged by the rules", joined(&d.last.wrong)),
-        ),
-        Side::Majority | Side::All => (
-            "The model alone says who is right".to_owned(),
-            "It would be wrong if the table merges otherwise than the workload says".to_owned(),
-        ),
+        Side::Majority | Side::All => {
+            "the model says who is right. It would be overturned if the table merges \
+                                       otherwise than the workload says"
+                .to_owned()
+        }
     };
-    let mut answer = certainty(ground, otherwise, verdict);
-    if modelled(d) {
-        answer.more.push(calibration(verdict));
-    }
-    answer
+    let answer = certainty(short, verdict);
+    if modelled(d) { answer.because(vec![calibration(verdict)]) } else { answer }
 }
 
 /// The replicas that were comparable and not wrong.
 pub(super) fn right(standing: &Standing) -> Vec<String> {
-    standing
-        .comparable
-        .iter()
-        .filter(|replica| !standing.wrong.contains(replica))
-        .cloned()
-        .collect()
+    standing.comparable.iter().filter(|replica| !standing.wrong.contains(replica)).cloned().collect()
 }
 
 /// What is wrong, in words that fit whether or not a model says so.
@@ -373,10 +290,7 @@ pub(super) fn what_words(d: &Divergence) -> &'static str {
 
 /// Whether the finding is about current flags rather than rows.
 pub(super) fn is_flag(what: What) -> bool {
-    matches!(
-        what,
-        What::DuplicateCurrent | What::StaleCurrent | What::NoCurrent
-    )
+    matches!(what, What::DuplicateCurrent | What::StaleCurrent | What::NoCurrent)
 }
 
 /// The pattern of a standing in words.
@@ -396,20 +310,17 @@ pub(super) fn pattern_words(standing: &Standing) -> String {
 pub(super) fn standing_words(standing: &Standing) -> String {
     match standing.side {
         Side::Unknown => format!("{}, side unknown", spaced(&name(&standing.pattern))),
-        side => format!(
-            "{}, {} wrong",
-            spaced(&name(&standing.pattern)),
-            name(&side)
-        ),
+        side => format!("{}, {} wrong", spaced(&name(&standing.pattern)), name(&side)),
     }
 }
 
 fn uncommitted(d: &Divergence) -> bool {
     let consuming = |state: Option<CopyState>| state == Some(CopyState::Consuming);
-    d.evidence
-        .iter()
-        .flat_map(|row| &row.shown)
-        .any(|shown| shown.wrong && consuming(shown.state))
+    d.evidence.iter().flat_map(|row| &row.shown).any(|shown| shown.wrong && consuming(shown.state))
+}
+
+fn adjective(d: &Divergence) -> &'static str {
+    if modelled(d) { "wrong" } else { "unequal" }
 }
 
 fn is(d: &Divergence) -> &'static str {
@@ -426,5 +337,14 @@ fn was(d: &Divergence) -> &'static str {
         (true, 1) => "was wrong",
         (true, _) => "were wrong",
         (false, _) => "differed",
+    }
+}
+
+fn still(d: &Divergence) -> &'static str {
+    match (modelled(d), d.last.wrong.len()) {
+        (true, 1) => "is",
+        (true, _) => "are",
+        (false, 1) => "does",
+        (false, _) => "do",
     }
 }

@@ -51,10 +51,9 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "part of the record is torn, and what lay there was not judged",
             "judge what is left with `dissent check`, or run the same seed again",
         ),
-        DoubtKind::Interrupted => (
-            "the run was cut off, so the last captures are missing",
-            "run the same seed again, to its end",
-        ),
+        DoubtKind::Interrupted => {
+            ("the run was cut off, so the last captures are missing", "run the same seed again, to its end")
+        }
         DoubtKind::CheckFailed => (
             "a check broke down: this is a bug of dissent, not of the target",
             "report it with the run's folder; the other checks stand",

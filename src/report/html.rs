@@ -1,16 +1,16 @@
 //! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. Answers come
-//! first, in the order in which they are asked; then the proof. Its size is bounded whatever the run's length.
+//! first, in the order in which they are asked; then the proof. Its size is bounded, however long the run.
 
 mod figure;
 mod finding;
 mod run;
 mod timeline;
 
-use super::answers::{
-    Answer, answers, basis, capitalised, finding_answers, finding_headline, headline,
-};
+use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::words::{Clock, count, counted, fingerprint, len, name, repeat, shortened, spaced};
+use super::words::{
+    Clock, capitalised, count, counted, fingerprint, len, modelled, name, repeat, shortened, spaced,
+};
 use crate::check::verdict::{FindingKind, Outcome, Status, Verdict};
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::row::Nanos;
@@ -30,12 +30,7 @@ pub fn page(verdict: &Verdict, evidence: &dyn Recorded) -> String {
     let facts = evidence.facts();
     let clock = Clock::of(facts);
     let timeline = Timeline::of(evidence);
-    let title = format!(
-        "{} · {} · seed {}",
-        name(&verdict.outcome),
-        facts.target,
-        facts.seed.0
-    );
+    let title = format!("{} · {} · seed {}", name(&verdict.outcome), facts.target, facts.seed.0);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -77,8 +72,7 @@ fn header(verdict: &Verdict, facts: &Facts) -> Markup {
                 " · seed " strong { (facts.seed.0) }
             }
             p.outcome { (name(&verdict.outcome)) }
-            h1 { (shortened(&capitalised(&headline(verdict)), TEXT_MAX)) "." }
-            p.basis { (capitalised(&basis(verdict))) "." }
+            h1 { (prose(&headline(verdict))) }
             p.repeat { "Run it again: " code { (repeat(facts)) } }
         }
     }
@@ -100,11 +94,21 @@ fn answer_list(answers: &[Answer]) -> Markup {
                 div {
                     dt { (answer.question) }
                     dd {
-                        @for line in &answer.short { p { (shortened(&capitalised(line), TEXT_MAX)) } }
-                        @for line in &answer.more { p.more { (shortened(line, TEXT_MAX)) } }
+                        @for line in &answer.short { p { (prose(line)) } }
+                        @for line in &answer.more { p.more { (prose(line)) } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// A text with what stands between backticks set as code.
+fn prose(text: &str) -> Markup {
+    let text = shortened(text, TEXT_MAX);
+    html! {
+        @for (i, part) in text.split('`').enumerate() {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -121,7 +125,7 @@ fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
                 }
                 // The first finding's answers open the page already.
                 @if i > 0 {
-                    p.headline { (shortened(&capitalised(&finding_headline(found)), TEXT_MAX)) "." }
+                    p.headline { (prose(&finding_headline(found))) }
                     (answer_list(&finding_answers(found, verdict, clock)))
                 }
                 (finding::proof(found, facts, clock))
@@ -142,10 +146,12 @@ fn over_time(verdict: &Verdict, timeline: &Timeline) -> Markup {
     }
 }
 
-fn first_wrong(verdict: &Verdict) -> Option<Nanos> {
+/// The moment that the figure marks, and what it is.
+fn first_wrong(verdict: &Verdict) -> Option<(Nanos, &'static str)> {
     match &verdict.findings.first()?.kind {
-        FindingKind::Divergence(d) => d.since.t,
-        FindingKind::Frozen(f) => Some(f.since),
+        FindingKind::Divergence(d) if modelled(d) => Some((d.since.t?, "first wrong row")),
+        FindingKind::Divergence(d) => Some((d.since.t?, "first row that differs")),
+        FindingKind::Frozen(f) => Some((f.since, "stopped here")),
         FindingKind::LostAck(_) => None,
     }
 }
@@ -156,7 +162,9 @@ fn checks(verdict: &Verdict) -> Markup {
             h2 { "Checks" }
             div.scroll {
                 table {
-                    thead { tr { th { "check" } th { "result" } th.number { "compared" } th { "" } th { "note" } } }
+                    thead {
+                        tr { th { "check" } th { "result" } th.number { "compared" } th { "" } th { "note" } }
+                    }
                     tbody {
                         @for check in &verdict.checks {
                             tr {
@@ -166,7 +174,7 @@ fn checks(verdict: &Verdict) -> Markup {
                                 td { (check.unit) }
                                 td {
                                     (capitalised(purpose(check.name))) ". "
-                                    @if let Some(reason) = &check.reason { (shortened(reason, TEXT_MAX)) }
+                                    @if let Some(reason) = &check.reason { small { (prose(reason)) } }
                                 }
                             }
                         }
@@ -225,15 +233,15 @@ fn doubts(verdict: &Verdict) -> Markup {
                         div {
                             dt { (capitalised(&spaced(&name(&doubt.kind)))) }
                             dd {
-                                p { (shortened(&doubt.detail, TEXT_MAX)) }
-                                p.more { "Why it matters: " (advice(doubt.kind).why) "." }
-                                p.more { "Next: " (advice(doubt.kind).next) "." }
+                                p { (prose(&doubt.detail)) }
+                                p.more { "Why it matters: " (prose(advice(doubt.kind).why)) "." }
+                                p.more { "Next: " (prose(advice(doubt.kind).next)) "." }
                             }
                         }
                     }
                 }
                 @if verdict.doubts.len() > DOUBTS_MAX {
-                    p { (counted(len(&verdict.doubts) - DOUBTS_MAX as u64, "doubt")) " more in verdict.json." }
+                    p { (count((verdict.doubts.len() - DOUBTS_MAX) as u64)) " doubts more in verdict.json." }
                 }
             }
         }

@@ -35,11 +35,7 @@ struct Run<'a> {
 
 /// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
 /// that ran (or judged) exits with.
-pub fn verdict_json(
-    verdict: &Verdict,
-    facts: &Facts,
-    exit_code: u8,
-) -> Result<String, serde_json::Error> {
+pub fn verdict_json(verdict: &Verdict, facts: &Facts, exit_code: u8) -> Result<String, serde_json::Error> {
     let run = Run {
         seed: facts.seed,
         target: &facts.target,
@@ -50,11 +46,7 @@ pub fn verdict_json(
         simulated: facts.simulated,
         roster: &facts.roster,
     };
-    let mut text = serde_json::to_string_pretty(&Document {
-        verdict,
-        run,
-        exit_code,
-    })?;
+    let mut text = serde_json::to_string_pretty(&Document { verdict, run, exit_code })?;
     text.push('\n');
     Ok(text)
 }

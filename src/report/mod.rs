@@ -2,10 +2,13 @@
 //! file or a terminal, so the same evidence gives the same bytes; the edge decides where they go.
 
 mod answers;
+mod clear;
 mod divergence;
 mod doubts;
+mod frozen;
 pub mod html;
 pub mod json;
+mod lost_ack;
 pub mod table;
 pub mod terminal;
 mod words;

@@ -20,24 +20,14 @@ pub fn arms(rows: &[ArmRow]) -> String {
     let heads = ["arm", "expected", "found", "evidence", "report"].map(str::to_owned);
     let mut lines = vec![heads];
     for row in rows {
-        let cells = [
-            &row.arm,
-            &row.expected,
-            &row.found,
-            &row.evidence,
-            &row.report,
-        ];
+        let cells = [&row.arm, &row.expected, &row.found, &row.evidence, &row.report];
         lines.push(cells.map(|cell| super::words::printable(cell)));
     }
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
     let widths: [usize; 5] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let mut out = String::new();
     for line in &lines {
-        let cells: Vec<_> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<_> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }

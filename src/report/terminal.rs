@@ -1,10 +1,10 @@
 //! The verdict on a terminal: about ten lines that a tired person understands, and one line to grep for.
 
-use super::answers::{Answer, answers, finding_headline, headline, since_word};
+use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
 use super::words::{Clock, counted, fingerprint, len, listed, name, printable, repeat, span};
 use crate::check::verdict::{
-    CheckResult, Course, Divergence, Finding, FindingKind, Outcome, Side, Status, Verdict,
+    CheckResult, Course, Divergence, Finding, FindingKind, LogPoint, Outcome, Side, Status, Verdict,
 };
 use crate::record::evidence::Facts;
 
@@ -41,11 +41,7 @@ pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
     // The command is one line, whatever its width: it is there to be copied.
-    out.push_str(&format!(
-        "  {}{}\n",
-        style.label("run again"),
-        printable(&repeat(facts))
-    ));
+    out.push_str(&format!("  {}{}\n", style.label("run again"), printable(&repeat(facts))));
     out
 }
 
@@ -76,16 +72,8 @@ fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
             "frozen".to_owned(),
             f.replica.clone(),
             f.segment.clone().unwrap_or_else(|| "no-segment".to_owned()),
-            format!(
-                "at offset={} behind={}",
-                f.position,
-                f.log_end.saturating_sub(f.position)
-            ),
-            format!(
-                "since {} for {}",
-                clock.at(f.since),
-                span(f.watched).replace(' ', "")
-            ),
+            format!("at offset={} behind={}", f.position, f.log_end.saturating_sub(f.position)),
+            format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")),
             finding.fingerprint.clone(),
         ],
         FindingKind::LostAck(lost) => vec![
@@ -110,7 +98,7 @@ fn divergence_words(d: &Divergence, finding: &Finding, clock: &Clock) -> Vec<Str
         listed(&d.replicas, 4).replace(", ", ","),
         counted(len(&d.keys), "key"),
         segment,
-        format!("since {}", since_word(clock, d.since.t, d.since.off)),
+        since(d.since, clock),
         name(&d.course),
         fingerprint(finding),
         format!("side={}", name(&d.last.side)),
@@ -119,6 +107,14 @@ fn divergence_words(d: &Divergence, finding: &Finding, clock: &Clock) -> Vec<Str
         words.push(format!("last-right={}", right(&d.last).join(",")));
     }
     words
+}
+
+/// By our own acknowledgement of the first wrong row, else by its place in the log.
+fn since(point: LogPoint, clock: &Clock) -> String {
+    match point.t {
+        Some(t) => format!("since {}", clock.at(t)),
+        None => format!("since offset={}", point.off),
+    }
 }
 
 fn compared_words(verdict: &Verdict) -> Vec<String> {

@@ -63,11 +63,7 @@ pub(super) fn joined(items: &[String]) -> String {
 
 /// `a, b, c +11 more`: a report stays small however much it is about.
 pub(super) fn listed<T: ToString>(items: &[T], most: usize) -> String {
-    let shown: Vec<_> = items
-        .iter()
-        .take(most)
-        .map(|item| printable(&item.to_string()))
-        .collect();
+    let shown: Vec<_> = items.iter().take(most).map(|item| printable(&item.to_string())).collect();
     match items.len().saturating_sub(most) {
         0 if items.is_empty() => "none".to_owned(),
         0 => shown.join(", "),
@@ -112,11 +108,7 @@ pub(super) fn value(value: &Value) -> String {
 }
 
 fn in_brackets<T: ToString>(items: &[T], most: usize) -> String {
-    if items.is_empty() {
-        String::new()
-    } else {
-        listed(items, most)
-    }
+    if items.is_empty() { String::new() } else { listed(items, most) }
 }
 
 /// A length of time: `150 ms`, `2.3 s`, `5 min 3 s`.
@@ -139,11 +131,7 @@ pub(super) struct Clock {
 impl Clock {
     /// The clock of a run. A simulated run has no wall clock; a start that is no RFC 3339 counts as none.
     pub(super) fn of(facts: &Facts) -> Self {
-        let started = if facts.simulated {
-            None
-        } else {
-            facts.started.parse().ok()
-        };
+        let started = if facts.simulated { None } else { facts.started.parse().ok() };
         Self { started }
     }
 
@@ -177,10 +165,7 @@ pub(super) fn offset(t: Nanos) -> String {
 pub(super) fn repeat(facts: &Facts) -> String {
     let [target, workload, nemesis] =
         [&facts.target, &facts.workload.name, &facts.nemesis.name].map(|word| quoted(word));
-    let mut command = format!(
-        "dissent run {target} {workload} {nemesis} --seed {}",
-        facts.seed.0
-    );
+    let mut command = format!("dissent run {target} {workload} {nemesis} --seed {}", facts.seed.0);
     for (key, value) in &facts.settings {
         command.push_str(" --set ");
         command.push_str(&quoted(&format!("{key}={value}")));
@@ -200,9 +185,7 @@ fn quoted(word: &str) -> String {
 /// A finding's fingerprint in text. Without a model nobody knows who is wrong, so the word does not fall.
 pub(super) fn fingerprint(finding: &Finding) -> String {
     match &finding.kind {
-        FindingKind::Divergence(d) if !modelled(d) => {
-            finding.fingerprint.replace("wrong-value", "differs")
-        }
+        FindingKind::Divergence(d) if !modelled(d) => finding.fingerprint.replace("wrong-value", "differs"),
         _ => finding.fingerprint.clone(),
     }
 }
@@ -210,4 +193,13 @@ pub(super) fn fingerprint(finding: &Finding) -> String {
 /// Whether a model says who is right (`semantics` 5: else the reports say "differs").
 pub(super) fn modelled(divergence: &Divergence) -> bool {
     divergence.last.side != Side::Unknown
+}
+
+/// A sentence begins with a capital.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
 }

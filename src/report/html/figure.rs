@@ -47,18 +47,12 @@ impl Scale {
     }
 }
 
-/// The figure, with `since` (the first wrong row) marked if there is one.
-pub(super) fn figure(timeline: &Timeline, since: Option<Nanos>) -> Markup {
-    let scale = Scale {
-        end: (timeline.end.0 as f64).max(1.0),
-    };
+/// The figure, with one moment marked and named if there is one to mark.
+pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup {
+    let scale = Scale { end: (timeline.end.0 as f64).max(1.0) };
     let lanes = timeline.windows.len().min(LANES_MAX);
-    let rate = Panel {
-        top: LANE * (lanes as f64 + 2.0) + 24.0,
-    };
-    let latency = Panel {
-        top: rate.bottom() + GAP,
-    };
+    let rate = Panel { top: LANE * (lanes as f64 + 2.0) + 24.0 };
+    let latency = Panel { top: rate.bottom() + GAP };
     let height = latency.bottom() + 44.0;
     html! {
         figure {
@@ -71,7 +65,9 @@ pub(super) fn figure(timeline: &Timeline, since: Option<Nanos>) -> Markup {
                     (rate_panel(timeline, scale, rate))
                     (latency_panel(timeline, scale, latency))
                     (time_axis(timeline, scale, latency.bottom()))
-                    @if let Some(since) = since { (since_mark(scale.x(since), rate.top, latency.bottom())) }
+                    @if let Some((t, label)) = mark {
+                        (moment(scale.x(t), label, rate.top, latency.bottom()))
+                    }
                 }
             }
             figcaption {
@@ -107,22 +103,13 @@ fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
 /// A label right of a bar, or left of it where there is no room.
 fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
     let room = WIDTH - right > 7.0 * label.chars().count() as f64 + 8.0;
-    let (x, anchor) = if room {
-        (right + 5.0, "start")
-    } else {
-        (left - 5.0, "end")
-    };
+    let (x, anchor) = if room { (right + 5.0, "start") } else { (left - 5.0, "end") };
     html! { text.note x=(px(x)) y=(px(y)) text-anchor=(anchor) { (label) } }
 }
 
 fn phases(timeline: &Timeline, scale: Scale, lanes: usize, bottom: f64) -> Markup {
     let y = LANE * lanes as f64;
-    let ends = timeline
-        .phases
-        .iter()
-        .skip(1)
-        .map(|(t, _)| *t)
-        .chain([timeline.end]);
+    let ends = timeline.phases.iter().skip(1).map(|(t, _)| *t).chain([timeline.end]);
     html! {
         text.lane x=(px(LEFT - 8.0)) y=(px(y + 14.0)) text-anchor="end" { "phase" }
         @for ((begin, phase), end) in timeline.phases.iter().zip(ends) {
@@ -150,26 +137,20 @@ fn captures(timeline: &Timeline, scale: Scale, lanes: usize) -> Markup {
 fn rate_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
     let a_second = 1e9 / timeline.width.0 as f64;
     let rate = |n: u64| n as f64 * a_second;
-    let highest = timeline
-        .buckets
-        .iter()
-        .map(|b| rate(b.ok.max(b.not_ok)))
-        .fold(1.0, f64::max);
+    let highest = timeline.buckets.iter().map(|b| rate(b.ok.max(b.not_ok))).fold(1.0, f64::max);
     let top = round_up(highest);
-    let line = |of: fn(&Bucket) -> u64| {
-        path(timeline, scale, |bucket| {
-            Some(panel.y(rate(of(bucket)) / top))
-        })
+    let line = |of: fn(&Bucket) -> Option<u64>| {
+        path(timeline, scale, |bucket| of(bucket).map(|n| panel.y(rate(n) / top)))
     };
     let any_not_ok = timeline.buckets.iter().any(|bucket| bucket.not_ok > 0);
     html! {
         text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
             "completions, ops/s"
-            @if any_not_ok { " (dashed: failed or unknown)" }
+            @if any_not_ok { " (red, dashed: failed or unknown)" }
         }
         @for share in [0.0, 0.5, 1.0] { (level(panel.y(share), &number(top * share))) }
-        path.rate d=(line(|bucket| bucket.ok)) {}
-        @if any_not_ok { path.notok d=(line(|bucket| bucket.not_ok)) {} }
+        path.rate d=(line(|bucket| Some(bucket.ok))) {}
+        @if any_not_ok { path.notok d=(line(|bucket| (bucket.not_ok > 0).then_some(bucket.not_ok))) {} }
     }
 }
 
@@ -178,23 +159,14 @@ fn latency_panel(timeline: &Timeline, scale: Scale, panel: Panel) -> Markup {
         let latency = bucket.latency_us.as_ref()?;
         Some(latency.value_at_quantile(q).max(1) as f64)
     };
-    let values = || {
-        timeline
-            .buckets
-            .iter()
-            .flat_map(|b| PERCENTILES.map(|(q, _)| quantiles(b, q)))
-    };
+    let values = || timeline.buckets.iter().flat_map(|b| PERCENTILES.map(|(q, _)| quantiles(b, q)));
     let lowest = values().flatten().fold(f64::INFINITY, f64::min);
     let highest = values().flatten().fold(1.0, f64::max);
-    let low = if lowest.is_finite() {
-        decades(lowest).floor()
-    } else {
-        0.0
-    };
+    let low = if lowest.is_finite() { decades(lowest).floor() } else { 0.0 };
     let high = decades(highest).ceil().max(low + 1.0);
     let share = move |us: f64| (decades(us) - low) / (high - low);
     html! {
-        text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) { "latency, each line ten times the one below" }
+        text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) { "latency (logarithmic)" }
         @for decade in (low as i32)..=(high as i32) {
             @let us = 10u64.pow(decade.unsigned_abs());
             (level(panel.y(share(us as f64)), &span(Nanos(us * 1_000))))
@@ -262,10 +234,10 @@ fn time_axis(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     }
 }
 
-fn since_mark(x: f64, top: f64, bottom: f64) -> Markup {
+fn moment(x: f64, label: &str, top: f64, bottom: f64) -> Markup {
     html! {
         line.since x1=(px(x)) y1=(px(top)) x2=(px(x)) y2=(px(bottom)) {}
-        (beside(x, x, top + 12.0, "first such row"))
+        (beside(x, x, top + 12.0, label))
     }
 }
 
@@ -320,14 +292,7 @@ mod tests {
 
     #[test]
     fn scales_are_round() {
-        for (n, up) in [
-            (0.0, 0.01),
-            (0.7, 1.0),
-            (1.0, 1.0),
-            (1.1, 2.0),
-            (23.0, 50.0),
-            (501.0, 1_000.0),
-        ] {
+        for (n, up) in [(0.0, 0.01), (0.7, 1.0), (1.0, 1.0), (1.1, 2.0), (23.0, 50.0), (501.0, 1_000.0)] {
             assert_eq!(round_up(n), up, "{n}");
         }
         for (n, log) in [(1.0, 0.0), (10.0, 1.0), (2_000.0, 3.301), (1e6, 6.0)] {

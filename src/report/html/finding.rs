@@ -1,8 +1,6 @@
 //! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
 
-use crate::check::verdict::{
-    Course, Divergence, Finding, FindingKind, Origin, RowEvidence, Shown, Standing,
-};
+use crate::check::verdict::{Course, Divergence, Finding, FindingKind, Origin, RowEvidence, Shown, Standing};
 use crate::record::evidence::Facts;
 use crate::record::row::CopyState;
 use crate::report::divergence::{is_flag, standing_words};
@@ -18,6 +16,9 @@ const COLUMNS_MAX: usize = 30;
 /// Characters of a name from the target before it is cut.
 const NAME_MAX: usize = 80;
 
+/// Between a mark and what it marks: they stay on one line.
+const NBSP: &str = "\u{a0}";
+
 /// Everything that shows a finding to be so.
 pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
     match &finding.kind {
@@ -32,20 +33,16 @@ pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
             ("partition", f.partition.to_string()),
             ("stands at offset", count(f.position)),
             ("log's end", count(f.log_end)),
-            (
-                "segment",
-                f.segment.clone().unwrap_or_else(|| "none".to_owned()),
-            ),
+            ("segment", f.segment.clone().unwrap_or_else(|| "none".to_owned())),
             ("since", clock.both(f.since)),
             ("watched for", span(f.watched)),
             ("threshold", span(f.threshold)),
             ("status all the while", printable(&f.status)),
             ("samples", count(f.samples)),
         ]),
-        FindingKind::LostAck(lost) => pairs(&[
-            ("partition", lost.partition.to_string()),
-            ("ops", listed(&lost.ops, 50)),
-        ]),
+        FindingKind::LostAck(lost) => {
+            pairs(&[("partition", lost.partition.to_string()), ("ops", listed(&lost.ops, 50))])
+        }
     }
 }
 
@@ -121,14 +118,8 @@ fn replica_head(shown: &Shown, modelled: bool) -> Markup {
 
 /// The columns of a row in schema order, then what every row has; wrong ones first where not all fit.
 fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
-    let rows = row
-        .expected
-        .iter()
-        .chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
-    let mut left: BTreeSet<&String> = rows
-        .flat_map(|row| row.keys())
-        .chain(&row.columns)
-        .collect();
+    let rows = row.expected.iter().chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
+    let mut left: BTreeSet<&String> = rows.flat_map(|row| row.keys()).chain(&row.columns).collect();
     let mut columns: Vec<String> = Vec::new();
     for column in &schema.columns {
         if left.remove(&column.name) {
@@ -144,15 +135,10 @@ fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
 }
 
 fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
-    let expected = row
-        .expected
-        .as_ref()
-        .and_then(|expected| expected.get(column));
-    let default = schema
-        .position(column)
-        .map(|at| schema.columns[at].ty.default_value());
+    let expected = row.expected.as_ref().and_then(|expected| expected.get(column));
+    let default = schema.position(column).map(|at| schema.columns[at].ty.default_value());
     html! {
-        tr.wrongcolumn[row.columns.iter().any(|wrong| wrong == column)] {
+        tr.named[row.columns.iter().any(|wrong| wrong == column)] {
             th scope="row" { (shortened(&printable(column), NAME_MAX)) }
             @if modelled(d) {
                 td.expected {
@@ -163,8 +149,8 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
                 @match shown.row.as_ref().and_then(|row| row.get(column)) {
                     None => td.bad[shown.wrong] { (absent(shown)) },
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
-                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } " "
-                        @if modelled(d) { del { (value(got)) } } @else { (value(got)) }
+                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
+                        b { (value(got)) }
                         @for note in notes(got, expected, default.as_ref()) { small { (note) } }
                     },
                     Some(got) => td { (value(got)) },
@@ -176,12 +162,12 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
 
 fn absent(shown: &Shown) -> Markup {
     html! {
-        @if shown.wrong { span.mark { "✗" } " no row" }
+        @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
         @else { span.faint { "not compared" } }
     }
 }
 
-/// With a model a cell is wrong if it is not what the log folds to; without one, if the judge named its column.
+/// With a model a cell is wrong if the log folds to something else; without one, if its column was named.
 fn is_wrong(column: &str, got: &Value, shown: &Shown, row: &RowEvidence, d: &Divergence) -> bool {
     let named = row.columns.iter().any(|wrong| wrong == column);
     match &row.expected {
@@ -208,31 +194,19 @@ fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>) -> Vec<
 
 fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
     let got: BTreeSet<_> = got.iter().collect();
-    let lacking: Vec<_> = expected
-        .iter()
-        .filter(|item| !got.contains(item))
-        .map(T::to_string)
-        .collect();
+    let lacking: Vec<_> = expected.iter().filter(|item| !got.contains(item)).map(T::to_string).collect();
     match lacking.len() {
         0 => Some("other items or order than expected".to_owned()),
-        n => Some(format!(
-            "lacks {n} of {}: {}",
-            expected.len(),
-            shortened(&listed(&lacking, 5), 60)
-        )),
+        n => Some(format!("lacks {n} of {}: {}", expected.len(), shortened(&listed(&lacking, 5), 60))),
     }
 }
 
 fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
-    let word = if shown.current {
-        "yes: queries see it"
-    } else {
-        "no"
-    };
+    let word = if shown.current { "yes: queries see it" } else { "no" };
     let bad = shown.wrong && is_flag(d.what);
     html! {
         @match &shown.row {
-            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } " " } (word) },
+            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } (NBSP) } (word) },
             None => td { span.faint { "–" } },
         }
     }
@@ -250,11 +224,7 @@ fn held_as(shown: &Shown) -> Markup {
 
 /// First and last capture, replica by replica.
 fn course(d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
-    let last = if d.course == Course::Healed {
-        "last that shows it"
-    } else {
-        "last"
-    };
+    let last = if d.course == Course::Healed { "last that shows it" } else { "last" };
     html! {
         div.scroll {
             table.rows {
@@ -282,7 +252,8 @@ fn standing(label: &str, at: &Standing, d: &Divergence, facts: &Facts, clock: &C
             @for replica in &facts.roster {
                 @match (at.wrong.contains(replica), at.comparable.contains(replica)) {
                     (true, _) => td.bad {
-                        @if modelled(d) { span.mark { "✗" } " wrong" } @else { span.mark { "≠" } " differs" }
+                        @if modelled(d) { span.mark { "✗" } (NBSP) "wrong" }
+                        @else { span.mark { "≠" } (NBSP) "differs" }
                     },
                     (false, true) => td { @if modelled(d) { "✓ right" } @else { "= agrees" } },
                     (false, false) => td { span.faint { "– not compared" } },

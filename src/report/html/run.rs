@@ -30,28 +30,15 @@ pub(super) fn section(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Mark
 }
 
 fn pairs(facts: &Facts, timeline: &Timeline) -> Vec<(&'static str, String)> {
-    let settings: Vec<_> = facts
-        .settings
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let settings: Vec<_> = facts.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (ok, not_ok) = timeline.completed();
     let mut pairs = vec![
-        (
-            "target",
-            format!("{}, version {}", facts.target, facts.target_version),
-        ),
+        ("target", format!("{}, version {}", facts.target, facts.target_version)),
         ("settings", listed(&settings, LINES_MAX)),
         ("replicas", listed(&facts.roster, LINES_MAX)),
         ("partitions", facts.partitions.to_string()),
-        (
-            "workload",
-            format!("{}: {}", facts.workload.name, facts.workload.hunts),
-        ),
-        (
-            "nemesis",
-            format!("{}: {}", facts.nemesis.name, facts.nemesis.hunts),
-        ),
+        ("workload", format!("{}: {}", facts.workload.name, facts.workload.hunts)),
+        ("nemesis", format!("{}: {}", facts.nemesis.name, facts.nemesis.hunts)),
         ("ending", name(&facts.nemesis.ending)),
         (
             "writes",
@@ -87,11 +74,8 @@ fn settled(timeline: &Timeline) -> String {
 }
 
 fn captures(timeline: &Timeline) -> String {
-    let reasons: Vec<_> = timeline
-        .captures
-        .iter()
-        .map(|(capture, _, reason)| format!("{capture} {}", name(reason)))
-        .collect();
+    let reasons: Vec<_> =
+        timeline.captures.iter().map(|(capture, _, reason)| format!("{capture} {}", name(reason))).collect();
     format!("{} ({})", reasons.len(), listed(&reasons, 12))
 }
 
@@ -141,9 +125,7 @@ fn began(window: Option<&Window>, clock: &Clock) -> String {
 fn cured(window: Option<&Window>, clock: &Clock) -> String {
     match window {
         None => "–".to_owned(),
-        Some(Window {
-            error: Some(error), ..
-        }) => format!("failed: {}", shortened(error, 200)),
+        Some(Window { error: Some(error), .. }) => format!("failed: {}", shortened(error, 200)),
         Some(Window { end: Some(end), .. }) => clock.both(*end),
         Some(_) => "not seen".to_owned(),
     }
@@ -151,12 +133,8 @@ fn cured(window: Option<&Window>, clock: &Clock) -> String {
 
 fn fault_words(kind: FaultKind) -> &'static str {
     match kind {
-        FaultKind::HoldMessage(Transition::OfflineToConsuming) => {
-            "hold the message to consume the segment"
-        }
-        FaultKind::HoldMessage(Transition::ConsumingToOnline) => {
-            "hold the message to register the segment"
-        }
+        FaultKind::HoldMessage(Transition::OfflineToConsuming) => "hold the message to consume the segment",
+        FaultKind::HoldMessage(Transition::ConsumingToOnline) => "hold the message to register the segment",
         FaultKind::Restart => "kill, and start again",
         FaultKind::CommitWinner => "let this replica win the next commit",
     }
@@ -169,10 +147,7 @@ fn condition(condition: &Condition) -> String {
         Condition::OthersCommitted => "when all others committed the segment".to_owned(),
         Condition::EventsInNext { events, or_after } => {
             let entries = counted(*events, "entry");
-            format!(
-                "when the next segment has {entries}, or is {} old",
-                span(*or_after)
-            )
+            format!("when the next segment has {entries}, or is {} old", span(*or_after))
         }
         Condition::After(t) => format!("{} after it began", span(*t)),
     }
@@ -185,7 +160,9 @@ fn columns(facts: &Facts) -> Markup {
                 thead { tr { th { "column" } th { "type" } th { "merge" } th { "for" } } }
                 tbody {
                     tr {
-                        th scope="row" { (facts.schema.comparison) } td { "long" } td { "the larger or equal wins" }
+                        th scope="row" { (facts.schema.comparison) }
+                        td { "long" }
+                        td { "the larger or equal wins" }
                         td { "comparison" }
                     }
                     @for column in facts.schema.columns.iter().take(LINES_MAX) {

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub(super) const BUCKETS_MAX: u64 = 400;
 /// The widths that a bucket may have, in milliseconds; the last is an hour, for runs of two weeks.
 const WIDTHS_MS: [u64; 14] = [
-    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000, 600_000,
-    1_800_000, 3_600_000,
+    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000, 600_000, 1_800_000,
+    3_600_000,
 ];
 /// Latencies above an hour are drawn as an hour.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
@@ -115,10 +115,8 @@ impl Timeline {
                 end: None,
                 error: None,
             }),
-            Event::FaultBegun {
-                step,
-                error: Some(error),
-            } => self.fault_ended(step, None, Some(error)),
+            // Never in force: nothing to shade.
+            Event::FaultBegun { step, error: Some(error) } => self.fault_ended(step, Some(t), Some(error)),
             Event::Cured { step, error: None } => self.fault_ended(step, Some(t), None),
             Event::Cured { step, error } => self.fault_ended(step, None, error.as_ref()),
             _ => {}
@@ -126,12 +124,7 @@ impl Timeline {
     }
 
     fn fault_ended(&mut self, step: &str, end: Option<Nanos>, error: Option<&String>) {
-        if let Some(window) = self
-            .windows
-            .iter_mut()
-            .rev()
-            .find(|window| window.step == step)
-        {
+        if let Some(window) = self.windows.iter_mut().rev().find(|window| window.step == step) {
             window.end = end.or(window.end);
             window.error = error.cloned().or(window.error.take());
         }
@@ -156,9 +149,7 @@ impl Timeline {
 
     /// Ops that happened, and ops that failed or may have happened.
     pub(super) fn completed(&self) -> (u64, u64) {
-        self.buckets
-            .iter()
-            .fold((0, 0), |(ok, not_ok), b| (ok + b.ok, not_ok + b.not_ok))
+        self.buckets.iter().fold((0, 0), |(ok, not_ok), b| (ok + b.ok, not_ok + b.not_ok))
     }
 }
 
