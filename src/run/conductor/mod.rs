@@ -1,0 +1,377 @@
+//! The conductor: a pure state machine that leads a run from set-up to the last capture.
+//!
+//! `step(now, input, out)`: whatever happened goes in, what is to be done comes out. It has no socket, no
+//! file and no clock of its own, so that the very same conductor runs a cluster of processes in real time
+//! ([`crate::run::engine`]) and a simulated one in virtual time ([`crate::run::simulate`]).
+
+mod capture;
+mod faults;
+mod sessions;
+mod stage;
+mod view;
+
+pub use capture::FlagsRead;
+pub use view::Snapshot;
+
+use crate::plan::generate::Generator;
+use crate::plan::schedule::{Fault, StepId};
+use crate::record::event::{CaptureReason, Event, Op, Outcome, Phase};
+use crate::record::evidence::Facts;
+use crate::record::row::{Coverage, CurrentRead, Nanos, Read};
+use capture::Captures;
+use faults::Faults;
+use sessions::Sessions;
+use stage::Stage;
+use view::View;
+
+/// What the conductor wants done. Every command but `Record`, `Wake` and `Finish` is answered by one input.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Write this op: [`Input::Completed`].
+    Write(Op),
+    /// Write the cure down, then begin the fault: [`Input::Begun`].
+    Begin {
+        /// The step.
+        step: StepId,
+        /// What goes wrong.
+        fault: Fault,
+    },
+    /// Apply the step's cure and verify it: [`Input::Cured`].
+    Cure {
+        /// The step.
+        step: StepId,
+    },
+    /// Ask the target to commit every consuming segment: [`Input::BoundaryAsked`].
+    Boundary,
+    /// Look at the whole cluster: [`Input::Sampled`].
+    Sample,
+    /// Ask one replica for its coverage: [`Input::Covered`].
+    Cover {
+        /// The replica.
+        replica: String,
+    },
+    /// Read and store rows `read.from..read.before.end` of a segment: [`Input::RowsRead`].
+    Rows {
+        /// The read.
+        read: Read,
+    },
+    /// Read and store the current flags that changed: [`Input::FlagsRead`].
+    Flags {
+        /// The read.
+        read: CurrentRead,
+        /// Flags up to this version are known; 0: send all.
+        since: u64,
+    },
+    /// Read back and store the whole input log: [`Input::LogRead`].
+    ReadLog,
+    /// Put this on record.
+    Record(Event),
+    /// Call again at this time at the latest; replaces any earlier wish.
+    Wake(Nanos),
+    /// All is done.
+    Finish,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Nothing but the passing of time.
+    Woken,
+    /// An op was answered.
+    Completed {
+        /// The op.
+        op: u64,
+        /// What became of it.
+        outcome: Outcome,
+        /// Where it lies.
+        off: Option<u64>,
+    },
+    /// A fault is in force, or could not be begun.
+    Begun {
+        /// The step.
+        step: StepId,
+        /// Why not.
+        error: Option<String>,
+    },
+    /// A cure is verified, or failed.
+    Cured {
+        /// The step.
+        step: StepId,
+        /// Why not.
+        error: Option<String>,
+    },
+    /// The target took the wish for a boundary, or did not.
+    BoundaryAsked {
+        /// Why not.
+        error: Option<String>,
+    },
+    /// The cluster, looked at.
+    Sampled(Snapshot),
+    /// The cluster could not be looked at.
+    SampleFailed {
+        /// Where and why.
+        error: String,
+    },
+    /// A replica's coverage.
+    Covered {
+        /// The replica.
+        replica: String,
+        /// What it said.
+        answer: Result<Coverage, String>,
+    },
+    /// Rows were read and stored.
+    RowsRead {
+        /// The replica.
+        replica: String,
+        /// How many.
+        answer: Result<u64, String>,
+    },
+    /// Flags were read and stored.
+    FlagsRead {
+        /// The replica.
+        replica: String,
+        /// What came.
+        answer: Result<FlagsRead, String>,
+    },
+    /// The log was read back.
+    LogRead {
+        /// Why not.
+        error: Option<String>,
+    },
+    /// Stop now: cure everything, keep the data.
+    Interrupt {
+        /// The signal or the deadline.
+        by: String,
+    },
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Between two looks at the cluster.
+    pub sample_every: Nanos,
+    /// Between two captures during the load.
+    pub capture_every: Nanos,
+    /// The longest wait for replicas to catch up.
+    pub quiesce: Nanos,
+    /// The longest time for everything before the cures.
+    pub deadline: Nanos,
+}
+
+/// A boundary that was asked for and has not been crossed yet.
+#[derive(Debug)]
+struct Crossing {
+    /// (partition, sequence) of the segments to be committed.
+    segments: Vec<(u32, u32)>,
+}
+
+/// The state of a run.
+pub struct Conductor {
+    facts: Facts,
+    timing: Timing,
+    generator: Generator,
+    stage: Stage,
+    view: View,
+    sessions: Sessions,
+    faults: Faults,
+    captures: Captures,
+    load_began: Nanos,
+    next_op: Option<Op>,
+    last_id: u64,
+    boundaries: u32,
+    boundaries_left: Option<u32>,
+    logged_at_boundary: u64,
+    crossing: Option<Crossing>,
+    sampling: bool,
+    next_sample: Nanos,
+    next_capture: Nanos,
+    wanted_capture: Option<CaptureReason>,
+    committed_captured: usize,
+    interrupted: bool,
+}
+
+impl Conductor {
+    /// A run that has not begun; the first `step` with [`Input::Woken`] begins it.
+    pub fn new(facts: Facts, timing: Timing) -> Conductor {
+        let generator = Generator::new(&facts.workload, &facts.schema, facts.seed);
+        Conductor {
+            stage: Stage::Begin,
+            view: View::new(&facts.roster, facts.partitions),
+            sessions: Sessions::default(),
+            faults: Faults::new(&facts.steps),
+            captures: Captures::new(facts.partitions),
+            load_began: Nanos(0),
+            next_op: None,
+            last_id: 0,
+            boundaries: 0,
+            boundaries_left: None,
+            logged_at_boundary: 0,
+            crossing: None,
+            sampling: false,
+            next_sample: Nanos(0),
+            next_capture: Nanos(0),
+            wanted_capture: None,
+            committed_captured: 0,
+            interrupted: false,
+            generator,
+            facts,
+            timing,
+        }
+    }
+
+    /// The phase that the run is in, for the live line.
+    pub fn phase(&self) -> Phase {
+        self.stage.phase().unwrap_or(Phase::SetUp)
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
+        self.absorb(now, input, out);
+        if now.0 >= self.timing.deadline.0 && self.stage < Stage::Heal {
+            self.interrupt(now, "the deadline of the run (--timeout)", out);
+        }
+        self.advance(now, out);
+        if self.stage != Stage::Done {
+            out.push(Command::Wake(self.next_wake(now)));
+        }
+    }
+
+    fn absorb(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
+        match input {
+            Input::Woken => {}
+            Input::Completed { op, outcome, off } => self.completed(op, outcome, off, out),
+            Input::Begun { step, error } => {
+                self.faults.begun(&step, now, error.is_none());
+                out.push(Command::Record(Event::FaultBegun { step, error }));
+            }
+            Input::Cured { step, error } => {
+                self.faults.cured(&step, now);
+                out.push(Command::Record(Event::Cured { step, error }));
+                self.wanted_capture = Some(CaptureReason::Release);
+            }
+            Input::BoundaryAsked { error } => {
+                if let Some(error) = error {
+                    self.crossing = None;
+                    self.trouble("boundary", error, out);
+                }
+            }
+            Input::Sampled(snapshot) => {
+                self.sampling = false;
+                let events = self.view.absorb(now, snapshot);
+                out.extend(events.into_iter().map(Command::Record));
+                self.cross();
+            }
+            Input::SampleFailed { error } => {
+                self.sampling = false;
+                self.trouble("sample", error, out);
+            }
+            Input::Covered { replica, answer } => self.captures.covered(&replica, answer, out),
+            Input::RowsRead { replica, answer } => self.captures.rows_read(&replica, answer, out),
+            Input::FlagsRead { replica, answer } => self.captures.flags_read(&replica, answer, out),
+            Input::LogRead { error } => {
+                if let Some(error) = error {
+                    self.trouble("log", error, out);
+                }
+                self.enter(now, Stage::Done, out);
+            }
+            Input::Interrupt { by } => self.interrupt(now, &by, out),
+        }
+    }
+
+    fn completed(&mut self, op: u64, outcome: Outcome, off: Option<u64>, out: &mut Vec<Command>) {
+        out.push(Command::Record(Event::Complete { op, outcome, off }));
+        let Some((partition, next)) = self.sessions.complete(op) else { return };
+        if let Some(off) = off {
+            self.view.acknowledged(partition, off);
+        }
+        if let Some(next) = next {
+            write(next, out);
+        }
+    }
+
+    fn offer(&mut self, op: Op, out: &mut Vec<Command>) {
+        self.last_id = self.last_id.max(op.id);
+        if let Some(op) = self.sessions.offer(op) {
+            write(op, out);
+        }
+    }
+
+    fn trouble(&self, at: &str, error: String, out: &mut Vec<Command>) {
+        out.push(Command::Record(Event::Trouble { at: at.to_owned(), error }));
+    }
+
+    /// Cures come before anything else; then the log is read back, so that what was written can be judged.
+    fn interrupt(&mut self, now: Nanos, by: &str, out: &mut Vec<Command>) {
+        if !self.interrupted && self.stage < Stage::ReadLog {
+            self.interrupted = true;
+            self.sessions.drop_waiting();
+            out.push(Command::Record(Event::Interrupted { by: by.to_owned() }));
+            self.enter(now, Stage::Heal, out);
+        }
+    }
+
+    /// A boundary is crossed once every segment that it sealed is committed and its successor is known.
+    fn cross(&mut self) {
+        let crossed = self.crossing.as_ref().is_some_and(|crossing| {
+            crossing.segments.iter().all(|(partition, seq)| {
+                self.view.segment(*partition, *seq).is_some_and(|(segment, _)| segment.end.is_some())
+                    && self.view.segment(*partition, seq + 1).is_some()
+            })
+        });
+        if crossed {
+            self.crossing = None;
+            self.boundaries += 1;
+        }
+    }
+
+    fn ask_boundary(&mut self, out: &mut Vec<Command>) {
+        let mut segments = Vec::new();
+        for (partition, end) in (0..).zip(self.view.log_ends()) {
+            if let Some(seq) = self.view.newest_seq(partition)
+                && self.view.segment(partition, seq).is_some_and(|(segment, _)| segment.start < *end)
+            {
+                segments.push((partition, seq));
+            }
+        }
+        self.logged_at_boundary = self.view.log_ends().iter().sum();
+        self.crossing = Some(Crossing { segments });
+        out.push(Command::Record(Event::Boundary));
+        out.push(Command::Boundary);
+    }
+
+    fn begin_capture(&mut self, now: Nanos, reason: CaptureReason, out: &mut Vec<Command>) {
+        self.wanted_capture = None;
+        self.committed_captured = self.view.committed();
+        self.next_capture = Nanos(now.0 + self.timing.capture_every.0);
+        self.captures.begin(&self.facts.roster, reason, out);
+    }
+
+    fn begin_fault(&mut self, step: StepId, fault: Fault, out: &mut Vec<Command>) {
+        let log_ends = self.view.log_ends().to_vec();
+        out.push(Command::Record(Event::FaultBegin { step: step.clone(), fault: fault.clone(), log_ends }));
+        out.push(Command::Begin { step, fault });
+    }
+
+    fn begin_cure(&mut self, step: StepId, out: &mut Vec<Command>) {
+        let log_ends = self.view.log_ends().to_vec();
+        out.push(Command::Record(Event::CureBegin { step: step.clone(), log_ends }));
+        out.push(Command::Cure { step });
+    }
+
+    /// When something falls due that no input announces.
+    fn next_wake(&self, now: Nanos) -> Nanos {
+        let mut at = now.0 + self.timing.sample_every.0;
+        if !self.sampling {
+            at = at.min(self.next_sample.0);
+        }
+        if let Some(op) = self.next_op.as_ref().filter(|_| self.stage == Stage::Load) {
+            at = at.min(self.load_began.0 + op.due.0);
+        }
+        Nanos(at.max(now.0 + 1))
+    }
+}
+
+fn write(op: Op, out: &mut Vec<Command>) {
+    out.push(Command::Record(Event::Invoke { op: op.clone() }));
+    out.push(Command::Write(op));
+}

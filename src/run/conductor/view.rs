@@ -1,0 +1,179 @@
+//! What the conductor knows of the cluster: the newest snapshot, the log's ends, the segments seen so far.
+
+use crate::record::event::{Event, LifecycleRecord};
+use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Segment};
+use std::collections::BTreeMap;
+
+/// One look at the whole cluster, read in this order (`semantics` 7): log ends, replicas, log ends.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The end of every partition's log before.
+    pub log_ends_before: Vec<u64>,
+    /// What every replica said of itself, in roster order, or why it did not answer.
+    pub replicas: Vec<(String, Result<Coverage, String>)>,
+    /// The authority's segments, ordered by partition, then sequence.
+    pub segments: Vec<Segment>,
+    /// The end of every partition's log after.
+    pub log_ends_after: Vec<u64>,
+    /// What the replicas reported of their own life since the last snapshot.
+    pub lifecycle: Vec<LifecycleRecord>,
+}
+
+/// A segment and when it was first seen.
+#[derive(Clone, Debug)]
+struct Seen {
+    segment: Segment,
+    first: Nanos,
+}
+
+/// The conductor's picture of the cluster.
+#[derive(Debug)]
+pub(super) struct View {
+    roster: Vec<String>,
+    log_ends: Vec<u64>,
+    segments: BTreeMap<(u32, u32), Seen>,
+    coverage: BTreeMap<String, Coverage>,
+}
+
+/// The lowest offset that coverage of one partition, ordered by sequence, does not reach from 0 on.
+pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
+    let mut end = 0;
+    for cover in covers.filter(|cover| cover.registered != Known::Known(false)) {
+        if cover.start > end {
+            break;
+        }
+        end = end.max(cover.end);
+    }
+    end
+}
+
+impl View {
+    /// Nothing seen yet.
+    pub(super) fn new(roster: &[String], partitions: u32) -> View {
+        View {
+            roster: roster.to_vec(),
+            log_ends: vec![0; partitions as usize],
+            segments: BTreeMap::new(),
+            coverage: BTreeMap::new(),
+        }
+    }
+
+    /// The log's ends as far as completions and snapshots show them.
+    pub(super) fn log_ends(&self) -> &[u64] {
+        &self.log_ends
+    }
+
+    /// An op was acknowledged at this offset.
+    pub(super) fn acknowledged(&mut self, partition: u32, off: u64) {
+        let end = &mut self.log_ends[partition as usize];
+        *end = (*end).max(off + 1);
+    }
+
+    /// Takes in a snapshot; returns what is worth recording of it.
+    pub(super) fn absorb(&mut self, now: Nanos, snapshot: Snapshot) -> Vec<Event> {
+        let mut events: Vec<Event> = snapshot.lifecycle.into_iter().map(Event::Lifecycle).collect();
+        for segment in snapshot.segments {
+            self.absorb_segment(now, segment, &mut events);
+        }
+        for (end, seen) in self.log_ends.iter_mut().zip(&snapshot.log_ends_after) {
+            *end = (*end).max(*seen);
+        }
+        for (replica, answer) in snapshot.replicas {
+            match answer {
+                Ok(coverage) => {
+                    let ends = snapshot.log_ends_before.iter().zip(&snapshot.log_ends_after);
+                    for (partition, (u1, u2)) in (0..).zip(ends) {
+                        events.push(Event::Sample {
+                            replica: replica.clone(),
+                            partition,
+                            u1: *u1,
+                            f: frontier(coverage.covers.iter().filter(|cover| cover.partition == partition)),
+                            u2: *u2,
+                            status: coverage.status.clone(),
+                            incarnation: coverage.incarnation,
+                        });
+                    }
+                    self.coverage.insert(replica, coverage);
+                }
+                Err(error) => {
+                    self.coverage.remove(&replica);
+                    events.push(Event::Unreachable { replica, error });
+                }
+            }
+        }
+        events
+    }
+
+    fn absorb_segment(&mut self, now: Nanos, segment: Segment, events: &mut Vec<Event>) {
+        let at = (segment.partition, segment.seq);
+        let seen = self.segments.get(&at);
+        if seen.is_some_and(|seen| seen.segment == segment) {
+            return;
+        }
+        let first = seen.map_or(now, |seen| seen.first);
+        events.push(Event::Segment { segment: segment.clone() });
+        self.segments.insert(at, Seen { segment, first });
+    }
+
+    /// The sequence number of the partition's newest segment.
+    pub(super) fn newest_seq(&self, partition: u32) -> Option<u32> {
+        self.segments.range((partition, 0)..=(partition, u32::MAX)).next_back().map(|(at, _)| at.1)
+    }
+
+    /// The segment and when it was first seen.
+    pub(super) fn segment(&self, partition: u32, seq: u32) -> Option<(&Segment, Nanos)> {
+        self.segments.get(&(partition, seq)).map(|seen| (&seen.segment, seen.first))
+    }
+
+    /// The number of committed segments, over all partitions.
+    pub(super) fn committed(&self) -> usize {
+        self.segments.values().filter(|seen| seen.segment.end.is_some()).count()
+    }
+
+    /// Whether every replica answers and has begun each partition's newest segment.
+    pub(super) fn all_serving(&self) -> bool {
+        let newest: Option<Vec<(u32, u32)>> =
+            (0..).take(self.log_ends.len()).map(|p| Some((p, self.newest_seq(p)?))).collect();
+        newest.is_some_and(|newest| {
+            self.roster.iter().all(|replica| {
+                newest.iter().all(|(partition, seq)| self.cover(replica, *partition, *seq).is_some())
+            })
+        })
+    }
+
+    /// Whether every replica covers the whole log, and holds every committed segment as committed.
+    pub(super) fn all_settled(&self) -> bool {
+        self.roster.iter().all(|replica| {
+            self.coverage.get(replica).is_some_and(|coverage| {
+                let reached = |partition: u32| {
+                    frontier(coverage.covers.iter().filter(|cover| cover.partition == partition))
+                };
+                (0..).zip(&self.log_ends).all(|(partition, end)| reached(partition) >= *end)
+            }) && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
+                !seen.segment.replicas.contains(replica)
+                    || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
+            })
+        })
+    }
+
+    /// Whether all assigned replicas but this one hold the segment as committed.
+    pub(super) fn others_committed(&self, victim: &str, partition: u32, seq: u32) -> bool {
+        self.segment(partition, seq).is_some_and(|(segment, _)| {
+            segment.end.is_some()
+                && segment
+                    .replicas
+                    .iter()
+                    .filter(|replica| *replica != victim)
+                    .all(|replica| self.holds_committed(replica, partition, seq))
+        })
+    }
+
+    fn holds_committed(&self, replica: &str, partition: u32, seq: u32) -> bool {
+        self.cover(replica, partition, seq).is_some_and(|cover| cover.state != CopyState::Consuming)
+    }
+
+    fn cover(&self, replica: &str, partition: u32, seq: u32) -> Option<&Cover> {
+        let covers = &self.coverage.get(replica)?.covers;
+        covers.iter().find(|cover| cover.partition == partition && cover.seq == seq)
+    }
+}
