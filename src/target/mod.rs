@@ -1,0 +1,167 @@
+//! A target is a cluster under test, as parts. What a system cannot do is an absent part: data, not an error.
+//!
+//! A new system is one module here and one line in [`open`].
+
+pub mod specimen;
+
+use crate::plan::schedule::{Fault, FaultKind};
+use crate::record::cure::Cure;
+use crate::record::event::{LifecycleRecord, Op, Outcome};
+use crate::record::row::{Coverage, Current, Entry, Row, Segment};
+use crate::run::conductor::FlagsRead;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Why something could not be done at a target. While reading it is evidence (unknown); only before the
+/// run does it end it (exit 4).
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TargetError {
+    /// No answer, or none in time.
+    #[error("no answer from {at}: {cause}")]
+    Unreachable {
+        /// Who was asked.
+        at: String,
+        /// What came of it.
+        cause: String,
+    },
+    /// An answer that cannot be understood.
+    #[error("{at} answered nonsense: {cause}")]
+    Nonsense {
+        /// Who was asked.
+        at: String,
+        /// What is wrong with the answer.
+        cause: String,
+    },
+    /// The target refused.
+    #[error("{at} refused: {cause}")]
+    Refused {
+        /// Who was asked.
+        at: String,
+        /// Its words.
+        cause: String,
+    },
+    /// A process could not be started, or died at once.
+    #[error("cannot start {process}: {cause}")]
+    Start {
+        /// Which.
+        process: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Why a target cannot do a fault, known before the run.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{target} cannot do {fault:?}: {reason}")]
+pub struct Refusal {
+    /// The target.
+    pub target: String,
+    /// The fault.
+    pub fault: FaultKind,
+    /// Why not.
+    pub reason: String,
+}
+
+/// What became of one op. Never an error: not knowing is an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Where it lies in the log, if the target said so.
+    pub off: Option<u64>,
+}
+
+/// Takes items one by one as they arrive.
+pub type Sink<'a, T> = &'a mut (dyn FnMut(T) + Send);
+
+/// The front door.
+#[async_trait]
+pub trait Writes: Send + Sync {
+    /// Writes each op; one completion an op, in order.
+    async fn write(&self, ops: &[Op]) -> Vec<Completion>;
+}
+
+/// The input log.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// The end of every partition.
+    async fn ends(&self) -> Result<Vec<u64>, TargetError>;
+    /// All entries of a partition below `end`, by ascending offset.
+    async fn read(&self, partition: u32, end: u64, out: Sink<'_, Entry>) -> Result<(), TargetError>;
+}
+
+/// The authority over segments: who holds what, and where one ends.
+#[async_trait]
+pub trait Authority: Send + Sync {
+    /// All segments, ordered by partition, then sequence.
+    async fn segments(&self) -> Result<Vec<Segment>, TargetError>;
+    /// Asks for every consuming segment that holds anything to be committed, and a new one opened.
+    async fn boundary(&self) -> Result<(), TargetError>;
+}
+
+/// Raw reads around the router, replica by replica.
+#[async_trait]
+pub trait RawReads: Send + Sync {
+    /// What the replica says it holds.
+    async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError>;
+    /// The raw rows `from..to` of a segment, by ascending offset.
+    async fn rows(
+        &self,
+        replica: &str,
+        segment: &str,
+        from: u64,
+        to: u64,
+        out: Sink<'_, Row>,
+    ) -> Result<(), TargetError>;
+    /// The current flags of a partition that changed since `since` (0: all).
+    async fn flags(
+        &self,
+        replica: &str,
+        partition: u32,
+        since: u64,
+        out: Sink<'_, Current>,
+    ) -> Result<FlagsRead, TargetError>;
+}
+
+/// What replicas report of their own life.
+#[async_trait]
+pub trait Lifecycle: Send + Sync {
+    /// What came since the last call, in program order.
+    async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError>;
+}
+
+/// Faults and their cures.
+#[async_trait]
+pub trait Hands: Send + Sync {
+    /// Whether this kind can be done here at all: asked for the whole plan before the run.
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal>;
+    /// The cure of a fault, from what is read now: written down before the fault begins.
+    async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError>;
+    /// Begins the fault; returns once it is in force.
+    async fn begin(&self, cure: &Cure) -> Result<(), TargetError>;
+    /// Undoes it and verifies that; doing it twice does no harm.
+    async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
+}
+
+/// A cluster under test.
+#[derive(Clone)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Its version, as it reports it.
+    pub version: String,
+    /// Its replicas, in order.
+    pub roster: Vec<String>,
+    /// The front door.
+    pub writes: Option<Arc<dyn Writes>>,
+    /// The input log.
+    pub log: Option<Arc<dyn Log>>,
+    /// The authority over segments.
+    pub authority: Option<Arc<dyn Authority>>,
+    /// Raw reads.
+    pub raw: Option<Arc<dyn RawReads>>,
+    /// Lifecycle events.
+    pub lifecycle: Option<Arc<dyn Lifecycle>>,
+    /// Faults.
+    pub hands: Option<Arc<dyn Hands>>,
+}

@@ -1,0 +1,263 @@
+//! The specimen's HTTP as parts of a target: produce, log, segments, coverage, raw rows, flags, events.
+
+use super::cluster::Cluster;
+use crate::record::event::{LifecycleRecord, Op, Outcome};
+use crate::record::row::{Coverage, Current, Entry, Row, Segment};
+use crate::run::conductor::FlagsRead;
+use crate::schema::{Schema, Value};
+use crate::target::{Authority, Completion, Lifecycle, Log, RawReads, Sink, TargetError, Writes};
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most log entries asked for at once.
+const PAGE: u64 = 10_000;
+
+/// A client of one specimen.
+pub(super) struct Http {
+    cluster: Arc<Cluster>,
+    schema: Schema,
+    client: reqwest::Client,
+    /// The next event of each server: their numbers ascend over restarts too.
+    heard: Mutex<BTreeMap<String, u64>>,
+}
+
+type Named = BTreeMap<String, Value>;
+
+#[derive(Deserialize)]
+struct WireEntry {
+    off: u64,
+    key: String,
+    op: u64,
+    cmp: i64,
+    #[serde(default)]
+    tombstone: bool,
+    cols: Named,
+}
+
+#[derive(Deserialize)]
+struct WireRow {
+    off: u64,
+    key: String,
+    op: u64,
+    cmp: i64,
+    cols: Named,
+    doc: u32,
+}
+
+#[derive(Deserialize)]
+struct WireFlags {
+    version: u64,
+    incarnation: u64,
+    keys: Vec<Current>,
+}
+
+#[derive(Deserialize)]
+struct Produced {
+    off: u64,
+}
+
+impl Http {
+    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Result<Http, TargetError> {
+        let built = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
+        let client = built.map_err(|error| TargetError::Start {
+            process: "the HTTP client".to_owned(),
+            cause: error.to_string(),
+        })?;
+        Ok(Http { cluster, schema, client, heard: Mutex::default() })
+    }
+
+    /// Posts JSON to the controller.
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
+        let url = format!("{}/{path}", self.cluster.controller());
+        answer(&url, self.client.post(&url).json(body)).await
+    }
+
+    async fn controller<T: DeserializeOwned>(&self, path: &str) -> Result<T, TargetError> {
+        let url = format!("{}/{path}", self.cluster.controller());
+        parse(&url, &answer(&url, self.client.get(&url)).await?)
+    }
+
+    async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("http://{}/{path}", self.cluster.server(replica).await?);
+        let body = answer(&url, self.client.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    /// Values in the schema's order; what the answer lacks is null.
+    fn ordered(&self, mut named: Named) -> Vec<Value> {
+        let columns = self.schema.columns.iter();
+        columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
+    }
+
+    fn wire(&self, op: &Op) -> serde_json::Value {
+        let columns = self.schema.columns.iter().zip(&op.cols);
+        let given = columns.filter(|(_, value)| **value != Value::Null);
+        let cols: BTreeMap<&str, &Value> =
+            given.map(|(column, value)| (column.name.as_str(), value)).collect();
+        serde_json::json!({
+            "partition": op.partition, "key": op.key, "op": op.id, "cmp": op.cmp, "cols": cols,
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
+    serde_json::from_slice(body)
+        .map_err(|error| TargetError::Nonsense { at: url.to_owned(), cause: error.to_string() })
+}
+
+fn parse_lines<T: DeserializeOwned>(
+    url: &str,
+    body: &[u8],
+    mut each: impl FnMut(T),
+) -> Result<u64, TargetError> {
+    let mut count = 0;
+    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        each(parse(url, line)?);
+        count += 1;
+    }
+    Ok(count)
+}
+
+async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
+    let lost = |error: reqwest::Error| TargetError::Unreachable {
+        at: url.to_owned(),
+        cause: error.without_url().to_string(),
+    };
+    let response = request.send().await.map_err(lost)?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(lost)?.to_vec();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let cause = format!("{status}: {}", String::from_utf8_lossy(&body));
+    Err(TargetError::Refused { at: url.to_owned(), cause })
+}
+
+#[async_trait]
+impl Writes for Http {
+    /// A refusal is certain; silence is not: the entry may lie in the log.
+    async fn write(&self, ops: &[Op]) -> Vec<Completion> {
+        let body = ops.iter().map(|op| self.wire(op)).collect();
+        let produced =
+            self.post("produce", &body).await.and_then(|body| parse::<Vec<Produced>>("produce", &body));
+        let all = |outcome| vec![Completion { outcome, off: None }; ops.len()];
+        match produced {
+            Ok(produced) if produced.len() == ops.len() => produced
+                .iter()
+                .map(|entry| Completion { outcome: Outcome::Ok, off: Some(entry.off) })
+                .collect(),
+            Err(TargetError::Refused { .. }) => all(Outcome::Failed),
+            Ok(_) | Err(_) => all(Outcome::Unknown),
+        }
+    }
+}
+
+#[async_trait]
+impl Log for Http {
+    async fn ends(&self) -> Result<Vec<u64>, TargetError> {
+        self.controller("log-ends").await
+    }
+
+    async fn read(&self, partition: u32, end: u64, out: Sink<'_, Entry>) -> Result<(), TargetError> {
+        let mut from = 0;
+        while from < end {
+            let limit = PAGE.min(end - from);
+            let url = format!("{}/log/{partition}?from={from}&limit={limit}", self.cluster.controller());
+            let body = answer(&url, self.client.get(&url)).await?;
+            let came = parse_lines(&url, &body, |entry: WireEntry| {
+                out(Entry {
+                    off: entry.off,
+                    key: entry.key,
+                    op: entry.op,
+                    cmp: entry.cmp,
+                    tombstone: entry.tombstone,
+                    cols: self.ordered(entry.cols),
+                });
+            })?;
+            if came == 0 {
+                let cause = format!("the log ends at {end}, and nothing came from {from} on");
+                return Err(TargetError::Nonsense { at: url, cause });
+            }
+            from += came;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Authority for Http {
+    async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
+        self.controller("segments").await
+    }
+
+    async fn boundary(&self) -> Result<(), TargetError> {
+        self.post("admin/force-commit", &serde_json::json!({})).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl RawReads for Http {
+    async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
+        let (url, body) = self.server(replica, "coverage").await?;
+        parse(&url, &body)
+    }
+
+    async fn rows(
+        &self,
+        replica: &str,
+        segment: &str,
+        from: u64,
+        to: u64,
+        out: Sink<'_, Row>,
+    ) -> Result<(), TargetError> {
+        let path = format!("rows?segment={segment}&from={from}&to={to}");
+        let (url, body) = self.server(replica, &path).await?;
+        parse_lines(&url, &body, |row: WireRow| {
+            out(Row {
+                off: row.off,
+                key: row.key,
+                op: row.op,
+                cmp: row.cmp,
+                cols: self.ordered(row.cols),
+                doc: row.doc,
+            });
+        })
+        .map(drop)
+    }
+
+    async fn flags(
+        &self,
+        replica: &str,
+        partition: u32,
+        since: u64,
+        out: Sink<'_, Current>,
+    ) -> Result<FlagsRead, TargetError> {
+        let path = format!("current?partition={partition}&since={since}");
+        let (url, body) = self.server(replica, &path).await?;
+        let flags: WireFlags = parse(&url, &body)?;
+        let keys = flags.keys.len() as u64;
+        flags.keys.into_iter().for_each(out);
+        Ok(FlagsRead { incarnation: flags.incarnation, version: flags.version, keys })
+    }
+}
+
+#[async_trait]
+impl Lifecycle for Http {
+    async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError> {
+        let next = self.heard.lock().await.get(replica).copied().unwrap_or_default();
+        let (url, body) = self.server(replica, &format!("events?since={next}")).await?;
+        let events: Vec<LifecycleRecord> = parse(&url, &body)?;
+        if let Some(last) = events.last() {
+            self.heard.lock().await.insert(replica.to_owned(), last.seq + 1);
+        }
+        Ok(events)
+    }
+}
