@@ -44,6 +44,14 @@ pub enum ConfigError {
         #[help]
         help: Option<String>,
     },
+    /// A flag whose value cannot be used.
+    #[error("{flag}: {problem}")]
+    Flag {
+        /// The flag and its value, as given.
+        flag: String,
+        /// What is wrong with the value.
+        problem: String,
+    },
     /// A `--set` that cannot be used.
     #[error("--set {pair}: {problem}")]
     Setting {

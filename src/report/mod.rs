@@ -2,6 +2,7 @@
 //! file or a terminal, so the same evidence gives the same bytes; the edge decides where they go.
 
 mod answers;
+pub mod catalogue;
 mod clear;
 mod divergence;
 mod doubts;
@@ -10,5 +11,6 @@ pub mod html;
 pub mod json;
 mod lost_ack;
 pub mod table;
+pub mod tally;
 pub mod terminal;
-mod words;
+pub(crate) mod words;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 /// The name of an enum's variant, as in `verdict.json`.
-pub(super) fn name(variant: &impl Serialize) -> String {
+pub(crate) fn name(variant: &impl Serialize) -> String {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(name)) => name,
         Ok(other) => other.to_string(),

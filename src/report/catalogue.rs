@@ -1,0 +1,33 @@
+//! One line on every built-in target, fault and finding.
+
+/// Targets.
+pub const TARGETS: &[(&str, &str)] = &[
+    (
+        "specimen-segments",
+        "the embedded cluster as real processes: a controller and four servers on loopback",
+    ),
+    (
+        "sim-segments",
+        "the same cluster in virtual time: a run takes milliseconds, a seed gives the same bytes",
+    ),
+];
+
+/// Faults.
+pub const FAULTS: &[(&str, &str)] = &[
+    ("hold-message", "keep one message of the coordination service from its receiver; cure: release it"),
+    ("restart", "kill -9 a replica; cure: start it again"),
+    ("commit-winner", "let a chosen replica win the next commit of a partition; cure: any may win again"),
+];
+
+/// What a finding may say is wrong.
+pub const FINDINGS: &[(&str, &str)] = &[
+    ("wrong-value", "a raw row is not what the log folds to"),
+    ("missing", "a replica covers an offset and has no row there"),
+    ("extra", "a replica has a row that the log does not have"),
+    ("duplicate-current", "more than one row of a key is current"),
+    ("stale-current", "a superseded row is current"),
+    ("no-current", "no row of a live key is current"),
+    ("resurrected", "a deleted key came back"),
+    ("frozen", "a consuming position stopped while entries lie before it"),
+    ("lost-ack", "an acknowledged op is not in the log"),
+];

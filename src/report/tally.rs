@@ -1,0 +1,64 @@
+//! Many runs of one order, in words and as JSON.
+
+use crate::check::verdict::Outcome;
+use crate::run::campaign::Tally;
+use crate::seed::Seed;
+use std::fmt::Write as _;
+
+/// A few lines, the last one to be grepped for. No newline at the end.
+pub fn words(tally: &Tally, title: &str, first: Seed) -> String {
+    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
+    let inconclusive = tally.count(Outcome::Inconclusive);
+    let mut out = format!("{title}\n");
+    for (found, runs) in &tally.found {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  found in {runs} of {} runs: {found}", tally.runs);
+    }
+    if fail > 0 {
+        let _ =
+            writeln!(out, "  on the replica that the plan hit, and no other: {} of {fail}", tally.on_victim);
+    }
+    for (what, count) in &tally.exposure {
+        let _ = writeln!(out, "  exposure: {count} {what}");
+    }
+    for seed in &tally.inconclusive {
+        let _ = writeln!(out, "  inconclusive: seed {}", seed.0);
+    }
+    let word = match (fail, inconclusive) {
+        (0, 0) => "PASS",
+        (0, _) => "INCONCLUSIVE",
+        _ => "FAIL",
+    };
+    let _ = write!(
+        out,
+        "{word} {fail} of {} runs failed, {} exposed, {pass} passed, {inconclusive} inconclusive, \
+         {} rows compared seed={}",
+        tally.runs, tally.exposed, tally.rows, first.0
+    );
+    if let Some(report) = &tally.report {
+        let _ = write!(out, " report={}", report.display());
+    }
+    out
+}
+
+/// One JSON document.
+pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
+    let inconclusive: Vec<u64> = tally.inconclusive.iter().map(|seed| seed.0).collect();
+    let document = serde_json::json!({
+        "order": title,
+        "first_seed": first.0,
+        "runs": tally.runs,
+        "exposed": tally.exposed,
+        "exposure": tally.exposure,
+        "rows_compared": tally.rows,
+        "passed": tally.count(Outcome::Pass),
+        "failed": tally.count(Outcome::Fail),
+        "inconclusive": tally.count(Outcome::Inconclusive),
+        "inconclusive_seeds": inconclusive,
+        "exposed_and_passed": tally.exposed_passes,
+        "found": tally.found,
+        "on_victim": tally.on_victim,
+        "report": tally.report,
+    });
+    document.to_string()
+}

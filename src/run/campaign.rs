@@ -1,0 +1,226 @@
+//! Many runs of one order, side by side: run i of N has seed S + i.
+
+use super::conclude::Judged;
+use super::live::Unwatched;
+use super::one::{Finished, Keep, RunError, processes, simulated};
+use super::order::Order;
+use crate::check::verdict::{FindingKind, Outcome, Verdict};
+use crate::exit::Exit;
+use crate::report::words::name;
+use crate::seed::Seed;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+/// The most runs with the same findings that leave a folder in one campaign.
+const KEPT_ALIKE: u32 = 3;
+
+/// What many runs came to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Runs that came to a verdict.
+    pub runs: u32,
+    /// Those in which the opportunity that the plan is for arose.
+    pub exposed: u32,
+    /// All exposed keys, rows or restarts, by what is counted.
+    pub exposure: BTreeMap<String, u64>,
+    /// Rows compared, over all runs.
+    pub rows: u64,
+    /// Runs by outcome.
+    pub outcomes: BTreeMap<Outcome, u32>,
+    /// Runs by what they found, in words.
+    pub found: BTreeMap<String, u32>,
+    /// Runs that were exposed and passed.
+    pub exposed_passes: u32,
+    /// Failed runs in which every finding lies on the replica that the plan hit, and on no other.
+    pub on_victim: u32,
+    /// The first report of a run with findings.
+    pub report: Option<PathBuf>,
+    /// Seeds of runs that were inconclusive, the first few.
+    pub inconclusive: Vec<Seed>,
+    /// The exit code that matters most.
+    pub exit: Option<Exit>,
+}
+
+/// Why runs stopped before all were done.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The seed at which it happened.
+    pub seed: Seed,
+    /// Why.
+    pub error: RunError,
+}
+
+impl Tally {
+    /// Takes in one run.
+    pub fn add(&mut self, judged: &Judged) {
+        let verdict = &judged.verdict;
+        let exposed = verdict.exposure.iter().all(|exposure| exposure.count > 0);
+        self.runs += 1;
+        self.exposed += u32::from(exposed);
+        self.rows += verdict.compared.rows;
+        *self.outcomes.entry(verdict.outcome).or_default() += 1;
+        for exposure in &verdict.exposure {
+            *self.exposure.entry(exposure.what.clone()).or_default() += exposure.count;
+        }
+        match verdict.outcome {
+            Outcome::Pass => self.exposed_passes += u32::from(exposed),
+            Outcome::Inconclusive if self.inconclusive.len() < 5 => self.inconclusive.push(judged.facts.seed),
+            Outcome::Inconclusive => {}
+            Outcome::Fail => {
+                *self.found.entry(found(verdict)).or_default() += 1;
+                self.on_victim += u32::from(is_on_victim(judged));
+            }
+        }
+        if self.report.is_none() && verdict.outcome == Outcome::Fail {
+            self.report = judged.report();
+        }
+        self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
+    }
+
+    /// How many runs came to this outcome.
+    pub fn count(&self, outcome: Outcome) -> u32 {
+        self.outcomes.get(&outcome).copied().unwrap_or_default()
+    }
+}
+
+/// What a verdict found, in the words of its first finding, without names of nodes, keys or times.
+pub fn found(verdict: &Verdict) -> String {
+    let words = |finding: &FindingKind| match finding {
+        FindingKind::Divergence(divergence) => format!(
+            "{} {} {} {}",
+            name(&divergence.last.pattern),
+            name(&divergence.what),
+            name(&divergence.last.side),
+            name(&divergence.course)
+        ),
+        FindingKind::Frozen(_) => "frozen".to_owned(),
+        FindingKind::LostAck(_) => "lost-ack".to_owned(),
+    };
+    let each: BTreeSet<String> = verdict.findings.iter().map(|finding| words(&finding.kind)).collect();
+    each.into_iter().collect::<Vec<_>>().join(" + ")
+}
+
+/// Whether every finding has its roots on the replica that the schedule hit. The judge does not know the
+/// victim; this is a comparison afterwards.
+fn is_on_victim(judged: &Judged) -> bool {
+    let hit = |replica: &String| judged.facts.steps.iter().any(|step| step.replica == *replica);
+    judged.verdict.findings.iter().all(|finding| match &finding.kind {
+        FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),
+        FindingKind::Frozen(frozen) => hit(&frozen.replica),
+        FindingKind::LostAck(_) => false,
+    })
+}
+
+/// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes.
+pub fn simulate_all(
+    order: &Order,
+    first: Seed,
+    runs: u32,
+    jobs: u32,
+    results: &Path,
+    mut each: impl FnMut(&Judged),
+) -> Result<Tally, Stopped> {
+    let next = AtomicU32::new(0);
+    let (tx, rx) = channel();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(runs) {
+            let (tx, next) = (tx.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= runs {
+                        break;
+                    }
+                    let seed = Seed(first.0 + u64::from(i));
+                    let judged = simulated(order, seed, results, Keep::None);
+                    let failed = judged.is_err();
+                    if tx.send((seed, judged)).is_err() || failed {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(tx);
+        tally(order, &rx, &next, runs, results, &mut each)
+    })
+}
+
+/// Takes in verdicts as they come, and repeats those worth keeping, this time with a folder: the same seed
+/// gives the same run.
+fn tally(
+    order: &Order,
+    rx: &Receiver<(Seed, Result<Judged, RunError>)>,
+    next: &AtomicU32,
+    runs: u32,
+    results: &Path,
+    each: &mut impl FnMut(&Judged),
+) -> Result<Tally, Stopped> {
+    let mut tally = Tally::default();
+    let mut alike: BTreeMap<String, u32> = BTreeMap::new();
+    for (seed, judged) in rx {
+        let kept = judged.and_then(|judged| {
+            let count = alike.entry(found(&judged.verdict)).or_default();
+            if judged.exit == Exit::Pass || *count >= KEPT_ALIKE {
+                return Ok(judged);
+            }
+            *count += 1;
+            simulated(order, seed, results, Keep::All)
+        });
+        match kept {
+            Ok(judged) => {
+                each(&judged);
+                tally.add(&judged);
+            }
+            Err(error) => {
+                next.store(runs, Ordering::Relaxed);
+                return Err(Stopped { seed, error });
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// Runs against processes, `jobs` at a time; a signal ends the campaign once the running ones are cured.
+pub async fn run_all(
+    order: &Order,
+    first: Seed,
+    runs: u32,
+    jobs: u32,
+    results: &Path,
+    mut each: impl FnMut(&Finished),
+) -> Result<Tally, Stopped> {
+    let mut tally = Tally::default();
+    let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0 + u64::from(i))).collect();
+    let mut running = tokio::task::JoinSet::new();
+    let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
+        let (order, results) = (order.clone(), results.to_owned());
+        running.spawn(async move { (seed, processes(&order, seed, &results, &mut Unwatched).await) });
+    };
+    waiting.drain(..waiting.len().min(jobs as usize)).for_each(|seed| begin(&mut running, seed));
+    let mut stopped = None;
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok((_, Ok(finished))) => {
+                each(&finished);
+                tally.add(&finished.judged);
+                if finished.cut {
+                    waiting.clear();
+                }
+            }
+            Ok((seed, Err(error))) => stopped = stopped.or(Some(Stopped { seed, error })),
+            Err(panicked) => {
+                let source = std::io::Error::other(panicked);
+                let error = RunError::Surroundings { what: "finish a run", source };
+                stopped = stopped.or(Some(Stopped { seed: first, error }));
+            }
+        }
+        if stopped.is_none()
+            && let Some(seed) = waiting.pop_front()
+        {
+            begin(&mut running, seed);
+        }
+    }
+    stopped.map_or(Ok(tally), Err)
+}

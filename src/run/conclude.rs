@@ -1,0 +1,60 @@
+//! From recorded evidence to a verdict and its reports, beside the data it rests on.
+
+use crate::check::judge::judge;
+use crate::check::verdict::Verdict;
+use crate::exit::Exit;
+use crate::record::evidence::{Facts, Recorded};
+use crate::record::store::{StoreError, replace_file};
+use crate::report::{html, json};
+use std::path::{Path, PathBuf};
+
+/// The verdict as JSON.
+pub const VERDICT: &str = "verdict.json";
+/// The page.
+pub const REPORT: &str = "report.html";
+
+/// A run that was judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What is known of it.
+    pub facts: Facts,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Its exit code.
+    pub exit: Exit,
+    /// Its folder, if it was kept.
+    pub folder: Option<PathBuf>,
+}
+
+impl Judged {
+    /// Judges evidence; `over` is an exit code that goes above the verdict's own.
+    pub fn new(evidence: &dyn Recorded, over: Exit) -> Judged {
+        let verdict = judge(evidence);
+        let exit = over.worst(Exit::from(verdict.outcome));
+        Judged { facts: evidence.facts().clone(), verdict, exit, folder: None }
+    }
+
+    /// Writes verdict and page into the run's folder. `suffix` keeps an older verdict from being replaced.
+    pub fn write(&mut self, evidence: &dyn Recorded, dir: &Path, suffix: &str) -> Result<(), StoreError> {
+        let file = dir.join(suffixed(VERDICT, suffix));
+        let text = json::verdict_json(&self.verdict, &self.facts, self.exit as u8)
+            .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;
+        replace_file(&file, text.as_bytes())?;
+        let page = html::page(&self.verdict, evidence);
+        replace_file(&dir.join(suffixed(REPORT, suffix)), page.as_bytes())?;
+        self.folder = Some(dir.to_owned());
+        Ok(())
+    }
+
+    /// The page's path, if there is one.
+    pub fn report(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(REPORT))
+    }
+}
+
+fn suffixed(name: &str, suffix: &str) -> String {
+    match name.split_once('.') {
+        Some((stem, ending)) if !suffix.is_empty() => format!("{stem}-{suffix}.{ending}"),
+        _ => name.to_owned(),
+    }
+}

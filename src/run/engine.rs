@@ -1,0 +1,443 @@
+//! The tokio shell around the conductor: real time, real sockets, files. It carries out commands, feeds
+//! back what came of them, and writes everything down before anybody judges it.
+
+use super::conductor::{Command, Conductor, Input, Snapshot, Timing};
+use super::live::Live;
+use crate::plan::schedule::{Fault, StepId};
+use crate::record::cure::Cure;
+use crate::record::event::{Event, Op, Stamped};
+use crate::record::evidence::Facts;
+use crate::record::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
+use crate::record::store::{RunFolder, StoreError};
+use crate::target::{Target, TargetError};
+use std::collections::BTreeMap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+/// How a run ended, beside what was recorded.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// The signal that cut it off, if one did.
+    pub signal: Option<Cut>,
+    /// Cures that failed: a fault may have been left at the target.
+    pub uncured: Vec<Cure>,
+    /// The first thing that could not be written; nothing was recorded after it.
+    pub unrecorded: Option<StoreError>,
+}
+
+/// The signals that end a run after its cures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The terminal went away.
+    Hangup,
+    /// Ctrl-C.
+    Interrupt,
+    /// A polite kill.
+    Terminate,
+}
+
+impl Cut {
+    fn name(self) -> &'static str {
+        match self {
+            Cut::Hangup => "SIGHUP",
+            Cut::Interrupt => "SIGINT",
+            Cut::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// The signals as a stream of [`Cut`]s.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Cut {
+        tokio::select! {
+            _ = self.hangup.recv() => Cut::Hangup,
+            _ = self.interrupt.recv() => Cut::Interrupt,
+            _ = self.terminate.recv() => Cut::Terminate,
+        }
+    }
+}
+
+/// What came of a command, before it is written down.
+enum Done {
+    Input(Input),
+    Rows { read: Read, rows: Result<Vec<Row>, TargetError> },
+    Flags { read: CurrentRead, answer: Result<FlagsCame, TargetError> },
+    Log(Result<Vec<Vec<Entry>>, TargetError>),
+    CureMade { step: StepId, cure: Result<Cure, TargetError> },
+    Healed { step: StepId, error: Option<String> },
+}
+
+type FlagsCame = (super::conductor::FlagsRead, Vec<Current>);
+
+struct Engine<'a> {
+    target: Target,
+    folder: RunFolder,
+    live: &'a mut dyn Live,
+    began: Instant,
+    tx: UnboundedSender<Done>,
+    cures: BTreeMap<StepId, Cure>,
+    ended: Ended,
+    partitions: u32,
+}
+
+/// Leads one run against a target from set-up to the last capture. The record is complete when it returns.
+pub async fn run(
+    target: Target,
+    facts: Facts,
+    timing: Timing,
+    folder: RunFolder,
+    live: &mut dyn Live,
+) -> std::io::Result<Ended> {
+    let (tx, mut rx) = unbounded_channel();
+    let mut signals = Signals::listen()?;
+    let partitions = facts.partitions;
+    let mut conductor = Conductor::new(facts, timing);
+    let mut engine = Engine {
+        target,
+        folder,
+        live,
+        began: Instant::now(),
+        tx,
+        cures: BTreeMap::new(),
+        ended: Ended::default(),
+        partitions,
+    };
+    let mut input = Input::Woken;
+    let mut commands = Vec::new();
+    let mut wake = engine.began;
+    loop {
+        let now = engine.now();
+        conductor.step(now, input, &mut commands);
+        let Some(next_wake) = engine.carry_out(now, &mut commands) else { break };
+        let ticked = engine.folder.tick(now);
+        engine.note(ticked);
+        wake = next_wake.unwrap_or(wake);
+        if let Some(error) = &engine.ended.unrecorded {
+            let by = error.to_string();
+            conductor.step(now, Input::Interrupt { by }, &mut commands);
+            engine.carry_out(now, &mut commands);
+        }
+        input = engine.next_input(&mut rx, &mut signals, wake).await;
+    }
+    let finished = engine.folder.finish();
+    if let Err(error) = finished {
+        engine.ended.unrecorded.get_or_insert(error);
+    }
+    Ok(engine.ended)
+}
+
+impl Engine<'_> {
+    fn now(&self) -> Nanos {
+        Nanos(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    async fn next_input(
+        &mut self,
+        rx: &mut UnboundedReceiver<Done>,
+        signals: &mut Signals,
+        wake: Instant,
+    ) -> Input {
+        loop {
+            let done = tokio::select! {
+                cut = signals.next() => {
+                    self.ended.signal.get_or_insert(cut);
+                    return Input::Interrupt { by: cut.name().to_owned() };
+                }
+                done = rx.recv() => done,
+                () = sleep_until(wake) => return Input::Woken,
+            };
+            if let Some(input) = done.and_then(|done| self.write_down(done)) {
+                return input;
+            }
+        }
+    }
+
+    /// Carries out commands. None: the run is over; else the time to wake at, if it was told.
+    fn carry_out(&mut self, now: Nanos, commands: &mut Vec<Command>) -> Option<Option<Instant>> {
+        let mut wake = None;
+        let mut ops = Vec::new();
+        let mut over = false;
+        for command in commands.drain(..) {
+            match command {
+                Command::Record(event) => self.record(now, event),
+                Command::Write(op) => ops.push(op),
+                Command::Wake(at) => wake = Some(self.began + std::time::Duration::from_nanos(at.0)),
+                Command::Finish => over = true,
+                Command::Begin { step, fault } => self.make_cure(step, fault),
+                Command::Cure { step } => self.heal(step),
+                Command::Boundary => self.boundary(),
+                Command::Sample => self.sample(),
+                Command::Cover { replica } => self.cover(replica),
+                Command::Rows { read } => self.rows(read),
+                Command::Flags { read, since } => self.flags(read, since),
+                Command::ReadLog => self.read_log(),
+            }
+        }
+        if !ops.is_empty() {
+            self.write(ops);
+        }
+        (!over).then_some(wake)
+    }
+
+    fn record(&mut self, now: Nanos, event: Event) {
+        self.live.event(now, &event);
+        if let Event::Cured { step, error: Some(_) } = &event
+            && let Some(cure) = self.cures.get(step)
+        {
+            self.ended.uncured.push(cure.clone());
+        }
+        if self.ended.unrecorded.is_none() {
+            let written = self.folder.event(&Stamped { t: now, event });
+            self.note(written);
+        }
+    }
+
+    fn note(&mut self, written: Result<(), StoreError>) {
+        if let Err(error) = written {
+            self.ended.unrecorded.get_or_insert(error);
+        }
+    }
+
+    /// Bulk is on disk before the conductor hears of it.
+    fn write_down(&mut self, done: Done) -> Option<Input> {
+        let now = self.now();
+        match done {
+            Done::Input(input) => Some(input),
+            Done::Rows { read, rows } => {
+                let answer = rows.map_err(|error| error.to_string()).map(|rows| {
+                    let written = self.folder.rows(now, &read, &rows);
+                    self.note(written);
+                    rows.len() as u64
+                });
+                Some(Input::RowsRead { replica: read.replica, answer })
+            }
+            Done::Flags { read, answer } => {
+                let answer = answer.map_err(|error| error.to_string()).map(|(flags, keys)| {
+                    let written = self.folder.currents(now, &read, &keys);
+                    self.note(written);
+                    flags
+                });
+                Some(Input::FlagsRead { replica: read.replica, answer })
+            }
+            Done::Log(log) => {
+                let error = match log {
+                    Ok(log) => {
+                        for (partition, entries) in (0..).zip(&log) {
+                            let written = self.folder.entries(now, partition, entries);
+                            self.note(written);
+                        }
+                        None
+                    }
+                    Err(error) => Some(error.to_string()),
+                };
+                Some(Input::LogRead { error })
+            }
+            Done::CureMade { step, cure } => match cure {
+                Ok(cure) => self.begin(step, cure),
+                Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
+            },
+            Done::Healed { step, error } => Some(Input::Cured { step, error }),
+        }
+    }
+
+    fn spawn<F>(&self, work: F)
+    where
+        F: Future<Output = Done> + Send + 'static,
+    {
+        let tx = self.tx.clone();
+        // The receiver lives as long as the run; what comes after it is of no use to anybody.
+        tokio::spawn(async move { drop(tx.send(work.await)) });
+    }
+
+    fn write(&self, ops: Vec<Op>) {
+        let tx = self.tx.clone();
+        let writes = self.target.writes.clone();
+        tokio::spawn(async move {
+            let completions = match &writes {
+                Some(writes) => writes.write(&ops).await,
+                None => Vec::new(),
+            };
+            for (op, completion) in ops.iter().zip(completions) {
+                let input = Input::Completed { op: op.id, outcome: completion.outcome, off: completion.off };
+                drop(tx.send(Done::Input(input)));
+            }
+        });
+    }
+
+    fn make_cure(&self, step: StepId, fault: Fault) {
+        let hands = self.target.hands.clone();
+        self.spawn(async move {
+            let cure = match hands {
+                Some(hands) => hands.cure(&step, &fault).await,
+                None => Err(absent("hands")),
+            };
+            Done::CureMade { step, cure }
+        });
+    }
+
+    /// The cure is synced to disk, and only then the fault begins.
+    fn begin(&mut self, step: StepId, cure: Cure) -> Option<Input> {
+        if let Err(error) = self.folder.cure(&cure) {
+            let told = error.to_string();
+            self.note(Err(error));
+            return Some(Input::Begun { step, error: Some(told) });
+        }
+        self.cures.insert(step.clone(), cure.clone());
+        let hands = self.target.hands.clone();
+        self.spawn(async move {
+            let begun = match hands {
+                Some(hands) => hands.begin(&cure).await,
+                None => Err(absent("hands")),
+            };
+            Done::Input(Input::Begun { step, error: begun.err().map(|error| error.to_string()) })
+        });
+        None
+    }
+
+    fn heal(&self, step: StepId) {
+        let hands = self.target.hands.clone();
+        let cure = self.cures.get(&step).cloned();
+        self.spawn(async move {
+            let healed = match (hands, &cure) {
+                (Some(hands), Some(cure)) => hands.heal(cure).await,
+                _ => Ok(()),
+            };
+            Done::Healed { step, error: healed.err().map(|error| error.to_string()) }
+        });
+    }
+
+    fn boundary(&self) {
+        let authority = self.target.authority.clone();
+        self.spawn(async move {
+            let asked = match authority {
+                Some(authority) => authority.boundary().await,
+                None => Err(absent("authority")),
+            };
+            Done::Input(Input::BoundaryAsked { error: asked.err().map(|error| error.to_string()) })
+        });
+    }
+
+    fn sample(&self) {
+        let target = self.target.clone();
+        self.spawn(async move {
+            Done::Input(match snapshot(&target).await {
+                Ok(snapshot) => Input::Sampled(snapshot),
+                Err(error) => Input::SampleFailed { error: error.to_string() },
+            })
+        });
+    }
+
+    fn cover(&self, replica: String) {
+        let raw = self.target.raw.clone();
+        self.spawn(async move {
+            let answer = match raw {
+                Some(raw) => raw.coverage(&replica).await,
+                None => Err(absent("raw reads")),
+            };
+            Done::Input(Input::Covered { replica, answer: answer.map_err(|error| error.to_string()) })
+        });
+    }
+
+    fn rows(&self, read: Read) {
+        let raw = self.target.raw.clone();
+        self.spawn(async move {
+            let mut rows = Vec::new();
+            let came = match raw {
+                Some(raw) => {
+                    let cover = &read.before;
+                    let mut keep = |row| rows.push(row);
+                    raw.rows(&read.replica, &cover.segment, read.from, cover.end, &mut keep).await
+                }
+                None => Err(absent("raw reads")),
+            };
+            Done::Rows { read, rows: came.map(|()| rows) }
+        });
+    }
+
+    fn flags(&self, read: CurrentRead, since: u64) {
+        let raw = self.target.raw.clone();
+        self.spawn(async move {
+            let mut keys = Vec::new();
+            let came = match raw {
+                Some(raw) => {
+                    let mut keep = |key| keys.push(key);
+                    raw.flags(&read.replica, read.partition, since, &mut keep).await
+                }
+                None => Err(absent("raw reads")),
+            };
+            Done::Flags { read, answer: came.map(|flags| (flags, keys)) }
+        });
+    }
+
+    fn read_log(&self) {
+        let log = self.target.log.clone();
+        let partitions = self.partitions;
+        self.spawn(async move {
+            let Some(log) = log else { return Done::Log(Err(absent("log"))) };
+            Done::Log(read_whole(&*log, partitions).await)
+        });
+    }
+}
+
+async fn read_whole(log: &dyn crate::target::Log, partitions: u32) -> Result<Vec<Vec<Entry>>, TargetError> {
+    let ends = log.ends().await?;
+    let mut all = Vec::new();
+    for (partition, end) in (0..partitions).zip(ends) {
+        let mut entries = Vec::new();
+        log.read(partition, end, &mut |entry| entries.push(entry)).await?;
+        all.push(entries);
+    }
+    Ok(all)
+}
+
+/// Log ends, then every replica side by side, then log ends: in this order (`semantics` 7).
+async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
+    let log = target.log.clone().ok_or_else(|| absent("log"))?;
+    let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;
+    let log_ends_before = log.ends().await?;
+    let mut asked = Vec::new();
+    for replica in &target.roster {
+        let (target, replica) = (target.clone(), replica.clone());
+        asked.push(tokio::spawn(async move {
+            let covered = match &target.raw {
+                Some(raw) => raw.coverage(&replica).await.map_err(|error| error.to_string()),
+                None => Err(absent("raw reads").to_string()),
+            };
+            let lived = match &target.lifecycle {
+                Some(lifecycle) => lifecycle.poll(&replica).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            (replica, covered, lived)
+        }));
+    }
+    let (mut replicas, mut lifecycle) = (Vec::new(), Vec::new());
+    for answer in asked {
+        let (replica, covered, lived) = answer
+            .await
+            .map_err(|error| TargetError::Nonsense { at: "sampling".to_owned(), cause: error.to_string() })?;
+        replicas.push((replica, covered));
+        lifecycle.extend(lived);
+    }
+    let segments = authority.segments().await?;
+    let log_ends_after = log.ends().await?;
+    Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle })
+}
+
+fn absent(part: &str) -> TargetError {
+    TargetError::Refused { at: "the target".to_owned(), cause: format!("it has no {part}") }
+}

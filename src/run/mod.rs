@@ -1,0 +1,10 @@
+//! Running: the conductor decides, the engine or the simulator carries out, the record is judged.
+
+pub mod campaign;
+pub mod conclude;
+pub mod conductor;
+pub mod engine;
+pub mod live;
+pub mod one;
+pub mod order;
+pub mod simulate;

@@ -1,0 +1,349 @@
+//! The simulator's driver: the same conductor, a cluster in virtual time, evidence in memory. A run is a
+//! pure function of (facts, timing, cluster): the same bytes on every machine.
+
+use super::conductor::{Command, Conductor, FlagsRead, Input, Snapshot, Timing};
+use crate::plan::schedule::{Fault, FaultKind, StepId, Transition};
+use crate::record::event::{LifecycleRecord, Op, Outcome, Stamped};
+use crate::record::evidence::{Evidence, Facts};
+use crate::record::row::{
+    CopyState, Cover, Coverage, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Segment,
+};
+use crate::report::words::name;
+use crate::schema::Value;
+use crate::seed::{Stream, below};
+use rand_chacha::ChaCha8Rng;
+use specimen::World;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+/// A message to or from the cluster takes 100 us to 2 ms.
+const LATENCY_NANOS_MIN: u64 = 100_000;
+const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
+
+/// What is on its way.
+enum Underway {
+    /// An op to the log.
+    Produce(Op),
+    /// An answer to the conductor.
+    Answer(Input),
+}
+
+struct Simulation {
+    world: World,
+    latency: ChaCha8Rng,
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+    underway: HashMap<u64, Underway>,
+    sent: u64,
+    heard: BTreeMap<String, u64>,
+    faults: BTreeMap<StepId, Fault>,
+    evidence: Evidence,
+}
+
+/// Runs once in virtual time.
+pub fn run(facts: &Facts, timing: Timing, config: &specimen::Config) -> Result<Evidence, specimen::Error> {
+    let mut simulation = Simulation::new(facts, config)?;
+    let mut conductor = Conductor::new(facts.clone(), timing);
+    let mut commands = Vec::new();
+    let (mut now, mut wake) = (0, 0);
+    let mut input = Input::Woken;
+    loop {
+        conductor.step(Nanos(now), input, &mut commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Finish => return Ok(simulation.into_evidence()),
+                Command::Wake(at) => wake = at.0,
+                other => simulation.carry_out(now, other),
+            }
+        }
+        input = loop {
+            now = simulation.next_due().map_or(wake, |due| due.min(wake));
+            simulation.world.advance(now);
+            if let Some(input) = simulation.arrive(now) {
+                break input;
+            }
+            if now >= wake {
+                break Input::Woken;
+            }
+        };
+    }
+}
+
+impl Simulation {
+    fn new(facts: &Facts, config: &specimen::Config) -> Result<Simulation, specimen::Error> {
+        let partitions = facts.partitions as usize;
+        Ok(Simulation {
+            world: World::new(config.clone(), facts.seed.0)?,
+            latency: facts.seed.stream(Stream::World),
+            due: BinaryHeap::new(),
+            underway: HashMap::new(),
+            sent: 0,
+            heard: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            evidence: Evidence {
+                facts: facts.clone(),
+                events: Vec::new(),
+                log: vec![Vec::new(); partitions],
+                rows: vec![Vec::new(); partitions],
+                currents: vec![Vec::new(); partitions],
+            },
+        })
+    }
+
+    fn into_evidence(mut self) -> Evidence {
+        for rows in &mut self.evidence.rows {
+            rows.sort_by_key(|(read, row)| (row.off, *read));
+        }
+        for currents in &mut self.evidence.currents {
+            currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+        }
+        self.evidence
+    }
+
+    fn send(&mut self, now: u64, what: Underway) {
+        let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
+        self.sent += 1;
+        self.due.push(Reverse((now + delay, self.sent)));
+        self.underway.insert(self.sent, what);
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next thing that is due by now: an answer for the conductor, or an op that reaches the log.
+    fn arrive(&mut self, now: u64) -> Option<Input> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let Reverse((_, sent)) = self.due.pop()?;
+        match self.underway.remove(&sent)? {
+            Underway::Answer(input) => Some(input),
+            Underway::Produce(op) => {
+                let input = self.produce(&op);
+                self.send(now, Underway::Answer(input));
+                None
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: u64, command: Command) {
+        let input = match command {
+            Command::Record(event) => return self.evidence.events.push(Stamped { t: Nanos(now), event }),
+            Command::Write(op) => return self.send(now, Underway::Produce(op)),
+            Command::Begin { step, fault } => self.begin(step, fault),
+            Command::Cure { step } => self.heal(step),
+            Command::Boundary => {
+                self.world.force_commit();
+                Input::BoundaryAsked { error: None }
+            }
+            Command::Sample => Input::Sampled(self.snapshot()),
+            Command::Cover { replica } => {
+                let answer = self.coverage(&replica);
+                Input::Covered { replica, answer }
+            }
+            Command::Rows { read } => {
+                let answer = self.rows(&read);
+                Input::RowsRead { replica: read.replica, answer }
+            }
+            Command::Flags { read, since } => {
+                let answer = self.flags(&read, since);
+                Input::FlagsRead { replica: read.replica, answer }
+            }
+            Command::ReadLog => {
+                Input::LogRead { error: self.read_log().err().map(|error| error.to_string()) }
+            }
+            // The loop keeps these two for itself.
+            Command::Wake(_) | Command::Finish => return,
+        };
+        self.send(now, Underway::Answer(input));
+    }
+
+    fn produce(&mut self, op: &Op) -> Input {
+        let entry = specimen::Entry {
+            off: 0,
+            key: op.key.as_str().into(),
+            op: op.id,
+            cmp: op.cmp,
+            tombstone: false,
+            cols: op.cols.iter().map(to_specimen).collect(),
+        };
+        let off = self.world.produce(op.partition, entry).ok();
+        let outcome = if off.is_some() { Outcome::Ok } else { Outcome::Failed };
+        Input::Completed { op: op.id, outcome, off }
+    }
+
+    fn begin(&mut self, step: StepId, fault: Fault) -> Input {
+        let begun = match (fault.kind, fault.partition, fault.seq) {
+            (FaultKind::HoldMessage(transition), Some(partition), Some(seq)) => {
+                let transition = match transition {
+                    Transition::OfflineToConsuming => specimen::Transition::OfflineToConsuming,
+                    Transition::ConsumingToOnline => specimen::Transition::ConsumingToOnline,
+                };
+                let server = fault.replica.clone();
+                let hold = specimen::Hold { id: step.clone(), server, partition, seq, transition };
+                self.world.hold(hold)
+            }
+            (FaultKind::CommitWinner, Some(partition), _) => {
+                self.world.commit_winner(partition, Some(&fault.replica))
+            }
+            (FaultKind::Restart, ..) => self.world.kill(&fault.replica),
+            (kind, ..) => Err(specimen::Error::Request(format!("{kind:?} names no segment"))),
+        };
+        self.faults.insert(step.clone(), fault);
+        Input::Begun { step, error: begun.err().map(|error| error.to_string()) }
+    }
+
+    fn heal(&mut self, step: StepId) -> Input {
+        let healed = match self.faults.get(&step) {
+            Some(fault) => match (fault.kind, fault.partition) {
+                (FaultKind::Restart, _) => self.world.start(&fault.replica),
+                (FaultKind::CommitWinner, Some(partition)) => self.world.commit_winner(partition, None),
+                (FaultKind::HoldMessage(_) | FaultKind::CommitWinner, _) => {
+                    self.world.release(&step);
+                    Ok(())
+                }
+            },
+            None => Ok(()),
+        };
+        Input::Cured { step, error: healed.err().map(|error| error.to_string()) }
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        let roster = self.evidence.facts.roster.clone();
+        let ends = self.world.log_ends();
+        let lifecycle = roster.iter().flat_map(|replica| self.lifecycle(replica)).collect();
+        let replicas = roster.into_iter().map(|replica| {
+            let answer = self.coverage(&replica);
+            (replica, answer)
+        });
+        let replicas = replicas.collect();
+        let segments = self.world.segments().into_iter().map(segment).collect();
+        Snapshot { log_ends_before: ends.clone(), replicas, segments, log_ends_after: ends, lifecycle }
+    }
+
+    fn lifecycle(&mut self, replica: &str) -> Vec<LifecycleRecord> {
+        let heard = self.heard.entry(replica.to_owned()).or_default();
+        let events = self.world.events(replica, *heard).unwrap_or_default();
+        if let Some(last) = events.last() {
+            *heard = last.seq + 1;
+        }
+        events.iter().map(lifecycle_record).collect()
+    }
+
+    fn coverage(&self, replica: &str) -> Result<Coverage, String> {
+        let coverage = self.world.coverage(replica).ok_or_else(|| format!("{replica} is down"))?;
+        Ok(Coverage {
+            incarnation: coverage.incarnation,
+            status: coverage.status,
+            covers: coverage.covers.into_iter().map(cover).collect(),
+        })
+    }
+
+    fn rows(&mut self, read: &Read) -> Result<u64, String> {
+        let cover = &read.before;
+        let (doc, rows) = self
+            .world
+            .rows(&read.replica, &cover.segment, read.from, cover.end)
+            .ok_or_else(|| format!("{} has no {}", read.replica, cover.segment))?;
+        let shown = (doc..).zip(rows).map(|(doc, row)| {
+            let cols = row.shown(self.world.defaults()).map(from_specimen).collect();
+            let doc = u32::try_from(doc).unwrap_or(u32::MAX);
+            let row = Row { off: row.off, key: row.key.to_string(), op: row.op, cmp: row.cmp, cols, doc };
+            (read.id, row)
+        });
+        self.evidence.rows[cover.partition as usize].extend(shown);
+        Ok(rows.len() as u64)
+    }
+
+    fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<FlagsRead, String> {
+        let (version, incarnation, flags) = self
+            .world
+            .current(&read.replica, read.partition, since)
+            .ok_or_else(|| format!("{} is down", read.replica))?;
+        let keys = flags.len() as u64;
+        let flags =
+            flags.into_iter().map(|flag| (read.id, Current { key: flag.key.to_string(), offs: flag.offs }));
+        self.evidence.currents[read.partition as usize].extend(flags);
+        Ok(FlagsRead { incarnation, version, keys })
+    }
+
+    fn read_log(&mut self) -> Result<(), specimen::Error> {
+        for (partition, log) in (0..).zip(&mut self.evidence.log) {
+            log.extend(self.world.log(partition, 0)?.iter().map(|entry| Entry {
+                off: entry.off,
+                key: entry.key.to_string(),
+                op: entry.op,
+                cmp: entry.cmp,
+                tombstone: entry.tombstone,
+                cols: entry.cols.iter().map(from_specimen).collect(),
+            }));
+        }
+        Ok(())
+    }
+}
+
+fn lifecycle_record(event: &specimen::Event) -> LifecycleRecord {
+    LifecycleRecord {
+        replica: event.replica.clone(),
+        incarnation: event.incarnation,
+        seq: event.seq,
+        node_ms: event.node_ms,
+        segment: event.segment.clone(),
+        kind: name(&event.kind),
+        detail: event.detail.clone(),
+    }
+}
+
+fn segment(segment: specimen::Segment) -> Segment {
+    Segment {
+        name: segment.name,
+        partition: segment.partition,
+        seq: segment.seq,
+        start: segment.start,
+        end: segment.end,
+        crc: segment.crc,
+        replicas: segment.replicas,
+    }
+}
+
+fn cover(cover: specimen::Cover) -> Cover {
+    Cover {
+        segment: cover.segment,
+        partition: cover.partition,
+        seq: cover.seq,
+        start: cover.start,
+        end: cover.end,
+        state: match cover.state {
+            specimen::CopyState::Consuming => CopyState::Consuming,
+            specimen::CopyState::CommittedLocal => CopyState::CommittedLocal,
+            specimen::CopyState::Downloaded => CopyState::Downloaded,
+        },
+        registered: Known::Known(cover.registered.known),
+        copy: cover.copy,
+        rows: cover.rows,
+    }
+}
+
+fn to_specimen(value: &Value) -> specimen::Value {
+    match value {
+        Value::Null => specimen::Value::Null,
+        Value::Long(long) => specimen::Value::Long(*long),
+        Value::String(text) => specimen::Value::String(text.as_str().into()),
+        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
+        Value::Strings(texts) => {
+            specimen::Value::Strings(texts.iter().map(|text| text.as_str().into()).collect())
+        }
+    }
+}
+
+fn from_specimen(value: &specimen::Value) -> Value {
+    match value {
+        specimen::Value::Null => Value::Null,
+        specimen::Value::Long(long) => Value::Long(*long),
+        specimen::Value::String(text) => Value::String(text.to_string()),
+        specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
+        specimen::Value::Strings(texts) => {
+            Value::Strings(texts.iter().map(|text| text.to_string()).collect())
+        }
+    }
+}
