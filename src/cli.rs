@@ -1,0 +1,196 @@
+//! The command line: what may be asked, with examples. What is done about it stands in [`crate::commands`].
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Finds the one replica that disagrees, and the progress frontier that stopped.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 pass   1 violation   2 usage or configuration   3 inconclusive
+  4 target unreachable or set-up failed   5 a fault may have been left at the target
+  70 a bug of dissent   129, 130, 143 after SIGHUP, SIGINT, SIGTERM with all cures done";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job on the embedded cluster: bug arms and control arms, a table, reports
+    #[command(after_help = "Example:\n  dissent demo\n  dissent demo --seed 7")]
+    Demo(Demo),
+    /// Write to a target, break it on purpose, compare its replicas, say who is wrong
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Judge recorded runs again
+    #[command(after_help = "Examples:\n  dissent check latest\n  dissent check results/20261121-*")]
+    Check(Check),
+    /// What there is: workloads, nemeses, targets, faults, findings
+    #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
+    List(List),
+    /// A process of the embedded cluster
+    #[command(hide = true)]
+    Specimen(Specimen),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  dissent run specimen-segments partial-upsert late-transition
+  dissent run specimen-segments partial-upsert late-transition --set guard=partition-gate
+  dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
+  dissent run sim-segments steady none --format json
+  dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only";
+
+/// Where runs are kept, and how results are told.
+#[derive(Clone, Debug, Args)]
+pub struct Output {
+    /// The folder that holds one folder a run
+    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
+    pub results: PathBuf,
+    /// How the verdict is told on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// How the verdict is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// About ten lines, then one greppable line
+    Human,
+    /// One JSON document; the greppable line goes to stderr
+    Json,
+}
+
+/// `dissent demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The first seed: process runs take it, simulated runs count up from it
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Simulated seeds an arm
+    #[arg(long, default_value_t = 200)]
+    pub runs: u32,
+    /// The folder that holds one folder a run
+    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
+    pub results: PathBuf,
+}
+
+/// `dissent run`.
+#[derive(Debug, Parser)]
+pub struct Run {
+    /// A built-in target (see `dissent list targets`)
+    pub target: String,
+    /// A workload by name, or the path of a TOML file
+    pub workload: String,
+    /// A nemesis plan by name, or the path of a TOML file
+    pub nemesis: String,
+    /// The seed; drawn and printed if not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// This many runs: run i has seed SEED + i
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Runs side by side [default: one a core if simulated, else 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: Option<u32>,
+    /// How long the load lasts at least, such as 5s
+    #[arg(long = "for", value_name = "TIME")]
+    pub load: Option<String>,
+    /// The longest wait for replicas to catch up
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub quiesce: String,
+    /// The longest time for everything but the cures
+    #[arg(long, value_name = "TIME", default_value = "2min")]
+    pub timeout: String,
+    /// Between two captures during the load
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub capture_every: String,
+    /// Ops a second
+    #[arg(long, value_name = "HZ")]
+    pub rate: Option<u32>,
+    /// Change a setting of workload, nemesis or target, such as guard=partition-gate
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub plan_only: bool,
+    /// Where and how
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `dissent check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Folders of runs, or `latest`
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Where and how
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `dissent list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only these
+    #[arg(value_enum)]
+    pub kind: Option<Kind>,
+    /// One of them, whole
+    #[arg(requires = "kind")]
+    pub name: Option<String>,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// What is written
+    Workloads,
+    /// What goes wrong
+    Nemeses,
+    /// Clusters
+    Targets,
+    /// Faults
+    Faults,
+    /// What can be found
+    Findings,
+}
+
+/// `dissent specimen`.
+#[derive(Debug, Args)]
+pub struct Specimen {
+    /// Which process.
+    #[command(subcommand)]
+    pub role: Role,
+}
+
+/// The processes of the embedded cluster.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Input log, ideal state, messages, commits, store
+    Controller {
+        /// The cluster's configuration, as JSON
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// A replica
+    Server {
+        /// The cluster's configuration, as JSON
+        #[arg(long)]
+        config: PathBuf,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// The controller's URL
+        #[arg(long)]
+        controller: String,
+        /// Its folder
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}

@@ -1,0 +1,92 @@
+//! `dissent list`: what there is, and what each thing is for.
+
+use super::tell;
+use crate::cli::{self, Kind};
+use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
+use crate::config::error::{ConfigError, advise};
+use crate::exit::Exit;
+use crate::report::catalogue::{FAULTS, FINDINGS, TARGETS};
+
+/// Lists everything, one kind, or one thing whole.
+pub(super) fn list(args: &cli::List) -> Exit {
+    match (args.kind, &args.name) {
+        (Some(kind), Some(name)) => show(kind, name),
+        (Some(kind), None) => {
+            list_kind(kind);
+            Exit::Pass
+        }
+        (None, _) => {
+            for kind in [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings] {
+                tell::result(heading(kind));
+                list_kind(kind);
+                tell::result("");
+            }
+            Exit::Pass
+        }
+    }
+}
+
+fn heading(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Workloads => "workloads",
+        Kind::Nemeses => "nemeses",
+        Kind::Targets => "targets",
+        Kind::Faults => "faults",
+        Kind::Findings => "findings",
+    }
+}
+
+/// The name of each thing of a kind, a line on it, and its whole text.
+fn things(kind: Kind) -> Vec<(&'static str, &'static str, &'static str)> {
+    let told = |table: &'static [(&'static str, &'static str)]| {
+        table.iter().map(|(name, about)| (*name, *about, *about)).collect()
+    };
+    let files = |files: &'static [Embedded]| {
+        files.iter().map(|file| (file.name, opening(file.text), file.text)).collect()
+    };
+    match kind {
+        Kind::Workloads => files(WORKLOADS),
+        Kind::Nemeses => files(NEMESES),
+        Kind::Targets => told(TARGETS),
+        Kind::Faults => told(FAULTS),
+        Kind::Findings => told(FINDINGS),
+    }
+}
+
+/// The first line of a catalogue file: what it hunts.
+fn opening(text: &'static str) -> &'static str {
+    text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
+}
+
+fn list_kind(kind: Kind) {
+    let things = things(kind);
+    let width = things.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
+    for (name, about, _) in things {
+        tell::result(&format!("  {name:<width$}  {about}"));
+    }
+}
+
+fn show(kind: Kind, name: &str) -> Exit {
+    let things = things(kind);
+    match things.iter().find(|(known, ..)| *known == name) {
+        Some((.., text)) => {
+            tell::result(text.trim_end());
+            Exit::Pass
+        }
+        None => {
+            let known: Vec<&str> = things.iter().map(|(known, ..)| *known).collect();
+            let kind = match kind {
+                Kind::Workloads => "workload",
+                Kind::Nemeses => "nemesis plan",
+                Kind::Targets => "target",
+                Kind::Faults => "fault",
+                Kind::Findings => "finding",
+            };
+            tell::refusal(ConfigError::UnknownName {
+                kind,
+                name: name.to_owned(),
+                help: advise(name, &known),
+            })
+        }
+    }
+}

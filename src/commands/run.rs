@@ -1,0 +1,182 @@
+//! `dissent run`.
+
+use super::progress::{Watch, counting};
+use super::tell;
+use crate::cli;
+use crate::config::catalogue::load;
+use crate::config::duration;
+use crate::config::error::ConfigError;
+use crate::config::nemesis::Nemesis;
+use crate::config::settings::Settings;
+use crate::config::workload::Workload;
+use crate::exit::Exit;
+use crate::record::row::Nanos;
+use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
+use crate::run::conductor::Timing;
+use crate::run::one::{Finished, Keep, RunError, processes, simulated};
+use crate::run::order::Order;
+use crate::seed::Seed;
+use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED};
+use std::hash::{BuildHasher as _, RandomState};
+
+/// Between two looks at the cluster.
+const SAMPLE_EVERY: Nanos = Nanos(50_000_000);
+
+/// Process runs side by side, if nothing is said.
+const JOBS_OF_PROCESSES: u32 = 2;
+
+/// Runs, judges, tells.
+pub(super) fn run(args: &cli::Run) -> Exit {
+    let order = match order(args) {
+        Ok(order) => order,
+        Err(error) => return tell::refusal(error),
+    };
+    let seed = Seed(args.seed.unwrap_or_else(draw_seed));
+    tell::aside(&format!("seed {}  {}", seed.0, order.title()));
+    if args.plan_only {
+        return plan_only(&order, seed);
+    }
+    if args.runs > 1 { many(args, &order, seed) } else { one(args, &order, seed) }
+}
+
+/// A seed for a run that was given none: short enough to be read out over the telephone.
+fn draw_seed() -> u64 {
+    RandomState::new().hash_one(0) % 1_000_000_000
+}
+
+/// What is asked for, with every setting in its place.
+pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
+    let mut settings = Settings::parse(&args.set)?;
+    let given = settings.left().clone();
+    let simulated = is_simulated(&args.target)?;
+    let mut workload: Workload = settings.apply(load(&args.workload)?)?;
+    let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
+    settings.refuse_unknown(&args.target, SETTINGS)?;
+    if let Some(rate_hz) = args.rate {
+        workload.rate_hz = rate_hz;
+    }
+    if let Some(load) = &args.load {
+        workload.load = time("--for", load)?;
+    }
+    let timing = Timing {
+        sample_every: SAMPLE_EVERY,
+        capture_every: time("--capture-every", &args.capture_every)?,
+        quiesce: time("--quiesce", &args.quiesce)?,
+        deadline: time("--timeout", &args.timeout)?,
+    };
+    Ok(Order { simulated, workload, nemesis, settings: given, timing })
+}
+
+fn is_simulated(target: &str) -> Result<bool, ConfigError> {
+    match target {
+        PROCESSES => Ok(false),
+        SIMULATED => Ok(true),
+        _ => Err(ConfigError::UnknownName {
+            kind: "target",
+            name: target.to_owned(),
+            help: crate::config::error::advise(target, &[PROCESSES, SIMULATED]),
+        }),
+    }
+}
+
+fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
+    duration::parse(value)
+        .map_err(|error| ConfigError::Flag { flag: format!("{flag} {value}"), problem: error.to_string() })
+}
+
+fn plan_only(order: &Order, seed: Seed) -> Exit {
+    match order.facts(seed, None) {
+        Ok(facts) => match serde_json::to_string_pretty(&facts) {
+            Ok(text) => {
+                tell::result(&text);
+                Exit::Pass
+            }
+            Err(error) => tell::failure(&error, Exit::Bug),
+        },
+        Err(error) => tell::failure(&error, Exit::Usage),
+    }
+}
+
+/// The runtime of everything that touches sockets and processes.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Surroundings { what: "start the runtime", source })
+}
+
+fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
+    let results = &args.output.results;
+    if order.simulated {
+        return match simulated(order, seed, results, Keep::All) {
+            Ok(judged) => {
+                tell::verdict(&judged, args.output.format);
+                judged.exit
+            }
+            Err(error) => tell::failure(&error, error.exit()),
+        };
+    }
+    let mut watch = Watch::new();
+    let finished =
+        runtime().and_then(|runtime| runtime.block_on(processes(order, seed, results, &mut watch)));
+    watch.end();
+    match finished {
+        Ok(finished) => conclude(&finished, args.output.format),
+        Err(error) => tell::failure(&error, error.exit()),
+    }
+}
+
+/// Tells a verdict and what must be said beside it.
+fn conclude(finished: &Finished, format: cli::Format) -> Exit {
+    tell::verdict(&finished.judged, format);
+    tell::uncured(&finished.uncured);
+    match &finished.unrecorded {
+        Some(error) => tell::failure(error, finished.judged.exit.worst(Exit::Inconclusive)),
+        None => finished.judged.exit,
+    }
+}
+
+/// One thread a core for virtual time.
+pub(super) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
+}
+
+fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
+    let results = &args.output.results;
+    let bar = counting(args.runs);
+    let tally = if order.simulated {
+        let jobs = args.jobs.unwrap_or_else(cores);
+        simulate_all(order, first, args.runs, jobs, results, |_| bar.inc(1))
+    } else {
+        let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES);
+        let each = |finished: &Finished| {
+            tell::uncured(&finished.uncured);
+            bar.inc(1);
+        };
+        runtime()
+            .map_err(|error| Stopped { seed: first, error })
+            .and_then(|runtime| runtime.block_on(run_all(order, first, args.runs, jobs, results, each)))
+    };
+    bar.finish_and_clear();
+    match tally {
+        Ok(tally) => {
+            tell_tally(&tally, order, first, args.output.format);
+            tally.exit.unwrap_or(Exit::Inconclusive)
+        }
+        Err(stopped) => {
+            tell::aside(&format!("stopped at seed {}", stopped.seed.0));
+            tell::failure(&stopped.error, stopped.error.exit())
+        }
+    }
+}
+
+fn tell_tally(tally: &Tally, order: &Order, first: Seed, format: cli::Format) {
+    let words = crate::report::tally::words(tally, &order.title(), first);
+    match format {
+        cli::Format::Human => tell::result(&words),
+        cli::Format::Json => {
+            tell::result(&crate::report::tally::json(tally, &order.title(), first));
+            tell::aside(words.lines().last().unwrap_or_default());
+        }
+    }
+}
