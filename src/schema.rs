@@ -174,9 +174,7 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_u64<E: Error>(self, long: u64) -> Result<Value, E> {
         match i64::try_from(long) {
             Ok(long) => Ok(Value::Long(long)),
-            Err(_) => Err(E::custom(format_args!(
-                "{long} does not fit a signed 64-bit integer"
-            ))),
+            Err(_) => Err(E::custom(format_args!("{long} does not fit a signed 64-bit integer"))),
         }
     }
 
@@ -194,17 +192,12 @@ impl<'de> Visitor<'de> for AnyValue {
             None => Ok(Value::Longs(Vec::new())),
             Some(Value::Long(first)) => rest(first, list).map(Value::Longs),
             Some(Value::String(first)) => rest(first, list).map(Value::Strings),
-            Some(_) => Err(A::Error::custom(
-                "a list holds integers or strings, nothing else",
-            )),
+            Some(_) => Err(A::Error::custom("a list holds integers or strings, nothing else")),
         }
     }
 }
 
-fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
-    first: T,
-    mut list: A,
-) -> Result<Vec<T>, A::Error> {
+fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(first: T, mut list: A) -> Result<Vec<T>, A::Error> {
     let mut all = vec![first];
     while let Some(next) = list.next_element()? {
         all.push(next);

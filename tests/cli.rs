@@ -1,0 +1,150 @@
+//! The program as a user runs it: real processes, real signals, exit codes.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn dissent(results: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+    command.env("DISSENT_RESULTS", results).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+fn run(results: &Path, words: &[&str]) -> Output {
+    dissent(results).args(words).output().expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[track_caller]
+fn exits(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}\n{}", stdout(output), stderr(output));
+}
+
+/// A second run of the same seed on processes: same what, pattern, side, course and server.
+#[test]
+fn processes_under_the_startup_latch_are_found_out_and_judged_again_alike() {
+    let results = tempfile::tempdir().expect("a folder");
+    let words =
+        ["run", "specimen-segments", "partial-upsert", "late-transition", "--seed", "7", "--format", "json"];
+    let (first, second) = (run(results.path(), &words), run(results.path(), &words));
+    exits(&first, 1);
+    exits(&second, 1);
+    let essence = |output: &Output| {
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+        let findings = document["findings"].as_array().expect("findings").clone();
+        let each = findings.iter().map(|finding| {
+            let last = &finding["last"];
+            [&finding["what"], &last["pattern"], &last["side"], &finding["course"], &finding["replicas"]]
+                .map(ToString::to_string)
+        });
+        each.collect::<Vec<_>>()
+    };
+    assert_eq!(essence(&first), essence(&second));
+    assert_eq!(essence(&first).len(), 1);
+    assert!(
+        stderr(&first).lines().any(|line| line.starts_with("FAIL one-differs server-")),
+        "{}",
+        stderr(&first)
+    );
+
+    let again = run(results.path(), &["check", "latest", "--format", "json"]);
+    exits(&again, 1);
+    assert_eq!(essence(&second), essence(&again));
+    let latest = results.path().join("latest");
+    for file in ["run.json", "verdict.json", "report.html", "verdict-checked.json", "events.jsonl.zst"] {
+        assert!(latest.join(file).exists(), "{file} is missing");
+    }
+}
+
+#[test]
+fn processes_under_the_partition_gate_pass() {
+    let results = tempfile::tempdir().expect("a folder");
+    let gate = ["--set", "guard=partition-gate", "--seed", "7"];
+    let words = ["run", "specimen-segments", "partial-upsert", "late-transition"];
+    let output = run(results.path(), &[&words[..], &gate[..]].concat());
+    exits(&output, 0);
+    let last = stdout(&output).lines().last().expect("a line").to_owned();
+    assert!(last.starts_with("PASS ") && last.contains("seed=7"), "{last}");
+}
+
+#[test]
+fn a_server_killed_and_started_again_is_no_finding() {
+    let results = tempfile::tempdir().expect("a folder");
+    exits(&run(results.path(), &["run", "specimen-segments", "steady", "restart-one", "--seed", "3"]), 0);
+}
+
+/// Ctrl-C while a hold is in force: the cure is done, the data is kept and judged, no process is left.
+#[test]
+fn an_interrupt_heals_and_keeps_the_data() {
+    let results = tempfile::tempdir().expect("a folder");
+    let mut child = dissent(results.path())
+        .args(["run", "specimen-segments", "partial-upsert", "late-transition", "--seed", "5"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let in_force = lines.by_ref().map_while(Result::ok).find(|line| line.contains(": in force"));
+    assert!(in_force.is_some(), "a fault came into force");
+    let killed =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.ends_with(": cured")), "{rest:#?}");
+    let mut told = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut told).expect("text");
+    let last = told.lines().last().expect("a verdict is told all the same");
+    assert!(last.starts_with("INCONCLUSIVE ") || last.starts_with("FAIL "), "{last}");
+    assert!(results.path().join("latest/verdict.json").exists());
+    let dir = results.path().display().to_string();
+    let left = Command::new("pgrep").args(["-f", &dir]).output().expect("pgrep is there");
+    assert!(left.stdout.is_empty(), "processes are left: {}", stdout(&left));
+}
+
+/// What is wrong on the command line is told with what would be right, and nothing is done.
+#[test]
+fn wrong_words_are_answered_with_the_right_ones() {
+    let results = tempfile::tempdir().expect("a folder");
+    let base = ["run", "sim-segments", "partial-upsert", "late-transition"];
+    let with = |more: &[&'static str]| [&base[..], more].concat();
+    let cases: Vec<(Vec<&str>, &str)> = vec![
+        (vec!["run", "sim-segment", "steady", "none"], "sim-segments"),
+        (vec!["run", "sim-segments", "stedy", "none"], "steady"),
+        (vec!["run", "sim-segments", "steady", "non"], "late-transition"),
+        (with(&["--set", "gaurd=partition-gate"]), "guard"),
+        (with(&["--set", "guard=partition-gat"]), "partition-gate"),
+        (with(&["--set", "guard"]), "key=value"),
+        (with(&["--for", "5 parsecs"]), "--for"),
+        (with(&["--runs", "0"]), "--runs"),
+        (with(&["--set", "ending=happy"]), "healthy-wins"),
+    ];
+    for (words, told) in cases {
+        let output = run(results.path(), &words);
+        exits(&output, 2);
+        assert!(stderr(&output).contains(told), "{words:?} should tell {told}:\n{}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+    assert_eq!(std::fs::read_dir(results.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn everything_is_listed_with_what_it_is_for() {
+    let results = tempfile::tempdir().expect("a folder");
+    let output = run(results.path(), &["list"]);
+    exits(&output, 0);
+    for name in ["partial-upsert", "late-transition", "specimen-segments", "hold-message", "wrong-value"] {
+        let listed = stdout(&output);
+        let line = listed.lines().find(|line| line.trim_start().starts_with(name));
+        assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}:\n{listed}");
+    }
+    let whole = run(results.path(), &["list", "nemeses", "late-transition"]);
+    assert!(stdout(&whole).contains("hold-message"));
+}

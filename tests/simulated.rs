@@ -1,0 +1,123 @@
+//! The loop in virtual time: every arm over a few seeds, and what a seed promises.
+
+use crate::support::{order, sim};
+use dissent::check::verdict::{FindingKind, Outcome, RootCause, Verdict};
+use dissent::exit::Exit;
+use dissent::record::folder::Folder;
+use dissent::run::campaign::{Tally, simulate_all};
+use dissent::run::conclude::Judged;
+use dissent::run::one::{Keep, simulated};
+use dissent::seed::Seed;
+
+/// Enough to see a broken arm; a thousand are run with the release build.
+const SEEDS: u32 = 12;
+
+fn arm(nemesis: &str, set: &[&str]) -> Tally {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", nemesis, set);
+    simulate_all(&order, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
+}
+
+/// Arm, settings, and what every run must have found, on the victim alone; nothing: it passes.
+const ARMS: &[(&str, &[&str], Option<&str>)] = &[
+    ("late-transition", &[], Some("one-differs wrong-value minority standing")),
+    ("late-transition", &["ending=healthy-wins"], Some("one-differs wrong-value minority healed")),
+    ("late-transition", &["ending=victim-wins"], Some("unanimous wrong-value all spread")),
+    ("late-transition", &["provenance=digest"], Some("one-differs wrong-value minority standing")),
+    ("late-transition", &["provenance=none"], Some("one-differs wrong-value minority standing")),
+    ("late-transition", &["guard=partition-gate"], None),
+    ("late-transition", &["guard=partition-gate", "ending=healthy-wins"], None),
+    ("late-transition", &["guard=partition-gate", "ending=victim-wins"], None),
+    ("none", &["guard=partition-gate"], None),
+    ("restart-one", &["guard=partition-gate"], None),
+    ("none", &[], None),
+    ("restart-one", &[], None),
+];
+
+#[test]
+fn every_arm_comes_out_as_expected_in_every_run() {
+    let mut wrong = Vec::new();
+    for (nemesis, set, expected) in ARMS {
+        let tally = arm(nemesis, set);
+        let as_expected = match expected {
+            Some(words) => tally.found.get(*words) == Some(&SEEDS) && tally.on_victim == SEEDS,
+            None => tally.count(Outcome::Pass) == SEEDS,
+        };
+        if !as_expected || tally.exposed != SEEDS {
+            wrong.push(format!("{nemesis} {set:?}: {tally:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_class_of_the_missing_state_is_the_same_in_full_and_digest_provenance() {
+    let classes = |set: &[&str], class: RootCause| {
+        let judged = once(set, Seed(3));
+        for finding in &judged.verdict.findings {
+            let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+            assert_eq!(divergence.root_cause, class, "{set:?}");
+        }
+    };
+    classes(&[], RootCause::WholeSegment);
+    classes(&["provenance=digest"], RootCause::WholeSegment);
+    classes(&["provenance=none"], RootCause::NoProvenance);
+}
+
+fn once(set: &[&str], seed: Seed) -> Judged {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", "late-transition", set);
+    simulated(&order, seed, results.path(), Keep::None).expect("a verdict")
+}
+
+/// The verdict of the same run, judged in memory and from its folder.
+#[test]
+fn a_run_that_was_kept_is_judged_alike() {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", "late-transition", &[]);
+    let kept = simulated(&order, Seed(5), results.path(), Keep::All).expect("a verdict");
+    let not_kept = simulated(&order, Seed(5), results.path(), Keep::None).expect("a verdict");
+    let folder = Folder::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
+    let again: Verdict = Judged::new(&folder, Exit::Pass).verdict;
+    assert_eq!(kept.verdict, not_kept.verdict);
+    assert_eq!(kept.verdict, again);
+}
+
+/// The judge never reads the truth; this compares afterwards. Finding and truth must name the same server,
+/// the segments that it missed, and keys that were written in both segments.
+#[test]
+fn findings_agree_with_the_truth() {
+    for seed in (1..=6).map(Seed) {
+        let judged = once(&[], seed);
+        let hit = judged.facts.steps.first().expect("the plan has steps");
+        let [finding] = &judged.verdict.findings[..] else {
+            panic!("seed {}: {:#?}", seed.0, judged.verdict.findings)
+        };
+        let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+        assert_eq!(divergence.replicas, [hit.replica.clone()]);
+        assert_eq!(Some(divergence.partition), hit.partition);
+        let missing = divergence.missing.as_ref().expect("rows tell their ops");
+        let [held] = &missing.segments[..] else { panic!("one segment was held: {missing:?}") };
+        let number = |segment: &str| -> u32 {
+            segment.rsplit("__").next().expect("a number").parse().expect("a number")
+        };
+        let wrong: Vec<u32> = divergence.segments.iter().map(|segment| number(segment)).collect();
+        assert_eq!(wrong, [number(held) + 1], "the wrong rows lie in the segment after the one held");
+    }
+}
+
+/// Two runs of one seed, and the debug and release builds, give the same bytes: all files but `tool.log` and
+/// what `run.json` says of the build and the clock on the wall.
+#[test]
+fn a_seed_gives_the_same_bytes_for_ever() {
+    let digest = |results: &std::path::Path| {
+        let order = order("sim-segments", "partial-upsert", "late-transition", &[]);
+        let kept = simulated(&order, Seed(42), results, Keep::All).expect("a verdict");
+        crate::support::digest(&kept.folder.expect("it was kept"))
+    };
+    let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let text = digest(one.path());
+    assert_eq!(text, digest(other.path()));
+    let known = include_str!("simulated.digest");
+    assert_eq!(text, known, "if the change is meant, put this into tests/simulated.digest:\n{text}");
+}
