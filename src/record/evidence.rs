@@ -60,7 +60,8 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// Recorded evidence. Iterators end early at damage, which [`Recorded::damage`] then names.
+/// Recorded evidence. What is damaged is left out: a file ends early, other files go on, and
+/// [`Recorded::damage`] then names it. A read that lost rows has fewer than its `rows` says.
 pub trait Recorded {
     /// What is known of the run.
     fn facts(&self) -> &Facts;

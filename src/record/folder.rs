@@ -8,7 +8,7 @@ use super::event::{Event, Stamped};
 use super::evidence::{Damage, FORMAT, Facts, Recorded};
 use super::merge::{Merge, Stored, Stream};
 use super::row::{Current, Entry, Row};
-use super::store::{Build, EVENTS, READS, RUN_FILE, RunFile, log_name};
+use super::store::{Build, EVENTS, Kind, READS, RUN_FILE, RunFile, is_of, log_name};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -98,13 +98,6 @@ struct Announced {
     partition: u32,
     kind: Kind,
     lines: u64,
-}
-
-/// What came by a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Rows,
-    Flags,
 }
 
 impl Folder {
@@ -205,15 +198,6 @@ fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result
         return Ok(());
     }
     names.iter().try_for_each(|name| walk(dir, name, depth - 1, files))
-}
-
-/// Whether a file under `reads/` holds this, going by its name (see [`super::store`]).
-fn is_of(file: &str, partition: u32, kind: Kind) -> bool {
-    let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".jsonl.zst"));
-    let mut parts = name.unwrap_or_default().split('.');
-    let named = parts.next().and_then(|part| part.parse().ok());
-    let found = if parts.next() == Some("current") { Kind::Flags } else { Kind::Rows };
-    named == Some(partition) && found == kind
 }
 
 impl Recorded for Folder {

@@ -170,9 +170,11 @@ impl Lines {
 }
 
 /// What a file under `reads/` holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// Raw rows.
     Rows,
+    /// Current flags.
     Flags,
 }
 
@@ -372,6 +374,15 @@ fn read_name(place: &Place, number: u32) -> String {
     format!("{READS}/{capture:04}/{}/{partition}{kind}{number}.jsonl.zst", path_name(replica))
 }
 
+/// Whether a file under `reads/` holds this, going by the name that [`read_name`] gave it.
+pub(super) fn is_of(file: &str, partition: u32, kind: Kind) -> bool {
+    let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".jsonl.zst"));
+    let mut parts = name.unwrap_or_default().split('.');
+    let named = parts.next().and_then(|part| part.parse().ok());
+    let found = if parts.next() == Some("current") { Kind::Flags } else { Kind::Rows };
+    named == Some(partition) && found == kind
+}
+
 fn write_schedule(file: &Path, facts: &Facts) -> Result<(), StoreError> {
     let lines: io::Result<Vec<Vec<u8>>> = facts.steps.iter().map(json_line).collect();
     lines.and_then(|lines| fs::write(file, lines.concat())).map_err(failed("write", file))
@@ -381,4 +392,19 @@ fn json_line(line: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_names_the_file_and_the_next_step() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let error = failed("write", Path::new("run/events.jsonl.zst"))(kind.into()).to_string();
+            assert!(error.contains("no space left for run/events.jsonl.zst: free some"), "{error}");
+        }
+        let other = failed("write", Path::new("run/a"))(ErrorKind::PermissionDenied.into()).to_string();
+        assert_eq!(other, "cannot write run/a: permission denied");
+    }
 }
