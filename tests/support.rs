@@ -3,8 +3,8 @@
 use dissent::cli::Run;
 use dissent::commands::order_of;
 use dissent::run::order::Order;
-use std::fmt::Write as _;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The order of a command line.
 pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> Order {
@@ -18,34 +18,35 @@ pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> Order {
     order("sim-segments", workload, nemesis, set)
 }
 
-/// A line for every file of a run's folder: its digest and its name. Of `run.json` only the facts count.
+/// A line for every file or folder at the top of a run's folder: a digest of all bytes in it, and its name.
+/// Of `run.json` only the facts count.
 pub(crate) fn digest(folder: &Path) -> String {
     let mut files = Vec::new();
     collect(folder, &mut files);
     files.sort();
-    let mut text = String::new();
+    let mut digests: BTreeMap<String, u64> = BTreeMap::new();
     for file in files {
-        let name = file.strip_prefix(folder).expect("it lies within").display().to_string();
+        let within = file.strip_prefix(folder).expect("it lies within").display().to_string();
+        let top = within.split('/').next().expect("a name").to_owned();
         let mut bytes = std::fs::read(&file).expect("it can be read");
-        if name == "run.json" {
+        if top == "run.json" {
             let run: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
             bytes = run["facts"].to_string().into_bytes();
         }
-        writeln!(text, "{:016x} {name}", fnv(&bytes)).expect("a string takes it");
+        let digest = digests.entry(top).or_insert(0xcbf2_9ce4_8422_2325);
+        *digest = fnv(fnv(*digest, within.as_bytes()), &bytes);
     }
-    text
+    digests.into_iter().map(|(name, digest)| format!("{digest:016x} {name}\n")).collect()
 }
 
-fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() { collect(&path, files) } else { files.push(path) }
     }
 }
 
-/// FNV-1a, 64 bits.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+/// FNV-1a, 64 bits, going on from `hash`.
+fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

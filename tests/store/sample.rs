@@ -21,14 +21,14 @@ pub(crate) fn facts() -> Facts {
         "format": 1, "seed": 7, "target": "sim-segments", "target_version": "1", "simulated": true,
         "settings": {"guard": "startup-latch"}, "roster": REPLICAS, "partitions": 2,
         "workload": {
-            "hunts": "nothing", "partitions": 2, "comparison": "ts", "rate_hz": 100, "load_ms": 1000,
-            "segment_rows": 10, "provenance": "full", "column": [],
-            "keys": {"live": 3, "skew": "zipf", "retire_after_segments": 3, "retire_after_updates": 9},
+            "hunts": "nothing", "partitions": 2, "comparison": "ts", "rate": 100, "load": "1s",
+            "segment-rows": 10, "provenance": "full", "column": [],
+            "keys": {"live": 3, "skew": "zipf", "retire-after-segments": 3, "retire-after-updates": 9},
         },
         "nemesis": {"hunts": "nothing"},
         "steps": [{
             "id": "hold", "kind": {"hold-message": "offline-to-consuming"}, "replica": "b",
-            "partition": 0, "begin": {"at": 5}, "until": "others-committed",
+            "partition": 0, "begin": {"at": "5ms"}, "until": "others-committed",
         }],
         "schema": {
             "table": "acct", "key": "id", "comparison": "ts", "op": "op",
