@@ -4,8 +4,10 @@
 //! language is described in `tests/check/README.md`. `= log` rows come from a fold of this file's own, which
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
+mod facts;
 mod naive;
 mod parse;
+mod reads;
 
 use dissent::check::judge::judge;
 use dissent::check::verdict::{Divergence, Finding, FindingKind, Verdict};
@@ -28,7 +30,9 @@ fn every_case_is_judged_as_it_says() {
     for path in &cases {
         let text = std::fs::read_to_string(path).expect("a case");
         let name = path.file_stem().expect("a name").to_string_lossy();
-        if let Err(difference) = run(&text) {
+        let told = std::panic::catch_unwind(|| run(&text));
+        if let Err(difference) = told.unwrap_or_else(|_| Err("the case cannot be read, see above".to_owned()))
+        {
             writeln!(failures, "\n== {name}\n{difference}").expect("a string");
         }
     }
@@ -104,8 +108,11 @@ fn compare(expected: &[&str], actual: &[String]) -> Vec<String> {
 }
 
 fn lacking<'w>(wanted: &'w str, found: &str) -> Vec<&'w str> {
-    let found: BTreeSet<&str> = found.split_whitespace().collect();
-    wanted.split_whitespace().filter(|word| !found.contains(word)).collect()
+    fn bare(word: &str) -> &str {
+        word.trim_end_matches([',', ':'])
+    }
+    let found: BTreeSet<&str> = found.split_whitespace().map(bare).collect();
+    wanted.split_whitespace().filter(|word| !found.contains(bare(word))).collect()
 }
 
 /// The verdict as lines of words.
