@@ -1,1 +1,245 @@
 //! Histories in, verdicts out: every rule of the judge has a case under `tests/check/`.
+//!
+//! A case is a history that a reviewer can judge without code, `----`, and what must be said of it. The
+//! language is described in `tests/check/README.md`. `= log` rows come from a fold of this file's own, which
+//! replays a key from nothing for every row, so that the judge's fold is tested against another one.
+
+mod facts;
+mod naive;
+mod parse;
+mod reads;
+
+use dissent::check::judge::judge;
+use dissent::check::verdict::{Divergence, Finding, FindingKind, Verdict};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+#[test]
+fn every_case_is_judged_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
+    let mut cases: Vec<_> = std::fs::read_dir(folder)
+        .expect("the cases' folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty(), "no cases");
+    let mut failures = String::new();
+    for path in &cases {
+        let text = std::fs::read_to_string(path).expect("a case");
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let told = std::panic::catch_unwind(|| run(&text));
+        if let Err(difference) = told.unwrap_or_else(|_| Err("the case cannot be read, see above".to_owned()))
+        {
+            writeln!(failures, "\n== {name}\n{difference}").expect("a string");
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn a_verdict_is_the_same_every_time() {
+    let case = parse::case(include_str!("check/late-registration.txt"));
+    let once = serde_json::to_string(&judge(&case.evidence)).expect("json");
+    for _ in 0..8 {
+        assert_eq!(once, serde_json::to_string(&judge(&case.evidence)).expect("json"));
+    }
+}
+
+/// A case that lost its history, or its comment, tests nothing.
+fn run(text: &str) -> Result<(), String> {
+    let (_, expected) = text.split_once("\n----\n").ok_or("no ---- line")?;
+    if !text.starts_with("# ") {
+        return Err("the first line must say which rule, and why".to_owned());
+    }
+    let verdict = judge(&parse::case(text).evidence);
+    let actual = describe(&verdict);
+    let expected: Vec<&str> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
+    let differences = compare(&expected, &actual);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let mut report = String::new();
+    for difference in differences {
+        writeln!(report, "{difference}").expect("a string");
+    }
+    writeln!(report, "-- the verdict was").expect("a string");
+    for line in &actual {
+        writeln!(report, "   {line}").expect("a string");
+    }
+    Err(report)
+}
+
+/// Findings and doubts must be as many as expected, in order; checks and counts are asked for by name. All
+/// words of an expected line must be in the actual one.
+fn compare(expected: &[&str], actual: &[String]) -> Vec<String> {
+    let kind = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    let mut differences = Vec::new();
+    for exact in ["PASS", "FAIL", "INCONCLUSIVE", "finding", "doubt"] {
+        let wanted: Vec<_> = expected.iter().filter(|line| kind(line) == exact).collect();
+        let found: Vec<_> = actual.iter().filter(|line| kind(line) == exact).collect();
+        if wanted.len() != found.len() {
+            differences.push(format!("{exact}: {} expected, {} found", wanted.len(), found.len()));
+        }
+        for (wanted, found) in wanted.iter().zip(&found) {
+            let lacks = lacking(wanted, found);
+            if !lacks.is_empty() {
+                differences.push(format!("expected {wanted}\n   found {found}\n   without {lacks:?}"));
+            }
+        }
+    }
+    for wanted in expected {
+        if ["check", "compared", "exposure", "evidence", "shown"].contains(&kind(wanted).as_str())
+            && !actual.iter().any(|found| kind(found) == kind(wanted) && lacking(wanted, found).is_empty())
+        {
+            differences.push(format!("expected {wanted}"));
+        }
+    }
+    let known = ["PASS", "FAIL", "INCONCLUSIVE", "finding", "doubt", "check", "compared", "exposure"];
+    let evidence = ["evidence", "shown"];
+    for odd in expected.iter().map(|line| kind(line)) {
+        if !known.contains(&odd.as_str()) && !evidence.contains(&odd.as_str()) {
+            differences.push(format!("{odd} is no word of a verdict"));
+        }
+    }
+    differences
+}
+
+fn lacking<'w>(wanted: &'w str, found: &str) -> Vec<&'w str> {
+    fn bare(word: &str) -> &str {
+        word.trim_end_matches([',', ':'])
+    }
+    let found: BTreeSet<&str> = found.split_whitespace().map(bare).collect();
+    wanted.split_whitespace().filter(|word| !found.contains(bare(word))).collect()
+}
+
+/// The verdict as lines of words.
+fn describe(verdict: &Verdict) -> Vec<String> {
+    let mut lines = vec![word(&verdict.outcome)];
+    verdict.findings.iter().for_each(|finding| describe_finding(finding, &mut lines));
+    for doubt in &verdict.doubts {
+        lines.push(format!("doubt {} {}", word(&doubt.kind), doubt.detail));
+    }
+    for check in &verdict.checks {
+        lines.push(format!(
+            "check {} {} compared={} {}",
+            word(&check.name),
+            word(&check.status),
+            check.compared,
+            check.unit
+        ));
+    }
+    let compared = &verdict.compared;
+    let mut line = format!(
+        "compared entries={} keys={} offsets={} rows={} flags={} segments={} replicas={}",
+        compared.entries,
+        compared.keys,
+        compared.offsets,
+        compared.rows,
+        compared.flags,
+        compared.segments,
+        compared.replicas.join(",")
+    );
+    for (replica, offsets) in &compared.not_loaded {
+        write!(line, " not-loaded={replica}:{offsets}").expect("a string");
+    }
+    lines.push(line);
+    for exposure in &verdict.exposure {
+        lines.push(format!("exposure {} {} of {}", exposure.what, exposure.count, exposure.demanded));
+    }
+    lines
+}
+
+fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
+    match &finding.kind {
+        FindingKind::Divergence(divergence) => {
+            lines.push(format!("finding {} {}", finding.fingerprint, describe_divergence(divergence)));
+            for row in &divergence.evidence {
+                let mut line = format!("evidence @{} {} {}", row.off, row.key, word(&row.origin));
+                for (column, value) in row.expected.iter().flatten() {
+                    write!(line, " {column}={}", naive::spell(value)).expect("a string");
+                }
+                lines.push(line);
+                for shown in &row.shown {
+                    let mut line = format!("shown @{} {}", row.off, shown.replica);
+                    let marks = [("wrong", shown.wrong), ("current", shown.current)];
+                    marks
+                        .iter()
+                        .filter(|mark| mark.1)
+                        .for_each(|mark| write!(line, " {}", mark.0).expect("ok"));
+                    for (column, value) in shown.row.iter().flatten() {
+                        write!(line, " {column}={}", naive::spell(value)).expect("a string");
+                    }
+                    lines.push(line);
+                }
+            }
+        }
+        FindingKind::Frozen(frozen) => lines.push(format!(
+            "finding {} {} p{} position={} of={} segment={} watched={}s threshold={}s baseline={} status={}",
+            finding.fingerprint,
+            frozen.replica,
+            frozen.partition,
+            frozen.position,
+            frozen.log_end,
+            frozen.segment.as_deref().unwrap_or("-"),
+            frozen.watched.0 / 1_000_000_000,
+            frozen.threshold.0 / 1_000_000_000,
+            frozen.baseline,
+            frozen.status
+        )),
+        FindingKind::LostAck(lost) => {
+            let ops: Vec<String> = lost.ops.iter().map(u64::to_string).collect();
+            lines.push(format!("finding {} p{} ops={}", finding.fingerprint, lost.partition, ops.join(",")));
+        }
+    }
+}
+
+fn describe_divergence(it: &Divergence) -> String {
+    let mut text = format!(
+        "p{} replicas={} course={} last={}/{} wrong={} comparable={} at={} first={}/{} first-wrong={} \
+         first-at={} keys={} visible={} columns={} segments={} roots={} inherited={} copied={} \
+         since=@{} until=@{} rows={}",
+        it.partition,
+        it.replicas.join(","),
+        word(&it.course),
+        word(&it.last.pattern),
+        word(&it.last.side),
+        it.last.wrong.join(","),
+        it.last.comparable.join(","),
+        it.last.capture,
+        word(&it.first.pattern),
+        word(&it.first.side),
+        it.first.wrong.join(","),
+        it.first.capture,
+        it.keys.join(","),
+        it.keys_visible,
+        it.columns.join(","),
+        it.segments.join(","),
+        it.roots,
+        it.inherited,
+        it.copied,
+        it.since.off,
+        it.until.off,
+        it.evidence.len(),
+    );
+    match &it.missing {
+        Some(missing) => write!(text, " missing={}:{}", missing.segments.join(","), missing.ops),
+        None => write!(text, " missing=-"),
+    }
+    .expect("a string");
+    let signs = [("defaults", it.shows_defaults), ("stale", it.shows_stale)];
+    for (sign, _) in signs.iter().filter(|sign| sign.1) {
+        write!(text, " {sign}").expect("a string");
+    }
+    for (sign, _) in signs.iter().filter(|sign| !sign.1) {
+        write!(text, " no-{sign}").expect("a string");
+    }
+    text
+}
+
+fn word(choice: &impl Serialize) -> String {
+    let value = serde_json::to_value(choice).expect("a closed choice");
+    value.as_str().expect("a word").to_owned()
+}

@@ -106,11 +106,12 @@ fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
             && later.id > look.id
             && (later.capture, later.replica, later.partition) == (look.capture, look.replica, look.partition)
     };
-    for RowsRead { look, held, .. } in rows {
+    let unsound = |look: &Look| look.soundness != Soundness::Sound;
+    for RowsRead { look, held, .. } in rows.iter().filter(|read| unsound(&read.look)) {
         let again = rows.iter().any(|later| made_up(look, &later.look) && later.held.seq == held.seq);
         doubts.extend(doubt(history, look, again, &format!("segment {} of", held.seq)));
     }
-    for FlagsRead { look, .. } in flags {
+    for FlagsRead { look, .. } in flags.iter().filter(|read| unsound(&read.look)) {
         let again = flags.iter().any(|later| made_up(look, &later.look));
         doubts.extend(doubt(history, look, again, "current flags of"));
     }

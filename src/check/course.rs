@@ -16,11 +16,16 @@ pub(super) struct Run {
 
 /// The run of a finding over the captures. None: no capture shows it wrong.
 pub(super) fn run(history: &History<'_>, deviations: &[&Deviation]) -> Option<Run> {
-    let captures = 0..history.captures.len();
-    let tallies: Vec<Tally> = captures.map(|capture| Tally::of(deviations, capture)).collect();
+    let scenes = deviations.iter().flat_map(|deviation| &deviation.scenes);
+    let changes: Vec<usize> =
+        scenes.map(|scene| scene.capture).collect::<BTreeSet<_>>().into_iter().collect();
+    let tallies: Vec<Tally> = changes.iter().map(|capture| Tally::of(deviations, *capture)).collect();
     let first = tallies.iter().position(|tally| !tally.wrong.is_empty())?;
     let last = tallies.iter().rposition(|tally| !tally.wrong.is_empty())?;
     let (was, is) = (&tallies[first], &tallies[last]);
+    // What stood at a change stands until the next one.
+    let last = changes.get(last + 1).map_or(history.captures.len(), |next| *next) - 1;
+    let first = changes[first];
     let course = if deviations.iter().all(|deviation| is_healed(deviation)) {
         Course::Healed
     } else if is.is_all_wrong() && !was.is_all_wrong() {

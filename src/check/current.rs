@@ -10,11 +10,14 @@ use crate::record::evidence::Recorded;
 use crate::record::row::Soundness;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The flags of a key, and the read that brought them, as index of [`History::flag_reads`].
+type Change = (usize, Vec<u64>);
+
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
 /// of the same incarnation brings others; a new incarnation starts from nothing.
 pub(super) struct Flags<'h> {
-    /// By replica, by key: (index of the read, flags), in time.
-    changes: Vec<Vec<Vec<(usize, Vec<u64>)>>>,
+    /// By replica, by key, in time.
+    changes: Vec<Vec<Vec<Change>>>,
     /// By capture, by replica: the last sound read of the capture, as index of [`History::flag_reads`].
     reads: Vec<Vec<Option<usize>>>,
     history: &'h History<'h>,
@@ -79,7 +82,7 @@ impl<'h> Flags<'h> {
 /// What the comparison of one partition's flags came to.
 #[derive(Default)]
 pub(super) struct FlagsCompared {
-    /// (replica x key x capture) flags compared.
+    /// (replica x key) flags compared.
     pub(super) flags: u64,
     pub(super) deviations: Vec<Deviation>,
 }
@@ -89,6 +92,7 @@ pub(super) struct FlagsCompared {
 pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usize, u64)>) -> FlagsCompared {
     let history = flags.history;
     let mut compared = FlagsCompared::default();
+    let mut judged = vec![vec![false; ledger.keys.len()]; history.facts.roster.len()];
     let mut wrong: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut glances: Vec<Vec<Glance>> = Vec::new();
     for reads in &flags.reads {
@@ -96,11 +100,12 @@ pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usi
         glances.push(of_capture.collect());
     }
     for glance in glances.iter().flatten() {
-        for key in 0..ledger.keys.len() {
+        let replica = history.flag_reads[glance.read].look.replica;
+        for (key, judged) in judged[replica].iter_mut().enumerate() {
             let Some(line) = glance.expects(history, ledger, key, absent) else { continue };
-            compared.flags += 1;
+            compared.flags += u64::from(!std::mem::replace(judged, true));
             if fault(line, flags.shown_by(glance.read, key)).is_some() {
-                wrong.entry(key).or_default().insert(ledger.at(line.off).unwrap_or_default());
+                wrong.entry(key).or_default().extend(ledger.at(line.off));
             }
         }
     }

@@ -276,7 +276,7 @@ fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
         let Some(last) = last else { continue };
         let end = span.end.unwrap_or(u64::MAX);
         for &replica in span.assigned(last) {
-            let shown = stage.shown(segment, last)[replica].map_or(span.start, |shown| shown.end.min(end));
+            let shown = stage.shown_at_last(segment, replica).map_or(span.start, |shown| shown.min(end));
             let not_loaded = ledger.count(shown, end);
             if not_loaded > 0 {
                 *compared.not_loaded.entry(history.facts.roster[replica].clone()).or_default() += not_loaded;

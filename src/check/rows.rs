@@ -155,11 +155,10 @@ impl Inspector<'_> {
             views,
             scenes: Vec::new(),
         };
-        for capture in 0..self.history.captures.len() {
-            let shown = self.stage.shown(segment, capture).iter().flatten();
-            let seen = shown.filter(|shown| place.off < shown.end);
+        for (capture, shown) in self.stage.changes(segment) {
+            let seen = shown.iter().flatten().filter(|shown| place.off < shown.end);
             let views = seen.filter_map(|s| place.claims.iter().position(|claim| claim.copy == s.copy));
-            deviation.show(capture, views.collect());
+            deviation.show(*capture, views.collect());
         }
         if self.compared.deviations.len() >= WITH_CONTENT_MAX {
             deviation.forget_content();

@@ -45,8 +45,8 @@ pub(super) struct Stage {
     pub(super) of_read: Vec<Option<usize>>,
     /// The number of (replica, incarnation) pairs.
     pub(super) lives: usize,
-    /// By segment, capture, replica.
-    shown: Vec<Vec<Vec<Option<Shown>>>>,
+    /// By segment: what each replica shows from a capture on, by roster index; only where it changed.
+    shown: Vec<Vec<(usize, Vec<Option<Shown>>)>>,
 }
 
 /// The latest that is known of one segment on one replica.
@@ -72,7 +72,7 @@ impl Stage {
             of_segment: vec![Vec::new(); spans.len()],
             of_read: vec![None; history.reads.len()],
             lives: 0,
-            shown: vec![vec![vec![None; replicas]; history.captures.len()]; spans.len()],
+            shown: vec![Vec::new(); spans.len()],
         };
         let mut latest = vec![vec![Latest::default(); replicas]; spans.len()];
         let mut lives = BTreeMap::new();
@@ -105,9 +105,15 @@ impl Stage {
         stage
     }
 
-    /// What each replica shows of a segment at a capture, by roster index.
-    pub(super) fn shown(&self, segment: usize, capture: usize) -> &[Option<Shown>] {
-        &self.shown[segment][capture]
+    /// What each replica shows of a segment from a capture on, by roster index, wherever that changed.
+    pub(super) fn changes(&self, segment: usize) -> &[(usize, Vec<Option<Shown>>)] {
+        &self.shown[segment]
+    }
+
+    /// How far a replica shows a segment at the last capture.
+    pub(super) fn shown_at_last(&self, segment: usize, replica: usize) -> Option<u64> {
+        let (_, shown) = self.shown[segment].last()?;
+        shown[replica].map(|shown| shown.end)
     }
 
     fn take_rows(&mut self, segment: usize, read: &RowsRead, life: usize) -> usize {
@@ -160,6 +166,7 @@ impl Stage {
     fn snapshot(&mut self, history: &History<'_>, partition: u32, capture: usize, latest: &[Vec<Latest>]) {
         let spans = &history.segments[partition as usize];
         for (segment, span) in spans.iter().enumerate() {
+            let mut shown = vec![None; history.facts.roster.len()];
             for &replica in span.assigned(capture) {
                 let slot = latest[segment][replica];
                 let Some(copy) = slot.copy.filter(|_| slot.visible && slot.void_at != Some(capture)) else {
@@ -167,7 +174,10 @@ impl Stage {
                 };
                 let end = self.copies[copy].ranges.last().map_or(0, |range| range.1);
                 self.copies[copy].shown_to = self.copies[copy].shown_to.max(end);
-                self.shown[segment][capture][replica] = Some(Shown { copy, end });
+                shown[replica] = Some(Shown { copy, end });
+            }
+            if self.shown[segment].last().is_none_or(|(_, before)| *before != shown) {
+                self.shown[segment].push((capture, shown));
             }
         }
     }

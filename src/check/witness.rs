@@ -35,7 +35,7 @@ impl Witnesses<'_> {
             let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
                 continue;
             };
-            let gone = !deviation.at(self.capture).any(|view| is_member(view));
+            let gone = !deviation.at(self.capture).any(&is_member);
             ranked.push((gone, origin, deviation.off, deviation));
         }
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));

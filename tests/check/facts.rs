@@ -1,0 +1,61 @@
+//! The facts of a case's run, before its first line.
+
+use dissent::config::nemesis::{Ending, Nemesis};
+use dissent::config::workload::{Keys, Skew, Workload};
+use dissent::record::evidence::{FORMAT, Facts};
+use dissent::record::row::Nanos;
+use dissent::schema::{Provenance, Schema};
+use dissent::seed::Seed;
+use std::collections::BTreeMap;
+
+const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
+
+/// Four replicas, one partition, one calibration op, no faults.
+pub(crate) fn facts() -> Facts {
+    let keys = Keys { live: 1, skew: Skew::Uniform, retire_after_segments: 1, retire_after_updates: 1 };
+    Facts {
+        format: FORMAT,
+        seed: Seed(1),
+        target: "case".to_owned(),
+        target_version: "1".to_owned(),
+        settings: BTreeMap::new(),
+        simulated: true,
+        roster: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+        partitions: 1,
+        workload: Workload {
+            name: "case".to_owned(),
+            hunts: String::new(),
+            partitions: 1,
+            comparison: "cmp".to_owned(),
+            rate_hz: 1,
+            load_ms: 1,
+            segment_rows: 10,
+            provenance: Provenance::Full,
+            keys,
+            columns: Vec::new(),
+        },
+        nemesis: Nemesis {
+            name: "case".to_owned(),
+            hunts: String::new(),
+            boundaries_after_first_step: None,
+            tail_ms: 0,
+            ending: Ending::Uncommitted,
+            min_exposure: 0,
+            required: Vec::new(),
+            steps: Vec::new(),
+        },
+        steps: Vec::new(),
+        schema: Schema {
+            table: "case".to_owned(),
+            key: "key".to_owned(),
+            comparison: "cmp".to_owned(),
+            op: "op".to_owned(),
+            columns: Vec::new(),
+            provenance: Provenance::Full,
+        },
+        left_out: Vec::new(),
+        calibration_ops: 1,
+        frozen_floor: FROZEN_FLOOR,
+        started: "2026-01-01T00:00:00Z".to_owned(),
+    }
+}

@@ -1,0 +1,309 @@
+//! From a case's lines to evidence. See `README.md` beside this file for the language.
+
+use crate::check::facts::facts;
+use crate::check::naive;
+use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
+use dissent::record::event::{Event, Op, Outcome, Stamped};
+use dissent::record::evidence::Evidence;
+use dissent::record::row::{Cover, Entry, Nanos, Segment};
+use dissent::schema::{Column, Merge, Role, Type, Value};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A parsed case.
+pub(crate) struct Case {
+    pub(crate) evidence: Evidence,
+    pub(crate) clock: u64,
+    /// The partition that lines speak of.
+    pub(crate) partition: u32,
+    pub(crate) capture: Option<u32>,
+    pub(crate) captures: u32,
+    pub(crate) next_read: u64,
+    pub(crate) next_op: u64,
+    pub(crate) incarnations: BTreeMap<String, u64>,
+    /// What each replica was last seen to hold, by (replica, partition, seq).
+    pub(crate) covers: BTreeMap<(String, u32, u32), Cover>,
+    /// Replicas whose flags were read in this capture, or are not to be.
+    pub(crate) flagged: BTreeSet<String>,
+}
+
+/// Parses the part above `----`.
+pub(crate) fn case(text: &str) -> Case {
+    let history = text.split("\n----\n").next().expect("a history");
+    let mut case = Case {
+        evidence: Evidence {
+            facts: facts(),
+            events: Vec::new(),
+            log: vec![Vec::new()],
+            rows: vec![Vec::new()],
+            currents: vec![Vec::new()],
+        },
+        clock: 0,
+        partition: 0,
+        capture: None,
+        captures: 0,
+        next_read: 1,
+        next_op: 1,
+        incarnations: BTreeMap::new(),
+        covers: BTreeMap::new(),
+        flagged: BTreeSet::new(),
+    };
+    case.columns("x=overwrite");
+    for line in history.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        case.clock += SECOND;
+        let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        case.line(verb, rest.trim());
+    }
+    case.end_capture();
+    case.evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
+    case.evidence.events.sort_by_key(|stamped| stamped.t);
+    case
+}
+
+impl Case {
+    fn line(&mut self, verb: &str, rest: &str) {
+        let mut words = rest.split_whitespace();
+        let facts = &mut self.evidence.facts;
+        match verb {
+            "columns" => self.columns(rest),
+            "provenance" => facts.schema.provenance = choice(rest),
+            "roster" => facts.roster = words.map(str::to_owned).collect(),
+            "workload" => facts.workload.name = rest.to_owned(),
+            "calibrate" => facts.calibration_ops = number(rest),
+            "floor" => facts.frozen_floor = Nanos(number(rest) * SECOND),
+            "min-exposure" => facts.nemesis.min_exposure = number(rest),
+            "require" => facts.nemesis.required.push(choice(rest)),
+            "partition" => {
+                self.partition = number(rest) as u32;
+                facts.partitions = facts.partitions.max(self.partition + 1);
+                let partitions = facts.partitions as usize;
+                self.evidence.log.resize(partitions, Vec::new());
+                self.evidence.rows.resize(partitions, Vec::new());
+                self.evidence.currents.resize(partitions, Vec::new());
+            }
+            "at" => self.clock = number(rest) * SECOND,
+            "segment" => self.segment(rest),
+            "log" => self.log(rest),
+            "ack" => self.ack(rest),
+            "incarnation" => {
+                let (replica, life) = rest.split_once(' ').expect("incarnation REPLICA N");
+                self.incarnations.insert(replica.to_owned(), number(life));
+                self.covers.retain(|(holder, ..), _| holder != replica);
+            }
+            "capture" => self.begin_capture(),
+            "rows" => self.rows(rest),
+            "flags" => self.flags(rest),
+            "step" => self.step(rest),
+            "begin" => self.begin(rest),
+            "cure" => self.cure(rest),
+            "samples" => self.samples(rest),
+            "unreachable" => {
+                self.push(Event::Unreachable { replica: rest.to_owned(), error: "timed out".to_owned() });
+            }
+            "settled" => self.push(Event::Settled { all: rest == "all", waited: Nanos(0) }),
+            "interrupted" => self.push(Event::Interrupted { by: rest.to_owned() }),
+            "trouble" => {
+                let at = words.next().expect("trouble WHERE WHAT").to_owned();
+                self.push(Event::Trouble { at, error: words.collect::<Vec<_>>().join(" ") });
+            }
+            verb => panic!("{verb} is no word of a case"),
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        self.evidence.events.push(Stamped { t: Nanos(self.clock), event });
+    }
+
+    fn columns(&mut self, rest: &str) {
+        let schema = &mut self.evidence.facts.schema;
+        schema.columns = rest.split_whitespace().map(column).collect();
+        let told = [
+            ("ops", Type::LongList, Merge::Append, Role::Ops),
+            ("count", Type::Long, Merge::Increment, Role::OpCount),
+            ("sum", Type::Long, Merge::Increment, Role::OpSum),
+        ];
+        schema.columns.extend(told.map(|(name, ty, merge, role)| Column {
+            name: name.to_owned(),
+            ty,
+            merge,
+            optional: false,
+            role,
+        }));
+    }
+
+    fn segment(&mut self, rest: &str) {
+        let mut words = rest.split_whitespace();
+        let name = words.next().expect("a segment").to_owned();
+        let (start, end) = range(words.next().expect("a range"));
+        let segment = Segment {
+            seq: seq(&name),
+            name,
+            partition: self.partition,
+            start,
+            end,
+            crc: None,
+            replicas: words.map(str::to_owned).collect(),
+        };
+        self.push(Event::Segment { segment });
+    }
+
+    fn log(&mut self, rest: &str) {
+        let mut words = rest.split_whitespace();
+        let off = offset(words.next().expect("an offset"));
+        let key = words.next().expect("a key").to_owned();
+        let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut tombstone = false;
+        for word in words {
+            match word.split_once('=') {
+                Some((name, value)) => drop(fields.insert(name, value)),
+                None => tombstone = word == "delete",
+            }
+        }
+        let op = fields.get("op").map_or(self.next_op, |op| number(op));
+        self.next_op = self.next_op.max(op + 1);
+        let cmp = fields.get("cmp").map_or(op as i64 * 10, |cmp| number(cmp) as i64);
+        let schema = &self.evidence.facts.schema;
+        let given = |column: &Column| {
+            fields.get(column.name.as_str()).map_or(Value::Null, |text| naive::value(column, text))
+        };
+        let mut cols: Vec<Value> = schema.columns.iter().map(given).collect();
+        naive::provenance(schema, &[op]).into_iter().for_each(|(at, value)| cols[at] = value);
+        let entry = Entry { off, key: key.clone(), op, cmp, tombstone, cols };
+        self.acknowledge(op, &key, Some(off));
+        self.evidence.log[self.partition as usize].push(entry);
+    }
+
+    fn ack(&mut self, rest: &str) {
+        let fields = fields(rest);
+        let off = rest.split_whitespace().find(|word| word.starts_with('@')).map(offset);
+        self.acknowledge(number(fields["op"]), "lost", off);
+    }
+
+    fn acknowledge(&mut self, op: u64, key: &str, off: Option<u64>) {
+        let known = |stamped: &Stamped| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
+        if self.evidence.events.iter().any(known) {
+            return;
+        }
+        let due = Nanos(self.clock);
+        let (partition, key) = (self.partition, key.to_owned());
+        self.push(Event::Invoke { op: Op { id: op, partition, key, cmp: 0, cols: Vec::new(), due } });
+        self.push(Event::Complete { op, outcome: Outcome::Ok, off });
+    }
+
+    /// `ID hold-consume|hold-online|restart REPLICA [SEGMENT]`
+    fn step(&mut self, rest: &str) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let kind = match words[1] {
+            "hold-consume" => FaultKind::HoldMessage(Transition::OfflineToConsuming),
+            "hold-online" => FaultKind::HoldMessage(Transition::ConsumingToOnline),
+            "restart" => FaultKind::Restart,
+            kind => panic!("{kind} is no fault"),
+        };
+        self.evidence.facts.steps.push(Step {
+            id: words[0].to_owned(),
+            kind,
+            replica: words[2].to_owned(),
+            partition: words.get(3).map(|_| self.partition),
+            begin: Condition::At(Nanos(words.get(3).map_or(0, |segment| u64::from(seq(segment))))),
+            until: Condition::At(Nanos(0)),
+        });
+    }
+
+    /// `ID [fails]`
+    fn begin(&mut self, rest: &str) {
+        let id = rest.split_whitespace().next().expect("a step").to_owned();
+        let step = self.evidence.facts.steps.iter().find(|step| step.id == id).expect("a step").clone();
+        // A case's step keeps the held segment's number where a plan has a time.
+        let seq = match (step.partition, step.begin) {
+            (Some(_), Condition::At(Nanos(seq))) => Some(seq as u32),
+            _ => None,
+        };
+        let fault = Fault { kind: step.kind, replica: step.replica, partition: step.partition, seq };
+        self.push(Event::FaultBegin { step: id.clone(), fault, log_ends: self.log_ends() });
+        let error = rest.ends_with("fails").then(|| "refused".to_owned());
+        self.push(Event::FaultBegun { step: id, error });
+    }
+
+    /// `ID [@OFF] [fails]`: the log's end when the cure begins is as written so far, or as given.
+    fn cure(&mut self, rest: &str) {
+        let mut words = rest.split_whitespace();
+        let step = words.next().expect("a step").to_owned();
+        let given = words.find(|word| word.starts_with('@')).map(offset);
+        let log_ends = given.map_or_else(|| self.log_ends(), |end| vec![end]);
+        self.push(Event::CureBegin { step: step.clone(), log_ends });
+        let error = rest.ends_with("fails").then(|| "refused".to_owned());
+        self.push(Event::Cured { step, error });
+    }
+
+    fn log_ends(&self) -> Vec<u64> {
+        self.evidence.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
+    }
+
+    /// `REPLICA f=N[..M] u=N[..M] from=S to=S every=S [status=W]`: times in seconds, both ends sampled.
+    fn samples(&mut self, rest: &str) {
+        let replica = rest.split_whitespace().next().expect("a replica").to_owned();
+        let fields = fields(rest);
+        let (from, to, every) = (number(fields["from"]), number(fields["to"]), number(fields["every"]));
+        let ends = |text: &str| {
+            let both = text.split_once("..");
+            both.map_or_else(|| (number(text), number(text)), |(a, b)| (number(a), number(b)))
+        };
+        let along =
+            |(start, end): (u64, u64), t: u64| start + (end - start) * (t - from) / (to - from).max(1);
+        for t in (from..=to).step_by(every as usize) {
+            let u = along(ends(fields["u"]), t);
+            let event = Event::Sample {
+                replica: replica.clone(),
+                partition: self.partition,
+                u1: u,
+                f: along(ends(fields["f"]), t),
+                u2: u,
+                status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
+                incarnation: self.incarnation(&replica),
+            };
+            self.evidence.events.push(Stamped { t: Nanos(t * SECOND), event });
+        }
+        self.clock = self.clock.max(to * SECOND);
+    }
+}
+
+/// `NAME=MERGE[:TYPE]`
+fn column(text: &str) -> Column {
+    let (name, how) = text.split_once('=').expect("NAME=MERGE");
+    let (merge, ty) = how.split_once(':').unwrap_or((how, ""));
+    let merge: Merge = choice(merge);
+    let ty = match (ty, merge) {
+        ("", Merge::Append | Merge::Union) => Type::LongList,
+        ("", _) => Type::Long,
+        (ty, _) => choice(ty),
+    };
+    Column { name: name.to_owned(), ty, merge, optional: false, role: Role::Data }
+}
+
+/// A segment is named by its sequence number: `s0`.
+pub(crate) fn seq(segment: &str) -> u32 {
+    number(segment.strip_prefix('s').expect("s0, s1, ..")) as u32
+}
+
+pub(crate) fn range(text: &str) -> (u64, Option<u64>) {
+    let (start, end) = text.split_once("..").expect("START..END");
+    (number(start), (!end.is_empty()).then(|| number(end)))
+}
+
+pub(crate) fn offset(text: &str) -> u64 {
+    number(text.strip_prefix('@').expect("@OFFSET"))
+}
+
+pub(crate) fn number(text: &str) -> u64 {
+    text.trim().parse().unwrap_or_else(|_| panic!("{text} is no number"))
+}
+
+fn fields(text: &str) -> BTreeMap<&str, &str> {
+    text.split_whitespace().filter_map(|word| word.split_once('=')).collect()
+}
+
+fn choice<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).expect("a closed choice")
+}

@@ -1,0 +1,239 @@
+//! Lines of a case that tell what was read: captures, rows, current flags.
+
+use crate::check::naive;
+use crate::check::parse::{Case, number, offset, range, seq};
+use dissent::record::event::{CaptureReason, Event};
+use dissent::record::row::{CopyState, Cover, Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent::schema::{Schema, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Case {
+    pub(crate) fn begin_capture(&mut self) {
+        self.end_capture();
+        let capture = self.captures;
+        self.captures += 1;
+        self.capture = Some(capture);
+        self.flagged.clear();
+        self.push(Event::CaptureBegin { capture, reason: CaptureReason::Periodic });
+    }
+
+    /// Ends the capture; flags that no line spoke of are read, and are right.
+    pub(crate) fn end_capture(&mut self) {
+        let Some(capture) = self.capture else { return };
+        for replica in self.evidence.facts.roster.clone() {
+            let held = self
+                .covers
+                .keys()
+                .any(|(holder, partition, _)| *holder == replica && *partition == self.partition);
+            if held && !self.flagged.contains(&replica) {
+                self.flags(&format!("{replica} = log"));
+            }
+        }
+        self.push(Event::CaptureEnd { capture });
+        self.capture = None;
+    }
+
+    pub(crate) fn rows(&mut self, rest: &str) {
+        let (head, told) = rest.split_once("= log").map_or((rest, None), |(head, told)| (head, Some(told)));
+        let mut words = head.split_whitespace();
+        let replicas = words.next().expect("replicas").to_owned();
+        for replica in replicas.split(',') {
+            self.read(replica, words.clone(), told);
+        }
+    }
+
+    fn read<'w>(&mut self, replica: &str, mut words: impl Iterator<Item = &'w str>, told: Option<&str>) {
+        let segment = words.next().expect("a segment").to_owned();
+        let (start, end) = range(words.next().expect("a range"));
+        let mut cover = Cover {
+            seq: seq(&segment),
+            segment,
+            partition: self.partition,
+            start,
+            end: end.expect("how far the replica covers"),
+            state: CopyState::Consuming,
+            registered: Known::Known(true),
+            copy: 1,
+            rows: 0,
+        };
+        let (mut from, mut end_after, mut soundness, mut torn) = (start, cover.end, Soundness::Sound, 0);
+        for word in words {
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("copy", copy) => cover.copy = number(copy),
+                ("from", off) => from = number(off),
+                ("after", off) => end_after = number(off),
+                ("local", _) => cover.state = CopyState::CommittedLocal,
+                ("downloaded", _) => cover.state = CopyState::Downloaded,
+                ("hidden", _) => cover.registered = Known::Known(false),
+                ("unobservable", _) => cover.registered = Known::Unobservable,
+                ("torn", rows) => torn = number(rows),
+                ("copy-changed", _) => soundness = Soundness::CopyChanged,
+                ("truncated", _) => soundness = Soundness::Truncated,
+                ("failed", _) => soundness = Soundness::Failed,
+                (word, _) => panic!("{word} is no word of rows"),
+            }
+        }
+        let rows = told.map_or_else(Vec::new, |told| self.told_rows(start, from..end_after, told));
+        let id = self.next_read;
+        self.next_read += 1;
+        cover.rows = rows.len() as u64;
+        if soundness == Soundness::Sound {
+            let key = (replica.to_owned(), cover.partition, cover.seq);
+            self.covers.insert(key, cover.clone());
+        }
+        self.push(Event::Read(Read {
+            id,
+            capture: self.capture.expect("a capture"),
+            replica: replica.to_owned(),
+            incarnation: self.incarnation(replica),
+            before: cover,
+            end_after,
+            from,
+            rows: rows.len() as u64 + torn,
+            soundness,
+        }));
+        let rows = rows.into_iter().map(|row| (id, row));
+        self.evidence.rows[self.partition as usize].extend(rows);
+    }
+
+    /// `[without SEGMENT|@OFF,..] [until @OFF] [but @OFF ..; ..]`
+    fn told_rows(&self, start: u64, range: std::ops::Range<u64>, told: &str) -> Vec<Row> {
+        let log = &self.evidence.log[self.partition as usize];
+        let schema = &self.evidence.facts.schema;
+        let (how, exceptions) = told.split_once(" but ").unwrap_or((told, ""));
+        let mut how = how.split_whitespace();
+        let (mut unseen, mut until) = (BTreeSet::new(), u64::MAX);
+        while let Some(word) = how.next() {
+            let argument = how.next().expect("an argument");
+            match word {
+                "without" => argument.split(',').for_each(|it| unseen.extend(self.offsets(it))),
+                "until" => until = offset(argument),
+                word => panic!("{word} is no word of log rows"),
+            }
+        }
+        let entries = log.iter().filter(|entry| range.contains(&entry.off));
+        let rows = entries.map(|entry| {
+            let first = log.iter().find(|it| it.key == entry.key && it.off >= start);
+            let is_late = first.is_none_or(|first| first.off >= until);
+            naive::row(schema, log, entry, &|it| is_late || !unseen.contains(&it.off))
+        });
+        let mut rows: BTreeMap<u64, Row> = rows.map(|row| (row.off, row)).collect();
+        for exception in exceptions.split(';').map(str::trim).filter(|it| !it.is_empty()) {
+            except(schema, &mut rows, exception);
+        }
+        rows.into_values().collect()
+    }
+
+    fn offsets(&self, what: &str) -> Vec<u64> {
+        if what.starts_with('@') {
+            return vec![offset(what)];
+        }
+        let segment = self.evidence.events.iter().rev().find_map(|stamped| match &stamped.event {
+            Event::Segment { segment } if segment.name == what => Some(segment),
+            _ => None,
+        });
+        let segment = segment.expect("a segment");
+        (segment.start..segment.end.expect("an ended segment")).collect()
+    }
+
+    pub(crate) fn flags(&mut self, rest: &str) {
+        let (head, told) = rest.split_once("= log").map_or((rest, None), |(head, told)| (head, Some(told)));
+        let mut words = head.split_whitespace();
+        let replica = words.next().expect("a replica").to_owned();
+        self.flagged.insert(replica.clone());
+        let held = self
+            .covers
+            .iter()
+            .filter(|((holder, partition, _), _)| *holder == replica && *partition == self.partition);
+        let before: Vec<Cover> = held.map(|(_, cover)| cover.clone()).collect();
+        let mut after = before.clone();
+        let (mut only, mut torn, mut soundness) = (false, 0, Soundness::Sound);
+        for word in words {
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("none", _) => return,
+                ("only", _) => only = true,
+                ("torn", keys) => torn = number(keys),
+                ("failed", _) => soundness = Soundness::Failed,
+                ("truncated", _) => soundness = Soundness::Truncated,
+                ("after", end) => after.last_mut().expect("a cover").end = number(end),
+                ("copy-after", copy) => after.last_mut().expect("a cover").copy = number(copy),
+                (word, _) => panic!("{word} is no word of flags"),
+            }
+        }
+        let told = told.expect("flags REPLICA .. = log");
+        let mut flags = if only { BTreeMap::new() } else { self.right_flags(&before) };
+        let exceptions = told.trim().trim_start_matches("but ");
+        for exception in exceptions.split(';').map(str::trim).filter(|it| !it.is_empty()) {
+            let (key, offs) = exception.split_once('=').expect("KEY=OFF,..");
+            let offs = offs.split(',').filter(|off| *off != "-").map(number).collect();
+            flags.insert(key.to_owned(), offs);
+        }
+        let id = self.next_read;
+        self.next_read += 1;
+        self.push(Event::CurrentRead(CurrentRead {
+            id,
+            capture: self.capture.expect("a capture"),
+            incarnation: self.incarnation(&replica),
+            replica,
+            partition: self.partition,
+            before,
+            after,
+            keys: flags.len() as u64 + torn,
+            soundness,
+        }));
+        let currents = flags.into_iter().map(|(key, offs)| (id, Current { key, offs }));
+        self.evidence.currents[self.partition as usize].extend(currents);
+    }
+
+    /// The last accepted entry of each key that these covers show.
+    fn right_flags(&self, covers: &[Cover]) -> BTreeMap<String, Vec<u64>> {
+        let log = &self.evidence.log[self.partition as usize];
+        let shown = |off: u64| {
+            let visible = covers.iter().filter(|cover| cover.registered != Known::Known(false));
+            visible.into_iter().any(|cover| cover.start <= off && off < cover.end)
+        };
+        let keys: BTreeSet<&String> = log.iter().map(|entry| &entry.key).collect();
+        let last = keys.into_iter().filter_map(|key| {
+            let accepted = naive::accepted(log, key, u64::MAX);
+            let last = accepted.into_iter().rev().find(|entry| shown(entry.off))?;
+            Some((key.clone(), if last.tombstone { Vec::new() } else { vec![last.off] }))
+        });
+        last.collect()
+    }
+
+    pub(crate) fn incarnation(&self, replica: &str) -> u64 {
+        self.incarnations.get(replica).copied().unwrap_or(1)
+    }
+}
+
+/// `@OFF -` (no row) or `@OFF [+KEY] NAME=VALUE ..` (`op`, `cmp`, `ops` for provenance, or a column).
+fn except(schema: &Schema, rows: &mut BTreeMap<u64, Row>, exception: &str) {
+    let mut words = exception.split_whitespace();
+    let off = offset(words.next().expect("an offset"));
+    for word in words {
+        if word == "-" {
+            rows.remove(&off);
+            continue;
+        }
+        if let Some(key) = word.strip_prefix('+') {
+            let cols = schema.columns.iter().map(|column| column.ty.default_value()).collect();
+            rows.insert(off, Row { off, key: key.to_owned(), op: 0, cmp: 0, cols, doc: 0 });
+            continue;
+        }
+        let row = rows.get_mut(&off).expect("a row");
+        match word.split_once('=').expect("NAME=VALUE") {
+            ("op", op) => row.op = number(op),
+            ("cmp", cmp) => row.cmp = number(cmp) as i64,
+            ("ops", ops) => {
+                let ops: Vec<u64> = ops.split(',').map(number).collect();
+                naive::provenance(schema, &ops).into_iter().for_each(|(at, value)| row.cols[at] = value);
+            }
+            (name, text) => {
+                let at = schema.position(name).expect("a column");
+                let column = &schema.columns[at];
+                let value = naive::value(column, text);
+                row.cols[at] = if value == Value::Null { column.ty.default_value() } else { value };
+            }
+        }
+    }
+}
