@@ -94,7 +94,7 @@ fn findings_agree_with_the_truth() {
             panic!("seed {}: {:#?}", seed.0, judged.verdict.findings)
         };
         let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
-        assert_eq!(divergence.replicas, [hit.replica.clone()]);
+        assert_eq!(divergence.replicas, std::slice::from_ref(&hit.replica));
         assert_eq!(Some(divergence.partition), hit.partition);
         let missing = divergence.missing.as_ref().expect("rows tell their ops");
         let [held] = &missing.segments[..] else { panic!("one segment was held: {missing:?}") };
