@@ -1,4 +1,28 @@
 //! dissent finds the one replica that disagrees, and the progress frontier that stopped.
+//!
+//! # The way of the data
+//!
+//! [`config`] reads what is wanted; [`plan`] draws ops, victims and a schedule from one seed; the conductor
+//! ([`run::conductor`]) leads the run and says what to do; [`run::engine`] does it at a [`target`] in real
+//! time, [`run::simulate`] in virtual time; [`record`] keeps what happened and what was read; [`check`] judges
+//! that, and [`report`] finds the words and pictures.
+//!
+//! # Invariants
+//!
+//! 1. [`plan`], [`check`], [`schema`], [`seed`] and the conductor have no IO, no clock and no unseeded
+//!    randomness. `tests/tidy.rs` looks for it.
+//! 2. What was read is on disk before it is judged, and survives kill -9 up to the last closed frame. In
+//!    simulation the seed, the plan and the build are the record; a run judged in memory and the same run
+//!    judged from its folder have the same verdict.
+//! 3. Rows are compared only where the replicas' own coverage says so. Lag is not divergence.
+//! 4. A check that compared nothing is never a pass. Every verdict says how much was compared.
+//! 5. Two oracles, kept apart: peers (who differs) and model (who is wrong).
+//! 6. A finding holds data and the ids of its evidence. Sentences are made in [`report`].
+//! 7. One seed, printed first and stored; run i of N has seed S + i in every arm; every consumer of
+//!    randomness has a named stream of its own.
+//! 8. A cure is data, written down and synced before its fault begins; doing it twice does no harm.
+//! 9. The specimen is a crate of its own and shares no code with the checker, above all no merge function.
+//! 10. A new system is one module in [`target`]; a new workload or nemesis plan is one TOML file.
 
 pub mod check;
 pub mod cli;

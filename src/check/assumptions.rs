@@ -34,7 +34,7 @@ pub(super) fn check(
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
                 detail: format!(
-                    "the comparison value does not rise from offset {earlier} to {later} of partition {partition}"
+                    "partition {partition}: the comparison value does not rise from {earlier} to {later}"
                 ),
             });
         }

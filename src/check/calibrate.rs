@@ -61,7 +61,7 @@ pub(super) fn calibrate(
     calibration
 }
 
-/// The columns in which the first claim's row is not what the log folds to, each with the example spelled out.
+/// The columns in which the first claim's row is not what the log folds to, each with its example.
 pub(super) fn disagreements<'p>(
     columns: &'p [Column],
     place: &'p Place<'_, '_>,

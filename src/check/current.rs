@@ -65,7 +65,7 @@ impl<'h> Flags<'h> {
         flags
     }
 
-    /// The offsets that a replica flagged as current for a key when it was last read, at this capture or before.
+    /// The offsets that a replica flagged as current for a key when last read, at this capture or before.
     pub(super) fn shown(&self, replica: usize, key: usize, capture: usize) -> Option<&[u64]> {
         let read = self.reads[..=capture].iter().rev().find_map(|reads| reads[replica])?;
         Some(self.shown_by(read, key))

@@ -218,7 +218,8 @@ pub struct RowEvidence {
     pub segment: String,
     /// Whether the wrong row is a root, inherited from one, or copied.
     pub origin: Origin,
-    /// What the log folds to, by column name (with `op` and `cmp`); none without a model.
+    /// What the log folds to, by column name (with `op` and `cmp`), as a raw row shows it: type defaults
+    /// where it folds to nothing. None without a model.
     pub expected: Option<BTreeMap<String, Value>>,
     /// What each replica shows, in roster order.
     pub shown: Vec<Shown>,
