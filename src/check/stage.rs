@@ -101,7 +101,7 @@ impl Stage {
             stage.snapshot(history, partition, capture, &latest);
         }
         stage.lives = lives.len();
-        stage.clamp(history, partition);
+        stage.clamp();
         stage
     }
 
@@ -182,17 +182,13 @@ impl Stage {
         }
     }
 
-    /// A copy claims only what it showed, and only offsets of its own segment: a consumer may run past
-    /// the end that was committed without it, and what it read there belongs to the next segment.
-    fn clamp(&mut self, history: &History<'_>, partition: u32) {
-        let spans = &history.segments[partition as usize];
+    /// A copy claims only what it showed.
+    fn clamp(&mut self) {
         for copy in &mut self.copies {
-            let span = &spans[copy.segment];
-            let end = copy.shown_to.min(span.end.unwrap_or(u64::MAX));
-            for range in &mut copy.ranges {
-                *range = (range.0.max(span.start), range.1.min(end));
+            for (_, end) in &mut copy.ranges {
+                *end = (*end).min(copy.shown_to);
             }
-            copy.ranges.retain(|range| range.0 < range.1);
+            copy.ranges.retain(|(start, end)| start < end);
         }
         for copies in &mut self.of_segment {
             copies.retain(|&at| !self.copies[at].ranges.is_empty());

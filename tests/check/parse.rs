@@ -64,6 +64,9 @@ pub(crate) fn case(text: &str) -> Case {
 
 impl Case {
     fn line(&mut self, verb: &str, rest: &str) {
+        if !["rows", "flags", "partition"].contains(&verb) {
+            self.end_capture();
+        }
         let mut words = rest.split_whitespace();
         let facts = &mut self.evidence.facts;
         match verb {

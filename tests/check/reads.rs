@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Case {
     pub(crate) fn begin_capture(&mut self) {
-        self.end_capture();
         let capture = self.captures;
         self.captures += 1;
         self.capture = Some(capture);
