@@ -34,7 +34,7 @@ pub(super) fn check(
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
                 detail: format!(
-                    "partition {partition}: the comparison value does not rise from {earlier} to {later}"
+                    "partition {partition}: the comparison value falls behind, offset {earlier} to {later}"
                 ),
             });
         }

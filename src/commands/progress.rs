@@ -3,7 +3,8 @@
 use super::tell;
 use crate::record::event::{Event, Phase};
 use crate::record::row::Nanos;
-use crate::run::live::Live;
+use crate::report::words::name;
+use crate::run::live::{Live, line, stamp};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Watch {
     }
 
     fn line(&self) -> String {
-        let mut line = format!("{}  {} ops", phase_name(self.phase), self.done);
+        let mut line = format!("{}  {} ops", name(&self.phase), self.done);
         if self.unanswered > 0 {
             line.push_str(&format!(" ({} in flight)", self.unanswered));
         }
@@ -57,56 +58,26 @@ impl Watch {
         }
         line
     }
-
-    fn say(&self, now: Nanos, text: &str) {
-        if self.bar.is_none() {
-            let ms = now.0 / 1_000_000;
-            tell::aside(&format!("{:>4}.{:03}s  {text}", ms / 1000, ms % 1000));
-        }
-    }
-}
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::SetUp => "set-up",
-        Phase::Calibrate => "calibrate",
-        Phase::Load => "load",
-        Phase::Heal => "heal",
-        Phase::Quiesce => "quiesce",
-        Phase::Capture => "capture",
-        Phase::Ending => "ending",
-        Phase::Done => "reading the log",
-    }
 }
 
 impl Live for Watch {
     fn event(&mut self, now: Nanos, event: &Event) {
         match event {
-            Event::Phase { phase } => {
-                self.phase = *phase;
-                self.say(now, &self.line());
-            }
+            Event::Phase { phase } => self.phase = *phase,
             Event::Invoke { .. } => self.unanswered += 1,
             Event::Complete { .. } => {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 self.done += 1;
             }
             Event::CaptureBegin { .. } => self.captures += 1,
-            Event::FaultBegun { step, error: None } => {
-                self.faults.push(step.clone());
-                self.say(now, &format!("{step}: in force"));
-            }
-            Event::Cured { step, error } => {
-                self.faults.retain(|fault| fault != step);
-                let told =
-                    error.as_deref().map_or("cured".to_owned(), |error| format!("cure failed: {error}"));
-                self.say(now, &format!("{step}: {told}"));
-            }
-            Event::Interrupted { by } => self.say(now, &format!("interrupted by {by}: curing")),
+            Event::FaultBegun { step, error: None } => self.faults.push(step.clone()),
+            Event::Cured { step, .. } => self.faults.retain(|fault| fault != step),
             _ => {}
         }
-        if let Some(bar) = &self.bar {
-            bar.set_message(self.line());
+        match (&self.bar, line(event)) {
+            (Some(bar), _) => bar.set_message(self.line()),
+            (None, Some(line)) => tell::aside(&format!("{}  {line}", stamp(now))),
+            (None, None) => {}
         }
     }
 }

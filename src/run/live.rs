@@ -1,7 +1,11 @@
-//! Who watches a run while it lasts.
+//! Who watches a run while it lasts, and what is worth a line.
 
 use crate::record::event::Event;
 use crate::record::row::Nanos;
+use crate::report::words::name;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
 
 /// Sees every event at once, before it is judged.
 pub trait Live: Send {
@@ -14,4 +18,59 @@ pub struct Unwatched;
 
 impl Live for Unwatched {
     fn event(&mut self, _now: Nanos, _event: &Event) {}
+}
+
+/// What a person who follows the run wants to read of an event, if anything.
+pub fn line(event: &Event) -> Option<String> {
+    let failed = |error: &Option<String>, well: &str, badly: &str| match error {
+        None => well.to_owned(),
+        Some(error) => format!("{badly}: {error}"),
+    };
+    match event {
+        Event::Phase { phase } => Some(name(phase)),
+        Event::FaultBegun { step, error } => {
+            Some(format!("{step}: {}", failed(error, "in force", "not begun")))
+        }
+        Event::Cured { step, error } => Some(format!("{step}: {}", failed(error, "cured", "cure failed"))),
+        Event::Boundary => Some("boundary asked for".to_owned()),
+        Event::CaptureBegin { capture, reason } => Some(format!("capture {capture}: {}", name(reason))),
+        Event::Settled { all: true, .. } => Some("all replicas have settled".to_owned()),
+        Event::Settled { all: false, .. } => Some("not all replicas have settled in time".to_owned()),
+        Event::Unreachable { replica, error } => Some(format!("{replica}: no answer: {error}")),
+        Event::Interrupted { by } => Some(format!("interrupted by {by}: curing")),
+        Event::Trouble { at, error } => Some(format!("trouble at {at}: {error}")),
+        _ => None,
+    }
+}
+
+/// Seconds of the run, to the millisecond.
+pub fn stamp(now: Nanos) -> String {
+    let ms = now.0 / 1_000_000;
+    format!("{:>4}.{:03}s", ms / 1000, ms % 1000)
+}
+
+/// `tool.log`: the same lines for a reader who comes later, and somebody who watches now. It is there for
+/// people: nothing is judged by it, and a line that cannot be written is no reason to stop.
+pub struct Logged<'a> {
+    file: Option<BufWriter<File>>,
+    watcher: &'a mut dyn Live,
+}
+
+impl<'a> Logged<'a> {
+    /// Logs to `file`.
+    pub fn new(file: &Path, watcher: &'a mut dyn Live) -> Logged<'a> {
+        Logged { file: File::create(file).ok().map(BufWriter::new), watcher }
+    }
+}
+
+impl Live for Logged<'_> {
+    fn event(&mut self, now: Nanos, event: &Event) {
+        if let (Some(line), Some(file)) = (line(event), &mut self.file) {
+            let written = writeln!(file, "{}  {line}", stamp(now)).and_then(|()| file.flush());
+            if written.is_err() {
+                self.file = None;
+            }
+        }
+        self.watcher.event(now, event);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::conclude::Judged;
 use super::engine::{self, Cut};
-use super::live::Live;
+use super::live::{Live, Logged};
 use super::order::{Order, OrderError};
 use super::simulate;
 use crate::exit::Exit;
@@ -14,6 +14,9 @@ use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
 use crate::target::{Refusal, TargetError, specimen};
 use std::path::Path;
+
+/// What happened, line by line, for people.
+const TOOL_LOG: &str = "tool.log";
 
 /// Why a run came to no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +131,8 @@ pub async fn processes(
     if let Some(hands) = &target.hands {
         facts.steps.iter().try_for_each(|step| hands.can(step.kind))?;
     }
-    let ended = engine::run(target, facts, order.timing, folder, live)
+    let mut logged = Logged::new(&dir.join(TOOL_LOG), live);
+    let ended = engine::run(target, facts, order.timing, folder, &mut logged)
         .await
         .map_err(|source| RunError::Surroundings { what: "listen for signals", source });
     cluster.end().await;
