@@ -3,9 +3,9 @@
 //! # The way of the data
 //!
 //! [`config`] reads what is wanted; [`plan`] draws ops, victims and a schedule from one seed; the
-//! conductor ([`run::conductor`]) leads the run and says what to do; [`run::engine`] does it at a [`target`]
-//! in real time, [`run::simulate`] in virtual time; [`record`] keeps what happened and what was read; [`check`] judges
-//! that, and [`report`] finds the words and pictures.
+//! conductor ([`run::conductor`]) leads the run and says what to do; [`run::engine`] does it at a
+//! [`target`] in real time, [`run::simulate`] in virtual time; [`record`] keeps what happened and what was
+//! read; [`check`] judges that, and [`report`] finds the words and pictures.
 //!
 //! # Invariants
 //!
