@@ -8,6 +8,8 @@ mod capture;
 mod faults;
 mod sessions;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use capture::FlagsRead;

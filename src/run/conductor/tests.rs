@@ -1,0 +1,171 @@
+//! Brackets, sessions and cures of the conductor, driven by hand: what goes in, what must come out.
+
+use super::capture::{Captures, FlagsRead};
+use super::sessions::Sessions;
+use super::stage::Stage;
+use super::view::frontier;
+use super::{Command, Conductor, Input, Timing};
+use crate::commands::order_of;
+use crate::plan::schedule::Condition;
+use crate::record::event::{CaptureReason, Event, Op};
+use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Read, Soundness};
+use crate::seed::Seed;
+use clap::Parser as _;
+
+const REPLICA: &str = "server-0";
+
+fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
+    Cover {
+        segment: "acct__0__0".to_owned(),
+        partition: 0,
+        seq: 0,
+        rows: range.end - range.start,
+        start: range.start,
+        end: range.end,
+        state: CopyState::Consuming,
+        registered: Known::Known(true),
+        copy,
+    }
+}
+
+fn coverage(cover: Cover) -> Result<Coverage, String> {
+    Ok(Coverage { incarnation: 1, status: "running".to_owned(), covers: vec![cover] })
+}
+
+/// Takes one capture of one replica: coverage before, rows that come, coverage after; gives what is recorded.
+fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> Vec<Read> {
+    let mut out = Vec::new();
+    if !captures.is_running() {
+        captures.begin(&[REPLICA.to_owned()], CaptureReason::Periodic, &mut out);
+    }
+    captures.covered(REPLICA, coverage(before), &mut out);
+    let asked = |out: &[Command]| out.iter().any(|command| matches!(command, Command::Rows { .. }));
+    if asked(&out) {
+        captures.rows_read(REPLICA, Ok(rows), &mut out);
+    }
+    captures.flags_read(REPLICA, Ok(FlagsRead { incarnation: 1, version: 1, keys: 0 }), &mut out);
+    captures.covered(REPLICA, coverage(after), &mut out);
+    let read = |command| match command {
+        Command::Record(Event::Read(read)) => Some(read),
+        _ => None,
+    };
+    out.into_iter().filter_map(read).collect()
+}
+
+#[test]
+fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
+    let mut captures = Captures::new(1);
+    let first = capture(&mut captures, cover(0..10, 1), 10, cover(0..12, 1));
+    let second = capture(&mut captures, cover(0..15, 1), 5, cover(0..15, 1));
+    let third = capture(&mut captures, cover(0..15, 1), 0, cover(0..15, 1));
+    let seen = |reads: &[Read]| {
+        reads.iter().map(|read| (read.from, read.rows, read.end_after, read.soundness)).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&first), [(0, 10, 12, Soundness::Sound)]);
+    assert_eq!(seen(&second), [(10, 5, 15, Soundness::Sound)]);
+    assert_eq!(seen(&third), [(15, 0, 15, Soundness::Sound)], "no rows, but it says what is covered now");
+    assert!(!captures.is_running());
+}
+
+#[test]
+fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
+    let mut captures = Captures::new(1);
+    let torn = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 2));
+    assert_eq!(torn[0].soundness, Soundness::CopyChanged);
+    assert!(captures.is_running(), "it is to be read again");
+    let again = capture(&mut captures, cover(0..10, 2), 10, cover(0..10, 2));
+    assert_eq!((again[0].from, again[0].soundness), (0, Soundness::Sound));
+    assert!(!captures.is_running());
+}
+
+#[test]
+fn a_read_that_brings_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
+    let mut captures = Captures::new(1);
+    for round in 1..=3 {
+        let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
+        assert_eq!(reads[0].soundness, Soundness::Truncated, "round {round}");
+    }
+    assert!(!captures.is_running());
+}
+
+#[test]
+fn a_replica_that_falls_silent_within_its_bracket_leaves_nothing_that_counts() {
+    let mut captures = Captures::new(1);
+    let mut out = Vec::new();
+    captures.begin(&[REPLICA.to_owned()], CaptureReason::Final, &mut out);
+    captures.covered(REPLICA, coverage(cover(0..10, 1)), &mut out);
+    captures.rows_read(REPLICA, Ok(10), &mut out);
+    captures.flags_read(REPLICA, Err("no answer".to_owned()), &mut out);
+    captures.covered(REPLICA, Err("no answer".to_owned()), &mut out);
+    let sound = out.iter().any(
+        |command| matches!(command, Command::Record(Event::Read(read)) if read.soundness == Soundness::Sound),
+    );
+    assert!(!sound && !captures.is_running());
+    let next = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 1));
+    assert_eq!(next[0].from, 0, "what did not count is read again");
+}
+
+/// SEG_M = [0,10) is not loaded, SEG_M1 = [10,20) is consumed to 20: the position is 0, not 20.
+#[test]
+fn the_frontier_stops_at_the_first_hole() {
+    let later = Cover { seq: 1, ..cover(10..20, 1) };
+    assert_eq!(frontier([&later].into_iter()), 0);
+    assert_eq!(frontier([&cover(0..10, 1), &later].into_iter()), 20);
+    let hidden = Cover { registered: Known::Known(false), ..cover(0..10, 1) };
+    assert_eq!(frontier([&hidden, &later].into_iter()), 0);
+}
+
+fn op(id: u64, key: &str) -> Op {
+    Op { id, partition: 0, key: key.to_owned(), cmp: 0, cols: Vec::new(), due: Nanos(0) }
+}
+
+#[test]
+fn an_op_waits_for_the_one_before_it_on_its_key_and_for_no_other() {
+    let mut sessions = Sessions::default();
+    let sent = |op: Option<Op>| op.map(|op| op.id);
+    assert_eq!(sent(sessions.offer(op(1, "a"))), Some(1));
+    assert_eq!(sent(sessions.offer(op(2, "a"))), None);
+    assert_eq!(sent(sessions.offer(op(3, "b"))), Some(3));
+    assert_eq!(sessions.complete(1).map(|(_, next)| sent(next)), Some(Some(2)));
+    assert_eq!(sessions.complete(3).map(|(_, next)| sent(next)), Some(None));
+    assert!(!sessions.is_idle());
+    assert_eq!(sessions.complete(2).map(|(_, next)| sent(next)), Some(None));
+    assert!(sessions.is_idle());
+    assert!(sessions.complete(2).is_none(), "an answer that comes twice counts once");
+}
+
+/// A fault that was still beginning when the run was cut off is cured as soon as it is in force.
+#[test]
+fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
+    let words = ["run", "sim-segments", "partial-upsert", "late-transition", "--set", "load=1s"];
+    let order = order_of(&crate::cli::Run::parse_from(words)).expect("it makes sense");
+    let mut facts = order.facts(Seed(1), None).expect("it can be planned");
+    facts.steps.iter_mut().for_each(|step| step.begin = Condition::At(Nanos(0)));
+    let timing = Timing {
+        sample_every: Nanos(1),
+        capture_every: Nanos(u64::MAX / 2),
+        quiesce: Nanos(1),
+        deadline: Nanos(u64::MAX),
+    };
+    let mut conductor = Conductor::new(facts, timing);
+    let mut out = Vec::new();
+    conductor.step(Nanos(0), Input::Woken, &mut out);
+    conductor.enter(Nanos(1), Stage::Load, &mut out);
+    conductor.step(Nanos(2), Input::Woken, &mut out);
+    let begun = |out: &[Command]| {
+        let begin = |command: &Command| match command {
+            Command::Begin { step, .. } => Some(step.clone()),
+            _ => None,
+        };
+        out.iter().filter_map(begin).collect::<Vec<_>>()
+    };
+    let steps = begun(&out);
+    assert_eq!(steps.len(), 2);
+    conductor.step(Nanos(3), Input::Begun { step: steps[0].clone(), error: None }, &mut out);
+    out.clear();
+    conductor.step(Nanos(4), Input::Interrupt { by: "SIGINT".to_owned() }, &mut out);
+    let cures = |out: &[Command]| out.iter().filter(|c| matches!(c, Command::Cure { .. })).count();
+    assert_eq!(cures(&out), 1);
+    conductor.step(Nanos(5), Input::Begun { step: steps[1].clone(), error: None }, &mut out);
+    assert_eq!(cures(&out), 2);
+}
