@@ -218,10 +218,10 @@ impl<'e> History<'e> {
         self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
     }
 
-    /// Whether a restart of this replica was in force, or only just over, at this time.
+    /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
     pub(super) fn restarting(&self, replica: usize, t: Nanos) -> bool {
         self.faults.iter().any(|span| {
-            span.fault.kind == FaultKind::Restart
+            span.fault.kind.silences()
                 && span.replica == Some(replica)
                 && span.t <= t
                 && t <= span.excused_until(self.facts.frozen_floor)
