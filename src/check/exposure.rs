@@ -18,19 +18,18 @@ pub(super) fn check(
     let holds = history.facts.steps.iter().any(|step| matches!(step.kind, FaultKind::HoldMessage(_)));
     let silences = [(FaultKind::Restart, "restarts"), (FaultKind::Pause, "pauses")];
     let mut exposure = Vec::new();
-    let mut expose = |what: &str, count, demanded| {
-        exposure.push(Exposure { what: what.to_owned(), count, demanded });
-    };
+    let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
     if holds {
-        expose("keys-carried-under-hold", keys_carried(history, ledgers), plan.min_exposure.max(1));
+        let carried = keys_carried(history, ledgers);
+        exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
     for (kind, what) in silences.iter().filter(|(kind, _)| planned(*kind)) {
         let begun = history.faults.iter().filter(|span| span.fault.kind == *kind && span.is_begun());
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
-        expose(what, begun.count() as u64, demanded);
+        exposure.push(opportunity(what, begun.count() as u64, demanded));
     }
     if exposure.is_empty() {
-        expose("rows-compared", rows_compared, plan.min_exposure.max(1));
+        exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
     }
     let doubts: Vec<Doubt> = exposure
         .iter()

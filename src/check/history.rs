@@ -1,7 +1,7 @@
 //! The events of a run, gathered once into the tables that the checks read. Names become indices here.
 
 use super::verdict::{Doubt, DoubtKind};
-use crate::plan::schedule::{Fault, FaultKind, StepId};
+use crate::plan::schedule::{Fault, StepId};
 use crate::record::event::{Event, Outcome, Stamped};
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};

@@ -102,7 +102,7 @@ impl Live for Watch {
                     error.as_deref().map_or("cured".to_owned(), |error| format!("cure failed: {error}"));
                 self.say(now, &format!("{step}: {told}"));
             }
-            Event::Interrupted { by } => self.say(now, &format!("interrupted by {by}: curing")),
+            Event::Interrupted { by } => self.say(now, &format!("interrupted by {by}: curing, within 5 s")),
             _ => {}
         }
         if let Some(bar) = &self.bar {

@@ -2,7 +2,7 @@
 
 use super::Document;
 use super::error::ConfigError;
-use super::source::Source;
+use super::source::{self, Source};
 
 /// A file in the program.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,11 @@ pub const WORKLOADS: &[Embedded] = embedded!("workloads": "partial-upsert", "ste
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-transition", "none", "pause-one", "restart-one");
+
+/// Whether an argument is a path: it has a path separator, or ends in `.toml`.
+pub fn is_path(argument: &str) -> bool {
+    source::is_path(argument)
+}
 
 /// Loads a file: by its name in the catalogue, or from a path if the argument has a path separator or ends
 /// in `.toml`.

@@ -210,7 +210,7 @@ impl World {
         let incarnation = machine.incarnation;
         machine.server =
             Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
-        let pause = self.pause();
+        let pause = self.until_next_poll();
         self.after(pause, Due::Poll { server, incarnation });
     }
 
@@ -239,7 +239,7 @@ impl World {
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
-                    let pause = self.pause();
+                    let pause = self.until_next_poll();
                     self.after(pause, Due::Poll { server, incarnation });
                 }
             }
@@ -277,7 +277,7 @@ impl World {
     }
 
     /// The pause between two polls: the configured one, a quarter more or less.
-    fn pause(&mut self) -> u64 {
+    fn until_next_poll(&mut self) -> u64 {
         let poll = self.config.poll_ms * 1_000_000;
         poll - poll / 4 + self.below(poll / 2)
     }

@@ -137,8 +137,7 @@ impl Faults {
     /// Whether a replica is silent by one of the steps.
     pub(super) fn any_down(&self) -> bool {
         self.steps.iter().any(|running| {
-            running.step.kind.silences()
-                && !matches!(running.state, State::Waiting | State::Over { .. })
+            running.step.kind.silences() && !matches!(running.state, State::Waiting | State::Over { .. })
         })
     }
 
