@@ -33,6 +33,12 @@ pub enum Command {
     /// What there is: workloads, nemeses, targets, faults, findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
     List(List),
+    /// Cure the faults that runs have left at a target
+    #[command(after_help = "Examples:\n  dissent heal my-target.toml\n  dissent heal latest")]
+    Heal(Heal),
+    /// The process that holds one fault and cures it when the tool is gone
+    #[command(hide = true)]
+    Keeper(Keeper),
     /// A process of the embedded cluster
     #[command(hide = true)]
     Specimen(Specimen),
@@ -83,7 +89,7 @@ pub struct Demo {
 /// `dissent run`.
 #[derive(Debug, Parser)]
 pub struct Run {
-    /// A built-in target (see `dissent list targets`)
+    /// A built-in target (see `dissent list targets`), or the path of a target file
     pub target: String,
     /// A workload by name, or the path of a TOML file
     pub workload: String,
@@ -135,6 +141,28 @@ pub struct Check {
     pub output: Output,
 }
 
+/// `dissent heal`.
+#[derive(Debug, Args)]
+pub struct Heal {
+    /// A target file: what its marks tell; or a run's folder: what it wrote down
+    #[arg(value_name = "TARGET|RUN")]
+    pub what: String,
+    /// The folder that holds one folder a run
+    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
+    pub results: PathBuf,
+}
+
+/// `dissent keeper`.
+#[derive(Debug, Args)]
+pub struct Keeper {
+    /// The longest that the fault may last
+    #[arg(long)]
+    pub lease_ms: u64,
+    /// The fault and its cure, as JSON
+    #[arg(long)]
+    pub mark: String,
+}
+
 /// `dissent list`.
 #[derive(Debug, Args)]
 pub struct List {
@@ -177,6 +205,18 @@ pub enum Role {
         /// The cluster's configuration, as JSON
         #[arg(long)]
         config: PathBuf,
+    },
+    /// A whole cluster, which lives until the standard input closes
+    Segments {
+        /// Write the file by which `dissent run` and `dissent heal` reach it
+        #[arg(long, value_name = "FILE", required_unless_present = "dir")]
+        target_file: Option<PathBuf>,
+        /// Where its files lie [default: beside the target file]
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// A setting, such as guard=partition-gate
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
     },
     /// A replica
     Server {

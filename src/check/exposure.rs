@@ -14,23 +14,22 @@ pub(super) fn check(
     rows_compared: u64,
 ) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
     let plan = &history.facts.nemesis;
-    let has = |wanted: fn(FaultKind) -> bool| history.facts.steps.iter().any(|step| wanted(step.kind));
-    let holds = has(|kind| matches!(kind, FaultKind::HoldMessage(_)));
-    let restarts = has(|kind| kind == FaultKind::Restart);
+    let planned = |kind| history.facts.steps.iter().any(|step| step.kind == kind);
+    let holds = history.facts.steps.iter().any(|step| matches!(step.kind, FaultKind::HoldMessage(_)));
+    let silences = [(FaultKind::Restart, "restarts"), (FaultKind::Pause, "pauses")];
     let mut exposure = Vec::new();
-    let mut expose = |what: &str, count, demanded| {
-        exposure.push(Exposure { what: what.to_owned(), count, demanded });
-    };
+    let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
     if holds {
-        expose("keys-carried-under-hold", keys_carried(history, ledgers), plan.min_exposure.max(1));
+        let carried = keys_carried(history, ledgers);
+        exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
-    if restarts {
-        let begun = history.faults.iter().filter(|span| span.is_restart() && span.is_begun());
+    for (kind, what) in silences.iter().filter(|(kind, _)| planned(*kind)) {
+        let begun = history.faults.iter().filter(|span| span.fault.kind == *kind && span.is_begun());
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
-        expose("restarts", begun.count() as u64, demanded);
+        exposure.push(opportunity(what, begun.count() as u64, demanded));
     }
-    if !holds && !restarts {
-        expose("rows-compared", rows_compared, plan.min_exposure.max(1));
+    if exposure.is_empty() {
+        exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
     }
     let doubts: Vec<Doubt> = exposure
         .iter()
@@ -51,10 +50,6 @@ pub(super) fn check(
 }
 
 impl FaultSpan {
-    fn is_restart(&self) -> bool {
-        self.fault.kind == FaultKind::Restart
-    }
-
     fn held(&self) -> Option<(Transition, u32, u32)> {
         match self.fault.kind {
             FaultKind::HoldMessage(transition) => Some((transition, self.fault.partition?, self.fault.seq?)),

@@ -1,7 +1,7 @@
 //! The events of a run, gathered once into the tables that the checks read. Names become indices here.
 
 use super::verdict::{Doubt, DoubtKind};
-use crate::plan::schedule::{Fault, FaultKind, StepId};
+use crate::plan::schedule::{Fault, StepId};
 use crate::record::event::{Event, Outcome, Stamped};
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
@@ -218,10 +218,10 @@ impl<'e> History<'e> {
         self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
     }
 
-    /// Whether a restart of this replica was in force, or only just over, at this time.
+    /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
     pub(super) fn restarting(&self, replica: usize, t: Nanos) -> bool {
         self.faults.iter().any(|span| {
-            span.fault.kind == FaultKind::Restart
+            span.fault.kind.silences()
                 && span.replica == Some(replica)
                 && span.t <= t
                 && t <= span.excused_until(self.facts.frozen_floor)

@@ -60,7 +60,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
     };
     let tallies = match real_arms(args, processes, &orders) {
         Ok(tallies) => tallies,
-        Err(error) => return tell::failure(&error, error.exit()),
+        Err(error) => return tell::lost(&error),
     };
     for (arm, tally) in processes.iter().zip(tallies) {
         as_expected &= came_out(arm, &tally);
@@ -128,7 +128,7 @@ fn told(title: &str, finished: &Finished) {
     }
     let report = finished.judged.report().map(|path| path.display().to_string());
     tell::result(&format!("{title}: {}", terminal::last_line(verdict, facts, report.as_deref())));
-    tell::uncured(&finished.uncured);
+    tell::beside(finished);
 }
 
 fn came_out(arm: &Arm, tally: &Tally) -> bool {

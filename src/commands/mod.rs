@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod heal;
+mod keeper;
 mod list;
 mod progress;
 mod run;
@@ -19,7 +21,9 @@ pub fn dispatch(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Heal(args) => heal::heal(&args),
         Command::List(args) => list::list(&args),
+        Command::Keeper(args) => keeper::keeper(&args),
         Command::Specimen(args) => specimen::specimen(&args),
     }
 }

@@ -3,7 +3,7 @@
 use super::progress::{Watch, counting};
 use super::tell;
 use crate::cli;
-use crate::config::catalogue::load;
+use crate::config::catalogue::{is_path, load};
 use crate::config::duration;
 use crate::config::error::ConfigError;
 use crate::config::nemesis::Nemesis;
@@ -14,7 +14,7 @@ use crate::record::row::Nanos;
 use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
 use crate::run::conductor::Timing;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::Order;
+use crate::run::order::{Order, Outside};
 use crate::seed::Seed;
 use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED};
 use std::hash::{BuildHasher as _, RandomState};
@@ -48,10 +48,15 @@ fn draw_seed() -> u64 {
 pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let given = settings.left().clone();
-    let simulated = is_simulated(&args.target)?;
+    let outside = outside(&args.target)?;
+    let simulated = outside.is_none() && is_simulated(&args.target)?;
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
-    settings.refuse_unknown(&args.target, SETTINGS)?;
+    // An outside cluster has settings of its own; a run cannot change them.
+    settings.refuse_unknown(&args.target, if outside.is_some() { &[] } else { SETTINGS })?;
+    if let Some(Outside { path, file }) = &outside {
+        file.admit(path, &nemesis)?;
+    }
     if let Some(rate_hz) = args.rate {
         workload.rate_hz = rate_hz;
     }
@@ -64,7 +69,15 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         quiesce: time("--quiesce", &args.quiesce)?,
         deadline: time("--timeout", &args.timeout)?,
     };
-    Ok(Order { simulated, workload, nemesis, settings: given, timing })
+    Ok(Order { simulated, outside, workload, nemesis, settings: given, timing })
+}
+
+/// The cluster of a target file, if the argument is the path of one.
+fn outside(target: &str) -> Result<Option<Outside>, ConfigError> {
+    if !is_path(target) {
+        return Ok(None);
+    }
+    Ok(Some(Outside { path: target.to_owned(), file: load(target)? }))
 }
 
 fn is_simulated(target: &str) -> Result<bool, ConfigError> {
@@ -74,7 +87,10 @@ fn is_simulated(target: &str) -> Result<bool, ConfigError> {
         _ => Err(ConfigError::UnknownName {
             kind: "target",
             name: target.to_owned(),
-            help: crate::config::error::advise(target, &[PROCESSES, SIMULATED]),
+            help: format!(
+                "{}; a path to a .toml file reaches a cluster of your own",
+                crate::config::error::advise(target, &[PROCESSES, SIMULATED])
+            ),
         }),
     }
 }
@@ -122,18 +138,15 @@ fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
     watch.end();
     match finished {
         Ok(finished) => conclude(&finished, args.output.format),
-        Err(error) => tell::failure(&error, error.exit()),
+        Err(error) => tell::lost(&error),
     }
 }
 
 /// Tells a verdict and what must be said beside it.
 fn conclude(finished: &Finished, format: cli::Format) -> Exit {
     tell::verdict(&finished.judged, format);
-    tell::uncured(&finished.uncured);
-    match &finished.unrecorded {
-        Some(error) => tell::failure(error, finished.judged.exit.worst(Exit::Inconclusive)),
-        None => finished.judged.exit,
-    }
+    tell::beside(finished);
+    finished.judged.exit
 }
 
 /// One thread a core for virtual time.
@@ -148,9 +161,11 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
         let jobs = args.jobs.unwrap_or_else(cores);
         simulate_all(order, first, args.runs, jobs, results, |_| bar.inc(1))
     } else {
-        let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES);
+        // One run a target at a time.
+        let most = if order.outside.is_some() { 1 } else { u32::MAX };
+        let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
         let each = |finished: &Finished| {
-            tell::uncured(&finished.uncured);
+            tell::beside(finished);
             bar.inc(1);
         };
         runtime()
@@ -165,7 +180,7 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
         }
         Err(stopped) => {
             tell::aside(&format!("stopped at seed {}", stopped.seed.0));
-            tell::failure(&stopped.error, stopped.error.exit())
+            tell::lost(&stopped.error)
         }
     }
 }

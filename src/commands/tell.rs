@@ -1,32 +1,36 @@
 //! The only place that writes to standard output and standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+//!
+//! A reader that went away (`dissent run .. | head`) is no reason to stop: what is written to a closed pipe
+//! is dropped, faults are cured, and the verdict lies in the run's folder.
 
 use crate::cli::Format;
 use crate::exit::Exit;
+use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
 use crate::report::{json, terminal};
 use crate::run::conclude::Judged;
-use std::io::IsTerminal as _;
+use crate::run::one::{Finished, RunError};
+use std::io::{IsTerminal as _, Write as _};
 
 /// A line of the result.
 pub(super) fn result(text: &str) {
-    println!("{text}");
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 /// A line about how it goes.
 pub(super) fn aside(text: &str) {
-    eprintln!("{text}");
+    drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// What went wrong, and the exit code for it.
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
-    eprintln!("error: {error}");
+    aside(&format!("error: {error}"));
     exit
 }
 
 /// What is wrong with a flag or a file, with its place in the text.
 pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
-    eprintln!("{:?}", miette::Report::new(error));
+    aside(&format!("{:?}", miette::Report::new(error)));
     Exit::Usage
 }
 
@@ -47,25 +51,55 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
     let last = terminal::last_line(&judged.verdict, &judged.facts, report.as_deref());
     match format {
         Format::Human => {
-            println!("{}", terminal::summary(&judged.verdict, &judged.facts, style()));
-            println!("{last}");
+            result(&terminal::summary(&judged.verdict, &judged.facts, style()));
+            result(&last);
         }
         Format::Json => {
             match json::verdict_json(&judged.verdict, &judged.facts, judged.exit as u8) {
-                Ok(text) => print!("{text}"),
-                Err(error) => eprintln!("error: {error}"),
+                Ok(text) => result(text.trim_end()),
+                Err(error) => aside(&format!("error: {error}")),
             }
-            eprintln!("{last}");
+            aside(&last);
         }
     }
 }
 
-/// Faults whose cure failed, and what to do about each.
-pub(super) fn uncured(cures: &[Cure]) {
+/// A fault, in words.
+pub(super) fn fault(cure: &Cure) -> String {
+    let kind = match cure.fault.kind {
+        FaultKind::HoldMessage(_) => "hold-message",
+        FaultKind::Restart => "restart",
+        FaultKind::Pause => "pause",
+        FaultKind::CommitWinner => "commit-winner",
+    };
+    format!("{kind} on {} (step {} of run {})", cure.fault.replica, cure.step, cure.mark)
+}
+
+/// What must be said beside a verdict: our own bug, what could not be written down, faults that may be left.
+pub(super) fn beside(finished: &Finished) {
+    if let Some(words) = &finished.panicked {
+        aside(&format!("error: a bug of dissent ended the run: {words}"));
+    }
+    if let Some(error) = &finished.unrecorded {
+        aside(&format!("error: {error}; what came after it is not on record"));
+    }
+    uncured(&finished.uncured, &finished.heal);
+}
+
+/// A run without a verdict: why, and the faults that it may have left.
+pub(super) fn lost(error: &RunError) -> Exit {
+    if let RunError::Lost { uncured: left, heal, .. } = error {
+        uncured(left, heal);
+    }
+    failure(error, error.exit())
+}
+
+/// Faults whose cure failed, and the one command that tries again.
+pub(super) fn uncured(cures: &[Cure], heal: &str) {
     for cure in cures {
-        eprintln!(
-            "a fault may be left at the target: {:?} on {} (step {}); its cure is {}",
-            cure.fault.kind, cure.fault.replica, cure.step, cure.undo
-        );
+        aside(&format!("a fault may be left at the target: {}", fault(cure)));
+    }
+    if !cures.is_empty() {
+        aside(&format!("dissent heal {heal}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Document;
 use super::error::ConfigError;
-use super::source::Source;
+use super::source::{self, Source};
 
 /// A file in the program.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,12 @@ macro_rules! embedded {
 pub const WORKLOADS: &[Embedded] = embedded!("workloads": "partial-upsert", "steady");
 
 /// The files under `nemesis/`.
-pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-transition", "none", "restart-one");
+pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-transition", "none", "pause-one", "restart-one");
+
+/// Whether an argument is a path: it has a path separator, or ends in `.toml`.
+pub fn is_path(argument: &str) -> bool {
+    source::is_path(argument)
+}
 
 /// Loads a file: by its name in the catalogue, or from a path if the argument has a path separator or ends
 /// in `.toml`.
@@ -77,7 +82,7 @@ mod tests {
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         assert_eq!(
             help,
-            "did you mean `late-transition`? allowed: late-transition, none, restart-one; \
+            "did you mean `late-transition`? allowed: late-transition, none, pause-one, restart-one; \
              a path to a .toml file loads your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {

@@ -44,6 +44,17 @@ pub enum ConfigError {
         #[help]
         help: Option<String>,
     },
+    /// A target file that does not allow what a run would do.
+    #[error("{path} does not allow to {what}")]
+    #[diagnostic(help("if this cluster may be treated so, add the line `{line} = true` under [allow]"))]
+    NotAllowed {
+        /// The file as given.
+        path: String,
+        /// What the run would do.
+        what: &'static str,
+        /// The line that allows it.
+        line: &'static str,
+    },
     /// A flag whose value cannot be used.
     #[error("{flag}: {problem}")]
     Flag {

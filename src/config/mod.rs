@@ -7,6 +7,7 @@ pub mod error;
 pub mod nemesis;
 pub mod settings;
 mod source;
+pub mod target;
 pub mod workload;
 
 use error::Wrong;

@@ -9,6 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
+/// Whether an argument names a file rather than something of the catalogue.
+pub(super) fn is_path(argument: &str) -> bool {
+    argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml")
+}
+
 /// A file's text and what to call it.
 pub(super) struct Source {
     /// The file's stem: the name of what is in it.
@@ -23,7 +28,7 @@ impl Source {
     /// Finds a file: an argument with a path separator or the ending `.toml` is a path, any other a name
     /// of the catalogue.
     pub(super) fn find<T: Document>(argument: &str) -> Result<Source, ConfigError> {
-        if argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml") {
+        if is_path(argument) {
             return Source::read(T::KIND, argument);
         }
         let Some(embedded) = T::CATALOGUE.iter().find(|embedded| embedded.name == argument) else {
@@ -109,6 +114,7 @@ mod tests {
     use super::*;
     use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
     use crate::config::nemesis::Nemesis;
+    use crate::config::target::TargetFile;
     use crate::config::workload::Workload;
     use std::fmt::Debug;
 
@@ -141,8 +147,17 @@ mod tests {
     restart-one | { after = "700ms" } | "others-committed" | "others-committed" | no segment | in force
     restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | leave it out
     none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | leave
+    target | system = "specimen-segments" | system = "specimen" | "specimen" | no system | specimen-segments
+    target | url = "http://127.0.0.1:1" | url = "127.0.0.1:1" | "127.0.0.1:1" | is no URL | such as http
+    target | pause = true | pasue = true | pasue | unknown field `pasue` | did you mean `pause`?
+    target | pause = true | pause = "yes" | "yes" | invalid type |
     none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
     "#;
+
+    const TARGET: Embedded = Embedded {
+        name: "target",
+        text: "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\npause = true\n",
+    };
 
     #[track_caller]
     fn refusal<T: Document + Debug>(file: &Embedded, old: &str, new: &str) -> (String, String, String) {
@@ -162,6 +177,7 @@ mod tests {
             let [name, old, new, marked, problem, help] = cells[..] else { panic!("six cells: {case}") };
             let of = |files: &'static [Embedded]| files.iter().find(|file| file.name == name);
             let refused = match (of(WORKLOADS), of(NEMESES)) {
+                _ if name == TARGET.name => refusal::<TargetFile>(&TARGET, old, new),
                 (Some(file), _) => refusal::<Workload>(file, old, new),
                 (_, Some(file)) => refusal::<Nemesis>(file, old, new),
                 _ => panic!("no file is called {name}"),

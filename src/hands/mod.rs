@@ -1,3 +1,5 @@
-//! Hands on processes: starting them so that they die with us, and killing them.
+//! Hands on processes: whose a process is, signals to it, and keepers that outlive us to undo a fault.
 
+pub mod keeper;
+pub mod lease;
 pub mod process;

@@ -1,76 +1,117 @@
-//! A child process that tells its address in its first line and ends when its standard input closes, so
-//! that it cannot outlive us, not even after kill -9.
+//! A process of this machine, told from a later one with the same number by the time of its start
+//! (proc(5)): a cure that comes late must not hit a stranger.
 
-use crate::target::TargetError;
-use std::ffi::OsStr;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 
-/// How long a process may take to tell its address.
-const START: Duration = Duration::from_secs(20);
-
-/// What a process prints before its address.
-const GREETING: &str = "listening on ";
-
-/// A running child and where it listens.
-#[derive(Debug)]
-pub struct Process {
-    child: Child,
-    /// `host:port`.
-    pub address: String,
+/// Names one process for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in clock ticks since the machine did.
+    pub started: u64,
 }
 
-impl Process {
-    /// Starts `program` with `arguments`; its standard error goes to the file `log`, appended.
-    pub async fn start<A: AsRef<OsStr>>(
-        name: &str,
-        program: &Path,
-        arguments: &[A],
-        log: &Path,
-    ) -> Result<Process, TargetError> {
-        let failed = |cause: String| TargetError::Start { process: name.to_owned(), cause };
-        let told = |error: std::io::Error| failed(format!("{}: {error}", program.display()));
-        let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log);
-        let log_file = log_file.map_err(|error| failed(format!("{}: {error}", log.display())))?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log_file)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(told)?;
-        let Some(stdout) = child.stdout.take() else {
-            return Err(failed("it has no standard output".to_owned()));
-        };
-        let mut line = String::new();
-        let mut stdout = BufReader::new(stdout);
-        let read = timeout(START, stdout.read_line(&mut line)).await;
-        let seen = match read {
-            Ok(Ok(_)) => line.trim().strip_prefix(GREETING),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        let Some(address) = seen.map(str::to_owned) else {
-            return Err(failed(format!("it told no address; see {}", log.display())));
-        };
-        Ok(Process { child, address })
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It runs or waits.
+    Running,
+    /// It was stopped by a signal.
+    Stopped,
+    /// It has ended.
+    Gone,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub fn of(pid: u32) -> std::io::Result<ProcessId> {
+        let (_, started) = read(pid)?;
+        Ok(ProcessId { pid, started })
     }
 
-    /// kill -9, and waits until it is gone.
-    pub async fn kill(&mut self) -> std::io::Result<()> {
-        self.child.kill().await
-    }
-
-    /// Closes its standard input and waits until it has ended by itself, or kills it after `patience`.
-    pub async fn end(&mut self, patience: Duration) -> std::io::Result<()> {
-        drop(self.child.stdin.take());
-        match timeout(patience, self.child.wait()).await {
-            Ok(ended) => ended.map(drop),
-            Err(_) => self.child.kill().await,
+    /// What it is doing now.
+    pub fn state(self) -> State {
+        match read(self.pid) {
+            Ok((letter, started)) if started == self.started => match letter {
+                'T' | 't' => State::Stopped,
+                // A zombie only waits to be noticed by whoever started it.
+                'Z' | 'X' => State::Gone,
+                _ => State::Running,
+            },
+            Ok(_) | Err(_) => State::Gone,
         }
+    }
+
+    /// SIGSTOP.
+    pub fn stop(self) -> std::io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub fn resume(self) -> std::io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// SIGKILL.
+    pub fn kill(self) -> std::io::Result<()> {
+        self.signal(Signal::KILL)
+    }
+
+    /// Sends a signal; one that is gone needs none.
+    fn signal(self, signal: Signal) -> std::io::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        match pid.filter(|_| self.state() != State::Gone) {
+            Some(pid) => kill_process(pid, signal).map_err(std::io::Error::from),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The state's letter and the time of the start. The name before them may hold anything, also `)`.
+fn read(pid: u32) -> std::io::Result<(char, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
+    let fields = fields.unwrap_or_default();
+    let letter = fields.first().and_then(|field| field.chars().next());
+    let started = fields.get(19).and_then(|field| field.parse().ok());
+    letter.zip(started).ok_or_else(|| std::io::Error::other(format!("/proc/{pid}/stat: {text}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_from_another_with_its_number() {
+        let me = ProcessId::of(std::process::id()).expect("I am there");
+        assert_eq!(me.state(), State::Running);
+        let earlier = ProcessId { started: me.started - 1, ..me };
+        assert_eq!(earlier.state(), State::Gone);
+        earlier.kill().expect("nobody is hit");
+    }
+
+    #[test]
+    fn a_child_stops_goes_on_and_ends() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep is there");
+        let id = ProcessId::of(child.id()).expect("it runs");
+        let reaches = |state| {
+            for _ in 0..2_000 {
+                if id.state() == state {
+                    return true;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            false
+        };
+        id.stop().expect("it is ours");
+        assert!(reaches(State::Stopped));
+        id.resume().expect("it is ours");
+        assert!(reaches(State::Running));
+        id.kill().expect("it is ours");
+        assert!(reaches(State::Gone), "a zombie counts as gone");
+        child.wait().expect("it ended");
+        assert_eq!(id.state(), State::Gone);
     }
 }

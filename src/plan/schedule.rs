@@ -28,8 +28,17 @@ pub enum FaultKind {
     HoldMessage(Transition),
     /// kill -9, and start again at the cure.
     Restart,
+    /// SIGSTOP, and SIGCONT at the cure.
+    Pause,
     /// The next commit of the partition is won by this replica.
     CommitWinner,
+}
+
+impl FaultKind {
+    /// Whether the whole replica falls silent: nothing of it can be read while the fault is in force.
+    pub fn silences(self) -> bool {
+        matches!(self, FaultKind::Restart | FaultKind::Pause)
+    }
 }
 
 /// A fault with everything filled in: data, and enough to cure it.
@@ -117,8 +126,8 @@ pub fn schedule(
         id: spec.id.clone(),
         kind: spec.fault,
         replica: victim.replica.clone(),
-        // A killed process takes all its partitions with it.
-        partition: (spec.fault != FaultKind::Restart).then_some(victim.partition),
+        // A silent process takes all its partitions with it.
+        partition: (!spec.fault.silences()).then_some(victim.partition),
         begin: spec.begin.clone(),
         until: spec.until.clone(),
     });

@@ -16,6 +16,7 @@ pub const TARGETS: &[(&str, &str)] = &[
 pub const FAULTS: &[(&str, &str)] = &[
     ("hold-message", "keep one message of the coordination service from its receiver; cure: release it"),
     ("restart", "kill -9 a replica; cure: start it again"),
+    ("pause", "stop a replica (SIGSTOP) so that it answers nobody; cure: let it go on (SIGCONT)"),
     ("commit-winner", "let a chosen replica win the next commit of a partition; cure: any may win again"),
 ];
 

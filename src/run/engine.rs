@@ -3,14 +3,16 @@
 
 use super::conductor::{Command, Conductor, Input, Snapshot, Timing};
 use super::live::Live;
+use super::panic::caught;
 use crate::plan::schedule::{Fault, StepId};
 use crate::record::cure::Cure;
 use crate::record::event::{Event, Op, Stamped};
 use crate::record::evidence::Facts;
 use crate::record::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
 use crate::record::store::{RunFolder, StoreError};
-use crate::target::{Target, TargetError};
+use crate::target::{Completion, Target, TargetError};
 use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
@@ -20,8 +22,8 @@ use tokio::time::{Instant, sleep_until};
 pub struct Ended {
     /// The signal that cut it off, if one did.
     pub signal: Option<Cut>,
-    /// Cures that failed: a fault may have been left at the target.
-    pub uncured: Vec<Cure>,
+    /// What a panic of ours said; nothing was recorded after it.
+    pub panicked: Option<String>,
     /// The first thing that could not be written; nothing was recorded after it.
     pub unrecorded: Option<StoreError>,
 }
@@ -75,11 +77,21 @@ impl Signals {
 /// What came of a command, before it is written down.
 enum Done {
     Input(Input),
-    Rows { read: Read, rows: Result<Vec<Row>, TargetError> },
-    Flags { read: CurrentRead, answer: Result<FlagsCame, TargetError> },
+    Rows {
+        read: Read,
+        rows: Result<Vec<Row>, TargetError>,
+    },
+    Flags {
+        read: CurrentRead,
+        answer: Result<FlagsCame, TargetError>,
+    },
     Log(Result<Vec<Vec<Entry>>, TargetError>),
-    CureMade { step: StepId, cure: Result<Cure, TargetError> },
-    Healed { step: StepId, error: Option<String> },
+    CureMade {
+        step: StepId,
+        cure: Result<Cure, TargetError>,
+    },
+    /// Work that panicked: nobody else would answer for it.
+    Panicked(String),
 }
 
 type FlagsCame = (super::conductor::FlagsRead, Vec<Current>);
@@ -92,19 +104,24 @@ struct Engine<'a> {
     tx: UnboundedSender<Done>,
     cures: BTreeMap<StepId, Cure>,
     ended: Ended,
+    /// Whether the target is another run's by now.
+    is_lost: bool,
     partitions: u32,
 }
 
 /// Leads one run against a target from set-up to the last capture. The record is complete when it returns.
+/// `lost` ends when the run must stop because the target is no longer ours, with the reason.
 pub async fn run(
     target: Target,
     facts: Facts,
     timing: Timing,
     folder: RunFolder,
     live: &mut dyn Live,
+    lost: impl Future<Output = String>,
 ) -> std::io::Result<Ended> {
-    let (tx, mut rx) = unbounded_channel();
+    let mut lost = pin!(lost);
     let mut signals = Signals::listen()?;
+    let (tx, mut rx) = unbounded_channel();
     let partitions = facts.partitions;
     let mut conductor = Conductor::new(facts, timing);
     let mut engine = Engine {
@@ -115,6 +132,7 @@ pub async fn run(
         tx,
         cures: BTreeMap::new(),
         ended: Ended::default(),
+        is_lost: false,
         partitions,
     };
     let mut input = Input::Woken;
@@ -132,7 +150,8 @@ pub async fn run(
             conductor.step(now, Input::Interrupt { by }, &mut commands);
             engine.carry_out(now, &mut commands);
         }
-        input = engine.next_input(&mut rx, &mut signals, wake).await;
+        let Some(next) = engine.next_input(&mut rx, &mut signals, lost.as_mut(), wake).await else { break };
+        input = next;
     }
     let finished = engine.folder.finish();
     if let Err(error) = finished {
@@ -146,23 +165,33 @@ impl Engine<'_> {
         Nanos(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// What happens next; none if our own work broke, which ends the run at once.
     async fn next_input(
         &mut self,
         rx: &mut UnboundedReceiver<Done>,
         signals: &mut Signals,
+        mut lost: Pin<&mut impl Future<Output = String>>,
         wake: Instant,
-    ) -> Input {
+    ) -> Option<Input> {
         loop {
             let done = tokio::select! {
                 cut = signals.next() => {
                     self.ended.signal.get_or_insert(cut);
-                    return Input::Interrupt { by: cut.name().to_owned() };
+                    return Some(Input::Interrupt { by: cut.name().to_owned() });
+                }
+                by = lost.as_mut(), if !self.is_lost => {
+                    self.is_lost = true;
+                    return Some(Input::Interrupt { by });
                 }
                 done = rx.recv() => done,
-                () = sleep_until(wake) => return Input::Woken,
+                () = sleep_until(wake) => return Some(Input::Woken),
             };
+            if let Some(Done::Panicked(words)) = done {
+                self.ended.panicked = Some(words);
+                return None;
+            }
             if let Some(input) = done.and_then(|done| self.write_down(done)) {
-                return input;
+                return Some(input);
             }
         }
     }
@@ -196,11 +225,6 @@ impl Engine<'_> {
 
     fn record(&mut self, now: Nanos, event: Event) {
         self.live.event(now, &event);
-        if let Event::Cured { step, error: Some(_) } = &event
-            && let Some(cure) = self.cures.get(step)
-        {
-            self.ended.uncured.push(cure.clone());
-        }
         if self.ended.unrecorded.is_none() {
             let written = self.folder.event(&Stamped { t: now, event });
             self.note(written);
@@ -251,7 +275,7 @@ impl Engine<'_> {
                 Ok(cure) => self.begin(step, cure),
                 Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
             },
-            Done::Healed { step, error } => Some(Input::Cured { step, error }),
+            Done::Panicked(_) => None,
         }
     }
 
@@ -259,23 +283,33 @@ impl Engine<'_> {
     where
         F: Future<Output = Done> + Send + 'static,
     {
+        self.spawn_many(async move { vec![work.await] });
+    }
+
+    fn spawn_many<F>(&self, work: F)
+    where
+        F: Future<Output = Vec<Done>> + Send + 'static,
+    {
         let tx = self.tx.clone();
-        // The receiver lives as long as the run; what comes after it is of no use to anybody.
-        tokio::spawn(async move { drop(tx.send(work.await)) });
+        tokio::spawn(async move {
+            let all = caught(work).await.unwrap_or_else(|words| vec![Done::Panicked(words)]);
+            // The receiver lives as long as the run; what comes after it is of no use to anybody.
+            all.into_iter().for_each(|done| drop(tx.send(done)));
+        });
     }
 
     fn write(&self, ops: Vec<Op>) {
-        let tx = self.tx.clone();
         let writes = self.target.writes.clone();
-        tokio::spawn(async move {
+        self.spawn_many(async move {
             let completions = match &writes {
                 Some(writes) => writes.write(&ops).await,
                 None => Vec::new(),
             };
-            for (op, completion) in ops.iter().zip(completions) {
-                let input = Input::Completed { op: op.id, outcome: completion.outcome, off: completion.off };
-                drop(tx.send(Done::Input(input)));
-            }
+            let completed = ops.iter().zip(completions).map(|(op, completion)| {
+                let Completion { outcome, off } = completion;
+                Done::Input(Input::Completed { op: op.id, outcome, off })
+            });
+            completed.collect()
         });
     }
 
@@ -317,7 +351,7 @@ impl Engine<'_> {
                 (Some(hands), Some(cure)) => hands.heal(cure).await,
                 _ => Ok(()),
             };
-            Done::Healed { step, error: healed.err().map(|error| error.to_string()) }
+            Done::Input(Input::Cured { step, error: healed.err().map(|error| error.to_string()) })
         });
     }
 

@@ -37,7 +37,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::Settled { all: true, .. } => Some("all replicas have settled".to_owned()),
         Event::Settled { all: false, .. } => Some("not all replicas have settled in time".to_owned()),
         Event::Unreachable { replica, error } => Some(format!("{replica}: no answer: {error}")),
-        Event::Interrupted { by } => Some(format!("interrupted by {by}: curing")),
+        Event::Interrupted { by } => Some(format!("interrupted by {by}: curing, within 5 s")),
         Event::Trouble { at, error } => Some(format!("trouble at {at}: {error}")),
         _ => None,
     }

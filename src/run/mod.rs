@@ -7,4 +7,5 @@ pub mod engine;
 pub mod live;
 pub mod one;
 pub mod order;
+mod panic;
 pub mod simulate;

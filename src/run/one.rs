@@ -1,19 +1,27 @@
 //! One run from order to verdict: against processes, or in virtual time.
 
 use super::conclude::Judged;
-use super::engine::{self, Cut};
+use super::engine::{self, Cut, Ended};
 use super::live::{Live, Logged};
-use super::order::{Order, OrderError};
+use super::order::{Order, OrderError, Outside};
+use super::panic::caught;
 use super::simulate;
 use crate::exit::Exit;
 use crate::record::cure::Cure;
 use crate::record::dump::write_evidence;
+use crate::record::evidence::Facts;
 use crate::record::folder::{Folder, OpenError};
 use crate::record::latest::{ResolveError, mark_latest};
 use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
-use crate::target::{Refusal, TargetError, specimen};
-use std::path::Path;
+use crate::target::specimen::{self, Cluster, Grip};
+use crate::target::{Hands, Refusal, TargetError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A fault outlasts the deadline of the load (`--timeout`) by this much at most, whatever becomes of us.
+const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What happened, line by line, for people.
 const TOOL_LOG: &str = "tool.log";
@@ -42,6 +50,18 @@ pub enum RunError {
     /// The record could not be read back.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The record is gone, so there is nothing to judge.
+    #[error("the record of this run is lost, and with it the verdict: {source}")]
+    Lost {
+        /// What came of reading it.
+        source: OpenError,
+        /// Faults that may have been left.
+        uncured: Vec<Cure>,
+        /// What to heal.
+        heal: String,
+        /// The exit code: that of an unknown outcome, or what goes above it.
+        exit: Exit,
+    },
     /// Our own surroundings: signals, the path of this program.
     #[error("cannot {what}: {source}")]
     Surroundings {
@@ -61,6 +81,7 @@ impl RunError {
             | RunError::Store(_)
             | RunError::NoRun(_)
             | RunError::Open(_) => Exit::Usage,
+            RunError::Lost { exit, .. } => *exit,
             RunError::Target(_) | RunError::Simulated(_) => Exit::Target,
             RunError::Surroundings { .. } => Exit::Bug,
         }
@@ -72,8 +93,12 @@ impl RunError {
 pub struct Finished {
     /// The verdict.
     pub judged: Judged,
-    /// Cures that failed.
+    /// Faults that may have been left at the target.
     pub uncured: Vec<Cure>,
+    /// What to heal: the target's file, or the run's folder.
+    pub heal: String,
+    /// What a panic of ours said.
+    pub panicked: Option<String>,
     /// What could not be written down.
     pub unrecorded: Option<StoreError>,
     /// Whether a signal cut it off.
@@ -119,44 +144,147 @@ pub async fn processes(
     live: &mut dyn Live,
 ) -> Result<Finished, RunError> {
     let started = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string();
-    let facts = order.facts(seed, Some(started.clone()))?;
-    let name = fresh_name(results, order, seed);
-    let dir = results.join(&name);
-    let folder = RunFolder::create(&dir, facts.clone(), Some(Wall { started }))?;
-    mark_latest(results, &name)?;
     let program = std::env::current_exe()
         .map_err(|source| RunError::Surroundings { what: "find the path of this program", source })?;
-    let (target, cluster) =
-        specimen::open(&order.cluster()?, &facts.schema, &program, &dir.join("cluster"), &name).await?;
-    if let Some(hands) = &target.hands {
-        facts.steps.iter().try_for_each(|step| hands.can(step.kind))?;
+    let name = fresh_name(results, order, seed);
+    let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
+    let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
+    let run = Real { seed, started, results, name, dir, grip: Grip { program, mark, lease } };
+    let Some(Outside { path, file }) = &order.outside else {
+        let recorded = run.record(order)?;
+        let scratch = run.dir.join("cluster");
+        let cluster = Arc::new(Cluster::start(&run.grip.program, &scratch, &order.settings).await?);
+        let heal = run.dir.display().to_string();
+        return run.lead(order, recorded, &cluster, heal, live).await;
+    };
+    let cluster = Arc::new(Cluster::reach(&file.url).await?);
+    cluster.lock(&run.grip.mark).await?;
+    let led = async {
+        refuse_marks(&cluster, path).await?;
+        // It was set up by somebody else: how, it tells itself.
+        let mut order = order.clone();
+        order.settings.extend(cluster.settings());
+        let recorded = run.record(&order)?;
+        run.lead(&order, recorded, &cluster, path.clone(), live).await
+    };
+    let led = led.await;
+    cluster.unlock(&run.grip.mark).await;
+    led
+}
+
+/// A target with faults in force is not compared: what it showed would be their doing.
+async fn refuse_marks(cluster: &Cluster, path: &str) -> Result<(), TargetError> {
+    let marks = specimen::marks(cluster.url()).await?;
+    if marks.is_empty() {
+        return Ok(());
     }
-    let mut logged = Logged::new(&dir.join(TOOL_LOG), live);
-    let ended = engine::run(target, facts, order.timing, folder, &mut logged)
-        .await
-        .map_err(|source| RunError::Surroundings { what: "listen for signals", source });
-    cluster.end().await;
-    let ended = ended?;
-    let evidence = Folder::open(&dir)?;
-    let mut judged = Judged::new(&evidence, exit_over(ended.signal, &ended.uncured));
-    if ended.unrecorded.is_none() {
-        judged.write(&evidence, &dir, "")?;
+    let named = marks.iter().map(|cure| format!("{} of run {}", cure.step, cure.mark));
+    let marks = named.collect::<Vec<_>>().join(", ");
+    Err(TargetError::Marked { at: cluster.url().to_owned(), marks, heal: path.to_owned() })
+}
+
+/// A run in real time.
+struct Real<'a> {
+    seed: Seed,
+    started: String,
+    results: &'a Path,
+    name: String,
+    dir: PathBuf,
+    grip: Grip,
+}
+
+impl Real<'_> {
+    /// Begins the record.
+    fn record(&self, order: &Order) -> Result<(Facts, RunFolder), RunError> {
+        let facts = order.facts(self.seed, Some(self.started.clone()))?;
+        let wall = Wall { started: self.started.clone() };
+        let folder = RunFolder::create(&self.dir, facts.clone(), Some(wall))?;
+        mark_latest(self.results, &self.name)?;
+        Ok((facts, folder))
     }
-    let (uncured, unrecorded, cut) = (ended.uncured, ended.unrecorded, ended.signal.is_some());
-    Ok(Finished { judged, uncured, unrecorded, cut })
+
+    /// Makes the table, leads the run, leaves nothing behind, and judges.
+    async fn lead(
+        &self,
+        order: &Order,
+        (facts, folder): (Facts, RunFolder),
+        cluster: &Arc<Cluster>,
+        heal: String,
+        live: &mut dyn Live,
+    ) -> Result<Finished, RunError> {
+        cluster.make_table(&order.cluster()?).await?;
+        let target = specimen::open(cluster, &facts.schema, self.grip.clone())?;
+        let hands = target.hands.clone();
+        if let Some(hands) = &hands {
+            facts.steps.iter().try_for_each(|step| hands.can(step.kind))?;
+        }
+        // A private cluster is nobody else's: its lock is never taken, so it is never lost.
+        let lost = async {
+            match order.outside {
+                Some(_) => cluster.keep_lock(&self.grip.mark).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut logged = Logged::new(&self.dir.join(TOOL_LOG), live);
+        let led = engine::run(target, facts, order.timing, folder, &mut logged, lost);
+        let ended = match caught(led).await {
+            Ok(ended) => {
+                ended.map_err(|source| RunError::Surroundings { what: "listen for signals", source })
+            }
+            Err(words) => Ok(Ended { panicked: Some(words), ..Ended::default() }),
+        };
+        cluster.end().await;
+        let uncured = match &hands {
+            Some(hands) => heal_rest(&**hands).await,
+            None => Vec::new(),
+        };
+        self.conclude(ended?, uncured, heal)
+    }
+
+    /// Judges what was recorded, whatever ended the run.
+    fn conclude(&self, ended: Ended, uncured: Vec<Cure>, heal: String) -> Result<Finished, RunError> {
+        let Ended { signal, panicked, mut unrecorded } = ended;
+        let over = exit_over(signal, panicked.is_some(), &uncured);
+        let evidence = match Folder::open(&self.dir) {
+            Ok(evidence) => evidence,
+            Err(source) => {
+                return Err(RunError::Lost { source, uncured, heal, exit: over.worst(Exit::Inconclusive) });
+            }
+        };
+        let mut judged = Judged::new(&evidence, over);
+        if unrecorded.is_none() {
+            unrecorded = judged.write(&evidence, &self.dir, "").err();
+        }
+        if unrecorded.is_some() {
+            judged.exit = judged.exit.worst(Exit::Inconclusive);
+        }
+        Ok(Finished { judged, uncured, heal, panicked, unrecorded, cut: signal.is_some() })
+    }
+}
+
+/// Heals what is still in force after the run: after a panic of ours, a fault that was half begun, or a cure
+/// that failed. Returns what is left.
+async fn heal_rest(hands: &dyn Hands) -> Vec<Cure> {
+    let mut left = Vec::new();
+    for cure in hands.in_force().await {
+        if hands.heal(&cure).await.is_err() {
+            left.push(cure);
+        }
+    }
+    left
 }
 
 /// What goes above the verdict's own exit code.
-fn exit_over(signal: Option<Cut>, uncured: &[Cure]) -> Exit {
-    if !uncured.is_empty() {
-        return Exit::Uncured;
-    }
-    match signal {
+fn exit_over(signal: Option<Cut>, panicked: bool, uncured: &[Cure]) -> Exit {
+    let signal = match signal {
         None => Exit::Pass,
         Some(Cut::Hangup) => Exit::Hangup,
         Some(Cut::Interrupt) => Exit::Interrupt,
         Some(Cut::Terminate) => Exit::Terminate,
-    }
+    };
+    let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };
+    let bug = if panicked { Exit::Bug } else { Exit::Pass };
+    signal.worst(left).worst(bug)
 }
 
 /// The name of a folder that does not exist yet: what was run, the seed, and a number if that was run before.

@@ -2,6 +2,7 @@
 
 use super::conductor::Timing;
 use crate::config::nemesis::Nemesis;
+use crate::config::target::TargetFile;
 use crate::config::workload::Workload;
 use crate::plan::generate::{calibration, schema};
 use crate::plan::schedule::{PlanError, schedule};
@@ -28,11 +29,22 @@ pub enum OrderError {
     Plan(#[from] PlanError),
 }
 
+/// A cluster that lives outside of any run.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// The target file, as given.
+    pub path: String,
+    /// What it says.
+    pub file: TargetFile,
+}
+
 /// Everything about a run but its seed.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Whether time is virtual.
     pub simulated: bool,
+    /// The cluster outside of any run, if it is not the run's own.
+    pub outside: Option<Outside>,
     /// What is written.
     pub workload: Workload,
     /// What goes wrong.

@@ -187,6 +187,7 @@ impl Simulation {
                 self.world.commit_winner(partition, Some(&fault.replica))
             }
             (FaultKind::Restart, ..) => self.world.kill(&fault.replica),
+            (FaultKind::Pause, ..) => self.world.pause(&fault.replica),
             (kind, ..) => Err(specimen::Error::Request(format!("{kind:?} names no segment"))),
         };
         self.faults.insert(step.clone(), fault);
@@ -197,6 +198,7 @@ impl Simulation {
         let healed = match self.faults.get(&step) {
             Some(fault) => match (fault.kind, fault.partition) {
                 (FaultKind::Restart, _) => self.world.start(&fault.replica),
+                (FaultKind::Pause, _) => self.world.resume(&fault.replica),
                 (FaultKind::CommitWinner, Some(partition)) => self.world.commit_winner(partition, None),
                 (FaultKind::HoldMessage(_) | FaultKind::CommitWinner, _) => {
                     self.world.release(&step);
@@ -231,7 +233,7 @@ impl Simulation {
     }
 
     fn coverage(&self, replica: &str) -> Result<Coverage, String> {
-        let coverage = self.world.coverage(replica).ok_or_else(|| format!("{replica} is down"))?;
+        let coverage = self.world.coverage(replica).ok_or_else(|| format!("{replica} is down or paused"))?;
         Ok(Coverage {
             incarnation: coverage.incarnation,
             status: coverage.status,
@@ -259,7 +261,7 @@ impl Simulation {
         let (version, incarnation, flags) = self
             .world
             .current(&read.replica, read.partition, since)
-            .ok_or_else(|| format!("{} is down", read.replica))?;
+            .ok_or_else(|| format!("{} is down or paused", read.replica))?;
         let keys = flags.len() as u64;
         let flags =
             flags.into_iter().map(|flag| (read.id, Current { key: flag.key.to_string(), offs: flag.offs }));

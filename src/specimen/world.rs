@@ -23,6 +23,9 @@ struct Machine {
     server: Option<Server>,
     incarnation: u64,
     disk: BTreeMap<SegmentId, Kept>,
+    paused: bool,
+    /// What reached the server while it was paused, in order.
+    slept_through: Vec<Due>,
 }
 
 /// Something that is due. What was meant for a process that is gone is dropped.
@@ -135,7 +138,25 @@ impl World {
     /// Ends a server's process at once; its disk stays. Ending one that is down changes nothing.
     pub fn kill(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
-        self.machines[server].server = None;
+        let Machine { incarnation, disk, .. } = std::mem::take(&mut self.machines[server]);
+        self.machines[server] = Machine { incarnation, disk, ..Machine::default() };
+        Ok(())
+    }
+
+    /// Stops a server: until it is resumed it does nothing and answers nobody.
+    pub fn pause(&mut self, server: &str) -> Result<(), Error> {
+        let server = self.config.server(server)?;
+        self.machines[server].paused = true;
+        Ok(())
+    }
+
+    /// Lets a paused server go on, with everything that reached it meanwhile, in order.
+    pub fn resume(&mut self, server: &str) -> Result<(), Error> {
+        let server = self.config.server(server)?;
+        self.machines[server].paused = false;
+        for due in std::mem::take(&mut self.machines[server].slept_through) {
+            self.after(0, due);
+        }
         Ok(())
     }
 
@@ -148,7 +169,7 @@ impl World {
         Ok(())
     }
 
-    /// What a server holds; none while it is down.
+    /// What a server holds; none while it is down or paused.
     pub fn coverage(&self, server: &str) -> Option<Coverage> {
         self.running(server).map(Server::coverage)
     }
@@ -166,20 +187,21 @@ impl World {
     }
 
     /// A partition's current view on a server: its version, the server's incarnation, and the flags that
-    /// changed after version `since`; none while it is down. A new incarnation starts from version 0.
+    /// changed after version `since`; none while it is down or paused. A new incarnation starts from version 0.
     pub fn current(&self, server: &str, partition: u32, since: u64) -> Option<(u64, u64, Vec<Flag>)> {
         let server = self.running(server)?;
         let (version, flags) = server.current(partition, since);
         Some((version, server.incarnation(), flags))
     }
 
-    /// A server's own log from line `since` on; none while it is down.
+    /// A server's own log from line `since` on; none while it is down or paused.
     pub fn events(&self, server: &str, since: u64) -> Option<&[Event]> {
         self.running(server).map(|server| server.events(since))
     }
 
     fn running(&self, server: &str) -> Option<&Server> {
-        self.machines[self.config.server(server).ok()?].server.as_ref()
+        let machine = &self.machines[self.config.server(server).ok()?];
+        machine.server.as_ref().filter(|_| !machine.paused)
     }
 
     fn boot(&mut self, server: usize) {
@@ -188,11 +210,18 @@ impl World {
         let incarnation = machine.incarnation;
         machine.server =
             Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
-        let pause = self.pause();
+        let pause = self.until_next_poll();
         self.after(pause, Due::Poll { server, incarnation });
     }
 
     fn happen(&mut self, due: Due) {
+        let receiver = match &due {
+            Due::Poll { server, .. } | Due::Reply { server, .. } => Some(*server),
+            Due::Call(_) => None,
+        };
+        if let Some(machine) = receiver.map(|server| &mut self.machines[server]).filter(|it| it.paused) {
+            return machine.slept_through.push(due);
+        }
         match due {
             Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
@@ -210,7 +239,7 @@ impl World {
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
-                    let pause = self.pause();
+                    let pause = self.until_next_poll();
                     self.after(pause, Due::Poll { server, incarnation });
                 }
             }
@@ -248,7 +277,7 @@ impl World {
     }
 
     /// The pause between two polls: the configured one, a quarter more or less.
-    fn pause(&mut self) -> u64 {
+    fn until_next_poll(&mut self) -> u64 {
         let poll = self.config.poll_ms * 1_000_000;
         poll - poll / 4 + self.below(poll / 2)
     }

@@ -40,6 +40,31 @@ pub enum TargetError {
         /// Its words.
         cause: String,
     },
+    /// Another run has it.
+    #[error(
+        "{at} is in use by run {run} of {owner}, for {seconds} s now: wait until it has ended; if it was \
+         killed, its lock ends 15 s later by itself"
+    )]
+    Busy {
+        /// The target.
+        at: String,
+        /// Who, in words that help to find him.
+        owner: String,
+        /// The other run's name.
+        run: String,
+        /// For how long, in seconds.
+        seconds: u64,
+    },
+    /// Faults of earlier runs are still in force.
+    #[error("{at} still has faults of earlier runs: {marks}; cure them with `dissent heal {heal}`")]
+    Marked {
+        /// The target.
+        at: String,
+        /// Each with its run and step.
+        marks: String,
+        /// What to heal.
+        heal: String,
+    },
     /// A process could not be started, or died at once.
     #[error("cannot start {process}: {cause}")]
     Start {
@@ -141,6 +166,8 @@ pub trait Hands: Send + Sync {
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError>;
     /// Undoes it and verifies that; doing it twice does no harm.
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
+    /// The cures of everything that these hands began and did not see cured.
+    async fn in_force(&self) -> Vec<Cure>;
 }
 
 /// A cluster under test.

@@ -136,6 +136,7 @@ fn fault_words(kind: FaultKind) -> &'static str {
         FaultKind::HoldMessage(Transition::OfflineToConsuming) => "hold the message to consume the segment",
         FaultKind::HoldMessage(Transition::ConsumingToOnline) => "hold the message to register the segment",
         FaultKind::Restart => "kill, and start again",
+        FaultKind::Pause => "stop, and let go on",
         FaultKind::CommitWinner => "let this replica win the next commit",
     }
 }

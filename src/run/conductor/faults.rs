@@ -134,11 +134,10 @@ impl Faults {
         self.steps.iter().any(|running| matches!(running.state, State::Beginning | State::Curing))
     }
 
-    /// Whether a replica is down by one of the steps.
+    /// Whether a replica is silent by one of the steps.
     pub(super) fn any_down(&self) -> bool {
         self.steps.iter().any(|running| {
-            running.step.kind == FaultKind::Restart
-                && !matches!(running.state, State::Waiting | State::Over { .. })
+            running.step.kind.silences() && !matches!(running.state, State::Waiting | State::Over { .. })
         })
     }
 
@@ -166,7 +165,7 @@ fn resolve(step: &Step, view: &View) -> Fault {
         FaultKind::HoldMessage(_) => {
             step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1)
         }
-        FaultKind::Restart | FaultKind::CommitWinner => None,
+        FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => None,
     };
     Fault { kind: step.kind, replica: step.replica.clone(), partition: step.partition, seq }
 }

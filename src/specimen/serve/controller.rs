@@ -23,7 +23,7 @@ struct Shared {
 /// Runs the controller until the standard input closes.
 pub async fn controller(config: Config) -> Result<(), Error> {
     config.check()?;
-    answer(router(Arc::new(config))).await
+    answer(router(Arc::new(config)), |_| Ok(())).await
 }
 
 pub(super) fn router(config: Arc<Config>) -> axum::Router {

@@ -3,11 +3,15 @@
 //! Each binds a free port of 127.0.0.1, says `listening on ADDRESS` on its standard output, and ends when
 //! its standard input closes: whoever started it takes it along, even by kill -9.
 
+mod child;
 mod controller;
 mod server;
+mod supervisor;
 
+pub use child::{Child, Group};
 pub use controller::controller;
 pub use server::server;
+pub use supervisor::{Setup, supervisor};
 
 use crate::config::Error;
 use crate::value::{Column, Entry, Value};
@@ -18,16 +22,17 @@ use serde::ser::{SerializeMap, Serializer};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers requests until the standard input closes.
-async fn answer(router: axum::Router) -> Result<(), Error> {
+/// Answers requests until the standard input closes; `ready` is told the address first.
+async fn answer(router: axum::Router, ready: impl FnOnce(&str) -> Result<(), Error>) -> Result<(), Error> {
     let failed = |what: &str| {
         let what = what.to_owned();
         move |source| Error::Io { what, source }
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed("bind 127.0.0.1"))?;
     let address = listener.local_addr().map_err(failed("read the bound address"))?;
+    ready(&address.to_string())?;
     let mut out = tokio::io::stdout();
-    let line = format!("listening on {address}\n");
+    let line = format!("{}{address}\n", child::GREETING);
     out.write_all(line.as_bytes()).await.map_err(failed("write to stdout"))?;
     out.flush().await.map_err(failed("write to stdout"))?;
     tokio::select! {

@@ -33,7 +33,7 @@ pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path
     config.check()?;
     let process = Process::new(name, controller_url, Arc::new(config), dir)?;
     let polls = tokio::spawn(Arc::clone(&process).poll());
-    let served = answer(process.router()).await;
+    let served = answer(process.router(), |_| Ok(())).await;
     polls.abort();
     served
 }

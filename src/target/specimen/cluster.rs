@@ -1,121 +1,230 @@
-//! The processes of one specimen: a controller and its servers, their folders and their addresses.
+//! One specimen as its supervisor shows it: where controller and servers listen, which processes they are,
+//! and who uses it. The same whether it was started for one run or lives outside of any.
 
-use crate::hands::process::Process;
+use super::http::{Web, answer, parse};
+use crate::hands::process::ProcessId;
 use crate::target::TargetError;
-use specimen::Config;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use specimen::serve::{Child, Group};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a process may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the processes of a private cluster may take to end by themselves.
+const END: Duration = Duration::from_secs(5);
 
-/// A running specimen.
-#[derive(Debug)]
-pub struct Cluster {
-    program: PathBuf,
-    dir: PathBuf,
-    controller: Mutex<Process>,
-    controller_url: String,
-    /// A server that is down has no process.
-    servers: BTreeMap<String, Mutex<Option<Process>>>,
+/// Processes are started while this is waited for.
+const START: Duration = Duration::from_secs(60);
+
+/// A lock ends by itself this long after its last renewal.
+const LOCKED: Duration = Duration::from_secs(15);
+
+/// Between two renewals.
+const RENEWAL: Duration = Duration::from_secs(4);
+
+/// What the supervisor shows.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Overview {
+    pub(super) version: String,
+    pub(super) pid: u32,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) roster: Vec<String>,
+    controller: Option<String>,
+    servers: BTreeMap<String, Option<Seat>>,
 }
 
-impl Cluster {
-    /// Starts the controller, then all servers side by side.
-    pub async fn start(config: &Config, program: &Path, dir: &Path) -> Result<Cluster, TargetError> {
-        let unwritten = |path: &Path, error: &dyn std::fmt::Display| TargetError::Start {
-            process: "the specimen".to_owned(),
-            cause: format!("{}: {error}", path.display()),
-        };
-        std::fs::create_dir_all(dir).map_err(|error| unwritten(dir, &error))?;
-        let file = dir.join("config.json");
-        let text = serde_json::to_vec(config).map_err(|error| unwritten(&file, &error))?;
-        std::fs::write(&file, text).map_err(|error| unwritten(&file, &error))?;
-        let arguments = ["specimen".as_ref(), "controller".as_ref(), "--config".as_ref(), file.as_os_str()];
-        let log = dir.join("controller.log");
-        let controller = Process::start("the controller", program, &arguments, &log).await?;
-        let down = config.servers.iter().map(|name| (name.clone(), Mutex::new(None)));
-        let cluster = Cluster {
-            program: program.to_owned(),
-            dir: dir.to_owned(),
-            controller_url: format!("http://{}", controller.address),
-            controller: Mutex::new(controller),
-            servers: down.collect(),
-        };
-        for name in &config.servers {
-            cluster.start_server(name).await?;
-        }
-        Ok(cluster)
+/// Where a server runs.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Seat {
+    pub(super) address: String,
+    pub(super) pid: u32,
+}
+
+impl Overview {
+    /// Asks the supervisor at this URL.
+    pub(super) async fn ask(web: &Web, url: &str) -> Result<Overview, TargetError> {
+        let url = format!("{url}/cluster");
+        parse(&url, &answer(&url, web.get(&url)).await?)
+    }
+
+    /// The supervisor's process.
+    pub(super) fn supervisor(&self) -> Result<ProcessId, TargetError> {
+        process("the supervisor", self.pid)
     }
 
     /// The controller's URL.
-    pub fn controller(&self) -> &str {
-        &self.controller_url
+    pub(super) fn controller(&self) -> Result<String, TargetError> {
+        let address = self.controller.as_ref().ok_or_else(|| down("the controller"))?;
+        Ok(format!("http://{address}"))
     }
 
-    /// The server's address, if it runs.
-    pub async fn server(&self, name: &str) -> Result<String, TargetError> {
-        let process = self.process(name)?.lock().await;
-        let address = process.as_ref().map(|process| process.address.clone());
-        address
-            .ok_or_else(|| TargetError::Unreachable { at: name.to_owned(), cause: "it is down".to_owned() })
-    }
-
-    /// Starts a server that is down; one that runs is left as it is.
-    pub async fn start_server(&self, name: &str) -> Result<(), TargetError> {
-        let mut process = self.process(name)?.lock().await;
-        if process.is_some() {
-            return Ok(());
-        }
-        let config = self.dir.join("config.json");
-        let dir = self.dir.join(name);
-        let arguments = [
-            "specimen".as_ref(),
-            "server".as_ref(),
-            "--config".as_ref(),
-            config.as_os_str(),
-            "--name".as_ref(),
-            name.as_ref(),
-            "--controller".as_ref(),
-            self.controller_url.as_ref(),
-            "--dir".as_ref(),
-            dir.as_os_str(),
-        ];
-        let log = self.dir.join(format!("{name}.log"));
-        *process = Some(Process::start(name, &self.program, &arguments, &log).await?);
-        Ok(())
-    }
-
-    /// kill -9 of a server; one that is down is left as it is.
-    pub async fn kill_server(&self, name: &str) -> Result<(), TargetError> {
-        if let Some(mut process) = self.process(name)?.lock().await.take() {
-            let refused = |error: std::io::Error| TargetError::Refused {
-                at: name.to_owned(),
-                cause: format!("kill: {error}"),
-            };
-            process.kill().await.map_err(refused)?;
-        }
-        Ok(())
-    }
-
-    /// Ends every process. Their logs stay; the data that the servers kept goes.
-    pub async fn end(&self) {
-        for (name, server) in &self.servers {
-            if let Some(mut process) = server.lock().await.take() {
-                // One that cannot be waited for was not ours any more; kill_on_drop is behind this.
-                drop(process.end(PATIENCE).await);
-            }
-            drop(std::fs::remove_dir_all(self.dir.join(name)));
-        }
-        drop(self.controller.lock().await.end(PATIENCE).await);
-    }
-
-    fn process(&self, name: &str) -> Result<&Mutex<Option<Process>>, TargetError> {
-        self.servers.get(name).ok_or_else(|| TargetError::Refused {
+    /// Where a server runs.
+    pub(super) fn seat(&self, name: &str) -> Result<&Seat, TargetError> {
+        let seat = self.servers.get(name).ok_or_else(|| TargetError::Refused {
             at: "the specimen".to_owned(),
             cause: format!("it has no server {name}"),
-        })
+        })?;
+        seat.as_ref().ok_or_else(|| down(name))
     }
+}
+
+/// The process behind a number that was just told to us.
+pub(super) fn process(name: &str, pid: u32) -> Result<ProcessId, TargetError> {
+    let lost = |error: std::io::Error| TargetError::Unreachable {
+        at: name.to_owned(),
+        cause: format!("process {pid} is not on this machine: {error}"),
+    };
+    ProcessId::of(pid).map_err(lost)
+}
+
+fn down(name: &str) -> TargetError {
+    TargetError::Unreachable { at: name.to_owned(), cause: "it is down".to_owned() }
+}
+
+/// A specimen that can be reached.
+pub struct Cluster {
+    url: String,
+    web: Web,
+    /// The supervisor, if the cluster is private to this process.
+    private: Mutex<Option<Child>>,
+    seen: std::sync::Mutex<Overview>,
+    /// Servers that a fault of ours keeps silent: asking them would only be waiting.
+    silent: std::sync::Mutex<BTreeSet<String>>,
+}
+
+impl Cluster {
+    /// Starts a cluster that dies with us; its files lie in `dir`.
+    pub async fn start(
+        program: &Path,
+        dir: &Path,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Cluster, TargetError> {
+        let failed = |cause: String| TargetError::Start { process: "the specimen".to_owned(), cause };
+        std::fs::create_dir_all(dir).map_err(|error| failed(format!("{}: {error}", dir.display())))?;
+        let mut arguments = vec!["specimen".into(), "segments".into(), "--dir".into(), dir.into()];
+        for (key, value) in settings.iter().filter(|(key, _)| super::SETTINGS.contains(&key.as_str())) {
+            arguments.extend(["--set".into(), std::ffi::OsString::from(format!("{key}={value}"))]);
+        }
+        let log = dir.join("supervisor.log");
+        let supervisor = Child::start("the supervisor", program, &arguments, &log, Group::Own)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let url = format!("http://{}", supervisor.address);
+        Cluster::at(&url, Some(supervisor)).await
+    }
+
+    /// Reaches a cluster that lives outside of any run.
+    pub async fn reach(url: &str) -> Result<Cluster, TargetError> {
+        Cluster::at(url.trim_end_matches('/'), None).await
+    }
+
+    async fn at(url: &str, private: Option<Child>) -> Result<Cluster, TargetError> {
+        let web = Web::new()?;
+        let seen = Overview::ask(&web, url).await?;
+        let (seen, silent) = (std::sync::Mutex::new(seen), std::sync::Mutex::default());
+        Ok(Cluster { url: url.to_owned(), web, private: Mutex::new(private), seen, silent })
+    }
+
+    /// The supervisor's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the cluster was started with.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        self.overview().settings
+    }
+
+    pub(super) fn overview(&self) -> Overview {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Looks again: a server that was started again has a new address.
+    pub(super) async fn refresh(&self) -> Result<Overview, TargetError> {
+        let seen = Overview::ask(&self.web, &self.url).await?;
+        *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen.clone();
+        Ok(seen)
+    }
+
+    /// The server's address, if it can be asked.
+    pub(super) fn server(&self, name: &str) -> Result<String, TargetError> {
+        if self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name) {
+            let cause = "a fault of this run keeps it silent".to_owned();
+            return Err(TargetError::Unreachable { at: name.to_owned(), cause });
+        }
+        Ok(self.overview().seat(name)?.address.clone())
+    }
+
+    /// From now on a server is not asked.
+    pub(super) fn silence(&self, name: &str) {
+        self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// From now on it is asked again.
+    pub(super) fn unsilence(&self, name: &str) {
+        self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+    }
+
+    /// A new, empty table takes the place of the one that was there.
+    pub async fn make_table(&self, config: &specimen::Config) -> Result<(), TargetError> {
+        let specimen::Config { table, columns, partitions, .. } = config;
+        let table = json!({ "table": table, "columns": columns, "partitions": partitions });
+        let url = format!("{}/table", self.url);
+        answer(&url, self.web.post(&url, &table).timeout(START)).await?;
+        self.refresh().await.map(drop)
+    }
+
+    /// Takes the target for one run, or tells who has it.
+    pub async fn lock(&self, run: &str) -> Result<(), TargetError> {
+        #[derive(Deserialize)]
+        struct Held {
+            owner: String,
+            run: String,
+            held_ms: u64,
+        }
+        let url = format!("{}/lock", self.url);
+        let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCKED.as_millis() as u64 });
+        let sent = self.web.post(&url, &wish).send().await;
+        let response = sent.map_err(|error| super::http::lost(&url, error))?;
+        if response.status() != StatusCode::CONFLICT {
+            return super::http::body(&url, response).await.map(drop);
+        }
+        let body = response.bytes().await.map_err(|error| super::http::lost(&url, error))?;
+        let Held { owner, run, held_ms } = parse(&url, &body)?;
+        Err(TargetError::Busy { at: self.url.clone(), owner, run, seconds: held_ms / 1000 })
+    }
+
+    /// Renews the lock until another run has it, and then tells why this one must stop. A renewal that
+    /// gets no answer is tried again: the lock outlasts some.
+    pub async fn keep_lock(&self, run: &str) -> String {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            if let Err(busy @ TargetError::Busy { .. }) = self.lock(run).await {
+                return format!("the loss of the target's lock: {busy}");
+            }
+        }
+    }
+
+    /// Gives the target free. One that cannot be told will find out by the lock's age.
+    pub async fn unlock(&self, run: &str) {
+        let url = format!("{}/unlock", self.url);
+        drop(answer(&url, self.web.post(&url, &json!({ "run": run }))).await);
+    }
+
+    /// Ends the cluster if it is private.
+    pub async fn end(&self) {
+        if let Some(mut supervisor) = self.private.lock().await.take() {
+            supervisor.end(END).await;
+        }
+    }
+}
+
+/// This process, as another user of the target would look for it.
+fn owner() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{} (process {})", host.trim(), std::process::id())
 }

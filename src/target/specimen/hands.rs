@@ -1,43 +1,37 @@
-//! Faults on the specimen: messages held at the controller, servers killed and started, winners chosen.
-//! The admin endpoints stand for what a real cluster's coordination store allows.
+//! Faults on the specimen: messages held at the controller, servers stopped or killed, winners chosen. Each
+//! is begun, held and undone by a keeper of its own.
 
-use super::cluster::Cluster;
-use super::http::Http;
-use crate::plan::schedule::{Fault, FaultKind, Transition};
+use super::cluster::{Cluster, process};
+use super::deed::{self, Undo};
+use crate::hands::lease::Lease;
+use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;
 use crate::target::{Hands, Refusal, TargetError};
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
 
-/// The hands of one specimen.
+/// The hands of one run on one specimen.
 pub(super) struct SpecimenHands {
-    cluster: Arc<Cluster>,
-    http: Arc<Http>,
-    mark: String,
+    pub(super) cluster: Arc<Cluster>,
+    /// This program: a keeper is another process of it.
+    pub(super) program: PathBuf,
+    /// What a fault is marked with: the run's name and when it began.
+    pub(super) mark: String,
+    /// The longest that a fault may last.
+    pub(super) lease: Duration,
+    /// By step.
+    pub(super) leases: Mutex<BTreeMap<String, Slot>>,
 }
 
-impl SpecimenHands {
-    /// Hands that mark what they do with `mark`, the run's name.
-    pub(super) fn new(cluster: Arc<Cluster>, http: Arc<Http>, mark: &str) -> SpecimenHands {
-        SpecimenHands { cluster, http, mark: mark.to_owned() }
-    }
-
-    /// What a hold of this step is called at the target.
-    fn hold_id(&self, step: &str) -> String {
-        format!("{}/{step}", self.mark)
-    }
-
-    async fn admin(&self, what: &str, body: Value) -> Result<(), TargetError> {
-        self.http.post(&format!("admin/{what}"), &body).await.map(drop)
-    }
-}
-
-fn transition_name(transition: Transition) -> &'static str {
-    match transition {
-        Transition::OfflineToConsuming => "offline-to-consuming",
-        Transition::ConsumingToOnline => "consuming-to-online",
-    }
+/// A fault that may be in force: locked while it begins; without a lease once it is being undone.
+#[derive(Clone)]
+pub(super) struct Slot {
+    cure: Cure,
+    lease: Arc<Mutex<Option<Lease>>>,
 }
 
 #[async_trait]
@@ -46,47 +40,62 @@ impl Hands for SpecimenHands {
         Ok(())
     }
 
-    /// All cures of a specimen are known without asking it: it is private to the run.
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
-        let undo = match fault.kind {
-            FaultKind::HoldMessage(_) => json!({ "release": self.hold_id(step) }),
-            FaultKind::Restart => json!({ "start": fault.replica }),
-            FaultKind::CommitWinner => json!({ "any-winner": fault.partition }),
+        let overview = self.cluster.refresh().await?;
+        let undo = Undo {
+            at: self.cluster.url().to_owned(),
+            supervisor: overview.supervisor()?,
+            controller: overview.controller()?,
+            process: process(&fault.replica, overview.seat(&fault.replica)?.pid)?,
         };
+        let undo = serde_json::to_value(undo).map_err(|error| TargetError::Nonsense {
+            at: format!("the cure of step {step}"),
+            cause: error.to_string(),
+        })?;
         Ok(Cure { step: step.to_owned(), fault: fault.clone(), mark: self.mark.clone(), undo })
     }
 
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError> {
-        let fault = &cure.fault;
-        match fault.kind {
-            FaultKind::HoldMessage(transition) => {
-                let hold = json!({
-                    "id": self.hold_id(&cure.step),
-                    "server": fault.replica,
-                    "partition": fault.partition,
-                    "seq": fault.seq,
-                    "transition": transition_name(transition),
-                });
-                self.admin("hold", hold).await
-            }
-            FaultKind::Restart => self.cluster.kill_server(&fault.replica).await,
-            FaultKind::CommitWinner => {
-                let winner = json!({ "partition": fault.partition, "server": fault.replica });
-                self.admin("commit-winner", winner).await
-            }
+        let slot = Slot { cure: cure.clone(), lease: Arc::default() };
+        let mut held = slot.lease.clone().lock_owned().await;
+        // It stays there whatever happens: whether all is undone is only known by healing it.
+        self.leases.lock().await.insert(cure.step.clone(), slot);
+        let lease = held.insert(Lease::take(&self.program, cure.clone(), self.lease).await?);
+        let silences = cure.fault.kind.silences();
+        if silences {
+            self.cluster.silence(&cure.fault.replica);
         }
+        let begun = lease.begin().await;
+        if begun.is_err() && silences {
+            self.cluster.unsilence(&cure.fault.replica);
+        }
+        begun
     }
 
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
-        match cure.fault.kind {
-            FaultKind::HoldMessage(_) => {
-                self.admin("release", json!({ "id": self.hold_id(&cure.step) })).await
-            }
-            FaultKind::Restart => self.cluster.start_server(&cure.fault.replica).await,
-            FaultKind::CommitWinner => {
-                let any = json!({ "partition": cure.fault.partition, "server": null });
-                self.admin("commit-winner", any).await
-            }
+        let slot = self.leases.lock().await.get(&cure.step).cloned();
+        let lease = match slot {
+            Some(slot) => slot.lease.lock().await.take(),
+            None => None,
+        };
+        let healed = match lease {
+            // A keeper that was killed: then it is done here.
+            Some(lease) => match lease.cure().await {
+                Ok(()) => Ok(()),
+                Err(error) => deed::heal(cure).await.map_err(|_| error),
+            },
+            None => deed::heal(cure).await,
+        };
+        self.cluster.unsilence(&cure.fault.replica);
+        if healed.is_ok() {
+            self.leases.lock().await.remove(&cure.step);
+            // Its address may be new. Whoever asks it next finds out if this fails.
+            drop(self.cluster.refresh().await);
         }
+        healed
+    }
+
+    async fn in_force(&self) -> Vec<Cure> {
+        self.leases.lock().await.values().map(|slot| slot.cure.clone()).collect()
     }
 }

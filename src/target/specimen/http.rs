@@ -20,11 +20,39 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most log entries asked for at once.
 const PAGE: u64 = 10_000;
 
+/// A client of any server.
+#[derive(Clone, Debug)]
+pub(super) struct Web(reqwest::Client);
+
+impl Web {
+    /// One with the usual patience.
+    pub(super) fn new() -> Result<Web, TargetError> {
+        Web::patient(PATIENCE)
+    }
+
+    /// One to which an answer that takes longer counts as none.
+    pub(super) fn patient(patience: Duration) -> Result<Web, TargetError> {
+        let built = reqwest::Client::builder().timeout(patience).no_proxy().build();
+        built.map(Web).map_err(|error| TargetError::Start {
+            process: "the HTTP client".to_owned(),
+            cause: error.to_string(),
+        })
+    }
+
+    pub(super) fn get(&self, url: &str) -> reqwest::RequestBuilder {
+        self.0.get(url)
+    }
+
+    pub(super) fn post(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
+        self.0.post(url).json(body)
+    }
+}
+
 /// A client of one specimen.
 pub(super) struct Http {
     cluster: Arc<Cluster>,
     schema: Schema,
-    client: reqwest::Client,
+    web: Web,
     /// The next event of each server: their numbers ascend over restarts too.
     heard: Mutex<BTreeMap<String, u64>>,
 }
@@ -66,29 +94,30 @@ struct Produced {
 
 impl Http {
     pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Result<Http, TargetError> {
-        let built = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
-        let client = built.map_err(|error| TargetError::Start {
-            process: "the HTTP client".to_owned(),
-            cause: error.to_string(),
-        })?;
-        Ok(Http { cluster, schema, client, heard: Mutex::default() })
+        Ok(Http { cluster, schema, web: Web::new()?, heard: Mutex::default() })
     }
 
     /// Posts JSON to the controller.
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
-        let url = format!("{}/{path}", self.cluster.controller());
-        answer(&url, self.client.post(&url).json(body)).await
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
+        let url = format!("{}/{path}", self.cluster.overview().controller()?);
+        answer(&url, self.web.post(&url, body)).await
     }
 
     async fn controller<T: DeserializeOwned>(&self, path: &str) -> Result<T, TargetError> {
-        let url = format!("{}/{path}", self.cluster.controller());
-        parse(&url, &answer(&url, self.client.get(&url)).await?)
+        let url = format!("{}/{path}", self.cluster.overview().controller()?);
+        parse(&url, &answer(&url, self.web.get(&url)).await?)
     }
 
     async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
-        let url = format!("http://{}/{path}", self.cluster.server(replica).await?);
-        let body = answer(&url, self.client.get(&url)).await?;
-        Ok((url, body))
+        let url = format!("http://{}/{path}", self.cluster.server(replica)?);
+        match answer(&url, self.web.get(&url)).await {
+            Ok(body) => Ok((url, body)),
+            Err(error) => {
+                // Somebody may have started it again, elsewhere: then the next request finds it.
+                drop(self.cluster.refresh().await);
+                Err(error)
+            }
+        }
     }
 
     /// Values in the schema's order; what the answer lacks is null.
@@ -108,7 +137,7 @@ impl Http {
     }
 }
 
-fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
+pub(super) fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
     serde_json::from_slice(body)
         .map_err(|error| TargetError::Nonsense { at: url.to_owned(), cause: error.to_string() })
 }
@@ -126,14 +155,27 @@ fn parse_lines<T: DeserializeOwned>(
     Ok(count)
 }
 
-async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
-    let lost = |error: reqwest::Error| TargetError::Unreachable {
-        at: url.to_owned(),
-        cause: error.without_url().to_string(),
-    };
-    let response = request.send().await.map_err(lost)?;
+/// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
+pub(super) fn lost(url: &str, error: reqwest::Error) -> TargetError {
+    let late = error.is_timeout();
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let cause = if late { "none in time".to_owned() } else { cause.to_string() };
+    TargetError::Unreachable { at: url.to_owned(), cause }
+}
+
+/// Sends a request and takes the body of the answer.
+pub(super) async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
+    body(url, request.send().await.map_err(|error| lost(url, error))?).await
+}
+
+/// The body of an answer; a refusal is an error in the target's own words.
+pub(super) async fn body(url: &str, response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
     let status = response.status();
-    let body = response.bytes().await.map_err(lost)?.to_vec();
+    let body = response.bytes().await.map_err(|error| lost(url, error))?.to_vec();
     if status.is_success() {
         return Ok(body);
     }
@@ -170,8 +212,11 @@ impl Log for Http {
         let mut from = 0;
         while from < end {
             let limit = PAGE.min(end - from);
-            let url = format!("{}/log/{partition}?from={from}&limit={limit}", self.cluster.controller());
-            let body = answer(&url, self.client.get(&url)).await?;
+            let url = format!(
+                "{}/log/{partition}?from={from}&limit={limit}",
+                self.cluster.overview().controller()?
+            );
+            let body = answer(&url, self.web.get(&url)).await?;
             let came = parse_lines(&url, &body, |entry: WireEntry| {
                 out(Entry {
                     off: entry.off,

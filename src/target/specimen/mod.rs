@@ -1,19 +1,23 @@
 //! `specimen-segments`: the embedded cluster as real processes of this very binary, over loopback HTTP.
-//! It is private to its run: it starts with it and dies with it.
+//! It is private to a run, starts with it and dies with it; or it lives outside of any, and a target file
+//! says where.
 
 mod cluster;
+mod deed;
 mod hands;
 mod http;
 
 pub use cluster::Cluster;
+pub use deed::{begin, heal, marks};
 
 use super::{Target, TargetError};
 
 use crate::schema::{Column, Merge, Schema, Type};
 use http::Http;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The name of the target as processes.
 pub const PROCESSES: &str = "specimen-segments";
@@ -30,7 +34,14 @@ pub fn config(
     settings: &BTreeMap<String, String>,
 ) -> Result<::specimen::Config, String> {
     let columns = schema.columns.iter().map(column).collect();
-    let mut config = ::specimen::Config::new(&schema.table, columns, partitions);
+    settled(::specimen::Config::new(&schema.table, columns, partitions), settings)
+}
+
+/// A configuration with settings applied, and checked.
+pub fn settled(
+    mut config: ::specimen::Config,
+    settings: &BTreeMap<String, String>,
+) -> Result<::specimen::Config, String> {
     for (key, value) in settings {
         let number = || value.parse::<usize>().map_err(|error| format!("--set {key}={value}: {error}"));
         match key.as_str() {
@@ -69,27 +80,33 @@ fn column(column: &Column) -> ::specimen::Column {
     }
 }
 
-/// Starts a cluster whose files lie in `dir`, and gives it as a target; faults are marked with `mark`.
-pub async fn open(
-    config: &::specimen::Config,
-    schema: &Schema,
-    program: &Path,
-    dir: &Path,
-    mark: &str,
-) -> Result<(Target, Arc<Cluster>), TargetError> {
-    let cluster = Arc::new(Cluster::start(config, program, dir).await?);
-    let http = Arc::new(Http::new(Arc::clone(&cluster), schema.clone())?);
-    let hands = Arc::new(hands::SpecimenHands::new(Arc::clone(&cluster), Arc::clone(&http), mark));
-    let target = Target {
+/// How faults are begun at this target.
+#[derive(Clone, Debug)]
+pub struct Grip {
+    /// This program: a keeper is another process of it.
+    pub program: PathBuf,
+    /// What faults are marked with.
+    pub mark: String,
+    /// The longest that a fault may last.
+    pub lease: Duration,
+}
+
+/// A cluster that has its table, as a target.
+pub fn open(cluster: &Arc<Cluster>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
+    let overview = cluster.overview();
+    let http = Arc::new(Http::new(Arc::clone(cluster), schema.clone())?);
+    let Grip { program, mark, lease } = grip;
+    let leases = tokio::sync::Mutex::default();
+    let hands = Arc::new(hands::SpecimenHands { cluster: Arc::clone(cluster), program, mark, lease, leases });
+    Ok(Target {
         name: PROCESSES.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        roster: config.servers.clone(),
+        version: overview.version,
+        roster: overview.roster,
         writes: Some(http.clone()),
         log: Some(http.clone()),
         authority: Some(http.clone()),
         raw: Some(http.clone()),
         lifecycle: Some(http),
         hands: Some(hands),
-    };
-    Ok((target, cluster))
+    })
 }

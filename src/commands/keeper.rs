@@ -1,0 +1,29 @@
+//! The hidden subcommand behind which a keeper runs.
+
+use super::tell;
+use crate::cli;
+use crate::exit::Exit;
+use crate::hands::keeper::{Kept, keep};
+use crate::record::cure::Cure;
+use crate::target::specimen;
+use std::time::Duration;
+
+/// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.
+pub(super) fn keeper(args: &cli::Keeper) -> Exit {
+    let cure: Cure = match serde_json::from_str(&args.mark) {
+        Ok(cure) => cure,
+        Err(error) => return tell::failure(&error, Exit::Usage),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell::failure(&error, Exit::Bug),
+    };
+    let lease = Duration::from_millis(args.lease_ms);
+    let kept = runtime.block_on(keep(lease, || specimen::begin(&cure), || specimen::heal(&cure)));
+    // A lease that is over does not wait for the end of the standard input.
+    runtime.shutdown_background();
+    match kept {
+        Kept::Cured => Exit::Pass,
+        Kept::Left => Exit::Uncured,
+    }
+}

@@ -1,0 +1,88 @@
+//! The tool's end of a keeper: the fault that it holds, and the pipe whose end is the cure.
+
+use super::keeper::{BEGIN, CURE, CURED, FAILED, HOLDING, IN_FORCE, PATIENCE};
+use crate::record::cure::Cure;
+use crate::target::TargetError;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long a keeper may take to start, or to begin a fault.
+const BEGINNING: Duration = Duration::from_secs(20);
+
+/// A cure's last attempt may begin when the keeper's patience ends, and take as long as one answer.
+const CURING: Duration = PATIENCE.saturating_add(Duration::from_secs(2));
+
+/// A fault in force, and the keeper that holds it. Dropping it lets the keeper cure by itself.
+#[derive(Debug)]
+pub struct Lease {
+    /// What undoes it.
+    pub cure: Cure,
+    keeper: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Lease {
+    /// Starts a keeper that holds nothing yet, for `lasting` at the longest.
+    pub async fn take(program: &Path, cure: Cure, lasting: Duration) -> Result<Lease, TargetError> {
+        let failed = |cause: String| TargetError::Start { process: "a keeper".to_owned(), cause };
+        let mark = serde_json::to_string(&cure).map_err(|error| failed(error.to_string()))?;
+        let mut keeper = Command::new(program)
+            .args(["keeper", "--lease-ms", &lasting.as_millis().to_string(), "--mark", &mark])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| failed(format!("{}: {error}", program.display())))?;
+        let (Some(orders), Some(answers)) = (keeper.stdin.take(), keeper.stdout.take()) else {
+            return Err(failed("it has no standard input or output".to_owned()));
+        };
+        let mut lease = Lease { cure, keeper, orders, answers: BufReader::new(answers).lines() };
+        match lease.answer(BEGINNING).await.as_deref() {
+            Some(HOLDING) => Ok(lease),
+            other => Err(failed(format!("it said {other:?} instead of `{HOLDING}`"))),
+        }
+    }
+
+    /// Begins the fault. A fault that could not be begun is undone by the keeper before it says so.
+    pub async fn begin(&mut self) -> Result<(), TargetError> {
+        match self.ask(BEGIN, BEGINNING).await.as_deref() {
+            Some(IN_FORCE) => Ok(()),
+            other => Err(self.refused(other)),
+        }
+    }
+
+    /// Lets the keeper cure.
+    pub async fn cure(mut self) -> Result<(), TargetError> {
+        match self.ask(CURE, CURING).await.as_deref() {
+            Some(CURED) => {
+                // It has said its last word; this only takes it out of the process table.
+                drop(timeout(CURING, self.keeper.wait()).await);
+                Ok(())
+            }
+            other => Err(self.refused(other)),
+        }
+    }
+
+    async fn ask(&mut self, order: &str, patience: Duration) -> Option<String> {
+        // A keeper that is gone shows in its answer.
+        drop(self.orders.write_all(format!("{order}\n").as_bytes()).await);
+        self.answer(patience).await
+    }
+
+    async fn answer(&mut self, patience: Duration) -> Option<String> {
+        timeout(patience, self.answers.next_line()).await.ok()?.ok()?
+    }
+
+    fn refused(&self, answer: Option<&str>) -> TargetError {
+        let cause = match answer {
+            Some(line) => line.strip_prefix(FAILED).unwrap_or(line).to_owned(),
+            None => "it gave no answer".to_owned(),
+        };
+        TargetError::Refused { at: format!("the keeper of step {}", self.cure.step), cause }
+    }
+}

@@ -1,0 +1,165 @@
+//! One fault on the specimen, begun and undone from its cure alone: in a keeper, by `dissent heal`, wherever
+//! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
+
+use super::cluster::Overview;
+use super::http::{Web, answer, parse};
+use crate::hands::process::{ProcessId, State};
+use crate::plan::schedule::{FaultKind, Transition};
+use crate::record::cure::Cure;
+use crate::target::TargetError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// An answer that takes longer counts as none: a cure is tried again, and must not wait for the dead.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Starting a process takes longer.
+const START: Duration = Duration::from_secs(20);
+
+/// What is needed to undo, as read before the fault began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Undo {
+    /// The supervisor's URL.
+    pub(super) at: String,
+    /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
+    pub(super) supervisor: ProcessId,
+    /// The controller's URL: another one has another table, and nothing of ours.
+    pub(super) controller: String,
+    /// The victim's process.
+    pub(super) process: ProcessId,
+}
+
+impl Undo {
+    pub(super) fn of(cure: &Cure) -> Result<Undo, TargetError> {
+        serde_json::from_value(cure.undo.clone()).map_err(|error| TargetError::Nonsense {
+            at: format!("the cure of step {}", cure.step),
+            cause: error.to_string(),
+        })
+    }
+}
+
+/// What a fault is called at the target.
+fn id(cure: &Cure) -> String {
+    format!("{}/{}", cure.mark, cure.step)
+}
+
+async fn post(web: &Web, url: &str, body: Value) -> Result<(), TargetError> {
+    answer(url, web.post(url, &body)).await.map(drop)
+}
+
+/// Leaves the mark, then begins the fault; returns once it is in force.
+pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
+    let (web, undo, fault) = (Web::patient(PATIENCE)?, Undo::of(cure)?, &cure.fault);
+    post(&web, &format!("{}/mark", undo.at), json!({ "id": id(cure), "mark": cure })).await?;
+    match fault.kind {
+        FaultKind::HoldMessage(transition) => {
+            let hold = json!({
+                "id": id(cure),
+                "server": fault.replica,
+                "partition": fault.partition,
+                "seq": fault.seq,
+                "transition": transition_name(transition),
+            });
+            post(&web, &format!("{}/admin/hold", undo.controller), hold).await
+        }
+        FaultKind::Restart => {
+            signalled(cure, undo.process, ProcessId::kill)?;
+            reach(cure, undo.process, |state| state == State::Gone).await
+        }
+        FaultKind::Pause => {
+            signalled(cure, undo.process, ProcessId::stop)?;
+            reach(cure, undo.process, |state| state == State::Stopped).await
+        }
+        FaultKind::CommitWinner => {
+            let winner = json!({ "partition": fault.partition, "server": fault.replica });
+            post(&web, &format!("{}/admin/commit-winner", undo.controller), winner).await
+        }
+    }
+}
+
+/// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo: what
+/// looks like it is somebody else's.
+pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
+    let undo = Undo::of(cure)?;
+    if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
+        return Ok(());
+    }
+    if cure.fault.kind == FaultKind::Pause {
+        undo.process.resume().map_err(|error| refused(cure, format!("SIGCONT: {error}")))?;
+        reach(cure, undo.process, |state| state != State::Stopped).await?;
+    }
+    match heal_cluster(cure, &undo).await {
+        Err(_) if undo.supervisor.state() == State::Gone => Ok(()),
+        healed => healed,
+    }
+}
+
+async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
+    let web = Web::patient(PATIENCE)?;
+    let same_table = Overview::ask(&web, &undo.at).await?.controller()? == undo.controller;
+    match cure.fault.kind {
+        FaultKind::HoldMessage(_) if same_table => {
+            post(&web, &format!("{}/admin/release", undo.controller), json!({ "id": id(cure) })).await?;
+            let url = format!("{}/admin/holds", undo.controller);
+            let holds: Vec<Value> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+            if holds.iter().any(|hold| hold["id"] == id(cure).as_str()) {
+                return Err(refused(cure, "the hold was released and is still there".to_owned()));
+            }
+        }
+        FaultKind::Restart => {
+            let url = format!("{}/start", undo.at);
+            let start = web.post(&url, &json!({ "server": cure.fault.replica })).timeout(START);
+            answer(&url, start).await?;
+            Overview::ask(&web, &undo.at).await?.seat(&cure.fault.replica)?;
+        }
+        FaultKind::CommitWinner if same_table => {
+            let any = json!({ "partition": cure.fault.partition, "server": null });
+            post(&web, &format!("{}/admin/commit-winner", undo.controller), any).await?;
+        }
+        FaultKind::HoldMessage(_) | FaultKind::Pause | FaultKind::CommitWinner => {}
+    }
+    post(&web, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
+}
+
+/// The marks that runs have left at a target: each is a cure.
+pub async fn marks(at: &str) -> Result<Vec<Cure>, TargetError> {
+    let url = format!("{}/marks", at.trim_end_matches('/'));
+    let web = Web::patient(PATIENCE)?;
+    let marks: std::collections::BTreeMap<String, Cure> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    Ok(marks.into_values().collect())
+}
+
+fn transition_name(transition: Transition) -> &'static str {
+    match transition {
+        Transition::OfflineToConsuming => "offline-to-consuming",
+        Transition::ConsumingToOnline => "consuming-to-online",
+    }
+}
+
+fn refused(cure: &Cure, cause: String) -> TargetError {
+    TargetError::Refused { at: cure.fault.replica.clone(), cause }
+}
+
+/// Signals the process that was there when the cure was made, and no other.
+fn signalled(
+    cure: &Cure,
+    process: ProcessId,
+    send: fn(ProcessId) -> std::io::Result<()>,
+) -> Result<(), TargetError> {
+    if process.state() == State::Gone {
+        return Err(refused(cure, format!("process {} has ended meanwhile", process.pid)));
+    }
+    send(process).map_err(|error| refused(cure, format!("signal to process {}: {error}", process.pid)))
+}
+
+/// Waits until a signal has had its effect.
+async fn reach(cure: &Cure, process: ProcessId, is: fn(State) -> bool) -> Result<(), TargetError> {
+    for _ in 0..200 {
+        if is(process.state()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Err(refused(cure, format!("process {} does not heed its signal", process.pid)))
+}
