@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod list;
 mod progress;
+mod raw;
 mod run;
 mod specimen;
 mod tell;
@@ -11,6 +12,7 @@ mod tell;
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
+pub use raw::live as raw_live;
 pub use run::order as order_of;
 
 /// Does what the command line asks for.
@@ -19,6 +21,7 @@ pub fn dispatch(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),
         Command::Specimen(args) => specimen::specimen(&args),
     }

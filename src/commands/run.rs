@@ -64,7 +64,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         quiesce: time("--quiesce", &args.quiesce)?,
         deadline: time("--timeout", &args.timeout)?,
     };
-    Ok(Order { simulated, workload, nemesis, settings: given, timing })
+    Ok(Order { simulated, workload, nemesis, settings: given, timing, self_test: args.self_test })
 }
 
 fn is_simulated(target: &str) -> Result<bool, ConfigError> {

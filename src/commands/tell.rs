@@ -4,7 +4,7 @@
 use crate::cli::Format;
 use crate::exit::Exit;
 use crate::record::cure::Cure;
-use crate::report::{json, terminal};
+use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use std::io::IsTerminal as _;
 
@@ -45,9 +45,11 @@ pub(super) fn is_watched() -> bool {
 pub(super) fn verdict(judged: &Judged, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
     let last = terminal::last_line(&judged.verdict, &judged.facts, report.as_deref());
+    let test = judged.self_test.as_ref().map(self_test::line);
     match format {
         Format::Human => {
             println!("{}", terminal::summary(&judged.verdict, &judged.facts, style()));
+            test.iter().for_each(|line| println!("{line}"));
             println!("{last}");
         }
         Format::Json => {
@@ -55,6 +57,7 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
                 Ok(text) => print!("{text}"),
                 Err(error) => eprintln!("error: {error}"),
             }
+            test.iter().for_each(|line| eprintln!("{line}"));
             eprintln!("{last}");
         }
     }

@@ -26,7 +26,7 @@ macro_rules! embedded {
 pub const WORKLOADS: &[Embedded] = embedded!("workloads": "partial-upsert", "steady");
 
 /// The files under `nemesis/`.
-pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-transition", "none", "restart-one");
+pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-skip", "late-transition", "none", "restart-one");
 
 /// Loads a file: by its name in the catalogue, or from a path if the argument has a path separator or ends
 /// in `.toml`.
@@ -77,7 +77,7 @@ mod tests {
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         assert_eq!(
             help,
-            "did you mean `late-transition`? allowed: late-transition, none, restart-one; \
+            "did you mean `late-transition`? allowed: late-skip, late-transition, none, restart-one; \
              a path to a .toml file loads your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {

@@ -93,6 +93,9 @@ pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Resul
     let facts = order.facts(seed, None)?;
     let evidence = simulate::run(&facts, order.timing, &order.cluster()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
+    if order.self_test {
+        judged.prove(&evidence);
+    }
     let kept = match keep {
         Keep::All => true,
         Keep::NotPassed => judged.exit != Exit::Pass,
@@ -135,6 +138,9 @@ pub async fn processes(
     let ended = ended?;
     let evidence = Folder::open(&dir)?;
     let mut judged = Judged::new(&evidence, exit_over(ended.signal, &ended.uncured));
+    if order.self_test {
+        judged.prove(&evidence);
+    }
     if ended.unrecorded.is_none() {
         judged.write(&evidence, &dir, "")?;
     }
