@@ -30,6 +30,9 @@ pub enum Command {
     /// Judge recorded runs again
     #[command(after_help = "Examples:\n  dissent check latest\n  dissent check results/20261121-*")]
     Check(Check),
+    /// What every replica has of one key, side by side
+    #[command(after_help = RAW_EXAMPLES)]
+    Raw(Raw),
     /// What there is: workloads, nemeses, targets, faults, findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
     List(List),
@@ -51,6 +54,11 @@ Examples:
   dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
   dissent run sim-segments steady none --format json
   dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only";
+
+const RAW_EXAMPLES: &str = "\
+Examples:
+  dissent raw latest p0-k17
+  dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json";
 
 /// Where runs are kept, and how results are told.
 #[derive(Clone, Debug, Args)]
@@ -125,6 +133,9 @@ pub struct Run {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub plan_only: bool,
+    /// After the verdict, change one captured value and demand that the judge finds just that
+    #[arg(long)]
+    pub self_test: bool,
     /// Where and how
     #[command(flatten)]
     pub output: Output,
@@ -161,6 +172,19 @@ pub struct Keeper {
     /// The fault and its cure, as JSON
     #[arg(long)]
     pub mark: String,
+}
+
+/// `dissent raw`.
+#[derive(Debug, Args)]
+pub struct Raw {
+    /// A run's folder, or `latest`
+    #[arg(value_name = "RUN")]
+    pub from: String,
+    /// The key
+    pub key: String,
+    /// Where and how
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `dissent list`.

@@ -24,6 +24,8 @@ pub enum Stream {
     Jitter = 5,
     /// The simulated cluster's own delays.
     World = 6,
+    /// Which captured row a self-test changes.
+    SelfTest = 7,
 }
 
 impl Seed {

@@ -169,6 +169,9 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
                         .iter()
                         .filter(|mark| mark.1)
                         .for_each(|mark| write!(line, " {}", mark.0).expect("ok"));
+                    if !shown.stale.is_empty() {
+                        write!(line, " stale={}", shown.stale.join(",")).expect("a string");
+                    }
                     for (column, value) in shown.row.iter().flatten() {
                         write!(line, " {column}={}", naive::spell(value)).expect("a string");
                     }

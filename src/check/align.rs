@@ -3,8 +3,8 @@
 //! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
 
 use super::history::History;
-use super::ledger::{Effect, Ledger, Line, segment_of};
-use super::merge::{merge_into, shows};
+use super::ledger::{Ledger, Line, segment_of};
+use super::merge::{fold, shows};
 use super::stage::Stage;
 use crate::record::evidence::Recorded;
 use crate::record::row::{Entry, Row};
@@ -110,21 +110,7 @@ pub(super) fn walk(
         }
         let entry = log.next_if(|(entry, _)| entry.off == off);
         let logged = entry.as_ref().map(|(entry, (at, line))| {
-            let state = &mut state[line.key];
-            let expected = match line.effect {
-                Effect::Merged => {
-                    for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&entry.cols) {
-                        merge_into(column, value, event);
-                    }
-                    Some(state.as_slice())
-                }
-                Effect::Aside if entry.tombstone => None,
-                Effect::Aside => Some(entry.cols.as_slice()),
-                Effect::Deleted => {
-                    state.fill(Value::Null);
-                    None
-                }
-            };
+            let expected = fold(columns, &mut state[line.key], line.effect, entry);
             Logged { at: *at, line, entry, expected }
         });
         visit(&Place { off, logged, claims: &claims, rows: &rows });

@@ -216,7 +216,7 @@ fn view(views: &mut Vec<View>, history: &History<'_>, glance: &Glance, line: &Li
         lost: None,
         columns: Vec::new(),
         shows_default: false,
-        shows_stale: false,
+        stale: Vec::new(),
     });
     let content = Some(Content::Flags(offs.to_vec()));
     views.push(View { replica: look.replica, state: None, read: Some(look.id), group, wrong, content });

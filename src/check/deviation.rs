@@ -34,7 +34,8 @@ pub(super) struct Wrong {
     pub(super) lost: Option<Lost>,
     pub(super) columns: Vec<usize>,
     pub(super) shows_default: bool,
-    pub(super) shows_stale: bool,
+    /// The columns that show a value which the key had before.
+    pub(super) stale: Vec<usize>,
 }
 
 /// What one copy, or one replica's current view, shows here.

@@ -102,7 +102,7 @@ impl Family<'_> {
             until: points().max_by_key(|point| point.off).unwrap_or(nowhere),
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
-            shows_stale: wrongs().any(|wrong| wrong.shows_stale),
+            shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
             evidence: witnesses.choose(self.deviations, |view| self.is_member(view)),
         }
     }
@@ -164,7 +164,7 @@ impl Family<'_> {
         for deviation in self.deviations {
             for view in deviation.at(capture).filter(|view| self.is_member(view)) {
                 let seen = match self.kin.0 {
-                    What::WrongValue | What::Extra => {
+                    What::WrongValue | What::Differs | What::Extra => {
                         is_current(self.flags, self.ledger, view.replica, deviation, capture)
                     }
                     What::Missing => {

@@ -305,5 +305,5 @@ fn is_wrong_by_model(finding: &Finding) -> bool {
 
 fn is_of_flags(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
-        if !matches!(it.what, What::Missing | What::Extra | What::WrongValue))
+        if !matches!(it.what, What::Missing | What::Extra | What::WrongValue | What::Differs))
 }

@@ -1,7 +1,33 @@
 //! The fold's merge functions and what counts as equal. Shares nothing with any target (`semantics` 3).
 
+use super::ledger::Effect;
+use crate::record::row::Entry;
 use crate::schema::{Column, Merge, Value};
 use std::collections::BTreeSet;
+
+/// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;
+/// none for a deletion, whose row's columns mean nothing.
+pub(super) fn fold<'f>(
+    columns: &[Column],
+    state: &'f mut [Value],
+    effect: Effect,
+    entry: &'f Entry,
+) -> Option<&'f [Value]> {
+    match effect {
+        Effect::Merged => {
+            for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&entry.cols) {
+                merge_into(column, value, event);
+            }
+            Some(state)
+        }
+        Effect::Aside if entry.tombstone => None,
+        Effect::Aside => Some(&entry.cols),
+        Effect::Deleted => {
+            state.fill(Value::Null);
+            None
+        }
+    }
+}
 
 /// Takes one event's value into the state of a column. Null keeps what was there, whatever the function.
 pub(super) fn merge_into(column: &Column, state: &mut Value, event: &Value) {

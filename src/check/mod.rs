@@ -23,6 +23,8 @@ mod missing;
 mod progress;
 mod roots;
 mod rows;
+pub mod self_test;
+pub mod side_by_side;
 mod stage;
 pub mod verdict;
 mod witness;

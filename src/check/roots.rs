@@ -155,7 +155,7 @@ impl<'j> Roots<'j> {
         let what = view.wrong.as_ref()?.what;
         let claim = place.claims[at];
         let (logged, brought) = (place.logged?, place.row(claim)?);
-        let expected = logged.expected.filter(|_| what == What::WrongValue)?;
+        let expected = logged.expected.filter(|_| matches!(what, What::WrongValue | What::Differs))?;
         let life = local.then(|| self.stage.copies[claim.copy].life);
         if logged.line.effect == Effect::Aside {
             return Some(Lost { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
@@ -171,7 +171,10 @@ fn class_of(lost: &Option<Lost>) -> RootCause {
 /// The wrong rows of this place, onto which the key's next row may be merged.
 fn heirs(place: &Place<'_, '_>, views: &[View]) -> Vec<Ancestor> {
     let wrong = views.iter().zip(place.claims).filter_map(|(view, claim)| {
-        let wrong = view.wrong.as_ref().filter(|wrong| wrong.what == What::WrongValue)?;
+        let wrong = view.wrong.as_ref()?;
+        if !matches!(wrong.what, What::WrongValue | What::Differs) {
+            return None;
+        }
         let row = place.row(*claim)?.row.cols.clone();
         Some(Ancestor { replica: view.replica, row, cause: wrong.cause.clone() })
     });

@@ -225,7 +225,7 @@ impl Fault {
             lost: None,
             columns: self.columns,
             shows_default: self.shows_default,
-            shows_stale: false,
+            stale: Vec::new(),
         }
     }
 }
@@ -248,7 +248,7 @@ fn mark_odd(views: &mut [View], differing: &[usize]) {
     let size = |group: usize| numbers.iter().filter(|number| **number == group).count();
     let is_tied = sizes(&numbers).iter().filter(|size| **size == largest).count() > 1;
     for view in views.iter_mut().filter(|view| is_tied || size(view.group) < largest) {
-        let fault = Fault { what: What::WrongValue, columns: differing.to_vec(), shows_default: false };
+        let fault = Fault { what: What::Differs, columns: differing.to_vec(), shows_default: false };
         view.wrong = Some(fault.into_wrong());
     }
 }

@@ -98,6 +98,8 @@ pub enum What {
     Extra,
     /// The row's content is not what the log folds to.
     WrongValue,
+    /// Replicas show different contents, and no model says which one is right.
+    Differs,
     /// More than one row of a key is current.
     DuplicateCurrent,
     /// A superseded row is current.
@@ -240,6 +242,9 @@ pub struct Shown {
     pub row: Option<BTreeMap<String, Value>>,
     /// Whether it is wrong (without a model: differs).
     pub wrong: bool,
+    /// The wrong columns that show a value which the same key had before, in schema order.
+    #[serde(default)]
+    pub stale: Vec<String>,
     /// Whether this row is the key's current one on this replica: a user's query sees it.
     pub current: bool,
 }

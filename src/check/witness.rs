@@ -41,7 +41,9 @@ impl Witnesses<'_> {
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
         let shows = |deviation: &Deviation, default: bool| {
             let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
-            wrongs.into_iter().any(|wrong| if default { wrong.shows_default } else { wrong.shows_stale })
+            wrongs
+                .into_iter()
+                .any(|wrong| if default { wrong.shows_default } else { !wrong.stale.is_empty() })
         };
         let mut chosen: Vec<usize> = Vec::new();
         for default in [true, false] {
@@ -61,6 +63,8 @@ impl Witnesses<'_> {
     fn spell(&self, deviation: &Deviation, origin: Origin) -> RowEvidence {
         let schema = &self.history.facts.schema;
         let spans = &self.history.segments[self.ledger.partition as usize];
+        let names =
+            |at: &[usize]| -> Vec<String> { at.iter().map(|&at| schema.columns[at].name.clone()).collect() };
         let shown = (0..self.history.facts.roster.len()).map(|replica| {
             let view = deviation.at(self.capture).find(|view| view.replica == replica);
             Shown {
@@ -69,6 +73,7 @@ impl Witnesses<'_> {
                 state: view.and_then(|view| view.state),
                 row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
                 wrong: view.is_some_and(|view| view.wrong.is_some()),
+                stale: view.and_then(|view| view.wrong.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
                 current: view.is_some()
                     && is_current(self.flags, self.ledger, replica, deviation, self.capture),
             }
@@ -88,7 +93,7 @@ impl Witnesses<'_> {
             origin,
             expected: deviation.expected.as_ref().map(|expected| self.expected(expected)),
             shown,
-            columns: columns.into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+            columns: names(&columns),
         }
     }
 
@@ -180,6 +185,7 @@ impl Past {
     fn mark(&self, view: &mut View) {
         let Some(Content::Row(row)) = &view.content else { return };
         let Some(wrong) = &mut view.wrong else { return };
-        wrong.shows_stale = wrong.columns.iter().any(|&at| self.older[at].contains(&row.cols[at]));
+        let is_stale = |at: &usize| self.older[*at].contains(&row.cols[*at]);
+        wrong.stale = wrong.columns.iter().copied().filter(is_stale).collect();
     }
 }

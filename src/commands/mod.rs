@@ -6,6 +6,7 @@ mod heal;
 mod keeper;
 mod list;
 mod progress;
+mod raw;
 mod run;
 mod specimen;
 mod tell;
@@ -13,6 +14,7 @@ mod tell;
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
+pub use raw::live as raw_live;
 pub use run::order as order_of;
 
 /// Does what the command line asks for.
@@ -22,6 +24,7 @@ pub fn dispatch(cli: Cli) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Heal(args) => heal::heal(&args),
+        Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),
         Command::Keeper(args) => keeper::keeper(&args),
         Command::Specimen(args) => specimen::specimen(&args),

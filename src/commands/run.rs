@@ -69,7 +69,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         quiesce: time("--quiesce", &args.quiesce)?,
         deadline: time("--timeout", &args.timeout)?,
     };
-    Ok(Order { simulated, outside, workload, nemesis, settings: given, timing })
+    Ok(Order { simulated, outside, workload, nemesis, settings: given, timing, self_test: args.self_test })
 }
 
 /// The cluster of a target file, if the argument is the path of one.

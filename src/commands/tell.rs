@@ -7,7 +7,7 @@ use crate::cli::Format;
 use crate::exit::Exit;
 use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
-use crate::report::{json, terminal};
+use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use std::io::{IsTerminal as _, Write as _};
@@ -49,9 +49,11 @@ pub(super) fn is_watched() -> bool {
 pub(super) fn verdict(judged: &Judged, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
     let last = terminal::last_line(&judged.verdict, &judged.facts, report.as_deref());
+    let test = judged.self_test.as_ref().map(self_test::line);
     match format {
         Format::Human => {
             result(&terminal::summary(&judged.verdict, &judged.facts, style()));
+            test.iter().for_each(|line| result(line));
             result(&last);
         }
         Format::Json => {
@@ -59,6 +61,7 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
                 Ok(text) => result(text.trim_end()),
                 Err(error) => aside(&format!("error: {error}")),
             }
+            test.iter().for_each(|line| aside(line));
             aside(&last);
         }
     }

@@ -116,6 +116,13 @@ fn nearest<'a>(written: &str, allowed: &[&'a str]) -> Option<&'a str> {
     (3 * near.0 <= longer.max(3)).then_some(near.1)
 }
 
+/// The few names that are fewest letters apart from what was written, the nearest first.
+pub fn nearest_few<'a>(written: &str, known: impl Iterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    let mut apart: Vec<(usize, &str)> = known.map(|name| (letters_apart(written, name), name)).collect();
+    apart.sort_unstable();
+    apart.into_iter().take(most).map(|(_, name)| name).collect()
+}
+
 /// How many letters must be put in, taken out, changed or swapped with their neighbour to make one word of
 /// the other (Damerau, "A technique for computer detection and correction of spelling errors", 1964).
 fn letters_apart(one: &str, other: &str) -> usize {

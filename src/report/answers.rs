@@ -1,7 +1,7 @@
 //! What a reader asks, in the order in which it is asked at 2 AM, with the answers in words. Terminal and
 //! page print the same answers: the terminal the short ones, the page what lies behind them too.
 
-use super::words::{Clock, count, counted, fingerprint, len, name, printable};
+use super::words::{Clock, count, counted, len, name, printable};
 use super::{clear, divergence, frozen, lost_ack};
 use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
 
@@ -18,12 +18,20 @@ pub(super) struct Answer {
     pub(super) short: Vec<String>,
     /// What lies behind it, in sentences.
     pub(super) more: Vec<String>,
+    /// Whether the terminal says it elsewhere: in the headline, or in the last line.
+    pub(super) page_only: bool,
 }
 
 impl Answer {
     /// An answer that needs no more than one line.
     pub(super) fn new(question: &'static str, label: &'static str, short: String) -> Self {
-        Self { question, label, short: vec![short], more: Vec::new() }
+        Self { question, label, short: vec![short], more: Vec::new(), page_only: false }
+    }
+
+    /// The same, left out on the terminal if that says it elsewhere.
+    pub(super) fn page_only(mut self, page_only: bool) -> Self {
+        self.page_only = page_only;
+        self
     }
 
     /// The same with what lies behind it.
@@ -91,8 +99,8 @@ pub(super) fn scope(verdict: &Verdict) -> String {
 
 /// Whether this finding was met before.
 pub(super) fn novelty(finding: &Finding) -> Answer {
-    let short = format!("new: {}", fingerprint(finding));
-    Answer::new("Is it new or known?", "new or known", short).because(vec![
+    let short = format!("new: {}", finding.fingerprint);
+    Answer::new("Is it new or known?", "new or known", short).page_only(true).because(vec![
         "The same cause has this fingerprint in every run. No list of known issues was given.".to_owned(),
     ])
 }
@@ -109,6 +117,7 @@ pub(super) fn steps(in_order: Vec<String>) -> Answer {
         label: "do now",
         short: numbered.collect(),
         more: Vec::new(),
+        page_only: false,
     }
 }
 
@@ -124,6 +133,7 @@ pub(super) fn certainty(ground_and_otherwise: String, verdict: &Verdict) -> Answ
         label: "how sure",
         short,
         more: Vec::new(),
+        page_only: false,
     }
 }
 

@@ -23,6 +23,7 @@ pub const FAULTS: &[(&str, &str)] = &[
 /// What a finding may say is wrong.
 pub const FINDINGS: &[(&str, &str)] = &[
     ("wrong-value", "a raw row is not what the log folds to"),
+    ("differs", "replicas show different contents at one offset, and no model says which is right"),
     ("missing", "a replica covers an offset and has no row there"),
     ("extra", "a replica has a row that the log does not have"),
     ("duplicate-current", "more than one row of a key is current"),

@@ -10,9 +10,11 @@ use super::answers::{Answer, certainty, novelty, scope, steps};
 use super::clear::calibration;
 use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use crate::check::verdict::{
-    Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, Side, Standing, Verdict, What,
+    Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, RowEvidence, Shown, Side,
+    Standing, Verdict, What,
 };
 use crate::record::row::CopyState;
+use crate::schema::Value;
 
 /// Keys named before the rest is only counted.
 pub(super) const KEYS_LISTED: usize = 20;
@@ -125,7 +127,10 @@ fn replica(d: &Divergence) -> Answer {
             count(d.copied),
         ));
     }
-    Answer::new("Which replica?", "which replica", short).because(more)
+    // A lone divergence names its replica in the headline, unless it began elsewhere or is over.
+    let lone = d.last.pattern == Pattern::OneDiffers && d.replicas == d.last.wrong;
+    let told = lone && d.last.side != Side::Majority && d.course != Course::Healed;
+    Answer::new("Which replica?", "which replica", short).because(more).page_only(told)
 }
 
 fn since(d: &Divergence, clock: &Clock) -> Answer {
@@ -255,8 +260,7 @@ fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
                 .to_owned()
         }
         Side::Minority | Side::Half => format!(
-            "two oracles agree: the folded log gives what the others show. It would be overturned only if \
-             {} alone merged by the rules",
+            "two oracles agree: others and folded log. Overturned only if {} alone kept the rules",
             joined(&d.last.wrong),
         ),
         Side::Majority | Side::All => {
@@ -279,8 +283,8 @@ pub(super) fn what_words(d: &Divergence) -> &'static str {
     match d.what {
         What::Missing => "rows are missing",
         What::Extra => "rows that the log does not have",
-        What::WrongValue if modelled(d) => "wrong values",
-        What::WrongValue => "values differ",
+        What::WrongValue => "wrong values",
+        What::Differs => "values differ",
         What::DuplicateCurrent => "more than one row of a key is current",
         What::StaleCurrent => "a superseded row is current",
         What::NoCurrent => "no row of a live key is current",
@@ -311,6 +315,16 @@ pub(super) fn standing_words(standing: &Standing) -> String {
     match standing.side {
         Side::Unknown => format!("{}, side unknown", spaced(&name(&standing.pattern))),
         side => format!("{}, {} wrong", spaced(&name(&standing.pattern)), name(&side)),
+    }
+}
+
+/// With a model a cell is wrong if the log folds to something else; without one, if its column was named.
+pub(super) fn is_wrong(column: &str, got: &Value, shown: &Shown, row: &RowEvidence, d: &Divergence) -> bool {
+    let named = row.columns.iter().any(|wrong| wrong == column);
+    match &row.expected {
+        _ if !shown.wrong => false,
+        Some(expected) => expected.get(column).is_some_and(|expected| expected != got),
+        None => named || modelled(d),
     }
 }
 

@@ -8,9 +8,7 @@ mod timeline;
 
 use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::words::{
-    Clock, capitalised, count, counted, fingerprint, len, modelled, name, repeat, shortened, spaced,
-};
+use super::words::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
 use crate::check::verdict::{FindingKind, Outcome, Status, Verdict};
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::row::Nanos;
@@ -121,7 +119,7 @@ fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
                 h2 {
                     @if several { "Finding " (i + 1) " of " (verdict.findings.len()) }
                     @else { "What the replicas show" }
-                    " " code { (fingerprint(found)) }
+                    " " code { (found.fingerprint) }
                 }
                 // The first finding's answers open the page already.
                 @if i > 0 {

@@ -24,6 +24,12 @@ pub fn words(tally: &Tally, title: &str, first: Seed) -> String {
     for seed in &tally.inconclusive {
         let _ = writeln!(out, "  inconclusive: seed {}", seed.0);
     }
+    if let Some(found) = tally.self_tested {
+        let _ = writeln!(out, "  self-test: found in {found} of {} runs", tally.runs);
+    }
+    if let Some((seed, test)) = &tally.self_test_failed {
+        let _ = writeln!(out, "  seed {}: {}", seed.0, super::self_test::line(test));
+    }
     let word = match (fail, inconclusive) {
         (0, 0) => "PASS",
         (0, _) => "INCONCLUSIVE",
@@ -58,6 +64,7 @@ pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
         "exposed_and_passed": tally.exposed_passes,
         "found": tally.found,
         "on_victim": tally.on_victim,
+        "self_tests_found": tally.self_tested,
         "report": tally.report,
     });
     document.to_string()

@@ -2,7 +2,7 @@
 
 use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
-use super::words::{Clock, counted, fingerprint, len, listed, name, printable, repeat, span};
+use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use crate::check::verdict::{
     CheckResult, Course, Divergence, Finding, FindingKind, LogPoint, Outcome, Side, Status, Verdict,
 };
@@ -19,6 +19,8 @@ pub struct Style {
 const WIDTH: usize = 100;
 /// The columns of the label in front of an answer.
 const LABEL: usize = 15;
+/// Behind the fingerprint of a finding that no list of known issues has.
+const NEW: &str = "NEW";
 /// Further findings that get a line of their own.
 const ALSO: usize = 3;
 
@@ -27,12 +29,12 @@ pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
     let clock = Clock::of(facts);
     let ink = Ink::of(verdict.outcome);
     let word = style.paint(ink, &name(&verdict.outcome));
-    let mut out = format!("{word}  {}\n\n", printable(&headline(verdict)));
-    for answer in answers(verdict, &clock) {
+    let mut out = format!("{word}  {}\n", printable(&headline(verdict)));
+    for answer in answers(verdict, &clock).into_iter().filter(|answer| !answer.page_only) {
         push_answer(&mut out, &answer, style);
     }
     for finding in verdict.findings.iter().skip(1).take(ALSO) {
-        let short = format!("{}: {}", fingerprint(finding), finding_headline(finding));
+        let short = format!("{}: {}", finding.fingerprint, finding_headline(finding));
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
     if verdict.findings.len() > ALSO + 1 {
@@ -75,12 +77,14 @@ fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
             format!("at offset={} behind={}", f.position, f.log_end.saturating_sub(f.position)),
             format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")),
             finding.fingerprint.clone(),
+            NEW.to_owned(),
         ],
         FindingKind::LostAck(lost) => vec![
             "lost-ack".to_owned(),
             counted(len(&lost.ops), "op"),
             format!("partition={}", lost.partition),
             finding.fingerprint.clone(),
+            NEW.to_owned(),
         ],
     }
 }
@@ -100,7 +104,8 @@ fn divergence_words(d: &Divergence, finding: &Finding, clock: &Clock) -> Vec<Str
         segment,
         since(d.since, clock),
         name(&d.course),
-        fingerprint(finding),
+        finding.fingerprint.clone(),
+        NEW.to_owned(),
         format!("side={}", name(&d.last.side)),
     ];
     if d.last.side == Side::Majority && d.course != Course::Healed {

@@ -1,7 +1,7 @@
 //! The words of the reports: numbers, lists, values and times as people read them, and the names of closed
 //! enums as the stored verdict spells them, so that a reader can search one for the other.
 
-use crate::check::verdict::{Divergence, Finding, FindingKind, Side};
+use crate::check::verdict::{Divergence, Side};
 use crate::record::evidence::Facts;
 use crate::record::row::Nanos;
 use crate::schema::Value;
@@ -179,14 +179,6 @@ fn quoted(word: &str) -> String {
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
         false => format!("'{}'", printable(word).replace('\'', r"'\''")),
-    }
-}
-
-/// A finding's fingerprint in text. Without a model nobody knows who is wrong, so the word does not fall.
-pub(super) fn fingerprint(finding: &Finding) -> String {
-    match &finding.kind {
-        FindingKind::Divergence(d) if !modelled(d) => finding.fingerprint.replace("wrong-value", "differs"),
-        _ => finding.fingerprint.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::conclude::Judged;
 use super::live::Unwatched;
 use super::one::{Finished, Keep, RunError, processes, simulated};
 use super::order::Order;
+use crate::check::self_test::SelfTest;
 use crate::check::verdict::{FindingKind, Outcome, Verdict};
 use crate::exit::Exit;
 use crate::report::words::name;
@@ -39,6 +40,10 @@ pub struct Tally {
     pub report: Option<PathBuf>,
     /// Seeds of runs that were inconclusive, the first few.
     pub inconclusive: Vec<Seed>,
+    /// Runs whose self-test found the changed row; none if no self-test was asked for.
+    pub self_tested: Option<u32>,
+    /// The first self-test that did not.
+    pub self_test_failed: Option<(Seed, SelfTest)>,
     /// The exit code that matters most.
     pub exit: Option<Exit>,
 }
@@ -75,6 +80,15 @@ impl Tally {
         }
         if self.report.is_none() && verdict.outcome == Outcome::Fail {
             self.report = judged.report();
+        }
+        match &judged.self_test {
+            Some(SelfTest::Found { .. }) => *self.self_tested.get_or_insert(0) += 1,
+            Some(other) => {
+                self.self_tested.get_or_insert(0);
+                let failed = self.self_test_failed.take();
+                self.self_test_failed = failed.or_else(|| Some((judged.facts.seed, other.clone())));
+            }
+            None => {}
         }
         self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
     }

@@ -1,15 +1,20 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
 use crate::check::judge::judge;
+use crate::check::self_test::{SelfTest, self_test};
 use crate::check::verdict::Verdict;
 use crate::exit::Exit;
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::store::{StoreError, replace_file};
-use crate::report::{html, json};
+use crate::report::{html, json, junit, markdown};
 use std::path::{Path, PathBuf};
 
 /// The verdict as JSON.
 pub const VERDICT: &str = "verdict.json";
+/// The summary for the page of a CI job.
+pub const SUMMARY: &str = "summary.md";
+/// The checks for a CI system.
+pub const JUNIT: &str = "junit.xml";
 /// The page.
 pub const REPORT: &str = "report.html";
 
@@ -22,6 +27,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Its exit code.
     pub exit: Exit,
+    /// What the self-test came to, if one was asked for.
+    pub self_test: Option<SelfTest>,
     /// Its folder, if it was kept.
     pub folder: Option<PathBuf>,
 }
@@ -31,15 +38,31 @@ impl Judged {
     pub fn new(evidence: &dyn Recorded, over: Exit) -> Judged {
         let verdict = judge(evidence);
         let exit = over.worst(Exit::from(verdict.outcome));
-        Judged { facts: evidence.facts().clone(), verdict, exit, folder: None }
+        Judged { facts: evidence.facts().clone(), verdict, exit, self_test: None, folder: None }
     }
 
-    /// Writes verdict and page into the run's folder. `suffix` keeps an older verdict from being replaced.
+    /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
+    /// and so is its verdict; where no row can be changed, the verdict is not proved.
+    pub fn prove(&mut self, evidence: &dyn Recorded) {
+        let test = self_test(evidence, &self.verdict);
+        self.exit = self.exit.worst(match test {
+            SelfTest::Found { .. } => Exit::Pass,
+            SelfTest::Missed { .. } => Exit::Bug,
+            SelfTest::NotDone { .. } => Exit::Inconclusive,
+        });
+        self.self_test = Some(test);
+    }
+
+    /// Writes verdict, summary and page into the run's folder. `suffix` keeps an older verdict from being replaced.
     pub fn write(&mut self, evidence: &dyn Recorded, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         let file = dir.join(suffixed(VERDICT, suffix));
         let text = json::verdict_json(&self.verdict, &self.facts, self.exit as u8)
             .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;
         replace_file(&file, text.as_bytes())?;
+        let summary = markdown::summary(&self.verdict, &self.facts);
+        replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
+        let suite = junit::suite(&self.verdict, &self.facts);
+        replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
         let page = html::page(&self.verdict, evidence);
         replace_file(&dir.join(suffixed(REPORT, suffix)), page.as_bytes())?;
         self.folder = Some(dir.to_owned());

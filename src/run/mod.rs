@@ -5,6 +5,7 @@ pub mod conclude;
 pub mod conductor;
 pub mod engine;
 pub mod live;
+pub mod look;
 pub mod one;
 pub mod order;
 mod panic;

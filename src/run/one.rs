@@ -121,6 +121,9 @@ pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Resul
     let facts = order.facts(seed, None)?;
     let evidence = simulate::run(&facts, order.timing, &order.cluster()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
+    if order.self_test {
+        judged.prove(&evidence);
+    }
     let kept = match keep {
         Keep::All => true,
         Keep::NotPassed => judged.exit != Exit::Pass,
@@ -149,7 +152,15 @@ pub async fn processes(
     let name = fresh_name(results, order, seed);
     let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
     let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
-    let run = Real { seed, started, results, name, dir, grip: Grip { program, mark, lease } };
+    let run = Real {
+        seed,
+        started,
+        results,
+        name,
+        dir,
+        grip: Grip { program, mark, lease },
+        self_test: order.self_test,
+    };
     let Some(Outside { path, file }) = &order.outside else {
         let recorded = run.record(order)?;
         let scratch = run.dir.join("cluster");
@@ -191,6 +202,7 @@ struct Real<'a> {
     name: String,
     dir: PathBuf,
     grip: Grip,
+    self_test: bool,
 }
 
 impl Real<'_> {
@@ -252,6 +264,9 @@ impl Real<'_> {
             }
         };
         let mut judged = Judged::new(&evidence, over);
+        if self.self_test {
+            judged.prove(&evidence);
+        }
         if unrecorded.is_none() {
             unrecorded = judged.write(&evidence, &self.dir, "").err();
         }

@@ -53,6 +53,8 @@ pub struct Order {
     pub settings: BTreeMap<String, String>,
     /// How often and how long.
     pub timing: Timing,
+    /// Whether the judge must find a row that is changed after the verdict.
+    pub self_test: bool,
 }
 
 impl Order {

@@ -7,7 +7,7 @@
 use crate::messages::SegmentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,11 +26,32 @@ pub enum Guard {
     StartupLatch,
     /// Open for (p, s) while every segment of p before s is registered in its committed form.
     PartitionGate,
+    /// Opened for (p, s) by the end of a transition of (p, s - 1): success, failure or skip. The tempting
+    /// fix, and still the bug:
+    ///
+    /// ```text
+    /// this server hears late of SEG_M, which is committed: it skips it, and that is signalled
+    /// consumption of SEG_M1 begins: the skip says that nothing is left to wait for
+    /// SEG_M is fetched and registered: too late
+    /// ```
+    SignalGate,
+    /// [`Guard::PartitionGate`], but tested only when woken, and waits have no time-out. Success and failure
+    /// of a transition wake; what is fetched after a skip is registered in place, and wakes nobody:
+    ///
+    /// ```text
+    /// consumption of SEG_M1 waits for SEG_M, which this server then skips and fetches
+    /// SEG_M is registered: the gate would open now, and nobody asks
+    /// ```
+    PartitionGateNoSkipWake,
 }
 
 /// Every guard and its name.
-pub const NAMES: [(&str, Guard); 2] =
-    [("startup-latch", Guard::StartupLatch), ("partition-gate", Guard::PartitionGate)];
+pub const NAMES: [(&str, Guard); 4] = [
+    ("startup-latch", Guard::StartupLatch),
+    ("partition-gate", Guard::PartitionGate),
+    ("signal-gate", Guard::SignalGate),
+    ("partition-gate-no-skip-wake", Guard::PartitionGateNoSkipWake),
+];
 
 /// No guard has this name.
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +100,26 @@ pub(crate) struct Seen<'a> {
     pub(crate) registered: &'a BTreeSet<SegmentId>,
 }
 
+/// How a transition ended. None of this specimen's fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The segment is registered in its committed form.
+    Loaded,
+    /// The order to consume came too late: the segment is yet to be fetched.
+    Skipped,
+}
+
 /// A server's guard and what it remembers.
 pub(crate) struct Gate {
     guard: Guard,
     /// When the latch opened, in the server's nanoseconds.
     opened_at: Option<u64>,
+    /// When a transition of each segment first ended.
+    ended: BTreeMap<SegmentId, u64>,
+    /// The segments whose order to consume was skipped.
+    skipped: BTreeSet<SegmentId>,
+    /// The segments whose order found the gate shut and sleeps.
+    asleep: BTreeSet<SegmentId>,
 }
 
 /// The outcome of one test.
@@ -104,37 +140,85 @@ pub(crate) struct Tested {
 
 impl Gate {
     pub(crate) fn new(guard: Guard) -> Self {
-        Gate { guard, opened_at: None }
+        Gate {
+            guard,
+            opened_at: None,
+            ended: BTreeMap::new(),
+            skipped: BTreeSet::new(),
+            asleep: BTreeSet::new(),
+        }
     }
 
-    /// Tests the guard for one segment at `now`.
-    pub(crate) fn test(&mut self, now: u64, seen: &Seen<'_>) -> Tested {
-        let SegmentId { partition, seq } = seen.segment;
-        let (name, subject, wanted, registered) = match self.guard {
-            Guard::StartupLatch => {
-                let loaded = seen.boot.intersection(seen.registered).count();
-                ("boot-segments-loaded", json!({}), seen.boot.len(), loaded)
+    /// A transition of a segment ended at `now`.
+    pub(crate) fn ended(&mut self, now: u64, segment: SegmentId, how: Ended) {
+        self.ended.entry(segment).or_insert(now);
+        if how == Ended::Skipped {
+            self.skipped.insert(segment);
+        }
+        if !self.skipped.contains(&segment) {
+            self.asleep.retain(|waiting| waiting.partition != segment.partition);
+        }
+    }
+
+    /// Tests the guard for one segment at `now`. None: it is not tested, since nobody woke who waits for it.
+    pub(crate) fn test(&mut self, now: u64, seen: &Seen<'_>) -> Option<Tested> {
+        match self.guard {
+            Guard::StartupLatch => Some(self.test_latch(now, seen)),
+            Guard::PartitionGate => Some(test_partition(now, seen)),
+            Guard::SignalGate => Some(self.test_signal(now, seen)),
+            Guard::PartitionGateNoSkipWake => {
+                let tested = self.asleep.insert(seen.segment).then(|| test_partition(now, seen))?;
+                if tested.released_by.is_some() {
+                    self.asleep.remove(&seen.segment);
+                }
+                Some(tested)
             }
-            Guard::PartitionGate => {
-                let earlier = SegmentId { partition, seq: 0 }..seen.segment;
-                let subject = json!({"partition": partition, "before_seq": seq});
-                let count = seen.registered.range(earlier).count();
-                ("earlier-segments-registered", subject, seq as usize, count)
-            }
-        };
+        }
+    }
+
+    fn test_latch(&mut self, now: u64, seen: &Seen<'_>) -> Tested {
+        let (wanted, registered) = (seen.boot.len(), seen.boot.intersection(seen.registered).count());
         let already = self.opened_at.is_some();
-        let open = already || registered == wanted;
-        if self.guard == Guard::StartupLatch && open {
+        if registered == wanted {
             self.opened_at.get_or_insert(now);
         }
+        let open = self.opened_at.map(|_| if already { "already-open" } else { "predicate" });
         Tested {
-            name,
-            subject,
+            name: "boot-segments-loaded",
+            subject: json!({}),
             evaluated_at: self.opened_at.unwrap_or(now),
             wanted,
             registered,
-            released_by: open.then_some(if already { "already-open" } else { "predicate" }),
+            released_by: open,
         }
+    }
+
+    /// What is registered is counted for the log only: the signal alone decides.
+    fn test_signal(&self, now: u64, seen: &Seen<'_>) -> Tested {
+        let SegmentId { partition, seq } = seen.segment;
+        let before = seq.checked_sub(1).map(|seq| SegmentId { partition, seq });
+        let signalled = before.and_then(|before| self.ended.get(&before)).copied();
+        Tested {
+            name: "previous-transition-ended",
+            subject: json!({"partition": partition, "seq": before.map(|before| before.seq)}),
+            evaluated_at: signalled.unwrap_or(now),
+            released_by: before.map_or(Some("already-open"), |_| signalled.map(|_| "signal")),
+            ..test_partition(now, seen)
+        }
+    }
+}
+
+fn test_partition(now: u64, seen: &Seen<'_>) -> Tested {
+    let SegmentId { partition, seq } = seen.segment;
+    let registered = seen.registered.range(SegmentId { partition, seq: 0 }..seen.segment).count();
+    let wanted = seq as usize;
+    Tested {
+        name: "earlier-segments-registered",
+        subject: json!({"partition": partition, "before_seq": seq}),
+        evaluated_at: now,
+        wanted,
+        registered,
+        released_by: (registered == wanted).then_some("predicate"),
     }
 }
 
@@ -149,20 +233,24 @@ mod tests {
             assert_eq!(guard.to_string(), name);
         }
         let error = "latch".parse::<Guard>().expect_err("no such guard").to_string();
-        assert_eq!(error, "no guard `latch`; use one of startup-latch, partition-gate");
+        assert_eq!(error, format!("no guard `latch`; use one of {}", NAMES.map(|(name, _)| name).join(", ")));
+    }
+
+    fn id(seq: u32) -> SegmentId {
+        SegmentId { partition: 0, seq }
     }
 
     /// Goal: each guard's answer for segment (0, 2) from what is registered.
     #[test]
     fn opens_only_for_what_it_looks_at() {
-        let id = |seq| SegmentId { partition: 0, seq };
         // Guard, committed at boot, registered at two tests in turn, answers of the two tests.
         type Case = (Guard, &'static [u32], [&'static [u32]; 2], [Option<&'static str>; 2]);
-        let cases: [Case; 4] = [
+        let cases: [Case; 5] = [
             (Guard::StartupLatch, &[0], [&[], &[0]], [None, Some("predicate")]),
             (Guard::StartupLatch, &[], [&[], &[]], [Some("predicate"), Some("already-open")]),
             (Guard::PartitionGate, &[], [&[0], &[0, 1]], [None, Some("predicate")]),
             (Guard::PartitionGate, &[], [&[0, 1], &[1]], [Some("predicate"), None]),
+            (Guard::SignalGate, &[], [&[0], &[0, 1]], [None, None]),
         ];
         for (guard, boot, registered, answers) in cases {
             let mut gate = Gate::new(guard);
@@ -170,8 +258,38 @@ mod tests {
             for (registered, answer) in registered.iter().zip(answers) {
                 let registered = registered.iter().map(|seq| id(*seq)).collect();
                 let seen = Seen { segment: id(2), boot: &boot, registered: &registered };
-                assert_eq!(gate.test(7, &seen).released_by, answer, "{guard} {boot:?} {registered:?}");
+                let tested = gate.test(7, &seen).expect("it is tested every time");
+                assert_eq!(tested.released_by, answer, "{guard} {boot:?} {registered:?}");
             }
         }
+    }
+
+    /// Goal: what the end of the predecessor's transition does, by how it ended, while it is registered or
+    /// not: the answer for segment (0, 2), or that it is not tested at all.
+    #[test]
+    fn a_skip_opens_the_gate_of_signals_and_wakes_nobody_at_the_other() {
+        // Guard, how (0, 1) ended in turn, what is registered in the end, the answer.
+        type Case = (Guard, &'static [Ended], &'static [u32], Option<Option<&'static str>>);
+        let cases: [Case; 6] = [
+            (Guard::SignalGate, &[Ended::Skipped], &[0], Some(Some("signal"))),
+            (Guard::SignalGate, &[Ended::Loaded], &[0, 1], Some(Some("signal"))),
+            (Guard::PartitionGateNoSkipWake, &[Ended::Loaded], &[0, 1], Some(Some("predicate"))),
+            (Guard::PartitionGateNoSkipWake, &[Ended::Skipped], &[0], None),
+            (Guard::PartitionGateNoSkipWake, &[Ended::Skipped, Ended::Loaded], &[0, 1], None),
+            (Guard::PartitionGate, &[Ended::Skipped, Ended::Loaded], &[0, 1], Some(Some("predicate"))),
+        ];
+        for (guard, ends, registered, answer) in cases {
+            let (mut gate, none) = (Gate::new(guard), BTreeSet::new());
+            let shut = gate.test(1, &Seen { segment: id(2), boot: &none, registered: &none });
+            assert_eq!(shut.expect("the first test is always made").released_by, None, "{guard}");
+            ends.iter().for_each(|how| gate.ended(2, id(1), *how));
+            let registered = registered.iter().map(|seq| id(*seq)).collect();
+            let tested = gate.test(3, &Seen { segment: id(2), boot: &none, registered: &registered });
+            assert_eq!(tested.map(|tested| tested.released_by), answer, "{guard} {ends:?}");
+        }
+        let mut gate = Gate::new(Guard::SignalGate);
+        let none = BTreeSet::new();
+        let first = gate.test(1, &Seen { segment: id(0), boot: &none, registered: &none });
+        assert_eq!(first.expect("it is tested").released_by, Some("already-open"));
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::config::Config;
 use crate::copy::{CopyState, Coverage, Kept, SegmentCopy};
-use crate::guard::{Gate, Seen, Tested};
+use crate::guard::{Ended, Gate, Seen, Tested};
 use crate::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
 use crate::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use crate::messages::{Stored, Transition, Work};
@@ -210,6 +210,9 @@ impl Server {
             Transition::OfflineToOnline => self.load(now, &message).then_some("online"),
         };
         if let Some(result) = result {
+            if message.transition == Transition::OfflineToConsuming {
+                self.gate.ended(now, message.segment, Ended::Skipped);
+            }
             return self.finish(now, &message, now, result);
         }
         if message.transition.target() == State::Online {
@@ -236,7 +239,9 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
-        let tested = self.gate.test(now, &Seen { segment, boot, registered: &self.committed });
+        let Some(tested) = self.gate.test(now, &Seen { segment, boot, registered: &self.committed }) else {
+            return false;
+        };
         let passes = tested.released_by.is_some();
         if passes || !running.told {
             self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now.saturating_sub(running.started)));
@@ -316,6 +321,7 @@ impl Server {
 
     fn registered(&mut self, now: u64, id: SegmentId, from: &str) {
         self.committed.insert(id);
+        self.gate.ended(now, id, Ended::Loaded);
         let rows = self.copies.get(&id).map_or(0, |copy| copy.rows.len());
         let segments = self.committed.range(SegmentId { seq: 0, ..id }..SegmentId { seq: u32::MAX, ..id });
         let detail = json!({"from": from, "rows": rows, "registered_segments": segments.count()});

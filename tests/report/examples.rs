@@ -185,6 +185,7 @@ pub(crate) fn divergence() -> Divergence {
                 row(310, "Oslo", &[11, 380, 902, 1_204])
             }),
             wrong,
+            stale: Vec::new(),
             current: true,
         }
     };
@@ -228,6 +229,7 @@ pub(crate) fn divergence() -> Divergence {
 
 pub(crate) fn finding(kind: FindingKind) -> Finding {
     let fingerprint = match &kind {
+        FindingKind::Divergence(d) if d.what == What::Differs => "differs/whole-segment",
         FindingKind::Divergence(_) => "wrong-value/whole-segment",
         FindingKind::Frozen(_) => "frozen/position",
         FindingKind::LostAck(_) => "lost-ack/log",
@@ -311,6 +313,7 @@ pub(crate) fn spread() -> Verdict {
 
 pub(crate) fn unmodelled() -> Verdict {
     diverged(|d| {
+        d.what = What::Differs;
         d.root_cause = RootCause::NoProvenance;
         d.missing = None;
         d.first.side = Side::Unknown;

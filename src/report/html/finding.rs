@@ -3,7 +3,7 @@
 use crate::check::verdict::{Course, Divergence, Finding, FindingKind, Origin, RowEvidence, Shown, Standing};
 use crate::record::evidence::Facts;
 use crate::record::row::CopyState;
-use crate::report::divergence::{is_flag, standing_words};
+use crate::report::divergence::{is_flag, is_wrong, standing_words};
 use crate::report::words::{Clock, count, listed, modelled, printable, shortened, span, value};
 use crate::schema::{Schema, Value};
 use maud::{Markup, html};
@@ -151,7 +151,7 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
                         span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
                         b { (value(got)) }
-                        @for note in notes(got, expected, default.as_ref()) { small { (note) } }
+                        @for note in notes(got, expected, default.as_ref(), shown.stale.iter().any(|it| it == column)) { small { (note) } }
                     },
                     Some(got) => td { (value(got)) },
                 }
@@ -167,21 +167,15 @@ fn absent(shown: &Shown) -> Markup {
     }
 }
 
-/// With a model a cell is wrong if the log folds to something else; without one, if its column was named.
-fn is_wrong(column: &str, got: &Value, shown: &Shown, row: &RowEvidence, d: &Divergence) -> bool {
-    let named = row.columns.iter().any(|wrong| wrong == column);
-    match &row.expected {
-        _ if !shown.wrong => false,
-        Some(expected) => expected.get(column).is_some_and(|expected| expected != got),
-        None => named || modelled(d),
-    }
-}
-
-/// What can be said of a wrong cell: what it should be, a type's default, items that a list lacks.
-fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>) -> Vec<String> {
+/// What can be said of a wrong cell: a type's default, a value that the key had before, what it should be,
+/// items that a list lacks.
+fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>, stale: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if default == Some(got) {
         notes.push("the type's default".to_owned());
+    }
+    if stale {
+        notes.push("an older value".to_owned());
     }
     match (got, expected) {
         (Value::Longs(got), Some(Value::Longs(expected))) => notes.extend(lacks(got, expected)),

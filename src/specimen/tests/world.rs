@@ -99,16 +99,43 @@ fn wrong() -> [Option<Vec<Value>>; 2] {
 }
 
 #[test]
-fn the_latch_lets_one_server_merge_against_nothing_and_the_gate_does_not() {
-    for (guard, on_victim) in [(Guard::StartupLatch, wrong()), (Guard::PartitionGate, right())] {
+fn each_guard_shows_its_own_rows() {
+    let cases = [
+        (Guard::StartupLatch, wrong()),
+        (Guard::SignalGate, wrong()),
+        (Guard::PartitionGate, right()),
+        (Guard::PartitionGateNoSkipWake, [None, None]),
+    ];
+    for (guard, on_victim) in cases {
         for seed in 0..20 {
             let world = incident(guard, seed);
             assert_eq!(both_keys(&world, VICTIM), on_victim, "{guard} {seed}");
             OTHERS.iter().for_each(|server| assert_eq!(both_keys(&world, server), right(), "{server}"));
             let currents = SERVERS.map(|server| world.current(server, 0, 0).expect("running").2);
-            assert!(currents.iter().all(|flags| *flags == currents[0]), "{guard} {seed}");
+            let behind = guard == Guard::PartitionGateNoSkipWake;
+            assert_eq!(currents[0] == currents[1], !behind, "{guard} {seed}");
+            assert!(currents[2..].iter().all(|flags| *flags == currents[0]), "{guard} {seed}");
         }
     }
+}
+
+/// Goal: nothing that happens in another partition, and no time that passes, wakes who waits.
+#[test]
+fn a_waiter_that_nobody_wakes_waits_for_ever() {
+    let mut world = incident(Guard::PartitionGateNoSkipWake, 1);
+    for round in 0..3 {
+        let cols = vec![Value::Long(round), Value::Null];
+        world
+            .produce(1, Entry { key: "other".into(), cols, ..Entry::default() })
+            .expect("partition 1 exists");
+        pass(&mut world, 500);
+        world.force_commit();
+        pass(&mut world, 60_000);
+    }
+    assert_eq!(both_keys(&world, VICTIM), [None, None]);
+    OTHERS.iter().for_each(|server| assert_eq!(both_keys(&world, server), right(), "{server}"));
+    let other = world.rows(VICTIM, "acct__1__2", 0, u64::MAX).expect("partition 1 goes on");
+    assert_eq!(other.1.len(), 1);
 }
 
 /// Goal: whoever wins the commit of SEG_M1 passes its rows on to all.
@@ -135,7 +162,9 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
 
 #[test]
 fn events_show_the_count_and_the_gate_but_never_the_guards_name() {
-    for (guard, count, gates) in [(Guard::StartupLatch, 1, 1), (Guard::PartitionGate, 2, 2)] {
+    for (guard, count, gates) in
+        [(Guard::StartupLatch, 1, 1), (Guard::SignalGate, 1, 2), (Guard::PartitionGate, 2, 2)]
+    {
         let world = incident(guard, 1);
         let detail = |server: &str, kind: &str| -> Vec<serde_json::Value> {
             let lines = serde_json::to_value(world.events(server, 0).expect("running")).expect("plain data");

@@ -1,0 +1,116 @@
+//! `dissent raw`: what every replica has of one key, side by side.
+
+use super::tell;
+use crate::check::side_by_side::side_by_side;
+use crate::cli::{self, Format};
+use crate::config::error::nearest_few;
+use crate::exit::Exit;
+use crate::record::evidence::Recorded;
+use crate::record::folder::Folder;
+use crate::record::latest::resolve;
+use crate::report::raw::{json, text};
+use crate::run::look::{LookError, look};
+use crate::run::one::RunError;
+use crate::schema::Schema;
+use crate::target::Target;
+use crate::target::specimen::{PROCESSES, SIMULATED};
+use std::collections::BTreeSet;
+
+/// Names offered for a key that is not there.
+const NEAR_MAX: usize = 3;
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum RawError {
+    /// A built-in target lives and dies with its run.
+    #[error(
+        "{0} is private to its run and gone when that ends: name the run's folder, or `latest`: \
+         `dissent raw latest {1}`"
+    )]
+    Private(String, String),
+    /// No such key.
+    #[error("no key `{key}`: {near}")]
+    NoSuchKey {
+        /// The key.
+        key: String,
+        /// What there is instead.
+        near: String,
+    },
+    /// No such run, or it cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The live cluster cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The document could not be written: our own bug.
+    #[error("cannot spell the view as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl RawError {
+    fn exit(&self) -> Exit {
+        match self {
+            RawError::Private(..) | RawError::NoSuchKey { .. } => Exit::Usage,
+            RawError::Run(error) => error.exit(),
+            RawError::Look(LookError::Target(_)) => Exit::Target,
+            RawError::Look(_) => Exit::Usage,
+            RawError::Json(_) => Exit::Bug,
+        }
+    }
+}
+
+/// Shows a key.
+pub(super) fn raw(args: &cli::Raw) -> Exit {
+    match recorded(args) {
+        Ok(told) => {
+            tell::result(&told);
+            Exit::Pass
+        }
+        Err(error) => tell::failure(&error, error.exit()),
+    }
+}
+
+fn recorded(args: &cli::Raw) -> Result<String, RawError> {
+    if [PROCESSES, SIMULATED].contains(&args.from.as_str()) {
+        return Err(RawError::Private(args.from.clone(), args.key.clone()));
+    }
+    let dir = resolve(&args.output.results, &args.from).map_err(RunError::from)?;
+    let folder = Folder::open(&dir).map_err(RunError::from)?;
+    let told = told(&folder, &args.key, &BTreeSet::new(), args.output.format)?;
+    for damage in folder.damage() {
+        tell::aside(&format!("damaged: {}: {}", damage.file, damage.detail));
+    }
+    Ok(told)
+}
+
+/// The same view of a live cluster, from raw reads around the router.
+pub async fn live(target: &Target, schema: &Schema, key: &str, format: Format) -> Result<String, RawError> {
+    let looked = look(target, schema, key).await?;
+    for (replica, error) in &looked.silent {
+        tell::aside(&format!("{replica} is shown as not loaded: {error}"));
+    }
+    told(&looked.evidence, key, &looked.known, format)
+}
+
+fn told(
+    evidence: &dyn Recorded,
+    key: &str,
+    known: &BTreeSet<String>,
+    format: Format,
+) -> Result<String, RawError> {
+    let views = side_by_side(evidence, key).map_err(|none| {
+        let known = if known.is_empty() { &none.known } else { known };
+        RawError::NoSuchKey { key: key.to_owned(), near: near(key, known) }
+    })?;
+    Ok(match format {
+        Format::Human => text(&views),
+        Format::Json => json(&views)?,
+    })
+}
+
+fn near(key: &str, known: &BTreeSet<String>) -> String {
+    match nearest_few(key, known.iter().map(String::as_str), NEAR_MAX).as_slice() {
+        [] => "the log has none at all".to_owned(),
+        near => format!("the nearest of {} are {}", known.len(), near.join(", ")),
+    }
+}

@@ -1,0 +1,150 @@
+//! `junit.xml`: one test suite a run, one test case a check. What is violated is a failure, what could not be
+//! known is an error, what does not apply is skipped.
+//!
+//! Written out by hand: the crate for it (`quick-junit`) brings clocks and random identifiers, which the same
+//! evidence must not depend on, and a dozen packages for what is one page here.
+
+use super::answers::{doubt_line, finding_headline, headline};
+use super::words::{name, printable, repeat};
+use crate::check::verdict::{
+    CheckName, CheckResult, Finding, FindingKind, Outcome, Side, Status, Verdict, What,
+};
+use crate::record::evidence::Facts;
+use std::fmt::Write as _;
+
+/// A test case.
+struct Case {
+    name: String,
+    result: Result,
+}
+
+enum Result {
+    Passed,
+    Failed { message: String, kind: String, text: String },
+    Unknown { message: String },
+    Skipped { message: String },
+}
+
+/// The suite of one run, ending in a newline.
+pub fn suite(verdict: &Verdict, facts: &Facts) -> String {
+    let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict)).collect();
+    let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
+    // Nothing may look passed that was not, and a doubt belongs to no check.
+    if verdict.outcome == Outcome::Inconclusive && !cases.iter().any(unknown) {
+        let result = Result::Unknown { message: headline(verdict) };
+        cases.push(Case { name: "verdict".to_owned(), result });
+    }
+    let count = |wanted: fn(&Result) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
+    let suite =
+        [&facts.target, &facts.workload.name, &facts.nemesis.name].map(|word| word.as_str()).join(" ");
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n");
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
+        escaped(&format!("{suite} seed {}", facts.seed.0)),
+        cases.len(),
+        count(|result| matches!(result, Result::Failed { .. })),
+        count(|result| matches!(result, Result::Unknown { .. })),
+        count(|result| matches!(result, Result::Skipped { .. })),
+    );
+    push_properties(&mut out, facts);
+    cases.iter().for_each(|case| case.push(&suite, &mut out));
+    let told: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
+    let told = format!("{}\n{}\nrun it again: {}", headline(verdict), told.join("\n"), repeat(facts));
+    let _ = writeln!(out, "    <system-out>{}</system-out>", escaped(&told));
+    out.push_str("  </testsuite>\n</testsuites>\n");
+    out
+}
+
+fn push_properties(out: &mut String, facts: &Facts) {
+    let seed = facts.seed.0.to_string();
+    let own = [("seed", seed.as_str()), ("target_version", facts.target_version.as_str())];
+    let settings = facts.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    out.push_str("    <properties>\n");
+    for (key, value) in own.into_iter().chain(settings) {
+        let _ = writeln!(out, "      <property name=\"{}\" value=\"{}\"/>", escaped(key), escaped(value));
+    }
+    out.push_str("    </properties>\n");
+}
+
+impl Case {
+    fn of(check: &CheckResult, verdict: &Verdict) -> Case {
+        let reason = check.reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
+        let result = match check.status {
+            Status::Pass => Result::Passed,
+            Status::Unknown => Result::Unknown { message: reason },
+            Status::NotApplicable => Result::Skipped { message: reason },
+            Status::Fail => {
+                let found: Vec<&Finding> =
+                    verdict.findings.iter().filter(|finding| is_of(check.name, finding)).collect();
+                let told = |finding: &&Finding| {
+                    format!("{}: {}", finding.fingerprint, printable(&finding_headline(finding)))
+                };
+                Result::Failed {
+                    message: found.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
+                    kind: found.first().map_or_else(|| name(&check.name), |it| it.fingerprint.clone()),
+                    text: found.iter().map(told).collect::<Vec<_>>().join("\n"),
+                }
+            }
+        };
+        Case { name: name(&check.name), result }
+    }
+
+    fn push(&self, suite: &str, out: &mut String) {
+        let head = format!("    <testcase classname=\"{}\" name=\"{}\"", escaped(suite), escaped(&self.name));
+        let _ = match &self.result {
+            Result::Passed => writeln!(out, "{head}/>"),
+            Result::Failed { message, kind, text } => writeln!(
+                out,
+                "{head}>\n      <failure message=\"{}\" type=\"{}\">{}</failure>\n    </testcase>",
+                escaped(message),
+                escaped(kind),
+                escaped(text)
+            ),
+            Result::Unknown { message } => writeln!(
+                out,
+                "{head}>\n      <error message=\"{}\" type=\"unknown\"/>\n    </testcase>",
+                escaped(message)
+            ),
+            Result::Skipped { message } => {
+                writeln!(out, "{head}>\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(message))
+            }
+        };
+    }
+}
+
+/// Which check a finding makes fail.
+fn is_of(check: CheckName, finding: &Finding) -> bool {
+    match &finding.kind {
+        FindingKind::Frozen(_) => check == CheckName::Progress,
+        FindingKind::LostAck(_) => check == CheckName::Log,
+        FindingKind::Divergence(it) => match it.what {
+            What::Missing | What::Extra | What::WrongValue | What::Differs => match check {
+                CheckName::Group => true,
+                CheckName::Model => it.last.side != Side::Unknown,
+                _ => false,
+            },
+            _ => check == CheckName::Current,
+        },
+    }
+}
+
+/// Text for an element or an attribute. Control characters and non-characters are left out: XML 1.0 cannot
+/// hold them, not even escaped.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("&#10;"),
+            '\u{fffe}' | '\u{ffff}' => {}
+            letter if letter.is_control() => {}
+            letter => out.push(letter),
+        }
+    }
+    out
+}

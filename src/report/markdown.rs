@@ -1,0 +1,105 @@
+//! `summary.md`: what the terminal says, as Markdown for the page of a CI job, with the first finding's rows
+//! side by side.
+
+use super::answers::{answers, finding_headline, headline};
+use super::divergence::is_wrong;
+use super::words::{Clock, count, len, modelled, name, printable, repeat, value};
+use crate::check::verdict::{Divergence, FindingKind, RowEvidence, Shown, Verdict};
+use crate::record::evidence::Facts;
+use crate::schema::Value;
+use std::collections::BTreeSet;
+
+/// Findings beyond the first that get a line.
+const ALSO: usize = 9;
+/// Columns shown of a row, if no column is named as wrong.
+const COLUMNS_MAX: usize = 8;
+
+/// The summary of a run, ending in a newline.
+pub fn summary(verdict: &Verdict, facts: &Facts) -> String {
+    let mut out = format!("## {}: {}\n\n", name(&verdict.outcome), escaped(&headline(verdict)));
+    for answer in answers(verdict, &Clock::of(facts)) {
+        let mut lines = answer.short.iter().map(|line| escaped(line));
+        let first = lines.next().unwrap_or_default();
+        out.push_str(&format!("- **{}** {first}\n", answer.question));
+        lines.for_each(|line| out.push_str(&format!("  - {line}\n")));
+    }
+    if let Some(FindingKind::Divergence(divergence)) = verdict.findings.first().map(|found| &found.kind) {
+        push_evidence(&mut out, divergence);
+    }
+    for finding in verdict.findings.iter().skip(1).take(ALSO) {
+        let (fingerprint, told) = (&finding.fingerprint, escaped(&finding_headline(finding)));
+        out.push_str(&format!("\nAlso `{fingerprint}`: {told}\n"));
+    }
+    let rest = len(&verdict.findings).saturating_sub(1 + ALSO as u64);
+    if rest > 0 {
+        out.push_str(&format!("\nAnd {} findings more in `verdict.json`.\n", count(rest)));
+    }
+    out.push_str(&format!("\nRun it again:\n\n```sh\n{}\n```\n", printable(&repeat(facts))));
+    out
+}
+
+/// One line a row and column: what the log folds to, and what each replica shows.
+fn push_evidence(out: &mut String, divergence: &Divergence) {
+    let Some(first) = divergence.evidence.first() else { return };
+    let expected = modelled(divergence);
+    let mut heads: Vec<String> = ["key", "offset", "column"].map(str::to_owned).to_vec();
+    heads.extend(expected.then(|| "expected".to_owned()));
+    heads.extend(first.shown.iter().map(|shown| escaped(&shown.replica)));
+    out.push('\n');
+    push_line(out, &heads);
+    push_line(out, &vec!["---".to_owned(); heads.len()]);
+    for row in &divergence.evidence {
+        for column in columns(row) {
+            let mut cells = vec![escaped(&row.key), count(row.off), escaped(&column)];
+            if expected {
+                let value = row.expected.as_ref().and_then(|expected| expected.get(&column));
+                cells.push(value.map_or("no row".to_owned(), spelled));
+            }
+            cells.extend(row.shown.iter().map(|shown| cell(&column, shown, row, divergence)));
+            push_line(out, &cells);
+        }
+    }
+}
+
+fn push_line(out: &mut String, cells: &[String]) {
+    out.push_str(&format!("| {} |\n", cells.join(" | ")));
+}
+
+fn columns(row: &RowEvidence) -> Vec<String> {
+    if !row.columns.is_empty() {
+        return row.columns.clone();
+    }
+    let rows = row.expected.iter().chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
+    let all: BTreeSet<&String> = rows.flat_map(|row| row.keys()).collect();
+    all.into_iter().take(COLUMNS_MAX).cloned().collect()
+}
+
+fn cell(column: &str, shown: &Shown, row: &RowEvidence, divergence: &Divergence) -> String {
+    let mark = if modelled(divergence) { "✗" } else { "≠" };
+    match shown.row.as_ref().and_then(|row| row.get(column)) {
+        None if shown.wrong => format!("{mark} no row"),
+        None => "not compared".to_owned(),
+        Some(got) if is_wrong(column, got, shown, row, divergence) => format!("{mark} **{}**", spelled(got)),
+        Some(got) => spelled(got),
+    }
+}
+
+fn spelled(cell: &Value) -> String {
+    escaped(&value(cell))
+}
+
+/// Text in which nothing is Markdown or HTML any more. A segment is called `acct__0__4`, and must not come
+/// out in bold.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in printable(text).chars() {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' => out.extend(['\\', letter]),
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,110 @@
+//! One key on all replicas, side by side, in plain text: a block an offset, a column a replica. What is odd
+//! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
+
+use super::words::{count, counted, joined, len, printable, shortened, value};
+use crate::check::side_by_side::{Held, KeyView, RowView};
+use crate::record::row::CopyState;
+use std::fmt::Write as _;
+
+/// Characters of a cell before it is cut; the JSON has all of them.
+const CELL_MAX: usize = 28;
+
+/// The views of a key, the last line to be grepped for. No newline at the end.
+pub fn text(views: &[KeyView]) -> String {
+    let each: Vec<String> = views.iter().map(view).collect();
+    each.join("\n\n")
+}
+
+/// One JSON document.
+pub fn json(views: &[KeyView]) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(views)
+}
+
+fn view(view: &KeyView) -> String {
+    let key = printable(&view.key);
+    let mut out = format!("key {key}, partition {}\n", view.partition);
+    for row in &view.rows {
+        let segment = row.segment.as_deref().unwrap_or("of no known segment");
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "\noffset {}  segment {}", count(row.off), printable(segment));
+        push_table(&mut out, &table(view, row));
+    }
+    let (odd, replicas) = view.odd();
+    let replicas: Vec<String> = replicas.into_iter().map(str::to_owned).collect();
+    let shown = view.rows.iter().flat_map(|row| &row.held).filter(|held| **held != Held::NotLoaded).count();
+    let not_loaded = view.rows.len() * view.replicas.len() - shown;
+    let on = if odd > 0 { format!(" (on {})", joined(&replicas)) } else { String::new() };
+    let _ = write!(
+        out,
+        "\n{key}: {} at {}, {} odd or missing{on}, {} not loaded",
+        counted(shown as u64, "row"),
+        counted(len(&view.rows), "offset"),
+        count(odd),
+        count(not_loaded as u64),
+    );
+    out
+}
+
+/// A line a column: its name, what the log folds to, what each replica has.
+fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
+    let mut lines = vec![vec![String::new(), "expected".to_owned()]];
+    lines[0].extend(view.replicas.iter().map(|replica| printable(replica)));
+    for column in &view.columns {
+        let expected = match (&row.expected, row.deletes) {
+            (Some(expected), _) => expected.get(column).map_or("no model".to_owned(), value),
+            (None, true) => "deleted".to_owned(),
+            (None, false) => "no entry".to_owned(),
+        };
+        let mut line = vec![printable(column), shortened(&expected, CELL_MAX)];
+        line.extend(row.held.iter().map(|held| cell(column, held, row)));
+        lines.push(line);
+    }
+    let mut current = vec!["current".to_owned(), String::new()];
+    current.extend(row.held.iter().map(|held| match held {
+        Held::Row { current, odd, .. } => {
+            let word = if *current { "CURRENT" } else { "no" };
+            if odd.contains("current") { format!("✗ {word}") } else { word.to_owned() }
+        }
+        Held::Missing | Held::NotLoaded => "-".to_owned(),
+    }));
+    lines.push(current);
+    let mut state = vec!["held as".to_owned(), String::new()];
+    state.extend(row.held.iter().map(|held| match held {
+        Held::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
+        Held::Missing => "✗ missing".to_owned(),
+        Held::NotLoaded => "not loaded".to_owned(),
+    }));
+    lines.push(state);
+    lines
+}
+
+fn cell(column: &str, held: &Held, row: &RowView) -> String {
+    let Held::Row { cells, odd, .. } = held else { return "-".to_owned() };
+    let told = cells.get(column).map_or("-".to_owned(), value);
+    let modelled = row.expected.as_ref().is_some_and(|expected| expected.contains_key(column));
+    let sign = match (odd.contains(column), modelled) {
+        (false, _) => "",
+        (true, true) => "✗ ",
+        (true, false) => "≠ ",
+    };
+    format!("{sign}{}", shortened(&told, CELL_MAX))
+}
+
+fn state_words(state: CopyState) -> &'static str {
+    match state {
+        CopyState::Consuming => "consuming",
+        CopyState::CommittedLocal => "committed",
+        CopyState::Downloaded => "downloaded",
+    }
+}
+
+fn push_table(out: &mut String, lines: &[Vec<String>]) {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for line in lines {
+        let cells: Vec<String> =
+            line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(out, "  {}", cells.join("  ").trim_end());
+    }
+}

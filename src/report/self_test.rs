@@ -1,0 +1,28 @@
+//! A self-test in one line.
+
+use super::words::{name, printable};
+use crate::check::self_test::{SelfTest, Spot};
+
+/// `self-test: found ..`, or what came of it instead. No newline.
+pub fn line(test: &SelfTest) -> String {
+    let told = match test {
+        SelfTest::Found { spot, pattern } => {
+            format!("found the value that was changed: {}, {}", name(pattern), place(spot))
+        }
+        SelfTest::Missed { spot, instead } => format!(
+            "NOT found: {} was changed, and the judge came to [{}]: the checker is broken, so believe \
+             none of its verdicts, and report this line",
+            place(spot),
+            instead.join(", "),
+        ),
+        SelfTest::NotDone { reason } => format!("not done: {reason}"),
+    };
+    printable(&format!("self-test: {told}"))
+}
+
+fn place(spot: &Spot) -> String {
+    format!(
+        "{} of key {} on {}, offset {} of partition {}",
+        spot.column, spot.key, spot.replica, spot.off, spot.partition
+    )
+}
