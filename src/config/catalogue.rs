@@ -83,8 +83,8 @@ mod tests {
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         assert_eq!(
             help,
-            "did you mean `late-transition`? allowed: late-skip, late-transition, none, pause-one, restart-one; \
-             a path to a .toml file loads your own"
+            "did you mean `late-transition`? allowed: late-skip, late-transition, none, pause-one, \
+             restart-one; a path to a .toml file loads your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();

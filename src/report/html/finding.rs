@@ -151,7 +151,9 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
                         span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
                         b { (value(got)) }
-                        @for note in notes(got, expected, default.as_ref(), shown.stale.iter().any(|it| it == column)) { small { (note) } }
+                        @for note in notes(got, expected, default.as_ref(), is_stale(column, shown)) {
+                            small { (note) }
+                        }
                     },
                     Some(got) => td { (value(got)) },
                 }
