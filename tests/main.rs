@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod keeper;
 mod report;
 mod simulated;
 mod store;
