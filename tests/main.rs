@@ -2,7 +2,9 @@
 
 mod check;
 mod cli;
+mod raw;
 mod report;
+mod self_test;
 mod simulated;
 mod store;
 mod support;
