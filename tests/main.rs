@@ -3,7 +3,9 @@
 mod check;
 mod cli;
 mod keeper;
+mod raw;
 mod report;
+mod self_test;
 mod simulated;
 mod store;
 mod support;

@@ -15,67 +15,72 @@ use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
 use crate::seed::Seed;
+use crate::target::specimen::{PROCESSES, SIMULATED};
 use clap::Parser as _;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
-/// What every exposed run of a bug arm must have found, and nothing else.
+/// What a run whose guard lets one server merge too early must have found, and nothing else.
 const LONE_DIVERGENCE: &str = "one-differs wrong-value minority standing";
 
-/// One arm: bug or control.
+/// What a run whose guard never opens must have found, and nothing else.
+const FROZEN: &str = "frozen";
+
+/// Process runs side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// One guard on the same seeds and plan as all others: an arm of processes and an arm in virtual time.
 struct Arm {
-    title: &'static str,
-    target: &'static str,
     guard: &'static str,
-    bug: bool,
+    /// What every exposed run must have found; none: every run passes.
+    expected: Option<&'static str>,
+    /// The longest wait for replicas to catch up. One that is frozen never does, so the wait for it is as
+    /// short as its being frozen takes to show.
+    quiesce: &'static str,
 }
 
 const ARMS: [Arm; 4] = [
-    Arm { title: "startup-latch, processes", target: "specimen-segments", guard: "startup-latch", bug: true },
-    Arm {
-        title: "partition-gate, processes",
-        target: "specimen-segments",
-        guard: "partition-gate",
-        bug: false,
-    },
-    Arm { title: "startup-latch, simulated", target: "sim-segments", guard: "startup-latch", bug: true },
-    Arm { title: "partition-gate, simulated", target: "sim-segments", guard: "partition-gate", bug: false },
+    Arm { guard: "startup-latch", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
+    Arm { guard: "partition-gate", expected: None, quiesce: "10s" },
+    Arm { guard: "signal-gate", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
+    Arm { guard: "partition-gate-no-skip-wake", expected: Some(FROZEN), quiesce: "4s" },
 ];
 
 const OPENING: &str = "\
 dissent demo: a cluster of a controller and four servers merges keyed partial updates. The nemesis
-late-transition keeps one server from registering a segment until it has begun to consume the next.
-Guard startup-latch is the published bug; partition-gate is the fix. Each arm runs as real processes
-once, and in virtual time over many seeds.
+late-transition keeps one server from registering a segment until it should have consumed the next.
+  startup-latch                the published bug: a latch, open since the cluster started
+  partition-gate               the fix: asks whether every earlier segment is registered
+  signal-gate                  the tempting fix: trusts the signal that a step ended, though it was skipped
+  partition-gate-no-skip-wake  asks the right thing, and is not woken to ask again
+Each guard runs as real processes once, two at a time, and in virtual time over many seeds.
 ";
 
 /// Runs all arms and tells whether each came out as expected.
 pub(super) fn demo(args: &cli::Demo) -> Exit {
     tell::result(OPENING);
+    let orders = |target: &str| ARMS.iter().map(|arm| arm.order(target)).collect::<Result<Vec<_>, _>>();
+    let (real, virtual_time) = match (orders(PROCESSES), orders(SIMULATED)) {
+        (Ok(real), Ok(virtual_time)) => (real, virtual_time),
+        (Err(error), _) | (_, Err(error)) => return tell::refusal(error),
+    };
     let mut rows = Vec::new();
     let mut as_expected = true;
-    let (processes, simulated) = ARMS.split_at(2);
-    let orders: Result<Vec<Order>, ConfigError> = ARMS.iter().map(arm_order).collect();
-    let orders = match orders {
-        Ok(orders) => orders,
-        Err(error) => return tell::refusal(error),
+    let mut came = |arm: &Arm, how: &str, tally: &Tally| {
+        as_expected &= arm.came_out(tally);
+        rows.push(row(arm, how, tally));
     };
-    let tallies = match real_arms(args, processes, &orders) {
-        Ok(tallies) => tallies,
+    match real_arms(args, &real) {
+        Ok(tallies) => ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally)),
         Err(error) => return tell::lost(&error),
-    };
-    for (arm, tally) in processes.iter().zip(tallies) {
-        as_expected &= came_out(arm, &tally);
-        rows.push(row(arm, &tally));
     }
-    for (arm, order) in simulated.iter().zip(&orders[processes.len()..]) {
-        tell::aside(&format!("{}: {} seeds", arm.title, args.runs));
+    for (arm, order) in ARMS.iter().zip(&virtual_time) {
+        tell::aside(&format!("{}, simulated: {} seeds", arm.guard, args.runs));
         let bar = counting(args.runs);
         let tally = simulate_all(order, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
         match tally {
-            Ok(tally) => {
-                as_expected &= came_out(arm, &tally);
-                rows.push(row(arm, &tally));
-            }
+            Ok(tally) => came(arm, "simulated", &tally),
             Err(stopped) => return tell::failure(&stopped.error, stopped.error.exit()),
         }
     }
@@ -89,69 +94,78 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
     }
 }
 
-/// The same order as the command line's, so that what is shown here can be repeated by hand.
-fn arm_order(arm: &Arm) -> Result<Order, ConfigError> {
-    let guard = format!("guard={}", arm.guard);
-    let words = ["run", arm.target, "partial-upsert", "late-transition", "--set", &guard];
-    order(&cli::Run::parse_from(words))
+impl Arm {
+    /// The same order as the command line's, so that what is shown here can be repeated by hand.
+    fn order(&self, target: &str) -> Result<Order, ConfigError> {
+        let guard = format!("guard={}", self.guard);
+        let plan = ["run", target, "partial-upsert", "late-transition"];
+        let words = plan.into_iter().chain(["--set", &guard, "--quiesce", self.quiesce]);
+        order(&cli::Run::parse_from(words))
+    }
+
+    fn came_out(&self, tally: &Tally) -> bool {
+        let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
+        let as_expected = match self.expected {
+            Some(words) => {
+                let found = tally.found.get(words).copied().unwrap_or_default();
+                found == tally.exposed && fail == found && tally.on_victim == found
+            }
+            None => pass == tally.runs,
+        };
+        tally.exposed > 0 && as_expected
+    }
 }
 
-/// The arms on processes, side by side; each verdict is told as it comes.
-fn real_arms(args: &cli::Demo, arms: &[Arm], orders: &[Order]) -> Result<Vec<Tally>, RunError> {
+/// The arms on processes, begun in order and few at a time; each verdict is told as it comes.
+fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError> {
     tell::aside(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
+    let failed = |what, error: &dyn std::fmt::Display| RunError::Surroundings {
+        what,
+        source: std::io::Error::other(error.to_string()),
+    };
     runtime.block_on(async {
+        let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let mut running = Vec::new();
-        for (arm, order) in arms.iter().zip(orders) {
+        for (arm, order) in ARMS.iter().zip(orders) {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let place = place.map_err(|closed| failed("begin an arm", &closed))?;
             let (order, results, seed) = (order.clone(), args.results.clone(), Seed(args.seed));
-            let title = arm.title;
             running.push(tokio::spawn(async move {
-                run_all(&order, seed, 1, 1, &results, |finished| told(title, finished)).await
+                let tally = run_all(&order, seed, 1, 1, &results, |finished| told(arm.guard, finished)).await;
+                drop(place);
+                tally
             }));
         }
         let mut tallies = Vec::new();
         for arm in running {
-            let tally = arm.await.map_err(|panicked| RunError::Surroundings {
-                what: "finish an arm",
-                source: std::io::Error::other(panicked),
-            })?;
+            let tally = arm.await.map_err(|panicked| failed("finish an arm", &panicked))?;
             tallies.push(tally.map_err(|stopped| stopped.error)?);
         }
         Ok(tallies)
     })
 }
 
-fn told(title: &str, finished: &Finished) {
+fn told(guard: &str, finished: &Finished) {
     let Judged { verdict, facts, .. } = &finished.judged;
     if verdict.outcome == Outcome::Fail {
         tell::result(&terminal::summary(verdict, facts, tell::style()));
     }
     let report = finished.judged.report().map(|path| path.display().to_string());
-    tell::result(&format!("{title}: {}", terminal::last_line(verdict, facts, report.as_deref())));
+    tell::result(&format!("{guard}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
     tell::beside(finished);
 }
 
-fn came_out(arm: &Arm, tally: &Tally) -> bool {
-    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
-    if arm.bug {
-        let found = tally.found.get(LONE_DIVERGENCE).copied().unwrap_or_default();
-        tally.exposed > 0 && found == tally.exposed && fail == found && tally.on_victim == found
-    } else {
-        tally.exposed > 0 && pass == tally.runs
-    }
-}
-
-fn row(arm: &Arm, tally: &Tally) -> ArmRow {
+fn row(arm: &Arm, how: &str, tally: &Tally) -> ArmRow {
     let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
     let found = match (fail, tally.found.iter().next()) {
         (0, _) => format!("pass in {pass} of {}", tally.runs),
         (_, Some((words, _))) if tally.found.len() == 1 => format!("{words} in {fail} of {}", tally.runs),
         _ => format!("{} kinds of finding in {fail} of {}", tally.found.len(), tally.runs),
     };
-    let expected = if arm.bug { LONE_DIVERGENCE } else { "pass" };
     ArmRow {
-        arm: arm.title.to_owned(),
-        expected: expected.to_owned(),
+        arm: format!("{}, {how}", arm.guard),
+        expected: arm.expected.unwrap_or("pass").to_owned(),
         found,
         evidence: format!("{} exposed, {} rows compared", tally.exposed, tally.rows),
         report: tally.report.as_ref().map_or("-".to_owned(), |report| report.display().to_string()),

@@ -53,8 +53,7 @@ impl Judged {
         self.self_test = Some(test);
     }
 
-    /// Writes verdict, summary and page into the run's folder. `suffix` keeps an older verdict from being
-    /// replaced.
+    /// Writes verdict, summary and page into the run's folder. `suffix` keeps older ones from being replaced.
     pub fn write(&mut self, evidence: &dyn Recorded, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         let file = dir.join(suffixed(VERDICT, suffix));
         let text = json::verdict_json(&self.verdict, &self.facts, self.exit as u8)

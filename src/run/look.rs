@@ -9,7 +9,9 @@ use crate::config::error::ConfigError;
 use crate::config::workload::{Keys, Skew, Workload};
 use crate::record::event::{CaptureReason, Event, Stamped};
 use crate::record::evidence::{Evidence, FORMAT, Facts};
-use crate::record::row::{Cover, CurrentRead, Entry, Nanos, Read, Segment, Soundness};
+use crate::record::row::{
+    Cover, Coverage, Current, CurrentRead, Entry, Nanos, Read, Row, Segment, Soundness,
+};
 use crate::schema::Schema;
 use crate::seed::Seed;
 use crate::target::{Target, TargetError};
@@ -83,24 +85,20 @@ impl Look<'_> {
     /// A bracket: coverage, rows and flags, coverage.
     async fn replica(&mut self, replica: &str) -> Result<(), TargetError> {
         let Some(raw) = self.target.raw.clone() else { return Ok(()) };
-        let before = raw.coverage(replica).await?;
+        let mut before = raw.coverage(replica).await?;
+        // A partition that neither the authority nor the log knows has nothing to be compared with.
+        before.covers.retain(|cover| cover.partition < self.looked.evidence.facts.partitions);
         let mut rows = Vec::new();
-        for cover in &before.covers {
+        for Cover { segment, start, end, .. } in &before.covers {
             let mut kept = Vec::new();
-            let mut keep = |row: crate::record::row::Row| {
-                if row.key == self.key {
-                    kept.push(row);
-                }
-            };
-            raw.rows(replica, &cover.segment, cover.start, cover.end, &mut keep).await?;
+            let mut keep = |row: Row| kept.extend((row.key == self.key).then_some(row));
+            raw.rows(replica, segment, *start, *end, &mut keep).await?;
             rows.push(kept);
         }
-        let partitions: BTreeSet<u32> = before.covers.iter().map(|cover| cover.partition).collect();
-        let mut flags = BTreeMap::new();
-        for &partition in &partitions {
-            let known = &mut self.looked.known;
-            let mut kept = None;
-            let mut keep = |flag: crate::record::row::Current| {
+        let mut flags: BTreeMap<u32, Option<Current>> = BTreeMap::new();
+        for partition in before.covers.iter().map(|cover| cover.partition).collect::<BTreeSet<u32>>() {
+            let (known, mut kept) = (&mut self.looked.known, None);
+            let mut keep = |flag: Current| {
                 known.insert(flag.key.clone());
                 if flag.key == self.key {
                     kept = Some(flag);
@@ -111,46 +109,64 @@ impl Look<'_> {
         }
         let after = raw.coverage(replica).await?;
         for (cover, rows) in before.covers.iter().zip(rows) {
-            let twin = |other: &&Cover| (&other.segment, other.copy) == (&cover.segment, cover.copy);
-            let id = self.id();
-            let read = Read {
-                id,
-                capture: 0,
-                replica: replica.to_owned(),
-                incarnation: before.incarnation,
-                end_after: after.covers.iter().find(twin).map_or(cover.end, |cover| cover.end),
-                from: cover.start,
-                rows: rows.len() as u64,
-                soundness: match after.covers.iter().any(|other| twin(&other)) {
-                    true => Soundness::Sound,
-                    false => Soundness::CopyChanged,
-                },
-                before: cover.clone(),
-            };
-            let of_partition = &mut self.looked.evidence.rows[cover.partition as usize];
-            of_partition.extend(rows.into_iter().map(|row| (id, row)));
-            self.looked.push(Event::Read(read));
+            self.take_rows(replica, &before, &after, cover, rows);
         }
         for (partition, flag) in flags {
-            let of_partition = |covers: &[Cover]| -> Vec<Cover> {
-                covers.iter().filter(|cover| cover.partition == partition).cloned().collect()
-            };
-            let id = self.id();
-            let keys = u64::from(flag.is_some());
-            self.looked.evidence.currents[partition as usize].extend(flag.map(|flag| (id, flag)));
-            self.looked.push(Event::CurrentRead(CurrentRead {
-                id,
-                capture: 0,
-                replica: replica.to_owned(),
-                partition,
-                incarnation: before.incarnation,
-                before: of_partition(&before.covers),
-                after: of_partition(&after.covers),
-                keys,
-                soundness: Soundness::Sound,
-            }));
+            self.take_flag(replica, &before, &after, partition, flag);
         }
         Ok(())
+    }
+
+    fn take_rows(
+        &mut self,
+        replica: &str,
+        before: &Coverage,
+        after: &Coverage,
+        cover: &Cover,
+        rows: Vec<Row>,
+    ) {
+        let is_twin = |other: &&Cover| (&other.segment, other.copy) == (&cover.segment, cover.copy);
+        let twin = after.covers.iter().find(is_twin);
+        let id = self.id();
+        self.looked.push(Event::Read(Read {
+            id,
+            capture: 0,
+            replica: replica.to_owned(),
+            incarnation: before.incarnation,
+            before: cover.clone(),
+            end_after: twin.map_or(cover.end, |twin| twin.end),
+            from: cover.start,
+            rows: rows.len() as u64,
+            soundness: if twin.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
+        }));
+        let of_partition = &mut self.looked.evidence.rows[cover.partition as usize];
+        of_partition.extend(rows.into_iter().map(|row| (id, row)));
+    }
+
+    fn take_flag(
+        &mut self,
+        replica: &str,
+        before: &Coverage,
+        after: &Coverage,
+        partition: u32,
+        flag: Option<Current>,
+    ) {
+        let covers = |of: &Coverage| -> Vec<Cover> {
+            of.covers.iter().filter(|cover| cover.partition == partition).cloned().collect()
+        };
+        let id = self.id();
+        self.looked.push(Event::CurrentRead(CurrentRead {
+            id,
+            capture: 0,
+            replica: replica.to_owned(),
+            partition,
+            incarnation: before.incarnation,
+            before: covers(before),
+            after: covers(after),
+            keys: u64::from(flag.is_some()),
+            soundness: Soundness::Sound,
+        }));
+        self.looked.evidence.currents[partition as usize].extend(flag.map(|flag| (id, flag)));
     }
 
     async fn log(&mut self, partition: u32, end: u64) -> Result<(), TargetError> {
@@ -159,11 +175,8 @@ impl Look<'_> {
         let kept = &mut evidence.log[partition as usize];
         let key = self.key;
         let mut keep = |entry: Entry| {
-            if entry.key == key {
-                kept.push(entry);
-            } else if !known.contains(&entry.key) {
-                known.insert(entry.key);
-            }
+            known.insert(entry.key.clone());
+            kept.extend((entry.key == key).then_some(entry));
         };
         log.read(partition, end, &mut keep).await
     }

@@ -1,0 +1,155 @@
+//! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and what is said of a key
+//! that is not there.
+
+use crate::support::{order, sim};
+use dissent::check::side_by_side::{Held, side_by_side};
+use dissent::check::verdict::{FindingKind, Verdict};
+use dissent::cli::Format;
+use dissent::commands::raw_live;
+use dissent::plan::generate::schema;
+use dissent::record::event::Op;
+use dissent::record::folder::Folder;
+use dissent::record::row::Nanos;
+use dissent::run::one::{Keep, simulated};
+use dissent::schema::Value;
+use dissent::seed::Seed;
+use dissent::target::specimen;
+use std::path::Path;
+use std::process::Command;
+
+fn raw(results: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+    let output = command.arg("raw").args(words).env("DISSENT_RESULTS", results).output().expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The view must show what the judge found: the same replica, at the same offset, in the same columns.
+#[test]
+fn a_recorded_key_shows_what_the_judge_found() {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", "late-transition", &[]);
+    let judged = simulated(&order, Seed(7), results.path(), Keep::All).expect("a verdict");
+    let Verdict { findings, .. } = &judged.verdict;
+    let FindingKind::Divergence(found) = &findings[0].kind else { panic!("{findings:?}") };
+    let row = &found.evidence[0];
+    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let views = side_by_side(&folder, &row.key).expect("the key is in the log");
+    let [view] = &views[..] else { panic!("one partition: {views:?}") };
+    let at = view.rows.iter().find(|seen| seen.off == row.off).expect("the offset");
+    assert_eq!(at.expected, row.expected);
+    for ((replica, held), shown) in view.replicas.iter().zip(&at.held).zip(&row.shown) {
+        let Held::Row { cells, current, odd, .. } = held else { panic!("{replica}: {held:?}") };
+        assert_eq!(Some(cells), shown.row.as_ref(), "{replica}");
+        assert_eq!(*current, shown.current, "{replica}");
+        let named: Vec<&String> = odd.iter().collect();
+        let mut wrong: Vec<&String> = if shown.wrong { row.columns.iter().collect() } else { Vec::new() };
+        wrong.sort();
+        assert_eq!(named, wrong, "{replica}");
+    }
+    assert_eq!(view.odd().1.into_iter().collect::<Vec<_>>(), found.last.wrong);
+
+    let (code, out, _) = raw(results.path(), &["latest", &row.key]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("✗ ") && out.contains("CURRENT") && out.contains("expected"), "{out}");
+    let last = out.lines().last().expect("a line");
+    assert!(last.starts_with(&row.key) && last.contains(&format!("(on {})", found.last.wrong[0])), "{last}");
+    let (code, out, _) = raw(results.path(), &["latest", &row.key, "--format", "json"]);
+    assert_eq!(code, Some(0));
+    let document: serde_json::Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(document[0]["rows"].as_array().map(Vec::len), Some(view.rows.len()));
+}
+
+/// A frozen server has not loaded what it waits for, and that is no difference.
+#[test]
+fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", "late-transition", &["guard=partition-gate-no-skip-wake"]);
+    let judged = simulated(&order, Seed(3), results.path(), Keep::All).expect("a verdict");
+    let FindingKind::Frozen(frozen) = &judged.verdict.findings[0].kind else {
+        panic!("{:?}", judged.verdict.findings)
+    };
+    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let key = dissent::record::evidence::Recorded::log(&folder, frozen.partition)
+        .find(|entry| entry.off == frozen.position)
+        .expect("the log goes on")
+        .key
+        .clone();
+    let views = side_by_side(&folder, &key).expect("it is in the log");
+    let view = views.iter().find(|view| view.partition == frozen.partition).expect("this partition");
+    let at = view.rows.iter().find(|row| row.off == frozen.position).expect("the offset");
+    for (replica, held) in view.replicas.iter().zip(&at.held) {
+        assert_eq!(*held == Held::NotLoaded, *replica == frozen.replica, "{replica}");
+    }
+    assert_eq!(view.odd().0, 0);
+}
+
+#[test]
+fn what_cannot_be_shown_is_told_with_the_next_step() {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("steady", "none", &[]);
+    let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
+    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let known = dissent::record::evidence::Recorded::log(&folder, 0).next().expect("a log").key.clone();
+    let typo = format!("{known}x");
+    let cases = [
+        (["latest", typo.as_str()], known.as_str()),
+        (["specimen-segments", "k1"], "dissent raw latest k1"),
+        (["sim-segments", "k1"], "private to its run"),
+        (["nowhere", "k1"], "nowhere"),
+    ];
+    for (words, told) in cases {
+        let (code, out, err) = raw(results.path(), &words);
+        assert_eq!(code, Some(2), "{words:?} {err}");
+        assert!(err.contains(told) && out.is_empty(), "{words:?} should tell {told}: {err}");
+    }
+}
+
+/// Two writes of one key to a cluster of processes, looked at around the router.
+#[tokio::test]
+async fn a_live_cluster_is_shown_by_the_same_view() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let order = order("specimen-segments", "steady", "none", &[]);
+    let schema = schema(&order.workload, &[]);
+    let config = order.cluster().expect("it fits");
+    let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
+    let opened = specimen::open(&config, &schema, program, &dir.path().join("cluster"), "raw").await;
+    let (target, cluster) = opened.expect("the cluster starts");
+    let op = |id: u64| Op {
+        id,
+        partition: 0,
+        key: "k1".to_owned(),
+        cmp: id.cast_signed(),
+        cols: schema.columns.iter().map(|_| Value::Null).collect(),
+        due: Nanos(0),
+    };
+    let written = target.writes.as_ref().expect("a front door").write(&[op(1), op(2)]).await;
+    assert_eq!(written.iter().map(|done| done.off).collect::<Vec<_>>(), [Some(0), Some(1)]);
+    let view = loop {
+        let told = raw_live(&target, &schema, "k1", Format::Json).await.expect("it answers");
+        let views: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        if !told.contains("not-loaded") {
+            break views[0].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let rows = view["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 2);
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(row["off"], at);
+        assert_eq!(row["expected"]["op"], at + 1);
+        let held = row["held"].as_array().expect("replicas");
+        assert_eq!(held.len(), target.roster.len());
+        for replica in held {
+            assert_eq!(replica["row"]["cells"]["op"], at + 1);
+            assert_eq!(replica["row"]["current"], at == 1);
+            assert_eq!(replica["row"]["odd"], serde_json::json!([]));
+        }
+    }
+    cluster.kill_server("server-2").await.expect("it runs");
+    let text = raw_live(&target, &schema, "k1", Format::Human).await.expect("the others answer");
+    assert!(text.ends_with("k1: 6 rows at 2 offsets, 0 odd or missing, 2 not loaded"), "{text}");
+    let none = raw_live(&target, &schema, "k2", Format::Human).await.expect_err("no such key");
+    assert!(none.to_string().contains("k1"), "{none}");
+    cluster.end().await;
+}

@@ -1,0 +1,80 @@
+//! `--self-test`: the judge must find one changed value, in memory and on disk.
+
+use crate::support::sim;
+use dissent::check::judge::judge;
+use dissent::check::self_test::{SelfTest, self_test};
+use dissent::check::verdict::{FindingKind, Pattern, Verdict};
+use dissent::exit::Exit;
+use dissent::record::folder::Folder;
+use dissent::run::campaign::simulate_all;
+use dissent::run::one::{Keep, simulated};
+use dissent::run::order::Order;
+use dissent::run::simulate;
+use dissent::seed::Seed;
+use std::collections::BTreeSet;
+
+fn evidence(order: &Order, seed: Seed) -> dissent::record::evidence::Evidence {
+    let facts = order.facts(seed, None).expect("it fits");
+    simulate::run(&facts, order.timing, &order.cluster().expect("it fits")).expect("it runs")
+}
+
+/// A run that passes, and one with a finding of its own: the changed value is found beside it.
+#[test]
+fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
+    let mut drawn = BTreeSet::new();
+    for set in [&["guard=partition-gate"][..], &[]] {
+        let order = Order { self_test: true, ..sim("partial-upsert", "late-transition", set) };
+        let results = tempfile::tempdir().expect("a folder");
+        let tally = simulate_all(&order, Seed(1), 6, 2, results.path(), |judged| {
+            let Some(SelfTest::Found { spot, pattern }) = &judged.self_test else {
+                panic!("seed {}: {:?}", judged.facts.seed.0, judged.self_test)
+            };
+            assert_eq!(*pattern, Pattern::OneDiffers);
+            for finding in &judged.verdict.findings {
+                let FindingKind::Divergence(it) = &finding.kind else { continue };
+                assert!(!it.keys.contains(&spot.key), "the run's own finding is left alone");
+            }
+            drawn.insert((spot.replica.clone(), spot.off));
+        });
+        let tally = tally.expect("every run comes to a verdict");
+        assert_eq!((tally.self_tested, &tally.self_test_failed), (Some(6), &None));
+        assert_eq!(tally.exit, Some(if set.is_empty() { Exit::Violation } else { Exit::Pass }));
+    }
+    assert!(drawn.len() > 6, "seeds draw different places: {drawn:?}");
+}
+
+#[test]
+fn a_folder_is_tested_as_memory_is_and_is_left_as_it_was() {
+    let results = tempfile::tempdir().expect("a folder");
+    let order = sim("partial-upsert", "late-transition", &[]);
+    let kept = simulated(&order, Seed(4), results.path(), Keep::All).expect("a verdict");
+    let dir = kept.folder.clone().expect("it was kept");
+    let before = crate::support::digest(&dir);
+    let folder = Folder::open(&dir).expect("it can be read");
+    let on_disk = self_test(&folder, &kept.verdict);
+    assert!(matches!(on_disk, SelfTest::Found { .. }), "{on_disk:?}");
+    assert_eq!(on_disk, self_test(&evidence(&order, Seed(4)), &kept.verdict));
+    assert_eq!(before, crate::support::digest(&dir));
+}
+
+/// A judge that is told to have found something else before is a judge whose second verdict does not fit.
+#[test]
+fn a_verdict_that_does_not_fit_its_evidence_is_a_bug() {
+    let order = sim("partial-upsert", "late-transition", &[]);
+    let recorded = evidence(&order, Seed(2));
+    let own: Verdict = judge(&recorded);
+    let blind = Verdict { findings: Vec::new(), ..own };
+    let test = self_test(&recorded, &blind);
+    assert!(matches!(test, SelfTest::Missed { .. }), "{test:?}");
+    assert!(dissent::report::self_test::line(&test).starts_with("self-test: NOT found"));
+}
+
+#[test]
+fn where_no_row_was_compared_nothing_can_be_proved() {
+    let order = sim("partial-upsert", "late-transition", &[]);
+    let mut recorded = evidence(&order, Seed(2));
+    let verdict = judge(&recorded);
+    recorded.rows.iter_mut().for_each(Vec::clear);
+    let test = self_test(&recorded, &verdict);
+    assert!(matches!(test, SelfTest::NotDone { .. }), "{test:?}");
+}
