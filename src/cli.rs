@@ -125,7 +125,7 @@ pub struct Run {
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub capture_every: String,
     /// Ops a second
-    #[arg(long, value_name = "HZ")]
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
     /// Change a setting of workload, nemesis or target, such as guard=partition-gate
     #[arg(long = "set", value_name = "KEY=VALUE")]

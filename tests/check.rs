@@ -6,7 +6,7 @@
 
 mod facts;
 mod naive;
-mod parse;
+pub(crate) mod parse;
 mod reads;
 
 use dissent::check::judge::judge;

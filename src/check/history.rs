@@ -232,7 +232,9 @@ impl<'e> History<'e> {
         let t = stamped.t;
         match &stamped.event {
             Event::Invoke { op } => {
-                self.ops.push(OpSeen { id: op.id, partition: op.partition, done: None });
+                if self.has_partition(op.partition) {
+                    self.ops.push(OpSeen { id: op.id, partition: op.partition, done: None });
+                }
             }
             Event::Sample { replica, partition, u1, f, status, incarnation, .. } => {
                 if let Some(replica) = self.known(replica) {
@@ -302,7 +304,10 @@ impl<'e> History<'e> {
     fn take_segment(&mut self, segment: &Segment) {
         let replicas: Vec<usize> = segment.replicas.iter().filter_map(|name| self.known(name)).collect();
         let since = self.captures_ended;
-        let Some(spans) = self.segments.get_mut(segment.partition as usize) else { return };
+        if !self.has_partition(segment.partition) {
+            return;
+        }
+        let spans = &mut self.segments[segment.partition as usize];
         let at = match spans.binary_search_by_key(&segment.seq, |span| span.seq) {
             Ok(at) => at,
             Err(at) => {
@@ -372,6 +377,22 @@ impl<'e> History<'e> {
             self.doubt(DoubtKind::UnmetAssumption, format!("{name} is not in the roster"));
         }
         at
+    }
+
+    /// Whether the table has this partition. What is said of another is not judged:
+    ///
+    /// ```text
+    /// run.json was mended by hand and says 1 partition
+    /// op 33 was acknowledged in partition 1, whose log nobody reads
+    /// without the doubt, op 33 would be called a lost acknowledgement
+    /// ```
+    fn has_partition(&mut self, partition: u32) -> bool {
+        let partitions = self.facts.partitions;
+        if partition >= partitions {
+            let detail = format!("partition {partition} is spoken of, and the table has {partitions}");
+            self.doubt(DoubtKind::UnmetAssumption, detail);
+        }
+        partition < partitions
     }
 
     fn doubt(&mut self, kind: DoubtKind, detail: String) {

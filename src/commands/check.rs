@@ -1,7 +1,7 @@
 //! `dissent check`: recorded runs are judged again.
 
 use super::tell;
-use crate::cli;
+use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::record::folder::Folder;
 use crate::record::latest::resolve;
@@ -11,10 +11,14 @@ use crate::run::one::RunError;
 /// A new verdict lies beside the old one under this suffix.
 const SUFFIX: &str = "checked";
 
-/// Judges each run again.
+/// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
 pub(super) fn check(args: &cli::Check) -> Exit {
     let mut worst = Exit::Pass;
-    for run in &args.runs {
+    let listed = args.output.format == Format::Json && args.runs.len() > 1;
+    for (at, run) in args.runs.iter().enumerate() {
+        if listed {
+            tell::result(if at == 0 { "[" } else { "," });
+        }
         let exit = match check_one(args, run) {
             Ok(judged) => {
                 tell::verdict(&judged, args.output.format);
@@ -24,6 +28,9 @@ pub(super) fn check(args: &cli::Check) -> Exit {
         };
         worst = worst.worst(exit);
     }
+    if listed {
+        tell::result("]");
+    }
     worst
 }
 
@@ -31,6 +38,9 @@ fn check_one(args: &cli::Check, run: &str) -> Result<Judged, RunError> {
     let dir = resolve(&args.output.results, run)?;
     let evidence = Folder::open(&dir)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
-    judged.write(&evidence, &dir, SUFFIX)?;
+    // An archive that cannot be written to can still be judged.
+    if let Err(error) = judged.write(&evidence, &dir, SUFFIX) {
+        tell::aside(&format!("the verdict is told, but not kept: {error}"));
+    }
     Ok(judged)
 }

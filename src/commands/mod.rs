@@ -11,14 +11,37 @@ mod run;
 mod specimen;
 mod tell;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command, Format};
 use crate::exit::Exit;
+use clap::Parser as _;
+use std::ffi::OsString;
 
 pub use raw::live as raw_live;
 pub use run::order as order_of;
 
-/// Does what the command line asks for.
-pub fn dispatch(cli: Cli) -> Exit {
+/// Does what these words ask for; the first is the program's name.
+pub fn obey(words: Vec<OsString>) -> Exit {
+    match Cli::try_parse_from(&words) {
+        Ok(cli) => dispatch(cli),
+        Err(error) => {
+            if asks_for_json(&words) {
+                tell::speak(Format::Json);
+            }
+            tell::misspelt(&error)
+        }
+    }
+}
+
+/// Whether words that could not be understood ask for JSON all the same.
+fn asks_for_json(words: &[OsString]) -> bool {
+    words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+fn dispatch(cli: Cli) -> Exit {
+    if let Command::Run(cli::Run { output, .. }) | Command::Check(cli::Check { output, .. }) = &cli.command {
+        tell::speak(output.format);
+    }
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),

@@ -61,13 +61,13 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         workload.rate_hz = rate_hz;
     }
     if let Some(load) = &args.load {
-        workload.load = time("--for", load)?;
+        workload.load = some_time("--for", load)?;
     }
     let timing = Timing {
         sample_every: SAMPLE_EVERY,
-        capture_every: time("--capture-every", &args.capture_every)?,
+        capture_every: some_time("--capture-every", &args.capture_every)?,
         quiesce: time("--quiesce", &args.quiesce)?,
-        deadline: time("--timeout", &args.timeout)?,
+        deadline: some_time("--timeout", &args.timeout)?,
     };
     Ok(Order { simulated, outside, workload, nemesis, settings: given, timing, self_test: args.self_test })
 }
@@ -98,6 +98,17 @@ fn is_simulated(target: &str) -> Result<bool, ConfigError> {
 fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
     duration::parse(value)
         .map_err(|error| ConfigError::Flag { flag: format!("{flag} {value}"), problem: error.to_string() })
+}
+
+/// A time in which something is to happen.
+fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
+    match time(flag, value)? {
+        Nanos(0) => Err(ConfigError::Flag {
+            flag: format!("{flag} {value}"),
+            problem: "no time at all: write a time such as `1s`".to_owned(),
+        }),
+        time => Ok(time),
+    }
 }
 
 fn plan_only(order: &Order, seed: Seed) -> Exit {

@@ -10,7 +10,17 @@ use crate::record::cure::Cure;
 use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
+use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+
+/// How results are told. Said once, at the start; until then in words.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
+/// Results, and errors too, are told in this format from now on.
+pub(super) fn speak(format: Format) {
+    FORMAT.get_or_init(|| format);
+}
 
 /// A line of the result.
 pub(super) fn result(text: &str) {
@@ -25,13 +35,32 @@ pub(super) fn aside(text: &str) {
 /// What went wrong, and the exit code for it.
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
     aside(&format!("error: {error}"));
+    document(&error.to_string(), exit)
+}
+
+/// Where a program reads, it reads one document in any case: an error in the place of a verdict.
+fn document(error: &str, exit: Exit) -> Exit {
+    if FORMAT.get() == Some(&Format::Json) {
+        result(&json!({"error": error, "exit_code": exit as u8}).to_string());
+    }
     exit
 }
 
 /// What is wrong with a flag or a file, with its place in the text.
 pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
+    let told = error.to_string();
     aside(&format!("{:?}", miette::Report::new(error)));
-    Exit::Usage
+    document(&told, Exit::Usage)
+}
+
+/// Words that are no command, or that ask for help.
+pub(super) fn misspelt(error: &clap::Error) -> Exit {
+    // What cannot be told to a closed pipe needs not be told.
+    drop(error.print());
+    match error.exit_code() {
+        0 => Exit::Pass,
+        _ => document(error.to_string().trim_end(), Exit::Usage),
+    }
 }
 
 /// Whether results may be coloured.

@@ -40,6 +40,11 @@ pub fn load<T: Document>(argument: &str) -> Result<T, ConfigError> {
     Source::find::<T>(argument)?.parse()
 }
 
+/// Reads a file's text; `file` is its name in messages, and its stem the name of what is in it.
+pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
+    Source::of(file, text).parse()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,14 @@
 use super::Document;
 use super::error::{ConfigError, Wrong, advise, reword};
 use miette::NamedSource;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
+
+/// No file that a user writes is longer.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether an argument names a file rather than something of the catalogue.
 pub(super) fn is_path(argument: &str) -> bool {
@@ -44,13 +48,21 @@ impl Source {
     }
 
     fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            kind,
-            path: path.to_owned(),
-            error,
-        })?;
-        let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Source { stem, file: path.to_owned(), text })
+        let unreadable = |error| ConfigError::Unreadable { kind, path: path.to_owned(), error };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            let large = format!("longer than {FILE_BYTES_MAX} bytes: is it another file?");
+            return Err(unreadable(std::io::Error::other(large)));
+        }
+        Ok(Source::of(path, text))
+    }
+
+    /// The text of a file of this name.
+    pub(super) fn of(file: &str, text: String) -> Source {
+        let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Source { stem, file: file.to_owned(), text }
     }
 
     /// Parses and checks the file.

@@ -10,6 +10,11 @@ use crate::schema::{Merge, Provenance, Type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// The most partitions of a table.
+pub const PARTITIONS_MAX: u32 = 1_024;
+/// The most live keys over all partitions: they lie in memory.
+const LIVE_KEYS_MAX: u64 = 10_000_000;
+
 /// How often keys are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,10 +116,12 @@ impl Document for Workload {
             let help = format!("write 1 to {max}");
             Wrong::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
         };
-        within(self.partitions.into(), 1_024, "partitions", "partitions")?;
+        within(self.partitions.into(), PARTITIONS_MAX.into(), "partitions", "partitions")?;
         within(self.rate_hz.into(), 1_000_000, "rate", "ops a second")?;
         within(self.segment_rows, 1_000_000_000, "segment-rows", "rows a segment")?;
         within(self.keys.live.into(), 1_000_000, "keys.live", "live keys a partition")?;
+        let live = u64::from(self.partitions) * u64::from(self.keys.live);
+        within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions")?;
         Wrong::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
         self.check_names()?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| column.check(at))?;

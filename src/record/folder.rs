@@ -9,6 +9,7 @@ use super::evidence::{Damage, FORMAT, Facts, Recorded};
 use super::merge::{Merge, Stored, Stream};
 use super::row::{Current, Entry, Row};
 use super::store::{Build, EVENTS, Kind, READS, RUN_FILE, RunFile, is_of, log_name};
+use crate::config::workload::PARTITIONS_MAX;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -52,6 +53,16 @@ pub enum OpenError {
         writer: String,
         /// The version that reads it.
         reader: &'static str,
+    },
+    /// It contradicts itself.
+    #[error(
+        "{file} speaks of {partitions} partitions, where a run has 1 to {PARTITIONS_MAX}: it was changed"
+    )]
+    Partitions {
+        /// The file.
+        file: PathBuf,
+        /// Their number.
+        partitions: u32,
     },
     /// It is not understood.
     #[error("cannot understand {file}: {source}; without it nothing else in the folder can be read")]
@@ -112,7 +123,11 @@ impl Folder {
             let (writer, reader) = (outline.build.version, env!("CARGO_PKG_VERSION"));
             return Err(OpenError::Format { file, format, writer, reader });
         }
-        let run = serde_json::from_slice(&text).map_err(garbled)?;
+        let run: RunFile = serde_json::from_slice(&text).map_err(garbled)?;
+        let partitions = run.facts.partitions;
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            return Err(OpenError::Partitions { file, partitions });
+        }
         Ok(Self { dir: dir.to_owned(), run, damage: RefCell::default(), announced: OnceCell::new() })
     }
 
@@ -187,7 +202,10 @@ fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
 /// The files `depth` folders below `at`, sorted; none if `at` is not there.
 fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
     let listed = match fs::read_dir(dir.join(at)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        // A file that somebody else put where folders lie holds nothing of ours.
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return Ok(());
+        }
         listed => listed?,
     };
     let names = listed.map(|found| Ok(format!("{at}/{}", found?.file_name().to_string_lossy())));

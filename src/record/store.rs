@@ -108,7 +108,9 @@ pub enum StoreError {
 /// What to do with a failed operation on a file.
 pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
     move |source| match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { file: file.to_owned() },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            StoreError::Full { file: file.to_owned() }
+        }
         _ => StoreError::Io { action, file: file.to_owned(), source },
     }
 }

@@ -147,7 +147,7 @@ pub fn simulate_all(
                     if i >= runs {
                         break;
                     }
-                    let seed = Seed(first.0 + u64::from(i));
+                    let seed = Seed(first.0.wrapping_add(u64::from(i)));
                     let judged = simulated(order, seed, results, Keep::None);
                     let failed = judged.is_err();
                     if tx.send((seed, judged)).is_err() || failed {
@@ -206,7 +206,7 @@ pub async fn run_all(
     mut each: impl FnMut(&Finished),
 ) -> Result<Tally, Stopped> {
     let mut tally = Tally::default();
-    let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0 + u64::from(i))).collect();
+    let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0.wrapping_add(u64::from(i)))).collect();
     let mut running = tokio::task::JoinSet::new();
     let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
         let (order, results) = (order.clone(), results.to_owned());

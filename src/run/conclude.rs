@@ -31,6 +31,7 @@ pub struct Judged {
     pub self_test: Option<SelfTest>,
     /// Its folder, if it was kept.
     pub folder: Option<PathBuf>,
+    page: Option<PathBuf>,
 }
 
 impl Judged {
@@ -38,7 +39,7 @@ impl Judged {
     pub fn new(evidence: &dyn Recorded, over: Exit) -> Judged {
         let verdict = judge(evidence);
         let exit = over.worst(Exit::from(verdict.outcome));
-        Judged { facts: evidence.facts().clone(), verdict, exit, self_test: None, folder: None }
+        Judged { facts: evidence.facts().clone(), verdict, exit, self_test: None, folder: None, page: None }
     }
 
     /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
@@ -64,14 +65,16 @@ impl Judged {
         let suite = junit::suite(&self.verdict, &self.facts);
         replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
         let page = html::page(&self.verdict, evidence);
-        replace_file(&dir.join(suffixed(REPORT, suffix)), page.as_bytes())?;
+        let file = dir.join(suffixed(REPORT, suffix));
+        replace_file(&file, page.as_bytes())?;
+        self.page = Some(file);
         self.folder = Some(dir.to_owned());
         Ok(())
     }
 
     /// The page's path, if there is one.
     pub fn report(&self) -> Option<PathBuf> {
-        self.folder.as_ref().map(|folder| folder.join(REPORT))
+        self.page.clone()
     }
 }
 

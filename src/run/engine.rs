@@ -430,6 +430,10 @@ impl Engine<'_> {
 
 async fn read_whole(log: &dyn crate::target::Log, partitions: u32) -> Result<Vec<Vec<Entry>>, TargetError> {
     let ends = log.ends().await?;
+    if ends.len() != partitions as usize {
+        let cause = format!("{} log ends, where the table has {partitions} partitions", ends.len());
+        return Err(TargetError::Nonsense { at: "the log".to_owned(), cause });
+    }
     let mut all = Vec::new();
     for (partition, end) in (0..partitions).zip(ends) {
         let mut entries = Vec::new();

@@ -76,6 +76,8 @@ impl RunError {
     /// The exit code for it.
     pub fn exit(&self) -> Exit {
         match self {
+            // The surroundings, not the words that were typed.
+            RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
             RunError::Order(_)
             | RunError::Refused(_)
             | RunError::Store(_)

@@ -1,7 +1,8 @@
 //! One specimen as its supervisor shows it: where controller and servers listen, which processes they are,
 //! and who uses it. The same whether it was started for one run or lives outside of any.
 
-use super::http::{Web, answer, parse};
+use super::answers::parse;
+use super::http::{Web, answer};
 use crate::hands::process::ProcessId;
 use crate::target::TargetError;
 use reqwest::StatusCode;

@@ -2,7 +2,8 @@
 //! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
 use super::cluster::Overview;
-use super::http::{Web, answer, parse};
+use super::answers::parse;
+use super::http::{Web, answer};
 use crate::hands::process::{ProcessId, State};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;

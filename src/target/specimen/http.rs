@@ -1,5 +1,6 @@
 //! The specimen's HTTP as parts of a target: produce, log, segments, coverage, raw rows, flags, events.
 
+use super::answers::{self, parse};
 use super::cluster::Cluster;
 use crate::record::event::{LifecycleRecord, Op, Outcome};
 use crate::record::row::{Coverage, Current, Entry, Row, Segment};
@@ -7,7 +8,6 @@ use crate::run::conductor::FlagsRead;
 use crate::schema::{Schema, Value};
 use crate::target::{Authority, Completion, Lifecycle, Log, RawReads, Sink, TargetError, Writes};
 use async_trait::async_trait;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most log entries asked for at once.
 const PAGE: u64 = 10_000;
+
+/// No answer is longer: a server that sends without end must not take all memory.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// A client of any server.
 #[derive(Clone, Debug)]
@@ -57,41 +60,6 @@ pub(super) struct Http {
     heard: Mutex<BTreeMap<String, u64>>,
 }
 
-type Named = BTreeMap<String, Value>;
-
-#[derive(Deserialize)]
-struct WireEntry {
-    off: u64,
-    key: String,
-    op: u64,
-    cmp: i64,
-    #[serde(default)]
-    tombstone: bool,
-    cols: Named,
-}
-
-#[derive(Deserialize)]
-struct WireRow {
-    off: u64,
-    key: String,
-    op: u64,
-    cmp: i64,
-    cols: Named,
-    doc: u32,
-}
-
-#[derive(Deserialize)]
-struct WireFlags {
-    version: u64,
-    incarnation: u64,
-    keys: Vec<Current>,
-}
-
-#[derive(Deserialize)]
-struct Produced {
-    off: u64,
-}
-
 impl Http {
     pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Result<Http, TargetError> {
         Ok(Http { cluster, schema, web: Web::new()?, heard: Mutex::default() })
@@ -120,12 +88,6 @@ impl Http {
         }
     }
 
-    /// Values in the schema's order; what the answer lacks is null.
-    fn ordered(&self, mut named: Named) -> Vec<Value> {
-        let columns = self.schema.columns.iter();
-        columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
-    }
-
     fn wire(&self, op: &Op) -> serde_json::Value {
         let columns = self.schema.columns.iter().zip(&op.cols);
         let given = columns.filter(|(_, value)| **value != Value::Null);
@@ -135,24 +97,6 @@ impl Http {
             "partition": op.partition, "key": op.key, "op": op.id, "cmp": op.cmp, "cols": cols,
         })
     }
-}
-
-pub(super) fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
-    serde_json::from_slice(body)
-        .map_err(|error| TargetError::Nonsense { at: url.to_owned(), cause: error.to_string() })
-}
-
-fn parse_lines<T: DeserializeOwned>(
-    url: &str,
-    body: &[u8],
-    mut each: impl FnMut(T),
-) -> Result<u64, TargetError> {
-    let mut count = 0;
-    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        each(parse(url, line)?);
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
@@ -167,15 +111,22 @@ pub(super) fn lost(url: &str, error: reqwest::Error) -> TargetError {
     TargetError::Unreachable { at: url.to_owned(), cause }
 }
 
-/// Sends a request and takes the body of the answer.
-pub(super) async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
+/// Sends a request and takes the body of the answer: whole, in time, of a bounded length, and no refusal.
+pub async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
     body(url, request.send().await.map_err(|error| lost(url, error))?).await
 }
 
 /// The body of an answer; a refusal is an error in the target's own words.
-pub(super) async fn body(url: &str, response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
+pub(super) async fn body(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
     let status = response.status();
-    let body = response.bytes().await.map_err(|error| lost(url, error))?.to_vec();
+    let mut body = Vec::new();
+    while let Some(more) = response.chunk().await.map_err(|error| lost(url, error))? {
+        if body.len() + more.len() > ANSWER_BYTES_MAX {
+            let cause = format!("more than {ANSWER_BYTES_MAX} bytes");
+            return Err(TargetError::Nonsense { at: url.to_owned(), cause });
+        }
+        body.extend_from_slice(&more);
+    }
     if status.is_success() {
         return Ok(body);
     }
@@ -188,14 +139,12 @@ impl Writes for Http {
     /// A refusal is certain; silence is not: the entry may lie in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
         let body = ops.iter().map(|op| self.wire(op)).collect();
-        let produced =
-            self.post("produce", &body).await.and_then(|body| parse::<Vec<Produced>>("produce", &body));
+        let produced = self.post("produce", &body).await.and_then(|body| answers::produced("produce", &body));
         let all = |outcome| vec![Completion { outcome, off: None }; ops.len()];
         match produced {
-            Ok(produced) if produced.len() == ops.len() => produced
-                .iter()
-                .map(|entry| Completion { outcome: Outcome::Ok, off: Some(entry.off) })
-                .collect(),
+            Ok(offs) if offs.len() == ops.len() => {
+                offs.into_iter().map(|off| Completion { outcome: Outcome::Ok, off: Some(off) }).collect()
+            }
             Err(TargetError::Refused { .. }) => all(Outcome::Failed),
             Ok(_) | Err(_) => all(Outcome::Unknown),
         }
@@ -217,16 +166,7 @@ impl Log for Http {
                 self.cluster.overview().controller()?
             );
             let body = answer(&url, self.web.get(&url)).await?;
-            let came = parse_lines(&url, &body, |entry: WireEntry| {
-                out(Entry {
-                    off: entry.off,
-                    key: entry.key,
-                    op: entry.op,
-                    cmp: entry.cmp,
-                    tombstone: entry.tombstone,
-                    cols: self.ordered(entry.cols),
-                });
-            })?;
+            let came = answers::entries(&self.schema, &url, &body, out)?;
             if came == 0 {
                 let cause = format!("the log ends at {end}, and nothing came from {from} on");
                 return Err(TargetError::Nonsense { at: url, cause });
@@ -265,17 +205,7 @@ impl RawReads for Http {
     ) -> Result<(), TargetError> {
         let path = format!("rows?segment={segment}&from={from}&to={to}");
         let (url, body) = self.server(replica, &path).await?;
-        parse_lines(&url, &body, |row: WireRow| {
-            out(Row {
-                off: row.off,
-                key: row.key,
-                op: row.op,
-                cmp: row.cmp,
-                cols: self.ordered(row.cols),
-                doc: row.doc,
-            });
-        })
-        .map(drop)
+        answers::rows(&self.schema, &url, &body, out).map(drop)
     }
 
     async fn flags(
@@ -287,10 +217,7 @@ impl RawReads for Http {
     ) -> Result<FlagsRead, TargetError> {
         let path = format!("current?partition={partition}&since={since}");
         let (url, body) = self.server(replica, &path).await?;
-        let flags: WireFlags = parse(&url, &body)?;
-        let keys = flags.keys.len() as u64;
-        flags.keys.into_iter().for_each(out);
-        Ok(FlagsRead { incarnation: flags.incarnation, version: flags.version, keys })
+        answers::flags(&url, &body, out)
     }
 }
 
@@ -301,7 +228,7 @@ impl Lifecycle for Http {
         let (url, body) = self.server(replica, &format!("events?since={next}")).await?;
         let events: Vec<LifecycleRecord> = parse(&url, &body)?;
         if let Some(last) = events.last() {
-            self.heard.lock().await.insert(replica.to_owned(), last.seq + 1);
+            self.heard.lock().await.insert(replica.to_owned(), last.seq.saturating_add(1));
         }
         Ok(events)
     }

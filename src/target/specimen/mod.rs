@@ -2,6 +2,7 @@
 //! It is private to a run, starts with it and dies with it; or it lives outside of any, and a target file
 //! says where.
 
+pub mod answers;
 mod cluster;
 mod deed;
 mod hands;
@@ -9,6 +10,7 @@ mod http;
 
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
+pub use http::answer;
 
 use super::{Target, TargetError};
 
@@ -27,6 +29,11 @@ pub const SIMULATED: &str = "sim-segments";
 /// The settings that `--set` may change.
 pub const SETTINGS: &[&str] = &["guard", "pool", "servers"];
 
+/// The most servers of a cluster: each is a process.
+const SERVERS_MAX: usize = 64;
+/// The most transitions that a server runs side by side.
+const POOL_MAX: usize = 100_000;
+
 /// The configuration of a specimen for this table. `settings` holds the target's own keys only.
 pub fn config(
     schema: &Schema,
@@ -43,13 +50,16 @@ pub fn settled(
     settings: &BTreeMap<String, String>,
 ) -> Result<::specimen::Config, String> {
     for (key, value) in settings {
-        let number = || value.parse::<usize>().map_err(|error| format!("--set {key}={value}: {error}"));
+        let number = |most: usize| match value.parse::<usize>() {
+            Ok(number) if (1..=most).contains(&number) => Ok(number),
+            _ => Err(format!("--set {key}={value}: write a whole number from 1 to {most}")),
+        };
         match key.as_str() {
             "guard" => {
                 config.guard = value.parse().map_err(|error| format!("--set guard={value}: {error}"))?
             }
-            "pool" => config.pool = number()?,
-            "servers" => config.servers = (0..number()?).map(|n| format!("server-{n}")).collect(),
+            "pool" => config.pool = number(POOL_MAX)?,
+            "servers" => config.servers = (0..number(SERVERS_MAX)?).map(|n| format!("server-{n}")).collect(),
             _ => {}
         }
     }

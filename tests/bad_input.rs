@@ -1,0 +1,161 @@
+//! Goal: whatever a user hands in, the program says what is wrong and what would do, ends with the right
+//! code, and neither writes nor loses anything. Method: the tables of `bad_input/README.md`, row by row, as a
+//! user would run them; the files and folders that they name are made here.
+
+mod folders;
+mod network;
+mod pipes;
+
+use folders::prepare;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// No row takes longer, on however slow a machine: what does hangs.
+const LONGEST: Duration = Duration::from_secs(120);
+
+struct Row<'a> {
+    words: Vec<&'a str>,
+    code: i32,
+    says: &'a str,
+}
+
+#[test]
+fn every_row_of_the_tables_is_as_it_says() {
+    let temp = prepare();
+    let before = tree(temp.path());
+    let mut failures = Vec::new();
+    let mut rows = 0;
+    for row in include_str!("bad_input/README.md").lines().filter_map(row) {
+        rows += 1;
+        let told = run(temp.path(), &row.words);
+        failures.extend(told.wrong(&row));
+        if ["run", "check"].contains(&row.words.first().copied().unwrap_or_default()) {
+            let words = [&row.words[..], &["--format", "json"]].concat();
+            failures.extend(run(temp.path(), &words).no_document(&row));
+        }
+        failures.extend(changes(&before, temp.path()).map(|change| format!("{:?}: {change}", row.words)));
+    }
+    assert!(rows > 60, "the tables are gone: {rows} rows");
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// `| command | exit | phrase |`
+fn row(line: &str) -> Option<Row<'_>> {
+    let mut cells = line.strip_prefix("| `dissent")?.split(" | ");
+    let words = cells.next()?.trim_end_matches('`').split_whitespace().collect();
+    let code = cells.next()?.parse().ok()?;
+    Some(Row { words, code, says: cells.next()?.trim_end_matches(" |") })
+}
+
+/// What a command came to.
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Told {
+    fn wrong(&self, row: &Row<'_>) -> Option<String> {
+        let all = unwrapped(&format!("{}\n{}", self.stdout, self.stderr));
+        let says = all.contains(row.says);
+        let escapes = all.contains('\u{1b}');
+        let panicked = all.contains("panicked");
+        let right = self.code == Some(row.code) && says && !escapes && !panicked;
+        (!right)
+            .then(|| format!("{:?} should end with {} and say {:?}: {self}", row.words, row.code, row.says))
+    }
+
+    fn no_document(&self, row: &Row<'_>) -> Option<String> {
+        let document: Result<serde_json::Value, _> = serde_json::from_str(&self.stdout);
+        let code = |document: &serde_json::Value| match document {
+            serde_json::Value::Array(all) => {
+                all.iter().map(|one| one["exit_code"].clone()).max_by_key(|code| code.as_i64())
+            }
+            one => Some(one["exit_code"].clone()),
+        };
+        let code = document.as_ref().ok().and_then(code);
+        let right = code.as_ref().and_then(serde_json::Value::as_i64) == Some(i64::from(row.code));
+        (!right || self.code != Some(row.code))
+            .then(|| format!("{:?} in JSON, code {code:?}: {self}", row.words))
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{:?}\n{}\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// Messages are broken into lines for the eye: a phrase may go on in the next one.
+fn unwrapped(text: &str) -> String {
+    let words = text.split_whitespace().filter(|word| !["│", "×", "╰─▶"].contains(word));
+    words.collect::<Vec<&str>>().join(" ")
+}
+
+/// The program in a folder, with nobody watching.
+pub(crate) fn program(at: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
+    command.current_dir(at).env_remove("DISSENT_RESULTS").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(at: &Path, words: &[&str]) -> Told {
+    told(program(at).args(words))
+}
+
+/// Runs to the end; what does not end is killed, and fails.
+pub(crate) fn told(command: &mut Command) -> Told {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let drain = |mut from: Box<dyn std::io::Read + Send>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).expect("a pipe");
+            String::from_utf8(bytes).expect("text")
+        })
+    };
+    let stdout = drain(Box::new(child.stdout.take().expect("piped")));
+    let stderr = drain(Box::new(child.stderr.take().expect("piped")));
+    let until = Instant::now() + LONGEST;
+    let ended = loop {
+        match child.try_wait().expect("a child") {
+            Some(ended) => break ended,
+            None if Instant::now() > until => {
+                child.kill().expect("a child");
+                break child.wait().expect("a child");
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let text = |thread: std::thread::JoinHandle<String>| thread.join().expect("read");
+    Told { code: ended.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Every file below a folder and its bytes.
+fn tree(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(at).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.is_symlink() {
+            all.extend(tree(&path));
+        } else {
+            all.insert(path.clone(), std::fs::read(&path).unwrap_or_default());
+        }
+    }
+    all
+}
+
+/// What is new, gone or different, but for a verdict beside the old one.
+fn changes(before: &BTreeMap<PathBuf, Vec<u8>>, at: &Path) -> impl Iterator<Item = String> {
+    let after = tree(at);
+    let checked = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        !["verdict-checked.json", "report-checked.html"].contains(&name.as_str())
+    };
+    let lost = before.iter().filter(|(path, bytes)| after.get(*path) != Some(bytes));
+    let lost = lost.map(|(path, _)| format!("{} is lost or changed", path.display()));
+    let written = after.keys().filter(|path| !before.contains_key(*path)).filter(checked);
+    let written = written.map(|path| format!("{} was written", path.display()));
+    lost.chain(written).collect::<Vec<String>>().into_iter()
+}

@@ -1,0 +1,34 @@
+//! Any bytes as the body of an answer of a target. Memory: the body and what it says, at most; the client
+//! takes no body longer than its own bound.
+
+use super::schema;
+use dissent::record::event::LifecycleRecord;
+use dissent::record::row::{Coverage, Segment};
+use dissent::target::specimen::answers::{entries, flags, parse, produced, rows};
+
+/// The body is read as every kind of answer.
+pub(crate) fn answers(bytes: &[u8]) {
+    let schema = schema();
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
+    let width = schema.columns.len();
+    let mut taken = 0;
+    let told = rows(&schema, "fuzz", bytes, &mut |row| taken += u64::from(row.cols.len() == width));
+    assert!(told.map_or(taken < lines, |told| told == taken));
+    taken = 0;
+    let told = entries(&schema, "fuzz", bytes, &mut |entry| taken += u64::from(entry.cols.len() == width));
+    assert!(told.map_or(taken < lines, |told| told == taken));
+    taken = 0;
+    let told = flags("fuzz", bytes, &mut |_| taken += 1);
+    assert!(told.map_or(taken == 0, |told| told.keys == taken));
+    for told in [
+        produced("fuzz", bytes).map(drop),
+        parse::<Vec<u64>>("fuzz", bytes).map(drop),
+        parse::<Vec<Segment>>("fuzz", bytes).map(drop),
+        parse::<Coverage>("fuzz", bytes).map(drop),
+        parse::<Vec<LifecycleRecord>>("fuzz", bytes).map(drop),
+    ] {
+        if let Err(error) = told {
+            assert!(error.to_string().starts_with("fuzz answered nonsense: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Any lines as a run's evidence: `e` an event, `l`, `r` and `c` with a partition an entry, a row, current
+//! flags. It is judged and told without a check that panics, and twice alike.
+
+use dissent::check::judge::judge;
+use dissent::check::verdict::DoubtKind;
+use dissent::record::codec;
+use dissent::record::evidence::Evidence;
+use dissent::record::store::RunFile;
+use dissent::report::{html, json, terminal};
+
+/// The facts are those of the sample under `tests/store`.
+const FACTS: &str = include_str!("../../store/v1/small/run.json");
+/// More lines show nothing that fewer do not.
+const LINES_MAX: usize = 400;
+
+/// Lines that are not understood are left out, as a reader of a folder ends there.
+pub(crate) fn evidence(bytes: &[u8]) {
+    let evidence = understood(bytes);
+    let verdict = judge(&evidence);
+    let panicked = verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::CheckFailed);
+    assert_eq!(panicked, None);
+    let facts = &evidence.facts;
+    let told = json::verdict_json(&verdict, facts, 0).expect("a verdict is JSON");
+    assert_eq!(json::read(&told).expect("it is read back"), verdict);
+    assert_eq!(judge(&evidence), verdict);
+    assert!(!terminal::summary(&verdict, facts, terminal::Style { colour: false }).is_empty());
+    assert!(!terminal::last_line(&verdict, facts, None).contains('\n'));
+    html::page(&verdict, &evidence);
+}
+
+fn understood(bytes: &[u8]) -> Evidence {
+    let facts = serde_json::from_str::<RunFile>(FACTS).expect("the sample").facts;
+    let partitions = facts.partitions as usize;
+    let (log, rows, currents) =
+        (vec![Vec::new(); partitions], vec![Vec::new(); partitions], vec![Vec::new(); partitions]);
+    let mut evidence = Evidence { facts, events: Vec::new(), log, rows, currents };
+    let lines = bytes.split(|byte| *byte == b'\n').take(LINES_MAX);
+    for line in lines.filter(|line| line.len() > 3) {
+        let (head, line) = line.split_at(3);
+        let partition = usize::from(head[1] == b'1');
+        let schema = &evidence.facts.schema;
+        match head[0] {
+            b'e' => evidence.events.extend(serde_json::from_slice(line).ok()),
+            b'l' => evidence.log[partition].extend(codec::decode_entry(schema, line).ok()),
+            b'r' => evidence.rows[partition].extend(codec::decode_row(schema, line).ok()),
+            b'c' => evidence.currents[partition].extend(codec::decode_flags(line).ok()),
+            _ => {}
+        }
+    }
+    evidence.log.iter_mut().for_each(|log| log.sort_by_key(|entry| entry.off));
+    evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
+    let by_key = |flags: &mut Vec<(u64, dissent::record::row::Current)>| {
+        flags.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+    };
+    evidence.currents.iter_mut().for_each(by_key);
+    evidence
+}

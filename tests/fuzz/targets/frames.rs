@@ -1,0 +1,38 @@
+//! Any bytes as a file of frames. What can be read is written again, and then reads the same to the end.
+
+use dissent::record::frame::{FrameReader, FrameWriter};
+use dissent::record::row::Nanos;
+
+/// A reader never holds more than one frame: 17 MiB, whatever the bytes declare.
+pub(crate) fn frames(bytes: &[u8]) {
+    let (lines, _) = read(bytes);
+    let mut writer = FrameWriter::new(Vec::new()).expect("a writer");
+    let mut kept = Vec::new();
+    for line in &lines {
+        // Only JSON is written.
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) {
+            writer.line(Nanos(0), &value).expect("a line that was short enough to be read");
+            kept.push(serde_json::to_vec(&value).expect("a value"));
+        }
+    }
+    let again = read(&writer.finish().expect("in memory"));
+    assert_eq!(again, (kept, true));
+}
+
+/// The lines, and whether the file was ended.
+fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
+    let mut reader = FrameReader::new(bytes).expect("a reader");
+    let mut lines = Vec::new();
+    loop {
+        match reader.next_line() {
+            Ok(Some(line)) => lines.push(line.to_vec()),
+            Ok(None) => break,
+            Err(_) => {
+                assert!(matches!(reader.next_line(), Ok(None)), "it reads on after a flaw");
+                return (lines, false);
+            }
+        }
+        assert_eq!(reader.lines(), lines.len() as u64);
+    }
+    (lines, true)
+}

@@ -1,0 +1,46 @@
+//! Any text as a workload and as a nemesis plan. A wrong one is told with its place; a right one is stored
+//! and read back the same, and a run can be planned from it.
+
+use dissent::config::Document;
+use dissent::config::catalogue::parse;
+use dissent::config::nemesis::Nemesis;
+use dissent::config::workload::Workload;
+use dissent::plan::generate::{Generator, calibration, schema};
+use dissent::plan::schedule::schedule;
+use dissent::seed::Seed;
+use std::fmt::Debug;
+
+/// The first ops of a workload, and the steps of a plan, are drawn where the text makes sense.
+pub(crate) fn tables(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Some(workload) = document::<Workload>(text)
+        && workload.keys.live <= 1_000
+        && workload.partitions <= 16
+    {
+        let schema = schema(&workload, &[]);
+        calibration(&schema);
+        let mut generator = Generator::new(&workload, &schema, Seed(1));
+        let width = schema.columns.len();
+        assert!((0..100).all(|_| generator.next().cols.len() == width));
+    }
+    if let Some(nemesis) = document::<Nemesis>(text) {
+        let roster = ["a", "b", "c"].map(str::to_owned);
+        let steps = schedule(&nemesis, &roster, 2, Seed(1)).expect("the roster has a replica for every step");
+        assert_eq!(steps.len(), nemesis.steps.len());
+    }
+}
+
+fn document<T: Document + Debug + PartialEq + serde::Serialize>(text: &str) -> Option<T> {
+    match parse::<T>("mine.toml", text.to_owned()) {
+        Ok(document) => {
+            let json = serde_json::to_string(&document).expect("it is stored as JSON");
+            assert_eq!(serde_json::from_str::<T>(&json).expect("it is read back"), document);
+            Some(document)
+        }
+        Err(error) => {
+            let told = format!("{:?}", miette::Report::new(error));
+            assert!(told.contains("mine.toml"), "{told}");
+            None
+        }
+    }
+}

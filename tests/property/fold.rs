@@ -1,0 +1,178 @@
+//! Goal: the judge's fold is the one of `semantics` 3. Method: random logs (nulls, ties, out of order,
+//! tombstones, retries, several segments) as cases of `tests/check`, whose rows come from another fold that
+//! replays a key from nothing for every row. A failing case prints itself: it can be kept there as it is.
+
+use crate::check::parse::case;
+use crate::property::{Draw, holds};
+use dissent::check::judge::judge;
+use dissent::check::verdict::{Divergence, FindingKind, Outcome, What};
+use dissent::record::evidence::Evidence;
+use dissent::record::row::Entry;
+use std::fmt::Write as _;
+
+const CASES: u64 = 300;
+const REPLICAS: [&str; 4] = ["a", "b", "c", "d"];
+const COLUMNS: [&str; 13] = [
+    "overwrite",
+    "overwrite:string",
+    "overwrite:long-list",
+    "ignore",
+    "ignore:string",
+    "increment",
+    "append",
+    "append:string-list",
+    "union",
+    "union:string-list",
+    "max",
+    "min",
+    "ignore:string-list",
+];
+
+#[test]
+fn the_fold_gives_what_a_naive_fold_gives() {
+    holds(CASES, |draw| {
+        let log = Log::draw(draw);
+        let text = log.history("");
+        let evidence = case(&text).evidence;
+        let verdict = judge(&evidence);
+        assert_eq!(verdict.findings, [], "{text}");
+        assert_eq!(verdict.outcome, Outcome::Pass, "{:?}\n{text}", verdict.doubts);
+        let rows = evidence.log[0].len() * REPLICAS.len();
+        assert_eq!(verdict.compared.rows, rows as u64, "{text}");
+    });
+}
+
+#[test]
+fn one_wrong_cell_of_one_replica_is_the_one_finding() {
+    holds(CASES, |draw| {
+        let log = Log::draw(draw);
+        let evidence = case(&log.history("")).evidence;
+        let Some((entry, column, value)) = wrong_cell(draw, &log, &evidence) else { return };
+        let text = log.history(&format!("@{} {column}={value}", entry.off));
+        let found = only_finding(&text);
+        assert_eq!((found.what, found.since.off), (What::WrongValue, entry.off), "{text}");
+        assert_eq!(found.columns, [column], "{text}");
+        assert_eq!(found.keys, [entry.key], "{text}");
+        assert_eq!(found.replicas, ["d"], "{text}");
+    });
+}
+
+#[test]
+fn one_row_less_on_one_replica_is_the_one_finding() {
+    holds(CASES, |draw| {
+        let log = Log::draw(draw);
+        let evidence = case(&log.history("")).evidence;
+        let entry = draw.pick(&evidence.log[0]);
+        let text = log.history(&format!("@{} -", entry.off));
+        let found = only_finding(&text);
+        assert_eq!((found.what, found.since.off), (What::Missing, entry.off), "{text}");
+        assert_eq!(
+            (found.first.wrong, found.keys),
+            (vec!["d".to_owned()], vec![entry.key.clone()]),
+            "{text}"
+        );
+    });
+}
+
+fn only_finding(text: &str) -> Divergence {
+    let verdict = judge(&case(text).evidence);
+    assert_eq!(verdict.findings.len(), 1, "{:#?}\n{text}", verdict.findings);
+    let FindingKind::Divergence(found) = &verdict.findings[0].kind else { panic!("{text}") };
+    assert_eq!(found.last.wrong, ["d"], "{text}");
+    Divergence::clone(found)
+}
+
+/// An entry, a column and a value that no event gives it. The columns of a tombstone's row mean nothing, and
+/// the model is off for a column that calibration (the first op) shows wrong.
+fn wrong_cell(draw: &mut Draw, log: &Log, evidence: &Evidence) -> Option<(Entry, String, &'static str)> {
+    let entry = draw.pick(&evidence.log[0]);
+    let (name, how) = draw.pick(&log.columns);
+    let value = if how.contains(":string") { "wrong" } else { "999" };
+    (!entry.tombstone && entry.op > 1).then(|| (entry.clone(), name.clone(), value))
+}
+
+/// A log as lines of a case.
+struct Log {
+    columns: Vec<(String, String)>,
+    entries: Vec<String>,
+    /// Where segments begin.
+    starts: Vec<usize>,
+}
+
+impl Log {
+    fn draw(draw: &mut Draw) -> Log {
+        let columns: Vec<(String, String)> =
+            (0..=draw.below(6)).map(|at| (format!("c{at}"), (*draw.pick(&COLUMNS)).to_owned())).collect();
+        let length = 1 + draw.below(24);
+        let keys = 1 + draw.below(4);
+        let disorder = draw.below(3);
+        let mut cmp = 0;
+        let entries = (0..length).map(|off| {
+            cmp = match disorder {
+                0 => cmp + 1,
+                1 => cmp + draw.below(2),
+                _ => draw.below(6),
+            };
+            let mut line = format!("@{off} k{} cmp={cmp}", draw.below(keys));
+            if off > 0 && draw.once_in(8) {
+                write!(line, " op={}", 1 + draw.below(off)).expect("a string");
+            }
+            if draw.once_in(7) {
+                line.push_str(" delete");
+            }
+            for (name, how) in &columns {
+                if draw.once_in(2) {
+                    write!(line, " {name}={}", value(draw, how)).expect("a string");
+                }
+            }
+            line
+        });
+        let entries = entries.collect();
+        let mut starts: Vec<usize> = (0..draw.below(3)).map(|_| draw.below(length)).chain([0]).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        Log { columns, entries, starts }
+    }
+
+    /// The history in which every replica shows what the log folds to, but for what `d` has otherwise.
+    fn history(&self, exception: &str) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|(name, how)| format!("{name}={how}")).collect();
+        let mut text = format!("# property\ncolumns {}\nworkload out-of-order\n", columns.join(" "));
+        let end = self.entries.len();
+        let ends = self.starts[1..].iter().copied().chain([end]);
+        let segments: Vec<(usize, usize)> = self.starts.iter().copied().zip(ends).collect();
+        for (seq, (start, segment_end)) in segments.iter().enumerate() {
+            let upper = if *segment_end == end { String::new() } else { segment_end.to_string() };
+            writeln!(text, "segment s{seq} {start}..{upper} a b c d").expect("a string");
+        }
+        for entry in &self.entries {
+            writeln!(text, "log {entry}").expect("a string");
+        }
+        writeln!(text, "capture").expect("a string");
+        let excepted =
+            exception.split_whitespace().next().map(|off| off[1..].parse::<usize>().expect("an offset"));
+        for (seq, (start, end)) in segments.into_iter().enumerate() {
+            writeln!(text, "rows a,b,c s{seq} {start}..{end} = log").expect("a string");
+            let but = match excepted {
+                Some(off) if (start..end).contains(&off) => format!(" but {exception}"),
+                _ => String::new(),
+            };
+            writeln!(text, "rows d s{seq} {start}..{end} = log{but}").expect("a string");
+        }
+        text
+    }
+}
+
+/// A value that no default stands for, out of so few that unions and maxima meet equal ones.
+fn value(draw: &mut Draw, how: &str) -> String {
+    let word = |draw: &mut Draw| ["p", "q", "r", "z"][draw.below(4)].to_owned();
+    let long = |draw: &mut Draw| match draw.below(12) {
+        0 => i64::MAX.to_string(),
+        1 => (i64::MIN + 1).to_string(),
+        other => (other as i64 - 4).to_string(),
+    };
+    let one: &dyn Fn(&mut Draw) -> String = if how.contains("string") { &word } else { &long };
+    let is_list = how.ends_with("list") || ["append", "union"].contains(&how);
+    let count = if is_list { 1 + draw.below(3) } else { 1 };
+    (0..count).map(|_| one(draw)).collect::<Vec<String>>().join(",")
+}

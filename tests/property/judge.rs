@@ -1,0 +1,164 @@
+//! Goal: a healthy run is never accused, and one change to one replica's evidence is one finding, on that
+//! replica. Method: simulated runs under the right guard; in each a random row or flag is changed.
+
+use crate::property::{Draw, holds};
+use crate::support::sim;
+use dissent::check::judge::judge;
+use dissent::check::verdict::{Divergence, FindingKind, Outcome, What};
+use dissent::record::event::Event;
+use dissent::record::evidence::Evidence;
+use dissent::record::row::{Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent::run::simulate;
+use dissent::schema::Value;
+use dissent::seed::Seed;
+
+const HEALTHY: u64 = 40;
+const PLANTED: u64 = 40;
+
+#[test]
+fn a_healthy_run_is_never_accused() {
+    holds(HEALTHY, |draw| {
+        let (evidence, title) = healthy(draw);
+        let verdict = judge(&evidence);
+        assert_eq!(verdict.findings, [], "{title}");
+        assert_ne!(verdict.outcome, Outcome::Fail, "{title}");
+        assert!(verdict.compared.rows > 0, "{title}");
+    });
+}
+
+#[test]
+fn one_change_to_a_row_is_the_one_finding() {
+    holds(PLANTED, |draw| {
+        let (mut evidence, title) = healthy(draw);
+        let (partition, at) = row_that_counts(draw, &evidence);
+        let (id, row) = evidence.rows[partition][at].clone();
+        let victim = read_mut(&mut evidence, id).replica.clone();
+        let what = match draw.below(4) {
+            0 => {
+                evidence.rows[partition].remove(at);
+                let read = read_mut(&mut evidence, id);
+                (read.rows, read.before.rows) = (read.rows - 1, read.before.rows - 1);
+                What::Missing
+            }
+            1 => {
+                evidence.rows[partition][at].1.op += 1;
+                What::Extra
+            }
+            2 => {
+                evidence.rows[partition][at].1.cmp -= 1;
+                What::Extra
+            }
+            _ => {
+                change_cell(draw, &mut evidence.rows[partition][at].1);
+                What::WrongValue
+            }
+        };
+        let found = only_finding(&evidence, &title);
+        let seen = (found.what, found.partition, found.since.off, &found.keys);
+        assert_eq!(seen, (what, partition as u32, row.off, &vec![row.key]), "{title} read {id} of {victim}");
+        assert_eq!(found.first.wrong, [victim], "{title} read {id}");
+    });
+}
+
+#[test]
+fn one_change_to_a_flag_is_the_one_finding() {
+    holds(PLANTED, |draw| {
+        let (mut evidence, title) = healthy(draw);
+        let partition = draw.below(evidence.log.len());
+        let key = draw.pick(&evidence.log[partition]).key.clone();
+        let entries = evidence.log[partition].iter().filter(|entry| entry.key == key);
+        let offs: Vec<u64> = entries.map(|entry| entry.off).collect();
+        let [.., stale, current] = offs[..] else { return };
+        let (what, offs) = match draw.below(3) {
+            0 => (What::NoCurrent, vec![]),
+            1 => (What::StaleCurrent, vec![stale]),
+            _ => (What::DuplicateCurrent, vec![stale, current]),
+        };
+        let victim = draw.pick(&evidence.facts.roster).clone();
+        let flags = Current { key: key.clone(), offs };
+        show(&mut evidence, partition, &victim, flags);
+        let found = only_finding(&evidence, &title);
+        assert_eq!((found.what, &found.keys), (what, &vec![key]), "{title} on {victim}");
+        assert_eq!(found.replicas, [victim], "{title}");
+    });
+}
+
+/// A run in which nothing is wrong, and what it was.
+fn healthy(draw: &mut Draw) -> (Evidence, String) {
+    let workload = *draw.pick(&["partial-upsert", "steady"]);
+    let nemesis = *draw.pick(&["none", "late-transition", "restart-one"]);
+    let provenance = format!("provenance={}", draw.pick(&["full", "digest", "none"]));
+    let servers = format!("servers={}", 2 + draw.below(4));
+    let order = sim(workload, nemesis, &["guard=partition-gate", "load=600ms", &provenance, &servers]);
+    let seed = Seed(draw.below(1 << 20) as u64);
+    let facts = order.facts(seed, None).expect("it makes sense");
+    let cluster = order.cluster().expect("it makes sense");
+    let evidence = simulate::run(&facts, order.timing, &cluster).expect("it runs");
+    (evidence, format!("{} seed {}", order.title(), seed.0))
+}
+
+fn only_finding(evidence: &Evidence, title: &str) -> Divergence {
+    let verdict = judge(evidence);
+    assert_eq!(verdict.findings.len(), 1, "{title}: {:#?}", verdict.findings);
+    let FindingKind::Divergence(found) = &verdict.findings[0].kind else { panic!("{title}") };
+    Divergence::clone(found)
+}
+
+fn read_mut(evidence: &mut Evidence, id: u64) -> &mut Read {
+    let reads = evidence.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
+        Event::Read(read) if read.id == id => Some(read),
+        _ => None,
+    });
+    reads.last().expect("the row's read")
+}
+
+/// A row of a read that counts. Rows of the calibration set decide whether there is a model at all.
+fn row_that_counts(draw: &mut Draw, evidence: &Evidence) -> (usize, usize) {
+    let mut evidence = evidence.clone();
+    for _ in 0..1_000 {
+        let partition = draw.below(evidence.rows.len());
+        let at = draw.below(evidence.rows[partition].len());
+        let (id, row) = &evidence.rows[partition][at];
+        let (id, op) = (*id, row.op);
+        let calibration = evidence.facts.calibration_ops;
+        let read = read_mut(&mut evidence, id);
+        let counts = read.soundness == Soundness::Sound && read.before.registered == Known::Known(true);
+        if op > calibration && counts {
+            return (partition, at);
+        }
+    }
+    panic!("no row counts")
+}
+
+fn change_cell(draw: &mut Draw, row: &mut Row) {
+    let cell = draw.below(row.cols.len());
+    match &mut row.cols[cell] {
+        Value::Long(long) => *long = long.wrapping_add(1 + draw.below(1_000) as i64),
+        Value::String(text) => text.push('x'),
+        Value::Longs(list) if draw.once_in(2) && list.len() > 1 => drop(list.pop()),
+        Value::Longs(list) => list.push(-7),
+        Value::Strings(list) => list.push("never written".to_owned()),
+        Value::Null => row.cols[cell] = Value::Longs(vec![-7]),
+    }
+}
+
+/// The replica's last read of flags shows these for the key.
+fn show(evidence: &mut Evidence, partition: usize, replica: &str, flags: Current) {
+    let is_last = |read: &&mut CurrentRead| {
+        read.replica == replica && read.partition as usize == partition && read.soundness == Soundness::Sound
+    };
+    let reads = evidence.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
+        Event::CurrentRead(read) => Some(read),
+        _ => None,
+    });
+    let read = reads.filter(is_last).last().expect("flags were read");
+    let currents = &mut evidence.currents[partition];
+    match currents.iter_mut().find(|(id, current)| *id == read.id && current.key == flags.key) {
+        Some((_, current)) => *current = flags,
+        None => {
+            read.keys += 1;
+            currents.push((read.id, flags));
+            currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+        }
+    }
+}

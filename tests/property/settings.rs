@@ -1,0 +1,152 @@
+//! Goal: a workload or a nemesis plan means the same as a value, as TOML and under `--set`. Method: random
+//! ones that make sense, written and read back; one turned into the other by settings.
+
+use crate::property::{Draw, holds};
+use dissent::config::Document as _;
+use dissent::config::catalogue::{load, parse};
+use dissent::config::duration;
+use dissent::config::nemesis::{Ending, Nemesis, Select, StepSpec};
+use dissent::config::settings::Settings;
+use dissent::config::workload::{ColumnSpec, Keys, Skew, Workload};
+use dissent::plan::schedule::{Condition, FaultKind, Transition};
+use dissent::record::row::Nanos;
+use dissent::schema::{Merge, Provenance, Type};
+
+const CASES: u64 = 300;
+
+fn workload(draw: &mut Draw) -> Workload {
+    const KINDS: [(Type, Merge); 6] = [
+        (Type::Long, Merge::Overwrite),
+        (Type::String, Merge::Ignore),
+        (Type::Long, Merge::Increment),
+        (Type::StringList, Merge::Append),
+        (Type::LongList, Merge::Union),
+        (Type::Long, Merge::Min),
+    ];
+    let columns = (0..1 + draw.below(8)).map(|at| {
+        let (ty, merge) = *draw.pick(&KINDS);
+        let touched_percent = 1 + draw.below(100) as u8;
+        ColumnSpec {
+            name: format!("c_{at}"),
+            ty,
+            merge,
+            optional: at > 0 && draw.once_in(3),
+            touched_percent,
+        }
+    });
+    let columns = columns.collect();
+    let partitions = 1 + draw.below(1_024) as u32;
+    Workload {
+        columns,
+        name: "mine".to_owned(),
+        hunts: draw.pick(&["", "a \"quoted\" word", "two\nlines", "é\u{1}\\"]).to_string(),
+        partitions,
+        comparison: "version".to_owned(),
+        rate_hz: 1 + draw.below(1_000_000) as u32,
+        load: Nanos((draw.bits() >> draw.below(63)).max(1)),
+        segment_rows: 1 + draw.below(1_000_000_000) as u64,
+        provenance: *draw.pick(&[Provenance::Full, Provenance::Digest, Provenance::None]),
+        keys: Keys {
+            live: 1 + draw.below((10_000_000 / partitions as usize).min(1_000_000)) as u32,
+            skew: *draw.pick(&[Skew::Uniform, Skew::Zipf]),
+            retire_after_segments: draw.bits() as u32,
+            retire_after_updates: draw.bits() as u32,
+        },
+    }
+}
+
+fn time(draw: &mut Draw) -> Nanos {
+    Nanos(draw.bits() >> draw.below(64))
+}
+
+fn nemesis(draw: &mut Draw) -> Nemesis {
+    let steps: Vec<StepSpec> = (0..draw.below(4)).map(|at| step(draw, at)).collect();
+    let held = steps.iter().any(|step| matches!(step.fault, FaultKind::HoldMessage(_)));
+    Nemesis {
+        name: "mine".to_owned(),
+        hunts: "whatever comes".to_owned(),
+        boundaries_after_first_step: (!steps.is_empty() && draw.once_in(2)).then(|| draw.bits() as u32),
+        tail: time(draw),
+        ending: if held {
+            *draw.pick(&[Ending::HealthyWins, Ending::VictimWins])
+        } else {
+            Ending::Uncommitted
+        },
+        min_exposure: if held { draw.below(1 << 30) as u64 } else { 0 },
+        required: Vec::new(),
+        steps,
+    }
+}
+
+fn step(draw: &mut Draw, at: usize) -> StepSpec {
+    let held = draw.once_in(2);
+    let transition = *draw.pick(&[Transition::OfflineToConsuming, Transition::ConsumingToOnline]);
+    let any = [
+        Condition::At(time(draw)),
+        Condition::Boundaries(draw.bits() as u32),
+        Condition::After(time(draw)),
+        Condition::OthersCommitted,
+        Condition::EventsInNext { events: draw.below(1 << 30) as u64, or_after: time(draw) },
+    ];
+    StepSpec {
+        id: format!("step-{at}"),
+        fault: if held { FaultKind::HoldMessage(transition) } else { FaultKind::Restart },
+        select: if at > 0 && draw.once_in(2) {
+            Select::SameAs(format!("step-{}", at - 1))
+        } else {
+            Select::One
+        },
+        begin: any[draw.below(2)].clone(),
+        until: any[draw.below(if held { 5 } else { 3 })].clone(),
+    }
+}
+
+#[test]
+fn a_workload_is_read_back_from_its_own_text() {
+    holds(CASES, |draw| {
+        let mut wanted = workload(draw);
+        wanted.name().clear();
+        let text = toml::to_string(&wanted).expect("it has a text").replace("name = \"\"\n", "");
+        wanted.name().push_str("mine");
+        let found: Workload =
+            parse("mine.toml", text.clone()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(found, wanted, "{text}");
+    });
+}
+
+#[test]
+fn a_nemesis_plan_is_read_back_from_its_own_text() {
+    holds(CASES, |draw| {
+        let mut wanted = nemesis(draw);
+        wanted.name().clear();
+        let text = toml::to_string(&wanted).expect("it has a text").replace("name = \"\"\n", "");
+        wanted.name().push_str("mine");
+        let found: Nemesis =
+            parse("mine.toml", text.clone()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(found, wanted, "{text}");
+    });
+}
+
+#[test]
+fn settings_say_what_a_file_says() {
+    holds(CASES, |draw| {
+        let wanted = workload(draw);
+        let base: Workload = load("steady").expect("it is in the catalogue");
+        let provenance = format!("{:?}", wanted.provenance).to_lowercase();
+        let pairs = [
+            format!("rate={}", wanted.rate_hz),
+            format!("load={}", duration::format(wanted.load)),
+            format!("segment-rows={}", wanted.segment_rows),
+            format!("provenance={provenance}"),
+            format!("partitions={}", wanted.partitions),
+            format!("keys={}", wanted.keys.live),
+            "guard=startup-latch".to_owned(),
+        ];
+        let mut settings = Settings::parse(&pairs).expect("pairs");
+        let found = settings.apply(base.clone()).expect("it makes sense");
+        assert_eq!(settings.left().keys().collect::<Vec<_>>(), ["guard"], "the target's own is left");
+        let Workload { rate_hz, load, segment_rows, provenance, partitions, .. } = wanted;
+        let keys = Keys { live: wanted.keys.live, ..base.keys };
+        assert_eq!(found, Workload { rate_hz, load, segment_rows, provenance, partitions, keys, ..base });
+    });
+}
