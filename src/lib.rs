@@ -12,4 +12,5 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod seed;
+pub mod synth;
 pub mod target;

@@ -6,6 +6,7 @@ mod list;
 mod progress;
 mod run;
 mod specimen;
+mod synth;
 mod tell;
 
 use crate::cli::{Cli, Command};
@@ -21,5 +22,6 @@ pub fn dispatch(cli: Cli) -> Exit {
         Command::Check(args) => check::check(&args),
         Command::List(args) => list::list(&args),
         Command::Specimen(args) => specimen::specimen(&args),
+        Command::Synth(args) => synth::synth(&args),
     }
 }
