@@ -11,12 +11,6 @@ use crate::record::store::{RunFolder, StoreError};
 use crate::schema::{Column, Merge, Value};
 use std::collections::{BTreeMap, HashMap};
 
-/// A key as every healthy replica has it.
-struct State {
-    cols: Vec<Value>,
-    current: u64,
-}
-
 /// A committed segment, and how each replica holds it.
 struct Held {
     segment: Segment,
@@ -32,7 +26,8 @@ struct Copy {
 /// One partition: what came since the last boundary, and what it left behind.
 #[derive(Default)]
 struct Part {
-    keys: HashMap<String, State>,
+    /// What every healthy replica's row of a key holds.
+    keys: HashMap<String, Vec<Value>>,
     held: Vec<Held>,
     end: u64,
     entries: Vec<Entry>,
@@ -303,16 +298,14 @@ impl Part {
     fn take(&mut self, columns: &[Column], op: &Op) {
         let off = self.end;
         self.end += 1;
-        let fresh = || State { cols: vec![Value::Null; columns.len()], current: off };
         let state = match self.keys.get_mut(&op.key) {
             Some(state) => state,
-            None => self.keys.entry(op.key.clone()).or_insert_with(fresh),
+            None => self.keys.entry(op.key.clone()).or_insert_with(|| vec![Value::Null; columns.len()]),
         };
-        state.current = off;
-        for ((column, value), event) in columns.iter().zip(&mut state.cols).zip(&op.cols) {
+        for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&op.cols) {
             merge(column.merge, value, event);
         }
-        let shown = columns.iter().zip(&state.cols).map(|(column, value)| match value {
+        let shown = columns.iter().zip(state.iter()).map(|(column, value)| match value {
             Value::Null => column.ty.default_value(),
             value => value.clone(),
         });
