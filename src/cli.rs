@@ -1,5 +1,6 @@
 //! The command line: what may be asked, with examples. What is done about it stands in [`crate::commands`].
 
+use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ pub enum Command {
     /// A process of the embedded cluster
     #[command(hide = true)]
     Specimen(Specimen),
+    /// A made-up run of any size, with a fault planted on purpose
+    #[command(hide = true)]
+    Synth(Synth),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -211,6 +215,26 @@ pub enum Kind {
     Faults,
     /// What can be found
     Findings,
+}
+
+/// `dissent synth`.
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// Rows on every replica
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub rows: u64,
+    /// Replicas
+    #[arg(long, value_name = "R", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub replicas: u32,
+    /// The seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// What is wrong with it, such as one-column, or differ=100 for one row in 100
+    #[arg(long, value_name = "KIND", default_value = "none")]
+    pub plant: Plant,
+    /// The folder to make
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// `dissent specimen`.

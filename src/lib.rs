@@ -36,4 +36,5 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod seed;
+pub mod synth;
 pub mod target;

@@ -3,10 +3,10 @@
 mod bad_input;
 mod check;
 mod cli;
-mod keeper;
-mod raw;
 mod fuzz;
+mod keeper;
 mod property;
+mod raw;
 mod report;
 mod self_test;
 mod simulated;

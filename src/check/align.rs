@@ -3,10 +3,10 @@
 //! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
 
 use super::history::History;
-use super::ledger::{Ledger, Line, segment_of};
+use super::ledger::{Ledger, Line, bounds, segment_of};
 use super::merge::{fold, shows};
 use super::stage::Stage;
-use crate::record::evidence::Recorded;
+use crate::record::evidence::{Recorded, RowsAt};
 use crate::record::row::{Entry, Row};
 use crate::schema::{Column, Value};
 use std::borrow::Cow;
@@ -19,11 +19,20 @@ pub(super) struct Claim {
     pub(super) row: Option<usize>,
 }
 
-/// A row, the read that brought it, and its copy.
-pub(super) struct Brought<'e> {
-    pub(super) copy: usize,
+/// A row, and the read that brought it. Rows of one content are equal.
+#[derive(Clone, Copy)]
+pub(super) struct Brought<'w> {
     pub(super) read: u64,
-    pub(super) row: Cow<'e, Row>,
+    pub(super) content: usize,
+    pub(super) row: &'w Row,
+}
+
+/// A copy's row: the read that brought it, and its content by index.
+#[derive(Clone, Copy)]
+pub(super) struct OfCopy {
+    copy: usize,
+    read: u64,
+    content: usize,
 }
 
 /// An offset of the log as the log has it.
@@ -42,13 +51,15 @@ pub(super) struct Place<'w, 'e> {
     /// None: the log has no such entry.
     pub(super) logged: Option<Logged<'w>>,
     pub(super) claims: &'w [Claim],
-    pub(super) rows: &'w [Brought<'e>],
+    pub(super) rows: &'w [OfCopy],
+    pub(super) contents: &'w [Cow<'e, Row>],
 }
 
-impl<'w, 'e> Place<'w, 'e> {
+impl<'w> Place<'w, '_> {
     /// The row of a claim.
-    pub(super) fn row(&self, claim: Claim) -> Option<&'w Brought<'e>> {
-        claim.row.map(|at| &self.rows[at])
+    pub(super) fn row(&self, claim: Claim) -> Option<Brought<'w>> {
+        let OfCopy { read, content, .. } = self.rows[claim.row?];
+        Some(Brought { read, content, row: &self.contents[content] })
     }
 
     /// Whether two claims show the same. The columns of a deleted key's row mean nothing.
@@ -56,8 +67,9 @@ impl<'w, 'e> Place<'w, 'e> {
         let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
         match (self.row(a), self.row(b)) {
             (None, None) => true,
+            (Some(a), Some(b)) if a.content == b.content => true,
             (Some(a), Some(b)) => {
-                let (a, b) = (a.row.as_ref(), b.row.as_ref());
+                let (a, b) = (a.row, b.row);
                 let mut cells = columns.iter().zip(&a.cols).zip(&b.cols);
                 (&a.key, a.op, a.cmp) == (&b.key, b.op, b.cmp)
                     && (deleted || cells.all(|((column, a), b)| shows(column, a, b)))
@@ -77,31 +89,34 @@ pub(super) fn walk(
     visit: &mut dyn FnMut(&Place<'_, '_>),
 ) -> BTreeMap<u64, u64> {
     let partition = ledger.partition;
-    let spans = &history.segments[partition as usize];
+    let spans = bounds(&history.segments[partition as usize]);
     let columns = &history.facts.schema.columns;
     let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
-    let mut log = evidence.log(partition).zip(ledger.lines.iter().enumerate()).peekable();
-    let mut stream = evidence.rows(partition).peekable();
+    let mut log = evidence.log(partition).zip(ledger.lines().enumerate()).peekable();
+    let mut groups = evidence.row_groups(partition);
+    let mut shown = RowsAt::default();
+    let mut more = groups.next(&mut shown);
     let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
-    let mut rows: Vec<Brought<'_>> = Vec::new();
+    let mut rows: Vec<OfCopy> = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
     loop {
         let logged = log.peek().map(|(entry, _)| entry.off);
-        let shown = stream.peek().map(|(_, row)| row.off);
-        let Some(off) = logged.into_iter().chain(shown).min().filter(|off| *off < limit) else { break };
+        let next = more.then_some(shown.off);
+        let Some(off) = logged.into_iter().chain(next).min().filter(|off| *off < limit) else { break };
         rows.clear();
-        while let Some((read, row)) = stream.next_if(|(_, row)| row.off == off) {
+        let here = next == Some(off);
+        for &(read, content) in shown.seen.iter().filter(|_| here) {
             let Some(index) = history.read_index(read) else { continue };
             brought_by[index] += 1;
             let Some(copy) = stage.of_read[index] else { continue };
-            let brought = Brought { copy, read, row };
+            let brought = OfCopy { copy, read, content };
             match rows.iter_mut().find(|known| known.copy == copy) {
                 Some(known) => *known = brought,
                 None => rows.push(brought),
             }
         }
         claims.clear();
-        if let Some(segment) = segment_of(spans, off) {
+        if let Some(segment) = segment_of(&spans, off) {
             let claiming = stage.of_segment[segment].iter().filter(|&&copy| stage.copies[copy].claims(off));
             claims.extend(claiming.map(|&copy| {
                 let row = rows.iter().position(|brought| brought.copy == copy);
@@ -113,7 +128,10 @@ pub(super) fn walk(
             let expected = fold(columns, &mut state[line.key], line.effect, entry);
             Logged { at: *at, line, entry, expected }
         });
-        visit(&Place { off, logged, claims: &claims, rows: &rows });
+        visit(&Place { off, logged, claims: &claims, rows: &rows, contents: &shown.contents });
+        if here {
+            more = groups.next(&mut shown);
+        }
     }
     history.reads.iter().zip(brought_by).map(|(read, count)| (read.look.id, count)).collect()
 }

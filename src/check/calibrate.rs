@@ -41,7 +41,7 @@ pub(super) fn calibrate(
     let columns = &history.facts.schema.columns;
     let mut calibration = Calibration::unproven(columns.len());
     for (ledger, stage) in ledgers.iter().zip(stages) {
-        let last = ledger.lines.iter().rev().find(|line| line.op <= history.facts.calibration_ops);
+        let last = ledger.lines().rev().find(|line| line.op <= history.facts.calibration_ops);
         let Some(limit) = last.map(|line| line.off + 1) else { continue };
         walk(evidence, history, ledger, stage, limit, &mut |place| {
             let op = place.logged.map(|logged| logged.line.op);
@@ -67,7 +67,7 @@ pub(super) fn disagreements<'p>(
     place: &'p Place<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
     let logged = place.logged;
-    let row = place.claims.first().and_then(|claim| place.row(*claim)).map(|brought| brought.row.as_ref());
+    let row = place.claims.first().and_then(|claim| place.row(*claim)).map(|brought| brought.row);
     let expected = logged.and_then(|logged| logged.expected).unwrap_or_default();
     let cells = columns.iter().zip(expected).zip(row.map_or(&[][..], |row| &row.cols)).enumerate();
     let wrong = cells.filter(|(_, ((column, expected), shown))| !shows(column, expected, shown));

@@ -92,26 +92,28 @@ pub(super) struct FlagsCompared {
 pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usize, u64)>) -> FlagsCompared {
     let history = flags.history;
     let mut compared = FlagsCompared::default();
-    let mut judged = vec![vec![false; ledger.keys.len()]; history.facts.roster.len()];
     let mut wrong: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut glances: Vec<Vec<Glance>> = Vec::new();
     for reads in &flags.reads {
         let of_capture = reads.iter().flatten().map(|&at| Glance::of(at, &history.flag_reads[at]));
         glances.push(of_capture.collect());
     }
-    for glance in glances.iter().flatten() {
-        let replica = history.flag_reads[glance.read].look.replica;
-        for (key, judged) in judged[replica].iter_mut().enumerate() {
-            let Some(line) = glance.expects(history, ledger, key, absent) else { continue };
-            compared.flags += u64::from(!std::mem::replace(judged, true));
+    let mut past = Vec::new();
+    for key in 0..ledger.keys.len() {
+        ledger.past(key, &mut past);
+        let mut judged = vec![false; history.facts.roster.len()];
+        for glance in glances.iter().flatten() {
+            let Some(line) = glance.expects(&past, absent) else { continue };
+            compared.flags += u64::from(!std::mem::replace(&mut judged[glance.replica], true));
             if fault(line, flags.shown_by(glance.read, key)).is_some() {
                 wrong.entry(key).or_default().extend(ledger.at(line.off));
             }
         }
     }
     for (key, lines) in wrong {
+        ledger.past(key, &mut past);
         for at in lines {
-            let line = &ledger.lines[at];
+            let line = ledger.line(at);
             let mut deviation = Deviation {
                 off: line.off,
                 key: ledger.keys[key].clone(),
@@ -124,11 +126,11 @@ pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usi
             };
             for (capture, glances) in glances.iter().enumerate() {
                 let expecting = glances.iter().filter(|glance| {
-                    glance.expects(history, ledger, key, absent).is_some_and(|found| found.off == line.off)
+                    glance.expects(&past, absent).is_some_and(|found| found.off == line.off)
                 });
                 let offs = expecting.map(|glance| (glance, flags.shown_by(glance.read, key)));
                 let views =
-                    offs.map(|(glance, offs)| view(&mut deviation.views, history, glance, line, offs));
+                    offs.map(|(glance, offs)| view(&mut deviation.views, history, glance, &line, offs));
                 let views = views.collect();
                 deviation.show(capture, views);
             }
@@ -142,6 +144,7 @@ pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usi
 /// One read of flags: what it covers without a move.
 struct Glance {
     read: usize,
+    replica: usize,
     /// One past the highest offset covered.
     top: u64,
     /// What was covered before and after, by the same copy.
@@ -157,7 +160,8 @@ impl Glance {
             let same = |other: &&Held| other.seq == held.seq && other.copy == held.copy;
             others.iter().filter(visible).find(same).map(|other| other.end)
         };
-        let mut glance = Glance { read: at, top: 0, steady: Vec::new(), moved: Vec::new() };
+        let mut glance =
+            Glance { read: at, replica: read.look.replica, top: 0, steady: Vec::new(), moved: Vec::new() };
         for held in read.before.iter().filter(visible) {
             glance.top = glance.top.max(held.end);
             match twin(held, &read.after) {
@@ -169,24 +173,18 @@ impl Glance {
             let before = twin(held, &read.before).unwrap_or(held.start);
             glance.moved.push((before, held.end));
         }
+        glance.moved.retain(|(start, end)| start < end);
         glance
     }
 
-    /// The last accepted entry of a key that the replica covers, if its flags can be judged by it.
-    fn expects<'l>(
-        &self,
-        history: &History<'_>,
-        ledger: &'l Ledger,
-        key: usize,
-        absent: &BTreeSet<(usize, u64)>,
-    ) -> Option<&'l Line> {
-        let mut lines = ledger.before(ledger.last[key]);
-        let within =
-            |ranges: &[(u64, u64)], off| ranges.iter().any(|&(start, end)| start <= off && off < end);
-        let line = lines.find(|line| line.off < self.top && line.effect != Effect::Aside)?;
-        let moved = ledger.before(ledger.last[key]).any(|line| within(&self.moved, line.off));
-        let replica = history.flag_reads[self.read].look.replica;
-        (within(&self.steady, line.off) && !moved && !absent.contains(&(replica, line.off))).then_some(line)
+    /// The last accepted entry of a key that the replica covers, if its flags can be judged by it; `past` are
+    /// the key's lines in log order.
+    fn expects<'l>(&self, past: &'l [Line], absent: &BTreeSet<(usize, u64)>) -> Option<&'l Line> {
+        let below = |off| past.partition_point(|line| line.off < off);
+        let line = past[..below(self.top)].iter().rfind(|line| line.effect != Effect::Aside)?;
+        let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
+        let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
+        (steady && !moved && !absent.contains(&(self.replica, line.off))).then_some(line)
     }
 }
 

@@ -82,7 +82,7 @@ fn keys_carried(history: &History<'_>, ledgers: &[Ledger]) -> u64 {
 }
 
 fn carried(ledger: &Ledger, held: usize, next: usize, end: u64) -> u64 {
-    let merged = ledger.lines.iter().filter(|line| line.effect == Effect::Merged);
+    let merged = ledger.lines().filter(|line| line.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for line in merged {
         if line.segment == Some(held) {

@@ -11,6 +11,7 @@ use super::verdict::{
     Divergence, Finding, FindingKind, LogPoint, MissingState, Origin, RootCause, Side, What,
 };
 use super::witness::Witnesses;
+use crate::record::row::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What all wrong views of a finding have in common; the last says whether the model judged them.
@@ -22,6 +23,7 @@ pub(super) fn assemble(
     ledger: &Ledger,
     flags: Option<&Flags<'_>>,
     deviations: &[Deviation],
+    acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
     let mut kin: BTreeMap<Kin, Vec<&Deviation>> = BTreeMap::new();
     for deviation in deviations {
@@ -31,7 +33,7 @@ pub(super) fn assemble(
     }
     let findings = kin.iter().filter_map(|(kin, deviations)| {
         let run = run(history, deviations)?;
-        let family = Family { history, ledger, flags, kin, deviations };
+        let family = Family { history, ledger, flags, kin, deviations, acknowledged };
         let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
@@ -62,6 +64,8 @@ struct Family<'f> {
     flags: Option<&'f Flags<'f>>,
     kin: &'f Kin,
     deviations: &'f [&'f Deviation],
+    /// When ops were acknowledged, by id.
+    acknowledged: &'f BTreeMap<u64, Nanos>,
 }
 
 impl Family<'_> {
@@ -134,7 +138,7 @@ impl Family<'_> {
     }
 
     fn point(&self, deviation: &Deviation) -> LogPoint {
-        LogPoint { off: deviation.off, t: deviation.op.and_then(|op| self.history.acknowledged(op)) }
+        LogPoint { off: deviation.off, t: deviation.op.and_then(|op| self.acknowledged.get(&op).copied()) }
     }
 
     /// The segments and the number of ops over all roots; where no root is known, over the copies.
@@ -169,7 +173,7 @@ impl Family<'_> {
                     }
                     What::Missing => {
                         let line = self.ledger.at(deviation.off);
-                        line.is_some_and(|at| self.ledger.last[self.ledger.lines[at].key] == at)
+                        line.is_some_and(|at| self.ledger.last[self.ledger.line(at).key] == at)
                     }
                     _ => true,
                 };

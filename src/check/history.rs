@@ -1,9 +1,10 @@
 //! The events of a run, gathered once into the tables that the checks read. Names become indices here.
 
+use super::acks::Acks;
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, StepId};
-use crate::record::event::{Event, Outcome, Stamped};
-use crate::record::evidence::{Facts, Recorded};
+use crate::record::event::Event;
+use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
 use std::collections::BTreeMap;
 
@@ -127,14 +128,6 @@ impl FaultSpan {
     }
 }
 
-/// An op and its completion.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OpSeen {
-    pub(super) id: u64,
-    pub(super) partition: u32,
-    pub(super) done: Option<(Nanos, Outcome, Option<u64>)>,
-}
-
 /// All events of a run, as tables.
 pub(super) struct History<'e> {
     pub(super) facts: &'e Facts,
@@ -150,8 +143,8 @@ pub(super) struct History<'e> {
     /// When a replica did not answer its sampling.
     pub(super) silences: Vec<(usize, Nanos, String)>,
     pub(super) faults: Vec<FaultSpan>,
-    /// By id.
-    pub(super) ops: Vec<OpSeen>,
+    /// The ops that were acknowledged.
+    pub(super) acks: Acks,
     /// What the last wait for all replicas came to.
     pub(super) settled: Option<bool>,
     /// What the events themselves say against the run.
@@ -172,27 +165,18 @@ impl<'e> History<'e> {
             positions: BTreeMap::new(),
             silences: Vec::new(),
             faults: Vec::new(),
-            ops: Vec::new(),
+            acks: Acks::default(),
             settled: None,
             doubts: Vec::new(),
             captures_ended: 0,
         };
-        let mut completions = Vec::new();
-        for stamped in evidence.events() {
-            if let Event::Complete { op, outcome, off } = stamped.event {
-                completions.push((op, (stamped.t, outcome, off)));
-            } else {
-                history.take(&stamped);
-            }
-        }
+        evidence.moments(&mut |t, moment| match moment {
+            Moment::Other(event) => history.take(t, event),
+            Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
+            op => history.acks.take(op, |_, _| true),
+        });
         history.reads.sort_by_key(|read| read.look.id);
         history.flag_reads.sort_by_key(|read| read.look.id);
-        history.ops.sort_by_key(|op| op.id);
-        for (op, done) in completions {
-            if let Ok(at) = history.ops.binary_search_by_key(&op, |seen| seen.id) {
-                history.ops[at].done = Some(done);
-            }
-        }
         history
     }
 
@@ -204,13 +188,6 @@ impl<'e> History<'e> {
     /// The names of replicas, in roster order.
     pub(super) fn names<'i>(&self, replicas: impl IntoIterator<Item = &'i usize>) -> Vec<String> {
         replicas.into_iter().map(|&replica| self.facts.roster[replica].clone()).collect()
-    }
-
-    /// When the op was acknowledged.
-    pub(super) fn acknowledged(&self, op: u64) -> Option<Nanos> {
-        let at = self.ops.binary_search_by_key(&op, |seen| seen.id).ok()?;
-        let (t, outcome, _) = self.ops[at].done?;
-        (outcome == Outcome::Ok).then_some(t)
     }
 
     /// The index of the row read of this id.
@@ -228,14 +205,8 @@ impl<'e> History<'e> {
         })
     }
 
-    fn take(&mut self, stamped: &Stamped) {
-        let t = stamped.t;
-        match &stamped.event {
-            Event::Invoke { op } => {
-                if self.has_partition(op.partition) {
-                    self.ops.push(OpSeen { id: op.id, partition: op.partition, done: None });
-                }
-            }
+    fn take(&mut self, t: Nanos, event: &Event) {
+        match event {
             Event::Sample { replica, partition, u1, f, status, incarnation, .. } => {
                 if let Some(replica) = self.known(replica) {
                     let position =

@@ -1,9 +1,11 @@
 //! The checks in order, and the word that they come to (`semantics` 10).
 
+use super::acks::acknowledged;
 use super::calibrate::{Calibration, calibrate};
 use super::current::{self, Flags};
 use super::deviation::Deviation;
 use super::history::History;
+use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{
@@ -14,14 +16,23 @@ use super::{assumptions, exposure, finding, log, progress, rows, witness};
 use crate::record::evidence::Recorded;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 /// Judges a run by its recorded evidence alone: the same evidence gives the same verdict.
 ///
 /// A check that panics is our own bug: it becomes `unknown`, and the others go on.
 pub fn judge(evidence: &dyn Recorded) -> Verdict {
     let mut sheet = Sheet::default();
-    if let Some(history) = sheet.attempt(&CheckName::ALL, || History::gather(evidence)) {
-        sheet.judge(evidence, &history);
+    let (history, ledgers) = both(
+        evidence,
+        || History::gather(evidence),
+        || each_partition(evidence, |partition| Ledger::read(evidence, partition)),
+    );
+    let history = sheet.settle(&CheckName::ALL, history);
+    let ledgers = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, ledgers));
+    if let (Some(history), Some(mut ledgers)) = (history, ledgers) {
+        ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
+        sheet.judge(evidence, &history, &ledgers);
     }
     sheet.conclude(evidence)
 }
@@ -37,33 +48,28 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>) {
-        let partitions = 0..history.facts.partitions;
-        let ledgers = self.attempt(&CheckName::ALL, || {
-            partitions.map(|partition| Ledger::read(evidence, history, partition)).collect::<Vec<_>>()
-        });
-        let Some(ledgers) = ledgers else { return };
-        self.measure(history, &ledgers);
-        let calibration = self.calibrate(evidence, history, &ledgers);
-        self.compare(evidence, history, &ledgers, &calibration);
+    fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) {
+        self.measure(history, ledgers);
+        let calibration = self.calibrate(evidence, history, ledgers);
+        self.compare(evidence, history, ledgers, &calibration);
         let damage = evidence.damage();
         let log_is_complete = damage.is_empty() && !is_cut_off(history);
         if let Some((result, doubts)) =
-            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, &ledgers, &damage))
+            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, ledgers, &damage))
         {
             self.checks.push(result);
             self.doubts.extend(doubts);
         }
         let rows = self.compared.rows;
         if let Some((result, exposure, doubts)) =
-            self.attempt(&[CheckName::Exposure], || exposure::check(history, &ledgers, rows))
+            self.attempt(&[CheckName::Exposure], || exposure::check(history, ledgers, rows))
         {
             self.checks.push(result);
             self.exposure = exposure;
             self.doubts.extend(doubts);
         }
         if let Some((result, findings)) =
-            self.attempt(&[CheckName::Log], || log::check(history, &ledgers, log_is_complete))
+            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, log_is_complete))
         {
             self.checks.push(result);
             self.findings.extend(findings);
@@ -115,10 +121,11 @@ impl Sheet {
     ) {
         const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
         let compared = self.attempt(&CHECKS, || {
-            let partitions = ledgers.iter();
-            partitions
-                .map(|ledger| Partition::compare(evidence, history, ledger, calibration))
-                .collect::<Vec<_>>()
+            let complete = evidence.damage().is_empty() && !is_cut_off(history);
+            each_partition(evidence, |partition| {
+                let ledger = &ledgers[partition as usize];
+                Partition::compare(evidence, history, ledger, calibration, complete)
+            })
         });
         let Some(partitions) = compared else { return };
         let first_finding = self.findings.len();
@@ -143,7 +150,7 @@ impl Sheet {
     }
 
     fn measure(&mut self, history: &History<'_>, ledgers: &[Ledger]) {
-        self.compared.entries = ledgers.iter().map(|ledger| ledger.lines.len() as u64).sum();
+        self.compared.entries = ledgers.iter().map(|ledger| ledger.len() as u64).sum();
         self.compared.keys = ledgers.iter().map(|ledger| ledger.keys.len() as u64).sum();
         self.compared.captures = history.captures.len() as u32;
     }
@@ -164,7 +171,11 @@ impl Sheet {
 
     /// Runs a part of the judge for these checks, and makes them unknown if it panics.
     fn attempt<T>(&mut self, names: &[CheckName], part: impl FnOnce() -> T) -> Option<T> {
-        let done = catch_unwind(AssertUnwindSafe(part));
+        self.settle(names, catch_unwind(AssertUnwindSafe(part)))
+    }
+
+    /// What a part of the judge came to; its checks are unknown if it panicked.
+    fn settle<T>(&mut self, names: &[CheckName], done: thread::Result<T>) -> Option<T> {
         if let Err(panic) = &done {
             let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
             let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -215,18 +226,19 @@ impl Partition {
         history: &History<'_>,
         ledger: &Ledger,
         calibration: &Calibration,
+        mut log_is_complete: bool,
     ) -> Partition {
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
         let (stage, mut rows) = loop {
             let stage = Stage::set(history, ledger.partition, &void);
-            let complete = evidence.damage().is_empty() && !is_cut_off(history);
-            let rows = rows::compare(evidence, history, ledger, &stage, calibration, complete);
+            let rows = rows::compare(evidence, history, ledger, &stage, calibration, log_is_complete);
             let torn = torn_reads(history, &stage, &rows);
             if torn.is_empty() {
                 break (stage, rows);
             }
             void.extend(torn);
+            log_is_complete = false;
         };
         let flags = Flags::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
@@ -241,7 +253,9 @@ impl Partition {
         witness::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_compared = current::compare(&flags, ledger, &absent(&deviations));
         deviations.extend(flags_compared.deviations);
-        let findings = finding::assemble(history, ledger, Some(&flags), &deviations);
+        let ops = deviations.iter().filter_map(|deviation| deviation.op).collect();
+        let times = acknowledged(evidence, &ops);
+        let findings = finding::assemble(history, ledger, Some(&flags), &deviations, &times);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         Partition { compared, findings, doubts }

@@ -1,19 +1,19 @@
 //! A partition's log without its values: which entry belongs to which key and segment, and what it does to
 //! the key's state. One line an entry, so that every check can look back over a key's history.
 
-use super::history::{History, SegmentSpan};
-use crate::record::evidence::Recorded;
+use super::history::SegmentSpan;
+use crate::record::evidence::{Recorded, Skimmed};
 use std::collections::HashMap;
 
 /// What an entry does to its key (`semantics` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// It is merged into the key's row, which becomes current.
-    Merged,
+    Merged = 0,
     /// It came out of order: its raw row is the event alone, never current.
-    Aside,
+    Aside = 1,
     /// It deletes the key.
-    Deleted,
+    Deleted = 2,
 }
 
 /// One log entry.
@@ -29,10 +29,24 @@ pub(super) struct Line {
     pub(super) previous: Option<usize>,
 }
 
+/// A line as it is kept: there are as many as the log has entries.
+#[derive(Clone, Copy)]
+struct Kept {
+    off: u64,
+    op: u64,
+    /// The key, and the effect in the two highest bits.
+    key: u32,
+    previous: u32,
+}
+
+const EFFECT_BIT: u32 = 30;
+const NONE: u32 = u32::MAX;
+
 /// The lines of one partition.
+#[derive(Default)]
 pub(super) struct Ledger {
     pub(super) partition: u32,
-    pub(super) lines: Vec<Line>,
+    kept: Vec<Kept>,
     /// Key names, by index.
     pub(super) keys: Vec<String>,
     /// Each key's last line.
@@ -40,58 +54,83 @@ pub(super) struct Ledger {
     /// Two entries of one key that tie or run backwards, though they carry different ops.
     pub(super) disorder: Option<(u64, u64)>,
     index: HashMap<String, usize>,
+    spans: Vec<Bounds>,
 }
 
 impl Ledger {
-    /// Reads a partition's log once.
-    pub(super) fn read(evidence: &dyn Recorded, history: &History<'_>, partition: u32) -> Ledger {
-        let mut ledger = Ledger {
-            partition,
-            lines: Vec::new(),
-            keys: Vec::new(),
-            last: Vec::new(),
-            disorder: None,
-            index: HashMap::new(),
-        };
-        let spans = &history.segments[partition as usize];
+    /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
+    pub(super) fn read(evidence: &dyn Recorded, partition: u32) -> Ledger {
+        let mut ledger = Ledger { partition, ..Ledger::default() };
         let mut cmps: Vec<i64> = Vec::new();
-        for entry in evidence.log(partition) {
-            let at = ledger.lines.len();
-            let (key, previous) = match ledger.index.get(&entry.key) {
-                Some(&key) => (key, Some(ledger.last[key])),
-                None => {
-                    let key = ledger.keys.len();
-                    ledger.keys.push(entry.key.clone());
-                    ledger.index.insert(entry.key.clone(), key);
-                    ledger.last.push(at);
-                    cmps.push(entry.cmp);
-                    (key, None)
-                }
-            };
-            let in_order = entry.cmp >= cmps[key];
-            if let Some(previous) = previous
-                && entry.cmp <= cmps[key]
-                && ledger.disorder.is_none()
-                && !ledger.before(previous).any(|line| line.op == entry.op)
-            {
-                ledger.disorder = Some((ledger.lines[previous].off, entry.off));
-            }
-            let effect = match (in_order, entry.tombstone) {
-                (false, _) => Effect::Aside,
-                (true, true) => Effect::Deleted,
-                (true, false) => Effect::Merged,
-            };
-            cmps[key] = cmps[key].max(entry.cmp);
-            ledger.last[key] = at;
-            let segment = segment_of(spans, entry.off);
-            ledger.lines.push(Line { off: entry.off, op: entry.op, key, effect, segment, previous });
-        }
+        evidence.skim(partition, &mut |entry| ledger.take(entry, &mut cmps));
         ledger
+    }
+
+    fn take(&mut self, entry: Skimmed<'_>, cmps: &mut Vec<i64>) {
+        let at = self.kept.len();
+        let (key, previous) = match self.index.get(entry.key) {
+            Some(&key) => (key, Some(self.last[key])),
+            None => {
+                let key = self.keys.len();
+                self.keys.push(entry.key.to_owned());
+                self.index.insert(entry.key.to_owned(), key);
+                self.last.push(at);
+                cmps.push(entry.cmp);
+                (key, None)
+            }
+        };
+        assert!(key >> EFFECT_BIT == 0 && at < NONE as usize, "a partition with more than 2^32 entries");
+        let in_order = entry.cmp >= cmps[key];
+        if let Some(previous) = previous
+            && entry.cmp <= cmps[key]
+            && self.disorder.is_none()
+            && !self.before(previous).any(|line| line.op == entry.op)
+        {
+            self.disorder = Some((self.kept[previous].off, entry.off));
+        }
+        let effect = match (in_order, entry.tombstone) {
+            (false, _) => Effect::Aside,
+            (true, true) => Effect::Deleted,
+            (true, false) => Effect::Merged,
+        };
+        cmps[key] = cmps[key].max(entry.cmp);
+        self.last[key] = at;
+        let key = key as u32 | (effect as u32) << EFFECT_BIT;
+        let previous = previous.map_or(NONE, |previous| previous as u32);
+        self.kept.push(Kept { off: entry.off, op: entry.op, key, previous });
+    }
+
+    /// Takes note of the segments that its lines lie in.
+    pub(super) fn place(&mut self, spans: &[SegmentSpan]) {
+        self.spans = bounds(spans);
+    }
+
+    /// The number of lines.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// A line by its number.
+    pub(super) fn line(&self, at: usize) -> Line {
+        let Kept { off, op, key, previous } = self.kept[at];
+        let effect = match key >> EFFECT_BIT {
+            0 => Effect::Merged,
+            1 => Effect::Aside,
+            _ => Effect::Deleted,
+        };
+        let key = (key & !(3 << EFFECT_BIT)) as usize;
+        let previous = (previous != NONE).then_some(previous as usize);
+        Line { off, op, key, effect, segment: segment_of(&self.spans, off), previous }
+    }
+
+    /// All lines, in log order.
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = Line> {
+        (0..self.len()).map(|at| self.line(at))
     }
 
     /// One past the last offset.
     pub(super) fn end(&self) -> u64 {
-        self.lines.last().map_or(0, |line| line.off + 1)
+        self.kept.last().map_or(0, |line| line.off + 1)
     }
 
     /// The index of a key.
@@ -100,38 +139,52 @@ impl Ledger {
     }
 
     /// The lines of a key from this one back to its first.
-    pub(super) fn before(&self, line: usize) -> impl Iterator<Item = &Line> {
-        std::iter::successors(Some(line), |&at| self.lines[at].previous).map(|at| &self.lines[at])
+    pub(super) fn before(&self, line: usize) -> impl Iterator<Item = Line> {
+        std::iter::successors(Some(self.line(line)), |line| line.previous.map(|at| self.line(at)))
+    }
+
+    /// Puts all lines of a key, in log order, in place of what `past` holds.
+    pub(super) fn past(&self, key: usize, past: &mut Vec<Line>) {
+        past.clear();
+        past.extend(self.before(self.last[key]));
+        past.reverse();
     }
 
     /// The line at an offset.
     pub(super) fn at(&self, off: u64) -> Option<usize> {
-        self.lines.binary_search_by_key(&off, |line| line.off).ok()
+        self.kept.binary_search_by_key(&off, |line| line.off).ok()
     }
 
     /// How many entries lie in `start..end`.
     pub(super) fn count(&self, start: u64, end: u64) -> u64 {
-        let first = self.lines.partition_point(|line| line.off < start);
-        let last = self.lines.partition_point(|line| line.off < end);
+        let first = self.kept.partition_point(|line| line.off < start);
+        let last = self.kept.partition_point(|line| line.off < end);
         last.saturating_sub(first) as u64
     }
 
     /// What was merged into the key's row before this line, since its birth or last deletion, in log order.
     pub(super) fn merged_before(&self, line: usize) -> Vec<Line> {
-        let Some(previous) = self.lines[line].previous else { return Vec::new() };
+        let Some(previous) = self.line(line).previous else { return Vec::new() };
         let mut past: Vec<Line> = self
             .before(previous)
             .filter(|line| line.effect != Effect::Aside)
             .take_while(|line| line.effect == Effect::Merged)
-            .copied()
             .collect();
         past.reverse();
         past
     }
 }
 
+/// Where a segment begins, and one past its end once it is committed.
+pub(super) type Bounds = (u64, Option<u64>);
+
+/// The bounds of segments.
+pub(super) fn bounds(spans: &[SegmentSpan]) -> Vec<Bounds> {
+    spans.iter().map(|span| (span.start, span.end)).collect()
+}
+
 /// The segment that holds an offset: the last that starts at or below it, if it has not ended before.
-pub(super) fn segment_of(spans: &[SegmentSpan], off: u64) -> Option<usize> {
-    let at = spans.partition_point(|span| span.start <= off).checked_sub(1)?;
-    spans[at].end.is_none_or(|end| off < end).then_some(at)
+pub(super) fn segment_of(spans: &[Bounds], off: u64) -> Option<usize> {
+    let at = spans.partition_point(|(start, _)| *start <= off).checked_sub(1)?;
+    spans[at].1.is_none_or(|end| off < end).then_some(at)
 }

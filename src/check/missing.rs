@@ -72,7 +72,7 @@ impl MissingStates {
         life: Option<usize>,
     ) -> Lost {
         let past = ledger.merged_before(at);
-        let line = &ledger.lines[at];
+        let line = &ledger.line(at);
         let gone = match self.telling {
             Telling::List(ops) => gone_by_list(&past, line, &row[ops]),
             Telling::Digest { count, sum } => {
@@ -175,6 +175,9 @@ fn gone_by_digest(past: &[Line], expected: (&Value, &Value), shown: (&Value, &Va
         lost.fold((0_i64, 0_i64), |(count, sum), (line, _)| (count + 1, sum.wrapping_add(op_hash(line.op))))
             == lacks
     };
+    if !(1..=past.len() as i64).contains(&lacks.0) {
+        return None;
+    }
     let everything = vec![true; past.len()];
     if explains(&everything) {
         return Some(everything);

@@ -4,6 +4,7 @@
 //! copy of a segment each replica showed at each capture, a *walk* goes along the log and lines up all rows
 //! of one offset with what the log folds to, and only what is not plainly equal is looked at closely.
 
+mod acks;
 mod align;
 mod assumptions;
 mod calibrate;
@@ -16,6 +17,7 @@ mod fingerprint;
 mod group;
 mod history;
 pub mod judge;
+mod lanes;
 mod ledger;
 mod log;
 mod merge;

@@ -4,7 +4,7 @@
 
 use super::fingerprint::fingerprint;
 use super::history::{History, Position};
-use super::ledger::segment_of;
+use super::ledger::{bounds, segment_of};
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Finding, FindingKind, Frozen, Status};
 use crate::record::row::Nanos;
 
@@ -30,7 +30,8 @@ pub(super) fn check(history: &History<'_>) -> (CheckResult, Vec<Finding>, Vec<Do
         let watched = Nanos(last.t.0 - first.t.0);
         if watched >= watch.threshold {
             let spans = history.segments.get(partition as usize);
-            let segment = spans.and_then(|spans| Some(spans[segment_of(spans, last.f)?].name.clone()));
+            let segment =
+                spans.and_then(|spans| Some(spans[segment_of(&bounds(spans), last.f)?].name.clone()));
             let kind = FindingKind::Frozen(Frozen {
                 replica: name.clone(),
                 partition,

@@ -43,7 +43,7 @@ impl<'j> Roots<'j> {
 
     /// Takes note of a merged row that a copy shows rightly.
     pub(super) fn right(&mut self, logged: Logged<'_>, copy: usize) {
-        let Some(previous) = logged.line.previous.map(|at| self.ledger.lines[at]) else { return };
+        let Some(previous) = logged.line.previous.map(|at| self.ledger.line(at)) else { return };
         let copy: &Copy = &self.stage.copies[copy];
         if let Some(segment) = previous.segment
             && logged.line.effect == Effect::Merged

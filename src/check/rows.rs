@@ -89,17 +89,18 @@ impl Inspector<'_> {
 
     /// The plain case, at the cost of one comparison a row: all rows are there, equal, and as folded.
     fn agrees(&self, place: &Place<'_, '_>, logged: Logged<'_>) -> bool {
-        let Some(first) = place.row(place.claims[0]).map(|brought| brought.row.as_ref()) else {
+        let Some(first) = place.row(place.claims[0]) else {
             return false;
         };
-        self.fault(logged, first).is_none()
+        self.fault(logged, first.row).is_none()
             && place.claims[1..].iter().all(|claim| {
                 place.row(*claim).is_some_and(|brought| {
-                    let row = brought.row.as_ref();
-                    row.cols == first.cols
-                        && row.op == first.op
-                        && row.cmp == first.cmp
-                        && row.key == first.key
+                    let (row, first_row) = (brought.row, first.row);
+                    brought.content == first.content
+                        || row.cols == first_row.cols
+                            && row.op == first_row.op
+                            && row.cmp == first_row.cmp
+                            && row.key == first_row.key
                 })
             })
     }
@@ -134,7 +135,7 @@ impl Inspector<'_> {
     }
 
     fn keep(&mut self, place: &Place<'_, '_>, views: Vec<View>, modelled: bool) {
-        let shown = place.claims.iter().find_map(|claim| place.row(*claim)).map(|brought| &brought.row);
+        let shown = place.claims.iter().find_map(|claim| place.row(*claim)).map(|brought| brought.row);
         let (key, op) = match (place.logged, shown) {
             (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
             (None, Some(row)) => (row.key.clone(), None),
@@ -170,7 +171,7 @@ impl Inspector<'_> {
         let copy = &self.stage.copies[claim.copy];
         let brought = place.row(claim);
         let fault = match (place.logged, brought) {
-            (Some(logged), Some(brought)) => self.fault(logged, &brought.row),
+            (Some(logged), Some(brought)) => self.fault(logged, brought.row),
             (Some(_), None) => Some(Fault::of(What::Missing)),
             (None, Some(_)) => Some(Fault::of(What::Extra)),
             (None, None) => None,
@@ -181,7 +182,7 @@ impl Inspector<'_> {
             read: brought.map(|brought| brought.read),
             group: 0,
             wrong: fault.map(Fault::into_wrong),
-            content: brought.map(|brought| Content::Row(brought.row.as_ref().clone())),
+            content: brought.map(|brought| Content::Row(brought.row.clone())),
         }
     }
 

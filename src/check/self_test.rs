@@ -9,7 +9,7 @@ use super::verdict::{
     CheckName, CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What,
 };
 use crate::record::event::{Event, Stamped};
-use crate::record::evidence::{Damage, Facts, Recorded};
+use crate::record::evidence::{Damage, Facts, Recorded, RowGroups, RowsAt};
 use crate::record::row::{Current, Entry, Known, Row, Soundness};
 use crate::schema::{Role, Value};
 use crate::seed::{Stream, below};
@@ -295,5 +295,34 @@ impl Recorded for Planted<'_> {
     }
     fn damage(&self) -> Vec<Damage> {
         self.evidence.damage()
+    }
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        Box::new(PlantedGroups { planted: self, partition, groups: self.evidence.row_groups(partition) })
+    }
+}
+
+/// The groups of the evidence, in one of which one read has a content of its own.
+struct PlantedGroups<'p> {
+    planted: &'p Planted<'p>,
+    partition: u32,
+    groups: Box<dyn RowGroups<'p> + 'p>,
+}
+
+impl<'p> RowGroups<'p> for PlantedGroups<'p> {
+    fn next(&mut self, rows: &mut RowsAt<'p>) -> bool {
+        if !self.groups.next(rows) {
+            return false;
+        }
+        for (read, content) in &mut rows.seen {
+            let row = &rows.contents[*content];
+            if self.planted.is_here(self.partition, *read, row) {
+                let mut changed = row.clone();
+                let cell = &mut changed.to_mut().cols[self.planted.column];
+                *cell = another(cell);
+                *content = rows.contents.len();
+                rows.contents.push(changed);
+            }
+        }
+        true
     }
 }

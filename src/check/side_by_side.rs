@@ -5,7 +5,7 @@
 use super::calibrate::calibrate;
 use super::current::Flags;
 use super::history::History;
-use super::ledger::{Effect, Ledger, Line, segment_of};
+use super::ledger::{Effect, Ledger, Line, bounds, segment_of};
 use super::merge::{fold, shows};
 use super::stage::{Shown, Stage};
 use crate::record::evidence::Recorded;
@@ -101,8 +101,8 @@ impl KeyView {
 pub fn side_by_side(evidence: &dyn Recorded, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence);
     let partitions = 0..history.facts.partitions;
-    let ledgers: Vec<Ledger> =
-        partitions.map(|partition| Ledger::read(evidence, &history, partition)).collect();
+    let mut ledgers: Vec<Ledger> = partitions.map(|partition| Ledger::read(evidence, partition)).collect();
+    ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
     let stages: Vec<Stage> =
         ledgers.iter().map(|ledger| Stage::set(&history, ledger.partition, &BTreeSet::new())).collect();
     let model_on = calibrate(evidence, &history, &ledgers, &stages).model_on;
@@ -167,11 +167,11 @@ impl Looker<'_> {
         let columns = &self.history.facts.schema.columns;
         let mut state = vec![Value::Null; columns.len()];
         let mut logged = BTreeMap::new();
-        for (entry, line) in self.evidence.log(self.ledger.partition).zip(&self.ledger.lines) {
+        for (entry, line) in self.evidence.log(self.ledger.partition).zip(self.ledger.lines()) {
             if line.key == self.number {
                 let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
                 let (cmp, tombstone) = (entry.cmp, entry.tombstone);
-                logged.insert(line.off, Logged { line: *line, cmp, tombstone, cols });
+                logged.insert(line.off, Logged { line, cmp, tombstone, cols });
             }
         }
         logged
@@ -182,7 +182,7 @@ impl Looker<'_> {
         let mut rows = BTreeMap::new();
         for (read, row) in self.evidence.rows(self.ledger.partition) {
             let of_key = row.key == key
-                || self.ledger.at(row.off).is_some_and(|at| self.ledger.lines[at].key == self.number);
+                || self.ledger.at(row.off).is_some_and(|at| self.ledger.line(at).key == self.number);
             let copy = self.history.read_index(read).and_then(|index| self.stage.of_read[index]);
             let Some(copy) = copy.filter(|_| of_key) else { continue };
             let replica = self.stage.copies[copy].replica;
@@ -195,7 +195,7 @@ impl Looker<'_> {
 
     /// The copy that a replica showed last at an offset, if it had loaded it.
     fn shown(&self, off: u64, replica: usize) -> Option<Shown> {
-        let segment = segment_of(&self.history.segments[self.ledger.partition as usize], off)?;
+        let segment = segment_of(&bounds(&self.history.segments[self.ledger.partition as usize]), off)?;
         let (_, shown) = self.stage.changes(segment).last()?;
         shown[replica].filter(|shown| off < shown.end)
     }
@@ -230,7 +230,7 @@ impl Looker<'_> {
         });
         let mut view = RowView {
             off,
-            segment: segment_of(spans, off).map(|at| spans[at].name.clone()),
+            segment: segment_of(&bounds(spans), off).map(|at| spans[at].name.clone()),
             expected,
             deletes: logged.is_some_and(|logged| logged.tombstone),
             held: held.collect(),

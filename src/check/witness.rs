@@ -156,7 +156,7 @@ pub(super) fn mark_stale(
         return;
     }
     let mut wrong = deviations.iter_mut().peekable();
-    for (entry, line) in evidence.log(ledger.partition).zip(&ledger.lines) {
+    for (entry, line) in evidence.log(ledger.partition).zip(ledger.lines()) {
         while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
         let Some(past) = pasts.get_mut(&line.key) else { continue };
         if let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {

@@ -9,6 +9,7 @@ mod progress;
 mod raw;
 mod run;
 mod specimen;
+mod synth;
 mod tell;
 
 use crate::cli::{self, Cli, Command, Format};
@@ -51,5 +52,6 @@ fn dispatch(cli: Cli) -> Exit {
         Command::List(args) => list::list(&args),
         Command::Keeper(args) => keeper::keeper(&args),
         Command::Specimen(args) => specimen::specimen(&args),
+        Command::Synth(args) => synth::synth(&args),
     }
 }

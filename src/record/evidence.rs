@@ -1,7 +1,7 @@
 //! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
 
-use super::event::Stamped;
-use super::row::{Current, Entry, Row};
+use super::event::{Event, Outcome, Stamped};
+use super::row::{Current, Entry, Nanos, Row};
 use crate::config::nemesis::Nemesis;
 use crate::config::workload::Workload;
 use crate::plan::schedule::Step;
@@ -60,9 +60,83 @@ pub struct Damage {
     pub detail: String,
 }
 
+/// An event as it is read by those who read all of them: ops come without their values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moment<'a> {
+    /// An op was sent.
+    Invoked {
+        /// Its id.
+        op: u64,
+        /// The partition it is written to.
+        partition: u32,
+        /// When it was due.
+        due: Nanos,
+    },
+    /// An op was answered.
+    Completed {
+        /// Its id.
+        op: u64,
+        /// What became of it.
+        outcome: Outcome,
+        /// Where it lies.
+        off: Option<u64>,
+    },
+    /// Anything else.
+    Other(&'a Event),
+}
+
+impl<'a> From<&'a Event> for Moment<'a> {
+    fn from(event: &'a Event) -> Self {
+        match event {
+            Event::Invoke { op } => Moment::Invoked { op: op.id, partition: op.partition, due: op.due },
+            &Event::Complete { op, outcome, off } => Moment::Completed { op, outcome, off },
+            other => Moment::Other(other),
+        }
+    }
+}
+
+/// An entry without its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skimmed<'a> {
+    /// See [`Entry`].
+    pub off: u64,
+    /// See [`Entry`].
+    pub key: &'a str,
+    /// See [`Entry`].
+    pub op: u64,
+    /// See [`Entry`].
+    pub cmp: i64,
+    /// See [`Entry`].
+    pub tombstone: bool,
+}
+
+impl<'a> From<&'a Entry> for Skimmed<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let Entry { off, ref key, op, cmp, tombstone, .. } = *entry;
+        Skimmed { off, key, op, cmp, tombstone }
+    }
+}
+
+/// All rows at one offset of a partition, each content once.
+#[derive(Debug, Default)]
+pub struct RowsAt<'a> {
+    /// The offset.
+    pub off: u64,
+    /// The read that brought each row, ascending, and its content by index.
+    pub seen: Vec<(u64, usize)>,
+    /// Contents. Two may still be equal; placement (`doc`) is that of any row of this content.
+    pub contents: Vec<Cow<'a, Row>>,
+}
+
+/// The rows of a partition, offset by offset, ascending.
+pub trait RowGroups<'a> {
+    /// Puts the rows at the next offset in place of what `rows` holds; false after the last.
+    fn next(&mut self, rows: &mut RowsAt<'a>) -> bool;
+}
+
 /// Recorded evidence. What is damaged is left out: a file ends early, other files go on, and
 /// [`Recorded::damage`] then names it. A read that lost rows has fewer than its `rows` says.
-pub trait Recorded {
+pub trait Recorded: Sync {
     /// What is known of the run.
     fn facts(&self) -> &Facts;
     /// All events, in order.
@@ -76,6 +150,27 @@ pub trait Recorded {
     fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_>;
     /// What was found torn or corrupt, in all that was read so far.
     fn damage(&self) -> Vec<Damage>;
+
+    /// As `events`, at less cost.
+    fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
+        self.events().for_each(|stamped| each(stamped.t, Moment::from(&stamped.event)));
+    }
+    /// When the last event happened.
+    fn end(&self) -> Nanos {
+        let mut end = Nanos(0);
+        self.moments(&mut |t, _| end = end.max(t));
+        end
+    }
+    /// As `log`, at less cost.
+    fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
+        self.log(partition).for_each(|entry| each(Skimmed::from(entry.as_ref())));
+    }
+    /// As `rows`, at less cost where rows are alike.
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_>;
+    /// How many partitions are worth reading side by side.
+    fn lanes(&self) -> usize {
+        1
+    }
 }
 
 /// Evidence in memory.
@@ -111,5 +206,22 @@ impl Recorded for Evidence {
     }
     fn damage(&self) -> Vec<Damage> {
         Vec::new()
+    }
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        Box::new(self.rows[partition as usize].chunk_by(|(_, a), (_, b)| a.off == b.off))
+    }
+}
+
+impl<'a, I: Iterator<Item = &'a [(u64, Row)]>> RowGroups<'a> for I {
+    fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
+        rows.seen.clear();
+        rows.contents.clear();
+        let Some(group) = Iterator::next(self) else { return false };
+        for (at, (read, row)) in group.iter().enumerate() {
+            rows.off = row.off;
+            rows.seen.push((*read, at));
+            rows.contents.push(Cow::Borrowed(row));
+        }
+        true
     }
 }

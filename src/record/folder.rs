@@ -4,19 +4,23 @@
 //! a lost file is not taken for rows that a replica lacks.
 
 use super::cure::{Cure, read_cures};
-use super::event::{Event, Stamped};
-use super::evidence::{Damage, FORMAT, Facts, Recorded};
-use super::merge::{Merge, Stored, Stream};
-use super::row::{Current, Entry, Row};
+use super::event::Stamped;
+use super::evidence::{Damage, FORMAT, Facts, Moment, Recorded, RowGroups, Skimmed};
+use super::merge::{Due, Merge, Stored, Stream};
+use super::reads::{Announced, Counted, Groups};
+use super::row::{Current, Entry, Nanos, Row};
 use super::store::{Build, EVENTS, Kind, READS, RUN_FILE, RunFile, is_of, log_name};
+use super::{codec, scan};
 use crate::config::workload::PARTITIONS_MAX;
 use serde::Deserialize;
+use serde::de::Error as _;
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::available_parallelism;
 
 /// Why a folder cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -99,16 +103,9 @@ struct FactsOutline {
 pub struct Folder {
     dir: PathBuf,
     run: RunFile,
-    damage: RefCell<Vec<Damage>>,
-    announced: OnceCell<BTreeMap<u64, Announced>>,
-}
-
-/// What an event says of a read: how many lines of it lie under `reads/`.
-#[derive(Clone, Copy, Debug)]
-struct Announced {
-    partition: u32,
-    kind: Kind,
-    lines: u64,
+    damage: Mutex<Vec<Damage>>,
+    announced: OnceLock<BTreeMap<u64, Announced>>,
+    end: OnceLock<Nanos>,
 }
 
 impl Folder {
@@ -128,7 +125,13 @@ impl Folder {
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             return Err(OpenError::Partitions { file, partitions });
         }
-        Ok(Self { dir: dir.to_owned(), run, damage: RefCell::default(), announced: OnceCell::new() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            run,
+            damage: Mutex::default(),
+            announced: OnceLock::new(),
+            end: OnceLock::new(),
+        })
     }
 
     /// The folder.
@@ -151,7 +154,7 @@ impl Folder {
     /// Notes damage, once however often it is met.
     pub(super) fn damaged(&self, file: &str, detail: String) {
         let damage = Damage { file: file.to_owned(), detail };
-        let mut all = self.damage.borrow_mut();
+        let mut all = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains(&damage) {
             all.push(damage);
         }
@@ -160,7 +163,7 @@ impl Folder {
     /// What the events announce, read once.
     fn announced(&self) -> &BTreeMap<u64, Announced> {
         if self.announced.get().is_none() {
-            self.events().for_each(drop);
+            self.moments(&mut |_, _| {});
         }
         self.announced.get_or_init(BTreeMap::new)
     }
@@ -175,15 +178,25 @@ impl Folder {
         files
     }
 
-    fn reads<'a, T: Clone + 'a>(&'a self, partition: u32, kind: Kind) -> Due<'a, T>
-    where
-        (u64, T): Stored,
-    {
+    /// The files of a partition's reads, each with the least number that its lines can begin with, and the
+    /// lines that the events announce.
+    fn reads(&self, partition: u32, kind: Kind) -> (Vec<Due>, Counted<'_>) {
         let of_here = |read: &Announced| read.partition == partition && read.kind == kind;
-        let announced = self.announced().iter().filter(|(_, read)| of_here(read));
-        let due = announced.map(|(id, read)| (*id, (read.lines, 0))).collect();
-        let lines = Merge::new(self, self.read_files(partition, kind));
-        Due { folder: self, lines, due }
+        let announced: Vec<_> = self.announced().iter().filter(|(_, read)| of_here(read)).collect();
+        let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
+        for (_, read) in announced.iter().filter(|(_, read)| read.lines > 0) {
+            let first = firsts.entry(read.folder.clone()).or_insert(read.first);
+            *first = read.first.min(*first);
+        }
+        let files = self.read_files(partition, kind).into_iter().map(|file| {
+            let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            Due { first: firsts.get(folder).copied().unwrap_or(0), file }
+        });
+        (files.collect(), Counted::new(self, announced))
+    }
+
+    fn stream<T: Stored>(&self, file: String) -> Stream<'_, T> {
+        Stream::open(self, file)
     }
 }
 
@@ -229,19 +242,78 @@ impl Recorded for Folder {
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        Box::new(Merge::new(self, vec![log_name(partition)]).map(Cow::Owned))
+        let file = Due { file: log_name(partition), first: 0 };
+        Box::new(Merge::new(self, vec![file]).map(Cow::Owned))
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        Box::new(self.reads(partition, Kind::Rows))
+        let (files, counted) = self.reads(partition, Kind::Rows);
+        Box::new(counted.of(Merge::new(self, files)))
     }
 
     fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
-        Box::new(self.reads(partition, Kind::Flags))
+        let (files, counted) = self.reads(partition, Kind::Flags);
+        Box::new(counted.of(Merge::new(self, files)))
     }
 
+    /// Sorted: partitions are read side by side, and one run has one verdict.
     fn damage(&self) -> Vec<Damage> {
-        self.damage.borrow().clone()
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        damage.sort_by(|a, b| (&a.file, &a.detail).cmp(&(&b.file, &b.detail)));
+        damage
+    }
+
+    fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
+        let (mut announced, mut end) = (BTreeMap::new(), Nanos(0));
+        let mut each = |t, moment: Moment<'_>| {
+            end = end.max(t);
+            each(t, moment);
+        };
+        self.stream::<Stamped>(EVENTS.to_owned()).each(|line| {
+            match scan::moment(line) {
+                Some((t, moment)) => each(t, moment),
+                None => {
+                    let stamped: Stamped = serde_json::from_slice(line)?;
+                    announced.extend(Announced::by(&stamped.event));
+                    each(stamped.t, Moment::from(&stamped.event));
+                }
+            }
+            Ok(())
+        });
+        let _already = (self.announced.set(announced), self.end.set(end));
+    }
+
+    fn end(&self) -> Nanos {
+        if self.end.get().is_none() {
+            self.moments(&mut |_, _| {});
+        }
+        self.end.get().copied().unwrap_or_default()
+    }
+
+    fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
+        let mut last = None;
+        self.stream::<Entry>(log_name(partition)).each(|line| {
+            let mut in_order = |entry: Skimmed<'_>| {
+                if last.replace(entry.off).is_some_and(|last| entry.off < last) {
+                    return Err(serde_json::Error::custom("line out of order"));
+                }
+                each(entry);
+                Ok(())
+            };
+            match scan::entry(line) {
+                Some(entry) => in_order(entry),
+                None => in_order(Skimmed::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
+            }
+        });
+    }
+
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        let (files, counted) = self.reads(partition, Kind::Rows);
+        Box::new(Groups::new(&self.run.facts.schema, Merge::new(self, files), counted))
+    }
+
+    fn lanes(&self) -> usize {
+        available_parallelism().map_or(1, usize::from)
     }
 }
 
@@ -260,53 +332,7 @@ impl<'a> Iterator for Events<'a> {
             let _already = self.folder.announced.set(std::mem::take(&mut self.announced));
             return None;
         };
-        let read = match &stamped.event {
-            Event::Read(read) => Some((read.id, read.before.partition, Kind::Rows, read.rows)),
-            Event::CurrentRead(read) => Some((read.id, read.partition, Kind::Flags, read.keys)),
-            _ => None,
-        };
-        if let Some((id, partition, kind, lines)) = read {
-            self.announced.insert(id, Announced { partition, kind, lines });
-        }
+        self.announced.extend(Announced::by(&stamped.event));
         Some(Cow::Owned(stamped))
-    }
-}
-
-/// The lines that came by reads, held against the number that was announced.
-struct Due<'a, T>
-where
-    (u64, T): Stored,
-{
-    folder: &'a Folder,
-    lines: Merge<'a, (u64, T)>,
-    /// By read, the lines announced and the lines found so far.
-    due: BTreeMap<u64, (u64, u64)>,
-}
-
-impl<'a, T: Clone + 'a> Iterator for Due<'a, T>
-where
-    (u64, T): Stored,
-{
-    type Item = (u64, Cow<'a, T>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        for (read, item) in self.lines.by_ref() {
-            match self.due.get_mut(&read) {
-                Some((_, found)) => {
-                    *found += 1;
-                    return Some((read, Cow::Owned(item)));
-                }
-                None => {
-                    self.folder.damaged(READS, format!("read {read} lies here, but no event announces it"))
-                }
-            }
-        }
-        for (read, (announced, found)) in std::mem::take(&mut self.due) {
-            if announced != found {
-                let detail = format!("read {read}: {announced} lines were announced, {found} lie here");
-                self.folder.damaged(READS, detail);
-            }
-        }
-        None
     }
 }

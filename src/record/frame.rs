@@ -13,6 +13,7 @@
 //! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
 
 use super::row::Nanos;
+use memchr::memchr;
 use serde::Serialize;
 use std::io::{self, ErrorKind, Read, Write};
 use zstd::bulk::Compressor;
@@ -172,6 +173,8 @@ pub struct FrameReader<R> {
     frame_at: u64,
     unpacker: Decoder<'static>,
     plain: Vec<u8>,
+    /// Where the last line begins and ends, without its end.
+    line: (usize, usize),
     taken: usize,
     lines: u64,
     ended: bool,
@@ -189,6 +192,7 @@ impl<R: Read> FrameReader<R> {
             frame_at: 0,
             unpacker,
             plain: Vec::new(),
+            line: (0, 0),
             taken: 0,
             lines: 0,
             ended: false,
@@ -207,23 +211,28 @@ impl<R: Read> FrameReader<R> {
             if let Err(flaw) = self.next_frame() {
                 self.ended = true;
                 self.plain.clear();
-                self.taken = 0;
+                (self.taken, self.line) = (0, (0, 0));
                 return Err(Broken { byte, flaw });
             }
         }
-        let rest = &self.plain[self.taken..];
-        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+        let Some(length) = memchr(b'\n', &self.plain[self.taken..]) else {
             return Ok(None);
         };
+        self.line = (self.taken, self.taken + length);
         self.taken += length + 1;
         self.lines += 1;
-        Ok(Some(&rest[..length]))
+        Ok(Some(self.line()))
+    }
+
+    /// The line that was handed out last; of no meaning before the first and after the last.
+    pub fn line(&self) -> &[u8] {
+        &self.plain[self.line.0..self.line.1]
     }
 
     /// Unpacks the next frame whole, so that no line is handed out before its checksum was seen.
     fn next_frame(&mut self) -> Result<(), Flaw> {
         self.plain.clear();
-        self.taken = 0;
+        (self.taken, self.line) = (0, (0, 0));
         let lines = self.lines;
         let head = self.fill(HEADER_BYTES_MAX)?;
         if head.starts_with(&END_MAGIC) {

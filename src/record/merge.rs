@@ -6,9 +6,11 @@ use super::evidence::Recorded;
 use super::folder::Folder;
 use super::frame::FrameReader;
 use super::row::{Current, Entry, Row};
+use super::scan::{self, Placed};
 use crate::schema::Schema;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::marker::PhantomData;
 
@@ -17,12 +19,15 @@ pub(super) trait Stored: Sized {
     /// What the lines of a file ascend by.
     type Key: Ord;
     fn key(&self) -> Self::Key;
+    /// The least key that begins with this number.
+    fn from(first: u64) -> Self::Key;
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self>;
 }
 
 impl Stored for Stamped {
     type Key = ();
     fn key(&self) {}
+    fn from(_: u64) {}
     fn decode(_: &Schema, line: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(line)
     }
@@ -32,6 +37,9 @@ impl Stored for Entry {
     type Key = u64;
     fn key(&self) -> u64 {
         self.off
+    }
+    fn from(first: u64) -> u64 {
+        first
     }
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self> {
         codec::decode_entry(schema, line)
@@ -43,6 +51,9 @@ impl Stored for (u64, Row) {
     fn key(&self) -> (u64, u64) {
         (self.1.off, self.0)
     }
+    fn from(first: u64) -> (u64, u64) {
+        (first, 0)
+    }
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self> {
         codec::decode_row(schema, line)
     }
@@ -53,8 +64,34 @@ impl Stored for (u64, Current) {
     fn key(&self) -> (u64, String) {
         (self.0, self.1.key.clone())
     }
+    fn from(first: u64) -> (u64, String) {
+        (first, String::new())
+    }
     fn decode(_: &Schema, line: &[u8]) -> serde_json::Result<Self> {
         codec::decode_flags(line)
+    }
+}
+
+/// A row whose content stays in its line.
+impl Stored for Placed {
+    type Key = (u64, u64);
+    fn key(&self) -> (u64, u64) {
+        (self.off, self.read)
+    }
+    fn from(first: u64) -> (u64, u64) {
+        (first, 0)
+    }
+    fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self> {
+        scan::row(line).map_or_else(
+            || {
+                codec::decode_row(schema, line).map(|(read, Row { off, .. })| Placed {
+                    off,
+                    read,
+                    content: line.len(),
+                })
+            },
+            Ok,
+        )
     }
 }
 
@@ -81,6 +118,28 @@ impl<'a, T: Stored> Stream<'a, T> {
     }
 }
 
+impl<T: Stored> Stream<'_, T> {
+    /// The line of the item that was handed out last.
+    fn line(&self) -> &[u8] {
+        self.reader.as_ref().map_or(&[], FrameReader::line)
+    }
+
+    /// Hands out every line as what `read` makes of it; ends early where it cannot.
+    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> serde_json::Result<()>) {
+        while let Some(reader) = self.reader.as_mut() {
+            match reader.next_line() {
+                Ok(Some(line)) => {
+                    if let Err(error) = read(line) {
+                        self.stop(&format!("line not understood: {error}"));
+                    }
+                }
+                Ok(None) => return,
+                Err(broken) => self.stop(&broken.to_string()),
+            }
+        }
+    }
+}
+
 impl<T: Stored> Iterator for Stream<'_, T> {
     type Item = T;
 
@@ -99,9 +158,15 @@ impl<T: Stored> Iterator for Stream<'_, T> {
     }
 }
 
+/// A file and a key below which it has none, as the events say.
+pub(super) struct Due {
+    pub(super) file: String,
+    pub(super) first: u64,
+}
+
 /// Merges files, each ascending; equal keys come in the order of the files. A file is opened only when its
-/// first item is due, and closed after its last: captures follow each other along the log, so that few of
-/// a thousand files are open at a time.
+/// first item may be due, and closed after its last: captures follow each other along the log, so that few
+/// of a thousand files are open at a time.
 pub(super) struct Merge<'a, T: Stored> {
     folder: &'a Folder,
     /// Files not yet opened, the one with the least first key last.
@@ -118,11 +183,10 @@ struct Head<'a, T: Stored> {
 }
 
 impl<'a, T: Stored> Merge<'a, T> {
-    pub(super) fn new(folder: &'a Folder, files: Vec<String>) -> Self {
-        let first = |file: &String| Some(Stream::<T>::open(folder, file.clone()).next()?.key());
-        let firsts =
-            files.into_iter().enumerate().filter_map(|(rank, file)| Some((first(&file)?, rank, file)));
-        let mut waiting: Vec<_> = firsts.collect();
+    pub(super) fn new(folder: &'a Folder, files: Vec<Due>) -> Self {
+        let ranked = files.into_iter().enumerate();
+        let mut waiting: Vec<_> =
+            ranked.map(|(rank, Due { file, first })| (T::from(first), rank, file)).collect();
         waiting.sort_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
         Self { folder, waiting, open: BinaryHeap::new() }
     }
@@ -131,11 +195,29 @@ impl<'a, T: Stored> Merge<'a, T> {
         while let Some(due) =
             self.waiting.pop_if(|next| self.open.peek().is_none_or(|head| next.0 <= head.key))
         {
-            let (key, rank, file) = due;
-            let mut rest = Stream::open(self.folder, file);
+            let (first, rank, file) = due;
+            let mut rest = Stream::<T>::open(self.folder, file);
             if let Some(item) = rest.next() {
-                self.open.push(Head { key, rank, item, rest });
+                let key: T::Key = item.key();
+                if key < first {
+                    rest.stop("line of an earlier read");
+                } else {
+                    self.open.push(Head { key, rank, item, rest });
+                }
             }
+        }
+    }
+
+    /// The item that comes next, and its line.
+    pub(super) fn peek(&mut self) -> Option<(&T, &[u8])> {
+        self.open_due();
+        self.open.peek().map(|head| (&head.item, head.rest.line()))
+    }
+
+    /// Ends the file of the item that comes next, and says why.
+    pub(super) fn stop(&mut self, why: &str) {
+        if let Some(mut head) = self.open.pop() {
+            head.rest.stop(why);
         }
     }
 }
@@ -145,15 +227,19 @@ impl<T: Stored> Iterator for Merge<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         self.open_due();
-        let Head { key, rank, item, mut rest } = self.open.pop()?;
-        if let Some(next) = rest.next() {
-            if next.key() < key {
-                rest.stop("line out of order");
-            } else {
-                self.open.push(Head { key: next.key(), rank, item: next, rest });
+        let mut head = self.open.peek_mut()?;
+        let next = head.rest.next().map(|next| (next.key(), next));
+        match next {
+            Some((key, next)) if key >= head.key => {
+                head.key = key;
+                Some(std::mem::replace(&mut head.item, next))
             }
+            Some(_) => {
+                head.rest.stop("line out of order");
+                Some(PeekMut::pop(head).item)
+            }
+            None => Some(PeekMut::pop(head).item),
         }
-        Some(item)
     }
 }
 

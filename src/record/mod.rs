@@ -9,5 +9,7 @@ pub mod folder;
 pub mod frame;
 pub mod latest;
 mod merge;
+mod reads;
 pub mod row;
+mod scan;
 pub mod store;

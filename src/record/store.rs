@@ -373,7 +373,12 @@ fn read_name(place: &Place, number: u32) -> String {
         Kind::Flags => ".current",
     };
     let number = if number > 1 { format!(".{number}") } else { String::new() };
-    format!("{READS}/{capture:04}/{}/{partition}{kind}{number}.jsonl.zst", path_name(replica))
+    format!("{}/{partition}{kind}{number}.jsonl.zst", reads_folder(*capture, replica))
+}
+
+/// The folder of what one replica showed in one capture.
+pub(super) fn reads_folder(capture: u32, replica: &str) -> String {
+    format!("{READS}/{capture:04}/{}", path_name(replica))
 }
 
 /// Whether a file under `reads/` holds this, going by the name that [`read_name`] gave it.

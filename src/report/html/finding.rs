@@ -169,6 +169,10 @@ fn absent(shown: &Shown) -> Markup {
     }
 }
 
+fn is_stale(column: &str, shown: &Shown) -> bool {
+    shown.stale.iter().any(|stale| stale == column)
+}
+
 /// What can be said of a wrong cell: a type's default, a value that the key had before, what it should be,
 /// items that a list lacks.
 fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>, stale: bool) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use crate::plan::schedule::StepId;
 use crate::record::event::{CaptureReason, Event, Outcome, Phase};
-use crate::record::evidence::Recorded;
+use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -66,44 +66,36 @@ pub(super) struct Window {
 }
 
 impl Timeline {
-    /// Reads the events twice: the length of the run decides how long a bucket is.
+    /// Reads the events once: the length of the run, which decides how long a bucket is, is known before.
     pub(super) fn of(evidence: &dyn Recorded) -> Self {
+        let end = evidence.end();
+        let width = bucket_width(end);
         let mut timeline = Self {
-            end: Nanos(0),
-            width: Nanos(0),
-            buckets: Vec::new(),
+            end,
+            width,
+            buckets: vec![Bucket::default(); (end.0 / width.0 + 1) as usize],
             phases: Vec::new(),
             windows: Vec::new(),
             captures: Vec::new(),
             settled: None,
             invoked: 0,
         };
-        for stamped in evidence.events() {
-            timeline.end = timeline.end.max(stamped.t);
-            timeline.note(stamped.t, &stamped.event);
-        }
-        timeline.width = bucket_width(timeline.end);
-        let buckets = timeline.end.0 / timeline.width.0 + 1;
-        timeline.buckets = vec![Bucket::default(); buckets as usize];
-        let mut due = BTreeMap::new();
-        for stamped in evidence.events() {
-            match &stamped.event {
-                Event::Invoke { op } => {
-                    due.insert(op.id, op.due);
-                }
-                Event::Complete { op, outcome, .. } => {
-                    let due = due.remove(op).unwrap_or(stamped.t);
-                    timeline.complete(stamped.t, due, *outcome);
-                }
-                _ => {}
+        let mut dues = BTreeMap::new();
+        evidence.moments(&mut |t, moment| match moment {
+            Moment::Invoked { op, due, .. } => {
+                timeline.invoked += 1;
+                dues.insert(op, due);
             }
-        }
+            Moment::Completed { op, outcome, .. } => {
+                timeline.complete(t, dues.remove(&op).unwrap_or(t), outcome);
+            }
+            Moment::Other(event) => timeline.note(t, event),
+        });
         timeline
     }
 
     fn note(&mut self, t: Nanos, event: &Event) {
         match event {
-            Event::Invoke { .. } => self.invoked += 1,
             Event::Phase { phase } => self.phases.push((t, *phase)),
             Event::CaptureBegin { capture, reason } => self.captures.push((*capture, t, *reason)),
             Event::Settled { all, waited } => self.settled = Some((*all, *waited)),

@@ -1,0 +1,19 @@
+//! `dissent synth`: run folders of any size, with a fault planted on purpose.
+
+use super::tell;
+use crate::cli;
+use crate::exit::Exit;
+use crate::seed::Seed;
+use crate::synth::{Order, synthesize};
+
+/// Makes up a run.
+pub(super) fn synth(args: &cli::Synth) -> Exit {
+    let order = Order { rows: args.rows, replicas: args.replicas, seed: Seed(args.seed), plant: args.plant };
+    match synthesize(&order, &args.out) {
+        Ok(()) => {
+            tell::result(&args.out.display().to_string());
+            Exit::Pass
+        }
+        Err(error) => tell::failure(&error, Exit::Usage),
+    }
+}

@@ -1,0 +1,172 @@
+//! What came by reads: lines held against the number that the events announce, and rows of equal content
+//! taken as one.
+//!
+//! Rows are equal if the bytes of their content are. All rows of an offset are at hand together, so bytes
+//! are compared with bytes: a hash would cost as much, and could call two rows equal that are not.
+
+use super::codec;
+use super::event::Event;
+use super::evidence::{RowGroups, RowsAt};
+use super::folder::Folder;
+use super::merge::{Merge, Stored};
+use super::scan::Placed;
+use super::store::{Kind, READS, reads_folder};
+use crate::schema::Schema;
+use std::borrow::Cow;
+
+/// What an event says of a read.
+#[derive(Clone, Debug)]
+pub(super) struct Announced {
+    pub(super) partition: u32,
+    pub(super) kind: Kind,
+    /// How many lines of it lie under `reads/`.
+    pub(super) lines: u64,
+    /// In which folder they lie.
+    pub(super) folder: String,
+    /// The least that its lines can begin with: an offset of rows, the id of flags.
+    pub(super) first: u64,
+}
+
+impl Announced {
+    /// The read that an event announces, by its id.
+    pub(super) fn by(event: &Event) -> Option<(u64, Announced)> {
+        let (id, partition, kind, lines, folder, first) = match event {
+            Event::Read(read) => {
+                let folder = reads_folder(read.capture, &read.replica);
+                (read.id, read.before.partition, Kind::Rows, read.rows, folder, read.from)
+            }
+            Event::CurrentRead(read) => {
+                let folder = reads_folder(read.capture, &read.replica);
+                (read.id, read.partition, Kind::Flags, read.keys, folder, read.id)
+            }
+            _ => return None,
+        };
+        Some((id, Announced { partition, kind, lines, folder, first }))
+    }
+}
+
+/// The lines of each read, announced and found so far.
+pub(super) struct Counted<'a> {
+    folder: &'a Folder,
+    /// By id.
+    reads: Vec<Count>,
+    /// Where the last few lines were counted: those of a read come together, of as many as there are replicas.
+    recent: [usize; 8],
+    turn: usize,
+}
+
+struct Count {
+    id: u64,
+    announced: u64,
+    found: u64,
+}
+
+impl<'a> Counted<'a> {
+    /// Nothing found yet; `announced` ascends.
+    pub(super) fn new(folder: &'a Folder, announced: Vec<(&u64, &Announced)>) -> Counted<'a> {
+        let count = |(id, read): (&u64, &Announced)| Count { id: *id, announced: read.lines, found: 0 };
+        let reads = announced.into_iter().map(count).collect();
+        Counted { folder, reads, recent: [0; 8], turn: 0 }
+    }
+
+    /// Counts a line of a read; false if no event announces it.
+    fn count(&mut self, id: u64) -> bool {
+        let known =
+            self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
+        let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
+            self.folder.damaged(READS, format!("read {id} lies here, but no event announces it"));
+            return false;
+        };
+        if known.is_none() {
+            self.recent[self.turn] = at;
+            self.turn = (self.turn + 1) % self.recent.len();
+        }
+        self.reads[at].found += 1;
+        true
+    }
+
+    /// Nothing more comes: what is still due is damage.
+    fn end(&mut self) {
+        for Count { id, announced, found } in std::mem::take(&mut self.reads) {
+            if announced != found {
+                let detail = format!("read {id}: {announced} lines were announced, {found} lie here");
+                self.folder.damaged(READS, detail);
+            }
+        }
+    }
+
+    /// The lines of files, those that were announced.
+    pub(super) fn of<T: Clone + 'a>(
+        mut self,
+        mut lines: Merge<'a, (u64, T)>,
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)>
+    where
+        (u64, T): Stored,
+    {
+        std::iter::from_fn(move || {
+            let next = lines.by_ref().find(|(read, _)| self.count(*read));
+            if next.is_none() {
+                self.end();
+            }
+            next.map(|(read, item)| (read, Cow::Owned(item)))
+        })
+    }
+}
+
+/// The rows of a partition's files by offset. One row of each content is parsed.
+pub(super) struct Groups<'a> {
+    schema: &'a Schema,
+    lines: Merge<'a, Placed>,
+    counted: Counted<'a>,
+    /// The contents of the present offset, one after the other, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(schema: &'a Schema, lines: Merge<'a, Placed>, counted: Counted<'a>) -> Groups<'a> {
+        Groups { schema, lines, counted, bytes: Vec::new(), ends: Vec::new() }
+    }
+}
+
+impl<'a> RowGroups<'a> for Groups<'a> {
+    fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
+        rows.seen.clear();
+        rows.contents.clear();
+        self.bytes.clear();
+        self.ends.clear();
+        while let Some((placed, line)) = self.lines.peek() {
+            let Placed { off, read, content } = *placed;
+            if !rows.seen.is_empty() && off != rows.off {
+                return true;
+            }
+            let content = &line[..content];
+            let starts = std::iter::once(0).chain(self.ends.iter().copied());
+            let known = starts.zip(&self.ends).position(|(start, end)| self.bytes[start..*end] == *content);
+            let at = match known {
+                Some(at) => at,
+                None => match codec::decode_row(self.schema, line) {
+                    Ok((_, row)) => {
+                        self.bytes.extend_from_slice(content);
+                        self.ends.push(self.bytes.len());
+                        rows.contents.push(Cow::Owned(row));
+                        rows.contents.len() - 1
+                    }
+                    Err(error) => {
+                        self.lines.stop(&format!("line not understood: {error}"));
+                        continue;
+                    }
+                },
+            };
+            self.lines.next();
+            if self.counted.count(read) {
+                rows.off = off;
+                rows.seen.push((read, at));
+            }
+        }
+        if rows.seen.is_empty() {
+            self.counted.end();
+        }
+        !rows.seen.is_empty()
+    }
+}

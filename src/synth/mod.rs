@@ -1,0 +1,127 @@
+//! Run folders of any size from a seed, with a fault planted on purpose: the ground truth of tests and
+//! benchmarks. A folder is written by the ordinary writer, so that `dissent check` takes it for a real run.
+//!
+//! It shares no merge function with the judge, and is streamed: memory is the state of the keys and one
+//! segment a partition. Every segment is committed, then captured on every replica.
+
+mod plant;
+mod writer;
+
+pub use plant::Plant;
+
+use crate::config::catalogue::load;
+use crate::config::error::ConfigError;
+use crate::config::nemesis::Nemesis;
+use crate::config::workload::{Skew, Workload};
+use crate::plan::generate::{CALIBRATION_OPS, Generator, calibration, schema};
+use crate::record::event::Phase;
+use crate::record::evidence::{FORMAT, Facts};
+use crate::record::row::Nanos;
+use crate::record::store::{RunFolder, StoreError};
+use crate::schema::{Provenance, Type};
+use crate::seed::Seed;
+use std::collections::BTreeMap;
+use std::path::Path;
+use writer::Writer;
+
+/// The most entries a segment holds, over all partitions.
+const EPOCH_ROWS_MAX: u64 = 100_000;
+/// A run has at least so many segments a partition, besides those of the calibration.
+const EPOCHS_MIN: u64 = 4;
+/// Rows for every key of a partition, until there are [`KEYS_MAX`]: then memory no longer grows with rows.
+const ROWS_A_KEY: u64 = 100;
+const KEYS_MAX: u64 = 5_000;
+const KEYS_MIN: u64 = 16;
+
+/// What to make up.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Rows on every replica, over all partitions.
+    pub rows: u64,
+    /// The number of replicas.
+    pub replicas: u32,
+    /// Decides everything else.
+    pub seed: Seed,
+    /// What is wrong.
+    pub plant: Plant,
+}
+
+/// Why no folder was made up.
+#[derive(Debug, thiserror::Error)]
+pub enum SynthError {
+    /// The plant does not fit the number of replicas.
+    #[error("plant {plant} takes {wanted} replicas: pass --replicas")]
+    Replicas {
+        /// The plant.
+        plant: Plant,
+        /// How many it takes, in words.
+        wanted: &'static str,
+    },
+    /// There is no row to plant a fault in.
+    #[error("{rows} rows leave no key with two rows in the last segment: pass more with --rows")]
+    Rows {
+        /// As asked for.
+        rows: u64,
+    },
+    /// The workload that it goes by.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes up a run and writes it to a folder, which must not exist.
+pub fn synthesize(order: &Order, dir: &Path) -> Result<(), SynthError> {
+    order.plant.check(order.replicas)?;
+    let facts = facts(order)?;
+    let load = order.rows.saturating_sub(CALIBRATION_OPS);
+    let epoch_rows = load.div_ceil(EPOCHS_MIN).clamp(1, EPOCH_ROWS_MAX);
+    let mut generator = Generator::new(&facts.workload, &facts.schema, order.seed);
+    let set = calibration(&facts.schema);
+    let folder = RunFolder::create(dir, facts.clone(), None)?;
+    let mut writer = Writer::new(folder, facts, order);
+    writer.begin()?;
+    writer.epoch(set.before.into_iter(), false)?;
+    writer.epoch(set.after.into_iter(), false)?;
+    writer.phase(Phase::Load)?;
+    let mut left = load;
+    while left > 0 {
+        let ops = left.min(epoch_rows);
+        left -= ops;
+        writer.epoch((0..ops).map(|_| generator.next()), left == 0)?;
+    }
+    writer.finish()
+}
+
+/// Columns of constant size under keys that never retire: what a run of any length can be judged by.
+fn facts(order: &Order) -> Result<Facts, ConfigError> {
+    let mut workload: Workload = load("steady")?;
+    let nemesis: Nemesis = load("none")?;
+    workload.name = "synth".to_owned();
+    workload.columns.retain(|column| matches!(column.ty, Type::Long | Type::String));
+    workload.provenance = Provenance::Digest;
+    workload.rate_hz = 100_000;
+    workload.segment_rows = EPOCH_ROWS_MAX / u64::from(workload.partitions);
+    let keys = &mut workload.keys;
+    keys.live = (order.rows / ROWS_A_KEY).clamp(KEYS_MIN, KEYS_MAX) as u32;
+    (keys.skew, keys.retire_after_segments, keys.retire_after_updates) = (Skew::Uniform, u32::MAX, u32::MAX);
+    Ok(Facts {
+        format: FORMAT,
+        seed: order.seed,
+        target: "synth".to_owned(),
+        target_version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: BTreeMap::from([("plant".to_owned(), order.plant.to_string())]),
+        simulated: true,
+        roster: (0..order.replicas).map(|n| format!("server-{n}")).collect(),
+        partitions: workload.partitions,
+        schema: schema(&workload, &[]),
+        workload,
+        nemesis,
+        steps: Vec::new(),
+        left_out: Vec::new(),
+        calibration_ops: CALIBRATION_OPS,
+        frozen_floor: Nanos(1_000_000_000),
+        started: "2000-01-01T00:00:00Z".to_owned(),
+    })
+}
