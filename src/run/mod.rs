@@ -8,4 +8,5 @@ pub mod live;
 pub mod one;
 pub mod order;
 mod panic;
+pub mod signals;
 pub mod simulate;
