@@ -4,6 +4,7 @@
 use super::conductor::{Command, Conductor, Input, Snapshot, Timing};
 use super::live::Live;
 use super::panic::caught;
+use super::signals::{Cut, Signals};
 use crate::plan::schedule::{Fault, StepId};
 use crate::record::cure::Cure;
 use crate::record::event::{Event, Op, Stamped};
@@ -13,7 +14,6 @@ use crate::record::store::{RunFolder, StoreError};
 use crate::target::{Completion, Target, TargetError};
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
@@ -28,52 +28,6 @@ pub struct Ended {
     pub unrecorded: Option<StoreError>,
 }
 
-/// The signals that end a run after its cures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The terminal went away.
-    Hangup,
-    /// Ctrl-C.
-    Interrupt,
-    /// A polite kill.
-    Terminate,
-}
-
-impl Cut {
-    fn name(self) -> &'static str {
-        match self {
-            Cut::Hangup => "SIGHUP",
-            Cut::Interrupt => "SIGINT",
-            Cut::Terminate => "SIGTERM",
-        }
-    }
-}
-
-/// The signals as a stream of [`Cut`]s.
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Cut {
-        tokio::select! {
-            _ = self.hangup.recv() => Cut::Hangup,
-            _ = self.interrupt.recv() => Cut::Interrupt,
-            _ = self.terminate.recv() => Cut::Terminate,
-        }
-    }
-}
-
 /// What came of a command, before it is written down.
 enum Done {
     Input(Input),
@@ -85,7 +39,10 @@ enum Done {
         read: CurrentRead,
         answer: Result<FlagsCame, TargetError>,
     },
-    Log(Result<Vec<Vec<Entry>>, TargetError>),
+    Log {
+        last: bool,
+        read: Result<Vec<Vec<Entry>>, TargetError>,
+    },
     CureMade {
         step: StepId,
         cure: Result<Cure, TargetError>,
@@ -104,9 +61,22 @@ struct Engine<'a> {
     tx: UnboundedSender<Done>,
     cures: BTreeMap<StepId, Cure>,
     ended: Ended,
+    /// By partition, how far the log is on record.
+    logged: Vec<u64>,
+    log_reading: LogReading,
     /// Whether the target is another run's by now.
     is_lost: bool,
-    partitions: u32,
+}
+
+/// The log is read back piece by piece, after each capture: what a run that is killed has captured can then
+/// be judged. One read at a time, so that no piece is written twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogReading {
+    Idle,
+    /// A piece is being read.
+    Piece,
+    /// A piece is being read, and the last one is wanted after it.
+    PieceThenLast,
 }
 
 /// Leads one run against a target from set-up to the last capture. The record is complete when it returns.
@@ -132,8 +102,9 @@ pub async fn run(
         tx,
         cures: BTreeMap::new(),
         ended: Ended::default(),
+        logged: vec![0; partitions as usize],
+        log_reading: LogReading::Idle,
         is_lost: false,
-        partitions,
     };
     let mut input = Input::Woken;
     let mut commands = Vec::new();
@@ -214,7 +185,7 @@ impl Engine<'_> {
                 Command::Cover { replica } => self.cover(replica),
                 Command::Rows { read } => self.rows(read),
                 Command::Flags { read, since } => self.flags(read, since),
-                Command::ReadLog => self.read_log(),
+                Command::ReadLog => self.read_log(true),
             }
         }
         if !ops.is_empty() {
@@ -225,9 +196,13 @@ impl Engine<'_> {
 
     fn record(&mut self, now: Nanos, event: Event) {
         self.live.event(now, &event);
+        let captured = matches!(event, Event::CaptureEnd { .. });
         if self.ended.unrecorded.is_none() {
             let written = self.folder.event(&Stamped { t: now, event });
             self.note(written);
+        }
+        if captured {
+            self.read_log(false);
         }
     }
 
@@ -258,19 +233,7 @@ impl Engine<'_> {
                 });
                 Some(Input::FlagsRead { replica: read.replica, answer })
             }
-            Done::Log(log) => {
-                let error = match log {
-                    Ok(log) => {
-                        for (partition, entries) in (0..).zip(&log) {
-                            let written = self.folder.entries(now, partition, entries);
-                            self.note(written);
-                        }
-                        None
-                    }
-                    Err(error) => Some(error.to_string()),
-                };
-                Some(Input::LogRead { error })
-            }
+            Done::Log { last, read } => self.log_came(now, last, read),
             Done::CureMade { step, cure } => match cure {
                 Ok(cure) => self.begin(step, cure),
                 Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
@@ -418,26 +381,61 @@ impl Engine<'_> {
         });
     }
 
-    fn read_log(&self) {
-        let log = self.target.log.clone();
-        let partitions = self.partitions;
+    /// Reads back what the log holds beyond what is on record. `last`: the conductor waits for it.
+    fn read_log(&mut self, last: bool) {
+        if self.log_reading != LogReading::Idle {
+            self.log_reading = if last { LogReading::PieceThenLast } else { self.log_reading };
+            return;
+        }
+        self.log_reading = LogReading::Piece;
+        let (log, from) = (self.target.log.clone(), self.logged.clone());
         self.spawn(async move {
-            let Some(log) = log else { return Done::Log(Err(absent("log"))) };
-            Done::Log(read_whole(&*log, partitions).await)
+            let read = match log {
+                Some(log) => read_on(&*log, &from).await,
+                None => Err(absent("log")),
+            };
+            Done::Log { last, read }
         });
+    }
+
+    fn log_came(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        read: Result<Vec<Vec<Entry>>, TargetError>,
+    ) -> Option<Input> {
+        let last_wanted = self.log_reading == LogReading::PieceThenLast;
+        self.log_reading = LogReading::Idle;
+        let error = match read {
+            Ok(log) => {
+                for (partition, entries) in (0..).zip(&log) {
+                    let written = self.folder.entries(now, partition, entries);
+                    self.note(written);
+                    self.logged[partition as usize] += entries.len() as u64;
+                }
+                None
+            }
+            // A piece that did not come comes with the next one.
+            Err(error) => Some(error.to_string()),
+        };
+        if last_wanted {
+            self.read_log(true);
+        }
+        last.then_some(Input::LogRead { error })
     }
 }
 
-async fn read_whole(log: &dyn crate::target::Log, partitions: u32) -> Result<Vec<Vec<Entry>>, TargetError> {
+/// The log from these offsets on, by partition.
+async fn read_on(log: &dyn crate::target::Log, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
     let ends = log.ends().await?;
     if ends.len() != partitions as usize {
         let cause = format!("{} log ends, where the table has {partitions} partitions", ends.len());
         return Err(TargetError::Nonsense { at: "the log".to_owned(), cause });
     }
     let mut all = Vec::new();
-    for (partition, end) in (0..partitions).zip(ends) {
+    for (partition, (from, end)) in (0..).zip(from.iter().zip(ends)) {
         let mut entries = Vec::new();
-        log.read(partition, end, &mut |entry| entries.push(entry)).await?;
+        log.read(partition, *from, end, &mut |entry| entries.push(entry)).await?;
         all.push(entries);
     }
     Ok(all)

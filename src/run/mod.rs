@@ -9,4 +9,5 @@ pub mod look;
 pub mod one;
 pub mod order;
 mod panic;
+pub mod signals;
 pub mod simulate;

@@ -1,10 +1,11 @@
 //! One run from order to verdict: against processes, or in virtual time.
 
 use super::conclude::Judged;
-use super::engine::{self, Cut, Ended};
+use super::engine::{self, Ended};
 use super::live::{Live, Logged};
 use super::order::{Order, OrderError, Outside};
 use super::panic::caught;
+use super::signals::Cut;
 use super::simulate;
 use crate::exit::Exit;
 use crate::record::cure::Cure;

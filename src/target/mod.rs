@@ -111,8 +111,14 @@ pub trait Writes: Send + Sync {
 pub trait Log: Send + Sync {
     /// The end of every partition.
     async fn ends(&self) -> Result<Vec<u64>, TargetError>;
-    /// All entries of a partition below `end`, by ascending offset.
-    async fn read(&self, partition: u32, end: u64, out: Sink<'_, Entry>) -> Result<(), TargetError>;
+    /// The entries `from..end` of a partition, by ascending offset.
+    async fn read(
+        &self,
+        partition: u32,
+        from: u64,
+        end: u64,
+        out: Sink<'_, Entry>,
+    ) -> Result<(), TargetError>;
 }
 
 /// The authority over segments: who holds what, and where one ends.

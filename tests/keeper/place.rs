@@ -143,9 +143,12 @@ impl Outside {
         self.path().display().to_string()
     }
 
-    /// Where the controller's files lie.
-    pub(crate) fn dir(&self) -> String {
-        self.path().with_extension("cluster").display().to_string()
+    /// The controller's process.
+    pub(crate) fn controller(&self) -> u32 {
+        let words =
+            format!("specimen controller --config {}", self.path().with_extension("cluster").display());
+        let found = Command::new("pgrep").args(["-f", &words]).output().expect("pgrep is there").stdout;
+        String::from_utf8_lossy(&found).trim().parse().expect("one controller")
     }
 
     /// The supervisor's `host:port`.

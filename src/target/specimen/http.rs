@@ -157,8 +157,13 @@ impl Log for Http {
         self.controller("log-ends").await
     }
 
-    async fn read(&self, partition: u32, end: u64, out: Sink<'_, Entry>) -> Result<(), TargetError> {
-        let mut from = 0;
+    async fn read(
+        &self,
+        partition: u32,
+        mut from: u64,
+        end: u64,
+        out: Sink<'_, Entry>,
+    ) -> Result<(), TargetError> {
         while from < end {
             let limit = PAGE.min(end - from);
             let url = format!(
