@@ -29,7 +29,7 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
     /// Judge recorded runs again
-    #[command(after_help = "Examples:\n  dissent check latest\n  dissent check results/20261121-*")]
+    #[command(after_help = "Examples:\n  dissent check latest\n  dissent check results/sim-segments-*")]
     Check(Check),
     /// What every replica has of one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
@@ -91,7 +91,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Simulated seeds an arm
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
     /// The folder that holds one folder a run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
@@ -131,7 +131,8 @@ pub struct Run {
     /// Ops a second
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
-    /// Change a setting of workload, nemesis or target, such as guard=partition-gate
+    /// Change a setting, such as guard=partition-gate. Workload: rate, load, segment-rows, provenance,
+    /// partitions, keys. Nemesis: ending, tail, min-exposure. Embedded cluster: guard, pool, servers
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Print what would be done, and do nothing

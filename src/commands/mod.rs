@@ -40,7 +40,10 @@ fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn dispatch(cli: Cli) -> Exit {
-    if let Command::Run(cli::Run { output, .. }) | Command::Check(cli::Check { output, .. }) = &cli.command {
+    if let Command::Run(cli::Run { output, .. })
+    | Command::Check(cli::Check { output, .. })
+    | Command::Raw(cli::Raw { output, .. }) = &cli.command
+    {
         tell::speak(output.format);
     }
     match cli.command {

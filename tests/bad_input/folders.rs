@@ -1,5 +1,6 @@
 //! The files and folders that the tables name: a good run, and what may become of one.
 
+use crate::bad_input::network::write_targets;
 use crate::bad_input::run;
 use crate::support::sim;
 use dissent::check::verdict::Outcome;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 pub(crate) fn prepare() -> TempDir {
     let temp = tempfile::tempdir().expect("a folder");
     write_files(temp.path());
+    write_targets(temp.path());
     let order = sim("steady", "none", &["load=400ms", "keys=5"]);
     let results = temp.path().join("made");
     let judged = simulated(&order, Seed(1), &results, Keep::All).expect("a run");

@@ -5,12 +5,46 @@ use dissent::target::TargetError;
 use dissent::target::specimen::answer;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a server does with each connection.
 type Manners = fn(TcpStream);
 
-/// A server on a port of the system's choice. It ends with the test.
+/// Files of targets that are none, named as in the tables. Their servers end with the tests.
+pub(crate) fn write_targets(at: &Path) {
+    let servers: [(&str, Manners); 5] = [
+        ("mail-server", |mut stream| reply(&mut stream, b"220 mail.example ESMTP\r\n")),
+        ("other-web-server", |mut stream| {
+            reply(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n<html></html>\n");
+        }),
+        ("refusing", |mut stream| {
+            reply(&mut stream, b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\ntoo early");
+        }),
+        ("half-closed", |mut stream| {
+            reply(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"incarnation\":1,");
+        }),
+        ("silent", say_nothing),
+    ];
+    let file = |name: &str, url: &str, allow: &str| {
+        let text = format!("system = \"specimen-segments\"\nurl = \"{url}\"\n{allow}");
+        std::fs::write(at.join(format!("{name}.toml")), text).expect("a file");
+    };
+    const ALL: &str = "[allow]\nwrites = true\n";
+    file("no-url", "127.0.0.1:1", ALL);
+    file("forbidden", "http://127.0.0.1:1", "");
+    file("unreachable", "http://127.0.0.1:1", ALL);
+    for (name, manners) in servers {
+        file(name, &serve(manners), ALL);
+    }
+}
+
+fn say_nothing(mut stream: TcpStream) {
+    let mut forever = Vec::new();
+    drop(stream.read_to_end(&mut forever));
+}
+
+/// The URL of a server on a port of the system's choice. It ends with the tests.
 fn serve(manners: Manners) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -19,7 +53,7 @@ fn serve(manners: Manners) -> String {
             std::thread::spawn(move || manners(stream));
         }
     });
-    format!("http://{address}/coverage")
+    format!("http://{address}")
 }
 
 fn reply(stream: &mut TcpStream, text: &[u8]) {
@@ -43,10 +77,7 @@ fn a_server_with_bad_manners_is_an_error_that_names_it() {
         ("half-closed: says more than it sends", |mut stream| {
             reply(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"incarnation\":1,");
         }),
-        ("says nothing", |mut stream| {
-            let mut forever = Vec::new();
-            drop(stream.read_to_end(&mut forever));
-        }),
+        ("says nothing", say_nothing),
         ("sends a byte now and then", |mut stream| {
             reply(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n");
             while stream.write_all(b" ").is_ok() {
