@@ -182,8 +182,8 @@ pub struct Keeper {
 /// `dissent raw`.
 #[derive(Debug, Args)]
 pub struct Raw {
-    /// A run's folder, or `latest`
-    #[arg(value_name = "RUN")]
+    /// A target file, a run's folder, or `latest`
+    #[arg(value_name = "TARGET|RUN")]
     pub from: String,
     /// The key
     pub key: String,

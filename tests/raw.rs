@@ -7,15 +7,18 @@ use dissent::check::verdict::{FindingKind, Verdict};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::plan::generate::schema;
+use dissent::plan::schedule::{Fault, FaultKind};
 use dissent::record::event::Op;
 use dissent::record::folder::Folder;
 use dissent::record::row::Nanos;
 use dissent::run::one::{Keep, simulated};
 use dissent::schema::Value;
 use dissent::seed::Seed;
-use dissent::target::specimen;
+use dissent::target::specimen::{self, Cluster, Grip};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 fn raw(results: &Path, words: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
@@ -113,8 +116,11 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let schema = schema(&order.workload, &[]);
     let config = order.cluster().expect("it fits");
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
-    let opened = specimen::open(&config, &schema, program, &dir.path().join("cluster"), "raw").await;
-    let (target, cluster) = opened.expect("the cluster starts");
+    let started = Cluster::start(program, &dir.path().join("cluster"), &order.settings).await;
+    let cluster = Arc::new(started.expect("the cluster starts"));
+    cluster.make_table(&config).await.expect("an empty table");
+    let (program, mark, lease) = (program.to_owned(), "raw".to_owned(), Duration::from_secs(60));
+    let target = specimen::open(&cluster, &schema, Grip { program, mark, lease }).expect("its parts");
     let op = |id: u64| Op {
         id,
         partition: 0,
@@ -146,10 +152,15 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
             assert_eq!(replica["row"]["odd"], serde_json::json!([]));
         }
     }
-    cluster.kill_server("server-2").await.expect("it runs");
+    let hands = target.hands.as_ref().expect("hands");
+    let fault =
+        Fault { kind: FaultKind::Restart, replica: "server-2".to_owned(), partition: None, seq: None };
+    let cure = hands.cure("down", &fault).await.expect("it has a cure");
+    hands.begin(&cure).await.expect("it runs");
     let text = raw_live(&target, &schema, "k1", Format::Human).await.expect("the others answer");
     assert!(text.ends_with("k1: 6 rows at 2 offsets, 0 odd or missing, 2 not loaded"), "{text}");
     let none = raw_live(&target, &schema, "k2", Format::Human).await.expect_err("no such key");
     assert!(none.to_string().contains("k1"), "{none}");
+    hands.heal(&cure).await.expect("it can be started");
     cluster.end().await;
 }

@@ -3,7 +3,9 @@
 use super::tell;
 use crate::check::side_by_side::side_by_side;
 use crate::cli::{self, Format};
-use crate::config::error::nearest_few;
+use crate::config::catalogue::{is_path, load};
+use crate::config::error::{ConfigError, nearest_few};
+use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::record::evidence::Recorded;
 use crate::record::folder::Folder;
@@ -13,8 +15,11 @@ use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
 use crate::schema::Schema;
 use crate::target::Target;
-use crate::target::specimen::{PROCESSES, SIMULATED};
+use crate::target::specimen::{Cluster, Grip, PROCESSES, SIMULATED, open};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Names offered for a key that is not there.
 const NEAR_MAX: usize = 3;
@@ -36,6 +41,12 @@ pub enum RawError {
         /// What there is instead.
         near: String,
     },
+    /// A cluster that nobody has written to.
+    #[error("the cluster of {0} has no table yet: `dissent run {0} ..` makes one")]
+    NoTable(String),
+    /// The target file cannot be used.
+    #[error(transparent)]
+    File(#[from] ConfigError),
     /// No such run, or it cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -50,7 +61,9 @@ pub enum RawError {
 impl RawError {
     fn exit(&self) -> Exit {
         match self {
-            RawError::Private(..) | RawError::NoSuchKey { .. } => Exit::Usage,
+            RawError::Private(..) | RawError::NoSuchKey { .. } | RawError::NoTable(_) | RawError::File(_) => {
+                Exit::Usage
+            }
             RawError::Run(error) => error.exit(),
             RawError::Look(LookError::Target(_)) => Exit::Target,
             RawError::Look(_) => Exit::Usage,
@@ -61,7 +74,9 @@ impl RawError {
 
 /// Shows a key.
 pub(super) fn raw(args: &cli::Raw) -> Exit {
-    match recorded(args) {
+    let told =
+        if is_path(&args.from) && args.from.ends_with(".toml") { outside(args) } else { recorded(args) };
+    match told {
         Ok(told) => {
             tell::result(&told);
             Exit::Pass
@@ -81,6 +96,18 @@ fn recorded(args: &cli::Raw) -> Result<String, RawError> {
         tell::aside(&format!("damaged: {}: {}", damage.file, damage.detail));
     }
     Ok(told)
+}
+
+/// The cluster of a target file. Nothing is locked, marked or written: it is only looked at.
+fn outside(args: &cli::Raw) -> Result<String, RawError> {
+    let file: TargetFile = load(&args.from)?;
+    super::run::runtime()?.block_on(async {
+        let cluster = Arc::new(Cluster::reach(&file.url).await.map_err(LookError::from)?);
+        let schema = cluster.schema().ok_or_else(|| RawError::NoTable(args.from.clone()))?;
+        let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+        let target = open(&cluster, &schema, grip).map_err(LookError::from)?;
+        live(&target, &schema, &args.key, args.output.format).await
+    })
 }
 
 /// The same view of a live cluster, from raw reads around the router.

@@ -428,8 +428,8 @@ impl Engine<'_> {
 /// The log from these offsets on, by partition.
 async fn read_on(log: &dyn crate::target::Log, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
     let ends = log.ends().await?;
-    if ends.len() != partitions as usize {
-        let cause = format!("{} log ends, where the table has {partitions} partitions", ends.len());
+    if ends.len() != from.len() {
+        let cause = format!("{} log ends, where the table has {} partitions", ends.len(), from.len());
         return Err(TargetError::Nonsense { at: "the log".to_owned(), cause });
     }
     let mut all = Vec::new();

@@ -178,7 +178,7 @@ impl Look<'_> {
             known.insert(entry.key.clone());
             kept.extend((entry.key == key).then_some(entry));
         };
-        log.read(partition, end, &mut keep).await
+        log.read(partition, 0, end, &mut keep).await
     }
 
     fn id(&mut self) -> u64 {

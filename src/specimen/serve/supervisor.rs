@@ -42,6 +42,7 @@ pub struct Setup {
 /// The processes of the present table; none before the first.
 #[derive(Default)]
 struct Running {
+    table: Option<Table>,
     controller: Option<Child>,
     servers: BTreeMap<String, Child>,
 }
@@ -94,7 +95,7 @@ impl Supervisor {
     /// Ends every process, side by side. Their logs stay; the data that the servers kept goes.
     async fn end(&self, running: &mut Running) {
         let mut ending = tokio::task::JoinSet::new();
-        let Running { controller, servers } = std::mem::take(running);
+        let Running { controller, servers, .. } = std::mem::take(running);
         for mut child in servers.into_values().chain(controller) {
             ending.spawn(async move { child.end(PATIENCE).await });
         }
@@ -127,6 +128,7 @@ struct Shown {
     pid: u32,
     settings: BTreeMap<String, String>,
     roster: Vec<String>,
+    table: Option<Table>,
     controller: Option<String>,
     servers: BTreeMap<String, Option<Server>>,
 }
@@ -152,13 +154,14 @@ async fn cluster(State(it): Shared) -> Json<Shown> {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         settings: it.setup.settings.clone(),
+        table: running.table.clone(),
         controller: running.controller.as_ref().map(|controller| controller.address.clone()),
         servers,
         roster,
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Table {
     table: String,
     columns: Vec<Column>,
@@ -167,7 +170,7 @@ struct Table {
 
 /// A new, empty table takes the place of the old one: all processes end, and begin again.
 async fn table(State(it): Shared, Json(wanted): Json<Table>) -> Result<(), Error> {
-    let Table { table, columns, partitions } = wanted;
+    let Table { table, columns, partitions } = wanted.clone();
     let config = Config { table, columns, partitions, ..it.setup.config.clone() };
     config.check()?;
     let running = &mut it.kept.lock().await.running;
@@ -182,6 +185,7 @@ async fn table(State(it): Shared, Json(wanted): Json<Table>) -> Result<(), Error
         running.servers.insert(name.clone(), server);
     }
     running.controller = Some(controller);
+    running.table = Some(wanted);
     Ok(())
 }
 

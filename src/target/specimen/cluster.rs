@@ -4,6 +4,8 @@
 use super::answers::parse;
 use super::http::{Web, answer};
 use crate::hands::process::ProcessId;
+use crate::plan::generate::{KEY, OP};
+use crate::schema::{Column, Provenance, Schema};
 use crate::target::TargetError;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -33,8 +35,16 @@ pub(super) struct Overview {
     pub(super) pid: u32,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) roster: Vec<String>,
+    table: Option<Table>,
     controller: Option<String>,
     servers: BTreeMap<String, Option<Seat>>,
+}
+
+/// The table that the cluster has now.
+#[derive(Clone, Debug, Deserialize)]
+struct Table {
+    table: String,
+    columns: Vec<Column>,
 }
 
 /// Where a server runs.
@@ -137,6 +147,19 @@ impl Cluster {
     /// What the cluster was started with.
     pub fn settings(&self) -> BTreeMap<String, String> {
         self.overview().settings
+    }
+
+    /// The table that the cluster has now. What a column is for, beside its values, it does not know.
+    pub fn schema(&self) -> Option<Schema> {
+        let Table { table, columns } = self.overview().table?;
+        Some(Schema {
+            table,
+            key: KEY.to_owned(),
+            comparison: "cmp".to_owned(),
+            op: OP.to_owned(),
+            columns,
+            provenance: Provenance::None,
+        })
     }
 
     pub(super) fn overview(&self) -> Overview {
