@@ -10,7 +10,7 @@ use dissent::run::one::{Keep, simulated};
 use dissent::seed::Seed;
 
 /// Enough to see a broken arm; a thousand are run with the release build.
-const SEEDS: u32 = 12;
+const SEEDS: u32 = 6;
 
 fn arm(nemesis: &str, set: &[&str]) -> Tally {
     let results = tempfile::tempdir().expect("a folder");

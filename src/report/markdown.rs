@@ -18,10 +18,12 @@ const COLUMNS_MAX: usize = 8;
 pub fn summary(verdict: &Verdict, facts: &Facts) -> String {
     let mut out = format!("## {}: {}\n\n", name(&verdict.outcome), escaped(&headline(verdict)));
     for answer in answers(verdict, &Clock::of(facts)) {
-        let mut lines = answer.short.iter().map(|line| escaped(line));
-        let first = lines.next().unwrap_or_default();
-        out.push_str(&format!("- **{}** {first}\n", answer.question));
-        lines.for_each(|line| out.push_str(&format!("  - {line}\n")));
+        let told = match answer.short.as_slice() {
+            [only] => format!(" {}", escaped(only)),
+            // Numbered lines are a list already.
+            several => several.iter().map(|line| format!("\n  {}{}", bullet(line), escaped(line))).collect(),
+        };
+        out.push_str(&format!("- **{}**{told}\n", answer.question));
     }
     if let Some(FindingKind::Divergence(divergence)) = verdict.findings.first().map(|found| &found.kind) {
         push_evidence(&mut out, divergence);
@@ -36,6 +38,11 @@ pub fn summary(verdict: &Verdict, facts: &Facts) -> String {
     }
     out.push_str(&format!("\nRun it again:\n\n```sh\n{}\n```\n", printable(&repeat(facts))));
     out
+}
+
+fn bullet(line: &str) -> &'static str {
+    let number = line.split_once(". ").map_or("", |(number, _)| number);
+    if number.parse::<u8>().is_ok() { "" } else { "- " }
 }
 
 /// One line a row and column: what the log folds to, and what each replica shows.

@@ -136,6 +136,7 @@ fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
 
 fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
     let expected = row.expected.as_ref().and_then(|expected| expected.get(column));
+    let is_stale = |shown: &Shown| shown.stale.iter().any(|stale| stale == column);
     let default = schema.position(column).map(|at| schema.columns[at].ty.default_value());
     html! {
         tr.named[row.columns.iter().any(|wrong| wrong == column)] {
@@ -151,7 +152,7 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
                     Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
                         span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
                         b { (value(got)) }
-                        @for note in notes(got, expected, default.as_ref(), is_stale(column, shown)) {
+                        @for note in notes(got, expected, default.as_ref(), is_stale(shown)) {
                             small { (note) }
                         }
                     },
@@ -167,10 +168,6 @@ fn absent(shown: &Shown) -> Markup {
         @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
         @else { span.faint { "not compared" } }
     }
-}
-
-fn is_stale(column: &str, shown: &Shown) -> bool {
-    shown.stale.iter().any(|stale| stale == column)
 }
 
 /// What can be said of a wrong cell: a type's default, a value that the key had before, what it should be,
