@@ -6,4 +6,5 @@ mod report;
 mod simulated;
 mod store;
 mod support;
+mod synth;
 mod tidy;
