@@ -12,4 +12,5 @@ mod self_test;
 mod simulated;
 mod store;
 mod support;
+mod synth;
 mod tidy;

@@ -27,7 +27,7 @@ pub fn write_evidence(dir: &Path, evidence: &Evidence) -> Result<(), StoreError>
         match &stamped.event {
             Event::Read(read) => {
                 let rows = rows.remove(&(read.before.partition, read.id));
-                folder.rows(still, read, rows.unwrap_or_default())?;
+                folder.rows(still, read, rows.unwrap_or_default().into_iter().map(AsRef::as_ref))?;
             }
             Event::CurrentRead(read) => {
                 let currents = currents.remove(&(read.partition, read.id));

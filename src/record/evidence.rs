@@ -10,6 +10,7 @@ use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The store's format: readers accept all older ones.
 pub const FORMAT: u32 = 1;
@@ -182,8 +183,8 @@ pub struct Evidence {
     pub events: Vec<Stamped>,
     /// By partition, by offset.
     pub log: Vec<Vec<Entry>>,
-    /// By partition; the driver sorts them by (offset, read).
-    pub rows: Vec<Vec<(u64, Row)>>,
+    /// By partition; the driver sorts them by (offset, read). Replicas that show the same share one row.
+    pub rows: Vec<Vec<(u64, Arc<Row>)>>,
     /// By partition, by (read, key).
     pub currents: Vec<Vec<(u64, Current)>>,
 }
@@ -199,7 +200,7 @@ impl Recorded for Evidence {
         Box::new(self.log[partition as usize].iter().map(Cow::Borrowed))
     }
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        Box::new(self.rows[partition as usize].iter().map(|(read, row)| (*read, Cow::Borrowed(row))))
+        Box::new(self.rows[partition as usize].iter().map(|(read, row)| (*read, Cow::Borrowed(row.as_ref()))))
     }
     fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
         Box::new(self.currents[partition as usize].iter().map(|(read, flag)| (*read, Cow::Borrowed(flag))))
@@ -212,15 +213,19 @@ impl Recorded for Evidence {
     }
 }
 
-impl<'a, I: Iterator<Item = &'a [(u64, Row)]>> RowGroups<'a> for I {
+impl<'a, I: Iterator<Item = &'a [(u64, Arc<Row>)]>> RowGroups<'a> for I {
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
         rows.seen.clear();
         rows.contents.clear();
         let Some(group) = Iterator::next(self) else { return false };
-        for (at, (read, row)) in group.iter().enumerate() {
+        for (read, row) in group {
             rows.off = row.off;
+            let known = rows.contents.iter().position(|known| std::ptr::eq(known.as_ref(), row.as_ref()));
+            let at = known.unwrap_or(rows.contents.len());
+            if known.is_none() {
+                rows.contents.push(Cow::Borrowed(row.as_ref()));
+            }
             rows.seen.push((*read, at));
-            rows.contents.push(Cow::Borrowed(row));
         }
         true
     }

@@ -50,7 +50,7 @@ pub(super) struct Counted<'a> {
     folder: &'a Folder,
     /// By id.
     reads: Vec<Count>,
-    /// Where the last few lines were counted: those of a read come together, of as many as there are replicas.
+    /// Where the last few lines were counted: each replica's come from one read for a while.
     recent: [usize; 8],
     turn: usize,
 }

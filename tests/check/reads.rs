@@ -91,7 +91,7 @@ impl Case {
             rows: rows.len() as u64 + torn,
             soundness,
         }));
-        let rows = rows.into_iter().map(|row| (id, row));
+        let rows = rows.into_iter().map(|row| (id, Arc::new(row)));
         self.evidence.rows[self.partition as usize].extend(rows);
     }
 

@@ -31,7 +31,7 @@ fn all(of: &dyn Recorded) -> Evidence {
         log: partitions.clone().map(|p| of.log(p).map(|entry| entry.into_owned()).collect()).collect(),
         rows: partitions
             .clone()
-            .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned())).collect())
+            .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned().into())).collect())
             .collect(),
         currents: partitions.map(|p| of.currents(p).map(|(r, c)| (r, c.into_owned())).collect()).collect(),
     }
@@ -101,7 +101,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
     for stamped in &evidence.events {
         if let Event::Read(read) = &stamped.event {
             let rows = &evidence.rows[read.before.partition as usize];
-            let rows = rows.iter().rev().filter(|(id, _)| *id == read.id).map(|(_, row)| row);
+            let rows = rows.iter().rev().filter(|(id, _)| *id == read.id).map(|(_, row)| row.as_ref());
             run.rows(stamped.t, read, rows).expect("rows, in another order");
         }
         if let Event::CurrentRead(read) = &stamped.event {

@@ -98,7 +98,7 @@ impl Sampler {
     fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: Soundness) {
         self.reads += 1;
         let (id, end_after, from) = (self.reads, cover.end, cover.start);
-        let rows = offs.iter().map(|off| (id, row(*off)));
+        let rows = offs.iter().map(|off| (id, row(*off).into()));
         self.evidence.rows[cover.partition as usize].extend(rows);
         let (replica, rows) = (replica.to_owned(), offs.len() as u64);
         let read =

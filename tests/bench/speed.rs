@@ -1,0 +1,157 @@
+//! `cargo bench`: how fast folders are judged, ops are generated and recorded, and runs are simulated, each
+//! beside a plain job on the same bytes in the same session. Ratios hold on any machine; seconds do not.
+//!
+//! `cargo bench -- ROWS` takes another number of rows a replica than 200,000.
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark tells times on stdout")]
+
+mod null;
+
+use dissent::cli::Run;
+use dissent::commands::order_of;
+use dissent::record::folder::Folder;
+use dissent::run::conclude::Judged;
+use dissent::run::one::{Keep, simulated};
+use dissent::run::order::Order;
+use dissent::seed::Seed;
+use dissent::synth::{self, Plant, synthesize};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const REPLICAS: u32 = 4;
+const ROUNDS: usize = 5;
+const OPS: u64 = 200_000;
+const SIMULATED: u64 = 60;
+
+/// Seconds on the wall and on all cores: medians of a few rounds.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+impl Cost {
+    fn of(mut job: impl FnMut()) -> Cost {
+        let round = || {
+            let (began, busy) = (Instant::now(), cpu_seconds());
+            job();
+            (began.elapsed().as_secs_f64(), cpu_seconds() - busy)
+        };
+        let rounds: Vec<(f64, f64)> = std::iter::repeat_with(round).take(ROUNDS).collect();
+        let median = |mut times: Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        let (walls, cpus) = rounds.into_iter().unzip();
+        Cost { wall: median(walls), cpu: median(cpus) }
+    }
+
+    fn tell(self, what: &str, count: u64, unit: &str, plain: Option<Cost>) {
+        let Cost { wall, cpu } = self;
+        let ratio = plain.map_or(String::new(), |plain| {
+            format!("  {:.2} x wall, {:.2} x CPU of decompressing", wall / plain.wall, cpu / plain.cpu)
+        });
+        let rate = count as f64 / wall;
+        println!("{what:<34} {wall:>7.3} s wall {cpu:>7.3} s CPU {rate:>12.0} {unit}/s{ratio}");
+    }
+}
+
+/// What this process has used of all cores, in seconds; the clock on the wall where the system cannot tell.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn main() {
+    let asked = std::env::args().skip(1).find_map(|word| word.parse().ok());
+    let rows: u64 = asked.unwrap_or(200_000);
+    let temp = tempfile::tempdir().expect("a folder");
+    println!("{REPLICAS} replicas x {rows} rows; medians of {ROUNDS} rounds");
+    for plant in [Plant::None, Plant::Differ(100)] {
+        check(rows, plant, &temp.path().join(plant.to_string()));
+    }
+    record(temp.path());
+    simulate(temp.path());
+}
+
+/// `dissent check`, as a whole: the verdict and its page, beside decompressing and hashing the same files.
+fn check(rows: u64, plant: Plant, dir: &Path) {
+    let order = synth::Order { rows, replicas: REPLICAS, seed: Seed(1), plant };
+    synthesize(&order, dir).expect("made up");
+    let mut files = Vec::new();
+    collect(dir, &mut files);
+    let all = rows * u64::from(REPLICAS);
+    let decompress = Cost::of(|| files.iter().for_each(|file| plain(file, |_| {})));
+    let hash = Cost::of(|| {
+        let mut hasher = DefaultHasher::new();
+        files.iter().for_each(|file| plain(file, |bytes| hasher.write(bytes)));
+        std::hint::black_box(hasher.finish());
+    });
+    let judge = Cost::of(|| {
+        let evidence = Folder::open(dir).expect("a run");
+        let mut judged = Judged::new(&evidence, dissent::exit::Exit::Pass);
+        assert_eq!(judged.verdict.compared.rows, all);
+        judged.write(&evidence, dir, "checked").expect("written");
+    });
+    decompress.tell(&format!("{plant}: decompress all files"), all, "rows", None);
+    hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(decompress));
+    judge.tell(&format!("{plant}: check"), all, "rows", Some(decompress));
+}
+
+/// Feeds the plain bytes of a file of frames to `each`, 64 KiB at a time.
+fn plain(file: &Path, mut each: impl FnMut(&[u8])) {
+    let file = File::open(file).expect("a file");
+    let mut from = zstd::stream::read::Decoder::new(file).expect("frames");
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut buffer).expect("whole frames") {
+            0 => return,
+            count => each(std::hint::black_box(&buffer[..count])),
+        }
+    }
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    let entries: BTreeSet<PathBuf> =
+        std::fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|end| end == "zst") {
+            files.push(path);
+        }
+    }
+}
+
+/// The load of a run, recorded, against a cluster that acknowledges at once.
+fn record(dir: &Path) {
+    let order = order(&["specimen-segments", "partial-upsert", "none", "--rate", "1000000"]);
+    let mut round = 0;
+    let cost = Cost::of(|| {
+        round += 1;
+        assert_eq!(null::run(&order, OPS, &dir.join(format!("null-{round}"))), OPS);
+    });
+    cost.tell("generate and record to nowhere", OPS, "ops", None);
+}
+
+/// Runs in virtual time, judged, on one thread.
+fn simulate(dir: &Path) {
+    let order = order(&["sim-segments", "partial-upsert", "late-transition"]);
+    let mut seed = 0;
+    let cost = Cost::of(|| {
+        for _ in 0..SIMULATED {
+            seed += 1;
+            simulated(&order, Seed(seed), dir, Keep::None).expect("a verdict");
+        }
+    });
+    cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);
+}
+
+fn order(words: &[&str]) -> Order {
+    order_of(&<Run as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
+        .expect("it makes sense")
+}
