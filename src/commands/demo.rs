@@ -43,7 +43,7 @@ const ARMS: [Arm; 4] = [
     Arm { guard: "startup-latch", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
     Arm { guard: "partition-gate", expected: None, quiesce: "10s" },
     Arm { guard: "signal-gate", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
-    Arm { guard: "partition-gate-no-skip-wake", expected: Some(FROZEN), quiesce: "4s" },
+    Arm { guard: "partition-gate-no-skip-wake", expected: Some(FROZEN), quiesce: "5s" },
 ];
 
 const OPENING: &str = "\

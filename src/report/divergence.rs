@@ -260,7 +260,7 @@ fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
                 .to_owned()
         }
         Side::Minority | Side::Half => format!(
-            "two oracles agree: others and folded log. Overturned only if {} alone kept the rules",
+            "peers and folded log agree; overturned only if {} alone kept the rules",
             joined(&d.last.wrong),
         ),
         Side::Majority | Side::All => {
