@@ -16,6 +16,7 @@ use crate::schema::Schema;
 use crate::seed::Seed;
 use crate::target::{Target, TargetError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why a live cluster could not be looked at. A replica that does not answer is no reason: it is shown as
 /// not loaded, and named.
@@ -140,7 +141,7 @@ impl Look<'_> {
             soundness: if twin.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
         }));
         let of_partition = &mut self.looked.evidence.rows[cover.partition as usize];
-        of_partition.extend(rows.into_iter().map(|row| (id, row)));
+        of_partition.extend(rows.into_iter().map(|row| (id, Arc::new(row))));
     }
 
     fn take_flag(

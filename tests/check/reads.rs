@@ -6,6 +6,7 @@ use dissent::record::event::{CaptureReason, Event};
 use dissent::record::row::{CopyState, Cover, Current, CurrentRead, Known, Read, Row, Soundness};
 use dissent::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl Case {
     pub(crate) fn begin_capture(&mut self) {

@@ -11,6 +11,7 @@ use dissent::record::row::{Current, CurrentRead, Known, Read, Row, Soundness};
 use dissent::run::simulate;
 use dissent::schema::Value;
 use dissent::seed::Seed;
+use std::sync::Arc;
 
 const HEALTHY: u64 = 40;
 const PLANTED: u64 = 40;
@@ -41,21 +42,25 @@ fn one_change_to_a_row_is_the_one_finding() {
                 What::Missing
             }
             1 => {
-                evidence.rows[partition][at].1.op += 1;
+                Arc::make_mut(&mut evidence.rows[partition][at].1).op += 1;
                 What::Extra
             }
             2 => {
-                evidence.rows[partition][at].1.cmp -= 1;
+                Arc::make_mut(&mut evidence.rows[partition][at].1).cmp -= 1;
                 What::Extra
             }
             _ => {
-                change_cell(draw, &mut evidence.rows[partition][at].1);
+                change_cell(draw, Arc::make_mut(&mut evidence.rows[partition][at].1));
                 What::WrongValue
             }
         };
         let found = only_finding(&evidence, &title);
         let seen = (found.what, found.partition, found.since.off, &found.keys);
-        assert_eq!(seen, (what, partition as u32, row.off, &vec![row.key]), "{title} read {id} of {victim}");
+        assert_eq!(
+            seen,
+            (what, partition as u32, row.off, &vec![row.key.clone()]),
+            "{title} read {id} of {victim}"
+        );
         assert_eq!(found.first.wrong, [victim], "{title} read {id}");
     });
 }

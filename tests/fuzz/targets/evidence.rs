@@ -7,6 +7,7 @@ use dissent::record::codec;
 use dissent::record::evidence::Evidence;
 use dissent::record::store::RunFile;
 use dissent::report::{html, json, terminal};
+use std::sync::Arc;
 
 /// The facts are those of the sample under `tests/store`.
 const FACTS: &str = include_str!("../../store/v1/small/run.json");
@@ -42,7 +43,8 @@ fn understood(bytes: &[u8]) -> Evidence {
         match head[0] {
             b'e' => evidence.events.extend(serde_json::from_slice(line).ok()),
             b'l' => evidence.log[partition].extend(codec::decode_entry(schema, line).ok()),
-            b'r' => evidence.rows[partition].extend(codec::decode_row(schema, line).ok()),
+            b'r' => evidence.rows[partition]
+                .extend(codec::decode_row(schema, line).ok().map(|(read, row)| (read, Arc::new(row)))),
             b'c' => evidence.currents[partition].extend(codec::decode_flags(line).ok()),
             _ => {}
         }
