@@ -91,6 +91,13 @@ pub struct Column {
     pub role: Role,
 }
 
+impl Column {
+    /// A value of this column as a raw row shows it: the type's default where there is none.
+    pub fn shown(&self, value: &Value) -> Value {
+        if *value == Value::Null { self.ty.default_value() } else { value.clone() }
+    }
+}
+
 /// How a row tells which ops it was merged from (`semantics` 6). The op id of the last event is always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -212,7 +212,7 @@ impl Looker<'_> {
         let expected = logged.and_then(|logged| {
             let cols = logged.cols.as_ref()?;
             let on = columns.iter().zip(cols).zip(self.model_on).filter(|(_, on)| **on);
-            let cells = on.map(|((column, value), _)| (column.name.clone(), value.clone()));
+            let cells = on.map(|((column, value), _)| (column.name.clone(), column.shown(value)));
             Some(cells.chain(own(logged.line.op, logged.cmp)).collect())
         });
         let last = self.history.captures.len().checked_sub(1);

@@ -114,9 +114,8 @@ impl Witnesses<'_> {
     fn row(&self, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
         let columns = &self.history.facts.schema.columns;
         let named = columns.iter().zip(values).map(|(column, value)| {
-            // As a raw row shows it: a reader lays the two side by side.
-            let shown = if *value == Value::Null { column.ty.default_value() } else { value.clone() };
-            (column.name.clone(), shown)
+            // A reader lays this beside a raw row.
+            (column.name.clone(), column.shown(value))
         });
         let own = [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))];
         named.chain(own).collect()
