@@ -244,8 +244,8 @@ impl Looker<'_> {
     /// The current row of a replica is the last accepted one that it has loaded.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, Logged>) {
         for replica in 0..view.replicas.len() {
-            let accepted = logged.values().filter(|logged| logged.line.effect != Effect::Aside);
-            let last = accepted.filter(|logged| self.shown(logged.line.off, replica).is_some()).last();
+            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect != Effect::Aside);
+            let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
             let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
             for row in &mut view.rows {
                 let off = row.off;

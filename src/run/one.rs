@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
         /// What came of reading it.
-        source: OpenError,
+        source: Box<OpenError>,
         /// Faults that may have been left.
         uncured: Vec<Cure>,
         /// What to heal.
@@ -263,7 +263,8 @@ impl Real<'_> {
         let evidence = match Folder::open(&self.dir) {
             Ok(evidence) => evidence,
             Err(source) => {
-                return Err(RunError::Lost { source, uncured, heal, exit: over.worst(Exit::Inconclusive) });
+                let (source, exit) = (Box::new(source), over.worst(Exit::Inconclusive));
+                return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
         let mut judged = Judged::new(&evidence, over);

@@ -32,7 +32,10 @@ enum Underway {
 /// The rows that were shown so far. What replicas show is nearly always the same, so it is translated once
 /// and shared: that is where most of a simulated run's time went.
 #[derive(Default)]
-struct Shown(HashMap<(u32, u64), Vec<(Arc<specimen::Entry>, Arc<Row>)>>);
+struct Shown(HashMap<(u32, u64), Vec<Pair>>);
+
+/// A row of the specimen, and the same as the record has it.
+type Pair = (Arc<specimen::Entry>, Arc<Row>);
 
 impl Shown {
     fn row(

@@ -141,7 +141,7 @@ impl Plant {
     /// The rows that one replica shows otherwise all along the load.
     pub(super) fn scattered(self, schema: &Schema, rows: &[Row]) -> BTreeMap<u64, Option<Row>> {
         let Plant::Differ(per) = self else { return BTreeMap::new() };
-        let hit = rows.iter().filter(|row| op_hash(row.op).cast_unsigned() % per == 0);
+        let hit = rows.iter().filter(|row| op_hash(row.op).cast_unsigned().is_multiple_of(per));
         hit.map(|row| (row.off, Some(altered(schema, row, 1)))).collect()
     }
 }
