@@ -107,6 +107,7 @@ pub(crate) fn run(at: &Path, words: &[&str]) -> Told {
 }
 
 /// Runs to the end; what does not end is killed, and fails.
+#[expect(clippy::disallowed_methods, reason = "a hang is real time")]
 pub(crate) fn told(command: &mut Command) -> Told {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let drain = |mut from: Box<dyn std::io::Read + Send>| {

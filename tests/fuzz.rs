@@ -65,6 +65,8 @@ fn every_target_has_a_corpus_and_a_test() {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "shown where somebody watches")]
+#[expect(clippy::disallowed_methods, reason = "somebody waits for so long")]
 fn fuzz(name: &str) {
     let target = *TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
     let corpus = corpus(name);
@@ -86,6 +88,7 @@ fn fuzz(name: &str) {
 }
 
 /// Runs the target; an input that breaks it is kept in a file.
+#[expect(clippy::disallowed_methods, reason = "a hang is real time")]
 fn holds(target: Target, input: &[u8], what: &str) {
     let begun = Instant::now();
     let held = std::panic::catch_unwind(|| (target.1)(input)).is_ok();

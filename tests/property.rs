@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Checks a property for the seeds from 0 on.
+#[expect(clippy::print_stderr, reason = "shown beside the failure")]
 pub(crate) fn holds(cases: u64, property: impl Fn(&mut Draw)) {
     let alone = std::env::var("PROPERTY_SEED").ok().map(|seed| seed.parse().expect("a seed"));
     for seed in alone.map_or(0..cases, |seed: u64| seed..seed + 1) {

@@ -70,6 +70,7 @@ fn ask(url: &str, patience: Duration) -> Result<Vec<u8>, TargetError> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a hang is real time")]
 fn a_server_with_bad_manners_is_an_error_that_names_it() {
     const PATIENCE: Duration = Duration::from_secs(3);
     let cases: [(&str, Manners); 6] = [
