@@ -38,8 +38,8 @@ pub(super) enum Stage {
     Capture,
     /// The ending's commit-winner begins.
     EndingBegin,
-    /// The last segment is committed.
-    EndingCommit,
+    /// The last segment is committed; a winner that is frozen never does.
+    EndingCommit { since: Nanos },
     /// Replicas take over the committed copy.
     EndingSettle { since: Nanos },
     /// commit-winner ends.
@@ -66,7 +66,7 @@ impl Stage {
             Stage::Quiesce { .. } => Phase::Quiesce,
             Stage::Capture => Phase::Capture,
             Stage::EndingBegin
-            | Stage::EndingCommit
+            | Stage::EndingCommit { .. }
             | Stage::EndingSettle { .. }
             | Stage::EndingCure
             | Stage::EndingCapture => Phase::Ending,
@@ -166,8 +166,11 @@ impl Conductor {
             }
             Stage::Quiesce { since } => quiesced(since).then_some(Stage::Capture),
             Stage::Capture => captured.then_some(self.after_capture()),
-            Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit),
-            Stage::EndingCommit => self.crossing.is_none().then_some(Stage::EndingSettle { since: now }),
+            Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit { since: now }),
+            Stage::EndingCommit { since } => {
+                let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
+                over.then_some(Stage::EndingSettle { since: now })
+            }
             Stage::EndingSettle { since } => quiesced(since).then_some(Stage::EndingCure),
             Stage::EndingCure => (captured && !self.faults.any_changing()).then_some(Stage::EndingCapture),
             Stage::EndingCapture => captured.then_some(Stage::ReadLog),
@@ -206,7 +209,7 @@ impl Conductor {
                 let set = calibration(&self.facts.schema).after;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            Stage::CalibrateCross | Stage::EndingCommit => self.ask_boundary(out),
+            Stage::CalibrateCross | Stage::EndingCommit { .. } => self.ask_boundary(out),
             Stage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
             Stage::Load => self.begin_load(now),
             Stage::Heal => self.heal(now, out),
