@@ -1,10 +1,5 @@
 //! The fuzz targets under `cargo test`: their whole corpus, then seeded mutations of it. With `FUZZ_SECONDS`
 //! set, mutations go on for so long. `fuzz/README.md` says how libFuzzer drives the same targets.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a fuzz run is told its length, and tells how far it came"
-)]
 
 mod targets;
 

@@ -1,5 +1,4 @@
 //! What holds for whatever a seed draws. A case that fails names its seed, and `PROPERTY_SEED` runs it alone.
-#![expect(clippy::print_stderr, reason = "a property that fails must say for which seed")]
 
 mod fold;
 mod frame;

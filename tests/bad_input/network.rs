@@ -1,6 +1,5 @@
 //! A target that is not there, lies, is slow or hangs up in the middle of a word: an error that says who was
 //! asked, in a time that is bounded.
-#![expect(clippy::disallowed_methods, reason = "a test bounds how long the program may take")]
 
 use dissent::target::TargetError;
 use dissent::target::specimen::answer;
