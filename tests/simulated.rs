@@ -38,6 +38,7 @@ const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ),
     ("late-transition", &["guard=partition-gate-no-skip-wake"], Some("frozen")),
     ("late-transition", &["guard=partition-gate-no-skip-wake", "ending=healthy-wins"], Some("frozen")),
+    ("late-transition", &["guard=partition-gate-no-skip-wake", "ending=victim-wins"], Some("frozen")),
     ("late-skip", &[], Some("one-differs wrong-value minority standing")),
     ("late-skip", &["guard=signal-gate"], Some("one-differs wrong-value minority standing")),
     ("late-skip", &["guard=partition-gate-no-skip-wake"], Some("frozen")),

@@ -39,6 +39,15 @@ impl FaultKind {
     pub fn silences(self) -> bool {
         matches!(self, FaultKind::Restart | FaultKind::Pause)
     }
+
+    /// Whether the fault may keep its replica from going on: only then does it excuse one that stands still.
+    ///
+    /// ```text
+    /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while
+    /// ```
+    pub fn holds_back(self) -> bool {
+        self != FaultKind::CommitWinner
+    }
 }
 
 /// A fault with everything filled in: data, and enough to cure it.
