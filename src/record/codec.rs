@@ -13,6 +13,7 @@
 //! skipped: a later version may have written them.
 
 use super::row::{Current, Entry, Row};
+use super::scan;
 use crate::schema::{Column, Schema, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -33,10 +34,10 @@ struct Line<'a> {
 }
 
 /// Where a row was seen.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct At {
-    read: u64,
-    doc: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct At {
+    pub(super) read: u64,
+    pub(super) doc: u32,
 }
 
 struct Cols<'a> {
@@ -98,14 +99,17 @@ pub fn flags(read: u64, current: &Current) -> impl Serialize + '_ {
 
 /// A row and the id of its read.
 pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
-    let (Entry { off, key, op, cmp, cols, .. }, at) = decode(schema, line)?;
+    if let Some(row) = scan::row(schema, line) {
+        return Ok(row);
+    }
+    let (Entry { off, key, op, cmp, cols, .. }, at) = parse(schema, line)?;
     let At { read, doc } = at.ok_or_else(|| serde_json::Error::missing_field("at"))?;
     Ok((read, Row { off, key, op, cmp, cols, doc }))
 }
 
 /// A log entry.
 pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
-    decode(schema, line).map(|(entry, _)| entry)
+    scan::entry(schema, line).map_or_else(|| parse(schema, line).map(|(entry, _)| entry), Ok)
 }
 
 /// A key's current flags and the id of their read.
@@ -114,7 +118,8 @@ pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, Current)> {
     Ok((at.read, Current { key: key.into_owned(), offs: offs.into_owned() }))
 }
 
-fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<At>)> {
+/// What a row or a log entry says, however it is written.
+pub(super) fn parse(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<At>)> {
     let mut from = serde_json::Deserializer::from_slice(line);
     let decoded = LineSeed(&schema.columns).deserialize(&mut from)?;
     from.end()?;

@@ -105,7 +105,6 @@ pub struct Folder {
     run: RunFile,
     damage: Mutex<Vec<Damage>>,
     announced: OnceLock<BTreeMap<u64, Announced>>,
-    end: OnceLock<Nanos>,
 }
 
 impl Folder {
@@ -125,13 +124,7 @@ impl Folder {
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             return Err(OpenError::Partitions { file, partitions });
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            run,
-            damage: Mutex::default(),
-            announced: OnceLock::new(),
-            end: OnceLock::new(),
-        })
+        Ok(Self { dir: dir.to_owned(), run, damage: Mutex::default(), announced: OnceLock::new() })
     }
 
     /// The folder.
@@ -264,11 +257,7 @@ impl Recorded for Folder {
     }
 
     fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
-        let (mut announced, mut end) = (BTreeMap::new(), Nanos(0));
-        let mut each = |t, moment: Moment<'_>| {
-            end = end.max(t);
-            each(t, moment);
-        };
+        let mut announced = BTreeMap::new();
         self.stream::<Stamped>(EVENTS.to_owned()).each(|line| {
             match scan::moment(line) {
                 Some((t, moment)) => each(t, moment),
@@ -280,14 +269,7 @@ impl Recorded for Folder {
             }
             Ok(())
         });
-        let _already = (self.announced.set(announced), self.end.set(end));
-    }
-
-    fn end(&self) -> Nanos {
-        if self.end.get().is_none() {
-            self.moments(&mut |_, _| {});
-        }
-        self.end.get().copied().unwrap_or_default()
+        let _already = self.announced.set(announced);
     }
 
     fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
@@ -300,7 +282,7 @@ impl Recorded for Folder {
                 each(entry);
                 Ok(())
             };
-            match scan::entry(line) {
+            match scan::skimmed(line) {
                 Some(entry) => in_order(entry),
                 None => in_order(Skimmed::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
             }

@@ -82,7 +82,7 @@ impl Stored for Placed {
         (first, 0)
     }
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self> {
-        scan::row(line).map_or_else(
+        scan::placed(line).map_or_else(
             || {
                 codec::decode_row(schema, line).map(|(read, Row { off, .. })| Placed {
                     off,

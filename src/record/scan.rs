@@ -1,10 +1,11 @@
-//! The lines that a run has millions of, read without a parser: only the fields that are asked for, and only
-//! from a line that looks exactly as [`crate::record::codec`] and [`crate::record::event`] write it. Any
-//! other line gives nothing here, and is then parsed whole.
+//! The lines that a run has millions of, read without a parser, and only from a line that looks exactly as
+//! [`crate::record::codec`] and [`crate::record::event`] write it. Any other line gives nothing here, and is
+//! then parsed whole.
 
 use super::event::Outcome;
 use super::evidence::{Moment, Skimmed};
-use super::row::Nanos;
+use super::row::{Entry, Nanos, Row};
+use crate::schema::{Column, Schema, Value};
 use memchr::{memchr, memrchr};
 
 /// What is left of a line.
@@ -21,11 +22,19 @@ impl<'a> Scan<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = self.0.split_at(digits);
-        self.0 = rest;
-        let digit = |sum: u64, byte: &u8| sum.checked_mul(10)?.checked_add(u64::from(byte - b'0'));
-        if digits == 0 { None } else { number.iter().try_fold(0, digit) }
+        /// So many digits are never too large.
+        const SAFE: usize = 19;
+        let (mut sum, mut digits) = (0_u64, 0);
+        while let Some(digit) = self.0.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|it| *it < 10) {
+            let digit = u64::from(digit);
+            sum = if digits < SAFE { 10 * sum + digit } else { sum.checked_mul(10)?.checked_add(digit)? };
+            digits += 1;
+        }
+        if digits == 0 || digits > 1 && self.0[0] == b'0' {
+            return None;
+        }
+        self.0 = &self.0[digits..];
+        Some(sum)
     }
 
     fn signed(&mut self) -> Option<i64> {
@@ -40,7 +49,93 @@ impl<'a> Scan<'a> {
     fn plain(&mut self) -> Option<&'a str> {
         let (text, rest) = self.0.split_at_checked(memchr(b'"', self.0)?)?;
         self.0 = &rest[1..];
-        std::str::from_utf8(text).ok().filter(|text| !text.contains('\\'))
+        let is_plain = text.iter().all(|byte| *byte >= b' ' && *byte != b'\\');
+        if is_plain { std::str::from_utf8(text).ok() } else { None }
+    }
+
+    /// Goes past a name and what ends it, if it is this one.
+    fn is_named(&mut self, name: &str) -> bool {
+        let rest = self.0.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"\":"));
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    /// What stands between an opened list or map and its end.
+    fn until(&mut self, end: &[u8], mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        if self.has(end) {
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            if self.has(end) {
+                return Some(());
+            }
+            self.word(b",")?;
+        }
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        if self.has(b"\"") {
+            return self.plain().map(|text| Value::String(text.to_owned()));
+        }
+        if !self.has(b"[") {
+            return self.signed().map(Value::Long);
+        }
+        if self.0.starts_with(b"\"") {
+            let mut texts = Vec::new();
+            self.until(b"]", |scan| {
+                scan.word(b"\"")?;
+                texts.push(scan.plain()?.to_owned());
+                Some(())
+            })?;
+            return Some(Value::Strings(texts));
+        }
+        let mut longs = Vec::new();
+        self.until(b"]", |scan| {
+            longs.push(scan.signed()?);
+            Some(())
+        })?;
+        Some(Value::Longs(longs))
+    }
+
+    /// Named values in the order of the schema, up to and with the end of their map.
+    fn values(&mut self, columns: &[Column]) -> Option<Vec<Value>> {
+        let mut values = vec![Value::Null; columns.len()];
+        let mut next = 0;
+        self.until(b"}", |scan| {
+            scan.word(b"\"")?;
+            next += columns[next..].iter().position(|column| scan.is_named(&column.name))?;
+            values[next] = scan.value()?;
+            next += 1;
+            Some(())
+        })?;
+        Some(values)
+    }
+
+    /// What entries and rows begin with, up to their values.
+    fn front(&mut self) -> Option<Skimmed<'a>> {
+        self.word(b"{\"off\":")?;
+        let off = self.number()?;
+        self.word(b",\"key\":\"")?;
+        let key = self.plain()?;
+        self.word(b",\"op\":")?;
+        let op = self.number()?;
+        self.word(b",\"cmp\":")?;
+        let cmp = self.signed()?;
+        let tombstone = self.has(b",\"del\":true");
+        self.word(b",\"cols\":{")?;
+        Some(Skimmed { off, key, op, cmp, tombstone })
+    }
+
+    /// Where a row was seen, by read and document, and the end of its line.
+    fn placement(mut self) -> Option<(u64, u32)> {
+        self.word(b"{\"read\":")?;
+        let read = self.number()?;
+        self.word(b",\"doc\":")?;
+        let doc = self.number()?.try_into().ok()?;
+        self.word(b"}}")?;
+        self.end()?;
+        Some((read, doc))
     }
 
     fn end(self) -> Option<()> {
@@ -56,38 +151,41 @@ pub(super) struct Placed {
     pub(super) content: usize,
 }
 
-/// The line of a row.
-pub(super) fn row(line: &[u8]) -> Option<Placed> {
+/// The place of a row, by its line.
+pub(super) fn placed(line: &[u8]) -> Option<Placed> {
     let mut scan = Scan(line);
     scan.word(b"{\"off\":")?;
     let off = scan.number()?;
     // The last brace that opens is the placement's: what comes after it is numbers.
     let (front, at) = line.split_at(memrchr(b'{', line)?);
     let content = front.strip_suffix(b",\"at\":")?.len();
-    let mut scan = Scan(at);
-    scan.word(b"{\"read\":")?;
-    let read = scan.number()?;
-    scan.word(b",\"doc\":")?;
-    scan.number()?;
-    scan.word(b"}}")?;
-    scan.end()?;
+    let (read, _) = Scan(at).placement()?;
     Some(Placed { off, read, content })
 }
 
-/// The line of a log entry.
-pub(super) fn entry(line: &[u8]) -> Option<Skimmed<'_>> {
+/// A log entry without its values, by its line.
+pub(super) fn skimmed(line: &[u8]) -> Option<Skimmed<'_>> {
+    Scan(line).front()
+}
+
+/// A log entry, by its line.
+pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
     let mut scan = Scan(line);
-    scan.word(b"{\"off\":")?;
-    let off = scan.number()?;
-    scan.word(b",\"key\":\"")?;
-    let key = scan.plain()?;
-    scan.word(b",\"op\":")?;
-    let op = scan.number()?;
-    scan.word(b",\"cmp\":")?;
-    let cmp = scan.signed()?;
-    let tombstone = scan.has(b",\"del\":true");
-    scan.word(b",\"cols\":{")?;
-    Some(Skimmed { off, key, op, cmp, tombstone })
+    let Skimmed { off, key, op, cmp, tombstone } = scan.front()?;
+    let cols = scan.values(&schema.columns)?;
+    scan.word(b"}")?;
+    scan.end()?;
+    Some(Entry { off, key: key.to_owned(), op, cmp, tombstone, cols })
+}
+
+/// A row and the id of its read, by its line.
+pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
+    let mut scan = Scan(line);
+    let Skimmed { off, key, op, cmp, .. } = scan.front()?;
+    let cols = scan.values(&schema.columns)?;
+    scan.word(b",\"at\":")?;
+    let (read, doc) = scan.placement()?;
+    Some((read, Row { off, key: key.to_owned(), op, cmp, cols, doc }))
 }
 
 /// The line of an op that is sent or answered.
@@ -122,18 +220,27 @@ mod tests {
     use crate::record::codec;
     use crate::record::event::{Event, Op, Stamped};
     use crate::record::row::{Entry, Row};
-    use crate::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
+    use crate::schema::{Merge, Provenance, Role, Type};
 
     fn schema() -> Schema {
-        let x = Column {
-            name: "x".into(),
-            ty: Type::String,
+        let column = |(name, ty): (&str, Type)| Column {
+            name: name.into(),
+            ty,
             merge: Merge::Overwrite,
             optional: false,
             role: Role::Data,
         };
+        let columns =
+            [("x", Type::String), ("n", Type::Long), ("list", Type::LongList), ("texts", Type::StringList)];
         let [table, key, comparison, op] = ["t", "k", "c", "o"].map(str::to_owned);
-        Schema { table, key, comparison, op, columns: vec![x], provenance: Provenance::None }
+        Schema {
+            table,
+            key,
+            comparison,
+            op,
+            columns: columns.map(column).into(),
+            provenance: Provenance::None,
+        }
     }
 
     fn text(line: &impl serde::Serialize) -> String {
@@ -151,26 +258,71 @@ mod tests {
                 key: trap.into(),
                 op: u64::MAX,
                 cmp: -3,
-                cols: vec![Value::String(trap.into())],
+                cols: vec![Value::String(trap.into()), Value::Null, Value::Null, Value::Null],
                 doc: 4,
             };
             let line = text(&codec::row(&schema(), 9, &row));
-            let placed = super::row(line.as_bytes()).expect("as written");
+            let placed = super::placed(line.as_bytes()).expect("as written");
             assert_eq!((placed.off, placed.read), (7, 9));
             assert!(line[placed.content..].starts_with(",\"at\":{\"read\":9"), "{line}");
             for cut in 0..line.len() {
-                assert_eq!(super::row(&line.as_bytes()[..cut]), None, "{}", &line.get(..cut).unwrap_or(""));
+                assert_eq!(
+                    super::placed(&line.as_bytes()[..cut]),
+                    None,
+                    "{}",
+                    &line.get(..cut).unwrap_or("")
+                );
             }
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_parsed_or_left_to_the_parser() {
+        let schema = schema();
+        let word = |text: &str| Value::String(text.into());
+        let words = |texts: &[&str]| Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect());
+        let values = [
+            [Value::Null, Value::Null, Value::Null, Value::Null],
+            [word(""), Value::Long(i64::MIN), Value::Longs(vec![0, -1, i64::MAX]), words(&["a", ",", "]}"])],
+            [Value::Null, Value::Long(0), Value::Longs(Vec::new()), Value::Null],
+            [word("\u{fc} }"), Value::Null, Value::Null, words(&[""])],
+            [word("\n"), Value::Long(7), Value::Null, words(&["\\"])],
+        ];
+        for (at, cols) in values.map(Vec::from).into_iter().enumerate() {
+            let (key, op, cmp) = (format!("k{at}"), u64::MAX, -3);
+            let row = Row { off: 7, key: key.clone(), op, cmp, cols: cols.clone(), doc: 4 };
+            let line = text(&codec::row(&schema, 9, &row));
+            let (_, placement) = codec::parse(&schema, line.as_bytes()).expect("a row");
+            assert_eq!(placement, Some(codec::At { read: 9, doc: 4 }));
+            let is_escaped = line.contains('\\');
+            assert_eq!(super::row(&schema, line.as_bytes()), (!is_escaped).then_some((9, row)), "{line}");
+            let entry = Entry { off: 7, key, op, cmp, tombstone: at % 2 == 0, cols };
+            let line = text(&codec::entry(&schema, &entry));
+            assert_eq!(codec::parse(&schema, line.as_bytes()).expect("an entry").0, entry);
+            assert_eq!(super::entry(&schema, line.as_bytes()), (!is_escaped).then_some(entry), "{line}");
+            for cut in 0..line.len() {
+                assert_eq!(super::entry(&schema, &line.as_bytes()[..cut]), None, "{line} at {cut}");
+            }
+        }
+        for line in [
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"n":1,"x":"a"}}"#,
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"n":1,}}"#,
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"n":01}}"#,
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"later":1}}"#,
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"n":1.5}}"#,
+            r#"{"off":7,"key":"k","op":1,"cmp":1,"cols":{"n":1}} "#,
+        ] {
+            assert_eq!(super::entry(&schema, line.as_bytes()), None, "{line}");
         }
     }
 
     #[test]
     fn an_entry_is_skimmed_as_it_is_decoded() {
         for (trap, tombstone) in TRAPS.into_iter().zip([true, false, true, false]) {
-            let cols = vec![Value::String(trap.into())];
+            let cols = vec![Value::String(trap.into()), Value::Null, Value::Null, Value::Null];
             let entry = Entry { off: 7, key: trap.into(), op: 8, cmp: i64::MIN, tombstone, cols };
             let line = text(&codec::entry(&schema(), &entry));
-            match super::entry(line.as_bytes()) {
+            match skimmed(line.as_bytes()) {
                 None => assert!(trap.contains('"'), "only an escaped key is left to the parser: {line}"),
                 Some(Skimmed { off, key, op, cmp, tombstone: gone }) => {
                     assert_eq!((off, key, op, cmp, gone), (7, trap, 8, i64::MIN, tombstone));
