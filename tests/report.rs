@@ -4,7 +4,8 @@ mod documents;
 mod examples;
 
 use dissent::check::verdict::*;
-use dissent::record::evidence::Facts;
+use dissent::record::evidence::{Evidence, Facts};
+use dissent::report::html::timeline::Timeline;
 use dissent::report::table::{ArmRow, arms};
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::report::{html, json, junit, markdown};
@@ -149,6 +150,10 @@ fn the_last_line_is_one_line_to_grep_for() {
     assert!(line.contains(r"a\nPASS \u{1b}[2J") && !line.chars().any(char::is_control), "{line}");
 }
 
+fn page_of(verdict: &Verdict, evidence: &Evidence) -> String {
+    html::page(verdict, &evidence.facts, &Timeline::of(evidence))
+}
+
 #[test]
 fn real_time_is_told_by_the_wall() {
     let facts = Facts { simulated: false, ..facts() };
@@ -161,7 +166,7 @@ fn real_time_is_told_by_the_wall() {
 #[test]
 fn without_a_model_nobody_is_called_wrong() {
     let verdict = unmodelled();
-    let page = html::page(&verdict, &evidence(50));
+    let page = page_of(&verdict, &evidence(50));
     let body = &page[page.find("<body>").expect("a body")..];
     let told = [summary(&verdict, &facts(), PLAIN), last_line(&verdict, &facts(), None), body.to_owned()];
     let kept = [markdown::summary(&verdict, &facts()), junit::suite(&verdict, &facts())];
@@ -174,16 +179,16 @@ fn without_a_model_nobody_is_called_wrong() {
 fn the_page_is_inert_escaped_and_the_same_every_time() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for (name, verdict, _, _) in examples() {
-        let page = html::page(&verdict, &evidence(4_000));
+        let page = page_of(&verdict, &evidence(4_000));
         fs::write(dir.join(format!("report-{name}.html")), &page).expect("write the page");
         for forbidden in ["<script", "http:", "https:", "url(", "@import", "src=", "<link", "2025-03-04"] {
             assert!(!page.contains(forbidden), "{name} has {forbidden}");
         }
-        assert_eq!(page, html::page(&verdict, &evidence(4_000)), "{name}");
+        assert_eq!(page, page_of(&verdict, &evidence(4_000)), "{name}");
     }
     let (_, stopped, ..) = examples().into_iter().find(|(name, ..)| *name == "frozen").expect("an example");
-    assert!(html::page(&stopped, &evidence(50)).contains("not all had settled"));
-    let page = html::page(&diverged(|_| {}), &evidence(4_000));
+    assert!(page_of(&stopped, &evidence(50)).contains("not all had settled"));
+    let page = page_of(&diverged(|_| {}), &evidence(4_000));
     for part in [
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "Is it real?",
@@ -202,7 +207,7 @@ fn the_page_stays_small() {
     d.keys = (0..50_000).map(|n| format!("key-{n}")).collect();
     d.evidence = std::iter::repeat_n(d.evidence[0].clone(), 500).collect();
     let findings = std::iter::repeat_n(FindingKind::Divergence(Box::new(d)), 100).collect();
-    let page = html::page(&verdict(Outcome::Fail, findings, &[]), &evidence(200_000));
+    let page = page_of(&verdict(Outcome::Fail, findings, &[]), &evidence(200_000));
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
     assert!(page.contains("+49,980 more") && !page.contains("key-49999"));
     let points =

@@ -3,7 +3,7 @@
 use crate::record::event::Outcome;
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many ids, of which the first is a multiple of them, lie in one piece.
 const PIECE_BITS: u64 = 4_096;
@@ -46,7 +46,7 @@ impl Ids {
 pub(super) struct Acks {
     pub(super) of: BTreeMap<u32, Ids>,
     /// Ops in flight and their partitions.
-    sent: HashMap<u64, u32>,
+    sent: BTreeMap<u64, u32>,
 }
 
 impl Acks {

@@ -110,6 +110,11 @@ impl Deviation {
         }
     }
 
+    /// Whether any row is kept to be shown.
+    pub(super) fn has_content(&self) -> bool {
+        self.views.iter().any(|view| view.content.is_some())
+    }
+
     /// Drops the content, keeping who and why.
     pub(super) fn forget_content(&mut self) {
         self.expected = None;

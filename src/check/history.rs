@@ -153,8 +153,8 @@ pub(super) struct History<'e> {
 }
 
 impl<'e> History<'e> {
-    /// Reads all events once.
-    pub(super) fn gather(evidence: &'e dyn Recorded) -> History<'e> {
+    /// Reads all events once; `also` sees them too.
+    pub(super) fn gather(evidence: &'e dyn Recorded, also: &mut dyn FnMut(Nanos, Moment<'_>)) -> History<'e> {
         let facts = evidence.facts();
         let mut history = History {
             facts,
@@ -170,10 +170,13 @@ impl<'e> History<'e> {
             doubts: Vec::new(),
             captures_ended: 0,
         };
-        evidence.moments(&mut |t, moment| match moment {
-            Moment::Other(event) => history.take(t, event),
-            Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
-            op => history.acks.take(op, |_, _| true),
+        evidence.moments(&mut |t, moment| {
+            also(t, moment);
+            match moment {
+                Moment::Other(event) => history.take(t, event),
+                Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
+                op => history.acks.take(op, |_, _| true),
+            }
         });
         history.reads.sort_by_key(|read| read.look.id);
         history.flag_reads.sort_by_key(|read| read.look.id);

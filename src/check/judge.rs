@@ -13,7 +13,8 @@ use super::verdict::{
     VERSION, Verdict, What,
 };
 use super::{assumptions, exposure, finding, log, progress, rows, witness};
-use crate::record::evidence::Recorded;
+use crate::record::evidence::{Moment, Recorded};
+use crate::record::row::Nanos;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -22,10 +23,15 @@ use std::thread;
 ///
 /// A check that panics is our own bug: it becomes `unknown`, and the others go on.
 pub fn judge(evidence: &dyn Recorded) -> Verdict {
+    judge_seeing(evidence, &mut |_, _| {})
+}
+
+/// As `judge`; `also` sees all events as they are read.
+pub fn judge_seeing(evidence: &dyn Recorded, also: &mut dyn FnMut(Nanos, Moment<'_>)) -> Verdict {
     let mut sheet = Sheet::default();
     let (history, ledgers) = both(
         evidence,
-        || History::gather(evidence),
+        || History::gather(evidence, also),
         || each_partition(evidence, |partition| Ledger::read(evidence, partition)),
     );
     let history = sheet.settle(&CheckName::ALL, history);
@@ -122,18 +128,25 @@ impl Sheet {
         const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
         let compared = self.attempt(&CHECKS, || {
             let complete = evidence.damage().is_empty() && !is_cut_off(history);
-            each_partition(evidence, |partition| {
+            let partitions = each_partition(evidence, |partition| {
                 let ledger = &ledgers[partition as usize];
                 Partition::compare(evidence, history, ledger, calibration, complete)
-            })
+            });
+            let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
+            let times = acknowledged(evidence, &ops);
+            let findings = partitions.iter().zip(ledgers).flat_map(|(partition, ledger)| {
+                let Partition { flags, deviations, .. } = partition;
+                finding::assemble(history, ledger, Some(flags), deviations, &times)
+            });
+            let findings: Vec<Finding> = findings.collect();
+            (partitions, findings)
         });
-        let Some(partitions) = compared else { return };
+        let Some((partitions, findings)) = compared else { return };
         let first_finding = self.findings.len();
+        self.findings.extend(findings);
         for partition in partitions {
-            let Partition { compared, findings, doubts } = partition;
-            self.compared.add(&compared);
-            self.findings.extend(findings);
-            self.doubts.extend(doubts);
+            self.compared.add(&partition.compared);
+            self.doubts.extend(partition.doubts);
         }
         let replicas = &history.facts.roster;
         self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
@@ -214,20 +227,21 @@ impl Sheet {
 }
 
 /// What the comparison of one partition came to.
-struct Partition {
+struct Partition<'h> {
     compared: Compared,
-    findings: Vec<Finding>,
+    deviations: Vec<Deviation>,
+    flags: Flags<'h>,
     doubts: Vec<Doubt>,
 }
 
-impl Partition {
+impl<'h> Partition<'h> {
     fn compare(
         evidence: &dyn Recorded,
-        history: &History<'_>,
+        history: &'h History<'h>,
         ledger: &Ledger,
         calibration: &Calibration,
         mut log_is_complete: bool,
-    ) -> Partition {
+    ) -> Partition<'h> {
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
         let (stage, mut rows) = loop {
@@ -253,12 +267,9 @@ impl Partition {
         witness::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_compared = current::compare(&flags, ledger, &absent(&deviations));
         deviations.extend(flags_compared.deviations);
-        let ops = deviations.iter().filter_map(|deviation| deviation.op).collect();
-        let times = acknowledged(evidence, &ops);
-        let findings = finding::assemble(history, ledger, Some(&flags), &deviations, &times);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
-        Partition { compared, findings, doubts }
+        Partition { compared, deviations, flags, doubts }
     }
 }
 

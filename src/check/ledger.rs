@@ -128,6 +128,11 @@ impl Ledger {
         (0..self.len()).map(|at| self.line(at))
     }
 
+    /// The op of each line, in log order.
+    pub(super) fn ops(&self) -> impl Iterator<Item = u64> {
+        self.kept.iter().map(|line| line.op)
+    }
+
     /// One past the last offset.
     pub(super) fn end(&self) -> u64 {
         self.kept.last().map_or(0, |line| line.off + 1)

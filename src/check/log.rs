@@ -29,8 +29,8 @@ pub(super) fn check(
     let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for (&partition, acked) in &acks.of {
         let mut logged = Ids::default();
-        let lines = ledgers.get(partition as usize).into_iter().flat_map(Ledger::lines);
-        lines.for_each(|line| logged.insert(line.op));
+        let ops = ledgers.get(partition as usize).into_iter().flat_map(Ledger::ops);
+        ops.for_each(|op| logged.insert(op));
         compared += acked.len();
         lost.insert(partition, acked.without(&logged));
     }

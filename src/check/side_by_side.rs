@@ -99,7 +99,7 @@ impl KeyView {
 
 /// A key in each partition whose log has it.
 pub fn side_by_side(evidence: &dyn Recorded, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
-    let history = History::gather(evidence);
+    let history = History::gather(evidence, &mut |_, _| {});
     let partitions = 0..history.facts.partitions;
     let mut ledgers: Vec<Ledger> = partitions.map(|partition| Ledger::read(evidence, partition)).collect();
     ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));

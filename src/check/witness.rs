@@ -143,7 +143,9 @@ pub(super) fn mark_stale(
 ) {
     let columns = &history.facts.schema.columns;
     let mut pasts: BTreeMap<usize, Past> = BTreeMap::new();
-    for deviation in deviations.iter() {
+    let mut wrong: Vec<&mut Deviation> = deviations.iter_mut().filter(|it| it.has_content()).collect();
+    let Some(last) = wrong.last().map(|deviation| deviation.off) else { return };
+    for deviation in &wrong {
         if let Some(key) = ledger.key(&deviation.key) {
             pasts.entry(key).or_insert_with(|| Past {
                 row: vec![Value::Null; columns.len()],
@@ -151,11 +153,9 @@ pub(super) fn mark_stale(
             });
         }
     }
-    if pasts.is_empty() {
-        return;
-    }
-    let mut wrong = deviations.iter_mut().peekable();
-    for (entry, line) in evidence.log(ledger.partition).zip(ledger.lines()) {
+    let mut wrong = wrong.iter_mut().peekable();
+    let lines = evidence.log(ledger.partition).zip(ledger.lines());
+    for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
         while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
         let Some(past) = pasts.get_mut(&line.key) else { continue };
         if let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {

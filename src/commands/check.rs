@@ -37,7 +37,7 @@ pub(super) fn check(args: &cli::Check) -> Exit {
 fn check_one(args: &cli::Check, run: &str) -> Result<Judged, RunError> {
     let dir = resolve(&args.output.results, run)?;
     let evidence = Folder::open(&dir)?;
-    let mut judged = Judged::new(&evidence, Exit::Pass);
+    let mut judged = Judged::for_page(&evidence, Exit::Pass);
     // An archive that cannot be written to can still be judged.
     if let Err(error) = judged.write(&evidence, &dir, SUFFIX) {
         tell::aside(&format!("the verdict is told, but not kept: {error}"));

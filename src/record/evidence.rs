@@ -156,12 +156,6 @@ pub trait Recorded: Sync {
     fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
         self.events().for_each(|stamped| each(stamped.t, Moment::from(&stamped.event)));
     }
-    /// When the last event happened.
-    fn end(&self) -> Nanos {
-        let mut end = Nanos(0);
-        self.moments(&mut |t, _| end = end.max(t));
-        end
-    }
     /// As `log`, at less cost.
     fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
         self.log(partition).for_each(|entry| each(Skimmed::from(entry.as_ref())));

@@ -4,13 +4,13 @@
 mod figure;
 mod finding;
 mod run;
-mod timeline;
+pub mod timeline;
 
 use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::words::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
 use crate::check::verdict::{FindingKind, Outcome, Status, Verdict};
-use crate::record::evidence::{Facts, Recorded};
+use crate::record::evidence::Facts;
 use crate::record::row::Nanos;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use timeline::Timeline;
@@ -24,10 +24,8 @@ const DOUBTS_MAX: usize = 20;
 const TEXT_MAX: usize = 400;
 
 /// The page of a run.
-pub fn page(verdict: &Verdict, evidence: &dyn Recorded) -> String {
-    let facts = evidence.facts();
+pub fn page(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> String {
     let clock = Clock::of(facts);
-    let timeline = Timeline::of(evidence);
     let title = format!("{} · {} · seed {}", name(&verdict.outcome), facts.target, facts.seed.0);
     let page = html! {
         (DOCTYPE)
@@ -44,11 +42,11 @@ pub fn page(verdict: &Verdict, evidence: &dyn Recorded) -> String {
                 main {
                     (answer_section(verdict, &clock))
                     (findings(verdict, facts, &clock))
-                    (over_time(verdict, &timeline))
+                    (over_time(verdict, timeline))
                     (checks(verdict))
                     (exposure(verdict))
                     (doubts(verdict))
-                    (run::section(facts, &timeline, &clock))
+                    (run::section(facts, timeline, &clock))
                 }
                 footer { "dissent " (env!("CARGO_PKG_VERSION")) " · seed " (facts.seed.0) }
             }

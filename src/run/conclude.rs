@@ -1,11 +1,12 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
-use crate::check::judge::judge;
+use crate::check::judge::{judge, judge_seeing};
 use crate::check::self_test::{SelfTest, self_test};
 use crate::check::verdict::Verdict;
 use crate::exit::Exit;
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::store::{StoreError, replace_file};
+use crate::report::html::timeline::Timeline;
 use crate::report::{html, json, junit, markdown};
 use std::path::{Path, PathBuf};
 
@@ -32,14 +33,27 @@ pub struct Judged {
     /// Its folder, if it was kept.
     pub folder: Option<PathBuf>,
     page: Option<PathBuf>,
+    timeline: Option<Timeline>,
 }
 
 impl Judged {
     /// Judges evidence; `over` is an exit code that goes above the verdict's own.
     pub fn new(evidence: &dyn Recorded, over: Exit) -> Judged {
-        let verdict = judge(evidence);
+        Judged::of(evidence.facts(), judge(evidence), over)
+    }
+
+    /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
+    /// that a large run's are read once.
+    pub fn for_page(evidence: &dyn Recorded, over: Exit) -> Judged {
+        let mut timeline = Timeline::default();
+        let verdict = judge_seeing(evidence, &mut |t, moment| timeline.take(t, moment));
+        Judged { timeline: Some(timeline), ..Judged::of(evidence.facts(), verdict, over) }
+    }
+
+    fn of(facts: &Facts, verdict: Verdict, over: Exit) -> Judged {
         let exit = over.worst(Exit::from(verdict.outcome));
-        Judged { facts: evidence.facts().clone(), verdict, exit, self_test: None, folder: None, page: None }
+        let facts = facts.clone();
+        Judged { facts, verdict, exit, self_test: None, folder: None, page: None, timeline: None }
     }
 
     /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
@@ -64,7 +78,8 @@ impl Judged {
         replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
         let suite = junit::suite(&self.verdict, &self.facts);
         replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
-        let page = html::page(&self.verdict, evidence);
+        let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(evidence));
+        let page = html::page(&self.verdict, &self.facts, &timeline);
         let file = dir.join(suffixed(REPORT, suffix));
         replace_file(&file, page.as_bytes())?;
         self.page = Some(file);

@@ -267,7 +267,7 @@ impl Real<'_> {
                 return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
-        let mut judged = Judged::new(&evidence, over);
+        let mut judged = Judged::for_page(&evidence, over);
         if self.self_test {
             judged.prove(&evidence);
         }

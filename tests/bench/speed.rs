@@ -93,7 +93,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
     });
     let judge = Cost::of(|| {
         let evidence = Folder::open(dir).expect("a run");
-        let mut judged = Judged::new(&evidence, dissent::exit::Exit::Pass);
+        let mut judged = Judged::for_page(&evidence, dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
         judged.write(&evidence, dir, "checked").expect("written");
     });

@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 
 /// The most buckets that a figure has.
 pub(super) const BUCKETS_MAX: u64 = 400;
-/// The widths that a bucket may have, in milliseconds; the last is an hour, for runs of two weeks.
-const WIDTHS_MS: [u64; 14] = [
-    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000, 600_000, 1_800_000,
-    3_600_000,
-];
+/// The widths that a bucket may have, in milliseconds, each a multiple of the one before. The last is an
+/// hour, for runs of two weeks; it is doubled for longer ones.
+const WIDTHS_MS: [u64; 11] =
+    [100, 200, 1_000, 2_000, 10_000, 20_000, 60_000, 120_000, 600_000, 1_800_000, 3_600_000];
 /// Latencies above an hour are drawn as an hour.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
 
 /// A run in time.
-pub(super) struct Timeline {
+#[derive(Clone, Debug)]
+pub struct Timeline {
     /// The last event.
     pub(super) end: Nanos,
     /// How long a bucket is.
     pub(super) width: Nanos,
-    /// The buckets, from the start of the run.
+    /// The buckets, from the start of the run to the last completion.
     pub(super) buckets: Vec<Bucket>,
     /// When each phase began.
     pub(super) phases: Vec<(Nanos, Phase)>,
@@ -36,10 +36,12 @@ pub(super) struct Timeline {
     pub(super) settled: Option<(bool, Nanos)>,
     /// Ops invoked.
     pub(super) invoked: u64,
+    /// Ops in flight, and when they were due.
+    dues: BTreeMap<u64, Nanos>,
 }
 
 /// What completed within one bucket.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Bucket {
     /// Ops that happened.
     pub(super) ok: u64,
@@ -50,6 +52,7 @@ pub(super) struct Bucket {
 }
 
 /// When a fault was in force.
+#[derive(Clone, Debug)]
 pub(super) struct Window {
     /// The step of the schedule.
     pub(super) step: StepId,
@@ -65,33 +68,44 @@ pub(super) struct Window {
     pub(super) error: Option<String>,
 }
 
-impl Timeline {
-    /// Reads the events once: the length of the run, which decides how long a bucket is, is known before.
-    pub(super) fn of(evidence: &dyn Recorded) -> Self {
-        let end = evidence.end();
-        let width = bucket_width(end);
-        let mut timeline = Self {
-            end,
-            width,
-            buckets: vec![Bucket::default(); (end.0 / width.0 + 1) as usize],
+impl Default for Timeline {
+    fn default() -> Self {
+        Timeline {
+            end: Nanos(0),
+            width: Nanos(WIDTHS_MS[0] * 1_000_000),
+            buckets: Vec::new(),
             phases: Vec::new(),
             windows: Vec::new(),
             captures: Vec::new(),
             settled: None,
             invoked: 0,
-        };
-        let mut dues = BTreeMap::new();
-        evidence.moments(&mut |t, moment| match moment {
+            dues: BTreeMap::new(),
+        }
+    }
+}
+
+impl Timeline {
+    /// Reads all events.
+    pub fn of(evidence: &dyn Recorded) -> Self {
+        let mut timeline = Timeline::default();
+        evidence.moments(&mut |t, moment| timeline.take(t, moment));
+        timeline
+    }
+
+    /// Takes in the next event.
+    pub fn take(&mut self, t: Nanos, moment: Moment<'_>) {
+        self.end = self.end.max(t);
+        match moment {
             Moment::Invoked { op, due, .. } => {
-                timeline.invoked += 1;
-                dues.insert(op, due);
+                self.invoked += 1;
+                self.dues.insert(op, due);
             }
             Moment::Completed { op, outcome, .. } => {
-                timeline.complete(t, dues.remove(&op).unwrap_or(t), outcome);
+                let due = self.dues.remove(&op).unwrap_or(t);
+                self.complete(t, due, outcome);
             }
-            Moment::Other(event) => timeline.note(t, event),
-        });
-        timeline
+            Moment::Other(event) => self.note(t, event),
+        }
     }
 
     fn note(&mut self, t: Nanos, event: &Event) {
@@ -123,9 +137,14 @@ impl Timeline {
     }
 
     fn complete(&mut self, t: Nanos, due: Nanos, outcome: Outcome) {
-        let Some(bucket) = self.buckets.get_mut((t.0 / self.width.0) as usize) else {
-            return;
-        };
+        while t.0 / self.width.0 >= BUCKETS_MAX {
+            self.widen();
+        }
+        let at = (t.0 / self.width.0) as usize;
+        if at >= self.buckets.len() {
+            self.buckets.resize(at + 1, Bucket::default());
+        }
+        let bucket = &mut self.buckets[at];
         if outcome != Outcome::Ok {
             bucket.not_ok += 1;
             return;
@@ -139,18 +158,36 @@ impl Timeline {
         }
     }
 
+    /// Goes over to the next width: the run is longer than it looked.
+    fn widen(&mut self) {
+        let wider = WIDTHS_MS.into_iter().map(|ms| Nanos(ms * 1_000_000)).find(|wider| *wider > self.width);
+        let wider = wider.unwrap_or(Nanos(2 * self.width.0));
+        let merged = (wider.0 / self.width.0) as usize;
+        self.buckets = self.buckets.chunks_mut(merged).map(Bucket::merge).collect();
+        self.width = wider;
+    }
+
     /// Ops that happened, and ops that failed or may have happened.
     pub(super) fn completed(&self) -> (u64, u64) {
         self.buckets.iter().fold((0, 0), |(ok, not_ok), b| (ok + b.ok, not_ok + b.not_ok))
     }
 }
 
-fn bucket_width(end: Nanos) -> Nanos {
-    let longest = WIDTHS_MS[WIDTHS_MS.len() - 1];
-    let fits = |width: &u64| end.0 / (width * 1_000_000) < BUCKETS_MAX;
-    let ms = WIDTHS_MS.into_iter().find(fits).unwrap_or_else(|| {
-        let hours = end.0 / (longest * 1_000_000) / BUCKETS_MAX + 1;
-        hours * longest
-    });
-    Nanos(ms * 1_000_000)
+impl Bucket {
+    fn merge(several: &mut [Bucket]) -> Bucket {
+        let mut all = Bucket::default();
+        for bucket in several {
+            all.ok += bucket.ok;
+            all.not_ok += bucket.not_ok;
+            match (&mut all.latency_us, bucket.latency_us.take()) {
+                (Some(known), Some(more)) => {
+                    // All have the same bounds, so that nothing is too large to be added.
+                    let _added = known.add(more);
+                }
+                (None, more) => all.latency_us = more,
+                (Some(_), None) => {}
+            }
+        }
+        all
+    }
 }

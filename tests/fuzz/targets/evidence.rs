@@ -6,6 +6,7 @@ use dissent::check::verdict::DoubtKind;
 use dissent::record::codec;
 use dissent::record::evidence::Evidence;
 use dissent::record::store::RunFile;
+use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub(crate) fn evidence(bytes: &[u8]) {
     assert_eq!(judge(&evidence), verdict);
     assert!(!terminal::summary(&verdict, facts, terminal::Style { colour: false }).is_empty());
     assert!(!terminal::last_line(&verdict, facts, None).contains('\n'));
-    html::page(&verdict, &evidence);
+    html::page(&verdict, &evidence.facts, &Timeline::of(&evidence));
 }
 
 fn understood(bytes: &[u8]) -> Evidence {
