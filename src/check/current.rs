@@ -87,16 +87,22 @@ pub(super) struct FlagsCompared {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// Compares all flags of a partition. `absent` names (replica, offset) pairs whose row is missing: their
-/// keys are reported for that, and not for the flag that cannot be there.
-pub(super) fn compare(flags: &Flags<'_>, ledger: &Ledger, absent: &BTreeSet<(usize, u64)>) -> FlagsCompared {
+/// Compares the flags of a partition, but of no read that reached beyond `judged_to`: entries that are not
+/// known may have moved them. `absent` names (replica, offset) pairs whose row is missing: their keys are
+/// reported for that, and not for the flag that cannot be there.
+pub(super) fn compare(
+    flags: &Flags<'_>,
+    ledger: &Ledger,
+    judged_to: u64,
+    absent: &BTreeSet<(usize, u64)>,
+) -> FlagsCompared {
     let history = flags.history;
     let mut compared = FlagsCompared::default();
     let mut wrong: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut glances: Vec<Vec<Glance>> = Vec::new();
     for reads in &flags.reads {
         let of_capture = reads.iter().flatten().map(|&at| Glance::of(at, &history.flag_reads[at]));
-        glances.push(of_capture.collect());
+        glances.push(of_capture.filter(|glance| glance.reach() <= judged_to).collect());
     }
     let mut past = Vec::new();
     for key in 0..ledger.keys.len() {
@@ -175,6 +181,11 @@ impl Glance {
         }
         glance.moved.retain(|(start, end)| start < end);
         glance
+    }
+
+    /// One past the last offset that the replica may have seen when it was read.
+    fn reach(&self) -> u64 {
+        self.moved.iter().map(|(_, end)| *end).fold(self.top, u64::max)
     }
 
     /// The last accepted entry of a key that the replica covers, if its flags can be judged by it; `past` are

@@ -240,19 +240,21 @@ impl<'h> Partition<'h> {
         history: &'h History<'h>,
         ledger: &Ledger,
         calibration: &Calibration,
-        mut log_is_complete: bool,
+        log_is_complete: bool,
     ) -> Partition<'h> {
+        // Beyond the end of a log that may have been longer nothing can be proved.
+        let mut judged_to = if log_is_complete { u64::MAX } else { ledger.end() };
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
         let (stage, mut rows) = loop {
             let stage = Stage::set(history, ledger.partition, &void);
-            let rows = rows::compare(evidence, history, ledger, &stage, calibration, log_is_complete);
+            let rows = rows::compare(evidence, history, ledger, &stage, calibration, judged_to);
             let torn = torn_reads(history, &stage, &rows);
             if torn.is_empty() {
                 break (stage, rows);
             }
             void.extend(torn);
-            log_is_complete = false;
+            judged_to = ledger.end();
         };
         let flags = Flags::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
@@ -265,7 +267,7 @@ impl<'h> Partition<'h> {
         }
         let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
         witness::mark_stale(evidence, history, ledger, &mut deviations);
-        let flags_compared = current::compare(&flags, ledger, &absent(&deviations));
+        let flags_compared = current::compare(&flags, ledger, judged_to, &absent(&deviations));
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);

@@ -30,15 +30,14 @@ pub(super) struct RowsCompared {
     pub(super) brought: BTreeMap<u64, u64>,
 }
 
-/// Compares all rows of a partition. The log is complete unless the record is torn or the run was cut off:
-/// then a row beyond its end proves nothing.
+/// Compares the rows of a partition below `judged_to`.
 pub(super) fn compare(
     evidence: &dyn Recorded,
     history: &History<'_>,
     ledger: &Ledger,
     stage: &Stage,
     calibration: &Calibration,
-    log_is_complete: bool,
+    judged_to: u64,
 ) -> RowsCompared {
     let schema = &history.facts.schema;
     let segments = history.segments[ledger.partition as usize].len();
@@ -47,7 +46,7 @@ pub(super) fn compare(
         history,
         stage,
         calibration,
-        judged_to: if log_is_complete { u64::MAX } else { ledger.end() },
+        judged_to,
         roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing),
         compared: RowsCompared::default(),
     };

@@ -241,8 +241,12 @@ impl Looker<'_> {
         view
     }
 
-    /// The current row of a replica is the last accepted one that it has loaded.
+    /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
+    /// go on beyond a log that was cut short.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, Logged>) {
+        if view.rows.last().is_some_and(|row| row.off >= self.ledger.end()) {
+            return;
+        }
         for replica in 0..view.replicas.len() {
             let mut accepted = logged.values().rev().filter(|logged| logged.line.effect != Effect::Aside);
             let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
