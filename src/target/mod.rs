@@ -3,6 +3,7 @@
 //! A new system is one module here and one line in [`open`].
 
 pub mod specimen;
+pub mod web;
 
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;

@@ -2,7 +2,7 @@
 //! asked, in a time that is bounded.
 
 use dissent::target::TargetError;
-use dissent::target::specimen::answer;
+use dissent::target::web::answer;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

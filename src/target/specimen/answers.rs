@@ -4,6 +4,7 @@
 use crate::record::row::{Current, Entry, Row};
 use crate::run::conductor::FlagsRead;
 use crate::schema::{Schema, Value};
+use crate::target::web::parse;
 use crate::target::{Sink, TargetError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -42,12 +43,6 @@ struct WireFlags {
 #[derive(Deserialize)]
 struct Produced {
     off: u64,
-}
-
-/// An answer that is one JSON document: log ends, segments, coverage, events.
-pub fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
-    serde_json::from_slice(body)
-        .map_err(|error| TargetError::Nonsense { at: url.to_owned(), cause: error.to_string() })
 }
 
 fn parse_lines<T: DeserializeOwned>(

@@ -1,12 +1,11 @@
 //! One specimen as its supervisor shows it: where controller and servers listen, which processes they are,
 //! and who uses it. The same whether it was started for one run or lives outside of any.
 
-use super::answers::parse;
-use super::http::{Web, answer};
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
 use crate::schema::{Column, Provenance, Schema};
 use crate::target::TargetError;
+use crate::target::web::{self, Web, answer, parse};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -212,11 +211,11 @@ impl Cluster {
         let url = format!("{}/lock", self.url);
         let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCKED.as_millis() as u64 });
         let sent = self.web.post(&url, &wish).send().await;
-        let response = sent.map_err(|error| super::http::lost(&url, error))?;
+        let response = sent.map_err(|error| web::lost(&url, error))?;
         if response.status() != StatusCode::CONFLICT {
-            return super::http::body(&url, response).await.map(drop);
+            return web::body(&url, response).await.map(drop);
         }
-        let body = response.bytes().await.map_err(|error| super::http::lost(&url, error))?;
+        let body = response.bytes().await.map_err(|error| web::lost(&url, error))?;
         let Held { owner, run, held_ms } = parse(&url, &body)?;
         Err(TargetError::Busy { at: self.url.clone(), owner, run, seconds: held_ms / 1000 })
     }

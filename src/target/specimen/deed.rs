@@ -1,13 +1,12 @@
 //! One fault on the specimen, begun and undone from its cure alone: in a keeper, by `dissent heal`, wherever
 //! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
-use super::answers::parse;
 use super::cluster::Overview;
-use super::http::{Web, answer};
 use crate::hands::process::{ProcessId, State};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
 use crate::target::TargetError;
+use crate::target::web::{Web, answer, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,55 +1,21 @@
 //! The specimen's HTTP as parts of a target: produce, log, segments, coverage, raw rows, flags, events.
 
-use super::answers::{self, parse};
+use super::answers;
 use super::cluster::Cluster;
 use crate::record::event::{LifecycleRecord, Op, Outcome};
 use crate::record::row::{Coverage, Current, Entry, Row, Segment};
 use crate::run::conductor::FlagsRead;
 use crate::schema::{Schema, Value};
+use crate::target::web::{Web, answer, parse};
 use crate::target::{Authority, Completion, Lifecycle, Log, RawReads, Sink, TargetError, Writes};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
-
-/// An answer that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most log entries asked for at once.
 const PAGE: u64 = 10_000;
-
-/// No answer is longer: a server that sends without end must not take all memory.
-const ANSWER_BYTES_MAX: usize = 256 << 20;
-
-/// A client of any server.
-#[derive(Clone, Debug)]
-pub(super) struct Web(reqwest::Client);
-
-impl Web {
-    /// One with the usual patience.
-    pub(super) fn new() -> Result<Web, TargetError> {
-        Web::patient(PATIENCE)
-    }
-
-    /// One to which an answer that takes longer counts as none.
-    pub(super) fn patient(patience: Duration) -> Result<Web, TargetError> {
-        let built = reqwest::Client::builder().timeout(patience).no_proxy().build();
-        built.map(Web).map_err(|error| TargetError::Start {
-            process: "the HTTP client".to_owned(),
-            cause: error.to_string(),
-        })
-    }
-
-    pub(super) fn get(&self, url: &str) -> reqwest::RequestBuilder {
-        self.0.get(url)
-    }
-
-    pub(super) fn post(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
-        self.0.post(url).json(body)
-    }
-}
 
 /// A client of one specimen.
 pub(super) struct Http {
@@ -97,41 +63,6 @@ impl Http {
             "partition": op.partition, "key": op.key, "op": op.id, "cmp": op.cmp, "cols": cols,
         })
     }
-}
-
-/// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
-pub(super) fn lost(url: &str, error: reqwest::Error) -> TargetError {
-    let late = error.is_timeout();
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let cause = if late { "none in time".to_owned() } else { cause.to_string() };
-    TargetError::Unreachable { at: url.to_owned(), cause }
-}
-
-/// Sends a request and takes the body of the answer: whole, in time, of a bounded length, and no refusal.
-pub async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
-    body(url, request.send().await.map_err(|error| lost(url, error))?).await
-}
-
-/// The body of an answer; a refusal is an error in the target's own words.
-pub(super) async fn body(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(|error| lost(url, error))? {
-        if body.len() + more.len() > ANSWER_BYTES_MAX {
-            let cause = format!("more than {ANSWER_BYTES_MAX} bytes");
-            return Err(TargetError::Nonsense { at: url.to_owned(), cause });
-        }
-        body.extend_from_slice(&more);
-    }
-    if status.is_success() {
-        return Ok(body);
-    }
-    let cause = format!("{status}: {}", String::from_utf8_lossy(&body));
-    Err(TargetError::Refused { at: url.to_owned(), cause })
 }
 
 #[async_trait]

@@ -10,7 +10,6 @@ mod http;
 
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
-pub use http::answer;
 
 use super::{Target, TargetError};
 

@@ -4,7 +4,8 @@
 use super::schema;
 use dissent::record::event::LifecycleRecord;
 use dissent::record::row::{Coverage, Segment};
-use dissent::target::specimen::answers::{entries, flags, parse, produced, rows};
+use dissent::target::specimen::answers::{entries, flags, produced, rows};
+use dissent::target::web::parse;
 
 /// The body is read as every kind of answer.
 pub(crate) fn answers(bytes: &[u8]) {
