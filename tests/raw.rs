@@ -14,7 +14,8 @@ use dissent::record::row::Nanos;
 use dissent::run::one::{Keep, simulated};
 use dissent::schema::Value;
 use dissent::seed::Seed;
-use dissent::target::specimen::{self, Cluster, Grip};
+use dissent::target::specimen::{self, Cluster};
+use dissent::target::{Grip, Site};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -114,11 +115,11 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let dir = tempfile::tempdir().expect("a folder");
     let order = order("specimen-segments", "steady", "none", &[]);
     let schema = schema(&order.workload, &[]);
-    let config = order.cluster().expect("it fits");
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
     let started = Cluster::start(program, &dir.path().join("cluster"), &order.settings).await;
     let cluster = Arc::new(started.expect("the cluster starts"));
-    cluster.make_table(&config).await.expect("an empty table");
+    let made = cluster.make_table(&schema, order.workload.partitions, &order.settings).await;
+    made.expect("an empty table");
     let (program, mark, lease) = (program.to_owned(), "raw".to_owned(), Duration::from_secs(60));
     let target = specimen::open(&cluster, &schema, Grip { program, mark, lease }).expect("its parts");
     let op = |id: u64| Op {

@@ -9,7 +9,7 @@ use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::record::cure::{Cure, read_cures};
 use crate::record::latest::resolve;
-use crate::target::specimen;
+use crate::target;
 use std::path::Path;
 
 /// Cures what is found, side by side, and tells of each.
@@ -20,11 +20,11 @@ pub(super) fn heal(args: &cli::Heal) -> Exit {
     };
     let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
     let cures = if is_file {
-        let target: TargetFile = match load(&args.what) {
-            Ok(target) => target,
+        let file: TargetFile = match load(&args.what) {
+            Ok(file) => file,
             Err(error) => return tell::refusal(error),
         };
-        match runtime.block_on(specimen::marks(&target.url)) {
+        match runtime.block_on(target::marks(&file)) {
             Ok(cures) => cures,
             Err(error) => return tell::failure(&error, Exit::Target),
         }
@@ -55,7 +55,7 @@ fn written_down(dir: &Path) -> Vec<Cure> {
 async fn cure_all(cures: Vec<Cure>) -> Vec<Cure> {
     let mut healing = Vec::new();
     for cure in cures {
-        healing.push(tokio::spawn(async move { (specimen::heal(&cure).await, cure) }));
+        healing.push(tokio::spawn(async move { (target::heal(&cure).await, cure) }));
     }
     let mut left = Vec::new();
     for healed in healing {

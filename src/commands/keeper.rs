@@ -5,7 +5,7 @@ use crate::cli;
 use crate::exit::Exit;
 use crate::hands::keeper::{Kept, keep};
 use crate::record::cure::Cure;
-use crate::target::specimen;
+use crate::target;
 use std::time::Duration;
 
 /// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.
@@ -19,7 +19,7 @@ pub(super) fn keeper(args: &cli::Keeper) -> Exit {
         Err(error) => return tell::failure(&error, Exit::Bug),
     };
     let lease = Duration::from_millis(args.lease_ms);
-    let kept = runtime.block_on(keep(lease, || specimen::begin(&cure), || specimen::heal(&cure)));
+    let kept = runtime.block_on(keep(lease, || target::begin(&cure), || target::heal(&cure)));
     // A lease that is over does not wait for the end of the standard input.
     runtime.shutdown_background();
     match kept {

@@ -14,11 +14,10 @@ use crate::report::raw::{json, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
 use crate::schema::Schema;
-use crate::target::Target;
-use crate::target::specimen::{Cluster, Grip, PROCESSES, SIMULATED, open};
+use crate::target::specimen::{PROCESSES, SIMULATED};
+use crate::target::{Grip, Target, reach};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Names offered for a key that is not there.
@@ -102,10 +101,11 @@ fn recorded(args: &cli::Raw) -> Result<String, RawError> {
 fn outside(args: &cli::Raw) -> Result<String, RawError> {
     let file: TargetFile = load(&args.from)?;
     super::run::runtime()?.block_on(async {
-        let cluster = Arc::new(Cluster::reach(&file.url).await.map_err(LookError::from)?);
-        let schema = cluster.schema().ok_or_else(|| RawError::NoTable(args.from.clone()))?;
+        let site = reach(&file).await.map_err(LookError::from)?;
+        let schema = site.table().await.map_err(LookError::from)?;
+        let schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
         let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
-        let target = open(&cluster, &schema, grip).map_err(LookError::from)?;
+        let target = site.open(&schema, grip).map_err(LookError::from)?;
         live(&target, &schema, &args.key, args.output.format).await
     })
 }

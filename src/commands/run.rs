@@ -8,6 +8,7 @@ use crate::config::duration;
 use crate::config::error::ConfigError;
 use crate::config::nemesis::Nemesis;
 use crate::config::settings::Settings;
+use crate::config::target::PINOT;
 use crate::config::workload::Workload;
 use crate::exit::Exit;
 use crate::record::row::Nanos;
@@ -19,8 +20,10 @@ use crate::seed::Seed;
 use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED};
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Between two looks at the cluster.
+/// Between two looks at the embedded cluster ..
 const SAMPLE_EVERY: Nanos = Nanos(50_000_000);
+/// .. and at one that other people may use.
+const SAMPLE_OUTSIDE_EVERY: Nanos = Nanos(500_000_000);
 
 /// Process runs side by side, if nothing is said.
 const JOBS_OF_PROCESSES: u32 = 2;
@@ -63,8 +66,9 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     if let Some(load) = &args.load {
         workload.load = some_time("--for", load)?;
     }
+    let is_ours = outside.as_ref().is_none_or(|outside| outside.file.system != PINOT);
     let timing = Timing {
-        sample_every: SAMPLE_EVERY,
+        sample_every: if is_ours { SAMPLE_EVERY } else { SAMPLE_OUTSIDE_EVERY },
         capture_every: some_time("--capture-every", &args.capture_every)?,
         quiesce: time("--quiesce", &args.quiesce)?,
         deadline: some_time("--timeout", &args.timeout)?,

@@ -7,9 +7,15 @@ use super::error::{ConfigError, Wrong, advise};
 use super::nemesis::Nemesis;
 use crate::plan::schedule::FaultKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+/// The embedded cluster, living outside of any run.
+const SPECIMEN: &str = "specimen-segments";
+/// Apache Pinot with Kafka before it.
+pub const PINOT: &str = "pinot";
 /// The systems that can be reached.
-const SYSTEMS: &[&str] = &["specimen-segments"];
+const SYSTEMS: &[&str] = &[SPECIMEN, PINOT];
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +31,21 @@ pub struct Allow {
     pub pause: bool,
 }
 
+/// What does something to a replica where signals do not reach: each is run by `sh -c`, with the replica's
+/// name in the environment variable `REPLICA`, and has worked if it exits with 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Commands {
+    /// Stop its process, so that it can go on.
+    pub pause: Option<String>,
+    /// Let it go on.
+    pub resume: Option<String>,
+    /// kill -9.
+    pub kill: Option<String>,
+    /// Start it again, under the same name and with the same files.
+    pub start: Option<String>,
+}
+
 /// A target file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +57,25 @@ pub struct TargetFile {
     pub system: String,
     /// Where it is asked first.
     pub url: String,
+    /// Pinot: the URL of a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+    /// Pinot: the address of a Kafka broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<String>,
+    /// Pinot: the table that is looked at, without its type's suffix. A run makes one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Pinot: URLs of the servers' own HTTP, by instance, where the names that Pinot knows them by lead
+    /// nowhere from here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub servers: BTreeMap<String, String>,
+    /// Pinot: where each process logs, by instance.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, PathBuf>,
+    /// How to do something to a replica's process.
+    #[serde(default)]
+    pub commands: Commands,
     /// What may be done to it.
     #[serde(default)]
     pub allow: Allow,
@@ -59,10 +99,22 @@ impl Document for TargetFile {
         let known = SYSTEMS.contains(&self.system.as_str());
         let problem = format!("no system is called `{}`", self.system);
         Wrong::unless(known, "system", &problem, &advise(&self.system, SYSTEMS))?;
-        let url = self.url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
-        let problem = format!("`{}` is no URL", self.url);
-        Wrong::unless(url, "url", &problem, "such as http://127.0.0.1:4000")
+        is_url("url", &self.url)?;
+        if let Some(broker) = &self.broker {
+            is_url("broker", broker)?;
+        }
+        self.servers.values().try_for_each(|url| is_url("servers", url))?;
+        let is_pinot = self.system == PINOT;
+        let problem = "Pinot is queried at a broker";
+        Wrong::unless(!is_pinot || self.broker.is_some(), "system", problem, "add `broker = \"http://..\"`")?;
+        let problem = "a Pinot table is fed by Kafka";
+        Wrong::unless(!is_pinot || self.kafka.is_some(), "system", problem, "add `kafka = \"HOST:PORT\"`")
     }
+}
+
+fn is_url(key: &'static str, text: &str) -> Result<(), Wrong> {
+    let url = text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
+    Wrong::unless(url, key, &format!("`{text}` is no URL"), "such as http://127.0.0.1:4000")
 }
 
 impl TargetFile {

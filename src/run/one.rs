@@ -3,7 +3,7 @@
 use super::conclude::Judged;
 use super::engine::{self, Ended};
 use super::live::{Live, Logged};
-use super::order::{Order, OrderError, Outside};
+use super::order::{Order, OrderError, Outside, Place};
 use super::panic::caught;
 use super::signals::Cut;
 use super::simulate;
@@ -15,8 +15,8 @@ use crate::record::folder::{Folder, OpenError};
 use crate::record::latest::{ResolveError, mark_latest};
 use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
-use crate::target::specimen::{self, Cluster, Grip};
-use crate::target::{Hands, Refusal, TargetError};
+use crate::target::specimen::Cluster;
+use crate::target::{self, Grip, Hands, Refusal, Site, TargetError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,51 +155,46 @@ pub async fn processes(
     let name = fresh_name(results, order, seed);
     let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
     let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
-    let run = Real {
-        seed,
-        started,
-        results,
-        name,
-        dir,
-        grip: Grip { program, mark, lease },
-        self_test: order.self_test,
-    };
+    let run =
+        Real { started, results, name, dir, grip: Grip { program, mark, lease }, self_test: order.self_test };
     let Some(Outside { path, file }) = &order.outside else {
-        let recorded = run.record(order)?;
+        let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
-        let cluster = Arc::new(Cluster::start(&run.grip.program, &scratch, &order.settings).await?);
+        let site = Arc::new(Cluster::start(&run.grip.program, &scratch, &order.settings).await?);
+        let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
+        site.make_table(schema, partitions, &order.settings).await?;
         let heal = run.dir.display().to_string();
-        return run.lead(order, recorded, &cluster, heal, live).await;
+        return run.lead(order, recorded, site, heal, live).await;
     };
-    let cluster = Arc::new(Cluster::reach(&file.url).await?);
-    cluster.lock(&run.grip.mark).await?;
+    let site = target::reach(file).await?;
+    site.lock(&run.grip.mark).await?;
     let led = async {
-        refuse_marks(&cluster, path).await?;
+        refuse_marks(&*site, path).await?;
         // It was set up by somebody else: how, it tells itself.
         let mut order = order.clone();
-        order.settings.extend(cluster.settings());
-        let recorded = run.record(&order)?;
-        run.lead(&order, recorded, &cluster, path.clone(), live).await
+        order.settings.extend(site.settings());
+        let place = run.make_table(&order, &*site).await?;
+        let recorded = run.record(order.facts_at(seed, Some(run.started.clone()), place)?)?;
+        run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
     };
     let led = led.await;
-    cluster.unlock(&run.grip.mark).await;
+    site.unlock(&run.grip.mark).await;
     led
 }
 
 /// A target with faults in force is not compared: what it showed would be their doing.
-async fn refuse_marks(cluster: &Cluster, path: &str) -> Result<(), TargetError> {
-    let marks = specimen::marks(cluster.url()).await?;
+async fn refuse_marks(site: &dyn Site, path: &str) -> Result<(), TargetError> {
+    let marks = site.marks().await?;
     if marks.is_empty() {
         return Ok(());
     }
     let named = marks.iter().map(|cure| format!("{} of run {}", cure.step, cure.mark));
     let marks = named.collect::<Vec<_>>().join(", ");
-    Err(TargetError::Marked { at: cluster.url().to_owned(), marks, heal: path.to_owned() })
+    Err(TargetError::Marked { at: site.name().to_owned(), marks, heal: path.to_owned() })
 }
 
 /// A run in real time.
 struct Real<'a> {
-    seed: Seed,
     started: String,
     results: &'a Path,
     name: String,
@@ -209,26 +204,31 @@ struct Real<'a> {
 }
 
 impl Real<'_> {
+    /// Makes the table that the order asks for, as far as the target can have it.
+    async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
+        let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
+        let roster = site.make_table(&schema, order.workload.partitions, &order.settings).await?;
+        Ok(Place { version: site.version(), roster, schema, left_out, frozen_floor: site.frozen_floor() })
+    }
+
     /// Begins the record.
-    fn record(&self, order: &Order) -> Result<(Facts, RunFolder), RunError> {
-        let facts = order.facts(self.seed, Some(self.started.clone()))?;
+    fn record(&self, facts: Facts) -> Result<(Facts, RunFolder), RunError> {
         let wall = Wall { started: self.started.clone() };
         let folder = RunFolder::create(&self.dir, facts.clone(), Some(wall))?;
         mark_latest(self.results, &self.name)?;
         Ok((facts, folder))
     }
 
-    /// Makes the table, leads the run, leaves nothing behind, and judges.
+    /// Leads the run, leaves nothing behind, and judges.
     async fn lead(
         &self,
         order: &Order,
         (facts, folder): (Facts, RunFolder),
-        cluster: &Arc<Cluster>,
+        site: Arc<dyn Site>,
         heal: String,
         live: &mut dyn Live,
     ) -> Result<Finished, RunError> {
-        cluster.make_table(&order.cluster()?).await?;
-        let target = specimen::open(cluster, &facts.schema, self.grip.clone())?;
+        let target = Arc::clone(&site).open(&facts.schema, self.grip.clone())?;
         let hands = target.hands.clone();
         if let Some(hands) = &hands {
             facts.steps.iter().try_for_each(|step| hands.can(step.kind))?;
@@ -236,7 +236,7 @@ impl Real<'_> {
         // A private cluster is nobody else's: its lock is never taken, so it is never lost.
         let lost = async {
             match order.outside {
-                Some(_) => cluster.keep_lock(&self.grip.mark).await,
+                Some(_) => site.keep_lock(&self.grip.mark).await,
                 None => std::future::pending().await,
             }
         };
@@ -248,7 +248,7 @@ impl Real<'_> {
             }
             Err(words) => Ok(Ended { panicked: Some(words), ..Ended::default() }),
         };
-        cluster.end().await;
+        site.end().await;
         let uncured = match &hands {
             Some(hands) => heal_rest(&**hands).await,
             None => Vec::new(),

@@ -8,12 +8,10 @@ use crate::plan::generate::{calibration, schema};
 use crate::plan::schedule::{PlanError, schedule};
 use crate::record::evidence::{FORMAT, Facts};
 use crate::record::row::Nanos;
+use crate::schema::{Merge, Schema};
 use crate::seed::Seed;
-use crate::target::specimen::{PROCESSES, SIMULATED, config};
+use crate::target::specimen::{FROZEN_FLOOR, PROCESSES, SIMULATED, config};
 use std::collections::BTreeMap;
-
-/// A position counts as frozen at the earliest after this long without a move (`semantics` 7).
-const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
 
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
 const SIMULATED_START: &str = "2026-01-01T00:00:00Z";
@@ -24,6 +22,17 @@ pub enum OrderError {
     /// A setting of the target.
     #[error("{0}")]
     Setting(String),
+    /// The target's version cannot merge a column that the workload needs.
+    #[error(
+        "column `{column}` merges by {merge:?}, which this version of the target does not have: make it \
+         `optional = true`, or choose another workload"
+    )]
+    Lacks {
+        /// The column.
+        column: String,
+        /// Its merge function.
+        merge: Merge,
+    },
     /// The plan does not fit the target.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -36,6 +45,21 @@ pub struct Outside {
     pub path: String,
     /// What it says.
     pub file: TargetFile,
+}
+
+/// A target that has its table.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The target's version.
+    pub version: String,
+    /// Its replicas, in order.
+    pub roster: Vec<String>,
+    /// The table.
+    pub schema: Schema,
+    /// Columns of the workload that the table does not have.
+    pub left_out: Vec<String>,
+    /// How long a position may stand still there without anything being wrong.
+    pub frozen_floor: Nanos,
 }
 
 /// Everything about a run but its seed.
@@ -59,8 +83,29 @@ pub struct Order {
 
 impl Order {
     /// The target's name.
-    pub fn target(&self) -> &'static str {
-        if self.simulated { SIMULATED } else { PROCESSES }
+    pub fn target(&self) -> &str {
+        match &self.outside {
+            Some(outside) => &outside.file.system,
+            None if self.simulated => SIMULATED,
+            None => PROCESSES,
+        }
+    }
+
+    /// The table that the workload asks for, without the optional columns that need what the target lacks.
+    pub fn schema(
+        &self,
+        lacks: &[Merge],
+        table: Option<String>,
+    ) -> Result<(Schema, Vec<String>), OrderError> {
+        let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
+        let (left_out, required): (Vec<_>, Vec<_>) = needed.partition(|column| column.optional);
+        if let Some(column) = required.first() {
+            return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
+        }
+        let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
+        let mut schema = schema(&self.workload, &left_out);
+        schema.table = table.unwrap_or(schema.table);
+        Ok((schema, left_out))
     }
 
     /// The cluster to be set up.
@@ -69,27 +114,39 @@ impl Order {
         config(&schema, self.workload.partitions, &self.settings).map_err(OrderError::Setting)
     }
 
-    /// The facts of the run with this seed. `started` is the wall-clock time of a run in real time.
+    /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
+    /// in real time.
     pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<Facts, OrderError> {
-        let schema = schema(&self.workload, &[]);
-        let cluster = self.cluster()?;
+        let (schema, left_out) = self.schema(&[], None)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let roster = self.cluster()?.servers;
+        self.facts_at(seed, started, Place { version, roster, schema, left_out, frozen_floor: FROZEN_FLOOR })
+    }
+
+    /// The facts of the run with this seed at a target that has its table.
+    pub fn facts_at(
+        &self,
+        seed: Seed,
+        started: Option<String>,
+        Place { version, roster, schema, left_out, frozen_floor }: Place,
+    ) -> Result<Facts, OrderError> {
         let calibration = calibration(&schema);
         Ok(Facts {
             format: FORMAT,
             seed,
             target: self.target().to_owned(),
-            target_version: env!("CARGO_PKG_VERSION").to_owned(),
+            target_version: version,
             settings: self.settings.clone(),
             simulated: self.simulated,
-            steps: schedule(&self.nemesis, &cluster.servers, self.workload.partitions, seed)?,
-            roster: cluster.servers,
+            steps: schedule(&self.nemesis, &roster, self.workload.partitions, seed)?,
+            roster,
             partitions: self.workload.partitions,
             workload: self.workload.clone(),
             nemesis: self.nemesis.clone(),
             calibration_ops: (calibration.before.len() + calibration.after.len()) as u64,
             schema,
-            left_out: Vec::new(),
-            frozen_floor: FROZEN_FLOOR,
+            left_out,
+            frozen_floor,
             started: started.unwrap_or_else(|| SIMULATED_START.to_owned()),
         })
     }

@@ -1,17 +1,26 @@
 //! A target is a cluster under test, as parts. What a system cannot do is an absent part: data, not an error.
 //!
-//! A new system is one module here and one line in [`open`].
+//! A new system is one module here, one line in [`reach`], [`marks`], [`begin`] and [`heal`] each, and one in
+//! [`crate::config::target`].
 
+mod leased;
+pub mod pinot;
 pub mod specimen;
 pub mod web;
 
+use crate::config::target::{PINOT, TargetFile};
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;
 use crate::record::event::{LifecycleRecord, Op, Outcome};
+use crate::record::row::Nanos;
 use crate::record::row::{Coverage, Current, Entry, Row, Segment};
 use crate::run::conductor::FlagsRead;
+use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why something could not be done at a target. While reading it is evidence (unknown); only before the
 /// run does it end it (exit 4).
@@ -177,6 +186,82 @@ pub trait Hands: Send + Sync {
     async fn in_force(&self) -> Vec<Cure>;
 }
 
+/// How faults are begun at a target.
+#[derive(Clone, Debug)]
+pub struct Grip {
+    /// This program: a keeper is another process of it.
+    pub program: PathBuf,
+    /// What faults are marked with.
+    pub mark: String,
+    /// The longest that a fault may last.
+    pub lease: Duration,
+}
+
+/// A cluster that can be reached, before it has the table of a run.
+#[async_trait]
+pub trait Site: Send + Sync {
+    /// What it is called in reports.
+    fn name(&self) -> &'static str;
+    /// Its version, as it reports it.
+    fn version(&self) -> String;
+    /// What it was set up with, as far as it tells.
+    fn settings(&self) -> BTreeMap<String, String>;
+    /// The merge functions that its version does not have.
+    fn lacks(&self) -> &'static [Merge];
+    /// What the table of this run is to be called, where the usual name may be somebody else's.
+    fn table_of(&self, mark: &str) -> Option<String>;
+    /// How long a position may stand still at this system without anything being wrong (`semantics` 7).
+    fn frozen_floor(&self) -> Nanos;
+    /// Takes the target for one run, or tells who has it.
+    async fn lock(&self, run: &str) -> Result<(), TargetError>;
+    /// Renews the lock until another run has it, and then tells why this one must stop.
+    async fn keep_lock(&self, run: &str) -> String;
+    /// Gives the target free. One that cannot be told will find out by the lock's age.
+    async fn unlock(&self, run: &str);
+    /// The marks that runs have left: each is a cure.
+    async fn marks(&self) -> Result<Vec<Cure>, TargetError>;
+    /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
+    /// known.
+    async fn table(&self) -> Result<Option<Schema>, TargetError>;
+    /// Makes an empty table, and tells its replicas, in order.
+    async fn make_table(
+        &self,
+        schema: &Schema,
+        partitions: u32,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, TargetError>;
+    /// The cluster with its table, as a target.
+    fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError>;
+    /// Ends the cluster if it is private to this process.
+    async fn end(&self);
+}
+
+/// Reaches the cluster of a target file.
+pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Site>, TargetError> {
+    Ok(match file.system.as_str() {
+        PINOT => Arc::new(pinot::Cluster::reach(file).await?),
+        _ => Arc::new(specimen::Cluster::reach(&file.url).await?),
+    })
+}
+
+/// The marks that runs have left at the cluster of a target file.
+pub async fn marks(file: &TargetFile) -> Result<Vec<Cure>, TargetError> {
+    match file.system.as_str() {
+        PINOT => pinot::marks(&file.url).await,
+        _ => specimen::marks(&file.url).await,
+    }
+}
+
+/// Leaves the mark of a fault and begins it, from its cure alone; returns once it is in force.
+pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
+    if pinot::is_of(cure) { pinot::begin(cure).await } else { specimen::begin(cure).await }
+}
+
+/// Undoes a fault, from its cure alone, verifies that and takes its mark away; twice does no harm.
+pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
+    if pinot::is_of(cure) { pinot::heal(cure).await } else { specimen::heal(cure).await }
+}
+
 /// A cluster under test.
 #[derive(Clone)]
 pub struct Target {
@@ -198,4 +283,11 @@ pub struct Target {
     pub lifecycle: Option<Arc<dyn Lifecycle>>,
     /// Faults.
     pub hands: Option<Arc<dyn Hands>>,
+}
+
+/// This process, as another user of the target would look for it.
+fn owner() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{} (process {})", host.trim(), std::process::id())
 }

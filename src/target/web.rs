@@ -33,6 +33,14 @@ impl Web {
         self.0.get(url)
     }
 
+    pub(crate) fn put(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
+        self.0.put(url).json(body)
+    }
+
+    pub(crate) fn delete(&self, url: &str) -> reqwest::RequestBuilder {
+        self.0.delete(url)
+    }
+
     pub(crate) fn post(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
         self.0.post(url).json(body)
     }

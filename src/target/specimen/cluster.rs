@@ -4,8 +4,8 @@
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
 use crate::schema::{Column, Provenance, Schema};
-use crate::target::TargetError;
 use crate::target::web::{self, Web, answer, parse};
+use crate::target::{TargetError, owner};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -143,11 +143,6 @@ impl Cluster {
         &self.url
     }
 
-    /// What the cluster was started with.
-    pub fn settings(&self) -> BTreeMap<String, String> {
-        self.overview().settings
-    }
-
     /// The table that the cluster has now. What a column is for, beside its values, it does not know.
     pub fn schema(&self) -> Option<Schema> {
         let Table { table, columns } = self.overview().table?;
@@ -182,17 +177,17 @@ impl Cluster {
     }
 
     /// From now on a server is not asked.
-    pub(super) fn silence(&self, name: &str) {
+    pub(super) fn ask_no_more(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
     }
 
     /// From now on it is asked again.
-    pub(super) fn unsilence(&self, name: &str) {
+    pub(super) fn ask_again(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
     }
 
     /// A new, empty table takes the place of the one that was there.
-    pub async fn make_table(&self, config: &specimen::Config) -> Result<(), TargetError> {
+    pub(super) async fn put_table(&self, config: &specimen::Config) -> Result<(), TargetError> {
         let specimen::Config { table, columns, partitions, .. } = config;
         let table = json!({ "table": table, "columns": columns, "partitions": partitions });
         let url = format!("{}/table", self.url);
@@ -201,7 +196,7 @@ impl Cluster {
     }
 
     /// Takes the target for one run, or tells who has it.
-    pub async fn lock(&self, run: &str) -> Result<(), TargetError> {
+    pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
         #[derive(Deserialize)]
         struct Held {
             owner: String,
@@ -222,32 +217,25 @@ impl Cluster {
 
     /// Renews the lock until another run has it, and then tells why this one must stop. A renewal that
     /// gets no answer is tried again: the lock outlasts some.
-    pub async fn keep_lock(&self, run: &str) -> String {
+    pub(super) async fn renew_lock(&self, run: &str) -> String {
         loop {
             tokio::time::sleep(RENEWAL).await;
-            if let Err(busy @ TargetError::Busy { .. }) = self.lock(run).await {
+            if let Err(busy @ TargetError::Busy { .. }) = self.take_lock(run).await {
                 return format!("the loss of the target's lock: {busy}");
             }
         }
     }
 
     /// Gives the target free. One that cannot be told will find out by the lock's age.
-    pub async fn unlock(&self, run: &str) {
+    pub(super) async fn drop_lock(&self, run: &str) {
         let url = format!("{}/unlock", self.url);
         drop(answer(&url, self.web.post(&url, &json!({ "run": run }))).await);
     }
 
     /// Ends the cluster if it is private.
-    pub async fn end(&self) {
+    pub(super) async fn stop(&self) {
         if let Some(mut supervisor) = self.private.lock().await.take() {
             supervisor.end(END).await;
         }
     }
-}
-
-/// This process, as another user of the target would look for it.
-fn owner() -> String {
-    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{user}@{} (process {})", host.trim(), std::process::id())
 }

@@ -11,14 +11,16 @@ mod http;
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
 
-use super::{Target, TargetError};
+use super::leased::Leased;
+use super::{Grip, Site, Target, TargetError};
+use crate::record::cure::Cure;
+use crate::record::row::Nanos;
 
 use crate::schema::{Column, Merge, Schema, Type};
+use async_trait::async_trait;
 use http::Http;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The name of the target as processes.
 pub const PROCESSES: &str = "specimen-segments";
@@ -89,24 +91,81 @@ fn column(column: &Column) -> ::specimen::Column {
     }
 }
 
-/// How faults are begun at this target.
-#[derive(Clone, Debug)]
-pub struct Grip {
-    /// This program: a keeper is another process of it.
-    pub program: PathBuf,
-    /// What faults are marked with.
-    pub mark: String,
-    /// The longest that a fault may last.
-    pub lease: Duration,
+/// A position counts as frozen at the earliest after this long without a move (`semantics` 7).
+pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
+
+#[async_trait]
+impl Site for Cluster {
+    fn name(&self) -> &'static str {
+        PROCESSES
+    }
+
+    fn version(&self) -> String {
+        self.overview().version
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        self.overview().settings
+    }
+
+    fn lacks(&self) -> &'static [Merge] {
+        &[]
+    }
+
+    fn table_of(&self, _mark: &str) -> Option<String> {
+        None
+    }
+
+    fn frozen_floor(&self) -> Nanos {
+        FROZEN_FLOOR
+    }
+
+    async fn lock(&self, run: &str) -> Result<(), TargetError> {
+        self.take_lock(run).await
+    }
+
+    async fn keep_lock(&self, run: &str) -> String {
+        self.renew_lock(run).await
+    }
+
+    async fn unlock(&self, run: &str) {
+        self.drop_lock(run).await;
+    }
+
+    async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
+        marks(self.url()).await
+    }
+
+    async fn table(&self) -> Result<Option<Schema>, TargetError> {
+        Ok(self.schema())
+    }
+
+    async fn make_table(
+        &self,
+        schema: &Schema,
+        partitions: u32,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, TargetError> {
+        let config = config(schema, partitions, settings)
+            .map_err(|cause| TargetError::Refused { at: PROCESSES.to_owned(), cause })?;
+        self.put_table(&config).await?;
+        Ok(self.overview().roster)
+    }
+
+    fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
+        open(&self, schema, grip)
+    }
+
+    async fn end(&self) {
+        self.stop().await;
+    }
 }
 
 /// A cluster that has its table, as a target.
 pub fn open(cluster: &Arc<Cluster>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
     let overview = cluster.overview();
     let http = Arc::new(Http::new(Arc::clone(cluster), schema.clone())?);
-    let Grip { program, mark, lease } = grip;
-    let leases = tokio::sync::Mutex::default();
-    let hands = Arc::new(hands::SpecimenHands { cluster: Arc::clone(cluster), program, mark, lease, leases });
+    let hands = Arc::new(Leased::new(Arc::clone(cluster), grip));
     Ok(Target {
         name: PROCESSES.to_owned(),
         version: overview.version,

@@ -1,0 +1,99 @@
+//! The hands of one run on one cluster: every fault is begun, held and undone by a keeper of its own.
+
+use super::{Grip, Hands, Refusal, TargetError, heal};
+use crate::hands::lease::Lease;
+use crate::plan::schedule::{Fault, FaultKind};
+use crate::record::cure::Cure;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// What the hands must know of a cluster.
+#[async_trait]
+pub(super) trait Victim: Send + Sync {
+    /// Whether this kind can be done here at all.
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal>;
+    /// What is needed to undo a fault, from what is read now.
+    async fn undo(&self, fault: &Fault) -> Result<serde_json::Value, TargetError>;
+    /// From now on a replica is not asked: that would only be waiting.
+    fn silence(&self, replica: &str);
+    /// From now on it is asked again; it may have another address.
+    async fn unsilence(&self, replica: &str);
+}
+
+/// The hands of one run.
+pub(super) struct Leased<V> {
+    victim: Arc<V>,
+    grip: Grip,
+    /// By step.
+    leases: Mutex<BTreeMap<String, Slot>>,
+}
+
+impl<V> Leased<V> {
+    pub(super) fn new(victim: Arc<V>, grip: Grip) -> Leased<V> {
+        Leased { victim, grip, leases: Mutex::default() }
+    }
+}
+
+/// A fault that may be in force: locked while it begins; without a lease once it is being undone.
+#[derive(Clone)]
+struct Slot {
+    cure: Cure,
+    lease: Arc<Mutex<Option<Lease>>>,
+}
+
+#[async_trait]
+impl<V: Victim> Hands for Leased<V> {
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
+        self.victim.can(kind)
+    }
+
+    async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
+        let undo = self.victim.undo(fault).await?;
+        let mark = self.grip.mark.clone();
+        Ok(Cure { step: step.to_owned(), fault: fault.clone(), mark, undo })
+    }
+
+    async fn begin(&self, cure: &Cure) -> Result<(), TargetError> {
+        let slot = Slot { cure: cure.clone(), lease: Arc::default() };
+        let mut held = slot.lease.clone().lock_owned().await;
+        // It stays there whatever happens: whether all is undone is only known by healing it.
+        self.leases.lock().await.insert(cure.step.clone(), slot);
+        let lease = held.insert(Lease::take(&self.grip.program, cure.clone(), self.grip.lease).await?);
+        let silences = cure.fault.kind.silences();
+        if silences {
+            self.victim.silence(&cure.fault.replica);
+        }
+        let begun = lease.begin().await;
+        if begun.is_err() && silences {
+            self.victim.unsilence(&cure.fault.replica).await;
+        }
+        begun
+    }
+
+    async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
+        let slot = self.leases.lock().await.get(&cure.step).cloned();
+        let lease = match slot {
+            Some(slot) => slot.lease.lock().await.take(),
+            None => None,
+        };
+        let healed = match lease {
+            // A keeper that was killed: then it is done here.
+            Some(lease) => match lease.cure().await {
+                Ok(()) => Ok(()),
+                Err(error) => heal(cure).await.map_err(|_| error),
+            },
+            None => heal(cure).await,
+        };
+        self.victim.unsilence(&cure.fault.replica).await;
+        if healed.is_ok() {
+            self.leases.lock().await.remove(&cure.step);
+        }
+        healed
+    }
+
+    async fn in_force(&self) -> Vec<Cure> {
+        self.leases.lock().await.values().map(|slot| slot.cure.clone()).collect()
+    }
+}

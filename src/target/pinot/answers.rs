@@ -1,0 +1,257 @@
+//! Pinot's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a socket.
+
+use crate::schema::{Column, Schema, Type, Value};
+use crate::target::TargetError;
+use crate::target::web::parse;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// What a server says in place of the checksum of a segment that it is still consuming.
+const NO_CRC: &str = "-9223372036854775808";
+
+/// `GET /version`: the versions of Pinot's parts, which are one.
+pub(super) fn version(url: &str, body: &[u8]) -> Result<String, TargetError> {
+    let parts: BTreeMap<String, String> = parse(url, body)?;
+    let version = parts.values().next().and_then(|version| version.split('-').next());
+    version.map(str::to_owned).ok_or_else(|| nonsense(url, "no version at all"))
+}
+
+/// The first two numbers of a version.
+pub(super) fn release(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// A segment's assigned servers and the state that each is to be in: `GET /tables/{t}/idealstate`.
+pub(super) type Assignment = BTreeMap<String, BTreeMap<String, String>>;
+
+/// `GET /tables/{t}/idealstate`.
+pub(super) fn ideal_state(url: &str, body: &[u8]) -> Result<Assignment, TargetError> {
+    #[derive(Deserialize)]
+    struct Halves {
+        #[serde(rename = "REALTIME")]
+        realtime: Option<Assignment>,
+    }
+    Ok(parse::<Halves>(url, body)?.realtime.unwrap_or_default())
+}
+
+/// What the coordination store knows of a segment: `GET /segments/{t}/{s}/metadata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SegmentMetadata {
+    pub(super) start: u64,
+    /// None while it is consumed.
+    pub(super) end: Option<u64>,
+    pub(super) crc: Option<u64>,
+}
+
+/// `GET /segments/{t}/{s}/metadata`.
+pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata, TargetError> {
+    let fields: BTreeMap<String, Json> = parse(url, body)?;
+    let number = |name: &str| match fields.get(name) {
+        Some(Json::String(text)) => text.parse::<u64>().ok(),
+        Some(Json::Number(number)) => number.as_u64(),
+        _ => None,
+    };
+    let start = number("segment.realtime.startOffset").ok_or_else(|| nonsense(url, "no start offset"))?;
+    let done = fields.get("segment.realtime.status").and_then(Json::as_str) == Some("DONE");
+    let end = number("segment.realtime.endOffset").filter(|_| done);
+    Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done) })
+}
+
+/// A server's checksums by segment, none for one that is being consumed: its `GET /tables/{t}/segments/crc`.
+pub(super) fn crcs(url: &str, body: &[u8]) -> Result<BTreeMap<String, Option<u64>>, TargetError> {
+    let all: BTreeMap<String, String> = parse(url, body)?;
+    let crc = |text: String| match text.as_str() {
+        NO_CRC => Ok(None),
+        text => text.parse().map(Some).map_err(|_| nonsense(url, &format!("`{text}` is no checksum"))),
+    };
+    all.into_iter().map(|(segment, text)| Ok((segment, crc(text)?))).collect()
+}
+
+/// How far a server has consumed a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Consuming {
+    /// The next offset.
+    pub(super) position: u64,
+    /// Its own word for what it does.
+    pub(super) state: String,
+}
+
+/// A server's consuming segments: its `GET /tables/{t}/consumingSegmentsInfo`.
+pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, Consuming>, TargetError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        segment_name: String,
+        consumer_state: String,
+        partition_to_offset_map: BTreeMap<String, Json>,
+    }
+    let infos: Vec<Info> = parse(url, body)?;
+    let told = infos.into_iter().map(|info| {
+        let position = info.partition_to_offset_map.values().next().and_then(|offset| match offset {
+            Json::String(text) => text.parse().ok(),
+            offset => offset.as_u64(),
+        });
+        let position = position.ok_or_else(|| nonsense(url, "a consuming segment without an offset"))?;
+        Ok((info.segment_name, Consuming { position, state: info.consumer_state }))
+    });
+    told.collect()
+}
+
+/// `simpleFields` of a record in the coordination store: `GET /zk/get`.
+pub(super) fn simple_fields(url: &str, body: &[u8]) -> Result<BTreeMap<String, String>, TargetError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Record {
+        #[serde(default)]
+        simple_fields: BTreeMap<String, String>,
+    }
+    Ok(parse::<Record>(url, body)?.simple_fields)
+}
+
+/// The life of a server: its session with the coordination store, a hexadecimal number.
+pub(super) fn session(url: &str, body: &[u8]) -> Result<u64, TargetError> {
+    let fields = simple_fields(url, body)?;
+    let session = fields.get("SESSION_ID").and_then(|id| u64::from_str_radix(id, 16).ok());
+    session.ok_or_else(|| nonsense(url, "no session"))
+}
+
+/// The host that a server's rows tell: it registers as `process@host`.
+pub(super) fn live_host(url: &str, body: &[u8]) -> Result<String, TargetError> {
+    let fields = simple_fields(url, body)?;
+    let host = fields.get("LIVE_INSTANCE").and_then(|live| live.rsplit_once('@')).map(|(_, host)| host);
+    host.map(str::to_owned).ok_or_else(|| nonsense(url, "a server without a host"))
+}
+
+/// A message of the coordination service to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Message {
+    pub(super) id: String,
+    /// The whole record, to be put back.
+    #[serde(skip)]
+    pub(super) record: Json,
+    #[serde(rename = "simpleFields")]
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+/// A server's messages: `GET /zk/getChildren`.
+pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetError> {
+    let records: Vec<Json> = parse(url, body)?;
+    let messages = records.into_iter().map(|record| {
+        let message = Message::deserialize(&record).map_err(|error| nonsense(url, &error.to_string()))?;
+        Ok(Message { record, ..message })
+    });
+    messages.collect()
+}
+
+/// The states of a server's segments: `mapFields` of its `CURRENTSTATES`.
+pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, String>, TargetError> {
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(rename = "mapFields", default)]
+        fields: BTreeMap<String, BTreeMap<String, String>>,
+    }
+    let record: Record = parse(url, body)?;
+    let states = record
+        .fields
+        .into_iter()
+        .filter_map(|(segment, mut fields)| fields.remove("CURRENT_STATE").map(|state| (segment, state)));
+    Ok(states.collect())
+}
+
+/// What a broker says to a query.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    result_table: Option<ResultTable>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+    #[serde(default)]
+    partial_result: bool,
+    #[serde(default)]
+    num_groups_limit_reached: bool,
+}
+
+#[derive(Deserialize)]
+struct ResultTable {
+    rows: Vec<Vec<Json>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Exception {
+    error_code: i64,
+    message: String,
+}
+
+/// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none.
+pub(super) fn rows(url: &str, body: &[u8]) -> Result<Vec<Vec<Json>>, TargetError> {
+    let response: Response = parse(url, body)?;
+    if let Some(Exception { error_code, message }) = response.exceptions.into_iter().next() {
+        let words = message.lines().next().unwrap_or_default();
+        let cause = format!("not readable ({error_code}): {words}");
+        return Err(TargetError::Refused { at: url.to_owned(), cause });
+    }
+    if response.partial_result || response.num_groups_limit_reached {
+        return Err(TargetError::Refused { at: url.to_owned(), cause: "a partial result".to_owned() });
+    }
+    Ok(response.result_table.map(|table| table.rows).unwrap_or_default())
+}
+
+/// A cell as a value of its column. A list that no event gave a value shows the default of its elements.
+pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, TargetError> {
+    let odd = || nonsense(url, &format!("column {} shows {cell}", column.name));
+    let list = || cell.as_array().ok_or_else(odd);
+    Ok(match column.ty {
+        Type::Long => Value::Long(cell.as_i64().ok_or_else(odd)?),
+        Type::String => Value::String(cell.as_str().ok_or_else(odd)?.to_owned()),
+        Type::LongList => {
+            let longs: Option<Vec<i64>> = list()?.iter().map(Json::as_i64).collect();
+            match longs.ok_or_else(odd)?.as_slice() {
+                [i64::MIN] => Value::Longs(Vec::new()),
+                longs => Value::Longs(longs.to_vec()),
+            }
+        }
+        Type::StringList => {
+            let texts: Option<Vec<&str>> = list()?.iter().map(Json::as_str).collect();
+            match texts.ok_or_else(odd)?.as_slice() {
+                ["null"] | [] => Value::Longs(Vec::new()),
+                texts => Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect()),
+            }
+        }
+    })
+}
+
+/// A message in the topic: an entry's content as the workload's table wants it, a null left out.
+pub(super) fn message(schema: &Schema, key: &str, op: u64, cmp: i64, cols: &[Value]) -> Json {
+    let named = schema.columns.iter().zip(cols).filter(|(_, value)| **value != Value::Null);
+    let mut fields: serde_json::Map<String, Json> = named
+        .map(|(column, value)| (column.name.clone(), serde_json::to_value(value).unwrap_or_default()))
+        .collect();
+    fields.insert(schema.key.clone(), key.into());
+    fields.insert(schema.op.clone(), op.cast_signed().into());
+    fields.insert(schema.comparison.clone(), cmp.into());
+    Json::Object(fields)
+}
+
+/// What [`message`] made, read back from the topic: key, op, comparison value, and one value a column.
+pub(super) fn entry(
+    schema: &Schema,
+    at: &str,
+    value: &[u8],
+) -> Result<(String, u64, i64, Vec<Value>), TargetError> {
+    let mut fields: BTreeMap<String, Value> = parse(at, value)?;
+    let mut own = |name: &str| fields.remove(name).ok_or_else(|| nonsense(at, &format!("no {name}")));
+    let (key, op, cmp) = (own(&schema.key)?, own(&schema.op)?, own(&schema.comparison)?);
+    let (Value::String(key), Value::Long(op), Value::Long(cmp)) = (key, op, cmp) else {
+        return Err(nonsense(at, "not a message of this run"));
+    };
+    let columns = schema.columns.iter();
+    let cols = columns.map(|column| fields.remove(&column.name).unwrap_or_default()).collect();
+    Ok((key, op.cast_unsigned(), cmp, cols))
+}
+
+pub(super) fn nonsense(at: &str, cause: &str) -> TargetError {
+    TargetError::Nonsense { at: at.to_owned(), cause: cause.to_owned() }
+}

@@ -1,0 +1,356 @@
+//! One Pinot cluster: its controller, broker and servers, who uses it, and what was done to it.
+//!
+//! Lock and marks lie in the cluster's own configuration, under names that begin with `dissent.`: every
+//! controller has it, it outlives processes, and Pinot itself does not read them.
+
+use super::answers::{self, nonsense};
+use super::kafka::Topic;
+use super::table::{self, realtime};
+use crate::config::target::TargetFile;
+use crate::record::cure::Cure;
+use crate::schema::Schema;
+use crate::target::TargetError;
+use crate::target::web::{Web, answer, parse};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+/// A query or a change may take so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A table may take so long until all its replicas consume.
+const SET_UP: Duration = Duration::from_secs(90);
+
+/// A lock ends by itself this long after its last renewal.
+const LOCKED: Duration = Duration::from_secs(30);
+
+/// Between two renewals.
+const RENEWAL: Duration = Duration::from_secs(8);
+
+/// Between a lock and the look whether somebody else took it at the same moment.
+const SETTLED: Duration = Duration::from_millis(300);
+
+const LOCK: &str = "dissent.lock";
+const MARK: &str = "dissent.mark.";
+
+/// The replicas of a table that a run makes, if there are so many servers.
+const REPLICAS: usize = 4;
+
+/// A server as its instance configuration tells.
+#[derive(Clone, Debug)]
+struct Server {
+    /// What its rows call it.
+    host: String,
+    /// Its own HTTP.
+    url: String,
+}
+
+/// Who has the target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Lock {
+    run: String,
+    owner: String,
+    since_ms: u64,
+    renewed_ms: u64,
+}
+
+/// A Pinot cluster.
+pub struct Cluster {
+    pub(super) web: Web,
+    /// For servers: one that is stopped must not hold up the others.
+    hasty: Web,
+    pub(super) file: TargetFile,
+    version: String,
+    /// What the coordination store calls the cluster.
+    name: String,
+    servers: BTreeMap<String, Server>,
+    roster: Mutex<Vec<String>>,
+    silent: Mutex<BTreeSet<String>>,
+    since: OnceCell<u64>,
+}
+
+impl Cluster {
+    /// Reaches the cluster of a target file, and learns its version and servers.
+    pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
+        let (web, hasty) = (Web::patient(PATIENCE)?, Web::patient(super::reads::SERVER_PATIENCE)?);
+        let url = file.url.trim_end_matches('/').to_owned();
+        let get = async |path: &str| -> Result<(String, Vec<u8>), TargetError> {
+            let url = format!("{url}/{path}");
+            let body = answer(&url, web.get(&url)).await?;
+            Ok((url, body))
+        };
+        let (at, body) = get("version").await?;
+        let version = answers::version(&at, &body)?;
+        let (at, body) = get("cluster/info").await?;
+        let info: BTreeMap<String, Json> = parse(&at, &body)?;
+        let name = info.get("clusterName").and_then(Json::as_str);
+        let name = name.ok_or_else(|| nonsense(&at, "no name of the cluster"))?.to_owned();
+        let (at, body) = get("instances").await?;
+        let instances: BTreeMap<String, Vec<String>> = parse(&at, &body)?;
+        let mut servers = BTreeMap::new();
+        for instance in instances.into_values().flatten().filter(|name| name.starts_with("Server_")) {
+            let (at, body) = get(&format!("instances/{instance}")).await?;
+            let config: BTreeMap<String, Json> = parse(&at, &body)?;
+            let address = config.get("hostName").and_then(Json::as_str);
+            let address = address.ok_or_else(|| nonsense(&at, "a server without a host"))?;
+            let port = config.get("adminPort").and_then(Json::as_i64).unwrap_or_default();
+            let own = file.servers.get(&instance).map(|url| url.trim_end_matches('/').to_owned());
+            let url = own.unwrap_or_else(|| format!("http://{address}:{port}"));
+            let (at, body) = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await?;
+            let host = answers::live_host(&at, &body)?;
+            servers.insert(instance, Server { host, url });
+        }
+        Ok(Cluster {
+            web,
+            hasty,
+            file: TargetFile { url, ..file.clone() },
+            version,
+            name,
+            servers,
+            roster: Mutex::default(),
+            silent: Mutex::default(),
+            since: OnceCell::new(),
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.file.url
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The name of the cluster in the coordination store.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where queries go.
+    pub(super) fn sql(&self) -> String {
+        let broker = self.file.broker.as_deref().unwrap_or_default();
+        format!("{}/query/sql", broker.trim_end_matches('/'))
+    }
+
+    /// The servers that have the table.
+    pub(super) fn roster(&self) -> Vec<String> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.url());
+        let body = answer(&url, self.web.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Vec<u8>, TargetError> {
+        let url = format!("{}/{path}", self.url());
+        answer(&url, self.web.post(&url, body)).await
+    }
+
+    fn known(&self, replica: &str) -> Result<&Server, TargetError> {
+        let cause = || format!("it has no server {replica}");
+        self.servers
+            .get(replica)
+            .ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
+    }
+
+    /// What a server's rows call it.
+    pub(super) fn host(&self, replica: &str) -> Result<String, TargetError> {
+        if self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains(replica) {
+            let cause = "a fault of this run keeps it silent".to_owned();
+            return Err(TargetError::Unreachable { at: replica.to_owned(), cause });
+        }
+        Ok(self.known(replica)?.host.clone())
+    }
+
+    /// Asks a server itself.
+    pub(super) async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        self.host(replica)?;
+        let url = format!("{}/{path}", self.known(replica)?.url);
+        let body = answer(&url, self.hasty.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    pub(super) fn ask_no_more(&self, replica: &str) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(replica.to_owned());
+    }
+
+    pub(super) fn ask_again(&self, replica: &str) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(replica);
+    }
+
+    /// Which life of a server this is.
+    pub(super) async fn session(&self, replica: &str) -> Result<u64, TargetError> {
+        let (url, body) = self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{replica}", self.name)).await?;
+        answers::session(&url, &body)
+    }
+
+    /// The table that the target file names, and its replicas.
+    pub(super) async fn named_table(&self) -> Result<Option<Schema>, TargetError> {
+        let Some(table) = self.file.table.as_deref() else { return Ok(None) };
+        let (url, body) = self.get(&format!("tables/{table}")).await?;
+        let config: Json = parse(&url, &body)?;
+        let (url, document) = self.get(&format!("schemas/{table}")).await?;
+        let schema = table::read(table, &document, &config)
+            .ok_or_else(|| nonsense(&url, "not the schema of a table with one primary key column"))?;
+        self.take_roster(&schema).await?;
+        Ok(Some(schema))
+    }
+
+    /// Makes topic, schema and table, and waits until every replica consumes every partition.
+    pub(super) async fn make(&self, schema: &Schema, partitions: u32) -> Result<Vec<String>, TargetError> {
+        let kafka = self.file.kafka.clone().unwrap_or_default();
+        let replicas = REPLICAS.min(self.servers.len());
+        let topic = Topic { address: kafka.clone(), schema: schema.clone(), partitions: OnceCell::new() };
+        topic.make(partitions).await?;
+        self.post("schemas", &table::schema(schema)).await?;
+        self.post("tables", &table::config(schema, &kafka, replicas)).await?;
+        let until = Instant::now() + SET_UP;
+        loop {
+            let ready = self.is_ready(schema, partitions as usize * replicas).await;
+            match ready {
+                Ok(true) => return self.take_roster(schema).await,
+                _ if Instant::now() < until => sleep(SETTLED).await,
+                Ok(false) => {
+                    let cause = format!("not all replicas of {} consume after {SET_UP:?}", schema.table);
+                    return Err(TargetError::Refused { at: self.url().to_owned(), cause });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn is_ready(&self, schema: &Schema, wanted: usize) -> Result<bool, TargetError> {
+        let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
+        let assignment = answers::ideal_state(&url, &body)?;
+        let servers: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
+        let mut consuming = 0;
+        for server in servers {
+            let path = format!("tables/{}/consumingSegmentsInfo", realtime(&schema.table));
+            let (url, body) = self.server(server, &path).await?;
+            consuming += answers::consuming(&url, &body)?.len();
+        }
+        if consuming < wanted {
+            return Ok(false);
+        }
+        // The broker must know the table, too.
+        let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
+        let url = self.sql();
+        let counted = answer(&url, self.web.post(&url, &sql)).await?;
+        answers::rows(&url, &counted).map(|rows| !rows.is_empty())
+    }
+
+    async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
+        let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
+        let assignment = answers::ideal_state(&url, &body)?;
+        let servers: BTreeSet<String> = assignment.into_values().flat_map(BTreeMap::into_keys).collect();
+        let servers: Vec<String> = servers.into_iter().collect();
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&servers);
+        Ok(servers)
+    }
+
+    async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {
+        let all = configs(&self.web, self.url()).await?;
+        Ok(all.get(LOCK).and_then(|text| serde_json::from_str(text).ok()))
+    }
+
+    /// Takes the target for one run, or tells who has it.
+    pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
+        let now = now_ms();
+        if let Some(lock) = self.held_lock().await?
+            && lock.run != run
+            && now < lock.renewed_ms + LOCKED.as_millis() as u64
+        {
+            return Err(self.busy(lock));
+        }
+        let since_ms = *self.since.get_or_init(|| async { now }).await;
+        let own = Lock { run: run.to_owned(), owner: crate::target::owner(), since_ms, renewed_ms: now };
+        set_config(&self.web, self.url(), LOCK, &serde_json::to_string(&own).unwrap_or_default()).await?;
+        if since_ms == now {
+            sleep(SETTLED).await;
+        }
+        match self.held_lock().await? {
+            Some(lock) if lock.run != run => Err(self.busy(lock)),
+            _ => Ok(()),
+        }
+    }
+
+    fn busy(&self, Lock { run, owner, since_ms, .. }: Lock) -> TargetError {
+        let seconds = now_ms().saturating_sub(since_ms) / 1_000;
+        TargetError::Busy { at: self.url().to_owned(), owner, run, seconds }
+    }
+
+    /// Renews the lock until another run has it, and then tells why this one must stop.
+    pub(super) async fn renew_lock(&self, run: &str) -> String {
+        loop {
+            sleep(RENEWAL).await;
+            if let Err(busy @ TargetError::Busy { .. }) = self.take_lock(run).await {
+                return format!("the loss of the target's lock: {busy}");
+            }
+        }
+    }
+
+    /// Gives the target free.
+    pub(super) async fn drop_lock(&self, run: &str) {
+        if let Ok(Some(lock)) = self.held_lock().await
+            && lock.run == run
+        {
+            drop(drop_config(&self.web, self.url(), LOCK).await);
+        }
+    }
+}
+
+/// The clock on the wall, in milliseconds.
+pub(super) fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a fault is called in the cluster's configuration.
+fn mark_key(cure: &Cure) -> String {
+    let id = BuildHasherDefault::<DefaultHasher>::default().hash_one((&cure.mark, &cure.step));
+    format!("{MARK}{id:016x}")
+}
+
+/// The cluster's configuration: `GET /cluster/configs`.
+async fn configs(web: &Web, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
+    let url = format!("{}/cluster/configs", url.trim_end_matches('/'));
+    parse(&url, &answer(&url, web.get(&url)).await?)
+}
+
+async fn set_config(web: &Web, url: &str, key: &str, value: &str) -> Result<(), TargetError> {
+    let url = format!("{url}/cluster/configs");
+    answer(&url, web.post(&url, &json!({ key: value }))).await.map(drop)
+}
+
+async fn drop_config(web: &Web, url: &str, key: &str) -> Result<(), TargetError> {
+    let url = format!("{url}/cluster/configs/{key}");
+    answer(&url, web.delete(&url)).await.map(drop)
+}
+
+/// The marks that runs have left at a cluster: each is a cure.
+pub async fn marks(url: &str) -> Result<Vec<Cure>, TargetError> {
+    let all = configs(&Web::patient(PATIENCE)?, url).await?;
+    let marks = all.into_iter().filter(|(key, _)| key.starts_with(MARK));
+    let marks = marks.map(|(key, text)| {
+        serde_json::from_str(&text).map_err(|error| nonsense(&format!("{url}, {key}"), &error.to_string()))
+    });
+    marks.collect()
+}
+
+/// Leaves the mark of a fault.
+pub(super) async fn mark(web: &Web, url: &str, cure: &Cure) -> Result<(), TargetError> {
+    let text = serde_json::to_string(cure).map_err(|error| nonsense("a cure", &error.to_string()))?;
+    set_config(web, url, &mark_key(cure), &text).await
+}
+
+/// Takes a fault's mark away.
+pub(super) async fn unmark(web: &Web, url: &str, cure: &Cure) -> Result<(), TargetError> {
+    drop_config(web, url, &mark_key(cure)).await
+}

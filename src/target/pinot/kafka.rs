@@ -1,0 +1,164 @@
+//! The input log of a Pinot table: a Kafka topic, written to a partition of our choice and read back.
+
+use super::answers::{entry, message};
+use super::cluster::now_ms;
+use crate::record::event::{Op, Outcome};
+use crate::record::row::Entry;
+use crate::schema::Schema;
+use crate::target::{Completion, Log, Sink, TargetError, Writes};
+use async_trait::async_trait;
+use rskafka::chrono::DateTime;
+use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder};
+use rskafka::record::Record;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that one fetch brings.
+const FETCH_BYTES: i32 = 4 << 20;
+
+/// How long Kafka may take to make a topic, in milliseconds.
+const MAKE_MS: i32 = 10_000;
+
+/// A topic, by its address and name. Nothing is asked before it is needed.
+pub(super) struct Topic {
+    pub(super) address: String,
+    pub(super) schema: Schema,
+    pub(super) partitions: OnceCell<Vec<Arc<PartitionClient>>>,
+}
+
+impl Topic {
+    fn lost(&self, cause: impl ToString) -> TargetError {
+        TargetError::Unreachable { at: format!("Kafka at {}", self.address), cause: cause.to_string() }
+    }
+
+    async fn in_time<T, E: ToString>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, TargetError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(|error| self.lost(error)),
+            Err(_) => Err(self.lost("none in time")),
+        }
+    }
+
+    async fn client(&self) -> Result<Client, TargetError> {
+        self.in_time(ClientBuilder::new(vec![self.address.clone()]).build()).await
+    }
+
+    /// Makes the topic; one of this name must not be there.
+    pub(super) async fn make(&self, partitions: u32) -> Result<(), TargetError> {
+        let controller = self.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let made = controller.create_topic(&self.schema.table, partitions, 1, MAKE_MS).await;
+        made.map_err(|error| TargetError::Refused {
+            at: format!("Kafka at {}", self.address),
+            cause: error.to_string(),
+        })
+    }
+
+    async fn partitions(&self) -> Result<&Vec<Arc<PartitionClient>>, TargetError> {
+        let open = || async {
+            let client = self.client().await?;
+            let topics = self.in_time(client.list_topics()).await?;
+            let topic = topics.into_iter().find(|topic| topic.name == self.schema.table);
+            let topic = topic.ok_or_else(|| self.lost(format!("no topic {}", self.schema.table)))?;
+            let mut partitions = Vec::new();
+            for partition in topic.partitions {
+                let name = self.schema.table.clone();
+                let open = client.partition_client(name, partition, UnknownTopicHandling::Retry);
+                partitions.push(Arc::new(self.in_time(open).await?));
+            }
+            Ok(partitions)
+        };
+        self.partitions.get_or_try_init(open).await
+    }
+
+    async fn partition(&self, partition: u32) -> Result<&PartitionClient, TargetError> {
+        let all = self.partitions().await?;
+        let none = || self.lost(format!("no partition {partition} of {}", self.schema.table));
+        all.get(partition as usize).map(AsRef::as_ref).ok_or_else(none)
+    }
+
+    /// Produces ops of one partition in one request, and tells their offsets.
+    async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<i64>, TargetError> {
+        let record = |op: &&Op| Record {
+            key: Some(op.key.clone().into_bytes()),
+            value: Some(message(&self.schema, &op.key, op.id, op.cmp, &op.cols).to_string().into_bytes()),
+            headers: BTreeMap::new(),
+            timestamp: DateTime::from_timestamp_millis(now_ms().cast_signed()).unwrap_or_default(),
+        };
+        let records = ops.iter().map(record).collect();
+        let client = self.partition(partition).await?;
+        self.in_time(client.produce(records, Compression::NoCompression)).await
+    }
+}
+
+#[async_trait]
+impl Writes for Topic {
+    /// Silence is not certain: the entries may lie in the log.
+    async fn write(&self, ops: &[Op]) -> Vec<Completion> {
+        let mut completions = vec![Completion { outcome: Outcome::Unknown, off: None }; ops.len()];
+        let mut by_partition: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, op) in ops.iter().enumerate() {
+            by_partition.entry(op.partition).or_default().push(at);
+        }
+        for (partition, places) in by_partition {
+            let mine: Vec<&Op> = places.iter().map(|&at| &ops[at]).collect();
+            let Ok(offs) = self.produce(partition, &mine).await else { continue };
+            for (at, off) in places.into_iter().zip(offs) {
+                let off = u64::try_from(off).ok();
+                completions[at] = Completion { outcome: Outcome::Ok, off };
+            }
+        }
+        completions
+    }
+}
+
+#[async_trait]
+impl Log for Topic {
+    async fn ends(&self) -> Result<Vec<u64>, TargetError> {
+        let mut ends = Vec::new();
+        for client in self.partitions().await? {
+            let end = self.in_time(client.get_offset(OffsetAt::Latest)).await?;
+            ends.push(end.cast_unsigned());
+        }
+        Ok(ends)
+    }
+
+    async fn read(
+        &self,
+        partition: u32,
+        mut from: u64,
+        end: u64,
+        out: Sink<'_, Entry>,
+    ) -> Result<(), TargetError> {
+        let client = self.partition(partition).await?;
+        while from < end {
+            let fetch = client.fetch_records(from.cast_signed(), 1..FETCH_BYTES, 1_000);
+            let (records, _) = self.in_time(fetch).await?;
+            let records =
+                records.into_iter().filter(|record| (from..end).contains(&record.offset.cast_unsigned()));
+            let mut came = false;
+            for record in records.collect::<Vec<_>>() {
+                let off = record.offset.cast_unsigned();
+                let at = format!("offset {off} of {}/{partition}", self.schema.table);
+                let value = record.record.value.unwrap_or_default();
+                let (key, op, cmp, cols) = entry(&self.schema, &at, &value)?;
+                out(Entry { off, key, op, cmp, tombstone: false, cols });
+                (from, came) = (off + 1, true);
+            }
+            if !came {
+                return Err(self
+                    .lost(format!("{} ends at {end}, and nothing came from {from} on", self.schema.table)));
+            }
+        }
+        Ok(())
+    }
+}

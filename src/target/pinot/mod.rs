@@ -1,0 +1,151 @@
+//! `pinot`: Apache Pinot as it is released, with Kafka before it, over its public HTTP. Nothing is installed
+//! in the cluster.
+
+mod answers;
+mod cluster;
+mod deed;
+mod kafka;
+mod reads;
+mod table;
+
+pub use cluster::{Cluster, marks};
+pub use deed::{begin, heal, is_of};
+
+use super::leased::{Leased, Victim};
+use super::{Grip, Refusal, Site, Target, TargetError};
+use crate::config::target::PINOT;
+use crate::plan::schedule::{Fault, FaultKind};
+use crate::record::cure::Cure;
+use crate::record::row::Nanos;
+use crate::schema::{Merge, Schema};
+use async_trait::async_trait;
+use deed::Undo;
+use kafka::Topic;
+use reads::Reads;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+/// The commit of a segment alone may take many seconds, in which its consumers stand still.
+const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
+
+/// From this release on columns can be merged by the larger or smaller value.
+const MAX_AND_MIN: (u32, u32) = (1, 1);
+
+#[async_trait]
+impl Site for Cluster {
+    fn name(&self) -> &'static str {
+        PINOT
+    }
+
+    fn version(&self) -> String {
+        Cluster::version(self).to_owned()
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    fn lacks(&self) -> &'static [Merge] {
+        let has = answers::release(Cluster::version(self)) >= MAX_AND_MIN;
+        if has { &[] } else { &[Merge::Max, Merge::Min] }
+    }
+
+    /// Its name tells tables of runs from those of people.
+    fn table_of(&self, mark: &str) -> Option<String> {
+        let id = BuildHasherDefault::<DefaultHasher>::default().hash_one(mark);
+        Some(format!("dissent_{id:016x}"))
+    }
+
+    fn frozen_floor(&self) -> Nanos {
+        FROZEN_FLOOR
+    }
+
+    async fn lock(&self, run: &str) -> Result<(), TargetError> {
+        self.take_lock(run).await
+    }
+
+    async fn keep_lock(&self, run: &str) -> String {
+        self.renew_lock(run).await
+    }
+
+    async fn unlock(&self, run: &str) {
+        self.drop_lock(run).await;
+    }
+
+    async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
+        marks(self.url()).await
+    }
+
+    async fn table(&self) -> Result<Option<Schema>, TargetError> {
+        self.named_table().await
+    }
+
+    async fn make_table(
+        &self,
+        schema: &Schema,
+        partitions: u32,
+        _settings: &BTreeMap<String, String>,
+    ) -> Result<Vec<String>, TargetError> {
+        self.make(schema, partitions).await
+    }
+
+    fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
+        let topic = Arc::new(Topic {
+            address: self.file.kafka.clone().unwrap_or_default(),
+            schema: schema.clone(),
+            partitions: tokio::sync::OnceCell::new(),
+        });
+        let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
+        let victim = Arc::new(OfTable { cluster: Arc::clone(&self), table: schema.table.clone() });
+        Ok(Target {
+            name: PINOT.to_owned(),
+            version: Cluster::version(&self).to_owned(),
+            roster: self.roster(),
+            writes: Some(topic.clone()),
+            log: Some(topic),
+            authority: Some(reads.clone()),
+            raw: Some(reads),
+            lifecycle: None,
+            hands: Some(Arc::new(Leased::new(victim, grip))),
+        })
+    }
+
+    async fn end(&self) {}
+}
+
+/// The replicas of one table.
+struct OfTable {
+    cluster: Arc<Cluster>,
+    table: String,
+}
+
+#[async_trait]
+impl Victim for OfTable {
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
+        deed::can(&self.cluster.file.commands, kind)
+    }
+
+    async fn undo(&self, fault: &Fault) -> Result<serde_json::Value, TargetError> {
+        let file = &self.cluster.file;
+        let undo = Undo {
+            system: PINOT.to_owned(),
+            at: file.url.clone(),
+            cluster: self.cluster.name().to_owned(),
+            table: self.table.clone(),
+            commands: file.commands.clone(),
+        };
+        serde_json::to_value(undo).map_err(|error| TargetError::Nonsense {
+            at: format!("the cure of a fault on {}", fault.replica),
+            cause: error.to_string(),
+        })
+    }
+
+    fn silence(&self, replica: &str) {
+        self.cluster.ask_no_more(replica);
+    }
+
+    async fn unsilence(&self, replica: &str) {
+        self.cluster.ask_again(replica);
+    }
+}

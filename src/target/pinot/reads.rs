@@ -1,0 +1,287 @@
+//! What Pinot's replicas hold, around the router: positions and checksums from each server's own HTTP, rows
+//! and flags from the broker, asked again until the wanted server was the one to answer.
+//!
+//! A table of upserts is queried on one server at a time, in turn, and every row tells the server's host.
+
+use super::answers::{self, Assignment, SegmentMetadata, nonsense};
+use super::cluster::Cluster;
+use super::table::{place, realtime};
+use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
+use crate::run::conductor::FlagsRead;
+use crate::schema::Schema;
+use crate::target::web::answer;
+use crate::target::{Authority, RawReads, Sink, TargetError};
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// A query is repeated so often for each replica until the wanted one answers: others ask the broker, too.
+const ROUNDS: usize = 6;
+
+/// The most keys of a partition.
+const KEYS_MAX: usize = 10_000_000;
+
+/// What a replica flagged as current when it was read last, by key.
+type Shown = BTreeMap<String, Vec<u64>>;
+
+/// The replicas of one table.
+pub(super) struct Reads {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) schema: Schema,
+    /// What never changes again: committed segments.
+    done: Mutex<BTreeMap<String, SegmentMetadata>>,
+    /// Replicas that were seen to consume a segment: its committed copy is their own.
+    consumed: Mutex<BTreeSet<(String, String)>>,
+    /// By replica and partition.
+    shown: Mutex<BTreeMap<(String, u32), Shown>>,
+    /// One query at a time: a cluster of others must not feel us.
+    turn: Mutex<()>,
+}
+
+impl Reads {
+    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Reads {
+        Reads {
+            cluster,
+            schema,
+            done: Mutex::default(),
+            consumed: Mutex::default(),
+            shown: Mutex::default(),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Where each segment begins and ends, and who is to have it.
+    async fn assigned(&self) -> Result<(Assignment, BTreeMap<String, SegmentMetadata>), TargetError> {
+        let (url, body) = self.cluster.get(&format!("tables/{}/idealstate", self.schema.table)).await?;
+        let assignment = answers::ideal_state(&url, &body)?;
+        let mut known = BTreeMap::new();
+        for segment in assignment.keys() {
+            if let Some(metadata) = self.metadata(segment).await? {
+                known.insert(segment.clone(), metadata);
+            }
+        }
+        Ok((assignment, known))
+    }
+
+    /// None for a segment that the coordination store does not know yet.
+    async fn metadata(&self, segment: &str) -> Result<Option<SegmentMetadata>, TargetError> {
+        if let Some(done) = self.done.lock().await.get(segment) {
+            return Ok(Some(done.clone()));
+        }
+        let path = format!("segments/{}/{segment}/metadata", realtime(&self.schema.table));
+        let (url, body) = match self.cluster.get(&path).await {
+            Ok(came) => came,
+            Err(TargetError::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = answers::segment_metadata(&url, &body)?;
+        if metadata.end.is_some() {
+            self.done.lock().await.insert(segment.to_owned(), metadata.clone());
+        }
+        Ok(Some(metadata))
+    }
+
+    /// A query's rows, from the wanted server. Whose turn it is the broker decides.
+    async fn ask(&self, replica: &str, sql: &str, may_be_empty: bool) -> Result<Vec<Vec<Json>>, TargetError> {
+        let host = self.cluster.host(replica)?;
+        let url = self.cluster.sql();
+        let _turn = self.turn.lock().await;
+        for _ in 0..ROUNDS * self.cluster.roster().len().max(1) {
+            let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
+            let rows = answers::rows(&url, &body)?;
+            match rows.first().map(|row| row.first().and_then(Json::as_str)) {
+                Some(Some(answered)) if answered == host => return Ok(rows),
+                Some(Some(_)) => {}
+                Some(None) => return Err(nonsense(&url, "a row without the name of its host")),
+                None if may_be_empty => return Ok(rows),
+                // An empty answer does not tell whose it is.
+                None => {}
+            }
+        }
+        let cause = format!("{replica} did not answer: the broker asked others");
+        Err(TargetError::Refused { at: url, cause })
+    }
+
+    async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
+        let known = self.metadata(segment).await?;
+        known.map(|it| it.start).ok_or_else(|| nonsense(self.cluster.url(), &format!("no segment {segment}")))
+    }
+}
+
+#[async_trait]
+impl Authority for Reads {
+    async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
+        let (assignment, known) = self.assigned().await?;
+        let roster = self.cluster.roster();
+        let mut segments: Vec<Segment> = Vec::new();
+        for (name, servers) in assignment {
+            let Some((partition, seq)) = place(&self.schema.table, &name) else { continue };
+            let Some(SegmentMetadata { start, end, crc }) = known.get(&name).cloned() else { continue };
+            let replicas = roster.iter().filter(|server| servers.contains_key(*server)).cloned().collect();
+            segments.push(Segment { name, partition, seq, start, end, crc, replicas });
+        }
+        segments.sort_by_key(|segment| (segment.partition, segment.seq));
+        Ok(segments)
+    }
+
+    async fn boundary(&self) -> Result<(), TargetError> {
+        self.cluster.post(&format!("tables/{}/forceCommit", self.schema.table), &Json::Null).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl RawReads for Reads {
+    async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
+        let table = realtime(&self.schema.table);
+        let incarnation = self.cluster.session(replica).await?;
+        let (url, body) = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await?;
+        let crcs = answers::crcs(&url, &body)?;
+        let (url, body) =
+            self.cluster.server(replica, &format!("tables/{table}/consumingSegmentsInfo")).await?;
+        let consuming = answers::consuming(&url, &body)?;
+        let mut states = BTreeSet::new();
+        let mut covers = Vec::new();
+        for (segment, crc) in crcs {
+            let Some((partition, seq)) = place(&self.schema.table, &segment) else { continue };
+            let Some(metadata) = self.metadata(&segment).await? else { continue };
+            let consumed = consuming.get(&segment).filter(|_| crc.is_none());
+            let at = (replica.to_owned(), segment.clone());
+            let (end, state, copy) = match (consumed, crc, metadata.end) {
+                (Some(consumed), _, _) => {
+                    states.insert(consumed.state.clone());
+                    self.consumed.lock().await.insert(at);
+                    (consumed.position.max(metadata.start), CopyState::Consuming, incarnation)
+                }
+                (None, Some(crc), Some(end)) => {
+                    let own = self.consumed.lock().await.contains(&at);
+                    (end, if own { CopyState::CommittedLocal } else { CopyState::Downloaded }, crc)
+                }
+                // Between two states: it shows at the next look.
+                _ => continue,
+            };
+            covers.push(Cover {
+                copy: identity(&segment, state, copy),
+                segment,
+                partition,
+                seq,
+                start: metadata.start,
+                end,
+                state,
+                registered: Known::Unobservable,
+                rows: end - metadata.start,
+            });
+        }
+        covers.sort_by_key(|cover| (cover.partition, cover.seq));
+        let status = states.into_iter().collect::<Vec<_>>().join(" ");
+        Ok(Coverage { incarnation, status, covers })
+    }
+
+    async fn rows(
+        &self,
+        replica: &str,
+        segment: &str,
+        from: u64,
+        to: u64,
+        out: Sink<'_, Row>,
+    ) -> Result<(), TargetError> {
+        let schema = &self.schema;
+        let start = self.start_of(segment).await?;
+        let own = [&schema.key, &schema.op, &schema.comparison];
+        let columns = own.into_iter().chain(schema.columns.iter().map(|column| &column.name));
+        let columns: String = columns.map(|name| format!(", \"{name}\"")).collect();
+        let limit = to - start + 1;
+        let sql = format!(
+            "SELECT $hostName, $docId{columns} FROM {} WHERE $segmentName = '{segment}' ORDER BY $docId \
+             LIMIT {limit} option(skipUpsert=true)",
+            realtime(&schema.table)
+        );
+        for row in self.ask(replica, &sql, false).await? {
+            let row = self.row(start, &row)?;
+            if (from..to).contains(&row.off) {
+                out(row);
+            }
+        }
+        Ok(())
+    }
+
+    async fn flags(
+        &self,
+        replica: &str,
+        partition: u32,
+        since: u64,
+        out: Sink<'_, Current>,
+    ) -> Result<FlagsRead, TargetError> {
+        let incarnation = self.cluster.session(replica).await?;
+        let (assignment, known) = self.assigned().await?;
+        let mine = |name: &&String| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
+        let names: Vec<String> = assignment.keys().filter(mine).map(|name| format!("'{name}'")).collect();
+        let key = &self.schema.key;
+        let sql = format!(
+            "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {} WHERE $segmentName IN ({}) LIMIT {KEYS_MAX}",
+            realtime(&self.schema.table),
+            names.join(", ")
+        );
+        let mut now = Shown::new();
+        for row in self.ask(replica, &sql, false).await? {
+            let [_, segment, doc, key] = row.as_slice() else {
+                return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
+            };
+            let (segment, doc, key) = (segment.as_str(), doc.as_u64(), key.as_str());
+            let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
+            let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
+                return Err(nonsense(&self.cluster.sql(), "a current row that cannot be placed"));
+            };
+            now.entry(key.to_owned()).or_default().push(start + doc);
+        }
+        now.values_mut().for_each(|offs| offs.sort_unstable());
+        let keys = self.changed(replica, partition, since, now).await;
+        let read = FlagsRead { incarnation, version: since + 1, keys: keys.len() as u64 };
+        keys.into_iter().for_each(out);
+        Ok(read)
+    }
+}
+
+impl Reads {
+    /// Pinot shows all flags; what is handed on is what changed since the last time.
+    async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<Current> {
+        let mut shown = self.shown.lock().await;
+        let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
+        let before = before.unwrap_or_default();
+        let gone = before.keys().filter(|key| !now.contains_key(*key));
+        let mut changed: Vec<Current> =
+            gone.map(|key| Current { key: key.clone(), offs: Vec::new() }).collect();
+        let moved = now.into_iter().filter(|(key, offs)| before.get(key) != Some(offs));
+        changed.extend(moved.map(|(key, offs)| Current { key, offs }));
+        changed
+    }
+
+    /// A raw row. Documents lie in the order of the log: the first one is the segment's first entry.
+    fn row(&self, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
+        let url = self.cluster.sql();
+        let [_, doc, key, op, cmp, cols @ ..] = cells else {
+            return Err(nonsense(&url, "not as many cells as asked for"));
+        };
+        let doc = doc.as_u64().and_then(|doc| u32::try_from(doc).ok());
+        let (Some(doc), Some(key), Some(op), Some(cmp)) = (doc, key.as_str(), op.as_i64(), cmp.as_i64())
+        else {
+            return Err(nonsense(&url, "a row that cannot be placed"));
+        };
+        let named = self.schema.columns.iter().zip(cols);
+        let cols = named.map(|(column, cell)| answers::cell(&url, column, cell)).collect::<Result<_, _>>()?;
+        let off = start + u64::from(doc);
+        Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
+    }
+}
+
+/// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
+fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
+    let consuming = state == CopyState::Consuming;
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((segment, consuming, number))
+}
+
+/// How long a server may take: one that is stopped must not hold up the others.
+pub(super) const SERVER_PATIENCE: Duration = Duration::from_secs(2);

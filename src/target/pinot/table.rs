@@ -1,0 +1,185 @@
+//! What a table is called and told at Pinot: schema and table configuration, and back from them.
+
+use crate::schema::{Column, Merge, Provenance, Role, Schema, Type};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Segments are to end only where a boundary is asked for.
+const ROWS_PER_SEGMENT: &str = "1000000";
+
+/// The name of the table's realtime half, as queries and the REST interface want it.
+pub(super) fn realtime(table: &str) -> String {
+    format!("{table}_REALTIME")
+}
+
+fn pinot_type(ty: Type) -> (&'static str, bool) {
+    match ty {
+        Type::Long => ("LONG", true),
+        Type::String => ("STRING", true),
+        Type::LongList => ("LONG", false),
+        Type::StringList => ("STRING", false),
+    }
+}
+
+fn strategy(merge: Merge) -> &'static str {
+    match merge {
+        Merge::Overwrite => "OVERWRITE",
+        Merge::Ignore => "IGNORE",
+        Merge::Increment => "INCREMENT",
+        Merge::Append => "APPEND",
+        Merge::Union => "UNION",
+        Merge::Max => "MAX",
+        Merge::Min => "MIN",
+    }
+}
+
+/// The body of `POST /schemas`. The comparison column is the time column: partial upsert compares by it.
+pub(super) fn schema(schema: &Schema) -> Value {
+    let own = [(schema.key.as_str(), "STRING", true), (schema.op.as_str(), "LONG", true)];
+    let columns = schema.columns.iter().map(|column| {
+        let (ty, single) = pinot_type(column.ty);
+        (column.name.as_str(), ty, single)
+    });
+    let fields: Vec<Value> = own
+        .into_iter()
+        .chain(columns)
+        .map(|(name, ty, single)| match single {
+            true => json!({ "name": name, "dataType": ty }),
+            false => json!({ "name": name, "dataType": ty, "singleValueField": false }),
+        })
+        .collect();
+    json!({
+        "schemaName": schema.table,
+        "primaryKeyColumns": [schema.key],
+        "dimensionFieldSpecs": fields,
+        "dateTimeFieldSpecs": [{
+            "name": schema.comparison,
+            "dataType": "LONG",
+            "format": "1:MILLISECONDS:EPOCH",
+            "granularity": "1:MILLISECONDS",
+        }],
+    })
+}
+
+/// The body of `POST /tables`: partial upsert, fed by the topic of the table's name, on as many replicas.
+pub(super) fn config(schema: &Schema, kafka: &str, replicas: usize) -> Value {
+    let mut strategies: BTreeMap<&str, &str> =
+        schema.columns.iter().map(|column| (column.name.as_str(), strategy(column.merge))).collect();
+    strategies.insert(&schema.op, strategy(Merge::Overwrite));
+    json!({
+        "tableName": schema.table,
+        "tableType": "REALTIME",
+        "segmentsConfig": {
+            "schemaName": schema.table,
+            "timeColumnName": schema.comparison,
+            "replication": replicas.to_string(),
+            "replicasPerPartition": replicas.to_string(),
+        },
+        "tenants": {},
+        "tableIndexConfig": {
+            "loadMode": "MMAP",
+            "nullHandlingEnabled": true,
+            "streamConfigs": {
+                "streamType": "kafka",
+                "stream.kafka.consumer.type": "lowlevel",
+                "stream.kafka.topic.name": schema.table,
+                "stream.kafka.broker.list": kafka,
+                "stream.kafka.consumer.prop.auto.offset.reset": "smallest",
+                "stream.kafka.consumer.factory.class.name":
+                    "org.apache.pinot.plugin.stream.kafka20.KafkaConsumerFactory",
+                "stream.kafka.decoder.class.name":
+                    "org.apache.pinot.plugin.stream.kafka.KafkaJSONMessageDecoder",
+                "realtime.segment.flush.threshold.rows": ROWS_PER_SEGMENT,
+                "realtime.segment.flush.threshold.time": "24h",
+            },
+        },
+        // Every partition on the same replicas: without it five servers share them out.
+        "instanceAssignmentConfigMap": {
+            "CONSUMING": {
+                "tagPoolConfig": { "tag": "DefaultTenant_REALTIME" },
+                "replicaGroupPartitionConfig": {
+                    "replicaGroupBased": true,
+                    "numReplicaGroups": replicas,
+                    "numInstancesPerReplicaGroup": 1,
+                },
+            },
+        },
+        "routing": { "instanceSelectorType": "strictReplicaGroup" },
+        "upsertConfig": {
+            "mode": "PARTIAL",
+            "partialUpsertStrategies": strategies,
+            "defaultPartialUpsertStrategy": "OVERWRITE",
+        },
+        "metadata": {},
+    })
+}
+
+/// The segment's partition and sequence number, as its name tells: `table__partition__sequence__time`.
+pub(super) fn place(table: &str, segment: &str) -> Option<(u32, u32)> {
+    let mut parts = segment.strip_prefix(table)?.strip_prefix("__")?.split("__");
+    let (partition, seq) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next()?;
+    Some((partition, seq))
+}
+
+/// A column as `GET /schemas/{table}` shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FieldSpec {
+    name: String,
+    data_type: String,
+    #[serde(default = "yes")]
+    single_value_field: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `GET /schemas/{table}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaDocument {
+    primary_key_columns: Option<Vec<String>>,
+    #[serde(default)]
+    dimension_field_specs: Vec<FieldSpec>,
+    #[serde(default)]
+    metric_field_specs: Vec<FieldSpec>,
+}
+
+/// A table that somebody made, as far as its schema can be read: columns of other types are left out.
+pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schema> {
+    let document: SchemaDocument = serde_json::from_slice(document).ok()?;
+    let [key] = <[String; 1]>::try_from(document.primary_key_columns?).ok()?;
+    let config = &config["REALTIME"];
+    let strategies = &config["upsertConfig"]["partialUpsertStrategies"];
+    let comparison = config["upsertConfig"]["comparisonColumn"]
+        .as_str()
+        .or_else(|| config["segmentsConfig"]["timeColumnName"].as_str())?;
+    let op = crate::plan::generate::OP.to_owned();
+    let fields = document.dimension_field_specs.into_iter().chain(document.metric_field_specs);
+    let columns = fields.filter(|field| field.name != key && field.name != op && field.name != comparison);
+    let columns = columns.filter_map(|FieldSpec { name, data_type, single_value_field }| {
+        let ty = match (data_type.as_str(), single_value_field) {
+            ("LONG" | "INT", true) => Type::Long,
+            ("STRING", true) => Type::String,
+            ("LONG" | "INT", false) => Type::LongList,
+            ("STRING", false) => Type::StringList,
+            _ => return None,
+        };
+        let merge = match strategies[&name].as_str() {
+            Some("IGNORE") => Merge::Ignore,
+            Some("INCREMENT") => Merge::Increment,
+            Some("APPEND") => Merge::Append,
+            Some("UNION") => Merge::Union,
+            Some("MAX") => Merge::Max,
+            Some("MIN") => Merge::Min,
+            _ => Merge::Overwrite,
+        };
+        Some(Column { name, ty, merge, optional: false, role: Role::Data })
+    });
+    let columns = columns.collect();
+    let comparison = comparison.to_owned();
+    Some(Schema { table: table.to_owned(), key, comparison, op, columns, provenance: Provenance::None })
+}
