@@ -35,8 +35,14 @@ public class Launcher {
     Map<String, Object> settings = new HashMap<>();
     file.forEach((key, value) -> settings.put((String) key, value));
     ServiceStartable role = role(args[0]);
-    role.init(new PinotConfiguration(settings));
-    role.start();
+    try {
+      role.init(new PinotConfiguration(settings));
+      role.start();
+    } catch (Throwable broken) {
+      // Threads that did start would keep half a server alive.
+      broken.printStackTrace();
+      Runtime.getRuntime().halt(1);
+    }
     System.out.println("lab: " + role.getInstanceId() + " started");
     Thread.currentThread().join();
   }
