@@ -96,23 +96,35 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Reads that do not count, unless a later one of the same capture made up for them. While we restart a
-/// replica ourselves it may be silent.
+/// Reads that do not count, unless a later one made up for them: of the same capture, or of a later one that
+/// brought the rows of the very same copy, or the flags of the same life. While we restart a replica
+/// ourselves it may be silent.
+///
+/// ```text
+/// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
+/// ```
 fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let rows = &history.reads;
     let flags = &history.flag_reads;
-    let made_up = |look: &Look, later: &Look| {
+    let later = |look: &Look, later: &Look| {
         later.soundness == Soundness::Sound
             && later.id > look.id
-            && (later.capture, later.replica, later.partition) == (look.capture, look.replica, look.partition)
+            && (later.replica, later.partition) == (look.replica, look.partition)
     };
     let unsound = |look: &Look| look.soundness != Soundness::Sound;
     for RowsRead { look, held, .. } in rows.iter().filter(|read| unsound(&read.look)) {
-        let again = rows.iter().any(|later| made_up(look, &later.look) && later.held.seq == held.seq);
+        let again = rows.iter().any(|read| {
+            let same =
+                read.look.capture == look.capture || read.held.copy == held.copy && read.held.end >= held.end;
+            later(look, &read.look) && read.held.seq == held.seq && same
+        });
         doubts.extend(doubt(history, look, again, &format!("segment {} of", held.seq)));
     }
     for FlagsRead { look, .. } in flags.iter().filter(|read| unsound(&read.look)) {
-        let again = flags.iter().any(|later| made_up(look, &later.look));
+        let again = flags.iter().any(|read| {
+            let same = read.look.capture == look.capture || read.look.incarnation == look.incarnation;
+            later(look, &read.look) && same
+        });
         doubts.extend(doubt(history, look, again, "current flags of"));
     }
 }

@@ -25,6 +25,10 @@ const SAMPLE_EVERY: Nanos = Nanos(50_000_000);
 /// .. and at one that other people may use.
 const SAMPLE_OUTSIDE_EVERY: Nanos = Nanos(500_000_000);
 
+/// `--set boundaries=under-load`: writes go on while Pinot commits, which alone may part its replicas
+/// (apache/pinot 17144); otherwise they wait.
+const UNDER_LOAD: &str = "under-load";
+
 /// Process runs side by side, if nothing is said.
 const JOBS_OF_PROCESSES: u32 = 2;
 
@@ -56,7 +60,12 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
     // An outside cluster has settings of its own; a run cannot change them.
-    settings.refuse_unknown(&args.target, if outside.is_some() { &[] } else { SETTINGS })?;
+    let own = match &outside {
+        Some(outside) if outside.file.system == PINOT => &["boundaries"][..],
+        Some(_) => &[],
+        None => SETTINGS,
+    };
+    settings.refuse_unknown(&args.target, own)?;
     if let Some(Outside { path, file }) = &outside {
         file.admit(path, &nemesis)?;
     }
@@ -66,9 +75,10 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     if let Some(load) = &args.load {
         workload.load = some_time("--for", load)?;
     }
-    let is_ours = outside.as_ref().is_none_or(|outside| outside.file.system != PINOT);
+    let is_pinot = outside.as_ref().is_some_and(|outside| outside.file.system == PINOT);
     let timing = Timing {
-        sample_every: if is_ours { SAMPLE_EVERY } else { SAMPLE_OUTSIDE_EVERY },
+        sample_every: if is_pinot { SAMPLE_OUTSIDE_EVERY } else { SAMPLE_EVERY },
+        still_boundaries: is_pinot && given.get("boundaries").is_none_or(|value| value != UNDER_LOAD),
         capture_every: some_time("--capture-every", &args.capture_every)?,
         quiesce: time("--quiesce", &args.quiesce)?,
         deadline: some_time("--timeout", &args.timeout)?,

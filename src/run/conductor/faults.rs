@@ -3,6 +3,7 @@
 use super::view::View;
 use crate::plan::schedule::{Condition, Fault, FaultKind, Step, StepId};
 use crate::record::row::Nanos;
+use std::collections::BTreeSet;
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +140,12 @@ impl Faults {
         self.steps.iter().any(|running| {
             running.step.kind.silences() && !matches!(running.state, State::Waiting | State::Over { .. })
         })
+    }
+
+    /// The replicas that a step has begun to do something to.
+    pub(super) fn victims(&self) -> BTreeSet<&str> {
+        let hit = |running: &&Running| !matches!(running.state, State::Waiting | State::Over { .. });
+        self.steps.iter().filter(hit).map(|running| running.step.replica.as_str()).collect()
     }
 
     /// When the last step was over; none while one is not.

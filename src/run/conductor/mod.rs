@@ -158,6 +158,9 @@ pub struct Timing {
     pub quiesce: Nanos,
     /// The longest time for everything before the cures.
     pub deadline: Nanos,
+    /// Whether nothing is written while a boundary is crossed: some systems diverge by that alone, and then
+    /// no run would show what its plan is for.
+    pub still_boundaries: bool,
 }
 
 /// A boundary that was asked for and has not been crossed yet.
@@ -178,6 +181,10 @@ pub struct Conductor {
     faults: Faults,
     captures: Captures,
     load_began: Nanos,
+    /// Since when nothing is written, for a boundary's sake.
+    still_since: Option<Nanos>,
+    /// For how long nothing was written so far: arrivals are that much later.
+    stood_still: u64,
     next_op: Option<Op>,
     last_id: u64,
     boundaries: u32,
@@ -203,6 +210,8 @@ impl Conductor {
             faults: Faults::new(&facts.steps),
             captures: Captures::new(facts.partitions),
             load_began: Nanos(0),
+            still_since: None,
+            stood_still: 0,
             next_op: None,
             last_id: 0,
             boundaries: 0,
@@ -360,14 +369,20 @@ impl Conductor {
         out.push(Command::Cure { step });
     }
 
+    /// When an op of the load is due.
+    fn arrival(&self, op: &Op) -> Nanos {
+        Nanos(self.load_began.0 + self.stood_still + op.due.0)
+    }
+
     /// When something falls due that no input announces.
     fn next_wake(&self, now: Nanos) -> Nanos {
         let mut at = now.0 + self.timing.sample_every.0;
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        if let Some(op) = self.next_op.as_ref().filter(|_| self.stage == Stage::Load) {
-            at = at.min(self.load_began.0 + op.due.0);
+        let arriving = self.stage == Stage::Load && self.still_since.is_none();
+        if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
+            at = at.min(self.arrival(op).0);
         }
         Nanos(at.max(now.0 + 1))
     }

@@ -97,17 +97,14 @@ impl Conductor {
 
     /// Arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        while let Some(op) = self.next_op.take() {
-            let due = Nanos(self.load_began.0 + op.due.0);
-            if due > now {
-                self.next_op = Some(op);
-                break;
-            }
-            self.offer(crate::record::event::Op { due, ..op }, out);
-            self.next_op = Some(self.generator.next());
+        let boundary_due = self.boundary_due();
+        self.stand_still(now, boundary_due || self.crossing.is_some());
+        if self.still_since.is_none() {
+            self.arrive(now, out);
         }
         let clock = self.clock(now);
-        if self.crossing.is_none() {
+        let ready = self.crossing.is_none() && self.is_still_enough();
+        if ready {
             for (step, fault) in self.faults.begin_due(clock, &self.view) {
                 self.boundaries_left =
                     self.boundaries_left.or(self.facts.nemesis.boundaries_after_first_step);
@@ -117,14 +114,54 @@ impl Conductor {
         for step in self.faults.cure_due(clock, &self.view) {
             self.begin_cure(step, out);
         }
-        if self.crossing.is_none() && !self.faults.any_changing() && self.boundaries_left != Some(0) {
-            let logged: u64 = self.view.log_ends().iter().sum();
-            let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
-            if logged >= self.logged_at_boundary + wanted {
-                self.boundaries_left = self.boundaries_left.map(|left| left - 1);
-                self.ask_boundary(out);
-            }
+        if boundary_due && ready && !self.faults.any_changing() {
+            self.boundaries_left = self.boundaries_left.map(|left| left - 1);
+            self.ask_boundary(out);
         }
+    }
+
+    /// Offers the ops that are due.
+    fn arrive(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        while let Some(op) = self.next_op.take() {
+            let due = self.arrival(&op);
+            if due > now {
+                self.next_op = Some(op);
+                break;
+            }
+            self.offer(crate::record::event::Op { due, ..op }, out);
+            self.next_op = Some(self.generator.next());
+        }
+    }
+
+    fn boundary_due(&self) -> bool {
+        let logged: u64 = self.view.log_ends().iter().sum();
+        let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
+        self.crossing.is_none()
+            && self.boundaries_left != Some(0)
+            && logged >= self.logged_at_boundary + wanted
+    }
+
+    /// Stops the writes for a boundary, or lets them go on.
+    fn stand_still(&mut self, now: Nanos, wanted: bool) {
+        match self.still_since {
+            None if wanted && self.timing.still_boundaries => self.still_since = Some(now),
+            Some(since) if !wanted => {
+                self.stood_still += now.0 - since.0;
+                self.still_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether faults and boundaries may begin. Where nothing is to be written meanwhile: once all that was
+    /// written has come to every replica that no fault keeps back.
+    fn is_still_enough(&self) -> bool {
+        let last = self.boundaries_left == Some(0);
+        !self.timing.still_boundaries
+            || last
+            || self.still_since.is_some()
+                && self.sessions.is_idle()
+                && self.view.have_caught_up(&self.faults.victims())
     }
 
     fn capture_if_wanted(&mut self, now: Nanos, out: &mut Vec<Command>) {

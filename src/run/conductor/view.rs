@@ -2,7 +2,7 @@
 
 use crate::record::event::{Event, LifecycleRecord};
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Segment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One look at the whole cluster, read in this order (`semantics` 7): log ends, replicas, log ends.
 #[derive(Clone, Debug)]
@@ -141,18 +141,29 @@ impl View {
         })
     }
 
+    /// Whether every replica but these covers the whole log.
+    pub(super) fn have_caught_up(&self, but: &BTreeSet<&str>) -> bool {
+        let others = self.roster.iter().filter(|replica| !but.contains(replica.as_str()));
+        others.into_iter().all(|replica| self.covers_all(replica))
+    }
+
+    fn covers_all(&self, replica: &str) -> bool {
+        self.coverage.get(replica).is_some_and(|coverage| {
+            let reached = |partition: u32| {
+                frontier(coverage.covers.iter().filter(|cover| cover.partition == partition))
+            };
+            (0..).zip(&self.log_ends).all(|(partition, end)| reached(partition) >= *end)
+        })
+    }
+
     /// Whether every replica covers the whole log, and holds every committed segment as committed.
     pub(super) fn all_settled(&self) -> bool {
         self.roster.iter().all(|replica| {
-            self.coverage.get(replica).is_some_and(|coverage| {
-                let reached = |partition: u32| {
-                    frontier(coverage.covers.iter().filter(|cover| cover.partition == partition))
-                };
-                (0..).zip(&self.log_ends).all(|(partition, end)| reached(partition) >= *end)
-            }) && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
-                !seen.segment.replicas.contains(replica)
-                    || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
-            })
+            self.covers_all(replica)
+                && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
+                    !seen.segment.replicas.contains(replica)
+                        || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
+                })
         })
     }
 

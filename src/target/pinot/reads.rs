@@ -18,9 +18,12 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
-/// A query is repeated so often for each replica until the wanted one answers: others ask the broker, too.
-const ROUNDS: usize = 6;
+/// After so long without an answer of the wanted server the broker is taken to leave it out ..
+const ROUTED: Duration = Duration::from_secs(2);
+/// .. and so long lies between two rounds of questions.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The most keys of a partition.
 const KEYS_MAX: usize = 10_000_000;
@@ -38,6 +41,8 @@ pub(super) struct Reads {
     consumed: Mutex<BTreeSet<(String, String)>>,
     /// By replica and partition.
     shown: Mutex<BTreeMap<(String, u32), Shown>>,
+    /// Replicas that the broker left out when they were last asked for.
+    hidden: Mutex<BTreeSet<String>>,
     /// One query at a time: a cluster of others must not feel us.
     turn: Mutex<()>,
 }
@@ -50,6 +55,7 @@ impl Reads {
             done: Mutex::default(),
             consumed: Mutex::default(),
             shown: Mutex::default(),
+            hidden: Mutex::default(),
             turn: Mutex::default(),
         }
     }
@@ -85,25 +91,52 @@ impl Reads {
         Ok(Some(metadata))
     }
 
-    /// A query's rows, from the wanted server. Whose turn it is the broker decides.
-    async fn ask(&self, replica: &str, sql: &str, may_be_empty: bool) -> Result<Vec<Vec<Json>>, TargetError> {
+    /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
+    /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
+    /// a segment: it is asked in haste until it has answered again.
+    async fn ask(&self, replica: &str, sql: &str) -> Result<Vec<Vec<Json>>, TargetError> {
         let host = self.cluster.host(replica)?;
-        let url = self.cluster.sql();
         let _turn = self.turn.lock().await;
-        for _ in 0..ROUNDS * self.cluster.roster().len().max(1) {
-            let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
-            let rows = answers::rows(&url, &body)?;
-            match rows.first().map(|row| row.first().and_then(Json::as_str)) {
-                Some(Some(answered)) if answered == host => return Ok(rows),
-                Some(Some(_)) => {}
-                Some(None) => return Err(nonsense(&url, "a row without the name of its host")),
-                None if may_be_empty => return Ok(rows),
-                // An empty answer does not tell whose it is.
-                None => {}
+        let hidden = self.hidden.lock().await.contains(replica);
+        let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
+        loop {
+            let round = self.round(&host, sql).await;
+            match round {
+                Ok(Some(rows)) => {
+                    self.hidden.lock().await.remove(replica);
+                    return Ok(rows);
+                }
+                Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
+                Ok(None) => {
+                    self.hidden.lock().await.insert(replica.to_owned());
+                    let cause = format!("{replica} is not readable: the broker asks others");
+                    return Err(TargetError::Refused { at: self.cluster.sql(), cause });
+                }
+                Err(error) => {
+                    self.hidden.lock().await.insert(replica.to_owned());
+                    return Err(error);
+                }
             }
         }
-        let cause = format!("{replica} did not answer: the broker asked others");
-        Err(TargetError::Refused { at: url, cause })
+    }
+
+    /// As many queries as it takes until each server had its turn; the rows of the wanted one. An empty
+    /// answer does not tell whose it is.
+    async fn round(&self, host: &str, sql: &str) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
+        let url = self.cluster.sql();
+        for _ in 0..2 * self.cluster.roster().len() {
+            let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
+            let rows = answers::rows(&url, &body)?;
+            if let Some(row) = rows.first() {
+                let answered = row.first().and_then(Json::as_str);
+                let answered =
+                    answered.ok_or_else(|| nonsense(&url, "a row without the name of its host"))?;
+                if answered == host {
+                    return Ok(Some(rows));
+                }
+            }
+        }
+        Ok(None)
     }
 
     async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
@@ -199,7 +232,7 @@ impl RawReads for Reads {
              LIMIT {limit} option(skipUpsert=true)",
             realtime(&schema.table)
         );
-        for row in self.ask(replica, &sql, false).await? {
+        for row in self.ask(replica, &sql).await? {
             let row = self.row(start, &row)?;
             if (from..to).contains(&row.off) {
                 out(row);
@@ -216,17 +249,23 @@ impl RawReads for Reads {
         out: Sink<'_, Current>,
     ) -> Result<FlagsRead, TargetError> {
         let incarnation = self.cluster.session(replica).await?;
+        let held = self.coverage(replica).await?.covers;
+        if held.iter().filter(|cover| cover.partition == partition).all(|cover| cover.rows == 0) {
+            // An answer without rows would not tell whose it is.
+            return Ok(FlagsRead { incarnation, version: since + 1, keys: 0 });
+        }
         let (assignment, known) = self.assigned().await?;
         let mine = |name: &&String| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
         let names: Vec<String> = assignment.keys().filter(mine).map(|name| format!("'{name}'")).collect();
         let key = &self.schema.key;
+        let names = names.join(", ");
         let sql = format!(
-            "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {} WHERE $segmentName IN ({}) LIMIT {KEYS_MAX}",
-            realtime(&self.schema.table),
-            names.join(", ")
+            "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {} WHERE $segmentName IN ({names}) \
+             LIMIT {KEYS_MAX}",
+            realtime(&self.schema.table)
         );
         let mut now = Shown::new();
-        for row in self.ask(replica, &sql, false).await? {
+        for row in self.ask(replica, &sql).await? {
             let [_, segment, doc, key] = row.as_slice() else {
                 return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
             };
