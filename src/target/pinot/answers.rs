@@ -255,3 +255,98 @@ pub(super) fn entry(
 pub(super) fn nonsense(at: &str, cause: &str) -> TargetError {
     TargetError::Nonsense { at: at.to_owned(), cause: cause.to_owned() }
 }
+
+/// Answers as a cluster of 0.11.0 gave them.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Merge, Role};
+
+    macro_rules! recorded {
+        ($name:literal) => {
+            include_bytes!(concat!("answers/0.11.0/", $name, ".json"))
+        };
+    }
+
+    const SEGMENT: &str = "acct__0__0__20261122T0208Z";
+    const NEXT: &str = "acct__0__1__20261122T0208Z";
+
+    #[test]
+    fn the_version_decides_what_a_table_can_merge() {
+        assert_eq!(version("", recorded!("version")).expect("a version"), "0.11.0");
+        assert!(release("0.11.0") < release("1.1.0") && release("1.1.0") < release("1.10.2"));
+        assert!(version("", b"{}").is_err() && version("", b"[").is_err());
+    }
+
+    #[test]
+    fn segments_their_servers_and_positions_are_read() {
+        let assignment = ideal_state("", recorded!("idealstate")).expect("segments");
+        assert_eq!(assignment[SEGMENT]["Server_pinot-s4_8101"], "CONSUMING");
+        assert_eq!(ideal_state("", br#"{"OFFLINE":{},"REALTIME":null}"#).expect("none").len(), 0);
+        let done = segment_metadata("", recorded!("segment_metadata_done")).expect("metadata");
+        assert_eq!(done, SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690) });
+        let open = segment_metadata("", recorded!("segment_metadata_consuming")).expect("metadata");
+        assert_eq!(open, SegmentMetadata { start: 16, end: None, crc: None });
+        let crcs = crcs("", recorded!("segments_crc")).expect("checksums");
+        assert_eq!((crcs[SEGMENT], crcs[NEXT]), (Some(1_794_246_803), None));
+        let consuming = consuming("", recorded!("consumingSegmentsInfo")).expect("positions");
+        assert_eq!(consuming[SEGMENT], Consuming { position: 16, state: "CONSUMING".to_owned() });
+    }
+
+    #[test]
+    fn a_server_and_its_messages_are_read() {
+        let live = recorded!("live_instance");
+        assert_eq!(live_host("", live).expect("a host"), "pinot-s1");
+        assert_eq!(session("", live).expect("a session"), 0x1_0000_fb98_a100_1c);
+        let messages = messages("", recorded!("messages")).expect("messages");
+        let consume = |message: &&Message| message.fields.get("TO_STATE").is_some_and(|to| to == "CONSUMING");
+        let of: Vec<&String> =
+            messages.iter().filter(consume).map(|it| &it.fields["PARTITION_NAME"]).collect();
+        assert!(of.iter().any(|segment| *segment == NEXT), "{of:?}");
+        assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
+        let states = current_states("", recorded!("currentstates")).expect("states");
+        assert_eq!(states[SEGMENT], "CONSUMING");
+    }
+
+    #[test]
+    fn only_a_whole_answer_has_rows() {
+        let rows = |body: &[u8]| super::rows("the broker", body);
+        let came = rows(recorded!("rows")).expect("rows");
+        assert_eq!((came[0][0].as_str(), came[0][2].as_u64()), (Some("pinot-s2"), Some(0)));
+        for (body, why) in [
+            (&recorded!("no_table")[..], "190"),
+            (&recorded!("server_gone")[..], "425"),
+            (br#"{"resultTable":{"rows":[[1]]},"partialResult":true}"#, "partial"),
+            (br#"{"resultTable":{"rows":[[1]]},"numGroupsLimitReached":true}"#, "partial"),
+        ] {
+            let error = rows(body).expect_err("no rows").to_string();
+            assert!(error.contains(why) && !error.contains('\n'), "{error}");
+        }
+        assert!(rows(b"<html>").is_err());
+    }
+
+    #[test]
+    fn a_list_that_nothing_was_merged_into_is_empty() {
+        let column = |ty| Column {
+            name: "c".to_owned(),
+            ty,
+            merge: Merge::Overwrite,
+            optional: false,
+            role: Role::Data,
+        };
+        let of = |ty, text: &str| {
+            let shown: Json = serde_json::from_str(text).expect("JSON");
+            cell("", &column(ty), &shown).ok()
+        };
+        assert_eq!(of(Type::LongList, "[-9223372036854775808]"), Some(Value::Longs(Vec::new())));
+        assert_eq!(of(Type::StringList, r#"["null"]"#), Some(Value::Longs(Vec::new())));
+        assert_eq!(of(Type::LongList, "[3,-1]"), Some(Value::Longs(vec![3, -1])));
+        assert_eq!(of(Type::Long, "-9223372036854775808"), Some(Value::Long(i64::MIN)));
+        assert_eq!(of(Type::String, r#""a""#), Some(Value::String("a".to_owned())));
+        for (ty, nonsense) in
+            [(Type::Long, "1.5"), (Type::Long, r#""1""#), (Type::LongList, "1"), (Type::String, "null")]
+        {
+            assert_eq!(of(ty, nonsense), None, "{nonsense}");
+        }
+    }
+}

@@ -221,6 +221,9 @@ impl RawReads for Reads {
         to: u64,
         out: Sink<'_, Row>,
     ) -> Result<(), TargetError> {
+        if from >= to {
+            return Ok(());
+        }
         let schema = &self.schema;
         let start = self.start_of(segment).await?;
         let own = [&schema.key, &schema.op, &schema.comparison];
