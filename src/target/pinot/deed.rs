@@ -109,8 +109,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     let deed = Deed::of(cure)?;
     let all = marks(&deed.undo.at).await?;
-    let is_this = |mark: &Cure| (&mark.mark, &mark.step) == (&cure.mark, &cure.step);
-    if !all.iter().any(is_this) {
+    if !all.iter().any(|mark| deed.is_own(mark)) {
         return Ok(());
     }
     let commands = &deed.undo.commands;
@@ -119,15 +118,16 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
             if transition == Transition::OfflineToConsuming {
                 deed.run("resume", commands.resume.as_deref(), PATIENCE).await?;
             }
-            let keeps = |mark: &Cure| {
-                let (own, other) = (&cure.fault, &mark.fault);
-                !is_this(mark)
-                    && matches!(other.kind, FaultKind::HoldMessage(_))
-                    && (&own.replica, own.partition, own.seq) == (&other.replica, other.partition, other.seq)
-            };
-            if !all.iter().any(keeps) {
-                deed.release().await?;
+            if all.iter().any(|mark| deed.is_kept_by(mark)) {
+                unmark(&deed.web, &deed.undo.at, cure).await?;
+                // The other one may be undone at this very moment: then it saw our mark, and left it to us.
+                let left = marks(&deed.undo.at).await?;
+                return match left.iter().any(|mark| deed.is_kept_by(mark)) {
+                    true => Ok(()),
+                    false => deed.release().await,
+                };
             }
+            deed.release().await?;
         }
         FaultKind::Pause => deed.run("resume", commands.resume.as_deref(), PATIENCE).await?,
         FaultKind::Restart => deed.run("start", commands.start.as_deref(), START).await?,
@@ -143,6 +143,18 @@ impl Deed<'_> {
             cause: error.to_string(),
         })?;
         Ok(Deed { cure, undo, web: Web::patient(PATIENCE)? })
+    }
+
+    fn is_own(&self, mark: &Cure) -> bool {
+        (&mark.mark, &mark.step) == (&self.cure.mark, &self.cure.step)
+    }
+
+    /// Whether another fault wants the same message held.
+    fn is_kept_by(&self, mark: &Cure) -> bool {
+        let (own, other) = (&self.cure.fault, &mark.fault);
+        !self.is_own(mark)
+            && matches!(other.kind, FaultKind::HoldMessage(_))
+            && (&own.replica, own.partition, own.seq) == (&other.replica, other.partition, other.seq)
     }
 
     fn refused(&self, cause: impl ToString) -> TargetError {
