@@ -126,6 +126,13 @@ fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
 }
 
 fn plan_only(order: &Order, seed: Seed) -> Exit {
+    if let Some(Outside { path, file }) = &order.outside
+        && file.system == PINOT
+    {
+        let why =
+            format!("--plan-only: the victims are drawn from the replicas that {path} gives a run's table");
+        return tell::failure(&why, Exit::Usage);
+    }
     match order.facts(seed, None) {
         Ok(facts) => match serde_json::to_string_pretty(&facts) {
             Ok(text) => {

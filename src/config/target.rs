@@ -15,7 +15,7 @@ const SPECIMEN: &str = "specimen-segments";
 /// Apache Pinot with Kafka before it.
 pub const PINOT: &str = "pinot";
 /// The systems that can be reached.
-const SYSTEMS: &[&str] = &[SPECIMEN, PINOT];
+const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,11 +121,15 @@ impl TargetFile {
     /// Refuses a run that would do what the file, given as `path`, does not allow.
     pub fn admit(&self, path: &str, nemesis: &Nemesis) -> Result<(), ConfigError> {
         let Allow { writes, holds, restart, pause } = self.allow;
-        let faults = nemesis.steps.iter().map(|step| match step.fault {
-            FaultKind::HoldMessage(_) => ("hold messages back", "holds", holds),
-            FaultKind::CommitWinner => ("choose who wins a commit", "holds", holds),
-            FaultKind::Restart => ("kill a replica", "restart", restart),
-            FaultKind::Pause => ("stop a replica", "pause", pause),
+        let hold = ("hold messages back", "holds", holds);
+        let stop = ("stop a replica", "pause", pause);
+        let faults = nemesis.steps.iter().flat_map(|step| match step.fault {
+            // Pinot takes up its messages at once: the receiver must stand still while one is held back.
+            FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
+            FaultKind::HoldMessage(_) => vec![hold],
+            FaultKind::CommitWinner => vec![("choose who wins a commit", "holds", holds)],
+            FaultKind::Restart => vec![("kill a replica", "restart", restart)],
+            FaultKind::Pause => vec![stop],
         });
         let wanted = [("make a table and write to it", "writes", writes)].into_iter().chain(faults);
         match wanted.into_iter().find(|(.., allowed)| !allowed) {

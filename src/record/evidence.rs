@@ -24,6 +24,9 @@ pub struct Facts {
     pub seed: Seed,
     /// The target's name (`specimen-segments`).
     pub target: String,
+    /// The target file, as it was given, of a cluster that lives outside of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_file: Option<String>,
     /// The target's version, as it reports it.
     pub target_version: String,
     /// `--set` and the target's own settings, ordered.

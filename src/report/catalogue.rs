@@ -10,6 +10,10 @@ pub const TARGETS: &[(&str, &str)] = &[
         "sim-segments",
         "the same cluster in virtual time: a run takes milliseconds, a seed gives the same bytes",
     ),
+    (
+        "TARGET.toml",
+        "a cluster of your own: Apache Pinot with Kafka before it, or an embedded cluster that outlives runs",
+    ),
 ];
 
 /// Faults.

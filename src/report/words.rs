@@ -163,8 +163,9 @@ pub(super) fn offset(t: Nanos) -> String {
 
 /// The command that repeats the run.
 pub(super) fn repeat(facts: &Facts) -> String {
+    let target = facts.target_file.as_ref().unwrap_or(&facts.target);
     let [target, workload, nemesis] =
-        [&facts.target, &facts.workload.name, &facts.nemesis.name].map(|word| quoted(word));
+        [target, &facts.workload.name, &facts.nemesis.name].map(|word| quoted(word));
     let mut command = format!("dissent run {target} {workload} {nemesis} --seed {}", facts.seed.0);
     for (key, value) in &facts.settings {
         command.push_str(" --set ");

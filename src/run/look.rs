@@ -244,6 +244,7 @@ fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, Con
         nemesis: load("none")?,
         steps: Vec::new(),
         schema: schema.clone(),
+        target_file: None,
         left_out: Vec::new(),
         calibration_ops: 0,
         frozen_floor: Nanos(0),

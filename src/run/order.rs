@@ -135,6 +135,7 @@ impl Order {
             format: FORMAT,
             seed,
             target: self.target().to_owned(),
+            target_file: self.outside.as_ref().map(|outside| outside.path.clone()),
             target_version: version,
             settings: self.settings.clone(),
             simulated: self.simulated,

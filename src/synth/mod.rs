@@ -119,6 +119,7 @@ fn facts(order: &Order) -> Result<Facts, ConfigError> {
         workload,
         nemesis,
         steps: Vec::new(),
+        target_file: None,
         left_out: Vec::new(),
         calibration_ops: CALIBRATION_OPS,
         frozen_floor: Nanos(1_000_000_000),

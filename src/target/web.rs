@@ -33,10 +33,12 @@ impl Web {
         self.0.get(url)
     }
 
+    #[cfg(feature = "pinot")]
     pub(crate) fn put(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
         self.0.put(url).json(body)
     }
 
+    #[cfg(feature = "pinot")]
     pub(crate) fn delete(&self, url: &str) -> reqwest::RequestBuilder {
         self.0.delete(url)
     }

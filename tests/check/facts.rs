@@ -53,6 +53,7 @@ pub(crate) fn facts() -> Facts {
             columns: Vec::new(),
             provenance: Provenance::Full,
         },
+        target_file: None,
         left_out: Vec::new(),
         calibration_ops: 1,
         frozen_floor: FROZEN_FLOOR,

@@ -82,6 +82,7 @@ pub(crate) fn facts() -> Facts {
             ],
             provenance: Provenance::Full,
         },
+        target_file: None,
         left_out: names("highest"),
         calibration_ops: 40,
         frozen_floor: ms(3_000),
