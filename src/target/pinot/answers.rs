@@ -171,6 +171,10 @@ struct Response {
     partial_result: bool,
     #[serde(default)]
     num_groups_limit_reached: bool,
+    #[serde(default)]
+    num_segments_queried: usize,
+    #[serde(default)]
+    num_segments_pruned_by_broker: usize,
 }
 
 #[derive(Deserialize)]
@@ -185,8 +189,10 @@ struct Exception {
     message: String,
 }
 
-/// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none.
-pub(super) fn rows(url: &str, body: &[u8]) -> Result<Vec<Vec<Json>>, TargetError> {
+/// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none; nor
+/// is one that was made of fewer than `segments` segments of the table: a broker that does not know of a
+/// segment yet leaves it out and says nothing.
+pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
     let response: Response = parse(url, body)?;
     if let Some(Exception { error_code, message }) = response.exceptions.into_iter().next() {
         let words = message.lines().next().unwrap_or_default();
@@ -195,6 +201,11 @@ pub(super) fn rows(url: &str, body: &[u8]) -> Result<Vec<Vec<Json>>, TargetError
     }
     if response.partial_result || response.num_groups_limit_reached {
         return Err(TargetError::Refused { at: url.to_owned(), cause: "a partial result".to_owned() });
+    }
+    let asked = response.num_segments_queried + response.num_segments_pruned_by_broker;
+    if asked < segments {
+        let cause = format!("the broker knows {asked} of the table's {segments} segments");
+        return Err(TargetError::Refused { at: url.to_owned(), cause });
     }
     Ok(response.result_table.map(|table| table.rows).unwrap_or_default())
 }
@@ -310,12 +321,13 @@ mod tests {
 
     #[test]
     fn only_a_whole_answer_has_rows() {
-        let rows = |body: &[u8]| super::rows("the broker", body);
+        let rows = |body: &[u8]| super::rows("the broker", body, 2);
         let came = rows(recorded!("rows")).expect("rows");
         assert_eq!((came[0][0].as_str(), came[0][2].as_u64()), (Some("pinot-s2"), Some(0)));
         for (body, why) in [
             (&recorded!("no_table")[..], "190"),
             (&recorded!("server_gone")[..], "425"),
+            (br#"{"resultTable":{"rows":[[1]]},"numSegmentsQueried":1}"#, "1 of the table's 2 segments"),
             (br#"{"resultTable":{"rows":[[1]]},"partialResult":true}"#, "partial"),
             (br#"{"resultTable":{"rows":[[1]]},"numGroupsLimitReached":true}"#, "partial"),
         ] {

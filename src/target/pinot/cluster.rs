@@ -229,9 +229,9 @@ impl Cluster {
     async fn is_ready(&self, schema: &Schema, wanted: usize) -> Result<bool, TargetError> {
         let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
         let assignment = answers::ideal_state(&url, &body)?;
-        let servers: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
+        let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
         let mut consuming = 0;
-        for server in servers {
+        for server in replicas {
             let path = format!("tables/{}/consumingSegmentsInfo", realtime(&schema.table));
             let (url, body) = self.server(server, &path).await?;
             consuming += answers::consuming(&url, &body)?.len();
@@ -243,7 +243,7 @@ impl Cluster {
         let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
         let url = self.sql();
         let counted = answer(&url, self.web.post(&url, &sql)).await?;
-        answers::rows(&url, &counted).map(|rows| !rows.is_empty())
+        answers::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
     }
 
     async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {

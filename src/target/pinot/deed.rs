@@ -26,12 +26,12 @@ use tokio::time::{Instant, sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A replica may take so long to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 
 /// A victim is stopped no longer than this: its session with the coordination store ends after 30 s.
 const STOPPED_MAX: Duration = Duration::from_secs(20);
 
-/// Between two looks at a server's messages.
+/// Between two looks at the coordination store.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The field by which a message is known that we marked as read.
@@ -48,6 +48,8 @@ pub(super) struct Undo {
     pub(super) cluster: String,
     /// The table.
     pub(super) table: String,
+    /// The victim's session with the coordination store: it has another one once it was started again.
+    pub(super) session: u64,
     /// How to do something to a replica's process.
     pub(super) commands: Commands,
 }
@@ -130,7 +132,10 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
             deed.release().await?;
         }
         FaultKind::Pause => deed.run("resume", commands.resume.as_deref(), PATIENCE).await?,
-        FaultKind::Restart => deed.run("start", commands.start.as_deref(), START).await?,
+        FaultKind::Restart => {
+            deed.run("start", commands.start.as_deref(), START).await?;
+            deed.lives_again().await?;
+        }
         FaultKind::CommitWinner => {}
     }
     unmark(&deed.web, &deed.undo.at, cure).await
@@ -177,6 +182,22 @@ impl Deed<'_> {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(self.refused(format!("`{verb}` failed ({}): {}", output.status, said.trim())))
+    }
+
+    /// Waits until a victim that was started again has registered.
+    async fn lives_again(&self) -> Result<(), TargetError> {
+        let Undo { at, cluster, session, .. } = &self.undo;
+        let url = format!("{at}/zk/get?path=/{cluster}/LIVEINSTANCES/{}", self.cure.fault.replica);
+        let until = Instant::now() + START;
+        while Instant::now() < until {
+            if let Ok(body) = answer(&url, self.web.get(&url)).await
+                && answers::session(&url, &body).is_ok_and(|now| now != *session)
+            {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        Err(self.refused(format!("it was started, and has not registered after {START:?}")))
     }
 
     /// Marks the message by which the victim hears of the segment as read, and lets the victim go on. It goes

@@ -133,6 +133,7 @@ impl Victim for OfTable {
             at: file.url.clone(),
             cluster: self.cluster.name().to_owned(),
             table: self.table.clone(),
+            session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
         };
         serde_json::to_value(undo).map_err(|error| TargetError::Nonsense {

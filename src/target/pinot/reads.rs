@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-/// After so long without an answer of the wanted server the broker is taken to leave it out ..
-const ROUTED: Duration = Duration::from_secs(2);
+/// After so long without an answer of the wanted server the broker is taken to leave it out, for as long ..
+const ROUTED: Duration = Duration::from_secs(5);
 /// .. and so long lies between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,8 +41,8 @@ pub(super) struct Reads {
     consumed: Mutex<BTreeSet<(String, String)>>,
     /// By replica and partition.
     shown: Mutex<BTreeMap<(String, u32), Shown>>,
-    /// Replicas that the broker left out when they were last asked for.
-    hidden: Mutex<BTreeSet<String>>,
+    /// Until when replicas that the broker leaves out are asked for in haste.
+    hidden: Mutex<BTreeMap<String, Instant>>,
     /// One query at a time: a cluster of others must not feel us.
     turn: Mutex<()>,
 }
@@ -93,28 +93,27 @@ impl Reads {
 
     /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
     /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
-    /// a segment: it is asked in haste until it has answered again.
-    async fn ask(&self, replica: &str, sql: &str) -> Result<Vec<Vec<Json>>, TargetError> {
+    /// a segment: then it is asked in haste for a while. What is current can only be told by an
+    /// answer of all segments, `segments` of them.
+    async fn ask(&self, replica: &str, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
         let host = self.cluster.host(replica)?;
-        let _turn = self.turn.lock().await;
-        let hidden = self.hidden.lock().await.contains(replica);
+        let hidden = self.hidden.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
         let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
         loop {
-            let round = self.round(&host, sql).await;
+            let round = self.round(&host, sql, segments).await;
             match round {
                 Ok(Some(rows)) => {
                     self.hidden.lock().await.remove(replica);
                     return Ok(rows);
                 }
                 Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
-                Ok(None) => {
-                    self.hidden.lock().await.insert(replica.to_owned());
+                failed => {
+                    if !hidden {
+                        self.hidden.lock().await.insert(replica.to_owned(), Instant::now() + ROUTED);
+                    }
                     let cause = format!("{replica} is not readable: the broker asks others");
-                    return Err(TargetError::Refused { at: self.cluster.sql(), cause });
-                }
-                Err(error) => {
-                    self.hidden.lock().await.insert(replica.to_owned());
-                    return Err(error);
+                    let left_out = TargetError::Refused { at: self.cluster.sql(), cause };
+                    return Err(failed.err().unwrap_or(left_out));
                 }
             }
         }
@@ -122,11 +121,17 @@ impl Reads {
 
     /// As many queries as it takes until each server had its turn; the rows of the wanted one. An empty
     /// answer does not tell whose it is.
-    async fn round(&self, host: &str, sql: &str) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
+    async fn round(
+        &self,
+        host: &str,
+        sql: &str,
+        segments: usize,
+    ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         let url = self.cluster.sql();
+        let _turn = self.turn.lock().await;
         for _ in 0..2 * self.cluster.roster().len() {
             let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
-            let rows = answers::rows(&url, &body)?;
+            let rows = answers::rows(&url, &body, segments)?;
             if let Some(row) = rows.first() {
                 let answered = row.first().and_then(Json::as_str);
                 let answered =
@@ -235,7 +240,7 @@ impl RawReads for Reads {
              LIMIT {limit} option(skipUpsert=true)",
             realtime(&schema.table)
         );
-        for row in self.ask(replica, &sql).await? {
+        for row in self.ask(replica, &sql, 0).await? {
             let row = self.row(start, &row)?;
             if (from..to).contains(&row.off) {
                 out(row);
@@ -268,7 +273,7 @@ impl RawReads for Reads {
             realtime(&self.schema.table)
         );
         let mut now = Shown::new();
-        for row in self.ask(replica, &sql).await? {
+        for row in self.ask(replica, &sql, assignment.len()).await? {
             let [_, segment, doc, key] = row.as_slice() else {
                 return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
             };
