@@ -308,7 +308,7 @@ mod tests {
     fn a_server_and_its_messages_are_read() {
         let live = recorded!("live_instance");
         assert_eq!(live_host("", live).expect("a host"), "pinot-s1");
-        assert_eq!(session("", live).expect("a session"), 0x1_0000_fb98_a100_1c);
+        assert_eq!(session("", live).expect("a session"), 0x0100_00fb_98a1_001c);
         let messages = messages("", recorded!("messages")).expect("messages");
         let consume = |message: &&Message| message.fields.get("TO_STATE").is_some_and(|to| to == "CONSUMING");
         let of: Vec<&String> =
