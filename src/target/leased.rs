@@ -5,6 +5,8 @@ use crate::hands::lease::Lease;
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;
 use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -14,12 +16,23 @@ use tokio::sync::Mutex;
 pub(super) trait Victim: Send + Sync {
     /// Whether this kind can be done here at all.
     fn can(&self, kind: FaultKind) -> Result<(), Refusal>;
-    /// What is needed to undo a fault, from what is read now.
-    async fn undo(&self, fault: &Fault) -> Result<serde_json::Value, TargetError>;
+    /// What is needed to undo a fault.
+    type Undo: Serialize + Send;
+    /// The same, from what is read now.
+    async fn undo(&self, fault: &Fault) -> Result<Self::Undo, TargetError>;
     /// From now on a replica is not asked: that would only be waiting.
     fn silence(&self, replica: &str);
     /// From now on it is asked again; it may have another address.
     async fn unsilence(&self, replica: &str);
+}
+
+/// What a hand wrote down to undo this fault.
+pub(super) fn undo_of<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError> {
+    U::deserialize(&cure.undo).map_err(|error| not_understood(&cure.step, &error))
+}
+
+fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
+    TargetError::Nonsense { at: format!("the cure of step {step}"), cause: error.to_string() }
 }
 
 /// The hands of one run.
@@ -50,7 +63,8 @@ impl<V: Victim> Hands for Leased<V> {
     }
 
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
-        let undo = self.victim.undo(fault).await?;
+        let undo = serde_json::to_value(self.victim.undo(fault).await?);
+        let undo = undo.map_err(|error| not_understood(step, &error))?;
         let mark = self.grip.mark.clone();
         Ok(Cure { step: step.to_owned(), fault: fault.clone(), mark, undo })
     }

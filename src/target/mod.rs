@@ -217,8 +217,18 @@ pub trait Site: Send + Sync {
     fn frozen_floor(&self) -> Nanos;
     /// Takes the target for one run, or tells who has it.
     async fn lock(&self, run: &str) -> Result<(), TargetError>;
-    /// Renews the lock until another run has it, and then tells why this one must stop.
-    async fn keep_lock(&self, run: &str) -> String;
+    /// How long lies between two renewals of the lock: it outlasts some.
+    fn lock_renewal(&self) -> Duration;
+    /// Renews the lock until another run has it, and then tells why this one must stop. A renewal that gets
+    /// no answer is tried again.
+    async fn keep_lock(&self, run: &str) -> String {
+        loop {
+            tokio::time::sleep(self.lock_renewal()).await;
+            if let Err(busy @ TargetError::Busy { .. }) = self.lock(run).await {
+                return format!("the loss of the target's lock: {busy}");
+            }
+        }
+    }
     /// Gives the target free. One that cannot be told will find out by the lock's age.
     async fn unlock(&self, run: &str);
     /// The marks that runs have left: each is a cure.

@@ -5,6 +5,7 @@
 
 use super::answers::{self, nonsense};
 use super::kafka::Topic;
+use super::number_of;
 use super::table::{self, realtime};
 use crate::config::target::TargetFile;
 use crate::record::cure::Cure;
@@ -14,7 +15,6 @@ use crate::target::web::{Web, answer, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -30,7 +30,7 @@ const SET_UP: Duration = Duration::from_secs(90);
 const LOCKED: Duration = Duration::from_secs(30);
 
 /// Between two renewals.
-const RENEWAL: Duration = Duration::from_secs(8);
+pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(8);
 
 /// Between a lock and the look whether somebody else took it at the same moment.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -286,16 +286,6 @@ impl Cluster {
         TargetError::Busy { at: self.url().to_owned(), owner, run, seconds }
     }
 
-    /// Renews the lock until another run has it, and then tells why this one must stop.
-    pub(super) async fn renew_lock(&self, run: &str) -> String {
-        loop {
-            sleep(RENEWAL).await;
-            if let Err(busy @ TargetError::Busy { .. }) = self.take_lock(run).await {
-                return format!("the loss of the target's lock: {busy}");
-            }
-        }
-    }
-
     /// Gives the target free.
     pub(super) async fn drop_lock(&self, run: &str) {
         if let Ok(Some(lock)) = self.held_lock().await
@@ -313,7 +303,7 @@ pub(super) fn now_ms() -> u64 {
 
 /// What a fault is called in the cluster's configuration.
 fn mark_key(cure: &Cure) -> String {
-    let id = BuildHasherDefault::<DefaultHasher>::default().hash_one((&cure.mark, &cure.step));
+    let id = number_of((&cure.mark, &cure.step));
     format!("{MARK}{id:016x}")
 }
 

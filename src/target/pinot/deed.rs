@@ -15,6 +15,7 @@ use super::table::{place, realtime};
 use crate::config::target::{Commands, PINOT};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
+use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer};
 use crate::target::{Refusal, TargetError};
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ const HELD: &str = "DISSENT_HELD";
 
 /// What is needed to undo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Undo {
+pub(in crate::target) struct Undo {
     /// The system: a keeper does not read target files.
     pub(super) system: String,
     /// The controller's URL.
@@ -143,10 +144,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
 
 impl Deed<'_> {
     fn of(cure: &Cure) -> Result<Deed<'_>, TargetError> {
-        let undo = Undo::deserialize(&cure.undo).map_err(|error| TargetError::Nonsense {
-            at: format!("the cure of step {}", cure.step),
-            cause: error.to_string(),
-        })?;
+        let undo: Undo = undo_of(cure)?;
         Ok(Deed { cure, undo, web: Web::patient(PATIENCE)? })
     }
 

@@ -19,12 +19,14 @@ use crate::record::cure::Cure;
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
+use cluster::LOCK_RENEWAL;
 use deed::Undo;
 use kafka::Topic;
 use reads::Reads;
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The commit of a segment alone may take many seconds, in which its consumers stand still.
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
@@ -53,7 +55,7 @@ impl Site for Cluster {
 
     /// Its name tells tables of runs from those of people.
     fn table_of(&self, mark: &str) -> Option<String> {
-        let id = BuildHasherDefault::<DefaultHasher>::default().hash_one(mark);
+        let id = number_of(mark);
         Some(format!("dissent_{id:016x}"))
     }
 
@@ -65,8 +67,8 @@ impl Site for Cluster {
         self.take_lock(run).await
     }
 
-    async fn keep_lock(&self, run: &str) -> String {
-        self.renew_lock(run).await
+    fn lock_renewal(&self) -> Duration {
+        LOCK_RENEWAL
     }
 
     async fn unlock(&self, run: &str) {
@@ -114,6 +116,11 @@ impl Site for Cluster {
     async fn end(&self) {}
 }
 
+/// A number to name something by, the same every time.
+fn number_of(something: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(something)
+}
+
 /// The replicas of one table.
 struct OfTable {
     cluster: Arc<Cluster>,
@@ -126,19 +133,17 @@ impl Victim for OfTable {
         deed::can(&self.cluster.file.commands, kind)
     }
 
-    async fn undo(&self, fault: &Fault) -> Result<serde_json::Value, TargetError> {
+    type Undo = Undo;
+
+    async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {
         let file = &self.cluster.file;
-        let undo = Undo {
+        Ok(Undo {
             system: PINOT.to_owned(),
             at: file.url.clone(),
             cluster: self.cluster.name().to_owned(),
             table: self.table.clone(),
             session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
-        };
-        serde_json::to_value(undo).map_err(|error| TargetError::Nonsense {
-            at: format!("the cure of a fault on {}", fault.replica),
-            cause: error.to_string(),
         })
     }
 

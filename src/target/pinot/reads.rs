@@ -5,6 +5,7 @@
 
 use super::answers::{self, Assignment, SegmentMetadata, nonsense};
 use super::cluster::Cluster;
+use super::number_of;
 use super::table::{place, realtime};
 use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
 use crate::run::conductor::FlagsRead;
@@ -14,7 +15,6 @@ use crate::target::{Authority, RawReads, Sink, TargetError};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -256,9 +256,8 @@ impl RawReads for Reads {
         since: u64,
         out: Sink<'_, Current>,
     ) -> Result<FlagsRead, TargetError> {
-        let incarnation = self.cluster.session(replica).await?;
-        let held = self.coverage(replica).await?.covers;
-        if held.iter().filter(|cover| cover.partition == partition).all(|cover| cover.rows == 0) {
+        let Coverage { incarnation, covers, .. } = self.coverage(replica).await?;
+        if covers.iter().filter(|cover| cover.partition == partition).all(|cover| cover.rows == 0) {
             // An answer without rows would not tell whose it is.
             return Ok(FlagsRead { incarnation, version: since + 1, keys: 0 });
         }
@@ -327,7 +326,7 @@ impl Reads {
 /// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
 fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
     let consuming = state == CopyState::Consuming;
-    BuildHasherDefault::<DefaultHasher>::default().hash_one((segment, consuming, number))
+    number_of((segment, consuming, number))
 }
 
 /// How long a server may take: one that is stopped must not hold up the others.

@@ -25,7 +25,7 @@ const START: Duration = Duration::from_secs(60);
 const LOCKED: Duration = Duration::from_secs(15);
 
 /// Between two renewals.
-const RENEWAL: Duration = Duration::from_secs(4);
+pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(4);
 
 /// What the supervisor shows.
 #[derive(Clone, Debug, Deserialize)]
@@ -213,17 +213,6 @@ impl Cluster {
         let body = response.bytes().await.map_err(|error| web::lost(&url, error))?;
         let Held { owner, run, held_ms } = parse(&url, &body)?;
         Err(TargetError::Busy { at: self.url.clone(), owner, run, seconds: held_ms / 1000 })
-    }
-
-    /// Renews the lock until another run has it, and then tells why this one must stop. A renewal that
-    /// gets no answer is tried again: the lock outlasts some.
-    pub(super) async fn renew_lock(&self, run: &str) -> String {
-        loop {
-            tokio::time::sleep(RENEWAL).await;
-            if let Err(busy @ TargetError::Busy { .. }) = self.take_lock(run).await {
-                return format!("the loss of the target's lock: {busy}");
-            }
-        }
     }
 
     /// Gives the target free. One that cannot be told will find out by the lock's age.

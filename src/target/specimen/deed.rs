@@ -6,6 +6,7 @@ use crate::hands::process::{ProcessId, State};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
 use crate::target::TargetError;
+use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ const START: Duration = Duration::from_secs(20);
 
 /// What is needed to undo, as read before the fault began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Undo {
+pub(in crate::target) struct Undo {
     /// The supervisor's URL.
     pub(super) at: String,
     /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
@@ -28,15 +29,6 @@ pub(super) struct Undo {
     pub(super) controller: String,
     /// The victim's process.
     pub(super) process: ProcessId,
-}
-
-impl Undo {
-    pub(super) fn of(cure: &Cure) -> Result<Undo, TargetError> {
-        serde_json::from_value(cure.undo.clone()).map_err(|error| TargetError::Nonsense {
-            at: format!("the cure of step {}", cure.step),
-            cause: error.to_string(),
-        })
-    }
 }
 
 /// What a fault is called at the target.
@@ -50,7 +42,7 @@ async fn post(web: &Web, url: &str, body: Value) -> Result<(), TargetError> {
 
 /// Leaves the mark, then begins the fault; returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
-    let (web, undo, fault) = (Web::patient(PATIENCE)?, Undo::of(cure)?, &cure.fault);
+    let (web, undo, fault) = (Web::patient(PATIENCE)?, undo_of::<Undo>(cure)?, &cure.fault);
     post(&web, &format!("{}/mark", undo.at), json!({ "id": id(cure), "mark": cure })).await?;
     match fault.kind {
         FaultKind::HoldMessage(transition) => {
@@ -81,7 +73,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo: what
 /// looks like it is somebody else's.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    let undo = Undo::of(cure)?;
+    let undo = undo_of::<Undo>(cure)?;
     if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
         return Ok(());
     }

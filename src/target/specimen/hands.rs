@@ -13,17 +13,15 @@ impl Victim for Cluster {
         Ok(())
     }
 
-    async fn undo(&self, fault: &Fault) -> Result<serde_json::Value, TargetError> {
+    type Undo = Undo;
+
+    async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {
         let overview = self.refresh().await?;
-        let undo = Undo {
+        Ok(Undo {
             at: self.url().to_owned(),
             supervisor: overview.supervisor()?,
             controller: overview.controller()?,
             process: process(&fault.replica, overview.seat(&fault.replica)?.pid)?,
-        };
-        serde_json::to_value(undo).map_err(|error| TargetError::Nonsense {
-            at: format!("the cure of a fault on {}", fault.replica),
-            cause: error.to_string(),
         })
     }
 

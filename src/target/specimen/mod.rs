@@ -18,9 +18,11 @@ use crate::record::row::Nanos;
 
 use crate::schema::{Column, Merge, Schema, Type};
 use async_trait::async_trait;
+use cluster::LOCK_RENEWAL;
 use http::Http;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The name of the target as processes.
 pub const PROCESSES: &str = "specimen-segments";
@@ -124,8 +126,8 @@ impl Site for Cluster {
         self.take_lock(run).await
     }
 
-    async fn keep_lock(&self, run: &str) -> String {
-        self.renew_lock(run).await
+    fn lock_renewal(&self) -> Duration {
+        LOCK_RENEWAL
     }
 
     async fn unlock(&self, run: &str) {
