@@ -2,6 +2,7 @@
 
 use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Finds the one replica that disagrees, and the progress frontier that stopped.
@@ -40,6 +41,9 @@ pub enum Command {
     /// Cure the faults that runs have left at a target
     #[command(after_help = "Examples:\n  dissent heal my-target.toml\n  dissent heal latest")]
     Heal(Heal),
+    /// Stand before the place from which replicas download segments, so that a plan can slow a download
+    #[command(after_help = PROXY_EXAMPLES)]
+    Proxy(Proxy),
     /// The process that holds one fault and cures it when the tool is gone
     #[command(hide = true)]
     Keeper(Keeper),
@@ -63,6 +67,13 @@ const RAW_EXAMPLES: &str = "\
 Examples:
   dissent raw latest p0-k17
   dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json";
+
+const PROXY_EXAMPLES: &str = "\
+It says where it listens in one line of JSON: `listen` is for the replicas (Pinot: controller.vip.host and
+controller.vip.port), `control` for the target file, as `proxy = \"..\"`.
+
+Example:
+  dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
 
 /// Where runs are kept, and how results are told.
 #[derive(Clone, Debug, Args)]
@@ -166,6 +177,20 @@ pub struct Heal {
     /// The folder that holds one folder a run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
+}
+
+/// `dissent proxy`.
+#[derive(Debug, Args)]
+pub struct Proxy {
+    /// Where downloads come from
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: String,
+    /// Where replicas are to ask for them; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where runs ask for downloads to be held
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub control: SocketAddr,
 }
 
 /// `dissent keeper`.

@@ -4,7 +4,7 @@
 use super::history::{FaultSpan, History};
 use super::ledger::{Effect, Ledger};
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Exposure, Status};
-use crate::plan::schedule::{FaultKind, Transition};
+use crate::plan::schedule::FaultKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts the opportunities of the plan.
@@ -15,15 +15,20 @@ pub(super) fn check(
 ) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
     let plan = &history.facts.nemesis;
     let planned = |kind| history.facts.steps.iter().any(|step| step.kind == kind);
-    let holds = history.facts.steps.iter().any(|step| matches!(step.kind, FaultKind::HoldMessage(_)));
-    let silences = [(FaultKind::Restart, "restarts"), (FaultKind::Pause, "pauses")];
+    let holds = history.facts.steps.iter().any(|step| step.kind.withholds_a_segment());
+    let done = [
+        (FaultKind::Restart, "restarts"),
+        (FaultKind::Pause, "pauses"),
+        (FaultKind::Rebalance, "rebalances"),
+        (FaultKind::PauseConsumption, "pauses of consumption"),
+    ];
     let mut exposure = Vec::new();
     let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
     if holds {
         let carried = keys_carried(history, ledgers);
         exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
-    for (kind, what) in silences.iter().filter(|(kind, _)| planned(*kind)) {
+    for (kind, what) in done.iter().filter(|(kind, _)| planned(*kind)) {
         let begun = history.faults.iter().filter(|span| span.fault.kind == *kind && span.is_begun());
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, begun.count() as u64, demanded));
@@ -50,25 +55,25 @@ pub(super) fn check(
 }
 
 impl FaultSpan {
-    fn held(&self) -> Option<(Transition, u32, u32)> {
-        match self.fault.kind {
-            FaultKind::HoldMessage(transition) => Some((transition, self.fault.partition?, self.fault.seq?)),
-            _ => None,
-        }
+    /// The segment that it withholds.
+    fn withheld(&self) -> Option<(u32, u32)> {
+        let fault = &self.fault;
+        if fault.kind.withholds_a_segment() { Some((fault.partition?, fault.seq?)) } else { None }
     }
 }
 
 /// Keys with an accepted entry in the held segment, and then one in the next segment while the victim
 /// could not see the held one. The hold that ends last decides: with two holds the registration's.
 fn keys_carried(history: &History<'_>, ledgers: &[Ledger]) -> u64 {
-    let mut until: BTreeMap<(&str, u32, u32), (Transition, u64)> = BTreeMap::new();
+    let mut until: BTreeMap<(&str, u32, u32), (FaultKind, u64)> = BTreeMap::new();
     for span in history.faults.iter().filter(|span| span.is_begun()) {
-        let Some((transition, partition, seq)) = span.held() else { continue };
+        let Some((partition, seq)) = span.withheld() else { continue };
         let ends = span.cure_log_ends.as_ref().and_then(|ends| ends.get(partition as usize));
         let end = ends.copied().unwrap_or(u64::MAX);
-        let known = until.entry((&span.fault.replica, partition, seq)).or_insert((transition, end));
-        if transition >= known.0 {
-            *known = (transition, end);
+        let kind = span.fault.kind;
+        let known = until.entry((&span.fault.replica, partition, seq)).or_insert((kind, end));
+        if kind >= known.0 {
+            *known = (kind, end);
         }
     }
     let carried = until.into_iter().map(|((_, partition, seq), (_, end))| {

@@ -122,6 +122,11 @@ impl FaultSpan {
         }
     }
 
+    /// Whether it was done to this replica.
+    pub(super) fn is_on(&self, replica: usize) -> bool {
+        self.replica == Some(replica) || self.fault.kind.is_of_all()
+    }
+
     /// Whether the fault came into force.
     pub(super) fn is_begun(&self) -> bool {
         matches!(self.begun, Some(Ok(())))

@@ -85,7 +85,7 @@ impl<'h> Watch<'h> {
         let excuses: Vec<(Nanos, Nanos)> = history
             .faults
             .iter()
-            .filter(|span| span.replica == Some(replica) && span.fault.kind.holds_back())
+            .filter(|span| span.is_on(replica) && span.fault.kind.holds_back())
             .map(|span| (span.t, span.excused_until(floor)))
             .collect();
         let silences = history.silences.iter().filter(|(silent, ..)| *silent == replica);

@@ -6,6 +6,7 @@ mod heal;
 mod keeper;
 mod list;
 mod progress;
+mod proxy;
 mod raw;
 mod run;
 mod specimen;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Heal(args) => heal::heal(&args),
         Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Keeper(args) => keeper::keeper(&args),
         Command::Specimen(args) => specimen::specimen(&args),
         Command::Synth(args) => synth::synth(&args),

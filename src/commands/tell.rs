@@ -5,7 +5,6 @@
 
 use crate::cli::Format;
 use crate::exit::Exit;
-use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
 use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
@@ -98,12 +97,7 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
 
 /// A fault, in words.
 pub(super) fn fault(cure: &Cure) -> String {
-    let kind = match cure.fault.kind {
-        FaultKind::HoldMessage(_) => "hold-message",
-        FaultKind::Restart => "restart",
-        FaultKind::Pause => "pause",
-        FaultKind::CommitWinner => "commit-winner",
-    };
+    let kind = cure.fault.kind.name();
     format!("{kind} on {} (step {} of run {})", cure.fault.replica, cure.step, cure.mark)
 }
 

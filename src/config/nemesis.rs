@@ -67,6 +67,9 @@ pub struct Nemesis {
     /// The ending.
     #[serde(default)]
     pub ending: Ending,
+    /// After the ending every replica loads the segment that ended again, from the committed copy.
+    #[serde(default)]
+    pub reload: bool,
     /// The least number of keys that must be carried across a boundary under a hold; below it the run
     /// is inconclusive.
     #[serde(default)]
@@ -83,7 +86,7 @@ impl Document for Nemesis {
     const KIND: &'static str = "nemesis plan";
     const FOLDER: &'static str = "nemesis";
     const CATALOGUE: &'static [Embedded] = NEMESES;
-    const SETTINGS: &'static [&'static str] = &["ending", "tail", "min-exposure"];
+    const SETTINGS: &'static [&'static str] = &["ending", "reload", "tail", "min-exposure"];
 
     fn name(&mut self) -> &mut String {
         &mut self.name
@@ -92,6 +95,7 @@ impl Document for Nemesis {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "ending" => self.ending = choice(value)?,
+            "reload" => self.reload = value.parse().map_err(|_| "it is `true` or `false`".to_owned())?,
             "tail" => self.tail = time(value)?,
             "min-exposure" => self.min_exposure = number(value)?,
             _ => return Err("not a setting of a nemesis plan".to_owned()),
@@ -103,12 +107,18 @@ impl Document for Nemesis {
         for (at, step) in self.steps.iter().enumerate() {
             step.check(at, &self.steps[..at])?;
         }
-        let held = self.steps.iter().any(|step| matches!(step.fault, FaultKind::HoldMessage(_)));
+        let held = self.steps.iter().any(|step| step.fault.withholds_a_segment());
         Wrong::unless(
             held || self.ending == Ending::Uncommitted,
             "ending",
             "no step holds a segment, so there is none to end",
             "leave the ending out, or add a step with the fault `hold-message`",
+        )?;
+        Wrong::unless(
+            self.ending != Ending::Uncommitted || !self.reload,
+            "reload",
+            "the segment stays open, so there is no committed copy of it",
+            "set the ending to `healthy-wins` or `victim-wins`, or leave `reload` out",
         )?;
         Wrong::unless(
             held || self.min_exposure == 0,
@@ -164,7 +174,7 @@ impl StepSpec {
         )?;
         let of_segment = matches!(self.until, Condition::OthersCommitted | Condition::EventsInNext { .. });
         Wrong::unless(
-            !of_segment || matches!(self.fault, FaultKind::HoldMessage(_)),
+            !of_segment || self.fault.withholds_a_segment(),
             &place("until"),
             "this fault concerns no segment that it could wait for",
             "it ends `at` a time since the load began, `after` a time in force, or after `boundaries`",

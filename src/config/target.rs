@@ -29,6 +29,8 @@ pub struct Allow {
     pub restart: bool,
     /// Stop replicas and let them go on.
     pub pause: bool,
+    /// Keep downloads waiting at the proxy.
+    pub downloads: bool,
 }
 
 /// What does something to a replica where signals do not reach: each is run by `sh -c`, with the replica's
@@ -70,6 +72,9 @@ pub struct TargetFile {
     /// nowhere from here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, String>,
+    /// Pinot: the control URL of a `dissent proxy` before the place from which servers download segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// Pinot: where each process logs, by instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub logs: BTreeMap<String, PathBuf>,
@@ -103,6 +108,9 @@ impl Document for TargetFile {
         if let Some(broker) = &self.broker {
             is_url("broker", broker)?;
         }
+        if let Some(proxy) = &self.proxy {
+            is_url("proxy", proxy)?;
+        }
         self.servers.values().try_for_each(|url| is_url("servers", url))?;
         let is_pinot = self.system == PINOT;
         let problem = "Pinot is queried at a broker";
@@ -120,14 +128,19 @@ fn is_url(key: &'static str, text: &str) -> Result<(), Wrong> {
 impl TargetFile {
     /// Refuses a run that would do what the file, given as `path`, does not allow.
     pub fn admit(&self, path: &str, nemesis: &Nemesis) -> Result<(), ConfigError> {
-        let Allow { writes, holds, restart, pause } = self.allow;
+        let Allow { writes, holds, restart, pause, downloads } = self.allow;
         let hold = ("hold messages back", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
         let faults = nemesis.steps.iter().flat_map(|step| match step.fault {
             // Pinot takes up its messages at once: the receiver must stand still while one is held back.
             FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
             FaultKind::HoldMessage(_) => vec![hold],
+            // The others are stopped until the chosen one has it.
+            FaultKind::CommitWinner if self.system == PINOT => vec![stop],
             FaultKind::CommitWinner => vec![("choose who wins a commit", "holds", holds)],
+            FaultKind::SlowDownload => vec![("keep downloads waiting", "downloads", downloads)],
+            // Done to nothing but the table that the run makes.
+            FaultKind::Rebalance | FaultKind::PauseConsumption | FaultKind::Reload => vec![],
             FaultKind::Restart => vec![("kill a replica", "restart", restart)],
             FaultKind::Pause => vec![stop],
         });

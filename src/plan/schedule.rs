@@ -32,12 +32,50 @@ pub enum FaultKind {
     Pause,
     /// The next commit of the partition is won by this replica.
     CommitWinner,
+    /// The copy of one committed segment is long in coming to whoever fetches it.
+    SlowDownload,
+    /// Everything of the table moves from this replica to one that had nothing of it.
+    Rebalance,
+    /// No replica consumes, and at the cure all go on: the system's own switch.
+    PauseConsumption,
+    /// Every replica takes the committed copy of one segment in place of its own.
+    Reload,
 }
 
 impl FaultKind {
+    /// What it is called in plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::HoldMessage(_) => "hold-message",
+            FaultKind::Restart => "restart",
+            FaultKind::Pause => "pause",
+            FaultKind::CommitWinner => "commit-winner",
+            FaultKind::SlowDownload => "slow-download",
+            FaultKind::Rebalance => "rebalance",
+            FaultKind::PauseConsumption => "pause-consumption",
+            FaultKind::Reload => "reload",
+        }
+    }
+
     /// Whether the whole replica falls silent: nothing of it can be read while the fault is in force.
     pub fn silences(self) -> bool {
         matches!(self, FaultKind::Restart | FaultKind::Pause)
+    }
+
+    /// Whether one segment, the next to be opened, comes late to the replica: what is merged meanwhile is
+    /// what such a plan is about.
+    pub fn withholds_a_segment(self) -> bool {
+        matches!(self, FaultKind::HoldMessage(_) | FaultKind::SlowDownload)
+    }
+
+    /// Whether it is done to all partitions: a silent process takes all of its own with it.
+    pub fn is_of_all_partitions(self) -> bool {
+        self.silences() || matches!(self, FaultKind::Rebalance | FaultKind::PauseConsumption)
+    }
+
+    /// Whether it is done to all replicas of the table, whichever was drawn.
+    pub fn is_of_all(self) -> bool {
+        matches!(self, FaultKind::PauseConsumption | FaultKind::Reload)
     }
 
     /// Whether the fault may keep its replica from going on: only then does it excuse one that stands still.
@@ -46,7 +84,7 @@ impl FaultKind {
     /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while
     /// ```
     pub fn holds_back(self) -> bool {
-        self != FaultKind::CommitWinner
+        !matches!(self, FaultKind::CommitWinner | FaultKind::Reload)
     }
 }
 
@@ -135,8 +173,7 @@ pub fn schedule(
         id: spec.id.clone(),
         kind: spec.fault,
         replica: victim.replica.clone(),
-        // A silent process takes all its partitions with it.
-        partition: (!spec.fault.silences()).then_some(victim.partition),
+        partition: (!spec.fault.is_of_all_partitions()).then_some(victim.partition),
         begin: spec.begin.clone(),
         until: spec.until.clone(),
     });

@@ -22,6 +22,10 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("restart", "kill -9 a replica; cure: start it again"),
     ("pause", "stop a replica (SIGSTOP) so that it answers nobody; cure: let it go on (SIGCONT)"),
     ("commit-winner", "let a chosen replica win the next commit of a partition; cure: any may win again"),
+    ("slow-download", "keep the copy of one segment from whoever fetches it; cure: let it through"),
+    ("rebalance", "move a partition to a replica that had nothing of it; nothing to cure: it stays there"),
+    ("pause-consumption", "no replica consumes, by the system's own switch; cure: consumption is resumed"),
+    ("reload", "every replica takes the committed copy of a segment in place of its own; nothing to cure"),
 ];
 
 /// What a finding may say is wrong.

@@ -15,8 +15,8 @@ use crate::record::folder::{Folder, OpenError};
 use crate::record::latest::{ResolveError, mark_latest};
 use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
-use crate::target::specimen::Cluster;
-use crate::target::{self, Grip, Hands, Refusal, Site, TargetError};
+use crate::target::specimen::{Cluster, can};
+use crate::target::{self, Grip, Hands, Refusal, Site, Target, TargetError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +122,7 @@ pub enum Keep {
 /// One run in virtual time.
 pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
     let facts = order.facts(seed, None)?;
+    facts.steps.iter().try_for_each(|step| can(step.kind))?;
     let evidence = simulate::run(&facts, order.timing, &order.cluster()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
     if order.self_test {
@@ -208,7 +209,9 @@ impl Real<'_> {
     async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
         let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
         let roster = site.make_table(&schema, order.workload.partitions, &order.settings).await?;
-        Ok(Place { version: site.version(), roster, schema, left_out, frozen_floor: site.frozen_floor() })
+        let spares = site.spares();
+        let frozen_floor = site.frozen_floor();
+        Ok(Place { version: site.version(), roster, spares, schema, left_out, frozen_floor })
     }
 
     /// Begins the record.
@@ -229,6 +232,7 @@ impl Real<'_> {
         live: &mut dyn Live,
     ) -> Result<Finished, RunError> {
         let target = Arc::clone(&site).open(&facts.schema, self.grip.clone())?;
+        let target = Target { roster: facts.roster.clone(), ..target };
         let hands = target.hands.clone();
         if let Some(hands) = &hands {
             facts.steps.iter().try_for_each(|step| hands.can(step.kind))?;

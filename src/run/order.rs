@@ -5,7 +5,7 @@ use crate::config::nemesis::Nemesis;
 use crate::config::target::TargetFile;
 use crate::config::workload::Workload;
 use crate::plan::generate::{calibration, schema};
-use crate::plan::schedule::{PlanError, schedule};
+use crate::plan::schedule::{FaultKind, PlanError, schedule};
 use crate::record::evidence::{FORMAT, Facts};
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
@@ -54,6 +54,8 @@ pub struct Place {
     pub version: String,
     /// Its replicas, in order.
     pub roster: Vec<String>,
+    /// Those that have nothing of the table and could take over, in order.
+    pub spares: Vec<String>,
     /// The table.
     pub schema: Schema,
     /// Columns of the workload that the table does not have.
@@ -120,7 +122,8 @@ impl Order {
         let (schema, left_out) = self.schema(&[], None)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let roster = self.cluster()?.servers;
-        self.facts_at(seed, started, Place { version, roster, schema, left_out, frozen_floor: FROZEN_FLOOR })
+        let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
+        self.facts_at(seed, started, Place { version, roster, spares, schema, left_out, frozen_floor })
     }
 
     /// The facts of the run with this seed at a target that has its table.
@@ -128,9 +131,14 @@ impl Order {
         &self,
         seed: Seed,
         started: Option<String>,
-        Place { version, roster, schema, left_out, frozen_floor }: Place,
+        Place { version, mut roster, spares, schema, left_out, frozen_floor }: Place,
     ) -> Result<Facts, OrderError> {
         let calibration = calibration(&schema);
+        let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
+        // Who takes over is watched from the beginning, and never a victim.
+        if steps.iter().any(|step| step.kind == FaultKind::Rebalance) {
+            roster.extend(spares.into_iter().take(1));
+        }
         Ok(Facts {
             format: FORMAT,
             seed,
@@ -139,7 +147,7 @@ impl Order {
             target_version: version,
             settings: self.settings.clone(),
             simulated: self.simulated,
-            steps: schedule(&self.nemesis, &roster, self.workload.partitions, seed)?,
+            steps,
             roster,
             partitions: self.workload.partitions,
             workload: self.workload.clone(),

@@ -219,7 +219,7 @@ impl Simulation {
             }
             (FaultKind::Restart, ..) => self.world.kill(&fault.replica),
             (FaultKind::Pause, ..) => self.world.pause(&fault.replica),
-            (kind, ..) => Err(specimen::Error::Request(format!("{kind:?} names no segment"))),
+            (kind, ..) => Err(specimen::Error::Request(format!("{} cannot be done", kind.name()))),
         };
         self.faults.insert(step.clone(), fault);
         Input::Begun { step, error: begun.err().map(|error| error.to_string()) }
@@ -231,7 +231,7 @@ impl Simulation {
                 (FaultKind::Restart, _) => self.world.start(&fault.replica),
                 (FaultKind::Pause, _) => self.world.resume(&fault.replica),
                 (FaultKind::CommitWinner, Some(partition)) => self.world.commit_winner(partition, None),
-                (FaultKind::HoldMessage(_) | FaultKind::CommitWinner, _) => {
+                _ => {
                     self.world.release(&step);
                     Ok(())
                 }

@@ -90,7 +90,7 @@ pub enum TargetError {
 
 /// Why a target cannot do a fault, known before the run.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{target} cannot do {fault:?}: {reason}")]
+#[error("{target} cannot do {}: {reason}", .fault.name())]
 pub struct Refusal {
     /// The target.
     pub target: String,
@@ -243,6 +243,10 @@ pub trait Site: Send + Sync {
         partitions: u32,
         settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError>;
+    /// Replicas that have nothing of the table that was made and could take over, in order.
+    fn spares(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The cluster with its table, as a target.
     fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError>;
     /// Ends the cluster if it is private to this process.

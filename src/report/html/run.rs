@@ -138,6 +138,10 @@ fn fault_words(kind: FaultKind) -> &'static str {
         FaultKind::Restart => "kill, and start again",
         FaultKind::Pause => "stop, and let go on",
         FaultKind::CommitWinner => "let this replica win the next commit",
+        FaultKind::SlowDownload => "keep the copy of the segment from whoever fetches it",
+        FaultKind::Rebalance => "move the partition to another replica",
+        FaultKind::PauseConsumption => "pause consumption, and resume it",
+        FaultKind::Reload => "load the committed copy on every replica",
     }
 }
 

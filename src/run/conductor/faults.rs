@@ -1,7 +1,7 @@
 //! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the view.
 
 use super::view::View;
-use crate::plan::schedule::{Condition, Fault, FaultKind, Step, StepId};
+use crate::plan::schedule::{Condition, Fault, Step, StepId};
 use crate::record::row::Nanos;
 use std::collections::BTreeSet;
 
@@ -109,6 +109,11 @@ impl Faults {
         self.steps.push(Running { step, state: State::Beginning, fault: Some(fault.clone()) });
     }
 
+    /// A step's cure begins, whatever its condition.
+    pub(super) fn set_curing(&mut self, step: &str) {
+        self.set(step, State::Curing);
+    }
+
     /// A step is in force, or could not be begun.
     pub(super) fn begun(&mut self, step: &str, now: Nanos, in_force: bool) {
         self.set(step, if in_force { State::Active { since: now } } else { State::Over { at: now } });
@@ -162,18 +167,14 @@ impl Faults {
         self.steps
             .iter()
             .filter_map(|running| running.fault.as_ref())
-            .find(|fault| matches!(fault.kind, FaultKind::HoldMessage(_)))
+            .find(|fault| fault.kind.withholds_a_segment())
     }
 }
 
 /// Fills in the segment: the one that opens next, as seen when the step begins.
 fn resolve(step: &Step, view: &View) -> Fault {
-    let seq = match step.kind {
-        FaultKind::HoldMessage(_) => {
-            step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1)
-        }
-        FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => None,
-    };
+    let next = || step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1);
+    let seq = if step.kind.withholds_a_segment() { next() } else { None };
     Fault { kind: step.kind, replica: step.replica.clone(), partition: step.partition, seq }
 }
 

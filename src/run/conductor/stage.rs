@@ -11,6 +11,9 @@ use crate::record::row::Nanos;
 /// The step under which the ending's commit-winner fault is on record.
 const ENDING_STEP: &str = "ending";
 
+/// The step under which the reload after it is.
+const RELOAD_STEP: &str = "reload";
+
 /// Phases, cut into what is waited for. Ordered as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -44,6 +47,10 @@ pub(super) enum Stage {
     EndingSettle { since: Nanos },
     /// commit-winner ends.
     EndingCure,
+    /// Every replica loads the segment that ended again.
+    EndingReload,
+    /// That is over.
+    EndingReloaded,
     /// The capture after the ending.
     EndingCapture,
     /// The log is read back.
@@ -69,6 +76,8 @@ impl Stage {
             | Stage::EndingCommit { .. }
             | Stage::EndingSettle { .. }
             | Stage::EndingCure
+            | Stage::EndingReload
+            | Stage::EndingReloaded
             | Stage::EndingCapture => Phase::Ending,
             Stage::ReadLog | Stage::Done => Phase::Done,
         };
@@ -209,7 +218,12 @@ impl Conductor {
                 over.then_some(Stage::EndingSettle { since: now })
             }
             Stage::EndingSettle { since } => quiesced(since).then_some(Stage::EndingCure),
-            Stage::EndingCure => (captured && !self.faults.any_changing()).then_some(Stage::EndingCapture),
+            Stage::EndingCure => {
+                let next = if self.facts.nemesis.reload { Stage::EndingReload } else { Stage::EndingCapture };
+                (captured && !self.faults.any_changing()).then_some(next)
+            }
+            Stage::EndingReload => (!self.faults.any_changing()).then_some(Stage::EndingReloaded),
+            Stage::EndingReloaded => (!self.faults.any_changing()).then_some(Stage::EndingCapture),
             Stage::EndingCapture => captured.then_some(Stage::ReadLog),
             Stage::ReadLog | Stage::Done => None,
         }
@@ -253,7 +267,9 @@ impl Conductor {
             Stage::Quiesce { .. } => self.write_canaries(now, out),
             Stage::Capture | Stage::EndingCapture => self.begin_capture(now, CaptureReason::Final, out),
             Stage::EndingBegin => self.begin_ending(out),
-            Stage::EndingCure => self.begin_cure(ENDING_STEP.to_owned(), out),
+            Stage::EndingCure => self.end_beside(ENDING_STEP, out),
+            Stage::EndingReload => self.reload(out),
+            Stage::EndingReloaded => self.end_beside(RELOAD_STEP, out),
             Stage::ReadLog => out.push(Command::ReadLog),
             Stage::Done => out.push(Command::Finish),
             Stage::Begin | Stage::SetUp | Stage::Drain | Stage::EndingSettle { .. } => {}
@@ -299,8 +315,26 @@ impl Conductor {
             partition: held.partition,
             seq: None,
         };
-        self.faults.add_beginning(ENDING_STEP, &fault);
-        self.begin_fault(ENDING_STEP.to_owned(), fault, out);
+        self.begin_beside(ENDING_STEP, fault, out);
+    }
+
+    /// The segment that the ending has committed comes to every replica from the committed copy.
+    fn reload(&mut self, out: &mut Vec<Command>) {
+        let Some(held) = self.faults.held() else { return };
+        let seq = held.seq.map(|seq| seq + 1);
+        let fault = Fault { kind: FaultKind::Reload, seq, ..held.clone() };
+        self.begin_beside(RELOAD_STEP, fault, out);
+    }
+
+    /// Begins a fault beside the schedule.
+    fn begin_beside(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
+        self.faults.add_beginning(step, &fault);
+        self.begin_fault(step.to_owned(), fault, out);
+    }
+
+    fn end_beside(&mut self, step: &str, out: &mut Vec<Command>) {
+        self.faults.set_curing(step);
+        self.begin_cure(step.to_owned(), out);
     }
 
     pub(super) fn clock(&self, now: Nanos) -> Clock {

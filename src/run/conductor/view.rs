@@ -83,6 +83,9 @@ impl View {
                 Ok(coverage) => {
                     let ends = snapshot.log_ends_before.iter().zip(&snapshot.log_ends_after);
                     for (partition, (u1, u2)) in (0..).zip(ends) {
+                        if !self.is_assigned(&replica, partition) {
+                            continue;
+                        }
                         events.push(Event::Sample {
                             replica: replica.clone(),
                             partition,
@@ -130,13 +133,22 @@ impl View {
         self.segments.values().filter(|seen| seen.segment.end.is_some()).count()
     }
 
-    /// Whether every replica answers and has begun each partition's newest segment.
+    /// Whether a replica is to have the partition, as far as is known: one without segments has nothing to
+    /// stand still on.
+    fn is_assigned(&self, replica: &str, partition: u32) -> bool {
+        let newest = self.newest_seq(partition).and_then(|seq| self.segment(partition, seq));
+        newest.is_none_or(|(segment, _)| segment.replicas.iter().any(|assigned| assigned == replica))
+    }
+
+    /// Whether every replica answers and has begun the newest segment of each of its partitions.
     pub(super) fn all_serving(&self) -> bool {
         let newest: Option<Vec<(u32, u32)>> =
             (0..).take(self.log_ends.len()).map(|p| Some((p, self.newest_seq(p)?))).collect();
         newest.is_some_and(|newest| {
             self.roster.iter().all(|replica| {
-                newest.iter().all(|(partition, seq)| self.cover(replica, *partition, *seq).is_some())
+                newest.iter().all(|(partition, seq)| {
+                    !self.is_assigned(replica, *partition) || self.cover(replica, *partition, *seq).is_some()
+                })
             })
         })
     }
@@ -152,7 +164,9 @@ impl View {
             let reached = |partition: u32| {
                 frontier(coverage.covers.iter().filter(|cover| cover.partition == partition))
             };
-            (0..).zip(&self.log_ends).all(|(partition, end)| reached(partition) >= *end)
+            (0..)
+                .zip(&self.log_ends)
+                .all(|(partition, end)| !self.is_assigned(replica, partition) || reached(partition) >= *end)
         })
     }
 

@@ -160,6 +160,29 @@ pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, 
     Ok(states.collect())
 }
 
+/// The job by which replicas load a segment again, as the words of `POST /segments/{t}/{s}/reload` name it.
+pub(super) fn reload_job(url: &str, body: &[u8]) -> Result<String, TargetError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        status: String,
+    }
+    let Answer { status } = parse(url, body)?;
+    let job = status.split_once("job id: ").and_then(|(_, rest)| rest.split([',', '"', ' ']).next());
+    job.map(str::to_owned).ok_or_else(|| nonsense(url, &format!("no job in `{status}`")))
+}
+
+/// Whether every replica has: `GET /segments/segmentReloadStatus/{job}`.
+pub(super) fn is_reloaded(url: &str, body: &[u8]) -> Result<bool, TargetError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        total_segment_count: u32,
+        success_count: u32,
+    }
+    let Status { total_segment_count, success_count } = parse(url, body)?;
+    Ok(success_count >= total_segment_count)
+}
+
 /// What a broker says to a query.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -317,6 +340,15 @@ mod tests {
         assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
         let states = current_states("", recorded!("currentstates")).expect("states");
         assert_eq!(states[SEGMENT], "CONSUMING");
+    }
+
+    #[test]
+    fn a_segment_is_loaded_again_once_every_replica_says_so() {
+        let job = reload_job("", recorded!("reload")).expect("a job");
+        assert_eq!(job, "668c82dd-7f0c-4a5d-9754-d42293dc54bb");
+        assert!(reload_job("", br#"{"status":"no such segment"}"#).is_err());
+        assert!(is_reloaded("", recorded!("reload_status")).expect("a status"));
+        assert!(!is_reloaded("", br#"{"totalSegmentCount":4,"successCount":3}"#).expect("a status"));
     }
 
     #[test]

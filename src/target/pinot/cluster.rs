@@ -247,12 +247,26 @@ impl Cluster {
     }
 
     async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
-        let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
+        let holders: Vec<String> = self.holders(&schema.table).await?.into_iter().collect();
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&holders);
+        Ok(holders)
+    }
+
+    /// The servers that are to have something of a table.
+    pub(super) async fn holders(&self, table: &str) -> Result<BTreeSet<String>, TargetError> {
+        let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
         let assignment = answers::ideal_state(&url, &body)?;
-        let servers: BTreeSet<String> = assignment.into_values().flat_map(BTreeMap::into_keys).collect();
-        let servers: Vec<String> = servers.into_iter().collect();
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&servers);
-        Ok(servers)
+        Ok(assignment.into_values().flat_map(BTreeMap::into_keys).collect())
+    }
+
+    /// Whether it is a server of the cluster.
+    pub(super) fn has(&self, server: &str) -> bool {
+        self.servers.contains_key(server)
+    }
+
+    /// All servers of the cluster.
+    pub(super) fn servers(&self) -> impl Iterator<Item = &String> {
+        self.servers.keys()
     }
 
     async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {

@@ -92,6 +92,11 @@ impl Site for Cluster {
         self.make(schema, partitions).await
     }
 
+    fn spares(&self) -> Vec<String> {
+        let holders = self.roster();
+        self.servers().filter(|server| !holders.contains(server)).cloned().collect()
+    }
+
     fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
         let topic = Arc::new(Topic {
             address: self.file.kafka.clone().unwrap_or_default(),
@@ -127,10 +132,25 @@ struct OfTable {
     table: String,
 }
 
+impl OfTable {
+    /// The replicas beside the fault's own that have a part in it.
+    async fn others(&self, fault: &Fault) -> Result<Vec<String>, TargetError> {
+        let holders = self.cluster.holders(&self.table).await?;
+        Ok(match fault.kind {
+            FaultKind::CommitWinner => holders.into_iter().filter(|it| *it != fault.replica).collect(),
+            FaultKind::Rebalance => {
+                let spare = self.cluster.servers().find(|server| !holders.contains(*server));
+                spare.cloned().into_iter().collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+}
+
 #[async_trait]
 impl Victim for OfTable {
     fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        deed::can(&self.cluster.file.commands, kind)
+        deed::can(&self.cluster.file, kind)
     }
 
     type Undo = Undo;
@@ -144,6 +164,8 @@ impl Victim for OfTable {
             table: self.table.clone(),
             session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
+            proxy: file.proxy.clone(),
+            others: self.others(fault).await?,
         })
     }
 

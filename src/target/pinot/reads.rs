@@ -129,7 +129,7 @@ impl Reads {
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         let url = self.cluster.sql();
         let _turn = self.turn.lock().await;
-        for _ in 0..2 * self.cluster.roster().len() {
+        for _ in 0..2 * self.cluster.servers().count() {
             let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
             let rows = answers::rows(&url, &body, segments)?;
             if let Some(row) = rows.first() {
@@ -154,12 +154,11 @@ impl Reads {
 impl Authority for Reads {
     async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
         let (assignment, known) = self.assigned().await?;
-        let roster = self.cluster.roster();
         let mut segments: Vec<Segment> = Vec::new();
         for (name, servers) in assignment {
             let Some((partition, seq)) = place(&self.schema.table, &name) else { continue };
             let Some(SegmentMetadata { start, end, crc }) = known.get(&name).cloned() else { continue };
-            let replicas = roster.iter().filter(|server| servers.contains_key(*server)).cloned().collect();
+            let replicas = servers.into_keys().filter(|server| self.cluster.has(server)).collect();
             segments.push(Segment { name, partition, seq, start, end, crc, replicas });
         }
         segments.sort_by_key(|segment| (segment.partition, segment.seq));

@@ -67,6 +67,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
             let winner = json!({ "partition": fault.partition, "server": fault.replica });
             post(&web, &format!("{}/admin/commit-winner", undo.controller), winner).await
         }
+        kind => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
     }
 }
 
@@ -110,7 +111,7 @@ async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
             let any = json!({ "partition": cure.fault.partition, "server": null });
             post(&web, &format!("{}/admin/commit-winner", undo.controller), any).await?;
         }
-        FaultKind::HoldMessage(_) | FaultKind::Pause | FaultKind::CommitWinner => {}
+        _ => {}
     }
     post(&web, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
 }

@@ -7,10 +7,24 @@ use crate::target::leased::Victim;
 use crate::target::{Refusal, TargetError};
 use async_trait::async_trait;
 
+/// Whether the embedded cluster has what this needs, as processes or simulated.
+pub(crate) fn can(kind: FaultKind) -> Result<(), Refusal> {
+    let reason = match kind {
+        FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
+            return Ok(());
+        }
+        FaultKind::SlowDownload => "its servers fetch from the controller itself, not through a proxy",
+        FaultKind::Rebalance => "every server has every partition: there is none to move one to",
+        FaultKind::PauseConsumption => "it has no switch to pause consumption",
+        FaultKind::Reload => "a server whose copy lost replaces it without being asked",
+    };
+    Err(Refusal { target: "the embedded cluster".to_owned(), fault: kind, reason: reason.to_owned() })
+}
+
 #[async_trait]
 impl Victim for Cluster {
-    fn can(&self, _kind: FaultKind) -> Result<(), Refusal> {
-        Ok(())
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
+        can(kind)
     }
 
     type Undo = Undo;

@@ -10,6 +10,7 @@ mod http;
 
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
+pub(crate) use hands::can;
 
 use super::leased::Leased;
 use super::{Grip, Site, Target, TargetError};

@@ -1,0 +1,225 @@
+//! One fault on Pinot, begun and undone from its cure alone: in a keeper, by `dissent heal`, wherever the
+//! run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
+
+mod message;
+mod table;
+
+use super::answers;
+use super::cluster::{mark, marks, unmark};
+use crate::config::target::{Commands, PINOT, TargetFile};
+use crate::plan::schedule::{FaultKind, Transition};
+use crate::record::cure::Cure;
+use crate::target::leased::undo_of;
+use crate::target::web::{Web, answer};
+use crate::target::{Refusal, TargetError};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A replica may take so long to start.
+const START: Duration = Duration::from_secs(120);
+
+/// No replica is stopped for longer while something is done that needs it stopped: its session with the
+/// coordination store ends after 30 s.
+const STOPPED_MAX: Duration = Duration::from_secs(20);
+
+/// Between two looks at the coordination store.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What is needed to undo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::target) struct Undo {
+    /// The system: a keeper does not read target files.
+    pub(super) system: String,
+    /// The controller's URL.
+    pub(super) at: String,
+    /// The cluster's name in the coordination store.
+    pub(super) cluster: String,
+    /// The table.
+    pub(super) table: String,
+    /// The victim's session with the coordination store: it has another one once it was started again.
+    pub(super) session: u64,
+    /// How to do something to a replica's process.
+    pub(super) commands: Commands,
+    /// Where downloads can be held: the control URL of the proxy before them.
+    pub(super) proxy: Option<String>,
+    /// The replicas beside the fault's own that have a part in it: those that are stopped while it wins a
+    /// commit, or the one that takes over from it.
+    pub(super) others: Vec<String>,
+}
+
+/// Whether a cure is of this system.
+pub fn is_of(cure: &Cure) -> bool {
+    cure.undo["system"] == PINOT
+}
+
+/// Whether the target file says how to do this.
+pub(super) fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
+    let refused =
+        |reason: &str| Err(Refusal { target: PINOT.to_owned(), fault: kind, reason: reason.to_owned() });
+    let Commands { pause, resume, kill, start } = &file.commands;
+    let can_stop = pause.is_some() && resume.is_some();
+    match kind {
+        FaultKind::HoldMessage(_) | FaultKind::Pause | FaultKind::CommitWinner if !can_stop => {
+            refused("its target file has no commands `pause` and `resume`")
+        }
+        FaultKind::Restart if kill.is_none() || start.is_none() => {
+            refused("its target file has no commands `kill` and `start`")
+        }
+        FaultKind::SlowDownload if file.proxy.is_none() => refused(
+            "its target file names no `proxy`: `dissent proxy --help` tells how to put one before the place \
+             from which segments are downloaded",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// One fault at one cluster.
+struct Deed<'c> {
+    cure: &'c Cure,
+    undo: Undo,
+    web: Web,
+}
+
+/// Leaves the mark, then begins the fault; returns once it is in force.
+pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
+    let deed = Deed::of(cure)?;
+    mark(&deed.web, &deed.undo.at, cure).await?;
+    let victim = &cure.fault.replica;
+    match cure.fault.kind {
+        FaultKind::HoldMessage(Transition::OfflineToConsuming) => {
+            deed.pause(victim).await?;
+            go_on(cure);
+            Ok(())
+        }
+        FaultKind::HoldMessage(Transition::ConsumingToOnline) => Ok(()),
+        FaultKind::Pause => deed.pause(victim).await,
+        FaultKind::Restart => deed.run("kill", deed.undo.commands.kill.as_deref(), victim, PATIENCE).await,
+        FaultKind::CommitWinner => {
+            deed.pause_others().await?;
+            go_on(cure);
+            Ok(())
+        }
+        FaultKind::SlowDownload => deed.hold_downloads().await,
+        FaultKind::Rebalance => deed.rebalance().await,
+        FaultKind::PauseConsumption => deed.consumption("pauseConsumption").await,
+        FaultKind::Reload => deed.reload().await,
+    }
+}
+
+/// What is left to do of a fault in force, beside its keeper's waiting for the cure.
+fn go_on(cure: &Cure) {
+    let cure = cure.clone();
+    tokio::spawn(async move {
+        let Ok(deed) = Deed::of(&cure) else { return };
+        match cure.fault.kind {
+            FaultKind::CommitWinner => deed.resume_after_commit().await,
+            _ => deed.hold_next().await,
+        }
+    });
+}
+
+/// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo.
+pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
+    let deed = Deed::of(cure)?;
+    let all = marks(&deed.undo.at).await?;
+    if !all.iter().any(|mark| deed.is_own(mark)) {
+        return Ok(());
+    }
+    let victim = &cure.fault.replica;
+    match cure.fault.kind {
+        FaultKind::HoldMessage(transition) => {
+            if transition == Transition::OfflineToConsuming {
+                deed.resume(victim).await?;
+            }
+            if all.iter().any(|mark| deed.is_kept_by(mark)) {
+                unmark(&deed.web, &deed.undo.at, cure).await?;
+                // The other one may be undone at this very moment: then it saw our mark, and left it to us.
+                let left = marks(&deed.undo.at).await?;
+                return match left.iter().any(|mark| deed.is_kept_by(mark)) {
+                    true => Ok(()),
+                    false => deed.release().await,
+                };
+            }
+            deed.release().await?;
+        }
+        FaultKind::Pause => deed.resume(victim).await?,
+        FaultKind::Restart => {
+            deed.run("start", deed.undo.commands.start.as_deref(), victim, START).await?;
+            deed.lives_again().await?;
+        }
+        FaultKind::CommitWinner => deed.resume_others().await?,
+        FaultKind::SlowDownload => deed.let_downloads_through().await?,
+        FaultKind::PauseConsumption => deed.consumption("resumeConsumption").await?,
+        // The table is the run's own, and stays as it is now.
+        FaultKind::Rebalance | FaultKind::Reload => {}
+    }
+    unmark(&deed.web, &deed.undo.at, cure).await
+}
+
+impl Deed<'_> {
+    fn of(cure: &Cure) -> Result<Deed<'_>, TargetError> {
+        let undo: Undo = undo_of(cure)?;
+        Ok(Deed { cure, undo, web: Web::patient(PATIENCE)? })
+    }
+
+    fn is_own(&self, mark: &Cure) -> bool {
+        (&mark.mark, &mark.step) == (&self.cure.mark, &self.cure.step)
+    }
+
+    fn refused(&self, cause: impl ToString) -> TargetError {
+        TargetError::Refused { at: self.cure.fault.replica.clone(), cause: cause.to_string() }
+    }
+
+    async fn pause(&self, replica: &str) -> Result<(), TargetError> {
+        self.run("pause", self.undo.commands.pause.as_deref(), replica, PATIENCE).await
+    }
+
+    async fn resume(&self, replica: &str) -> Result<(), TargetError> {
+        self.run("resume", self.undo.commands.resume.as_deref(), replica, PATIENCE).await
+    }
+
+    /// Runs a command of the target file on a replica.
+    async fn run(
+        &self,
+        verb: &str,
+        command: Option<&str>,
+        replica: &str,
+        patience: Duration,
+    ) -> Result<(), TargetError> {
+        let Some(command) = command else {
+            return Err(self.refused(format!("the target file has no command `{verb}`")));
+        };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).env("REPLICA", replica).kill_on_drop(true);
+        let output = timeout(patience, shell.output()).await;
+        let output =
+            output.map_err(|_| self.refused(format!("`{verb}` has not ended after {patience:?}")))?;
+        let output = output.map_err(|error| self.refused(format!("`{verb}`: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(self.refused(format!("`{verb}` failed ({}): {}", output.status, said.trim())))
+    }
+
+    /// Waits until a victim that was started again has registered.
+    async fn lives_again(&self) -> Result<(), TargetError> {
+        let Undo { at, cluster, session, .. } = &self.undo;
+        let url = format!("{at}/zk/get?path=/{cluster}/LIVEINSTANCES/{}", self.cure.fault.replica);
+        let until = Instant::now() + START;
+        while Instant::now() < until {
+            if let Ok(body) = answer(&url, self.web.get(&url)).await
+                && answers::session(&url, &body).is_ok_and(|now| now != *session)
+            {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        Err(self.refused(format!("it was started, and has not registered after {START:?}")))
+    }
+}
