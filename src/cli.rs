@@ -30,7 +30,9 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
     /// Judge recorded runs again
-    #[command(after_help = "Examples:\n  dissent check latest\n  dissent check results/sim-segments-*")]
+    #[command(
+        after_help = "Examples:\n  dissent check latest\n  dissent check results/sim-segments-*\n  dissent check latest --peers-only"
+    )]
     Check(Check),
     /// What every replica has of one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
@@ -130,12 +132,13 @@ pub struct Run {
     /// How long the load lasts at least, such as 5s
     #[arg(long = "for", value_name = "TIME")]
     pub load: Option<String>,
-    /// The longest wait for replicas to catch up
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub quiesce: String,
-    /// The longest time for everything but the cures
-    #[arg(long, value_name = "TIME", default_value = "2min")]
-    pub timeout: String,
+    /// The longest wait for replicas to catch up [default: 10s, Pinot: 100s, so that one that does not is
+    /// known to be frozen]
+    #[arg(long, value_name = "TIME")]
+    pub quiesce: Option<String>,
+    /// The longest time for everything but the cures [default: 2min, Pinot: 6min]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
     /// Between two captures during the load
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub capture_every: String,
@@ -163,6 +166,9 @@ pub struct Check {
     /// Folders of runs, or `latest`
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    /// Compare replicas with each other alone, to see what a comparison without a model would have missed
+    #[arg(long)]
+    pub peers_only: bool,
     /// Where and how
     #[command(flatten)]
     pub output: Output,

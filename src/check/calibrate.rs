@@ -25,6 +25,11 @@ pub(super) struct Calibration {
 }
 
 impl Calibration {
+    /// No model at all.
+    pub(super) fn none(columns: usize) -> Calibration {
+        Calibration { model_on: vec![false; columns], is_proven: false, rows: 0, doubts: Vec::new() }
+    }
+
     /// A model that nothing bears out.
     pub(super) fn unproven(columns: usize) -> Calibration {
         Calibration { model_on: vec![true; columns], is_proven: false, rows: 0, doubts: Vec::new() }

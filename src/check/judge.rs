@@ -19,16 +19,30 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+/// What replicas are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oracle {
+    /// Each other, and what the log folds to.
+    #[default]
+    PeersAndModel,
+    /// Each other alone, as a comparison of checksums would: what all agree on goes unjudged.
+    PeersAlone,
+}
+
 /// Judges a run by its recorded evidence alone: the same evidence gives the same verdict.
 ///
 /// A check that panics is our own bug: it becomes `unknown`, and the others go on.
 pub fn judge(evidence: &dyn Recorded) -> Verdict {
-    judge_seeing(evidence, &mut |_, _| {})
+    judge_seeing(evidence, Oracle::default(), &mut |_, _| {})
 }
 
-/// As `judge`; `also` sees all events as they are read.
-pub fn judge_seeing(evidence: &dyn Recorded, also: &mut dyn FnMut(Nanos, Moment<'_>)) -> Verdict {
-    let mut sheet = Sheet::default();
+/// As `judge`, by this oracle; `also` sees all events as they are read.
+pub fn judge_seeing(
+    evidence: &dyn Recorded,
+    oracle: Oracle,
+    also: &mut dyn FnMut(Nanos, Moment<'_>),
+) -> Verdict {
+    let mut sheet = Sheet { oracle, ..Sheet::default() };
     let (history, ledgers) = both(
         evidence,
         || History::gather(evidence, also),
@@ -46,6 +60,7 @@ pub fn judge_seeing(evidence: &dyn Recorded, also: &mut dyn FnMut(Nanos, Moment<
 /// The verdict in the making.
 #[derive(Default)]
 struct Sheet {
+    oracle: Oracle,
     checks: Vec<CheckResult>,
     findings: Vec<Finding>,
     doubts: Vec<Doubt>,
@@ -95,6 +110,10 @@ impl Sheet {
         history: &History<'_>,
         ledgers: &[Ledger],
     ) -> Calibration {
+        if self.oracle == Oracle::PeersAlone {
+            self.set_aside(CheckName::Calibration, "there is no model to calibrate");
+            return Calibration::none(history.facts.schema.columns.len());
+        }
         let calibration = self.attempt(&[CheckName::Calibration], || {
             let partitions = 0..history.facts.partitions;
             let stages: Vec<Stage> =
@@ -126,11 +145,12 @@ impl Sheet {
         calibration: &Calibration,
     ) {
         const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
+        let by_model = self.oracle == Oracle::PeersAndModel;
         let compared = self.attempt(&CHECKS, || {
             let complete = evidence.damage().is_empty() && !is_cut_off(history);
             let partitions = each_partition(evidence, |partition| {
                 let ledger = &ledgers[partition as usize];
-                Partition::compare(evidence, history, ledger, calibration, complete)
+                Partition::compare(evidence, history, ledger, calibration, complete, by_model)
             });
             let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
             let times = acknowledged(evidence, &ops);
@@ -158,8 +178,18 @@ impl Sheet {
         let model_on = calibration.model_on.iter().any(|on| *on);
         let rows_by_model = if model_on { rows } else { 0 };
         self.count(CheckName::Group, apart, offsets, "offsets");
+        if self.oracle == Oracle::PeersAlone {
+            self.set_aside(CheckName::Model, "what all replicas agree on was not judged");
+            self.set_aside(CheckName::Current, "which row is current is known from the log alone");
+            return;
+        }
         self.count(CheckName::Model, wrong, rows_by_model, "rows");
         self.count(CheckName::Current, flags, flags_compared, "flags");
+    }
+
+    /// A check that this oracle does not have.
+    fn set_aside(&mut self, name: CheckName, reason: &str) {
+        self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
     }
 
     fn measure(&mut self, history: &History<'_>, ledgers: &[Ledger]) {
@@ -241,6 +271,7 @@ impl<'h> Partition<'h> {
         ledger: &Ledger,
         calibration: &Calibration,
         log_is_complete: bool,
+        by_model: bool,
     ) -> Partition<'h> {
         // Beyond the end of a log that may have been longer nothing can be proved.
         let mut judged_to = if log_is_complete { u64::MAX } else { ledger.end() };
@@ -261,13 +292,14 @@ impl<'h> Partition<'h> {
             let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
-        if let Some(detail) = rows.unproven.take() {
+        if let Some(detail) = rows.unproven.take().filter(|_| by_model) {
             let detail = format!("{detail}, and no calibration bears the model out");
             doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
         }
         let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
         witness::mark_stale(evidence, history, ledger, &mut deviations);
-        let flags_compared = current::compare(&flags, ledger, judged_to, &absent(&deviations));
+        let flags_to = if by_model { judged_to } else { 0 };
+        let flags_compared = current::compare(&flags, ledger, flags_to, &absent(&deviations));
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);

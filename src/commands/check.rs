@@ -1,6 +1,7 @@
 //! `dissent check`: recorded runs are judged again.
 
 use super::tell;
+use crate::check::judge::Oracle;
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::record::folder::Folder;
@@ -10,6 +11,9 @@ use crate::run::one::RunError;
 
 /// A new verdict lies beside the old one under this suffix.
 const SUFFIX: &str = "checked";
+
+/// One by which replicas were compared with each other alone, under this.
+const BY_PEERS: &str = "peers";
 
 /// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
 pub(super) fn check(args: &cli::Check) -> Exit {
@@ -37,9 +41,13 @@ pub(super) fn check(args: &cli::Check) -> Exit {
 fn check_one(args: &cli::Check, run: &str) -> Result<Judged, RunError> {
     let dir = resolve(&args.output.results, run)?;
     let evidence = Folder::open(&dir)?;
-    let mut judged = Judged::for_page(&evidence, Exit::Pass);
+    let (oracle, suffix) = match args.peers_only {
+        true => (Oracle::PeersAlone, BY_PEERS),
+        false => (Oracle::PeersAndModel, SUFFIX),
+    };
+    let mut judged = Judged::for_page(&evidence, oracle, Exit::Pass);
     // An archive that cannot be written to can still be judged.
-    if let Err(error) = judged.write(&evidence, &dir, SUFFIX) {
+    if let Err(error) = judged.write(&evidence, &dir, suffix) {
         tell::aside(&format!("the verdict is told, but not kept: {error}"));
     }
     Ok(judged)

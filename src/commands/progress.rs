@@ -4,7 +4,7 @@ use super::tell;
 use crate::record::event::{Event, Phase};
 use crate::record::row::Nanos;
 use crate::report::words::name;
-use crate::run::live::{Live, line, stamp};
+use crate::run::live::{Lines, Live, stamp};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(super) struct Watch {
     unanswered: u64,
     captures: u32,
     faults: Vec<String>,
+    lines: Lines,
 }
 
 impl Watch {
@@ -38,7 +39,15 @@ impl Watch {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Watch { bar, phase: Phase::SetUp, done: 0, unanswered: 0, captures: 0, faults: Vec::new() }
+        Watch {
+            bar,
+            phase: Phase::SetUp,
+            done: 0,
+            unanswered: 0,
+            captures: 0,
+            faults: Vec::new(),
+            lines: Lines::default(),
+        }
     }
 
     pub(super) fn end(self) {
@@ -74,7 +83,7 @@ impl Live for Watch {
             Event::Cured { step, .. } => self.faults.retain(|fault| fault != step),
             _ => {}
         }
-        match (&self.bar, line(event)) {
+        match (&self.bar, self.lines.of(event)) {
             (Some(bar), _) => bar.set_message(self.line()),
             (None, Some(line)) => tell::aside(&format!("{}  {line}", stamp(now))),
             (None, None) => {}

@@ -76,12 +76,13 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         workload.load = some_time("--for", load)?;
     }
     let is_pinot = outside.as_ref().is_some_and(|outside| outside.file.system == PINOT);
+    let (quiesce, timeout) = if is_pinot { ("100s", "6min") } else { ("10s", "2min") };
     let timing = Timing {
         sample_every: if is_pinot { SAMPLE_OUTSIDE_EVERY } else { SAMPLE_EVERY },
         still_boundaries: is_pinot && given.get("boundaries").is_none_or(|value| value != UNDER_LOAD),
         capture_every: some_time("--capture-every", &args.capture_every)?,
-        quiesce: time("--quiesce", &args.quiesce)?,
-        deadline: some_time("--timeout", &args.timeout)?,
+        quiesce: time("--quiesce", args.quiesce.as_deref().unwrap_or(quiesce))?,
+        deadline: some_time("--timeout", args.timeout.as_deref().unwrap_or(timeout))?,
     };
     Ok(Order { simulated, outside, workload, nemesis, settings: given, timing, self_test: args.self_test })
 }

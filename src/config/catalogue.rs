@@ -26,8 +26,10 @@ macro_rules! embedded {
 pub const WORKLOADS: &[Embedded] = embedded!("workloads": "partial-upsert", "steady");
 
 /// The files under `nemesis/`.
-pub const NEMESES: &[Embedded] = embedded!("nemesis": "late-skip", "late-transition", "none", "pause-and-slow-download", "pause-consumption",
-    "pause-one", "rebalance-one", "restart-one", "session-expiry");
+pub const NEMESES: &[Embedded] = embedded!(
+    "nemesis": "late-skip", "late-transition", "none", "pause-and-slow-download", "pause-consumption",
+    "pause-one", "rebalance-one", "restart-one", "session-expiry"
+);
 
 /// Whether an argument is a path: it has a path separator, or ends in `.toml`.
 pub fn is_path(argument: &str) -> bool {
@@ -89,8 +91,8 @@ mod tests {
         assert_eq!(
             help,
             "did you mean `late-transition`? allowed: late-skip, late-transition, none, \
-             pause-and-slow-download, pause-consumption, pause-one, rebalance-one, restart-one, session-expiry; \
-             a path to a .toml file loads your own"
+             pause-and-slow-download, pause-consumption, pause-one, rebalance-one, restart-one, \
+             session-expiry; a path to a .toml file loads your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();

@@ -116,6 +116,9 @@ fn not_loaded(verdict: &Verdict) -> Answer {
         .filter(|(_, offsets)| **offsets > 0)
         .map(|(replica, offsets)| format!("{} on {replica} (not loaded)", counted(*offsets, "offset")))
         .collect();
+    let aside = verdict.checks.iter().filter(|check| check.status == Status::NotApplicable);
+    let aside = aside.filter(|check| check.name == CheckName::Model).filter_map(|check| check.reason.clone());
+    let lines: Vec<String> = aside.chain(lines).collect();
     let short = if lines.is_empty() { "nothing that was assigned".to_owned() } else { lines.join("; ") };
     Answer::new("What was not compared?", "left out", short)
 }

@@ -1,6 +1,6 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
-use crate::check::judge::{judge, judge_seeing};
+use crate::check::judge::{Oracle, judge, judge_seeing};
 use crate::check::self_test::{SelfTest, self_test};
 use crate::check::verdict::Verdict;
 use crate::exit::Exit;
@@ -44,9 +44,9 @@ impl Judged {
 
     /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
     /// that a large run's are read once.
-    pub fn for_page(evidence: &dyn Recorded, over: Exit) -> Judged {
+    pub fn for_page(evidence: &dyn Recorded, oracle: Oracle, over: Exit) -> Judged {
         let mut timeline = Timeline::default();
-        let verdict = judge_seeing(evidence, &mut |t, moment| timeline.take(t, moment));
+        let verdict = judge_seeing(evidence, oracle, &mut |t, moment| timeline.take(t, moment));
         Judged { timeline: Some(timeline), ..Judged::of(evidence.facts(), verdict, over) }
     }
 

@@ -3,6 +3,7 @@
 use crate::record::event::Event;
 use crate::record::row::Nanos;
 use crate::report::words::name;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -20,8 +21,27 @@ impl Live for Unwatched {
     fn event(&mut self, _now: Nanos, _event: &Event) {}
 }
 
-/// What a person who follows the run wants to read of an event, if anything.
-pub fn line(event: &Event) -> Option<String> {
+/// What a person who follows the run wants to read.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The replicas that do not answer: told once, not at every look.
+    silent: BTreeSet<String>,
+}
+
+impl Lines {
+    /// What is worth a line of an event, if anything.
+    pub fn of(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Unreachable { replica, .. } if !self.silent.insert(replica.clone()) => None,
+            Event::Sample { replica, .. } if self.silent.remove(replica) => {
+                Some(format!("{replica}: answers again"))
+            }
+            event => line(event),
+        }
+    }
+}
+
+fn line(event: &Event) -> Option<String> {
     let failed = |error: &Option<String>, well: &str, badly: &str| match error {
         None => well.to_owned(),
         Some(error) => format!("{badly}: {error}"),
@@ -53,19 +73,20 @@ pub fn stamp(now: Nanos) -> String {
 /// people: nothing is judged by it, and a line that cannot be written is no reason to stop.
 pub struct Logged<'a> {
     file: Option<BufWriter<File>>,
+    lines: Lines,
     watcher: &'a mut dyn Live,
 }
 
 impl<'a> Logged<'a> {
     /// Logs to `file`.
     pub fn new(file: &Path, watcher: &'a mut dyn Live) -> Logged<'a> {
-        Logged { file: File::create(file).ok().map(BufWriter::new), watcher }
+        Logged { file: File::create(file).ok().map(BufWriter::new), lines: Lines::default(), watcher }
     }
 }
 
 impl Live for Logged<'_> {
     fn event(&mut self, now: Nanos, event: &Event) {
-        if let (Some(line), Some(file)) = (line(event), &mut self.file) {
+        if let (Some(line), Some(file)) = (self.lines.of(event), &mut self.file) {
             let written = writeln!(file, "{}  {line}", stamp(now)).and_then(|()| file.flush());
             if written.is_err() {
                 self.file = None;

@@ -7,6 +7,7 @@ use super::order::{Order, OrderError, Outside, Place};
 use super::panic::caught;
 use super::signals::Cut;
 use super::simulate;
+use crate::check::judge::Oracle;
 use crate::exit::Exit;
 use crate::record::cure::Cure;
 use crate::record::dump::write_evidence;
@@ -271,7 +272,7 @@ impl Real<'_> {
                 return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
-        let mut judged = Judged::for_page(&evidence, over);
+        let mut judged = Judged::for_page(&evidence, Oracle::default(), over);
         if self.self_test {
             judged.prove(&evidence);
         }

@@ -6,6 +6,7 @@
 
 mod null;
 
+use dissent::check::judge::Oracle;
 use dissent::cli::Run;
 use dissent::commands::order_of;
 use dissent::record::folder::Folder;
@@ -93,7 +94,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
     });
     let judge = Cost::of(|| {
         let evidence = Folder::open(dir).expect("a run");
-        let mut judged = Judged::for_page(&evidence, dissent::exit::Exit::Pass);
+        let mut judged = Judged::for_page(&evidence, Oracle::default(), dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
         judged.write(&evidence, dir, "checked").expect("written");
     });

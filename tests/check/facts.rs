@@ -40,6 +40,7 @@ pub(crate) fn facts() -> Facts {
             boundaries_after_first_step: None,
             tail: Nanos(0),
             ending: Ending::Uncommitted,
+            reload: false,
             min_exposure: 0,
             required: Vec::new(),
             steps: Vec::new(),

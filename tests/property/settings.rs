@@ -61,17 +61,16 @@ fn time(draw: &mut Draw) -> Nanos {
 
 fn nemesis(draw: &mut Draw) -> Nemesis {
     let steps: Vec<StepSpec> = (0..draw.below(4)).map(|at| step(draw, at)).collect();
-    let held = steps.iter().any(|step| matches!(step.fault, FaultKind::HoldMessage(_)));
+    let held = steps.iter().any(|step| step.fault.withholds_a_segment());
+    let ending =
+        if held { *draw.pick(&[Ending::HealthyWins, Ending::VictimWins]) } else { Ending::Uncommitted };
     Nemesis {
         name: "mine".to_owned(),
         hunts: "whatever comes".to_owned(),
         boundaries_after_first_step: (!steps.is_empty() && draw.once_in(2)).then(|| draw.bits() as u32),
         tail: time(draw),
-        ending: if held {
-            *draw.pick(&[Ending::HealthyWins, Ending::VictimWins])
-        } else {
-            Ending::Uncommitted
-        },
+        ending,
+        reload: held && draw.once_in(2),
         min_exposure: if held { draw.below(1 << 30) as u64 } else { 0 },
         required: Vec::new(),
         steps,

@@ -57,6 +57,7 @@ pub(crate) fn facts() -> Facts {
             boundaries_after_first_step: Some(1),
             tail: Nanos(500_000_000),
             ending: Default::default(),
+            reload: false,
             min_exposure: 20,
             required: Vec::new(),
             steps: Vec::new(),

@@ -191,7 +191,9 @@ impl RawReads for Reads {
                 (Some(consumed), _, _) => {
                     states.insert(consumed.state.clone());
                     self.consumed.lock().await.insert(at);
-                    (consumed.position.max(metadata.start), CopyState::Consuming, incarnation)
+                    // One that reads on beyond the segment's end has nothing more of it.
+                    let position = consumed.position.min(metadata.end.unwrap_or(u64::MAX));
+                    (position.max(metadata.start), CopyState::Consuming, incarnation)
                 }
                 (None, Some(crc), Some(end)) => {
                     let own = self.consumed.lock().await.contains(&at);
