@@ -30,9 +30,7 @@ pub enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
     /// Judge recorded runs again
-    #[command(
-        after_help = "Examples:\n  dissent check latest\n  dissent check results/sim-segments-*\n  dissent check latest --peers-only"
-    )]
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
     /// What every replica has of one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
@@ -64,6 +62,12 @@ Examples:
   dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
   dissent run sim-segments steady none --format json
   dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  dissent check latest
+  dissent check results/sim-segments-*
+  dissent check latest --peers-only";
 
 const RAW_EXAMPLES: &str = "\
 Examples:
