@@ -9,8 +9,8 @@ mod naive;
 pub(crate) mod parse;
 mod reads;
 
-use dissent::check::judge::judge;
-use dissent::check::verdict::{Divergence, Finding, FindingKind, Verdict};
+use dissent::check::judge::{Oracle, judge, judge_seeing};
+use dissent::check::verdict::{CheckName, Divergence, Finding, FindingKind, Outcome, Status, Verdict};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -46,6 +46,21 @@ fn a_verdict_is_the_same_every_time() {
     for _ in 0..8 {
         assert_eq!(once, serde_json::to_string(&judge(&case.evidence)).expect("json"));
     }
+}
+
+/// What spread to all is seen by the model alone; one that still differs is seen by its peers too, and nobody
+/// is called wrong then.
+#[test]
+fn peers_alone_do_not_see_what_all_agree_on() {
+    let by_peers = |text| judge_seeing(&parse::case(text).evidence, Oracle::PeersAlone, &mut |_, _| {});
+    let spread = by_peers(include_str!("check/course-spread.txt"));
+    assert_eq!((spread.outcome, spread.findings.len()), (Outcome::Pass, 0));
+    let model = spread.checks.iter().find(|check| check.name == CheckName::Model).expect("it is told");
+    assert_eq!(model.status, Status::NotApplicable);
+    assert!(model.reason.as_deref().expect("and why").contains("was not judged"));
+    let standing = by_peers(include_str!("check/late-registration.txt"));
+    assert_eq!(standing.outcome, Outcome::Fail);
+    assert!(describe(&standing).iter().any(|line| line.contains("last=one-differs/unknown")));
 }
 
 /// A case that lost its history, or its comment, tests nothing.

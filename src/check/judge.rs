@@ -25,7 +25,8 @@ pub enum Oracle {
     /// Each other, and what the log folds to.
     #[default]
     PeersAndModel,
-    /// Each other alone, as a comparison of checksums would: what all agree on goes unjudged.
+    /// Each other alone and at the end, as a comparison of checksums would: what all agree on by then goes
+    /// unjudged.
     PeersAlone,
 }
 
@@ -158,7 +159,7 @@ impl Sheet {
                 let Partition { flags, deviations, .. } = partition;
                 finding::assemble(history, ledger, Some(flags), deviations, &times)
             });
-            let findings: Vec<Finding> = findings.collect();
+            let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
             (partitions, findings)
         });
         let Some((partitions, findings)) = compared else { return };
@@ -179,7 +180,7 @@ impl Sheet {
         let rows_by_model = if model_on { rows } else { 0 };
         self.count(CheckName::Group, apart, offsets, "offsets");
         if self.oracle == Oracle::PeersAlone {
-            self.set_aside(CheckName::Model, "what all replicas agree on was not judged");
+            self.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
             self.set_aside(CheckName::Current, "which row is current is known from the log alone");
             return;
         }
@@ -354,6 +355,11 @@ fn is_apart(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
         if !is_of_flags(finding)
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
+}
+
+fn agrees_at_last(finding: &Finding) -> bool {
+    use super::verdict::Pattern;
+    matches!(&finding.kind, FindingKind::Divergence(it) if it.last.pattern == Pattern::Unanimous)
 }
 
 fn is_wrong_by_model(finding: &Finding) -> bool {
