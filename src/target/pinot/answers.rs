@@ -135,6 +135,13 @@ pub(super) struct Message {
     pub(super) fields: BTreeMap<String, String>,
 }
 
+impl Message {
+    /// A field of it; empty if it has none of this name.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
 /// A server's messages: `GET /zk/getChildren`.
 pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetError> {
     let records: Vec<Json> = parse(url, body)?;
@@ -145,19 +152,30 @@ pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetErr
     messages.collect()
 }
 
-/// The states of a server's segments: `mapFields` of its `CURRENTSTATES`.
-pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, String>, TargetError> {
+/// The newest transition that a server finished for a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) struct Stated {
+    #[serde(default)]
+    pub(super) previous_state: String,
+    pub(super) current_state: String,
+    /// By the server's own clock, in milliseconds.
+    #[serde(default)]
+    pub(super) start_time: String,
+    #[serde(default)]
+    pub(super) end_time: String,
+}
+
+/// What a server says of its segments: `mapFields` of its `CURRENTSTATES`. One without a state is none.
+pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, Stated>, TargetError> {
     #[derive(Deserialize)]
     struct Record {
         #[serde(rename = "mapFields", default)]
-        fields: BTreeMap<String, BTreeMap<String, String>>,
+        fields: BTreeMap<String, Json>,
     }
     let record: Record = parse(url, body)?;
-    let states = record
-        .fields
-        .into_iter()
-        .filter_map(|(segment, mut fields)| fields.remove("CURRENT_STATE").map(|state| (segment, state)));
-    Ok(states.collect())
+    let states = record.fields.into_iter();
+    Ok(states.filter_map(|(segment, fields)| Some((segment, Stated::deserialize(fields).ok()?))).collect())
 }
 
 /// What a broker says to a query.
@@ -316,7 +334,9 @@ mod tests {
         assert!(of.iter().any(|segment| *segment == NEXT), "{of:?}");
         assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
         let states = current_states("", recorded!("currentstates")).expect("states");
-        assert_eq!(states[SEGMENT], "CONSUMING");
+        let Stated { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
+        assert_eq!((previous_state.as_str(), current_state.as_str()), ("OFFLINE", "CONSUMING"));
+        assert!(start_time < end_time, "{start_time} {end_time}");
     }
 
     #[test]

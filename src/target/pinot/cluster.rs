@@ -148,6 +148,13 @@ impl Cluster {
         Ok((url, body))
     }
 
+    /// Asks the controller for what can do without: it does not wait for long.
+    pub(super) async fn glance(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.url());
+        let body = answer(&url, self.hasty.get(&url)).await?;
+        Ok((url, body))
+    }
+
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Vec<u8>, TargetError> {
         let url = format!("{}/{path}", self.url());
         answer(&url, self.web.post(&url, body)).await
