@@ -233,8 +233,9 @@ impl Teller<'_> {
         let message = detail.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
         match kind {
             SESSION => {
-                let session = detail.get("session").and_then(Json::as_str);
-                let session = session.and_then(|session| u64::from_str_radix(session, 16).ok());
+                // One of digits alone came as a number.
+                let session = detail.remove("session").unwrap_or_default().to_string();
+                let session = u64::from_str_radix(session.trim_matches('"'), 16);
                 self.life.incarnation = session.unwrap_or(self.life.incarnation);
                 return;
             }
@@ -297,5 +298,85 @@ fn object(value: Json) -> Map<String, Json> {
     match value {
         Json::Object(fields) => fields,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = include_str!("answers/0.11.0/server.log");
+    const SESSION: u64 = 0x0100_00fb_98a1_001c;
+
+    fn teller(life: &mut Life) -> Teller<'_> {
+        Teller { replica: "Server_pinot-s1_8098", table: "acct", life, records: Vec::new() }
+    }
+
+    fn lines(records: &[LifecycleRecord]) -> Vec<String> {
+        let line = |record: &LifecycleRecord| {
+            let LifecycleRecord { seq, segment, kind, detail, .. } = record;
+            let segment = segment.clone().unwrap_or_default().replace("__20261122T0208Z", "");
+            let transition = detail["transition"].as_str().unwrap_or_default();
+            format!("{seq} {kind} {segment} {transition}")
+        };
+        records.iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_the_controller_shows_is_told_once() {
+        let messages = answers::messages("", include_bytes!("answers/0.11.0/messages.json"));
+        let mut messages = messages.expect("messages");
+        let states = answers::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
+        let states = states.expect("states");
+        let mut life = Life::default();
+        let mut teller = teller(&mut life);
+        teller.begin(SESSION, false);
+        teller.messages(&messages);
+        teller.states(states.clone(), true);
+        let first = teller.records.len();
+        assert_eq!(
+            lines(&teller.records),
+            [
+                "0 transition-created acct__0__0 consuming-to-online",
+                "1 transition-created acct__1__1 offline-to-consuming",
+                "2 transition-created acct__1__0 consuming-to-online",
+                "3 transition-created acct__0__1 offline-to-consuming",
+                "4 transition-started acct__0__0 offline-to-consuming",
+                "5 transition-finished acct__0__0 offline-to-consuming",
+                "6 transition-started acct__1__0 offline-to-consuming",
+                "7 transition-finished acct__1__0 offline-to-consuming",
+            ]
+        );
+        assert!(teller.records.iter().all(|record| record.incarnation == SESSION && record.node_ms > 0));
+        teller.messages(&messages);
+        teller.states(states, true);
+        assert_eq!(teller.records.len(), first, "{:?}", lines(&teller.records[first..]));
+        for message in &mut messages {
+            message.fields.insert("MSG_STATE".to_owned(), "read".to_owned());
+        }
+        teller.messages(&messages);
+        assert!(lines(&teller.records[first..]).iter().all(|line| line.contains(" message-state ")));
+        assert_eq!(teller.records.len(), first + 4);
+    }
+
+    #[test]
+    fn a_log_tells_the_server_s_own_order_and_where_a_new_life_begins() {
+        let mut life = Life::default();
+        let mut teller = teller(&mut life);
+        teller.begin(7, true);
+        LOG.lines().filter_map(|line| understood((0, 11), "acct", line)).for_each(|said| teller.said(said));
+        let told = lines(&teller.records);
+        assert_eq!(told[0], "0 transition-created acct__0__0 offline-to-consuming");
+        assert_eq!(told[1], "1 transition-scheduled acct__0__0 offline-to-consuming");
+        assert_eq!(teller.records[6].detail["latency_ms"], 13_138);
+        let is_gate = |record: &&LifecycleRecord| record.kind == "gate" && record.segment.is_some();
+        let gate = teller.records.iter().find(is_gate).expect("a gate that was shut");
+        assert_eq!(gate.incarnation, 0x0100_00fb_98a1_0025);
+        assert_eq!(teller.records[0].incarnation, SESSION);
+        // What the log has told, the controller's picture does not tell again.
+        let states = answers::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
+        let before = teller.records.len();
+        teller.states(states.expect("states"), false);
+        assert_eq!(teller.records.len(), before);
     }
 }

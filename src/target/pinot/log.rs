@@ -83,7 +83,7 @@ impl Tail {
             if !self.in_mid_line {
                 self.rest.extend_from_slice(piece);
             }
-            if whole && !self.in_mid_line {
+            if whole && !self.in_mid_line && self.rest.len() <= LINE_BYTES_MAX {
                 lines.push(String::from_utf8_lossy(&self.rest).trim_end().to_owned());
             }
             if whole || self.rest.len() > LINE_BYTES_MAX {
@@ -181,7 +181,7 @@ const LINES: &[Line] = &[
     ),
     // The guard of 0.11.0: it is asked until it is open once, and then never again.
     (OLD, "gate", "Find unloaded segment: {segment}, table: {table}, expected: {expected}, actual: {actual}"),
-    (OLD, "gate", "All {released_by*} for table: {table}"),
+    (OLD, "gate", "All {seen*} for table: {table}"),
     ((1, 3), "skipped", "Segment: {segment} is already {state}, skipping adding it as CONSUMING segment"),
     (
         (1, 3),
@@ -289,4 +289,192 @@ fn node_ms(line: &str) -> u64 {
     let time = line.get(..23).map(|time| time.replace('/', "-").replacen(' ', "T", 1));
     let time = time.and_then(|time| format!("{time}Z").parse::<jiff::Timestamp>().ok());
     time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    /// Lines of a server of 0.11.0 that was stopped while two messages came, and later killed.
+    const LOG: &str = include_str!("answers/0.11.0/server.log");
+
+    fn told(release: (u32, u32), table: &str, line: &str) -> Option<String> {
+        let Said { kind, segment, mut detail, .. } = understood(release, table, line)?;
+        let (logger, message) = (detail.remove("logger"), detail.remove("message"));
+        assert!(logger.is_some(), "{line}");
+        let about = segment.unwrap_or_default().replace("__20261122T0208Z", "");
+        let message = message.as_ref().and_then(Json::as_str).map_or("", |message| &message[..4]);
+        let detail = Json::Object(detail).to_string().replace('"', "");
+        Some([kind, message, &about, &detail].join(" "))
+    }
+
+    #[test]
+    fn a_real_log_is_understood() {
+        let lines: Vec<String> = LOG.lines().filter_map(|line| told((0, 11), "acct", line)).collect();
+        let expected = "\
+session   {session:10000fb98a1001c}
+latency 82a3  {latency_ms:90}
+transition-scheduled 82a3 acct__0__0 {transition:offline-to-consuming}
+transition-started 82a3 acct__0__0 {transition:offline-to-consuming}
+gate   {seen:segments loaded}
+consume-start  acct__0__0 {final:null,start:0}
+transition-finished 82a3 acct__0__0 {framework_ms:32,result:true,took_ms:3700}
+latency e2e6  {latency_ms:13138}
+transition-scheduled e2e6 acct__0__0 {transition:consuming-to-online}
+transition-started e2e6 acct__0__0 {transition:consuming-to-online}
+replacing  acct__0__0 {keys:8,old:mutable}
+replaced  acct__0__0 {keys:8}
+transition-finished e2e6 acct__0__0 {framework_ms:14,result:true,took_ms:410}
+latency 23cd  {latency_ms:16}
+transition-scheduled 23cd acct__0__1 {transition:offline-to-consuming}
+transition-started 23cd acct__0__1 {transition:offline-to-consuming}
+consume-start  acct__0__1 {final:null,start:16}
+transition-finished 23cd acct__0__1 {framework_ms:7,result:true,took_ms:221}
+session   {session:10000fb98a10025}
+gate  acct__0__0 {actual:OFFLINE,expected:ONLINE}
+registering  acct__0__0 {keys:0}
+registered  acct__0__0 {keys:8}
+gate   {seen:segments loaded}
+consume-start  acct__0__1 {final:null,start:16}";
+        assert_eq!(lines.join("\n"), expected);
+        let first = LOG.lines().next().expect("a line");
+        let said = understood((0, 11), "acct", first).expect("understood");
+        assert_eq!(
+            (said.node_ms, node_ms("2026/11/22 02:08:35.093 INFO [a]")),
+            (1_795_313_315_093, 1_795_313_315_093)
+        );
+    }
+
+    #[test]
+    fn another_table_and_an_older_release_have_nothing_to_say() {
+        let of = |table| LOG.lines().filter_map(|line| understood((0, 11), table, line)).collect::<Vec<_>>();
+        assert!(of("acc").iter().all(|said| [SESSION, LATENCY].contains(&said.kind)), "{:?}", of("acc"));
+        let line = "[acct_REALTIME-0-X] [main] Taking snapshot for 3 segments";
+        assert_eq!(told((0, 11), "acct", line), None);
+    }
+
+    /// The first two lines are of 0.11.0, the others after the formats in the sources of 1.3 to 1.5.
+    #[test]
+    fn lines_of_each_release_are_understood() {
+        for (release, line, expected) in [
+            (
+                (0, 11),
+                "2026-11-22 02:08:56.233 INFO [LLRealtimeSegmentDataManager_acct__0__0__20261122T0208Z] \
+                 [acct__0__0__20261122T0208Z] Stopping consumption due to force commit - \
+                 numRowsConsumed=16 numRowsIndexed=16",
+                "consume-end  acct__0__0 {consumed:16,reason:force commit,rows:16}",
+            ),
+            (
+                (0, 11),
+                "2026-11-22 04:08:31.779 INFO [acct_REALTIME-0-ConcurrentMapPartitionUpsertMetadataManager] \
+                 [HelixTaskExecutor-message_handle_thread_12] Replacing immutable segment: \
+                 acct__0__0__20261122T0208Z, current primary key count: 42",
+                "replacing  acct__0__0 {keys:42,old:immutable}",
+            ),
+            (
+                (0, 11),
+                "I [L] [t] Download segment:acct__0__1__20261122T0208Z of table: acct_REALTIME as crc changes \
+                 from: 672309571 to: 3546678190",
+                "crc-changed  acct__0__1 {crc:3546678190,old_crc:672309571}",
+            ),
+            (
+                (1, 3),
+                "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already committed, skipping \
+                 adding it as CONSUMING segment",
+                "skipped  acct__0__1 {state:committed}",
+            ),
+            (
+                (1, 4),
+                "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already completed, skipping \
+                 adding it as CONSUMING segment",
+                "skipped  acct__0__1 {state:completed}",
+            ),
+            (
+                (1, 3),
+                "I [acct_REALTIME-0-M] [t] Taking snapshot for 3 segments",
+                "snapshot   {partition:0,registered_segments:3}",
+            ),
+            (
+                (1, 4),
+                "I [acct_REALTIME-0-M] [t] Finished adding segment: acct__0__1__20261122T0208Z in 12ms, \
+                 current primary key count: 8",
+                "registered  acct__0__1 {keys:8,took_ms:12}",
+            ),
+            (
+                (1, 5),
+                "I [ConsumerCoordinator] [t] Registering segment: acct__0__1__20261122T0208Z with sequence \
+                 number: 1. maxSequenceNumberRegistered: -1, firstTransitionProcessed: true, Difference in \
+                 sequence more than one: true",
+                "gate  acct__0__1 {registered:-1,seq:1}",
+            ),
+            (
+                (1, 4),
+                "W [ConsumerCoordinator] [t] Waited on previous segment with sequence number: 0 for: 180000ms. \
+                 Refreshing the previous segment sequence number for current segment: \
+                 acct__0__1__20261122T0208Z",
+                "gate  acct__0__1 {waited_ms:180000,wanted:0}",
+            ),
+            (
+                (1, 4),
+                "I [RealtimeSegmentDataManager_acct__0__1__20261122T0208Z] [t] Current offset 66 ahead of the \
+                 offset in zk 56. Downloading to replace",
+                "downloading  acct__0__1 {end:56,position:66}",
+            ),
+            (
+                (1, 4),
+                "W [acct_REALTIME-0-M] [t] Found 5 primary keys not replaced when replacing segment: \
+                 acct__0__1__20261122T0208Z for partial-upsert table. This can potentially cause",
+                "keys-not-replaced  acct__0__1 {keys:5}",
+            ),
+        ] {
+            assert_eq!(told(release, "acct", line).as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    /// What a log may do while it is followed: each step is what is written, and the lines that come of it.
+    #[tokio::test]
+    async fn a_log_is_followed_through_all_that_may_become_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server.log");
+        let mut tail = Tail::of(path.clone());
+        assert!(tail.lines().await.is_err(), "it is not there yet");
+        let append = |bytes: &[u8]| {
+            let mut file = std::fs::File::options().append(true).create(true).open(&path).expect("a log");
+            file.write_all(bytes).expect("written");
+        };
+        append(b"one\ntwo\nthr");
+        assert_eq!(tail.lines().await.expect("lines"), ["one", "two"]);
+        append(b"ee\r\n\xff\n");
+        assert_eq!(tail.lines().await.expect("lines"), ["three", "\u{fffd}"]);
+        append(b"last\n");
+        std::fs::rename(&path, folder.path().join("server.log.1")).expect("renamed");
+        assert_eq!(tail.lines().await.expect("lines"), ["last"], "nothing has taken its place yet");
+        append(b"new\n");
+        assert_eq!(tail.lines().await.expect("lines"), ["new"], "a log that was rotated");
+        std::fs::write(&path, b"x\n").expect("written");
+        assert_eq!(tail.lines().await.expect("lines"), ["x"], "a log that was cut short");
+        append(&[b'y'; 2 * LINE_BYTES_MAX]);
+        append(b"\nz\n");
+        assert_eq!(tail.lines().await.expect("lines"), ["z"], "a line without end is none");
+    }
+
+    #[tokio::test]
+    async fn a_long_log_is_read_from_near_its_end_and_in_pieces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server.log");
+        let line = [&b"a line that is 32 bytes long: 1"[..], b"\n"].concat();
+        let lines = LOOK_BYTES_MAX as usize / line.len();
+        std::fs::write(&path, line.repeat(3 * lines)).expect("written");
+        let mut tail = Tail::of(path.clone());
+        assert!((lines - 1..=lines).contains(&tail.lines().await.expect("lines").len()));
+        let mut file = std::fs::File::options().append(true).open(&path).expect("a log");
+        file.write_all(&line.repeat(2 * lines)).expect("written");
+        let mut came = 0;
+        while came < 2 * lines {
+            let more = tail.lines().await.expect("lines").len();
+            assert!((1..=lines).contains(&more));
+            came += more;
+        }
+    }
 }
