@@ -207,6 +207,15 @@ struct Exception {
     message: String,
 }
 
+/// The host that all these rows tell. None if there is no row, or if several servers answered together, as
+/// they do where segments lie on different ones.
+pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r str>, TargetError> {
+    let host = |row: &'r Vec<Json>| row.first().and_then(Json::as_str);
+    let Some(first) = rows.first() else { return Ok(None) };
+    let first = host(first).ok_or_else(|| nonsense(url, "a row without the name of its host"))?;
+    Ok(rows.iter().all(|row| host(row) == Some(first)).then_some(first))
+}
+
 /// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none; nor
 /// is one that was made of fewer than `segments` segments of the table: a broker that does not know of a
 /// segment yet leaves it out and says nothing.
@@ -279,6 +288,11 @@ pub(super) fn entry(
     let columns = schema.columns.iter();
     let cols = columns.map(|column| fields.remove(&column.name).unwrap_or_default()).collect();
     Ok((key, op.cast_unsigned(), cmp, cols))
+}
+
+/// Whether a refusal says that there is no such thing, rather than that something broke.
+pub(super) fn is_absent(error: &TargetError) -> bool {
+    matches!(error, TargetError::Refused { cause, .. } if cause.starts_with("404"))
 }
 
 pub(super) fn nonsense(at: &str, cause: &str) -> TargetError {

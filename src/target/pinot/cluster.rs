@@ -101,7 +101,12 @@ impl Cluster {
             let port = config.get("adminPort").and_then(Json::as_i64).unwrap_or_default();
             let own = file.servers.get(&instance).map(|url| url.trim_end_matches('/').to_owned());
             let url = own.unwrap_or_else(|| format!("http://{address}:{port}"));
-            let (at, body) = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await?;
+            let live = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await;
+            // One that is down, maybe for ever, is in nobody's way unless it has a part of the table.
+            if live.as_ref().is_err_and(answers::is_absent) {
+                continue;
+            }
+            let (at, body) = live?;
             let host = answers::live_host(&at, &body)?;
             servers.insert(instance, Server { host, url });
         }
@@ -161,7 +166,7 @@ impl Cluster {
     }
 
     fn known(&self, replica: &str) -> Result<&Server, TargetError> {
-        let cause = || format!("it has no server {replica}");
+        let cause = || format!("no server {replica} is registered there");
         self.servers
             .get(replica)
             .ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
@@ -258,8 +263,25 @@ impl Cluster {
         let assignment = answers::ideal_state(&url, &body)?;
         let servers: BTreeSet<String> = assignment.into_values().flat_map(BTreeMap::into_keys).collect();
         let servers: Vec<String> = servers.into_iter().collect();
+        self.tell_apart(&servers)?;
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&servers);
         Ok(servers)
+    }
+
+    /// Whose an answer is, only the host in it tells.
+    fn tell_apart(&self, servers: &[String]) -> Result<(), TargetError> {
+        let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+        for server in servers {
+            let host = self.known(server)?.host.as_str();
+            if let Some(other) = hosts.insert(host, server) {
+                let cause = format!(
+                    "{other} and {server} both call their host {host}: what they answer to a query cannot be \
+                     told apart"
+                );
+                return Err(TargetError::Refused { at: self.url().to_owned(), cause });
+            }
+        }
+        Ok(())
     }
 
     async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {

@@ -99,7 +99,7 @@ impl Lives {
     async fn glance(&self, path: &str, verb: &str) -> Result<Option<(String, Vec<u8>)>, TargetError> {
         match self.cluster.glance(&format!("zk/{verb}?path={path}")).await {
             Ok(came) => Ok(Some(came)),
-            Err(TargetError::Refused { cause, .. }) if cause.starts_with("404") => Ok(None),
+            Err(error) if answers::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

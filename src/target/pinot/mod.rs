@@ -7,6 +7,7 @@ mod deed;
 mod kafka;
 mod lifecycle;
 mod log;
+mod pages;
 mod reads;
 mod table;
 
