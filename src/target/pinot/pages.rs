@@ -26,18 +26,13 @@ const QUESTIONS_MAX: usize = 6;
 
 /// What is asked of one server.
 pub(super) struct Question {
-    pub(super) sql: String,
+    sql: String,
     /// Of how many segments of the table the answer must be made; 0 if that does not matter.
-    pub(super) segments: usize,
-    /// A small question that goes the same way, if it is worth it.
-    probe: Option<String>,
-}
-
-impl Question {
-    /// One whose answer is short.
-    pub(super) fn small(sql: String, segments: usize) -> Question {
-        Question { sql, segments, probe: None }
-    }
+    segments: usize,
+    /// A small question that goes the same way, and has a row for an answer.
+    probe: String,
+    /// Whether its answer is worth more than a few probes.
+    is_big: bool,
 }
 
 /// The wanted server's turn.
@@ -71,8 +66,8 @@ pub(super) fn pages(docs: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     (start..end).step_by(step).map(move |from| from..end.min(from + PAGE_ROWS))
 }
 
-/// Segments in groups of about a page, each with how many of its rows are wanted. The last group takes what is
-/// left, so that none is asked for that has no rows: an empty answer does not tell whose it is.
+/// Segments in groups of about a page, each with how many of its rows are wanted. The last group takes what
+/// is left, so that none is asked for that has no rows: an empty answer does not tell whose it is.
 fn grouped(segments: &[(String, u64)]) -> Vec<Vec<String>> {
     let mut groups: Vec<Vec<String>> = Vec::new();
     let (mut open, mut rows) = (Vec::new(), 0);
@@ -107,13 +102,15 @@ impl Reads {
              $docId >= {start} AND $docId < {end} ORDER BY $docId LIMIT {} option(skipUpsert=true)",
             count + 1
         );
-        let probe = || {
-            format!(
-                "SELECT $hostName FROM {table} WHERE $segmentName = '{segment}' LIMIT 1 \
-                 option(skipUpsert=true)"
-            )
-        };
-        Question { sql, segments: 0, probe: (count > SMALL_ROWS).then(probe) }
+        let probe = self.probe(&[segment.to_owned()]);
+        Question { sql, segments: 0, probe, is_big: count > SMALL_ROWS }
+    }
+
+    fn probe(&self, segments: &[String]) -> String {
+        let (table, segments) = (realtime(&self.schema.table), quoted(segments));
+        format!(
+            "SELECT $hostName FROM {table} WHERE $segmentName IN ({segments}) LIMIT 1 option(skipUpsert=true)"
+        )
     }
 
     /// The questions for what is current in these segments of a replica, which hold so many rows.
@@ -130,13 +127,13 @@ impl Reads {
         };
         let (table, key) = (realtime(&self.schema.table), &self.schema.key);
         let question = |names: Vec<String>| {
-            let names = quoted(&names);
             let sql = format!(
                 "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {table} WHERE $segmentName IN \
-                 ({names}) LIMIT {KEYS_MAX}"
+                 ({}) LIMIT {KEYS_MAX}",
+                quoted(&names)
             );
-            let probe = || format!("SELECT $hostName FROM {table} WHERE $segmentName IN ({names}) LIMIT 1");
-            Question { sql, segments, probe: (rows > SMALL_ROWS).then(probe) }
+            let (probe, is_big) = (self.probe(&names), rows > SMALL_ROWS);
+            Question { sql, segments, probe, is_big }
         };
         Ok(groups.into_iter().map(question).collect())
     }
@@ -155,7 +152,9 @@ impl Reads {
             quoted(names),
             names.len() + 1
         );
-        let counted = self.ask(replica, &Question::small(sql, segments)).await?;
+        let probe = self.probe(names);
+        let question = Question { sql, segments, probe, is_big: false };
+        let counted = self.ask(replica, &question).await?;
         let count = |name: &String| {
             let row = counted.iter().find(|row| row.get(1).and_then(Json::as_str) == Some(name));
             row.and_then(|row| row.get(2)).and_then(Json::as_u64).unwrap_or(0)
@@ -169,8 +168,19 @@ impl Reads {
         host: &str,
         question: &Question,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
-        let Question { sql, segments, probe } = question;
-        let Some(probe) = probe else { return self.round(host, sql, *segments).await };
+        match question.is_big {
+            true => self.when_it_is_next(host, question).await,
+            false => self.round(host, &question.sql, question.segments).await,
+        }
+    }
+
+    /// Finds out whose turn it is, and asks when the wanted server is next.
+    async fn when_it_is_next(
+        &self,
+        host: &str,
+        question: &Question,
+    ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
+        let Question { sql, segments, probe, .. } = question;
         let url = self.cluster.sql();
         let servers = self.cluster.roster().len();
         let mut turn = Turn { cycle: Some(servers), ago: None };

@@ -91,8 +91,7 @@ impl Reads {
 
     /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
     /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
-    /// a segment: then it is asked in haste for a while. What is current can only be told by an
-    /// answer of all segments, `segments` of them.
+    /// a segment: then it is asked in haste for a while.
     pub(super) async fn ask(
         &self,
         replica: &str,
@@ -164,7 +163,11 @@ impl Authority for Reads {
     }
 
     async fn boundary(&self) -> Result<(), TargetError> {
-        self.cluster.post(&format!("tables/{}/forceCommit", self.schema.table), &Json::Null).await.map(drop)
+        let path = format!("tables/{}/forceCommit", self.schema.table);
+        let release = answers::release(self.cluster.version());
+        let told = self.cluster.post(&path, &Json::Null).await;
+        let told = told.map_err(|error| answers::not_committed(release, error))?;
+        answers::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
     }
 }
 
@@ -242,7 +245,7 @@ impl RawReads for Reads {
                 }
                 out(row);
             }
-            // What is missing here is missing in the count of the whole: the read is cut short, and said to be.
+            // The count of the whole shows what is missing here: the read is cut short, and said to be.
             if came < page.end - page.start {
                 break;
             }
