@@ -213,7 +213,7 @@ const LINES: &[Line] = &[
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Said {
     pub(super) kind: &'static str,
-    /// The server's clock; 0 if the line does not begin with one. A log tells no zone, so it is taken for UTC.
+    /// The server's clock; 0 if the line does not begin with one. A log tells no zone: it is taken for UTC.
     pub(super) node_ms: u64,
     pub(super) segment: Option<String>,
     pub(super) detail: Map<String, Json>,
@@ -374,8 +374,8 @@ consume-start  acct__0__1 {final:null,start:16}";
             ),
             (
                 (0, 11),
-                "I [L] [t] Download segment:acct__0__1__20261122T0208Z of table: acct_REALTIME as crc changes \
-                 from: 672309571 to: 3546678190",
+                "I [L] [t] Download segment:acct__0__1__20261122T0208Z of table: acct_REALTIME as crc \
+                 changes from: 672309571 to: 3546678190",
                 "crc-changed  acct__0__1 {crc:3546678190,old_crc:672309571}",
             ),
             (
@@ -410,15 +410,15 @@ consume-start  acct__0__1 {final:null,start:16}";
             ),
             (
                 (1, 4),
-                "W [ConsumerCoordinator] [t] Waited on previous segment with sequence number: 0 for: 180000ms. \
-                 Refreshing the previous segment sequence number for current segment: \
+                "W [ConsumerCoordinator] [t] Waited on previous segment with sequence number: 0 for: \
+                 180000ms. Refreshing the previous segment sequence number for current segment: \
                  acct__0__1__20261122T0208Z",
                 "gate  acct__0__1 {waited_ms:180000,wanted:0}",
             ),
             (
                 (1, 4),
-                "I [RealtimeSegmentDataManager_acct__0__1__20261122T0208Z] [t] Current offset 66 ahead of the \
-                 offset in zk 56. Downloading to replace",
+                "I [RealtimeSegmentDataManager_acct__0__1__20261122T0208Z] [t] Current offset 66 ahead of \
+                 the offset in zk 56. Downloading to replace",
                 "downloading  acct__0__1 {end:56,position:66}",
             ),
             (
