@@ -354,80 +354,83 @@ consume-start  acct__0__1 {final:null,start:16}";
         assert_eq!(told((0, 11), "acct", line), None);
     }
 
-    /// The first two lines are of 0.11.0, the others after the formats in the sources of 1.3 to 1.5.
+    /// A release, a line, and what it means. Those of 0.11.0 are real but for the one of the checksums; the
+    /// others are after the formats in the sources of 1.3 to 1.5.
+    const OF_RELEASES: [((u32, u32), &str, &str); 11] = [
+        (
+            (0, 11),
+            "2026-11-22 02:08:56.233 INFO [LLRealtimeSegmentDataManager_acct__0__0__20261122T0208Z] \
+             [acct__0__0__20261122T0208Z] Stopping consumption due to force commit - \
+             numRowsConsumed=16 numRowsIndexed=16",
+            "consume-end  acct__0__0 {consumed:16,reason:force commit,rows:16}",
+        ),
+        (
+            (0, 11),
+            "2026-11-22 04:08:31.779 INFO [acct_REALTIME-0-ConcurrentMapPartitionUpsertMetadataManager] \
+             [HelixTaskExecutor-message_handle_thread_12] Replacing immutable segment: \
+             acct__0__0__20261122T0208Z, current primary key count: 42",
+            "replacing  acct__0__0 {keys:42,old:immutable}",
+        ),
+        (
+            (0, 11),
+            "I [L] [t] Download segment:acct__0__1__20261122T0208Z of table: acct_REALTIME as crc \
+             changes from: 672309571 to: 3546678190",
+            "crc-changed  acct__0__1 {crc:3546678190,old_crc:672309571}",
+        ),
+        (
+            (1, 3),
+            "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already committed, skipping \
+             adding it as CONSUMING segment",
+            "skipped  acct__0__1 {state:committed}",
+        ),
+        (
+            (1, 4),
+            "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already completed, skipping \
+             adding it as CONSUMING segment",
+            "skipped  acct__0__1 {state:completed}",
+        ),
+        (
+            (1, 3),
+            "I [acct_REALTIME-0-M] [t] Taking snapshot for 3 segments",
+            "snapshot   {partition:0,registered_segments:3}",
+        ),
+        (
+            (1, 4),
+            "I [acct_REALTIME-0-M] [t] Finished adding segment: acct__0__1__20261122T0208Z in 12ms, \
+             current primary key count: 8",
+            "registered  acct__0__1 {keys:8,took_ms:12}",
+        ),
+        (
+            (1, 5),
+            "I [ConsumerCoordinator] [t] Registering segment: acct__0__1__20261122T0208Z with sequence \
+             number: 1. maxSequenceNumberRegistered: -1, firstTransitionProcessed: true, Difference in \
+             sequence more than one: true",
+            "gate  acct__0__1 {registered:-1,seq:1}",
+        ),
+        (
+            (1, 4),
+            "W [ConsumerCoordinator] [t] Waited on previous segment with sequence number: 0 for: \
+             180000ms. Refreshing the previous segment sequence number for current segment: \
+             acct__0__1__20261122T0208Z",
+            "gate  acct__0__1 {waited_ms:180000,wanted:0}",
+        ),
+        (
+            (1, 4),
+            "I [RealtimeSegmentDataManager_acct__0__1__20261122T0208Z] [t] Current offset 66 ahead of \
+             the offset in zk 56. Downloading to replace",
+            "downloading  acct__0__1 {end:56,position:66}",
+        ),
+        (
+            (1, 4),
+            "W [acct_REALTIME-0-M] [t] Found 5 primary keys not replaced when replacing segment: \
+             acct__0__1__20261122T0208Z for partial-upsert table. This can potentially cause",
+            "keys-not-replaced  acct__0__1 {keys:5}",
+        ),
+    ];
+
     #[test]
     fn lines_of_each_release_are_understood() {
-        for (release, line, expected) in [
-            (
-                (0, 11),
-                "2026-11-22 02:08:56.233 INFO [LLRealtimeSegmentDataManager_acct__0__0__20261122T0208Z] \
-                 [acct__0__0__20261122T0208Z] Stopping consumption due to force commit - \
-                 numRowsConsumed=16 numRowsIndexed=16",
-                "consume-end  acct__0__0 {consumed:16,reason:force commit,rows:16}",
-            ),
-            (
-                (0, 11),
-                "2026-11-22 04:08:31.779 INFO [acct_REALTIME-0-ConcurrentMapPartitionUpsertMetadataManager] \
-                 [HelixTaskExecutor-message_handle_thread_12] Replacing immutable segment: \
-                 acct__0__0__20261122T0208Z, current primary key count: 42",
-                "replacing  acct__0__0 {keys:42,old:immutable}",
-            ),
-            (
-                (0, 11),
-                "I [L] [t] Download segment:acct__0__1__20261122T0208Z of table: acct_REALTIME as crc \
-                 changes from: 672309571 to: 3546678190",
-                "crc-changed  acct__0__1 {crc:3546678190,old_crc:672309571}",
-            ),
-            (
-                (1, 3),
-                "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already committed, skipping \
-                 adding it as CONSUMING segment",
-                "skipped  acct__0__1 {state:committed}",
-            ),
-            (
-                (1, 4),
-                "I [acct_REALTIME-R] [t] Segment: acct__0__1__20261122T0208Z is already completed, skipping \
-                 adding it as CONSUMING segment",
-                "skipped  acct__0__1 {state:completed}",
-            ),
-            (
-                (1, 3),
-                "I [acct_REALTIME-0-M] [t] Taking snapshot for 3 segments",
-                "snapshot   {partition:0,registered_segments:3}",
-            ),
-            (
-                (1, 4),
-                "I [acct_REALTIME-0-M] [t] Finished adding segment: acct__0__1__20261122T0208Z in 12ms, \
-                 current primary key count: 8",
-                "registered  acct__0__1 {keys:8,took_ms:12}",
-            ),
-            (
-                (1, 5),
-                "I [ConsumerCoordinator] [t] Registering segment: acct__0__1__20261122T0208Z with sequence \
-                 number: 1. maxSequenceNumberRegistered: -1, firstTransitionProcessed: true, Difference in \
-                 sequence more than one: true",
-                "gate  acct__0__1 {registered:-1,seq:1}",
-            ),
-            (
-                (1, 4),
-                "W [ConsumerCoordinator] [t] Waited on previous segment with sequence number: 0 for: \
-                 180000ms. Refreshing the previous segment sequence number for current segment: \
-                 acct__0__1__20261122T0208Z",
-                "gate  acct__0__1 {waited_ms:180000,wanted:0}",
-            ),
-            (
-                (1, 4),
-                "I [RealtimeSegmentDataManager_acct__0__1__20261122T0208Z] [t] Current offset 66 ahead of \
-                 the offset in zk 56. Downloading to replace",
-                "downloading  acct__0__1 {end:56,position:66}",
-            ),
-            (
-                (1, 4),
-                "W [acct_REALTIME-0-M] [t] Found 5 primary keys not replaced when replacing segment: \
-                 acct__0__1__20261122T0208Z for partial-upsert table. This can potentially cause",
-                "keys-not-replaced  acct__0__1 {keys:5}",
-            ),
-        ] {
+        for (release, line, expected) in OF_RELEASES {
             assert_eq!(told(release, "acct", line).as_deref(), Some(expected), "{line}");
         }
     }
