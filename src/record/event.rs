@@ -229,7 +229,8 @@ pub struct LifecycleRecord {
     /// The segment it concerns, if one.
     pub segment: Option<String>,
     /// What happened: `transition-created`, `transition-started`, `transition-finished`, `registered`,
-    /// `consume-start`, `consume-end`, `snapshot`, `gate`, `replaced`.
+    /// `consume-start`, `consume-end`, `snapshot`, `gate`, `replaced`. A target may have more words of its
+    /// own.
     pub kind: String,
     /// The rest of the target's own words, as sent.
     pub detail: serde_json::Value,

@@ -13,7 +13,10 @@ const NO_CRC: &str = "-9223372036854775808";
 /// `GET /version`: the versions of Pinot's parts, which are one.
 pub(super) fn version(url: &str, body: &[u8]) -> Result<String, TargetError> {
     let parts: BTreeMap<String, String> = parse(url, body)?;
-    let version = parts.values().next().and_then(|version| version.split('-').next());
+    let version = parts.values().filter_map(|version| version.split('-').next());
+    // A part that was built without one says so in words.
+    let version =
+        version.into_iter().find(|version| version.starts_with(|first: char| first.is_ascii_digit()));
     version.map(str::to_owned).ok_or_else(|| nonsense(url, "no version at all"))
 }
 
@@ -21,6 +24,42 @@ pub(super) fn version(url: &str, body: &[u8]) -> Result<String, TargetError> {
 pub(super) fn release(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// `POST /tables/{t}/forceCommit`: nothing at 0.11.0, later on what came of it.
+pub(super) fn force_committed(url: &str, body: &[u8]) -> Result<(), TargetError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let told: BTreeMap<String, Json> = parse(url, body)?;
+    match told.get("forceCommitStatus").and_then(Json::as_str) {
+        Some("SUCCESS") => Ok(()),
+        status => {
+            let cause = format!("the commit of its consuming segments: {}", status.unwrap_or("no word"));
+            Err(TargetError::Refused { at: url.to_owned(), cause })
+        }
+    }
+}
+
+/// From this release on a cluster may refuse to commit the consuming segments of such a table.
+const RESTRICTS_COMMITS: (u32, u32) = (1, 5);
+
+/// What allows it there.
+const CONSISTENCY_MODE: &str = "pinot.server.consuming.segment.consistency.mode";
+
+/// A refusal of `POST /tables/{t}/forceCommit`, with what would help.
+pub(super) fn not_committed(release: (u32, u32), error: TargetError) -> TargetError {
+    match error {
+        TargetError::Refused { at, cause } if release >= RESTRICTS_COMMITS => {
+            let cause = format!(
+                "{cause} (from Pinot 1.5 on the cluster config `{CONSISTENCY_MODE}` decides whether \
+                 consuming segments of partial upsert can be committed at will: RESTRICTED forbids it, \
+                 PROTECTED and UNSAFE allow it)"
+            );
+            TargetError::Refused { at, cause }
+        }
+        error => error,
+    }
 }
 
 /// A segment's assigned servers and the state that each is to be in: `GET /tables/{t}/idealstate`.
@@ -135,6 +174,13 @@ pub(super) struct Message {
     pub(super) fields: BTreeMap<String, String>,
 }
 
+impl Message {
+    /// A field of it; empty if it has none of this name.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
 /// A server's messages: `GET /zk/getChildren`.
 pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetError> {
     let records: Vec<Json> = parse(url, body)?;
@@ -145,19 +191,30 @@ pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetErr
     messages.collect()
 }
 
-/// The states of a server's segments: `mapFields` of its `CURRENTSTATES`.
-pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, String>, TargetError> {
+/// The newest transition that a server finished for a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) struct Stated {
+    #[serde(default)]
+    pub(super) previous_state: String,
+    pub(super) current_state: String,
+    /// By the server's own clock, in milliseconds.
+    #[serde(default)]
+    pub(super) start_time: String,
+    #[serde(default)]
+    pub(super) end_time: String,
+}
+
+/// What a server says of its segments: `mapFields` of its `CURRENTSTATES`. One without a state is none.
+pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, Stated>, TargetError> {
     #[derive(Deserialize)]
     struct Record {
         #[serde(rename = "mapFields", default)]
-        fields: BTreeMap<String, BTreeMap<String, String>>,
+        fields: BTreeMap<String, Json>,
     }
     let record: Record = parse(url, body)?;
-    let states = record
-        .fields
-        .into_iter()
-        .filter_map(|(segment, mut fields)| fields.remove("CURRENT_STATE").map(|state| (segment, state)));
-    Ok(states.collect())
+    let states = record.fields.into_iter();
+    Ok(states.filter_map(|(segment, fields)| Some((segment, Stated::deserialize(fields).ok()?))).collect())
 }
 
 /// The job by which replicas load a segment again, as the words of `POST /segments/{t}/{s}/reload` name it.
@@ -210,6 +267,15 @@ struct ResultTable {
 struct Exception {
     error_code: i64,
     message: String,
+}
+
+/// The host that all these rows tell. None if there is no row, or if several servers answered together, as
+/// they do where segments lie on different ones.
+pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r str>, TargetError> {
+    let host = |row: &'r Vec<Json>| row.first().and_then(Json::as_str);
+    let Some(first) = rows.first() else { return Ok(None) };
+    let first = host(first).ok_or_else(|| nonsense(url, "a row without the name of its host"))?;
+    Ok(rows.iter().all(|row| host(row) == Some(first)).then_some(first))
 }
 
 /// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none; nor
@@ -286,6 +352,11 @@ pub(super) fn entry(
     Ok((key, op.cast_unsigned(), cmp, cols))
 }
 
+/// Whether a refusal says that there is no such thing, rather than that something broke.
+pub(super) fn is_absent(error: &TargetError) -> bool {
+    matches!(error, TargetError::Refused { cause, .. } if cause.starts_with("404"))
+}
+
 pub(super) fn nonsense(at: &str, cause: &str) -> TargetError {
     TargetError::Nonsense { at: at.to_owned(), cause: cause.to_owned() }
 }
@@ -339,7 +410,9 @@ mod tests {
         assert!(of.iter().any(|segment| *segment == NEXT), "{of:?}");
         assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
         let states = current_states("", recorded!("currentstates")).expect("states");
-        assert_eq!(states[SEGMENT], "CONSUMING");
+        let Stated { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
+        assert_eq!((previous_state.as_str(), current_state.as_str()), ("OFFLINE", "CONSUMING"));
+        assert!(start_time < end_time, "{start_time} {end_time}");
     }
 
     #[test]
@@ -367,6 +440,47 @@ mod tests {
             assert!(error.contains(why) && !error.contains('\n'), "{error}");
         }
         assert!(rows(b"<html>").is_err());
+    }
+
+    /// These releases cannot be installed as easily. Their answers are after the sources of Apache Pinot:
+    /// `SegmentConsumerInfo` (pinot-common), `BrokerResponseNative` (pinot-common), and
+    /// `PinotRealtimeTableResource.forceCommit` (pinot-controller); the words of the refusal, which comes as
+    /// an internal error, are of `PinotLLCRealtimeSegmentManager` as of pull requests 17251 and 17458.
+    #[test]
+    fn later_releases_say_more_and_mean_the_same() {
+        macro_rules! of {
+            ($name:literal) => {
+                include_bytes!(concat!("answers/", $name, ".json"))
+            };
+        }
+        assert_eq!(version("", of!("1.4.0/version")).expect("a version"), "1.4.0");
+        let consuming = consuming("", of!("1.4.0/consumingSegmentsInfo")).expect("positions");
+        assert_eq!(consuming[NEXT], Consuming { position: 20, state: "CONSUMING".to_owned() });
+        let came = rows("", of!("1.4.0/rows"), 2).expect("rows");
+        assert_eq!((came.len(), host_of("", &came).expect("a host")), (2, Some("pinot-s2")));
+        assert!(rows("", of!("1.4.0/rows_partial"), 2).expect_err("partial").to_string().contains("427"));
+
+        assert!(force_committed("", b"").is_ok() && force_committed("", of!("1.4.0/force_commit")).is_ok());
+        assert!(force_committed("", br#"{"forceCommitStatus":"FAILED"}"#).is_err());
+        assert!(force_committed("", b"<html>").is_err());
+        let cause = String::from_utf8_lossy(of!("1.5.1/force_commit_refused"));
+        let refused = |release| {
+            let error = TargetError::Refused { at: "Pinot".to_owned(), cause: format!("500: {cause}") };
+            not_committed(release, error).to_string()
+        };
+        let told = refused((1, 5));
+        assert!(told.contains("Force commit is not allowed") && told.contains(CONSISTENCY_MODE), "{told}");
+        assert!(!refused((1, 4)).contains(CONSISTENCY_MODE));
+    }
+
+    #[test]
+    fn several_servers_in_one_answer_are_nobody() {
+        let rows =
+            |hosts: &[&str]| -> Vec<Vec<Json>> { hosts.iter().map(|host| vec![(*host).into()]).collect() };
+        let of = |hosts: &[&str]| host_of("", &rows(hosts)).expect("hosts").map(str::to_owned);
+        assert_eq!(of(&["a", "a"]).as_deref(), Some("a"));
+        assert_eq!((of(&["a", "b", "a"]), of(&[])), (None, None));
+        assert!(host_of("", &[vec![Json::Null]]).is_err());
     }
 
     #[test]

@@ -101,7 +101,12 @@ impl Cluster {
             let port = config.get("adminPort").and_then(Json::as_i64).unwrap_or_default();
             let own = file.servers.get(&instance).map(|url| url.trim_end_matches('/').to_owned());
             let url = own.unwrap_or_else(|| format!("http://{address}:{port}"));
-            let (at, body) = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await?;
+            let live = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await;
+            // One that is down, maybe for ever, is in nobody's way unless it has a part of the table.
+            if live.as_ref().is_err_and(answers::is_absent) {
+                continue;
+            }
+            let (at, body) = live?;
             let host = answers::live_host(&at, &body)?;
             servers.insert(instance, Server { host, url });
         }
@@ -148,13 +153,20 @@ impl Cluster {
         Ok((url, body))
     }
 
+    /// Asks the controller for what can do without: it does not wait for long.
+    pub(super) async fn glance(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.url());
+        let body = answer(&url, self.hasty.get(&url)).await?;
+        Ok((url, body))
+    }
+
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Vec<u8>, TargetError> {
         let url = format!("{}/{path}", self.url());
         answer(&url, self.web.post(&url, body)).await
     }
 
     fn known(&self, replica: &str) -> Result<&Server, TargetError> {
-        let cause = || format!("it has no server {replica}");
+        let cause = || format!("no server {replica} is registered there");
         self.servers
             .get(replica)
             .ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
@@ -248,6 +260,7 @@ impl Cluster {
 
     async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
         let holders: Vec<String> = self.holders(&schema.table).await?.into_iter().collect();
+        self.tell_apart(&holders)?;
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&holders);
         Ok(holders)
     }
@@ -267,6 +280,22 @@ impl Cluster {
     /// All servers of the cluster.
     pub(super) fn servers(&self) -> impl Iterator<Item = &String> {
         self.servers.keys()
+    }
+
+    /// Whose an answer is, only the host in it tells.
+    fn tell_apart(&self, servers: &[String]) -> Result<(), TargetError> {
+        let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+        for server in servers {
+            let host = self.known(server)?.host.as_str();
+            if let Some(other) = hosts.insert(host, server) {
+                let cause = format!(
+                    "{other} and {server} both call their host {host}: what they answer to a query cannot be \
+                     told apart"
+                );
+                return Err(TargetError::Refused { at: self.url().to_owned(), cause });
+            }
+        }
+        Ok(())
     }
 
     async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {

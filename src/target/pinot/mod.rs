@@ -5,6 +5,9 @@ mod answers;
 mod cluster;
 mod deed;
 mod kafka;
+mod lifecycle;
+mod log;
+mod pages;
 mod reads;
 mod table;
 
@@ -22,6 +25,7 @@ use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
 use deed::Undo;
 use kafka::Topic;
+use lifecycle::Lives;
 use reads::Reads;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
@@ -104,6 +108,7 @@ impl Site for Cluster {
             partitions: tokio::sync::OnceCell::new(),
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
+        let lives = Arc::new(Lives::new(Arc::clone(&self), &schema.table));
         let victim = Arc::new(OfTable { cluster: Arc::clone(&self), table: schema.table.clone() });
         Ok(Target {
             name: PINOT.to_owned(),
@@ -113,7 +118,7 @@ impl Site for Cluster {
             log: Some(topic),
             authority: Some(reads.clone()),
             raw: Some(reads),
-            lifecycle: None,
+            lifecycle: Some(lives),
             hands: Some(Arc::new(Leased::new(victim, grip))),
         })
     }

@@ -6,6 +6,7 @@
 use super::answers::{self, Assignment, SegmentMetadata, nonsense};
 use super::cluster::Cluster;
 use super::number_of;
+use super::pages::{Question, pages};
 use super::table::{place, realtime};
 use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
 use crate::run::conductor::FlagsRead;
@@ -25,9 +26,6 @@ const ROUTED: Duration = Duration::from_secs(5);
 /// .. and so long lies between two rounds of questions.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The most keys of a partition.
-const KEYS_MAX: usize = 10_000_000;
-
 /// What a replica flagged as current when it was read last, by key.
 type Shown = BTreeMap<String, Vec<u64>>;
 
@@ -44,7 +42,7 @@ pub(super) struct Reads {
     /// Until when replicas that the broker leaves out are asked for in haste.
     hidden: Mutex<BTreeMap<String, Instant>>,
     /// One query at a time: a cluster of others must not feel us.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
 }
 
 impl Reads {
@@ -81,7 +79,7 @@ impl Reads {
         let path = format!("segments/{}/{segment}/metadata", realtime(&self.schema.table));
         let (url, body) = match self.cluster.get(&path).await {
             Ok(came) => came,
-            Err(TargetError::Refused { .. }) => return Ok(None),
+            Err(error) if answers::is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let metadata = answers::segment_metadata(&url, &body)?;
@@ -93,14 +91,17 @@ impl Reads {
 
     /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
     /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
-    /// a segment: then it is asked in haste for a while. What is current can only be told by an
-    /// answer of all segments, `segments` of them.
-    async fn ask(&self, replica: &str, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
+    /// a segment: then it is asked in haste for a while.
+    pub(super) async fn ask(
+        &self,
+        replica: &str,
+        question: &Question,
+    ) -> Result<Vec<Vec<Json>>, TargetError> {
         let host = self.cluster.host(replica)?;
         let hidden = self.hidden.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
         let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
         loop {
-            let round = self.round(&host, sql, segments).await;
+            let round = self.in_turn(&host, question).await;
             match round {
                 Ok(Some(rows)) => {
                     self.hidden.lock().await.remove(replica);
@@ -121,7 +122,7 @@ impl Reads {
 
     /// As many queries as it takes until each server had its turn; the rows of the wanted one. An empty
     /// answer does not tell whose it is.
-    async fn round(
+    pub(super) async fn round(
         &self,
         host: &str,
         sql: &str,
@@ -132,13 +133,8 @@ impl Reads {
         for _ in 0..2 * self.cluster.servers().count() {
             let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
             let rows = answers::rows(&url, &body, segments)?;
-            if let Some(row) = rows.first() {
-                let answered = row.first().and_then(Json::as_str);
-                let answered =
-                    answered.ok_or_else(|| nonsense(&url, "a row without the name of its host"))?;
-                if answered == host {
-                    return Ok(Some(rows));
-                }
+            if answers::host_of(&url, &rows)? == Some(host) {
+                return Ok(Some(rows));
             }
         }
         Ok(None)
@@ -166,7 +162,11 @@ impl Authority for Reads {
     }
 
     async fn boundary(&self) -> Result<(), TargetError> {
-        self.cluster.post(&format!("tables/{}/forceCommit", self.schema.table), &Json::Null).await.map(drop)
+        let path = format!("tables/{}/forceCommit", self.schema.table);
+        let release = answers::release(self.cluster.version());
+        let told = self.cluster.post(&path, &Json::Null).await;
+        let told = told.map_err(|error| answers::not_committed(release, error))?;
+        answers::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
     }
 }
 
@@ -235,16 +235,20 @@ impl RawReads for Reads {
         let own = [&schema.key, &schema.op, &schema.comparison];
         let columns = own.into_iter().chain(schema.columns.iter().map(|column| &column.name));
         let columns: String = columns.map(|name| format!(", \"{name}\"")).collect();
-        let limit = to - start + 1;
-        let sql = format!(
-            "SELECT $hostName, $docId{columns} FROM {} WHERE $segmentName = '{segment}' ORDER BY $docId \
-             LIMIT {limit} option(skipUpsert=true)",
-            realtime(&schema.table)
-        );
-        for row in self.ask(replica, &sql, 0).await? {
-            let row = self.row(start, &row)?;
-            if (from..to).contains(&row.off) {
+        for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
+            let rows = self.ask(replica, &self.of_rows(segment, &page, &columns)).await?;
+            let came = rows.len() as u64;
+            for (doc, row) in page.clone().zip(&rows) {
+                let row = self.row(start, row)?;
+                if u64::from(row.doc) != doc {
+                    let cause = format!("document {} of {segment} in place of {doc}", row.doc);
+                    return Err(nonsense(&self.cluster.sql(), &cause));
+                }
                 out(row);
+            }
+            // The count of the whole shows what is missing here: the read is cut short, and said to be.
+            if came < page.end - page.start {
+                break;
             }
         }
         Ok(())
@@ -258,22 +262,24 @@ impl RawReads for Reads {
         out: Sink<'_, Current>,
     ) -> Result<FlagsRead, TargetError> {
         let Coverage { incarnation, covers, .. } = self.coverage(replica).await?;
-        if covers.iter().filter(|cover| cover.partition == partition).all(|cover| cover.rows == 0) {
+        let mine = |cover: &&Cover| cover.partition == partition && cover.rows > 0;
+        let held: BTreeMap<&str, u64> =
+            covers.iter().filter(mine).map(|cover| (cover.segment.as_str(), cover.rows)).collect();
+        if held.is_empty() {
             // An answer without rows would not tell whose it is.
             return Ok(FlagsRead { incarnation, version: since + 1, keys: 0 });
         }
         let (assignment, known) = self.assigned().await?;
-        let mine = |name: &&String| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
-        let names: Vec<String> = assignment.keys().filter(mine).map(|name| format!("'{name}'")).collect();
-        let key = &self.schema.key;
-        let names = names.join(", ");
-        let sql = format!(
-            "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {} WHERE $segmentName IN ({names}) \
-             LIMIT {KEYS_MAX}",
-            realtime(&self.schema.table)
-        );
+        let mut answers = Vec::new();
+        let is_mine = |name: &str| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
+        let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
+        for (names, rows) in together(mine, &held) {
+            for question in self.of_flags(replica, &names, rows, assignment.len()).await? {
+                answers.extend(self.ask(replica, &question).await?);
+            }
+        }
         let mut now = Shown::new();
-        for row in self.ask(replica, &sql, assignment.len()).await? {
+        for row in answers {
             let [_, segment, doc, key] = row.as_slice() else {
                 return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
             };
@@ -322,6 +328,21 @@ impl Reads {
         let off = start + u64::from(doc);
         Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
     }
+}
+
+/// Segments that lie on the same servers, and how many rows they hold: they are answered by one of these,
+/// together. Those without any row are left out, for nobody could tell whose an empty answer is.
+fn together<'s>(
+    segments: impl Iterator<Item = (&'s String, &'s BTreeMap<String, String>)>,
+    held: &BTreeMap<&str, u64>,
+) -> Vec<(Vec<String>, u64)> {
+    let mut by_servers: BTreeMap<Vec<&String>, (Vec<String>, u64)> = BTreeMap::new();
+    for (segment, servers) in segments {
+        let (names, rows) = by_servers.entry(servers.keys().collect()).or_default();
+        names.push(segment.clone());
+        *rows += held.get(segment.as_str()).copied().unwrap_or(0);
+    }
+    by_servers.into_values().filter(|(_, rows)| *rows > 0).collect()
 }
 
 /// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.

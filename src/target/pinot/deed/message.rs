@@ -53,7 +53,7 @@ impl Deed<'_> {
     }
 
     fn is_wanted(&self, message: &Message) -> bool {
-        let field = |name: &str| message.fields.get(name).map_or("", String::as_str);
+        let field = |name: &str| message.field(name);
         let fault = &self.cure.fault;
         field("RESOURCE_NAME") == realtime(&self.undo.table)
             && field("TO_STATE") == "CONSUMING"
@@ -107,10 +107,10 @@ impl Deed<'_> {
 
     /// Whether the victim has left the state from which the message leads.
     async fn has_run(&self, message: &Message) -> Result<bool, TargetError> {
-        let field = |name: &str| message.fields.get(name).map_or("", String::as_str);
+        let field = |name: &str| message.field(name);
         let rest = format!("CURRENTSTATES/{}/{}", field("TGT_SESSION_ID"), field("RESOURCE_NAME"));
         let url = format!("{}/zk/get?path={}", self.undo.at, self.path(&rest));
         let states = answers::current_states(&url, &answer(&url, self.web.get(&url)).await?)?;
-        Ok(states.get(field("PARTITION_NAME")).is_some_and(|state| state != "OFFLINE"))
+        Ok(states.get(field("PARTITION_NAME")).is_some_and(|now| now.current_state != "OFFLINE"))
     }
 }

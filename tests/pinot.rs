@@ -1,0 +1,282 @@
+//! Goal: what happens once in a thousand runs at a Pinot cluster gives no false alarm, no hang, and an error
+//! that says what is wrong. Method: the real adapter on a cluster of canned answers (`pinot/fake.rs`).
+
+mod fake;
+
+use dissent::record::row::{CopyState, Current, Row};
+use dissent::schema::Schema;
+use dissent::target::{Grip, Target, TargetError, reach};
+use fake::{Fake, Held, Trouble, World, instance, segment};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HOSTS: [Option<&str>; 5] =
+    [Some("pinot-s1"), Some("pinot-s2"), Some("pinot-s3"), Some("pinot-s4"), Some("pinot-s5")];
+
+/// Partition 0, on the first four servers: a committed segment and a consuming one, of so many rows.
+/// Partition 1, on the last four: a consuming one of nine.
+fn world(committed: u64, consuming: u64) -> World {
+    let on = |servers: std::ops::Range<usize>, rows| servers.map(|server| (server, rows)).collect();
+    let segments = vec![
+        Held { start: 0, end: Some(committed), rows: on(0..4, committed) },
+        Held { start: committed, end: None, rows: on(0..4, consuming) },
+        Held { start: 0, end: None, rows: on(1..5, 9) },
+    ];
+    World { hosts: HOSTS.to_vec(), segments, keys: 7, ..World::default() }
+}
+
+async fn try_open(fake: &Fake) -> Result<(Schema, Target), TargetError> {
+    let site = reach(&fake.target()).await?;
+    let schema = site.table().await?.expect("a table");
+    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let target = site.open(&schema, grip)?;
+    Ok((schema, target))
+}
+
+async fn open(fake: &Fake) -> Target {
+    try_open(fake).await.expect("a target").1
+}
+
+async fn rows(target: &Target, server: usize, number: usize, to: u64) -> Result<Vec<Row>, TargetError> {
+    let raw = target.raw.as_ref().expect("raw reads");
+    let start = if number == 0 { 0 } else { raw_start(target, server, number).await };
+    let mut rows = Vec::new();
+    raw.rows(&instance(server), &segment(number), start, to, &mut |row| rows.push(row)).await?;
+    Ok(rows)
+}
+
+async fn raw_start(target: &Target, server: usize, number: usize) -> u64 {
+    let coverage =
+        target.raw.as_ref().expect("raw reads").coverage(&instance(server)).await.expect("coverage");
+    coverage.covers.iter().find(|cover| cover.segment == segment(number)).map_or(0, |cover| cover.start)
+}
+
+async fn flags(
+    target: &Target,
+    server: usize,
+    partition: u32,
+) -> Result<BTreeMap<String, Vec<u64>>, TargetError> {
+    let mut keys = BTreeMap::new();
+    let mut keep = |Current { key, offs }| drop(keys.insert(key, offs));
+    target.raw.as_ref().expect("raw reads").flags(&instance(server), partition, 0, &mut keep).await?;
+    Ok(keys)
+}
+
+fn are_whole(rows: &[Row], offs: std::ops::Range<u64>) {
+    assert!(rows.iter().map(|row| row.off).eq(offs.clone()), "{} rows for {offs:?}", rows.len());
+    assert!(rows.iter().all(|row| row.op == row.off && row.key == format!("k-{}", row.off % 7)));
+}
+
+/// How many of the queries brought rows.
+fn big(fake: &Fake) -> usize {
+    fake.world().queries.iter().filter(|sql| sql.contains("\"v\"")).count()
+}
+
+#[tokio::test]
+async fn a_big_segment_comes_in_pages_each_asked_for_once() {
+    let fake = Fake::of(world(120_000, 10));
+    let target = open(&fake).await;
+    assert_eq!(target.roster.len(), 5);
+    are_whole(&rows(&target, 2, 0, 120_000).await.expect("rows"), 0..120_000);
+    assert_eq!(big(&fake), 3, "no big answer was thrown away");
+}
+
+#[tokio::test]
+async fn another_client_costs_questions_and_no_wrong_row() {
+    for other_client in [2, 3, 5] {
+        let fake = Fake::of(World { other_client: Some(other_client), ..world(60_000, 10) });
+        let target = open(&fake).await;
+        for server in [0, 3] {
+            are_whole(&rows(&target, server, 0, 60_000).await.expect("rows"), 0..60_000);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replica_far_behind_shows_what_it_has() {
+    let mut world = world(10, 60_000);
+    world.segments[1].rows.insert(2, 3);
+    world.segments[1].rows.insert(3, 0);
+    let fake = Fake::of(world);
+    let target = open(&fake).await;
+    are_whole(&rows(&target, 1, 1, 60_010).await.expect("rows"), 10..60_010);
+    are_whole(&rows(&target, 2, 1, 13).await.expect("rows"), 10..13);
+    let current = flags(&target, 2, 0).await.expect("flags");
+    assert_eq!(current.into_values().flatten().min(), Some(6), "the last seven of thirteen");
+    let raw = target.raw.as_ref().expect("raw reads");
+    let behind = raw.coverage(&instance(3)).await.expect("coverage");
+    assert_eq!(behind.covers.iter().map(|cover| cover.end).collect::<Vec<_>>(), [10, 10, 9]);
+}
+
+#[tokio::test]
+async fn partitions_on_different_servers_are_told_apart() {
+    let fake = Fake::of(world(60_000, 10));
+    let target = open(&fake).await;
+    for (server, partition, offs) in [
+        (0, 0, 60_003..60_010),
+        (3, 0, 60_003..60_010),
+        (4, 0, 0..0),
+        (0, 1, 0..0),
+        (3, 1, 2..9),
+        (4, 1, 2..9),
+    ] {
+        let current = flags(&target, server, partition).await.expect("flags");
+        let mut current: Vec<u64> = current.into_values().flatten().collect();
+        current.sort_unstable();
+        assert!(current.iter().copied().eq(offs.clone()), "{server}, {partition}: {current:?}, not {offs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_segment_without_rows_is_no_difference_and_no_error() {
+    let mut world = world(0, 0);
+    world.segments.iter_mut().flat_map(|held| held.rows.values_mut()).for_each(|rows| *rows = 0);
+    let fake = Fake::of(world);
+    let target = open(&fake).await;
+    let raw = target.raw.as_ref().expect("raw reads");
+    for server in 1..4 {
+        let coverage = raw.coverage(&instance(server)).await.expect("coverage");
+        let states: Vec<(u64, CopyState)> =
+            coverage.covers.iter().map(|cover| (cover.rows, cover.state)).collect();
+        assert_eq!(
+            states,
+            [(0, CopyState::Downloaded), (0, CopyState::Consuming), (0, CopyState::Consuming)]
+        );
+        are_whole(&rows(&target, server, 0, 0).await.expect("no rows"), 0..0);
+        assert!(flags(&target, server, 0).await.expect("flags").is_empty());
+    }
+    assert!(fake.world().queries.is_empty(), "an empty answer would not tell whose it is");
+}
+
+#[tokio::test]
+async fn a_hidden_server_is_not_readable_until_it_is_back() {
+    let fake = Fake::of(World { hidden: Some(1), ..world(20, 10) });
+    let target = open(&fake).await;
+    let error = rows(&target, 1, 0, 20).await.expect_err("hidden").to_string();
+    assert!(error.contains(&instance(1)) && error.contains("asks others"), "{error}");
+    are_whole(&rows(&target, 2, 0, 20).await.expect("rows"), 0..20);
+    fake.world().hidden = None;
+    are_whole(&rows(&target, 1, 0, 20).await.expect("rows"), 0..20);
+}
+
+#[tokio::test]
+async fn a_read_that_lacks_a_row_ends_there() {
+    let fake = Fake::of(world(120_000, 10));
+    let target = open(&fake).await;
+    fake.world().trouble = Some(("$docId >= 50000", Trouble::Short));
+    are_whole(&rows(&target, 1, 0, 120_000).await.expect("what came"), 0..99_999);
+}
+
+/// What the broker does, and the words of the error.
+#[tokio::test]
+async fn what_is_wrong_with_a_broker_s_answer_is_said() {
+    let fake = Fake::of(world(20, 10));
+    let target = open(&fake).await;
+    for (trouble, words) in [
+        (Trouble::Cut, "no answer from "),
+        (Trouble::Html, "expected value"),
+        (Trouble::Broken, "500"),
+        (Trouble::Partial, "a partial result"),
+        (Trouble::Groups, "a partial result"),
+        (Trouble::LeavesOut, "knows 2 of the table's 3 segments"),
+        (Trouble::Unavailable, "(305): 8 segments"),
+    ] {
+        fake.world().trouble = Some(("SELECT", trouble));
+        let error = flags(&target, 1, 0).await.expect_err("no flags").to_string();
+        assert!(error.contains(words) && error.contains("/query/sql"), "{trouble:?}: {error}");
+    }
+    fake.world().trouble = None;
+    assert_eq!(flags(&target, 1, 0).await.expect("flags").len(), 7, "once it is over it is over");
+}
+
+/// Nothing that a controller cannot answer is taken for something that is not there.
+#[tokio::test]
+async fn what_is_wrong_with_a_controller_s_answer_is_said() {
+    for trouble in [Trouble::Cut, Trouble::Html, Trouble::Broken] {
+        for at in ["/metadata", "idealstate", "segments/crc", "consumingSegmentsInfo", "LIVEINSTANCES"] {
+            let fake = Fake::of(world(20, 10));
+            let target = open(&fake).await;
+            fake.world().trouble = Some((at, trouble));
+            let error = match at {
+                "idealstate" => target.authority.as_ref().expect("an authority").segments().await.err(),
+                _ => target.raw.as_ref().expect("raw").coverage(&instance(1)).await.err(),
+            };
+            assert!(error.is_some_and(|error| error.to_string().contains(at)), "{trouble:?} at {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn servers_that_cannot_be_told_apart_are_refused() {
+    let mut hosts = HOSTS.to_vec();
+    hosts[3] = hosts[1];
+    let fake = Fake::of(World { hosts, ..world(20, 10) });
+    let error = try_open(&fake).await.err().expect("refused").to_string();
+    let named = [1, 3].iter().all(|server| error.contains(&instance(*server)));
+    assert!(named && error.contains("pinot-s2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_matters_only_if_it_has_a_part_of_the_table() {
+    let down = |server: usize| {
+        let mut hosts = HOSTS.to_vec();
+        hosts[server] = None;
+        let mut world = World { hosts, ..world(20, 10) };
+        world.segments.pop();
+        Fake::of(world)
+    };
+    assert_eq!(open(&down(4)).await.roster.len(), 4);
+    let error = try_open(&down(2)).await.err().expect("refused").to_string();
+    assert!(error.contains(&instance(2)), "{error}");
+}
+
+#[tokio::test]
+async fn what_servers_live_through_comes_once_and_costs_nobody_a_read() {
+    let fake = Fake::of(world(20, 10));
+    let target = open(&fake).await;
+    let lifecycle = target.lifecycle.as_ref().expect("lives");
+    let replica = instance(1);
+    fake.world().trouble = Some(("CURRENTSTATES", Trouble::Broken));
+    assert!(lifecycle.poll(&replica).await.is_err());
+    fake.world().trouble = None;
+    let records = lifecycle.poll(&replica).await.expect("records");
+    let created = records.iter().filter(|record| record.kind == "transition-created").count();
+    let finished = records.iter().filter(|record| record.kind == "transition-finished").count();
+    assert_eq!((created, finished), (4, 2), "{records:?}");
+    assert!(records.iter().map(|record| record.seq).eq(0..8), "{records:?}");
+    assert!(records.iter().all(|record| record.incarnation == 0x0100_00fb_98a1_001c));
+    assert!(lifecycle.poll(&replica).await.expect("records").is_empty(), "once each");
+    fake.world().hosts[1] = None;
+    assert!(lifecycle.poll(&replica).await.expect("a server that is down").is_empty());
+    assert!(lifecycle.poll("nobody").await.is_err());
+}
+
+/// The log has the server's own order, and is told in place of the controller's picture of it.
+#[tokio::test]
+async fn a_log_is_told_from_while_its_server_is_down() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("server.log");
+    let mut world = world(20, 10);
+    world.hosts[1] = Some("pinot-s2");
+    let fake = Fake::of(world);
+    let mut file = fake.target();
+    file.logs.insert(instance(1), path.clone());
+    let site = reach(&file).await.expect("a site");
+    let schema = site.table().await.expect("read").expect("a table");
+    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let target = site.open(&schema, grip).expect("a target");
+    let lifecycle = target.lifecycle.as_ref().expect("lives");
+    let kinds = async || -> Vec<String> {
+        let records = lifecycle.poll(&instance(1)).await.expect("records");
+        records.into_iter().map(|record| record.kind).collect()
+    };
+    assert!(kinds().await.contains(&"log-lost".to_owned()), "it is not there yet");
+    fake.world().hosts[1] = None;
+    std::fs::write(&path, include_str!("../src/target/pinot/answers/0.11.0/server.log")).expect("a log");
+    let told = kinds().await;
+    for kind in ["transition-started", "consume-start", "replaced", "registered", "gate"] {
+        assert!(told.iter().any(|told| told == kind), "{kind}: {told:?}");
+    }
+    assert!(kinds().await.is_empty());
+}
