@@ -35,6 +35,15 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Every kind there is.
+    pub const ALL: [FaultKind; 5] = [
+        FaultKind::HoldMessage(Transition::OfflineToConsuming),
+        FaultKind::HoldMessage(Transition::ConsumingToOnline),
+        FaultKind::Restart,
+        FaultKind::Pause,
+        FaultKind::CommitWinner,
+    ];
+
     /// Whether the whole replica falls silent: nothing of it can be read while the fault is in force.
     pub fn silences(self) -> bool {
         matches!(self, FaultKind::Restart | FaultKind::Pause)

@@ -10,6 +10,7 @@ use super::table::{place, realtime};
 use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
 use crate::run::conductor::FlagsRead;
 use crate::schema::Schema;
+use crate::target::pace::Gate;
 use crate::target::web::answer;
 use crate::target::{Authority, RawReads, Sink, TargetError};
 use async_trait::async_trait;
@@ -43,12 +44,13 @@ pub(super) struct Reads {
     shown: Mutex<BTreeMap<(String, u32), Shown>>,
     /// Until when replicas that the broker leaves out are asked for in haste.
     hidden: Mutex<BTreeMap<String, Instant>>,
-    /// One query at a time: a cluster of others must not feel us.
-    turn: Mutex<()>,
+    /// A cluster of others must not feel us.
+    gate: Gate,
 }
 
 impl Reads {
     pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Reads {
+        let gate = Gate::new(&cluster.file.limits);
         Reads {
             cluster,
             schema,
@@ -56,7 +58,7 @@ impl Reads {
             consumed: Mutex::default(),
             shown: Mutex::default(),
             hidden: Mutex::default(),
-            turn: Mutex::default(),
+            gate,
         }
     }
 
@@ -128,10 +130,12 @@ impl Reads {
         segments: usize,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         let url = self.cluster.sql();
-        let _turn = self.turn.lock().await;
+        let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
+        let _turn = self.gate.turn().await;
         for _ in 0..2 * self.cluster.roster().len() {
-            let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
-            let rows = answers::rows(&url, &body, segments)?;
+            let query = self.cluster.web.post(&url, &json!({ "sql": sql })).timeout(patience);
+            let ask = async { answers::rows(&url, &answer(&url, query).await?, segments) };
+            let rows = self.gate.pass(ask, |rows| rows.len() as u64).await?;
             if let Some(row) = rows.first() {
                 let answered = row.first().and_then(Json::as_str);
                 let answered =
@@ -325,8 +329,8 @@ impl Reads {
 
 /// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
 fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
-    let consuming = state == CopyState::Consuming;
-    number_of((segment, consuming, number))
+    let kind = if state == CopyState::Consuming { "consuming" } else { "committed" };
+    number_of(&[segment, kind, &number.to_string()])
 }
 
 /// How long a server may take: one that is stopped must not hold up the others.
