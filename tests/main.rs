@@ -5,6 +5,8 @@ mod check;
 mod cli;
 mod fuzz;
 mod keeper;
+#[cfg(feature = "pinot")]
+mod own_pinot;
 mod property;
 mod raw;
 mod report;

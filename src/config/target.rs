@@ -17,7 +17,7 @@ const SPECIMEN: &str = "specimen-segments";
 /// Apache Pinot with Kafka before it.
 pub const PINOT: &str = "pinot";
 /// The systems that can be reached.
-const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
+pub const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,6 +14,9 @@ const TOLD_BYTES: u64 = 600;
 /// Between two looks whether a cluster is ready.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// However short the time is until it must be ready: one answer may take so long.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
 /// Why a hook failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hook `{name}` {problem}")]
@@ -65,8 +68,8 @@ impl Hook<'_> {
     pub async fn until_it_works(&self) -> Result<(), HookError> {
         let until = Instant::now() + self.patience;
         loop {
-            let rest = until.saturating_duration_since(Instant::now());
-            let Err(failed) = (Hook { patience: rest, ..*self }).run(&[]).await else { return Ok(()) };
+            let patience = until.saturating_duration_since(Instant::now()).max(ATTEMPT);
+            let Err(failed) = (Hook { patience, ..*self }).run(&[]).await else { return Ok(()) };
             if Instant::now() + LOOK >= until {
                 let problem = format!("did not exit 0 within {:?}: it {}", self.patience, failed.problem);
                 return Err(self.error(problem));

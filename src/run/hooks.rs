@@ -25,7 +25,12 @@ pub async fn around<T>(
 ) -> (Result<T, RunError>, Option<HookError>) {
     let none = Hooks::default();
     let hooks = order.outside.as_ref().map_or(&none, |Outside { file, .. }| &file.hooks);
-    let done = match uncut(bring_up(hooks)).await {
+    // Whoever listens for signals once is not ended by them any more: not without need.
+    let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
+        true => uncut(bring_up(hooks)).await,
+        false => Ok(()),
+    };
+    let done = match up {
         Ok(()) => Ok(work.await),
         Err(error) => Err(error),
     };

@@ -178,8 +178,8 @@ pub async fn processes(
         return run.lead(order, recorded, site, heal, live).await;
     };
     let site = uncut(target::reach(file)).await?;
-    site.lock(&run.grip.mark).await?;
     let led = async {
+        uncut(site.lock(&run.grip.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
         let mut order = order.clone();
         order.settings.extend(site.settings());

@@ -59,7 +59,7 @@ impl Inventory {
         for instance in instances.into_values().flatten() {
             if instance.starts_with("Broker_") {
                 let config = taken.instance(&instance).await?;
-                taken.brokers.push(config.url(config.port()));
+                taken.brokers.push(config.url(taken.scheme(), config.port()));
             } else if instance.starts_with("Server_") {
                 let server = taken.server(file, &instance).await?;
                 taken.servers.insert(instance, server);
@@ -75,6 +75,11 @@ impl Inventory {
         Ok((url, body))
     }
 
+    /// Where the controller speaks TLS, the others are taken to do so.
+    fn scheme(&self) -> &'static str {
+        if self.url.starts_with("https://") { "https" } else { "http" }
+    }
+
     async fn instance(&self, name: &str) -> Result<Instance, TargetError> {
         let (at, body) = self.get(&format!("instances/{name}")).await?;
         parse(&at, &body)
@@ -83,7 +88,7 @@ impl Inventory {
     async fn server(&self, file: &TargetFile, name: &str) -> Result<Server, TargetError> {
         let config = self.instance(name).await?;
         let own = file.servers.get(name).map(|url| url.trim_end_matches('/').to_owned());
-        let url = own.unwrap_or_else(|| config.url(config.admin_port.unwrap_or_default()));
+        let url = own.unwrap_or_else(|| config.url(self.scheme(), config.admin_port.unwrap_or_default()));
         let host = match self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{name}", self.name)).await {
             Ok((at, body)) => Some(answers::live_host(&at, &body)?),
             // The store has no such path: it is not alive.
@@ -151,8 +156,8 @@ impl Instance {
     }
 
     /// Older versions keep the instance's kind in its host.
-    fn url(&self, port: i64) -> String {
+    fn url(&self, scheme: &str, port: i64) -> String {
         let host = self.host_name.trim_start_matches("Broker_").trim_start_matches("Server_");
-        format!("http://{host}:{port}")
+        format!("{scheme}://{host}:{port}")
     }
 }
