@@ -1,7 +1,7 @@
 //! How a cluster that does not let everybody in is entered: who asks, and whose certificates are believed.
 //!
-//! A target file never holds a secret, only where it lies: an environment variable or a file. So cures, marks,
-//! records and messages may carry all of this, and a secret is read at the moment of use.
+//! A target file never holds a secret, only where it lies: an environment variable or a file. So cures,
+//! marks, records and messages may carry all of this, and a secret is read at the moment of use.
 
 use super::error::Wrong;
 use serde::{Deserialize, Serialize};

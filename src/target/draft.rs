@@ -81,7 +81,7 @@ impl Draft {
         if !self.version.is_empty() {
             text += &format!(" {}", self.version);
         }
-        text += ".\n# Made by `dissent init`: what was found. The lines in comments say what else can be said.\n\n";
+        text += ".\n# Made by `dissent init`: what was found. Comments say what else can be said.\n\n";
         line(&mut text, "system", &wanted.system);
         line(&mut text, "url", wanted.url.trim_end_matches('/'));
         if wanted.system == crate::config::target::PINOT {
@@ -93,9 +93,10 @@ impl Draft {
         text += ALLOW;
         push_credentials(&mut text, wanted.credentials.as_ref());
         if !self.servers.is_empty() {
-            text += "\n# The servers' own HTTP, as Pinot knows it. If that leads nowhere from here, say what does.\n";
-            text += "[servers]\n";
-            self.servers.iter().for_each(|(name, url)| line(&mut text, &quoted(name), url));
+            text += "\n# [servers]            # their own HTTP, as Pinot tells it\n";
+            let lines =
+                self.servers.iter().map(|(name, url)| format!("# {} = {}\n", quoted(name), quoted(url)));
+            text += &lines.collect::<String>();
         }
         text += OPTIONS;
         text
@@ -109,7 +110,8 @@ impl Draft {
         match &self.kafka {
             Some(kafka) => line(text, "kafka", kafka),
             None => {
-                *text += "# kafka = \"HOST:9092\"    # a run writes to Kafka: where Pinot and this machine find it\n";
+                *text +=
+                    "# kafka = \"HOST:9092\"    # a run writes to it: where Pinot and this machine find it\n";
             }
         }
         match &self.table {

@@ -20,7 +20,7 @@ pub(super) fn believing(ca: Option<&Path>) -> Result<ClientConfig, String> {
     }
 }
 
-/// A client that believes nobody: for plain HTTP, where looking the system's certificates up would be in vain.
+/// A client that believes nobody: for plain HTTP, where the system's certificates would be read in vain.
 pub(super) fn believing_nobody() -> Result<ClientConfig, String> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }

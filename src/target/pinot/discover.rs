@@ -6,7 +6,7 @@ use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
 use super::reads::SERVER_PATIENCE;
 use super::table::{place, realtime};
-use super::{deed, lacks};
+use super::{OURS, deed, lacks};
 use crate::config::target::{PINOT, TargetFile};
 use crate::target::TargetError;
 use crate::target::checkup::{Asked, Checkup, Standing, TableFacts};
@@ -202,15 +202,16 @@ pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
     Ok(draft)
 }
 
-/// The table to look at: the only one, or the one that was asked for.
+/// The table to look at: the one that was asked for, or else the only one that no run made.
 fn choose<'s>(wanted: Option<&str>, streams: &'s [Stream]) -> Result<Option<&'s Stream>, DraftError> {
-    let names = || streams.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
-    match (wanted, streams) {
+    let theirs: Vec<&Stream> = streams.iter().filter(|stream| !stream.table.starts_with(OURS)).collect();
+    let names = || theirs.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
+    match (wanted, theirs.as_slice()) {
         (None, []) => Ok(None),
-        (None, [only]) => Ok(Some(only)),
+        (None, [only]) => Ok(Some(*only)),
         (None, _) => Err(DraftError::Tables(names())),
         (Some(name), _) => streams.iter().find(|stream| stream.table == name).map(Some).ok_or_else(|| {
-            let known = if streams.is_empty() { "none".to_owned() } else { names().join(", ") };
+            let known = if theirs.is_empty() { "none".to_owned() } else { names().join(", ") };
             DraftError::NoTable { name: name.to_owned(), known }
         }),
     }
@@ -267,6 +268,8 @@ mod tests {
         };
         assert_eq!(table(None, &[]).expect("none"), None);
         assert_eq!(table(None, &["a"]).expect("one").as_deref(), Some("a"));
+        assert_eq!(table(None, &["dissent_1", "a", "dissent_2"]).expect("one").as_deref(), Some("a"));
+        assert_eq!(table(Some("dissent_1"), &["dissent_1"]).expect("it").as_deref(), Some("dissent_1"));
         assert_eq!(table(Some("b"), &["a", "b"]).expect("that one").as_deref(), Some("b"));
         for (wanted, names, told) in [
             (None, &["a", "b"][..], "--table: a, b"),
@@ -293,7 +296,10 @@ mod tests {
     fn the_options_that_matter_are_told_in_words() {
         let config = json!({
             "segmentsConfig": { "replication": "4" },
-            "upsertConfig": { "mode": "PARTIAL", "partialUpsertStrategies": { "a": "APPEND", "b": "IGNORE" } },
+            "upsertConfig": {
+                "mode": "PARTIAL",
+                "partialUpsertStrategies": { "a": "APPEND", "b": "IGNORE" },
+            },
         });
         let options = options(&config);
         assert_eq!(options["merges"], "a APPEND, b IGNORE");
