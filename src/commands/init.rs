@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 enum InitError {
     /// What was given is no URL.
-    #[error("{0}: {1}, such as `dissent init pinot http://controller:9000`")]
+    #[error("{0}: {1}")]
     Url(String, String),
     /// The system.
     #[error("no system is called `{0}`: {1}")]

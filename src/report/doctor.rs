@@ -128,7 +128,8 @@ impl Page {
                 let words = format!("run {} of {}, for {} s now", holder.run, holder.owner, holder.seconds);
                 self.warn("in use by", &words);
             }
-            None => self.line("in use by", "nobody"),
+            None if checkup.free => self.line("in use by", "nobody"),
+            None => self.line("in use by", "not known"),
         }
         for cure in &checkup.marks {
             let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);

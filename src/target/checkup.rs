@@ -117,6 +117,8 @@ pub struct Checkup {
     pub cannot: Vec<Cannot>,
     /// The run that has it now.
     pub holder: Option<Holder>,
+    /// Whether it is known that no run has it.
+    pub free: bool,
     /// Faults that runs have left.
     pub marks: Vec<Cure>,
     /// Tables that runs have left.

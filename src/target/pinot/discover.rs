@@ -92,7 +92,7 @@ async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
     let mut unknown = Vec::new();
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
     match holder(&inventory.web, &inventory.url).await {
-        Ok(holder) => checkup.holder = holder,
+        Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
         Err(error) => note("who has it", error),
     }
     match marks(&inventory.url, &file.access()).await {
