@@ -44,6 +44,15 @@ pub enum Command {
     /// Stand before the place from which replicas download segments, so that a plan can slow a download
     #[command(after_help = PROXY_EXAMPLES)]
     Proxy(Proxy),
+    /// Write a target file for a cluster of your own, from what it tells
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+    /// What can be reached at a target, what may be done there, and what is in the way; changes nothing
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
+    /// Drop the tables that runs have left at a target, with their topics and schemas
+    #[command(after_help = CLEAN_EXAMPLES)]
+    Clean(Clean),
     /// The process that holds one fault and cures it when the tool is gone
     #[command(hide = true)]
     Keeper(Keeper),
@@ -61,7 +70,28 @@ Examples:
   dissent run specimen-segments partial-upsert late-transition --set guard=partition-gate
   dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
   dissent run sim-segments steady none --format json
-  dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only";
+  dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only
+  dissent run pinot.toml partial-upsert none
+  dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  dissent init pinot http://controller:9000
+  dissent init pinot http://controller:9000 --table acct --out my-pinot.toml
+  dissent init pinot https://controller:9443 --ca ca.pem --user dissent --password-env PINOT_PASSWORD";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  dissent doctor pinot.toml
+  dissent doctor pinot.toml --format json
+
+Exit code 0: a run could begin, as far as the cluster goes; 4: something is in the way.";
+
+const CLEAN_EXAMPLES: &str = "\
+Examples:
+  dissent clean pinot.toml --dry-run
+  dissent clean pinot.toml --run pinot-partial-upsert-none-seed7
+  dissent clean pinot.toml --all";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -72,7 +102,8 @@ Examples:
 const RAW_EXAMPLES: &str = "\
 Examples:
   dissent raw latest p0-k17
-  dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json";
+  dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json
+  dissent raw pinot.toml k1-15";
 
 const PROXY_EXAMPLES: &str = "\
 It says where it listens in one line of JSON: `listen` is for the replicas (Pinot: controller.vip.host and
@@ -201,6 +232,62 @@ pub struct Proxy {
     /// Where runs ask for downloads to be held
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub control: SocketAddr,
+}
+
+/// `dissent init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The system: pinot, or specimen-segments
+    pub system: String,
+    /// The URL at which it is asked first; of Pinot a controller's
+    pub url: String,
+    /// The table to look at, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// The file to write [default: the system's name and .toml]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Overwrite the file
+    #[arg(long)]
+    pub force: bool,
+    /// Who asks; the password is never an argument
+    #[arg(long, value_name = "NAME", requires = "password_env")]
+    pub user: Option<String>,
+    /// The environment variable that holds the password
+    #[arg(long, value_name = "VARIABLE", requires = "user")]
+    pub password_env: Option<String>,
+    /// The environment variable that holds a bearer token
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "user")]
+    pub token_env: Option<String>,
+    /// A file of certificates (PEM) that are believed in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `dissent doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// A target file
+    pub target: String,
+    /// How it is told on stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// `dissent clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// A target file
+    pub target: String,
+    /// Only what this run made: its folder's name, or the name in full as `dissent doctor` tells it
+    #[arg(long, value_name = "RUN", conflicts_with = "all")]
+    pub run: Option<String>,
+    /// What all runs made
+    #[arg(long)]
+    pub all: bool,
+    /// Only tell what would be dropped
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `dissent keeper`.

@@ -6,6 +6,8 @@ mod cli;
 mod fuzz;
 mod keeper;
 #[cfg(feature = "pinot")]
+mod own_pinot;
+#[cfg(feature = "pinot")]
 mod pinot;
 mod property;
 mod raw;

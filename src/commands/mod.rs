@@ -1,8 +1,11 @@
 //! The commands: what `main` calls. Here words meet the terminal; nothing is decided.
 
 mod check;
+mod clean;
 mod demo;
+mod doctor;
 mod heal;
+mod init;
 mod keeper;
 mod list;
 mod progress;
@@ -47,10 +50,16 @@ fn dispatch(cli: Cli) -> Exit {
     {
         tell::speak(output.format);
     }
+    if let Command::Doctor(cli::Doctor { format, .. }) = &cli.command {
+        tell::speak(*format);
+    }
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Init(args) => init::init(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Clean(args) => clean::clean(&args),
         Command::Heal(args) => heal::heal(&args),
         Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),

@@ -11,9 +11,11 @@ use crate::config::settings::Settings;
 use crate::config::target::PINOT;
 use crate::config::workload::Workload;
 use crate::exit::Exit;
+use crate::hands::hook::HookError;
 use crate::record::row::Nanos;
 use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
 use crate::run::conductor::Timing;
+use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
 use crate::run::order::{Order, Outside};
 use crate::seed::Seed;
@@ -166,13 +168,19 @@ fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
         };
     }
     let mut watch = Watch::new();
-    let finished =
-        runtime().and_then(|runtime| runtime.block_on(processes(order, seed, results, &mut watch)));
+    let run = async { around(order, processes(order, seed, results, &mut watch)).await };
+    let finished = runtime().and_then(|runtime| told_down(runtime.block_on(run))).and_then(|done| done);
     watch.end();
     match finished {
         Ok(finished) => conclude(&finished, args.output.format),
         Err(error) => tell::lost(&error),
     }
+}
+
+/// What became of the work between hooks; that the cluster may still be up is told at once.
+fn told_down<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
+    down.iter().for_each(|error| tell::aside(&format!("error: {error}; the cluster may still be up")));
+    done
 }
 
 /// Tells a verdict and what must be said beside it.
@@ -201,9 +209,10 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
             tell::beside(finished);
             bar.inc(1);
         };
-        runtime()
-            .map_err(|error| Stopped { seed: first, error })
-            .and_then(|runtime| runtime.block_on(run_all(order, first, args.runs, jobs, results, each)))
+        let runs = async { around(order, run_all(order, first, args.runs, jobs, results, each)).await };
+        let stopped = |error| Stopped { seed: first, error };
+        let runs = runtime().map_err(stopped).map(|runtime| told_down(runtime.block_on(runs)));
+        runs.and_then(|runs| runs.map_err(stopped)).and_then(|tally| tally)
     };
     bar.finish_and_clear();
     match tally {

@@ -106,6 +106,7 @@ pub(super) fn beside(finished: &Finished) {
     if let Some(words) = &finished.panicked {
         aside(&format!("error: a bug of dissent ended the run: {words}"));
     }
+    finished.uncollected.iter().for_each(|error| aside(&format!("error: {error}")));
     if let Some(error) = &finished.unrecorded {
         aside(&format!("error: {error}; what came after it is not on record"));
     }

@@ -55,6 +55,13 @@ pub enum ConfigError {
         /// The line that allows it.
         line: &'static str,
     },
+    /// A target file without the log that a run writes to.
+    #[error("{path} does not say where Kafka is, and a run writes to it")]
+    #[diagnostic(help("add `kafka = \"HOST:PORT\"`"))]
+    NoKafka {
+        /// The file as given.
+        path: String,
+    },
     /// A flag whose value cannot be used.
     #[error("{flag}: {problem}")]
     Flag {

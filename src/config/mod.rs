@@ -1,9 +1,11 @@
 //! Files that a user writes: workloads and nemesis plans, from the embedded catalogue or from a path, and
 //! `--set key=value` on top. A file is data only, and a wrong one is answered with its place in the text.
 
+pub mod access;
 pub mod catalogue;
 pub mod duration;
 pub mod error;
+pub mod limits;
 pub mod nemesis;
 pub mod settings;
 mod source;

@@ -2,8 +2,10 @@
 //! allowed: a cluster that other people use is not written to, and not broken, by mistake.
 
 use super::Document;
+use super::access::{Access, Credentials};
 use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
+use super::limits::{Hooks, Limits};
 use super::nemesis::Nemesis;
 use crate::plan::schedule::FaultKind;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ const SPECIMEN: &str = "specimen-segments";
 /// Apache Pinot with Kafka before it.
 pub const PINOT: &str = "pinot";
 /// The systems that can be reached.
-const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
+pub const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +61,18 @@ pub struct TargetFile {
     pub system: String,
     /// Where it is asked first.
     pub url: String,
+    /// A file of certificates (PEM) that are believed in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// Pinot: the URL of a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
-    /// Pinot: the address of a Kafka broker.
+    /// Pinot: the address of a Kafka broker. Runs need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kafka: Option<String>,
+    /// Pinot: whether Kafka is spoken to over TLS.
+    #[serde(default, rename = "kafka-tls", skip_serializing_if = "std::ops::Not::not")]
+    pub kafka_tls: bool,
     /// Pinot: the table that is looked at, without its type's suffix. A run makes one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
@@ -84,6 +92,18 @@ pub struct TargetFile {
     /// What may be done to it.
     #[serde(default)]
     pub allow: Allow,
+    /// Who asks by HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// Who asks Kafka, by SASL PLAIN.
+    #[serde(default, rename = "kafka-credentials", skip_serializing_if = "Option::is_none")]
+    pub kafka_credentials: Option<Credentials>,
+    /// How much may be asked of it.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What is run around runs.
+    #[serde(default)]
+    pub hooks: Hooks,
 }
 
 impl Document for TargetFile {
@@ -115,17 +135,77 @@ impl Document for TargetFile {
         let is_pinot = self.system == PINOT;
         let problem = "Pinot is queried at a broker";
         Wrong::unless(!is_pinot || self.broker.is_some(), "system", problem, "add `broker = \"http://..\"`")?;
-        let problem = "a Pinot table is fed by Kafka";
-        Wrong::unless(!is_pinot || self.kafka.is_some(), "system", problem, "add `kafka = \"HOST:PORT\"`")
+        let plain = is_pinot || !self.url.starts_with(HTTPS);
+        Wrong::unless(plain, "url", "the embedded cluster speaks plain HTTP only", "write `http://`")?;
+        let problem = "this build of dissent speaks no TLS";
+        Wrong::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
+        if let Some(credentials) = &self.credentials {
+            credentials.check("credentials", true)?;
+        }
+        if let Some(credentials) = &self.kafka_credentials {
+            credentials.check("kafka-credentials", false)?;
+        }
+        self.limits.check()
     }
 }
 
+const HTTPS: &str = "https://";
+const NO_TLS: &str = "build it with the feature `tls`";
+
 fn is_url(key: &'static str, text: &str) -> Result<(), Wrong> {
-    let url = text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
-    Wrong::unless(url, key, &format!("`{text}` is no URL"), "such as http://127.0.0.1:4000")
+    let help = if cfg!(feature = "tls") { "" } else { NO_TLS };
+    let secure = text.starts_with(HTTPS);
+    Wrong::unless(!secure || help.is_empty(), key, "this build of dissent speaks no TLS", help)?;
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix(HTTPS)).unwrap_or_default();
+    let problem = format!("`{text}` is no URL");
+    Wrong::unless(!rest.is_empty(), key, &problem, "such as http://127.0.0.1:4000")?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let help = "take them out of the URL, and name the variable or file that holds them under [credentials]";
+    Wrong::unless(!host.contains('@'), key, "a target file holds no credentials", help)
+}
+
+/// A URL as a target file may have it, or what is wrong with it.
+pub fn check_url(text: &str) -> Result<(), Wrong> {
+    is_url("url", text)
 }
 
 impl TargetFile {
+    /// A file that says where a system is and nothing else.
+    pub fn at(system: &str, url: &str) -> TargetFile {
+        TargetFile {
+            name: String::new(),
+            system: system.to_owned(),
+            url: url.to_owned(),
+            ca: None,
+            broker: None,
+            kafka: None,
+            kafka_tls: false,
+            table: None,
+            servers: BTreeMap::new(),
+            proxy: None,
+            logs: BTreeMap::new(),
+            commands: Commands::default(),
+            allow: Allow::default(),
+            credentials: None,
+            kafka_credentials: None,
+            limits: Limits::default(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// How its HTTP is entered.
+    pub fn access(&self) -> Access {
+        Access::new(self.credentials.as_ref(), self.ca.as_ref())
+    }
+
+    /// Refuses to write to it unless the file allows that.
+    pub fn admit_writes(&self, path: &str, what: &'static str) -> Result<(), ConfigError> {
+        match self.allow.writes {
+            true => Ok(()),
+            false => Err(ConfigError::NotAllowed { path: path.to_owned(), what, line: "writes" }),
+        }
+    }
+
     /// Refuses a run that would do what the file, given as `path`, does not allow.
     pub fn admit(&self, path: &str, nemesis: &Nemesis) -> Result<(), ConfigError> {
         let Allow { writes, holds, restart, pause, downloads } = self.allow;
@@ -146,6 +226,9 @@ impl TargetFile {
         });
         let wanted = [("make a table and write to it", "writes", writes)].into_iter().chain(faults);
         match wanted.into_iter().find(|(.., allowed)| !allowed) {
+            None if self.system == PINOT && self.kafka.is_none() => {
+                Err(ConfigError::NoKafka { path: path.to_owned() })
+            }
             None => Ok(()),
             Some((what, line, _)) => Err(ConfigError::NotAllowed { path: path.to_owned(), what, line }),
         }

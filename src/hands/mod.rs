@@ -1,6 +1,7 @@
 //! Hands on processes: whose a process is, signals to it, keepers that outlive us to undo a
 //! fault, and a proxy that makes downloads wait.
 
+pub mod hook;
 pub mod keeper;
 pub mod lease;
 pub mod process;

@@ -43,6 +43,19 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Every kind there is.
+    pub const ALL: [FaultKind; 9] = [
+        FaultKind::HoldMessage(Transition::OfflineToConsuming),
+        FaultKind::HoldMessage(Transition::ConsumingToOnline),
+        FaultKind::Restart,
+        FaultKind::Pause,
+        FaultKind::CommitWinner,
+        FaultKind::SlowDownload,
+        FaultKind::Rebalance,
+        FaultKind::PauseConsumption,
+        FaultKind::Reload,
+    ];
+
     /// What it is called in plans.
     pub fn name(self) -> &'static str {
         match self {

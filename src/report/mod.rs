@@ -5,6 +5,7 @@ mod answers;
 pub mod catalogue;
 mod clear;
 mod divergence;
+pub mod doctor;
 mod doubts;
 mod frozen;
 pub mod html;

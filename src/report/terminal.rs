@@ -170,7 +170,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 #[derive(Clone, Copy)]
-enum Ink {
+pub(super) enum Ink {
     Green,
     Yellow,
     Red,
@@ -198,14 +198,14 @@ impl Ink {
 }
 
 impl Style {
-    fn paint(self, ink: Ink, text: &str) -> String {
+    pub(super) fn paint(self, ink: Ink, text: &str) -> String {
         match self.colour {
             true => format!("\x1b[{}m{text}\x1b[0m", ink.code()),
             false => text.to_owned(),
         }
     }
 
-    fn label(self, label: &str) -> String {
+    pub(super) fn label(self, label: &str) -> String {
         self.paint(Ink::Faint, &format!("{label:<LABEL$}"))
     }
 }

@@ -4,6 +4,7 @@ pub mod campaign;
 pub mod conclude;
 pub mod conductor;
 pub mod engine;
+pub mod hooks;
 pub mod live;
 pub mod look;
 pub mod one;

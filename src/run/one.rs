@@ -2,13 +2,15 @@
 
 use super::conclude::Judged;
 use super::engine::{self, Ended};
+use super::hooks::collect;
 use super::live::{Live, Logged};
 use super::order::{Order, OrderError, Outside, Place};
 use super::panic::caught;
-use super::signals::Cut;
+use super::signals::{Cut, uncut};
 use super::simulate;
 use crate::check::judge::Oracle;
 use crate::exit::Exit;
+use crate::hands::hook::HookError;
 use crate::record::cure::Cure;
 use crate::record::dump::write_evidence;
 use crate::record::evidence::Facts;
@@ -40,6 +42,12 @@ pub enum RunError {
     /// The target could not be set up.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// What was to bring the target up failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// A signal came before there was anything to judge.
+    #[error("interrupted by {} while the target was set up", .0.name())]
+    Cut(Cut),
     /// The simulated target could not be set up.
     #[error(transparent)]
     Simulated(#[from] ::specimen::Error),
@@ -86,7 +94,8 @@ impl RunError {
             | RunError::NoRun(_)
             | RunError::Open(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
-            RunError::Target(_) | RunError::Simulated(_) => Exit::Target,
+            RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
+            RunError::Cut(cut) => cut.exit(),
             RunError::Surroundings { .. } => Exit::Bug,
         }
     }
@@ -107,6 +116,8 @@ pub struct Finished {
     pub unrecorded: Option<StoreError>,
     /// Whether a signal cut it off.
     pub cut: bool,
+    /// Why the cluster's logs may not lie beside it.
+    pub uncollected: Option<HookError>,
 }
 
 /// Which simulated runs leave a folder: for the others (seed, plan, build) is the record.
@@ -164,24 +175,29 @@ pub async fn processes(
         let scratch = run.dir.join("cluster");
         let site = Arc::new(Cluster::start(&run.grip.program, &scratch, &order.settings).await?);
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        site.make_table(schema, partitions, &order.settings).await?;
+        site.make_table(&run.grip.mark, schema, partitions, &order.settings).await?;
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
-    let site = target::reach(file).await?;
-    site.lock(&run.grip.mark).await?;
+    let site = uncut(target::reach(file)).await?;
     let led = async {
-        refuse_marks(&*site, path).await?;
+        uncut(site.lock(&run.grip.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
         let mut order = order.clone();
         order.settings.extend(site.settings());
-        let place = run.make_table(&order, &*site).await?;
+        let set_up = async {
+            refuse_marks(&*site, path).await?;
+            run.make_table(&order, &*site).await
+        };
+        let place = uncut(set_up).await?;
         let recorded = run.record(order.facts_at(seed, Some(run.started.clone()), place)?)?;
         run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
     };
     let led = led.await;
     site.unlock(&run.grip.mark).await;
-    led
+    let finished = led?;
+    let uncollected = collect(&file.hooks, &run.dir).await.err();
+    Ok(Finished { uncollected, ..finished })
 }
 
 /// A target with faults in force is not compared: what it showed would be their doing.
@@ -209,7 +225,8 @@ impl Real<'_> {
     /// Makes the table that the order asks for, as far as the target can have it.
     async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
         let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
-        let roster = site.make_table(&schema, order.workload.partitions, &order.settings).await?;
+        let (mark, partitions) = (&self.grip.mark, order.workload.partitions);
+        let roster = site.make_table(mark, &schema, partitions, &order.settings).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
         Ok(Place { version: site.version(), roster, spares, schema, left_out, frozen_floor })
@@ -282,7 +299,7 @@ impl Real<'_> {
         if unrecorded.is_some() {
             judged.exit = judged.exit.worst(Exit::Inconclusive);
         }
-        Ok(Finished { judged, uncured, heal, panicked, unrecorded, cut: signal.is_some() })
+        Ok(Finished { judged, uncured, heal, panicked, unrecorded, cut: signal.is_some(), uncollected: None })
     }
 }
 
@@ -300,12 +317,7 @@ async fn heal_rest(hands: &dyn Hands) -> Vec<Cure> {
 
 /// What goes above the verdict's own exit code.
 fn exit_over(signal: Option<Cut>, panicked: bool, uncured: &[Cure]) -> Exit {
-    let signal = match signal {
-        None => Exit::Pass,
-        Some(Cut::Hangup) => Exit::Hangup,
-        Some(Cut::Interrupt) => Exit::Interrupt,
-        Some(Cut::Terminate) => Exit::Terminate,
-    };
+    let signal = signal.map_or(Exit::Pass, Cut::exit);
     let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };
     let bug = if panicked { Exit::Bug } else { Exit::Pass };
     signal.worst(left).worst(bug)

@@ -1,5 +1,7 @@
 //! The signals that end a run: politely, after its cures.
 
+use super::one::RunError;
+use crate::exit::Exit;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that end a run after its cures.
@@ -14,7 +16,17 @@ pub enum Cut {
 }
 
 impl Cut {
-    pub(super) fn name(self) -> &'static str {
+    /// The exit code after it.
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Cut::Hangup => Exit::Hangup,
+            Cut::Interrupt => Exit::Interrupt,
+            Cut::Terminate => Exit::Terminate,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
         match self {
             Cut::Hangup => "SIGHUP",
             Cut::Interrupt => "SIGINT",
@@ -45,5 +57,18 @@ impl Signals {
             _ = self.interrupt.recv() => Cut::Interrupt,
             _ = self.terminate.recv() => Cut::Terminate,
         }
+    }
+}
+
+/// Does what a signal may cut off, as long as there is nothing to cure.
+pub(super) async fn uncut<T, E: Into<RunError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, RunError> {
+    let listening = Signals::listen();
+    let mut signals =
+        listening.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
+    tokio::select! {
+        cut = signals.next() => Err(RunError::Cut(cut)),
+        done = work => done.map_err(Into::into),
     }
 }

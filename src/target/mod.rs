@@ -3,10 +3,16 @@
 //! A new system is one module here, one line in [`reach`], [`marks`], [`begin`] and [`heal`] each, and one in
 //! [`crate::config::target`].
 
+pub mod checkup;
+pub mod draft;
 mod leased;
+#[cfg(feature = "pinot")]
+mod pace;
 #[cfg(feature = "pinot")]
 pub mod pinot;
 pub mod specimen;
+#[cfg(feature = "tls")]
+mod tls;
 pub mod web;
 
 #[cfg(feature = "pinot")]
@@ -20,6 +26,8 @@ use crate::record::row::{Coverage, Current, Entry, Row, Segment};
 use crate::run::conductor::FlagsRead;
 use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
+use checkup::{Checkup, Leaving};
+use draft::{Draft, DraftError, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +85,12 @@ pub enum TargetError {
         marks: String,
         /// What to heal.
         heal: String,
+    },
+    /// What is to let us in is not there.
+    #[error("cannot log in: {cause}")]
+    Locked {
+        /// What is missing.
+        cause: String,
     },
     /// A process could not be started, or died at once.
     #[error("cannot start {process}: {cause}")]
@@ -231,14 +245,19 @@ pub trait Site: Send + Sync {
     }
     /// Gives the target free. One that cannot be told will find out by the lock's age.
     async fn unlock(&self, run: &str);
+    /// Tables that runs have made, or that look like it.
+    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError>;
+    /// Removes what a run has made: the table last, so that what stopped half-way can be begun again.
+    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError>;
     /// The marks that runs have left: each is a cure.
     async fn marks(&self) -> Result<Vec<Cure>, TargetError>;
     /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
     /// known.
     async fn table(&self) -> Result<Option<Schema>, TargetError>;
-    /// Makes an empty table, and tells its replicas, in order.
+    /// Makes an empty table that tells which run made it, and tells its replicas, in order.
     async fn make_table(
         &self,
+        run: &str,
         schema: &Schema,
         partitions: u32,
         settings: &BTreeMap<String, String>,
@@ -251,6 +270,24 @@ pub trait Site: Send + Sync {
     fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError>;
     /// Ends the cluster if it is private to this process.
     async fn end(&self);
+}
+
+/// How the cluster of a target file stands, as far as it answers.
+pub async fn checkup(file: &TargetFile) -> Checkup {
+    match file.system.as_str() {
+        #[cfg(feature = "pinot")]
+        PINOT => pinot::checkup(file).await,
+        _ => specimen::checkup(file).await,
+    }
+}
+
+/// A target file for the cluster at a URL, from what it tells.
+pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
+    match wanted.system.as_str() {
+        #[cfg(feature = "pinot")]
+        PINOT => pinot::draft(wanted).await,
+        _ => specimen::draft(wanted).await,
+    }
 }
 
 /// Reaches the cluster of a target file.
@@ -266,7 +303,7 @@ pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Site>, TargetError> {
 pub async fn marks(file: &TargetFile) -> Result<Vec<Cure>, TargetError> {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
-        PINOT => pinot::marks(&file.url).await,
+        PINOT => pinot::marks(&file.url, &file.access()).await,
         _ => specimen::marks(&file.url).await,
     }
 }

@@ -1,6 +1,11 @@
 //! HTTP to a target: bounded, in time, and told in the target's own words when it fails.
 
 use super::TargetError;
+#[cfg(feature = "tls")]
+use super::tls;
+#[cfg(feature = "pinot")]
+use crate::config::access::Access;
+use crate::config::access::{Credentials, Login};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -12,40 +17,93 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// A client of any server.
 #[derive(Clone, Debug)]
-pub(crate) struct Web(reqwest::Client);
+pub(crate) struct Web {
+    client: reqwest::Client,
+    credentials: Option<Credentials>,
+}
 
 impl Web {
-    /// One with the usual patience.
+    /// One with the usual patience, for plain HTTP that lets everybody in.
     pub(crate) fn new() -> Result<Web, TargetError> {
         Web::patient(PATIENCE)
     }
 
     /// One to which an answer that takes longer counts as none.
     pub(crate) fn patient(patience: Duration) -> Result<Web, TargetError> {
-        let built = reqwest::Client::builder().timeout(patience).no_proxy().build();
-        built.map(Web).map_err(|error| TargetError::Start {
-            process: "the HTTP client".to_owned(),
-            cause: error.to_string(),
-        })
+        Ok(Web { client: client(patience)?, credentials: None })
+    }
+
+    /// One that is let in, with TLS where a URL asks for it. That its secret is there is seen now; it is read
+    /// again for every request.
+    #[cfg(feature = "pinot")]
+    pub(crate) fn entering(patience: Duration, access: &Access) -> Result<Web, TargetError> {
+        if let Some(credentials) = &access.credentials {
+            credentials.login().map_err(|error| TargetError::Locked { cause: error.to_string() })?;
+        }
+        let builder = believing(reqwest::Client::builder(), access)?;
+        Ok(Web { client: built(builder, patience)?, credentials: access.credentials.clone() })
     }
 
     pub(crate) fn get(&self, url: &str) -> reqwest::RequestBuilder {
-        self.0.get(url)
+        self.signed(self.client.get(url))
     }
 
     #[cfg(feature = "pinot")]
     pub(crate) fn put(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
-        self.0.put(url).json(body)
+        self.signed(self.client.put(url).json(body))
     }
 
     #[cfg(feature = "pinot")]
     pub(crate) fn delete(&self, url: &str) -> reqwest::RequestBuilder {
-        self.0.delete(url)
+        self.signed(self.client.delete(url))
     }
 
     pub(crate) fn post(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
-        self.0.post(url).json(body)
+        self.signed(self.client.post(url).json(body))
     }
+
+    /// A secret that went away meanwhile is none: then the target refuses.
+    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.credentials.as_ref().and_then(|credentials| credentials.login().ok()) {
+            Some(Login::Password(user, password)) => request.basic_auth(user, Some(password.reveal())),
+            Some(Login::Token(token)) => request.bearer_auth(token.reveal()),
+            None => request,
+        }
+    }
+}
+
+/// A client for plain HTTP.
+pub fn client(patience: Duration) -> Result<reqwest::Client, TargetError> {
+    let builder = reqwest::Client::builder();
+    // Without it every client, also one of loopback, would read the system's certificates.
+    #[cfg(feature = "tls")]
+    let builder = builder.tls_backend_preconfigured(tls::believing_nobody().map_err(no_client)?);
+    built(builder, patience)
+}
+
+#[cfg(all(feature = "pinot", feature = "tls"))]
+fn believing(
+    builder: reqwest::ClientBuilder,
+    access: &Access,
+) -> Result<reqwest::ClientBuilder, TargetError> {
+    let config = tls::believing(access.ca.as_deref()).map_err(no_client)?;
+    Ok(builder.tls_backend_preconfigured(config))
+}
+
+#[cfg(all(feature = "pinot", not(feature = "tls")))]
+fn believing(
+    builder: reqwest::ClientBuilder,
+    _access: &Access,
+) -> Result<reqwest::ClientBuilder, TargetError> {
+    Ok(builder)
+}
+
+fn built(builder: reqwest::ClientBuilder, patience: Duration) -> Result<reqwest::Client, TargetError> {
+    builder.timeout(patience).no_proxy().build().map_err(no_client)
+}
+
+fn no_client(cause: impl ToString) -> TargetError {
+    TargetError::Start { process: "the HTTP client".to_owned(), cause: cause.to_string() }
 }
 
 /// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
@@ -79,7 +137,13 @@ pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<V
     if status.is_success() {
         return Ok(body);
     }
-    let cause = format!("{status}: {}", String::from_utf8_lossy(&body));
+    let words = String::from_utf8_lossy(&body);
+    let cause = match status {
+        reqwest::StatusCode::UNAUTHORIZED | reqwest::StatusCode::FORBIDDEN => {
+            format!("{status}: {words}; who asks is said under [credentials] in the target file")
+        }
+        _ => format!("{status}: {words}"),
+    };
     Err(TargetError::Refused { at: url.to_owned(), cause })
 }
 

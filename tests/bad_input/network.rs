@@ -64,7 +64,7 @@ fn reply(stream: &mut TcpStream, text: &[u8]) {
 
 fn ask(url: &str, patience: Duration) -> Result<Vec<u8>, TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let client = reqwest::Client::builder().timeout(patience).no_proxy().build().expect("a client");
+    let client = dissent::target::web::client(patience).expect("a client");
     runtime.block_on(answer(url, client.get(url)))
 }
 

@@ -41,6 +41,27 @@ async fn answer(router: axum::Router, ready: impl FnOnce(&str) -> Result<(), Err
     }
 }
 
+/// A client of loopback.
+fn client() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy();
+    #[cfg(feature = "tls")]
+    let builder = match believing_nobody() {
+        Some(nobody) => builder.tls_backend_preconfigured(nobody),
+        None => builder,
+    };
+    builder
+}
+
+/// TLS with nobody: nothing here speaks it, and a client that was told of none looks for all certificates of
+/// the system.
+#[cfg(feature = "tls")]
+fn believing_nobody() -> Option<rustls::ClientConfig> {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().ok()?;
+    Some(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
 async fn input_closed() {
     let mut buffer = [0; 256];
     while matches!(tokio::io::stdin().read(&mut buffer).await, Ok(1..)) {}
@@ -142,7 +163,7 @@ mod tests {
     }
 
     async fn ask(url: &str, body: Option<Json>) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = client().build().expect("a client");
         let request = match body {
             Some(body) => client.post(url).json(&body),
             None => client.get(url),

@@ -44,7 +44,7 @@ impl Process {
     pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
         let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+        let client = super::client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
         let controller = format!("{}/call", url.trim_end_matches('/'));
         Ok(Arc::new(Process { config, server: Mutex::new(server), disk, client, controller }))

@@ -4,13 +4,16 @@
 //! controller has it, it outlives processes, and Pinot itself does not read them.
 
 use super::answers::{self, nonsense};
-use super::kafka::Topic;
-use super::number_of;
+use super::inventory::{Inventory, Server};
+use super::kafka::{Kafka, Topic};
 use super::table::{self, realtime};
+use super::{OURS, number_of};
+use crate::config::access::Access;
 use crate::config::target::TargetFile;
 use crate::record::cure::Cure;
 use crate::schema::Schema;
 use crate::target::TargetError;
+use crate::target::checkup::{Holder, Leaving};
 use crate::target::web::{Web, answer, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -21,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 /// A query or a change may take so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A table may take so long until all its replicas consume.
 const SET_UP: Duration = Duration::from_secs(90);
@@ -41,15 +44,6 @@ const MARK: &str = "dissent.mark.";
 /// The replicas of a table that a run makes, if there are so many servers.
 const REPLICAS: usize = 4;
 
-/// A server as its instance configuration tells.
-#[derive(Clone, Debug)]
-struct Server {
-    /// What its rows call it.
-    host: String,
-    /// Its own HTTP.
-    url: String,
-}
-
 /// Who has the target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Lock {
@@ -59,16 +53,35 @@ struct Lock {
     renewed_ms: u64,
 }
 
+impl Lock {
+    /// Whether it is still somebody's.
+    fn holds(&self, now: u64) -> bool {
+        now < self.renewed_ms + LOCKED.as_millis() as u64
+    }
+}
+
+async fn held_lock(web: &Web, url: &str) -> Result<Option<Lock>, TargetError> {
+    let all = configs(web, url).await?;
+    Ok(all.get(LOCK).and_then(|text| serde_json::from_str(text).ok()))
+}
+
+/// The run that has the target now.
+pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
+    let lock = held_lock(web, url).await?.filter(|lock| lock.holds(now_ms()));
+    Ok(lock.map(|Lock { run, owner, since_ms, .. }| Holder { run, owner, seconds: seconds_since(since_ms) }))
+}
+
+fn seconds_since(ms: u64) -> u64 {
+    now_ms().saturating_sub(ms) / 1_000
+}
+
 /// A Pinot cluster.
 pub struct Cluster {
+    inventory: Inventory,
     pub(super) web: Web,
     /// For servers: one that is stopped must not hold up the others.
     hasty: Web,
     pub(super) file: TargetFile,
-    version: String,
-    /// What the coordination store calls the cluster.
-    name: String,
-    servers: BTreeMap<String, Server>,
     roster: Mutex<Vec<String>>,
     silent: Mutex<BTreeSet<String>>,
     since: OnceCell<u64>,
@@ -77,46 +90,14 @@ pub struct Cluster {
 impl Cluster {
     /// Reaches the cluster of a target file, and learns its version and servers.
     pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
-        let (web, hasty) = (Web::patient(PATIENCE)?, Web::patient(super::reads::SERVER_PATIENCE)?);
-        let url = file.url.trim_end_matches('/').to_owned();
-        let get = async |path: &str| -> Result<(String, Vec<u8>), TargetError> {
-            let url = format!("{url}/{path}");
-            let body = answer(&url, web.get(&url)).await?;
-            Ok((url, body))
-        };
-        let (at, body) = get("version").await?;
-        let version = answers::version(&at, &body)?;
-        let (at, body) = get("cluster/info").await?;
-        let info: BTreeMap<String, Json> = parse(&at, &body)?;
-        let name = info.get("clusterName").and_then(Json::as_str);
-        let name = name.ok_or_else(|| nonsense(&at, "no name of the cluster"))?.to_owned();
-        let (at, body) = get("instances").await?;
-        let instances: BTreeMap<String, Vec<String>> = parse(&at, &body)?;
-        let mut servers = BTreeMap::new();
-        for instance in instances.into_values().flatten().filter(|name| name.starts_with("Server_")) {
-            let (at, body) = get(&format!("instances/{instance}")).await?;
-            let config: BTreeMap<String, Json> = parse(&at, &body)?;
-            let address = config.get("hostName").and_then(Json::as_str);
-            let address = address.ok_or_else(|| nonsense(&at, "a server without a host"))?;
-            let port = config.get("adminPort").and_then(Json::as_i64).unwrap_or_default();
-            let own = file.servers.get(&instance).map(|url| url.trim_end_matches('/').to_owned());
-            let url = own.unwrap_or_else(|| format!("http://{address}:{port}"));
-            let live = get(&format!("zk/get?path=/{name}/LIVEINSTANCES/{instance}")).await;
-            // One that is down, maybe for ever, is in nobody's way unless it has a part of the table.
-            if live.as_ref().is_err_and(answers::is_absent) {
-                continue;
-            }
-            let (at, body) = live?;
-            let host = answers::live_host(&at, &body)?;
-            servers.insert(instance, Server { host, url });
-        }
+        let access = file.access();
+        let hasty = Web::entering(super::reads::SERVER_PATIENCE, &access)?;
+        let inventory = Inventory::take(Web::entering(PATIENCE, &access)?, file).await?;
         Ok(Cluster {
-            web,
+            web: inventory.web.clone(),
             hasty,
-            file: TargetFile { url, ..file.clone() },
-            version,
-            name,
-            servers,
+            file: TargetFile { url: inventory.url.clone(), ..file.clone() },
+            inventory,
             roster: Mutex::default(),
             silent: Mutex::default(),
             since: OnceCell::new(),
@@ -128,12 +109,20 @@ impl Cluster {
     }
 
     pub(super) fn version(&self) -> &str {
-        &self.version
+        &self.inventory.version
+    }
+
+    /// The log of its tables.
+    pub(super) fn kafka(&self) -> Result<Kafka, TargetError> {
+        Kafka::of(&self.file).ok_or_else(|| TargetError::Refused {
+            at: self.url().to_owned(),
+            cause: "its target file does not say where Kafka is: add `kafka = \"HOST:PORT\"`".to_owned(),
+        })
     }
 
     /// The name of the cluster in the coordination store.
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.inventory.name
     }
 
     /// Where queries go.
@@ -167,9 +156,8 @@ impl Cluster {
 
     fn known(&self, replica: &str) -> Result<&Server, TargetError> {
         let cause = || format!("no server {replica} is registered there");
-        self.servers
-            .get(replica)
-            .ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
+        let servers = &self.inventory.servers;
+        servers.get(replica).ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
     }
 
     /// What a server's rows call it.
@@ -178,7 +166,11 @@ impl Cluster {
             let cause = "a fault of this run keeps it silent".to_owned();
             return Err(TargetError::Unreachable { at: replica.to_owned(), cause });
         }
-        Ok(self.known(replica)?.host.clone())
+        let dead = || TargetError::Unreachable {
+            at: replica.to_owned(),
+            cause: "it was not alive when the cluster was reached".to_owned(),
+        };
+        self.known(replica)?.host.clone().ok_or_else(dead)
     }
 
     /// Asks a server itself.
@@ -199,7 +191,7 @@ impl Cluster {
 
     /// Which life of a server this is.
     pub(super) async fn session(&self, replica: &str) -> Result<u64, TargetError> {
-        let (url, body) = self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{replica}", self.name)).await?;
+        let (url, body) = self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{replica}", self.name())).await?;
         answers::session(&url, &body)
     }
 
@@ -216,13 +208,19 @@ impl Cluster {
     }
 
     /// Makes topic, schema and table, and waits until every replica consumes every partition.
-    pub(super) async fn make(&self, schema: &Schema, partitions: u32) -> Result<Vec<String>, TargetError> {
-        let kafka = self.file.kafka.clone().unwrap_or_default();
-        let replicas = REPLICAS.min(self.servers.len());
-        let topic = Topic { address: kafka.clone(), schema: schema.clone(), partitions: OnceCell::new() };
+    pub(super) async fn make(
+        &self,
+        run: &str,
+        schema: &Schema,
+        partitions: u32,
+    ) -> Result<Vec<String>, TargetError> {
+        let kafka = self.kafka()?;
+        let address = kafka.address.clone();
+        let replicas = REPLICAS.min(self.inventory.servers.len());
+        let topic = Topic { kafka, schema: schema.clone(), partitions: OnceCell::new() };
         topic.make(partitions).await?;
         self.post("schemas", &table::schema(schema)).await?;
-        self.post("tables", &table::config(schema, &kafka, replicas)).await?;
+        self.post("tables", &table::config(run, schema, &address, replicas)).await?;
         let until = Instant::now() + SET_UP;
         loop {
             let ready = self.is_ready(schema, partitions as usize * replicas).await;
@@ -274,19 +272,19 @@ impl Cluster {
 
     /// Whether it is a server of the cluster.
     pub(super) fn has(&self, server: &str) -> bool {
-        self.servers.contains_key(server)
+        self.inventory.servers.contains_key(server)
     }
 
     /// All servers of the cluster.
     pub(super) fn servers(&self) -> impl Iterator<Item = &String> {
-        self.servers.keys()
+        self.inventory.servers.keys()
     }
 
     /// Whose an answer is, only the host in it tells.
     fn tell_apart(&self, servers: &[String]) -> Result<(), TargetError> {
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for server in servers {
-            let host = self.known(server)?.host.as_str();
+            let Some(host) = self.known(server)?.host.as_deref() else { continue };
             if let Some(other) = hosts.insert(host, server) {
                 let cause = format!(
                     "{other} and {server} both call their host {host}: what they answer to a query cannot be \
@@ -298,9 +296,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// The tables whose names begin as those of runs do.
+    pub(super) async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+        self.inventory.leavings().await
+    }
+
+    /// Drops a run's topic, table and schema. The table tells whose it is: with it goes the leave to drop it.
+    pub(super) async fn drop_table(&self, leaving: &Leaving) -> Result<(), TargetError> {
+        let table = &leaving.table;
+        let made = table::made_by(&self.inventory.table(table).await?);
+        if made.is_none() || made != leaving.run || !table.starts_with(OURS) {
+            let cause = format!("nothing says that a run made the table {table}");
+            return Err(TargetError::Refused { at: self.url().to_owned(), cause });
+        }
+        self.kafka()?.drop_topic(table).await?;
+        for path in [format!("tables/{table}?type=realtime"), format!("schemas/{table}")] {
+            let url = format!("{}/{path}", self.url());
+            answer(&url, self.web.delete(&url)).await?;
+        }
+        Ok(())
+    }
+
     async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {
-        let all = configs(&self.web, self.url()).await?;
-        Ok(all.get(LOCK).and_then(|text| serde_json::from_str(text).ok()))
+        held_lock(&self.web, self.url()).await
     }
 
     /// Takes the target for one run, or tells who has it.
@@ -308,7 +326,7 @@ impl Cluster {
         let now = now_ms();
         if let Some(lock) = self.held_lock().await?
             && lock.run != run
-            && now < lock.renewed_ms + LOCKED.as_millis() as u64
+            && lock.holds(now)
         {
             return Err(self.busy(lock));
         }
@@ -325,7 +343,7 @@ impl Cluster {
     }
 
     fn busy(&self, Lock { run, owner, since_ms, .. }: Lock) -> TargetError {
-        let seconds = now_ms().saturating_sub(since_ms) / 1_000;
+        let seconds = seconds_since(since_ms);
         TargetError::Busy { at: self.url().to_owned(), owner, run, seconds }
     }
 
@@ -346,7 +364,7 @@ pub(super) fn now_ms() -> u64 {
 
 /// What a fault is called in the cluster's configuration.
 fn mark_key(cure: &Cure) -> String {
-    let id = number_of((&cure.mark, &cure.step));
+    let id = number_of(&[&cure.mark, &cure.step]);
     format!("{MARK}{id:016x}")
 }
 
@@ -366,12 +384,16 @@ async fn drop_config(web: &Web, url: &str, key: &str) -> Result<(), TargetError>
     answer(&url, web.delete(&url)).await.map(drop)
 }
 
-/// The marks that runs have left at a cluster: each is a cure.
-pub async fn marks(url: &str) -> Result<Vec<Cure>, TargetError> {
-    let all = configs(&Web::patient(PATIENCE)?, url).await?;
+/// The marks that runs have left at a cluster: each is a cure, to be done by whoever reads it, so with the
+/// reader's own access.
+pub async fn marks(url: &str, access: &Access) -> Result<Vec<Cure>, TargetError> {
+    let all = configs(&Web::entering(PATIENCE, access)?, url).await?;
     let marks = all.into_iter().filter(|(key, _)| key.starts_with(MARK));
     let marks = marks.map(|(key, text)| {
-        serde_json::from_str(&text).map_err(|error| nonsense(&format!("{url}, {key}"), &error.to_string()))
+        let broken = |error: serde_json::Error| nonsense(&format!("{url}, {key}"), &error.to_string());
+        let mut cure: Cure = serde_json::from_str(&text).map_err(broken)?;
+        cure.undo["access"] = serde_json::to_value(access).map_err(broken)?;
+        Ok(cure)
     });
     marks.collect()
 }

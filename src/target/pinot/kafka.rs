@@ -2,6 +2,8 @@
 
 use super::answers::{entry, message};
 use super::cluster::now_ms;
+use crate::config::access::{Credentials, Login, SecretError};
+use crate::config::target::TargetFile;
 use crate::record::event::{Op, Outcome};
 use crate::record::row::Entry;
 use crate::schema::Schema;
@@ -9,9 +11,10 @@ use crate::target::{Completion, Log, Sink, TargetError, Writes};
 use async_trait::async_trait;
 use rskafka::chrono::DateTime;
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
+use rskafka::client::{Client, ClientBuilder, Credentials as SaslCredentials, SaslConfig};
 use rskafka::record::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -26,16 +29,36 @@ const FETCH_BYTES: i32 = 4 << 20;
 /// How long Kafka may take to make a topic, in milliseconds.
 const MAKE_MS: i32 = 10_000;
 
-/// A topic, by its address and name. Nothing is asked before it is needed.
-pub(super) struct Topic {
+/// A Kafka cluster as the target file tells of it. Nothing is asked before it is needed.
+#[derive(Clone, Debug)]
+pub(super) struct Kafka {
     pub(super) address: String,
-    pub(super) schema: Schema,
-    pub(super) partitions: OnceCell<Vec<Arc<PartitionClient>>>,
+    tls: bool,
+    ca: Option<PathBuf>,
+    credentials: Option<Credentials>,
 }
 
-impl Topic {
+impl Kafka {
+    /// None if the file does not say where it is.
+    pub(super) fn of(file: &TargetFile) -> Option<Kafka> {
+        Some(Kafka {
+            address: file.kafka.clone()?,
+            tls: file.kafka_tls,
+            ca: file.ca.clone(),
+            credentials: file.kafka_credentials.clone(),
+        })
+    }
+
+    fn at(&self) -> String {
+        format!("Kafka at {}", self.address)
+    }
+
     fn lost(&self, cause: impl ToString) -> TargetError {
-        TargetError::Unreachable { at: format!("Kafka at {}", self.address), cause: cause.to_string() }
+        TargetError::Unreachable { at: self.at(), cause: cause.to_string() }
+    }
+
+    fn refused(&self, cause: impl ToString) -> TargetError {
+        TargetError::Refused { at: self.at(), cause: cause.to_string() }
     }
 
     async fn in_time<T, E: ToString>(
@@ -49,23 +72,81 @@ impl Topic {
     }
 
     async fn client(&self) -> Result<Client, TargetError> {
-        self.in_time(ClientBuilder::new(vec![self.address.clone()]).build()).await
+        let mut builder = ClientBuilder::new(vec![self.address.clone()]);
+        if let Some(credentials) = &self.credentials {
+            let locked = |error: SecretError| TargetError::Locked { cause: error.to_string() };
+            if let Login::Password(user, password) = credentials.login().map_err(locked)? {
+                let plain = SaslCredentials::new(user, password.reveal().to_owned());
+                builder = builder.sasl_config(SaslConfig::Plain(plain));
+            }
+        }
+        self.in_time(self.with_tls(builder)?.build()).await
+    }
+
+    #[cfg(feature = "tls")]
+    fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
+        if !self.tls {
+            return Ok(builder);
+        }
+        let config = crate::target::tls::believing(self.ca.as_deref()).map_err(|cause| self.lost(cause))?;
+        Ok(builder.tls_config(Arc::new(config)))
+    }
+
+    /// The target file was refused if it asks for TLS.
+    #[cfg(not(feature = "tls"))]
+    fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
+        match (self.tls, &self.ca) {
+            (false, _) => Ok(builder),
+            (true, _) => Err(self.lost("this build of dissent speaks no TLS")),
+        }
+    }
+
+    /// The topics that are there.
+    pub(super) async fn topics(&self) -> Result<BTreeSet<String>, TargetError> {
+        let topics = self.in_time(self.client().await?.list_topics()).await?;
+        Ok(topics.into_iter().map(|topic| topic.name).collect())
+    }
+
+    /// Drops a topic; one that is not there is dropped.
+    pub(super) async fn drop_topic(&self, name: &str) -> Result<(), TargetError> {
+        if !self.topics().await?.contains(name) {
+            return Ok(());
+        }
+        let controller = self.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        controller.delete_topic(name, MAKE_MS).await.map_err(|error| self.refused(error))
+    }
+}
+
+/// A topic of the table's name.
+pub(super) struct Topic {
+    pub(super) kafka: Kafka,
+    pub(super) schema: Schema,
+    pub(super) partitions: OnceCell<Vec<Arc<PartitionClient>>>,
+}
+
+impl Topic {
+    fn lost(&self, cause: impl ToString) -> TargetError {
+        self.kafka.lost(cause)
+    }
+
+    async fn in_time<T, E: ToString>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, TargetError> {
+        self.kafka.in_time(answer).await
     }
 
     /// Makes the topic; one of this name must not be there.
     pub(super) async fn make(&self, partitions: u32) -> Result<(), TargetError> {
-        let controller = self.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        let controller = self.kafka.client().await?.controller_client().map_err(|error| self.lost(error))?;
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
         let made = controller.create_topic(&self.schema.table, partitions, 1, MAKE_MS).await;
-        made.map_err(|error| TargetError::Refused {
-            at: format!("Kafka at {}", self.address),
-            cause: error.to_string(),
-        })
+        made.map_err(|error| self.kafka.refused(error))
     }
 
     async fn partitions(&self) -> Result<&Vec<Arc<PartitionClient>>, TargetError> {
         let open = || async {
-            let client = self.client().await?;
+            let client = self.kafka.client().await?;
             let topics = self.in_time(client.list_topics()).await?;
             let topic = topics.into_iter().find(|topic| topic.name == self.schema.table);
             let topic = topic.ok_or_else(|| self.lost(format!("no topic {}", self.schema.table)))?;

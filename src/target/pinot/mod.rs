@@ -4,6 +4,8 @@
 mod answers;
 mod cluster;
 mod deed;
+mod discover;
+mod inventory;
 mod kafka;
 mod lifecycle;
 mod log;
@@ -13,7 +15,9 @@ mod table;
 
 pub use cluster::{Cluster, marks};
 pub use deed::{begin, heal, is_of};
+pub use discover::{checkup, draft};
 
+use super::checkup::Leaving;
 use super::leased::{Leased, Victim};
 use super::{Grip, Refusal, Site, Target, TargetError};
 use crate::config::target::PINOT;
@@ -24,11 +28,10 @@ use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
 use deed::Undo;
-use kafka::Topic;
+use kafka::{Kafka, Topic};
 use lifecycle::Lives;
 use reads::Reads;
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +40,15 @@ const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 
 /// From this release on columns can be merged by the larger or smaller value.
 const MAX_AND_MIN: (u32, u32) = (1, 1);
+
+/// How the names of tables begin that runs make.
+const OURS: &str = "dissent_";
+
+/// The merge functions that a version does not have.
+fn lacks(version: &str) -> &'static [Merge] {
+    let has = answers::release(version) >= MAX_AND_MIN;
+    if has { &[] } else { &[Merge::Max, Merge::Min] }
+}
 
 #[async_trait]
 impl Site for Cluster {
@@ -53,14 +65,13 @@ impl Site for Cluster {
     }
 
     fn lacks(&self) -> &'static [Merge] {
-        let has = answers::release(Cluster::version(self)) >= MAX_AND_MIN;
-        if has { &[] } else { &[Merge::Max, Merge::Min] }
+        lacks(Cluster::version(self))
     }
 
     /// Its name tells tables of runs from those of people.
     fn table_of(&self, mark: &str) -> Option<String> {
-        let id = number_of(mark);
-        Some(format!("dissent_{id:016x}"))
+        let id = number_of(&[mark]);
+        Some(format!("{OURS}{id:016x}"))
     }
 
     fn frozen_floor(&self) -> Nanos {
@@ -79,8 +90,16 @@ impl Site for Cluster {
         self.drop_lock(run).await;
     }
 
+    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+        Cluster::leavings(self).await
+    }
+
+    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError> {
+        self.drop_table(leaving).await
+    }
+
     async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
-        marks(self.url()).await
+        marks(self.url(), &self.file.access()).await
     }
 
     async fn table(&self) -> Result<Option<Schema>, TargetError> {
@@ -89,11 +108,12 @@ impl Site for Cluster {
 
     async fn make_table(
         &self,
+        run: &str,
         schema: &Schema,
         partitions: u32,
         _settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError> {
-        self.make(schema, partitions).await
+        self.make(run, schema, partitions).await
     }
 
     fn spares(&self) -> Vec<String> {
@@ -102,10 +122,9 @@ impl Site for Cluster {
     }
 
     fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
-        let topic = Arc::new(Topic {
-            address: self.file.kafka.clone().unwrap_or_default(),
-            schema: schema.clone(),
-            partitions: tokio::sync::OnceCell::new(),
+        let topic = Kafka::of(&self.file).map(|kafka| {
+            let (schema, partitions) = (schema.clone(), tokio::sync::OnceCell::new());
+            Arc::new(Topic { kafka, schema, partitions })
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
         let lives = Arc::new(Lives::new(Arc::clone(&self), &schema.table));
@@ -114,8 +133,8 @@ impl Site for Cluster {
             name: PINOT.to_owned(),
             version: Cluster::version(&self).to_owned(),
             roster: self.roster(),
-            writes: Some(topic.clone()),
-            log: Some(topic),
+            writes: topic.clone().map(|topic| topic as _),
+            log: topic.map(|topic| topic as _),
             authority: Some(reads.clone()),
             raw: Some(reads),
             lifecycle: Some(lives),
@@ -126,9 +145,14 @@ impl Site for Cluster {
     async fn end(&self) {}
 }
 
-/// A number to name something by, the same every time.
-fn number_of(something: impl Hash) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(something)
+/// A number to name something by, the same for ever: FNV-1a over the parts, each with an end that no text
+/// has. Marks and tables must be found again by a later build.
+fn number_of(parts: &[&str]) -> u64 {
+    const END: u8 = 0xff;
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([END]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// The replicas of one table.
@@ -169,6 +193,7 @@ impl Victim for OfTable {
             table: self.table.clone(),
             session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
+            access: file.access(),
             proxy: file.proxy.clone(),
             others: self.others(fault).await?,
         })
@@ -180,5 +205,18 @@ impl Victim for OfTable {
 
     async fn unsilence(&self, replica: &str) {
         self.cluster.ask_again(replica);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table or a mark that an earlier build made is found under the same name.
+    #[test]
+    fn names_are_the_same_for_ever_and_parts_do_not_run_together() {
+        assert_eq!(number_of(&[]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(number_of(&["a"]), 0x089b_c907_b544_c769);
+        assert_ne!(number_of(&["ab", "c"]), number_of(&["a", "bc"]));
     }
 }

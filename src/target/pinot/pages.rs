@@ -8,8 +8,7 @@ use super::answers;
 use super::reads::Reads;
 use super::table::realtime;
 use crate::target::TargetError;
-use crate::target::web::answer;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::ops::Range;
 
 /// The most rows that are asked for at once.
@@ -185,7 +184,7 @@ impl Reads {
         let servers = self.cluster.roster().len();
         let mut turn = Turn { cycle: Some(servers), ago: None };
         let mut is_seen = false;
-        let our_turn = self.turn.lock().await;
+        let our_turn = self.gate.turn().await;
         for _ in 0..QUESTIONS_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;
@@ -203,12 +202,6 @@ impl Reads {
         }
         drop(our_turn);
         if is_seen { self.round(host, sql, *segments).await } else { Ok(None) }
-    }
-
-    async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
-        let url = self.cluster.sql();
-        let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
-        answers::rows(&url, &body, segments)
     }
 }
 

@@ -11,6 +11,7 @@ use super::table::{place, realtime};
 use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
 use crate::run::conductor::FlagsRead;
 use crate::schema::Schema;
+use crate::target::pace::Gate;
 use crate::target::web::answer;
 use crate::target::{Authority, RawReads, Sink, TargetError};
 use async_trait::async_trait;
@@ -41,12 +42,13 @@ pub(super) struct Reads {
     shown: Mutex<BTreeMap<(String, u32), Shown>>,
     /// Until when replicas that the broker leaves out are asked for in haste.
     hidden: Mutex<BTreeMap<String, Instant>>,
-    /// One query at a time: a cluster of others must not feel us.
-    pub(super) turn: Mutex<()>,
+    /// A cluster of others must not feel us.
+    pub(super) gate: Gate,
 }
 
 impl Reads {
     pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Reads {
+        let gate = Gate::new(&cluster.file.limits);
         Reads {
             cluster,
             schema,
@@ -54,7 +56,7 @@ impl Reads {
             consumed: Mutex::default(),
             shown: Mutex::default(),
             hidden: Mutex::default(),
-            turn: Mutex::default(),
+            gate,
         }
     }
 
@@ -129,15 +131,23 @@ impl Reads {
         segments: usize,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         let url = self.cluster.sql();
-        let _turn = self.turn.lock().await;
+        let _turn = self.gate.turn().await;
         for _ in 0..2 * self.cluster.servers().count() {
-            let body = answer(&url, self.cluster.web.post(&url, &json!({ "sql": sql }))).await?;
-            let rows = answers::rows(&url, &body, segments)?;
+            let rows = self.query(sql, segments).await?;
             if answers::host_of(&url, &rows)? == Some(host) {
                 return Ok(Some(rows));
             }
         }
         Ok(None)
+    }
+
+    /// One query, of whoever's turn it is.
+    pub(super) async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
+        let url = self.cluster.sql();
+        let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
+        let query = self.cluster.web.post(&url, &json!({ "sql": sql })).timeout(patience);
+        let ask = async { answers::rows(&url, &answer(&url, query).await?, segments) };
+        self.gate.pass(ask, |rows| rows.len() as u64).await
     }
 
     async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
@@ -347,8 +357,8 @@ fn together<'s>(
 
 /// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
 fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
-    let consuming = state == CopyState::Consuming;
-    number_of((segment, consuming, number))
+    let kind = if state == CopyState::Consuming { "consuming" } else { "committed" };
+    number_of(&[segment, kind, &number.to_string()])
 }
 
 /// How long a server may take: one that is stopped must not hold up the others.

@@ -62,8 +62,26 @@ pub(super) fn schema(schema: &Schema) -> Value {
     })
 }
 
+/// Under this name a table's configuration tells which run made it: `metadata.customConfigs`.
+const RUN: &str = "dissent.run";
+
+/// The run that made a table, from `GET /tables/{table}`; none if no run did.
+pub(super) fn made_by(config: &Value) -> Option<String> {
+    let run = config["REALTIME"]["metadata"]["customConfigs"][RUN].as_str();
+    run.map(str::to_owned)
+}
+
+/// The stream that feeds a table, from `GET /tables/{table}`: where newer versions put it, or where older do.
+pub(super) fn stream(config: &Value) -> &Value {
+    let config = &config["REALTIME"];
+    match &config["ingestionConfig"]["streamIngestionConfig"]["streamConfigMaps"][0] {
+        Value::Null => &config["tableIndexConfig"]["streamConfigs"],
+        newer => newer,
+    }
+}
+
 /// The body of `POST /tables`: partial upsert, fed by the topic of the table's name, on as many replicas.
-pub(super) fn config(schema: &Schema, kafka: &str, replicas: usize) -> Value {
+pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize) -> Value {
     let mut strategies: BTreeMap<&str, &str> =
         schema.columns.iter().map(|column| (column.name.as_str(), strategy(column.merge))).collect();
     strategies.insert(&schema.op, strategy(Merge::Overwrite));
@@ -111,7 +129,7 @@ pub(super) fn config(schema: &Schema, kafka: &str, replicas: usize) -> Value {
             "partialUpsertStrategies": strategies,
             "defaultPartialUpsertStrategy": "OVERWRITE",
         },
-        "metadata": {},
+        "metadata": { "customConfigs": { RUN: run } },
     })
 }
 

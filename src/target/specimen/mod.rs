@@ -12,8 +12,11 @@ pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
 pub(crate) use hands::can;
 
+use super::checkup::{Asked, Checkup, Leaving, Standing};
+use super::draft::{Draft, DraftError, Wanted};
 use super::leased::Leased;
 use super::{Grip, Site, Target, TargetError};
+use crate::config::target::TargetFile;
 use crate::record::cure::Cure;
 use crate::record::row::Nanos;
 
@@ -135,6 +138,16 @@ impl Site for Cluster {
         self.drop_lock(run).await;
     }
 
+    /// A table takes the place of the one before: nothing is left.
+    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError> {
+        let cause = format!("it has no table {} of an earlier run", leaving.table);
+        Err(TargetError::Refused { at: self.url().to_owned(), cause })
+    }
+
     async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
         marks(self.url()).await
     }
@@ -145,6 +158,7 @@ impl Site for Cluster {
 
     async fn make_table(
         &self,
+        _run: &str,
         schema: &Schema,
         partitions: u32,
         settings: &BTreeMap<String, String>,
@@ -162,6 +176,36 @@ impl Site for Cluster {
     async fn end(&self) {
         self.stop().await;
     }
+}
+
+/// How the cluster of a target file stands. Who has it can only be learnt by wanting it.
+pub async fn checkup(file: &TargetFile) -> Checkup {
+    let mut checkup = Checkup { system: PROCESSES.to_owned(), ..Checkup::default() };
+    let begun = tokio::time::Instant::now();
+    let reached = Cluster::reach(&file.url).await;
+    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let problem = reached.as_ref().err().map(ToString::to_string);
+    let (who, at) = ("supervisor".to_owned(), file.url.clone());
+    checkup.asked.push(Asked { who, at, ms, problem, needed: true });
+    if let Ok(cluster) = reached {
+        let overview = cluster.overview();
+        let alive = |name: &String| overview.seat(name).ok().map(|seat| seat.address.clone());
+        let standing = |name: &String| Standing { name: name.clone(), host: alive(name) };
+        checkup.replicas = overview.roster.iter().map(standing).collect();
+        checkup.version = Some(overview.version.clone());
+    }
+    match marks(&file.url).await {
+        Ok(marks) => checkup.marks = marks,
+        Err(error) => checkup.unknown.push(format!("faults of earlier runs: {error}")),
+    }
+    checkup
+}
+
+/// A target file for the cluster of this supervisor.
+pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
+    let overview = Cluster::reach(&wanted.url).await?.overview();
+    let found = vec![format!("{PROCESSES} {}, {} servers", overview.version, overview.roster.len())];
+    Ok(Draft { found, version: overview.version, ..Draft::default() })
 }
 
 /// A cluster that has its table, as a target.

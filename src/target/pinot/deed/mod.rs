@@ -6,6 +6,7 @@ mod table;
 
 use super::answers;
 use super::cluster::{mark, marks, unmark};
+use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
@@ -45,6 +46,9 @@ pub(in crate::target) struct Undo {
     pub(super) session: u64,
     /// How to do something to a replica's process.
     pub(super) commands: Commands,
+    /// How the controller's HTTP is entered: it names secrets and holds none.
+    #[serde(default)]
+    pub(super) access: Access,
     /// Where downloads can be held: the control URL of the proxy before them.
     pub(super) proxy: Option<String>,
     /// The replicas beside the fault's own that have a part in it: those that are stopped while it wins a
@@ -126,7 +130,7 @@ fn go_on(cure: &Cure) {
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     let deed = Deed::of(cure)?;
-    let all = marks(&deed.undo.at).await?;
+    let all = deed.marks().await?;
     if !all.iter().any(|mark| deed.is_own(mark)) {
         return Ok(());
     }
@@ -139,7 +143,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
             if all.iter().any(|mark| deed.is_kept_by(mark)) {
                 unmark(&deed.web, &deed.undo.at, cure).await?;
                 // The other one may be undone at this very moment: then it saw our mark, and left it to us.
-                let left = marks(&deed.undo.at).await?;
+                let left = deed.marks().await?;
                 return match left.iter().any(|mark| deed.is_kept_by(mark)) {
                     true => Ok(()),
                     false => deed.release().await,
@@ -164,7 +168,12 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
 impl Deed<'_> {
     fn of(cure: &Cure) -> Result<Deed<'_>, TargetError> {
         let undo: Undo = undo_of(cure)?;
-        Ok(Deed { cure, undo, web: Web::patient(PATIENCE)? })
+        let web = Web::entering(PATIENCE, &undo.access)?;
+        Ok(Deed { cure, undo, web })
+    }
+
+    async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
+        marks(&self.undo.at, &self.undo.access).await
     }
 
     fn is_own(&self, mark: &Cure) -> bool {

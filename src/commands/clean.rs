@@ -1,0 +1,136 @@
+//! `dissent clean`: the tables that runs have left at a target are dropped, with their topics and schemas.
+
+use super::run::runtime;
+use super::tell;
+use crate::cli;
+use crate::config::catalogue::load;
+use crate::config::error::ConfigError;
+use crate::config::target::TargetFile;
+use crate::exit::Exit;
+use crate::run::one::RunError;
+use crate::target::checkup::Leaving;
+use crate::target::{Site, TargetError, reach};
+
+/// Why nothing more was dropped.
+#[derive(Debug, thiserror::Error)]
+enum CleanError {
+    /// The target file cannot be used, or does not allow it.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// The runtime.
+    #[error(transparent)]
+    Surroundings(#[from] RunError),
+    /// The target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// No such run has left anything.
+    #[error("run {run} has left no table at {target}: there are those of {known}")]
+    NoRun {
+        /// As asked for.
+        run: String,
+        /// The target file.
+        target: String,
+        /// Runs that have.
+        known: String,
+    },
+    /// Nothing was chosen.
+    #[error("choose what to drop: `--run {0}`, or `--all`")]
+    Choose(String),
+}
+
+/// Drops what was chosen, and tells of each.
+pub(super) fn clean(args: &cli::Clean) -> Exit {
+    match cleaned(args) {
+        Ok(()) => Exit::Pass,
+        Err(CleanError::File(error)) => tell::refusal(error),
+        Err(CleanError::Surroundings(error)) => tell::failure(&error, error.exit()),
+        Err(CleanError::Target(error)) => tell::failure(&error, Exit::Target),
+        Err(error) => tell::failure(&error, Exit::Usage),
+    }
+}
+
+fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
+    let file: TargetFile = load(&args.target)?;
+    if !args.dry_run {
+        file.admit_writes(&args.target, "drop tables")?;
+    }
+    runtime()?.block_on(async {
+        let site = reach(&file).await?;
+        if args.dry_run {
+            let chosen = chosen(args, site.leavings().await?)?;
+            chosen.iter().for_each(|leaving| tell::result(&format!("would drop: {}", words(leaving))));
+            return Ok(());
+        }
+        // No run may begin meanwhile, and none may be going on.
+        let me = format!("clean@{}", jiff::Timestamp::now());
+        site.lock(&me).await?;
+        let dropped = async { drop_all(&*site, &me, chosen(args, site.leavings().await?)?).await };
+        let dropped = dropped.await;
+        site.unlock(&me).await;
+        dropped
+    })
+}
+
+async fn drop_all(site: &dyn Site, me: &str, chosen: Vec<Leaving>) -> Result<(), CleanError> {
+    for leaving in chosen {
+        // Dropping takes its time, and the lock ends by itself.
+        site.lock(me).await?;
+        site.remove(&leaving).await?;
+        tell::result(&format!("dropped: {}", words(&leaving)));
+    }
+    Ok(())
+}
+
+fn words(Leaving { table, run }: &Leaving) -> String {
+    format!("{table}, its topic and schema (run {})", run.as_deref().unwrap_or("unknown"))
+}
+
+/// What is to be dropped. Tables that no run made are told by name and left alone.
+fn chosen(args: &cli::Clean, leavings: Vec<Leaving>) -> Result<Vec<Leaving>, CleanError> {
+    let (ours, foreign): (Vec<Leaving>, Vec<Leaving>) =
+        leavings.into_iter().partition(|leaving| leaving.run.is_some());
+    for leaving in &foreign {
+        let table = &leaving.table;
+        tell::aside(&format!("left alone: {table}: its configuration does not tell that a run made it"));
+    }
+    if ours.is_empty() {
+        tell::result(&format!("nothing to drop: no run has left a table at {}", args.target));
+        return Ok(Vec::new());
+    }
+    match &args.run {
+        Some(run) => {
+            let known: Vec<String> = ours.iter().filter_map(|leaving| leaving.run.clone()).collect();
+            let of_run: Vec<Leaving> = ours.into_iter().filter(|leaving| is_of(leaving, run)).collect();
+            let (run, target) = (run.clone(), args.target.clone());
+            let none = CleanError::NoRun { run, target, known: known.join(", ") };
+            if of_run.is_empty() { Err(none) } else { Ok(of_run) }
+        }
+        None if args.all || args.dry_run => Ok(ours),
+        None => {
+            ours.iter().for_each(|leaving| tell::result(&format!("left: {}", words(leaving))));
+            Err(CleanError::Choose(ours[0].run.clone().unwrap_or_default()))
+        }
+    }
+}
+
+/// A run is named in full, or by its folder's name: then by all runs of that name.
+fn is_of(leaving: &Leaving, wanted: &str) -> bool {
+    let run = leaving.run.as_deref().unwrap_or_default();
+    let folder = run.split_once('@').map_or(run, |(folder, _)| folder);
+    run == wanted || folder == wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_named_in_full_or_by_its_folder_and_never_by_a_part() {
+        let run = Some("pinot-steady-none-seed1@2026-01-01T00:00:00Z".to_owned());
+        let leaving = Leaving { table: "dissent_1".to_owned(), run };
+        assert!(is_of(&leaving, "pinot-steady-none-seed1"));
+        assert!(is_of(&leaving, "pinot-steady-none-seed1@2026-01-01T00:00:00Z"));
+        assert!(!is_of(&leaving, "pinot-steady-none-seed") && !is_of(&leaving, ""));
+        assert!(!is_of(&Leaving { run: None, ..leaving }, "pinot-steady-none-seed1"));
+    }
+}

@@ -1,0 +1,104 @@
+//! `dissent init`: a target file by discovery.
+
+use super::run::runtime;
+use super::tell;
+use crate::cli;
+use crate::config::access::Credentials;
+use crate::config::catalogue::load;
+use crate::config::error::{ConfigError, advise};
+use crate::config::target::{PINOT, SYSTEMS, TargetFile, check_url};
+use crate::exit::Exit;
+use crate::run::one::RunError;
+use crate::target;
+use crate::target::draft::{DraftError, Wanted};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Why no target file was written.
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    /// What was given is no URL.
+    #[error("{0}: {1}")]
+    Url(String, String),
+    /// The system.
+    #[error("no system is called `{0}`: {1}")]
+    System(String, String),
+    /// What is there.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+    /// The runtime.
+    #[error(transparent)]
+    Surroundings(#[from] RunError),
+    /// A file is never overwritten by accident.
+    #[error("{0} is there already: name another with --out, or overwrite it with --force")]
+    There(PathBuf),
+    /// It cannot be written.
+    #[error("cannot write {0}: {1}")]
+    Write(PathBuf, std::io::Error),
+    /// What was written cannot be read back.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+}
+
+impl InitError {
+    fn exit(&self) -> Exit {
+        match self {
+            InitError::Draft(DraftError::Target(_) | DraftError::NoController { .. }) => Exit::Target,
+            InitError::Surroundings(error) => error.exit(),
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// Asks, writes, and says what comes next.
+pub(super) fn init(args: &cli::Init) -> Exit {
+    match written(args) {
+        Ok(()) => Exit::Pass,
+        Err(error) => tell::failure(&error, error.exit()),
+    }
+}
+
+fn written(args: &cli::Init) -> Result<(), InitError> {
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.system)));
+    let wanted = wanted(args)?;
+    if out.exists() && !args.force {
+        return Err(InitError::There(out));
+    }
+    let draft = runtime()?.block_on(target::draft(&wanted))?;
+    write(&out, &draft.file(&wanted), args.force)?;
+    // What was found may be anything: that it is a target file is seen at once.
+    let name = out.display().to_string();
+    let file: TargetFile = load(&name)?;
+    draft.found.iter().for_each(|line| tell::result(line));
+    tell::result(&format!("written: {name}. Nothing but reading is allowed in it."));
+    if file.system == PINOT && file.kafka.is_none() {
+        tell::result(&format!("No table tells where Kafka is: a run needs the line `kafka = ..` in {name}."));
+    }
+    tell::result(&format!("next: dissent doctor {name}"));
+    Ok(())
+}
+
+fn wanted(args: &cli::Init) -> Result<Wanted, InitError> {
+    if !SYSTEMS.contains(&args.system.as_str()) {
+        return Err(InitError::System(args.system.clone(), advise(&args.system, SYSTEMS)));
+    }
+    check_url(&args.url).map_err(|wrong| InitError::Url(wrong.problem, wrong.help))?;
+    let (user, password_env) = (args.user.clone(), args.password_env.clone());
+    let token_env = args.token_env.clone();
+    let given = Credentials { user, password_env, token_env, ..Credentials::default() };
+    let credentials = Some(given).filter(|given| *given != Credentials::default());
+    let (system, url, table, ca) =
+        (args.system.clone(), args.url.clone(), args.table.clone(), args.ca.clone());
+    Ok(Wanted { system, url, table, credentials, ca })
+}
+
+fn write(out: &Path, text: &str, force: bool) -> Result<(), InitError> {
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => InitError::There(out.to_owned()),
+        _ => InitError::Write(out.to_owned(), error),
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(force).create(force).create_new(!force);
+    options.open(out).and_then(|mut file| file.write_all(text.as_bytes())).map_err(cannot)
+}

@@ -1,0 +1,233 @@
+//! How a cluster stands, as `dissent doctor` tells it: what answers, what may be done, what is in the way.
+
+use super::terminal::{Ink, Style};
+use super::words::{count, counted, name, printable};
+use crate::config::target::TargetFile;
+use crate::plan::schedule::FaultKind;
+use crate::target::checkup::{Asked, Checkup, TableFacts};
+use serde_json::{Value, json};
+
+/// As one JSON document.
+pub fn json(checkup: &Checkup, file: &TargetFile, exit: u8) -> Result<String, serde_json::Error> {
+    let mut document = serde_json::to_value(checkup)?;
+    document["allow"] = serde_json::to_value(file.allow)?;
+    document["limits"] = serde_json::to_value(&file.limits)?;
+    document["cost"] = serde_json::to_value(checkup.table.as_ref().map(TableFacts::cost))?;
+    document["obstacles"] = json!(checkup.obstacles());
+    document["twins"] = json!(checkup.twins());
+    // A mark holds commands of whoever left it: who and where is enough.
+    let marks = checkup
+        .marks
+        .iter()
+        .map(|cure| json!({ "run": cure.mark, "step": cure.step, "replica": cure.fault.replica }));
+    document["marks"] = Value::Array(marks.collect());
+    document["exit_code"] = exit.into();
+    serde_json::to_string_pretty(&document)
+}
+
+/// For people; `path` is the target file as given.
+pub fn text(checkup: &Checkup, file: &TargetFile, path: &str, style: Style) -> String {
+    let mut page = Page { out: String::new(), style };
+    page.who(checkup);
+    page.table(checkup);
+    page.allowed(file, checkup);
+    page.left(checkup, path);
+    page.conclusion(checkup, file, path);
+    page.out
+}
+
+struct Page {
+    out: String,
+    style: Style,
+}
+
+impl Page {
+    fn line(&mut self, label: &str, words: &str) {
+        let label = self.style.label(label);
+        self.out += &format!("  {label}{}\n", printable(words));
+    }
+
+    fn warn(&mut self, label: &str, words: &str) {
+        let (label, words) = (self.style.label(label), self.style.paint(Ink::Yellow, &printable(words)));
+        self.out += &format!("  {label}{words}\n");
+    }
+
+    fn who(&mut self, checkup: &Checkup) {
+        let version = checkup.version.as_deref().unwrap_or("of an unknown version");
+        self.out += &format!("{} {}\n", checkup.system, printable(version));
+        for Asked { who, at, ms, problem, .. } in &checkup.asked {
+            match problem {
+                None => self.line(&short(who), &format!("{at} answers in {ms} ms")),
+                Some(problem) => self.warn(&short(who), problem),
+            }
+        }
+        let alive = checkup.replicas.iter().filter(|replica| replica.host.is_some()).count();
+        if !checkup.replicas.is_empty() {
+            self.line("replicas", &format!("{alive} of {} are alive", checkup.replicas.len()));
+        }
+        for (host, names) in checkup.twins() {
+            let names = names.join(" and ");
+            self.warn(
+                "one host",
+                &format!("{names} both call themselves {host}: their rows cannot be told apart"),
+            );
+        }
+        for unknown in &checkup.unknown {
+            self.warn("unknown", unknown);
+        }
+    }
+
+    fn table(&mut self, checkup: &Checkup) {
+        let Some(table) = &checkup.table else {
+            self.line("table", "none is named in the target file; a run makes one of its own");
+            return;
+        };
+        let segments = counted(table.segments, "segment");
+        let partitions = counted(table.partitions, "partition");
+        let replicas = counted(table.replicas, "replica");
+        self.line("table", &format!("{}: {segments}, {partitions}, {replicas}", table.name));
+        for (option, value) in &table.options {
+            self.line("", &format!("{option}: {value}"));
+        }
+        let cost = table.cost();
+        let rows = match table.rows {
+            Some(rows) => format!("{} on a replica, about {} in all answers", count(rows), count(cost.rows)),
+            None => "not counted".to_owned(),
+        };
+        let queries = counted(cost.queries, "query");
+        self.line("a capture", &format!("about {queries} to the broker; rows: {rows}"));
+    }
+
+    fn allowed(&mut self, file: &TargetFile, checkup: &Checkup) {
+        let allow = file.allow;
+        let each = [
+            ("writes", allow.writes),
+            ("holds", allow.holds),
+            ("pause", allow.pause),
+            ("restart", allow.restart),
+        ];
+        let of = |wanted: bool| {
+            let names: Vec<&str> =
+                each.iter().filter(|(_, it)| *it == wanted).map(|(name, _)| *name).collect();
+            if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        };
+        self.line("allowed", &format!("reading; {}", of(true)));
+        self.line("not allowed", &of(false));
+        for cannot in &checkup.cannot {
+            self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
+        }
+        if !checkup.lacks.is_empty() {
+            let lacks: Vec<String> = checkup.lacks.iter().map(name).collect();
+            self.line("cannot", &format!("merge by {}: this version does not have it", lacks.join(" and ")));
+        }
+    }
+
+    fn left(&mut self, checkup: &Checkup, path: &str) {
+        match &checkup.holder {
+            Some(holder) => {
+                let words = format!("run {} of {}, for {} s now", holder.run, holder.owner, holder.seconds);
+                self.warn("in use by", &words);
+            }
+            None if checkup.free => self.line("in use by", "nobody"),
+            None => self.line("in use by", "not known"),
+        }
+        for cure in &checkup.marks {
+            let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
+            self.warn("fault left", &words);
+        }
+        if !checkup.marks.is_empty() {
+            self.line("", &format!("cure: dissent heal {path}"));
+        }
+        for leaving in &checkup.leavings {
+            let run = leaving.run.as_ref();
+            let whose = run.map_or("nothing tells which run made it".to_owned(), |run| format!("run {run}"));
+            self.line("table left", &format!("{}: {whose}", leaving.table));
+        }
+        if checkup.leavings.iter().any(|leaving| leaving.run.is_some()) {
+            self.line("", &format!("drop: dissent clean {path} --all"));
+        }
+    }
+
+    fn conclusion(&mut self, checkup: &Checkup, file: &TargetFile, path: &str) {
+        let obstacles = checkup.obstacles();
+        let is_pinot = file.system == crate::config::target::PINOT;
+        let (ink, words) = match obstacles.as_slice() {
+            [] if !file.allow.writes => {
+                (Ink::Green, "it can be looked at; a run needs `writes = true` under [allow]".to_owned())
+            }
+            [] if is_pinot && file.kafka.is_none() => {
+                (Ink::Green, "it can be looked at; a run needs the line `kafka = ..`".to_owned())
+            }
+            [] => (Ink::Green, format!("a run could begin: dissent run {path} partial-upsert none")),
+            some => (Ink::Red, format!("no run could begin: {}", some.join("; "))),
+        };
+        self.out += &format!("{}\n", self.style.paint(ink, &printable(&words)));
+    }
+}
+
+/// A name that fits the labels' column: instances of Pinot begin with what they are.
+fn short(who: &str) -> String {
+    let bare = who.strip_prefix("Server_").unwrap_or(who);
+    bare.chars().take(14).collect()
+}
+
+/// A kind of fault, as plans spell it.
+fn fault(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::HoldMessage(transition) => format!("hold-message ({})", name(&transition)),
+        kind => name(&kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::checkup::{Holder, Leaving};
+
+    fn asked(problem: Option<&str>) -> Asked {
+        let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());
+        Asked { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true }
+    }
+
+    fn told(checkup: &Checkup, allow: bool) -> String {
+        let mut file = TargetFile::at("specimen-segments", "http://c:9000");
+        file.allow.writes = allow;
+        text(checkup, &file, "my.toml", Style::default())
+    }
+
+    #[test]
+    fn it_ends_with_what_comes_next_and_says_why_not() {
+        let mut checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
+        assert!(told(&checkup, false).ends_with("a run needs `writes = true` under [allow]\n"));
+        assert!(told(&checkup, true).ends_with("dissent run my.toml partial-upsert none\n"));
+        let (run, owner) = ("r@1".to_owned(), "me@here".to_owned());
+        checkup.holder = Some(Holder { run, owner, seconds: 4 });
+        assert!(told(&checkup, true).contains("run r@1 of me@here, for 4 s now"));
+        checkup.asked.push(asked(Some("no answer from http://c:9000: refused")));
+        let told = told(&checkup, true);
+        assert!(told.ends_with("no run could begin: controller does not answer; run r@1 has it\n"), "{told}");
+    }
+
+    #[test]
+    fn what_was_left_is_told_with_the_command_that_takes_it_away() {
+        let leaving =
+            |table: &str, run: Option<&str>| Leaving { table: table.to_owned(), run: run.map(str::to_owned) };
+        let mut checkup = Checkup { leavings: vec![leaving("dissent_1", None)], ..Checkup::default() };
+        assert!(!told(&checkup, true).contains("dissent clean"));
+        checkup.leavings.push(leaving("dissent_2", Some("r@1")));
+        let told = told(&checkup, true);
+        assert!(
+            told.contains("dissent_2: run r@1\n") && told.contains("dissent clean my.toml --all"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_document_tells_all_and_holds_no_escape_codes() {
+        let checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
+        let file = TargetFile::at("pinot", "http://c:9000");
+        let document: Value = serde_json::from_str(&json(&checkup, &file, 0).expect("JSON")).expect("JSON");
+        assert_eq!((&document["exit_code"], &document["allow"]["writes"]), (&json!(0), &json!(false)));
+        assert_eq!(document["asked"][0]["ms"], 3);
+    }
+}

@@ -1,0 +1,69 @@
+//! The hooks of a target file around runs: the cluster is brought up once, waited for, and taken down however
+//! the runs end; what they left in it is collected after each.
+
+use super::one::RunError;
+use super::order::{Order, Outside};
+use super::signals::uncut;
+use crate::config::limits::Hooks;
+use crate::hands::hook::{Hook, HookError};
+use std::path::Path;
+use std::time::Duration;
+
+/// A cluster may take so long to come up: images are fetched, machines are started.
+const UP: Duration = Duration::from_secs(15 * 60);
+
+/// To be taken down, or to hand out its logs.
+const DOWN: Duration = Duration::from_secs(5 * 60);
+
+/// The folder of what was collected, in a run's folder.
+pub const COLLECTED: &str = "collected";
+
+/// Brings the cluster up, does the work, takes it down. The second value tells why it may still be up.
+pub async fn around<T>(
+    order: &Order,
+    work: impl Future<Output = T>,
+) -> (Result<T, RunError>, Option<HookError>) {
+    let none = Hooks::default();
+    let hooks = order.outside.as_ref().map_or(&none, |Outside { file, .. }| &file.hooks);
+    // Whoever listens for signals once is not ended by them any more: not without need.
+    let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
+        true => uncut(bring_up(hooks)).await,
+        false => Ok(()),
+    };
+    let done = match up {
+        Ok(()) => Ok(work.await),
+        Err(error) => Err(error),
+    };
+    // What came up half-way is taken down, too.
+    (done, run("down", hooks.down.as_deref(), DOWN).await.err())
+}
+
+async fn bring_up(hooks: &Hooks) -> Result<(), HookError> {
+    run("up", hooks.up.as_deref(), UP).await?;
+    match &hooks.wait_ready {
+        Some(command) => {
+            let patience = Duration::from_nanos(hooks.ready_within.0);
+            Hook { name: "wait-ready", command, patience }.until_it_works().await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn run(name: &'static str, command: Option<&str>, patience: Duration) -> Result<(), HookError> {
+    match command {
+        Some(command) => Hook { name, command, patience }.run(&[]).await,
+        None => Ok(()),
+    }
+}
+
+/// Has the logs and configuration of the cluster copied into a run's folder.
+pub(super) async fn collect(hooks: &Hooks, dir: &Path) -> Result<(), HookError> {
+    let Some(command) = &hooks.collect else { return Ok(()) };
+    let failed =
+        |error: std::io::Error| HookError { name: "collect", problem: format!("has no folder: {error}") };
+    let dir = std::path::absolute(dir).map_err(failed)?;
+    let into = dir.join(COLLECTED);
+    std::fs::create_dir_all(&into).map_err(failed)?;
+    let hook = Hook { name: "collect", command, patience: DOWN };
+    hook.run(&[("DISSENT_RUN", &dir), ("DISSENT_COLLECT", &into)]).await
+}

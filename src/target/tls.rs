@@ -1,0 +1,64 @@
+//! TLS to a target, by HTTP and to Kafka alike: whose certificates are believed.
+
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a client of TLS believes: the certificates in a file, or else those of the system.
+pub(super) fn believing(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    match ca {
+        Some(path) => from_file(path),
+        None => {
+            let built = builder()?.with_platform_verifier().map_err(|error| error.to_string())?;
+            Ok(built.with_no_client_auth())
+        }
+    }
+}
+
+/// A client that believes nobody: for plain HTTP, where the system's certificates would be read in vain.
+pub(super) fn believing_nobody() -> Result<ClientConfig, String> {
+    Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())
+}
+
+fn from_file(path: &Path) -> Result<ClientConfig, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("the certificates in {}: {error}", path.display());
+    let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    match roots.is_empty() {
+        true => Err(wrong(&"none in it; a file of PEM begins with -----BEGIN CERTIFICATE-----")),
+        false => Ok(builder()?.with_root_certificates(roots).with_no_client_auth()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused_by_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("ca.pem");
+        for (text, told) in
+            [("", "none in it"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem")]
+        {
+            std::fs::write(&path, text).expect("a file");
+            let error = believing(Some(&path)).expect_err("no certificates");
+            assert!(error.contains(told) && error.contains("ca.pem"), "{error}");
+        }
+        assert!(believing(Some(Path::new("nowhere.pem"))).is_err());
+    }
+}
