@@ -27,8 +27,11 @@ mod world;
 mod writer;
 
 pub use config::Config;
+pub(crate) use messages::{Call, Reply};
 pub use messages::{Mode, Queue};
 pub use persist::Row;
 pub use rule::{NAMES as RULES, Rule, UnknownRule};
+pub(crate) use service::Service;
 pub use world::World;
 pub use writer::Progress;
+pub(crate) use writer::Writer;

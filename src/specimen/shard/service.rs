@@ -59,7 +59,8 @@ impl Service {
 
     /// Timestamps have reached a writer.
     pub(crate) fn reach(&mut self, writer: usize, upper: u64) {
-        self.sights[writer].reached = upper;
+        let sight = &mut self.sights[writer];
+        sight.reached = sight.reached.max(upper);
     }
 
     pub(crate) fn remap(&self) -> &Remap {
