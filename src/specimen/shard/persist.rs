@@ -24,7 +24,7 @@ pub struct Row {
     /// The entry that gave the key its value.
     #[serde(with = "one_shared")]
     pub entry: Arc<Entry>,
-    /// Never 0; less than that if it was retracted more often than written.
+    /// Never 0; negative if it was retracted more often than written.
     pub count: i64,
 }
 
