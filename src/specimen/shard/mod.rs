@@ -10,7 +10,7 @@
 //! - lag, delays, pause, restart, a second writer, read-only mode and promotion: the frozen frontier, latent
 //!   and visible, and its arms that must not freeze;
 //! - each writer's own frontier: a freeze that a healthy writer hides;
-//! - contents with multiplicities: the double retraction of `v1-double-drain`, wrong with a frontier that moves;
+//! - contents with multiplicities: `v1-double-drain` writes wrong data while the frontier moves;
 //! - bindings and reads as of a time: that what a frozen shard does hold is right.
 //!
 //! The input log has one partition: no finding needs another.
