@@ -202,16 +202,19 @@ mod tests {
         (listen, format!("http://{control}"), reaches)
     }
 
+    fn client() -> reqwest::Client {
+        crate::target::web::client(Duration::from_secs(60)).expect("a client")
+    }
+
     async fn ask(control: &str, path: &str, body: serde_json::Value) {
-        let client = reqwest::Client::new();
-        let answer = client.post(format!("{control}{path}")).json(&body).send().await;
+        let answer = client().post(format!("{control}{path}")).json(&body).send().await;
         assert!(answer.expect("an answer").status().is_success());
     }
 
     #[tokio::test]
     async fn only_the_download_that_is_held_waits_and_only_until_its_release() {
         let (listen, control, mut reaches) = store_behind_a_proxy().await;
-        let client = reqwest::Client::new();
+        let client = client();
         let get = |path: &str| {
             let request = client.get(format!("http://{listen}{path}"));
             tokio::spawn(async move { request.send().await?.text().await })
@@ -238,7 +241,7 @@ mod tests {
     async fn a_hold_whose_lease_is_over_holds_nothing() {
         let (listen, control, mut reaches) = store_behind_a_proxy().await;
         ask(&control, "/hold", serde_json::json!({ "id": "a", "path": "t__", "lease_ms": 1 })).await;
-        let answer = reqwest::get(format!("http://{listen}/segments/t/t__0__3__x")).await;
+        let answer = client().get(format!("http://{listen}/segments/t/t__0__3__x")).send().await;
         assert_eq!(answer.expect("an answer").text().await.expect("a body"), "whole");
         assert!(reaches.recv().await.is_some());
     }

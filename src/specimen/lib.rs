@@ -1,4 +1,5 @@
-//! `specimen-segments`: a small cluster that merges keyed partial updates, with a published bug.
+//! Two small systems, each with a published bug. `specimen-shard` has its own module, [`shard`]; all else is
+//! `specimen-segments`: a cluster that merges keyed partial updates.
 //!
 //! An input log in partitions; a controller with the ideal state of every segment, a queue of orders to
 //! every server, and commits with a winner; servers that consume, merge, keep and serve raw rows. After
@@ -20,6 +21,7 @@ mod lifecycle;
 mod messages;
 pub mod serve;
 mod server;
+pub mod shard;
 mod upsert;
 mod value;
 mod world;

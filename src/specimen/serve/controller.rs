@@ -4,7 +4,7 @@ use super::{Named, answer, clock, lines};
 use crate::config::{Config, Error};
 use crate::controller::{Controller, Hold};
 use crate::messages::Call;
-use crate::value::{Entry, Text, Value};
+use crate::value::{Column, Entry, Text, Value};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -43,9 +43,10 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
         .with_state(Shared { config, controller })
 }
 
+/// An entry as it is sent to be written.
 #[derive(Deserialize)]
-struct Write {
-    partition: u32,
+pub(super) struct Write {
+    pub(super) partition: u32,
     key: Text,
     op: u64,
     cmp: i64,
@@ -54,15 +55,16 @@ struct Write {
     cols: BTreeMap<String, Value>,
 }
 
+/// Where it was written.
 #[derive(Serialize)]
-struct Written {
-    off: u64,
+pub(super) struct Written {
+    pub(super) off: u64,
 }
 
 impl Write {
-    fn entry(mut self, config: &Config) -> Result<Entry, Error> {
-        let mut cols = Vec::with_capacity(config.columns.len());
-        for column in &config.columns {
+    pub(super) fn entry(mut self, columns: &[Column]) -> Result<Entry, Error> {
+        let mut cols = Vec::with_capacity(columns.len());
+        for column in columns {
             let value = self.cols.remove(&column.name).unwrap_or_default();
             if !column.ty.admits(&value) {
                 let (name, ty) = (&column.name, column.ty);
@@ -87,18 +89,19 @@ async fn produce(
     let entry = |write: Write| {
         let partition = write.partition;
         controller.log(partition, 0)?;
-        Ok((partition, write.entry(&it.config)?))
+        Ok((partition, write.entry(&it.config.columns)?))
     };
     let entries: Vec<(u32, Entry)> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
     let append = |(partition, entry)| Ok(Written { off: controller.produce(partition, entry)? });
     entries.into_iter().map(append).collect::<Result<_, Error>>().map(Json)
 }
 
+/// A part of a log.
 #[derive(Deserialize)]
-struct Range {
+pub(super) struct Range {
     #[serde(default)]
-    from: u64,
-    limit: Option<usize>,
+    pub(super) from: u64,
+    pub(super) limit: Option<usize>,
 }
 
 async fn log(

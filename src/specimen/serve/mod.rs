@@ -3,15 +3,23 @@
 //! Each binds a free port of 127.0.0.1, says `listening on ADDRESS` on its standard output, and ends when
 //! its standard input closes: whoever started it takes it along, even by kill -9.
 
+mod asked;
 mod child;
 mod controller;
+mod lease;
 mod server;
+mod shard;
 mod supervisor;
+mod writer;
+mod writers;
 
 pub use child::{Child, Group};
 pub use controller::controller;
 pub use server::server;
+pub use shard::shard;
 pub use supervisor::{Setup, supervisor};
+pub use writer::writer;
+pub use writers::writers;
 
 use crate::config::Error;
 use crate::value::{Column, Entry, Value};
@@ -148,7 +156,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    async fn listen(router: axum::Router) -> String {
+    pub(super) async fn listen(router: axum::Router) -> String {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -162,7 +170,7 @@ mod tests {
         (listen(process.router()).await, polls)
     }
 
-    async fn ask(url: &str, body: Option<Json>) -> (u16, String) {
+    pub(super) async fn ask(url: &str, body: Option<Json>) -> (u16, String) {
         let client = client().build().expect("a client");
         let request = match body {
             Some(body) => client.post(url).json(&body),
@@ -172,7 +180,7 @@ mod tests {
         (response.status().as_u16(), response.text().await.expect("a body"))
     }
 
-    async fn until(url: &str, found: impl Fn(&str) -> bool) -> String {
+    pub(super) async fn until(url: &str, found: impl Fn(&str) -> bool) -> String {
         let poll = async {
             loop {
                 let (_, body) = ask(url, None).await;

@@ -1,5 +1,6 @@
 //! A server's process: one loop that polls, a task for every other call, and what it serves.
 
+use super::asked::{Asked, complain};
 use super::{Named, answer, clock, lines};
 use crate::config::{Config, Error};
 use crate::disk::Disk;
@@ -13,19 +14,13 @@ use serde::Deserialize;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
-
-/// A call that was not answered within this time is made again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Process {
     config: Arc<Config>,
     server: Mutex<Server>,
     disk: Disk,
-    client: reqwest::Client,
-    /// The address for calls.
-    controller: String,
+    controller: Asked,
 }
 
 /// Runs a server until the standard input closes. Its state lies in `dir`, and outlives it.
@@ -44,10 +39,8 @@ impl Process {
     pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
         let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
-        let client = super::client().timeout(ANSWER_WITHIN).build();
-        let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
-        let controller = format!("{}/call", url.trim_end_matches('/'));
-        Ok(Arc::new(Process { config, server: Mutex::new(server), disk, client, controller }))
+        let controller = Asked::at(url, config.poll_ms)?;
+        Ok(Arc::new(Process { config, server: Mutex::new(server), disk, controller }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> axum::Router {
@@ -63,25 +56,9 @@ impl Process {
     pub(super) async fn poll(self: Arc<Self>) {
         loop {
             let call = self.server.lock().await.poll();
-            let reply = self.ask(&call).await;
+            let reply = self.controller.ask(&call).await;
             self.receive(reply).await;
-            tokio::time::sleep(self.pause()).await;
-        }
-    }
-
-    fn pause(&self) -> Duration {
-        Duration::from_millis(self.config.poll_ms)
-    }
-
-    /// Asks until there is an answer: the controller may be paused or slow, but it never forgets.
-    async fn ask(&self, call: &Call) -> Reply {
-        loop {
-            let sent = self.client.post(&self.controller).json(call).send().await;
-            match async { sent?.error_for_status()?.json().await }.await {
-                Ok(reply) => return reply,
-                Err(error) => complain(&error),
-            }
-            tokio::time::sleep(self.pause()).await;
+            self.controller.pause().await;
         }
     }
 
@@ -101,15 +78,10 @@ impl Process {
     /// Asks without stopping the polls.
     fn ask_aside(process: Arc<Self>, call: Call) {
         tokio::spawn(async move {
-            let reply = process.ask(&call).await;
+            let reply = process.controller.ask(&call).await;
             process.receive(reply).await;
         });
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the log of this process")]
-fn complain(error: &dyn std::error::Error) {
-    eprintln!("{}: {error}", clock() / 1_000_000);
 }
 
 async fn status(State(it): Shared) -> Response {

@@ -2,39 +2,36 @@
 //! when it is told to, and takes them all along when its own standard input closes.
 //!
 //! It stands for what surrounds a real cluster: whoever starts processes again (systemd, Kubernetes), and a
-//! place that outlives tables, where one run at a time takes a lock and leaves marks of what it broke.
+//! place that outlives tables (`lease.rs`).
 
 use super::answer;
 use super::child::{Child, Group};
+use super::lease::lease;
 use crate::config::{Config, Error};
 use crate::value::Column;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a cluster is started with; a table comes later.
 #[derive(Clone, Debug)]
-pub struct Setup {
-    /// The program that can be told to be a controller or a server.
+pub struct Setup<C = Config> {
+    /// The program that can be told which process to be.
     pub program: PathBuf,
     /// Where everything lies.
     pub dir: PathBuf,
     /// The cluster, with any table.
-    pub config: Config,
+    pub config: C,
     /// What was set, as it is shown to whoever asks.
     pub settings: BTreeMap<String, String>,
 }
@@ -47,25 +44,9 @@ struct Running {
     servers: BTreeMap<String, Child>,
 }
 
-/// Who uses the cluster now.
-#[derive(Clone, Debug)]
-struct Lock {
-    owner: String,
-    run: String,
-    since: Instant,
-    until: Instant,
-}
-
-#[derive(Default)]
-struct Kept {
-    running: Running,
-    lock: Option<Lock>,
-    marks: BTreeMap<String, Value>,
-}
-
 struct Supervisor {
     setup: Setup,
-    kept: Mutex<Kept>,
+    running: Mutex<Running>,
 }
 
 type Shared = State<Arc<Supervisor>>;
@@ -73,52 +54,66 @@ type Shared = State<Arc<Supervisor>>;
 /// Runs the supervisor until the standard input closes; `ready` is told its address first.
 pub async fn supervisor(setup: Setup, ready: impl FnOnce(&str) -> Result<(), Error>) -> Result<(), Error> {
     setup.config.check()?;
-    std::fs::create_dir_all(&setup.dir)
-        .map_err(|source| Error::Io { what: format!("create {}", setup.dir.display()), source })?;
-    let supervisor = Arc::new(Supervisor { setup, kept: Mutex::default() });
+    setup.make_dir()?;
+    let supervisor = Arc::new(Supervisor { setup, running: Mutex::default() });
     let router = axum::Router::new()
         .route("/cluster", get(cluster))
         .route("/table", post(table))
         .route("/start", post(start))
-        .route("/lock", post(lock))
-        .route("/unlock", post(unlock))
-        .route("/marks", get(async |State(it): Shared| Json(it.kept.lock().await.marks.clone())))
-        .route("/mark", post(mark))
-        .route("/unmark", post(unmark))
-        .with_state(Arc::clone(&supervisor));
+        .with_state(Arc::clone(&supervisor))
+        .merge(lease());
     let served = answer(router, ready).await;
-    supervisor.end(&mut supervisor.kept.lock().await.running).await;
+    supervisor.end(&mut *supervisor.running.lock().await).await;
     served
+}
+
+impl<C: Serialize> Setup<C> {
+    pub(super) fn make_dir(&self) -> Result<(), Error> {
+        std::fs::create_dir_all(&self.dir)
+            .map_err(|source| Error::Io { what: format!("create {}", self.dir.display()), source })
+    }
+
+    /// Writes down what the processes that start from now on are made of.
+    pub(super) fn write(&self, config: &C) -> Result<(), Error> {
+        let file = self.dir.join("config.json");
+        let text = serde_json::to_vec(config).map_err(|error| Error::Request(error.to_string()))?;
+        std::fs::write(&file, text)
+            .map_err(|source| Error::Io { what: format!("write {}", file.display()), source })
+    }
+
+    pub(super) async fn start(&self, role: &str, log: &str, rest: &[&OsStr]) -> Result<Child, Error> {
+        let config = self.dir.join("config.json");
+        let head = ["specimen".as_ref(), role.as_ref(), "--config".as_ref(), config.as_os_str()];
+        let log = self.dir.join(format!("{log}.log"));
+        Child::start(role, &self.program, &[&head, rest].concat(), &log, Group::Same).await
+    }
+}
+
+/// Ends processes side by side.
+pub(super) async fn end_all(children: impl Iterator<Item = Child>) {
+    let mut ending = tokio::task::JoinSet::new();
+    for mut child in children {
+        ending.spawn(async move { child.end(PATIENCE).await });
+    }
+    ending.join_all().await;
 }
 
 impl Supervisor {
     /// Ends every process, side by side. Their logs stay; the data that the servers kept goes.
     async fn end(&self, running: &mut Running) {
-        let mut ending = tokio::task::JoinSet::new();
         let Running { controller, servers, .. } = std::mem::take(running);
-        for mut child in servers.into_values().chain(controller) {
-            ending.spawn(async move { child.end(PATIENCE).await });
-        }
-        ending.join_all().await;
+        end_all(servers.into_values().chain(controller)).await;
         for server in &self.setup.config.servers {
             // It may never have been made.
             drop(std::fs::remove_dir_all(self.setup.dir.join(server)));
         }
     }
 
-    async fn start(&self, role: &str, log: &str, rest: &[&OsStr]) -> Result<Child, Error> {
-        let Setup { program, dir, .. } = &self.setup;
-        let config = dir.join("config.json");
-        let head = ["specimen".as_ref(), role.as_ref(), "--config".as_ref(), config.as_os_str()];
-        let log = dir.join(format!("{log}.log"));
-        Child::start(role, program, &[&head, rest].concat(), &log, Group::Same).await
-    }
-
     async fn start_server(&self, controller: &str, name: &str) -> Result<Child, Error> {
         let (url, dir) = (format!("http://{controller}"), self.setup.dir.join(name));
         let rest = ["--name".as_ref(), name.as_ref(), "--controller".as_ref(), url.as_ref()];
         let rest: [&[&OsStr]; 2] = [&rest, &["--dir".as_ref(), dir.as_os_str()]];
-        self.start("server", name, &rest.concat()).await
+        self.setup.start("server", name, &rest.concat()).await
     }
 }
 
@@ -141,7 +136,7 @@ struct Server {
 
 /// All there is to know from outside. A server without a process is null.
 async fn cluster(State(it): Shared) -> Json<Shown> {
-    let running = &mut it.kept.lock().await.running;
+    let running = &mut *it.running.lock().await;
     let roster = it.setup.config.servers.clone();
     let shown = |name: &String| {
         let child = running.servers.get_mut(name);
@@ -173,13 +168,10 @@ async fn table(State(it): Shared, Json(wanted): Json<Table>) -> Result<(), Error
     let Table { table, columns, partitions } = wanted.clone();
     let config = Config { table, columns, partitions, ..it.setup.config.clone() };
     config.check()?;
-    let running = &mut it.kept.lock().await.running;
+    let running = &mut *it.running.lock().await;
     it.end(running).await;
-    let file = it.setup.dir.join("config.json");
-    let text = serde_json::to_vec(&config).map_err(|error| Error::Request(error.to_string()))?;
-    std::fs::write(&file, text)
-        .map_err(|source| Error::Io { what: format!("write {}", file.display()), source })?;
-    let controller = it.start("controller", "controller", &[]).await?;
+    it.setup.write(&config)?;
+    let controller = it.setup.start("controller", "controller", &[]).await?;
     for name in &config.servers {
         let server = it.start_server(&controller.address, name).await?;
         running.servers.insert(name.clone(), server);
@@ -197,7 +189,7 @@ struct Start {
 /// Starts a server that is down; one that runs is left as it is.
 async fn start(State(it): Shared, Json(Start { server }): Json<Start>) -> Result<(), Error> {
     it.setup.config.server(&server)?;
-    let running = &mut it.kept.lock().await.running;
+    let running = &mut *it.running.lock().await;
     if running.servers.get_mut(&server).is_some_and(|child| child.pid().is_some()) {
         return Ok(());
     }
@@ -207,51 +199,4 @@ async fn start(State(it): Shared, Json(Start { server }): Json<Start>) -> Result
     let child = it.start_server(&controller, &server).await?;
     running.servers.insert(server, child);
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Wish {
-    owner: String,
-    run: String,
-    for_ms: u64,
-}
-
-/// Takes the lock or renews it; refuses with who has it and since when.
-async fn lock(State(it): Shared, Json(Wish { owner, run, for_ms }): Json<Wish>) -> Response {
-    let kept = &mut it.kept.lock().await;
-    let now = Instant::now();
-    let held = kept.lock.take().filter(|lock| lock.until > now);
-    if let Some(other) = held.clone().filter(|lock| lock.run != run) {
-        let held_ms = u64::try_from((now - other.since).as_millis()).unwrap_or(u64::MAX);
-        let answer = serde_json::json!({ "owner": other.owner, "run": other.run, "held_ms": held_ms });
-        kept.lock = Some(other);
-        return (StatusCode::CONFLICT, Json(answer)).into_response();
-    }
-    let since = held.map_or(now, |lock| lock.since);
-    kept.lock = Some(Lock { owner, run, since, until: now + Duration::from_millis(for_ms) });
-    ().into_response()
-}
-
-#[derive(Deserialize)]
-struct Unlock {
-    run: String,
-}
-
-async fn unlock(State(it): Shared, Json(Unlock { run }): Json<Unlock>) {
-    it.kept.lock().await.lock.take_if(|lock| lock.run == run);
-}
-
-#[derive(Deserialize)]
-struct Mark {
-    id: String,
-    #[serde(default)]
-    mark: Value,
-}
-
-async fn mark(State(it): Shared, Json(Mark { id, mark }): Json<Mark>) {
-    it.kept.lock().await.marks.insert(id, mark);
-}
-
-async fn unmark(State(it): Shared, Json(Mark { id, .. }): Json<Mark>) {
-    it.kept.lock().await.marks.remove(&id);
 }

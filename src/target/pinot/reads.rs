@@ -30,14 +30,41 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What a replica flagged as current when it was read last, by key.
 type Shown = BTreeMap<String, Vec<u64>>;
 
+/// A copy that a replica was seen to build itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Built {
+    /// It consumes, in this life; whether it has read beyond the segment's end, so that it must fetch a copy.
+    Open { life: u64, overran: bool },
+    /// It has committed what it consumed.
+    Done { crc: u64 },
+}
+
+/// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this very
+/// life, and its first committed copy is its own. One with another checksum was fetched later.
+fn own_copy(
+    built: &mut BTreeMap<(String, String), Built>,
+    at: (String, String),
+    life: u64,
+    crc: u64,
+) -> bool {
+    match built.get(&at) {
+        Some(Built::Done { crc: own }) => *own == crc,
+        Some(Built::Open { life: then, overran: false }) if *then == life => {
+            built.insert(at, Built::Done { crc });
+            true
+        }
+        _ => false,
+    }
+}
+
 /// The replicas of one table.
 pub(super) struct Reads {
     pub(super) cluster: Arc<Cluster>,
     pub(super) schema: Schema,
     /// What never changes again: committed segments.
     done: Mutex<BTreeMap<String, SegmentMetadata>>,
-    /// Replicas that were seen to consume a segment: its committed copy is their own.
-    consumed: Mutex<BTreeSet<(String, String)>>,
+    /// What replicas were seen to build themselves, by replica and segment.
+    built: Mutex<BTreeMap<(String, String), Built>>,
     /// By replica and partition.
     shown: Mutex<BTreeMap<(String, u32), Shown>>,
     /// Until when replicas that the broker leaves out are asked for in haste.
@@ -53,7 +80,7 @@ impl Reads {
             cluster,
             schema,
             done: Mutex::default(),
-            consumed: Mutex::default(),
+            built: Mutex::default(),
             shown: Mutex::default(),
             hidden: Mutex::default(),
             gate,
@@ -185,7 +212,12 @@ impl RawReads for Reads {
     async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
         let table = realtime(&self.schema.table);
         let incarnation = self.cluster.session(replica).await?;
-        let (url, body) = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await?;
+        let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
+        if crcs.as_ref().is_err_and(answers::is_absent) {
+            // It has nothing of the table.
+            return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new() });
+        }
+        let (url, body) = crcs?;
         let crcs = answers::crcs(&url, &body)?;
         let (url, body) =
             self.cluster.server(replica, &format!("tables/{table}/consumingSegmentsInfo")).await?;
@@ -200,13 +232,15 @@ impl RawReads for Reads {
             let (end, state, copy) = match (consumed, crc, metadata.end) {
                 (Some(consumed), _, _) => {
                     states.insert(consumed.state.clone());
-                    self.consumed.lock().await.insert(at);
+                    let end = metadata.end.unwrap_or(u64::MAX);
+                    let overran = consumed.position > end;
+                    self.built.lock().await.insert(at, Built::Open { life: incarnation, overran });
                     // One that reads on beyond the segment's end has nothing more of it.
-                    let position = consumed.position.min(metadata.end.unwrap_or(u64::MAX));
+                    let position = consumed.position.min(end);
                     (position.max(metadata.start), CopyState::Consuming, incarnation)
                 }
                 (None, Some(crc), Some(end)) => {
-                    let own = self.consumed.lock().await.contains(&at);
+                    let own = own_copy(&mut *self.built.lock().await, at, incarnation, crc);
                     (end, if own { CopyState::CommittedLocal } else { CopyState::Downloaded }, crc)
                 }
                 // Between two states: it shows at the next look.
@@ -363,3 +397,20 @@ fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
 
 /// How long a server may take: one that is stopped must not hold up the others.
 pub(super) const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_consumed_in_this_life_up_to_its_end_is_a_replicas_own_copy() {
+        let at = || ("s1".to_owned(), "t__0__0".to_owned());
+        let open = |life, overran| BTreeMap::from([(at(), Built::Open { life, overran })]);
+        let mut built = open(1, false);
+        assert!(own_copy(&mut built, at(), 1, 7) && own_copy(&mut built, at(), 2, 7));
+        assert!(!own_copy(&mut built, at(), 1, 8), "it was loaded again, and is another one");
+        assert!(!own_copy(&mut open(1, true), at(), 1, 7), "it had read on, and fetched the winner's");
+        assert!(!own_copy(&mut open(1, false), at(), 2, 7), "it was started again in between");
+        assert!(!own_copy(&mut BTreeMap::new(), at(), 1, 7), "it was never seen to consume it");
+    }
+}

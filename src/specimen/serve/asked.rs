@@ -1,0 +1,49 @@
+//! The process that another one asks for work: calls go there until they are answered.
+
+use super::clock;
+use crate::config::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A call that was not answered within this time is made again.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) struct Asked {
+    client: reqwest::Client,
+    /// The address for calls.
+    url: String,
+    poll: Duration,
+}
+
+impl Asked {
+    /// The process at a URL, polled at this pace.
+    pub(super) fn at(url: &str, poll_ms: u64) -> Result<Self, Error> {
+        let client = super::client().timeout(ANSWER_WITHIN).build();
+        let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
+        let url = format!("{}/call", url.trim_end_matches('/'));
+        Ok(Asked { client, url, poll: Duration::from_millis(poll_ms) })
+    }
+
+    /// Asks until there is an answer: the other may be paused or slow, but it never forgets.
+    pub(super) async fn ask<Call: Serialize, Reply: DeserializeOwned>(&self, call: &Call) -> Reply {
+        loop {
+            let sent = self.client.post(&self.url).json(call).send().await;
+            match async { sent?.error_for_status()?.json().await }.await {
+                Ok(reply) => return reply,
+                Err(error) => complain(&error),
+            }
+            self.pause().await;
+        }
+    }
+
+    /// Between two polls.
+    pub(super) async fn pause(&self) {
+        tokio::time::sleep(self.poll).await;
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the log of this process")]
+pub(super) fn complain(error: &dyn std::error::Error) {
+    eprintln!("{}: {error}", clock() / 1_000_000);
+}

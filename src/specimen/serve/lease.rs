@@ -1,0 +1,89 @@
+//! Where one run at a time takes a lock, and leaves marks of what it broke: a place that outlives tables.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Who uses the cluster now.
+#[derive(Clone, Debug)]
+struct Lock {
+    owner: String,
+    run: String,
+    since: Instant,
+    until: Instant,
+}
+
+#[derive(Default)]
+struct Kept {
+    lock: Option<Lock>,
+    marks: BTreeMap<String, Value>,
+}
+
+type Shared = State<Arc<Mutex<Kept>>>;
+
+/// The part of a supervisor that serves them.
+pub(super) fn lease() -> Router {
+    Router::new()
+        .route("/lock", post(lock))
+        .route("/unlock", post(unlock))
+        .route("/marks", get(async |State(it): Shared| Json(it.lock().await.marks.clone())))
+        .route("/mark", post(mark))
+        .route("/unmark", post(unmark))
+        .with_state(Arc::default())
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    owner: String,
+    run: String,
+    for_ms: u64,
+}
+
+/// Takes the lock or renews it; refuses with who has it and since when.
+async fn lock(State(it): Shared, Json(Wish { owner, run, for_ms }): Json<Wish>) -> Response {
+    let kept = &mut it.lock().await;
+    let now = Instant::now();
+    let held = kept.lock.take().filter(|lock| lock.until > now);
+    if let Some(other) = held.clone().filter(|lock| lock.run != run) {
+        let held_ms = u64::try_from((now - other.since).as_millis()).unwrap_or(u64::MAX);
+        let answer = serde_json::json!({ "owner": other.owner, "run": other.run, "held_ms": held_ms });
+        kept.lock = Some(other);
+        return (StatusCode::CONFLICT, Json(answer)).into_response();
+    }
+    let since = held.map_or(now, |lock| lock.since);
+    kept.lock = Some(Lock { owner, run, since, until: now + Duration::from_millis(for_ms) });
+    ().into_response()
+}
+
+#[derive(Deserialize)]
+struct Unlock {
+    run: String,
+}
+
+async fn unlock(State(it): Shared, Json(Unlock { run }): Json<Unlock>) {
+    it.lock().await.lock.take_if(|lock| lock.run == run);
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    id: String,
+    #[serde(default)]
+    mark: Value,
+}
+
+async fn mark(State(it): Shared, Json(Mark { id, mark }): Json<Mark>) {
+    it.lock().await.marks.insert(id, mark);
+}
+
+async fn unmark(State(it): Shared, Json(Mark { id, .. }): Json<Mark>) {
+    it.lock().await.marks.remove(&id);
+}

@@ -1,0 +1,306 @@
+//! The process of the shard's service: the input log, the map to timestamps, the shard, and the faults on the
+//! ways between it and the writers, which are made here because every way ends here.
+
+use super::asked::ANSWER_WITHIN;
+use super::controller::{Range, Write, Written};
+use super::{Named, answer, lines};
+use crate::config::Error;
+use crate::shard::{Call, Config, Queue, Reply, Row, Service};
+use crate::value::{Column, Entry};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
+
+/// The longest delay: a call that is delayed is to be answered before it is made again.
+const DELAY_MS_MAX: u64 = 4_000;
+const _: () = assert!((DELAY_MS_MAX as u128) < ANSWER_WITHIN.as_millis());
+
+/// How long things take: as in virtual time, but for the ways, which are real here.
+struct Delays {
+    rng: ChaCha8Rng,
+    append_ms: u64,
+    /// By writer and queue, in milliseconds.
+    further: BTreeMap<(usize, Queue), u64>,
+    /// When the latest timestamp reaches each writer's input.
+    reached_at: BTreeMap<usize, Instant>,
+}
+
+pub(super) struct Process {
+    config: Config,
+    service: Mutex<Service>,
+    delays: Mutex<Delays>,
+}
+
+type Shared = State<Arc<Process>>;
+
+/// Runs the service until the standard input closes.
+pub async fn shard(config: Config) -> Result<(), Error> {
+    config.check()?;
+    let process = Process::new(config);
+    let ticks = tokio::spawn(Arc::clone(&process).tick());
+    let served = answer(process.router(), |_| Ok(())).await;
+    ticks.abort();
+    served
+}
+
+impl Process {
+    pub(super) fn new(config: Config) -> Arc<Self> {
+        let delays = Delays {
+            rng: ChaCha8Rng::seed_from_u64(0),
+            append_ms: config.append_ms,
+            further: BTreeMap::new(),
+            reached_at: BTreeMap::new(),
+        };
+        let service = Mutex::new(Service::new(&config));
+        Arc::new(Process { config, service, delays: Mutex::new(delays) })
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/produce", post(produce))
+            .route("/log", get(log))
+            .route("/frontiers", get(frontiers))
+            .route("/bindings", get(bindings))
+            .route("/contents", get(contents))
+            .route("/call", post(call))
+            .route("/admin/lag", post(lag))
+            .route("/admin/delay", post(delay))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(self)
+    }
+
+    /// The clock. Every timestamp may reach a writer late, and none overtakes another.
+    pub(super) async fn tick(self: Arc<Self>) {
+        let period = Duration::from_millis(self.config.tick_ms);
+        let mut clock = interval_at(Instant::now() + period, period);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            clock.tick().await;
+            let upper = self.service.lock().await.tick();
+            for writer in 0..self.config.writers.len() {
+                let at = self.delays.lock().await.reach(writer);
+                let process = Arc::clone(&self);
+                tokio::spawn(async move {
+                    sleep_until(at).await;
+                    process.service.lock().await.reach(writer, upper);
+                });
+            }
+        }
+    }
+
+    /// An append is late before it is in the shard; what is read is late after it was read.
+    async fn call(self: Arc<Self>, call: Call) -> Reply {
+        let (writer, queue) = (call.writer, call.ask.queue());
+        let late = self.delays.lock().await.draw(writer, queue);
+        if queue == Queue::Append {
+            sleep(late).await;
+        }
+        let reply = self.service.lock().await.call(call);
+        if queue == Queue::Feedback {
+            sleep(late).await;
+        }
+        reply
+    }
+}
+
+impl Delays {
+    /// How long something on a queue takes, of up to the longest time.
+    fn draw(&mut self, writer: usize, queue: Queue) -> Duration {
+        let work = if queue == Queue::Append { self.append_ms } else { 0 };
+        let further = self.further.get(&(writer, queue)).copied().unwrap_or(0);
+        Duration::from_micros(self.rng.next_u64() % ((work + further) * 1_000 + 1))
+    }
+
+    fn reach(&mut self, writer: usize) -> Instant {
+        let at = Instant::now() + self.draw(writer, Queue::Input);
+        let latest = self.reached_at.entry(writer).or_insert(at);
+        *latest = at.max(*latest);
+        *latest
+    }
+}
+
+/// All of the batch or nothing.
+async fn produce(State(it): Shared, Json(batch): Json<Vec<Write>>) -> Result<Json<Vec<Written>>, Error> {
+    let entry = |write: Write| match write.partition {
+        0 => write.entry(&it.config.columns),
+        other => Err(Error::Request(format!("no partition {other}; there is only 0"))),
+    };
+    let entries: Vec<Entry> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
+    let mut service = it.service.lock().await;
+    Ok(Json(entries.into_iter().map(|entry| Written { off: service.produce(entry) }).collect()))
+}
+
+async fn log(State(it): Shared, Query(Range { from, limit }): Query<Range>) -> Response {
+    let service = it.service.lock().await;
+    let entries = service.log(from).iter().take(limit.unwrap_or(usize::MAX));
+    lines(entries.map(|entry| Named::entry(entry, &it.config.columns)))
+}
+
+/// Upstream before and after the shard's upper are one and the same: all is read at one moment.
+async fn frontiers(State(it): Shared) -> Response {
+    let service = it.service.lock().await;
+    let upstream = json!({"offset": service.log(0).len(), "timestamp": service.remap().upper()});
+    Json(json!({"upstream": upstream, "shard_upper": service.shard().upper()})).into_response()
+}
+
+async fn bindings(State(it): Shared, Query(Range { from, limit }): Query<Range>) -> Json<Vec<u64>> {
+    let service = it.service.lock().await;
+    let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+    Json(service.remap().ends().iter().skip(skipped).take(limit.unwrap_or(usize::MAX)).copied().collect())
+}
+
+#[derive(Deserialize)]
+struct AsOf {
+    as_of: u64,
+}
+
+/// A row with its values by column name, and how often it is there.
+#[derive(Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    row: Named<'a>,
+    count: i64,
+}
+
+async fn contents(State(it): Shared, Query(AsOf { as_of }): Query<AsOf>) -> Response {
+    let service = it.service.lock().await;
+    let Some(rows) = service.shard().contents(as_of) else {
+        let upper = service.shard().upper();
+        return (StatusCode::CONFLICT, format!("{as_of} is not complete: the upper is {upper}"))
+            .into_response();
+    };
+    lines(rows.iter().map(|row| counted(row, &it.config.columns)))
+}
+
+fn counted<'a>(row: &'a Row, columns: &'a [Column]) -> Counted<'a> {
+    Counted { row: Named::entry(&row.entry, columns), count: row.count }
+}
+
+/// What a writer has sent is carried out even when the writer is gone before its answer: that is how one
+/// that restarts can meet an append of its own last life.
+async fn call(State(it): Shared, Json(call): Json<Call>) -> Result<Json<Reply>, Error> {
+    if call.writer >= it.config.writers.len() {
+        return Err(Error::Request(format!("no writer {}", call.writer)));
+    }
+    let carried_out = tokio::spawn(it.call(call)).await;
+    carried_out.map(Json).map_err(|error| Error::Request(error.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Lag {
+    writer: String,
+    timestamps: u64,
+}
+
+async fn lag(State(it): Shared, Json(Lag { writer, timestamps }): Json<Lag>) -> Result<(), Error> {
+    it.service.lock().await.lag(it.config.writer(&writer)?, timestamps);
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Delay {
+    writer: String,
+    queue: Queue,
+    ms: u64,
+}
+
+async fn delay(State(it): Shared, Json(Delay { writer, queue, ms }): Json<Delay>) -> Result<(), Error> {
+    let writer = it.config.writer(&writer)?;
+    if ms > DELAY_MS_MAX {
+        return Err(Error::Request(format!("delay by {ms} ms: the most is {DELAY_MS_MAX}")));
+    }
+    it.delays.lock().await.further.insert((writer, queue), ms);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Goal: a cutover over real sockets, with what is served before, during and after the freeze.
+
+    use super::super::tests::{ask, listen, until};
+    use super::super::writer;
+    use super::*;
+    use crate::shard::{Mode, Rule};
+    use crate::value::{Merge, Type};
+    use serde_json::Value as Json;
+    use tokio::task::JoinSet;
+
+    /// A writer whose polls end when the set is dropped: that is its death.
+    async fn start(config: &Config, url: &str, name: &str, life: u64, mode: Mode) -> (String, JoinSet<()>) {
+        let process = writer::Process::new(name, life, mode, url, config).expect("a writer");
+        let polls = Arc::clone(&process).poll();
+        (listen(process.router()).await, polls)
+    }
+
+    async fn number(url: &str, at: &str) -> u64 {
+        let body: Json = serde_json::from_str(&ask(url, None).await.1).expect("a document");
+        body.pointer(at).and_then(Json::as_u64).expect(at)
+    }
+
+    async fn write(service: &str, ops: std::ops::Range<u64>) {
+        for op in ops {
+            let entry = json!([{"partition": 0, "key": "k", "op": op, "cmp": 0, "cols": {"n": op}}]);
+            assert_eq!(ask(&format!("{service}/produce"), Some(entry)).await.0, 200);
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cutover_freezes_a_shard_that_says_running_and_a_restart_clears_it() {
+        let column = Column { name: "n".to_owned(), ty: Type::Long, merge: Merge::Overwrite };
+        let config = Config { rule: Rule::V2Stranding, ..Config::new("t", vec![column]) };
+        let config = Config { tick_ms: 20, poll_ms: 2, append_ms: 2, ..config };
+        let process = Process::new(config.clone());
+        let _ticks = tokio::spawn(Arc::clone(&process).tick());
+        let service = listen(process.router()).await;
+        let to = |path: &str| format!("{service}{path}");
+
+        let (old, old_polls) = start(&config, &service, "writer-0", 1, Mode::ReadWrite).await;
+        write(&service, 0..10).await;
+        until(&format!("{old}/progress"), |body| body.contains(r#""offset":10,"#)).await;
+        let first = r#"{"off":0,"key":"k","op":0,"cmp":0,"cols":{"n":0}}"#;
+        assert_eq!(ask(&to("/log?limit=1"), None).await.1, format!("{first}\n"));
+        let bindings: Vec<u64> = serde_json::from_str(&ask(&to("/bindings"), None).await.1).expect("a list");
+        let as_of = bindings.iter().position(|end| *end == 10).expect("all have timestamps");
+        let last = r#"{"off":9,"key":"k","op":9,"cmp":0,"cols":{"n":9},"count":1}"#;
+        let shown = until(&to(&format!("/contents?as_of={as_of}")), |body| body.starts_with('{')).await;
+        assert_eq!(shown, format!("{last}\n"));
+        assert_eq!(ask(&to("/contents?as_of=1000000"), None).await.0, 409);
+
+        let lag = json!({"writer": "writer-1", "timestamps": 8});
+        assert_eq!(ask(&to("/admin/lag"), Some(lag)).await.0, 200);
+        let delay = |ms: u64| Some(json!({"writer": "writer-1", "queue": "append", "ms": ms}));
+        assert_eq!(ask(&to("/admin/delay"), delay(1)).await.0, 200);
+        assert_eq!(ask(&to("/admin/delay"), delay(DELAY_MS_MAX + 1)).await.0, 400);
+        let (new, new_polls) = start(&config, &service, "writer-1", 1, Mode::ReadOnly).await;
+        until(&format!("{new}/progress"), |body| body.contains(r#""hydrated":true"#)).await;
+        write(&service, 10..40).await;
+        assert_eq!(ask(&format!("{new}/admin/promote"), Some(json!({}))).await.0, 200);
+        drop(old_polls);
+        until(&format!("{new}/progress"), |body| body.contains(r#""offset":40,"#)).await;
+        let frozen = number(&to("/frontiers"), "/shard_upper").await;
+        let upstream = number(&to("/frontiers"), "/upstream/timestamp").await;
+        until(&to("/bindings"), |body| body.split(',').count() as u64 > upstream + 20).await;
+        assert_eq!(number(&to("/frontiers"), "/shard_upper").await, frozen);
+        assert!(number(&format!("{new}/progress"), "/frontier").await < frozen);
+        let shown = ask(&format!("{new}/progress"), None).await.1;
+        assert!(shown.starts_with(r#"{"status":"running","incarnation":1,"mode":"read-write""#), "{shown}");
+
+        drop(new_polls);
+        let (_, _polls) = start(&config, &service, "writer-1", 2, Mode::ReadWrite).await;
+        let as_of = to(&format!("/contents?as_of={}", upstream + 20));
+        let healed = until(&as_of, |body| body.starts_with('{')).await;
+        assert!(healed.contains(r#""op":39"#));
+    }
+}

@@ -1,0 +1,70 @@
+//! A writer's process: one loop a queue, and what it serves. It keeps nothing on disk.
+
+use super::answer;
+use super::asked::Asked;
+use crate::config::Error;
+use crate::shard::{Config, Mode, Queue, Writer};
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+pub(super) struct Process {
+    writer: Mutex<Writer>,
+    service: Asked,
+}
+
+type Shared = State<Arc<Process>>;
+
+/// Runs a writer until the standard input closes. Who starts it counts its lives.
+pub async fn writer(
+    name: &str,
+    incarnation: u64,
+    mode: Mode,
+    service_url: &str,
+    config: Config,
+) -> Result<(), Error> {
+    config.check()?;
+    let process = Process::new(name, incarnation, mode, service_url, &config)?;
+    let _polls = Arc::clone(&process).poll();
+    answer(process.router(), |_| Ok(())).await
+}
+
+impl Process {
+    pub(super) fn new(
+        name: &str,
+        incarnation: u64,
+        mode: Mode,
+        url: &str,
+        config: &Config,
+    ) -> Result<Arc<Self>, Error> {
+        let writer = Writer::new(config.rule, config.writer(name)?, incarnation, mode);
+        let service = Asked::at(url, config.poll_ms)?;
+        Ok(Arc::new(Process { writer: Mutex::new(writer), service }))
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/progress", get(async |State(it): Shared| Json(it.writer.lock().await.progress())))
+            .route("/admin/promote", post(async |State(it): Shared| it.writer.lock().await.promote()))
+            .with_state(self)
+    }
+
+    /// Polls all queues side by side, until the set is dropped.
+    pub(super) fn poll(self: Arc<Self>) -> JoinSet<()> {
+        Queue::ALL.into_iter().map(|queue| Arc::clone(&self).poll_one(queue)).collect()
+    }
+
+    async fn poll_one(self: Arc<Self>, queue: Queue) {
+        loop {
+            let call = self.writer.lock().await.poll(queue);
+            if let Some(call) = call {
+                let reply = self.service.ask(&call).await;
+                self.writer.lock().await.receive(reply);
+            }
+            self.service.pause().await;
+        }
+    }
+}

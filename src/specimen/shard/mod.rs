@@ -1,0 +1,37 @@
+//! `specimen-shard`: writers that keep the latest value of every key of an input log in one shared shard,
+//! with a published bug.
+//!
+//! A service has the input log, the shard (compare-and-append), and the map from offsets to timestamps that
+//! all writers share. Each writer reads the log and, as feedback, the shard, and appends what changes. After
+//! Materialize's upsert-v2 (MaterializeInc/materialize 36860), whose writer keeps for ever what another
+//! writer has already written: its output frontier is pinned below the shard's, so it never appends again,
+//! while it reads on and says `running`. What is here is here for a finding:
+//!
+//! - lag, delays, pause, restart, a second writer, read-only mode and promotion: the frozen frontier, latent
+//!   and visible, and its arms that must not freeze;
+//! - each writer's own frontier: a freeze that a healthy writer hides;
+//! - contents with multiplicities: `v1-double-drain` writes wrong data while the frontier moves;
+//! - bindings and reads as of a time: that what a frozen shard does hold is right.
+//!
+//! The input log has one partition: no finding needs another.
+
+mod config;
+mod messages;
+mod operator;
+mod persist;
+mod remap;
+mod rule;
+mod service;
+mod sink;
+mod world;
+mod writer;
+
+pub use config::Config;
+pub(crate) use messages::{Call, Reply};
+pub use messages::{Mode, Queue};
+pub use persist::Row;
+pub use rule::{NAMES as RULES, Rule, UnknownRule};
+pub(crate) use service::Service;
+pub use world::World;
+pub use writer::Progress;
+pub(crate) use writer::Writer;

@@ -1,0 +1,234 @@
+//! The upsert operator with continual feedback. It turns "key k has value v from offset o on" into updates
+//! "one old row less, one new row more", and needs to know the old row: it reads that from the very shard
+//! that its output goes to.
+//!
+//! So an update at time t can be made only while the shard stands at t: below t it is complete, and t is
+//! not written yet. Until then it waits in the stash, and holds the output frontier back.
+
+use super::persist::{Contents, Update};
+use super::rule::Rule;
+use crate::value::{Entry, Text};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What waits: of each key and time the entry with the highest offset, which is all that a reader of the
+/// shard could ever see.
+type Stash = BTreeMap<(u64, Text), Arc<Entry>>;
+
+/// One writer's operator.
+pub(crate) struct Operator {
+    rule: Rule,
+    /// Where the shard stood when this writer started; never looked at again after the start.
+    resume_upper: u64,
+    /// The first time at which input may still come.
+    input_frontier: u64,
+    /// Where the shard stands, as far as feedback has told; contents are complete below it.
+    feedback_frontier: u64,
+    contents: Contents,
+    /// What waits, by the capability that is held for it: the time from which on output may still come.
+    stashes: BTreeMap<u64, Stash>,
+}
+
+impl Operator {
+    pub(crate) fn new(rule: Rule, resume_upper: u64) -> Self {
+        Operator {
+            rule,
+            resume_upper,
+            input_frontier: 0,
+            feedback_frontier: 0,
+            contents: Contents::default(),
+            stashes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the contents reach up to where the shard stood at the start.
+    pub(crate) fn hydrated(&self) -> bool {
+        self.feedback_frontier >= self.resume_upper
+    }
+
+    /// The number of entries that wait.
+    pub(crate) fn stashed(&self) -> usize {
+        self.stashes.values().map(BTreeMap::len).sum()
+    }
+
+    /// The first time at which this operator may still give an update.
+    pub(crate) fn output_frontier(&self) -> u64 {
+        self.capability().map_or(self.input_frontier, |held| held.min(self.input_frontier))
+    }
+
+    fn capability(&self) -> Option<u64> {
+        self.stashes.first_key_value().map(|(capability, _)| *capability)
+    }
+
+    /// Takes in a batch of input, behind which the input frontier is `frontier`, unless it is further
+    /// already: a lag that begins takes no time back. Returns how many entries were staged.
+    pub(crate) fn input(&mut self, batch: impl IntoIterator<Item = (u64, Arc<Entry>)>, frontier: u64) -> u64 {
+        let mut staged = 0;
+        for (ts, entry) in batch {
+            if self.is_wanted(ts) {
+                staged += 1;
+                self.stage(ts, entry);
+            }
+        }
+        self.input_frontier = self.input_frontier.max(frontier);
+        staged
+    }
+
+    /// What was in the shard at the start is cut off as it comes in. What another writer adds while this
+    /// one catches up is not: that is left to the rule.
+    fn is_wanted(&self, ts: u64) -> bool {
+        let from_before = self.input_frontier <= self.resume_upper && ts < self.resume_upper;
+        let passed = match self.rule {
+            Rule::V1 | Rule::V1DoubleDrain => ts < self.feedback_frontier,
+            Rule::V2Stranding | Rule::V2Dropping => false,
+        };
+        !from_before && !passed
+    }
+
+    fn stage(&mut self, ts: u64, entry: Arc<Entry>) {
+        let capability = self.input_frontier.max(self.resume_upper);
+        let held = match self.rule {
+            Rule::V1DoubleDrain => capability,
+            Rule::V1 | Rule::V2Stranding | Rule::V2Dropping => self.capability().unwrap_or(capability),
+        };
+        self.stashes.entry(held).or_default().insert((ts, entry.key.clone()), entry);
+    }
+
+    /// Takes in what was appended to the shard, by whomever, up to `frontier`.
+    pub(crate) fn feedback(&mut self, updates: &[Update], frontier: u64) {
+        updates.iter().for_each(|update| self.contents.apply(update));
+        self.feedback_frontier = frontier;
+    }
+
+    /// Gives the updates whose time has come, and holds on only to what is left.
+    ///
+    /// Once a capability is held. All of them read the same contents, which change by feedback only: with
+    /// two, a key that is in both stashes at this time loses its old row twice.
+    pub(crate) fn drain(&mut self) -> Vec<Update> {
+        let mut output = Vec::new();
+        let due = self.capability().is_some_and(|held| held <= self.feedback_frontier);
+        if !due || self.feedback_frontier >= self.input_frontier {
+            return output;
+        }
+        for stash in std::mem::take(&mut self.stashes).into_values() {
+            let left = self.drain_one(stash, &mut output);
+            if let Some(((earliest, _), _)) = left.first_key_value() {
+                self.stashes.entry(*earliest).or_default().extend(left);
+            }
+        }
+        output
+    }
+
+    fn drain_one(&self, stash: Stash, output: &mut Vec<Update>) -> Stash {
+        let mut left = Stash::new();
+        for ((ts, key), entry) in stash {
+            match ts.cmp(&self.feedback_frontier) {
+                Ordering::Equal => self.replace(ts, entry, output),
+                Ordering::Greater => drop(left.insert((ts, key), entry)),
+                // Written by another writer. That it shall never be the shard's turn again is what
+                // `v2-stranding` misses.
+                Ordering::Less if self.rule == Rule::V2Stranding => drop(left.insert((ts, key), entry)),
+                Ordering::Less => {}
+            }
+        }
+        left
+    }
+
+    fn replace(&self, ts: u64, entry: Arc<Entry>, output: &mut Vec<Update>) {
+        let old = self.contents.current(&entry.key).map(Arc::clone);
+        output.extend(old.map(|entry| Update { ts, entry, diff: -1 }));
+        if !entry.tombstone {
+            output.push(Update { ts, entry, diff: 1 });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::NAMES;
+    use super::*;
+
+    fn entry(off: u64, key: &str) -> Arc<Entry> {
+        Arc::new(Entry { off, key: key.into(), ..Entry::default() })
+    }
+
+    fn shown(updates: &[Update]) -> Vec<(u64, &str, u64, i64)> {
+        updates.iter().map(|it| (it.ts, &*it.entry.key, it.entry.off, it.diff)).collect()
+    }
+
+    /// Goal: the published test. The shard is at 10 without output of this operator, input comes at 5 and 7
+    /// and is complete to 11.
+    #[test]
+    fn a_replacement_that_lags_strands_what_the_shard_has_passed_only_under_one_rule() {
+        for (name, rule) in NAMES {
+            let mut operator = Operator::new(rule, 0);
+            operator.feedback(&[], 10);
+            operator.input([(5, entry(0, "a")), (7, entry(1, "b"))], 11);
+            assert_eq!(operator.drain(), [], "{name}");
+            let (frontier, stashed) = if rule == Rule::V2Stranding { (5, 2) } else { (11, 0) };
+            assert_eq!((operator.output_frontier(), operator.stashed()), (frontier, stashed), "{name}");
+        }
+    }
+
+    /// Goal: the same when the shard passes while the input waits, and that no later time frees it.
+    #[test]
+    fn what_is_overtaken_in_the_stash_is_stranded_for_ever_or_dropped() {
+        for (name, rule) in NAMES {
+            let mut operator = Operator::new(rule, 3);
+            operator.feedback(&[], 3);
+            operator.input([(2, entry(0, "a")), (5, entry(1, "a")), (7, entry(2, "b"))], 8);
+            assert_eq!((operator.drain(), operator.output_frontier()), (vec![], 5), "{name}");
+            for shard in 10..20 {
+                operator.feedback(&[], shard);
+                operator.input([], shard + 1);
+                assert_eq!(operator.drain(), [], "{name}");
+                let frontier = if rule == Rule::V2Stranding { 5 } else { shard + 1 };
+                assert_eq!(operator.output_frontier(), frontier, "{name}");
+            }
+        }
+    }
+
+    /// Goal: each time in its turn, the last value of a key and time, the old row retracted, a tombstone.
+    #[test]
+    fn a_writer_alone_gives_each_time_when_the_shard_comes_to_it() {
+        for (name, rule) in NAMES {
+            let mut operator = Operator::new(rule, 0);
+            let gone = Arc::new(Entry { tombstone: true, ..(*entry(3, "a")).clone() });
+            operator.input([(0, entry(0, "a")), (0, entry(1, "a")), (1, entry(2, "a")), (2, gone)], 3);
+            let mut output = Vec::new();
+            for shard in 0..3 {
+                assert_eq!(operator.output_frontier(), shard, "{name}");
+                let updates = operator.drain();
+                operator.feedback(&updates, shard + 1);
+                output.extend(updates);
+            }
+            let expected = [(0, "a", 1, 1), (1, "a", 1, -1), (1, "a", 2, 1), (2, "a", 2, -1)];
+            assert_eq!(shown(&output), expected, "{name}");
+            assert_eq!((operator.output_frontier(), operator.stashed()), (3, 0), "{name}");
+        }
+    }
+
+    /// Goal: two batches that share a time; the shard comes to it at once, or by way of the time before.
+    #[test]
+    fn a_shard_that_jumps_makes_one_rule_retract_an_old_row_twice() {
+        for (name, rule) in NAMES {
+            for jumps in [true, false] {
+                let mut operator = Operator::new(rule, 4);
+                let old = [Update { ts: 3, entry: entry(0, "k"), diff: 1 }];
+                operator.feedback(&old, 4);
+                operator.input([], 4);
+                operator.input([(4, entry(1, "j")), (5, entry(2, "k"))], 5);
+                operator.input([(5, entry(3, "k"))], 6);
+                if !jumps {
+                    assert_eq!(shown(&operator.drain()), [(4, "j", 1, 1)], "{name}");
+                }
+                operator.feedback(&[], 5);
+                let right = vec![(5, "k", 0, -1), (5, "k", 3, 1)];
+                let wrong = vec![(5, "k", 0, -1), (5, "k", 2, 1), (5, "k", 0, -1), (5, "k", 3, 1)];
+                let twice = jumps && rule == Rule::V1DoubleDrain;
+                assert_eq!(shown(&operator.drain()), if twice { wrong } else { right }, "{name}");
+            }
+        }
+    }
+}

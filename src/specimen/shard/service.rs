@@ -1,0 +1,109 @@
+//! The service as a pure state machine: the input log, the map from offsets to timestamps, the shard, and
+//! how many timestamps each writer is kept behind.
+
+use super::config::Config;
+use super::messages::{Ask, Call, Reply, Timed};
+use super::persist::Shard;
+use super::remap::Remap;
+use crate::value::Entry;
+use std::sync::Arc;
+
+/// How much of the input a writer is shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sight {
+    /// The upper of the timestamps that have reached it: its queue may be slow.
+    reached: u64,
+    /// How many timestamps behind it is kept.
+    lag: u64,
+}
+
+pub(crate) struct Service {
+    log: Vec<Arc<Entry>>,
+    remap: Remap,
+    shard: Shard,
+    /// By writer.
+    sights: Vec<Sight>,
+    /// The most entries in one answer.
+    batch: usize,
+}
+
+impl Service {
+    pub(crate) fn new(config: &Config) -> Self {
+        Service {
+            log: Vec::new(),
+            remap: Remap::default(),
+            shard: Shard::default(),
+            sights: vec![Sight::default(); config.writers.len()],
+            batch: config.batch,
+        }
+    }
+
+    /// Appends an entry to the log and returns its offset.
+    pub(crate) fn produce(&mut self, entry: Entry) -> u64 {
+        let off = self.log.len() as u64;
+        self.log.push(Arc::new(Entry { off, ..entry }));
+        off
+    }
+
+    /// The log from an offset on.
+    pub(crate) fn log(&self, from: u64) -> &[Arc<Entry>] {
+        self.log.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default()
+    }
+
+    /// A tick of the clock: what the log has now gets its timestamp. Returns the timestamps' upper, which
+    /// is yet to reach the writers.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.remap.mint(self.log.len() as u64);
+        self.remap.upper()
+    }
+
+    /// Timestamps have reached a writer.
+    pub(crate) fn reach(&mut self, writer: usize, upper: u64) {
+        let sight = &mut self.sights[writer];
+        sight.reached = sight.reached.max(upper);
+    }
+
+    pub(crate) fn remap(&self) -> &Remap {
+        &self.remap
+    }
+
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Keeps a writer's input this many timestamps behind.
+    pub(crate) fn lag(&mut self, writer: usize, timestamps: u64) {
+        self.sights[writer].lag = timestamps;
+    }
+
+    /// Answers a writer.
+    pub(crate) fn call(&mut self, call: Call) -> Reply {
+        match call.ask {
+            Ask::Open => Reply::Opened(self.shard.upper()),
+            Ask::Input(from) => self.input(from, self.sights[call.writer]),
+            Ask::Feedback(from) => {
+                Reply::Feedback { updates: self.shard.updates(from).to_vec(), upper: self.shard.upper() }
+            }
+            Ask::Append(batch) => {
+                let updates = batch.updates.len();
+                match self.shard.compare_and_append(batch.lower, batch.upper, batch.updates) {
+                    Ok(()) => Reply::Appended { upper: self.shard.upper(), updates },
+                    Err(upper) => Reply::Mismatch(upper),
+                }
+            }
+        }
+    }
+
+    fn input(&self, from: u64, sight: Sight) -> Reply {
+        let frontier = sight.reached.min(self.remap.upper().saturating_sub(sight.lag));
+        // A lag that was just put on may end before what has been read: then nothing comes.
+        let end = self.remap.end_before(frontier).max(from);
+        let most = usize::try_from(end - from).unwrap_or(usize::MAX).min(self.batch);
+        let timed =
+            |entry: &Arc<Entry>| Timed { ts: self.remap.timestamp(entry.off), entry: Arc::clone(entry) };
+        let entries: Vec<Timed> = self.log(from).iter().take(most).map(timed).collect();
+        let next = from + entries.len() as u64;
+        let frontier = if next < end { self.remap.timestamp(next) } else { frontier };
+        Reply::Input { entries, frontier }
+    }
+}

@@ -1,0 +1,294 @@
+//! Writers and their service in virtual time: the same state machines, with calls that take seeded times to
+//! arrive. Nothing here reads a clock or sleeps; two worlds of one configuration and seed do the same to the
+//! last byte.
+
+use super::config::Config;
+use super::messages::{Call, Mode, Queue, Reply};
+use super::persist::Row;
+use super::service::Service;
+use super::writer::{Progress, Writer};
+use crate::config::Error;
+use crate::value::Entry;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The shortest and the longest way of a call or an answer, in nanoseconds.
+const WAY: (u64, u64) = (200_000, 3_000_000);
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// Where a writer runs. Delays belong to the place: they outlive the process.
+#[derive(Default)]
+struct Seat {
+    writer: Option<Writer>,
+    incarnation: u64,
+    paused: bool,
+    /// What reached the writer while it was paused, in order.
+    slept_through: Vec<Due>,
+    /// How much longer a queue may take, in milliseconds.
+    delays: BTreeMap<Queue, u64>,
+    /// When the latest timestamp reaches the writer's input.
+    reached_at: u64,
+}
+
+/// Something that is due. What was meant for a process that is gone is dropped; what such a process has
+/// sent still arrives: a restarted writer can meet an append of its own last life.
+enum Due {
+    /// The service's clock.
+    Tick,
+    /// Timestamps reach a writer's input.
+    Reach { writer: usize, upper: u64 },
+    /// A writer polls.
+    Poll { writer: usize, incarnation: u64, queue: Queue },
+    /// A call reaches the service.
+    Call { incarnation: u64, call: Call },
+    /// An answer reaches its writer.
+    Reply { writer: usize, incarnation: u64, queue: Queue, reply: Reply },
+}
+
+/// See the module.
+pub struct World {
+    config: Config,
+    now: u64,
+    rng: ChaCha8Rng,
+    service: Service,
+    seats: Vec<Seat>,
+    /// By time, then by order of creation.
+    due: BTreeMap<(u64, u64), Due>,
+    created: u64,
+}
+
+impl World {
+    /// At time 0 the active writers are just coming up.
+    pub fn new(config: Config, seed: u64) -> Result<Self, Error> {
+        config.check()?;
+        let mut world = World {
+            now: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            service: Service::new(&config),
+            seats: config.writers.iter().map(|_| Seat::default()).collect(),
+            due: BTreeMap::new(),
+            created: 0,
+            config,
+        };
+        world.after(world.config.tick_ms * MILLISECOND, Due::Tick);
+        (0..world.config.active).for_each(|writer| world.boot(writer, Mode::ReadWrite));
+        Ok(world)
+    }
+
+    /// The present, in nanoseconds.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// When the next thing happens: the clock ticks for ever.
+    pub fn next_at(&self) -> Option<u64> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Lets everything happen that is due up to and at `to`, which becomes the present.
+    pub fn advance(&mut self, to: u64) {
+        while let Some(first) = self.due.first_entry().filter(|first| first.key().0 <= to) {
+            let ((at, _), due) = first.remove_entry();
+            self.now = at;
+            self.happen(due);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Appends an entry, a whole row or a tombstone, to the input log and returns its offset.
+    pub fn produce(&mut self, entry: Entry) -> u64 {
+        self.service.produce(entry)
+    }
+
+    /// The input log from an offset on.
+    pub fn log(&self, from: u64) -> &[Arc<Entry>] {
+        self.service.log(from)
+    }
+
+    /// The map from offsets to timestamps: for every timestamp, from 0, one past the last offset that has
+    /// it or an earlier one. Its length is upstream's end as a timestamp.
+    pub fn bindings(&self) -> &[u64] {
+        self.service.remap().ends()
+    }
+
+    /// The shard's frontier: the first timestamp that is not complete.
+    pub fn shard_upper(&self) -> u64 {
+        self.service.shard().upper()
+    }
+
+    /// The shard's rows as of a timestamp, by key; none if that is not complete yet.
+    pub fn contents(&self, as_of: u64) -> Option<Vec<Row>> {
+        self.service.shard().contents(as_of)
+    }
+
+    /// What a writer shows of itself; none while it is down or paused.
+    pub fn progress(&self, writer: &str) -> Option<Progress> {
+        let seat = &self.seats[self.config.writer(writer).ok()?];
+        seat.writer.as_ref().filter(|_| !seat.paused).map(Writer::progress)
+    }
+
+    /// Starts a writer, unless it is running.
+    pub fn start(&mut self, writer: &str, mode: Mode) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        if self.seats[writer].writer.is_none() {
+            self.boot(writer, mode);
+        }
+        Ok(())
+    }
+
+    /// Lets a writer append that was read-only.
+    pub fn promote(&mut self, writer: &str) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        if let Some(writer) = &mut self.seats[writer].writer {
+            writer.promote();
+        }
+        Ok(())
+    }
+
+    /// Ends a writer at once, also a paused one. Ending one that is down changes nothing.
+    pub fn kill(&mut self, writer: &str) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        let seat = &mut self.seats[writer];
+        (seat.writer, seat.paused) = (None, false);
+        seat.slept_through.clear();
+        Ok(())
+    }
+
+    /// Stops a writer: until it is resumed it does nothing and answers nobody.
+    pub fn pause(&mut self, writer: &str) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        self.seats[writer].paused = true;
+        Ok(())
+    }
+
+    /// Lets a paused writer go on, with everything that reached it meanwhile, in order.
+    pub fn resume(&mut self, writer: &str) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        self.seats[writer].paused = false;
+        for due in std::mem::take(&mut self.seats[writer].slept_through) {
+            self.after(0, due);
+        }
+        Ok(())
+    }
+
+    /// Keeps a writer's input this many timestamps behind; 0 lifts it.
+    pub fn lag(&mut self, writer: &str, timestamps: u64) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        self.service.lag(writer, timestamps);
+        Ok(())
+    }
+
+    /// Lets everything on one of a writer's queues take longer, by up to this time; 0 lifts it.
+    pub fn delay(&mut self, writer: &str, queue: Queue, ms: u64) -> Result<(), Error> {
+        let writer = self.config.writer(writer)?;
+        self.seats[writer].delays.insert(queue, ms);
+        Ok(())
+    }
+
+    fn boot(&mut self, writer: usize, mode: Mode) {
+        let seat = &mut self.seats[writer];
+        seat.incarnation += 1;
+        let incarnation = seat.incarnation;
+        seat.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
+        for queue in Queue::ALL {
+            let pause = self.until_next_poll();
+            self.after(pause, Due::Poll { writer, incarnation, queue });
+        }
+    }
+
+    fn happen(&mut self, due: Due) {
+        let receiver = match &due {
+            Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
+            Due::Tick | Due::Reach { .. } | Due::Call { .. } => None,
+        };
+        if let Some(seat) = receiver.map(|writer| &mut self.seats[writer]).filter(|seat| seat.paused) {
+            return seat.slept_through.push(due);
+        }
+        match due {
+            Due::Tick => self.tick(),
+            Due::Reach { writer, upper } => self.service.reach(writer, upper),
+            Due::Poll { writer, incarnation, queue } => self.poll(writer, incarnation, queue),
+            Due::Call { incarnation, call } => {
+                let (writer, queue) = (call.writer, call.ask.queue());
+                let reply = self.service.call(call);
+                let late = if queue == Queue::Feedback { self.delayed(writer, queue) } else { 0 };
+                let way = self.way() + late;
+                self.after(way, Due::Reply { writer, incarnation, queue, reply });
+            }
+            Due::Reply { writer, incarnation, queue, reply } => {
+                if let Some(process) = alive(&mut self.seats, writer, incarnation) {
+                    process.receive(reply);
+                    let pause = self.until_next_poll();
+                    self.after(pause, Due::Poll { writer, incarnation, queue });
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, writer: usize, incarnation: u64, queue: Queue) {
+        let Some(process) = alive(&mut self.seats, writer, incarnation) else {
+            return;
+        };
+        match process.poll(queue) {
+            Some(call) => {
+                let work = if queue == Queue::Append { self.append_time(writer) } else { 0 };
+                let way = self.way() + work;
+                self.after(way, Due::Call { incarnation, call });
+            }
+            None => {
+                let pause = self.until_next_poll();
+                self.after(pause, Due::Poll { writer, incarnation, queue });
+            }
+        }
+    }
+
+    /// Every timestamp may be late, and none overtakes another.
+    fn tick(&mut self) {
+        let upper = self.service.tick();
+        for writer in 0..self.seats.len() {
+            let at = self.now + self.delayed(writer, Queue::Input);
+            let seat = &mut self.seats[writer];
+            seat.reached_at = seat.reached_at.max(at);
+            let late = seat.reached_at - self.now;
+            self.after(late, Due::Reach { writer, upper });
+        }
+        self.after(self.config.tick_ms * MILLISECOND, Due::Tick);
+    }
+
+    /// An append takes its time before it is in the shard.
+    fn append_time(&mut self, writer: usize) -> u64 {
+        self.below(self.config.append_ms * MILLISECOND + 1) + self.delayed(writer, Queue::Append)
+    }
+
+    fn delayed(&mut self, writer: usize, queue: Queue) -> u64 {
+        let ms = self.seats[writer].delays.get(&queue).copied().unwrap_or(0);
+        self.below(ms * MILLISECOND + 1)
+    }
+
+    fn after(&mut self, pause: u64, due: Due) {
+        self.created += 1;
+        self.due.insert((self.now + pause, self.created), due);
+    }
+
+    fn way(&mut self) -> u64 {
+        WAY.0 + self.below(WAY.1 - WAY.0)
+    }
+
+    /// The pause between two polls: the configured one, a quarter more or less.
+    fn until_next_poll(&mut self) -> u64 {
+        let poll = self.config.poll_ms * MILLISECOND;
+        poll - poll / 4 + self.below(poll / 2)
+    }
+
+    /// A number below `bound`, which is small beside 2^64: no bias that matters.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound
+    }
+}
+
+fn alive(seats: &mut [Seat], writer: usize, incarnation: u64) -> Option<&mut Writer> {
+    seats[writer].writer.as_mut().filter(|process| process.incarnation() == incarnation)
+}
