@@ -145,6 +145,8 @@ pub enum Event {
         /// Its incarnation.
         incarnation: u64,
     },
+    /// One look at one frontier that the target declares ([`super::frontier::Frontier`]).
+    Frontier(super::frontier::Look),
     /// A replica did not answer when it was sampled.
     Unreachable {
         /// The replica.

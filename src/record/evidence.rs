@@ -51,6 +51,9 @@ pub struct Facts {
     pub calibration_ops: u64,
     /// The floor of the threshold of frozen positions, in nanoseconds (`semantics` 7).
     pub frozen_floor: crate::record::row::Nanos,
+    /// The frontiers that the target declares, beside the replicas' consuming positions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frontiers: Vec<super::frontier::Frontier>,
     /// Wall-clock time of the run's start, RFC 3339 (simulated: a fixed day).
     pub started: String,
 }

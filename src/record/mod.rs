@@ -7,6 +7,7 @@ pub mod event;
 pub mod evidence;
 pub mod folder;
 pub mod frame;
+pub mod frontier;
 pub mod latest;
 mod merge;
 mod reads;

@@ -247,6 +247,7 @@ fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, Con
         target_file: None,
         left_out: Vec::new(),
         calibration_ops: 0,
+        frontiers: Vec::new(),
         frozen_floor: Nanos(0),
         started: String::new(),
     })

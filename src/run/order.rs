@@ -155,6 +155,7 @@ impl Order {
             calibration_ops: (calibration.before.len() + calibration.after.len()) as u64,
             schema,
             left_out,
+            frontiers: Vec::new(),
             frozen_floor,
             started: started.unwrap_or_else(|| SIMULATED_START.to_owned()),
         })

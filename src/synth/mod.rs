@@ -122,6 +122,7 @@ fn facts(order: &Order) -> Result<Facts, ConfigError> {
         target_file: None,
         left_out: Vec::new(),
         calibration_ops: CALIBRATION_OPS,
+        frontiers: Vec::new(),
         frozen_floor: Nanos(1_000_000_000),
         started: "2000-01-01T00:00:00Z".to_owned(),
     })

@@ -57,6 +57,7 @@ pub(crate) fn facts() -> Facts {
         target_file: None,
         left_out: Vec::new(),
         calibration_ops: 1,
+        frontiers: Vec::new(),
         frozen_floor: FROZEN_FLOOR,
         started: "2026-01-01T00:00:00Z".to_owned(),
     }

@@ -86,6 +86,7 @@ pub(crate) fn facts() -> Facts {
         target_file: None,
         left_out: names("highest"),
         calibration_ops: 40,
+        frontiers: Vec::new(),
         frozen_floor: ms(3_000),
         started: "2025-03-04T14:30:00Z".to_owned(),
     }
