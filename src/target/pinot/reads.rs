@@ -317,7 +317,12 @@ impl RawReads for Reads {
         let mut answers = Vec::new();
         let is_mine = |name: &str| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
         let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
-        for (names, rows) in together(mine, &held) {
+        let mine: Assignment = mine.map(|(name, servers)| (name.clone(), servers.clone())).collect();
+        if held.keys().any(|segment| !mine.contains_key(*segment)) {
+            let cause = format!("{replica} is not readable: the table is being moved away from it");
+            return Err(TargetError::Refused { at: self.cluster.sql(), cause });
+        }
+        for (names, rows) in together(mine.iter(), &held) {
             for question in self.of_flags(replica, &names, rows, assignment.len()).await? {
                 answers.extend(self.ask(replica, &question).await?);
             }
