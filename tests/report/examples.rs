@@ -51,17 +51,7 @@ pub(crate) fn facts() -> Facts {
             keys: Keys { live: 200, skew: Skew::Zipf, retire_after_segments: 3, retire_after_updates: 20 },
             columns: Vec::new(),
         },
-        nemesis: Nemesis {
-            name: "late-transition".to_owned(),
-            hunts: "a segment that is registered after the next one was merged".to_owned(),
-            boundaries_after_first_step: Some(1),
-            tail: Nanos(500_000_000),
-            ending: Default::default(),
-            reload: false,
-            min_exposure: 20,
-            required: Vec::new(),
-            steps: Vec::new(),
-        },
+        nemesis: nemesis(),
         steps: vec![
             step(
                 "hold-online",
@@ -89,6 +79,20 @@ pub(crate) fn facts() -> Facts {
         frontiers: Vec::new(),
         frozen_floor: ms(3_000),
         started: "2025-03-04T14:30:00Z".to_owned(),
+    }
+}
+
+fn nemesis() -> Nemesis {
+    Nemesis {
+        name: "late-transition".to_owned(),
+        hunts: "a segment that is registered after the next one was merged".to_owned(),
+        boundaries_after_first_step: Some(1),
+        tail: Nanos(500_000_000),
+        ending: Default::default(),
+        reload: false,
+        min_exposure: 20,
+        required: Vec::new(),
+        steps: Vec::new(),
     }
 }
 

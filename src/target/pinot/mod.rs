@@ -2,6 +2,7 @@
 //! in the cluster.
 
 mod answers;
+mod broker;
 mod cluster;
 mod deed;
 mod discover;
