@@ -357,9 +357,12 @@ fn is_apart(finding: &Finding) -> bool {
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
 }
 
+/// Whether all replicas agreed again at the end: where a wrong copy has replaced the right ones, too, peers
+/// alone take that for healed.
 fn agrees_at_last(finding: &Finding) -> bool {
-    use super::verdict::Pattern;
-    matches!(&finding.kind, FindingKind::Divergence(it) if it.last.pattern == Pattern::Unanimous)
+    use super::verdict::{Course, Pattern};
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)
 }
 
 fn is_wrong_by_model(finding: &Finding) -> bool {

@@ -1,4 +1,4 @@
-//! A broker's answers to queries, from bytes: whose they are, whether they are whole, and what their cells say.
+//! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
 
 use super::answers::nonsense;
 use crate::schema::{Column, Type, Value};
