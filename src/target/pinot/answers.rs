@@ -342,8 +342,8 @@ mod tests {
 
     /// These releases cannot be installed as easily. Their answers are after the sources of Apache Pinot:
     /// `SegmentConsumerInfo` (pinot-common) and `PinotRealtimeTableResource.forceCommit` (pinot-controller);
-    /// the words of the refusal, which comes as an internal error, are of `PinotLLCRealtimeSegmentManager` as of
-    /// pull requests 17251 and 17458.
+    /// the words of the refusal, which comes as an internal error, are of `PinotLLCRealtimeSegmentManager`
+    /// as of pull requests 17251 and 17458.
     #[test]
     fn later_releases_say_more_and_mean_the_same() {
         macro_rules! of {
