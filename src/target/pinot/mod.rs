@@ -11,6 +11,7 @@ mod kafka;
 mod lifecycle;
 mod log;
 mod pages;
+mod produce;
 mod reads;
 mod table;
 
