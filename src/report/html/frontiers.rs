@@ -2,7 +2,7 @@
 //! Inline SVG in the manner of the other figure.
 
 use super::figure::{
-    LEFT, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
+    LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
 };
 use super::timeline::Timeline;
 use crate::check::verdict::{FindingKind, Frozen, Verdict};
@@ -104,9 +104,11 @@ fn figure(
                     @for window in &timeline.windows {
                         @let x = scale.x(window.begin);
                         @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
-                        rect.shade x=(px(x)) y=(px(panel.top)) width=(px(width)) height=(px(super::figure::PANEL)) {}
+                        rect.shade x=(px(x)) y=(px(panel.top)) width=(px(width)) height=(px(PANEL)) {}
                     }
-                    text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) { "frontiers (dashed: the upstream's end)" }
+                    text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
+                        "frontiers (dashed: the upstream's end)"
+                    }
                     @for share in [0.0, 0.5, 1.0] { (level(panel.y(share), &number(top * share))) }
                     path.upstream d=(path(upstream, scale, |(_, u, _)| Some(y(u)))) {}
                     @for (name, line) in drawn {
@@ -119,8 +121,8 @@ fn figure(
                 }
             }
             figcaption {
-                "Shaded: a fault was in force. A line that ends in a level stretch below the dashed one stands "
-                "still while there is more to come."
+                "Shaded: a fault was in force. A line that is level below the dashed one stands still while "
+                "there is more to come."
                 @if left_out > 0 { " " (left_out) " frontiers more are not drawn." }
             }
         }
