@@ -240,8 +240,8 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
     });
     format!(
         "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \
-         baseline={} status={} object={} grade={} course={} since={}s moved={moved} upstream+{} beyond={} before={before} \
-         then={} cause={} incarnation={} times={}",
+         baseline={} status={} object={} grade={} course={} since={}s moved={moved} \
+         upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}",
         it.replica.as_deref().unwrap_or("-"),
         it.partition.map_or("-".to_owned(), |partition| partition.to_string()),
         it.position,
