@@ -78,9 +78,15 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 /// A replica that began a new life without a restart of ours.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
-    for ((replica, _), positions) in &history.positions {
-        let seen = positions.iter().map(|position| (position.t, position.incarnation));
-        lives.entry(*replica).or_default().extend(seen);
+    let tracks = &history.tracks;
+    let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
+    let declared = tracks
+        .frontiers
+        .iter()
+        .filter_map(|(frontier, sights)| Some((history.replica(frontier.replica.as_deref()?)?, sights)));
+    for (replica, sights) in positions.chain(declared) {
+        let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
+        lives.entry(replica).or_default().extend(seen);
     }
     for (replica, mut seen) in lives {
         seen.sort();

@@ -9,8 +9,8 @@ use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{
-    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Status,
-    VERSION, Verdict, What,
+    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
+    Status, VERSION, Verdict, What,
 };
 use super::{assumptions, exposure, finding, log, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
@@ -67,6 +67,7 @@ struct Sheet {
     doubts: Vec<Doubt>,
     compared: Compared,
     exposure: Vec<Exposure>,
+    progress: Progress,
 }
 
 impl Sheet {
@@ -96,10 +97,11 @@ impl Sheet {
             self.checks.push(result);
             self.findings.extend(findings);
         }
-        if let Some((result, findings, doubts)) =
+        if let Some((result, progress, findings, doubts)) =
             self.attempt(&[CheckName::Progress], || progress::check(history))
         {
             self.checks.push(result);
+            self.progress = progress;
             self.findings.extend(findings);
             self.doubts.extend(doubts);
         }
@@ -232,6 +234,11 @@ impl Sheet {
         done.ok()
     }
 
+    /// Whether neither rows were compared nor frontiers looked at, of a target that declares any.
+    fn saw_nothing(&self) -> bool {
+        self.compared.rows == 0 && self.progress.looks == 0
+    }
+
     fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         finding::sort(&mut self.findings);
@@ -240,7 +247,7 @@ impl Sheet {
             self.checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
         let outcome = if !self.findings.is_empty() {
             Outcome::Fail
-        } else if !self.doubts.is_empty() || blind || self.compared.rows == 0 {
+        } else if !self.doubts.is_empty() || blind || self.saw_nothing() {
             Outcome::Inconclusive
         } else {
             Outcome::Pass
@@ -253,6 +260,7 @@ impl Sheet {
             doubts: self.doubts,
             compared: self.compared,
             exposure: self.exposure,
+            progress: self.progress,
         }
     }
 }
