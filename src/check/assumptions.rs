@@ -124,7 +124,7 @@ fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
                 read.look.capture == look.capture || read.held.copy == held.copy && read.held.end >= held.end;
             later(look, &read.look) && read.held.seq == held.seq && same
         });
-        let again = again || was_taken_away(history, look, held.seq);
+        let again = again || was_taken_away(history, look, |seq| seq == held.seq);
         doubts.extend(doubt(history, look, again, &format!("segment {} of", held.seq)));
     }
     for FlagsRead { look, .. } in flags.iter().filter(|read| unsound(&read.look)) {
@@ -132,15 +132,17 @@ fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
             let same = read.look.capture == look.capture || read.look.incarnation == look.incarnation;
             later(look, &read.look) && same
         });
+        let again = again || was_taken_away(history, look, |_| true);
         doubts.extend(doubt(history, look, again, "current flags of"));
     }
 }
 
-/// Whether the segment is assigned to others by the end.
-fn was_taken_away(history: &History<'_>, look: &Look, seq: u32) -> bool {
-    let span = history.segments[look.partition as usize].iter().find(|span| span.seq == seq);
+/// Whether these segments of the partition are assigned to others by the end.
+fn was_taken_away(history: &History<'_>, look: &Look, of: impl Fn(u32) -> bool) -> bool {
+    let spans = &history.segments[look.partition as usize];
     let last = history.captures.len().saturating_sub(1);
-    span.is_some_and(|span| !span.assigned(last).contains(&look.replica))
+    let mut own = spans.iter().filter(|span| of(span.seq)).peekable();
+    own.peek().is_some() && own.all(|span| !span.assigned(last).contains(&look.replica))
 }
 
 fn doubt(history: &History<'_>, look: &Look, again: bool, of: &str) -> Option<Doubt> {

@@ -105,14 +105,21 @@ impl Page {
             ("holds", allow.holds),
             ("pause", allow.pause),
             ("restart", allow.restart),
+            ("downloads", allow.downloads),
         ];
         let of = |wanted: bool| {
             let names: Vec<&str> =
                 each.iter().filter(|(_, it)| *it == wanted).map(|(name, _)| *name).collect();
-            if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+            names.join(", ")
         };
-        self.line("allowed", &format!("reading; {}", of(true)));
-        self.line("not allowed", &of(false));
+        match of(true) {
+            none if none.is_empty() => self.line("allowed", "reading"),
+            more => self.line("allowed", &format!("reading, {more}")),
+        }
+        match of(false) {
+            none if none.is_empty() => {}
+            more => self.line("not allowed", &more),
+        }
         for cannot in &checkup.cannot {
             self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
         }

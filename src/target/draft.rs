@@ -158,6 +158,7 @@ writes = false         # make tables `dissent_..` with their topics, write to th
 holds = false          # hold back messages of the coordination store to a server
 pause = false          # stop servers and let them go on
 restart = false        # kill servers and start them again
+downloads = false      # keep downloads waiting at a `dissent proxy`, which `proxy = \"..\"` above names
 ";
 
 const CREDENTIALS: &str = "
