@@ -48,6 +48,7 @@ pub(crate) fn facts() -> Facts {
             load: Nanos(8_000_000_000),
             segment_rows: 1_000,
             provenance: Provenance::Full,
+            delete_percent: 0,
             keys: Keys { live: 200, skew: Skew::Zipf, retire_after_segments: 3, retire_after_updates: 20 },
             columns: Vec::new(),
         },
@@ -135,6 +136,7 @@ pub(crate) fn evidence(ops: u64) -> Evidence {
             key: format!("k{}", id % 97),
             cmp: id as i64,
             cols: Vec::new(),
+            delete: false,
             due: ms(due),
         };
         let outcome = if id % 501 == 0 { OpOutcome::Unknown } else { OpOutcome::Ok };
