@@ -40,8 +40,8 @@ struct Deviation {
     key: String,
     expected: Option<Entry>,
     held: Vec<Held>,
-    /// The newest offset that the key has to do with here.
-    off: u64,
+    /// The newest offset and op that the key has to do with here.
+    newest: (u64, Option<u64>),
 }
 
 /// Compares every capture of a shard with the log up to where that capture was complete. A log that was read
@@ -100,14 +100,14 @@ impl Fold {
         }
         for (key, (expected, held)) in &keys {
             let Some(what) = wrong(*expected, held) else { continue };
-            let offs = held.iter().filter_map(|held| self.offs.get(&held.op)).copied();
+            let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
             deviations.push(Deviation {
                 at,
                 what,
                 key: (*key).to_owned(),
                 expected: expected.cloned(),
                 held: held.iter().map(|held| (*held).clone()).collect(),
-                off: offs.chain(expected.map(|entry| entry.off)).max().unwrap_or(0),
+                newest: offs.chain(expected.map(|it| (it.off, Some(it.op)))).max().unwrap_or_default(),
             });
         }
         keys.len() as u64
@@ -142,7 +142,7 @@ fn assemble(
     captures: &[Contents],
     deviations: &[Deviation],
 ) -> Vec<Finding> {
-    let ops = deviations.iter().filter_map(|it| it.expected.as_ref()).map(|entry| entry.op).collect();
+    let ops = deviations.iter().filter_map(|it| it.newest.1).collect();
     let times = acknowledged(evidence, &ops);
     let mut kin: BTreeMap<What, Vec<&Deviation>> = BTreeMap::new();
     deviations.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
@@ -167,8 +167,8 @@ fn divergence(
     let still = last + 1 == captures.len();
     let at_last: Vec<&Deviation> = of.iter().copied().filter(|it| it.at == last).collect();
     let point = |it: &&&Deviation| LogPoint {
-        off: it.off,
-        t: it.expected.as_ref().and_then(|entry| times.get(&entry.op).copied()),
+        off: it.newest.0,
+        t: it.newest.1.and_then(|op| times.get(&op).copied()),
     };
     let columns: BTreeSet<usize> = of.iter().flat_map(|it| differing(it)).collect();
     let keys: BTreeSet<&String> = of.iter().map(|it| &it.key).collect();
@@ -189,8 +189,8 @@ fn divergence(
         roots: of.len() as u64,
         inherited: 0,
         copied: 0,
-        since: of.iter().min_by_key(|it| it.off).as_ref().map(point)?,
-        until: of.iter().max_by_key(|it| it.off).as_ref().map(point)?,
+        since: of.iter().min_by_key(|it| it.newest).as_ref().map(point)?,
+        until: of.iter().max_by_key(|it| it.newest).as_ref().map(point)?,
         missing: None,
         shows_defaults: false,
         shows_stale: false,
@@ -211,9 +211,10 @@ fn standing(history: &History<'_>, contents: &Contents) -> Standing {
     }
 }
 
-/// The columns in which any row that is there differs from the expected one.
+/// The columns in which the row that is there differs from the expected one.
 fn differing(deviation: &Deviation) -> Vec<usize> {
-    let Some(entry) = &deviation.expected else { return Vec::new() };
+    let wrong = deviation.what == What::WrongValue;
+    let Some(entry) = deviation.expected.as_ref().filter(|_| wrong) else { return Vec::new() };
     let differs = |at: &usize| deviation.held.iter().any(|held| held.cols.get(*at) != entry.cols.get(*at));
     (0..entry.cols.len()).filter(differs).collect()
 }
@@ -222,21 +223,22 @@ fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
     let rows = deviation.held.iter().map(|held| {
         let mut row = named(schema, held.op, held.cmp, &held.cols);
         row.insert("count".to_owned(), Value::Long(held.count));
-        Some(row)
+        let right = deviation.expected.as_ref().is_some_and(|entry| held.count == 1 && is_of(held, entry));
+        (Some(row), held.count > 0, !right)
     });
-    let rows: Vec<_> = if deviation.held.is_empty() { vec![None] } else { rows.collect() };
-    let shown = rows.into_iter().map(|row| Shown {
+    let absent = deviation.held.is_empty().then_some((None, false, true));
+    let shown = rows.chain(absent).map(|(row, current, wrong)| Shown {
         replica: object.to_owned(),
         read: None,
         state: None,
-        current: row.is_some(),
         row,
-        wrong: true,
+        wrong,
         stale: Vec::new(),
+        current,
     });
     RowEvidence {
         key: deviation.key.clone(),
-        off: deviation.off,
+        off: deviation.newest.0,
         segment: String::new(),
         origin: Origin::Root,
         expected: deviation.expected.as_ref().map(|it| named(schema, it.op, it.cmp, &it.cols)),

@@ -94,7 +94,8 @@ mod tests {
             help,
             "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
              late-transition, none, pause-and-slow-download, pause-consumption, pause-one, \
-             rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads your own"
+             rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads \
+             your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();

@@ -11,7 +11,8 @@ pub(super) struct Victim<'a> {
     pub(super) partition: u32,
 }
 
-/// One victim a step, in order. Every step of its own takes two words, whether or not it needs them, so that changing one step's fault leaves the others' victims alone.
+/// One victim a step, in order. Every step of its own takes two words, whether or not it needs them, so that
+/// changing one step's fault leaves the others' victims alone.
 pub(super) fn victims<'a>(
     steps: &[StepSpec],
     roster: &'a [String],

@@ -13,7 +13,7 @@ pub struct Contents {
     pub object: String,
     /// The shard's upper: these are the rows as of the newest time below it.
     pub upper: u64,
-    /// One past the last log offset that has that time or an earlier one: what the rows are to be folded from.
+    /// One past the last log offset of that time or an earlier one: what the rows are to be folded from.
     pub log_end: u64,
     /// By key.
     pub rows: Vec<Held>,
