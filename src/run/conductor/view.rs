@@ -61,10 +61,11 @@ struct Frontiers {
 }
 
 impl Frontiers {
-    fn absorb(&mut self, seen: Vec<Seen>, events: &mut Vec<Event>) {
+    /// `is_newest`: all that is known to be written was there when this was looked at.
+    fn absorb(&mut self, seen: Vec<Seen>, is_newest: bool, events: &mut Vec<Event>) {
         let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
         // What was written before this look has a timestamp of at most its upstream.
-        self.goal = self.goal.or(Some(upstream + 1));
+        self.goal = self.goal.or(is_newest.then_some(upstream + 1));
         self.awaited = seen.iter().filter(|seen| seen.is_awaited).map(|seen| seen.look.f).collect();
         events.extend(seen.into_iter().map(|seen| Event::Frontier(seen.look)));
     }
@@ -124,11 +125,12 @@ impl View {
         for segment in snapshot.segments {
             self.absorb_segment(now, segment, &mut events);
         }
+        let is_newest = self.log_ends.iter().zip(&snapshot.log_ends_after).all(|(known, seen)| known <= seen);
         for (end, seen) in self.log_ends.iter_mut().zip(&snapshot.log_ends_after) {
             *end = (*end).max(*seen);
         }
         if let Some(frontiers) = &mut self.frontiers {
-            frontiers.absorb(snapshot.frontiers, &mut events);
+            frontiers.absorb(snapshot.frontiers, is_newest, &mut events);
         }
         for (replica, answer) in snapshot.replicas {
             match answer {
