@@ -19,17 +19,20 @@ pub(crate) fn names(names: &str) -> Vec<String> {
     names.split_whitespace().map(str::to_owned).collect()
 }
 
-pub(crate) fn facts() -> Facts {
-    let column =
-        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
-    let step = |id: &str, transition, begin, until| Step {
+fn step(id: &str, transition: Transition, begin: Condition, until: Condition) -> Step {
+    Step {
         id: id.to_owned(),
         kind: FaultKind::HoldMessage(transition),
         replica: "server-1".to_owned(),
         partition: Some(0),
         begin,
         until,
-    };
+    }
+}
+
+pub(crate) fn facts() -> Facts {
+    let column =
+        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
     Facts {
         format: FORMAT,
         seed: Seed(42),
