@@ -5,12 +5,16 @@
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
 mod facts;
+mod frontiers;
 mod naive;
 pub(crate) mod parse;
 mod reads;
 
 use dissent::check::judge::{Oracle, judge, judge_seeing};
-use dissent::check::verdict::{CheckName, Divergence, Finding, FindingKind, Outcome, Status, Verdict};
+use dissent::check::verdict::{
+    CheckName, Divergence, Finding, FindingKind, Frozen, Happening, Outcome, Progress, Status, Verdict,
+};
+use dissent::record::row::Nanos;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -54,7 +58,7 @@ fn a_verdict_is_the_same_every_time() {
 fn peers_alone_do_not_see_what_all_agree_on() {
     let by_peers = |text| judge_seeing(&parse::case(text).evidence, Oracle::PeersAlone, &mut |_, _| {});
     let spread = by_peers(include_str!("check/course-spread.txt"));
-    assert_eq!((spread.outcome, spread.findings.len()), (Outcome::Pass, 0));
+    assert_eq!((spread.outcome, spread.findings.len()), (Outcome::Pass, 0), "{:?}", describe(&spread));
     let model = spread.checks.iter().find(|check| check.name == CheckName::Model).expect("it is told");
     assert_eq!(model.status, Status::NotApplicable);
     assert!(model.reason.as_deref().expect("and why").contains("was not judged"));
@@ -87,6 +91,10 @@ fn run(text: &str) -> Result<(), String> {
     Err(report)
 }
 
+/// Lines of a verdict that are asked for by name, in any order.
+const ANY_ORDER: [&str; 8] =
+    ["check", "compared", "exposure", "evidence", "shown", "state", "lagging", "healed"];
+
 /// Findings and doubts must be as many as expected, in order; checks and counts are asked for by name. All
 /// words of an expected line must be in the actual one.
 fn compare(expected: &[&str], actual: &[String]) -> Vec<String> {
@@ -106,16 +114,15 @@ fn compare(expected: &[&str], actual: &[String]) -> Vec<String> {
         }
     }
     for wanted in expected {
-        if ["check", "compared", "exposure", "evidence", "shown"].contains(&kind(wanted).as_str())
+        if ANY_ORDER.contains(&kind(wanted).as_str())
             && !actual.iter().any(|found| kind(found) == kind(wanted) && lacking(wanted, found).is_empty())
         {
             differences.push(format!("expected {wanted}"));
         }
     }
-    let known = ["PASS", "FAIL", "INCONCLUSIVE", "finding", "doubt", "check", "compared", "exposure"];
-    let evidence = ["evidence", "shown"];
+    let known = ["PASS", "FAIL", "INCONCLUSIVE", "finding", "doubt"];
     for odd in expected.iter().map(|line| kind(line)) {
-        if !known.contains(&odd.as_str()) && !evidence.contains(&odd.as_str()) {
+        if !known.contains(&odd.as_str()) && !ANY_ORDER.contains(&odd.as_str()) {
             differences.push(format!("{odd} is no word of a verdict"));
         }
     }
@@ -164,6 +171,7 @@ fn describe(verdict: &Verdict) -> Vec<String> {
     for exposure in &verdict.exposure {
         lines.push(format!("exposure {} {} of {}", exposure.what, exposure.count, exposure.demanded));
     }
+    describe_progress(&verdict.progress, &mut lines);
     lines
 }
 
@@ -194,23 +202,88 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
                 }
             }
         }
-        FindingKind::Frozen(frozen) => lines.push(format!(
-            "finding {} {} p{} position={} of={} segment={} watched={}s threshold={}s baseline={} status={}",
+        FindingKind::Frozen(frozen) => lines.push(describe_frozen(frozen, &finding.fingerprint)),
+        FindingKind::Regressed(it) => lines.push(format!(
+            "finding {} {} from={} to={} at={}s after={}s times={}",
             finding.fingerprint,
-            frozen.replica,
-            frozen.partition,
-            frozen.position,
-            frozen.log_end,
-            frozen.segment.as_deref().unwrap_or("-"),
-            frozen.watched.0 / 1_000_000_000,
-            frozen.threshold.0 / 1_000_000_000,
-            frozen.baseline,
-            frozen.status
+            it.object,
+            it.from,
+            it.to,
+            seconds(it.t),
+            seconds(it.after),
+            it.times
+        )),
+        FindingKind::Ahead(it) => lines.push(format!(
+            "finding {} {} position={} upper={} at={}s samples={}",
+            finding.fingerprint,
+            it.object,
+            it.position,
+            it.upper,
+            seconds(it.t),
+            it.samples
         )),
         FindingKind::LostAck(lost) => {
             let ops: Vec<String> = lost.ops.iter().map(u64::to_string).collect();
             lines.push(format!("finding {} p{} ops={}", finding.fingerprint, lost.partition, ops.join(",")));
         }
+    }
+}
+
+fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
+    let moved =
+        it.last_move.map_or("-".to_owned(), |it| format!("{}..{}@{}s", it.from, it.to, seconds(it.t)));
+    let before = it.before.as_ref().map_or("-".to_owned(), |it| match it {
+        Happening::Phase { phase, .. } => format!("phase:{}", word(phase)),
+        Happening::FaultBegin { step, .. } => format!("begin:{step}"),
+        Happening::Cured { step, .. } => format!("cured:{step}"),
+        Happening::Incarnation { incarnation, .. } => format!("incarnation:{incarnation}"),
+    });
+    format!(
+        "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \
+         baseline={} status={} object={} grade={} course={} since={}s moved={moved} \
+         upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}",
+        it.replica.as_deref().unwrap_or("-"),
+        it.partition.map_or("-".to_owned(), |partition| partition.to_string()),
+        it.position,
+        it.log_end,
+        it.segment.as_deref().unwrap_or("-"),
+        seconds(it.watched),
+        seconds(it.threshold),
+        it.baseline,
+        it.status,
+        it.object.replace(' ', "-"),
+        word(&it.grade),
+        word(&it.course),
+        seconds(it.since),
+        it.upstream_moved,
+        it.invisible.map_or("-".to_owned(), |units| units.to_string()),
+        it.status_at_freeze,
+        word(&it.cause),
+        it.incarnation,
+        it.times,
+    )
+}
+
+fn seconds(t: Nanos) -> u64 {
+    t.0 / 1_000_000_000
+}
+
+fn describe_progress(progress: &Progress, lines: &mut Vec<String>) {
+    for (state, count) in &progress.states {
+        lines.push(format!("state {} {count}", word(state)));
+    }
+    for it in &progress.lagging {
+        let left = it.catches_up_in.map_or("-".to_owned(), |left| format!("{}s", seconds(left)));
+        let (behind, slope) = (it.behind, it.slope_milli);
+        lines.push(format!("lagging {} behind={behind} slope={slope}m catches-up={left}", it.object));
+    }
+    for it in &progress.healed {
+        lines.push(format!(
+            "healed {} watched={}s within={}s",
+            it.object,
+            seconds(it.watched),
+            seconds(it.within)
+        ));
     }
 }
 

@@ -74,16 +74,16 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
         panic!("{:?}", judged.verdict.findings)
     };
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let key = dissent::record::evidence::Recorded::log(&folder, frozen.partition)
+    let key = dissent::record::evidence::Recorded::log(&folder, frozen.partition.expect("a position"))
         .find(|entry| entry.off == frozen.position)
         .expect("the log goes on")
         .key
         .clone();
     let views = side_by_side(&folder, &key).expect("it is in the log");
-    let view = views.iter().find(|view| view.partition == frozen.partition).expect("this partition");
+    let view = views.iter().find(|view| Some(view.partition) == frozen.partition).expect("this partition");
     let at = view.rows.iter().find(|row| row.off == frozen.position).expect("the offset");
     for (replica, held) in view.replicas.iter().zip(&at.held) {
-        assert_eq!(*held == Held::NotLoaded, *replica == frozen.replica, "{replica}");
+        assert_eq!(*held == Held::NotLoaded, Some(replica) == frozen.replica.as_ref(), "{replica}");
     }
     assert_eq!(view.odd().0, 0);
 }

@@ -90,6 +90,25 @@ fn others() -> Vec<Example> {
             vec!["its status says `running`", "no baseline", "also", "2 ops acknowledged"],
         ),
         (
+            "latent",
+            verdict(Outcome::Fail, vec![latent()], &[]),
+            "FAIL frozen writer-b output latent sticky at=4000 behind=1250 since +3.000s for 12.5s \
+             frozen/writer-output/latent NEW seed=42",
+            vec!["(latent: what it feeds goes on without it)", "keep the writers that go on"],
+        ),
+        (
+            "regressed",
+            verdict(Outcome::Fail, vec![regressed()], &[]),
+            "FAIL regressed shard from=4000 to=3000 at +3.000s regressed/shard-upper NEW seed=42",
+            vec!["over a restart, though it is declared durable"],
+        ),
+        (
+            "ahead",
+            verdict(Outcome::Fail, vec![ahead()], &[]),
+            "FAIL ahead shard at=4000 upper=3000 since +3.000s ahead/shard-upper NEW seed=42",
+            vec!["says 4,000 while its upstream ends at 3,000"],
+        ),
+        (
             "lost",
             verdict(Outcome::Fail, vec![lost], &[]),
             "FAIL lost-ack 2 ops partition=1 lost-ack/log NEW seed=42",

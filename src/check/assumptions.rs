@@ -78,9 +78,15 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 /// A replica that began a new life without a restart of ours.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
-    for ((replica, _), positions) in &history.positions {
-        let seen = positions.iter().map(|position| (position.t, position.incarnation));
-        lives.entry(*replica).or_default().extend(seen);
+    let tracks = &history.tracks;
+    let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
+    let declared = tracks
+        .frontiers
+        .iter()
+        .filter_map(|(frontier, sights)| Some((history.replica(frontier.replica.as_deref()?)?, sights)));
+    for (replica, sights) in positions.chain(declared) {
+        let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
+        lives.entry(replica).or_default().extend(seen);
     }
     for (replica, mut seen) in lives {
         seen.sort();
@@ -98,7 +104,7 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 
 /// Reads that do not count, unless a later one made up for them: of the same capture, or of a later one that
 /// brought the rows of the very same copy, or the flags of the same life. While we restart a replica
-/// ourselves it may be silent.
+/// ourselves it may be silent, and a segment that is taken away from it is not its own to show any more.
 ///
 /// ```text
 /// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
@@ -118,6 +124,7 @@ fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
                 read.look.capture == look.capture || read.held.copy == held.copy && read.held.end >= held.end;
             later(look, &read.look) && read.held.seq == held.seq && same
         });
+        let again = again || was_taken_away(history, look, held.seq);
         doubts.extend(doubt(history, look, again, &format!("segment {} of", held.seq)));
     }
     for FlagsRead { look, .. } in flags.iter().filter(|read| unsound(&read.look)) {
@@ -127,6 +134,13 @@ fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         });
         doubts.extend(doubt(history, look, again, "current flags of"));
     }
+}
+
+/// Whether the segment is assigned to others by the end.
+fn was_taken_away(history: &History<'_>, look: &Look, seq: u32) -> bool {
+    let span = history.segments[look.partition as usize].iter().find(|span| span.seq == seq);
+    let last = history.captures.len().saturating_sub(1);
+    span.is_some_and(|span| !span.assigned(last).contains(&look.replica))
 }
 
 fn doubt(history: &History<'_>, look: &Look, again: bool, of: &str) -> Option<Doubt> {

@@ -38,7 +38,10 @@ pub(super) fn check(
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, begun.count() as u64, demanded));
     }
-    if exposure.is_empty() {
+    if exposure.is_empty() && rows_compared == 0 && !history.facts.frontiers.is_empty() {
+        let looks = history.tracks.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
+        exposure.push(opportunity("looks-at-frontiers", looks, plan.min_exposure.max(1)));
+    } else if exposure.is_empty() {
         exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
     }
     let doubts: Vec<Doubt> = exposure

@@ -8,7 +8,7 @@ use super::fingerprint::fingerprint;
 use super::history::History;
 use super::ledger::Ledger;
 use super::verdict::{
-    Divergence, Finding, FindingKind, LogPoint, MissingState, Origin, RootCause, Side, What,
+    Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side, What,
 };
 use super::witness::Witnesses;
 use crate::record::row::Nanos;
@@ -48,8 +48,12 @@ pub(super) fn sort(findings: &mut [Finding]) {
             let size = divergence.roots + divergence.inherited + divergence.copied;
             (0, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
         }
-        FindingKind::Frozen(frozen) => (1, false, 0, frozen.partition),
-        FindingKind::LostAck(lost) => (2, false, 0, lost.partition),
+        FindingKind::Frozen(frozen) => {
+            (1, frozen.grade != Grade::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
+        }
+        FindingKind::Regressed(regressed) => (2, false, regressed.kind as u64, 0),
+        FindingKind::Ahead(ahead) => (3, false, ahead.kind as u64, 0),
+        FindingKind::LostAck(lost) => (4, false, 0, lost.partition),
     });
 }
 

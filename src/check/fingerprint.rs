@@ -1,6 +1,6 @@
 //! A finding's fingerprint: what and root-cause key, and nothing that changes with the race (`semantics` 10).
 
-use super::verdict::FindingKind;
+use super::verdict::{FindingKind, Grade};
 use serde::Serialize;
 
 /// The fingerprint of a finding, such as `wrong-value/whole-segment`.
@@ -9,7 +9,12 @@ pub(super) fn fingerprint(kind: &FindingKind) -> String {
         FindingKind::Divergence(divergence) => {
             format!("{}/{}", name(&divergence.what), name(&divergence.root_cause))
         }
-        FindingKind::Frozen(_) => "frozen/consuming-position".to_owned(),
+        FindingKind::Frozen(frozen) => match frozen.grade {
+            Grade::Visible => format!("frozen/{}", name(&frozen.kind)),
+            grade @ Grade::Latent => format!("frozen/{}/{}", name(&frozen.kind), name(&grade)),
+        },
+        FindingKind::Regressed(regressed) => format!("regressed/{}", name(&regressed.kind)),
+        FindingKind::Ahead(ahead) => format!("ahead/{}", name(&ahead.kind)),
         FindingKind::LostAck(_) => "lost-ack".to_owned(),
     }
 }

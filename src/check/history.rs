@@ -1,12 +1,12 @@
 //! The events of a run, gathered once into the tables that the checks read. Names become indices here.
 
 use super::acks::Acks;
+use super::progress::{Reading, Tracks};
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, StepId};
-use crate::record::event::Event;
+use crate::record::event::{Event, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
-use std::collections::BTreeMap;
 
 /// A capture, by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
@@ -88,16 +88,6 @@ pub(super) struct FlagsRead {
     pub(super) after: Vec<Held>,
 }
 
-/// One sample of a consuming position, or none where the replica did not answer.
-#[derive(Clone, Debug)]
-pub(super) struct Position {
-    pub(super) t: Nanos,
-    pub(super) u1: u64,
-    pub(super) f: u64,
-    pub(super) status: String,
-    pub(super) incarnation: u64,
-}
-
 /// A fault from its begin to its verified cure.
 #[derive(Clone, Debug)]
 pub(super) struct FaultSpan {
@@ -143,8 +133,10 @@ pub(super) struct History<'e> {
     pub(super) reads: Vec<RowsRead>,
     /// By id.
     pub(super) flag_reads: Vec<FlagsRead>,
-    /// By (replica, partition), in time.
-    pub(super) positions: BTreeMap<(usize, u32), Vec<Position>>,
+    /// All looks at consuming positions and declared frontiers.
+    pub(super) tracks: Tracks<'e>,
+    /// When each phase began.
+    pub(super) phases: Vec<(Nanos, Phase)>,
     /// When a replica did not answer its sampling.
     pub(super) silences: Vec<(usize, Nanos, String)>,
     pub(super) faults: Vec<FaultSpan>,
@@ -167,7 +159,8 @@ impl<'e> History<'e> {
             segments: vec![Vec::new(); facts.partitions as usize],
             reads: Vec::new(),
             flag_reads: Vec::new(),
-            positions: BTreeMap::new(),
+            tracks: Tracks::of(&facts.frontiers),
+            phases: Vec::new(),
             silences: Vec::new(),
             faults: Vec::new(),
             acks: Acks::default(),
@@ -215,13 +208,20 @@ impl<'e> History<'e> {
 
     fn take(&mut self, t: Nanos, event: &Event) {
         match event {
-            Event::Sample { replica, partition, u1, f, status, incarnation, .. } => {
+            Event::Sample { replica, partition, u1, f, u2, status, incarnation } => {
                 if let Some(replica) = self.known(replica) {
-                    let position =
-                        Position { t, u1: *u1, f: *f, status: status.clone(), incarnation: *incarnation };
-                    self.positions.entry((replica, *partition)).or_default().push(position);
+                    let (u1, f, u2, incarnation) = (*u1, *f, *u2, *incarnation);
+                    let reading = Reading { u1, f, u2, status, incarnation };
+                    self.tracks.take_position((replica, *partition), t, &reading);
                 }
             }
+            Event::Frontier(look) => {
+                if !self.tracks.take_look(t, look) {
+                    let detail = format!("{} is no frontier that the target declares", look.object);
+                    self.doubt(DoubtKind::UnmetAssumption, detail);
+                }
+            }
+            Event::Phase { phase } => self.phases.push((t, *phase)),
             Event::Unreachable { replica, error } => {
                 if let Some(replica) = self.known(replica) {
                     self.silences.push((replica, t, error.clone()));

@@ -9,8 +9,8 @@ use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{
-    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Status,
-    VERSION, Verdict, What,
+    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
+    Status, VERSION, Verdict, What,
 };
 use super::{assumptions, contents, exposure, finding, log, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
@@ -67,6 +67,7 @@ struct Sheet {
     doubts: Vec<Doubt>,
     compared: Compared,
     exposure: Vec<Exposure>,
+    progress: Progress,
 }
 
 impl Sheet {
@@ -100,10 +101,11 @@ impl Sheet {
             self.checks.push(result);
             self.findings.extend(findings);
         }
-        if let Some((result, findings, doubts)) =
+        if let Some((result, progress, findings, doubts)) =
             self.attempt(&[CheckName::Progress], || progress::check(history))
         {
             self.checks.push(result);
+            self.progress = progress;
             self.findings.extend(findings);
             self.doubts.extend(doubts);
         }
@@ -253,6 +255,11 @@ impl Sheet {
         done.ok()
     }
 
+    /// Whether neither rows were compared nor frontiers looked at, of a target that declares any.
+    fn saw_nothing(&self) -> bool {
+        self.compared.rows == 0 && self.progress.looks == 0
+    }
+
     fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         finding::sort(&mut self.findings);
@@ -261,7 +268,7 @@ impl Sheet {
             self.checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
         let outcome = if !self.findings.is_empty() {
             Outcome::Fail
-        } else if !self.doubts.is_empty() || blind || self.compared.rows == 0 {
+        } else if !self.doubts.is_empty() || blind || self.saw_nothing() {
             Outcome::Inconclusive
         } else {
             Outcome::Pass
@@ -274,6 +281,7 @@ impl Sheet {
             doubts: self.doubts,
             compared: self.compared,
             exposure: self.exposure,
+            progress: self.progress,
         }
     }
 }
@@ -378,9 +386,12 @@ fn is_apart(finding: &Finding) -> bool {
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
 }
 
+/// Whether all replicas agreed again at the end: where a wrong copy has replaced the right ones, too, peers
+/// alone take that for healed.
 fn agrees_at_last(finding: &Finding) -> bool {
-    use super::verdict::Pattern;
-    matches!(&finding.kind, FindingKind::Divergence(it) if it.last.pattern == Pattern::Unanimous)
+    use super::verdict::{Course, Pattern};
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)
 }
 
 fn is_wrong_by_model(finding: &Finding) -> bool {

@@ -88,7 +88,9 @@ pub fn self_test(evidence: &dyn Recorded, verdict: &Verdict) -> SelfTest {
 fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
     match &finding.kind {
         FindingKind::Divergence(it) => (&finding.fingerprint, &it.keys, &it.replicas),
-        FindingKind::Frozen(it) => (&finding.fingerprint, &[], std::slice::from_ref(&it.replica)),
+        FindingKind::Frozen(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
+        FindingKind::Regressed(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
+        FindingKind::Ahead(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
         FindingKind::LostAck(_) => (&finding.fingerprint, &[], &[]),
     }
 }

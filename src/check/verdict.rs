@@ -8,6 +8,12 @@ use crate::schema::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod frontier;
+pub use frontier::{
+    Ahead, Cause, FreezeCourse, Frozen, Grade, Happening, Healed, Lagging, Move, ObjectKind, Progress,
+    Regressed, State,
+};
+
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
 
@@ -55,7 +61,7 @@ pub enum CheckName {
     Model,
     /// Which rows are current.
     Current,
-    /// Consuming positions move.
+    /// Consuming positions and frontiers move.
     Progress,
 }
 
@@ -307,33 +313,6 @@ pub struct Divergence {
     pub evidence: Vec<RowEvidence>,
 }
 
-/// A replica's consuming position that stopped while the log went on (`semantics` 7).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frozen {
-    /// The replica.
-    pub replica: String,
-    /// The partition.
-    pub partition: u32,
-    /// The pinned position: the lowest offset assigned and not covered.
-    pub position: u64,
-    /// The segment that this offset lies in.
-    pub segment: Option<String>,
-    /// The log's end.
-    pub log_end: u64,
-    /// Since when it has not moved, on the run's clock.
-    pub since: Nanos,
-    /// For how long it was watched without a move.
-    pub watched: Nanos,
-    /// The threshold that it passed.
-    pub threshold: Nanos,
-    /// Whether the threshold rests on a baseline of at least 30 gaps.
-    pub baseline: bool,
-    /// The replica's status all the while.
-    pub status: String,
-    /// Samples that show it.
-    pub samples: u64,
-}
-
 /// An op that was acknowledged and is not in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostAck {
@@ -349,8 +328,12 @@ pub struct LostAck {
 pub enum FindingKind {
     /// Wrong, missing, extra rows or flags.
     Divergence(Box<Divergence>),
-    /// A position that stopped.
-    Frozen(Frozen),
+    /// A position or another frontier that stopped.
+    Frozen(Box<Frozen>),
+    /// A frontier that went back.
+    Regressed(Regressed),
+    /// A frontier beyond its upstream's end.
+    Ahead(Ahead),
     /// An acknowledged op that is nowhere.
     LostAck(LostAck),
 }
@@ -394,6 +377,8 @@ pub enum DoubtKind {
     NoExposure,
     /// Replicas had not caught up at the deadline, and were still moving.
     NotSettled,
+    /// A frontier stood still, and nothing confirms that it should have moved.
+    Unconfirmed,
     /// The record is torn or corrupt.
     Damage,
     /// The run was cut off.
@@ -453,6 +438,9 @@ pub struct Verdict {
     pub compared: Compared,
     /// Opportunities.
     pub exposure: Vec<Exposure>,
+    /// How the consuming positions and frontiers went.
+    #[serde(default)]
+    pub progress: Progress,
 }
 
 impl Compared {

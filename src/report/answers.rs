@@ -2,7 +2,7 @@
 //! page print the same answers: the terminal the short ones, the page what lies behind them too.
 
 use super::words::{Clock, count, counted, len, name, printable};
-use super::{clear, divergence, frozen, lost_ack};
+use super::{clear, disorder, divergence, frozen, lost_ack};
 use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
 
 /// Doubts named in the answers; the page has a section with more.
@@ -55,6 +55,8 @@ pub(super) fn finding_headline(finding: &Finding) -> String {
     match &finding.kind {
         FindingKind::Divergence(divergence) => divergence::headline(divergence),
         FindingKind::Frozen(frozen) => frozen::headline(frozen),
+        FindingKind::Regressed(regressed) => disorder::regressed_headline(regressed),
+        FindingKind::Ahead(ahead) => disorder::ahead_headline(ahead),
         FindingKind::LostAck(lost) => lost_ack::headline(lost),
     }
 }
@@ -73,6 +75,8 @@ pub(super) fn finding_answers(finding: &Finding, verdict: &Verdict, clock: &Cloc
     match &finding.kind {
         FindingKind::Divergence(d) => divergence::answers(d, finding, verdict, clock),
         FindingKind::Frozen(f) => frozen::answers(f, finding, verdict, clock),
+        FindingKind::Regressed(r) => disorder::regressed_answers(r, finding, verdict, clock),
+        FindingKind::Ahead(a) => disorder::ahead_answers(a, finding, verdict, clock),
         FindingKind::LostAck(lost) => lost_ack::answers(lost, finding, verdict),
     }
 }

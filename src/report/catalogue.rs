@@ -47,6 +47,8 @@ pub const FINDINGS: &[(&str, &str)] = &[
     ("stale-current", "a superseded row is current"),
     ("no-current", "no row of a live key is current"),
     ("resurrected", "a deleted key came back"),
-    ("frozen", "a consuming position stopped while entries lie before it"),
+    ("frozen", "a consuming position or another frontier stopped while there was more to come"),
+    ("regressed", "a frontier went back within one life, or though it is declared durable"),
+    ("ahead", "a frontier says more than its upstream has"),
     ("lost-ack", "an acknowledged op is not in the log"),
 ];

@@ -3,11 +3,16 @@
 
 use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
-use super::words::{count, counted, joined, len, name, printable, spaced};
-use crate::check::verdict::{CheckName, CheckResult, Status, Verdict};
+use super::words::{count, counted, joined, len, name, printable, spaced, span};
+use crate::check::verdict::{CheckName, CheckResult, Progress, Status, Verdict};
 
 /// A pass in one sentence.
 pub(super) fn pass_headline(verdict: &Verdict) -> String {
+    if verdict.compared.rows == 0 && verdict.progress.looks > 0 {
+        let objects = verdict.progress.states.values().sum();
+        let looks = counted(verdict.progress.looks, "sample");
+        return format!("0 of {} stand still over {looks}", counted(objects, "frontier"));
+    }
     format!(
         "0 of {} differ over {}, {}",
         counted(verdict.compared.rows, "row"),
@@ -30,6 +35,7 @@ pub(super) fn pass_answers(verdict: &Verdict) -> Vec<Answer> {
         vec![amount(verdict), Answer::new("Which replicas?", "replicas", joined(&verdict.compared.replicas))];
     answers.extend(opportunity(verdict));
     answers.extend([checks(verdict), not_loaded(verdict)]);
+    answers.extend(progress(verdict));
     answers.push(certainty(
         "sure for this seed and what was compared; races need many seeds: try `--runs N`".to_owned(),
         verdict,
@@ -59,6 +65,26 @@ pub(super) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> {
     answers.extend(opportunity(verdict));
     answers.extend([checks(verdict), not_loaded(verdict)]);
     answers
+}
+
+/// How consuming positions and frontiers stood at the end; nothing to say where none was sampled.
+fn progress(verdict: &Verdict) -> Option<Answer> {
+    let Progress { states, lagging, healed, .. } = &verdict.progress;
+    let states: Vec<String> =
+        states.iter().map(|(state, n)| format!("{} {}", count(*n), spaced(&name(state)))).collect();
+    let lags = lagging.iter().map(|it| {
+        let pace = format!("{}.{:03} units/s", it.slope_milli / 1_000, it.slope_milli % 1_000);
+        let left = it.catches_up_in.map_or("never".to_owned(), |left| format!("in {}", span(left)));
+        let object = printable(&it.object);
+        format!("{object} is {} behind at {pace}: it catches up {left}.", count(it.behind))
+    });
+    let heals = healed.iter().map(|it| {
+        let (object, watched, within) = (printable(&it.object), span(it.watched), span(it.within));
+        format!("{object} stood still for {watched} and healed within the {within} that its target declares.")
+    });
+    let question = "How did consuming positions and frontiers go?";
+    (!states.is_empty())
+        .then(|| Answer::new(question, "frontiers", states.join(", ")).because(lags.chain(heals).collect()))
 }
 
 fn amount(verdict: &Verdict) -> Answer {

@@ -47,6 +47,10 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "a replica that is merely behind cannot be told from one that disagrees",
             "wait longer for the replicas (`--quiesce`), then run again",
         ),
+        DoubtKind::Unconfirmed => (
+            "its values cannot be compared with its upstream's, so that standing still may be its nature",
+            "write something that it must pass, or declare a sibling that moves with it (`group`)",
+        ),
         DoubtKind::Damage => (
             "part of the record is torn, and what lay there was not judged",
             "judge what is left with `dissent check`, or run the same seed again",
@@ -72,6 +76,6 @@ pub(super) fn purpose(check: CheckName) -> &'static str {
         CheckName::Group => "the replicas against each other",
         CheckName::Model => "the replicas against the folded log",
         CheckName::Current => "which rows a user's query sees",
-        CheckName::Progress => "consuming positions move",
+        CheckName::Progress => "consuming positions and frontiers move",
     }
 }

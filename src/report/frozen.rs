@@ -1,22 +1,33 @@
-//! A frozen position in words: the replica says that it runs, and has stopped.
+//! A frozen position or frontier in words: it says that it runs, and has stopped.
 
 use super::answers::{Answer, basis, certainty, novelty, steps};
+use super::disorder::{happening, whose};
 use super::words::{Clock, count, counted, printable, span};
-use crate::check::verdict::{Finding, Frozen, Verdict};
+use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Verdict};
 
 /// The finding in one sentence.
 pub(super) fn headline(f: &Frozen) -> String {
+    let status = printable(&f.status);
+    let replica = f.replica.as_deref().unwrap_or("nobody");
+    if let (ObjectKind::ConsumingPosition, Some(partition)) = (f.kind, f.partition) {
+        return format!(
+            "frozen: {replica} stands at offset {} of partition {partition} while the log goes on to {}; its \
+             status says `{status}`",
+            count(f.position),
+            count(f.log_end),
+        );
+    }
+    let stands = if f.course == FreezeCourse::Sticky { "stands" } else { "stood" };
+    let hidden = if f.grade == Grade::Latent { " (latent: what it feeds goes on without it)" } else { "" };
     format!(
-        "frozen: {} stands at offset {} of partition {} while the log goes on to {}; its status says `{}`",
-        f.replica,
+        "frozen: {} {stands} at {} while its upstream goes on to {}{hidden}; its status says `{status}`",
+        printable(&f.object),
         count(f.position),
-        f.partition,
         count(f.log_end),
-        printable(&f.status),
     )
 }
 
-/// All answers on a frozen position.
+/// All answers on a frozen position or frontier.
 pub(super) fn answers(f: &Frozen, finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     let real = format!(
         "yes: {} saw one position for {}; more than {} counts as frozen",
@@ -24,32 +35,92 @@ pub(super) fn answers(f: &Frozen, finding: &Finding, verdict: &Verdict, clock: &
         span(f.watched),
         span(f.threshold),
     );
-    let data = format!(
-        "{} from offset {} on; a user's query on this replica lacks them",
-        counted(f.log_end.saturating_sub(f.position), "log entry"),
-        count(f.position),
-    );
-    let segment = f.segment.as_deref().unwrap_or("none");
-    let spreading = "standing: it had not moved when the run ended; the gap grows with every write";
+    let replica = match (f.partition, f.replica.as_deref()) {
+        (Some(partition), Some(replica)) => format!("{replica}, partition {partition}"),
+        (_, replica) => whose(&f.object, replica),
+    };
     vec![
         Answer::new("Is it real?", "is it real", real).because(vec![format!("{}.", basis(verdict))]),
-        Answer::new("Which replica?", "which replica", format!("{}, partition {}", f.replica, f.partition)),
-        Answer::new("Since when?", "since when", clock.both(f.since)),
-        Answer::new("Which data, and do users see it?", "which data", data)
-            .because(vec![format!("Segment: {segment}.")]),
-        Answer::new("Is it spreading?", "spreading", spreading.to_owned()),
+        Answer::new("Which replica?", "which replica", replica),
+        Answer::new("Since when?", "since when", clock.both(f.since)).because(vec![moved(f, clock)]),
+        data(f),
+        Answer::new("Is it spreading?", "spreading", course(f)).because(vec![status(f)]),
         novelty(finding),
         next_steps(f),
         sureness(f, verdict),
     ]
 }
 
+/// The last move, and what came just before the stop.
+fn moved(f: &Frozen, clock: &Clock) -> String {
+    let last = match f.last_move {
+        Some(it) => {
+            format!("It last moved from {} to {}, {}", count(it.from), count(it.to), clock.both(it.t))
+        }
+        None => "No move of it was seen: it may have stopped before anyone looked".to_owned(),
+    };
+    format!("{last}. Just before it stopped: {}.", happening(f.before.as_ref(), clock))
+}
+
+fn data(f: &Frozen) -> Answer {
+    let position = count(f.position);
+    let short = match (f.kind, f.invisible, f.grade) {
+        (ObjectKind::ConsumingPosition, behind, _) => format!(
+            "{} from offset {position} on; a user's query on this replica lacks them",
+            counted(behind.unwrap_or(0), "log entry"),
+        ),
+        (_, None, _) => format!("what came after {position}: its upstream counts something else"),
+        (_, Some(behind), Grade::Visible) => {
+            format!("{} from {position} on: no reader sees them", counted(behind, "unit"))
+        }
+        (_, Some(behind), Grade::Latent) => format!(
+            "{} from {position} on are not its work; readers see them as long as another does it",
+            counted(behind, "unit"),
+        ),
+    };
+    let segment = f.segment.as_deref().unwrap_or("none");
+    let upstream =
+        format!("Segment: {segment}. Its upstream moved by {} meanwhile.", count(f.upstream_moved));
+    Answer::new("Which data, and do users see it?", "which data", short).because(vec![upstream])
+}
+
+fn course(f: &Frozen) -> String {
+    match (f.course, f.grade) {
+        (FreezeCourse::Sticky, Grade::Visible) => {
+            "standing: it had not moved when the run ended; the gap grows with every write"
+        }
+        (FreezeCourse::Sticky, Grade::Latent) => {
+            "standing: it had not moved when the run ended; readers will lack data once the others go"
+        }
+        (FreezeCourse::SelfHealed, _) => "healed: it moved on by itself; readers waited until then",
+        (FreezeCourse::ClearedByRestart, _) => "cleared by a restart: it moved on in a new incarnation only",
+    }
+    .to_owned()
+}
+
+fn status(f: &Frozen) -> String {
+    let (then, last) = (printable(&f.status_at_freeze), printable(&f.status));
+    match f.cause {
+        Cause::Silent => format!("Silent: its status said `{then}` when it stopped, and `{last}` at last."),
+        Cause::Shown => format!("Its status shows a cause: `{then}` when it stopped, `{last}` at last."),
+    }
+}
+
 fn next_steps(f: &Frozen) -> Answer {
-    steps(vec![
-        format!("save log, threads and status of {}: a restart may clear it, and the proof", f.replica),
-        format!("see that the input log keeps offset {}: retention takes what is lacking", count(f.position)),
-        format!("send queries for partition {} to the other replicas", f.partition),
-    ])
+    let whose = f.replica.as_deref().unwrap_or(&f.object);
+    let save = format!("save log, threads and status of {whose}: a restart may clear it, and the proof");
+    let keep = format!("see that the input log keeps offset {}", count(f.position));
+    steps(match (f.partition, f.grade) {
+        (Some(partition), _) => vec![
+            save,
+            format!("{keep}: retention takes what is lacking"),
+            format!("send queries for partition {partition} to the other replicas"),
+        ],
+        (None, Grade::Visible) => vec![save, format!("restart {whose} once that is done")],
+        (None, Grade::Latent) => {
+            vec![save, "keep the writers that go on: without them readers see nothing new".to_owned()]
+        }
+    })
 }
 
 fn sureness(f: &Frozen, verdict: &Verdict) -> Answer {
@@ -57,8 +128,9 @@ fn sureness(f: &Frozen, verdict: &Verdict) -> Answer {
         true => "the threshold comes from this run's own gaps between moves",
         false => "no baseline: under 30 gaps between moves were seen, so the threshold is the set floor",
     };
-    certainty(
-        format!("{ground}. It would be overturned if the replica moves on by itself, only later"),
-        verdict,
-    )
+    let otherwise = match f.course {
+        FreezeCourse::Sticky => "It would be overturned if the replica moves on by itself, only later",
+        _ => "It would be overturned if its target may rightly stand still for so long",
+    };
+    certainty(format!("{ground}. {otherwise}"), verdict)
 }

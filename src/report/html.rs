@@ -3,6 +3,7 @@
 
 mod figure;
 mod finding;
+mod frontiers;
 mod run;
 pub mod timeline;
 
@@ -42,7 +43,7 @@ pub fn page(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> String {
                 main {
                     (answer_section(verdict, &clock))
                     (findings(verdict, facts, &clock))
-                    (over_time(verdict, timeline))
+                    (over_time(verdict, facts, timeline))
                     (checks(verdict))
                     (exposure(verdict))
                     (doubts(verdict))
@@ -133,11 +134,12 @@ fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
     }
 }
 
-fn over_time(verdict: &Verdict, timeline: &Timeline) -> Markup {
+fn over_time(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> Markup {
     html! {
         section {
             h2 { "Over time" }
             (figure::figure(timeline, first_wrong(verdict)))
+            @if let Some(plot) = frontiers::plot(timeline, facts, verdict) { (plot) }
         }
     }
 }
@@ -148,6 +150,8 @@ fn first_wrong(verdict: &Verdict) -> Option<(Nanos, &'static str)> {
         FindingKind::Divergence(d) if modelled(d) => Some((d.since.t?, "first wrong row")),
         FindingKind::Divergence(d) => Some((d.since.t?, "first row that differs")),
         FindingKind::Frozen(f) => Some((f.since, "stopped here")),
+        FindingKind::Regressed(r) => Some((r.t, "went back here")),
+        FindingKind::Ahead(a) => Some((a.t, "first ahead here")),
         FindingKind::LostAck(_) => None,
     }
 }

@@ -117,7 +117,9 @@ impl Case {
 /// Which check a finding makes fail.
 fn is_of(check: CheckName, finding: &Finding) -> bool {
     match &finding.kind {
-        FindingKind::Frozen(_) => check == CheckName::Progress,
+        FindingKind::Frozen(_) | FindingKind::Regressed(_) | FindingKind::Ahead(_) => {
+            check == CheckName::Progress
+        }
         FindingKind::LostAck(_) => check == CheckName::Log,
         FindingKind::Divergence(it) => match it.what {
             What::Missing | What::Extra | What::WrongValue | What::Differs => match check {

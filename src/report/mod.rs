@@ -4,6 +4,7 @@
 mod answers;
 pub mod catalogue;
 mod clear;
+mod disorder;
 mod divergence;
 pub mod doctor;
 mod doubts;

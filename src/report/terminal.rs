@@ -4,7 +4,8 @@ use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
 use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use crate::check::verdict::{
-    CheckResult, Course, Divergence, Finding, FindingKind, LogPoint, Outcome, Side, Status, Verdict,
+    CheckResult, Course, Divergence, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Outcome, Side,
+    Status, Verdict,
 };
 use crate::record::evidence::Facts;
 
@@ -70,12 +71,20 @@ pub fn last_line(verdict: &Verdict, facts: &Facts, report_path: Option<&str>) ->
 fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
     match &finding.kind {
         FindingKind::Divergence(d) => divergence_words(d, finding, clock),
-        FindingKind::Frozen(f) => vec![
-            "frozen".to_owned(),
-            f.replica.clone(),
-            f.segment.clone().unwrap_or_else(|| "no-segment".to_owned()),
-            format!("at offset={} behind={}", f.position, f.log_end.saturating_sub(f.position)),
-            format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")),
+        FindingKind::Frozen(f) => frozen_words(f, finding, clock),
+        FindingKind::Regressed(r) => vec![
+            "regressed".to_owned(),
+            r.object.clone(),
+            format!("from={} to={}", r.from, r.to),
+            format!("at {}", clock.at(r.t)),
+            finding.fingerprint.clone(),
+            NEW.to_owned(),
+        ],
+        FindingKind::Ahead(a) => vec![
+            "ahead".to_owned(),
+            a.object.clone(),
+            format!("at={} upper={}", a.position, a.upper),
+            format!("since {}", clock.at(a.t)),
             finding.fingerprint.clone(),
             NEW.to_owned(),
         ],
@@ -87,6 +96,22 @@ fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
             NEW.to_owned(),
         ],
     }
+}
+
+/// A consuming position is named by its replica and segment, any other frontier by its own name.
+fn frozen_words(f: &Frozen, finding: &Finding, clock: &Clock) -> Vec<String> {
+    let mut words = vec!["frozen".to_owned()];
+    if f.kind == ObjectKind::ConsumingPosition {
+        words.extend(f.replica.clone());
+        words.push(f.segment.clone().unwrap_or_else(|| "no-segment".to_owned()));
+        words.push(format!("at offset={}", f.position));
+    } else {
+        words.extend([f.object.clone(), name(&f.grade), name(&f.course), format!("at={}", f.position)]);
+    }
+    words.extend(f.invisible.map(|behind| format!("behind={behind}")));
+    words.push(format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")));
+    words.extend([finding.fingerprint.clone(), NEW.to_owned()]);
+    words
 }
 
 /// Names the replicas on which it began: they stay the same while the damage spreads. Where the majority is

@@ -110,6 +110,8 @@ pub fn found(verdict: &Verdict) -> String {
             name(&divergence.course)
         ),
         FindingKind::Frozen(_) => "frozen".to_owned(),
+        FindingKind::Regressed(_) => "regressed".to_owned(),
+        FindingKind::Ahead(_) => "ahead".to_owned(),
         FindingKind::LostAck(_) => "lost-ack".to_owned(),
     };
     let each: BTreeSet<String> = verdict.findings.iter().map(|finding| words(&finding.kind)).collect();
@@ -122,7 +124,9 @@ fn is_on_victim(judged: &Judged) -> bool {
     let hit = |replica: &String| judged.facts.steps.iter().any(|step| step.replica == *replica);
     judged.verdict.findings.iter().all(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),
-        FindingKind::Frozen(frozen) => hit(&frozen.replica),
+        FindingKind::Frozen(frozen) => frozen.replica.as_ref().is_some_and(hit),
+        FindingKind::Regressed(regressed) => regressed.replica.as_ref().is_some_and(hit),
+        FindingKind::Ahead(ahead) => ahead.replica.as_ref().is_some_and(hit),
         FindingKind::LostAck(_) => false,
     })
 }

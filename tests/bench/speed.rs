@@ -6,10 +6,14 @@
 
 mod null;
 
-use dissent::check::judge::Oracle;
+use dissent::check::judge::{Oracle, judge};
 use dissent::cli::Run;
 use dissent::commands::order_of;
+use dissent::record::event::{Event, Stamped};
+use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
+use dissent::record::frontier::{self, Domain, Frontier, FrontierKind};
+use dissent::record::row::Nanos;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
@@ -26,6 +30,8 @@ const REPLICAS: u32 = 4;
 const ROUNDS: usize = 5;
 const OPS: u64 = 200_000;
 const SIMULATED: u64 = 60;
+const FRONTIERS: u64 = 1_000;
+const LOOKS: u64 = 1_000;
 
 /// Seconds on the wall and on all cores: medians of a few rounds.
 #[derive(Clone, Copy)]
@@ -75,6 +81,7 @@ fn main() {
     for plant in [Plant::None, Plant::Differ(100)] {
         check(rows, plant, &temp.path().join(plant.to_string()));
     }
+    frontiers(&temp.path().join("frontiers"));
     record(temp.path());
     simulate(temp.path());
 }
@@ -101,6 +108,51 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
     decompress.tell(&format!("{plant}: decompress all files"), all, "rows", None);
     hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(decompress));
     judge.tell(&format!("{plant}: check"), all, "rows", Some(decompress));
+}
+
+/// A million looks at a thousand frontiers, in memory: every tenth is frozen.
+fn frontiers(dir: &Path) {
+    let order = synth::Order { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
+    synthesize(&order, dir).expect("made up");
+    let mut facts = Folder::open(dir).expect("a run").facts().clone();
+    facts.frontiers = (0..FRONTIERS).map(declared).collect();
+    let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
+    let empty = facts.partitions as usize;
+    let (log, rows, currents) = (vec![Vec::new(); empty], vec![Vec::new(); empty], vec![Vec::new(); empty]);
+    let evidence = Evidence { facts, events, log, rows, currents };
+    let cost = Cost::of(|| {
+        let verdict = judge(&evidence);
+        assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);
+        assert_eq!(verdict.progress.looks, FRONTIERS * LOOKS);
+    });
+    cost.tell("judge looks at 1,000 frontiers", FRONTIERS * LOOKS, "looks", None);
+}
+
+fn declared(n: u64) -> Frontier {
+    Frontier {
+        object: format!("frontier-{n}"),
+        kind: FrontierKind::WriterOutput,
+        replica: None,
+        domain: if n.is_multiple_of(2) { Domain::Same } else { Domain::Foreign },
+        durable: false,
+        feeds: None,
+        group: format!("group-{}", n / 100),
+        heals_within: None,
+    }
+}
+
+/// Ten looks a second; a frozen frontier stops half-way.
+fn look(n: u64, at: u64) -> Stamped {
+    let f = if n % 10 == 3 { at.min(LOOKS / 2) } else { at };
+    let event = Event::Frontier(frontier::Look {
+        object: format!("frontier-{n}"),
+        u1: at + 5,
+        f: Some(f + 1),
+        u2: at + 6,
+        status: "running".to_owned(),
+        incarnation: 1,
+    });
+    Stamped { t: Nanos(at * 100_000_000 + n), event }
 }
 
 /// Feeds the plain bytes of a file of frames to `each`, 64 KiB at a time.

@@ -102,6 +102,9 @@ impl Case {
             "begin" => self.begin(rest),
             "cure" => self.cure(rest),
             "samples" => self.samples(rest),
+            "frontier" => self.frontier(rest),
+            "looks" => self.looks(rest),
+            "phase" => self.push(Event::Phase { phase: choice(rest) }),
             "unreachable" => {
                 self.push(Event::Unreachable { replica: rest.to_owned(), error: "timed out".to_owned() });
             }
@@ -251,19 +254,14 @@ impl Case {
         let replica = rest.split_whitespace().next().expect("a replica").to_owned();
         let fields = fields(rest);
         let (from, to, every) = (number(fields["from"]), number(fields["to"]), number(fields["every"]));
-        let ends = |text: &str| {
-            let both = text.split_once("..");
-            both.map_or_else(|| (number(text), number(text)), |(a, b)| (number(a), number(b)))
-        };
-        let along =
-            |(start, end): (u64, u64), t: u64| start + (end - start) * (t - from) / (to - from).max(1);
+        let along = |text: &str, t: u64| between(ends(text), t - from, to - from);
         for t in (from..=to).step_by(every as usize) {
-            let u = along(ends(fields["u"]), t);
+            let u = along(fields["u"], t);
             let event = Event::Sample {
                 replica: replica.clone(),
                 partition: self.partition,
                 u1: u,
-                f: along(ends(fields["f"]), t),
+                f: along(fields["f"], t),
                 u2: u,
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: self.incarnation(&replica),
@@ -272,6 +270,16 @@ impl Case {
         }
         self.clock = self.clock.max(to * SECOND);
     }
+}
+
+/// `N..M` or `N`, which is both.
+pub(crate) fn ends(text: &str) -> (u64, u64) {
+    let both = text.split_once("..");
+    both.map_or_else(|| (number(text), number(text)), |(a, b)| (number(a), number(b)))
+}
+
+pub(crate) fn between((start, end): (u64, u64), part: u64, whole: u64) -> u64 {
+    start + (end - start) * part / whole.max(1)
 }
 
 /// `NAME=MERGE[:TYPE]`
@@ -305,10 +313,10 @@ pub(crate) fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
-fn fields(text: &str) -> BTreeMap<&str, &str> {
+pub(crate) fn fields(text: &str) -> BTreeMap<&str, &str> {
     text.split_whitespace().filter_map(|word| word.split_once('=')).collect()
 }
 
-fn choice<T: DeserializeOwned>(text: &str) -> T {
+pub(crate) fn choice<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).expect("a closed choice")
 }

@@ -55,17 +55,7 @@ pub(crate) fn facts() -> Facts {
             keys: Keys { live: 200, skew: Skew::Zipf, retire_after_segments: 3, retire_after_updates: 20 },
             columns: Vec::new(),
         },
-        nemesis: Nemesis {
-            name: "late-transition".to_owned(),
-            hunts: "a segment that is registered after the next one was merged".to_owned(),
-            boundaries_after_first_step: Some(1),
-            tail: Nanos(500_000_000),
-            ending: Default::default(),
-            reload: false,
-            min_exposure: 20,
-            required: Vec::new(),
-            steps: Vec::new(),
-        },
+        nemesis: nemesis(),
         steps: vec![
             step(
                 "hold-online",
@@ -93,6 +83,20 @@ pub(crate) fn facts() -> Facts {
         frontiers: Vec::new(),
         frozen_floor: ms(3_000),
         started: "2025-03-04T14:30:00Z".to_owned(),
+    }
+}
+
+fn nemesis() -> Nemesis {
+    Nemesis {
+        name: "late-transition".to_owned(),
+        hunts: "a segment that is registered after the next one was merged".to_owned(),
+        boundaries_after_first_step: Some(1),
+        tail: Nanos(500_000_000),
+        ending: Default::default(),
+        reload: false,
+        min_exposure: 20,
+        required: Vec::new(),
+        steps: Vec::new(),
     }
 }
 
@@ -239,25 +243,78 @@ pub(crate) fn finding(kind: FindingKind) -> Finding {
     let fingerprint = match &kind {
         FindingKind::Divergence(d) if d.what == What::Differs => "differs/whole-segment",
         FindingKind::Divergence(_) => "wrong-value/whole-segment",
+        FindingKind::Frozen(it) if it.grade == Grade::Latent => "frozen/writer-output/latent",
         FindingKind::Frozen(_) => "frozen/position",
+        FindingKind::Regressed(_) => "regressed/shard-upper",
+        FindingKind::Ahead(_) => "ahead/shard-upper",
         FindingKind::LostAck(_) => "lost-ack/log",
     };
     Finding { fingerprint: fingerprint.to_owned(), kind }
 }
 
 pub(crate) fn frozen() -> FindingKind {
-    FindingKind::Frozen(Frozen {
-        replica: "server-2".to_owned(),
-        partition: 1,
+    FindingKind::Frozen(Box::new(Frozen {
+        object: "server-2 partition 1".to_owned(),
+        kind: ObjectKind::ConsumingPosition,
+        grade: Grade::Visible,
+        course: FreezeCourse::Sticky,
+        replica: Some("server-2".to_owned()),
+        partition: Some(1),
         position: 4_000,
         segment: Some("acct__1__4".to_owned()),
         log_end: 5_250,
+        upstream_moved: 1_000,
+        invisible: Some(1_250),
         since: ms(3_000),
         watched: ms(12_500),
         threshold: ms(3_000),
         baseline: false,
+        last_move: Some(Move { t: ms(2_900), from: 3_990, to: 4_000 }),
+        before: Some(Happening::FaultBegin { t: ms(2_800), step: "hold".to_owned() }),
+        status_at_freeze: "running".to_owned(),
         status: "running".to_owned(),
+        cause: Cause::Silent,
+        incarnation: 1,
         samples: 61,
+        times: 1,
+    }))
+}
+
+/// A writer that stands still while another moves their shard.
+pub(crate) fn latent() -> FindingKind {
+    let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
+    it.object = "writer-b output".to_owned();
+    (it.kind, it.grade) = (ObjectKind::WriterOutput, Grade::Latent);
+    (it.replica, it.partition, it.segment) = (Some("writer-b".to_owned()), None, None);
+    FindingKind::Frozen(it)
+}
+
+pub(crate) fn regressed() -> FindingKind {
+    FindingKind::Regressed(Regressed {
+        object: "shard".to_owned(),
+        kind: ObjectKind::ShardUpper,
+        replica: None,
+        from: 4_000,
+        to: 3_000,
+        after: ms(2_900),
+        t: ms(3_000),
+        incarnations: (1, 2),
+        durable: true,
+        before: Some(Happening::Incarnation { t: ms(3_000), incarnation: 2 }),
+        times: 1,
+    })
+}
+
+pub(crate) fn ahead() -> FindingKind {
+    FindingKind::Ahead(Ahead {
+        object: "shard".to_owned(),
+        kind: ObjectKind::ShardUpper,
+        replica: None,
+        position: 4_000,
+        upper: 3_000,
+        t: ms(3_000),
+        incarnation: 1,
+        samples: 5,
     })
 }
 
@@ -296,6 +353,7 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
             not_loaded: BTreeMap::from([("server-1".to_owned(), 7)]),
         },
         exposure: vec![Exposure { what: "keys-carried-under-hold".to_owned(), count: 118, demanded: 20 }],
+        progress: Progress { states: BTreeMap::from([(State::Idle, 8)]), ..Progress::default() },
     }
 }
 

@@ -6,11 +6,11 @@ use crate::record::row::Nanos;
 use crate::report::words::{name, shortened, spaced, span};
 use maud::{Markup, html};
 
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 112.0;
-const RIGHT: f64 = 40.0;
+pub(super) const WIDTH: f64 = 960.0;
+pub(super) const LEFT: f64 = 112.0;
+pub(super) const RIGHT: f64 = 40.0;
 const LANE: f64 = 20.0;
-const PANEL: f64 = 130.0;
+pub(super) const PANEL: f64 = 130.0;
 const GAP: f64 = 34.0;
 /// Faults that get a lane of their own; a plan has two or three.
 const LANES_MAX: usize = 12;
@@ -21,35 +21,40 @@ const PERCENTILES: [(f64, &str); 3] = [(0.50, "p50"), (0.95, "p95"), (0.99, "p99
 
 /// A vertical span of the drawing with a scale from 0 to 1, bottom to top.
 #[derive(Clone, Copy)]
-struct Panel {
-    top: f64,
+pub(super) struct Panel {
+    pub(super) top: f64,
 }
 
 impl Panel {
-    fn y(self, share: f64) -> f64 {
+    pub(super) fn y(self, share: f64) -> f64 {
         self.top + PANEL * (1.0 - share.clamp(0.0, 1.0))
     }
 
-    fn bottom(self) -> f64 {
+    pub(super) fn bottom(self) -> f64 {
         self.top + PANEL
     }
 }
 
 /// Where times lie.
 #[derive(Clone, Copy)]
-struct Scale {
+pub(super) struct Scale {
     end: f64,
 }
 
 impl Scale {
-    fn x(self, t: Nanos) -> f64 {
+    /// The whole run.
+    pub(super) fn to(end: Nanos) -> Scale {
+        Scale { end: (end.0 as f64).max(1.0) }
+    }
+
+    pub(super) fn x(self, t: Nanos) -> f64 {
         LEFT + (WIDTH - LEFT - RIGHT) * (t.0 as f64 / self.end).min(1.0)
     }
 }
 
 /// The figure, with one moment marked and named if there is one to mark.
 pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup {
-    let scale = Scale { end: (timeline.end.0 as f64).max(1.0) };
+    let scale = Scale::to(timeline.end);
     let lanes = timeline.windows.len().min(LANES_MAX);
     let rate = Panel { top: LANE * (lanes as f64 + 2.0) + 24.0 };
     let latency = Panel { top: rate.bottom() + GAP };
@@ -101,7 +106,7 @@ fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
 }
 
 /// A label right of a bar, or left of it where there is no room.
-fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
+pub(super) fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
     let room = WIDTH - right > 7.0 * label.chars().count() as f64 + 8.0;
     let (x, anchor) = if room { (right + 5.0, "start") } else { (left - 5.0, "end") };
     html! { text.note x=(px(x)) y=(px(y)) text-anchor=(anchor) { (label) } }
@@ -210,14 +215,14 @@ fn path(timeline: &Timeline, scale: Scale, y: impl Fn(&Bucket) -> Option<f64>) -
     out
 }
 
-fn level(y: f64, label: &str) -> Markup {
+pub(super) fn level(y: f64, label: &str) -> Markup {
     html! {
         line.grid x1=(px(LEFT)) y1=(px(y)) x2=(px(WIDTH - RIGHT)) y2=(px(y)) {}
         text.tick x=(px(LEFT - 8.0)) y=(px(y + 4.0)) text-anchor="end" { (label) }
     }
 }
 
-fn time_axis(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
+pub(super) fn time_axis(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     let seconds = timeline.end.0 as f64 / 1e9;
     let step = round_up(seconds / 10.0);
     let ticks = (seconds / step) as u32;
@@ -234,7 +239,7 @@ fn time_axis(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     }
 }
 
-fn moment(x: f64, label: &str, top: f64, bottom: f64) -> Markup {
+pub(super) fn moment(x: f64, label: &str, top: f64, bottom: f64) -> Markup {
     html! {
         line.since x1=(px(x)) y1=(px(top)) x2=(px(x)) y2=(px(bottom)) {}
         (beside(x, x, top + 12.0, label))
@@ -242,11 +247,11 @@ fn moment(x: f64, label: &str, top: f64, bottom: f64) -> Markup {
 }
 
 /// Coordinates to a tenth: enough for the eye, and the same text on every machine.
-fn px(coordinate: f64) -> String {
+pub(super) fn px(coordinate: f64) -> String {
     format!("{coordinate:.1}")
 }
 
-fn number(n: f64) -> String {
+pub(super) fn number(n: f64) -> String {
     if n.fract() == 0.0 {
         crate::report::words::count(n as u64)
     } else {
@@ -255,7 +260,7 @@ fn number(n: f64) -> String {
 }
 
 /// The next of 1, 2, 5, 10, 20, 50, .. (and .01, .02, ..) that is not smaller.
-fn round_up(n: f64) -> f64 {
+pub(super) fn round_up(n: f64) -> f64 {
     let mut hundredths = 1u64;
     loop {
         for digit in [1, 2, 5] {

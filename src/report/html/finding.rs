@@ -1,10 +1,13 @@
 //! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
 
-use crate::check::verdict::{Course, Divergence, Finding, FindingKind, Origin, RowEvidence, Shown, Standing};
+use crate::check::verdict::{
+    Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, Shown, Standing,
+};
 use crate::record::evidence::Facts;
 use crate::record::row::CopyState;
+use crate::report::disorder::happening;
 use crate::report::divergence::{is_flag, is_wrong, standing_words};
-use crate::report::words::{Clock, count, listed, modelled, printable, shortened, span, value};
+use crate::report::words::{Clock, count, listed, modelled, name, printable, shortened, spaced, span, value};
 use crate::schema::{Schema, Value};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -28,22 +31,69 @@ pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
             h3 { "Over the captures" }
             (course(d, facts, clock))
         },
-        FindingKind::Frozen(f) => pairs(&[
-            ("replica", printable(&f.replica)),
-            ("partition", f.partition.to_string()),
-            ("stands at offset", count(f.position)),
-            ("log's end", count(f.log_end)),
-            ("segment", f.segment.clone().unwrap_or_else(|| "none".to_owned())),
-            ("since", clock.both(f.since)),
-            ("watched for", span(f.watched)),
-            ("threshold", span(f.threshold)),
-            ("status all the while", printable(&f.status)),
-            ("samples", count(f.samples)),
+        FindingKind::Frozen(f) => pairs(&frozen_pairs(f, clock)),
+        FindingKind::Regressed(r) => pairs(&[
+            ("object", printable(&r.object)),
+            ("replica", r.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
+            ("went from", count(r.from)),
+            ("to", count(r.to)),
+            ("seen at", clock.both(r.t)),
+            ("the sample before", clock.both(r.after)),
+            ("incarnation", format!("{}, then {}", r.incarnations.0, r.incarnations.1)),
+            ("declared durable", if r.durable { "yes" } else { "no" }.to_owned()),
+            ("just before", happening(r.before.as_ref(), clock)),
+            ("times", count(r.times)),
+        ]),
+        FindingKind::Ahead(a) => pairs(&[
+            ("object", printable(&a.object)),
+            ("replica", a.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
+            ("stood at", count(a.position)),
+            ("its upstream's end, read after it", count(a.upper)),
+            ("first seen", clock.both(a.t)),
+            ("samples", count(a.samples)),
         ]),
         FindingKind::LostAck(lost) => {
             pairs(&[("partition", lost.partition.to_string()), ("ops", listed(&lost.ops, 50))])
         }
     }
+}
+
+fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
+    let none = || "none".to_owned();
+    vec![
+        ("object", printable(&f.object)),
+        ("kind", spaced(&name(&f.kind))),
+        ("replica", f.replica.as_deref().map_or_else(none, printable)),
+        ("partition", f.partition.map_or_else(none, |partition| partition.to_string())),
+        (
+            if f.kind == ObjectKind::ConsumingPosition { "stands at offset" } else { "stands at" },
+            count(f.position),
+        ),
+        (
+            if f.kind == ObjectKind::ConsumingPosition { "log's end" } else { "upstream's end" },
+            count(f.log_end),
+        ),
+        ("upstream moved meanwhile by", count(f.upstream_moved)),
+        ("beyond it", f.invisible.map_or_else(|| "not comparable".to_owned(), count)),
+        ("segment", f.segment.clone().unwrap_or_else(none)),
+        (
+            "last move",
+            f.last_move.map_or_else(none, |it| {
+                format!("{}: {} to {}", clock.both(it.t), count(it.from), count(it.to))
+            }),
+        ),
+        ("just before", happening(f.before.as_ref(), clock)),
+        ("since", clock.both(f.since)),
+        ("watched for", span(f.watched)),
+        ("threshold", span(f.threshold)),
+        ("grade", name(&f.grade)),
+        ("course", spaced(&name(&f.course))),
+        ("status then", printable(&f.status_at_freeze)),
+        ("status at the end", printable(&f.status)),
+        ("incarnation", count(f.incarnation)),
+        ("samples", count(f.samples)),
+        ("times", count(f.times)),
+    ]
 }
 
 fn pairs(rows: &[(&str, String)]) -> Markup {

@@ -1,6 +1,7 @@
 //! What happened when, boiled down from the events to what the page shows: completions and latencies in at
 //! most 400 buckets, the windows of the faults, phases and captures. Its size does not grow with the run.
 
+use super::frontiers::Lines;
 use crate::plan::schedule::StepId;
 use crate::record::event::{CaptureReason, Event, Outcome, Phase};
 use crate::record::evidence::{Moment, Recorded};
@@ -34,6 +35,8 @@ pub struct Timeline {
     pub(super) captures: Vec<(u32, Nanos, CaptureReason)>,
     /// Whether all replicas had settled, and how long that was waited for.
     pub(super) settled: Option<(bool, Nanos)>,
+    /// The frontiers that were looked at.
+    pub(super) lines: Lines,
     /// Ops invoked.
     pub(super) invoked: u64,
     /// Ops in flight, and when they were due.
@@ -78,6 +81,7 @@ impl Default for Timeline {
             windows: Vec::new(),
             captures: Vec::new(),
             settled: None,
+            lines: Lines::default(),
             invoked: 0,
             dues: BTreeMap::new(),
         }
@@ -111,6 +115,7 @@ impl Timeline {
     fn note(&mut self, t: Nanos, event: &Event) {
         match event {
             Event::Phase { phase } => self.phases.push((t, *phase)),
+            Event::Frontier(look) => self.lines.take(t, look),
             Event::CaptureBegin { capture, reason } => self.captures.push((*capture, t, *reason)),
             Event::Settled { all, waited } => self.settled = Some((*all, *waited)),
             Event::FaultBegin { step, fault, .. } => self.windows.push(Window {

@@ -4,6 +4,7 @@
 //! controller has it, it outlives processes, and Pinot itself does not read them.
 
 use super::answers::{self, nonsense};
+use super::broker;
 use super::inventory::{Inventory, Server};
 use super::kafka::{Kafka, Topic};
 use super::table::{self, realtime};
@@ -253,7 +254,7 @@ impl Cluster {
         let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
         let url = self.sql();
         let counted = answer(&url, self.web.post(&url, &sql)).await?;
-        answers::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
+        broker::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
     }
 
     async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
@@ -284,7 +285,10 @@ impl Cluster {
     fn tell_apart(&self, servers: &[String]) -> Result<(), TargetError> {
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for server in servers {
-            let Some(host) = self.known(server)?.host.as_deref() else { continue };
+            let Some(host) = self.known(server)?.host.as_deref() else {
+                let cause = format!("{server} has a part of the table and is not alive");
+                return Err(TargetError::Refused { at: self.url().to_owned(), cause });
+            };
             if let Some(other) = hosts.insert(host, server) {
                 let cause = format!(
                     "{other} and {server} both call their host {host}: what they answer to a query cannot be \

@@ -1,12 +1,12 @@
 //! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
 
-use super::answers;
 use super::cluster::{PATIENCE, holder, marks};
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
 use super::reads::SERVER_PATIENCE;
 use super::table::{place, realtime};
 use super::{OURS, deed, lacks};
+use super::{answers, broker};
 use crate::config::target::{PINOT, TargetFile};
 use crate::target::TargetError;
 use crate::target::checkup::{Asked, Checkup, Standing, TableFacts};
@@ -137,7 +137,7 @@ async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u
     let url = format!("{broker}/query/sql");
     let sql = format!("SELECT count(*) FROM {} option(skipUpsert=true)", realtime(name));
     let body = answer(&url, inventory.web.post(&url, &json!({ "sql": sql }))).await?;
-    let rows = answers::rows(&url, &body, 0)?;
+    let rows = broker::rows(&url, &body, 0)?;
     let count = rows.first().and_then(|row| row.first()).and_then(Json::as_u64);
     count.ok_or_else(|| answers::nonsense(&url, "no count"))
 }

@@ -2,6 +2,7 @@
 
 use super::answers::{entry, message};
 use super::cluster::now_ms;
+use super::produce::Queue;
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use crate::record::event::{Op, Outcome};
@@ -15,6 +16,7 @@ use rskafka::client::{Client, ClientBuilder, Credentials as SaslCredentials, Sas
 use rskafka::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -121,7 +123,13 @@ impl Kafka {
 pub(super) struct Topic {
     pub(super) kafka: Kafka,
     pub(super) schema: Schema,
-    pub(super) partitions: OnceCell<Vec<Arc<PartitionClient>>>,
+    pub(super) partitions: OnceCell<Vec<Partition>>,
+}
+
+/// One partition of it.
+pub(super) struct Partition {
+    client: PartitionClient,
+    queue: Queue,
 }
 
 impl Topic {
@@ -144,7 +152,7 @@ impl Topic {
         made.map_err(|error| self.kafka.refused(error))
     }
 
-    async fn partitions(&self) -> Result<&Vec<Arc<PartitionClient>>, TargetError> {
+    async fn partitions(&self) -> Result<&Vec<Partition>, TargetError> {
         let open = || async {
             let client = self.kafka.client().await?;
             let topics = self.in_time(client.list_topics()).await?;
@@ -154,21 +162,22 @@ impl Topic {
             for partition in topic.partitions {
                 let name = self.schema.table.clone();
                 let open = client.partition_client(name, partition, UnknownTopicHandling::Retry);
-                partitions.push(Arc::new(self.in_time(open).await?));
+                let client = self.in_time(open).await?;
+                partitions.push(Partition { client, queue: Queue::default() });
             }
             Ok(partitions)
         };
         self.partitions.get_or_try_init(open).await
     }
 
-    async fn partition(&self, partition: u32) -> Result<&PartitionClient, TargetError> {
+    async fn partition(&self, partition: u32) -> Result<&Partition, TargetError> {
         let all = self.partitions().await?;
         let none = || self.lost(format!("no partition {partition} of {}", self.schema.table));
-        all.get(partition as usize).map(AsRef::as_ref).ok_or_else(none)
+        all.get(partition as usize).ok_or_else(none)
     }
 
-    /// Produces ops of one partition in one request, and tells their offsets.
-    async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<i64>, TargetError> {
+    /// Produces ops of one partition, and tells their offsets, where they are known.
+    async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<Option<i64>>, TargetError> {
         let record = |op: &&Op| Record {
             key: Some(op.key.clone().into_bytes()),
             value: Some(message(&self.schema, &op.key, op.id, op.cmp, &op.cols).to_string().into_bytes()),
@@ -176,8 +185,9 @@ impl Topic {
             timestamp: DateTime::from_timestamp_millis(now_ms().cast_signed()).unwrap_or_default(),
         };
         let records = ops.iter().map(record).collect();
-        let client = self.partition(partition).await?;
-        self.in_time(client.produce(records, Compression::NoCompression)).await
+        let Partition { client, queue } = self.partition(partition).await?;
+        let send = |records| self.in_time(client.produce(records, Compression::NoCompression));
+        Ok(queue.produce(records, send).await)
     }
 }
 
@@ -194,8 +204,8 @@ impl Writes for Topic {
             let mine: Vec<&Op> = places.iter().map(|&at| &ops[at]).collect();
             let Ok(offs) = self.produce(partition, &mine).await else { continue };
             for (at, off) in places.into_iter().zip(offs) {
-                let off = u64::try_from(off).ok();
-                completions[at] = Completion { outcome: Outcome::Ok, off };
+                let Some(off) = off else { continue };
+                completions[at] = Completion { outcome: Outcome::Ok, off: u64::try_from(off).ok() };
             }
         }
         completions
@@ -206,7 +216,7 @@ impl Writes for Topic {
 impl Log for Topic {
     async fn ends(&self) -> Result<Vec<u64>, TargetError> {
         let mut ends = Vec::new();
-        for client in self.partitions().await? {
+        for Partition { client, .. } in self.partitions().await? {
             let end = self.in_time(client.get_offset(OffsetAt::Latest)).await?;
             ends.push(end.cast_unsigned());
         }
@@ -220,7 +230,7 @@ impl Log for Topic {
         end: u64,
         out: Sink<'_, Entry>,
     ) -> Result<(), TargetError> {
-        let client = self.partition(partition).await?;
+        let client = &self.partition(partition).await?.client;
         while from < end {
             let fetch = client.fetch_records(from.cast_signed(), 1..FETCH_BYTES, 1_000);
             let (records, _) = self.in_time(fetch).await?;

@@ -2,6 +2,7 @@
 //! in the cluster.
 
 mod answers;
+mod broker;
 mod cluster;
 mod deed;
 mod discover;
@@ -10,6 +11,7 @@ mod kafka;
 mod lifecycle;
 mod log;
 mod pages;
+mod produce;
 mod reads;
 mod table;
 

@@ -4,7 +4,7 @@
 //! A broker hands queries to the servers in strict turn, by a number that it counts over all clients. So
 //! somebody else's query shifts the turn: the host in the answer decides, and the question is put again.
 
-use super::answers;
+use super::broker;
 use super::reads::Reads;
 use super::table::realtime;
 use crate::target::TargetError;
@@ -188,14 +188,14 @@ impl Reads {
         for _ in 0..QUESTIONS_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;
-                if answers::host_of(&url, &rows)? == Some(host) {
+                if broker::host_of(&url, &rows)? == Some(host) {
                     return Ok(Some(rows));
                 }
                 // Somebody else has asked, or not all servers have a turn: count again how many there are.
                 turn = Turn::default();
             } else {
                 let answered = self.query(probe, *segments).await?;
-                let is_wanted = answers::host_of(&url, &answered)? == Some(host);
+                let is_wanted = broker::host_of(&url, &answered)? == Some(host);
                 is_seen |= is_wanted;
                 turn.answered(is_wanted);
             }

@@ -4,6 +4,7 @@
 //! A table of upserts is queried on one server at a time, in turn, and every row tells the server's host.
 
 use super::answers::{self, Assignment, SegmentMetadata, nonsense};
+use super::broker;
 use super::cluster::Cluster;
 use super::number_of;
 use super::pages::{Question, pages};
@@ -39,8 +40,8 @@ enum Built {
     Done { crc: u64 },
 }
 
-/// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this very
-/// life, and its first committed copy is its own. One with another checksum was fetched later.
+/// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this
+/// very life, and its first committed copy is its own. One with another checksum was fetched later.
 fn own_copy(
     built: &mut BTreeMap<(String, String), Built>,
     at: (String, String),
@@ -161,7 +162,7 @@ impl Reads {
         let _turn = self.gate.turn().await;
         for _ in 0..2 * self.cluster.servers().count() {
             let rows = self.query(sql, segments).await?;
-            if answers::host_of(&url, &rows)? == Some(host) {
+            if broker::host_of(&url, &rows)? == Some(host) {
                 return Ok(Some(rows));
             }
         }
@@ -173,7 +174,7 @@ impl Reads {
         let url = self.cluster.sql();
         let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
         let query = self.cluster.web.post(&url, &json!({ "sql": sql })).timeout(patience);
-        let ask = async { answers::rows(&url, &answer(&url, query).await?, segments) };
+        let ask = async { broker::rows(&url, &answer(&url, query).await?, segments) };
         self.gate.pass(ask, |rows| rows.len() as u64).await
     }
 
@@ -317,7 +318,12 @@ impl RawReads for Reads {
         let mut answers = Vec::new();
         let is_mine = |name: &str| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
         let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
-        for (names, rows) in together(mine, &held) {
+        let mine: Assignment = mine.map(|(name, servers)| (name.clone(), servers.clone())).collect();
+        if held.keys().any(|segment| !mine.contains_key(*segment)) {
+            let cause = format!("{replica} is not readable: the table is being moved away from it");
+            return Err(TargetError::Refused { at: self.cluster.sql(), cause });
+        }
+        for (names, rows) in together(mine.iter(), &held) {
             for question in self.of_flags(replica, &names, rows, assignment.len()).await? {
                 answers.extend(self.ask(replica, &question).await?);
             }
@@ -368,7 +374,7 @@ impl Reads {
             return Err(nonsense(&url, "a row that cannot be placed"));
         };
         let named = self.schema.columns.iter().zip(cols);
-        let cols = named.map(|(column, cell)| answers::cell(&url, column, cell)).collect::<Result<_, _>>()?;
+        let cols = named.map(|(column, cell)| broker::cell(&url, column, cell)).collect::<Result<_, _>>()?;
         let off = start + u64::from(doc);
         Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
     }

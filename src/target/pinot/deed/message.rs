@@ -1,9 +1,9 @@
 //! Holding one message of the coordination service back.
 //!
 //! It is held by what a participant of the service takes for granted: a message that is marked as read is
-//! being worked on by somebody, so it is neither taken up nor sent again. The victim is stopped while its next
-//! segment opens, for a few seconds and well under its session's time-out, so that the message can be marked
-//! before it sees it. The release deletes the record and puts it there once more as new.
+//! being worked on by somebody, so it is neither taken up nor sent again. The victim is stopped while its
+//! next segment opens, for a few seconds and well under its session's time-out, so that the message can be
+//! marked before it sees it. The release deletes the record and puts it there once more as new.
 //!
 //! Pinot registers a segment inside the transition that begins it. So a hold of the later transition, to
 //! online, has nothing to hold: it keeps the earlier message from being released until it is cured itself.

@@ -1,5 +1,5 @@
-//! What is done to a whole table: its segments are fetched late, moved, loaded again, committed by a replica of
-//! our choice, or not consumed. The table is the run's own.
+//! What is done to a whole table: its segments are fetched late, moved, loaded again, committed by a replica
+//! of our choice, or not consumed. The table is the run's own.
 
 use super::{Deed, LOOK, STOPPED_MAX};
 use crate::hands::proxy::{Held, Hold, Release};

@@ -1,0 +1,129 @@
+//! What a finding tells of an object that stopped: what it is, the last move before, what happened just
+//! before that, and what lies beyond it now.
+
+use super::super::history::History;
+use super::super::ledger::{bounds, segment_of};
+use super::stand::{Stand, Window};
+use super::track::{Object, Sight, shows_a_cause};
+use crate::check::verdict::{Cause, Doubt, DoubtKind, Frozen, Grade, Happening, Move, ObjectKind};
+use crate::record::row::Nanos;
+
+/// One object in its run.
+pub(super) struct Tale<'s, 'h> {
+    pub(super) history: &'s History<'h>,
+    pub(super) stand: &'s Stand<'h>,
+}
+
+impl Tale<'_, '_> {
+    /// What the object is called.
+    pub(super) fn name(&self) -> String {
+        match self.stand.object {
+            Object::Position { replica, partition } => {
+                format!("{} partition {partition}", self.history.facts.roster[replica])
+            }
+            Object::Declared(frontier) => frontier.object.clone(),
+        }
+    }
+
+    /// What it is.
+    pub(super) fn kind(&self) -> ObjectKind {
+        match self.stand.object {
+            Object::Position { .. } => ObjectKind::ConsumingPosition,
+            Object::Declared(frontier) => frontier.kind.into(),
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn replica(&self) -> Option<String> {
+        match self.stand.object {
+            Object::Position { replica, .. } => Some(self.history.facts.roster[replica].clone()),
+            Object::Declared(frontier) => frontier.replica.clone(),
+        }
+    }
+
+    /// That an object was frozen in this window; `fed` is what it feeds.
+    pub(super) fn frozen(&self, window: &Window, times: u64, fed: Option<&Stand<'_>>) -> Frozen {
+        let sights = self.stand.sights;
+        let (first, last) = (&sights[window.first], &sights[window.last]);
+        let position = last.f.unwrap_or(0);
+        let tracks = &self.history.tracks;
+        let status = tracks.status(last).to_owned();
+        Frozen {
+            object: self.name(),
+            kind: self.kind(),
+            grade: match fed {
+                Some(fed) if !fed.sights.is_empty() && !fed.is_pinned_at(last.t) => Grade::Latent,
+                _ => Grade::Visible,
+            },
+            course: self.stand.course(window),
+            replica: self.replica(),
+            partition: self.partition(),
+            position,
+            segment: self.segment(position),
+            log_end: last.u1,
+            upstream_moved: last.u1.saturating_sub(first.u1),
+            invisible: (!self.stand.object.is_foreign()).then(|| last.u1.saturating_sub(position)),
+            since: first.t,
+            watched: window.watched,
+            threshold: window.threshold,
+            baseline: window.baseline,
+            last_move: last_move(&sights[..=window.first]),
+            before: self.happening_before(window.first),
+            status_at_freeze: tracks.status(first).to_owned(),
+            cause: if shows_a_cause(&status) { Cause::Shown } else { Cause::Silent },
+            status,
+            incarnation: last.incarnation,
+            samples: (window.last - window.first + 1) as u64,
+            times,
+        }
+    }
+
+    /// That an object of a foreign domain stood still, and nothing says that it should not have.
+    pub(super) fn unconfirmed(&self, window: &Window) -> Doubt {
+        let (first, last) = (&self.stand.sights[window.first], &self.stand.sights[window.last]);
+        let detail = format!(
+            "{} stood at {} while its upstream went from {} to {}, and no other of its group went on",
+            self.name(),
+            last.f.unwrap_or(0),
+            first.u1,
+            last.u1,
+        );
+        Doubt { kind: DoubtKind::Unconfirmed, detail }
+    }
+
+    /// The last thing that happened at or before this look.
+    pub(super) fn happening_before(&self, at: usize) -> Option<Happening> {
+        let sights = self.stand.sights;
+        let t = sights[at].t;
+        let phases = self.history.phases.iter().map(|&(t, phase)| Happening::Phase { t, phase });
+        let faults = self.history.faults.iter().flat_map(|span| {
+            let step = &span.step;
+            let begin = Happening::FaultBegin { t: span.t, step: step.clone() };
+            let cured = span.cured.iter().map(|(t, _)| Happening::Cured { t: *t, step: step.clone() });
+            std::iter::once(begin).chain(cured)
+        });
+        let life = sights[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
+        let life = life.map(|pair| Happening::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });
+        let earlier = phases.chain(faults).chain(life).filter(|happening| happening.t() <= t);
+        earlier.max_by_key(Happening::t)
+    }
+
+    fn partition(&self) -> Option<u32> {
+        match self.stand.object {
+            Object::Position { partition, .. } => Some(partition),
+            Object::Declared(_) => None,
+        }
+    }
+
+    fn segment(&self, position: u64) -> Option<String> {
+        let spans = self.history.segments.get(self.partition()? as usize)?;
+        Some(spans[segment_of(&bounds(spans), position)?].name.clone())
+    }
+}
+
+/// The last move that these looks show.
+fn last_move(sights: &[Sight]) -> Option<Move> {
+    let pair = sights.windows(2).rfind(|pair| !pair[0].stands_as(&pair[1]))?;
+    let t: Nanos = pair[1].t;
+    Some(Move { t, from: pair[0].f?, to: pair[1].f? })
+}

@@ -1,0 +1,202 @@
+//! Consuming positions and the frontiers that a target declares (`semantics` 7). In the same domain as its
+//! upstream an object is behind iff it is below the upstream's end as read before it, and frozen iff behind
+//! with one unchanged value over the whole window, whether or not the upstream moved. In a foreign domain it
+//! is frozen iff its upstream moved since it did, and a sibling that went on confirms it.
+
+mod excuse;
+mod finding;
+mod order;
+mod stand;
+mod track;
+
+use super::fingerprint::fingerprint;
+use super::history::History;
+use super::verdict::{
+    CheckName, CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, Healed, Progress, State,
+    Status,
+};
+use crate::record::row::Nanos;
+use excuse::Excuses;
+use finding::Tale;
+use stand::{Stand, Window};
+use std::collections::BTreeMap;
+use track::Object;
+pub(super) use track::{Reading, Tracks};
+
+/// Objects named in [`Progress`].
+const NAMED_MAX: usize = 20;
+
+/// Looks for objects that stand still, went back or are ahead of their upstream.
+pub(super) fn check(history: &History<'_>) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
+    let mut sheet = Sheet::of(history);
+    sheet.tell_silences();
+    sheet.stands.iter().for_each(|stand| sheet.doubts.extend(unsettled(history, stand)));
+    for at in 0..sheet.stands.len() {
+        sheet.judge(at);
+    }
+    sheet.conclude()
+}
+
+/// The check in the making.
+struct Sheet<'h> {
+    history: &'h History<'h>,
+    stands: Vec<Stand<'h>>,
+    /// When any frontier of a group moved, in time.
+    moves: BTreeMap<&'h str, Vec<Nanos>>,
+    progress: Progress,
+    findings: Vec<FindingKind>,
+    doubts: Vec<Doubt>,
+}
+
+impl<'h> Sheet<'h> {
+    fn of(history: &'h History<'h>) -> Sheet<'h> {
+        let tracks = &history.tracks;
+        let (held, floor) = (tracks.held(), history.facts.frozen_floor);
+        let positions = tracks.positions.iter().map(|(&(replica, partition), sights)| {
+            (Object::Position { replica, partition }, sights.as_slice())
+        });
+        let declared = tracks.frontiers.iter().map(|(it, sights)| (Object::Declared(it), sights.as_slice()));
+        let stands: Vec<Stand<'_>> = positions
+            .chain(declared)
+            .map(|(object, sights)| Stand::of(object, sights, &Excuses::of(history, object), &held, floor))
+            .collect();
+        Sheet {
+            history,
+            moves: moves_by_group(&stands),
+            stands,
+            progress: Progress::default(),
+            findings: Vec::new(),
+            doubts: Vec::new(),
+        }
+    }
+
+    /// Replicas that did not answer their last sampling.
+    fn tell_silences(&mut self) {
+        for stand in &self.stands {
+            let Some(replica) = excuse::replica_of(self.history, stand.object) else { continue };
+            let end = stand.sights.last().map_or(Nanos(0), |last| last.t);
+            if let Some((t, error)) = Excuses::of(self.history, stand.object).silent_after(end) {
+                let name = &self.history.facts.roster[replica];
+                let detail = format!("{name} did not answer its last sampling, at {} ns: {error}", t.0);
+                let doubt = Doubt { kind: DoubtKind::Unreadable, detail };
+                if !self.doubts.contains(&doubt) {
+                    self.doubts.push(doubt);
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, at: usize) {
+        let stand = &self.stands[at];
+        let tale = Tale { history: self.history, stand };
+        if let Some(state) = stand.state() {
+            *self.progress.states.entry(state).or_default() += 1;
+            if state == State::Lagging {
+                self.progress.lagging.extend(stand.lagging(&tale.name()));
+            }
+        }
+        if let Object::Declared(_) = stand.object {
+            self.progress.looks += stand.sights.len() as u64;
+            self.findings.extend(order::regressed(&tale).map(FindingKind::Regressed));
+            self.findings.extend(order::ahead(&tale).map(FindingKind::Ahead));
+        }
+        let (healed, lasting): (Vec<Window>, Vec<Window>) =
+            stand.too_long.iter().partition(|window| heals_in_time(stand, window));
+        self.progress.healed.extend(healed.iter().map(|window| Healed {
+            object: tale.name(),
+            since: stand.sights[window.first].t,
+            watched: window.watched,
+            within: stand.object.heals_within(),
+        }));
+        let sticky = |window: &&Window| stand.course(window) == FreezeCourse::Sticky;
+        let (real, unconfirmed): (Vec<Window>, Vec<Window>) =
+            lasting.into_iter().partition(|window| self.is_confirmed(stand, window));
+        if let Some(window) = unconfirmed.iter().rfind(sticky) {
+            self.doubts.push(tale.unconfirmed(window));
+        }
+        let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
+        if let Some(window) = worst {
+            let frozen = tale.frozen(window, real.len() as u64, self.fed_by(stand));
+            self.findings.push(FindingKind::Frozen(Box::new(frozen)));
+        }
+    }
+
+    /// In a foreign domain that an object stands still may be its nature: one of its group that went on
+    /// meanwhile shows that it is not.
+    fn is_confirmed(&self, stand: &Stand<'_>, window: &Window) -> bool {
+        let Object::Declared(frontier) = stand.object else { return true };
+        let moves = self.moves.get(frontier.group.as_str());
+        let (from, to) = (stand.sights[window.first].t, stand.sights[window.last].t);
+        // It did not move itself in this time, so whoever did is a sibling.
+        let moved =
+            |moves: &Vec<Nanos>| moves.get(moves.partition_point(|t| *t <= from)).is_some_and(|t| *t <= to);
+        !stand.object.is_foreign() || moves.is_some_and(moved)
+    }
+
+    /// The object that this one feeds.
+    fn fed_by(&self, stand: &Stand<'_>) -> Option<&Stand<'h>> {
+        let Object::Declared(frontier) = stand.object else { return None };
+        let fed = frontier.feeds.as_deref()?;
+        self.stands.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
+    }
+
+    fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
+        let samples = self.stands.iter().map(|stand| stand.sights.len() as u64).sum();
+        if self.history.settled == Some(false) && self.findings.is_empty() && self.doubts.is_empty() {
+            let detail = "not every replica had caught up at the deadline".to_owned();
+            self.doubts.push(Doubt { kind: DoubtKind::NotSettled, detail });
+        }
+        let status = match (self.findings.is_empty(), self.doubts.is_empty() && samples > 0) {
+            (false, _) => Status::Fail,
+            (true, true) => Status::Pass,
+            (true, false) => Status::Unknown,
+        };
+        let reason = match (samples, self.progress.healed.len()) {
+            (0, _) => Some("no consuming position was sampled".to_owned()),
+            (_, 0) => self.doubts.first().map(|doubt| doubt.detail.clone()),
+            (_, healed) => Some(format!("{healed} stood still and healed within the declared time")),
+        };
+        self.progress.lagging.sort_by_key(|it| u64::MAX - it.behind);
+        self.progress.lagging.truncate(NAMED_MAX);
+        self.progress.healed.truncate(NAMED_MAX);
+        let unit = "samples".to_owned();
+        let result = CheckResult { name: CheckName::Progress, status, compared: samples, unit, reason };
+        let finding = |kind| Finding { fingerprint: fingerprint(&kind), kind };
+        (result, self.progress, self.findings.into_iter().map(finding).collect(), self.doubts)
+    }
+}
+
+fn heals_in_time(stand: &Stand<'_>, window: &Window) -> bool {
+    stand.course(window) == FreezeCourse::SelfHealed && window.watched <= stand.object.heals_within()
+}
+
+/// That an object was behind at the end of a run that had not settled, and is not known to be frozen.
+fn unsettled(history: &History<'_>, stand: &Stand<'_>) -> Option<Doubt> {
+    let last = stand.sights.get(stand.at_end?.last)?;
+    let is_frozen = stand.too_long.iter().any(|it| stand.course(it) == FreezeCourse::Sticky);
+    if is_frozen || stand.object.is_foreign() || history.settled == Some(true) {
+        return None;
+    }
+    let (f, end) = (last.f?, last.u1);
+    let detail = match stand.object {
+        Object::Position { replica, partition } => {
+            let name = &history.facts.roster[replica];
+            format!("{name} was still at {f} of {end} in partition {partition}, and not yet frozen")
+        }
+        Object::Declared(frontier) => {
+            format!("{} was still at {f} of {end}, and not yet frozen", frontier.object)
+        }
+    };
+    Some(Doubt { kind: DoubtKind::NotSettled, detail })
+}
+
+fn moves_by_group<'h>(stands: &[Stand<'h>]) -> BTreeMap<&'h str, Vec<Nanos>> {
+    let mut moves: BTreeMap<&str, Vec<Nanos>> = BTreeMap::new();
+    for stand in stands.iter().filter(|stand| stand.object.is_foreign()) {
+        let Object::Declared(frontier) = stand.object else { continue };
+        let pairs = stand.sights.windows(2).filter(|pair| !pair[0].stands_as(&pair[1]));
+        moves.entry(frontier.group.as_str()).or_default().extend(pairs.map(|pair| pair[1].t));
+    }
+    moves.values_mut().for_each(|times| times.sort_unstable());
+    moves
+}

@@ -1,0 +1,160 @@
+//! All looks at consuming positions and declared frontiers, compactly: one track an object, in time.
+
+use crate::record::frontier::{Domain, Frontier, Look};
+use crate::record::row::Nanos;
+use std::collections::{BTreeMap, HashMap};
+
+/// One look at one object. There are millions of them: the status is a number in [`Tracks::status`].
+#[derive(Clone, Copy, Debug)]
+pub(in crate::check) struct Sight {
+    pub(in crate::check) t: Nanos,
+    pub(super) u1: u64,
+    /// None: sealed.
+    pub(super) f: Option<u64>,
+    pub(super) u2: u64,
+    pub(in crate::check) incarnation: u64,
+    status: u32,
+}
+
+/// What was read of a consuming position.
+pub(in crate::check) struct Reading<'s> {
+    pub(in crate::check) u1: u64,
+    pub(in crate::check) f: u64,
+    pub(in crate::check) u2: u64,
+    pub(in crate::check) status: &'s str,
+    pub(in crate::check) incarnation: u64,
+}
+
+/// Every object's track.
+pub(in crate::check) struct Tracks<'e> {
+    /// By (replica, partition).
+    pub(in crate::check) positions: BTreeMap<(usize, u32), Vec<Sight>>,
+    /// As declared, in that order.
+    pub(in crate::check) frontiers: Vec<(&'e Frontier, Vec<Sight>)>,
+    index: HashMap<&'e str, usize>,
+    statuses: Vec<String>,
+    known: HashMap<String, u32>,
+}
+
+impl<'e> Tracks<'e> {
+    /// Room for what is declared.
+    pub(in crate::check) fn of(declared: &'e [Frontier]) -> Tracks<'e> {
+        Tracks {
+            positions: BTreeMap::new(),
+            frontiers: declared.iter().map(|frontier| (frontier, Vec::new())).collect(),
+            index: declared.iter().enumerate().map(|(at, it)| (it.object.as_str(), at)).collect(),
+            statuses: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Takes in a consuming position.
+    pub(in crate::check) fn take_position(&mut self, at: (usize, u32), t: Nanos, reading: &Reading<'_>) {
+        let Reading { u1, f, u2, status, incarnation } = *reading;
+        let status = self.intern(status);
+        let sight = Sight { t, u1, f: Some(f), u2, incarnation, status };
+        self.positions.entry(at).or_default().push(sight);
+    }
+
+    /// Takes in a look at a declared frontier; false if nobody declared it.
+    pub(in crate::check) fn take_look(&mut self, t: Nanos, look: &Look) -> bool {
+        let Some(&at) = self.index.get(look.object.as_str()) else { return false };
+        let status = self.intern(&look.status);
+        let Look { u1, f, u2, incarnation, .. } = *look;
+        self.frontiers[at].1.push(Sight { t, u1, f, u2, incarnation, status });
+        true
+    }
+
+    /// The status that an object reported.
+    pub(super) fn status(&self, sight: &Sight) -> &str {
+        &self.statuses[sight.status as usize]
+    }
+
+    /// For each status whether it says that the object is not meant to move.
+    pub(super) fn held(&self) -> Vec<bool> {
+        self.statuses.iter().map(|status| says_one_of(status, &HELD)).collect()
+    }
+
+    fn intern(&mut self, status: &str) -> u32 {
+        if let Some(&known) = self.known.get(status) {
+            return known;
+        }
+        let at = self.statuses.len() as u32;
+        self.statuses.push(status.to_owned());
+        self.known.insert(status.to_owned(), at);
+        at
+    }
+}
+
+impl Sight {
+    /// Whether its status is one of those that hold an object back.
+    pub(super) fn is_held(&self, held: &[bool]) -> bool {
+        held[self.status as usize]
+    }
+
+    /// Whether two looks saw one place, under one life.
+    pub(super) fn stands_as(&self, other: &Sight) -> bool {
+        self.f == other.f
+    }
+}
+
+/// Statuses of an object that is not meant to move.
+const HELD: [&str; 10] = [
+    "paused",
+    "pausing",
+    "suspended",
+    "created",
+    "starting",
+    "hydrating",
+    "unhydrated",
+    "read-only",
+    "promoting",
+    "dropped",
+];
+
+/// Statuses that show why an object does not move.
+const CAUSES: [&str; 8] =
+    ["stalled", "failed", "failing", "error", "errored", "offline", "unhealthy", "degraded"];
+
+/// Whether a status shows that something is wrong.
+pub(super) fn shows_a_cause(status: &str) -> bool {
+    says_one_of(status, &CAUSES)
+}
+
+/// Whether a status begins with one of these words: `stalled: no broker`.
+fn says_one_of(status: &str, words: &[&str]) -> bool {
+    let first = status.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next();
+    let first = first.unwrap_or_default().to_ascii_lowercase().replace('_', "-");
+    words.contains(&first.as_str())
+}
+
+/// What is declared of an object, or what holds for every consuming position.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Object<'h> {
+    /// Of this replica, in this partition.
+    Position { replica: usize, partition: u32 },
+    /// As its target declares it.
+    Declared(&'h Frontier),
+}
+
+impl Object<'_> {
+    pub(super) fn is_foreign(self) -> bool {
+        matches!(self, Object::Declared(Frontier { domain: Domain::Foreign, .. }))
+    }
+
+    /// How much of its upstream lies beyond it. A frontier that is 0 was never written.
+    pub(super) fn is_behind(self, sight: &Sight) -> bool {
+        match self {
+            Object::Position { .. } => sight.f.is_some_and(|f| f < sight.u1),
+            Object::Declared(_) => sight.f.is_some_and(|f| f > 0 && f < sight.u1),
+        }
+    }
+
+    /// The time in which it heals by itself, as declared.
+    pub(super) fn heals_within(self) -> Nanos {
+        match self {
+            Object::Declared(frontier) => frontier.heals_within.unwrap_or(Nanos(0)),
+            Object::Position { .. } => Nanos(0),
+        }
+    }
+}

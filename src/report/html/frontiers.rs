@@ -1,0 +1,157 @@
+//! The frontiers over the run: the upstream and what follows it, the faults shaded, where one stopped marked.
+//! Inline SVG in the manner of the other figure.
+
+use super::figure::{
+    LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
+};
+use super::timeline::Timeline;
+use crate::check::verdict::{FindingKind, Frozen, Verdict};
+use crate::record::evidence::Facts;
+use crate::record::frontier::{Domain, Look};
+use crate::record::row::Nanos;
+use crate::report::words::{printable, shortened};
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// Frontiers drawn: those that a finding names first.
+const DRAWN_MAX: usize = 8;
+/// Points kept of one frontier; above that every other one is dropped.
+const POINTS_MAX: usize = 400;
+
+/// What is kept of all looks at frontiers, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    lines: BTreeMap<String, Line>,
+}
+
+/// One frontier, thinned out evenly.
+#[derive(Clone, Debug)]
+struct Line {
+    /// When, the upstream's end, and the frontier.
+    points: Vec<(Nanos, u64, Option<u64>)>,
+    /// One look of so many is kept.
+    every: u64,
+    seen: u64,
+}
+
+impl Lines {
+    /// Takes in the next look.
+    pub(super) fn take(&mut self, t: Nanos, look: &Look) {
+        if let Some(line) = self.lines.get_mut(&look.object) {
+            return line.take((t, look.u1, look.f));
+        }
+        let line = Line { points: vec![(t, look.u1, look.f)], every: 1, seen: 1 };
+        self.lines.insert(look.object.clone(), line);
+    }
+}
+
+impl Line {
+    fn take(&mut self, point: (Nanos, u64, Option<u64>)) {
+        self.seen += 1;
+        if !self.seen.is_multiple_of(self.every) {
+            return;
+        }
+        if self.points.len() >= POINTS_MAX {
+            let mut at = 0;
+            self.points.retain(|_| {
+                at += 1;
+                at % 2 == 0
+            });
+            self.every *= 2;
+        }
+        self.points.push(point);
+    }
+}
+
+/// The figure; none where no frontier was looked at that counts as its upstream does.
+pub(super) fn plot(timeline: &Timeline, facts: &Facts, verdict: &Verdict) -> Option<Markup> {
+    let frozen = || {
+        verdict.findings.iter().filter_map(|finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => Some(frozen.as_ref()),
+            _ => None,
+        })
+    };
+    let same = facts.frontiers.iter().filter(|it| it.domain == Domain::Same).map(|it| it.object.as_str());
+    let mut names: Vec<&str> = same.filter(|name| timeline.lines.lines.contains_key(*name)).collect();
+    names.sort_by_key(|name| !frozen().any(|it| it.object == *name));
+    let left_out = names.len().saturating_sub(DRAWN_MAX);
+    names.truncate(DRAWN_MAX);
+    let drawn: Vec<(&str, &Line)> =
+        names.iter().filter_map(|name| Some((*name, timeline.lines.lines.get(*name)?))).collect();
+    let (_, first) = drawn.first()?;
+    let marks: Vec<&Frozen> = frozen().filter(|it| names.contains(&it.object.as_str())).collect();
+    Some(figure(timeline, first, &drawn, &marks, left_out))
+}
+
+fn figure(
+    timeline: &Timeline,
+    upstream: &Line,
+    drawn: &[(&str, &Line)],
+    marks: &[&Frozen],
+    left_out: usize,
+) -> Markup {
+    let scale = Scale::to(timeline.end);
+    let panel = Panel { top: 24.0 };
+    let values = drawn.iter().flat_map(|(_, line)| &line.points).map(|(_, u, f)| (*u).max(f.unwrap_or(0)));
+    let top = round_up(values.max().unwrap_or(1) as f64);
+    let y = |value: u64| panel.y(value as f64 / top);
+    let height = panel.bottom() + 44.0;
+    html! {
+        figure {
+            div.scroll {
+                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
+                    aria-label="The upstream and the frontiers over the run, faults shaded" {
+                    @for window in &timeline.windows {
+                        @let x = scale.x(window.begin);
+                        @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
+                        rect.shade x=(px(x)) y=(px(panel.top)) width=(px(width)) height=(px(PANEL)) {}
+                    }
+                    text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
+                        "frontiers (dashed: the upstream's end)"
+                    }
+                    @for share in [0.0, 0.5, 1.0] { (level(panel.y(share), &number(top * share))) }
+                    path.upstream d=(path(upstream, scale, |(_, u, _)| Some(y(u)))) {}
+                    @for (name, line) in drawn {
+                        @let stopped = marks.iter().any(|it| it.object == *name);
+                        path.frontier.stopped[stopped] d=(path(line, scale, |(_, _, f)| f.map(y))) {}
+                    }
+                    @for (name, line) in drawn { (label(name, line, scale, y)) }
+                    @for it in marks { (moment(scale.x(it.since), "stopped", panel.top, panel.bottom())) }
+                    (time_axis(timeline, scale, panel.bottom()))
+                }
+            }
+            figcaption {
+                "Shaded: a fault was in force. A line that is level below the dashed one stands still while "
+                "there is more to come."
+                @if left_out > 0 { " " (left_out) " frontiers more are not drawn." }
+            }
+        }
+    }
+}
+
+/// A frontier's name at its last point.
+fn label(name: &str, line: &Line, scale: Scale, y: impl Fn(u64) -> f64) -> Markup {
+    let last = line.points.iter().rev().find_map(|(t, _, f)| Some((*t, (*f)?)));
+    html! {
+        @if let Some((t, f)) = last {
+            @let x = scale.x(t).min(WIDTH - RIGHT - 1.0);
+            (beside(x, WIDTH, y(f) - 4.0, &shortened(&printable(name), 30)))
+        }
+    }
+}
+
+/// A line through the points that have a value, with gaps where there is none.
+fn path(line: &Line, scale: Scale, y: impl Fn((Nanos, u64, Option<u64>)) -> Option<f64>) -> String {
+    let mut out = String::new();
+    let mut drawing = false;
+    for &point in &line.points {
+        let Some(y) = y(point) else {
+            drawing = false;
+            continue;
+        };
+        let verb = if drawing { "L" } else { "M" };
+        out.push_str(&format!("{verb}{} {}", px(scale.x(point.0)), px(y)));
+        drawing = true;
+    }
+    out
+}
