@@ -26,6 +26,8 @@ pub enum Stream {
     World = 6,
     /// Which captured row a self-test changes.
     SelfTest = 7,
+    /// Which ops delete.
+    Deletes = 8,
 }
 
 impl Seed {

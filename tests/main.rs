@@ -13,6 +13,7 @@ mod property;
 mod raw;
 mod report;
 mod self_test;
+mod shard;
 mod simulated;
 mod store;
 mod support;

@@ -128,6 +128,7 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
         key: "k1".to_owned(),
         cmp: id.cast_signed(),
         cols: schema.columns.iter().map(|_| Value::Null).collect(),
+        delete: false,
         due: Nanos(0),
     };
     let written = target.writes.as_ref().expect("a front door").write(&[op(1), op(2)]).await;

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 fn evidence(order: &Order, seed: Seed) -> dissent::record::evidence::Evidence {
     let facts = order.facts(seed, None).expect("it fits");
-    simulate::run(&facts, order.timing, &order.cluster().expect("it fits")).expect("it runs")
+    simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
 
 /// A run that passes, and one with a finding of its own: the changed value is found beside it.

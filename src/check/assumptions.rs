@@ -174,7 +174,7 @@ fn segments(history: &History<'_>, ledger: &Ledger, doubts: &mut Vec<Doubt>) {
             ));
         }
     }
-    let outside = ledger.lines().find(|line| line.segment.is_none());
+    let outside = ledger.lines().find(|line| line.segment.is_none() && history.facts.has_segments());
     if let Some(line) = outside {
         unmet(format!("no segment holds offset {} of partition {partition}", line.off));
     }

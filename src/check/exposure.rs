@@ -14,13 +14,18 @@ pub(super) fn check(
     rows_compared: u64,
 ) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
     let plan = &history.facts.nemesis;
-    let planned = |kind| history.facts.steps.iter().any(|step| step.kind == kind);
+    let planned = |name| history.facts.steps.iter().any(|step| step.kind.name() == name);
     let holds = history.facts.steps.iter().any(|step| step.kind.withholds_a_segment());
     let done = [
-        (FaultKind::Restart, "restarts"),
-        (FaultKind::Pause, "pauses"),
-        (FaultKind::Rebalance, "rebalances"),
-        (FaultKind::PauseConsumption, "pauses of consumption"),
+        ("restart", "restarts"),
+        ("pause", "pauses"),
+        ("rebalance", "rebalances"),
+        ("pause-consumption", "pauses of consumption"),
+        ("second-writer", "second writers"),
+        ("drop-writer", "writers dropped"),
+        ("cutover", "cutovers"),
+        ("lag", "lags"),
+        ("delay-queue", "delays of a queue"),
     ];
     let mut exposure = Vec::new();
     let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
@@ -28,8 +33,8 @@ pub(super) fn check(
         let carried = keys_carried(history, ledgers);
         exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
-    for (kind, what) in done.iter().filter(|(kind, _)| planned(*kind)) {
-        let begun = history.faults.iter().filter(|span| span.fault.kind == *kind && span.is_begun());
+    for (name, what) in done.iter().filter(|(name, _)| planned(*name)) {
+        let begun = history.faults.iter().filter(|span| span.fault.kind.name() == *name && span.is_begun());
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, begun.count() as u64, demanded));
     }

@@ -12,7 +12,7 @@ use super::verdict::{
     CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
     Status, VERSION, Verdict, What,
 };
-use super::{assumptions, exposure, finding, log, progress, rows, witness};
+use super::{assumptions, contents, exposure, finding, log, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
 use std::collections::BTreeSet;
@@ -73,8 +73,12 @@ struct Sheet {
 impl Sheet {
     fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) {
         self.measure(history, ledgers);
-        let calibration = self.calibrate(evidence, history, ledgers);
-        self.compare(evidence, history, ledgers, &calibration);
+        if history.facts.has_segments() {
+            let calibration = self.calibrate(evidence, history, ledgers);
+            self.compare(evidence, history, ledgers, &calibration);
+        } else {
+            self.compare_contents(evidence, history);
+        }
         let damage = evidence.damage();
         let log_is_complete = damage.is_empty() && !is_cut_off(history);
         if let Some((result, doubts)) =
@@ -188,6 +192,23 @@ impl Sheet {
         }
         self.count(CheckName::Model, wrong, rows_by_model, "rows");
         self.count(CheckName::Current, flags, flags_compared, "flags");
+    }
+
+    /// What a shard holds, where rows lie in one.
+    fn compare_contents(&mut self, evidence: &dyn Recorded, history: &History<'_>) {
+        self.set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
+        self.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
+        self.set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
+        if self.oracle == Oracle::PeersAlone {
+            self.set_aside(CheckName::Model, "what is in the shard was not judged");
+            return;
+        }
+        let compared = self.attempt(&[CheckName::Model], || contents::compare(evidence, history));
+        let Some(compared) = compared else { return };
+        self.compared.rows = compared.rows;
+        self.compared.replicas.extend(compared.objects);
+        self.count(CheckName::Model, !compared.findings.is_empty(), compared.rows, "rows");
+        self.findings.extend(compared.findings);
     }
 
     /// A check that this oracle does not have.

@@ -8,6 +8,7 @@ mod acks;
 mod align;
 mod assumptions;
 mod calibrate;
+mod contents;
 mod course;
 mod current;
 mod deviation;

@@ -17,9 +17,9 @@ use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
 use crate::run::conductor::Timing;
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::{Order, Outside};
+use crate::run::order::{Embedded, Order, Outside};
 use crate::seed::Seed;
-use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED};
+use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED, shard};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Between two looks at the embedded cluster ..
@@ -58,13 +58,15 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let given = settings.left().clone();
     let outside = outside(&args.target)?;
-    let simulated = outside.is_none() && is_simulated(&args.target)?;
+    let (embedded, simulated) =
+        if outside.is_some() { (Embedded::Segments, false) } else { embedded(&args.target)? };
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
     // An outside cluster has settings of its own; a run cannot change them.
     let own = match &outside {
         Some(outside) if outside.file.system == PINOT => &["boundaries"][..],
         Some(_) => &[],
+        None if embedded == Embedded::Shard => shard::SETTINGS,
         None => SETTINGS,
     };
     settings.refuse_unknown(&args.target, own)?;
@@ -86,7 +88,16 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         quiesce: time("--quiesce", args.quiesce.as_deref().unwrap_or(quiesce))?,
         deadline: some_time("--timeout", args.timeout.as_deref().unwrap_or(timeout))?,
     };
-    Ok(Order { simulated, outside, workload, nemesis, settings: given, timing, self_test: args.self_test })
+    Ok(Order {
+        simulated,
+        embedded,
+        outside,
+        workload,
+        nemesis,
+        settings: given,
+        timing,
+        self_test: args.self_test,
+    })
 }
 
 /// The cluster of a target file, if the argument is the path of one.
@@ -97,16 +108,18 @@ fn outside(target: &str) -> Result<Option<Outside>, ConfigError> {
     Ok(Some(Outside { path: target.to_owned(), file: load(target)? }))
 }
 
-fn is_simulated(target: &str) -> Result<bool, ConfigError> {
+/// Which embedded cluster this is, and whether its time is virtual.
+fn embedded(target: &str) -> Result<(Embedded, bool), ConfigError> {
     match target {
-        PROCESSES => Ok(false),
-        SIMULATED => Ok(true),
+        PROCESSES => Ok((Embedded::Segments, false)),
+        SIMULATED => Ok((Embedded::Segments, true)),
+        shard::SIMULATED => Ok((Embedded::Shard, true)),
         _ => Err(ConfigError::UnknownName {
             kind: "target",
             name: target.to_owned(),
             help: format!(
                 "{}; a path to a .toml file reaches a cluster of your own",
-                crate::config::error::advise(target, &[PROCESSES, SIMULATED])
+                crate::config::error::advise(target, &[PROCESSES, SIMULATED, shard::SIMULATED])
             ),
         }),
     }

@@ -23,12 +23,14 @@ macro_rules! embedded {
 }
 
 /// The files under `workloads/`.
-pub const WORKLOADS: &[Embedded] = embedded!("workloads": "partial-upsert", "steady");
+pub const WORKLOADS: &[Embedded] =
+    embedded!("workloads": "partial-upsert", "steady", "upsert-burst", "upsert-feed");
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[Embedded] = embedded!(
-    "nemesis": "late-skip", "late-transition", "none", "pause-and-slow-download", "pause-consumption",
-    "pause-one", "rebalance-one", "restart-one", "session-expiry"
+    "nemesis": "cold-cutover", "failover", "lag", "late-skip", "late-transition", "none",
+    "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one", "restart-one",
+    "session-expiry", "warm-active-active"
 );
 
 /// Whether an argument is a path: it has a path separator, or ends in `.toml`.
@@ -90,9 +92,10 @@ mod tests {
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         assert_eq!(
             help,
-            "did you mean `late-transition`? allowed: late-skip, late-transition, none, \
-             pause-and-slow-download, pause-consumption, pause-one, rebalance-one, restart-one, \
-             session-expiry; a path to a .toml file loads your own"
+            "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
+             late-transition, none, pause-and-slow-download, pause-consumption, pause-one, \
+             rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads \
+             your own"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();

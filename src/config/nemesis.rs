@@ -10,12 +10,21 @@ use crate::plan::schedule::{Condition, FaultKind, StepId};
 use crate::record::row::Nanos;
 use serde::{Deserialize, Serialize};
 
+/// The most timestamps that a writer is kept behind.
+const LAG_MAX: u64 = 1_000_000;
+/// The longest time that a queue is slow by, in milliseconds.
+const DELAY_MS_MAX: u64 = 600_000;
+
 /// Who is hit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Select {
     /// One replica (and one partition), drawn from the seed.
     One,
+    /// The first replica of the roster: where some writers are active from the start, one of those.
+    First,
+    /// The last replica of the roster: the last that would be active from the start.
+    Last,
     /// The same as an earlier step's.
     SameAs(StepId),
 }
@@ -160,7 +169,23 @@ impl StepSpec {
             let problem = format!("no earlier step is called `{other}`");
             Wrong::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
         }
+        self.check_measure(&place)?;
         self.check_conditions(&place)
+    }
+
+    /// A measure of nothing would be a fault that changes nothing.
+    fn check_measure(&self, place: &impl Fn(&str) -> String) -> Result<(), Wrong> {
+        let (measure, max, what) = match self.fault {
+            FaultKind::Lag { timestamps } => (timestamps, LAG_MAX, "timestamps"),
+            FaultKind::DelayQueue { ms, .. } => (ms, DELAY_MS_MAX, "milliseconds"),
+            _ => return Ok(()),
+        };
+        Wrong::unless(
+            (1..=max).contains(&measure),
+            &place("fault"),
+            &format!("{} by {measure} {what}", self.fault.name()),
+            &format!("write 1 to {max}"),
+        )
     }
 
     /// A condition can only speak of what the step has: a step has not begun before it begins, and only a

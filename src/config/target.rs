@@ -221,6 +221,12 @@ impl TargetFile {
             FaultKind::SlowDownload => vec![("keep downloads waiting", "downloads", downloads)],
             // Done to nothing but the table that the run makes.
             FaultKind::Rebalance | FaultKind::PauseConsumption | FaultKind::Reload => vec![],
+            // No target of a file has writers that share a shard: it refuses these itself, and says so.
+            FaultKind::SecondWriter
+            | FaultKind::DropWriter
+            | FaultKind::Cutover
+            | FaultKind::Lag { .. }
+            | FaultKind::DelayQueue { .. } => vec![],
             FaultKind::Restart => vec![("kill a replica", "restart", restart)],
             FaultKind::Pause => vec![stop],
         });

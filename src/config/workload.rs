@@ -80,6 +80,9 @@ pub struct Workload {
     pub segment_rows: u64,
     /// How rows tell their ops.
     pub provenance: Provenance,
+    /// How many of 100 ops delete their key instead of writing to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delete_percent: u8,
     /// The keys.
     pub keys: Keys,
     /// The columns.
@@ -92,7 +95,7 @@ impl Document for Workload {
     const FOLDER: &'static str = "workloads";
     const CATALOGUE: &'static [Embedded] = WORKLOADS;
     const SETTINGS: &'static [&'static str] =
-        &["rate", "load", "segment-rows", "provenance", "partitions", "keys"];
+        &["rate", "load", "segment-rows", "provenance", "partitions", "keys", "delete-percent"];
 
     fn name(&mut self) -> &mut String {
         &mut self.name
@@ -106,6 +109,7 @@ impl Document for Workload {
             "provenance" => self.provenance = choice(value)?,
             "partitions" => self.partitions = number(value)?,
             "keys" => self.keys.live = number(value)?,
+            "delete-percent" => self.delete_percent = number(value)?,
             _ => return Err("not a setting of a workload".to_owned()),
         }
         Ok(())
@@ -123,6 +127,12 @@ impl Document for Workload {
         let live = u64::from(self.partitions) * u64::from(self.keys.live);
         within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions")?;
         Wrong::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
+        Wrong::unless(
+            self.delete_percent < 100,
+            "delete-percent",
+            &format!("{} of 100 ops delete", self.delete_percent),
+            "write 0 to 99: something must be written, or there is nothing to delete",
+        )?;
         self.check_names()?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| column.check(at))?;
         Wrong::unless(
@@ -184,6 +194,10 @@ impl ColumnSpec {
             format!("it merges: {names}"),
         ))
     }
+}
+
+fn is_zero(percent: &u8) -> bool {
+    *percent == 0
 }
 
 /// The types that a merge function is defined on.

@@ -16,6 +16,9 @@ use crate::record::event::Op;
 use crate::record::row::Nanos;
 use crate::schema::{Column, Merge, Provenance, Role, Schema, Type, Value, op_hash};
 use crate::seed::Seed;
+use crate::seed::Stream;
+use crate::seed::below;
+use rand_chacha::ChaCha8Rng;
 
 /// The table's name.
 pub const TABLE: &str = "acct";
@@ -74,7 +77,12 @@ pub fn schema(workload: &Workload, left_out: &[String]) -> Schema {
 }
 
 fn op(id: u64, partition: u32, key: String, cols: Vec<Value>, due: Nanos) -> Op {
-    Op { id, partition, key, cmp: id.cast_signed(), cols, due }
+    Op { id, partition, key, cmp: id.cast_signed(), cols, delete: false, due }
+}
+
+/// The op that deletes the key in place of writing to it.
+fn deleting(op: Op) -> Op {
+    Op { cols: op.cols.iter().map(|_| Value::Null).collect(), delete: true, ..op }
 }
 
 /// The calibration set: small, without faults, and enough to see whether model and target agree on every
@@ -116,6 +124,8 @@ pub struct Generator {
     arrivals: Arrivals,
     keys: Keyspace,
     columns: Columns,
+    deletes: ChaCha8Rng,
+    delete_percent: u32,
     /// Ops generated so far.
     generated: u64,
 }
@@ -127,6 +137,8 @@ impl Generator {
             arrivals: Arrivals::new(workload.rate_hz, seed),
             keys: Keyspace::new(workload, seed),
             columns: Columns::new(workload, schema, seed),
+            deletes: seed.stream(Stream::Deletes),
+            delete_percent: workload.delete_percent.into(),
             generated: 0,
         }
     }
@@ -137,7 +149,8 @@ impl Generator {
         let id = self.next_id();
         let (partition, key) = self.keys.draw(self.generated);
         self.generated += 1;
-        op(id, partition, key, self.columns.draw(id), self.arrivals.next_due())
+        let op = op(id, partition, key, self.columns.draw(id), self.arrivals.next_due());
+        if below(&mut self.deletes, 100) < self.delete_percent { deleting(op) } else { op }
     }
 
     /// The id that the next op would have: once the load has ended, canaries are numbered from here.

@@ -20,9 +20,21 @@ pub enum Transition {
     ConsumingToOnline,
 }
 
-/// What can go wrong on purpose.
+/// A way between a writer and the shard that it shares, each of which can be slow by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// The input log to the writer.
+    Input,
+    /// The shard to the writer.
+    Feedback,
+    /// The writer to the shard.
+    Append,
+}
+
+/// What can go wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FaultKind {
     /// Keep one message of the coordination service from its receiver.
     HoldMessage(Transition),
@@ -40,11 +52,30 @@ pub enum FaultKind {
     PauseConsumption,
     /// Every replica takes the committed copy of one segment in place of its own.
     Reload,
+    /// One more writer of a shared shard comes up and appends beside the others; it stays.
+    SecondWriter,
+    /// A writer leaves for good.
+    DropWriter,
+    /// A new generation of a writer comes up cold and read-only; at the cure it is promoted, and all others
+    /// leave.
+    Cutover,
+    /// A writer's input is kept behind.
+    Lag {
+        /// By how much.
+        timestamps: u64,
+    },
+    /// Whatever goes along one of a writer's queues takes longer.
+    DelayQueue {
+        /// Which.
+        queue: Queue,
+        /// By up to how much.
+        ms: u64,
+    },
 }
 
 impl FaultKind {
-    /// Every kind there is.
-    pub const ALL: [FaultKind; 9] = [
+    /// Every kind there is, those that have a measure with one.
+    pub const ALL: [FaultKind; 14] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
         FaultKind::Restart,
@@ -54,6 +85,11 @@ impl FaultKind {
         FaultKind::Rebalance,
         FaultKind::PauseConsumption,
         FaultKind::Reload,
+        FaultKind::SecondWriter,
+        FaultKind::DropWriter,
+        FaultKind::Cutover,
+        FaultKind::Lag { timestamps: 1 },
+        FaultKind::DelayQueue { queue: Queue::Input, ms: 1 },
     ];
 
     /// What it is called in plans.
@@ -67,6 +103,11 @@ impl FaultKind {
             FaultKind::Rebalance => "rebalance",
             FaultKind::PauseConsumption => "pause-consumption",
             FaultKind::Reload => "reload",
+            FaultKind::SecondWriter => "second-writer",
+            FaultKind::DropWriter => "drop-writer",
+            FaultKind::Cutover => "cutover",
+            FaultKind::Lag { .. } => "lag",
+            FaultKind::DelayQueue { .. } => "delay-queue",
         }
     }
 
@@ -83,7 +124,28 @@ impl FaultKind {
 
     /// Whether it is done to all partitions: a silent process takes all of its own with it.
     pub fn is_of_all_partitions(self) -> bool {
-        self.silences() || matches!(self, FaultKind::Rebalance | FaultKind::PauseConsumption)
+        self.silences()
+            || self.is_of_writers()
+            || matches!(self, FaultKind::Rebalance | FaultKind::PauseConsumption)
+    }
+
+    /// Whether it is done to writers that share a shard: other targets have none.
+    pub fn is_of_writers(self) -> bool {
+        match self {
+            FaultKind::SecondWriter
+            | FaultKind::DropWriter
+            | FaultKind::Cutover
+            | FaultKind::Lag { .. }
+            | FaultKind::DelayQueue { .. } => true,
+            FaultKind::HoldMessage(_)
+            | FaultKind::Restart
+            | FaultKind::Pause
+            | FaultKind::CommitWinner
+            | FaultKind::SlowDownload
+            | FaultKind::Rebalance
+            | FaultKind::PauseConsumption
+            | FaultKind::Reload => false,
+        }
     }
 
     /// Whether it is done to all replicas of the table, whichever was drawn.
@@ -96,8 +158,17 @@ impl FaultKind {
     /// ```text
     /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while
     /// ```
+    ///
+    /// Nor does another writer that comes or goes: that writers go on then is what such plans ask.
     pub fn holds_back(self) -> bool {
-        !matches!(self, FaultKind::CommitWinner | FaultKind::Reload)
+        !matches!(
+            self,
+            FaultKind::CommitWinner
+                | FaultKind::Reload
+                | FaultKind::SecondWriter
+                | FaultKind::DropWriter
+                | FaultKind::Cutover
+        )
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Op {
     pub cmp: i64,
     /// One value a column of the schema; `Null` where the op says nothing.
     pub cols: Vec<Value>,
+    /// Whether it deletes the key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
     /// When it was due: latency counts from here.
     pub due: Nanos,
 }
@@ -168,6 +171,8 @@ pub enum Event {
     Read(Read),
     /// Current flags of one partition on one replica were read.
     CurrentRead(CurrentRead),
+    /// The contents of a shard were read.
+    Contents(super::contents::Contents),
     /// A capture ended.
     CaptureEnd {
         /// Its number.

@@ -1,6 +1,7 @@
 //! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
 
 use super::event::{Event, Outcome, Stamped};
+use super::frontier::FrontierKind;
 use super::row::{Current, Entry, Nanos, Row};
 use crate::config::nemesis::Nemesis;
 use crate::config::workload::Workload;
@@ -56,6 +57,13 @@ pub struct Facts {
     pub frontiers: Vec<super::frontier::Frontier>,
     /// Wall-clock time of the run's start, RFC 3339 (simulated: a fixed day).
     pub started: String,
+}
+
+impl Facts {
+    /// Whether rows lie in segments on replicas. Where a shard has an upper, they lie in that shard.
+    pub fn has_segments(&self) -> bool {
+        !self.frontiers.iter().any(|frontier| frontier.kind == FrontierKind::ShardUpper)
+    }
 }
 
 /// A torn or corrupt place in the record.

@@ -1,6 +1,7 @@
 //! The record of a run: what happened, what was read, and the folder that it lies in.
 
 pub mod codec;
+pub mod contents;
 pub mod cure;
 pub mod dump;
 pub mod event;

@@ -335,7 +335,8 @@ mod tests {
     fn ops_are_read_as_they_are_parsed_and_all_else_is_left_to_the_parser() {
         for trap in TRAPS {
             let cols = vec![Value::String(trap.into()), Value::Null];
-            let op = Op { id: 5, partition: 1, key: trap.into(), cmp: 5, cols, due: Nanos(66) };
+            let op =
+                Op { id: 5, partition: 1, key: trap.into(), cmp: 5, cols, delete: false, due: Nanos(66) };
             let line = text(&Stamped { t: Nanos(77), event: Event::Invoke { op } });
             let found = moment(line.as_bytes()).expect("as written");
             assert_eq!(found, (Nanos(77), Moment::Invoked { op: 5, partition: 1, due: Nanos(66) }));

@@ -10,6 +10,7 @@ pub const TARGETS: &[(&str, &str)] = &[
         "sim-segments",
         "the same cluster in virtual time: a run takes milliseconds, a seed gives the same bytes",
     ),
+    ("sim-shard", "writers that keep the latest row of every key in one shared shard, in virtual time"),
     (
         "TARGET.toml",
         "a cluster of your own: Apache Pinot with Kafka before it, or an embedded cluster that outlives runs",
@@ -26,6 +27,14 @@ pub const FAULTS: &[(&str, &str)] = &[
     ("rebalance", "move a partition to a replica that had nothing of it; nothing to cure: it stays there"),
     ("pause-consumption", "no replica consumes, by the system's own switch; cure: consumption is resumed"),
     ("reload", "every replica takes the committed copy of a segment in place of its own; nothing to cure"),
+    (
+        "second-writer",
+        "start one more writer of a shared shard, which appends too; nothing to cure: it stays",
+    ),
+    ("drop-writer", "end a writer of a shared shard; nothing to cure: it stays away"),
+    ("cutover", "start a new generation of a writer, read-only; cure: promote it, and end all others"),
+    ("lag", "keep a writer's input some timestamps behind; cure: no more"),
+    ("delay-queue", "slow a writer's way to or from its shard (input, feedback, append); cure: no more"),
 ];
 
 /// What a finding may say is wrong.

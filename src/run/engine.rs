@@ -185,6 +185,7 @@ impl Engine<'_> {
                 Command::Cover { replica } => self.cover(replica),
                 Command::Rows { read } => self.rows(read),
                 Command::Flags { read, since } => self.flags(read, since),
+                Command::Contents { .. } => self.contents(),
                 Command::ReadLog => self.read_log(true),
             }
         }
@@ -381,6 +382,12 @@ impl Engine<'_> {
         });
     }
 
+    /// No target in real time keeps its rows in a shard.
+    fn contents(&self) {
+        let answer = Err(absent("shard").to_string());
+        self.spawn(async move { Done::Input(Input::ContentsRead { answer }) });
+    }
+
     /// Reads back what the log holds beyond what is on record. `last`: the conductor waits for it.
     fn read_log(&mut self, last: bool) {
         if self.log_reading != LogReading::Idle {
@@ -471,7 +478,7 @@ async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
     }
     let segments = authority.segments().await?;
     let log_ends_after = log.ends().await?;
-    Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle })
+    Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, frontiers: Vec::new() })
 }
 
 fn absent(part: &str) -> TargetError {

@@ -228,6 +228,7 @@ fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, Con
         load: Nanos(0),
         segment_rows: 0,
         provenance: schema.provenance,
+        delete_percent: 0,
         keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
         columns: Vec::new(),
     };

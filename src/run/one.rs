@@ -18,7 +18,7 @@ use crate::record::folder::{Folder, OpenError};
 use crate::record::latest::{ResolveError, mark_latest};
 use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
-use crate::target::specimen::{Cluster, can};
+use crate::target::specimen::Cluster;
 use crate::target::{self, Grip, Hands, Refusal, Site, Target, TargetError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,8 +134,8 @@ pub enum Keep {
 /// One run in virtual time.
 pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
     let facts = order.facts(seed, None)?;
-    facts.steps.iter().try_for_each(|step| can(step.kind))?;
-    let evidence = simulate::run(&facts, order.timing, &order.cluster()?)?;
+    facts.steps.iter().try_for_each(|step| order.can(step.kind))?;
+    let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
     if order.self_test {
         judged.prove(&evidence);
@@ -229,7 +229,8 @@ impl Real<'_> {
         let roster = site.make_table(mark, &schema, partitions, &order.settings).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
-        Ok(Place { version: site.version(), roster, spares, schema, left_out, frozen_floor })
+        let (version, frontiers) = (site.version(), Vec::new());
+        Ok(Place { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
     /// Begins the record.

@@ -1,16 +1,19 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
 use super::conductor::Timing;
+use super::simulate::Simulated;
 use crate::config::nemesis::Nemesis;
 use crate::config::target::TargetFile;
 use crate::config::workload::Workload;
 use crate::plan::generate::{calibration, schema};
-use crate::plan::schedule::{FaultKind, PlanError, schedule};
+use crate::plan::schedule::{Condition, FaultKind, PlanError, schedule};
 use crate::record::evidence::{FORMAT, Facts};
+use crate::record::frontier::Frontier;
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
 use crate::seed::Seed;
-use crate::target::specimen::{FROZEN_FLOOR, PROCESSES, SIMULATED, config};
+use crate::target::Refusal;
+use crate::target::specimen::{FROZEN_FLOOR, PROCESSES, SIMULATED, can, config, shard};
 use std::collections::BTreeMap;
 
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
@@ -33,9 +36,42 @@ pub enum OrderError {
         /// Its merge function.
         merge: Merge,
     },
+    /// The target has one log.
+    #[error("{target} has one input log: use a workload with `partitions = 1`, or --set partitions=1")]
+    OnePartition {
+        /// The target.
+        target: String,
+    },
+    /// The target's adapter writes no tombstones.
+    #[error(
+        "workload `{workload}` deletes keys, and {target} is not written deletions: --set delete-percent=0"
+    )]
+    Deletes {
+        /// The workload.
+        workload: String,
+        /// The target.
+        target: String,
+    },
+    /// The plan waits for what the target does not have.
+    #[error("step `{step}` waits for segments, and {target} has none: let it begin `at` a time, and end so")]
+    Segments {
+        /// The step.
+        step: String,
+        /// The target.
+        target: String,
+    },
     /// The plan does not fit the target.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+/// The clusters that are part of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embedded {
+    /// Servers that hold segments.
+    Segments,
+    /// Writers that share a shard.
+    Shard,
 }
 
 /// A cluster that lives outside of any run.
@@ -58,6 +94,8 @@ pub struct Place {
     pub spares: Vec<String>,
     /// The table.
     pub schema: Schema,
+    /// The frontiers that it declares.
+    pub frontiers: Vec<Frontier>,
     /// Columns of the workload that the table does not have.
     pub left_out: Vec<String>,
     /// How long a position may stand still there without anything being wrong.
@@ -69,6 +107,8 @@ pub struct Place {
 pub struct Order {
     /// Whether time is virtual.
     pub simulated: bool,
+    /// Which embedded cluster it is on, where that is the run's own.
+    pub embedded: Embedded,
     /// The cluster outside of any run, if it is not the run's own.
     pub outside: Option<Outside>,
     /// What is written.
@@ -88,6 +128,7 @@ impl Order {
     pub fn target(&self) -> &str {
         match &self.outside {
             Some(outside) => &outside.file.system,
+            None if self.embedded == Embedded::Shard => shard::SIMULATED,
             None if self.simulated => SIMULATED,
             None => PROCESSES,
         }
@@ -104,8 +145,15 @@ impl Order {
         if let Some(column) = required.first() {
             return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
         }
+        if self.workload.delete_percent > 0 && !self.is_of_shard() {
+            let (workload, target) = (self.workload.name.clone(), self.target().to_owned());
+            return Err(OrderError::Deletes { workload, target });
+        }
         let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
         let mut schema = schema(&self.workload, &left_out);
+        if let Some(column) = schema.columns.iter().find(|column| lacks.contains(&column.merge)) {
+            return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
+        }
         schema.table = table.unwrap_or(schema.table);
         Ok((schema, left_out))
     }
@@ -116,14 +164,61 @@ impl Order {
         config(&schema, self.workload.partitions, &self.settings).map_err(OrderError::Setting)
     }
 
+    /// The writers to be set up.
+    fn writers(&self) -> Result<::specimen::shard::Config, OrderError> {
+        let (schema, _) = self.schema(shard::LACKS, None)?;
+        shard::config(&schema, &self.settings).map_err(OrderError::Setting)
+    }
+
+    /// What is to be simulated.
+    pub fn simulation(&self) -> Result<Simulated, OrderError> {
+        Ok(match self.embedded {
+            Embedded::Segments => Simulated::Segments(self.cluster()?),
+            Embedded::Shard => Simulated::Shard(self.writers()?),
+        })
+    }
+
+    /// Whether the embedded cluster can do this.
+    pub fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
+        match self.embedded {
+            Embedded::Segments => can(kind),
+            Embedded::Shard => shard::can(kind),
+        }
+    }
+
+    fn is_of_shard(&self) -> bool {
+        self.outside.is_none() && self.embedded == Embedded::Shard
+    }
+
+    fn fits_shard(&self) -> Result<(), OrderError> {
+        let target = || self.target().to_owned();
+        if self.workload.partitions != 1 {
+            return Err(OrderError::OnePartition { target: target() });
+        }
+        let waits = |condition: &Condition| !matches!(condition, Condition::At(_) | Condition::After(_));
+        match self.nemesis.steps.iter().find(|step| waits(&step.begin) || waits(&step.until)) {
+            Some(step) => Err(OrderError::Segments { step: step.id.clone(), target: target() }),
+            None => Ok(()),
+        }
+    }
+
     /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
     /// in real time.
     pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<Facts, OrderError> {
-        let (schema, left_out) = self.schema(&[], None)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let roster = self.cluster()?.servers;
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
-        self.facts_at(seed, started, Place { version, roster, spares, schema, left_out, frozen_floor })
+        let (lacks, roster, frontiers): (&[Merge], _, _) = match self.embedded {
+            Embedded::Segments => (&[], self.cluster()?.servers, Vec::new()),
+            Embedded::Shard => {
+                self.fits_shard()?;
+                let writers = self.writers()?.writers;
+                let frontiers = shard::frontiers(&writers);
+                (shard::LACKS, writers, frontiers)
+            }
+        };
+        let (schema, left_out) = self.schema(lacks, None)?;
+        let place = Place { version, roster, spares, schema, frontiers, left_out, frozen_floor };
+        self.facts_at(seed, started, place)
     }
 
     /// The facts of the run with this seed at a target that has its table.
@@ -131,7 +226,7 @@ impl Order {
         &self,
         seed: Seed,
         started: Option<String>,
-        Place { version, mut roster, spares, schema, left_out, frozen_floor }: Place,
+        Place { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: Place,
     ) -> Result<Facts, OrderError> {
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
@@ -155,7 +250,7 @@ impl Order {
             calibration_ops: (calibration.before.len() + calibration.after.len()) as u64,
             schema,
             left_out,
-            frontiers: Vec::new(),
+            frontiers,
             frozen_floor,
             started: started.unwrap_or_else(|| SIMULATED_START.to_owned()),
         })

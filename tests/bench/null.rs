@@ -94,6 +94,7 @@ impl Null {
                 log_ends_before: self.ends.clone(),
                 replicas: self.roster.iter().map(|name| (name.clone(), Ok(self.coverage()))).collect(),
                 segments: self.segments.concat(),
+                frontiers: Vec::new(),
                 log_ends_after: self.ends.clone(),
                 lifecycle: Vec::new(),
             }),

@@ -31,6 +31,7 @@ pub(crate) fn facts() -> Facts {
             load: Nanos(1),
             segment_rows: 10,
             provenance: Provenance::Full,
+            delete_percent: 0,
             keys,
             columns: Vec::new(),
         },

@@ -194,7 +194,8 @@ impl Case {
         }
         let due = Nanos(self.clock);
         let (partition, key) = (self.partition, key.to_owned());
-        self.push(Event::Invoke { op: Op { id: op, partition, key, cmp: 0, cols: Vec::new(), due } });
+        let sent = Op { id: op, partition, key, cmp: 0, cols: Vec::new(), delete: false, due };
+        self.push(Event::Invoke { op: sent });
         self.push(Event::Complete { op, outcome: Outcome::Ok, off });
     }
 

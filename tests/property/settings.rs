@@ -46,6 +46,7 @@ fn workload(draw: &mut Draw) -> Workload {
         load: Nanos((draw.bits() >> draw.below(63)).max(1)),
         segment_rows: 1 + draw.below(1_000_000_000) as u64,
         provenance: *draw.pick(&[Provenance::Full, Provenance::Digest, Provenance::None]),
+        delete_percent: draw.below(100) as u8,
         keys: Keys {
             live: 1 + draw.below((10_000_000 / partitions as usize).min(1_000_000)) as u32,
             skew: *draw.pick(&[Skew::Uniform, Skew::Zipf]),

@@ -19,17 +19,20 @@ pub(crate) fn names(names: &str) -> Vec<String> {
     names.split_whitespace().map(str::to_owned).collect()
 }
 
-pub(crate) fn facts() -> Facts {
-    let column =
-        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
-    let step = |id: &str, transition, begin, until| Step {
+fn step(id: &str, transition: Transition, begin: Condition, until: Condition) -> Step {
+    Step {
         id: id.to_owned(),
         kind: FaultKind::HoldMessage(transition),
         replica: "server-1".to_owned(),
         partition: Some(0),
         begin,
         until,
-    };
+    }
+}
+
+pub(crate) fn facts() -> Facts {
+    let column =
+        |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
     Facts {
         format: FORMAT,
         seed: Seed(42),
@@ -48,6 +51,7 @@ pub(crate) fn facts() -> Facts {
             load: Nanos(8_000_000_000),
             segment_rows: 1_000,
             provenance: Provenance::Full,
+            delete_percent: 0,
             keys: Keys { live: 200, skew: Skew::Zipf, retire_after_segments: 3, retire_after_updates: 20 },
             columns: Vec::new(),
         },
@@ -139,6 +143,7 @@ pub(crate) fn evidence(ops: u64) -> Evidence {
             key: format!("k{}", id % 97),
             cmp: id as i64,
             cols: Vec::new(),
+            delete: false,
             due: ms(due),
         };
         let outcome = if id % 501 == 0 { OpOutcome::Unknown } else { OpOutcome::Ok };

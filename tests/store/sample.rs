@@ -133,7 +133,8 @@ pub(crate) fn evidence() -> Evidence {
     let evidence = Evidence { facts: facts(), events: Vec::new(), log, rows, currents };
     let mut run = Sampler { evidence, reads: 0 };
     run.event(Event::Phase { phase: Phase::SetUp });
-    let op = Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), due: Nanos(3) };
+    let op =
+        Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), delete: false, due: Nanos(3) };
     run.event(Event::Invoke { op });
     run.event(Event::Complete { op: 1, outcome: Outcome::Unknown, off: None });
     run.event(Event::Boundary);

@@ -142,6 +142,11 @@ fn fault_words(kind: FaultKind) -> &'static str {
         FaultKind::Rebalance => "move the partition to another replica",
         FaultKind::PauseConsumption => "pause consumption, and resume it",
         FaultKind::Reload => "load the committed copy on every replica",
+        FaultKind::SecondWriter => "start this writer beside the others",
+        FaultKind::DropWriter => "end this writer for good",
+        FaultKind::Cutover => "start it anew, read-only; then promote it and end all others",
+        FaultKind::Lag { .. } => "keep the input of this writer behind",
+        FaultKind::DelayQueue { .. } => "slow one of this writer's queues",
     }
 }
 

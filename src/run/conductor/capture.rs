@@ -2,6 +2,7 @@
 //! (`semantics` 4). Replicas are read side by side, each one request at a time.
 
 use super::Command;
+use crate::record::contents::Contents;
 use crate::record::event::{CaptureReason, Event};
 use crate::record::row::{Cover, Coverage, CurrentRead, Known, Read, Soundness};
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +42,8 @@ struct Bracket {
 struct Running {
     id: u32,
     brackets: BTreeMap<String, Bracket>,
+    /// Whether the shard is yet to be read.
+    of_shard: bool,
 }
 
 /// The captures of a run.
@@ -86,7 +89,25 @@ impl Captures {
             out.push(Command::Cover { replica: replica.clone() });
             brackets.insert(replica.clone(), Bracket { stage: Stage::Before, round: 1 });
         }
-        self.running = Some(Running { id, brackets });
+        self.running = Some(Running { id, brackets, of_shard: false });
+    }
+
+    /// Begins one of a shard: it is read in one piece, as of one time, and needs no bracket.
+    pub(super) fn begin_of_shard(&mut self, reason: CaptureReason, out: &mut Vec<Command>) {
+        let id = self.next_capture;
+        self.next_capture += 1;
+        out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
+        out.push(Command::Contents { capture: id });
+        self.running = Some(Running { id, brackets: BTreeMap::new(), of_shard: true });
+    }
+
+    /// The shard was read, or could not be.
+    pub(super) fn contents_read(&mut self, contents: Option<Contents>, out: &mut Vec<Command>) {
+        out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
+        if let Some(running) = &mut self.running {
+            running.of_shard = false;
+        }
+        self.end_if_over(out);
     }
 
     /// A replica told its coverage: the bracket opens or closes.
@@ -338,7 +359,8 @@ impl Captures {
     }
 
     fn end_if_over(&mut self, out: &mut Vec<Command>) {
-        if let Some(running) = self.running.take_if(|running| running.brackets.is_empty()) {
+        let over = |running: &mut Running| running.brackets.is_empty() && !running.of_shard;
+        if let Some(running) = self.running.take_if(over) {
             out.push(Command::Record(Event::CaptureEnd { capture: running.id }));
         }
     }

@@ -13,10 +13,11 @@ mod tests;
 mod view;
 
 pub use capture::FlagsRead;
-pub use view::Snapshot;
+pub use view::{Seen, Snapshot};
 
 use crate::plan::generate::Generator;
 use crate::plan::schedule::{Fault, StepId};
+use crate::record::contents::Contents;
 use crate::record::event::{CaptureReason, Event, Op, Outcome, Phase};
 use crate::record::evidence::Facts;
 use crate::record::row::{Coverage, CurrentRead, Nanos, Read};
@@ -63,6 +64,11 @@ pub enum Command {
         read: CurrentRead,
         /// Flags up to this version are known; 0: send all.
         since: u64,
+    },
+    /// Read what the shard holds: [`Input::ContentsRead`].
+    Contents {
+        /// The capture.
+        capture: u32,
     },
     /// Read back and store the whole input log: [`Input::LogRead`].
     ReadLog,
@@ -135,6 +141,11 @@ pub enum Input {
         /// What came.
         answer: Result<FlagsRead, String>,
     },
+    /// The shard was read.
+    ContentsRead {
+        /// What it holds.
+        answer: Result<Contents, String>,
+    },
     /// The log was read back.
     LogRead {
         /// Why not.
@@ -205,7 +216,7 @@ impl Conductor {
         let generator = Generator::new(&facts.workload, &facts.schema, facts.seed);
         Conductor {
             stage: Stage::Begin,
-            view: View::new(&facts.roster, facts.partitions),
+            view: View::new(&facts),
             sessions: Sessions::default(),
             faults: Faults::new(&facts.steps),
             captures: Captures::new(facts.partitions),
@@ -279,6 +290,12 @@ impl Conductor {
             Input::Covered { replica, answer } => self.captures.covered(&replica, answer, out),
             Input::RowsRead { replica, answer } => self.captures.rows_read(&replica, answer, out),
             Input::FlagsRead { replica, answer } => self.captures.flags_read(&replica, answer, out),
+            Input::ContentsRead { answer } => {
+                if let Err(error) = &answer {
+                    self.trouble("shard", error.clone(), out);
+                }
+                self.captures.contents_read(answer.ok(), out);
+            }
             Input::LogRead { error } => {
                 if let Some(error) = error {
                     self.trouble("log", error, out);
@@ -354,7 +371,10 @@ impl Conductor {
         self.wanted_capture = None;
         self.committed_captured = self.view.committed();
         self.next_capture = Nanos(now.0 + self.timing.capture_every.0);
-        self.captures.begin(&self.facts.roster, reason, out);
+        match self.facts.has_segments() {
+            true => self.captures.begin(&self.facts.roster, reason, out),
+            false => self.captures.begin_of_shard(reason, out),
+        }
     }
 
     fn begin_fault(&mut self, step: StepId, fault: Fault, out: &mut Vec<Command>) {

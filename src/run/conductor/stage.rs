@@ -145,7 +145,8 @@ impl Conductor {
     fn boundary_due(&self) -> bool {
         let logged: u64 = self.view.log_ends().iter().sum();
         let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
-        self.crossing.is_none()
+        self.facts.has_segments()
+            && self.crossing.is_none()
             && self.boundaries_left != Some(0)
             && logged >= self.logged_at_boundary + wanted
     }
@@ -196,7 +197,11 @@ impl Conductor {
         match self.stage {
             Stage::Begin => Some(Stage::SetUp),
             Stage::SetUp => self.view.all_serving().then_some(Stage::CalibrateBefore),
-            Stage::CalibrateBefore => (idle && self.view.all_settled()).then_some(Stage::CalibrateCross),
+            Stage::CalibrateBefore => {
+                let crosses = self.facts.has_segments();
+                let next = if crosses { Stage::CalibrateCross } else { Stage::CalibrateAfter };
+                (idle && self.view.all_settled()).then_some(next)
+            }
             Stage::CalibrateCross => {
                 (self.crossing.is_none() && self.view.all_settled() && self.view.all_serving())
                     .then_some(Stage::CalibrateAfter)

@@ -116,7 +116,7 @@ fn the_frontier_stops_at_the_first_hole() {
 }
 
 fn op(id: u64, key: &str) -> Op {
-    Op { id, partition: 0, key: key.to_owned(), cmp: 0, cols: Vec::new(), due: Nanos(0) }
+    Op { id, partition: 0, key: key.to_owned(), cmp: 0, cols: Vec::new(), delete: false, due: Nanos(0) }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the conductor knows of the cluster: the newest snapshot, the log's ends, the segments seen so far.
 
 use crate::record::event::{Event, LifecycleRecord};
+use crate::record::evidence::Facts;
+use crate::record::frontier::Look;
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Segment};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +19,22 @@ pub struct Snapshot {
     pub log_ends_after: Vec<u64>,
     /// What the replicas reported of their own life since the last snapshot.
     pub lifecycle: Vec<LifecycleRecord>,
+    /// The frontiers that the target declares, as far as they are there now.
+    pub frontiers: Vec<Seen>,
+}
+
+/// A declared frontier as it was seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The look, to be recorded.
+    pub look: Look,
+    /// Whether it is to come to where its upstream is: a writer that may not append yet may stay behind.
+    pub is_awaited: bool,
 }
 
 /// A segment and when it was first seen.
 #[derive(Clone, Debug)]
-struct Seen {
+struct Opened {
     segment: Segment,
     first: Nanos,
 }
@@ -31,8 +44,41 @@ struct Seen {
 pub(super) struct View {
     roster: Vec<String>,
     log_ends: Vec<u64>,
-    segments: BTreeMap<(u32, u32), Seen>,
+    segments: BTreeMap<(u32, u32), Opened>,
     coverage: BTreeMap<String, Coverage>,
+    /// Where rows lie in a shard.
+    frontiers: Option<Frontiers>,
+}
+
+/// What is known of the frontiers of a target without segments.
+#[derive(Debug, Default)]
+struct Frontiers {
+    /// The newest look at each that is awaited; none for one that is sealed.
+    awaited: Vec<Option<u64>>,
+    /// Where each is to come to, so that all that was written is behind it. None while the newest look is
+    /// older than the newest write.
+    goal: Option<u64>,
+}
+
+impl Frontiers {
+    /// `is_newest`: all that is known to be written was there when this was looked at.
+    fn absorb(&mut self, seen: Vec<Seen>, is_newest: bool, events: &mut Vec<Event>) {
+        let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
+        // What was written before this look has a timestamp of at most its upstream.
+        self.goal = self.goal.or(is_newest.then_some(upstream + 1));
+        self.awaited = seen.iter().filter(|seen| seen.is_awaited).map(|seen| seen.look.f).collect();
+        events.extend(seen.into_iter().map(|seen| Event::Frontier(seen.look)));
+    }
+
+    /// Whether each has been seen to hold something.
+    fn all_written(&self) -> bool {
+        !self.awaited.is_empty() && !self.awaited.contains(&Some(0))
+    }
+
+    fn all_reached(&self) -> bool {
+        let reached = |goal| self.awaited.iter().all(|f| f.is_none_or(|f| f >= goal));
+        !self.awaited.is_empty() && self.goal.is_some_and(reached)
+    }
 }
 
 /// The lowest offset that coverage of one partition, ordered by sequence, does not reach from 0 on.
@@ -49,12 +95,13 @@ pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
 
 impl View {
     /// Nothing seen yet.
-    pub(super) fn new(roster: &[String], partitions: u32) -> View {
+    pub(super) fn new(facts: &Facts) -> View {
         View {
-            roster: roster.to_vec(),
-            log_ends: vec![0; partitions as usize],
+            roster: facts.roster.clone(),
+            log_ends: vec![0; facts.partitions as usize],
             segments: BTreeMap::new(),
             coverage: BTreeMap::new(),
+            frontiers: (!facts.has_segments()).then(Frontiers::default),
         }
     }
 
@@ -67,6 +114,9 @@ impl View {
     pub(super) fn acknowledged(&mut self, partition: u32, off: u64) {
         let end = &mut self.log_ends[partition as usize];
         *end = (*end).max(off + 1);
+        if let Some(frontiers) = &mut self.frontiers {
+            frontiers.goal = None;
+        }
     }
 
     /// Takes in a snapshot; returns what is worth recording of it.
@@ -75,8 +125,12 @@ impl View {
         for segment in snapshot.segments {
             self.absorb_segment(now, segment, &mut events);
         }
+        let is_newest = self.log_ends.iter().zip(&snapshot.log_ends_after).all(|(known, seen)| known <= seen);
         for (end, seen) in self.log_ends.iter_mut().zip(&snapshot.log_ends_after) {
             *end = (*end).max(*seen);
+        }
+        if let Some(frontiers) = &mut self.frontiers {
+            frontiers.absorb(snapshot.frontiers, is_newest, &mut events);
         }
         for (replica, answer) in snapshot.replicas {
             match answer {
@@ -115,7 +169,7 @@ impl View {
         }
         let first = seen.map_or(now, |seen| seen.first);
         events.push(Event::Segment { segment: segment.clone() });
-        self.segments.insert(at, Seen { segment, first });
+        self.segments.insert(at, Opened { segment, first });
     }
 
     /// The sequence number of the partition's newest segment.
@@ -142,6 +196,9 @@ impl View {
 
     /// Whether every replica answers and has begun the newest segment of each of its partitions.
     pub(super) fn all_serving(&self) -> bool {
+        if let Some(frontiers) = &self.frontiers {
+            return frontiers.all_written();
+        }
         let newest: Option<Vec<(u32, u32)>> =
             (0..).take(self.log_ends.len()).map(|p| Some((p, self.newest_seq(p)?))).collect();
         newest.is_some_and(|newest| {
@@ -170,8 +227,12 @@ impl View {
         })
     }
 
-    /// Whether every replica covers the whole log, and holds every committed segment as committed.
+    /// Whether every replica covers the whole log, and holds every committed segment as committed. Where rows
+    /// lie in a shard: whether it and its writers have come to where upstream was after the last write.
     pub(super) fn all_settled(&self) -> bool {
+        if let Some(frontiers) = &self.frontiers {
+            return frontiers.all_reached();
+        }
         self.roster.iter().all(|replica| {
             self.covers_all(replica)
                 && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {

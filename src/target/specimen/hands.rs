@@ -17,6 +17,11 @@ pub(crate) fn can(kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::Rebalance => "every server has every partition: there is none to move one to",
         FaultKind::PauseConsumption => "it has no switch to pause consumption",
         FaultKind::Reload => "a server whose copy lost replaces it without being asked",
+        FaultKind::SecondWriter
+        | FaultKind::DropWriter
+        | FaultKind::Cutover
+        | FaultKind::Lag { .. }
+        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard: `sim-shard` has",
     };
     Err(Refusal { target: "the embedded cluster".to_owned(), fault: kind, reason: reason.to_owned() })
 }

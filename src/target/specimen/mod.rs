@@ -7,6 +7,7 @@ mod cluster;
 mod deed;
 mod hands;
 mod http;
+pub mod shard;
 
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};

@@ -78,6 +78,7 @@ pub(super) fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
             "its target file names no `proxy`: `dissent proxy --help` tells how to put one before the place \
              from which segments are downloaded",
         ),
+        kind if kind.is_of_writers() => refused("it has no writers that share a shard"),
         _ => Ok(()),
     }
 }
@@ -112,6 +113,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
         FaultKind::Rebalance => deed.rebalance().await,
         FaultKind::PauseConsumption => deed.consumption("pauseConsumption").await,
         FaultKind::Reload => deed.reload().await,
+        kind => Err(deed.refused(format!("{} cannot be done here", kind.name()))),
     }
 }
 
@@ -161,6 +163,12 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         FaultKind::PauseConsumption => deed.consumption("resumeConsumption").await?,
         // The table is the run's own, and stays as it is now.
         FaultKind::Rebalance | FaultKind::Reload => {}
+        // Nothing of it was begun.
+        FaultKind::SecondWriter
+        | FaultKind::DropWriter
+        | FaultKind::Cutover
+        | FaultKind::Lag { .. }
+        | FaultKind::DelayQueue { .. } => {}
     }
     unmark(&deed.web, &deed.undo.at, cure).await
 }

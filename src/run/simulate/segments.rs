@@ -1,33 +1,15 @@
-//! The simulator's driver: the same conductor, a cluster in virtual time, evidence in memory. A run is a
-//! pure function of (facts, timing, cluster): the same bytes on every machine.
+//! The embedded cluster of segments in virtual time.
 
-use super::conductor::{Command, Conductor, FlagsRead, Input, Snapshot, Timing};
+use super::{Cluster, empty, entry_of, from_specimen, logged};
 use crate::plan::schedule::{Fault, FaultKind, StepId, Transition};
-use crate::record::event::{LifecycleRecord, Op, Outcome, Stamped};
+use crate::record::event::{LifecycleRecord, Op, Outcome};
 use crate::record::evidence::{Evidence, Facts};
-use crate::record::row::{
-    CopyState, Cover, Coverage, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Segment,
-};
+use crate::record::row::{CopyState, Cover, Coverage, Current, CurrentRead, Known, Read, Row, Segment};
 use crate::report::words::name;
-use crate::schema::Value;
-use crate::seed::{Stream, below};
-use rand_chacha::ChaCha8Rng;
+use crate::run::conductor::{Command, FlagsRead, Input, Snapshot};
 use specimen::World;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-/// A message to or from the cluster takes 100 us to 2 ms.
-const LATENCY_NANOS_MIN: u64 = 100_000;
-const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
-
-/// What is on its way.
-enum Underway {
-    /// An op to the log.
-    Produce(Op),
-    /// An answer to the conductor.
-    Answer(Input),
-}
 
 /// The rows that were shown so far. What replicas show is nearly always the same, so it is translated once
 /// and shared: that is where most of a simulated run's time went.
@@ -57,110 +39,28 @@ impl Shown {
     }
 }
 
-struct Simulation {
+/// The cluster and the evidence of its run.
+pub(super) struct Segments {
     world: World,
-    latency: ChaCha8Rng,
-    due: BinaryHeap<Reverse<(u64, u64)>>,
-    underway: HashMap<u64, Underway>,
-    sent: u64,
     heard: BTreeMap<String, u64>,
     faults: BTreeMap<StepId, Fault>,
     shown: Shown,
     evidence: Evidence,
 }
 
-/// Runs once in virtual time.
-pub fn run(facts: &Facts, timing: Timing, config: &specimen::Config) -> Result<Evidence, specimen::Error> {
-    let mut simulation = Simulation::new(facts, config)?;
-    let mut conductor = Conductor::new(facts.clone(), timing);
-    let mut commands = Vec::new();
-    let (mut now, mut wake) = (0, 0);
-    let mut input = Input::Woken;
-    loop {
-        conductor.step(Nanos(now), input, &mut commands);
-        for command in commands.drain(..) {
-            match command {
-                Command::Finish => return Ok(simulation.into_evidence()),
-                Command::Wake(at) => wake = at.0,
-                other => simulation.carry_out(now, other),
-            }
-        }
-        input = loop {
-            now = simulation.next_due().map_or(wake, |due| due.min(wake));
-            simulation.world.advance(now);
-            if let Some(input) = simulation.arrive(now) {
-                break input;
-            }
-            if now >= wake {
-                break Input::Woken;
-            }
-        };
-    }
-}
-
-impl Simulation {
-    fn new(facts: &Facts, config: &specimen::Config) -> Result<Simulation, specimen::Error> {
-        let partitions = facts.partitions as usize;
-        Ok(Simulation {
-            world: World::new(config.clone(), facts.seed.0)?,
-            latency: facts.seed.stream(Stream::World),
-            due: BinaryHeap::new(),
-            underway: HashMap::new(),
-            sent: 0,
-            heard: BTreeMap::new(),
-            faults: BTreeMap::new(),
-            shown: Shown::default(),
-            evidence: Evidence {
-                facts: facts.clone(),
-                events: Vec::new(),
-                log: vec![Vec::new(); partitions],
-                rows: vec![Vec::new(); partitions],
-                currents: vec![Vec::new(); partitions],
-            },
-        })
+impl Cluster for Segments {
+    fn advance(&mut self, to: u64) {
+        self.world.advance(to);
     }
 
-    fn into_evidence(mut self) -> Evidence {
-        for rows in &mut self.evidence.rows {
-            rows.sort_by_key(|(read, row)| (row.off, *read));
-        }
-        for currents in &mut self.evidence.currents {
-            currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
-        }
-        self.evidence
+    fn produce(&mut self, op: &Op) -> Input {
+        let off = self.world.produce(op.partition, entry_of(op)).ok();
+        let outcome = if off.is_some() { Outcome::Ok } else { Outcome::Failed };
+        Input::Completed { op: op.id, outcome, off }
     }
 
-    fn send(&mut self, now: u64, what: Underway) {
-        let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
-        self.sent += 1;
-        self.due.push(Reverse((now + delay, self.sent)));
-        self.underway.insert(self.sent, what);
-    }
-
-    fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|Reverse((at, _))| *at)
-    }
-
-    /// The next thing that is due by now: an answer for the conductor, or an op that reaches the log.
-    fn arrive(&mut self, now: u64) -> Option<Input> {
-        if self.next_due()? > now {
-            return None;
-        }
-        let Reverse((_, sent)) = self.due.pop()?;
-        match self.underway.remove(&sent)? {
-            Underway::Answer(input) => Some(input),
-            Underway::Produce(op) => {
-                let input = self.produce(&op);
-                self.send(now, Underway::Answer(input));
-                None
-            }
-        }
-    }
-
-    fn carry_out(&mut self, now: u64, command: Command) {
-        let input = match command {
-            Command::Record(event) => return self.evidence.events.push(Stamped { t: Nanos(now), event }),
-            Command::Write(op) => return self.send(now, Underway::Produce(op)),
+    fn answer(&mut self, command: Command) -> Option<Input> {
+        Some(match command {
             Command::Begin { step, fault } => self.begin(step, fault),
             Command::Cure { step } => self.heal(step),
             Command::Boundary => {
@@ -183,24 +83,35 @@ impl Simulation {
             Command::ReadLog => {
                 Input::LogRead { error: self.read_log().err().map(|error| error.to_string()) }
             }
-            // The loop keeps these two for itself.
-            Command::Wake(_) | Command::Finish => return,
-        };
-        self.send(now, Underway::Answer(input));
+            Command::Contents { .. } => Input::ContentsRead { answer: Err("it has no shard".to_owned()) },
+            Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
+        })
     }
 
-    fn produce(&mut self, op: &Op) -> Input {
-        let entry = specimen::Entry {
-            off: 0,
-            key: op.key.as_str().into(),
-            op: op.id,
-            cmp: op.cmp,
-            tombstone: false,
-            cols: op.cols.iter().map(to_specimen).collect(),
-        };
-        let off = self.world.produce(op.partition, entry).ok();
-        let outcome = if off.is_some() { Outcome::Ok } else { Outcome::Failed };
-        Input::Completed { op: op.id, outcome, off }
+    fn evidence(&mut self) -> &mut Evidence {
+        &mut self.evidence
+    }
+
+    fn into_evidence(mut self) -> Evidence {
+        for rows in &mut self.evidence.rows {
+            rows.sort_by_key(|(read, row)| (row.off, *read));
+        }
+        for currents in &mut self.evidence.currents {
+            currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+        }
+        self.evidence
+    }
+}
+
+impl Segments {
+    pub(super) fn new(facts: &Facts, config: &specimen::Config) -> Result<Segments, specimen::Error> {
+        Ok(Segments {
+            world: World::new(config.clone(), facts.seed.0)?,
+            heard: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            shown: Shown::default(),
+            evidence: empty(facts),
+        })
     }
 
     fn begin(&mut self, step: StepId, fault: Fault) -> Input {
@@ -251,7 +162,14 @@ impl Simulation {
         });
         let replicas = replicas.collect();
         let segments = self.world.segments().into_iter().map(segment).collect();
-        Snapshot { log_ends_before: ends.clone(), replicas, segments, log_ends_after: ends, lifecycle }
+        Snapshot {
+            log_ends_before: ends.clone(),
+            replicas,
+            segments,
+            log_ends_after: ends,
+            lifecycle,
+            frontiers: Vec::new(),
+        }
     }
 
     fn lifecycle(&mut self, replica: &str) -> Vec<LifecycleRecord> {
@@ -301,14 +219,7 @@ impl Simulation {
 
     fn read_log(&mut self) -> Result<(), specimen::Error> {
         for (partition, log) in (0..).zip(&mut self.evidence.log) {
-            log.extend(self.world.log(partition, 0)?.iter().map(|entry| Entry {
-                off: entry.off,
-                key: entry.key.to_string(),
-                op: entry.op,
-                cmp: entry.cmp,
-                tombstone: entry.tombstone,
-                cols: entry.cols.iter().map(from_specimen).collect(),
-            }));
+            log.extend(self.world.log(partition, 0)?.iter().map(|entry| logged(entry)));
         }
         Ok(())
     }
@@ -353,29 +264,5 @@ fn cover(cover: specimen::Cover) -> Cover {
         registered: Known::Known(cover.registered.known),
         copy: cover.copy,
         rows: cover.rows,
-    }
-}
-
-fn to_specimen(value: &Value) -> specimen::Value {
-    match value {
-        Value::Null => specimen::Value::Null,
-        Value::Long(long) => specimen::Value::Long(*long),
-        Value::String(text) => specimen::Value::String(text.as_str().into()),
-        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
-        Value::Strings(texts) => {
-            specimen::Value::Strings(texts.iter().map(|text| text.as_str().into()).collect())
-        }
-    }
-}
-
-fn from_specimen(value: &specimen::Value) -> Value {
-    match value {
-        specimen::Value::Null => Value::Null,
-        specimen::Value::Long(long) => Value::Long(*long),
-        specimen::Value::String(text) => Value::String(text.to_string()),
-        specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
-        specimen::Value::Strings(texts) => {
-            Value::Strings(texts.iter().map(|text| text.to_string()).collect())
-        }
     }
 }

@@ -1,0 +1,203 @@
+//! The simulator's driver: the same conductor, a cluster in virtual time, evidence in memory. A run is a
+//! pure function of (facts, timing, cluster): the same bytes on every machine.
+
+mod segments;
+mod shard;
+
+use super::conductor::{Command, Conductor, Input, Timing};
+use crate::record::event::{Op, Stamped};
+use crate::record::evidence::{Evidence, Facts};
+use crate::record::row::{Entry, Nanos};
+use crate::schema::Value;
+use crate::seed::{Stream, below};
+use rand_chacha::ChaCha8Rng;
+use segments::Segments;
+use shard::Shard;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// A message to or from the cluster takes 100 us to 2 ms.
+const LATENCY_NANOS_MIN: u64 = 100_000;
+const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub enum Simulated {
+    /// Servers that hold segments.
+    Segments(specimen::Config),
+    /// Writers that share a shard.
+    Shard(specimen::shard::Config),
+}
+
+/// A cluster in virtual time, and the evidence of its run.
+trait Cluster {
+    /// Lets everything happen that is due up to and at this time.
+    fn advance(&mut self, to: u64);
+    /// An op reaches the log.
+    fn produce(&mut self, op: &Op) -> Input;
+    /// Does what a command asks for; none for those that the driver keeps for itself.
+    fn answer(&mut self, command: Command) -> Option<Input>;
+    /// What is on record so far.
+    fn evidence(&mut self) -> &mut Evidence;
+    /// What is on record at the end.
+    fn into_evidence(self) -> Evidence;
+}
+
+/// What is on its way.
+enum Underway {
+    /// An op to the log.
+    Produce(Op),
+    /// An answer to the conductor.
+    Answer(Input),
+}
+
+struct Simulation<C> {
+    cluster: C,
+    latency: ChaCha8Rng,
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+    underway: HashMap<u64, Underway>,
+    sent: u64,
+}
+
+/// Runs once in virtual time.
+pub fn run(facts: &Facts, timing: Timing, what: &Simulated) -> Result<Evidence, specimen::Error> {
+    match what {
+        Simulated::Segments(config) => Ok(lead(facts, timing, Segments::new(facts, config)?)),
+        Simulated::Shard(config) => Ok(lead(facts, timing, Shard::new(facts, config)?)),
+    }
+}
+
+fn lead(facts: &Facts, timing: Timing, cluster: impl Cluster) -> Evidence {
+    let mut simulation = Simulation {
+        cluster,
+        latency: facts.seed.stream(Stream::World),
+        due: BinaryHeap::new(),
+        underway: HashMap::new(),
+        sent: 0,
+    };
+    let mut conductor = Conductor::new(facts.clone(), timing);
+    let mut commands = Vec::new();
+    let (mut now, mut wake) = (0, 0);
+    let mut input = Input::Woken;
+    loop {
+        conductor.step(Nanos(now), input, &mut commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Finish => return simulation.cluster.into_evidence(),
+                Command::Wake(at) => wake = at.0,
+                other => simulation.carry_out(now, other),
+            }
+        }
+        input = loop {
+            now = simulation.next_due().map_or(wake, |due| due.min(wake));
+            simulation.cluster.advance(now);
+            if let Some(input) = simulation.arrive(now) {
+                break input;
+            }
+            if now >= wake {
+                break Input::Woken;
+            }
+        };
+    }
+}
+
+impl<C: Cluster> Simulation<C> {
+    fn send(&mut self, now: u64, what: Underway) {
+        let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
+        self.sent += 1;
+        self.due.push(Reverse((now + delay, self.sent)));
+        self.underway.insert(self.sent, what);
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next thing that is due by now: an answer for the conductor, or an op that reaches the log.
+    fn arrive(&mut self, now: u64) -> Option<Input> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let Reverse((_, sent)) = self.due.pop()?;
+        match self.underway.remove(&sent)? {
+            Underway::Answer(input) => Some(input),
+            Underway::Produce(op) => {
+                let input = self.cluster.produce(&op);
+                self.send(now, Underway::Answer(input));
+                None
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: u64, command: Command) {
+        match command {
+            Command::Record(event) => self.cluster.evidence().events.push(Stamped { t: Nanos(now), event }),
+            Command::Write(op) => self.send(now, Underway::Produce(op)),
+            other => {
+                if let Some(input) = self.cluster.answer(other) {
+                    self.send(now, Underway::Answer(input));
+                }
+            }
+        }
+    }
+}
+
+/// Nothing on record yet.
+fn empty(facts: &Facts) -> Evidence {
+    let partitions = facts.partitions as usize;
+    Evidence {
+        facts: facts.clone(),
+        events: Vec::new(),
+        log: vec![Vec::new(); partitions],
+        rows: vec![Vec::new(); partitions],
+        currents: vec![Vec::new(); partitions],
+    }
+}
+
+/// An op as it is written to the log.
+fn entry_of(op: &Op) -> specimen::Entry {
+    specimen::Entry {
+        off: 0,
+        key: op.key.as_str().into(),
+        op: op.id,
+        cmp: op.cmp,
+        tombstone: op.delete,
+        cols: op.cols.iter().map(to_specimen).collect(),
+    }
+}
+
+/// An entry of the log as it is on record.
+fn logged(entry: &specimen::Entry) -> Entry {
+    Entry {
+        off: entry.off,
+        key: entry.key.to_string(),
+        op: entry.op,
+        cmp: entry.cmp,
+        tombstone: entry.tombstone,
+        cols: entry.cols.iter().map(from_specimen).collect(),
+    }
+}
+
+fn to_specimen(value: &Value) -> specimen::Value {
+    match value {
+        Value::Null => specimen::Value::Null,
+        Value::Long(long) => specimen::Value::Long(*long),
+        Value::String(text) => specimen::Value::String(text.as_str().into()),
+        Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
+        Value::Strings(texts) => {
+            specimen::Value::Strings(texts.iter().map(|text| text.as_str().into()).collect())
+        }
+    }
+}
+
+fn from_specimen(value: &specimen::Value) -> Value {
+    match value {
+        specimen::Value::Null => Value::Null,
+        specimen::Value::Long(long) => Value::Long(*long),
+        specimen::Value::String(text) => Value::String(text.to_string()),
+        specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
+        specimen::Value::Strings(texts) => {
+            Value::Strings(texts.iter().map(|text| text.to_string()).collect())
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Writers that share a shard, in virtual time.
+
+use super::{Cluster, empty, entry_of, from_specimen, logged};
+use crate::plan::schedule::{Fault, FaultKind, Queue, StepId};
+use crate::record::contents::{Contents, Held};
+use crate::record::event::{Op, Outcome};
+use crate::record::evidence::{Evidence, Facts};
+use crate::record::frontier::Look;
+use crate::run::conductor::{Command, Input, Seen, Snapshot};
+use crate::target::specimen::shard::{HYDRATING, RUNNING, SHARD};
+use specimen::shard::{Config, Mode, World};
+use std::collections::BTreeMap;
+
+/// A fault in force, and the mode that its writer had before.
+struct InForce {
+    fault: Fault,
+    mode: Mode,
+}
+
+/// The world and the evidence of its run.
+pub(super) struct Shard {
+    world: World,
+    faults: BTreeMap<StepId, InForce>,
+    evidence: Evidence,
+}
+
+impl Cluster for Shard {
+    fn advance(&mut self, to: u64) {
+        self.world.advance(to);
+    }
+
+    fn produce(&mut self, op: &Op) -> Input {
+        let off = self.world.produce(entry_of(op));
+        Input::Completed { op: op.id, outcome: Outcome::Ok, off: Some(off) }
+    }
+
+    fn answer(&mut self, command: Command) -> Option<Input> {
+        let no_segments = || "it has no segments".to_owned();
+        Some(match command {
+            Command::Begin { step, fault } => {
+                let begun = self.begin(&step, fault);
+                Input::Begun { step, error: begun.err().map(|error| error.to_string()) }
+            }
+            Command::Cure { step } => {
+                let healed = self.heal(&step);
+                Input::Cured { step, error: healed.err().map(|error| error.to_string()) }
+            }
+            Command::Sample => Input::Sampled(self.snapshot()),
+            Command::Contents { capture } => Input::ContentsRead { answer: Ok(self.contents(capture)) },
+            Command::ReadLog => {
+                let log = self.world.log(0).iter().map(|entry| logged(entry));
+                self.evidence.log[0].extend(log);
+                Input::LogRead { error: None }
+            }
+            Command::Boundary => Input::BoundaryAsked { error: Some(no_segments()) },
+            Command::Cover { replica } => Input::Covered { replica, answer: Err(no_segments()) },
+            Command::Rows { read } => Input::RowsRead { replica: read.replica, answer: Err(no_segments()) },
+            Command::Flags { read, .. } => {
+                Input::FlagsRead { replica: read.replica, answer: Err(no_segments()) }
+            }
+            Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
+        })
+    }
+
+    fn evidence(&mut self) -> &mut Evidence {
+        &mut self.evidence
+    }
+
+    fn into_evidence(self) -> Evidence {
+        self.evidence
+    }
+}
+
+impl Shard {
+    pub(super) fn new(facts: &Facts, config: &Config) -> Result<Shard, specimen::Error> {
+        let world = World::new(config.clone(), facts.seed.0)?;
+        Ok(Shard { world, faults: BTreeMap::new(), evidence: empty(facts) })
+    }
+
+    fn begin(&mut self, step: &StepId, fault: Fault) -> Result<(), specimen::Error> {
+        let (world, writer) = (&mut self.world, fault.replica.as_str());
+        let mode = world.progress(writer).map(|progress| progress.mode);
+        let gone = || specimen::Error::Request(format!("{writer} is not running"));
+        match fault.kind {
+            FaultKind::Restart | FaultKind::DropWriter if mode.is_some() => world.kill(writer)?,
+            FaultKind::Pause if mode.is_some() => world.pause(writer)?,
+            FaultKind::Restart | FaultKind::DropWriter | FaultKind::Pause => return Err(gone()),
+            FaultKind::SecondWriter => {
+                world.start(writer, Mode::ReadWrite)?;
+                world.promote(writer)?;
+            }
+            FaultKind::Cutover => {
+                world.kill(writer)?;
+                world.start(writer, Mode::ReadOnly)?;
+            }
+            FaultKind::Lag { timestamps } => world.lag(writer, timestamps)?,
+            FaultKind::DelayQueue { queue, ms } => world.delay(writer, at_specimen(queue), ms)?,
+            kind => {
+                return Err(specimen::Error::Request(format!("{} cannot be done", kind.name())));
+            }
+        }
+        self.faults.insert(step.clone(), InForce { mode: mode.unwrap_or(Mode::ReadWrite), fault });
+        Ok(())
+    }
+
+    fn heal(&mut self, step: &StepId) -> Result<(), specimen::Error> {
+        let Some(InForce { fault, mode }) = self.faults.remove(step) else { return Ok(()) };
+        let (world, writer) = (&mut self.world, fault.replica.as_str());
+        match fault.kind {
+            FaultKind::Restart => world.start(writer, mode),
+            FaultKind::Pause => world.resume(writer),
+            FaultKind::Lag { .. } => world.lag(writer, 0),
+            FaultKind::DelayQueue { queue, .. } => world.delay(writer, at_specimen(queue), 0),
+            FaultKind::Cutover => {
+                world.promote(writer)?;
+                let others = self.evidence.facts.roster.iter().filter(|other| *other != writer);
+                others.into_iter().try_for_each(|other| world.kill(other))
+            }
+            // What came stays, and what left stays away.
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing happens while this looks: upstream is the same before and after.
+    fn snapshot(&self) -> Snapshot {
+        let upstream = self.world.bindings().len() as u64;
+        let look = |object: &str, f, status: &str, incarnation| Look {
+            object: object.to_owned(),
+            u1: upstream,
+            f: Some(f),
+            u2: upstream,
+            status: status.to_owned(),
+            incarnation,
+        };
+        let writers = self.evidence.facts.roster.iter().filter_map(|writer| {
+            let progress = self.world.progress(writer)?;
+            let status = if progress.hydrated { RUNNING } else { HYDRATING };
+            let look = look(writer, progress.frontier, status, progress.incarnation);
+            Some(Seen { look, is_awaited: progress.mode == Mode::ReadWrite })
+        });
+        let shard = Seen { look: look(SHARD, self.world.shard_upper(), RUNNING, 0), is_awaited: true };
+        let ends = vec![self.world.log(0).len() as u64];
+        Snapshot {
+            log_ends_before: ends.clone(),
+            replicas: Vec::new(),
+            segments: Vec::new(),
+            log_ends_after: ends,
+            lifecycle: Vec::new(),
+            frontiers: writers.chain([shard]).collect(),
+        }
+    }
+
+    fn contents(&self, capture: u32) -> Contents {
+        let upper = self.world.shard_upper();
+        let newest = upper.checked_sub(1);
+        let log_end = newest.and_then(|at| self.world.bindings().get(usize::try_from(at).ok()?).copied());
+        let rows = newest.and_then(|as_of| self.world.contents(as_of)).unwrap_or_default();
+        let rows = rows.iter().map(|row| Held {
+            key: row.entry.key.to_string(),
+            op: row.entry.op,
+            cmp: row.entry.cmp,
+            cols: row.entry.cols.iter().map(from_specimen).collect(),
+            count: row.count,
+        });
+        let (object, log_end) = (SHARD.to_owned(), log_end.unwrap_or(0));
+        Contents { capture, object, upper, log_end, rows: rows.collect() }
+    }
+}
+
+fn at_specimen(queue: Queue) -> specimen::shard::Queue {
+    match queue {
+        Queue::Input => specimen::shard::Queue::Input,
+        Queue::Feedback => specimen::shard::Queue::Feedback,
+        Queue::Append => specimen::shard::Queue::Append,
+    }
+}

@@ -1,0 +1,177 @@
+//! Writers that share a shard, in virtual time: every rule under every plan, what is on record of a freeze,
+//! and what the shard held all the while.
+
+use crate::support::{digest, order};
+use dissent::check::judge::judge;
+use dissent::check::verdict::{CheckName, FindingKind, Outcome, Pattern, Side, Status, Verdict};
+use dissent::exit::Exit;
+use dissent::record::event::Event;
+use dissent::record::evidence::{Evidence, Recorded};
+use dissent::record::folder::Folder;
+use dissent::record::frontier::Look;
+use dissent::run::conclude::Judged;
+use dissent::run::one::{Keep, simulated};
+use dissent::run::simulate;
+use dissent::seed::Seed;
+
+const SEEDS: u64 = 15;
+const SHARD: &str = "shard";
+const OLD: &str = "writer-0";
+const NEW: &str = "writer-1";
+const RIGHT: [&str; 2] = ["v2-dropping", "v1"];
+
+fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> Evidence {
+    let order = order("sim-shard", workload, nemesis, set);
+    let facts = order.facts(Seed(seed), None).expect("it fits");
+    simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
+}
+
+fn looks<'e>(evidence: &'e Evidence, object: &'e str) -> impl Iterator<Item = &'e Look> {
+    evidence.events.iter().filter_map(move |stamped| match &stamped.event {
+        Event::Frontier(look) if look.object == object => Some(look),
+        _ => None,
+    })
+}
+
+/// Whether the shard stood still behind its upstream for the last five seconds: a timestamp lasts 100 ms.
+fn frozen(evidence: &Evidence) -> bool {
+    let last = looks(evidence, SHARD).last().expect("it is looked at");
+    let still = looks(evidence, SHARD).filter(|look| look.f == last.f).map(|look| look.u1).min();
+    still.is_some_and(|since| last.u1 - since >= 50)
+}
+
+fn status(verdict: &Verdict, name: CheckName) -> Status {
+    verdict.checks.iter().find(|check| check.name == name).expect("it is listed").status
+}
+
+/// How many runs froze, and how many had right contents.
+fn over_seeds(workload: &str, nemesis: &str, rule: &str) -> (u64, u64) {
+    (1..=SEEDS).fold((0, 0), |(froze, right), seed| {
+        let evidence = evidence(workload, nemesis, &[&format!("rule={rule}")], seed);
+        let verdict = judge(&evidence);
+        let passed = status(&verdict, CheckName::Model) == Status::Pass;
+        (froze + u64::from(frozen(&evidence)), right + u64::from(passed))
+    })
+}
+
+#[test]
+fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_right_contents() {
+    for nemesis in ["cold-cutover", "lag"] {
+        let (froze, right) = over_seeds("upsert-feed", nemesis, "v2-stranding");
+        assert!(froze * 100 >= SEEDS * 93 && right == SEEDS, "{nemesis}: {froze} froze, {right} right");
+        for rule in RIGHT {
+            assert_eq!(over_seeds("upsert-feed", nemesis, rule), (0, SEEDS), "{nemesis} {rule}");
+        }
+    }
+}
+
+/// Goal: nothing freezes that has one writer, never restarted; races in step freeze now and then.
+#[test]
+fn one_writer_is_right_under_every_rule_and_two_in_step_under_the_right_ones() {
+    for rule in ["v2-stranding", "v2-dropping", "v1", "v1-double-drain"] {
+        assert_eq!(over_seeds("upsert-burst", "none", rule), (0, SEEDS), "{rule}");
+    }
+    for nemesis in ["warm-active-active", "failover"] {
+        for rule in RIGHT {
+            assert_eq!(over_seeds("upsert-burst", nemesis, rule), (0, SEEDS), "{nemesis} {rule}");
+        }
+        let (froze, right) = over_seeds("upsert-burst", nemesis, "v2-stranding");
+        assert!(froze > 0 && right == SEEDS, "{nemesis}: {froze} froze, {right} right");
+    }
+}
+
+/// Goal: rows retracted twice are wrong data, while the frontier moves.
+#[test]
+fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
+    let (froze, right) = over_seeds("upsert-burst", "failover", "v1-double-drain");
+    assert!(froze == 0 && right < SEEDS, "{froze} froze, {right} right");
+    let wrong =
+        (1..=SEEDS).map(|seed| judge(&evidence("upsert-burst", "failover", &["rule=v1-double-drain"], seed)));
+    for verdict in wrong.filter(|verdict| status(verdict, CheckName::Model) == Status::Fail) {
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        for finding in &verdict.findings {
+            let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
+            let last = &divergence.last;
+            assert_eq!((last.pattern, last.side), (Pattern::Unanimous, Side::All));
+            assert_eq!(divergence.replicas, [SHARD]);
+            assert!(!divergence.evidence.is_empty() && !divergence.keys.is_empty());
+        }
+    }
+}
+
+/// Goal: what is on record of one cold cutover that freezes: first the new writer's own frontier stands still
+/// while the shard moves, then the shard stands still with it; and all the while the status is `running`.
+#[test]
+fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
+    let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
+    let declared: Vec<&str> = evidence.facts.frontiers.iter().map(|it| it.object.as_str()).collect();
+    assert_eq!(declared, [OLD, NEW, SHARD]);
+    let pinned = looks(&evidence, NEW).last().expect("it runs").f;
+    let hidden = looks(&evidence, NEW).filter(|look| look.f == pinned).map(|look| look.u1);
+    let since = hidden.min().expect("it is pinned");
+    let at_end = looks(&evidence, SHARD).last().expect("it is looked at");
+    let moved = looks(&evidence, SHARD).filter(|look| look.u1 >= since && look.f < at_end.f).count();
+    assert!(moved > 0, "the shard went on while the new writer's own frontier stood still");
+    assert!(pinned < at_end.f && at_end.f.is_some_and(|f| f + 50 < at_end.u1));
+    for look in looks(&evidence, NEW).chain(looks(&evidence, SHARD)) {
+        assert!(look.u1 <= look.u2 && look.f.is_some_and(|f| f <= look.u2), "{look:?}");
+        let hydrating = look.status == "hydrating" && look.u1 < since;
+        assert!(look.status == "running" || hydrating, "{look:?}");
+    }
+    let upstream = looks(&evidence, OLD).last().expect("it ran").u1;
+    assert!(upstream < at_end.u1, "the old writer has left, and is not looked at any more");
+    let settled = evidence.events.iter().find_map(|stamped| match stamped.event {
+        Event::Settled { all, .. } => Some(all),
+        _ => None,
+    });
+    assert_eq!(settled, Some(false));
+}
+
+#[test]
+fn deletions_come_to_the_log_as_tombstones_and_are_as_many_as_the_workload_says() {
+    let evidence = evidence("upsert-burst", "none", &["rule=v1"], 1);
+    let log = &evidence.log[0];
+    let deleted = log.iter().filter(|entry| entry.tombstone).count();
+    assert!(deleted * 100 > log.len() * 17 && deleted * 100 < log.len() * 23, "{deleted} of {}", log.len());
+    assert!(
+        log.iter().filter(|entry| entry.tombstone).all(|entry| entry.op > evidence.facts.calibration_ops)
+    );
+}
+
+#[test]
+fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
+    let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
+    let kept = || {
+        let results = tempfile::tempdir().expect("a folder");
+        let kept = simulated(&order, Seed(3), results.path(), Keep::All).expect("a verdict");
+        (kept, results)
+    };
+    let ((one, here), (other, there)) = (kept(), kept());
+    let folders = [one.folder.clone(), other.folder].map(|folder| folder.expect("it was kept"));
+    assert_eq!(digest(&folders[0]), digest(&folders[1]));
+    let folder = Folder::open(&folders[0]).expect("it can be read");
+    assert_eq!(Judged::new(&folder, Exit::Pass).verdict, one.verdict);
+    assert!(folder.damage().is_empty());
+    drop((here, there));
+}
+
+/// Target, workload, plan, and what the refusal says.
+#[test]
+fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
+    for (target, workload, nemesis, reason) in [
+        ("sim-shard", "partial-upsert", "none", "use a workload with `partitions = 1`"),
+        ("sim-shard", "upsert-feed", "restart-one", "step `restart` waits for segments"),
+        ("sim-shard", "upsert-feed", "late-skip", "waits for segments"),
+        ("sim-segments", "upsert-feed", "none", "--set delete-percent=0"),
+        ("sim-segments", "partial-upsert", "cold-cutover", "it has no writers that share a shard"),
+    ] {
+        let results = tempfile::tempdir().expect("a folder");
+        let order = order(target, workload, nemesis, &[]);
+        let error = simulated(&order, Seed(1), results.path(), Keep::None).expect_err("it is refused");
+        assert_eq!(error.exit(), Exit::Usage);
+        assert!(error.to_string().contains(reason), "{target} {workload} {nemesis}: {error}");
+    }
+    let order = order("sim-shard", "partial-upsert", "none", &["partitions=1"]);
+    let error = order.facts(Seed(1), None).expect_err("it merges").to_string();
+    assert!(error.contains("which this version of the target does not have"), "{error}");
+}
