@@ -144,6 +144,15 @@ impl Document for Nemesis {
     }
 }
 
+impl Nemesis {
+    /// All that the plan does: its steps, and what its ending needs.
+    pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
+        let steps = self.steps.iter().map(|step| step.fault);
+        let winner = (self.ending != Ending::Uncommitted).then_some(FaultKind::CommitWinner);
+        steps.chain(winner).chain(self.reload.then_some(FaultKind::Reload))
+    }
+}
+
 impl StepSpec {
     fn check(&self, at: usize, earlier: &[StepSpec]) -> Result<(), Wrong> {
         let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();

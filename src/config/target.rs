@@ -211,7 +211,7 @@ impl TargetFile {
         let Allow { writes, holds, restart, pause, downloads } = self.allow;
         let hold = ("hold messages back", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
-        let faults = nemesis.steps.iter().flat_map(|step| match step.fault {
+        let faults = nemesis.faults().flat_map(|kind| match kind {
             // Pinot takes up its messages at once: the receiver must stand still while one is held back.
             FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
             FaultKind::HoldMessage(_) => vec![hold],
