@@ -2,6 +2,7 @@
 
 use crate::guard::Guard;
 use crate::value::{Column, Value};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -74,6 +75,13 @@ pub enum Error {
     },
 }
 
+/// Reads settings from a JSON file, whether or not anything would ever move under them.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let at = |error: &dyn std::fmt::Display| Error::Config(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
+    serde_json::from_str(&text).map_err(|error| at(&error))
+}
+
 impl Config {
     /// A cluster of four servers with the usual settings.
     pub fn new(table: &str, columns: Vec<Column>, partitions: u32) -> Self {
@@ -92,9 +100,7 @@ impl Config {
 
     /// Reads the settings from a JSON file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| Error::Config(at(&error)))?;
-        let config: Config = serde_json::from_str(&text).map_err(|error| Error::Config(at(&error)))?;
+        let config: Config = read(path)?;
         config.check()?;
         Ok(config)
     }

@@ -2,7 +2,7 @@
 //! [`Config`].
 
 use super::rule::Rule;
-use crate::config::Error;
+use crate::config::{Error, read};
 use crate::value::Column;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -80,9 +80,7 @@ impl Config {
 
     /// Reads the settings from a JSON file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| Error::Config(at(&error)))?;
-        let config: Config = serde_json::from_str(&text).map_err(|error| Error::Config(at(&error)))?;
+        let config: Config = read(path)?;
         config.check()?;
         Ok(config)
     }
