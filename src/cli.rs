@@ -70,6 +70,7 @@ Examples:
   dissent run specimen-segments partial-upsert late-transition --set guard=partition-gate
   dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
   dissent run sim-segments steady none --format json
+  dissent run specimen-shard upsert-feed cold-cutover --set rule=v2-stranding
   dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only
   dissent run pinot.toml partial-upsert none
   dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1";
@@ -181,7 +182,8 @@ pub struct Run {
     #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
     /// Change a setting, such as guard=partition-gate. Workload: rate, load, segment-rows, provenance,
-    /// partitions, keys. Nemesis: ending, tail, min-exposure. Embedded cluster: guard, pool, servers
+    /// partitions, keys. Nemesis: ending, tail, min-exposure. Embedded clusters: guard, pool, servers; rule,
+    /// writers, active, tick-ms, poll-ms, append-ms, batch
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Print what would be done, and do nothing
@@ -237,7 +239,7 @@ pub struct Proxy {
 /// `dissent init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The system: pinot, or specimen-segments
+    /// The system: pinot, specimen-segments or specimen-shard
     pub system: String,
     /// The URL at which it is asked first; of Pinot a controller's
     pub url: String,
@@ -377,17 +379,33 @@ pub enum Role {
         #[arg(long)]
         config: PathBuf,
     },
-    /// A whole cluster, which lives until the standard input closes
-    Segments {
-        /// Write the file by which `dissent run` and `dissent heal` reach it
-        #[arg(long, value_name = "FILE", required_unless_present = "dir")]
-        target_file: Option<PathBuf>,
-        /// Where its files lie [default: beside the target file]
+    /// A whole cluster of servers, which lives until the standard input closes
+    Segments(Supervised),
+    /// A shard's service and its writers, which live until the standard input closes
+    Shard(Supervised),
+    /// The shard of all writers, the input log, the map to timestamps
+    ShardService {
+        /// The cluster's configuration, as JSON
         #[arg(long)]
-        dir: Option<PathBuf>,
-        /// A setting, such as guard=partition-gate
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        set: Vec<String>,
+        config: PathBuf,
+    },
+    /// A writer of a shard
+    Writer {
+        /// The cluster's configuration, as JSON
+        #[arg(long)]
+        config: PathBuf,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// Which of its lives this is
+        #[arg(long)]
+        incarnation: u64,
+        /// The service's URL
+        #[arg(long)]
+        service: String,
+        /// Append nothing until promoted
+        #[arg(long)]
+        read_only: bool,
     },
     /// A replica
     Server {
@@ -404,4 +422,18 @@ pub enum Role {
         #[arg(long)]
         dir: PathBuf,
     },
+}
+
+/// What a supervisor is told.
+#[derive(Debug, Args)]
+pub struct Supervised {
+    /// Write the file by which `dissent run` and `dissent heal` reach it
+    #[arg(long, value_name = "FILE", required_unless_present = "dir")]
+    pub target_file: Option<PathBuf>,
+    /// Where its files lie [default: beside the target file]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// A setting, such as guard=partition-gate or rule=v2-stranding
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }

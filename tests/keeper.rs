@@ -66,21 +66,40 @@ fn after_kill_9_the_keepers_cure_a_cluster_that_lives_on() {
         let words = ["run", &outside.file(), "partial-upsert", plan, "--seed", "3"];
         let mut watched = Watched::start(results.path(), &words);
         watched.says(line);
-        let victim = outside.victim();
         if delete {
-            assert_eq!(state(victim), Some('T'));
+            assert_eq!(state(outside.victim()), Some('T'));
             std::fs::remove_dir_all(results.path()).expect("it was there");
         }
         watched.kill();
         no_process_is_left(results.path());
         assert!(outside.marks().is_empty(), "{plan}: {:#?}", outside.marks());
         assert_eq!(outside.ask("/admin/holds"), json!([]), "{plan}");
-        let servers = outside.ask("/cluster")["servers"].clone();
+        let servers = outside.ask("/cluster")["replicas"].clone();
         for (name, server) in servers.as_object().expect("servers") {
             let pid = u32::try_from(server["pid"].as_u64().expect(name)).expect("a number");
             assert!(!matches!(state(pid), None | Some('T' | 'Z')), "{plan}: {name} {:?}", state(pid));
         }
     }
+}
+
+/// The tool is killed in the midst of a cutover: the keeper goes through with it, and the next run begins
+/// with writers of its own.
+#[test]
+fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() {
+    let outside = Outside::of("shard", &["rule=v2-dropping"]);
+    let results = tempfile::tempdir().expect("a folder");
+    let words = ["run", &outside.file(), "upsert-feed", "cold-cutover", "--seed", "3"];
+    let mut watched = Watched::start(results.path(), &words);
+    watched.says("cutover: in force");
+    let owner = outside.marks()[0]["mark"].as_str().expect("who did it").to_owned();
+    watched.kill();
+    no_process_is_left(results.path());
+    until("no mark is left", || outside.marks().is_empty());
+    outside.unlock(&owner);
+    let writers = outside.ask("/cluster")["replicas"].clone();
+    assert!(writers["writer-0"].is_null() && !writers["writer-1"].is_null(), "{writers}");
+    let finished = run(results.path(), &words);
+    assert_eq!(finished.status.code(), Some(0), "{}", told(&finished));
 }
 
 /// A second run is refused while the first one has the target, and while faults are left on it; a fault whose
@@ -231,8 +250,9 @@ fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
         "undo": {
             "at": format!("http://{}", outside.address()),
             "supervisor": id(supervisor).expect("JSON"),
-            "controller": "http://127.0.0.1:1",
+            "service": "http://127.0.0.1:1",
             "process": id(victim.id()).expect("JSON"),
+            "start": { "replica": "server-1" },
         },
     });
     let mut keeper = Command::new(env!("CARGO_BIN_EXE_dissent"))

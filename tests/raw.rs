@@ -116,7 +116,7 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let order = order("specimen-segments", "steady", "none", &[]);
     let schema = schema(&order.workload, &[]);
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
-    let started = Cluster::start(program, &dir.path().join("cluster"), &order.settings).await;
+    let started = Cluster::start(order.embedded, program, &dir.path().join("cluster"), &order.settings).await;
     let cluster = Arc::new(started.expect("the cluster starts"));
     let made = cluster.make_table("raw", &schema, order.workload.partitions, &order.settings).await;
     made.expect("an empty table");

@@ -1,6 +1,7 @@
-//! Writers that share a shard, in virtual time: every rule under every plan, what is on record of a freeze,
-//! and what the shard held all the while.
+//! Writers that share a shard, in virtual time and as processes: every rule under every plan, what is on
+//! record of a freeze, what is concluded of it, and what the shard held all the while.
 
+use crate::keeper::place::{run, told};
 use crate::support::{digest, order};
 use dissent::check::judge::judge;
 use dissent::check::verdict::{CheckName, FindingKind, Outcome, Pattern, Side, Status, Verdict};
@@ -164,6 +165,7 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         ("sim-shard", "upsert-feed", "late-skip", "waits for segments"),
         ("sim-segments", "upsert-feed", "none", "--set delete-percent=0"),
         ("sim-segments", "partial-upsert", "cold-cutover", "it has no writers that share a shard"),
+        ("sim-segments", "partial-upsert", "mixed", "it has no writers that share a shard"),
     ] {
         let results = tempfile::tempdir().expect("a folder");
         let order = order(target, workload, nemesis, &[]);
@@ -174,4 +176,26 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
     let order = order("sim-shard", "partial-upsert", "none", &["partitions=1"]);
     let error = order.facts(Seed(1), None).expect_err("it merges").to_string();
     assert!(error.contains("which this version of the target does not have"), "{error}");
+}
+
+/// Goal: the same plan over real processes, sockets and deaths comes to the same; rule, exit code, the last
+/// line's first words.
+#[test]
+fn a_cold_cutover_over_processes_freezes_under_the_rule_that_strands_and_not_under_the_others() {
+    for (rule, code, words) in [
+        ("v2-stranding", 1, "FAIL frozen shard visible sticky"),
+        ("v2-dropping", 0, "PASS"),
+        ("v1", 0, "PASS"),
+    ] {
+        let results = tempfile::tempdir().expect("a folder");
+        let set = format!("rule={rule}");
+        let plan = ["run", "specimen-shard", "upsert-feed", "cold-cutover", "--seed", "2"];
+        let output = run(results.path(), &[&plan[..], &["--set", &set, "--quiesce", "5s"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{rule}: {}", told(&output));
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(out.lines().last().is_some_and(|line| line.starts_with(words)), "{rule}: {out}");
+        // What was recorded is judged again from the files alone.
+        let again = run(results.path(), &["check", "latest"]);
+        assert_eq!(again.status.code(), Some(code), "{rule}: {}", told(&again));
+    }
 }

@@ -15,7 +15,7 @@ use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
 use crate::seed::Seed;
-use crate::target::specimen::{PROCESSES, SIMULATED};
+use crate::target::specimen::Embedded;
 use clap::Parser as _;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -23,15 +23,28 @@ use tokio::sync::Semaphore;
 /// What a run whose guard lets one server merge too early must have found, and nothing else.
 const LONE_DIVERGENCE: &str = "one-differs wrong-value minority standing";
 
-/// What a run whose guard never opens must have found, and nothing else.
+/// What a run in which something never goes on must have found, and nothing else.
 const FROZEN: &str = "frozen";
 
 /// Process runs side by side.
 const SIDE_BY_SIDE: usize = 2;
 
-/// One guard on the same seeds and plan as all others: an arm of processes and an arm in virtual time.
+/// What is run on a cluster, the same for every arm of it.
+struct Plan {
+    on: Embedded,
+    workload: &'static str,
+    nemesis: &'static str,
+}
+
+const SEGMENTS: Plan =
+    Plan { on: Embedded::Segments, workload: "partial-upsert", nemesis: "late-transition" };
+const SHARD: Plan = Plan { on: Embedded::Shard, workload: "upsert-feed", nemesis: "cold-cutover" };
+
+/// One guard or rule on the same seeds as all others: an arm of processes and an arm in virtual time.
 struct Arm {
-    guard: &'static str,
+    plan: Plan,
+    /// The target's setting, and what it is set to.
+    set: (&'static str, &'static str),
     /// What every exposed run must have found; none: every run passes.
     expected: Option<&'static str>,
     /// The longest wait for replicas to catch up. One that is frozen never does, so the wait for it is as
@@ -39,11 +52,19 @@ struct Arm {
     quiesce: &'static str,
 }
 
-const ARMS: [Arm; 4] = [
-    Arm { guard: "startup-latch", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
-    Arm { guard: "partition-gate", expected: None, quiesce: "10s" },
-    Arm { guard: "signal-gate", expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
-    Arm { guard: "partition-gate-no-skip-wake", expected: Some(FROZEN), quiesce: "5s" },
+const ARMS: [Arm; 7] = [
+    Arm { plan: SEGMENTS, set: ("guard", "startup-latch"), expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
+    Arm { plan: SEGMENTS, set: ("guard", "partition-gate"), expected: None, quiesce: "10s" },
+    Arm { plan: SEGMENTS, set: ("guard", "signal-gate"), expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
+    Arm {
+        plan: SEGMENTS,
+        set: ("guard", "partition-gate-no-skip-wake"),
+        expected: Some(FROZEN),
+        quiesce: "5s",
+    },
+    Arm { plan: SHARD, set: ("rule", "v2-stranding"), expected: Some(FROZEN), quiesce: "5s" },
+    Arm { plan: SHARD, set: ("rule", "v2-dropping"), expected: None, quiesce: "10s" },
+    Arm { plan: SHARD, set: ("rule", "v1"), expected: None, quiesce: "10s" },
 ];
 
 const OPENING: &str = "\
@@ -53,14 +74,21 @@ late-transition keeps one server from registering a segment until it should have
   partition-gate               the fix: asks whether every earlier segment is registered
   signal-gate                  the tempting fix: trusts the signal that a step ended, though it was skipped
   partition-gate-no-skip-wake  asks the right thing, and is not woken to ask again
-Each guard runs as real processes once, two at a time, and in virtual time over many seeds.
+Then two writers keep the newest row of every key in one shared shard. The nemesis cold-cutover brings
+the second one up cold, promotes it, and ends the first.
+  v2-stranding                 the published bug: keeps for ever what the other writer has written
+  v2-dropping                  the fix: drops it
+  v1                           the older rule: never took it in
+Each arm runs as real processes once, two at a time, and in virtual time over many seeds.
 ";
 
 /// Runs all arms and tells whether each came out as expected.
 pub(super) fn demo(args: &cli::Demo) -> Exit {
     tell::result(OPENING);
-    let orders = |target: &str| ARMS.iter().map(|arm| arm.order(target)).collect::<Result<Vec<_>, _>>();
-    let (real, virtual_time) = match (orders(PROCESSES), orders(SIMULATED)) {
+    let orders = |name: fn(Embedded) -> &'static str| {
+        ARMS.iter().map(|arm| arm.order(name(arm.plan.on))).collect::<Result<Vec<_>, _>>()
+    };
+    let (real, virtual_time) = match (orders(Embedded::processes), orders(Embedded::simulated)) {
         (Ok(real), Ok(virtual_time)) => (real, virtual_time),
         (Err(error), _) | (_, Err(error)) => return tell::refusal(error),
     };
@@ -75,7 +103,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
         Err(error) => return tell::lost(&error),
     }
     for (arm, order) in ARMS.iter().zip(&virtual_time) {
-        tell::aside(&format!("{}, simulated: {} seeds", arm.guard, args.runs));
+        tell::aside(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
         let bar = counting(args.runs);
         let tally = simulate_all(order, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
@@ -97,9 +125,9 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
 impl Arm {
     /// The same order as the command line's, so that what is shown here can be repeated by hand.
     fn order(&self, target: &str) -> Result<Order, ConfigError> {
-        let guard = format!("guard={}", self.guard);
-        let plan = ["run", target, "partial-upsert", "late-transition"];
-        let words = plan.into_iter().chain(["--set", &guard, "--quiesce", self.quiesce]);
+        let set = format!("{}={}", self.set.0, self.set.1);
+        let plan = ["run", target, self.plan.workload, self.plan.nemesis];
+        let words = plan.into_iter().chain(["--set", &set, "--quiesce", self.quiesce]);
         order(&cli::Run::parse_from(words))
     }
 
@@ -132,7 +160,7 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError>
             let place = place.map_err(|closed| failed("begin an arm", &closed))?;
             let (order, results, seed) = (order.clone(), args.results.clone(), Seed(args.seed));
             running.push(tokio::spawn(async move {
-                let tally = run_all(&order, seed, 1, 1, &results, |finished| told(arm.guard, finished)).await;
+                let tally = run_all(&order, seed, 1, 1, &results, |finished| told(arm.set.1, finished)).await;
                 drop(place);
                 tally
             }));
@@ -146,13 +174,13 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError>
     })
 }
 
-fn told(guard: &str, finished: &Finished) {
+fn told(arm: &str, finished: &Finished) {
     let Judged { verdict, facts, .. } = &finished.judged;
     if verdict.outcome == Outcome::Fail {
         tell::result(&terminal::summary(verdict, facts, tell::style()));
     }
     let report = finished.judged.report().map(|path| path.display().to_string());
-    tell::result(&format!("{guard}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
+    tell::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
     tell::beside(finished);
 }
 
@@ -164,7 +192,7 @@ fn row(arm: &Arm, how: &str, tally: &Tally) -> ArmRow {
         _ => format!("{} kinds of finding in {fail} of {}", tally.found.len(), tally.runs),
     };
     ArmRow {
-        arm: format!("{}, {how}", arm.guard),
+        arm: format!("{}, {how}", arm.set.1),
         expected: arm.expected.unwrap_or("pass").to_owned(),
         found,
         evidence: format!("{} exposed, {} rows compared", tally.exposed, tally.rows),

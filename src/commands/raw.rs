@@ -14,7 +14,7 @@ use crate::report::raw::{json, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
 use crate::schema::Schema;
-use crate::target::specimen::{PROCESSES, SIMULATED};
+use crate::target::specimen::Embedded;
 use crate::target::{Grip, Target, reach};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ pub(super) fn raw(args: &cli::Raw) -> Exit {
 }
 
 fn recorded(args: &cli::Raw) -> Result<String, RawError> {
-    if [PROCESSES, SIMULATED].contains(&args.from.as_str()) {
+    if Embedded::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&args.from.as_str())) {
         return Err(RawError::Private(args.from.clone(), args.key.clone()));
     }
     let dir = resolve(&args.output.results, &args.from).map_err(RunError::from)?;

@@ -5,7 +5,7 @@ use super::tell;
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
 use crate::config::duration;
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, advise};
 use crate::config::nemesis::Nemesis;
 use crate::config::settings::Settings;
 use crate::config::target::PINOT;
@@ -17,9 +17,9 @@ use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
 use crate::run::conductor::Timing;
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::{Embedded, Order, Outside};
+use crate::run::order::{Order, Outside};
 use crate::seed::Seed;
-use crate::target::specimen::{PROCESSES, SETTINGS, SIMULATED, shard};
+use crate::target::specimen::Embedded;
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Between two looks at the embedded cluster ..
@@ -58,16 +58,17 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let given = settings.left().clone();
     let outside = outside(&args.target)?;
-    let (embedded, simulated) =
-        if outside.is_some() { (Embedded::Segments, false) } else { embedded(&args.target)? };
+    let (embedded, simulated) = match &outside {
+        Some(outside) => (Embedded::of_system(&outside.file.system).unwrap_or(Embedded::Segments), false),
+        None => embedded(&args.target)?,
+    };
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
     // An outside cluster has settings of its own; a run cannot change them.
     let own = match &outside {
         Some(outside) if outside.file.system == PINOT => &["boundaries"][..],
         Some(_) => &[],
-        None if embedded == Embedded::Shard => shard::SETTINGS,
-        None => SETTINGS,
+        None => embedded.settings(),
     };
     settings.refuse_unknown(&args.target, own)?;
     if let Some(Outside { path, file }) = &outside {
@@ -110,19 +111,17 @@ fn outside(target: &str) -> Result<Option<Outside>, ConfigError> {
 
 /// Which embedded cluster this is, and whether its time is virtual.
 fn embedded(target: &str) -> Result<(Embedded, bool), ConfigError> {
-    match target {
-        PROCESSES => Ok((Embedded::Segments, false)),
-        SIMULATED => Ok((Embedded::Segments, true)),
-        shard::SIMULATED => Ok((Embedded::Shard, true)),
-        _ => Err(ConfigError::UnknownName {
-            kind: "target",
-            name: target.to_owned(),
-            help: format!(
-                "{}; a path to a .toml file reaches a cluster of your own",
-                crate::config::error::advise(target, &[PROCESSES, SIMULATED, shard::SIMULATED])
-            ),
-        }),
+    let called = |embedded: Embedded| [(embedded.processes(), false), (embedded.simulated(), true)];
+    let all: Vec<_> = Embedded::ALL.into_iter().flat_map(|it| called(it).map(|name| (it, name))).collect();
+    if let Some((embedded, (_, simulated))) = all.iter().find(|(_, (name, _))| *name == target) {
+        return Ok((*embedded, *simulated));
     }
+    let names: Vec<&str> = all.iter().map(|(_, (name, _))| *name).collect();
+    Err(ConfigError::UnknownName {
+        kind: "target",
+        name: target.to_owned(),
+        help: format!("{}; a path to a .toml file reaches a cluster of your own", advise(target, &names)),
+    })
 }
 
 fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {

@@ -1,70 +1,110 @@
-//! The hidden subcommand behind which the embedded cluster's processes run.
+//! The hidden subcommand behind which the embedded clusters' processes run.
 
 use super::run::runtime;
 use super::tell;
-use crate::cli::{self, Role};
+use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::exit::Exit;
-use crate::target::specimen::{PROCESSES, SETTINGS, settled};
-use specimen::serve::{Setup, controller, server, supervisor};
+use crate::target::specimen::{Embedded, segments, shard};
+use specimen::serve::{Crew, Setup, controller, server, shard as shard_service, supervisor, writer};
+use specimen::shard::Mode;
 use specimen::{Config, Error};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Runs one process of the cluster until its standard input closes.
+/// What is allowed of a cluster of servers.
+const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause"];
+/// What is allowed of writers that share a shard.
+const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "writers"];
+
+/// Runs one process of a cluster until its standard input closes.
 pub(super) fn specimen(args: &cli::Specimen) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return tell::failure(&error, error.exit()),
     };
-    let ended = match &args.role {
-        Role::Controller { config } => {
-            Config::load(config).and_then(|config| runtime.block_on(controller(config)))
-        }
-        Role::Server { config, name, controller, dir } => {
-            Config::load(config).and_then(|config| runtime.block_on(server(name, controller, config, dir)))
-        }
-        Role::Segments { target_file, dir, set } => {
-            let setup = match setup(target_file.as_deref(), dir.as_deref(), set) {
-                Ok(setup) => setup,
-                Err(error) => return tell::refusal(error),
-            };
-            runtime.block_on(supervisor(setup, |address| match target_file {
-                Some(file) => write_target_file(file, address),
-                None => Ok(()),
-            }))
-        }
-    };
+    let ended =
+        match &args.role {
+            Role::Controller { config } => {
+                Config::load(config).and_then(|config| runtime.block_on(controller(config)))
+            }
+            Role::Server { config, name, controller, dir } => Config::load(config)
+                .and_then(|config| runtime.block_on(server(name, controller, config, dir))),
+            Role::ShardService { config } => specimen::shard::Config::load(config)
+                .and_then(|config| runtime.block_on(shard_service(config))),
+            Role::Writer { config, name, incarnation, service, read_only } => {
+                let mode = if *read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+                specimen::shard::Config::load(config)
+                    .and_then(|config| runtime.block_on(writer(name, *incarnation, mode, service, config)))
+            }
+            Role::Segments(args) => {
+                let config = |set: &_| segments::settled(Config::new("none", Vec::new(), 1), set);
+                return supervise(&runtime, args, Embedded::Segments, config, ALLOW_SEGMENTS);
+            }
+            Role::Shard(args) => {
+                let config = |set: &_| shard::settled(specimen::shard::Config::new("none", Vec::new()), set);
+                return supervise(&runtime, args, Embedded::Shard, config, ALLOW_SHARD);
+            }
+        };
+    told(ended)
+}
+
+fn told(ended: Result<(), Error>) -> Exit {
     match ended {
         Ok(()) => Exit::Pass,
         Err(error) => tell::failure(&error, Exit::Target),
     }
 }
 
-/// What a cluster is started with. Its table is made by the runs.
-fn setup(file: Option<&Path>, dir: Option<&Path>, set: &[String]) -> Result<Setup, ConfigError> {
-    let refused = |problem: String| ConfigError::Flag { flag: "specimen segments".to_owned(), problem };
+/// Runs a supervisor. Its cluster's table is made by the runs.
+fn supervise<C: Crew>(
+    runtime: &tokio::runtime::Runtime,
+    args: &Supervised,
+    system: Embedded,
+    config: impl Fn(&BTreeMap<String, String>) -> Result<C, String>,
+    allow: &[&str],
+) -> Exit {
+    let setup = match setup(args, system, config) {
+        Ok(setup) => setup,
+        Err(error) => return tell::refusal(error),
+    };
+    told(runtime.block_on(supervisor(setup, |address| match &args.target_file {
+        Some(file) => write_target_file(file, system, address, allow),
+        None => Ok(()),
+    })))
+}
+
+/// What a cluster is started with.
+fn setup<C>(
+    Supervised { target_file, dir, set }: &Supervised,
+    system: Embedded,
+    config: impl Fn(&BTreeMap<String, String>) -> Result<C, String>,
+) -> Result<Setup<C>, ConfigError> {
+    let name = system.processes();
+    let refused = |problem: String| ConfigError::Flag { flag: name.replace('-', " "), problem };
     let settings = Settings::parse(set)?;
-    settings.refuse_unknown(PROCESSES, SETTINGS)?;
+    settings.refuse_unknown(name, system.settings())?;
     let settings = settings.left().clone();
-    let config = settled(Config::new("none", Vec::new(), 1), &settings).map_err(refused)?;
-    let dir = dir.map(Path::to_owned).or_else(|| Some(file?.with_extension("cluster")));
-    let dir: PathBuf = dir.ok_or_else(|| refused("name a --target-file or a --dir".to_owned()))?;
+    let config = config(&settings).map_err(refused)?;
+    let beside = || Some(target_file.as_ref()?.with_extension("cluster"));
+    let dir: Option<PathBuf> = dir.clone().or_else(beside);
+    let dir = dir.ok_or_else(|| refused("name a --target-file or a --dir".to_owned()))?;
     let program = std::env::current_exe().map_err(|error| refused(format!("find this program: {error}")))?;
     Ok(Setup { program, dir, config, settings })
 }
 
-fn write_target_file(file: &Path, address: &str) -> Result<(), Error> {
+fn write_target_file(file: &Path, system: Embedded, address: &str, allow: &[&str]) -> Result<(), Error> {
+    let name = system.processes();
+    let allowed: String = allow.iter().map(|line| format!("{line} = true\n")).collect();
     let text = format!(
-        "# A cluster of `dissent specimen segments`; it lives until that process ends.\n\
-         system = \"{PROCESSES}\"\n\
+        "# A cluster of `dissent {}`; it lives until that process ends.\n\
+         system = \"{name}\"\n\
          url = \"http://{address}\"\n\n\
          # What a run may do to it. Without a line only reading is allowed.\n\
          [allow]\n\
-         writes = true\n\
-         holds = true\n\
-         restart = true\n\
-         pause = true\n"
+         {allowed}",
+        name.replace('-', " "),
     );
     let draft = file.with_extension("draft");
     std::fs::write(&draft, text)

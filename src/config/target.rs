@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The embedded cluster, living outside of any run.
-const SPECIMEN: &str = "specimen-segments";
+/// The embedded clusters, living outside of any run.
+const SEGMENTS: &str = "specimen-segments";
+const SHARD: &str = "specimen-shard";
 /// Apache Pinot with Kafka before it.
 pub const PINOT: &str = "pinot";
 /// The systems that can be reached.
-pub const SYSTEMS: &[&str] = if cfg!(feature = "pinot") { &[SPECIMEN, PINOT] } else { &[SPECIMEN] };
+pub const SYSTEMS: &[&str] =
+    if cfg!(feature = "pinot") { &[SEGMENTS, SHARD, PINOT] } else { &[SEGMENTS, SHARD] };
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub struct Allow {
     pub pause: bool,
     /// Keep downloads waiting at the proxy.
     pub downloads: bool,
+    /// Start writers of a shared shard, and end them for good.
+    pub writers: bool,
 }
 
 /// What does something to a replica where signals do not reach: each is run by `sh -c`, with the replica's
@@ -193,6 +197,11 @@ impl TargetFile {
         }
     }
 
+    /// Whether writers share a shard there.
+    pub fn is_of_shard(&self) -> bool {
+        self.system == SHARD
+    }
+
     /// How its HTTP is entered.
     pub fn access(&self) -> Access {
         Access::new(self.credentials.as_ref(), self.ca.as_ref())
@@ -208,7 +217,7 @@ impl TargetFile {
 
     /// Refuses a run that would do what the file, given as `path`, does not allow.
     pub fn admit(&self, path: &str, nemesis: &Nemesis) -> Result<(), ConfigError> {
-        let Allow { writes, holds, restart, pause, downloads } = self.allow;
+        let Allow { writes, holds, restart, pause, downloads, writers } = self.allow;
         let hold = ("hold messages back", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
         let faults = nemesis.faults().flat_map(|kind| match kind {
@@ -221,12 +230,12 @@ impl TargetFile {
             FaultKind::SlowDownload => vec![("keep downloads waiting", "downloads", downloads)],
             // Done to nothing but the table that the run makes.
             FaultKind::Rebalance | FaultKind::PauseConsumption | FaultKind::Reload => vec![],
-            // No target of a file has writers that share a shard: it refuses these itself, and says so.
-            FaultKind::SecondWriter
-            | FaultKind::DropWriter
-            | FaultKind::Cutover
-            | FaultKind::Lag { .. }
-            | FaultKind::DelayQueue { .. } => vec![],
+            FaultKind::SecondWriter | FaultKind::DropWriter | FaultKind::Cutover => {
+                vec![("start writers and end them for good", "writers", writers)]
+            }
+            FaultKind::Lag { .. } | FaultKind::DelayQueue { .. } => {
+                vec![("keep back what writers send and get", "holds", holds)]
+            }
             FaultKind::Restart => vec![("kill a replica", "restart", restart)],
             FaultKind::Pause => vec![stop],
         });

@@ -2,15 +2,16 @@
 
 /// Targets.
 pub const TARGETS: &[(&str, &str)] = &[
-    (
-        "specimen-segments",
-        "the embedded cluster as real processes: a controller and four servers on loopback",
-    ),
+    ("specimen-segments", "an embedded cluster as real processes: a controller and four servers on loopback"),
     (
         "sim-segments",
         "the same cluster in virtual time: a run takes milliseconds, a seed gives the same bytes",
     ),
-    ("sim-shard", "writers that keep the latest row of every key in one shared shard, in virtual time"),
+    (
+        "specimen-shard",
+        "another as real processes: writers that keep the latest row of every key in one shared shard",
+    ),
+    ("sim-shard", "the same in virtual time"),
     (
         "TARGET.toml",
         "a cluster of your own: Apache Pinot with Kafka before it, or an embedded cluster that outlives runs",

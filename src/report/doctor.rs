@@ -100,13 +100,16 @@ impl Page {
 
     fn allowed(&mut self, file: &TargetFile, checkup: &Checkup) {
         let allow = file.allow;
-        let each = [
+        let mut each = vec![
             ("writes", allow.writes),
             ("holds", allow.holds),
             ("pause", allow.pause),
             ("restart", allow.restart),
             ("downloads", allow.downloads),
         ];
+        if file.is_of_shard() {
+            each.push(("writers", allow.writers));
+        }
         let of = |wanted: bool| {
             let names: Vec<&str> =
                 each.iter().filter(|(_, it)| *it == wanted).map(|(name, _)| *name).collect();

@@ -34,7 +34,7 @@ pub struct Tally {
     pub found: BTreeMap<String, u32>,
     /// Runs that were exposed and passed.
     pub exposed_passes: u32,
-    /// Failed runs in which every finding lies on the replica that the plan hit, and on no other.
+    /// Failed runs in which no finding lies on a replica that the plan did not hit.
     pub on_victim: u32,
     /// The first report of a run with findings.
     pub report: Option<PathBuf>,
@@ -124,9 +124,9 @@ fn is_on_victim(judged: &Judged) -> bool {
     let hit = |replica: &String| judged.facts.steps.iter().any(|step| step.replica == *replica);
     judged.verdict.findings.iter().all(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),
-        FindingKind::Frozen(frozen) => frozen.replica.as_ref().is_some_and(hit),
-        FindingKind::Regressed(regressed) => regressed.replica.as_ref().is_some_and(hit),
-        FindingKind::Ahead(ahead) => ahead.replica.as_ref().is_some_and(hit),
+        FindingKind::Frozen(frozen) => frozen.replica.as_ref().is_none_or(hit),
+        FindingKind::Regressed(regressed) => regressed.replica.as_ref().is_none_or(hit),
+        FindingKind::Ahead(ahead) => ahead.replica.as_ref().is_none_or(hit),
         FindingKind::LostAck(_) => false,
     })
 }

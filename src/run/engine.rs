@@ -185,7 +185,7 @@ impl Engine<'_> {
                 Command::Cover { replica } => self.cover(replica),
                 Command::Rows { read } => self.rows(read),
                 Command::Flags { read, since } => self.flags(read, since),
-                Command::Contents { .. } => self.contents(),
+                Command::Contents { capture } => self.contents(capture),
                 Command::ReadLog => self.read_log(true),
             }
         }
@@ -382,10 +382,15 @@ impl Engine<'_> {
         });
     }
 
-    /// No target in real time keeps its rows in a shard.
-    fn contents(&self) {
-        let answer = Err(absent("shard").to_string());
-        self.spawn(async move { Done::Input(Input::ContentsRead { answer }) });
+    fn contents(&self, capture: u32) {
+        let frontiers = self.target.frontiers.clone();
+        self.spawn(async move {
+            let answer = match frontiers {
+                Some(frontiers) => frontiers.contents(capture).await,
+                None => Err(absent("shard")),
+            };
+            Done::Input(Input::ContentsRead { answer: answer.map_err(|error| error.to_string()) })
+        });
     }
 
     /// Reads back what the log holds beyond what is on record. `last`: the conductor waits for it.
@@ -450,6 +455,9 @@ async fn read_on(log: &dyn crate::target::Log, from: &[u64]) -> Result<Vec<Vec<E
 
 /// Log ends, then every replica side by side, then log ends: in this order (`semantics` 7).
 async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
+    if let Some(frontiers) = &target.frontiers {
+        return frontiers.look().await;
+    }
     let log = target.log.clone().ok_or_else(|| absent("log"))?;
     let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;
     let log_ends_before = log.ends().await?;

@@ -134,7 +134,7 @@ pub enum Keep {
 /// One run in virtual time.
 pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
     let facts = order.facts(seed, None)?;
-    facts.nemesis.faults().try_for_each(|kind| order.can(kind))?;
+    facts.nemesis.faults().try_for_each(|kind| order.embedded.can(kind))?;
     let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
     if order.self_test {
@@ -173,7 +173,8 @@ pub async fn processes(
     let Some(Outside { path, file }) = &order.outside else {
         let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
-        let site = Arc::new(Cluster::start(&run.grip.program, &scratch, &order.settings).await?);
+        let site = Cluster::start(order.embedded, &run.grip.program, &scratch, &order.settings).await?;
+        let site = Arc::new(site);
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
         site.make_table(&run.grip.mark, schema, partitions, &order.settings).await?;
         let heal = run.dir.display().to_string();
@@ -229,7 +230,7 @@ impl Real<'_> {
         let roster = site.make_table(mark, &schema, partitions, &order.settings).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
-        let (version, frontiers) = (site.version(), Vec::new());
+        let (version, frontiers) = (site.version(), site.frontiers());
         Ok(Place { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 

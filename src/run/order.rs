@@ -12,8 +12,7 @@ use crate::record::frontier::Frontier;
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
 use crate::seed::Seed;
-use crate::target::Refusal;
-use crate::target::specimen::{FROZEN_FLOOR, PROCESSES, SIMULATED, can, config, shard};
+use crate::target::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
 use std::collections::BTreeMap;
 
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
@@ -65,15 +64,6 @@ pub enum OrderError {
     Plan(#[from] PlanError),
 }
 
-/// The clusters that are part of this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Embedded {
-    /// Servers that hold segments.
-    Segments,
-    /// Writers that share a shard.
-    Shard,
-}
-
 /// A cluster that lives outside of any run.
 #[derive(Clone, Debug)]
 pub struct Outside {
@@ -107,7 +97,7 @@ pub struct Place {
 pub struct Order {
     /// Whether time is virtual.
     pub simulated: bool,
-    /// Which embedded cluster it is on, where that is the run's own.
+    /// What it is on: an embedded cluster, or one whose rows lie in segments as well.
     pub embedded: Embedded,
     /// The cluster outside of any run, if it is not the run's own.
     pub outside: Option<Outside>,
@@ -128,9 +118,8 @@ impl Order {
     pub fn target(&self) -> &str {
         match &self.outside {
             Some(outside) => &outside.file.system,
-            None if self.embedded == Embedded::Shard => shard::SIMULATED,
-            None if self.simulated => SIMULATED,
-            None => PROCESSES,
+            None if self.simulated => self.embedded.simulated(),
+            None => self.embedded.processes(),
         }
     }
 
@@ -140,12 +129,16 @@ impl Order {
         lacks: &[Merge],
         table: Option<String>,
     ) -> Result<(Schema, Vec<String>), OrderError> {
+        let is_of_shard = self.embedded == Embedded::Shard;
+        if is_of_shard {
+            self.fits_shard()?;
+        }
         let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
         let (left_out, required): (Vec<_>, Vec<_>) = needed.partition(|column| column.optional);
         if let Some(column) = required.first() {
             return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
         }
-        if self.workload.delete_percent > 0 && !self.is_of_shard() {
+        if self.workload.delete_percent > 0 && !is_of_shard {
             let (workload, target) = (self.workload.name.clone(), self.target().to_owned());
             return Err(OrderError::Deletes { workload, target });
         }
@@ -161,12 +154,12 @@ impl Order {
     /// The cluster to be set up.
     pub fn cluster(&self) -> Result<specimen::Config, OrderError> {
         let schema = schema(&self.workload, &[]);
-        config(&schema, self.workload.partitions, &self.settings).map_err(OrderError::Setting)
+        segments::config(&schema, self.workload.partitions, &self.settings).map_err(OrderError::Setting)
     }
 
     /// The writers to be set up.
     fn writers(&self) -> Result<::specimen::shard::Config, OrderError> {
-        let (schema, _) = self.schema(shard::LACKS, None)?;
+        let (schema, _) = self.schema(self.embedded.lacks(), None)?;
         shard::config(&schema, &self.settings).map_err(OrderError::Setting)
     }
 
@@ -176,18 +169,6 @@ impl Order {
             Embedded::Segments => Simulated::Segments(self.cluster()?),
             Embedded::Shard => Simulated::Shard(self.writers()?),
         })
-    }
-
-    /// Whether the embedded cluster can do this.
-    pub fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        match self.embedded {
-            Embedded::Segments => can(kind),
-            Embedded::Shard => shard::can(kind),
-        }
-    }
-
-    fn is_of_shard(&self) -> bool {
-        self.outside.is_none() && self.embedded == Embedded::Shard
     }
 
     fn fits_shard(&self) -> Result<(), OrderError> {
@@ -207,16 +188,12 @@ impl Order {
     pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<Facts, OrderError> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
-        let (lacks, roster, frontiers): (&[Merge], _, _) = match self.embedded {
-            Embedded::Segments => (&[], self.cluster()?.servers, Vec::new()),
-            Embedded::Shard => {
-                self.fits_shard()?;
-                let writers = self.writers()?.writers;
-                let frontiers = shard::frontiers(&writers);
-                (shard::LACKS, writers, frontiers)
-            }
+        let roster = match self.embedded {
+            Embedded::Segments => self.cluster()?.servers,
+            Embedded::Shard => self.writers()?.writers,
         };
-        let (schema, left_out) = self.schema(lacks, None)?;
+        let frontiers = self.embedded.frontiers(&roster);
+        let (schema, left_out) = self.schema(self.embedded.lacks(), None)?;
         let place = Place { version, roster, spares, schema, frontiers, left_out, frozen_floor };
         self.facts_at(seed, started, place)
     }

@@ -159,6 +159,7 @@ holds = false          # hold back messages of the coordination store to a serve
 pause = false          # stop servers and let them go on
 restart = false        # kill servers and start them again
 downloads = false      # keep downloads waiting at a `dissent proxy`, which `proxy = \"..\"` above names
+writers = false        # start writers of a shared shard, and end them for good
 ";
 
 const CREDENTIALS: &str = "

@@ -19,11 +19,12 @@ pub mod web;
 use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
 use crate::plan::schedule::{Fault, FaultKind};
+use crate::record::contents::Contents;
 use crate::record::cure::Cure;
 use crate::record::event::{LifecycleRecord, Op, Outcome};
-use crate::record::row::Nanos;
-use crate::record::row::{Coverage, Current, Entry, Row, Segment};
-use crate::run::conductor::FlagsRead;
+use crate::record::frontier::Frontier;
+use crate::record::row::{Coverage, Current, Entry, Nanos, Row, Segment};
+use crate::run::conductor::{FlagsRead, Snapshot};
 use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
 use checkup::{Checkup, Leaving};
@@ -181,6 +182,15 @@ pub trait RawReads: Send + Sync {
     ) -> Result<FlagsRead, TargetError>;
 }
 
+/// Progress frontiers, and the shard that lies behind them.
+#[async_trait]
+pub trait Frontiers: Send + Sync {
+    /// One look at each, with the log's ends: all that there is to see of a target without segments.
+    async fn look(&self) -> Result<Snapshot, TargetError>;
+    /// What the shard holds as of the newest time that is complete.
+    async fn contents(&self, capture: u32) -> Result<Contents, TargetError>;
+}
+
 /// What replicas report of their own life.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
@@ -225,6 +235,10 @@ pub trait Site: Send + Sync {
     fn settings(&self) -> BTreeMap<String, String>;
     /// The merge functions that its version does not have.
     fn lacks(&self) -> &'static [Merge];
+    /// The frontiers that it declares, beside its replicas' consuming positions.
+    fn frontiers(&self) -> Vec<Frontier> {
+        Vec::new()
+    }
     /// What the table of this run is to be called, where the usual name may be somebody else's.
     fn table_of(&self, mark: &str) -> Option<String>;
     /// How long a position may stand still at this system without anything being wrong (`semantics` 7).
@@ -295,7 +309,7 @@ pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Site>, TargetError> {
     Ok(match file.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => Arc::new(pinot::Cluster::reach(file).await?),
-        _ => Arc::new(specimen::Cluster::reach(&file.url).await?),
+        _ => Arc::new(specimen::reach(file).await?),
     })
 }
 
@@ -345,6 +359,8 @@ pub struct Target {
     pub raw: Option<Arc<dyn RawReads>>,
     /// Lifecycle events.
     pub lifecycle: Option<Arc<dyn Lifecycle>>,
+    /// Frontiers, in place of segments.
+    pub frontiers: Option<Arc<dyn Frontiers>>,
     /// Faults.
     pub hands: Option<Arc<dyn Hands>>,
 }

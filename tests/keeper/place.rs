@@ -117,11 +117,17 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
+    /// Servers that hold segments.
     pub(crate) fn start(set: &[&str]) -> Outside {
+        Outside::of("segments", set)
+    }
+
+    /// Servers that hold `segments`, or writers that share a `shard`.
+    pub(crate) fn of(role: &str, set: &[&str]) -> Outside {
         let dir = tempfile::tempdir().expect("a folder");
         let set = set.iter().flat_map(|pair| ["--set", pair]);
         let cluster = Command::new(env!("CARGO_BIN_EXE_dissent"))
-            .args(["specimen", "segments", "--target-file"])
+            .args(["specimen", role, "--target-file"])
             .arg(dir.path().join("target.toml"))
             .args(set)
             .stdin(Stdio::piped())
@@ -161,7 +167,7 @@ impl Outside {
     /// Asks the supervisor, or the controller for a path under `admin`.
     pub(crate) fn ask(&self, path: &str) -> serde_json::Value {
         let address = if path.starts_with("/admin") {
-            self.ask("/cluster")["controller"].as_str().expect("there is a table").to_owned()
+            self.ask("/cluster")["service"].as_str().expect("there is a table").to_owned()
         } else {
             self.address()
         };

@@ -5,9 +5,8 @@ use crate::plan::schedule::{Fault, FaultKind, Queue, StepId};
 use crate::record::contents::{Contents, Held};
 use crate::record::event::{Op, Outcome};
 use crate::record::evidence::{Evidence, Facts};
-use crate::record::frontier::Look;
-use crate::run::conductor::{Command, Input, Seen, Snapshot};
-use crate::target::specimen::shard::{HYDRATING, RUNNING, SHARD};
+use crate::run::conductor::{Command, Input, Snapshot};
+use crate::target::specimen::shard::{Progress, SHARD, shard_seen};
 use specimen::shard::{Config, Mode, World};
 use std::collections::BTreeMap;
 
@@ -124,21 +123,13 @@ impl Shard {
     /// Nothing happens while this looks: upstream is the same before and after.
     fn snapshot(&self) -> Snapshot {
         let upstream = self.world.bindings().len() as u64;
-        let look = |object: &str, f, status: &str, incarnation| Look {
-            object: object.to_owned(),
-            u1: upstream,
-            f: Some(f),
-            u2: upstream,
-            status: status.to_owned(),
-            incarnation,
-        };
         let writers = self.evidence.facts.roster.iter().filter_map(|writer| {
-            let progress = self.world.progress(writer)?;
-            let status = if progress.hydrated { RUNNING } else { HYDRATING };
-            let look = look(writer, progress.frontier, status, progress.incarnation);
-            Some(Seen { look, is_awaited: progress.mode == Mode::ReadWrite })
+            let it = self.world.progress(writer)?;
+            let (incarnation, mode) = (it.incarnation, it.mode);
+            let progress = Progress { incarnation, mode, hydrated: it.hydrated, frontier: it.frontier };
+            Some(progress.seen(writer, upstream, upstream))
         });
-        let shard = Seen { look: look(SHARD, self.world.shard_upper(), RUNNING, 0), is_awaited: true };
+        let shard = shard_seen(self.world.shard_upper(), upstream, upstream);
         let ends = vec![self.world.log(0).len() as u64];
         Snapshot {
             log_ends_before: ends.clone(),

@@ -6,20 +6,20 @@
 mod asked;
 mod child;
 mod controller;
+mod crew;
 mod lease;
 mod server;
 mod shard;
 mod supervisor;
 mod writer;
-mod writers;
 
 pub use child::{Child, Group};
 pub use controller::controller;
+pub use crew::Crew;
 pub use server::server;
 pub use shard::shard;
 pub use supervisor::{Setup, supervisor};
 pub use writer::writer;
-pub use writers::writers;
 
 use crate::config::Error;
 use crate::value::{Column, Entry, Value};

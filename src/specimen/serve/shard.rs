@@ -7,7 +7,7 @@ use super::{Named, answer, lines};
 use crate::config::Error;
 use crate::shard::{Call, Config, Queue, Reply, Row, Service};
 use crate::value::{Column, Entry};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -69,7 +69,8 @@ impl Process {
     pub(super) fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/produce", post(produce))
-            .route("/log", get(log))
+            .route("/log-ends", get(log_ends))
+            .route("/log/{partition}", get(log))
             .route("/frontiers", get(frontiers))
             .route("/bindings", get(bindings))
             .route("/contents", get(contents))
@@ -132,19 +133,33 @@ impl Delays {
 
 /// All of the batch or nothing.
 async fn produce(State(it): Shared, Json(batch): Json<Vec<Write>>) -> Result<Json<Vec<Written>>, Error> {
-    let entry = |write: Write| match write.partition {
-        0 => write.entry(&it.config.columns),
-        other => Err(Error::Request(format!("no partition {other}; there is only 0"))),
-    };
+    let entry = |write: Write| known(write.partition).and_then(|()| write.entry(&it.config.columns));
     let entries: Vec<Entry> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
     let mut service = it.service.lock().await;
     Ok(Json(entries.into_iter().map(|entry| Written { off: service.produce(entry) }).collect()))
 }
 
-async fn log(State(it): Shared, Query(Range { from, limit }): Query<Range>) -> Response {
+/// The log has one partition.
+fn known(partition: u32) -> Result<(), Error> {
+    match partition {
+        0 => Ok(()),
+        other => Err(Error::Request(format!("no partition {other}; there is only 0"))),
+    }
+}
+
+async fn log_ends(State(it): Shared) -> Json<[usize; 1]> {
+    Json([it.service.lock().await.log(0).len()])
+}
+
+async fn log(
+    State(it): Shared,
+    Path(partition): Path<u32>,
+    Query(Range { from, limit }): Query<Range>,
+) -> Result<Response, Error> {
+    known(partition)?;
     let service = it.service.lock().await;
     let entries = service.log(from).iter().take(limit.unwrap_or(usize::MAX));
-    lines(entries.map(|entry| Named::entry(entry, &it.config.columns)))
+    Ok(lines(entries.map(|entry| Named::entry(entry, &it.config.columns))))
 }
 
 /// Upstream before and after the shard's upper are one and the same: all is read at one moment.
@@ -270,7 +285,7 @@ mod tests {
         write(&service, 0..10).await;
         until(&format!("{old}/progress"), |body| body.contains(r#""offset":10,"#)).await;
         let first = r#"{"off":0,"key":"k","op":0,"cmp":0,"cols":{"n":0}}"#;
-        assert_eq!(ask(&to("/log?limit=1"), None).await.1, format!("{first}\n"));
+        assert_eq!(ask(&to("/log/0?limit=1"), None).await.1, format!("{first}\n"));
         let bindings: Vec<u64> = serde_json::from_str(&ask(&to("/bindings"), None).await.1).expect("a list");
         let as_of = bindings.iter().position(|end| *end == 10).expect("all have timestamps");
         let last = r#"{"off":9,"key":"k","op":9,"cmp":0,"cols":{"n":9},"count":1}"#;

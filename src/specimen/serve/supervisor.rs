@@ -1,20 +1,21 @@
-//! The supervisor's process: it starts a cluster's controller and servers as children, starts a server again
+//! The supervisor's process: it starts a cluster's service and replicas as children, starts a replica again
 //! when it is told to, and takes them all along when its own standard input closes.
 //!
-//! It stands for what surrounds a real cluster: whoever starts processes again (systemd, Kubernetes), and a
-//! place that outlives tables (`lease.rs`).
+//! It stands for what surrounds a real cluster: whoever starts processes again (systemd, Kubernetes), whoever
+//! is asked for one more or one less of them, and a place that outlives tables (`lease.rs`).
 
 use super::answer;
 use super::child::{Child, Group};
+use super::crew::{Crew, Replica, Table};
 use super::lease::lease;
-use crate::config::{Config, Error};
-use crate::value::Column;
-use axum::Json;
+use crate::config::Error;
+use crate::shard::Mode;
 use axum::extract::State;
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a cluster is started with; a table comes later.
 #[derive(Clone, Debug)]
-pub struct Setup<C = Config> {
+pub struct Setup<C> {
     /// The program that can be told which process to be.
     pub program: PathBuf,
     /// Where everything lies.
@@ -40,26 +41,37 @@ pub struct Setup<C = Config> {
 #[derive(Default)]
 struct Running {
     table: Option<Table>,
-    controller: Option<Child>,
-    servers: BTreeMap<String, Child>,
+    service: Option<Child>,
+    replicas: BTreeMap<String, Life>,
 }
 
-struct Supervisor {
-    setup: Setup,
+/// A replica's latest life, over or not; one that was asked to leave has no process.
+struct Life {
+    number: u64,
+    process: Option<Child>,
+}
+
+struct Supervisor<C> {
+    setup: Setup<C>,
     running: Mutex<Running>,
 }
 
-type Shared = State<Arc<Supervisor>>;
+type Shared<C> = State<Arc<Supervisor<C>>>;
 
 /// Runs the supervisor until the standard input closes; `ready` is told its address first.
-pub async fn supervisor(setup: Setup, ready: impl FnOnce(&str) -> Result<(), Error>) -> Result<(), Error> {
+pub async fn supervisor<C: Crew>(
+    setup: Setup<C>,
+    ready: impl FnOnce(&str) -> Result<(), Error>,
+) -> Result<(), Error> {
     setup.config.check()?;
-    setup.make_dir()?;
+    std::fs::create_dir_all(&setup.dir)
+        .map_err(|source| Error::Io { what: format!("create {}", setup.dir.display()), source })?;
     let supervisor = Arc::new(Supervisor { setup, running: Mutex::default() });
-    let router = axum::Router::new()
+    let router = Router::new()
         .route("/cluster", get(cluster))
         .route("/table", post(table))
         .route("/start", post(start))
+        .route("/drop", post(leave))
         .with_state(Arc::clone(&supervisor))
         .merge(lease());
     let served = answer(router, ready).await;
@@ -67,53 +79,62 @@ pub async fn supervisor(setup: Setup, ready: impl FnOnce(&str) -> Result<(), Err
     served
 }
 
-impl<C: Serialize> Setup<C> {
-    pub(super) fn make_dir(&self) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.dir)
-            .map_err(|source| Error::Io { what: format!("create {}", self.dir.display()), source })
-    }
-
+impl<C: Crew> Setup<C> {
     /// Writes down what the processes that start from now on are made of.
-    pub(super) fn write(&self, config: &C) -> Result<(), Error> {
+    fn write(&self, config: &C) -> Result<(), Error> {
         let file = self.dir.join("config.json");
         let text = serde_json::to_vec(config).map_err(|error| Error::Request(error.to_string()))?;
         std::fs::write(&file, text)
             .map_err(|source| Error::Io { what: format!("write {}", file.display()), source })
     }
 
-    pub(super) async fn start(&self, role: &str, log: &str, rest: &[&OsStr]) -> Result<Child, Error> {
-        let config = self.dir.join("config.json");
-        let head = ["specimen".as_ref(), role.as_ref(), "--config".as_ref(), config.as_os_str()];
+    async fn start(&self, role: &str, log: &str, rest: Vec<OsString>) -> Result<Child, Error> {
+        let config = self.dir.join("config.json").into_os_string();
+        let head: [OsString; 4] = ["specimen".into(), role.into(), "--config".into(), config];
+        let arguments: Vec<OsString> = head.into_iter().chain(rest).collect();
         let log = self.dir.join(format!("{log}.log"));
-        Child::start(role, &self.program, &[&head, rest].concat(), &log, Group::Same).await
+        Child::start(role, &self.program, &arguments, &log, Group::Same).await
+    }
+
+    fn refuse_unknown(&self, replica: &str) -> Result<(), Error> {
+        match self.config.roster().iter().any(|name| name == replica) {
+            true => Ok(()),
+            false => Err(Error::Request(format!("no replica is called {replica}"))),
+        }
     }
 }
 
-/// Ends processes side by side.
-pub(super) async fn end_all(children: impl Iterator<Item = Child>) {
-    let mut ending = tokio::task::JoinSet::new();
-    for mut child in children {
-        ending.spawn(async move { child.end(PATIENCE).await });
-    }
-    ending.join_all().await;
-}
-
-impl Supervisor {
-    /// Ends every process, side by side. Their logs stay; the data that the servers kept goes.
+impl<C: Crew> Supervisor<C> {
+    /// Ends every process, side by side. Their logs stay; the data that the replicas kept goes.
     async fn end(&self, running: &mut Running) {
-        let Running { controller, servers, .. } = std::mem::take(running);
-        end_all(servers.into_values().chain(controller)).await;
-        for server in &self.setup.config.servers {
+        let Running { service, replicas, .. } = std::mem::take(running);
+        let mut ending = tokio::task::JoinSet::new();
+        for mut child in replicas.into_values().filter_map(|life| life.process).chain(service) {
+            ending.spawn(async move { child.end(PATIENCE).await });
+        }
+        ending.join_all().await;
+        for replica in self.setup.config.roster() {
             // It may never have been made.
-            drop(std::fs::remove_dir_all(self.setup.dir.join(server)));
+            drop(std::fs::remove_dir_all(self.setup.dir.join(replica)));
         }
     }
 
-    async fn start_server(&self, controller: &str, name: &str) -> Result<Child, Error> {
-        let (url, dir) = (format!("http://{controller}"), self.setup.dir.join(name));
-        let rest = ["--name".as_ref(), name.as_ref(), "--controller".as_ref(), url.as_ref()];
-        let rest: [&[&OsStr]; 2] = [&rest, &["--dir".as_ref(), dir.as_os_str()]];
-        self.setup.start("server", name, &rest.concat()).await
+    /// Starts a replica that is down; one that runs is left as it is.
+    async fn start(&self, running: &mut Running, name: &str, mode: Mode) -> Result<(), Error> {
+        let Some(service) = &running.service else {
+            return Err(Error::Request("there is no table, so no replica runs".to_owned()));
+        };
+        let last = running.replicas.get_mut(name);
+        let life = last.as_ref().map_or(1, |last| last.number + 1);
+        if last.and_then(|last| last.process.as_mut()?.pid()).is_some() {
+            return Ok(());
+        }
+        let (dir, service) = (self.setup.dir.join(name), format!("http://{}", service.address));
+        let arguments = C::arguments(Replica { dir, service, life, mode });
+        let rest = ["--name".into(), name.into()].into_iter().chain(arguments).collect();
+        let process = Some(self.setup.start(C::REPLICA, name, rest).await?);
+        running.replicas.insert(name.to_owned(), Life { number: life, process });
+        Ok(())
     }
 }
 
@@ -124,79 +145,79 @@ struct Shown {
     settings: BTreeMap<String, String>,
     roster: Vec<String>,
     table: Option<Table>,
-    controller: Option<String>,
-    servers: BTreeMap<String, Option<Server>>,
+    service: Option<String>,
+    replicas: BTreeMap<String, Option<Seat>>,
 }
 
+/// Where a replica's latest life is lived; without a process it is over.
 #[derive(Serialize)]
-struct Server {
+struct Seat {
     address: String,
-    pid: u32,
+    pid: Option<u32>,
 }
 
-/// All there is to know from outside. A server without a process is null.
-async fn cluster(State(it): Shared) -> Json<Shown> {
+/// All there is to know from outside. A replica that nobody has asked for is null.
+async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
     let running = &mut *it.running.lock().await;
-    let roster = it.setup.config.servers.clone();
-    let shown = |name: &String| {
-        let child = running.servers.get_mut(name);
-        let server =
-            child.and_then(|child| Some(Server { pid: child.pid()?, address: child.address.clone() }));
-        (name.clone(), server)
+    let roster = it.setup.config.roster().to_vec();
+    let seat = |life: &mut Life| {
+        let process = life.process.as_mut()?;
+        Some(Seat { pid: process.pid(), address: process.address.clone() })
     };
-    let servers = roster.iter().map(shown).collect();
+    let shown = |name: &String| (name.clone(), running.replicas.get_mut(name).and_then(seat));
+    let replicas = roster.iter().map(shown).collect();
     Json(Shown {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         settings: it.setup.settings.clone(),
         table: running.table.clone(),
-        controller: running.controller.as_ref().map(|controller| controller.address.clone()),
-        servers,
+        service: running.service.as_ref().map(|service| service.address.clone()),
+        replicas,
         roster,
     })
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Table {
-    table: String,
-    columns: Vec<Column>,
-    partitions: u32,
-}
-
 /// A new, empty table takes the place of the old one: all processes end, and begin again.
-async fn table(State(it): Shared, Json(wanted): Json<Table>) -> Result<(), Error> {
-    let Table { table, columns, partitions } = wanted.clone();
-    let config = Config { table, columns, partitions, ..it.setup.config.clone() };
+async fn table<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Table>) -> Result<(), Error> {
+    let config = it.setup.config.with_table(wanted.clone())?;
     config.check()?;
     let running = &mut *it.running.lock().await;
     it.end(running).await;
     it.setup.write(&config)?;
-    let controller = it.setup.start("controller", "controller", &[]).await?;
-    for name in &config.servers {
-        let server = it.start_server(&controller.address, name).await?;
-        running.servers.insert(name.clone(), server);
+    running.service = Some(it.setup.start(C::SERVICE, C::SERVICE, Vec::new()).await?);
+    for name in config.roster().iter().take(config.active()) {
+        it.start(running, name, Mode::ReadWrite).await?;
     }
-    running.controller = Some(controller);
     running.table = Some(wanted);
     Ok(())
 }
 
 #[derive(Deserialize)]
 struct Start {
-    server: String,
+    replica: String,
+    #[serde(default)]
+    mode: Mode,
 }
 
-/// Starts a server that is down; one that runs is left as it is.
-async fn start(State(it): Shared, Json(Start { server }): Json<Start>) -> Result<(), Error> {
-    it.setup.config.server(&server)?;
-    let running = &mut *it.running.lock().await;
-    if running.servers.get_mut(&server).is_some_and(|child| child.pid().is_some()) {
-        return Ok(());
+async fn start<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Start>) -> Result<(), Error> {
+    let Start { replica, mode } = wanted;
+    it.setup.refuse_unknown(&replica)?;
+    it.start(&mut *it.running.lock().await, &replica, mode).await
+}
+
+#[derive(Deserialize)]
+struct Leave {
+    replica: String,
+}
+
+/// A replica leaves for good, as after kill -9: what it has sent still arrives. One that is not there has
+/// left already.
+async fn leave<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Leave>) -> Result<(), Error> {
+    let Leave { replica } = wanted;
+    it.setup.refuse_unknown(&replica)?;
+    let mut running = it.running.lock().await;
+    if let Some(mut process) = running.replicas.get_mut(&replica).and_then(|life| life.process.take()) {
+        process.end(Duration::ZERO).await;
     }
-    let Some(controller) = running.controller.as_ref().map(|controller| controller.address.clone()) else {
-        return Err(Error::Request("there is no table, so no server runs".to_owned()));
-    };
-    let child = it.start_server(&controller, &server).await?;
-    running.servers.insert(server, child);
     Ok(())
 }

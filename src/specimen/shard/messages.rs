@@ -23,12 +23,13 @@ impl Queue {
 }
 
 /// Whether a writer appends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It reads and prepares, and waits to be promoted: the new generation before a cutover.
     ReadOnly,
     /// It appends.
+    #[default]
     ReadWrite,
 }
 

@@ -140,6 +140,7 @@ impl Site for Cluster {
             authority: Some(reads.clone()),
             raw: Some(reads),
             lifecycle: Some(lives),
+            frontiers: None,
             hands: Some(Arc::new(Leased::new(victim, grip))),
         })
     }

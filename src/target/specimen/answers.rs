@@ -1,6 +1,7 @@
 //! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
 //! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
 
+use crate::record::contents::Held;
 use crate::record::row::{Current, Entry, Row};
 use crate::run::conductor::FlagsRead;
 use crate::schema::{Schema, Value};
@@ -31,6 +32,15 @@ struct WireRow {
     cmp: i64,
     cols: Named,
     doc: u32,
+}
+
+#[derive(Deserialize)]
+struct WireHeld {
+    key: String,
+    op: u64,
+    cmp: i64,
+    cols: Named,
+    count: i64,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +85,15 @@ pub fn rows(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Row>) -> Resu
     parse_lines(url, body, |WireRow { off, key, op, cmp, cols, doc }| {
         out(Row { off, key, op, cmp, cols: ordered(schema, cols), doc });
     })
+}
+
+/// What a shard holds.
+pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<Held>, TargetError> {
+    let mut rows = Vec::new();
+    parse_lines(url, body, |WireHeld { key, op, cmp, cols, count }| {
+        rows.push(Held { key, op, cmp, cols: ordered(schema, cols), count });
+    })?;
+    Ok(rows)
 }
 
 /// Current flags.

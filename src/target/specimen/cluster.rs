@@ -1,6 +1,7 @@
-//! One specimen as its supervisor shows it: where controller and servers listen, which processes they are,
-//! and who uses it. The same whether it was started for one run or lives outside of any.
+//! One specimen as its supervisor shows it: where its service and its replicas listen, which processes they
+//! are, and who uses it. The same whether it was started for one run or lives outside of any.
 
+use super::Embedded;
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
 use crate::schema::{Column, Provenance, Schema};
@@ -35,8 +36,9 @@ pub(super) struct Overview {
     pub(super) settings: BTreeMap<String, String>,
     pub(super) roster: Vec<String>,
     table: Option<Table>,
-    controller: Option<String>,
-    servers: BTreeMap<String, Option<Seat>>,
+    service: Option<String>,
+    /// Of the roster; none for one that nobody has asked for.
+    pub(super) replicas: BTreeMap<String, Option<Seat>>,
 }
 
 /// The table that the cluster has now.
@@ -46,11 +48,11 @@ struct Table {
     columns: Vec<Column>,
 }
 
-/// Where a server runs.
+/// Where a replica's latest life is lived; over, if it has no process.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Seat {
     pub(super) address: String,
-    pub(super) pid: u32,
+    pub(super) pid: Option<u32>,
 }
 
 impl Overview {
@@ -65,19 +67,20 @@ impl Overview {
         process("the supervisor", self.pid)
     }
 
-    /// The controller's URL.
-    pub(super) fn controller(&self) -> Result<String, TargetError> {
-        let address = self.controller.as_ref().ok_or_else(|| down("the controller"))?;
+    /// The URL of the service: what takes writes and has the log.
+    pub(super) fn service(&self) -> Result<String, TargetError> {
+        let address = self.service.as_ref().ok_or_else(|| down("the service"))?;
         Ok(format!("http://{address}"))
     }
 
-    /// Where a server runs.
-    pub(super) fn seat(&self, name: &str) -> Result<&Seat, TargetError> {
-        let seat = self.servers.get(name).ok_or_else(|| TargetError::Refused {
+    /// Where a replica runs: its URL and its process.
+    pub(super) fn seat(&self, name: &str) -> Result<(String, u32), TargetError> {
+        let seat = self.replicas.get(name).ok_or_else(|| TargetError::Refused {
             at: "the specimen".to_owned(),
-            cause: format!("it has no server {name}"),
+            cause: format!("it has no replica {name}"),
         })?;
-        seat.as_ref().ok_or_else(|| down(name))
+        let up = seat.as_ref().and_then(|seat| Some((format!("http://{}", seat.address), seat.pid?)));
+        up.ok_or_else(|| down(name))
     }
 }
 
@@ -96,26 +99,28 @@ fn down(name: &str) -> TargetError {
 
 /// A specimen that can be reached.
 pub struct Cluster {
+    pub(super) system: Embedded,
     url: String,
     web: Web,
     /// The supervisor, if the cluster is private to this process.
     private: Mutex<Option<Child>>,
     seen: std::sync::Mutex<Overview>,
-    /// Servers that a fault of ours keeps silent: asking them would only be waiting.
+    /// Replicas that a fault of ours keeps silent: asking them would only be waiting.
     silent: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Cluster {
     /// Starts a cluster that dies with us; its files lie in `dir`.
     pub async fn start(
+        system: Embedded,
         program: &Path,
         dir: &Path,
         settings: &BTreeMap<String, String>,
     ) -> Result<Cluster, TargetError> {
         let failed = |cause: String| TargetError::Start { process: "the specimen".to_owned(), cause };
         std::fs::create_dir_all(dir).map_err(|error| failed(format!("{}: {error}", dir.display())))?;
-        let mut arguments = vec!["specimen".into(), "segments".into(), "--dir".into(), dir.into()];
-        for (key, value) in settings.iter().filter(|(key, _)| super::SETTINGS.contains(&key.as_str())) {
+        let mut arguments = vec!["specimen".into(), system.role().into(), "--dir".into(), dir.into()];
+        for (key, value) in settings.iter().filter(|(key, _)| system.settings().contains(&key.as_str())) {
             arguments.extend(["--set".into(), std::ffi::OsString::from(format!("{key}={value}"))]);
         }
         let log = dir.join("supervisor.log");
@@ -123,19 +128,19 @@ impl Cluster {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let url = format!("http://{}", supervisor.address);
-        Cluster::at(&url, Some(supervisor)).await
+        Cluster::at(system, &url, Some(supervisor)).await
     }
 
     /// Reaches a cluster that lives outside of any run.
-    pub async fn reach(url: &str) -> Result<Cluster, TargetError> {
-        Cluster::at(url.trim_end_matches('/'), None).await
+    pub async fn reach(system: Embedded, url: &str) -> Result<Cluster, TargetError> {
+        Cluster::at(system, url.trim_end_matches('/'), None).await
     }
 
-    async fn at(url: &str, private: Option<Child>) -> Result<Cluster, TargetError> {
+    async fn at(system: Embedded, url: &str, private: Option<Child>) -> Result<Cluster, TargetError> {
         let web = Web::new()?;
         let seen = Overview::ask(&web, url).await?;
         let (seen, silent) = (std::sync::Mutex::new(seen), std::sync::Mutex::default());
-        Ok(Cluster { url: url.to_owned(), web, private: Mutex::new(private), seen, silent })
+        Ok(Cluster { system, url: url.to_owned(), web, private: Mutex::new(private), seen, silent })
     }
 
     /// The supervisor's URL.
@@ -160,23 +165,31 @@ impl Cluster {
         self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Looks again: a server that was started again has a new address.
+    /// Looks again: a replica that was started again has a new address.
     pub(super) async fn refresh(&self) -> Result<Overview, TargetError> {
         let seen = Overview::ask(&self.web, &self.url).await?;
         *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen.clone();
         Ok(seen)
     }
 
-    /// The server's address, if it can be asked.
-    pub(super) fn server(&self, name: &str) -> Result<String, TargetError> {
-        if self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name) {
-            let cause = "a fault of this run keeps it silent".to_owned();
-            return Err(TargetError::Unreachable { at: name.to_owned(), cause });
+    /// Fails for a replica that a fault of ours keeps silent.
+    pub(super) fn not_silent(&self, name: &str) -> Result<(), TargetError> {
+        match self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name) {
+            true => {
+                let cause = "a fault of this run keeps it silent".to_owned();
+                Err(TargetError::Unreachable { at: name.to_owned(), cause })
+            }
+            false => Ok(()),
         }
-        Ok(self.overview().seat(name)?.address.clone())
     }
 
-    /// From now on a server is not asked.
+    /// The replica's URL, if it can be asked.
+    pub(super) fn replica(&self, name: &str) -> Result<String, TargetError> {
+        self.not_silent(name)?;
+        Ok(self.overview().seat(name)?.0)
+    }
+
+    /// From now on a replica is not asked.
     pub(super) fn ask_no_more(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
     }
@@ -187,9 +200,9 @@ impl Cluster {
     }
 
     /// A new, empty table takes the place of the one that was there.
-    pub(super) async fn put_table(&self, config: &specimen::Config) -> Result<(), TargetError> {
-        let specimen::Config { table, columns, partitions, .. } = config;
-        let table = json!({ "table": table, "columns": columns, "partitions": partitions });
+    pub(super) async fn put_table(&self, schema: &Schema, partitions: u32) -> Result<(), TargetError> {
+        let columns: Vec<_> = schema.columns.iter().map(super::column).collect();
+        let table = json!({ "table": schema.table, "columns": columns, "partitions": partitions });
         let url = format!("{}/table", self.url);
         answer(&url, self.web.post(&url, &table).timeout(START)).await?;
         self.refresh().await.map(drop)

@@ -2,6 +2,7 @@
 //! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
 use super::cluster::Overview;
+use super::writers;
 use crate::hands::process::{ProcessId, State};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
@@ -16,7 +17,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starting a process takes longer.
-const START: Duration = Duration::from_secs(20);
+pub(super) const START: Duration = Duration::from_secs(20);
 
 /// What is needed to undo, as read before the fault began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +26,12 @@ pub(in crate::target) struct Undo {
     pub(super) at: String,
     /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
     pub(super) supervisor: ProcessId,
-    /// The controller's URL: another one has another table, and nothing of ours.
-    pub(super) controller: String,
-    /// The victim's process.
-    pub(super) process: ProcessId,
+    /// The service's URL: another one has another table, and nothing of ours.
+    pub(super) service: String,
+    /// The victim's process, where the fault is done to that.
+    pub(super) process: Option<ProcessId>,
+    /// What the supervisor is told to start the victim again as it was.
+    pub(super) start: Value,
 }
 
 /// What a fault is called at the target.
@@ -36,7 +39,7 @@ fn id(cure: &Cure) -> String {
     format!("{}/{}", cure.mark, cure.step)
 }
 
-async fn post(web: &Web, url: &str, body: Value) -> Result<(), TargetError> {
+pub(super) async fn post(web: &Web, url: &str, body: Value) -> Result<(), TargetError> {
     answer(url, web.post(url, &body)).await.map(drop)
 }
 
@@ -53,20 +56,15 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
                 "seq": fault.seq,
                 "transition": transition_name(transition),
             });
-            post(&web, &format!("{}/admin/hold", undo.controller), hold).await
+            post(&web, &format!("{}/admin/hold", undo.service), hold).await
         }
-        FaultKind::Restart => {
-            signalled(cure, undo.process, ProcessId::kill)?;
-            reach(cure, undo.process, |state| state == State::Gone).await
-        }
-        FaultKind::Pause => {
-            signalled(cure, undo.process, ProcessId::stop)?;
-            reach(cure, undo.process, |state| state == State::Stopped).await
-        }
+        FaultKind::Restart => signalled(cure, &undo, ProcessId::kill, State::Gone).await,
+        FaultKind::Pause => signalled(cure, &undo, ProcessId::stop, State::Stopped).await,
         FaultKind::CommitWinner => {
             let winner = json!({ "partition": fault.partition, "server": fault.replica });
-            post(&web, &format!("{}/admin/commit-winner", undo.controller), winner).await
+            post(&web, &format!("{}/admin/commit-winner", undo.service), winner).await
         }
+        kind if kind.is_of_writers() => writers::begin(&web, &undo, fault).await,
         kind => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
     }
 }
@@ -78,9 +76,9 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
         return Ok(());
     }
-    if cure.fault.kind == FaultKind::Pause {
-        undo.process.resume().map_err(|error| refused(cure, format!("SIGCONT: {error}")))?;
-        reach(cure, undo.process, |state| state != State::Stopped).await?;
+    if let (FaultKind::Pause, Some(process)) = (cure.fault.kind, undo.process) {
+        process.resume().map_err(|error| refused(cure, format!("SIGCONT: {error}")))?;
+        reach(cure, process, |state| state != State::Stopped).await?;
     }
     match heal_cluster(cure, &undo).await {
         Err(_) if undo.supervisor.state() == State::Gone => Ok(()),
@@ -91,11 +89,11 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
 async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
     let web = Web::patient(PATIENCE)?;
     let overview = Overview::ask(&web, &undo.at).await?;
-    let same_table = overview.controller().is_ok_and(|controller| controller == undo.controller);
+    let same_table = overview.service().is_ok_and(|service| service == undo.service);
     match cure.fault.kind {
         FaultKind::HoldMessage(_) if same_table => {
-            post(&web, &format!("{}/admin/release", undo.controller), json!({ "id": id(cure) })).await?;
-            let url = format!("{}/admin/holds", undo.controller);
+            post(&web, &format!("{}/admin/release", undo.service), json!({ "id": id(cure) })).await?;
+            let url = format!("{}/admin/holds", undo.service);
             let holds: Vec<Value> = parse(&url, &answer(&url, web.get(&url)).await?)?;
             if holds.iter().any(|hold| hold["id"] == id(cure).as_str()) {
                 return Err(refused(cure, "the hold was released and is still there".to_owned()));
@@ -103,13 +101,15 @@ async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
         }
         FaultKind::Restart => {
             let url = format!("{}/start", undo.at);
-            let start = web.post(&url, &json!({ "server": cure.fault.replica })).timeout(START);
-            answer(&url, start).await?;
+            answer(&url, web.post(&url, &undo.start).timeout(START)).await?;
             Overview::ask(&web, &undo.at).await?.seat(&cure.fault.replica)?;
         }
         FaultKind::CommitWinner if same_table => {
             let any = json!({ "partition": cure.fault.partition, "server": null });
-            post(&web, &format!("{}/admin/commit-winner", undo.controller), any).await?;
+            post(&web, &format!("{}/admin/commit-winner", undo.service), any).await?;
+        }
+        kind if kind.is_of_writers() && same_table => {
+            writers::heal(&web, undo, &cure.fault, &overview).await?;
         }
         _ => {}
     }
@@ -135,20 +135,23 @@ fn refused(cure: &Cure, cause: String) -> TargetError {
     TargetError::Refused { at: cure.fault.replica.clone(), cause }
 }
 
-/// Signals the process that was there when the cure was made, and no other.
-fn signalled(
+/// Signals the process that was there when the cure was made, and no other, until it is in this state.
+async fn signalled(
     cure: &Cure,
-    process: ProcessId,
+    undo: &Undo,
     send: fn(ProcessId) -> std::io::Result<()>,
+    wanted: State,
 ) -> Result<(), TargetError> {
+    let process = undo.process.ok_or_else(|| refused(cure, "its cure names no process".to_owned()))?;
     if process.state() == State::Gone {
         return Err(refused(cure, format!("process {} has ended meanwhile", process.pid)));
     }
-    send(process).map_err(|error| refused(cure, format!("signal to process {}: {error}", process.pid)))
+    send(process).map_err(|error| refused(cure, format!("signal to process {}: {error}", process.pid)))?;
+    reach(cure, process, |state| state == wanted).await
 }
 
 /// Waits until a signal has had its effect.
-async fn reach(cure: &Cure, process: ProcessId, is: fn(State) -> bool) -> Result<(), TargetError> {
+async fn reach(cure: &Cure, process: ProcessId, is: impl Fn(State) -> bool) -> Result<(), TargetError> {
     for _ in 0..200 {
         if is(process.state()) {
             return Ok(());

@@ -2,45 +2,45 @@
 
 use super::cluster::{Cluster, process};
 use super::deed::Undo;
+use super::{Embedded, writers};
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::target::leased::Victim;
+use crate::target::web::Web;
 use crate::target::{Refusal, TargetError};
 use async_trait::async_trait;
+use serde_json::{Value, json};
 
-/// Whether the embedded cluster has what this needs, as processes or simulated.
-pub(crate) fn can(kind: FaultKind) -> Result<(), Refusal> {
-    let reason = match kind {
-        FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
-            return Ok(());
-        }
-        FaultKind::SlowDownload => "its servers fetch from the controller itself, not through a proxy",
-        FaultKind::Rebalance => "every server has every partition: there is none to move one to",
-        FaultKind::PauseConsumption => "it has no switch to pause consumption",
-        FaultKind::Reload => "a server whose copy lost replaces it without being asked",
-        FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard: `sim-shard` has",
-    };
-    Err(Refusal { target: "the embedded cluster".to_owned(), fault: kind, reason: reason.to_owned() })
+impl Cluster {
+    /// What starts a writer again in the mode that it is in.
+    async fn start_of_writer(&self, writer: &str) -> Result<Value, TargetError> {
+        let mode = writers::mode(&Web::new()?, &self.overview().seat(writer)?.0).await?;
+        Ok(json!({ "replica": writer, "mode": mode }))
+    }
 }
 
 #[async_trait]
 impl Victim for Cluster {
     fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        can(kind)
+        self.system.can(kind)
     }
 
     type Undo = Undo;
 
     async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {
         let overview = self.refresh().await?;
+        let process = match fault.kind.silences() {
+            true => Some(process(&fault.replica, overview.seat(&fault.replica)?.1)?),
+            false => None,
+        };
         Ok(Undo {
             at: self.url().to_owned(),
             supervisor: overview.supervisor()?,
-            controller: overview.controller()?,
-            process: process(&fault.replica, overview.seat(&fault.replica)?.pid)?,
+            service: overview.service()?,
+            process,
+            start: match (self.system, fault.kind) {
+                (Embedded::Shard, FaultKind::Restart) => self.start_of_writer(&fault.replica).await?,
+                _ => json!({ "replica": fault.replica }),
+            },
         })
     }
 

@@ -1,78 +1,110 @@
-//! `specimen-segments`: the embedded cluster as real processes of this very binary, over loopback HTTP.
-//! It is private to a run, starts with it and dies with it; or it lives outside of any, and a target file
-//! says where.
+//! The embedded clusters as real processes of this very binary, over loopback HTTP. One is private to a run,
+//! starts with it and dies with it; or it lives outside of any, and a target file says where.
 
 pub mod answers;
 mod cluster;
 mod deed;
+mod front;
 mod hands;
-mod http;
+pub mod segments;
 pub mod shard;
+mod writers;
 
 pub use cluster::Cluster;
 pub use deed::{begin, heal, marks};
-pub(crate) use hands::can;
 
 use super::checkup::{Asked, Checkup, Leaving, Standing};
 use super::draft::{Draft, DraftError, Wanted};
 use super::leased::Leased;
-use super::{Grip, Site, Target, TargetError};
+use super::{Grip, Refusal, Site, Target, TargetError};
 use crate::config::target::TargetFile;
+use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
+use crate::record::frontier::Frontier;
 use crate::record::row::Nanos;
-
 use crate::schema::{Column, Merge, Schema, Type};
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
-use http::Http;
+use front::Front;
+use segments::Servers;
+use shard::Writers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of the target as processes.
-pub const PROCESSES: &str = "specimen-segments";
-/// The name of the same cluster in virtual time.
-pub const SIMULATED: &str = "sim-segments";
-
-/// The settings that `--set` may change.
-pub const SETTINGS: &[&str] = &["guard", "pool", "servers"];
-
-/// The most servers of a cluster: each is a process.
-const SERVERS_MAX: usize = 64;
-/// The most transitions that a server runs side by side.
-const POOL_MAX: usize = 100_000;
-
-/// The configuration of a specimen for this table. `settings` holds the target's own keys only.
-pub fn config(
-    schema: &Schema,
-    partitions: u32,
-    settings: &BTreeMap<String, String>,
-) -> Result<::specimen::Config, String> {
-    let columns = schema.columns.iter().map(column).collect();
-    settled(::specimen::Config::new(&schema.table, columns, partitions), settings)
+/// The clusters that are part of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embedded {
+    /// Servers that hold segments.
+    Segments,
+    /// Writers that share a shard.
+    Shard,
 }
 
-/// A configuration with settings applied, and checked.
-pub fn settled(
-    mut config: ::specimen::Config,
-    settings: &BTreeMap<String, String>,
-) -> Result<::specimen::Config, String> {
-    for (key, value) in settings {
-        let number = |most: usize| match value.parse::<usize>() {
-            Ok(number) if (1..=most).contains(&number) => Ok(number),
-            _ => Err(format!("--set {key}={value}: write a whole number from 1 to {most}")),
-        };
-        match key.as_str() {
-            "guard" => {
-                config.guard = value.parse().map_err(|error| format!("--set guard={value}: {error}"))?
-            }
-            "pool" => config.pool = number(POOL_MAX)?,
-            "servers" => config.servers = (0..number(SERVERS_MAX)?).map(|n| format!("server-{n}")).collect(),
-            _ => {}
+impl Embedded {
+    /// All of them.
+    pub const ALL: [Embedded; 2] = [Embedded::Segments, Embedded::Shard];
+
+    /// Its name as processes.
+    pub fn processes(self) -> &'static str {
+        match self {
+            Embedded::Segments => segments::PROCESSES,
+            Embedded::Shard => shard::PROCESSES,
         }
     }
-    config.check().map_err(|error| error.to_string())?;
-    Ok(config)
+
+    /// Its name in virtual time.
+    pub fn simulated(self) -> &'static str {
+        match self {
+            Embedded::Segments => segments::SIMULATED,
+            Embedded::Shard => shard::SIMULATED,
+        }
+    }
+
+    /// The one whose processes are a system of this name.
+    pub fn of_system(name: &str) -> Option<Embedded> {
+        Embedded::ALL.into_iter().find(|embedded| embedded.processes() == name)
+    }
+
+    /// The settings that `--set` may change.
+    pub fn settings(self) -> &'static [&'static str] {
+        match self {
+            Embedded::Segments => segments::SETTINGS,
+            Embedded::Shard => shard::SETTINGS,
+        }
+    }
+
+    /// The merge functions that it does not have.
+    pub fn lacks(self) -> &'static [Merge] {
+        match self {
+            Embedded::Segments => &[],
+            Embedded::Shard => shard::LACKS,
+        }
+    }
+
+    /// The frontiers that it declares, beside its replicas' consuming positions.
+    pub fn frontiers(self, roster: &[String]) -> Vec<Frontier> {
+        match self {
+            Embedded::Segments => Vec::new(),
+            Embedded::Shard => shard::frontiers(roster),
+        }
+    }
+
+    /// Whether it has what a fault needs, as processes or simulated.
+    pub(crate) fn can(self, kind: FaultKind) -> Result<(), Refusal> {
+        match self {
+            Embedded::Segments => segments::can(kind),
+            Embedded::Shard => shard::can(kind),
+        }
+    }
+
+    /// What the supervisor's process is told to be.
+    fn role(self) -> &'static str {
+        match self {
+            Embedded::Segments => "segments",
+            Embedded::Shard => "shard",
+        }
+    }
 }
 
 /// The two crates know the same merge functions and types, and share none of their code.
@@ -104,7 +136,7 @@ pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
 #[async_trait]
 impl Site for Cluster {
     fn name(&self) -> &'static str {
-        PROCESSES
+        self.system.processes()
     }
 
     fn version(&self) -> String {
@@ -116,7 +148,11 @@ impl Site for Cluster {
     }
 
     fn lacks(&self) -> &'static [Merge] {
-        &[]
+        self.system.lacks()
+    }
+
+    fn frontiers(&self) -> Vec<Frontier> {
+        self.system.frontiers(&self.overview().roster)
     }
 
     fn table_of(&self, _mark: &str) -> Option<String> {
@@ -162,11 +198,9 @@ impl Site for Cluster {
         _run: &str,
         schema: &Schema,
         partitions: u32,
-        settings: &BTreeMap<String, String>,
+        _settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError> {
-        let config = config(schema, partitions, settings)
-            .map_err(|cause| TargetError::Refused { at: PROCESSES.to_owned(), cause })?;
-        self.put_table(&config).await?;
+        self.put_table(schema, partitions).await?;
         Ok(self.overview().roster)
     }
 
@@ -179,18 +213,28 @@ impl Site for Cluster {
     }
 }
 
+/// The embedded cluster that a target file is of.
+fn system_of(name: &str) -> Embedded {
+    Embedded::of_system(name).unwrap_or(Embedded::Segments)
+}
+
+/// Reaches the cluster of a target file.
+pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
+    Cluster::reach(system_of(&file.system), &file.url).await
+}
+
 /// How the cluster of a target file stands. Who has it can only be learnt by wanting it.
 pub async fn checkup(file: &TargetFile) -> Checkup {
-    let mut checkup = Checkup { system: PROCESSES.to_owned(), ..Checkup::default() };
+    let mut checkup = Checkup { system: file.system.clone(), ..Checkup::default() };
     let begun = tokio::time::Instant::now();
-    let reached = Cluster::reach(&file.url).await;
+    let reached = reach(file).await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = reached.as_ref().err().map(ToString::to_string);
     let (who, at) = ("supervisor".to_owned(), file.url.clone());
     checkup.asked.push(Asked { who, at, ms, problem, needed: true });
     if let Ok(cluster) = reached {
         let overview = cluster.overview();
-        let alive = |name: &String| overview.seat(name).ok().map(|seat| seat.address.clone());
+        let alive = |name: &String| overview.seat(name).ok().map(|(url, _)| url);
         let standing = |name: &String| Standing { name: name.clone(), host: alive(name) };
         checkup.replicas = overview.roster.iter().map(standing).collect();
         checkup.version = Some(overview.version.clone());
@@ -204,25 +248,36 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
 
 /// A target file for the cluster of this supervisor.
 pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
-    let overview = Cluster::reach(&wanted.url).await?.overview();
-    let found = vec![format!("{PROCESSES} {}, {} servers", overview.version, overview.roster.len())];
+    let overview = Cluster::reach(system_of(&wanted.system), &wanted.url).await?.overview();
+    let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
     Ok(Draft { found, version: overview.version, ..Draft::default() })
 }
 
 /// A cluster that has its table, as a target.
 pub fn open(cluster: &Arc<Cluster>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
     let overview = cluster.overview();
-    let http = Arc::new(Http::new(Arc::clone(cluster), schema.clone())?);
-    let hands = Arc::new(Leased::new(Arc::clone(cluster), grip));
-    Ok(Target {
-        name: PROCESSES.to_owned(),
+    let front = Arc::new(Front::new(Arc::clone(cluster), schema.clone())?);
+    let target = Target {
+        name: cluster.system.processes().to_owned(),
         version: overview.version,
         roster: overview.roster,
-        writes: Some(http.clone()),
-        log: Some(http.clone()),
-        authority: Some(http.clone()),
-        raw: Some(http.clone()),
-        lifecycle: Some(http),
-        hands: Some(hands),
+        writes: Some(front.clone()),
+        log: Some(front.clone()),
+        authority: None,
+        raw: None,
+        lifecycle: None,
+        frontiers: None,
+        hands: Some(Arc::new(Leased::new(Arc::clone(cluster), grip))),
+    };
+    Ok(match cluster.system {
+        Embedded::Segments => {
+            let servers = Arc::new(Servers::new(Arc::clone(cluster), front, schema.clone())?);
+            let (authority, raw) = (Some(servers.clone() as _), Some(servers.clone() as _));
+            Target { authority, raw, lifecycle: Some(servers), ..target }
+        }
+        Embedded::Shard => {
+            let writers = Writers::new(Arc::clone(cluster), front, schema.clone())?;
+            Target { frontiers: Some(Arc::new(writers)), ..target }
+        }
     })
 }

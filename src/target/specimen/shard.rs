@@ -1,17 +1,28 @@
-//! `sim-shard`: writers that keep the latest row of every key in one shared shard, in virtual time.
+//! `specimen-shard`: writers that keep the latest row of every key in one shared shard.
 //!
 //! It has no segments, and rows lie on no replica: what is looked at are the writers' own frontiers and the
 //! shard's, and what is read is the shard.
 
-use super::column;
+use super::cluster::{Cluster, Overview, Seat};
+use super::front::Front;
+use super::{answers, column};
 use crate::plan::schedule::FaultKind;
-use crate::record::frontier::{Domain, Frontier, FrontierKind};
+use crate::record::contents::Contents;
+use crate::record::frontier::{Domain, Frontier, FrontierKind, Look};
+use crate::run::conductor::{Seen, Snapshot};
 use crate::schema::{Merge, Schema};
-use crate::target::Refusal;
-use ::specimen::shard::Config;
+use crate::target::web::{Web, answer, parse};
+use crate::target::{Frontiers, Refusal, TargetError};
+use ::specimen::shard::{Config, Mode};
+use async_trait::async_trait;
+use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
-/// The name of the target.
+/// The name of the target as processes.
+pub const PROCESSES: &str = "specimen-shard";
+/// The name of the same cluster in virtual time.
 pub const SIMULATED: &str = "sim-shard";
 
 /// The settings that `--set` may change.
@@ -39,7 +50,11 @@ const MS_MAX: u64 = 600_000;
 
 /// The configuration of the writers for this table. `settings` may hold others' keys too.
 pub fn config(schema: &Schema, settings: &BTreeMap<String, String>) -> Result<Config, String> {
-    let mut config = Config::new(&schema.table, schema.columns.iter().map(column).collect());
+    settled(Config::new(&schema.table, schema.columns.iter().map(column).collect()), settings)
+}
+
+/// A configuration with settings applied, and checked.
+pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Result<Config, String> {
     for (key, value) in settings {
         let number = |least: u64, most: u64| match value.parse::<u64>() {
             Ok(number) if (least..=most).contains(&number) => Ok(number),
@@ -84,7 +99,7 @@ pub fn frontiers(writers: &[String]) -> Vec<Frontier> {
 }
 
 /// Whether writers that share a shard have what this needs.
-pub(crate) fn can(kind: FaultKind) -> Result<(), Refusal> {
+pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
     let reason = match kind {
         FaultKind::Restart
         | FaultKind::Pause
@@ -101,4 +116,140 @@ pub(crate) fn can(kind: FaultKind) -> Result<(), Refusal> {
     };
     let target = "the embedded writers of a shard".to_owned();
     Err(Refusal { target, fault: kind, reason: reason.to_owned() })
+}
+
+/// What a writer shows of itself.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Progress {
+    /// Which of its lives this is.
+    pub incarnation: u64,
+    /// Whether it appends.
+    pub mode: Mode,
+    /// Whether it has read the shard up to where that stood when it came up.
+    pub hydrated: bool,
+    /// Its own output frontier.
+    pub frontier: u64,
+}
+
+impl Progress {
+    /// One look at it, between two at its upstream.
+    pub fn seen(self, writer: &str, u1: u64, u2: u64) -> Seen {
+        let Progress { incarnation, mode, hydrated, frontier } = self;
+        let status = if hydrated { RUNNING } else { HYDRATING };
+        let (object, status) = (writer.to_owned(), status.to_owned());
+        let look = Look { object, u1, f: Some(frontier), u2, status, incarnation };
+        Seen { look, is_awaited: mode == Mode::ReadWrite }
+    }
+}
+
+/// One look at the shard's upper.
+pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> Seen {
+    let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
+    Seen { look: Look { object, u1, f: Some(upper), u2, status, incarnation: 0 }, is_awaited: true }
+}
+
+/// Upstream and the shard, read at one moment.
+#[derive(Deserialize)]
+struct Standing {
+    upstream: Upstream,
+    shard_upper: u64,
+}
+
+#[derive(Deserialize)]
+struct Upstream {
+    /// The log's end.
+    offset: u64,
+    /// The first timestamp that no offset has yet.
+    timestamp: u64,
+}
+
+/// A client of the writers and of the shard.
+pub(super) struct Writers {
+    cluster: Arc<Cluster>,
+    front: Arc<Front>,
+    schema: Schema,
+    web: Web,
+}
+
+impl Writers {
+    pub(super) fn new(
+        cluster: Arc<Cluster>,
+        front: Arc<Front>,
+        schema: Schema,
+    ) -> Result<Writers, TargetError> {
+        Ok(Writers { cluster, front, schema, web: Web::new()? })
+    }
+
+    /// What every writer shows that is there, or why it does not answer. One that was asked to leave
+    /// meanwhile owes no answer.
+    async fn of_all(&self) -> Result<Vec<(String, Result<Progress, TargetError>)>, TargetError> {
+        let mut answers = self.asked(&self.cluster.refresh().await?).await;
+        if answers.iter().any(|(_, answer)| answer.is_err()) {
+            let there = self.cluster.refresh().await?.replicas;
+            answers.retain(|(name, answer)| answer.is_ok() || there.get(name).is_some_and(Option::is_some));
+        }
+        Ok(answers)
+    }
+
+    /// Asks every writer that has a seat, side by side.
+    async fn asked(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
+        let mut asked = JoinSet::new();
+        for (name, seat) in &overview.replicas {
+            let Some(Seat { address, .. }) = seat else { continue };
+            let (name, url) = (name.clone(), format!("http://{address}/progress"));
+            let (web, audible) = (self.web.clone(), self.cluster.not_silent(&name));
+            asked.spawn(async move {
+                let answer = async {
+                    audible?;
+                    parse(&url, &answer(&url, web.get(&url)).await?)
+                };
+                (name, answer.await)
+            });
+        }
+        let mut answers = asked.join_all().await;
+        answers.sort_by(|one, other| one.0.cmp(&other.0));
+        answers
+    }
+}
+
+#[async_trait]
+impl Frontiers for Writers {
+    /// The upstream, every writer side by side, the upstream with the shard: in this order (`semantics` 7).
+    /// A writer that nobody has asked for, or that was asked to leave, is not looked at.
+    async fn look(&self) -> Result<Snapshot, TargetError> {
+        let before: Standing = self.front.ask("frontiers").await?;
+        let answers = self.of_all().await?;
+        let after: Standing = self.front.ask("frontiers").await?;
+        let (u1, u2) = (before.upstream.timestamp, after.upstream.timestamp);
+        let mut snapshot = Snapshot {
+            log_ends_before: vec![before.upstream.offset],
+            replicas: Vec::new(),
+            segments: Vec::new(),
+            log_ends_after: vec![after.upstream.offset],
+            lifecycle: Vec::new(),
+            frontiers: Vec::new(),
+        };
+        for (name, answer) in answers {
+            match answer {
+                Ok(progress) => snapshot.frontiers.push(progress.seen(&name, u1, u2)),
+                Err(error) => snapshot.replicas.push((name, Err(error.to_string()))),
+            }
+        }
+        snapshot.frontiers.push(shard_seen(after.shard_upper, u1, u2));
+        Ok(snapshot)
+    }
+
+    /// The rows as of the newest time that is complete: those do not change any more.
+    async fn contents(&self, capture: u32) -> Result<Contents, TargetError> {
+        let Standing { shard_upper: upper, .. } = self.front.ask("frontiers").await?;
+        let object = SHARD.to_owned();
+        let Some(as_of) = upper.checked_sub(1) else {
+            return Ok(Contents { capture, object, upper, log_end: 0, rows: Vec::new() });
+        };
+        let bindings: Vec<u64> = self.front.ask(&format!("bindings?from={as_of}&limit=1")).await?;
+        let log_end = bindings.first().copied().unwrap_or(0);
+        let (url, body) = self.front.get(&format!("contents?as_of={as_of}")).await?;
+        let rows = answers::held(&self.schema, &url, &body)?;
+        Ok(Contents { capture, object, upper, log_end, rows })
+    }
 }
