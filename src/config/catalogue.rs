@@ -28,7 +28,7 @@ pub const WORKLOADS: &[Embedded] =
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[Embedded] = embedded!(
-    "nemesis": "cold-cutover", "failover", "lag", "late-skip", "late-transition", "none",
+    "nemesis": "cold-cutover", "failover", "lag", "late-skip", "late-transition", "mixed", "none",
     "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one", "restart-one",
     "session-expiry", "warm-active-active"
 );
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             help,
             "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
-             late-transition, none, pause-and-slow-download, pause-consumption, pause-one, \
+             late-transition, mixed, none, pause-and-slow-download, pause-consumption, pause-one, \
              rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads \
              your own"
         );
