@@ -165,3 +165,88 @@ fn at_specimen(queue: Queue) -> specimen::shard::Queue {
         Queue::Append => specimen::shard::Queue::Append,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Goal: what the judge says of writers that race in step is what became of them, which only the world
+    //! knows.
+
+    use super::super::lead;
+    use super::*;
+    use crate::check::judge::judge;
+    use crate::check::verdict::{FindingKind, Verdict};
+    use crate::cli::Run;
+    use crate::commands::order_of;
+    use crate::seed::Seed;
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+    use std::rc::Rc;
+
+    /// By writer, how many looks in a row saw it stranded: to the end, or to its last one.
+    type Truth = Rc<RefCell<BTreeMap<String, u32>>>;
+
+    /// Sees at every look what the look does not show.
+    struct Watched {
+        shard: Shard,
+        truth: Truth,
+    }
+
+    impl Cluster for Watched {
+        fn advance(&mut self, to: u64) {
+            self.shard.advance(to);
+        }
+
+        fn produce(&mut self, op: &Op) -> Input {
+            self.shard.produce(op)
+        }
+
+        fn answer(&mut self, command: Command) -> Option<Input> {
+            if matches!(command, Command::Sample) {
+                for writer in &self.shard.evidence.facts.roster {
+                    let stranded = self.shard.world.stranded(writer);
+                    *self.truth.borrow_mut().entry(writer.clone()).or_default() += u32::from(stranded);
+                }
+            }
+            self.shard.answer(command)
+        }
+
+        fn evidence(&mut self) -> &mut Evidence {
+            self.shard.evidence()
+        }
+
+        fn into_evidence(self) -> Evidence {
+            self.shard.into_evidence()
+        }
+    }
+
+    /// What was concluded, and what was true.
+    fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
+        let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
+        let order = order_of(&<Run as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let facts = order.facts(Seed(seed), None).expect("it fits");
+        let crate::run::simulate::Simulated::Shard(config) = order.simulation().expect("it fits") else {
+            panic!("a shard");
+        };
+        let truth = Truth::default();
+        let shard = Shard::new(&facts, &config).expect("it is made");
+        let evidence = lead(&facts, order.timing, Watched { shard, truth: Rc::clone(&truth) });
+        let truth = truth.take();
+        (judge(&evidence), truth)
+    }
+
+    #[test]
+    fn in_a_race_in_step_the_judge_counts_those_that_strand_and_lists_the_late_ones() {
+        let (mut counted, mut listed) = (0, 0);
+        for seed in 1..=60 {
+            let (verdict, truth) = run(seed);
+            eprintln!("{seed} {truth:?}");
+            for finding in &verdict.findings {
+                if let FindingKind::Frozen(f) = &finding.kind { eprintln!("   {} {:?} {:?} {:?}", f.object, f.grade, f.course, f.samples); }
+            }
+            eprintln!("   {:?}", verdict.progress.states);
+            counted += 1; listed += 1;
+        }
+        let _ = BTreeSet::<u32>::new();
+        panic!("{counted} {listed}");
+    }
+}

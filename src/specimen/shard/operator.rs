@@ -52,6 +52,12 @@ impl Operator {
         self.stashes.values().map(BTreeMap::len).sum()
     }
 
+    /// Whether it holds what the shard has passed, and never lets go of it.
+    pub(crate) fn stranded(&self) -> bool {
+        let passed = |stash: &Stash| stash.keys().any(|(ts, _)| *ts < self.feedback_frontier);
+        self.rule == Rule::V2Stranding && self.stashes.values().any(passed)
+    }
+
     /// The first time at which this operator may still give an update.
     pub(crate) fn output_frontier(&self) -> u64 {
         self.capability().map_or(self.input_frontier, |held| held.min(self.input_frontier))

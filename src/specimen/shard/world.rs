@@ -130,6 +130,13 @@ impl World {
         seat.writer.as_ref().filter(|_| !seat.paused).map(Writer::progress)
     }
 
+    /// The truth that no writer shows: whether this one will never append again. What a black box concludes
+    /// is held against it.
+    pub fn stranded(&self, writer: &str) -> bool {
+        let writer = self.config.writer(writer).ok().and_then(|at| self.seats[at].writer.as_ref());
+        writer.is_some_and(Writer::stranded)
+    }
+
     /// Starts a writer, unless it is running.
     pub fn start(&mut self, writer: &str, mode: Mode) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;

@@ -90,6 +90,11 @@ impl Writer {
         }
     }
 
+    /// Whether it will never append again, which it does not show.
+    pub(crate) fn stranded(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.operator.stranded())
+    }
+
     /// What it shows.
     pub(crate) fn progress(&self) -> Progress {
         let open = self.open.as_ref();
