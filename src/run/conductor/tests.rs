@@ -147,6 +147,7 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
         quiesce: Nanos(1),
         deadline: Nanos(u64::MAX),
         still_boundaries: false,
+        probe_restart: false,
     };
     let mut conductor = Conductor::new(facts, timing);
     let mut out = Vec::new();
