@@ -151,13 +151,7 @@ pub(super) struct History<'e> {
     /// The ops that were acknowledged.
     pub(super) acks: Acks,
     pub(super) canaries: Canaries,
-    /// What the last wait for all replicas came to. What has settled only since we restarted it has not
-    /// settled by itself, and is never called settled any more:
-    ///
-    /// ```text
-    /// b stood still for less than its threshold, was restarted, and caught up: nobody knows whether it would
-    /// have done so anyway
-    /// ```
+    /// What the last wait for all replicas came to.
     pub(super) settled: Option<bool>,
     /// What the events themselves say against the run.
     pub(super) doubts: Vec<Doubt>,
@@ -215,6 +209,16 @@ impl<'e> History<'e> {
         self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
     }
 
+    /// Whether not all had settled in time, or only since we restarted what had not:
+    ///
+    /// ```text
+    /// b stood still for less than its threshold, was restarted, and caught up: nobody knows whether it would
+    /// have done so anyway
+    /// ```
+    pub(super) fn settled_late(&self) -> bool {
+        self.settled == Some(false) || self.faults.iter().any(FaultSpan::is_probe)
+    }
+
     /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
     pub(super) fn restarting(&self, replica: usize, t: Nanos) -> bool {
         self.faults.iter().any(|span| {
@@ -251,9 +255,7 @@ impl<'e> History<'e> {
             Event::CaptureEnd { .. } => self.captures_ended = self.captures.len(),
             Event::Read(read) => self.take_read(t, read),
             Event::CurrentRead(read) => self.take_flags(t, read),
-            Event::Settled { all, .. } => {
-                self.settled = Some(*all && !self.faults.iter().any(FaultSpan::is_probe));
-            }
+            Event::Settled { all, .. } => self.settled = Some(*all),
             Event::Canary { op, .. } => self.canaries.write(*op),
             Event::Contents(contents) => {
                 let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);

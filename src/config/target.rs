@@ -245,10 +245,21 @@ mod tests {
     use super::*;
     use crate::config::catalogue::load;
     use crate::config::nemesis::Nemesis;
+    use crate::run::order::probe;
 
     fn target(allow: &str) -> TargetFile {
         let text = format!("system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\n{allow}");
         toml::from_str(&text).expect("it is a target file")
+    }
+
+    #[test]
+    fn a_probe_restarts_and_so_must_be_allowed_to() {
+        let none: Nemesis = load("none").expect("it is in the catalogue");
+        let admit = |allow: &str, probe_restart: bool| {
+            target(allow).admit("mine.toml", none.faults().chain(probe(probe_restart))).is_ok()
+        };
+        assert!(admit("writes = true", false) && !admit("writes = true", true));
+        assert!(admit("writes = true\nrestart = true", true));
     }
 
     /// A plan, what is allowed, and the line that is missing; nothing: the run is admitted.

@@ -161,7 +161,7 @@ impl<'h> Sheet<'h> {
 
     fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
         let samples = self.stands.iter().map(|stand| stand.sights.len() as u64).sum();
-        if self.history.settled == Some(false) && self.findings.is_empty() && self.doubts.is_empty() {
+        if self.history.settled_late() && self.findings.is_empty() && self.doubts.is_empty() {
             let detail = "not every replica had caught up at the deadline".to_owned();
             self.doubts.push(Doubt { kind: DoubtKind::NotSettled, detail });
         }

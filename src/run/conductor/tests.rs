@@ -3,11 +3,12 @@
 use super::capture::{Captures, FlagsRead};
 use super::sessions::Sessions;
 use super::stage::Stage;
-use super::view::frontier;
-use super::{Command, Conductor, Input, Timing};
+use super::view::{View, frontier};
+use super::{Command, Conductor, Input, Seen, Snapshot, Timing};
 use crate::commands::order_of;
 use crate::plan::schedule::Condition;
 use crate::record::event::{CaptureReason, Event, Op};
+use crate::record::frontier::Look;
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Read, Soundness};
 use crate::seed::Seed;
 use clap::Parser as _;
@@ -170,4 +171,38 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     assert_eq!(cures(&out), 1);
     conductor.step(Nanos(5), Input::Begun { step: steps[1].clone(), error: None }, &mut out);
     assert_eq!(cures(&out), 2);
+}
+
+/// Where the two writers and the shard stand, all are to come to 100, and who is to be restarted.
+#[test]
+fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
+    let words = ["run", "sim-shard", "upsert-feed", "none"];
+    let order = order_of(&crate::cli::Run::parse_from(words)).expect("it makes sense");
+    let facts = order.facts(Seed(1), None).expect("it can be planned");
+    for (stand, unsettled) in [
+        ([100, 100, 100], &[][..]),
+        ([100, 40, 100], &["writer-1"]),
+        ([100, 40, 40], &["writer-1"]),
+        ([100, 100, 40], &["writer-0", "writer-1"]),
+    ] {
+        let mut view = View::new(&facts);
+        let seen = facts.frontiers.iter().zip(stand).map(|(declared, f)| {
+            let (object, status) = (declared.object.clone(), "running".to_owned());
+            let look = Look { object, u1: 99, f: Some(f), u2: 99, status, incarnation: 1 };
+            Seen { look, is_awaited: true }
+        });
+        let snapshot = Snapshot {
+            log_ends_before: vec![0],
+            replicas: Vec::new(),
+            segments: Vec::new(),
+            log_ends_after: vec![0],
+            lifecycle: Vec::new(),
+            frontiers: seen.collect(),
+        };
+        view.absorb(Nanos(1), snapshot);
+        assert_eq!(view.unsettled(), unsettled, "{stand:?}");
+        assert_eq!(view.all_settled(), unsettled.is_empty());
+        view.forget_positions();
+        assert!(!view.all_settled(), "it must be looked at again");
+    }
 }
