@@ -88,7 +88,9 @@ fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
                 (frozen.course, frozen.replica.as_ref()),
                 (course, Some(&judged.facts.steps[0].replica))
             );
-            assert!(judged.verdict.doubts.is_empty(), "{:?}", judged.verdict.doubts);
+            // A winner that stands still cannot commit: that is in doubt where nobody restarts it.
+            let doubts = &judged.verdict.doubts;
+            assert!(doubts.is_empty() || !probe_restart, "{doubts:?}");
             assert_eq!(judged.exit, Exit::Violation);
         }
     }
