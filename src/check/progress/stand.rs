@@ -106,12 +106,13 @@ impl<'h> Stand<'h> {
     /// ```
     fn went_on(&self, window: &Window) -> Option<&Sight> {
         let pinned = &self.sights[window.last];
-        let went_back = |sight: &Sight| sight.incarnation != pinned.incarnation && sight.f < pinned.f;
-        let mut later = (window.last + 1..self.sights.len()).map(|at| (&self.sights[at], self.behind[at]));
-        let over = later.find(|(sight, behind)| {
-            !(sight.f.is_some() && went_back(sight)) && (!sight.stands_as(pinned) || !behind)
-        });
-        over.map(|(sight, _)| sight)
+        let went_back = |sight: &Sight| {
+            sight.incarnation != pinned.incarnation
+                && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
+        };
+        let later = self.sights.iter().zip(&self.behind).skip(window.last + 1);
+        let elsewhere = later.filter(|(sight, behind)| !sight.stands_as(pinned) || !**behind);
+        elsewhere.map(|(sight, _)| sight).find(|sight| !went_back(sight))
     }
 
     /// The time in which it stood where this window saw it, from its last move before to the next.
