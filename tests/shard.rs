@@ -161,8 +161,8 @@ fn of_probe(step: &str) -> bool {
     step == "probe-restart-writer-1"
 }
 
-/// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the freeze
-/// of both; that is a freeze all the same. Without a restart it lasts.
+/// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the
+/// freeze of both; that is a freeze all the same. Without a restart it lasts.
 #[test]
 fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back() {
     for seed in 1..=5 {
