@@ -172,6 +172,9 @@ pub struct Run {
     /// known to be frozen]
     #[arg(long, value_name = "TIME")]
     pub quiesce: Option<String>,
+    /// Then restart what has not caught up, and wait as long again: does a restart clear a freeze?
+    #[arg(long)]
+    pub probe_restart: bool,
     /// The longest time for everything but the cures [default: 2min, Pinot: 6min]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,

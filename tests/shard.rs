@@ -1,17 +1,21 @@
 //! Writers that share a shard, in virtual time and as processes: every rule under every plan, what is on
 //! record of a freeze, what is concluded of it, and what the shard held all the while.
 
-use crate::keeper::place::{run, told};
+use crate::keeper::place;
 use crate::support::{digest, order};
 use dissent::check::judge::judge;
-use dissent::check::verdict::{CheckName, FindingKind, Outcome, Pattern, Side, Status, Verdict};
+use dissent::check::verdict::{
+    CheckName, FindingKind, FreezeCourse, Outcome, Pattern, Side, Status, Verdict,
+};
 use dissent::exit::Exit;
 use dissent::record::event::Event;
 use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
 use dissent::record::frontier::Look;
+use dissent::record::row::Nanos;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
+use dissent::run::order::Order;
 use dissent::run::simulate;
 use dissent::seed::Seed;
 
@@ -22,7 +26,10 @@ const NEW: &str = "writer-1";
 const RIGHT: [&str; 2] = ["v2-dropping", "v1"];
 
 fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> Evidence {
-    let order = order("sim-shard", workload, nemesis, set);
+    run(&order("sim-shard", workload, nemesis, set), seed)
+}
+
+fn run(order: &Order, seed: u64) -> Evidence {
     let facts = order.facts(Seed(seed), None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
@@ -128,6 +135,78 @@ fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
     assert_eq!(settled, Some(false));
 }
 
+/// A cold cutover under this rule, where what has not settled is restarted before this time.
+fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> Evidence {
+    let mut order = order("sim-shard", "upsert-feed", "cold-cutover", &[&format!("rule={rule}")]);
+    order.timing.probe_restart = true;
+    order.timing.deadline = deadline.unwrap_or(order.timing.deadline);
+    run(&order, seed)
+}
+
+/// What froze and how that ended, by name.
+fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
+    let frozen = verdict.findings.iter().map(|finding| match &finding.kind {
+        FindingKind::Frozen(frozen) => (frozen.object.clone(), frozen.course),
+        other => panic!("{other:?}"),
+    });
+    let mut frozen: Vec<_> = frozen.collect();
+    frozen.sort_by(|a, b| a.0.cmp(&b.0));
+    frozen
+}
+
+fn times(evidence: &Evidence, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
+    evidence.events.iter().filter(|stamped| wanted(&stamped.event)).map(|stamped| stamped.t).collect()
+}
+
+fn of_probe(step: &str) -> bool {
+    step == "probe-restart-writer-1"
+}
+
+/// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the
+/// freeze of both; that is a freeze all the same. Without a restart it lasts.
+#[test]
+fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back() {
+    for seed in 1..=5 {
+        let verdict = judge(&probed("v2-stranding", None, seed));
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert!(verdict.doubts.is_empty(), "seed {seed}: {:?}", verdict.doubts);
+        let both = |course| [(SHARD.to_owned(), course), (NEW.to_owned(), course)];
+        assert_eq!(courses(&verdict), both(FreezeCourse::ClearedByRestart), "seed {seed}");
+        let alone = judge(&evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], seed));
+        assert_eq!(courses(&alone), both(FreezeCourse::Sticky), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_has_settled_is_not_restarted() {
+    let settled = probed("v2-dropping", None, 1);
+    assert_eq!(settled.events, evidence("upsert-feed", "cold-cutover", &["rule=v2-dropping"], 1).events);
+    assert_eq!(judge(&settled).outcome, Outcome::Pass);
+}
+
+/// The deadline comes before the probe, while its writer is down, and while it catches up: then the writer is
+/// started again, nothing more is asked, and the log is read.
+#[test]
+fn the_deadline_ends_the_probe_and_cures_it() {
+    let whole = probed("v2-stranding", None, 1);
+    let begins = |event: &Event| matches!(event, Event::FaultBegin { step, .. } if of_probe(step));
+    let cured = |event: &Event| matches!(event, Event::Cured { step, error: None } if of_probe(step));
+    let settles = |event: &Event| matches!(event, Event::Settled { .. });
+    let cut_off = |event: &Event| matches!(event, Event::Interrupted { .. });
+    let (begin, cure) = (times(&whole, begins)[0], times(&whole, cured)[0]);
+    assert_eq!(times(&whole, settles).len(), 2);
+    for (deadline, is_begun) in [(begin, false), (Nanos(begin.0 + 1), true), (Nanos(cure.0 + 1), true)] {
+        let cut = probed("v2-stranding", Some(deadline), 1);
+        let each = usize::from(is_begun);
+        assert_eq!(times(&cut, begins).len(), each);
+        assert_eq!((times(&cut, cured).len(), times(&cut, cut_off).len()), (each, each));
+        assert_eq!(cut.log[0].len(), whole.log[0].len());
+        let captures = |evidence| times(evidence, |event| matches!(event, Event::CaptureBegin { .. })).len();
+        assert_eq!(captures(&cut) + 1, captures(&whole));
+        assert_eq!(judge(&cut).outcome, Outcome::Fail);
+    }
+}
+
 #[test]
 fn deletions_come_to_the_log_as_tombstones_and_are_as_many_as_the_workload_says() {
     let evidence = evidence("upsert-burst", "none", &["rule=v1"], 1);
@@ -190,12 +269,12 @@ fn a_cold_cutover_over_processes_freezes_under_the_rule_that_strands_and_not_und
         let results = tempfile::tempdir().expect("a folder");
         let set = format!("rule={rule}");
         let plan = ["run", "specimen-shard", "upsert-feed", "cold-cutover", "--seed", "2"];
-        let output = run(results.path(), &[&plan[..], &["--set", &set, "--quiesce", "5s"]].concat());
-        assert_eq!(output.status.code(), Some(code), "{rule}: {}", told(&output));
+        let output = place::run(results.path(), &[&plan[..], &["--set", &set, "--quiesce", "5s"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{rule}: {}", place::told(&output));
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(out.lines().last().is_some_and(|line| line.starts_with(words)), "{rule}: {out}");
         // What was recorded is judged again from the files alone.
-        let again = run(results.path(), &["check", "latest"]);
-        assert_eq!(again.status.code(), Some(code), "{rule}: {}", told(&again));
+        let again = place::run(results.path(), &["check", "latest"]);
+        assert_eq!(again.status.code(), Some(code), "{rule}: {}", place::told(&again));
     }
 }

@@ -1,7 +1,7 @@
 //! The loop in virtual time: every arm over a few seeds, and what a seed promises.
 
 use crate::support::{order, sim};
-use dissent::check::verdict::{FindingKind, Outcome, RootCause, Verdict};
+use dissent::check::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};
 use dissent::exit::Exit;
 use dissent::record::folder::Folder;
 use dissent::run::campaign::{Tally, simulate_all};
@@ -68,6 +68,32 @@ fn every_arm_comes_out_as_expected_in_every_run() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A waiter that nobody woke asks again as its server starts anew: the restart clears the freeze, the plan's
+/// ending finds all replicas equal, and the run fails all the same.
+#[test]
+fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
+    for ending in ["uncommitted", "victim-wins"] {
+        let set = ["guard=partition-gate-no-skip-wake", &format!("ending={ending}")];
+        let results = tempfile::tempdir().expect("a folder");
+        let mut order = sim("partial-upsert", "late-transition", &set);
+        for (probe_restart, course) in [(true, FreezeCourse::ClearedByRestart), (false, FreezeCourse::Sticky)]
+        {
+            order.timing.probe_restart = probe_restart;
+            let judged = simulated(&order, Seed(3), results.path(), Keep::None).expect("a verdict");
+            let [finding] = &judged.verdict.findings[..] else { panic!("{:#?}", judged.verdict) };
+            let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
+            assert_eq!(
+                (frozen.course, frozen.replica.as_ref()),
+                (course, Some(&judged.facts.steps[0].replica))
+            );
+            // A winner that stands still cannot commit: that is in doubt where nobody restarts it.
+            let doubts = &judged.verdict.doubts;
+            assert!(doubts.is_empty() || !probe_restart, "{doubts:?}");
+            assert_eq!(judged.exit, Exit::Violation);
+        }
+    }
 }
 
 #[test]

@@ -34,7 +34,10 @@ pub(super) fn check(
         exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
     for (name, what) in done.iter().filter(|(name, _)| planned(*name)) {
-        let begun = history.faults.iter().filter(|span| span.fault.kind.name() == *name && span.is_begun());
+        let begun = history
+            .faults
+            .iter()
+            .filter(|span| span.is_planned && span.fault.kind.name() == *name && span.is_begun());
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, begun.count() as u64, demanded));
     }

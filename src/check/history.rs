@@ -1,9 +1,10 @@
 //! The events of a run, gathered once into the tables that the checks read. Names become indices here.
 
 use super::acks::Acks;
+use super::canary::Canaries;
 use super::progress::{Reading, Tracks};
 use super::verdict::{Doubt, DoubtKind};
-use crate::plan::schedule::{Fault, StepId};
+use crate::plan::schedule::{Fault, FaultKind, StepId};
 use crate::record::event::{Event, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
@@ -94,6 +95,8 @@ pub(super) struct FaultSpan {
     pub(super) step: StepId,
     pub(super) fault: Fault,
     pub(super) replica: Option<usize>,
+    /// Whether the schedule has it: the plan's ending and the probe lie beside.
+    pub(super) is_planned: bool,
     pub(super) t: Nanos,
     /// None: not known to be in force.
     pub(super) begun: Option<Result<(), String>>,
@@ -115,6 +118,11 @@ impl FaultSpan {
     /// Whether it was done to this replica.
     pub(super) fn is_on(&self, replica: usize) -> bool {
         self.replica == Some(replica) || self.fault.kind.is_of_all()
+    }
+
+    /// Whether its replica was restarted because it had not settled, to see whether a new life goes on.
+    pub(super) fn is_probe(&self) -> bool {
+        !self.is_planned && self.fault.kind == FaultKind::Restart
     }
 
     /// Whether the fault came into force.
@@ -142,6 +150,7 @@ pub(super) struct History<'e> {
     pub(super) faults: Vec<FaultSpan>,
     /// The ops that were acknowledged.
     pub(super) acks: Acks,
+    pub(super) canaries: Canaries,
     /// What the last wait for all replicas came to.
     pub(super) settled: Option<bool>,
     /// What the events themselves say against the run.
@@ -164,6 +173,7 @@ impl<'e> History<'e> {
             silences: Vec::new(),
             faults: Vec::new(),
             acks: Acks::default(),
+            canaries: Canaries::default(),
             settled: None,
             doubts: Vec::new(),
             captures_ended: 0,
@@ -173,7 +183,10 @@ impl<'e> History<'e> {
             match moment {
                 Moment::Other(event) => history.take(t, event),
                 Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
-                op => history.acks.take(op, |_, _| true),
+                op => {
+                    history.canaries.take(t, op);
+                    history.acks.take(op, |_, _| true);
+                }
             }
         });
         history.reads.sort_by_key(|read| read.look.id);
@@ -194,6 +207,16 @@ impl<'e> History<'e> {
     /// The index of the row read of this id.
     pub(super) fn read_index(&self, id: u64) -> Option<usize> {
         self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// Whether not all had settled in time, or only since we restarted what had not:
+    ///
+    /// ```text
+    /// b stood still for less than its threshold, was restarted, and caught up: nobody knows whether it would
+    /// have done so anyway
+    /// ```
+    pub(super) fn settled_late(&self) -> bool {
+        self.settled == Some(false) || self.faults.iter().any(FaultSpan::is_probe)
     }
 
     /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
@@ -233,6 +256,13 @@ impl<'e> History<'e> {
             Event::Read(read) => self.take_read(t, read),
             Event::CurrentRead(read) => self.take_flags(t, read),
             Event::Settled { all, .. } => self.settled = Some(*all),
+            Event::Canary { op, .. } => self.canaries.write(*op),
+            Event::Contents(contents) => {
+                let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);
+                if let Some(begun) = begun {
+                    self.canaries.look(begun.t, contents);
+                }
+            }
             Event::Interrupted { by } => {
                 self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
             }
@@ -251,6 +281,7 @@ impl<'e> History<'e> {
                     step: step.clone(),
                     fault: fault.clone(),
                     replica,
+                    is_planned: self.facts.steps.iter().any(|planned| planned.id == *step),
                     t,
                     begun: None,
                     cure_log_ends: None,

@@ -8,6 +8,7 @@ mod acks;
 mod align;
 mod assumptions;
 mod calibrate;
+mod canary;
 mod contents;
 mod course;
 mod current;

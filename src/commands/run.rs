@@ -17,7 +17,7 @@ use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
 use crate::run::conductor::Timing;
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::{Order, Outside};
+use crate::run::order::{Order, Outside, probe};
 use crate::seed::Seed;
 use crate::target::specimen::Embedded;
 use std::hash::{BuildHasher as _, RandomState};
@@ -72,7 +72,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     };
     settings.refuse_unknown(&args.target, own)?;
     if let Some(Outside { path, file }) = &outside {
-        file.admit(path, &nemesis)?;
+        file.admit(path, nemesis.faults().chain(probe(args.probe_restart)))?;
     }
     if let Some(rate_hz) = args.rate {
         workload.rate_hz = rate_hz;
@@ -88,6 +88,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         capture_every: some_time("--capture-every", &args.capture_every)?,
         quiesce: time("--quiesce", args.quiesce.as_deref().unwrap_or(quiesce))?,
         deadline: some_time("--timeout", args.timeout.as_deref().unwrap_or(timeout))?,
+        probe_restart: args.probe_restart,
     };
     Ok(Order {
         simulated,

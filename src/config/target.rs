@@ -6,7 +6,6 @@ use super::access::{Access, Credentials};
 use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
 use super::limits::{Hooks, Limits};
-use super::nemesis::Nemesis;
 use crate::plan::schedule::FaultKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -216,11 +215,11 @@ impl TargetFile {
     }
 
     /// Refuses a run that would do what the file, given as `path`, does not allow.
-    pub fn admit(&self, path: &str, nemesis: &Nemesis) -> Result<(), ConfigError> {
+    pub fn admit(&self, path: &str, faults: impl Iterator<Item = FaultKind>) -> Result<(), ConfigError> {
         let Allow { writes, holds, restart, pause, downloads, writers } = self.allow;
         let hold = ("hold messages back", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
-        let faults = nemesis.faults().flat_map(|kind| match kind {
+        let faults = faults.flat_map(|kind| match kind {
             // Pinot takes up its messages at once: the receiver must stand still while one is held back.
             FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
             FaultKind::HoldMessage(_) => vec![hold],
@@ -254,10 +253,22 @@ impl TargetFile {
 mod tests {
     use super::*;
     use crate::config::catalogue::load;
+    use crate::config::nemesis::Nemesis;
+    use crate::run::order::probe;
 
     fn target(allow: &str) -> TargetFile {
         let text = format!("system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\n{allow}");
         toml::from_str(&text).expect("it is a target file")
+    }
+
+    #[test]
+    fn a_probe_restarts_and_so_must_be_allowed_to() {
+        let none: Nemesis = load("none").expect("it is in the catalogue");
+        let admit = |allow: &str, probe_restart: bool| {
+            target(allow).admit("mine.toml", none.faults().chain(probe(probe_restart))).is_ok()
+        };
+        assert!(admit("writes = true", false) && !admit("writes = true", true));
+        assert!(admit("writes = true\nrestart = true", true));
     }
 
     /// A plan, what is allowed, and the line that is missing; nothing: the run is admitted.
@@ -275,7 +286,7 @@ mod tests {
             ("pause-one", "writes = true\npause = true", None),
         ] {
             let nemesis: Nemesis = load(plan).expect("it is in the catalogue");
-            let refused = target(allow).admit("mine.toml", &nemesis).err().map(|error| {
+            let refused = target(allow).admit("mine.toml", nemesis.faults()).err().map(|error| {
                 let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
                 (error.to_string(), help.unwrap_or_default())
             });

@@ -32,6 +32,8 @@ pub enum Phase {
     Quiesce,
     /// The capture of all replicas.
     Capture,
+    /// With `--probe-restart`: what has not caught up is restarted, then quiesce and capture again.
+    Probe,
     /// The plan's ending, if it has one: a commit with a chosen winner, then quiesce and capture again.
     Ending,
     /// All done.

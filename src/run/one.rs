@@ -134,7 +134,7 @@ pub enum Keep {
 /// One run in virtual time.
 pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
     let facts = order.facts(seed, None)?;
-    facts.nemesis.faults().try_for_each(|kind| order.embedded.can(kind))?;
+    order.faults().try_for_each(|kind| order.embedded.can(kind))?;
     let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
     if order.self_test {
@@ -255,7 +255,7 @@ impl Real<'_> {
         let target = Target { roster: facts.roster.clone(), ..target };
         let hands = target.hands.clone();
         if let Some(hands) = &hands {
-            facts.nemesis.faults().try_for_each(|kind| hands.can(kind))?;
+            order.faults().try_for_each(|kind| hands.can(kind))?;
         }
         // A private cluster is nobody else's: its lock is never taken, so it is never lost.
         let lost = async {

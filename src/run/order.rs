@@ -113,6 +113,11 @@ pub struct Order {
     pub self_test: bool,
 }
 
+/// What the probe needs, where one is asked for.
+pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
+    is_asked_for.then_some(FaultKind::Restart)
+}
+
 impl Order {
     /// The target's name.
     pub fn target(&self) -> &str {
@@ -169,6 +174,11 @@ impl Order {
             Embedded::Segments => Simulated::Segments(self.cluster()?),
             Embedded::Shard => Simulated::Shard(self.writers()?),
         })
+    }
+
+    /// All that the run may do to its target: what the plan does, and the probe.
+    pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
+        self.nemesis.faults().chain(probe(self.timing.probe_restart))
     }
 
     fn fits_shard(&self) -> Result<(), OrderError> {

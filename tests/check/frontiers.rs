@@ -1,9 +1,12 @@
 //! The lines of a case that declare frontiers and look at them.
 
-use crate::check::parse::{Case, between, choice, ends, fields, number};
+use crate::check::parse::{Case, between, choice, ends, fields, number, offset};
+use dissent::plan::schedule::{Fault, FaultKind};
+use dissent::record::contents::{Contents, Held};
 use dissent::record::event::{Event, Stamped};
 use dissent::record::frontier::{Domain, Frontier, FrontierKind, Look};
 use dissent::record::row::Nanos;
+use std::collections::BTreeMap;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -45,5 +48,34 @@ impl Case {
             self.evidence.events.push(Stamped { t: Nanos(t * SECOND), event: Event::Frontier(look) });
         }
         self.clock = self.clock.max(to * SECOND);
+    }
+
+    /// `REPLICA`: it is restarted, beside the plan, because it has not settled; `cure probe-restart-REPLICA`.
+    pub(crate) fn probe(&mut self, rest: &str) {
+        let step = format!("probe-restart-{rest}");
+        let fault = Fault { kind: FaultKind::Restart, replica: rest.to_owned(), partition: None, seq: None };
+        self.push(Event::FaultBegin { step: step.clone(), fault, log_ends: self.log_ends() });
+        self.push(Event::FaultBegun { step, error: None });
+    }
+
+    /// As `log`; the entry is the partition's canary.
+    pub(crate) fn canary(&mut self, rest: &str) {
+        self.push(Event::Canary { partition: self.partition, op: self.next_op });
+        self.log(rest);
+    }
+
+    /// `NAME @END`: what the log folds to below END, where the last entry of a key wins.
+    pub(crate) fn contents(&mut self, rest: &str) {
+        let (object, end) = rest.split_once(' ').expect("contents NAME @END");
+        let log_end = offset(end);
+        let mut rows: BTreeMap<&str, Held> = BTreeMap::new();
+        for entry in self.evidence.log[0].iter().filter(|entry| entry.off < log_end) {
+            let (key, cols) = (entry.key.clone(), entry.cols.clone());
+            rows.insert(&entry.key, Held { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
+        }
+        let rows = rows.into_values().collect();
+        let capture = self.capture.expect("a capture");
+        let contents = Contents { capture, object: object.to_owned(), upper: log_end, log_end, rows };
+        self.push(Event::Contents(contents));
     }
 }

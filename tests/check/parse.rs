@@ -64,7 +64,7 @@ pub(crate) fn case(text: &str) -> Case {
 
 impl Case {
     fn line(&mut self, verb: &str, rest: &str) {
-        if !["rows", "flags", "partition"].contains(&verb) {
+        if !["rows", "flags", "contents", "partition"].contains(&verb) {
             self.end_capture();
         }
         let mut words = rest.split_whitespace();
@@ -101,9 +101,12 @@ impl Case {
             "step" => self.step(rest),
             "begin" => self.begin(rest),
             "cure" => self.cure(rest),
+            "probe" => self.probe(rest),
             "samples" => self.samples(rest),
             "frontier" => self.frontier(rest),
             "looks" => self.looks(rest),
+            "canary" => self.canary(rest),
+            "contents" => self.contents(rest),
             "phase" => self.push(Event::Phase { phase: choice(rest) }),
             "unreachable" => {
                 self.push(Event::Unreachable { replica: rest.to_owned(), error: "timed out".to_owned() });
@@ -155,7 +158,7 @@ impl Case {
         self.push(Event::Segment { segment });
     }
 
-    fn log(&mut self, rest: &str) {
+    pub(crate) fn log(&mut self, rest: &str) {
         let mut words = rest.split_whitespace();
         let off = offset(words.next().expect("an offset"));
         let key = words.next().expect("a key").to_owned();
@@ -245,7 +248,7 @@ impl Case {
         self.push(Event::Cured { step, error });
     }
 
-    fn log_ends(&self) -> Vec<u64> {
+    pub(crate) fn log_ends(&self) -> Vec<u64> {
         self.evidence.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
     }
 

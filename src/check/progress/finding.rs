@@ -79,10 +79,14 @@ impl Tale<'_, '_> {
     }
 
     /// That an object of a foreign domain stood still, and nothing says that it should not have.
-    pub(super) fn unconfirmed(&self, window: &Window) -> Doubt {
+    pub(super) fn unconfirmed(&self, window: &Window, canary_seen: Option<bool>) -> Doubt {
         let (first, last) = (&self.stand.sights[window.first], &self.stand.sights[window.last]);
+        let canary = match canary_seen {
+            Some(true) => "; the canary that was written meanwhile was seen: data moves",
+            _ => "",
+        };
         let detail = format!(
-            "{} stood at {} while its upstream went from {} to {}, and no other of its group went on",
+            "{} stood at {} while its upstream went from {} to {}, and no other of its group went on{canary}",
             self.name(),
             last.f.unwrap_or(0),
             first.u1,

@@ -1,10 +1,12 @@
 //! Consuming positions and the frontiers that a target declares (`semantics` 7). In the same domain as its
 //! upstream an object is behind iff it is below the upstream's end as read before it, and frozen iff behind
 //! with one unchanged value over the whole window, whether or not the upstream moved. In a foreign domain it
-//! is frozen iff its upstream moved since it did, and a sibling that went on confirms it.
+//! is frozen iff its upstream moved since it did, and a sibling that went on or a canary that did not come
+//! confirms it.
 
 mod excuse;
 mod finding;
+mod lives;
 mod order;
 mod stand;
 mod track;
@@ -18,6 +20,7 @@ use super::verdict::{
 use crate::record::row::Nanos;
 use excuse::Excuses;
 use finding::Tale;
+use lives::Lives;
 use stand::{Stand, Window};
 use std::collections::BTreeMap;
 use track::Object;
@@ -58,7 +61,10 @@ impl<'h> Sheet<'h> {
         let declared = tracks.frontiers.iter().map(|(it, sights)| (Object::Declared(it), sights.as_slice()));
         let stands: Vec<Stand<'_>> = positions
             .chain(declared)
-            .map(|(object, sights)| Stand::of(object, sights, &Excuses::of(history, object), &held, floor))
+            .map(|(object, sights)| {
+                let (excuses, lives) = (Excuses::of(history, object), Lives::of(history, object, &held));
+                Stand::of(object, sights, &excuses, lives, &held, floor)
+            })
             .collect();
         Sheet {
             history,
@@ -112,7 +118,7 @@ impl<'h> Sheet<'h> {
         let (real, unconfirmed): (Vec<Window>, Vec<Window>) =
             lasting.into_iter().partition(|window| self.is_confirmed(stand, window));
         if let Some(window) = unconfirmed.iter().rfind(sticky) {
-            self.doubts.push(tale.unconfirmed(window));
+            self.doubts.push(tale.unconfirmed(window, self.was_canary_seen(stand, window)));
         }
         let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
         if let Some(window) = worst {
@@ -122,7 +128,7 @@ impl<'h> Sheet<'h> {
     }
 
     /// In a foreign domain that an object stands still may be its nature: one of its group that went on
-    /// meanwhile shows that it is not.
+    /// meanwhile shows that it is not, and so does a canary that did not come.
     fn is_confirmed(&self, stand: &Stand<'_>, window: &Window) -> bool {
         let Object::Declared(frontier) = stand.object else { return true };
         let moves = self.moves.get(frontier.group.as_str());
@@ -130,7 +136,20 @@ impl<'h> Sheet<'h> {
         // It did not move itself in this time, so whoever did is a sibling.
         let moved =
             |moves: &Vec<Nanos>| moves.get(moves.partition_point(|t| *t <= from)).is_some_and(|t| *t <= to);
-        !stand.object.is_foreign() || moves.is_some_and(moved)
+        !stand.object.is_foreign()
+            || moves.is_some_and(moved)
+            || self.was_canary_seen(stand, window) == Some(false)
+    }
+
+    /// Whether what was written meanwhile came to where this object's data goes, as far as that is known.
+    fn was_canary_seen(&self, stand: &Stand<'_>, window: &Window) -> Option<bool> {
+        let Object::Declared(frontier) = stand.object else { return None };
+        let objects: Vec<&str> = [Some(&frontier.object), frontier.feeds.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        self.history.canaries.were_seen(&objects, &stand.standstill(window))
     }
 
     /// The object that this one feeds.
@@ -142,7 +161,7 @@ impl<'h> Sheet<'h> {
 
     fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
         let samples = self.stands.iter().map(|stand| stand.sights.len() as u64).sum();
-        if self.history.settled == Some(false) && self.findings.is_empty() && self.doubts.is_empty() {
+        if self.history.settled_late() && self.findings.is_empty() && self.doubts.is_empty() {
             let detail = "not every replica had caught up at the deadline".to_owned();
             self.doubts.push(Doubt { kind: DoubtKind::NotSettled, detail });
         }

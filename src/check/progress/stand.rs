@@ -1,7 +1,9 @@
 //! Where one object stood still behind its upstream, and for how long is too long.
 
 use super::excuse::Excuses;
+use super::lives::Lives;
 use super::track::{Object, Sight};
+use crate::check::canary::Standstill;
 use crate::check::verdict::{FreezeCourse, Lagging, State};
 use crate::record::row::Nanos;
 
@@ -34,13 +36,15 @@ pub(super) struct Window {
 pub(super) struct Stand<'h> {
     pub(super) object: Object<'h>,
     pub(super) sights: &'h [Sight],
-    /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end:
-    /// what it has not loaded before the deadline is lag (`semantics` 1).
+    /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
+    /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
+    /// (`semantics` 1).
     pub(super) too_long: Vec<Window>,
     /// The window at the end.
     pub(super) at_end: Option<Window>,
     behind: Vec<bool>,
     held_at_end: bool,
+    lives: Lives,
 }
 
 impl<'h> Stand<'h> {
@@ -48,6 +52,7 @@ impl<'h> Stand<'h> {
         object: Object<'h>,
         sights: &'h [Sight],
         excuses: &Excuses<'_>,
+        lives: Lives,
         held: &[bool],
         floor: Nanos,
     ) -> Stand<'h> {
@@ -60,32 +65,63 @@ impl<'h> Stand<'h> {
         let last = sights.len().wrapping_sub(1);
         let held_at_end = sights.last().is_some_and(|sight| sight.is_held(held));
         let at_end = windows.last().copied().filter(|window| window.last == last && !held_at_end);
-        let mut stand = Stand { object, sights, too_long: Vec::new(), at_end, behind, held_at_end };
+        let mut stand = Stand { object, sights, too_long: Vec::new(), at_end, behind, held_at_end, lives };
         stand.too_long = windows.into_iter().filter(|window| stand.is_too_long(window)).collect();
         stand
     }
 
     fn is_too_long(&self, window: &Window) -> bool {
-        let is_at_end = window.last + 1 == self.sights.len();
-        let is_position = matches!(self.object, Object::Position { .. });
-        // What still stands may heal within the declared time.
-        let threshold = match self.course(window) {
-            FreezeCourse::Sticky => window.threshold.max(self.object.heals_within()),
-            _ => window.threshold,
+        let last = self.sights[window.last].t;
+        let next = self.sights.get(window.last + 1);
+        let counts = match self.object {
+            Object::Position { .. } => next.is_none_or(|next| self.lives.probed(last, next.t)),
+            Object::Declared(_) => true,
         };
-        (is_at_end || !is_position) && window.watched >= threshold
+        // What still stands, or did when it was restarted, may heal within the declared time.
+        let threshold = match self.course(window) {
+            FreezeCourse::SelfHealed => window.threshold,
+            _ => window.threshold.max(self.object.heals_within()),
+        };
+        counts && window.watched >= threshold
     }
 
-    /// How a window ended: the first look after it that saw the object elsewhere or at its upstream's end.
+    /// How a window ended. What belongs to no process lives as those that feed it do.
     pub(super) fn course(&self, window: &Window) -> FreezeCourse {
-        let pinned = &self.sights[window.last];
-        let later = window.last + 1..self.sights.len();
-        let mut over = later.filter(|&at| !self.sights[at].stands_as(pinned) || !self.behind[at]);
-        match over.next().map(|at| self.sights[at].incarnation == pinned.incarnation) {
+        let (first, pinned) = (&self.sights[window.first], &self.sights[window.last]);
+        let is_anew = |over: &Sight| {
+            over.incarnation != pinned.incarnation || self.lives.fed_anew(first.t, over.t, window.threshold)
+        };
+        match self.went_on(window).map(is_anew) {
             None => FreezeCourse::Sticky,
-            Some(true) => FreezeCourse::SelfHealed,
-            Some(false) => FreezeCourse::ClearedByRestart,
+            Some(false) => FreezeCourse::SelfHealed,
+            Some(true) => FreezeCourse::ClearedByRestart,
         }
+    }
+
+    /// The first look after a window that saw the object elsewhere or at its upstream's end. What goes back
+    /// as a new life begins has not gone on yet:
+    ///
+    /// ```text
+    /// stood at 40 of 100; restarted; seen at 0, 20, 40, and at 40 ever since: a restart does not help
+    /// ```
+    fn went_on(&self, window: &Window) -> Option<&Sight> {
+        let pinned = &self.sights[window.last];
+        let went_back = |sight: &Sight| {
+            sight.incarnation != pinned.incarnation
+                && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
+        };
+        let later = self.sights.iter().zip(&self.behind).skip(window.last + 1);
+        let elsewhere = later.filter(|(sight, behind)| !sight.stands_as(pinned) || !**behind);
+        elsewhere.map(|(sight, _)| sight).find(|sight| !went_back(sight))
+    }
+
+    /// The time in which it stood where this window saw it, from its last move before to the next.
+    pub(super) fn standstill(&self, window: &Window) -> Standstill {
+        let (first, last) = (&self.sights[window.first], &self.sights[window.last]);
+        let before = self.sights[..window.first].iter().rev();
+        let came = before.take_while(|sight| sight.stands_as(first)).last().unwrap_or(first);
+        let until = self.went_on(window).map(|over| over.t);
+        Standstill { from: came.t, to: last.t, until, threshold: window.threshold }
     }
 
     /// Whether it stood still for too long at this time.

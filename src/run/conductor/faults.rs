@@ -96,7 +96,7 @@ impl Faults {
         due
     }
 
-    /// A step beside the schedule, for the plan's ending; it ends only when it is told to.
+    /// A step beside the schedule, for the probe or the plan's ending; it ends only when it is told to.
     pub(super) fn add_beginning(&mut self, id: &str, fault: &Fault) {
         let step = Step {
             id: id.to_owned(),

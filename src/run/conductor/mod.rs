@@ -6,6 +6,7 @@
 
 mod capture;
 mod faults;
+mod probe;
 mod sessions;
 mod stage;
 #[cfg(test)]
@@ -167,11 +168,13 @@ pub struct Timing {
     pub capture_every: Nanos,
     /// The longest wait for replicas to catch up.
     pub quiesce: Nanos,
-    /// The longest time for everything before the cures.
+    /// The longest time for everything before the cures, and for the probe.
     pub deadline: Nanos,
     /// Whether nothing is written while a boundary is crossed: some systems diverge by that alone, and then
     /// no run would show what its plan is for.
     pub still_boundaries: bool,
+    /// Whether what has not settled in time is restarted, to see whether a new life goes on.
+    pub probe_restart: bool,
 }
 
 /// A boundary that was asked for and has not been crossed yet.
@@ -207,6 +210,10 @@ pub struct Conductor {
     next_capture: Nanos,
     wanted_capture: Option<CaptureReason>,
     committed_captured: usize,
+    /// What the last wait for all replicas came to.
+    settled: bool,
+    /// The steps of the probe.
+    probes: Vec<StepId>,
     interrupted: bool,
 }
 
@@ -234,6 +241,8 @@ impl Conductor {
             next_capture: Nanos(0),
             wanted_capture: None,
             committed_captured: 0,
+            settled: false,
+            probes: Vec::new(),
             interrupted: false,
             generator,
             facts,
@@ -249,7 +258,7 @@ impl Conductor {
     /// Takes in what happened and says what to do.
     pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
         self.absorb(now, input, out);
-        if now.0 >= self.timing.deadline.0 && self.stage < Stage::Heal {
+        if now >= self.timing.deadline && (self.stage < Stage::Heal || self.stage.is_probe()) {
             self.interrupt(now, "the deadline of the run (--timeout)", out);
         }
         self.advance(now, out);

@@ -39,6 +39,14 @@ pub(super) enum Stage {
     Quiesce { since: Nanos },
     /// The capture of what has settled.
     Capture,
+    /// What has not settled is killed, to see whether a new life goes on.
+    ProbeBegin,
+    /// It is started again.
+    ProbeCure,
+    /// It catches up, or does not.
+    ProbeSettle { since: Nanos },
+    /// The capture after the probe.
+    ProbeCapture,
     /// The ending's commit-winner begins.
     EndingBegin,
     /// The last segment is committed; a winner that is frozen never does.
@@ -72,6 +80,9 @@ impl Stage {
             Stage::Drain | Stage::Heal => Phase::Heal,
             Stage::Quiesce { .. } => Phase::Quiesce,
             Stage::Capture => Phase::Capture,
+            Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. } | Stage::ProbeCapture => {
+                Phase::Probe
+            }
             Stage::EndingBegin
             | Stage::EndingCommit { .. }
             | Stage::EndingSettle { .. }
@@ -82,6 +93,11 @@ impl Stage {
             Stage::ReadLog | Stage::Done => Phase::Done,
         };
         Some(phase)
+    }
+
+    /// Whether something is down for the probe's sake, or is to come back from it.
+    pub(super) fn is_probe(self) -> bool {
+        matches!(self, Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. })
     }
 }
 
@@ -216,7 +232,14 @@ impl Conductor {
                 healed.then_some(next)
             }
             Stage::Quiesce { since } => quiesced(since).then_some(Stage::Capture),
-            Stage::Capture => captured.then_some(self.after_capture()),
+            Stage::Capture if self.is_to_probe(now) => captured.then_some(Stage::ProbeBegin),
+            Stage::ProbeBegin => (!self.faults.any_changing()).then_some(Stage::ProbeCure),
+            // A look that is still on its way may have been taken while they were down.
+            Stage::ProbeCure => {
+                (!self.faults.any_changing() && !self.sampling).then_some(Stage::ProbeSettle { since: now })
+            }
+            Stage::ProbeSettle { since } => quiesced(since).then_some(Stage::ProbeCapture),
+            Stage::Capture | Stage::ProbeCapture => captured.then_some(self.after_capture()),
             Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit { since: now }),
             Stage::EndingCommit { since } => {
                 let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
@@ -248,9 +271,12 @@ impl Conductor {
 
     /// Enters a stage and does what it begins with.
     pub(super) fn enter(&mut self, now: Nanos, next: Stage, out: &mut Vec<Command>) {
-        if let Stage::Quiesce { since } | Stage::EndingSettle { since } = self.stage {
-            let all = self.sessions.is_idle() && self.view.all_settled();
-            out.push(Command::Record(Event::Settled { all, waited: Nanos(now.0 - since.0) }));
+        if let Stage::Quiesce { since } | Stage::ProbeSettle { since } | Stage::EndingSettle { since } =
+            self.stage
+        {
+            self.settled = self.sessions.is_idle() && self.view.all_settled();
+            let waited = Nanos(now.0 - since.0);
+            out.push(Command::Record(Event::Settled { all: self.settled, waited }));
         }
         if let Some(phase) = next.phase().filter(|phase| self.stage.phase() != Some(*phase)) {
             out.push(Command::Record(Event::Phase { phase }));
@@ -270,7 +296,12 @@ impl Conductor {
             Stage::Load => self.begin_load(now),
             Stage::Heal => self.heal(now, out),
             Stage::Quiesce { .. } => self.write_canaries(now, out),
-            Stage::Capture | Stage::EndingCapture => self.begin_capture(now, CaptureReason::Final, out),
+            Stage::Capture | Stage::ProbeCapture | Stage::EndingCapture => {
+                self.begin_capture(now, CaptureReason::Final, out);
+            }
+            Stage::ProbeBegin => self.begin_probe(out),
+            Stage::ProbeCure => self.end_probe(out),
+            Stage::ProbeSettle { .. } => self.view.forget_positions(),
             Stage::EndingBegin => self.begin_ending(out),
             Stage::EndingCure => self.end_beside(ENDING_STEP, out),
             Stage::EndingReload => self.reload(out),
@@ -332,12 +363,12 @@ impl Conductor {
     }
 
     /// Begins a fault beside the schedule.
-    fn begin_beside(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
+    pub(super) fn begin_beside(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
         self.faults.add_beginning(step, &fault);
         self.begin_fault(step.to_owned(), fault, out);
     }
 
-    fn end_beside(&mut self, step: &str, out: &mut Vec<Command>) {
+    pub(super) fn end_beside(&mut self, step: &str, out: &mut Vec<Command>) {
         self.faults.set_curing(step);
         self.begin_cure(step.to_owned(), out);
     }

@@ -3,16 +3,27 @@
 use super::capture::{Captures, FlagsRead};
 use super::sessions::Sessions;
 use super::stage::Stage;
-use super::view::frontier;
-use super::{Command, Conductor, Input, Timing};
+use super::view::{View, frontier};
+use super::{Command, Conductor, Input, Seen, Snapshot, Timing};
 use crate::commands::order_of;
 use crate::plan::schedule::Condition;
 use crate::record::event::{CaptureReason, Event, Op};
+use crate::record::evidence::Facts;
+use crate::record::frontier::Look;
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Read, Soundness};
 use crate::seed::Seed;
 use clap::Parser as _;
 
 const REPLICA: &str = "server-0";
+
+const TIMING: Timing = Timing {
+    sample_every: Nanos(1),
+    capture_every: Nanos(u64::MAX / 2),
+    quiesce: Nanos(1),
+    deadline: Nanos(u64::MAX),
+    still_boundaries: false,
+    probe_restart: false,
+};
 
 fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
     Cover {
@@ -141,14 +152,7 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     let order = order_of(&crate::cli::Run::parse_from(words)).expect("it makes sense");
     let mut facts = order.facts(Seed(1), None).expect("it can be planned");
     facts.steps.iter_mut().for_each(|step| step.begin = Condition::At(Nanos(0)));
-    let timing = Timing {
-        sample_every: Nanos(1),
-        capture_every: Nanos(u64::MAX / 2),
-        quiesce: Nanos(1),
-        deadline: Nanos(u64::MAX),
-        still_boundaries: false,
-    };
-    let mut conductor = Conductor::new(facts, timing);
+    let mut conductor = Conductor::new(facts, TIMING);
     let mut out = Vec::new();
     conductor.step(Nanos(0), Input::Woken, &mut out);
     conductor.enter(Nanos(1), Stage::Load, &mut out);
@@ -169,4 +173,77 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     assert_eq!(cures(&out), 1);
     conductor.step(Nanos(5), Input::Begun { step: steps[1].clone(), error: None }, &mut out);
     assert_eq!(cures(&out), 2);
+}
+
+/// The facts of a run of two writers that share a shard.
+fn shard() -> Facts {
+    let words = ["run", "sim-shard", "upsert-feed", "none"];
+    let order = order_of(&crate::cli::Run::parse_from(words)).expect("it makes sense");
+    order.facts(Seed(1), None).expect("it can be planned")
+}
+
+/// A look at frontiers that are to come to 100, in the order in which they are declared; none for one that is
+/// not there.
+fn look(facts: &Facts, stand: [Option<u64>; 3]) -> Snapshot {
+    let seen = facts.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
+        let (object, status) = (declared.object.clone(), "running".to_owned());
+        let look = Look { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
+        Some(Seen { look, is_awaited: true })
+    });
+    Snapshot {
+        log_ends_before: vec![0],
+        replicas: Vec::new(),
+        segments: Vec::new(),
+        log_ends_after: vec![0],
+        lifecycle: Vec::new(),
+        frontiers: seen.collect(),
+    }
+}
+
+/// Where the two writers and the shard stand, and who is to be restarted.
+#[test]
+fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
+    let facts = shard();
+    for (stand, unsettled) in [
+        ([100, 100, 100], &[][..]),
+        ([100, 40, 100], &["writer-1"]),
+        ([100, 40, 40], &["writer-1"]),
+        ([100, 100, 40], &["writer-0", "writer-1"]),
+    ] {
+        let mut view = View::new(&facts);
+        view.absorb(Nanos(1), look(&facts, stand.map(Some)));
+        assert_eq!(view.unsettled(), unsettled, "{stand:?}");
+        assert_eq!(view.all_settled(), unsettled.is_empty());
+    }
+}
+
+/// A probe is for a run that had not settled, before its deadline, and only if it is asked for.
+#[test]
+fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_for() {
+    let facts = shard();
+    for (probe_restart, settled, now, expected) in
+        [(true, false, 1, true), (false, false, 1, false), (true, true, 1, false), (true, false, 9, false)]
+    {
+        let timing = Timing { probe_restart, deadline: Nanos(9), ..TIMING };
+        let mut conductor = Conductor::new(facts.clone(), timing);
+        conductor.view.absorb(Nanos(1), look(&facts, [Some(100), Some(40), Some(100)]));
+        conductor.settled = settled;
+        assert_eq!(conductor.is_to_probe(Nanos(now)), expected);
+    }
+}
+
+/// While the writer that is short is down, all that is there stands where it is to come to.
+#[test]
+fn a_look_from_before_the_cure_does_not_settle_the_probe() {
+    let facts = shard();
+    let mut conductor = Conductor::new(facts.clone(), Timing { quiesce: Nanos(100), ..TIMING });
+    let mut out = Vec::new();
+    conductor.sampling = true;
+    conductor.enter(Nanos(1), Stage::ProbeCure, &mut out);
+    conductor.step(Nanos(2), Input::Woken, &mut out);
+    assert_eq!(conductor.stage, Stage::ProbeCure, "a look is still on its way");
+    conductor.step(Nanos(3), Input::Sampled(look(&facts, [Some(100), None, Some(100)])), &mut out);
+    assert_eq!(conductor.stage, Stage::ProbeSettle { since: Nanos(3) });
+    conductor.step(Nanos(4), Input::Sampled(look(&facts, [Some(100); 3])), &mut out);
+    assert_eq!(conductor.stage, Stage::ProbeCapture);
 }

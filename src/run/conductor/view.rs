@@ -2,7 +2,7 @@
 
 use crate::record::event::{Event, LifecycleRecord};
 use crate::record::evidence::Facts;
-use crate::record::frontier::Look;
+use crate::record::frontier::{Frontier, Look};
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Segment};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,31 +53,55 @@ pub(super) struct View {
 /// What is known of the frontiers of a target without segments.
 #[derive(Debug, Default)]
 struct Frontiers {
-    /// The newest look at each that is awaited; none for one that is sealed.
-    awaited: Vec<Option<u64>>,
+    /// The process that each belongs to, by the frontier's name.
+    owners: BTreeMap<String, String>,
+    /// The newest look at each that is awaited, by name; none for one that is sealed.
+    awaited: Vec<(String, Option<u64>)>,
     /// Where each is to come to, so that all that was written is behind it. None while the newest look is
     /// older than the newest write.
     goal: Option<u64>,
 }
 
 impl Frontiers {
+    /// Nothing seen yet of these.
+    fn of(declared: &[Frontier]) -> Frontiers {
+        let owner = |it: &Frontier| Some((it.object.clone(), it.replica.clone()?));
+        Frontiers { owners: declared.iter().filter_map(owner).collect(), ..Frontiers::default() }
+    }
+
     /// `is_newest`: all that is known to be written was there when this was looked at.
     fn absorb(&mut self, seen: Vec<Seen>, is_newest: bool, events: &mut Vec<Event>) {
         let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
         // What was written before this look has a timestamp of at most its upstream.
         self.goal = self.goal.or(is_newest.then_some(upstream + 1));
-        self.awaited = seen.iter().filter(|seen| seen.is_awaited).map(|seen| seen.look.f).collect();
+        let awaited = seen.iter().filter(|seen| seen.is_awaited);
+        self.awaited = awaited.map(|seen| (seen.look.object.clone(), seen.look.f)).collect();
         events.extend(seen.into_iter().map(|seen| Event::Frontier(seen.look)));
     }
 
     /// Whether each has been seen to hold something.
     fn all_written(&self) -> bool {
-        !self.awaited.is_empty() && !self.awaited.contains(&Some(0))
+        !self.awaited.is_empty() && self.awaited.iter().all(|(_, f)| *f != Some(0))
     }
 
     fn all_reached(&self) -> bool {
-        let reached = |goal| self.awaited.iter().all(|f| f.is_none_or(|f| f >= goal));
-        !self.awaited.is_empty() && self.goal.is_some_and(reached)
+        !self.awaited.is_empty() && self.goal.is_some() && self.short().next().is_none()
+    }
+
+    /// Those that are known not to have come to their goal.
+    fn short(&self) -> impl Iterator<Item = &str> {
+        let short = |f: Option<u64>| f.zip(self.goal).is_some_and(|(f, goal)| f < goal);
+        self.awaited.iter().filter(move |(_, f)| short(*f)).map(|(object, _)| object.as_str())
+    }
+
+    /// The processes of those that are short; of all if only what belongs to no process is.
+    fn short_processes(&self) -> Vec<String> {
+        let owner = |object: &str| self.owners.get(object).cloned();
+        let short: Vec<Option<String>> = self.short().map(owner).collect();
+        match short.iter().all(Option::is_none) && !short.is_empty() {
+            true => self.awaited.iter().filter_map(|(object, _)| owner(object)).collect(),
+            false => short.into_iter().flatten().collect(),
+        }
     }
 }
 
@@ -101,7 +125,7 @@ impl View {
             log_ends: vec![0; facts.partitions as usize],
             segments: BTreeMap::new(),
             coverage: BTreeMap::new(),
-            frontiers: (!facts.has_segments()).then(Frontiers::default),
+            frontiers: (!facts.has_segments()).then(|| Frontiers::of(&facts.frontiers)),
         }
     }
 
@@ -233,13 +257,35 @@ impl View {
         if let Some(frontiers) = &self.frontiers {
             return frontiers.all_reached();
         }
-        self.roster.iter().all(|replica| {
-            self.covers_all(replica)
-                && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
-                    !seen.segment.replicas.contains(replica)
-                        || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
-                })
-        })
+        self.roster.iter().all(|replica| self.has_settled(replica))
+    }
+
+    /// The replicas that have not settled. Where rows lie in a shard: its writers.
+    pub(super) fn unsettled(&self) -> Vec<String> {
+        match &self.frontiers {
+            Some(frontiers) => frontiers.short_processes(),
+            None => self.roster.iter().filter(|replica| !self.has_settled(replica)).cloned().collect(),
+        }
+    }
+
+    fn has_settled(&self, replica: &String) -> bool {
+        self.covers_all(replica)
+            && self.segments.values().filter(|seen| seen.segment.end.is_some()).all(|seen| {
+                !seen.segment.replicas.contains(replica)
+                    || self.holds_committed(replica, seen.segment.partition, seen.segment.seq)
+            })
+    }
+
+    /// Nothing has settled until it is looked at again.
+    ///
+    /// ```text
+    /// a writer is short, and is killed: the look that comes now shows all others at their goals
+    /// ```
+    pub(super) fn forget_positions(&mut self) {
+        self.coverage.clear();
+        if let Some(frontiers) = &mut self.frontiers {
+            frontiers.awaited.clear();
+        }
     }
 
     /// Whether all assigned replicas but this one hold the segment as committed.
