@@ -179,8 +179,9 @@ mod tests {
     use crate::commands::order_of;
     use crate::seed::Seed;
     use std::cell::RefCell;
-    use std::collections::BTreeSet;
     use std::rc::Rc;
+
+    const SEEDS: u64 = 60;
 
     /// By writer, how many looks in a row saw it stranded: to the end, or to its last one.
     type Truth = Rc<RefCell<BTreeMap<String, u32>>>;
@@ -234,19 +235,31 @@ mod tests {
         (judge(&evidence), truth)
     }
 
+    /// Whether the judge called a writer frozen, and whether it listed it as one that may have stopped.
+    fn told(verdict: &Verdict, writer: &str) -> (bool, bool) {
+        let is_frozen = verdict.findings.iter().any(|finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => frozen.object == writer,
+            _ => false,
+        });
+        (is_frozen, verdict.progress.waiting.iter().any(|waiting| waiting.object == writer))
+    }
+
     #[test]
     fn in_a_race_in_step_the_judge_counts_those_that_strand_and_lists_the_late_ones() {
-        let (mut counted, mut listed) = (0, 0);
-        for seed in 1..=60 {
+        // Looks come every 50 ms, and what counts as frozen is 2 s: 40 of them, and 3 more to be sure.
+        let (long, short) = (43, 10);
+        let (mut stranded, mut late) = (0, 0);
+        for seed in 1..=SEEDS {
             let (verdict, truth) = run(seed);
-            eprintln!("{seed} {truth:?}");
-            for finding in &verdict.findings {
-                if let FindingKind::Frozen(f) = &finding.kind { eprintln!("   {} {:?} {:?} {:?}", f.object, f.grade, f.course, f.samples); }
+            for (writer, looks) in truth {
+                let (is_frozen, is_listed) = told(&verdict, &writer);
+                assert!(looks > 0 || !is_frozen, "seed {seed}: {writer} never stranded");
+                assert!(looks < long || is_frozen, "seed {seed}: {writer} stranded for {looks} looks");
+                assert!(looks < short || is_frozen || is_listed, "seed {seed}: {writer}, {looks} looks");
+                stranded += u64::from(looks >= long);
+                late += u64::from(looks >= short && !is_frozen);
             }
-            eprintln!("   {:?}", verdict.progress.states);
-            counted += 1; listed += 1;
         }
-        let _ = BTreeSet::<u32>::new();
-        panic!("{counted} {listed}");
+        assert!(stranded * 5 > SEEDS && late > 0, "{stranded} stranded, {late} late in {SEEDS} seeds");
     }
 }
