@@ -92,8 +92,8 @@ fn run(text: &str) -> Result<(), String> {
 }
 
 /// Lines of a verdict that are asked for by name, in any order.
-const ANY_ORDER: [&str; 8] =
-    ["check", "compared", "exposure", "evidence", "shown", "state", "lagging", "healed"];
+const ANY_ORDER: [&str; 9] =
+    ["check", "compared", "exposure", "evidence", "shown", "state", "lagging", "waiting", "healed"];
 
 /// Findings and doubts must be as many as expected, in order; checks and counts are asked for by name. All
 /// words of an expected line must be in the actual one.
@@ -235,12 +235,13 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
     let before = it.before.as_ref().map_or("-".to_owned(), |it| match it {
         Happening::Phase { phase, .. } => format!("phase:{}", word(phase)),
         Happening::FaultBegin { step, .. } => format!("begin:{step}"),
+        Happening::CureBegin { step, .. } => format!("cure:{step}"),
         Happening::Cured { step, .. } => format!("cured:{step}"),
         Happening::Incarnation { incarnation, .. } => format!("incarnation:{incarnation}"),
     });
     format!(
         "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \
-         baseline={} status={} object={} grade={} course={} since={}s moved={moved} \
+         baseline={} status={} object={} grade={} course={} since={}s pinned-by={} moved={moved} \
          upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}",
         it.replica.as_deref().unwrap_or("-"),
         it.partition.map_or("-".to_owned(), |partition| partition.to_string()),
@@ -255,6 +256,7 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
         word(&it.grade),
         word(&it.course),
         seconds(it.since),
+        if it.pinned_by.is_empty() { "-".to_owned() } else { it.pinned_by.join(",") },
         it.upstream_moved,
         it.invisible.map_or("-".to_owned(), |units| units.to_string()),
         it.status_at_freeze,
@@ -276,6 +278,14 @@ fn describe_progress(progress: &Progress, lines: &mut Vec<String>) {
         let left = it.catches_up_in.map_or("-".to_owned(), |left| format!("{}s", seconds(left)));
         let (behind, slope) = (it.behind, it.slope_milli);
         lines.push(format!("lagging {} behind={behind} slope={slope}m catches-up={left}", it.object));
+    }
+    for it in &progress.waiting {
+        let (object, watched) = (it.object.replace(' ', "-"), seconds(it.watched));
+        lines.push(format!(
+            "waiting {object} position={} since={}s watched={watched}s",
+            it.position,
+            seconds(it.since)
+        ));
     }
     for it in &progress.healed {
         lines.push(format!(

@@ -97,6 +97,13 @@ fn others() -> Vec<Example> {
             vec!["(latent: what it feeds goes on without it)", "keep the writers that go on"],
         ),
         (
+            "pinned",
+            verdict(Outcome::Fail, vec![pinned()], &[]),
+            "FAIL frozen shard visible sticky at=4000 behind=1250 since +3.000s for 12.5s \
+             frozen/shard-upper NEW seed=42",
+            vec!["shard stands at 4,000, pinned by writer-b, while", "restart writer-b once that is done"],
+        ),
+        (
             "regressed",
             verdict(Outcome::Fail, vec![regressed()], &[]),
             "FAIL regressed shard from=4000 to=3000 at +3.000s regressed/shard-upper NEW seed=42",

@@ -79,7 +79,7 @@ fn keys_carried(history: &History<'_>, ledgers: &[Ledger]) -> u64 {
     let mut until: BTreeMap<(&str, u32, u32), (FaultKind, u64)> = BTreeMap::new();
     for span in history.faults.iter().filter(|span| span.is_begun()) {
         let Some((partition, seq)) = span.withheld() else { continue };
-        let ends = span.cure_log_ends.as_ref().and_then(|ends| ends.get(partition as usize));
+        let ends = span.cure_begun.as_ref().and_then(|(_, ends)| ends.get(partition as usize));
         let end = ends.copied().unwrap_or(u64::MAX);
         let kind = span.fault.kind;
         let known = until.entry((&span.fault.replica, partition, seq)).or_insert((kind, end));

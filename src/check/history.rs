@@ -100,8 +100,8 @@ pub(super) struct FaultSpan {
     pub(super) t: Nanos,
     /// None: not known to be in force.
     pub(super) begun: Option<Result<(), String>>,
-    /// The log's ends when its cure began.
-    pub(super) cure_log_ends: Option<Vec<u64>>,
+    /// When its cure began, and the log's ends then.
+    pub(super) cure_begun: Option<(Nanos, Vec<u64>)>,
     /// None: not known to be cured.
     pub(super) cured: Option<(Nanos, Result<(), String>)>,
 }
@@ -284,7 +284,7 @@ impl<'e> History<'e> {
                     is_planned: self.facts.steps.iter().any(|planned| planned.id == *step),
                     t,
                     begun: None,
-                    cure_log_ends: None,
+                    cure_begun: None,
                     cured: None,
                 });
             }
@@ -295,7 +295,7 @@ impl<'e> History<'e> {
             }
             Event::CureBegin { step, log_ends } => {
                 if let Some(span) = self.fault(step) {
-                    span.cure_log_ends = Some(log_ends.clone());
+                    span.cure_begun = Some((t, log_ends.clone()));
                 }
             }
             Event::Cured { step, error } => {

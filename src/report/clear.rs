@@ -69,7 +69,7 @@ pub(super) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> {
 
 /// How consuming positions and frontiers stood at the end; nothing to say where none was sampled.
 fn progress(verdict: &Verdict) -> Option<Answer> {
-    let Progress { states, lagging, healed, .. } = &verdict.progress;
+    let Progress { states, lagging, waiting, healed, .. } = &verdict.progress;
     let states: Vec<String> =
         states.iter().map(|(state, n)| format!("{} {}", count(*n), spaced(&name(state)))).collect();
     let lags = lagging.iter().map(|it| {
@@ -78,13 +78,22 @@ fn progress(verdict: &Verdict) -> Option<Answer> {
         let object = printable(&it.object);
         format!("{object} is {} behind at {pace}: it catches up {left}.", count(it.behind))
     });
+    let waits = waiting.iter().map(|it| {
+        let (object, at, watched) = (printable(&it.object), count(it.position), span(it.watched));
+        format!(
+            "{object} stood at {at} for {watched} when last seen; {} would be frozen.",
+            span(it.threshold)
+        )
+    });
     let heals = healed.iter().map(|it| {
         let (object, watched, within) = (printable(&it.object), span(it.watched), span(it.within));
         format!("{object} stood still for {watched} and healed within the {within} that its target declares.")
     });
     let question = "How did consuming positions and frontiers go?";
-    (!states.is_empty())
-        .then(|| Answer::new(question, "frontiers", states.join(", ")).because(lags.chain(heals).collect()))
+    (!states.is_empty()).then(|| {
+        Answer::new(question, "frontiers", states.join(", "))
+            .because(lags.chain(waits).chain(heals).collect())
+    })
 }
 
 fn amount(verdict: &Verdict) -> Answer {

@@ -10,6 +10,7 @@ pub(super) fn happening(happening: Option<&Happening>, clock: &Clock) -> String 
     let what = match it {
         Happening::Phase { phase, .. } => format!("phase {} began", name(phase)),
         Happening::FaultBegin { step, .. } => format!("fault {} began", printable(step)),
+        Happening::CureBegin { step, .. } => format!("the cure of fault {} began", printable(step)),
         Happening::Cured { step, .. } => format!("fault {} was cured", printable(step)),
         Happening::Incarnation { incarnation, .. } => format!("incarnation {incarnation} was first seen"),
     };

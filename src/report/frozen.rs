@@ -2,7 +2,7 @@
 
 use super::answers::{Answer, basis, certainty, novelty, steps};
 use super::disorder::{happening, whose};
-use super::words::{Clock, count, counted, printable, span};
+use super::words::{Clock, count, counted, joined, printable, span};
 use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Verdict};
 
 /// The finding in one sentence.
@@ -19,11 +19,14 @@ pub(super) fn headline(f: &Frozen) -> String {
     }
     let stands = if f.course == FreezeCourse::Sticky { "stands" } else { "stood" };
     let hidden = if f.grade == Grade::Latent { " (latent: what it feeds goes on without it)" } else { "" };
+    let pinned = match f.pinned_by.is_empty() {
+        true => String::new(),
+        false => format!(", pinned by {},", joined(&f.pinned_by)),
+    };
+    let (object, at, end) = (printable(&f.object), count(f.position), count(f.log_end));
     format!(
-        "frozen: {} {stands} at {} while its upstream goes on to {}{hidden}; its status says `{status}`",
-        printable(&f.object),
-        count(f.position),
-        count(f.log_end),
+        "frozen: {object} {stands} at {at}{pinned} while its upstream goes on to {end}{hidden}; its status \
+         says `{status}`"
     )
 }
 
@@ -37,6 +40,9 @@ pub(super) fn answers(f: &Frozen, finding: &Finding, verdict: &Verdict, clock: &
     );
     let replica = match (f.partition, f.replica.as_deref()) {
         (Some(partition), Some(replica)) => format!("{replica}, partition {partition}"),
+        (_, None) if !f.pinned_by.is_empty() => {
+            format!("{}, which stands still and feeds {}", joined(&f.pinned_by), printable(&f.object))
+        }
         (_, replica) => whose(&f.object, replica),
     };
     vec![
@@ -71,17 +77,17 @@ fn data(f: &Frozen) -> Answer {
         ),
         (_, None, _) => format!("what came after {position}: its upstream counts something else"),
         (_, Some(behind), Grade::Visible) => {
-            format!("{} from {position} on: no reader sees them", counted(behind, "unit"))
+            format!("{} from {position} on: no reader sees them", counted(behind, "timestamp"))
         }
         (_, Some(behind), Grade::Latent) => format!(
             "{} from {position} on are not its work; readers see them as long as another does it",
-            counted(behind, "unit"),
+            counted(behind, "timestamp"),
         ),
     };
-    let segment = f.segment.as_deref().unwrap_or("none");
-    let upstream =
-        format!("Segment: {segment}. Its upstream moved by {} meanwhile.", count(f.upstream_moved));
-    Answer::new("Which data, and do users see it?", "which data", short).because(vec![upstream])
+    let segment = f.segment.iter().map(|segment| format!("Segment: {segment}."));
+    let upstream = format!("Its upstream moved by {} since.", count(f.upstream_moved));
+    Answer::new("Which data, and do users see it?", "which data", short)
+        .because(segment.chain([upstream]).collect())
 }
 
 fn course(f: &Frozen) -> String {
@@ -107,8 +113,17 @@ fn status(f: &Frozen) -> String {
 }
 
 fn next_steps(f: &Frozen) -> Answer {
-    let whose = f.replica.as_deref().unwrap_or(&f.object);
-    let save = format!("save log, threads and status of {whose}: a restart may clear it, and the proof");
+    let whose = match (&f.replica, f.pinned_by.is_empty()) {
+        (Some(replica), _) => replica.clone(),
+        (None, false) => joined(&f.pinned_by),
+        (None, true) => f.object.clone(),
+    };
+    let save = match f.course {
+        FreezeCourse::ClearedByRestart => {
+            format!("save log and status of {whose}: a restart cleared it, and what is left is the proof")
+        }
+        _ => format!("save log, threads and status of {whose}: a restart may clear it, and the proof"),
+    };
     let keep = format!("see that the input log keeps offset {}", count(f.position));
     steps(match (f.partition, f.grade) {
         (Some(partition), _) => vec![
@@ -116,7 +131,10 @@ fn next_steps(f: &Frozen) -> Answer {
             format!("{keep}: retention takes what is lacking"),
             format!("send queries for partition {partition} to the other replicas"),
         ],
-        (None, Grade::Visible) => vec![save, format!("restart {whose} once that is done")],
+        (None, Grade::Visible) if f.course == FreezeCourse::Sticky => {
+            vec![save, format!("restart {whose} once that is done")]
+        }
+        (None, Grade::Visible) => vec![save],
         (None, Grade::Latent) => {
             vec![save, "keep the writers that go on: without them readers see nothing new".to_owned()]
         }

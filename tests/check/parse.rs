@@ -202,13 +202,14 @@ impl Case {
         self.push(Event::Complete { op, outcome: Outcome::Ok, off });
     }
 
-    /// `ID hold-consume|hold-online|restart|commit-winner REPLICA [SEGMENT]`
+    /// `ID hold-consume|hold-online|restart|pause|commit-winner REPLICA [SEGMENT]`
     fn step(&mut self, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let kind = match words[1] {
             "hold-consume" => FaultKind::HoldMessage(Transition::OfflineToConsuming),
             "hold-online" => FaultKind::HoldMessage(Transition::ConsumingToOnline),
             "restart" => FaultKind::Restart,
+            "pause" => FaultKind::Pause,
             "commit-winner" => FaultKind::CommitWinner,
             kind => panic!("{kind} is no fault"),
         };

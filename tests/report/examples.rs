@@ -244,6 +244,7 @@ pub(crate) fn finding(kind: FindingKind) -> Finding {
         FindingKind::Divergence(d) if d.what == What::Differs => "differs/whole-segment",
         FindingKind::Divergence(_) => "wrong-value/whole-segment",
         FindingKind::Frozen(it) if it.grade == Grade::Latent => "frozen/writer-output/latent",
+        FindingKind::Frozen(it) if it.kind == ObjectKind::ShardUpper => "frozen/shard-upper",
         FindingKind::Frozen(_) => "frozen/position",
         FindingKind::Regressed(_) => "regressed/shard-upper",
         FindingKind::Ahead(_) => "ahead/shard-upper",
@@ -259,6 +260,7 @@ pub(crate) fn frozen() -> FindingKind {
         grade: Grade::Visible,
         course: FreezeCourse::Sticky,
         replica: Some("server-2".to_owned()),
+        pinned_by: Vec::new(),
         partition: Some(1),
         position: 4_000,
         segment: Some("acct__1__4".to_owned()),
@@ -278,6 +280,15 @@ pub(crate) fn frozen() -> FindingKind {
         samples: 61,
         times: 1,
     }))
+}
+
+/// A shard that stands still because a writer of it does.
+pub(crate) fn pinned() -> FindingKind {
+    let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
+    it.object = "shard".to_owned();
+    (it.kind, it.pinned_by) = (ObjectKind::ShardUpper, vec!["writer-b".to_owned()]);
+    (it.replica, it.partition, it.segment) = (None, None, None);
+    FindingKind::Frozen(it)
 }
 
 /// A writer that stands still while another moves their shard.

@@ -41,10 +41,16 @@ impl Tale<'_, '_> {
         }
     }
 
-    /// That an object was frozen in this window; `fed` is what it feeds.
-    pub(super) fn frozen(&self, window: &Window, times: u64, fed: Option<&Stand<'_>>) -> Frozen {
-        let sights = self.stand.sights;
-        let (first, last) = (&sights[window.first], &sights[window.last]);
+    /// That an object was frozen in this window; `fed` is what it feeds, and `pinned_by` what feeds it.
+    pub(super) fn frozen(
+        &self,
+        window: &Window,
+        times: u64,
+        fed: Option<&Stand<'_>>,
+        pinned_by: Vec<String>,
+    ) -> Frozen {
+        let (sights, came) = (self.stand.sights, self.stand.came_at(window));
+        let (first, last) = (&sights[came], &sights[window.last]);
         let position = last.f.unwrap_or(0);
         let tracks = &self.history.tracks;
         let status = tracks.status(last).to_owned();
@@ -57,6 +63,7 @@ impl Tale<'_, '_> {
             },
             course: self.stand.course(window),
             replica: self.replica(),
+            pinned_by,
             partition: self.partition(),
             position,
             segment: self.segment(position),
@@ -67,8 +74,8 @@ impl Tale<'_, '_> {
             watched: window.watched,
             threshold: window.threshold,
             baseline: window.baseline,
-            last_move: last_move(&sights[..=window.first]),
-            before: self.happening_before(window.first),
+            last_move: last_move(&sights[..=came]),
+            before: self.happening_before(came),
             status_at_freeze: tracks.status(first).to_owned(),
             cause: if shows_a_cause(&status) { Cause::Shown } else { Cause::Silent },
             status,
@@ -103,8 +110,10 @@ impl Tale<'_, '_> {
         let faults = self.history.faults.iter().flat_map(|span| {
             let step = &span.step;
             let begin = Happening::FaultBegin { t: span.t, step: step.clone() };
+            let cure = span.cure_begun.iter();
+            let cure = cure.map(|(t, _)| Happening::CureBegin { t: *t, step: step.clone() });
             let cured = span.cured.iter().map(|(t, _)| Happening::Cured { t: *t, step: step.clone() });
-            std::iter::once(begin).chain(cured)
+            std::iter::once(begin).chain(cure).chain(cured)
         });
         let life = sights[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
         let life = life.map(|pair| Happening::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });

@@ -97,8 +97,10 @@ impl<'h> Sheet<'h> {
         let tale = Tale { history: self.history, stand };
         if let Some(state) = stand.state() {
             *self.progress.states.entry(state).or_default() += 1;
-            if state == State::Lagging {
-                self.progress.lagging.extend(stand.lagging(&tale.name()));
+            match state {
+                State::Lagging => self.progress.lagging.extend(stand.lagging(&tale.name())),
+                State::Waiting => self.progress.waiting.extend(stand.waiting(&tale.name())),
+                _ => {}
             }
         }
         if let Object::Declared(_) = stand.object {
@@ -122,7 +124,8 @@ impl<'h> Sheet<'h> {
         }
         let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
         if let Some(window) = worst {
-            let frozen = tale.frozen(window, real.len() as u64, self.fed_by(stand));
+            let frozen =
+                tale.frozen(window, real.len() as u64, self.fed_by(stand), self.pinning(stand, window));
             self.findings.push(FindingKind::Frozen(Box::new(frozen)));
         }
     }
@@ -159,6 +162,20 @@ impl<'h> Sheet<'h> {
         self.stands.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
+    /// The objects that feed this one and were pinned at the end of its window.
+    fn pinning(&self, stand: &Stand<'_>, window: &Window) -> Vec<String> {
+        let Object::Declared(fed) = stand.object else { return Vec::new() };
+        let t = stand.sights[window.last].t;
+        let pins = |it: &&Stand<'_>| match it.object {
+            Object::Declared(frontier) => {
+                frontier.feeds.as_deref() == Some(fed.object.as_str()) && it.is_pinned_at(t)
+            }
+            Object::Position { .. } => false,
+        };
+        let pinning = self.stands.iter().filter(pins);
+        pinning.map(|stand| Tale { history: self.history, stand }.name()).collect()
+    }
+
     fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
         let samples = self.stands.iter().map(|stand| stand.sights.len() as u64).sum();
         if self.history.settled_late() && self.findings.is_empty() && self.doubts.is_empty() {
@@ -177,6 +194,7 @@ impl<'h> Sheet<'h> {
         };
         self.progress.lagging.sort_by_key(|it| u64::MAX - it.behind);
         self.progress.lagging.truncate(NAMED_MAX);
+        self.progress.waiting.truncate(NAMED_MAX);
         self.progress.healed.truncate(NAMED_MAX);
         let unit = "samples".to_owned();
         let result = CheckResult { name: CheckName::Progress, status, compared: samples, unit, reason };

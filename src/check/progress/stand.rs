@@ -4,7 +4,7 @@ use super::excuse::Excuses;
 use super::lives::Lives;
 use super::track::{Object, Sight};
 use crate::check::canary::Standstill;
-use crate::check::verdict::{FreezeCourse, Lagging, State};
+use crate::check::verdict::{FreezeCourse, Lagging, State, Waiting};
 use crate::record::row::Nanos;
 
 /// So many gaps between advances make a baseline.
@@ -42,6 +42,8 @@ pub(super) struct Stand<'h> {
     pub(super) too_long: Vec<Window>,
     /// The window at the end.
     pub(super) at_end: Option<Window>,
+    /// The longest time between two advances while behind.
+    longest_gap: Nanos,
     behind: Vec<bool>,
     held_at_end: bool,
     lives: Lives,
@@ -65,7 +67,8 @@ impl<'h> Stand<'h> {
         let last = sights.len().wrapping_sub(1);
         let held_at_end = sights.last().is_some_and(|sight| sight.is_held(held));
         let at_end = windows.last().copied().filter(|window| window.last == last && !held_at_end);
-        let mut stand = Stand { object, sights, too_long: Vec::new(), at_end, behind, held_at_end, lives };
+        let (too_long, longest_gap) = (Vec::new(), Nanos(gaps.largest[0].0));
+        let mut stand = Stand { object, sights, too_long, at_end, longest_gap, behind, held_at_end, lives };
         stand.too_long = windows.into_iter().filter(|window| stand.is_too_long(window)).collect();
         stand
     }
@@ -117,11 +120,15 @@ impl<'h> Stand<'h> {
 
     /// The time in which it stood where this window saw it, from its last move before to the next.
     pub(super) fn standstill(&self, window: &Window) -> Standstill {
-        let (first, last) = (&self.sights[window.first], &self.sights[window.last]);
-        let before = self.sights[..window.first].iter().rev();
-        let came = before.take_while(|sight| sight.stands_as(first)).last().unwrap_or(first);
         let until = self.went_on(window).map(|over| over.t);
-        Standstill { from: came.t, to: last.t, until, threshold: window.threshold }
+        let (from, to) = (self.sights[self.came_at(window)].t, self.sights[window.last].t);
+        Standstill { from, to, until, threshold: window.threshold }
+    }
+
+    /// The first look, by index, that saw it where this window did: a fault may excuse it for a while first.
+    pub(super) fn came_at(&self, window: &Window) -> usize {
+        let before = self.sights[..window.first].iter().rev();
+        window.first - before.take_while(|sight| sight.stands_as(&self.sights[window.first])).count()
     }
 
     /// Whether it stood still for too long at this time.
@@ -154,11 +161,25 @@ impl<'h> Stand<'h> {
         let passed = &self.sights[self.passed_at(f)];
         let is_late = last.t.0 - passed.t.0 >= threshold.0;
         let from = if is_late { passed } else { &self.sights[0] };
+        let waits = self.at_end.is_some_and(|window| window.watched > self.longest_gap);
         match (from.f.is_some_and(|from| from < f) && !self.object.is_foreign(), is_late) {
             (false, _) => State::Waiting,
+            (true, false) if waits => State::Waiting,
             (true, false) => State::Advancing,
             (true, true) => State::Lagging,
         }
+    }
+
+    /// That it stands still at the end.
+    pub(super) fn waiting(&self, name: &str) -> Option<Waiting> {
+        let window = self.at_end?;
+        Some(Waiting {
+            object: name.to_owned(),
+            position: self.sights[window.last].f?,
+            since: self.sights[self.came_at(&window)].t,
+            watched: window.watched,
+            threshold: window.threshold,
+        })
     }
 
     /// The first look, by index, that saw its upstream beyond where it is now.

@@ -89,6 +89,13 @@ pub enum Happening {
         /// The step of the schedule.
         step: String,
     },
+    /// A fault's cure began.
+    CureBegin {
+        /// When.
+        t: Nanos,
+        /// The step of the schedule.
+        step: String,
+    },
     /// A fault's cure was verified, or failed.
     Cured {
         /// When.
@@ -111,6 +118,7 @@ impl Happening {
         match self {
             Happening::Phase { t, .. }
             | Happening::FaultBegin { t, .. }
+            | Happening::CureBegin { t, .. }
             | Happening::Cured { t, .. }
             | Happening::Incarnation { t, .. } => *t,
         }
@@ -130,6 +138,9 @@ pub struct Frozen {
     pub course: FreezeCourse,
     /// The replica; none for a frontier that belongs to no process.
     pub replica: Option<String>,
+    /// The objects that feed it and stood still for too long at that time: it cannot go on without them.
+    #[serde(default)]
+    pub pinned_by: Vec<String>,
     /// The partition of a consuming position.
     pub partition: Option<u32>,
     /// Where it is pinned.
@@ -138,13 +149,14 @@ pub struct Frozen {
     pub segment: Option<String>,
     /// Its upstream's end at the last sample that shows it pinned: of a consuming position the log's end.
     pub log_end: u64,
-    /// How far its upstream moved meanwhile.
+    /// How far its upstream moved since.
     pub upstream_moved: u64,
     /// How much of its upstream lies beyond it; none where the two cannot be compared.
     pub invisible: Option<u64>,
-    /// Since when it has not moved, on the run's clock.
+    /// Since when it has not moved, on the run's clock: the first sample that saw it there.
     pub since: Nanos,
-    /// For how long it was watched without a move: of a gap in the sampling only a usual interval counts.
+    /// For how long it was watched without a move and without an excuse: of a gap in the sampling only a
+    /// usual interval counts.
     pub watched: Nanos,
     /// The threshold that it passed.
     pub threshold: Nanos,
@@ -162,7 +174,7 @@ pub struct Frozen {
     pub cause: Cause,
     /// Its incarnation.
     pub incarnation: u64,
-    /// Samples that show it.
+    /// Samples in the time that it was watched.
     pub samples: u64,
     /// How often it stopped for longer than the threshold; this is the last time that it did not get over,
     /// else the longest.
@@ -266,6 +278,22 @@ pub struct Healed {
     pub within: Nanos,
 }
 
+/// An object that stood still at the end for longer than it ever did before, and not for long enough to be
+/// called frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The object.
+    pub object: String,
+    /// Where it stands.
+    pub position: u64,
+    /// Since when, on the run's clock.
+    pub since: Nanos,
+    /// For how long it was watched there.
+    pub watched: Nanos,
+    /// For how long it would have had to stand still.
+    pub threshold: Nanos,
+}
+
 /// How the consuming positions and frontiers went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -273,6 +301,9 @@ pub struct Progress {
     pub states: BTreeMap<State, u64>,
     /// The objects that lag, the furthest behind first, at most 20 of them.
     pub lagging: Vec<Lagging>,
+    /// The objects that may have stopped shortly before the end, at most 20 of them.
+    #[serde(default)]
+    pub waiting: Vec<Waiting>,
     /// Freezes that healed in time, at most 20 of them.
     pub healed: Vec<Healed>,
     /// Samples of declared frontiers.

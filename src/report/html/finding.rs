@@ -7,7 +7,9 @@ use crate::record::evidence::Facts;
 use crate::record::row::CopyState;
 use crate::report::disorder::happening;
 use crate::report::divergence::{is_flag, is_wrong, standing_words};
-use crate::report::words::{Clock, count, listed, modelled, name, printable, shortened, spaced, span, value};
+use crate::report::words::{
+    Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
+};
 use crate::schema::{Schema, Value};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -76,6 +78,7 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
         ("upstream moved meanwhile by", count(f.upstream_moved)),
         ("beyond it", f.invisible.map_or_else(|| "not comparable".to_owned(), count)),
         ("segment", f.segment.clone().unwrap_or_else(none)),
+        ("pinned by", joined(&f.pinned_by)),
         (
             "last move",
             f.last_move.map_or_else(none, |it| {
