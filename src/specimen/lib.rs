@@ -11,6 +11,7 @@
 //!
 //! This crate knows nothing of the checker that is tested on it, and shares no code with it.
 
+mod agenda;
 mod commit;
 mod config;
 mod controller;

@@ -1,6 +1,7 @@
 //! A cluster in virtual time: the same state machines, with calls that take seeded times to arrive. Nothing
 //! here reads a clock or sleeps; two worlds of one configuration and seed do the same to the last byte.
 
+use crate::agenda::Agenda;
 use crate::config::{Config, Error};
 use crate::controller::{Controller, Hold, Segment};
 use crate::copy::{Coverage, Kept};
@@ -42,13 +43,10 @@ enum Due {
 pub struct World {
     config: Arc<Config>,
     defaults: Vec<Value>,
-    now: u64,
     rng: ChaCha8Rng,
     controller: Controller,
     machines: Vec<Machine>,
-    /// By time, then by order of creation.
-    due: BTreeMap<(u64, u64), Due>,
-    created: u64,
+    agenda: Agenda<Due>,
 }
 
 impl World {
@@ -58,12 +56,10 @@ impl World {
         let config = Arc::new(config);
         let mut world = World {
             defaults: config.defaults(),
-            now: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
             controller: Controller::new(Arc::clone(&config)),
             machines: config.servers.iter().map(|_| Machine::default()).collect(),
-            due: BTreeMap::new(),
-            created: 0,
+            agenda: Agenda::default(),
             config,
         };
         (0..world.machines.len()).for_each(|server| world.boot(server));
@@ -72,22 +68,19 @@ impl World {
 
     /// The present, in nanoseconds.
     pub fn now(&self) -> u64 {
-        self.now
+        self.agenda.now()
     }
 
     /// When the next thing happens; nothing ever does if all servers are down.
     pub fn next_at(&self) -> Option<u64> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        self.agenda.next_at()
     }
 
     /// Lets everything happen that is due up to and at `to`, which becomes the present.
     pub fn advance(&mut self, to: u64) {
-        while let Some(first) = self.due.first_entry().filter(|first| first.key().0 <= to) {
-            let ((at, _), due) = first.remove_entry();
-            self.now = at;
+        while let Some(due) = self.agenda.next(to) {
             self.happen(due);
         }
-        self.now = self.now.max(to);
     }
 
     /// Appends an entry to a partition's log and returns its offset.
@@ -155,7 +148,7 @@ impl World {
         let server = self.config.server(server)?;
         self.machines[server].paused = false;
         for due in std::mem::take(&mut self.machines[server].slept_through) {
-            self.after(0, due);
+            self.agenda.after(0, due);
         }
         Ok(())
     }
@@ -212,7 +205,7 @@ impl World {
         machine.server =
             Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
         let pause = self.until_next_poll();
-        self.after(pause, Due::Poll { server, incarnation });
+        self.agenda.after(pause, Due::Poll { server, incarnation });
     }
 
     fn happen(&mut self, due: Due) {
@@ -233,15 +226,15 @@ impl World {
             Due::Call(call) => {
                 let (server, incarnation) = (call.server, call.incarnation);
                 let polls = matches!(call.ask, Ask::Poll(_));
-                let reply = self.controller.call(self.now, call);
+                let reply = self.controller.call(self.agenda.now(), call);
                 let way = self.way();
-                self.after(way, Due::Reply { server, incarnation, polls, reply });
+                self.agenda.after(way, Due::Reply { server, incarnation, polls, reply });
             }
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
                     let pause = self.until_next_poll();
-                    self.after(pause, Due::Poll { server, incarnation });
+                    self.agenda.after(pause, Due::Poll { server, incarnation });
                 }
             }
         }
@@ -252,7 +245,7 @@ impl World {
             return;
         };
         let mut actions = Vec::new();
-        process.receive(self.now, reply, &mut actions);
+        process.receive(self.agenda.now(), reply, &mut actions);
         for action in actions {
             match action {
                 Action::Call(call) => self.send(call),
@@ -265,12 +258,7 @@ impl World {
 
     fn send(&mut self, call: Call) {
         let way = self.way();
-        self.after(way, Due::Call(call));
-    }
-
-    fn after(&mut self, pause: u64, due: Due) {
-        self.created += 1;
-        self.due.insert((self.now + pause, self.created), due);
+        self.agenda.after(way, Due::Call(call));
     }
 
     fn way(&mut self) -> u64 {

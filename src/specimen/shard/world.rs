@@ -7,6 +7,7 @@ use super::messages::{Call, Mode, Queue, Reply};
 use super::persist::Row;
 use super::service::Service;
 use super::writer::{Progress, Writer};
+use crate::agenda::Agenda;
 use crate::config::Error;
 use crate::value::Entry;
 use rand::{Rng as _, SeedableRng as _};
@@ -51,13 +52,10 @@ enum Due {
 /// See the module.
 pub struct World {
     config: Config,
-    now: u64,
     rng: ChaCha8Rng,
     service: Service,
     seats: Vec<Seat>,
-    /// By time, then by order of creation.
-    due: BTreeMap<(u64, u64), Due>,
-    created: u64,
+    agenda: Agenda<Due>,
 }
 
 impl World {
@@ -65,37 +63,32 @@ impl World {
     pub fn new(config: Config, seed: u64) -> Result<Self, Error> {
         config.check()?;
         let mut world = World {
-            now: 0,
             rng: ChaCha8Rng::seed_from_u64(seed),
             service: Service::new(&config),
             seats: config.writers.iter().map(|_| Seat::default()).collect(),
-            due: BTreeMap::new(),
-            created: 0,
+            agenda: Agenda::default(),
             config,
         };
-        world.after(world.config.tick_ms * MILLISECOND, Due::Tick);
+        world.agenda.after(world.config.tick_ms * MILLISECOND, Due::Tick);
         (0..world.config.active).for_each(|writer| world.boot(writer, Mode::ReadWrite));
         Ok(world)
     }
 
     /// The present, in nanoseconds.
     pub fn now(&self) -> u64 {
-        self.now
+        self.agenda.now()
     }
 
     /// When the next thing happens: the clock ticks for ever.
     pub fn next_at(&self) -> Option<u64> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        self.agenda.next_at()
     }
 
     /// Lets everything happen that is due up to and at `to`, which becomes the present.
     pub fn advance(&mut self, to: u64) {
-        while let Some(first) = self.due.first_entry().filter(|first| first.key().0 <= to) {
-            let ((at, _), due) = first.remove_entry();
-            self.now = at;
+        while let Some(due) = self.agenda.next(to) {
             self.happen(due);
         }
-        self.now = self.now.max(to);
     }
 
     /// Appends an entry, a whole row or a tombstone, to the input log and returns its offset.
@@ -176,7 +169,7 @@ impl World {
         let writer = self.config.writer(writer)?;
         self.seats[writer].paused = false;
         for due in std::mem::take(&mut self.seats[writer].slept_through) {
-            self.after(0, due);
+            self.agenda.after(0, due);
         }
         Ok(())
     }
@@ -202,7 +195,7 @@ impl World {
         seat.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
         for queue in Queue::ALL {
             let pause = self.until_next_poll();
-            self.after(pause, Due::Poll { writer, incarnation, queue });
+            self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
         }
     }
 
@@ -223,13 +216,13 @@ impl World {
                 let reply = self.service.call(call);
                 let late = if queue == Queue::Feedback { self.delayed(writer, queue) } else { 0 };
                 let way = self.way() + late;
-                self.after(way, Due::Reply { writer, incarnation, queue, reply });
+                self.agenda.after(way, Due::Reply { writer, incarnation, queue, reply });
             }
             Due::Reply { writer, incarnation, queue, reply } => {
                 if let Some(process) = alive(&mut self.seats, writer, incarnation) {
                     process.receive(reply);
                     let pause = self.until_next_poll();
-                    self.after(pause, Due::Poll { writer, incarnation, queue });
+                    self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
                 }
             }
         }
@@ -243,11 +236,11 @@ impl World {
             Some(call) => {
                 let work = if queue == Queue::Append { self.append_time(writer) } else { 0 };
                 let way = self.way() + work;
-                self.after(way, Due::Call { incarnation, call });
+                self.agenda.after(way, Due::Call { incarnation, call });
             }
             None => {
                 let pause = self.until_next_poll();
-                self.after(pause, Due::Poll { writer, incarnation, queue });
+                self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
             }
         }
     }
@@ -256,13 +249,13 @@ impl World {
     fn tick(&mut self) {
         let upper = self.service.tick();
         for writer in 0..self.seats.len() {
-            let at = self.now + self.delayed(writer, Queue::Input);
+            let at = self.agenda.now() + self.delayed(writer, Queue::Input);
             let seat = &mut self.seats[writer];
             seat.reached_at = seat.reached_at.max(at);
-            let late = seat.reached_at - self.now;
-            self.after(late, Due::Reach { writer, upper });
+            let late = seat.reached_at - self.agenda.now();
+            self.agenda.after(late, Due::Reach { writer, upper });
         }
-        self.after(self.config.tick_ms * MILLISECOND, Due::Tick);
+        self.agenda.after(self.config.tick_ms * MILLISECOND, Due::Tick);
     }
 
     /// An append takes its time before it is in the shard.
@@ -273,11 +266,6 @@ impl World {
     fn delayed(&mut self, writer: usize, queue: Queue) -> u64 {
         let ms = self.seats[writer].delays.get(&queue).copied().unwrap_or(0);
         self.below(ms * MILLISECOND + 1)
-    }
-
-    fn after(&mut self, pause: u64, due: Due) {
-        self.created += 1;
-        self.due.insert((self.now + pause, self.created), due);
     }
 
     fn way(&mut self) -> u64 {
