@@ -121,7 +121,11 @@ pub fn found(verdict: &Verdict) -> String {
 /// Whether every finding has its roots on the replica that the schedule hit. The judge does not know the
 /// victim; this is a comparison afterwards.
 fn is_on_victim(judged: &Judged) -> bool {
-    let hit = |replica: &String| judged.facts.steps.iter().any(|step| step.replica == *replica);
+    let facts = &judged.facts;
+    // A shard is nobody's: what lies on it lies on no replica.
+    let hit = |replica: &String| {
+        !facts.roster.contains(replica) || facts.steps.iter().any(|step| step.replica == *replica)
+    };
     judged.verdict.findings.iter().all(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),
         FindingKind::Frozen(frozen) => frozen.replica.as_ref().is_none_or(hit),
