@@ -241,7 +241,7 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
     });
     format!(
         "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \
-         baseline={} status={} object={} grade={} course={} since={}s pinned-by={} moved={moved} \
+         baseline={} status={} object={} grade={} course={} since={}s pinned-by={} unseen={} moved={moved} \
          upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}",
         it.replica.as_deref().unwrap_or("-"),
         it.partition.map_or("-".to_owned(), |partition| partition.to_string()),
@@ -257,6 +257,7 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
         word(&it.course),
         seconds(it.since),
         if it.pinned_by.is_empty() { "-".to_owned() } else { it.pinned_by.join(",") },
+        it.unseen.map_or("-".to_owned(), |it| format!("{}+{}/{}", it.from, it.entries, it.keys)),
         it.upstream_moved,
         it.invisible.map_or("-".to_owned(), |units| units.to_string()),
         it.status_at_freeze,

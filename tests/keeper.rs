@@ -100,6 +100,9 @@ fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() 
     assert!(writers["writer-0"].is_null() && !writers["writer-1"].is_null(), "{writers}");
     let finished = run(results.path(), &words);
     assert_eq!(finished.status.code(), Some(0), "{}", told(&finished));
+    let raw = run(results.path(), &["raw", &outside.file(), "cal-1"]);
+    assert_eq!(raw.status.code(), Some(0), "{}", told(&raw));
+    assert!(told(&raw).contains("1 state, 0 wrong, 0 log entries"), "{}", told(&raw));
 }
 
 /// A second run is refused while the first one has the target, and while faults are left on it; a fault whose

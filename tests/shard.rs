@@ -3,9 +3,10 @@
 
 use crate::keeper::place;
 use crate::support::{digest, order};
+use dissent::check::in_shard::in_shard;
 use dissent::check::judge::judge;
 use dissent::check::verdict::{
-    CheckName, FindingKind, FreezeCourse, Outcome, Pattern, Side, Status, Verdict,
+    CheckName, FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,
 };
 use dissent::exit::Exit;
 use dissent::record::event::Event;
@@ -71,6 +72,29 @@ fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_righ
             assert_eq!(over_seeds("upsert-feed", nemesis, rule), (0, SEEDS), "{nemesis} {rule}");
         }
     }
+}
+
+/// Goal: of a shard that stands still it is said who pins it, which cure came just before, and what of the log
+/// nobody sees; of a writer, that it stood before its excuse was over.
+#[test]
+fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
+    let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
+    let verdict = judge(&evidence);
+    let [shard, writer] = [SHARD, NEW].map(|object| {
+        let frozen = verdict.findings.iter().filter_map(|finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => Some(frozen),
+            _ => None,
+        });
+        frozen.into_iter().find(|frozen| frozen.object == object).expect(object)
+    });
+    assert_eq!((shard.pinned_by.clone(), writer.pinned_by.len()), (vec![NEW.to_owned()], 0));
+    assert!(matches!(&shard.before, Some(Happening::CureBegin { step, .. }) if step == "cutover"));
+    let unseen = shard.unseen.expect("there is more in the log");
+    assert_eq!(unseen.from + unseen.entries, evidence.log[0].len() as u64);
+    assert!(unseen.keys > 1 && unseen.keys < unseen.entries && writer.unseen.is_none());
+    let end = evidence.events.last().expect("it ran").t;
+    assert!(writer.since.0 + writer.watched.0 + 1_000_000_000 < end.0, "it was excused for a while");
+    assert!(writer.position < shard.position && writer.since < shard.since);
 }
 
 /// Goal: nothing freezes that has one writer, never restarted; races in step freeze now and then.
@@ -233,6 +257,30 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
     assert_eq!(Judged::new(&folder, Exit::Pass).verdict, one.verdict);
     assert!(folder.damage().is_empty());
     drop((here, there));
+}
+
+/// Goal: step 1 at 2 AM shows what the judge found: the same key, wrong at the same capture.
+#[test]
+fn a_key_of_a_shard_is_shown_as_it_was_judged() {
+    let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
+    let results = tempfile::tempdir().expect("a folder");
+    let keep = |seed| simulated(&order, Seed(seed), results.path(), Keep::NotPassed).expect("a verdict");
+    let judged = (1..=SEEDS).map(keep).find(|it| !it.verdict.findings.is_empty()).expect("one is wrong");
+    let FindingKind::Divergence(found) = &judged.verdict.findings[0].kind else { panic!("rows") };
+    let key = &found.evidence[0].key;
+    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let view = in_shard(&folder, key).expect("it is in the log");
+    let at = view.captures.iter().rfind(|it| it.capture <= found.last.capture).expect("a capture");
+    assert_eq!(at.wrong, Some(found.what));
+    assert_eq!(at.rows.len(), found.evidence[0].shown.iter().filter(|it| it.row.is_some()).count());
+    assert_eq!(view.captures[0].wrong, None, "all was well before the load");
+
+    let output = place::run(results.path(), &["raw", "latest", key]);
+    assert_eq!(output.status.code(), Some(0), "{}", place::told(&output));
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(out.contains("✗ ") && out.contains("expected") && !out.contains(" 0 wrong"), "{out}");
+    let unknown = place::run(results.path(), &["raw", "latest", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", place::told(&unknown));
 }
 
 /// Target, workload, plan, and what the refusal says.

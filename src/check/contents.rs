@@ -8,7 +8,7 @@ use super::fingerprint::fingerprint;
 use super::history::History;
 use super::verdict::{
     Course, Divergence, Finding, FindingKind, LogPoint, Origin, Pattern, RootCause, RowEvidence, Shown, Side,
-    Standing, What,
+    Standing, Unseen, What,
 };
 use crate::record::contents::{Contents, Held};
 use crate::record::event::Event;
@@ -27,8 +27,8 @@ const ROWS_MAX: usize = 5;
 pub(super) struct ContentsCompared {
     /// (capture x key) pairs compared.
     pub(super) rows: u64,
-    /// The names of the shards, sorted.
-    pub(super) objects: BTreeSet<String>,
+    /// By the name of the shard, what its last capture did not show.
+    pub(super) unseen: BTreeMap<String, Unseen>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -47,13 +47,7 @@ struct Deviation {
 /// Compares every capture of a shard with the log up to where that capture was complete. A log that was read
 /// only in part judges what it reaches.
 pub(super) fn compare(evidence: &dyn Recorded, history: &History<'_>) -> ContentsCompared {
-    let mut captures = Vec::new();
-    evidence.moments(&mut |_, moment| {
-        if let Moment::Other(Event::Contents(contents)) = moment {
-            captures.push(contents.clone());
-        }
-    });
-    captures.sort_by_key(|contents| (contents.log_end, contents.capture));
+    let mut captures = captures(evidence);
     let mut log = evidence.log(PARTITION).peekable();
     let (mut fold, mut reached) = (Fold::default(), 0);
     let mut deviations = Vec::new();
@@ -69,9 +63,38 @@ pub(super) fn compare(evidence: &dyn Recorded, history: &History<'_>) -> Content
         }
         rows += fold.compare(at, contents, &mut deviations);
     }
-    let objects = captures.iter().map(|contents| contents.object.clone()).collect();
     let findings = assemble(evidence, history, &captures, &deviations);
-    ContentsCompared { rows, objects, findings }
+    ContentsCompared { rows, unseen: unseen(evidence, &captures), findings }
+}
+
+/// All captures of shards, in the log's order.
+pub(super) fn captures(evidence: &dyn Recorded) -> Vec<Contents> {
+    let mut captures = Vec::new();
+    evidence.moments(&mut |_, moment| {
+        if let Moment::Other(Event::Contents(contents)) = moment {
+            captures.push(contents.clone());
+        }
+    });
+    captures.sort_by_key(|contents| (contents.log_end, contents.capture));
+    captures
+}
+
+/// What of the log each shard did not show at its last capture.
+fn unseen(evidence: &dyn Recorded, captures: &[Contents]) -> BTreeMap<String, Unseen> {
+    let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
+    let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
+    for entry in evidence.log(PARTITION) {
+        for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
+            let (entries, keys) = beyond.entry(object).or_default();
+            *entries += 1;
+            keys.insert(entry.key.clone());
+        }
+    }
+    let of = |(object, from): (&String, u64)| {
+        let (entries, keys) = beyond.remove(object).unwrap_or_default();
+        (object.clone(), Unseen { from, entries, keys: keys.len() as u64 })
+    };
+    ends.into_iter().map(of).collect()
 }
 
 /// The last entry of every key, and where each op lies.
@@ -119,7 +142,7 @@ impl Fold {
 /// ```text
 /// the log has k=w, k=x, k=y; the shard has w -1, x +1, y +1: two rows of k are there, and one is owed
 /// ```
-fn wrong(expected: Option<&Entry>, held: &[&Held]) -> Option<What> {
+pub(super) fn wrong(expected: Option<&Entry>, held: &[&Held]) -> Option<What> {
     let present: i64 = held.iter().map(|held| held.count.max(0)).sum();
     match (expected, held) {
         (None, []) => None,
@@ -247,7 +270,8 @@ fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
     }
 }
 
-fn named(schema: &Schema, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
+/// A row by column name, with `op` and `cmp`.
+pub(super) fn named(schema: &Schema, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
     let columns = schema.columns.iter().map(|column| column.name.clone()).zip(values.iter().cloned());
     let own = [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))];
     columns.chain(own).collect()

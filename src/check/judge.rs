@@ -9,13 +9,13 @@ use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{
-    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
-    Status, VERSION, Verdict, What,
+    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, FreezeCourse,
+    Outcome, Progress, Status, Unseen, VERSION, Verdict, What,
 };
 use super::{assumptions, contents, exposure, finding, log, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -58,6 +58,15 @@ pub fn judge_seeing(
     sheet.conclude(evidence)
 }
 
+/// A shard that stands still to the end does not show what came to the log since.
+fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, Unseen>) {
+    if let FindingKind::Frozen(frozen) = &mut finding.kind
+        && frozen.course == FreezeCourse::Sticky
+    {
+        frozen.unseen = unseen.get(&frozen.object).copied().filter(|unseen| unseen.entries > 0);
+    }
+}
+
 /// The verdict in the making.
 #[derive(Default)]
 struct Sheet {
@@ -73,11 +82,12 @@ struct Sheet {
 impl Sheet {
     fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) {
         self.measure(history, ledgers);
+        let mut unseen = BTreeMap::new();
         if history.facts.has_segments() {
             let calibration = self.calibrate(evidence, history, ledgers);
             self.compare(evidence, history, ledgers, &calibration);
         } else {
-            self.compare_contents(evidence, history);
+            unseen = self.compare_contents(evidence, history);
         }
         let damage = evidence.damage();
         let log_is_complete = damage.is_empty() && !is_cut_off(history);
@@ -101,9 +111,10 @@ impl Sheet {
             self.checks.push(result);
             self.findings.extend(findings);
         }
-        if let Some((result, progress, findings, doubts)) =
+        if let Some((result, progress, mut findings, doubts)) =
             self.attempt(&[CheckName::Progress], || progress::check(history))
         {
+            findings.iter_mut().for_each(|finding| name_unseen(finding, &unseen));
             self.checks.push(result);
             self.progress = progress;
             self.findings.extend(findings);
@@ -195,20 +206,26 @@ impl Sheet {
     }
 
     /// What a shard holds, where rows lie in one.
-    fn compare_contents(&mut self, evidence: &dyn Recorded, history: &History<'_>) {
+    /// What the shard holds; returns what of the log it does not show.
+    fn compare_contents(
+        &mut self,
+        evidence: &dyn Recorded,
+        history: &History<'_>,
+    ) -> BTreeMap<String, Unseen> {
         self.set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
         self.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
         self.set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Model, "what is in the shard was not judged");
-            return;
+            return BTreeMap::new();
         }
         let compared = self.attempt(&[CheckName::Model], || contents::compare(evidence, history));
-        let Some(compared) = compared else { return };
+        let Some(compared) = compared else { return BTreeMap::new() };
         self.compared.rows = compared.rows;
-        self.compared.replicas.extend(compared.objects);
+        self.compared.replicas.extend(compared.unseen.keys().cloned());
         self.count(CheckName::Model, !compared.findings.is_empty(), compared.rows, "rows");
         self.findings.extend(compared.findings);
+        compared.unseen
     }
 
     /// A check that this oracle does not have.

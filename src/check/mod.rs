@@ -18,6 +18,7 @@ mod finding;
 mod fingerprint;
 mod group;
 mod history;
+pub mod in_shard;
 pub mod judge;
 mod lanes;
 mod ledger;

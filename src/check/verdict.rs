@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 mod frontier;
 pub use frontier::{
     Ahead, Cause, FreezeCourse, Frozen, Grade, Happening, Healed, Lagging, Move, ObjectKind, Progress,
-    Regressed, State, Waiting,
+    Regressed, State, Unseen, Waiting,
 };
 
 /// The version of the verdict's format.

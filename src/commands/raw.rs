@@ -1,7 +1,8 @@
 //! `dissent raw`: what every replica has of one key, side by side.
 
 use super::tell;
-use crate::check::side_by_side::side_by_side;
+use crate::check::in_shard::in_shard;
+use crate::check::side_by_side::{NoSuchKey, side_by_side};
 use crate::cli::{self, Format};
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, nearest_few};
@@ -10,7 +11,7 @@ use crate::exit::Exit;
 use crate::record::evidence::Recorded;
 use crate::record::folder::Folder;
 use crate::record::latest::resolve;
-use crate::report::raw::{json, text};
+use crate::report::raw::{json, shard_text, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
 use crate::schema::Schema;
@@ -125,10 +126,18 @@ fn told(
     known: &BTreeSet<String>,
     format: Format,
 ) -> Result<String, RawError> {
-    let views = side_by_side(evidence, key).map_err(|none| {
+    let no_such_key = |none: NoSuchKey| {
         let known = if known.is_empty() { &none.known } else { known };
         RawError::NoSuchKey { key: key.to_owned(), near: near(key, known) }
-    })?;
+    };
+    if !evidence.facts().has_segments() {
+        let view = in_shard(evidence, key).map_err(no_such_key)?;
+        return Ok(match format {
+            Format::Human => shard_text(&view),
+            Format::Json => json(&view)?,
+        });
+    }
+    let views = side_by_side(evidence, key).map_err(no_such_key)?;
     Ok(match format {
         Format::Human => text(&views),
         Format::Json => json(&views)?,

@@ -45,6 +45,22 @@ pub struct Frontier {
     pub heals_within: Option<Nanos>,
 }
 
+impl Frontier {
+    /// The upper of a shard: it outlives all processes, and never goes back.
+    pub fn of_shard(object: &str) -> Frontier {
+        Frontier {
+            object: object.to_owned(),
+            kind: FrontierKind::ShardUpper,
+            replica: None,
+            domain: Domain::Same,
+            durable: true,
+            feeds: None,
+            group: object.to_owned(),
+            heals_within: None,
+        }
+    }
+}
+
 /// One look at one frontier, read in the order u1, f, u2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {

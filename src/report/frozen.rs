@@ -3,7 +3,7 @@
 use super::answers::{Answer, basis, certainty, novelty, steps};
 use super::disorder::{happening, whose};
 use super::words::{Clock, count, counted, joined, printable, span};
-use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Verdict};
+use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Unseen, Verdict};
 
 /// The finding in one sentence.
 pub(super) fn headline(f: &Frozen) -> String {
@@ -86,8 +86,14 @@ fn data(f: &Frozen) -> Answer {
     };
     let segment = f.segment.iter().map(|segment| format!("Segment: {segment}."));
     let upstream = format!("Its upstream moved by {} since.", count(f.upstream_moved));
+    let unseen = f.unseen.iter().map(unseen);
     Answer::new("Which data, and do users see it?", "which data", short)
-        .because(segment.chain([upstream]).collect())
+        .because(segment.chain([upstream]).chain(unseen).collect())
+}
+
+fn unseen(Unseen { from, entries, keys }: &Unseen) -> String {
+    let (entries, keys) = (counted(*entries, "log entry"), counted(*keys, "key"));
+    format!("At the last capture it lacked {entries} from offset {} on, of {keys}.", count(*from))
 }
 
 fn course(f: &Frozen) -> String {

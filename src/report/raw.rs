@@ -2,8 +2,12 @@
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
 use super::words::{count, counted, joined, len, printable, shortened, value};
+use crate::check::in_shard::{CaptureView, ShardView};
 use crate::check::side_by_side::{Held, KeyView, RowView};
 use crate::record::row::CopyState;
+use crate::schema::Value;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Characters of a cell before it is cut; the JSON has all of them.
@@ -15,8 +19,49 @@ pub fn text(views: &[KeyView]) -> String {
     each.join("\n\n")
 }
 
+/// The view of a key in a shard, in the same manner: a block a capture, a column a row that is there.
+pub fn shard_text(view: &ShardView) -> String {
+    let key = printable(&view.key);
+    let mut out = format!("key {key}, in a shard\n");
+    for it in &view.captures {
+        let (capture, upper, end) = (it.capture, count(it.upper), count(it.log_end));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "\ncapture {capture}  complete below {upper}: the log up to offset {end}");
+        push_table(&mut out, &shard_table(view, it));
+    }
+    let wrong = view.captures.iter().filter(|it| it.wrong.is_some()).count();
+    let (states, unseen) = (len(&view.captures), counted(view.unseen.entries, "log entry"));
+    let _ = write!(
+        out,
+        "\n{key}: {}, {} wrong, {unseen} from offset {} on not shown",
+        counted(states, "state"),
+        count(wrong as u64),
+        count(view.unseen.from),
+    );
+    out
+}
+
+fn shard_table(view: &ShardView, it: &CaptureView) -> Vec<Vec<String>> {
+    let mut lines = vec![vec![String::new(), "expected".to_owned()]];
+    lines[0].extend(it.rows.iter().map(|_| printable(&it.object)));
+    let none = || "no row".to_owned();
+    for column in &view.columns {
+        let told = |cells: &BTreeMap<String, Value>| {
+            shortened(&cells.get(column).map_or_else(none, value), CELL_MAX)
+        };
+        let mut line = vec![printable(column), it.expected.as_ref().map_or_else(none, told)];
+        line.extend(it.rows.iter().map(|row| told(&row.cells)));
+        lines.push(line);
+    }
+    let sign = if it.wrong.is_some() { "✗ " } else { "" };
+    let mut times = vec!["times".to_owned(), u8::from(it.expected.is_some()).to_string()];
+    times.extend(it.rows.iter().map(|row| format!("{sign}{}", row.count)));
+    lines.push(times);
+    lines
+}
+
 /// One JSON document.
-pub fn json(views: &[KeyView]) -> Result<String, serde_json::Error> {
+pub fn json(views: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(views)
 }
 

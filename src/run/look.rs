@@ -9,12 +9,13 @@ use crate::config::error::ConfigError;
 use crate::config::workload::{Keys, Skew, Workload};
 use crate::record::event::{CaptureReason, Event, Stamped};
 use crate::record::evidence::{Evidence, FORMAT, Facts};
+use crate::record::frontier::Frontier;
 use crate::record::row::{
     Cover, Coverage, Current, CurrentRead, Entry, Nanos, Read, Row, Segment, Soundness,
 };
 use crate::schema::Schema;
 use crate::seed::Seed;
-use crate::target::{Target, TargetError};
+use crate::target::{Frontiers, Target, TargetError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,6 +53,9 @@ pub struct Looked {
 /// Looks once at every replica. The schema is that of the table at the target.
 pub async fn look(target: &Target, schema: &Schema, key: &str) -> Result<Looked, LookError> {
     let lacks = |part| LookError::Lacks { target: target.name.clone(), part };
+    if let Some(frontiers) = &target.frontiers {
+        return look_into_shard(target, &**frontiers, schema, key).await;
+    }
     let authority = target.authority.as_ref().ok_or_else(|| lacks("table of segments"))?;
     target.raw.as_ref().ok_or_else(|| lacks("raw reads"))?;
     let segments = authority.segments().await?;
@@ -70,6 +74,27 @@ pub async fn look(target: &Target, schema: &Schema, key: &str) -> Result<Looked,
     }
     for (partition, end) in (0..).zip(ends) {
         look.log(partition, end).await?;
+    }
+    Ok(look.looked.in_order())
+}
+
+/// Looks once at a shard, and then at the log.
+async fn look_into_shard(
+    target: &Target,
+    frontiers: &dyn Frontiers,
+    schema: &Schema,
+    key: &str,
+) -> Result<Looked, LookError> {
+    let mut contents = frontiers.contents(0).await?;
+    contents.rows.retain(|row| row.key == key);
+    let mut facts = facts(target, schema, 1)?;
+    facts.frontiers = vec![Frontier::of_shard(&contents.object)];
+    let mut look = Look { target, key, next: 0, looked: Looked::new(facts, Vec::new()) };
+    look.looked.push(Event::Contents(contents));
+    if let Some(log) = &target.log {
+        for (partition, end) in (0..1).zip(log.ends().await?) {
+            look.log(partition, end).await?;
+        }
     }
     Ok(look.looked.in_order())
 }

@@ -267,6 +267,7 @@ pub(crate) fn frozen() -> FindingKind {
         log_end: 5_250,
         upstream_moved: 1_000,
         invisible: Some(1_250),
+        unseen: None,
         since: ms(3_000),
         watched: ms(12_500),
         threshold: ms(3_000),
@@ -287,6 +288,7 @@ pub(crate) fn pinned() -> FindingKind {
     let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
     it.object = "shard".to_owned();
     (it.kind, it.pinned_by) = (ObjectKind::ShardUpper, vec!["writer-b".to_owned()]);
+    it.unseen = Some(Unseen { from: 5_000, entries: 640, keys: 31 });
     (it.replica, it.partition, it.segment) = (None, None, None);
     FindingKind::Frozen(it)
 }

@@ -70,6 +70,7 @@ impl Tale<'_, '_> {
             log_end: last.u1,
             upstream_moved: last.u1.saturating_sub(first.u1),
             invisible: (!self.stand.object.is_foreign()).then(|| last.u1.saturating_sub(position)),
+            unseen: None,
             since: first.t,
             watched: window.watched,
             threshold: window.threshold,

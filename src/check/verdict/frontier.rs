@@ -153,6 +153,9 @@ pub struct Frozen {
     pub upstream_moved: u64,
     /// How much of its upstream lies beyond it; none where the two cannot be compared.
     pub invisible: Option<u64>,
+    /// Of a shard: what of the input log it did not show at the last capture.
+    #[serde(default)]
+    pub unseen: Option<Unseen>,
     /// Since when it has not moved, on the run's clock: the first sample that saw it there.
     pub since: Nanos,
     /// For how long it was watched without a move and without an excuse: of a gap in the sampling only a
@@ -179,6 +182,17 @@ pub struct Frozen {
     /// How often it stopped for longer than the threshold; this is the last time that it did not get over,
     /// else the longest.
     pub times: u64,
+}
+
+/// What of the input log nobody sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// The first offset.
+    pub from: u64,
+    /// Log entries from there on.
+    pub entries: u64,
+    /// Keys that they are of.
+    pub keys: u64,
 }
 
 /// A frontier that went back within one incarnation, or though it is declared durable.

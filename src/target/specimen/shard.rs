@@ -79,23 +79,17 @@ pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Resul
 
 /// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never.
 pub fn frontiers(writers: &[String]) -> Vec<Frontier> {
-    let frontier = |object: &str, kind, group: &str| Frontier {
-        object: object.to_owned(),
-        kind,
-        replica: None,
+    let own = writers.iter().map(|writer| Frontier {
+        object: writer.clone(),
+        kind: FrontierKind::WriterOutput,
+        replica: Some(writer.clone()),
         domain: Domain::Same,
         durable: false,
-        feeds: None,
-        group: group.to_owned(),
-        heals_within: None,
-    };
-    let own = writers.iter().map(|writer| Frontier {
-        replica: Some(writer.clone()),
         feeds: Some(SHARD.to_owned()),
-        ..frontier(writer, FrontierKind::WriterOutput, WRITERS)
+        group: WRITERS.to_owned(),
+        heals_within: None,
     });
-    let shard = Frontier { durable: true, ..frontier(SHARD, FrontierKind::ShardUpper, SHARD) };
-    own.chain([shard]).collect()
+    own.chain([Frontier::of_shard(SHARD)]).collect()
 }
 
 /// Whether writers that share a shard have what this needs.
