@@ -74,7 +74,7 @@ fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_righ
     }
 }
 
-/// Goal: of a shard that stands still it is said who pins it, which cure came just before, and what of the log
+/// Goal: of a shard that stands still it is said who pins it, what came just before, and what of the log
 /// nobody sees; of a writer, that it stood before its excuse was over.
 #[test]
 fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
@@ -88,7 +88,7 @@ fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
         frozen.into_iter().find(|frozen| frozen.object == object).expect(object)
     });
     assert_eq!((shard.pinned_by.clone(), writer.pinned_by.len()), (vec![NEW.to_owned()], 0));
-    assert!(matches!(&shard.before, Some(Happening::CureBegin { step, .. }) if step == "cutover"));
+    assert!(matches!(&shard.before, Some(Happening::Cured { step, .. }) if step == "cutover"));
     let unseen = shard.unseen.expect("there is more in the log");
     assert_eq!(unseen.from + unseen.entries, evidence.log[0].len() as u64);
     assert!(unseen.keys > 1 && unseen.keys < unseen.entries && writer.unseen.is_none());

@@ -76,7 +76,7 @@ impl Tale<'_, '_> {
             threshold: window.threshold,
             baseline: window.baseline,
             last_move: last_move(&sights[..=came]),
-            before: self.happening_before(came),
+            before: self.happening_before(came, self.stand.due_again(window)),
             status_at_freeze: tracks.status(first).to_owned(),
             cause: if shows_a_cause(&status) { Cause::Shown } else { Cause::Silent },
             status,
@@ -103,10 +103,9 @@ impl Tale<'_, '_> {
         Doubt { kind: DoubtKind::Unconfirmed, detail }
     }
 
-    /// The last thing that happened at or before this look.
-    pub(super) fn happening_before(&self, at: usize) -> Option<Happening> {
+    /// The last thing that happened up to this time, or up to this look to the object itself.
+    pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<Happening> {
         let sights = self.stand.sights;
-        let t = sights[at].t;
         let phases = self.history.phases.iter().map(|&(t, phase)| Happening::Phase { t, phase });
         let faults = self.history.faults.iter().flat_map(|span| {
             let step = &span.step;

@@ -28,7 +28,7 @@ pub(super) fn regressed(tale: &Tale<'_, '_>) -> Option<Regressed> {
         t: now.t,
         incarnations: (before.incarnation, now.incarnation),
         durable: frontier.durable,
-        before: tale.happening_before(at + 1),
+        before: tale.happening_before(at + 1, now.t),
         times: wrong().count() as u64,
     })
 }

@@ -131,6 +131,13 @@ impl<'h> Stand<'h> {
         window.first - before.take_while(|sight| sight.stands_as(&self.sights[window.first])).count()
     }
 
+    /// When it should have moved again after it came to where this window saw it: what made it stop happened
+    /// before that. A gap between moves that nearly made a freeze is no usual one.
+    pub(super) fn due_again(&self, window: &Window) -> Nanos {
+        let usual = self.longest_gap.0.min(window.threshold.0 / GAP_FACTOR);
+        Nanos(self.sights[self.came_at(window)].t.0 + usual)
+    }
+
     /// Whether it stood still for too long at this time.
     pub(super) fn is_pinned_at(&self, t: Nanos) -> bool {
         let span = |window: &Window| (self.sights[window.first].t, self.sights[window.last].t);
