@@ -58,7 +58,7 @@ impl Tale<'_, '_> {
             object: self.name(),
             kind: self.kind(),
             grade: match fed {
-                Some(fed) if !fed.sights.is_empty() && !fed.is_pinned_at(last.t) => Grade::Latent,
+                Some(fed) if !fed.sights.is_empty() && !fed.is_pinned_in(last.t, last.t) => Grade::Latent,
                 _ => Grade::Visible,
             },
             course: self.stand.course(window),

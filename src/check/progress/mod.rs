@@ -162,13 +162,13 @@ impl<'h> Sheet<'h> {
         self.stands.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
-    /// The objects that feed this one and were pinned at the end of its window.
+    /// The objects that feed this one and were pinned in the time of its window.
     fn pinning(&self, stand: &Stand<'_>, window: &Window) -> Vec<String> {
         let Object::Declared(fed) = stand.object else { return Vec::new() };
-        let t = stand.sights[window.last].t;
+        let (from, to) = (stand.sights[window.first].t, stand.sights[window.last].t);
         let pins = |it: &&Stand<'_>| match it.object {
             Object::Declared(frontier) => {
-                frontier.feeds.as_deref() == Some(fed.object.as_str()) && it.is_pinned_at(t)
+                frontier.feeds.as_deref() == Some(fed.object.as_str()) && it.is_pinned_in(from, to)
             }
             Object::Position { .. } => false,
         };

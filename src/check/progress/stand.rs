@@ -138,10 +138,10 @@ impl<'h> Stand<'h> {
         Nanos(self.sights[self.came_at(window)].t.0 + usual)
     }
 
-    /// Whether it stood still for too long at this time.
-    pub(super) fn is_pinned_at(&self, t: Nanos) -> bool {
+    /// Whether it stood still for too long at some time between these two.
+    pub(super) fn is_pinned_in(&self, begin: Nanos, end: Nanos) -> bool {
         let span = |window: &Window| (self.sights[window.first].t, self.sights[window.last].t);
-        self.too_long.iter().map(span).any(|(from, to)| from <= t && t <= to)
+        self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)
     }
 
     /// How it stood at the last look.

@@ -62,23 +62,27 @@ pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
 
 fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
     let none = || "none".to_owned();
-    vec![
+    let mut pairs = vec![
         ("object", printable(&f.object)),
         ("kind", spaced(&name(&f.kind))),
         ("replica", f.replica.as_deref().map_or_else(none, printable)),
-        ("partition", f.partition.map_or_else(none, |partition| partition.to_string())),
-        (
-            if f.kind == ObjectKind::ConsumingPosition { "stands at offset" } else { "stands at" },
-            count(f.position),
-        ),
-        (
-            if f.kind == ObjectKind::ConsumingPosition { "log's end" } else { "upstream's end" },
-            count(f.log_end),
-        ),
+    ];
+    match f.kind {
+        ObjectKind::ConsumingPosition => pairs.extend([
+            ("partition", f.partition.map_or_else(none, |partition| partition.to_string())),
+            ("segment", f.segment.clone().unwrap_or_else(none)),
+            ("stands at offset", count(f.position)),
+            ("log's end", count(f.log_end)),
+        ]),
+        ObjectKind::ShardUpper | ObjectKind::WriterOutput => pairs.extend([
+            ("pinned by", joined(&f.pinned_by)),
+            ("stands at", count(f.position)),
+            ("upstream's end", count(f.log_end)),
+        ]),
+    }
+    pairs.extend([
         ("upstream moved meanwhile by", count(f.upstream_moved)),
         ("beyond it", f.invisible.map_or_else(|| "not comparable".to_owned(), count)),
-        ("segment", f.segment.clone().unwrap_or_else(none)),
-        ("pinned by", joined(&f.pinned_by)),
         (
             "last move",
             f.last_move.map_or_else(none, |it| {
@@ -96,7 +100,8 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
         ("incarnation", count(f.incarnation)),
         ("samples", count(f.samples)),
         ("times", count(f.times)),
-    ]
+    ]);
+    pairs
 }
 
 fn pairs(rows: &[(&str, String)]) -> Markup {

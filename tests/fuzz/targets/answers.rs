@@ -4,7 +4,7 @@
 use super::schema;
 use dissent::record::event::LifecycleRecord;
 use dissent::record::row::{Coverage, Segment};
-use dissent::target::specimen::answers::{entries, flags, produced, rows};
+use dissent::target::specimen::answers::{entries, flags, held, produced, rows};
 use dissent::target::web::parse;
 
 /// The body is read as every kind of answer.
@@ -15,6 +15,11 @@ pub(crate) fn answers(bytes: &[u8]) {
     let mut taken = 0;
     let told = rows(&schema, "fuzz", bytes, &mut |row| taken += u64::from(row.cols.len() == width));
     assert!(told.map_or(taken < lines, |told| told == taken));
+    let told = held(&schema, "fuzz", bytes);
+    assert!(
+        told.map_or(true, |held| held.len() as u64 == lines
+            && held.iter().all(|row| row.cols.len() == width))
+    );
     taken = 0;
     let told = entries(&schema, "fuzz", bytes, &mut |entry| taken += u64::from(entry.cols.len() == width));
     assert!(told.map_or(taken < lines, |told| told == taken));
