@@ -5,6 +5,7 @@ use crate::keeper::place;
 use crate::support::{digest, order};
 use dissent::check::in_shard::in_shard;
 use dissent::check::judge::judge;
+use dissent::check::self_test::SelfTest;
 use dissent::check::verdict::{
     CheckName, FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,
 };
@@ -257,6 +258,22 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
     assert_eq!(Judged::new(&folder, Exit::Pass).verdict, one.verdict);
     assert!(folder.damage().is_empty());
     drop((here, there));
+}
+
+/// A run that passes and one with a frozen shard: the changed value is found beside what was found before.
+#[test]
+fn a_changed_value_of_a_shard_is_found() {
+    for set in [&["rule=v2-dropping"][..], &["rule=v2-stranding"]] {
+        let order = Order { self_test: true, ..order("sim-shard", "upsert-feed", "cold-cutover", set) };
+        let results = tempfile::tempdir().expect("a folder");
+        for seed in 1..=4 {
+            let judged = simulated(&order, Seed(seed), results.path(), Keep::None).expect("a verdict");
+            let Some(SelfTest::Found { spot, .. }) = &judged.self_test else {
+                panic!("{:?}", judged.self_test)
+            };
+            assert_eq!(spot.replica, SHARD);
+        }
+    }
 }
 
 /// Goal: step 1 at 2 AM shows what the judge found: the same key, wrong at the same capture.
