@@ -184,7 +184,7 @@ fn times(evidence: &Evidence, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
 }
 
 fn of_probe(step: &str) -> bool {
-    step == "probe-restart-writer-1"
+    step == "probe-writer-1"
 }
 
 /// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the
@@ -273,6 +273,21 @@ fn a_changed_value_of_a_shard_is_found() {
             };
             assert_eq!(spot.replica, SHARD);
         }
+    }
+}
+
+/// Goal: the page draws the upstream and every frontier, and marks those that stopped.
+#[test]
+fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
+    let order = order("sim-shard", "upsert-feed", "cold-cutover", &["rule=v2-stranding"]);
+    let results = tempfile::tempdir().expect("a folder");
+    let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
+    let page = std::fs::read_to_string(judged.report().expect("it was kept")).expect("a page");
+    let count = |part: &str| page.matches(part).count();
+    assert_eq!((count("path class=\"upstream\""), count("class=\"frontier\"")), (1, 1));
+    assert_eq!((count("class=\"frontier stopped\""), count(">stopped</text>")), (2, 2));
+    for name in [OLD, NEW, SHARD] {
+        assert!(page.contains(&format!(">{name}</text>")), "{name} has its name beside it");
     }
 }
 

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The embedded clusters, living outside of any run.
+/// An embedded cluster of servers, living outside of any run.
 const SEGMENTS: &str = "specimen-segments";
-const SHARD: &str = "specimen-shard";
+/// Embedded writers that share a shard, living outside of any run.
+pub const SHARD: &str = "specimen-shard";
 /// Apache Pinot with Kafka before it.
 pub const PINOT: &str = "pinot";
 /// The systems that can be reached.

@@ -105,10 +105,10 @@ impl Page {
             ("holds", allow.holds),
             ("pause", allow.pause),
             ("restart", allow.restart),
-            ("downloads", allow.downloads),
         ];
-        if file.is_of_shard() {
-            each.push(("writers", allow.writers));
+        match file.is_of_shard() {
+            true => each.push(("writers", allow.writers)),
+            false => each.push(("downloads", allow.downloads)),
         }
         let of = |wanted: bool| {
             let names: Vec<&str> =
@@ -168,7 +168,10 @@ impl Page {
             [] if is_pinot && file.kafka.is_none() => {
                 (Ink::Green, "it can be looked at; a run needs the line `kafka = ..`".to_owned())
             }
-            [] => (Ink::Green, format!("a run could begin: dissent run {path} partial-upsert none")),
+            [] => {
+                let workload = if file.is_of_shard() { "upsert-feed" } else { "partial-upsert" };
+                (Ink::Green, format!("a run could begin: dissent run {path} {workload} none"))
+            }
             some => (Ink::Red, format!("no run could begin: {}", some.join("; "))),
         };
         self.out += &format!("{}\n", self.style.paint(ink, &printable(&words)));
@@ -200,7 +203,11 @@ mod tests {
     }
 
     fn told(checkup: &Checkup, allow: bool) -> String {
-        let mut file = TargetFile::at("specimen-segments", "http://c:9000");
+        told_of("specimen-segments", checkup, allow)
+    }
+
+    fn told_of(system: &str, checkup: &Checkup, allow: bool) -> String {
+        let mut file = TargetFile::at(system, "http://c:9000");
         file.allow.writes = allow;
         text(checkup, &file, "my.toml", Style::default())
     }
@@ -210,6 +217,9 @@ mod tests {
         let mut checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
         assert!(told(&checkup, false).ends_with("a run needs `writes = true` under [allow]\n"));
         assert!(told(&checkup, true).ends_with("dissent run my.toml partial-upsert none\n"));
+        let of_shard = told_of("specimen-shard", &checkup, true);
+        assert!(of_shard.ends_with("dissent run my.toml upsert-feed none\n"), "{of_shard}");
+        assert!(of_shard.contains("writers") && !of_shard.contains("downloads"), "{of_shard}");
         let (run, owner) = ("r@1".to_owned(), "me@here".to_owned());
         checkup.holder = Some(Holder { run, owner, seconds: 4 });
         assert!(told(&checkup, true).contains("run r@1 of me@here, for 4 s now"));

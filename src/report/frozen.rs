@@ -77,7 +77,9 @@ fn data(f: &Frozen) -> Answer {
         ),
         (_, None, _) => format!("what came after {position}: its upstream counts something else"),
         (_, Some(behind), Grade::Visible) => {
-            format!("{} from {position} on: no reader sees them", counted(behind, "timestamp"))
+            let seen =
+                if f.course == FreezeCourse::Sticky { "sees them" } else { "saw them until it went on" };
+            format!("{} from {position} on: no reader {seen}", counted(behind, "timestamp"))
         }
         (_, Some(behind), Grade::Latent) => format!(
             "{} from {position} on are not its work; readers see them as long as another does it",

@@ -91,6 +91,9 @@ impl Draft {
             line(&mut text, "ca", &ca.display().to_string());
         }
         text += ALLOW;
+        if wanted.system == crate::config::target::SHARD {
+            text += ALLOW_WRITERS;
+        }
         push_credentials(&mut text, wanted.credentials.as_ref());
         if !self.servers.is_empty() {
             text += "\n# [servers]            # their own HTTP, as Pinot tells it\n";
@@ -159,7 +162,10 @@ holds = false          # hold back messages of the coordination store to a serve
 pause = false          # stop servers and let them go on
 restart = false        # kill servers and start them again
 downloads = false      # keep downloads waiting at a `dissent proxy`, which `proxy = \"..\"` above names
-writers = false        # start writers of a shared shard, and end them for good
+";
+
+const ALLOW_WRITERS: &str = "\
+writers = false        # start writers of the shard, and end them for good
 ";
 
 const CREDENTIALS: &str = "

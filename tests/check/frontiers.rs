@@ -50,9 +50,9 @@ impl Case {
         self.clock = self.clock.max(to * SECOND);
     }
 
-    /// `REPLICA`: it is restarted, beside the plan, because it has not settled; `cure probe-restart-REPLICA`.
+    /// `REPLICA`: it is restarted, beside the plan, because it has not settled; `cure probe-REPLICA`.
     pub(crate) fn probe(&mut self, rest: &str) {
-        let step = format!("probe-restart-{rest}");
+        let step = format!("probe-{rest}");
         let fault = Fault { kind: FaultKind::Restart, replica: rest.to_owned(), partition: None, seq: None };
         self.push(Event::FaultBegin { step: step.clone(), fault, log_ends: self.log_ends() });
         self.push(Event::FaultBegun { step, error: None });

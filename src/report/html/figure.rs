@@ -94,7 +94,7 @@ fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
             rect.shade x=(px(x)) y=(px(y)) width=(px(width)) height=(px(bottom - y)) {}
             rect.fault x=(px(x)) y=(px(y + 3.0)) width=(px(width)) height=(px(LANE - 6.0)) {}
             text.lane x=(px(LEFT - 8.0)) y=(px(y + 14.0)) text-anchor="end" {
-                (shortened(&window.step, 16))
+                (shortened(&window.step, 14))
             }
             @let label = match window.seq {
                 Some(seq) => format!("{}, segment {seq}", window.replica),

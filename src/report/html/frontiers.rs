@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 
 /// Frontiers drawn: those that a finding names first.
 const DRAWN_MAX: usize = 8;
+/// Two names that are nearer than this would lie upon each other, in pixels.
+const LABEL_WIDTH: f64 = 120.0;
+const LABEL_HEIGHT: f64 = 12.0;
 /// Points kept of one frontier; above that every other one is dropped.
 const POINTS_MAX: usize = 400;
 
@@ -115,7 +118,9 @@ fn figure(
                         @let stopped = marks.iter().any(|it| it.object == *name);
                         path.frontier.stopped[stopped] d=(path(line, scale, |(_, _, f)| f.map(y))) {}
                     }
-                    @for (name, line) in drawn { (label(name, line, scale, y)) }
+                    @for (x, y, name) in labels(drawn, scale, y) {
+                        (beside(x, WIDTH, y, &shortened(&printable(name), 30)))
+                    }
                     @for it in marks { (moment(scale.x(it.since), "stopped", panel.top, panel.bottom())) }
                     (time_axis(timeline, scale, panel.bottom()))
                 }
@@ -129,15 +134,21 @@ fn figure(
     }
 }
 
-/// A frontier's name at its last point.
-fn label(name: &str, line: &Line, scale: Scale, y: impl Fn(u64) -> f64) -> Markup {
-    let last = line.points.iter().rev().find_map(|(t, _, f)| Some((*t, (*f)?)));
-    html! {
-        @if let Some((t, f)) = last {
-            @let x = scale.x(t).min(WIDTH - RIGHT - 1.0);
-            (beside(x, WIDTH, y(f) - 4.0, &shortened(&printable(name), 30)))
+/// Each frontier's name and where it stands: at its last point, or below the one that is there already.
+fn labels<'d>(drawn: &[(&'d str, &Line)], scale: Scale, y: impl Fn(u64) -> f64) -> Vec<(f64, f64, &'d str)> {
+    let mut placed: Vec<(f64, f64, &str)> = Vec::new();
+    for (name, line) in drawn {
+        let Some((t, f)) = line.points.iter().rev().find_map(|(t, _, f)| Some((*t, (*f)?))) else { continue };
+        let (x, mut y) = (scale.x(t).min(WIDTH - RIGHT - 1.0), y(f) - 4.0);
+        let is_taken = |y: f64| {
+            placed.iter().any(|(ox, oy, _)| (x - ox).abs() < LABEL_WIDTH && (y - oy).abs() < LABEL_HEIGHT)
+        };
+        while is_taken(y) {
+            y += LABEL_HEIGHT / 2.0;
         }
+        placed.push((x, y, *name));
     }
+    placed
 }
 
 /// A line through the points that have a value, with gaps where there is none.

@@ -6,7 +6,7 @@ use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::row::Nanos;
 
 /// The steps of the probe are on record under this and the replica's name.
-const PROBE_STEP: &str = "probe-restart-";
+const PROBE_STEP: &str = "probe-";
 
 impl Conductor {
     /// Whether there is something to restart now that what it shows is captured. After the deadline nothing
