@@ -1,5 +1,5 @@
-//! A command of the target file that is run around runs: bounded in time, out of reach of the terminal's
-//! signals, and told by name with the end of what it said when it fails.
+//! A command of the target file, run around runs or on a replica: bounded in time, out of reach of the
+//! terminal's signals, and told by name with the end of what it said when it fails.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};

@@ -155,7 +155,7 @@ fn sureness(f: &Frozen, verdict: &Verdict) -> Answer {
         false => "no baseline: under 30 gaps between moves were seen, so the threshold is the set floor",
     };
     let otherwise = match f.course {
-        FreezeCourse::Sticky => "It would be overturned if the replica moves on by itself, only later",
+        FreezeCourse::Sticky => "It would be overturned if it moves on by itself, only later",
         _ => "It would be overturned if its target may rightly stand still for so long",
     };
     certainty(format!("{ground}. {otherwise}"), verdict)

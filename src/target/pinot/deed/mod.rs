@@ -8,15 +8,16 @@ use super::answers;
 use super::cluster::{mark, marks, unmark};
 use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
+use crate::hands::hook::{Hook, HookError};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
 use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer};
 use crate::target::{Refusal, TargetError};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Duration;
-use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// An answer that takes longer counts as none.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -203,25 +204,16 @@ impl Deed<'_> {
     /// Runs a command of the target file on a replica.
     async fn run(
         &self,
-        verb: &str,
+        name: &'static str,
         command: Option<&str>,
         replica: &str,
         patience: Duration,
     ) -> Result<(), TargetError> {
         let Some(command) = command else {
-            return Err(self.refused(format!("the target file has no command `{verb}`")));
+            return Err(self.refused(format!("the target file has no command `{name}`")));
         };
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).env("REPLICA", replica).kill_on_drop(true);
-        let output = timeout(patience, shell.output()).await;
-        let output =
-            output.map_err(|_| self.refused(format!("`{verb}` has not ended after {patience:?}")))?;
-        let output = output.map_err(|error| self.refused(format!("`{verb}`: {error}")))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(self.refused(format!("`{verb}` failed ({}): {}", output.status, said.trim())))
+        let run = Hook { name, command, patience }.run(&[("REPLICA", Path::new(replica))]).await;
+        run.map_err(|HookError { name, problem }| self.refused(format!("`{name}` {problem}")))
     }
 
     /// Waits until a victim that was started again has registered.
