@@ -4,6 +4,7 @@
 //! A shard is one copy: nobody disagrees with it, and what is wrong in it is wrong for everyone.
 
 use super::acks::acknowledged;
+use super::cells::named;
 use super::fingerprint::fingerprint;
 use super::history::History;
 use super::verdict::{
@@ -83,13 +84,15 @@ pub(super) fn captures(evidence: &dyn Recorded) -> Vec<Contents> {
 fn unseen(evidence: &dyn Recorded, captures: &[Contents]) -> BTreeMap<String, Unseen> {
     let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
     let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
-    for entry in evidence.log(PARTITION) {
+    evidence.skim(PARTITION, &mut |entry| {
         for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
             let (entries, keys) = beyond.entry(object).or_default();
             *entries += 1;
-            keys.insert(entry.key.clone());
+            if !keys.contains(entry.key) {
+                keys.insert(entry.key.to_owned());
+            }
         }
-    }
+    });
     let of = |(object, from): (&String, u64)| {
         let (entries, keys) = beyond.remove(object).unwrap_or_default();
         (object.clone(), Unseen { from, entries, keys: keys.len() as u64 })
@@ -244,7 +247,7 @@ fn differing(deviation: &Deviation) -> Vec<usize> {
 
 fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
     let rows = deviation.held.iter().map(|held| {
-        let mut row = named(schema, held.op, held.cmp, &held.cols);
+        let mut row = named(&schema.columns, held.op, held.cmp, &held.cols);
         row.insert("count".to_owned(), Value::Long(held.count));
         let right = deviation.expected.as_ref().is_some_and(|entry| held.count == 1 && is_of(held, entry));
         (Some(row), held.count > 0, !right)
@@ -264,17 +267,10 @@ fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
         off: deviation.newest.0,
         segment: String::new(),
         origin: Origin::Root,
-        expected: deviation.expected.as_ref().map(|it| named(schema, it.op, it.cmp, &it.cols)),
+        expected: deviation.expected.as_ref().map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
         shown: shown.collect(),
         columns: differing(deviation).into_iter().map(|at| schema.columns[at].name.clone()).collect(),
     }
-}
-
-/// A row by column name, with `op` and `cmp`.
-pub(super) fn named(schema: &Schema, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
-    let columns = schema.columns.iter().map(|column| column.name.clone()).zip(values.iter().cloned());
-    let own = [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))];
-    columns.chain(own).collect()
 }
 
 #[cfg(test)]

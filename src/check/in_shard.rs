@@ -1,7 +1,8 @@
 //! What a shard has of one key, capture by capture, beside what the log folds to up to there: step 1 at 2 AM
 //! where rows lie on no replica.
 
-use super::contents::{captures, named, wrong};
+use super::cells::{named, names};
+use super::contents::{captures, wrong};
 use super::side_by_side::NoSuchKey;
 use super::verdict::{Unseen, What};
 use crate::record::contents::Contents;
@@ -72,27 +73,25 @@ pub fn in_shard(evidence: &dyn Recorded, key: &str) -> Result<ShardView, NoSuchK
     let beyond = entries.iter().filter(|entry| entry.off >= from).count() as u64;
     Ok(ShardView {
         key: key.to_owned(),
-        columns: schema.columns.iter().map(|it| it.name.clone()).chain(OWN.map(str::to_owned)).collect(),
+        columns: names(&schema.columns),
         captures: views,
         unseen: Unseen { from, entries: beyond, keys: beyond.min(1) },
     })
 }
 
-/// What a row has beside the schema's columns.
-const OWN: [&str; 2] = ["op", "cmp"];
-
 fn view(schema: &Schema, contents: &Contents, key: &str, entries: &[Entry]) -> CaptureView {
     let newest = entries.iter().rfind(|entry| entry.off < contents.log_end);
     let expected = newest.filter(|entry| !entry.tombstone);
     let held: Vec<_> = contents.rows.iter().filter(|row| row.key == key).collect();
-    let rows =
-        held.iter().map(|it| HeldView { cells: named(schema, it.op, it.cmp, &it.cols), count: it.count });
+    let rows = held
+        .iter()
+        .map(|it| HeldView { cells: named(&schema.columns, it.op, it.cmp, &it.cols), count: it.count });
     CaptureView {
         capture: contents.capture,
         object: contents.object.clone(),
         upper: contents.upper,
         log_end: contents.log_end,
-        expected: expected.map(|it| named(schema, it.op, it.cmp, &it.cols)),
+        expected: expected.map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
         rows: rows.collect(),
         wrong: wrong(expected, &held),
     }

@@ -9,6 +9,7 @@ mod align;
 mod assumptions;
 mod calibrate;
 mod canary;
+mod cells;
 mod contents;
 mod course;
 mod current;

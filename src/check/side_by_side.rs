@@ -3,6 +3,7 @@
 //! Shown is what each replica showed when it was last soundly read; nothing is concluded from it.
 
 use super::calibrate::calibrate;
+use super::cells::{named, names, own};
 use super::current::Flags;
 use super::history::History;
 use super::ledger::{Effect, Ledger, Line, bounds, segment_of};
@@ -150,10 +151,9 @@ impl Looker<'_> {
             key: key.to_owned(),
             partition: self.ledger.partition,
             replicas: self.history.facts.roster.clone(),
-            columns: schema.columns.iter().map(|column| column.name.clone()).collect(),
+            columns: names(&schema.columns),
             rows: Vec::new(),
         };
-        view.columns.extend(["op".to_owned(), "cmp".to_owned()]);
         let flags = Flags::read(self.evidence, self.history, self.ledger);
         for off in offs {
             view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
@@ -221,7 +221,7 @@ impl Looker<'_> {
             let Some(row) = rows.get(&(off, replica)) else { return Held::Missing };
             let offs = last.and_then(|capture| flags.shown(replica, self.number, capture));
             Held::Row {
-                cells: cells(columns, row),
+                cells: named(columns, row.op, row.cmp, &row.cols),
                 doc: row.doc,
                 state: self.stage.copies[shown.copy].state,
                 current: offs.is_some_and(|offs| offs.contains(&off)),
@@ -261,15 +261,6 @@ impl Looker<'_> {
             }
         }
     }
-}
-
-fn own(op: u64, cmp: i64) -> [(String, Value); 2] {
-    [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))]
-}
-
-fn cells(columns: &[Column], row: &Row) -> BTreeMap<String, Value> {
-    let named = columns.iter().zip(&row.cols).map(|(column, value)| (column.name.clone(), value.clone()));
-    named.chain(own(row.op, row.cmp)).collect()
 }
 
 /// Marks what is not as the log folds to; where the log says nothing, what most do not show.

@@ -1,5 +1,6 @@
 //! A few rows as evidence, side by side; and which wrong cells show an older value of their key.
 
+use super::cells::own;
 use super::current::Flags;
 use super::deviation::{Content, Deviation, Expected, View};
 use super::finding::is_current;
@@ -117,8 +118,7 @@ impl Witnesses<'_> {
             // A reader lays this beside a raw row.
             (column.name.clone(), column.shown(value))
         });
-        let own = [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))];
-        named.chain(own).collect()
+        named.chain(own(op, cmp)).collect()
     }
 }
 

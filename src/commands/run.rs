@@ -59,7 +59,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let given = settings.left().clone();
     let outside = outside(&args.target)?;
     let (embedded, simulated) = match &outside {
-        Some(outside) => (Embedded::of_system(&outside.file.system).unwrap_or(Embedded::Segments), false),
+        Some(outside) => (Embedded::of_system(&outside.file.system), false),
         None => embedded(&args.target)?,
     };
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;

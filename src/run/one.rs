@@ -176,7 +176,7 @@ pub async fn processes(
         let site = Cluster::start(order.embedded, &run.grip.program, &scratch, &order.settings).await?;
         let site = Arc::new(site);
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        site.make_table(&run.grip.mark, schema, partitions, &order.settings).await?;
+        site.make_table(&run.grip.mark, schema, partitions).await?;
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
@@ -227,7 +227,7 @@ impl Real<'_> {
     async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
         let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
         let (mark, partitions) = (&self.grip.mark, order.workload.partitions);
-        let roster = site.make_table(mark, &schema, partitions, &order.settings).await?;
+        let roster = site.make_table(mark, &schema, partitions).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
         let (version, frontiers) = (site.version(), site.frontiers());

@@ -274,7 +274,6 @@ pub trait Site: Send + Sync {
         run: &str,
         schema: &Schema,
         partitions: u32,
-        settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError>;
     /// Replicas that have nothing of the table that was made and could take over, in order.
     fn spares(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The same proof where rows lie in a shard: one value of the last capture is changed.
 
 use super::{Spot, another, data_columns};
+use crate::check::contents::captures;
 use crate::check::verdict::{Divergence, Finding, FindingKind, Verdict, What};
 use crate::record::contents::Contents;
 use crate::record::event::{Event, Stamped};
@@ -22,7 +23,7 @@ pub(super) struct Planted<'e> {
 impl<'e> Planted<'e> {
     /// A row of the last capture of which no finding speaks.
     pub(super) fn draw(evidence: &'e dyn Recorded, verdict: &Verdict) -> Option<Planted<'e>> {
-        let (facts, last) = (evidence.facts(), last_contents(evidence)?);
+        let (facts, last) = (evidence.facts(), captures(evidence).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
         let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
         let mut rng = facts.seed.stream(Stream::SelfTest);
@@ -64,14 +65,6 @@ fn keys(finding: &Finding) -> &[String] {
         FindingKind::Divergence(it) => &it.keys,
         _ => &[],
     }
-}
-
-fn last_contents(evidence: &dyn Recorded) -> Option<Contents> {
-    let contents = evidence.events().filter_map(|stamped| match &stamped.event {
-        Event::Contents(contents) => Some(contents.clone()),
-        _ => None,
-    });
-    contents.last()
 }
 
 impl Recorded for Planted<'_> {

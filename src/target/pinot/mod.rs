@@ -113,7 +113,6 @@ impl Site for Cluster {
         run: &str,
         schema: &Schema,
         partitions: u32,
-        _settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError> {
         self.make(run, schema, partitions).await
     }

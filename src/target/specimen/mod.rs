@@ -61,9 +61,10 @@ impl Embedded {
         }
     }
 
-    /// The one whose processes are a system of this name.
-    pub fn of_system(name: &str) -> Option<Embedded> {
-        Embedded::ALL.into_iter().find(|embedded| embedded.processes() == name)
+    /// The one that a system of this name is, or is most like: rows lie in segments elsewhere, too.
+    pub fn of_system(name: &str) -> Embedded {
+        let is_called = |embedded: &Embedded| embedded.processes() == name;
+        Embedded::ALL.into_iter().find(is_called).unwrap_or(Embedded::Segments)
     }
 
     /// The settings that `--set` may change.
@@ -198,7 +199,6 @@ impl Site for Cluster {
         _run: &str,
         schema: &Schema,
         partitions: u32,
-        _settings: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TargetError> {
         self.put_table(schema, partitions).await?;
         Ok(self.overview().roster)
@@ -213,14 +213,9 @@ impl Site for Cluster {
     }
 }
 
-/// The embedded cluster that a target file is of.
-fn system_of(name: &str) -> Embedded {
-    Embedded::of_system(name).unwrap_or(Embedded::Segments)
-}
-
 /// Reaches the cluster of a target file.
 pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
-    Cluster::reach(system_of(&file.system), &file.url).await
+    Cluster::reach(Embedded::of_system(&file.system), &file.url).await
 }
 
 /// How the cluster of a target file stands. Who has it can only be learnt by wanting it.
@@ -248,7 +243,7 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
 
 /// A target file for the cluster of this supervisor.
 pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
-    let overview = Cluster::reach(system_of(&wanted.system), &wanted.url).await?.overview();
+    let overview = Cluster::reach(Embedded::of_system(&wanted.system), &wanted.url).await?.overview();
     let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
     Ok(Draft { found, version: overview.version, ..Draft::default() })
 }
