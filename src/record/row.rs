@@ -146,10 +146,30 @@ pub enum Soundness {
     Failed,
 }
 
+/// The read that an incremental one adds to. If it is lost, nothing that builds on it proves anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Base {
+    /// It began from nothing: the first of a copy's rows, or of a life's flags.
+    Nothing,
+    /// It brought what had changed since the read of this id.
+    Read(u64),
+    /// The record does not say: formats before 2.
+    #[default]
+    #[serde(skip)]
+    Unknown,
+}
+
+impl Base {
+    fn is_unknown(&self) -> bool {
+        *self == Base::Unknown
+    }
+}
+
 /// One bracketed, incremental read of one segment on one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// Unique in the run, ascending in time.
+    /// Unique in the run, ascending in time, from 1 without a gap.
     pub id: u64,
     /// The capture it belongs to.
     pub capture: u32,
@@ -165,6 +185,9 @@ pub struct Read {
     pub from: u64,
     /// The number of rows that came.
     pub rows: u64,
+    /// The last sound read of this copy before it.
+    #[serde(default, skip_serializing_if = "Base::is_unknown")]
+    pub base: Base,
     /// Whether it counts.
     pub soundness: Soundness,
 }
@@ -189,6 +212,9 @@ pub struct CurrentRead {
     pub after: Vec<Cover>,
     /// The number of keys whose flags came.
     pub keys: u64,
+    /// The read whose flags these are changes of.
+    #[serde(default, skip_serializing_if = "Base::is_unknown")]
+    pub base: Base,
     /// Whether it counts.
     pub soundness: Soundness,
 }

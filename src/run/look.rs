@@ -11,7 +11,7 @@ use crate::record::event::{CaptureReason, Event, Stamped};
 use crate::record::evidence::{Evidence, FORMAT, Facts};
 use crate::record::frontier::Frontier;
 use crate::record::row::{
-    Cover, Coverage, Current, CurrentRead, Entry, Nanos, Read, Row, Segment, Soundness,
+    Base, Cover, Coverage, Current, CurrentRead, Entry, Nanos, Read, Row, Segment, Soundness,
 };
 use crate::schema::Schema;
 use crate::seed::Seed;
@@ -163,6 +163,7 @@ impl Look<'_> {
             end_after: twin.map_or(cover.end, |twin| twin.end),
             from: cover.start,
             rows: rows.len() as u64,
+            base: Base::Nothing,
             soundness: if twin.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
         }));
         let of_partition = &mut self.looked.evidence.rows[cover.partition as usize];
@@ -190,6 +191,7 @@ impl Look<'_> {
             before: covers(before),
             after: covers(after),
             keys: u64::from(flag.is_some()),
+            base: Base::Nothing,
             soundness: Soundness::Sound,
         }));
         self.looked.evidence.currents[partition as usize].extend(flag.map(|flag| (id, flag)));

@@ -5,7 +5,7 @@ use super::{Order, SynthError};
 use crate::record::event::{CaptureReason, Event, Op, Outcome, Phase, Stamped};
 use crate::record::evidence::Facts;
 use crate::record::row::{
-    CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Segment, Soundness,
+    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Segment, Soundness,
 };
 use crate::record::store::{RunFolder, StoreError};
 use crate::schema::{Column, Merge, Value};
@@ -43,13 +43,16 @@ pub(super) struct Writer<'o> {
     load_began: Nanos,
     captures: u32,
     reads: u64,
+    /// The last read of each copy's rows, and of each replica's flags, by partition and replica.
+    last_reads: HashMap<(u32, usize, Option<u64>), u64>,
 }
 
 impl<'o> Writer<'o> {
     pub(super) fn new(folder: RunFolder, facts: Facts, order: &'o Order) -> Writer<'o> {
         let parts = (0..facts.partitions).map(|_| Part::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
-        Writer { folder, facts, order, parts, now, load_began, captures: 0, reads: 0 }
+        let last_reads = HashMap::new();
+        Writer { folder, facts, order, parts, now, load_began, captures: 0, reads: 0, last_reads }
     }
 
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
@@ -206,16 +209,17 @@ impl<'o> Writer<'o> {
     ) -> Result<(), StoreError> {
         let first = rows.first().map_or(u64::MAX, |row| row.off);
         for cover in self.covers(partition, replica) {
-            self.reads += 1;
+            let (id, base) = self.next_read((partition, replica, Some(cover.copy)));
             let is_new = cover.start == first && cover.start < cover.end;
             let read = Read {
-                id: self.reads,
+                id,
                 capture,
                 replica: self.facts.roster[replica].clone(),
                 incarnation: 1,
                 end_after: cover.end,
                 from: if is_new { cover.start } else { cover.end },
                 rows: if is_new { cover.rows } else { 0 },
+                base,
                 before: cover,
                 soundness: Soundness::Sound,
             };
@@ -229,6 +233,13 @@ impl<'o> Writer<'o> {
             self.record(Event::Read(read))?;
         }
         Ok(())
+    }
+
+    /// The id of the next read of a copy's rows or of a replica's flags, and what it builds on.
+    fn next_read(&mut self, of: (u32, usize, Option<u64>)) -> (u64, Base) {
+        self.reads += 1;
+        let last = self.last_reads.insert(of, self.reads);
+        (self.reads, last.map_or(Base::Nothing, Base::Read))
     }
 
     /// The flags of all keys that were written since the last capture.
@@ -250,9 +261,9 @@ impl<'o> Writer<'o> {
         let moved = moved.into_iter().map(|(key, offs)| Current { key: key.to_owned(), offs });
         let moved: Vec<Current> = moved.collect();
         let covers = self.covers(partition, replica);
-        self.reads += 1;
+        let (id, base) = self.next_read((partition, replica, None));
         let read = CurrentRead {
-            id: self.reads,
+            id,
             capture,
             replica: self.facts.roster[replica].clone(),
             partition,
@@ -260,6 +271,7 @@ impl<'o> Writer<'o> {
             before: covers.clone(),
             after: covers,
             keys: moved.len() as u64,
+            base,
             soundness: Soundness::Sound,
         };
         self.folder.currents(self.now, &read, &moved)?;

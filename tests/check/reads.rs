@@ -3,7 +3,7 @@
 use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
 use dissent::record::event::{CaptureReason, Event};
-use dissent::record::row::{CopyState, Cover, Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent::record::row::{Base, CopyState, Cover, Current, CurrentRead, Known, Read, Row, Soundness};
 use dissent::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,6 +90,7 @@ impl Case {
             end_after,
             from,
             rows: rows.len() as u64 + torn,
+            base: Base::Unknown,
             soundness,
         }));
         let rows = rows.into_iter().map(|row| (id, Arc::new(row)));
@@ -179,6 +180,7 @@ impl Case {
             before,
             after,
             keys: flags.len() as u64 + torn,
+            base: Base::Unknown,
             soundness,
         }));
         let currents = flags.into_iter().map(|(key, offs)| (id, Current { key, offs }));

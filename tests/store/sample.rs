@@ -3,7 +3,7 @@
 use dissent::record::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
 use dissent::record::evidence::{Evidence, Facts};
 use dissent::record::row::{
-    CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Soundness,
+    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Soundness,
 };
 use dissent::schema::Value;
 use serde_json::json;
@@ -100,10 +100,18 @@ impl Sampler {
         let (id, end_after, from) = (self.reads, cover.end, cover.start);
         let rows = offs.iter().map(|off| (id, row(*off).into()));
         self.evidence.rows[cover.partition as usize].extend(rows);
-        let (replica, rows) = (replica.to_owned(), offs.len() as u64);
-        let read =
-            Read { id, capture, replica, incarnation: 1, before: cover, end_after, from, rows, soundness };
-        self.event(Event::Read(read));
+        self.event(Event::Read(Read {
+            id,
+            capture,
+            replica: replica.to_owned(),
+            incarnation: 1,
+            before: cover,
+            end_after,
+            from,
+            rows: offs.len() as u64,
+            base: Base::Nothing,
+            soundness,
+        }));
     }
 
     fn current(&mut self, capture: u32, replica: &str, partition: u32, keys: &[&str]) {
@@ -111,12 +119,19 @@ impl Sampler {
         let id = self.reads;
         let flags = keys.iter().map(|key| (id, Current { key: (*key).to_owned(), offs: vec![1, id] }));
         self.evidence.currents[partition as usize].extend(flags);
-        let (replica, keys) = (replica.to_owned(), keys.len() as u64);
-        let (before, soundness) = (vec![cover(partition, 0..10, 1)], Soundness::Sound);
-        let after = before.clone();
-        let read =
-            CurrentRead { id, capture, replica, partition, incarnation: 1, before, after, keys, soundness };
-        self.event(Event::CurrentRead(read));
+        let covers = vec![cover(partition, 0..10, 1)];
+        self.event(Event::CurrentRead(CurrentRead {
+            id,
+            capture,
+            replica: replica.to_owned(),
+            partition,
+            incarnation: 1,
+            before: covers.clone(),
+            after: covers,
+            keys: keys.len() as u64,
+            base: if capture == 0 { Base::Nothing } else { Base::Read(id - 1) },
+            soundness: Soundness::Sound,
+        }));
     }
 
     fn capture(&mut self, capture: u32, parts: impl FnOnce(&mut Self)) {

@@ -4,7 +4,7 @@
 use super::Command;
 use crate::record::contents::Contents;
 use crate::record::event::{CaptureReason, Event};
-use crate::record::row::{Cover, Coverage, CurrentRead, Known, Read, Soundness};
+use crate::record::row::{Base, Cover, Coverage, CurrentRead, Known, Read, Soundness};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A bracket in which a copy changed is read again this often.
@@ -16,6 +16,17 @@ struct Cursor {
     copy: u64,
     end: u64,
     rows: u64,
+    /// The read that came so far.
+    base: Base,
+}
+
+/// How far the flags of one partition on one replica were captured.
+#[derive(Clone, Copy, Debug)]
+struct FlagsCursor {
+    incarnation: u64,
+    version: u64,
+    /// The read that came so far.
+    read: u64,
 }
 
 /// What one replica is being asked.
@@ -52,7 +63,7 @@ pub(super) struct Captures {
     next_capture: u32,
     next_read: u64,
     cursors: BTreeMap<(String, String), Cursor>,
-    flags: BTreeMap<(String, u32), (u64, u64)>,
+    flags: BTreeMap<(String, u32), FlagsCursor>,
     running: Option<Running>,
     partitions: u32,
 }
@@ -159,15 +170,16 @@ impl Captures {
                     Ok(flags) => {
                         read.incarnation = flags.incarnation;
                         read.keys = flags.keys;
-                        seen = Some((read.partition, (flags.incarnation, flags.version)));
+                        let FlagsRead { incarnation, version, .. } = *flags;
+                        seen = Some((read.partition, FlagsCursor { incarnation, version, read: read.id }));
                     }
                     Err(_) => read.soundness = Soundness::Failed,
                 }
                 currents.push(read);
             }
         });
-        if let Some((partition, version)) = seen {
-            self.flags.insert((replica.to_owned(), partition), version);
+        if let Some((partition, cursor)) = seen {
+            self.flags.insert((replica.to_owned(), partition), cursor);
         }
     }
 
@@ -198,6 +210,7 @@ impl Captures {
                 end_after: cover.end,
                 from: cursor.end,
                 rows: 0,
+                base: cursor.base,
                 soundness: Soundness::Sound,
             };
             if cursor.end < cover.end {
@@ -208,6 +221,7 @@ impl Captures {
         }
         for partition in 0..self.partitions {
             self.next_read += 1;
+            let base = self.flags_cursor(replica, partition, before.incarnation);
             asked.push_back(Ask::Flags(CurrentRead {
                 id: self.next_read,
                 capture,
@@ -217,6 +231,7 @@ impl Captures {
                 before: Vec::new(),
                 after: Vec::new(),
                 keys: 0,
+                base: base.map_or(Base::Nothing, |cursor| Base::Read(cursor.read)),
                 soundness: Soundness::Sound,
             }));
         }
@@ -228,8 +243,14 @@ impl Captures {
         let known = self.cursors.get(&(replica.to_owned(), cover.segment.clone()));
         match known {
             Some(cursor) if cursor.copy == cover.copy => *cursor,
-            _ => Cursor { copy: cover.copy, end: cover.start, rows: 0 },
+            _ => Cursor { copy: cover.copy, end: cover.start, rows: 0, base: Base::Nothing },
         }
+    }
+
+    /// How far the flags of this life are known.
+    fn flags_cursor(&self, replica: &str, partition: u32, incarnation: u64) -> Option<FlagsCursor> {
+        let known = self.flags.get(&(replica.to_owned(), partition)).copied();
+        known.filter(|cursor| cursor.incarnation == incarnation)
     }
 
     fn answered(
@@ -255,12 +276,8 @@ impl Captures {
         let next = match asked.front() {
             Some(Ask::Rows(read)) => Some(Command::Rows { read: read.clone() }),
             Some(Ask::Flags(read)) => {
-                let seen = self.flags.get(&(replica.to_owned(), read.partition));
-                let same_life = seen.filter(|(incarnation, _)| *incarnation == before.incarnation);
-                Some(Command::Flags {
-                    read: read.clone(),
-                    since: same_life.map_or(0, |(_, version)| *version),
-                })
+                let known = self.flags_cursor(replica, read.partition, before.incarnation);
+                Some(Command::Flags { read: read.clone(), since: known.map_or(0, |cursor| cursor.version) })
             }
             None => None,
         };
@@ -328,7 +345,8 @@ impl Captures {
                 read.end_after = cover.end;
                 if cursor.rows + read.rows == read.before.rows {
                     let at = (read.replica.clone(), read.before.segment.clone());
-                    let read_to = Cursor { copy: cover.copy, end: read.before.end, rows: read.before.rows };
+                    let Cover { end, rows, .. } = read.before;
+                    let read_to = Cursor { copy: cover.copy, end, rows, base: Base::Read(read.id) };
                     self.cursors.insert(at, read_to);
                 } else {
                     read.soundness = Soundness::Truncated;

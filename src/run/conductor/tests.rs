@@ -10,7 +10,7 @@ use crate::plan::schedule::Condition;
 use crate::record::event::{CaptureReason, Event, Op};
 use crate::record::evidence::Facts;
 use crate::record::frontier::Look;
-use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Read, Soundness};
+use crate::record::row::{Base, CopyState, Cover, Coverage, CurrentRead, Known, Nanos, Read, Soundness};
 use crate::seed::Seed;
 use clap::Parser as _;
 
@@ -76,6 +76,31 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
     assert_eq!(seen(&second), [(10, 5, 15, Soundness::Sound)]);
     assert_eq!(seen(&third), [(15, 0, 15, Soundness::Sound)], "no rows, but it says what is covered now");
     assert!(!captures.is_running());
+    let bases = [&first, &second, &third].map(|reads| reads[0].base);
+    assert_eq!(bases, [Base::Nothing, Base::Read(first[0].id), Base::Read(second[0].id)]);
+}
+
+/// Flags of one partition, three times of one life and then of the next: the second does not come.
+#[test]
+fn changed_flags_name_the_last_read_of_the_same_life_that_came() {
+    let mut captures = Captures::new(1);
+    let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
+        let mut out = Vec::new();
+        let covered = || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new() });
+        captures.begin(&[REPLICA.to_owned()], CaptureReason::Periodic, &mut out);
+        captures.covered(REPLICA, covered(), &mut out);
+        let flags = FlagsRead { incarnation, version: 1, keys: 0 };
+        captures.flags_read(REPLICA, comes.then_some(flags).ok_or("no answer".to_owned()), &mut out);
+        captures.covered(REPLICA, covered(), &mut out);
+        let recorded = out.into_iter().find_map(|command| match command {
+            Command::Record(Event::CurrentRead(read)) => Some(read),
+            _ => None,
+        });
+        recorded.expect("a read of flags")
+    };
+    let reads = [read(1, true), read(1, false), read(1, true), read(2, true)];
+    let first = Base::Read(reads[0].id);
+    assert_eq!(reads.map(|read| read.base), [Base::Nothing, first, first, Base::Nothing]);
 }
 
 #[test]
