@@ -16,10 +16,19 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Puts an id in.
-    pub(super) fn insert(&mut self, id: u64) {
+    /// Puts an id in; false if it was there.
+    pub(super) fn insert(&mut self, id: u64) -> bool {
         let piece = self.pieces.entry(id / PIECE_BITS).or_insert([0; WORDS]);
-        piece[(id % PIECE_BITS / 64) as usize] |= 1 << (id % 64);
+        let (word, bit) = (&mut piece[(id % PIECE_BITS / 64) as usize], 1 << (id % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    /// Whether it is in.
+    pub(super) fn contains(&self, id: u64) -> bool {
+        let piece = self.pieces.get(&(id / PIECE_BITS));
+        piece.is_some_and(|piece| piece[(id % PIECE_BITS / 64) as usize] & 1 << (id % 64) != 0)
     }
 
     /// How many there are.
@@ -41,10 +50,24 @@ impl Ids {
     }
 }
 
+/// A number for an op at an offset. Sums of them are equal, but for one chance in 2^64, where all ops lie at
+/// the same offsets.
+pub(super) fn place(op: u64, off: u64) -> u64 {
+    // The finisher of splitmix64, of two words.
+    let mixed = (op ^ off.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(off | 1);
+    let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
 /// The ops that were acknowledged, by partition.
 #[derive(Default)]
 pub(super) struct Acks {
     pub(super) of: BTreeMap<u32, Ids>,
+    /// Those that were sent, by partition.
+    pub(super) invoked: BTreeMap<u32, Ids>,
+    /// By partition: what [`place`] gives for each offset that was acknowledged, added up.
+    pub(super) places: BTreeMap<u32, u64>,
     /// Ops in flight and their partitions.
     sent: BTreeMap<u64, u32>,
 }
@@ -62,6 +85,7 @@ impl Acks {
         match moment {
             Moment::Invoked { op, partition, .. } => {
                 self.sent.insert(op, partition);
+                self.invoked.entry(partition).or_default().insert(op);
             }
             Moment::Completed { op, outcome, off } => {
                 if let Some(partition) = self.sent.remove(&op)
@@ -69,6 +93,8 @@ impl Acks {
                     && counts(partition, off)
                 {
                     self.of.entry(partition).or_default().insert(op);
+                    let places = self.places.entry(partition).or_default();
+                    *places = places.wrapping_add(off.map_or(0, |off| place(op, off)));
                 }
             }
             Moment::Other(_) => {}

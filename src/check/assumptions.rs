@@ -1,11 +1,11 @@
 //! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
 //! (`semantics` 3, 10).
 
-use super::history::{FlagsRead, History, Look, RowsRead};
+use super::history::History;
 use super::ledger::Ledger;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Status};
 use crate::record::evidence::Damage;
-use crate::record::row::{Nanos, Soundness};
+use crate::record::row::Nanos;
 use std::collections::BTreeMap;
 
 /// Workloads whose comparison values tie or run backwards on purpose.
@@ -24,7 +24,6 @@ pub(super) fn check(
     }));
     faults(history, &mut doubts);
     restarts(history, &mut doubts);
-    reads(history, &mut doubts);
     for ledger in ledgers {
         segments(history, ledger, &mut doubts);
         if let Some((earlier, later)) = ledger.disorder
@@ -100,65 +99,6 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
             });
         }
     }
-}
-
-/// Reads that do not count, unless a later one made up for them: of the same capture, or of a later one that
-/// brought the rows of the very same copy, or the flags of the same life. While we restart a replica
-/// ourselves it may be silent, and a segment that is taken away from it is not its own to show any more.
-///
-/// ```text
-/// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
-/// ```
-fn reads(history: &History<'_>, doubts: &mut Vec<Doubt>) {
-    let rows = &history.reads;
-    let flags = &history.flag_reads;
-    let later = |look: &Look, later: &Look| {
-        later.soundness == Soundness::Sound
-            && later.id > look.id
-            && (later.replica, later.partition) == (look.replica, look.partition)
-    };
-    let unsound = |look: &Look| look.soundness != Soundness::Sound;
-    for RowsRead { look, held, .. } in rows.iter().filter(|read| unsound(&read.look)) {
-        let again = rows.iter().any(|read| {
-            let same =
-                read.look.capture == look.capture || read.held.copy == held.copy && read.held.end >= held.end;
-            later(look, &read.look) && read.held.seq == held.seq && same
-        });
-        let again = again || was_taken_away(history, look, |seq| seq == held.seq);
-        doubts.extend(doubt(history, look, again, &format!("segment {} of", held.seq)));
-    }
-    for FlagsRead { look, .. } in flags.iter().filter(|read| unsound(&read.look)) {
-        let again = flags.iter().any(|read| {
-            let same = read.look.capture == look.capture || read.look.incarnation == look.incarnation;
-            later(look, &read.look) && same
-        });
-        let again = again || was_taken_away(history, look, |_| true);
-        doubts.extend(doubt(history, look, again, "current flags of"));
-    }
-}
-
-/// Whether these segments of the partition are assigned to others by the end.
-fn was_taken_away(history: &History<'_>, look: &Look, of: impl Fn(u32) -> bool) -> bool {
-    let spans = &history.segments[look.partition as usize];
-    let last = history.captures.len().saturating_sub(1);
-    let mut own = spans.iter().filter(|span| of(span.seq)).peekable();
-    own.peek().is_some() && own.all(|span| !span.assigned(last).contains(&look.replica))
-}
-
-fn doubt(history: &History<'_>, look: &Look, again: bool, of: &str) -> Option<Doubt> {
-    let replica = &history.facts.roster[look.replica];
-    let capture = history.captures[look.capture].number;
-    let place = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
-    let (kind, detail) = match look.soundness {
-        Soundness::Truncated if !again => {
-            (DoubtKind::TruncatedRead, format!("{place}: {} rows are not the target's own count", look.count))
-        }
-        Soundness::Failed if !again && !history.restarting(look.replica, look.t) => {
-            (DoubtKind::Unreadable, format!("{place}: no answer"))
-        }
-        _ => return None,
-    };
-    Some(Doubt { kind, detail })
 }
 
 /// Segments follow one another without a gap, and hold the whole log.

@@ -3,11 +3,11 @@
 //! They are compared only where nothing that matters to the key moved while they were read.
 
 use super::deviation::{Cause, Content, Deviation, Expected, View, Wrong};
-use super::history::{FlagsRead, Held, History};
+use super::history::{FlagsRead, Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
 use super::verdict::{Origin, RootCause, What};
 use crate::record::evidence::Recorded;
-use crate::record::row::Soundness;
+use crate::record::row::{Base, Soundness};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The flags of a key, and the read that brought them, as index of [`History::flag_reads`].
@@ -23,6 +23,26 @@ pub(super) struct Flags<'h> {
     history: &'h History<'h>,
     /// Reads whose flags are torn on disk, by id.
     pub(super) torn: Vec<u64>,
+    /// By replica: what its reads come to in the life that was read last.
+    chains: Vec<Chain>,
+    /// By index of [`History::flag_reads`]: the read that brought all flags, which this one's build on.
+    wholes: Vec<usize>,
+}
+
+/// Whether the flags of a replica are known: a life's reads bring all flags once, and then what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chain {
+    /// They are.
+    Whole,
+    /// No sound read of this life.
+    Unread,
+    /// Flags are torn on disk.
+    Torn,
+    /// What this read builds on is not there.
+    Broken {
+        /// The first such read, by id.
+        read: u64,
+    },
 }
 
 impl<'h> Flags<'h> {
@@ -46,23 +66,40 @@ impl<'h> Flags<'h> {
             reads: vec![vec![None; replicas]; history.captures.len()],
             history,
             torn: Vec::new(),
+            chains: vec![Chain::Unread; replicas],
+            wholes: Vec::new(),
         };
-        // What a torn read lacks, later reads of the same incarnation do not bring again.
-        let mut broken = BTreeSet::new();
+        let mut whole = vec![0; replicas];
+        let mut lives: Vec<Option<u64>> = vec![None; replicas];
         for (at, read) in history.flag_reads.iter().enumerate() {
             let look = read.look;
+            flags.wholes.push(whole[look.replica]);
             if look.partition != ledger.partition || look.soundness != Soundness::Sound {
                 continue;
             }
+            let chain = &mut flags.chains[look.replica];
+            if lives[look.replica].replace(look.incarnation) != Some(look.incarnation) {
+                *chain = Chain::Unread;
+            }
+            if *chain == Chain::Unread || read.base == Base::Nothing {
+                whole[look.replica] = at;
+                flags.wholes[at] = at;
+            }
+            *chain = chain.and(read, history);
             if brought[at] != look.count {
                 flags.torn.push(look.id);
-                broken.insert((look.replica, look.incarnation));
+                *chain = Chain::Torn;
             }
-            if !broken.contains(&(look.replica, look.incarnation)) {
+            if *chain == Chain::Whole {
                 flags.reads[look.capture][look.replica] = Some(at);
             }
         }
         flags
+    }
+
+    /// Whether the flags of a replica are known to the end.
+    pub(super) fn chain(&self, replica: usize) -> Chain {
+        self.chains[replica]
     }
 
     /// The offsets that a replica flagged as current for a key when last read, at this capture or before.
@@ -74,9 +111,45 @@ impl<'h> Flags<'h> {
     fn shown_by(&self, read: usize, key: usize) -> &[u64] {
         let look = self.history.flag_reads[read].look;
         let known = self.changes[look.replica][key].iter().rev().find(|(at, _)| *at <= read);
-        let known = known.filter(|(at, _)| self.history.flag_reads[*at].look.incarnation == look.incarnation);
-        known.map_or(&[], |(_, offs)| offs)
+        known.filter(|(at, _)| *at >= self.wholes[read]).map_or(&[], |(_, offs)| offs)
     }
+}
+
+impl Chain {
+    /// The chain with one more sound read.
+    fn and(self, read: &FlagsRead, history: &History<'_>) -> Chain {
+        match (read.base, self) {
+            (Base::Nothing, _) => Chain::Whole,
+            (Base::Unknown, Chain::Unread) => match passed_over(read, history) {
+                true => Chain::Broken { read: read.look.id },
+                false => Chain::Whole,
+            },
+            (Base::Read(base), Chain::Whole | Chain::Unread) => {
+                let sound =
+                    |read: &FlagsRead| read.look.id == base && read.look.soundness == Soundness::Sound;
+                match self == Chain::Whole && history.flag_reads.iter().any(sound) {
+                    true => Chain::Whole,
+                    false => Chain::Broken { read: read.look.id },
+                }
+            }
+            (_, broken) => broken,
+        }
+    }
+}
+
+/// Whether an earlier capture read rows of this life, and no flags: those were read as well, and are lost.
+fn passed_over(read: &FlagsRead, history: &History<'_>) -> bool {
+    let of_life = |look: &Look| (look.replica, look.partition, look.incarnation);
+    let tried = |capture| {
+        let reads = history.flag_reads.iter().map(|read| read.look);
+        reads.filter(|look| look.capture == capture).any(|look| of_life(&look) == of_life(&read.look))
+    };
+    history.reads.iter().map(|read| read.look).any(|earlier| {
+        of_life(&earlier) == of_life(&read.look)
+            && earlier.capture < read.look.capture
+            && earlier.soundness == Soundness::Sound
+            && !tried(earlier.capture)
+    })
 }
 
 /// What the comparison of one partition's flags came to.

@@ -7,7 +7,7 @@ use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, FaultKind, StepId};
 use crate::record::event::{Event, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
-use crate::record::row::{CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
+use crate::record::row::{Base, CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
 
 /// A capture, by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,7 @@ pub(super) struct RowsRead {
 #[derive(Clone, Debug)]
 pub(super) struct FlagsRead {
     pub(super) look: Look,
+    pub(super) base: Base,
     pub(super) before: Vec<Held>,
     pub(super) after: Vec<Held>,
 }
@@ -153,6 +154,8 @@ pub(super) struct History<'e> {
     pub(super) canaries: Canaries,
     /// What the last wait for all replicas came to.
     pub(super) settled: Option<bool>,
+    /// Whether the log could not be read back.
+    pub(super) log_failed: bool,
     /// What the events themselves say against the run.
     pub(super) doubts: Vec<Doubt>,
     captures_ended: usize,
@@ -175,6 +178,7 @@ impl<'e> History<'e> {
             acks: Acks::default(),
             canaries: Canaries::default(),
             settled: None,
+            log_failed: false,
             doubts: Vec::new(),
             captures_ended: 0,
         };
@@ -267,6 +271,7 @@ impl<'e> History<'e> {
                 self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
             }
             Event::Trouble { at, error } => {
+                self.log_failed |= at == "log";
                 self.doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
             }
             fault => self.take_fault(t, fault),
@@ -370,7 +375,7 @@ impl<'e> History<'e> {
         };
         let before = read.before.iter().map(Held::from).collect();
         let after = read.after.iter().map(Held::from).collect();
-        self.flag_reads.push(FlagsRead { look, before, after });
+        self.flag_reads.push(FlagsRead { look, base: read.base, before, after });
     }
 
     fn capture(&mut self, number: u32) -> Option<usize> {

@@ -12,7 +12,7 @@ use super::verdict::{
     CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, FreezeCourse,
     Outcome, Progress, Status, Unseen, VERSION, Verdict, What,
 };
-use super::{assumptions, contents, exposure, finding, log, progress, rows, witness};
+use super::{assumptions, contents, exposure, finding, log, owed, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,22 +80,37 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn judge(&mut self, evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) {
+    fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &[Ledger]) {
         self.measure(history, ledgers);
+        let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
+        let Some(trust) = trust else { return };
         let mut unseen = BTreeMap::new();
+        let mut partitions = None;
         if history.facts.has_segments() {
             let calibration = self.calibrate(evidence, history, ledgers);
-            self.compare(evidence, history, ledgers, &calibration);
+            partitions = self.compare(evidence, history, ledgers, &calibration, &trust);
         } else {
             unseen = self.compare_contents(evidence, history);
         }
         let damage = evidence.damage();
-        let log_is_complete = damage.is_empty() && !is_cut_off(history);
         if let Some((result, doubts)) =
             self.attempt(&[CheckName::Assumptions], || assumptions::check(history, ledgers, &damage))
         {
             self.checks.push(result);
             self.doubts.extend(doubts);
+            self.doubts.extend(trust.doubts);
+        }
+        if let Some(partitions) = partitions {
+            let reads: Vec<owed::Reads<'_>> = partitions
+                .iter()
+                .zip(ledgers)
+                .map(|(it, ledger)| owed::Reads { ledger, stage: &it.stage, flags: &it.flags })
+                .collect();
+            if let Some((result, doubts)) = self.attempt(&[CheckName::Owed], || owed::check(history, &reads))
+            {
+                self.checks.push(result);
+                self.doubts.extend(doubts);
+            }
         }
         let rows = self.compared.rows;
         if let Some((result, exposure, doubts)) =
@@ -105,8 +120,9 @@ impl Sheet {
             self.exposure = exposure;
             self.doubts.extend(doubts);
         }
+        let is_whole = trust.is_whole && damage.is_empty();
         if let Some((result, findings)) =
-            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, log_is_complete))
+            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, is_whole))
         {
             self.checks.push(result);
             self.findings.extend(findings);
@@ -155,20 +171,20 @@ impl Sheet {
 
     /// Rows and flags of all partitions. The record may turn out torn while it is read: then reads that
     /// lack rows are void, and the partition is compared once more without them.
-    fn compare(
+    fn compare<'h>(
         &mut self,
         evidence: &dyn Recorded,
-        history: &History<'_>,
+        history: &'h History<'h>,
         ledgers: &[Ledger],
         calibration: &Calibration,
-    ) {
+        trust: &log::Trust,
+    ) -> Option<Vec<Partition<'h>>> {
         const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
         let by_model = self.oracle == Oracle::PeersAndModel;
         let compared = self.attempt(&CHECKS, || {
-            let complete = evidence.damage().is_empty() && !is_cut_off(history);
             let partitions = each_partition(evidence, |partition| {
                 let ledger = &ledgers[partition as usize];
-                Partition::compare(evidence, history, ledger, calibration, complete, by_model)
+                Partition::compare(evidence, history, ledger, calibration, trust, by_model)
             });
             let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
             let times = acknowledged(evidence, &ops);
@@ -179,12 +195,12 @@ impl Sheet {
             let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
             (partitions, findings)
         });
-        let Some((partitions, findings)) = compared else { return };
+        let (mut partitions, findings) = compared?;
         let first_finding = self.findings.len();
         self.findings.extend(findings);
-        for partition in partitions {
+        for partition in &mut partitions {
             self.compared.add(&partition.compared);
-            self.doubts.extend(partition.doubts);
+            self.doubts.append(&mut partition.doubts);
         }
         let replicas = &history.facts.roster;
         self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
@@ -199,10 +215,11 @@ impl Sheet {
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
             self.set_aside(CheckName::Current, "which row is current is known from the log alone");
-            return;
+            return Some(partitions);
         }
         self.count(CheckName::Model, wrong, rows_by_model, "rows");
         self.count(CheckName::Current, flags, flags_compared, "flags");
+        Some(partitions)
     }
 
     /// What a shard holds, where rows lie in one.
@@ -307,6 +324,7 @@ impl Sheet {
 struct Partition<'h> {
     compared: Compared,
     deviations: Vec<Deviation>,
+    stage: Stage,
     flags: Flags<'h>,
     doubts: Vec<Doubt>,
 }
@@ -317,11 +335,13 @@ impl<'h> Partition<'h> {
         history: &'h History<'h>,
         ledger: &Ledger,
         calibration: &Calibration,
-        log_is_complete: bool,
+        trust: &log::Trust,
         by_model: bool,
     ) -> Partition<'h> {
         // Beyond the end of a log that may have been longer nothing can be proved.
-        let mut judged_to = if log_is_complete { u64::MAX } else { ledger.end() };
+        let end = if trust.is_whole { u64::MAX } else { ledger.end() };
+        let contradicted = trust.contradicted[ledger.partition as usize];
+        let mut judged_to = end.min(contradicted);
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
         let (stage, mut rows) = loop {
@@ -332,7 +352,7 @@ impl<'h> Partition<'h> {
                 break (stage, rows);
             }
             void.extend(torn);
-            judged_to = ledger.end();
+            judged_to = ledger.end().min(contradicted);
         };
         let flags = Flags::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
@@ -350,7 +370,7 @@ impl<'h> Partition<'h> {
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
-        Partition { compared, deviations, flags, doubts }
+        Partition { compared, deviations, stage, flags, doubts }
     }
 }
 
@@ -382,18 +402,18 @@ fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
         let Some(last) = last else { continue };
         let end = span.end.unwrap_or(u64::MAX);
         for &replica in span.assigned(last) {
-            let shown = stage.shown_at_last(segment, replica).map_or(span.start, |shown| shown.min(end));
-            let not_loaded = ledger.count(shown, end);
+            let not_loaded = match stage.held_at_last(segment, replica) {
+                Some(held) => {
+                    ledger.count(span.start, held.start.min(end)) + ledger.count(held.read_to.min(end), end)
+                }
+                None => ledger.count(span.start, end),
+            };
             if not_loaded > 0 {
                 *compared.not_loaded.entry(history.facts.roster[replica].clone()).or_default() += not_loaded;
             }
         }
     }
     compared
-}
-
-fn is_cut_off(history: &History<'_>) -> bool {
-    history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted)
 }
 
 fn is_apart(finding: &Finding) -> bool {

@@ -1,9 +1,10 @@
 //! A partition's log without its values: which entry belongs to which key and segment, and what it does to
 //! the key's state. One line an entry, so that every check can look back over a key's history.
 
+use super::acks::Ids;
 use super::history::SegmentSpan;
 use crate::record::evidence::{Recorded, Skimmed};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What an entry does to its key (`semantics` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub(super) struct Ledger {
     pub(super) keys: Vec<String>,
     /// Each key's last line.
     pub(super) last: Vec<usize>,
+    /// The ops that it holds.
+    pub(super) logged: Ids,
+    /// Ops that lie at more than one offset: a retried write, or somebody else's.
+    pub(super) repeated: BTreeSet<u64>,
     /// Two entries of one key that tie or run backwards, though they carry different ops.
     pub(super) disorder: Option<(u64, u64)>,
     index: HashMap<String, usize>,
@@ -68,6 +73,9 @@ impl Ledger {
 
     fn take(&mut self, entry: Skimmed<'_>, cmps: &mut Vec<i64>) {
         let at = self.kept.len();
+        if !self.logged.insert(entry.op) {
+            self.repeated.insert(entry.op);
+        }
         let (key, previous) = match self.index.get(entry.key) {
             Some(&key) => (key, Some(self.last[key])),
             None => {
@@ -126,11 +134,6 @@ impl Ledger {
     /// All lines, in log order.
     pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = Line> {
         (0..self.len()).map(|at| self.line(at))
-    }
-
-    /// The op of each line, in log order.
-    pub(super) fn ops(&self) -> impl Iterator<Item = u64> {
-        self.kept.iter().map(|line| line.op)
     }
 
     /// One past the last offset.

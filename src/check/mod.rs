@@ -26,6 +26,7 @@ mod ledger;
 mod log;
 mod merge;
 mod missing;
+mod owed;
 mod progress;
 mod roots;
 mod rows;

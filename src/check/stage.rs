@@ -16,8 +16,12 @@ pub(super) struct Copy {
     pub(super) state: CopyState,
     /// Index of the (replica, incarnation) that was first seen to hold it.
     pub(super) life: usize,
-    /// The offsets whose rows were read soundly and shown at some capture: nearly always one range.
-    ranges: Vec<(u64, u64)>,
+    /// The first offset held.
+    start: u64,
+    /// One past the last offset up to which its rows were read soundly, in reads that chain without a gap.
+    read_to: u64,
+    /// Where the lowest of the reads begins that lie above a gap; they prove nothing.
+    gap_to: u64,
     id: u64,
     shown_to: u64,
 }
@@ -25,8 +29,18 @@ pub(super) struct Copy {
 impl Copy {
     /// Whether this copy claims a row at the offset, and all its rows there were read.
     pub(super) fn claims(&self, off: u64) -> bool {
-        self.ranges.iter().any(|&(start, end)| start <= off && off < end)
+        self.start <= off && off < self.read_to.min(self.shown_to)
     }
+}
+
+/// What a replica holds of a segment, as far as reads that count show it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldRange {
+    pub(super) start: u64,
+    /// One past the last offset that was read, without a gap from `start`.
+    pub(super) read_to: u64,
+    /// Where reads go on above a gap; `read_to` or less if there is none.
+    pub(super) gap_to: u64,
 }
 
 /// What a replica shows of a segment at a capture: rows of `copy` below `end`.
@@ -43,6 +57,8 @@ pub(super) struct Stage {
     pub(super) of_segment: Vec<Vec<usize>>,
     /// By index of [`History::reads`]: the copy its rows belong to; none if the read is void.
     pub(super) of_read: Vec<Option<usize>>,
+    /// Reads whose rows are torn on disk, by id.
+    torn: BTreeSet<u64>,
     /// The number of (replica, incarnation) pairs.
     pub(super) lives: usize,
     /// By segment: what each replica shows from a capture on, by roster index; only where it changed.
@@ -71,6 +87,7 @@ impl Stage {
             copies: Vec::new(),
             of_segment: vec![Vec::new(); spans.len()],
             of_read: vec![None; history.reads.len()],
+            torn: void.clone(),
             lives: 0,
             shown: vec![Vec::new(); spans.len()],
         };
@@ -92,8 +109,8 @@ impl Stage {
                         }
                         let next = lives.len();
                         let life = *lives.entry((read.look.replica, read.look.incarnation)).or_insert(next);
-                        let copy = stage.take_rows(at, read, life);
-                        stage.of_read[index] = Some(copy);
+                        let (copy, counts) = stage.take_rows(at, read, life);
+                        stage.of_read[index] = counts.then_some(copy);
                         *slot = Latest { copy: Some(copy), visible: read.held.is_visible(), void_at: None };
                     }
                 }
@@ -101,7 +118,7 @@ impl Stage {
             stage.snapshot(history, partition, capture, &latest);
         }
         stage.lives = lives.len();
-        stage.clamp();
+        stage.order();
         stage
     }
 
@@ -110,13 +127,27 @@ impl Stage {
         &self.shown[segment]
     }
 
-    /// How far a replica shows a segment at the last capture.
-    pub(super) fn shown_at_last(&self, segment: usize, replica: usize) -> Option<u64> {
+    /// What a replica holds of a segment at the last capture.
+    pub(super) fn held_at_last(&self, segment: usize, replica: usize) -> Option<HeldRange> {
         let (_, shown) = self.shown[segment].last()?;
-        shown[replica].map(|shown| shown.end)
+        let Copy { start, read_to, gap_to, .. } = self.copies[shown[replica]?.copy];
+        Some(HeldRange { start, read_to, gap_to })
     }
 
-    fn take_rows(&mut self, segment: usize, read: &RowsRead, life: usize) -> usize {
+    /// How far the copy was read that this read is of; none if the read does not count.
+    pub(super) fn read_to(&self, history: &History<'_>, read: u64) -> Option<u64> {
+        let copy = self.of_read[history.read_index(read)?]?;
+        Some(self.copies[copy].read_to)
+    }
+
+    /// Whether rows of this read are lost on disk.
+    pub(super) fn is_torn(&self, read: u64) -> bool {
+        self.torn.contains(&read)
+    }
+
+    /// The copy that a read is of, and whether its rows count: those above a gap do not, since a read builds
+    /// on the one below it.
+    fn take_rows(&mut self, segment: usize, read: &RowsRead, life: usize) -> (usize, bool) {
         let held = read.held;
         let known = self.of_segment[segment]
             .iter()
@@ -129,7 +160,9 @@ impl Stage {
                 segment,
                 state: held.state,
                 life,
-                ranges: Vec::new(),
+                start: held.start,
+                read_to: held.start,
+                gap_to: 0,
                 id: held.copy,
                 shown_to: 0,
             });
@@ -138,12 +171,15 @@ impl Stage {
         });
         let copy = &mut self.copies[at];
         copy.state = held.state;
-        // Rows that came at or above the position before the read may be a part only: the next read has them.
-        match copy.ranges.last_mut() {
-            Some((_, end)) if read.from <= *end => *end = (*end).max(held.end),
-            _ => copy.ranges.push((read.from.max(held.start), held.end)),
+        if read.from > copy.read_to {
+            if copy.gap_to <= copy.read_to {
+                copy.gap_to = read.from;
+            }
+            return (at, false);
         }
-        at
+        // Rows that came at or above the position before the read may be a part only: the next read has them.
+        copy.read_to = copy.read_to.max(held.end);
+        (at, true)
     }
 
     /// Coverage read with the flags tells of copies that changed, or became visible, without new rows.
@@ -172,7 +208,7 @@ impl Stage {
                 let Some(copy) = slot.copy.filter(|_| slot.visible && slot.void_at != Some(capture)) else {
                     continue;
                 };
-                let end = self.copies[copy].ranges.last().map_or(0, |range| range.1);
+                let end = self.copies[copy].read_to;
                 self.copies[copy].shown_to = self.copies[copy].shown_to.max(end);
                 shown[replica] = Some(Shown { copy, end });
             }
@@ -182,16 +218,11 @@ impl Stage {
         }
     }
 
-    /// A copy claims only what it showed.
-    fn clamp(&mut self) {
-        for copy in &mut self.copies {
-            for (_, end) in &mut copy.ranges {
-                *end = (*end).min(copy.shown_to);
-            }
-            copy.ranges.retain(|(start, end)| start < end);
-        }
+    /// Copies that showed nothing have no say.
+    fn order(&mut self) {
         for copies in &mut self.of_segment {
-            copies.retain(|&at| !self.copies[at].ranges.is_empty());
+            copies
+                .retain(|&at| self.copies[at].start < self.copies[at].read_to.min(self.copies[at].shown_to));
             copies.sort_by_key(|&at| (self.copies[at].replica, at));
         }
     }

@@ -49,6 +49,8 @@ pub enum Status {
 pub enum CheckName {
     /// The run did what its checks rely on.
     Assumptions,
+    /// What a pass rests on was read.
+    Owed,
     /// Model and target agree on a small set without faults.
     Calibration,
     /// The plan's opportunities arose.
@@ -67,8 +69,9 @@ pub enum CheckName {
 
 impl CheckName {
     /// All checks, in order.
-    pub const ALL: [CheckName; 8] = [
+    pub const ALL: [CheckName; 9] = [
         CheckName::Assumptions,
+        CheckName::Owed,
         CheckName::Calibration,
         CheckName::Exposure,
         CheckName::Log,
@@ -369,6 +372,8 @@ pub enum DoubtKind {
     TruncatedRead,
     /// A replica could not be read.
     Unreadable,
+    /// What a pass would rest on was never read, and nothing says why.
+    Unread,
     /// A cure failed.
     FailedCure,
     /// A fault could not be begun.

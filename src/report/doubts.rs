@@ -31,6 +31,10 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "a replica that cannot be read may be the one that disagrees",
             "look whether it is up and may be reached from here, then run again",
         ),
+        DoubtKind::Unread => (
+            "nothing wrong was seen there because nobody looked, and that is no agreement",
+            "see why the read that is named is missing, then run the same seed again",
+        ),
         DoubtKind::FailedCure => (
             "a fault may still be in force, so what was seen after it may be our own doing",
             "run `dissent heal` on the target before anything else",
@@ -70,6 +74,7 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
 pub(super) fn purpose(check: CheckName) -> &'static str {
     match check {
         CheckName::Assumptions => "the run did what the checks rely on",
+        CheckName::Owed => "what a pass rests on was read: rows, flags and positions, to the end",
         CheckName::Calibration => "model and target agree on a small set without faults",
         CheckName::Exposure => "what the plan hunts had its chance",
         CheckName::Log => "every acknowledged op lies in the log",

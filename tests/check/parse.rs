@@ -25,8 +25,8 @@ pub(crate) struct Case {
     pub(crate) incarnations: BTreeMap<String, u64>,
     /// What each replica was last seen to hold, by (replica, partition, seq).
     pub(crate) covers: BTreeMap<(String, u32, u32), Cover>,
-    /// Replicas whose flags were read in this capture, or are not to be.
-    pub(crate) flagged: BTreeSet<String>,
+    /// Replicas and partitions whose flags were read in this capture, or are not to be.
+    pub(crate) flagged: BTreeSet<(String, u32)>,
 }
 
 /// Parses the part above `----`.
@@ -163,11 +163,13 @@ impl Case {
         let off = offset(words.next().expect("an offset"));
         let key = words.next().expect("a key").to_owned();
         let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
-        let mut tombstone = false;
+        let (mut tombstone, mut sent) = (false, true);
         for word in words {
             match word.split_once('=') {
                 Some((name, value)) => drop(fields.insert(name, value)),
-                None => tombstone = word == "delete",
+                None if word == "delete" => tombstone = true,
+                None if word == "unsent" => sent = false,
+                None => panic!("{word} is no word of log"),
             }
         }
         let op = fields.get("op").map_or(self.next_op, |op| number(op));
@@ -180,7 +182,9 @@ impl Case {
         let mut cols: Vec<Value> = schema.columns.iter().map(given).collect();
         naive::provenance(schema, &[op]).into_iter().for_each(|(at, value)| cols[at] = value);
         let entry = Entry { off, key: key.clone(), op, cmp, tombstone, cols };
-        self.acknowledge(op, &key, Some(off));
+        if sent {
+            self.acknowledge(op, &key, Some(off));
+        }
         self.evidence.log[self.partition as usize].push(entry);
     }
 

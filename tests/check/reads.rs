@@ -20,15 +20,17 @@ impl Case {
     /// Ends the capture; flags that no line spoke of are read, and are right.
     pub(crate) fn end_capture(&mut self) {
         let Some(capture) = self.capture else { return };
-        for replica in self.evidence.facts.roster.clone() {
-            let held = self
-                .covers
-                .keys()
-                .any(|(holder, partition, _)| *holder == replica && *partition == self.partition);
-            if held && !self.flagged.contains(&replica) {
-                self.flags(&format!("{replica} = log"));
+        let spoken_of = self.partition;
+        for partition in 0..self.evidence.facts.partitions {
+            self.partition = partition;
+            for replica in self.evidence.facts.roster.clone() {
+                let held = self.covers.keys().any(|(holder, at, _)| (holder, *at) == (&replica, partition));
+                if held && !self.flagged.contains(&(replica.clone(), partition)) {
+                    self.flags(&format!("{replica} = log"));
+                }
             }
         }
+        self.partition = spoken_of;
         self.push(Event::CaptureEnd { capture });
         self.capture = None;
     }
@@ -141,7 +143,7 @@ impl Case {
         let (head, told) = rest.split_once("= log").map_or((rest, None), |(head, told)| (head, Some(told)));
         let mut words = head.split_whitespace();
         let replica = words.next().expect("a replica").to_owned();
-        self.flagged.insert(replica.clone());
+        self.flagged.insert((replica.clone(), self.partition));
         let held = self
             .covers
             .iter()
@@ -169,6 +171,7 @@ impl Case {
             let offs = offs.split(',').filter(|off| *off != "-").map(number).collect();
             flags.insert(key.to_owned(), offs);
         }
+        let base = if only { self.flags_base(&replica) } else { Base::Nothing };
         let id = self.next_read;
         self.next_read += 1;
         self.push(Event::CurrentRead(CurrentRead {
@@ -180,11 +183,36 @@ impl Case {
             before,
             after,
             keys: flags.len() as u64 + torn,
-            base: Base::Unknown,
+            base,
             soundness,
         }));
         let currents = flags.into_iter().map(|(key, offs)| (id, Current { key, offs }));
         self.evidence.currents[self.partition as usize].extend(currents);
+    }
+
+    /// What an incremental read of flags builds on: the last one of this life. Where an earlier capture saw
+    /// this life and no flags are told of it, they were read, and are lost.
+    fn flags_base(&self, replica: &str) -> Base {
+        let (partition, life) = (self.partition, self.incarnation(replica));
+        let events = self.evidence.events.iter().map(|stamped| &stamped.event);
+        let flags = events.clone().filter_map(|event| match event {
+            Event::CurrentRead(read) => Some((read.id, &read.replica, read.partition, read.incarnation)),
+            _ => None,
+        });
+        let last =
+            flags.filter(|&(_, of, at, in_life)| of == replica && (at, in_life) == (partition, life)).last();
+        let seen_before = events.filter_map(|event| match event {
+            Event::Read(read) => Some(read),
+            _ => None,
+        });
+        let mut seen_before = seen_before.filter(|read| {
+            read.replica == replica && read.incarnation == life && Some(read.capture) != self.capture
+        });
+        match last {
+            Some((id, ..)) => Base::Read(id),
+            None if seen_before.next().is_some() => Base::Read(0),
+            None => Base::Nothing,
+        }
     }
 
     /// The last accepted entry of each key that these covers show.
