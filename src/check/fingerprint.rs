@@ -20,7 +20,7 @@ pub(super) fn fingerprint(kind: &FindingKind) -> String {
 }
 
 /// The name that a closed choice has in the verdict's file.
-fn name(choice: &impl Serialize) -> String {
+pub(super) fn name(choice: &impl Serialize) -> String {
     match serde_json::to_value(choice) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),

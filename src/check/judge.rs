@@ -289,34 +289,39 @@ impl Sheet {
         done.ok()
     }
 
-    /// Whether neither rows were compared nor frontiers looked at, of a target that declares any.
-    fn saw_nothing(&self) -> bool {
-        self.compared.rows == 0 && self.progress.looks == 0
-    }
-
     fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         finding::sort(&mut self.findings);
-        let required = &evidence.facts().nemesis.required;
-        let blind =
-            self.checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
-        let outcome = if !self.findings.is_empty() {
-            Outcome::Fail
-        } else if !self.doubts.is_empty() || blind || self.saw_nothing() {
-            Outcome::Inconclusive
-        } else {
-            Outcome::Pass
-        };
-        Verdict {
+        let mut verdict = Verdict {
             version: VERSION,
-            outcome,
+            outcome: Outcome::Inconclusive,
             checks: self.checks,
             findings: self.findings,
             doubts: self.doubts,
             compared: self.compared,
             exposure: self.exposure,
             progress: self.progress,
-        }
+            known: None,
+        };
+        let found = !verdict.findings.is_empty();
+        verdict.outcome = outcome(&verdict, &evidence.facts().nemesis.required, found);
+        verdict
+    }
+}
+
+/// The word that a verdict begins with (`semantics` 10), by what was doubted and by whether anything was
+/// `found`.
+pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> Outcome {
+    let Verdict { checks, doubts, compared, progress, .. } = verdict;
+    let blind = checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
+    // Neither rows were compared nor frontiers looked at, of a target that declares any.
+    let saw_nothing = compared.rows == 0 && progress.looks == 0;
+    if found {
+        Outcome::Fail
+    } else if !doubts.is_empty() || blind || saw_nothing {
+        Outcome::Inconclusive
+    } else {
+        Outcome::Pass
     }
 }
 

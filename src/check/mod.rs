@@ -21,6 +21,7 @@ mod group;
 mod history;
 pub mod in_shard;
 pub mod judge;
+pub mod known;
 mod lanes;
 mod ledger;
 mod log;

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod frontier;
+mod known;
 pub use frontier::{
     Ahead, Cause, FreezeCourse, Frozen, Grade, Happening, Healed, Lagging, Move, ObjectKind, Progress,
     Regressed, State, Unseen, Waiting,
 };
+pub use known::{Known, KnownAs};
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
@@ -446,6 +448,9 @@ pub struct Verdict {
     /// How the consuming positions and frontiers went.
     #[serde(default)]
     pub progress: Progress,
+    /// What the list of known issues says of the findings; none if there was no list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
 }
 
 impl Compared {

@@ -3,6 +3,7 @@
 use super::tell;
 use crate::check::judge::Oracle;
 use crate::cli::{self, Format};
+use crate::config::known::KnownIssues;
 use crate::exit::Exit;
 use crate::record::folder::Folder;
 use crate::record::latest::resolve;
@@ -17,13 +18,17 @@ const BY_PEERS: &str = "peers";
 
 /// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
 pub(super) fn check(args: &cli::Check) -> Exit {
+    let known = match args.known.as_deref().map(KnownIssues::load).transpose() {
+        Ok(known) => known,
+        Err(error) => return tell::refusal(error),
+    };
     let mut worst = Exit::Pass;
     let listed = args.output.format == Format::Json && args.runs.len() > 1;
     for (at, run) in args.runs.iter().enumerate() {
         if listed {
             tell::result(if at == 0 { "[" } else { "," });
         }
-        let exit = match check_one(args, run) {
+        let exit = match check_one(args, run, known.as_ref()) {
             Ok(judged) => {
                 tell::verdict(&judged, args.output.format);
                 judged.exit
@@ -38,7 +43,7 @@ pub(super) fn check(args: &cli::Check) -> Exit {
     worst
 }
 
-fn check_one(args: &cli::Check, run: &str) -> Result<Judged, RunError> {
+fn check_one(args: &cli::Check, run: &str, known: Option<&KnownIssues>) -> Result<Judged, RunError> {
     let dir = resolve(&args.output.results, run)?;
     let evidence = Folder::open(&dir)?;
     let (oracle, suffix) = match args.peers_only {
@@ -46,6 +51,7 @@ fn check_one(args: &cli::Check, run: &str) -> Result<Judged, RunError> {
         false => (Oracle::PeersAndModel, SUFFIX),
     };
     let mut judged = Judged::for_page(&evidence, oracle, Exit::Pass);
+    known.into_iter().for_each(|list| judged.acknowledge(list));
     // An archive that cannot be written to can still be judged.
     if let Err(error) = judged.write(&evidence, &dir, suffix) {
         tell::aside(&format!("the verdict is told, but not kept: {error}"));

@@ -2,7 +2,7 @@
 //! page print the same answers: the terminal the short ones, the page what lies behind them too.
 
 use super::words::{Clock, count, counted, len, name, printable};
-use super::{clear, disorder, divergence, frozen, lost_ack};
+use super::{clear, disorder, divergence, frozen, known, lost_ack};
 use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
 
 /// Doubts named in the answers; the page has a section with more.
@@ -44,9 +44,9 @@ impl Answer {
 /// The verdict in one sentence.
 pub(super) fn headline(verdict: &Verdict) -> String {
     match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), _) => finding_headline(finding),
-        (None, Outcome::Pass) => clear::pass_headline(verdict),
-        (None, _) => clear::inconclusive_headline(verdict),
+        (Some(finding), Outcome::Fail) => finding_headline(finding),
+        (_, Outcome::Pass) => known::headline(verdict, clear::pass_headline(verdict)),
+        (..) => known::headline(verdict, clear::inconclusive_headline(verdict)),
     }
 }
 
@@ -63,11 +63,13 @@ pub(super) fn finding_headline(finding: &Finding) -> String {
 
 /// The answers on the whole verdict: on its first finding, or on what was compared.
 pub(super) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
-    match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), _) => finding_answers(finding, verdict, clock),
-        (None, Outcome::Pass) => clear::pass_answers(verdict),
-        (None, _) => clear::inconclusive_answers(verdict),
-    }
+    let mut answers = match (verdict.findings.first(), verdict.outcome) {
+        (Some(finding), Outcome::Fail) => finding_answers(finding, verdict, clock),
+        (_, Outcome::Pass) => clear::pass_answers(verdict),
+        (..) => clear::inconclusive_answers(verdict),
+    };
+    answers.extend(known::answers(verdict));
+    answers
 }
 
 /// The answers on one finding.
@@ -99,14 +101,6 @@ pub(super) fn scope(verdict: &Verdict) -> String {
             false => "all had settled",
         },
     )
-}
-
-/// Whether this finding was met before.
-pub(super) fn novelty(finding: &Finding) -> Answer {
-    let short = format!("new: {}", finding.fingerprint);
-    Answer::new("Is it new or known?", "new or known", short).page_only(true).because(vec![
-        "The same cause has this fingerprint in every run. No list of known issues was given.".to_owned(),
-    ])
 }
 
 /// What to do now, in order.

@@ -1,6 +1,7 @@
 //! Frontiers that went back, or are ahead of their upstream, in words.
 
-use super::answers::{Answer, basis, certainty, novelty, steps};
+use super::answers::{Answer, basis, certainty, steps};
+use super::known::novelty;
 use super::words::{Clock, count, counted, name, printable};
 use crate::check::verdict::{Ahead, Finding, Happening, Regressed, Verdict};
 
@@ -42,7 +43,7 @@ pub(super) fn regressed_answers(
         Answer::new("Since when?", "since when", clock.both(r.t))
             .because(vec![format!("Just before: {}.", happening(r.before.as_ref(), clock))]),
         Answer::new("Which data, and do users see it?", "which data", data),
-        novelty(finding),
+        novelty(finding, verdict),
         steps(vec![
             format!("save what {} keeps on disk, and its log", printable(&r.object)),
             "look for a second writer, or state that was restored from an older copy".to_owned(),
@@ -69,7 +70,7 @@ pub(super) fn ahead_answers(a: &Ahead, finding: &Finding, verdict: &Verdict, clo
         Answer::new("Which replica?", "which replica", whose(&a.object, a.replica.as_deref())),
         Answer::new("Since when?", "since when", clock.both(a.t)),
         Answer::new("Which data, and do users see it?", "which data", data),
-        novelty(finding),
+        novelty(finding, verdict),
         steps(vec![
             "see whether the upstream was made anew, or lost its end".to_owned(),
             format!("stop what commits by {}: it skips what it never saw", printable(&a.object)),

@@ -6,8 +6,9 @@
 //! "c is wrong" sends a tired person to reload the one right copy from a wrong one; "c differs" does not.
 //! ```
 
-use super::answers::{Answer, certainty, novelty, scope, steps};
+use super::answers::{Answer, certainty, scope, steps};
 use super::clear::calibration;
+use super::known::novelty;
 use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use crate::check::verdict::{
     Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, RowEvidence, Shown, Side,
@@ -81,7 +82,7 @@ pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, cloc
         since(d, clock),
         data(d),
         course(d, clock),
-        novelty(finding),
+        novelty(finding, verdict),
         next_steps(d, clock),
         sureness(d, verdict),
     ];

@@ -8,18 +8,20 @@ use crate::target::checkup::{Asked, Checkup, TableFacts};
 use serde_json::{Value, json};
 
 /// As one JSON document.
-pub fn json(checkup: &Checkup, file: &TargetFile, exit: u8) -> Result<String, serde_json::Error> {
+pub fn json(checkup: &Checkup, file: &TargetFile, path: &str, exit: u8) -> Result<String, serde_json::Error> {
     let mut document = serde_json::to_value(checkup)?;
     document["allow"] = serde_json::to_value(file.allow)?;
     document["limits"] = serde_json::to_value(&file.limits)?;
     document["cost"] = serde_json::to_value(checkup.table.as_ref().map(TableFacts::cost))?;
-    document["obstacles"] = json!(checkup.obstacles());
+    document["obstacles"] = json!(checkup.obstacles(path));
     document["twins"] = json!(checkup.twins());
     // A mark holds commands of whoever left it: who and where is enough.
-    let marks = checkup
-        .marks
-        .iter()
-        .map(|cure| json!({ "run": cure.mark, "step": cure.step, "replica": cure.fault.replica }));
+    let marks = checkup.marks.iter().map(|cure| {
+        json!({
+            "run": cure.mark, "step": cure.step, "replica": cure.fault.replica,
+            "left": !checkup.is_in_force(cure),
+        })
+    });
     document["marks"] = Value::Array(marks.collect());
     document["exit_code"] = exit.into();
     serde_json::to_string_pretty(&document)
@@ -61,10 +63,7 @@ impl Page {
                 Some(problem) => self.warn(&short(who), problem),
             }
         }
-        let alive = checkup.replicas.iter().filter(|replica| replica.host.is_some()).count();
-        if !checkup.replicas.is_empty() {
-            self.line("replicas", &format!("{alive} of {} are alive", checkup.replicas.len()));
-        }
+        self.replicas(checkup);
         for (host, names) in checkup.twins() {
             let names = names.join(" and ");
             self.warn(
@@ -74,6 +73,20 @@ impl Page {
         }
         for unknown in &checkup.unknown {
             self.warn("unknown", unknown);
+        }
+    }
+
+    fn replicas(&mut self, checkup: &Checkup) {
+        let (alive, all) = (checkup.alive(), checkup.replicas.len());
+        let words = format!("{alive} of {all} are alive");
+        match (alive, checkup.starts_anew) {
+            _ if all == 0 => {}
+            (0, true) => self.line("replicas", &format!("{all}, started with the table that a run makes")),
+            (_, true) if alive < all => {
+                self.line("replicas", &format!("{words}; the table that a run makes starts them all anew"));
+            }
+            (0, false) => self.warn("replicas", &words),
+            _ => self.line("replicas", &words),
         }
     }
 
@@ -135,17 +148,20 @@ impl Page {
     fn left(&mut self, checkup: &Checkup, path: &str) {
         match &checkup.holder {
             Some(holder) => {
-                let words = format!("run {} of {}, for {} s now", holder.run, holder.owner, holder.seconds);
-                self.warn("in use by", &words);
+                self.warn("in use by", &holder.to_string());
+                self.line("", &format!("if it was killed, its lock ends by itself in {} s", holder.left));
             }
             None if checkup.free => self.line("in use by", "nobody"),
             None => self.line("in use by", "not known"),
         }
         for cure in &checkup.marks {
             let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
-            self.warn("fault left", &words);
+            match checkup.is_in_force(cure) {
+                true => self.line("in force", &words),
+                false => self.warn("fault left", &words),
+            }
         }
-        if !checkup.marks.is_empty() {
+        if checkup.left().next().is_some() {
             self.line("", &format!("cure: dissent heal {path}"));
         }
         for leaving in &checkup.leavings {
@@ -159,7 +175,7 @@ impl Page {
     }
 
     fn conclusion(&mut self, checkup: &Checkup, file: &TargetFile, path: &str) {
-        let obstacles = checkup.obstacles();
+        let obstacles = checkup.obstacles(path);
         let is_pinot = file.system == crate::config::target::PINOT;
         let (ink, words) = match obstacles.as_slice() {
             [] if !file.allow.writes => {
@@ -221,11 +237,14 @@ mod tests {
         assert!(of_shard.ends_with("dissent run my.toml upsert-feed none\n"), "{of_shard}");
         assert!(of_shard.contains("writers") && !of_shard.contains("downloads"), "{of_shard}");
         let (run, owner) = ("r@1".to_owned(), "me@here".to_owned());
-        checkup.holder = Some(Holder { run, owner, seconds: 4 });
+        checkup.holder = Some(Holder { run, owner, seconds: 4, left: 11 });
         assert!(told(&checkup, true).contains("run r@1 of me@here, for 4 s now"));
         checkup.asked.push(asked(Some("no answer from http://c:9000: refused")));
         let told = told(&checkup, true);
-        assert!(told.ends_with("no run could begin: controller does not answer; run r@1 has it\n"), "{told}");
+        let busy = "my.toml is in use by run r@1 of me@here, for 4 s now: wait until it has ended; if it was \
+                    killed, its lock ends by itself in 11 s\n";
+        let end = format!("no run could begin: controller: no answer from http://c:9000: refused; {busy}");
+        assert!(told.ends_with(&end), "{told}");
     }
 
     #[test]
@@ -246,7 +265,8 @@ mod tests {
     fn the_document_tells_all_and_holds_no_escape_codes() {
         let checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
         let file = TargetFile::at("pinot", "http://c:9000");
-        let document: Value = serde_json::from_str(&json(&checkup, &file, 0).expect("JSON")).expect("JSON");
+        let document: Value =
+            serde_json::from_str(&json(&checkup, &file, "my.toml", 0).expect("JSON")).expect("JSON");
         assert_eq!((&document["exit_code"], &document["allow"]["writes"]), (&json!(0), &json!(false)));
         assert_eq!(document["asked"][0]["ms"], 3);
     }

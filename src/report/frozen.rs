@@ -1,7 +1,8 @@
 //! A frozen position or frontier in words: it says that it runs, and has stopped.
 
-use super::answers::{Answer, basis, certainty, novelty, steps};
+use super::answers::{Answer, basis, certainty, steps};
 use super::disorder::{happening, whose};
+use super::known::novelty;
 use super::words::{Clock, count, counted, joined, printable, span};
 use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Unseen, Verdict};
 
@@ -51,7 +52,7 @@ pub(super) fn answers(f: &Frozen, finding: &Finding, verdict: &Verdict, clock: &
         Answer::new("Since when?", "since when", clock.both(f.since)).because(vec![moved(f, clock)]),
         data(f),
         Answer::new("Is it spreading?", "spreading", course(f)).because(vec![status(f)]),
-        novelty(finding),
+        novelty(finding, verdict),
         next_steps(f),
         sureness(f, verdict),
     ]

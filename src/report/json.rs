@@ -4,6 +4,7 @@
 //! The verdict is not wrapped in an object of its own, so that [`Verdict`] itself reads the document back: a
 //! reader ignores fields that it does not know.
 
+use super::words::repeat;
 use crate::check::verdict::Verdict;
 use crate::record::evidence::Facts;
 use crate::seed::Seed;
@@ -31,6 +32,7 @@ struct Run<'a> {
     settings: &'a BTreeMap<String, String>,
     simulated: bool,
     roster: &'a [String],
+    again: String,
 }
 
 /// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
@@ -45,6 +47,7 @@ pub fn verdict_json(verdict: &Verdict, facts: &Facts, exit_code: u8) -> Result<S
         settings: &facts.settings,
         simulated: facts.simulated,
         roster: &facts.roster,
+        again: repeat(facts),
     };
     let mut text = serde_json::to_string_pretty(&Document { verdict, run, exit_code })?;
     text.push('\n');

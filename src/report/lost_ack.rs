@@ -1,6 +1,7 @@
 //! Lost acknowledgements in words: the log said yes, and does not have the op.
 
-use super::answers::{Answer, basis, certainty, novelty, steps};
+use super::answers::{Answer, basis, certainty, steps};
+use super::known::novelty;
 use super::words::{counted, len, listed};
 use crate::check::verdict::{Finding, LostAck, Verdict};
 
@@ -23,7 +24,7 @@ pub(super) fn answers(lost: &LostAck, finding: &Finding, verdict: &Verdict) -> V
         .because(vec![format!("{}.", basis(verdict))]),
         Answer::new("Which replica?", "which replica", "none: lost before any replica".to_owned()),
         Answer::new("Which data, and do users see it?", "which data", data),
-        novelty(finding),
+        novelty(finding, verdict),
         steps(vec![
             "keep the producer's own record of what it sent: its acknowledgements are not enough".to_owned(),
             "look at the log's acknowledgement setting, and at what failed at the time".to_owned(),

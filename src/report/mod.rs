@@ -12,6 +12,7 @@ mod frozen;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod known;
 mod lost_ack;
 pub mod markdown;
 pub mod raw;

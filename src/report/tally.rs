@@ -5,10 +5,9 @@ use crate::run::campaign::Tally;
 use crate::seed::Seed;
 use std::fmt::Write as _;
 
-/// A few lines, the last one to be grepped for. No newline at the end.
-pub fn words(tally: &Tally, title: &str, first: Seed) -> String {
-    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
-    let inconclusive = tally.count(Outcome::Inconclusive);
+/// A few lines. No newline at the end.
+pub fn words(tally: &Tally, title: &str) -> String {
+    let fail = tally.count(Outcome::Fail);
     let mut out = format!("{title}\n");
     for (found, runs) in &tally.found {
         // Writing to a string cannot fail.
@@ -17,6 +16,9 @@ pub fn words(tally: &Tally, title: &str, first: Seed) -> String {
     if fail > 0 {
         let _ =
             writeln!(out, "  on the replica that the plan hit, and no other: {} of {fail}", tally.on_victim);
+    }
+    if tally.known > 0 {
+        let _ = writeln!(out, "  known issues in {} of {} runs", tally.known, tally.runs);
     }
     for (what, count) in &tally.exposure {
         let _ = writeln!(out, "  exposure: {count} {what}");
@@ -30,17 +32,27 @@ pub fn words(tally: &Tally, title: &str, first: Seed) -> String {
     if let Some((seed, test)) = &tally.self_test_failed {
         let _ = writeln!(out, "  seed {}: {}", seed.0, super::self_test::line(test));
     }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The one line to grep for. No newline.
+pub fn last_line(tally: &Tally, first: Seed) -> String {
+    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
+    let inconclusive = tally.count(Outcome::Inconclusive);
     let word = match (fail, inconclusive) {
         (0, 0) => "PASS",
         (0, _) => "INCONCLUSIVE",
         _ => "FAIL",
     };
-    let _ = write!(
-        out,
+    let mut out = format!(
         "{word} {fail} of {} runs failed, {} exposed, {pass} passed, {inconclusive} inconclusive, \
          {} rows compared seed={}",
         tally.runs, tally.exposed, tally.rows, first.0
     );
+    if tally.known > 0 {
+        let _ = write!(out, " known={}", tally.known);
+    }
     if let Some(report) = &tally.report {
         let _ = write!(out, " report={}", report.display());
     }
@@ -63,6 +75,7 @@ pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
         "inconclusive_seeds": inconclusive,
         "exposed_and_passed": tally.exposed_passes,
         "found": tally.found,
+        "known": tally.known,
         "on_victim": tally.on_victim,
         "self_tests_found": tally.self_tested,
         "report": tally.report,

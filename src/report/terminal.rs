@@ -2,6 +2,7 @@
 
 use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
+use super::known;
 use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use crate::check::verdict::{
     CheckResult, Course, Divergence, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Outcome, Side,
@@ -20,8 +21,6 @@ pub struct Style {
 const WIDTH: usize = 100;
 /// The columns of the label in front of an answer.
 const LABEL: usize = 15;
-/// Behind the fingerprint of a finding that no list of known issues has.
-const NEW: &str = "NEW";
 /// Further findings that get a line of their own.
 const ALSO: usize = 3;
 
@@ -34,12 +33,13 @@ pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
     for answer in answers(verdict, &clock).into_iter().filter(|answer| !answer.page_only) {
         push_answer(&mut out, &answer, style);
     }
-    for finding in verdict.findings.iter().skip(1).take(ALSO) {
+    let also = if verdict.outcome == Outcome::Fail { len(&verdict.findings).saturating_sub(1) } else { 0 };
+    for finding in verdict.findings.iter().skip(1).take((also as usize).min(ALSO)) {
         let short = format!("{}: {}", finding.fingerprint, finding_headline(finding));
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
-    if verdict.findings.len() > ALSO + 1 {
-        let rest = len(&verdict.findings) - ALSO as u64 - 1;
+    if also > ALSO as u64 {
+        let rest = also - ALSO as u64;
         let short = format!("{} more in the report", counted(rest, "finding"));
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
@@ -53,12 +53,15 @@ pub fn last_line(verdict: &Verdict, facts: &Facts, report_path: Option<&str>) ->
     let clock = Clock::of(facts);
     let mut words = vec![name(&verdict.outcome)];
     match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), _) => words.extend(finding_words(finding, &clock)),
-        (None, Outcome::Pass) => words.extend(compared_words(verdict)),
-        (None, _) => {
+        (Some(finding), Outcome::Fail) => words.extend(finding_words(finding, verdict, &clock)),
+        (_, Outcome::Pass) => words.extend(compared_words(verdict)),
+        (..) => {
             words.push(reason_word(verdict));
             words.extend(compared_words(verdict));
         }
+    }
+    if verdict.known.is_some() {
+        words.push(format!("known={}", known::count(verdict)));
     }
     if verdict.findings.len() > 1 {
         words.push(format!("findings={}", verdict.findings.len()));
@@ -68,38 +71,42 @@ pub fn last_line(verdict: &Verdict, facts: &Facts, report_path: Option<&str>) ->
     printable(&words.join(" "))
 }
 
-fn finding_words(finding: &Finding, clock: &Clock) -> Vec<String> {
-    match &finding.kind {
-        FindingKind::Divergence(d) => divergence_words(d, finding, clock),
-        FindingKind::Frozen(f) => frozen_words(f, finding, clock),
+fn finding_words(finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<String> {
+    let mut words = what_words(&finding.kind, clock);
+    words.push(finding.fingerprint.clone());
+    words.extend(known::word(verdict, finding));
+    if let FindingKind::Divergence(divergence) = &finding.kind {
+        words.extend(side_words(divergence));
+    }
+    words
+}
+
+fn what_words(kind: &FindingKind, clock: &Clock) -> Vec<String> {
+    match kind {
+        FindingKind::Divergence(d) => divergence_words(d, clock),
+        FindingKind::Frozen(f) => frozen_words(f, clock),
         FindingKind::Regressed(r) => vec![
             "regressed".to_owned(),
             r.object.clone(),
             format!("from={} to={}", r.from, r.to),
             format!("at {}", clock.at(r.t)),
-            finding.fingerprint.clone(),
-            NEW.to_owned(),
         ],
         FindingKind::Ahead(a) => vec![
             "ahead".to_owned(),
             a.object.clone(),
             format!("at={} upper={}", a.position, a.upper),
             format!("since {}", clock.at(a.t)),
-            finding.fingerprint.clone(),
-            NEW.to_owned(),
         ],
         FindingKind::LostAck(lost) => vec![
             "lost-ack".to_owned(),
             counted(len(&lost.ops), "op"),
             format!("partition={}", lost.partition),
-            finding.fingerprint.clone(),
-            NEW.to_owned(),
         ],
     }
 }
 
 /// A consuming position is named by its replica and segment, any other frontier by its own name.
-fn frozen_words(f: &Frozen, finding: &Finding, clock: &Clock) -> Vec<String> {
+fn frozen_words(f: &Frozen, clock: &Clock) -> Vec<String> {
     let mut words = vec!["frozen".to_owned()];
     if f.kind == ObjectKind::ConsumingPosition {
         words.extend(f.replica.clone());
@@ -110,29 +117,29 @@ fn frozen_words(f: &Frozen, finding: &Finding, clock: &Clock) -> Vec<String> {
     }
     words.extend(f.invisible.map(|behind| format!("behind={behind}")));
     words.push(format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")));
-    words.extend([finding.fingerprint.clone(), NEW.to_owned()]);
     words
 }
 
-/// Names the replicas on which it began: they stay the same while the damage spreads. Where the majority is
-/// wrong, the replicas that must not be touched are named too.
-fn divergence_words(d: &Divergence, finding: &Finding, clock: &Clock) -> Vec<String> {
+/// Names the replicas on which it began: they stay the same while the damage spreads.
+fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
     let segment = match d.segments.as_slice() {
         [] => "no-segment".to_owned(),
         [only] => only.clone(),
         [first, rest @ ..] => format!("{first}+{}", rest.len()),
     };
-    let mut words = vec![
+    vec![
         name(&d.last.pattern),
         listed(&d.replicas, 4).replace(", ", ","),
         counted(len(&d.keys), "key"),
         segment,
         since(d.since, clock),
         name(&d.course),
-        finding.fingerprint.clone(),
-        NEW.to_owned(),
-        format!("side={}", name(&d.last.side)),
-    ];
+    ]
+}
+
+/// Where the majority is wrong, the replicas that must not be touched are named too.
+fn side_words(d: &Divergence) -> Vec<String> {
+    let mut words = vec![format!("side={}", name(&d.last.side))];
     if d.last.side == Side::Majority && d.course != Course::Healed {
         words.push(format!("last-right={}", right(&d.last).join(",")));
     }

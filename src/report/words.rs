@@ -163,15 +163,21 @@ pub(super) fn offset(t: Nanos) -> String {
 
 /// The command that repeats the run.
 pub(super) fn repeat(facts: &Facts) -> String {
+    let older = facts.command.is_empty().then(|| command_of_older(facts));
+    let words = older.as_ref().unwrap_or(&facts.command).iter().map(|word| quoted(word));
+    let mut words: Vec<String> = ["dissent", "run"].map(str::to_owned).into_iter().chain(words).collect();
+    // After target, workload and nemesis.
+    let at = words.len().min(5);
+    words.splice(at..at, ["--seed".to_owned(), facts.seed.0.to_string()]);
+    words.join(" ")
+}
+
+/// What a record without its command tells of it.
+fn command_of_older(facts: &Facts) -> Vec<String> {
     let target = facts.target_file.as_ref().unwrap_or(&facts.target);
-    let [target, workload, nemesis] =
-        [target, &facts.workload.name, &facts.nemesis.name].map(|word| quoted(word));
-    let mut command = format!("dissent run {target} {workload} {nemesis} --seed {}", facts.seed.0);
-    for (key, value) in &facts.settings {
-        command.push_str(" --set ");
-        command.push_str(&quoted(&format!("{key}={value}")));
-    }
-    command
+    let plan = [target, &facts.workload.name, &facts.nemesis.name].map(Clone::clone);
+    let set = facts.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
+    plan.into_iter().chain(set).collect()
 }
 
 /// A word as a POSIX shell takes it.

@@ -32,6 +32,8 @@ pub struct Tally {
     pub outcomes: BTreeMap<Outcome, u32>,
     /// Runs by what they found, in words.
     pub found: BTreeMap<String, u32>,
+    /// Runs in which something was found that is known.
+    pub known: u32,
     /// Runs that were exposed and passed.
     pub exposed_passes: u32,
     /// Failed runs in which no finding lies on a replica that the plan did not hit.
@@ -65,6 +67,7 @@ impl Tally {
         self.runs += 1;
         self.exposed += u32::from(exposed);
         self.rows += verdict.compared.rows;
+        self.known += u32::from(verdict.known.as_ref().is_some_and(|known| known.count() > 0));
         *self.outcomes.entry(verdict.outcome).or_default() += 1;
         for exposure in &verdict.exposure {
             *self.exposure.entry(exposure.what.clone()).or_default() += exposure.count;

@@ -1,8 +1,10 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
 use crate::check::judge::{Oracle, judge, judge_seeing};
+use crate::check::known::acknowledge;
 use crate::check::self_test::{SelfTest, self_test};
 use crate::check::verdict::Verdict;
+use crate::config::known::KnownIssues;
 use crate::exit::Exit;
 use crate::record::evidence::{Facts, Recorded};
 use crate::record::store::{StoreError, replace_file};
@@ -32,6 +34,8 @@ pub struct Judged {
     pub self_test: Option<SelfTest>,
     /// Its folder, if it was kept.
     pub folder: Option<PathBuf>,
+    /// What goes above the verdict's own exit code.
+    over: Exit,
     page: Option<PathBuf>,
     timeline: Option<Timeline>,
 }
@@ -53,19 +57,30 @@ impl Judged {
     fn of(facts: &Facts, verdict: Verdict, over: Exit) -> Judged {
         let exit = over.worst(Exit::from(verdict.outcome));
         let facts = facts.clone();
-        Judged { facts, verdict, exit, self_test: None, folder: None, page: None, timeline: None }
+        Judged { facts, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
+    }
+
+    /// Says which findings are known.
+    pub fn acknowledge(&mut self, list: &KnownIssues) {
+        acknowledge(&mut self.verdict, &self.facts, list);
+        self.settle();
+    }
+
+    /// What the process ends with.
+    fn settle(&mut self) {
+        let proved = self.self_test.as_ref().map_or(Exit::Pass, |test| match test {
+            SelfTest::Found { .. } => Exit::Pass,
+            SelfTest::Missed { .. } => Exit::Bug,
+            SelfTest::NotDone { .. } => Exit::Inconclusive,
+        });
+        self.exit = self.over.worst(Exit::from(self.verdict.outcome)).worst(proved);
     }
 
     /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
     /// and so is its verdict; where no row can be changed, the verdict is not proved.
     pub fn prove(&mut self, evidence: &dyn Recorded) {
-        let test = self_test(evidence, &self.verdict);
-        self.exit = self.exit.worst(match test {
-            SelfTest::Found { .. } => Exit::Pass,
-            SelfTest::Missed { .. } => Exit::Bug,
-            SelfTest::NotDone { .. } => Exit::Inconclusive,
-        });
-        self.self_test = Some(test);
+        self.self_test = Some(self_test(evidence, &self.verdict));
+        self.settle();
     }
 
     /// Writes verdict, summary and page into the run's folder. `suffix` keeps older ones from being replaced.

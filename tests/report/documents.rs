@@ -16,10 +16,12 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         let checks = |status| verdict.checks.iter().filter(|check| check.status == status).count();
+        // What is known fails no build; in the one example with a list all is.
+        let known = if verdict.known.is_some() { checks(Status::Fail) } else { 0 };
         assert_eq!(count("testcase"), verdict.checks.len(), "{name}");
-        assert_eq!(count("failure"), checks(Status::Fail), "{name}");
+        assert_eq!(count("failure"), checks(Status::Fail) - known, "{name}");
         assert_eq!(count("error"), checks(Status::Unknown), "{name}");
-        assert_eq!(count("skipped"), checks(Status::NotApplicable), "{name}");
+        assert_eq!(count("skipped"), checks(Status::NotApplicable) + known, "{name}");
         let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).expect("a suite");
         for (total, tag) in [("tests", "testcase"), ("failures", "failure"), ("errors", "error")] {
             assert_eq!(suite.attribute(total), Some(count(tag).to_string().as_str()), "{name} {total}");

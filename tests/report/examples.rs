@@ -39,6 +39,7 @@ pub(crate) fn facts() -> Facts {
         target: "sim-segments".to_owned(),
         target_version: "0.1.0".to_owned(),
         settings: BTreeMap::from([("guard".to_owned(), "startup-latch".to_owned())]),
+        command: Vec::new(),
         simulated: true,
         roster: names("server-0 server-1 server-2 server-3"),
         partitions: 2,
@@ -367,6 +368,7 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
         },
         exposure: vec![Exposure { what: "keys-carried-under-hold".to_owned(), count: 118, demanded: 20 }],
         progress: Progress { states: BTreeMap::from([(State::Idle, 8)]), ..Progress::default() },
+        known: None,
     }
 }
 
@@ -374,6 +376,21 @@ pub(crate) fn diverged(change: impl FnOnce(&mut Divergence)) -> Verdict {
     let mut d = divergence();
     change(&mut d);
     verdict(Outcome::Fail, vec![FindingKind::Divergence(Box::new(d))], &[])
+}
+
+/// A finding that a list of known issues covers.
+pub(crate) fn known() -> Verdict {
+    let text = str::to_owned;
+    let known = KnownAs {
+        fingerprint: text("wrong-value/whole-segment"),
+        reason: text("being fixed"),
+        owner: text("me"),
+        link: text("TRACKER-7"),
+        until: text("2027-01-31"),
+        expired: false,
+    };
+    let known = Some(Known { findings: vec![Some(known)], unmet: Vec::new() });
+    Verdict { outcome: Outcome::Pass, known, ..diverged(|_| {}) }
 }
 
 pub(crate) fn majority() -> Verdict {
