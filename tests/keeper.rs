@@ -1,6 +1,7 @@
 //! The tool is killed, cut off and interrupted, on a private cluster and on one that outlives it: no fault
 //! and no process may be left, and no verdict may be better than what was recorded.
 
+mod beside;
 pub(crate) mod place;
 
 use place::{Outside, Watched, dissent, processes_of, run, signal, state, told, until};

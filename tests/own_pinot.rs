@@ -91,7 +91,7 @@ fn doctor_tells_what_answers_what_is_allowed_and_what_is_in_the_way() {
     assert_eq!(document["table"]["rows"], 10);
 
     // A Kafka that is named must be there.
-    comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["Kafka does not answer"]);
+    comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["no run could begin: Kafka: no answer"]);
     fake.lives("Server_pinot-s2_8099", "Server_pinot-s1_8098");
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).expect("after 1970");
     let lock = json!({ "run": "r@1", "owner": "somebody", "since_ms": now, "renewed_ms": now + 3_600_000 });
@@ -124,6 +124,8 @@ fn clean_drops_only_what_a_run_made_and_never_under_a_run() {
     let lock = json!({ "run": "r@1", "owner": "somebody", "since_ms": now, "renewed_ms": now + 3_600_000 });
     fake.configured("dissent.lock", &lock);
     comes_to(&clean(&["--all"]), 4, &["in use by run r@1 of somebody"]);
+    let says = ["this spoils run r@1 of somebody", "does not say where Kafka is"];
+    comes_to(&clean(&["--all", "--force"]), 4, &says);
     assert!(fake.is_locked() && fake.deeds().is_empty());
 }
 

@@ -1,11 +1,10 @@
 //! `dissent clean`: the tables that runs have left at a target are dropped, with their topics and schemas.
 
+use super::outside::target_file;
 use super::run::runtime;
 use super::tell;
 use crate::cli;
-use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
-use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::run::one::RunError;
 use crate::target::checkup::Leaving;
@@ -50,7 +49,7 @@ pub(super) fn clean(args: &cli::Clean) -> Exit {
 }
 
 fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
-    let file: TargetFile = load(&args.target)?;
+    let file = target_file(&args.target)?;
     if !args.dry_run {
         file.admit_writes(&args.target, "drop tables")?;
     }
@@ -63,18 +62,29 @@ fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
         }
         // No run may begin meanwhile, and none may be going on.
         let me = format!("clean@{}", jiff::Timestamp::now());
-        site.lock(&me).await?;
-        let dropped = async { drop_all(&*site, &me, chosen(args, site.leavings().await?)?).await };
+        let lock = match site.lock(&me).await {
+            Ok(()) => Some(me.as_str()),
+            Err(TargetError::Busy { holder, .. }) if args.force => {
+                tell::spoilt(&holder);
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let dropped = async { drop_all(&*site, lock, chosen(args, site.leavings().await?)?).await };
         let dropped = dropped.await;
-        site.unlock(&me).await;
+        if lock.is_some() {
+            site.unlock(&me).await;
+        }
         dropped
     })
 }
 
-async fn drop_all(site: &dyn Site, me: &str, chosen: Vec<Leaving>) -> Result<(), CleanError> {
+async fn drop_all(site: &dyn Site, lock: Option<&str>, chosen: Vec<Leaving>) -> Result<(), CleanError> {
     for leaving in chosen {
         // Dropping takes its time, and the lock ends by itself.
-        site.lock(me).await?;
+        if let Some(me) = lock {
+            site.lock(me).await?;
+        }
         site.remove(&leaving).await?;
         tell::result(&format!("dropped: {}", words(&leaving)));
     }

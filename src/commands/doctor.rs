@@ -1,17 +1,16 @@
 //! `dissent doctor`: what can be reached at a target, what may be done there, and what is in the way.
 
+use super::outside::target_file;
 use super::run::runtime;
 use super::tell;
 use crate::cli::{self, Format};
-use crate::config::catalogue::load;
-use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::report::doctor::{json, text};
 use crate::target;
 
 /// Looks and tells. Nothing is locked, marked or written.
 pub(super) fn doctor(args: &cli::Doctor) -> Exit {
-    let file: TargetFile = match load(&args.target) {
+    let file = match target_file(&args.target) {
         Ok(file) => file,
         Err(error) => return tell::refusal(error),
     };
@@ -20,10 +19,10 @@ pub(super) fn doctor(args: &cli::Doctor) -> Exit {
         Err(error) => return tell::failure(&error, error.exit()),
     };
     let checkup = runtime.block_on(target::checkup(&file));
-    let exit = if checkup.obstacles().is_empty() { Exit::Pass } else { Exit::Target };
+    let exit = if checkup.obstacles(&args.target).is_empty() { Exit::Pass } else { Exit::Target };
     match args.format {
         Format::Human => tell::result(text(&checkup, &file, &args.target, tell::style()).trim_end()),
-        Format::Json => match json(&checkup, &file, exit as u8) {
+        Format::Json => match json(&checkup, &file, &args.target, exit as u8) {
             Ok(document) => tell::result(&document),
             Err(error) => return tell::failure(&error, Exit::Bug),
         },

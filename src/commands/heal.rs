@@ -1,6 +1,7 @@
 //! `dissent heal`: faults that runs have left are cured, going by the marks at the target or by what a run
 //! wrote down before it began them. Neither needs the other.
 
+use super::outside::refuse_built_in;
 use super::run::runtime;
 use super::tell;
 use crate::cli;
@@ -10,7 +11,10 @@ use crate::exit::Exit;
 use crate::record::cure::{Cure, read_cures};
 use crate::record::latest::resolve;
 use crate::target;
+use crate::target::checkup::Holder;
+use std::collections::BTreeSet;
 use std::path::Path;
+use tokio::task::JoinSet;
 
 /// Cures what is found, side by side, and tells of each.
 pub(super) fn heal(args: &cli::Heal) -> Exit {
@@ -18,28 +22,61 @@ pub(super) fn heal(args: &cli::Heal) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return tell::failure(&error, error.exit()),
     };
-    let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
-    let cures = if is_file {
-        let file: TargetFile = match load(&args.what) {
-            Ok(file) => file,
-            Err(error) => return tell::refusal(error),
-        };
-        match runtime.block_on(target::marks(&file)) {
-            Ok(cures) => cures,
-            Err(error) => return tell::failure(&error, Exit::Target),
-        }
-    } else {
-        match resolve(&args.results, &args.what) {
-            Ok(dir) => written_down(&dir),
-            Err(error) => return tell::failure(&error, Exit::Usage),
-        }
+    let found = match found(args, &runtime) {
+        Ok(found) => found,
+        Err(refused) => return refused,
     };
+    let Found { at, cures } = found;
     if cures.is_empty() {
-        tell::result(&format!("nothing to cure: no fault is on record at {}", args.what));
+        tell::result(&format!("nothing to cure: no fault is on record at {at}"));
+    }
+    for holder in runtime.block_on(going_on(&cures)) {
+        if !args.force {
+            return tell::failure(&InUse(holder), Exit::Target);
+        }
+        tell::spoilt(&holder);
     }
     let left = runtime.block_on(cure_all(cures));
     tell::uncured(&left, &args.what);
     if left.is_empty() { Exit::Pass } else { Exit::Uncured }
+}
+
+/// The faults of a target, or of a run's folder.
+struct Found {
+    at: String,
+    cures: Vec<Cure>,
+}
+
+/// Looks for faults at what was named; nothing to look at is told, with its exit code.
+fn found(args: &cli::Heal, runtime: &tokio::runtime::Runtime) -> Result<Found, Exit> {
+    let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
+    if is_file {
+        let file: TargetFile = load(&args.what).map_err(tell::refusal)?;
+        let marks = runtime.block_on(target::marks(&file));
+        let cures = marks.map_err(|error| tell::failure(&error, Exit::Target))?;
+        return Ok(Found { at: args.what.clone(), cures });
+    }
+    refuse_built_in(&args.what).map_err(tell::refusal)?;
+    let dir = resolve(&args.results, &args.what).map_err(|error| tell::failure(&error, Exit::Usage))?;
+    Ok(Found { at: dir.display().to_string(), cures: written_down(&dir) })
+}
+
+/// Whoever heals beside a run takes from it the faults that its verdict counts on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "these faults are in force for {0}: wait until that run has ended; if it was killed, its lock ends by \
+     itself in {left} s; to heal all the same, and spoil that run, add --force", left = .0.left
+)]
+struct InUse(Holder);
+
+/// The runs that are going on and that these faults belong to. A target that does not answer is no reason to
+/// wait: what is wrong with it is told by healing.
+async fn going_on(cures: &[Cure]) -> BTreeSet<Holder> {
+    let mut asking = JoinSet::new();
+    for cure in cures.iter().cloned() {
+        asking.spawn(async move { target::holder(&cure).await.ok()?.filter(|it| it.run == cure.mark) });
+    }
+    asking.join_all().await.into_iter().flatten().collect()
 }
 
 /// The cures of a run's folder. One that was torn belongs to a fault that never began.

@@ -1,5 +1,6 @@
 //! `dissent raw`: what every replica has of one key, side by side.
 
+use super::outside::is_built_in;
 use super::tell;
 use crate::check::in_shard::in_shard;
 use crate::check::side_by_side::{NoSuchKey, side_by_side};
@@ -15,7 +16,6 @@ use crate::report::raw::{json, shard_text, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
 use crate::schema::Schema;
-use crate::target::specimen::Embedded;
 use crate::target::{Grip, Target, reach};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ pub(super) fn raw(args: &cli::Raw) -> Exit {
 }
 
 fn recorded(args: &cli::Raw) -> Result<String, RawError> {
-    if Embedded::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&args.from.as_str())) {
+    if is_built_in(&args.from) {
         return Err(RawError::Private(args.from.clone(), args.key.clone()));
     }
     let dir = resolve(&args.output.results, &args.from).map_err(RunError::from)?;

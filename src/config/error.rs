@@ -17,6 +17,20 @@ pub enum ConfigError {
         #[help]
         help: String,
     },
+    /// A built-in cluster, where one that outlives runs is wanted.
+    #[error("`{name}` is built in, and there only while a run lasts")]
+    #[diagnostic(help("name the target file of a cluster of your own: `dissent init` writes one"))]
+    BuiltIn {
+        /// As given.
+        name: String,
+    },
+    /// Something else than a path, where a target file is wanted.
+    #[error("`{name}` is no path of a target file")]
+    #[diagnostic(help("a path has a `/` in it, or ends in .toml: `dissent init` writes such a file"))]
+    NoPath {
+        /// As given.
+        name: String,
+    },
     /// A path that cannot be read.
     #[error("cannot read the {kind} file {path}: {error}")]
     Unreadable {
@@ -117,7 +131,7 @@ pub fn advise(written: &str, allowed: &[&str]) -> String {
 
 /// The allowed name that a typing error is most likely to have come from: fewest letters apart, and no
 /// more than a third of the longer of the two (so `rate` is no guess for `pool`).
-fn nearest<'a>(written: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let near = allowed.iter().map(|name| (letters_apart(written, name), *name)).min()?;
     let longer = written.chars().count().max(near.1.chars().count());
     (3 * near.0 <= longer.max(3)).then_some(near.1)

@@ -25,6 +25,15 @@ pub enum ResolveError {
         /// What it names.
         run: String,
     },
+    /// A file.
+    #[error(
+        "{run} is a file, and a run is a folder: a cluster of a target file is looked at with `dissent raw` \
+         or `dissent doctor`"
+    )]
+    File {
+        /// As given.
+        run: PathBuf,
+    },
     /// A path that is none.
     #[error("no run's folder at {run}, nor under {results}: name a folder, or `latest`")]
     NoSuchRun {
@@ -57,8 +66,13 @@ pub fn resolve(results: &Path, run: &str) -> Result<PathBuf, ResolveError> {
         return resolve_latest(results);
     }
     let places = [PathBuf::from(run), results.join(run)];
-    let found = places.into_iter().find(|place| place.is_dir());
-    found.ok_or_else(|| ResolveError::NoSuchRun { run: run.into(), results: results.to_owned() })
+    if let Some(found) = places.iter().find(|place| place.is_dir()) {
+        return Ok(found.clone());
+    }
+    match places[0].is_file() {
+        true => Err(ResolveError::File { run: run.into() }),
+        false => Err(ResolveError::NoSuchRun { run: run.into(), results: results.to_owned() }),
+    }
 }
 
 fn resolve_latest(results: &Path) -> Result<PathBuf, ResolveError> {

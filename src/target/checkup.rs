@@ -1,6 +1,6 @@
 //! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
 
-use super::Refusal;
+use super::{Refusal, TargetError};
 use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
 use crate::schema::Merge;
@@ -70,14 +70,22 @@ impl TableFacts {
 }
 
 /// Who has the target.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Holder {
     /// The run.
     pub run: String,
     /// Whose it is.
     pub owner: String,
-    /// For how long, in seconds.
+    /// For how long by now, in seconds.
     pub seconds: u64,
+    /// How long its lock still lasts if the run renews it no more, in seconds.
+    pub left: u64,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "run {} of {}, for {} s now", self.run, self.owner, self.seconds)
+    }
 }
 
 /// A table that looks like one of a run.
@@ -98,6 +106,13 @@ pub struct Cannot {
     pub why: String,
 }
 
+/// A target with faults in force is not compared: what it showed would be their doing.
+pub fn marked<'c>(path: &str, left: impl Iterator<Item = &'c Cure>) -> Option<TargetError> {
+    let named: Vec<String> = left.map(|cure| format!("{} of run {}", cure.step, cure.mark)).collect();
+    let (at, marks, heal) = (path.to_owned(), named.join(", "), path.to_owned());
+    (!named.is_empty()).then_some(TargetError::Marked { at, marks, heal })
+}
+
 /// How a cluster stands.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Checkup {
@@ -109,6 +124,8 @@ pub struct Checkup {
     pub asked: Vec<Asked>,
     /// Its replicas.
     pub replicas: Vec<Standing>,
+    /// Whether a run's table starts them all anew: then dead ones are in nobody's way.
+    pub starts_anew: bool,
     /// The table that the target file names.
     pub table: Option<TableFacts>,
     /// Merge functions that this version does not have.
@@ -119,7 +136,7 @@ pub struct Checkup {
     pub holder: Option<Holder>,
     /// Whether it is known that no run has it.
     pub free: bool,
-    /// Faults that runs have left.
+    /// Faults in force, of the run that has it or left by others.
     pub marks: Vec<Cure>,
     /// Tables that runs have left.
     pub leavings: Vec<Leaving>,
@@ -140,17 +157,37 @@ impl Checkup {
         hosts
     }
 
-    /// Why no run could begin, as far as the cluster goes.
-    pub fn obstacles(&self) -> Vec<String> {
-        let silent = self.asked.iter().filter(|asked| asked.needed && asked.problem.is_some());
-        let mut obstacles: Vec<String> =
-            silent.map(|asked| format!("{} does not answer", asked.who)).collect();
+    /// How many replicas are alive.
+    pub fn alive(&self) -> usize {
+        self.replicas.iter().filter(|replica| replica.host.is_some()).count()
+    }
+
+    /// Whether a fault is one of the run that has the target now.
+    pub fn is_in_force(&self, mark: &Cure) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.run == mark.mark)
+    }
+
+    /// The faults that earlier runs have left.
+    pub fn left(&self) -> impl Iterator<Item = &Cure> {
+        self.marks.iter().filter(|mark| !self.is_in_force(mark))
+    }
+
+    /// Why no run could begin, as far as the cluster goes: what `dissent doctor` tells, and what a run is
+    /// refused for. `path` is the target file, as given.
+    pub fn obstacles(&self, path: &str) -> Vec<String> {
+        let silent = self.asked.iter().filter(|asked| asked.needed);
+        let silent = silent.filter_map(|asked| Some(format!("{}: {}", asked.who, asked.problem.as_ref()?)));
+        let mut obstacles: Vec<String> = silent.collect();
+        if !self.starts_anew && !self.replicas.is_empty() && self.alive() == 0 {
+            obstacles.push(format!("none of its {} replicas is alive", self.replicas.len()));
+        }
         let hosts = self.twins();
         obstacles.extend(hosts.iter().map(|(host, names)| format!("{} share {host}", names.join(" and "))));
-        obstacles.extend(self.holder.iter().map(|holder| format!("run {} has it", holder.run)));
-        if !self.marks.is_empty() {
-            obstacles.push(format!("{} faults of earlier runs are left", self.marks.len()));
+        if let Some(holder) = &self.holder {
+            let busy = TargetError::Busy { at: path.to_owned(), holder: holder.clone() };
+            obstacles.push(busy.to_string());
         }
+        obstacles.extend(marked(path, self.left()).map(|marked| marked.to_string()));
         obstacles
     }
 
@@ -187,11 +224,20 @@ mod tests {
             host: host.map(str::to_owned),
         };
         let mut checkup = Checkup::default();
-        assert!(checkup.obstacles().is_empty());
+        assert!(checkup.obstacles("my.toml").is_empty());
         checkup.replicas = vec![standing("a", Some("h")), standing("b", None), standing("c", None)];
-        assert!(checkup.twins().is_empty() && checkup.obstacles().is_empty());
+        assert!(checkup.twins().is_empty() && checkup.obstacles("my.toml").is_empty());
         checkup.replicas.push(standing("d", Some("h")));
         assert_eq!(checkup.twins()["h"], ["a", "d"]);
-        assert_eq!(checkup.obstacles(), ["a and d share h"]);
+        assert_eq!(checkup.obstacles("my.toml"), ["a and d share h"]);
+    }
+
+    #[test]
+    fn a_cluster_without_a_live_replica_is_in_the_way_unless_a_run_starts_them() {
+        let dead = |name: &str| Standing { name: name.to_owned(), host: None };
+        let mut checkup = Checkup { replicas: vec![dead("a"), dead("b")], ..Checkup::default() };
+        assert_eq!(checkup.obstacles("my.toml"), ["none of its 2 replicas is alive"]);
+        checkup.starts_anew = true;
+        assert!(checkup.obstacles("my.toml").is_empty());
     }
 }

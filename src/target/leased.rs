@@ -1,8 +1,8 @@
 //! The hands of one run on one cluster: every fault is begun, held and undone by a keeper of its own.
 
-use super::{Grip, Hands, Refusal, TargetError, heal};
+use super::{Grip, Hands, TargetError, heal};
 use crate::hands::lease::Lease;
-use crate::plan::schedule::{Fault, FaultKind};
+use crate::plan::schedule::Fault;
 use crate::record::cure::Cure;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -14,8 +14,6 @@ use tokio::sync::Mutex;
 /// What the hands must know of a cluster.
 #[async_trait]
 pub(super) trait Victim: Send + Sync {
-    /// Whether this kind can be done here at all.
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal>;
     /// What is needed to undo a fault.
     type Undo: Serialize + Send;
     /// The same, from what is read now.
@@ -58,10 +56,6 @@ struct Slot {
 
 #[async_trait]
 impl<V: Victim> Hands for Leased<V> {
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        self.victim.can(kind)
-    }
-
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
         let undo = serde_json::to_value(self.victim.undo(fault).await?);
         let undo = undo.map_err(|error| not_understood(step, &error))?;

@@ -27,7 +27,7 @@ use crate::record::row::{Coverage, Current, Entry, Nanos, Row, Segment};
 use crate::run::conductor::{FlagsRead, Snapshot};
 use crate::schema::{Merge, Schema};
 use async_trait::async_trait;
-use checkup::{Checkup, Leaving};
+use checkup::{Checkup, Holder, Leaving};
 use draft::{Draft, DraftError, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,18 +64,14 @@ pub enum TargetError {
     },
     /// Another run has it.
     #[error(
-        "{at} is in use by run {run} of {owner}, for {seconds} s now: wait until it has ended; if it was \
-         killed, its lock ends by itself within half a minute"
+        "{at} is in use by {holder}: wait until it has ended; if it was killed, its lock ends by itself in \
+         {} s", .holder.left
     )]
     Busy {
         /// The target.
         at: String,
-        /// Who, in words that help to find him.
-        owner: String,
-        /// The other run's name.
-        run: String,
-        /// For how long, in seconds.
-        seconds: u64,
+        /// The other run.
+        holder: Holder,
     },
     /// Faults of earlier runs are still in force.
     #[error("{at} still has faults of earlier runs: {marks}; cure them with `dissent heal {heal}`")]
@@ -87,6 +83,9 @@ pub enum TargetError {
         /// What to heal.
         heal: String,
     },
+    /// Something else is in the way.
+    #[error("no run could begin: {0}")]
+    NotReady(String),
     /// What is to let us in is not there.
     #[error("cannot log in: {cause}")]
     Locked {
@@ -201,8 +200,6 @@ pub trait Lifecycle: Send + Sync {
 /// Faults and their cures.
 #[async_trait]
 pub trait Hands: Send + Sync {
-    /// Whether this kind can be done here at all: asked for the whole plan before the run.
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal>;
     /// The cure of a fault, from what is read now: written down before the fault begins.
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError>;
     /// Begins the fault; returns once it is in force.
@@ -285,12 +282,29 @@ pub trait Site: Send + Sync {
     async fn end(&self);
 }
 
+/// Whether the cluster of a target file has what a fault needs, as far as that is known without asking it.
+pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
+    match file.system.as_str() {
+        #[cfg(feature = "pinot")]
+        PINOT => pinot::can(file, kind),
+        system => specimen::Embedded::of_system(system).can(kind),
+    }
+}
+
 /// How the cluster of a target file stands, as far as it answers.
 pub async fn checkup(file: &TargetFile) -> Checkup {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => pinot::checkup(file).await,
         _ => specimen::checkup(file).await,
+    }
+}
+
+/// Refuses a run that could not begin there. `dissent doctor` tells the same beforehand.
+pub async fn refuse_obstacles(file: &TargetFile, path: &str) -> Result<(), TargetError> {
+    match checkup(file).await.obstacles(path).as_slice() {
+        [] => Ok(()),
+        some => Err(TargetError::NotReady(some.join("; "))),
     }
 }
 
@@ -337,6 +351,15 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         return pinot::heal(cure).await;
     }
     specimen::heal(cure).await
+}
+
+/// The run that has the target of a fault now, going by the fault's cure alone.
+pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
+    #[cfg(feature = "pinot")]
+    if pinot::is_of(cure) {
+        return pinot::holder(cure).await;
+    }
+    specimen::holder(cure).await
 }
 
 /// A cluster under test.

@@ -175,6 +175,11 @@ impl Outside {
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
     }
 
+    /// The lock of this run is made to last.
+    pub(crate) fn lock(&self, run: &str) {
+        lock(&self.address(), run);
+    }
+
     /// The lock is taken from whoever has it.
     pub(crate) fn unlock(&self, run: &str) {
         let body = serde_json::json!({ "run": run }).to_string();
@@ -199,6 +204,13 @@ impl Drop for Outside {
         // Its children end with it.
         drop(self.cluster.wait());
     }
+}
+
+/// The lock of a run is made to last at the supervisor with this address, as if the run renewed it for ten
+/// minutes.
+pub(crate) fn lock(address: &str, run: &str) {
+    let body = serde_json::json!({ "owner": "me@here", "run": run, "for_ms": 600_000 }).to_string();
+    http(address, "POST /lock HTTP/1.1", &body);
 }
 
 fn http(address: &str, head: &str, body: &str) -> String {

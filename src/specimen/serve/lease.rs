@@ -22,6 +22,17 @@ struct Lock {
     until: Instant,
 }
 
+impl Lock {
+    /// Who has it, for how long by now, and how long it still lasts if nobody renews it.
+    fn told(&self, now: Instant) -> Value {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        serde_json::json!({
+            "owner": self.owner, "run": self.run,
+            "held_ms": ms(now - self.since), "left_ms": ms(self.until - now),
+        })
+    }
+}
+
 #[derive(Default)]
 struct Kept {
     lock: Option<Lock>,
@@ -33,7 +44,7 @@ type Shared = State<Arc<Mutex<Kept>>>;
 /// The part of a supervisor that serves them.
 pub(super) fn lease() -> Router {
     Router::new()
-        .route("/lock", post(lock))
+        .route("/lock", post(lock).get(holder))
         .route("/unlock", post(unlock))
         .route("/marks", get(async |State(it): Shared| Json(it.lock().await.marks.clone())))
         .route("/mark", post(mark))
@@ -54,14 +65,20 @@ async fn lock(State(it): Shared, Json(Wish { owner, run, for_ms }): Json<Wish>) 
     let now = Instant::now();
     let held = kept.lock.take().filter(|lock| lock.until > now);
     if let Some(other) = held.clone().filter(|lock| lock.run != run) {
-        let held_ms = u64::try_from((now - other.since).as_millis()).unwrap_or(u64::MAX);
-        let answer = serde_json::json!({ "owner": other.owner, "run": other.run, "held_ms": held_ms });
+        let answer = other.told(now);
         kept.lock = Some(other);
         return (StatusCode::CONFLICT, Json(answer)).into_response();
     }
     let since = held.map_or(now, |lock| lock.since);
     kept.lock = Some(Lock { owner, run, since, until: now + Duration::from_millis(for_ms) });
     ().into_response()
+}
+
+/// Who has it now; null if nobody does.
+async fn holder(State(it): Shared) -> Json<Option<Value>> {
+    let now = Instant::now();
+    let kept = it.lock().await;
+    Json(kept.lock.as_ref().filter(|lock| lock.until > now).map(|lock| lock.told(now)))
 }
 
 #[derive(Deserialize)]

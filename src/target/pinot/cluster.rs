@@ -69,11 +69,15 @@ async fn held_lock(web: &Web, url: &str) -> Result<Option<Lock>, TargetError> {
 /// The run that has the target now.
 pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
     let lock = held_lock(web, url).await?.filter(|lock| lock.holds(now_ms()));
-    Ok(lock.map(|Lock { run, owner, since_ms, .. }| Holder { run, owner, seconds: seconds_since(since_ms) }))
+    Ok(lock.map(Holder::from))
 }
 
-fn seconds_since(ms: u64) -> u64 {
-    now_ms().saturating_sub(ms) / 1_000
+impl From<Lock> for Holder {
+    fn from(Lock { run, owner, since_ms, renewed_ms }: Lock) -> Holder {
+        let (now, until) = (now_ms(), renewed_ms + LOCKED.as_millis() as u64);
+        let seconds = now.saturating_sub(since_ms) / 1_000;
+        Holder { run, owner, seconds, left: until.saturating_sub(now).div_ceil(1_000) }
+    }
 }
 
 /// A Pinot cluster.
@@ -346,9 +350,8 @@ impl Cluster {
         }
     }
 
-    fn busy(&self, Lock { run, owner, since_ms, .. }: Lock) -> TargetError {
-        let seconds = seconds_since(since_ms);
-        TargetError::Busy { at: self.url().to_owned(), owner, run, seconds }
+    fn busy(&self, lock: Lock) -> TargetError {
+        TargetError::Busy { at: self.url().to_owned(), holder: lock.into() }
     }
 
     /// Gives the target free.

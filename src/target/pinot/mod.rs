@@ -16,12 +16,12 @@ mod reads;
 mod table;
 
 pub use cluster::{Cluster, marks};
-pub use deed::{begin, heal, is_of};
+pub use deed::{begin, can, heal, holder, is_of};
 pub use discover::{checkup, draft};
 
 use super::checkup::Leaving;
 use super::leased::{Leased, Victim};
-use super::{Grip, Refusal, Site, Target, TargetError};
+use super::{Grip, Site, Target, TargetError};
 use crate::config::target::PINOT;
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;
@@ -180,10 +180,6 @@ impl OfTable {
 
 #[async_trait]
 impl Victim for OfTable {
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        deed::can(&self.cluster.file, kind)
-    }
-
     type Undo = Undo;
 
     async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {

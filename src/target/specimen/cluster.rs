@@ -5,6 +5,7 @@ use super::Embedded;
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
 use crate::schema::{Column, Provenance, Schema};
+use crate::target::checkup::Holder;
 use crate::target::web::{self, Web, answer, parse};
 use crate::target::{TargetError, owner};
 use reqwest::StatusCode;
@@ -39,6 +40,28 @@ pub(super) struct Overview {
     service: Option<String>,
     /// Of the roster; none for one that nobody has asked for.
     pub(super) replicas: BTreeMap<String, Option<Seat>>,
+}
+
+/// A lock, as the supervisor tells of it.
+#[derive(Deserialize)]
+struct Held {
+    owner: String,
+    run: String,
+    held_ms: u64,
+    left_ms: u64,
+}
+
+impl From<Held> for Holder {
+    fn from(Held { owner, run, held_ms, left_ms }: Held) -> Holder {
+        Holder { run, owner, seconds: held_ms / 1000, left: left_ms.div_ceil(1000) }
+    }
+}
+
+/// The run that has the target of the supervisor at this URL.
+pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
+    let url = format!("{url}/lock");
+    let held: Option<Held> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    Ok(held.map(Holder::from))
 }
 
 /// The table that the cluster has now.
@@ -208,14 +231,13 @@ impl Cluster {
         self.refresh().await.map(drop)
     }
 
+    /// The run that has the target now.
+    pub(super) async fn holder(&self) -> Result<Option<Holder>, TargetError> {
+        holder(&self.web, &self.url).await
+    }
+
     /// Takes the target for one run, or tells who has it.
     pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
-        #[derive(Deserialize)]
-        struct Held {
-            owner: String,
-            run: String,
-            held_ms: u64,
-        }
         let url = format!("{}/lock", self.url);
         let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCKED.as_millis() as u64 });
         let sent = self.web.post(&url, &wish).send().await;
@@ -224,8 +246,8 @@ impl Cluster {
             return web::body(&url, response).await.map(drop);
         }
         let body = response.bytes().await.map_err(|error| web::lost(&url, error))?;
-        let Held { owner, run, held_ms } = parse(&url, &body)?;
-        Err(TargetError::Busy { at: self.url.clone(), owner, run, seconds: held_ms / 1000 })
+        let holder = parse::<Held>(&url, &body)?.into();
+        Err(TargetError::Busy { at: self.url.clone(), holder })
     }
 
     /// Gives the target free. One that cannot be told will find out by the lock's age.

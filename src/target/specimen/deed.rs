@@ -1,12 +1,13 @@
 //! One fault on the specimen, begun and undone from its cure alone: in a keeper, by `dissent heal`, wherever
 //! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
-use super::cluster::Overview;
+use super::cluster::{self, Overview};
 use super::writers;
 use crate::hands::process::{ProcessId, State};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
 use crate::target::TargetError;
+use crate::target::checkup::Holder;
 use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer, parse};
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,11 @@ async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
         _ => {}
     }
     post(&web, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
+}
+
+/// The run that has the target of a fault now.
+pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
+    cluster::holder(&Web::patient(PATIENCE)?, &undo_of::<Undo>(cure)?.at).await
 }
 
 /// The marks that runs have left at a target: each is a cure.

@@ -4,9 +4,9 @@ use super::cluster::{Cluster, process};
 use super::deed::Undo;
 use super::{Embedded, writers};
 use crate::plan::schedule::{Fault, FaultKind};
+use crate::target::TargetError;
 use crate::target::leased::Victim;
 use crate::target::web::Web;
-use crate::target::{Refusal, TargetError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -20,10 +20,6 @@ impl Cluster {
 
 #[async_trait]
 impl Victim for Cluster {
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        self.system.can(kind)
-    }
-
     type Undo = Undo;
 
     async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {

@@ -11,12 +11,13 @@ pub mod shard;
 mod writers;
 
 pub use cluster::Cluster;
-pub use deed::{begin, heal, marks};
+pub use deed::{begin, heal, holder, marks};
 
 use super::checkup::{Asked, Checkup, Leaving, Standing};
 use super::draft::{Draft, DraftError, Wanted};
 use super::leased::Leased;
 use super::{Grip, Refusal, Site, Target, TargetError};
+use crate::config::error::advise;
 use crate::config::target::TargetFile;
 use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
@@ -106,6 +107,11 @@ impl Embedded {
             Embedded::Shard => "shard",
         }
     }
+}
+
+/// What is said of a setting's value that is none of its names.
+fn unknown(key: &str, value: &str, names: &[&str]) -> String {
+    format!("--set {key}={value}: no {key} is called `{value}`: {}", advise(value, names))
 }
 
 /// The two crates know the same merge functions and types, and share none of their code.
@@ -218,9 +224,9 @@ pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
     Cluster::reach(Embedded::of_system(&file.system), &file.url).await
 }
 
-/// How the cluster of a target file stands. Who has it can only be learnt by wanting it.
+/// How the cluster of a target file stands.
 pub async fn checkup(file: &TargetFile) -> Checkup {
-    let mut checkup = Checkup { system: file.system.clone(), ..Checkup::default() };
+    let mut checkup = Checkup { system: file.system.clone(), starts_anew: true, ..Checkup::default() };
     let begun = tokio::time::Instant::now();
     let reached = reach(file).await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -233,6 +239,10 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
         let standing = |name: &String| Standing { name: name.clone(), host: alive(name) };
         checkup.replicas = overview.roster.iter().map(standing).collect();
         checkup.version = Some(overview.version.clone());
+        match cluster.holder().await {
+            Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
+            Err(error) => checkup.unknown.push(format!("who has it: {error}")),
+        }
     }
     match marks(&file.url).await {
         Ok(marks) => checkup.marks = marks,

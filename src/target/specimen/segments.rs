@@ -2,7 +2,7 @@
 
 use super::cluster::Cluster;
 use super::front::Front;
-use super::{answers, column};
+use super::{answers, column, unknown};
 use crate::plan::schedule::FaultKind;
 use crate::record::event::LifecycleRecord;
 use crate::record::row::{Coverage, Current, Row, Segment};
@@ -10,6 +10,7 @@ use crate::run::conductor::FlagsRead;
 use crate::schema::Schema;
 use crate::target::web::{Web, answer, parse};
 use crate::target::{Authority, Lifecycle, RawReads, Refusal, Sink, TargetError};
+use ::specimen::GUARDS;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +51,8 @@ pub fn settled(
         };
         match key.as_str() {
             "guard" => {
-                config.guard = value.parse().map_err(|error| format!("--set guard={value}: {error}"))?
+                config.guard =
+                    value.parse().map_err(|_| unknown("guard", value, &GUARDS.map(|(name, _)| name)))?;
             }
             "pool" => config.pool = number(POOL_MAX)?,
             "servers" => config.servers = (0..number(SERVERS_MAX)?).map(|n| format!("server-{n}")).collect(),

@@ -13,7 +13,7 @@ use crate::run::conductor::{Seen, Snapshot};
 use crate::schema::{Merge, Schema};
 use crate::target::web::{Web, answer, parse};
 use crate::target::{Frontiers, Refusal, TargetError};
-use ::specimen::shard::{Config, Mode};
+use ::specimen::shard::{Config, Mode, RULES};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -61,7 +61,10 @@ pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Resul
             _ => Err(format!("--set {key}={value}: write a whole number from {least} to {most}")),
         };
         match key.as_str() {
-            "rule" => config.rule = value.parse().map_err(|error| format!("--set rule={value}: {error}"))?,
+            "rule" => {
+                config.rule =
+                    value.parse().map_err(|_| super::unknown("rule", value, &RULES.map(|(name, _)| name)))?;
+            }
             "writers" => {
                 config.writers = (0..number(1, WRITERS_MAX)?).map(|n| format!("writer-{n}")).collect()
             }

@@ -5,12 +5,13 @@ mod message;
 mod table;
 
 use super::answers;
-use super::cluster::{mark, marks, unmark};
+use super::cluster::{self, mark, marks, unmark};
 use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
 use crate::hands::hook::{Hook, HookError};
 use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
+use crate::target::checkup::Holder;
 use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer};
 use crate::target::{Refusal, TargetError};
@@ -62,8 +63,14 @@ pub fn is_of(cure: &Cure) -> bool {
     cure.undo["system"] == PINOT
 }
 
+/// The run that has the target of a fault now.
+pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
+    let undo = undo_of::<Undo>(cure)?;
+    cluster::holder(&Web::entering(PATIENCE, &undo.access)?, &undo.at).await
+}
+
 /// Whether the target file says how to do this.
-pub(super) fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
+pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
     let refused =
         |reason: &str| Err(Refusal { target: PINOT.to_owned(), fault: kind, reason: reason.to_owned() });
     let Commands { pause, resume, kill, start } = &file.commands;

@@ -1,0 +1,28 @@
+//! What names a cluster that outlives runs: the path of its target file, and nothing else.
+
+use crate::config::catalogue::{is_path, load};
+use crate::config::error::ConfigError;
+use crate::config::target::TargetFile;
+use crate::target::specimen::Embedded;
+
+/// Whether an argument names one of the clusters that each run has to itself.
+pub(super) fn is_built_in(argument: &str) -> bool {
+    Embedded::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&argument))
+}
+
+/// Reads the target file that an argument names.
+pub(super) fn target_file(argument: &str) -> Result<TargetFile, ConfigError> {
+    refuse_built_in(argument)?;
+    match is_path(argument) {
+        true => load(argument),
+        false => Err(ConfigError::NoPath { name: argument.to_owned() }),
+    }
+}
+
+/// Refuses the name of a cluster that is gone when its run ends.
+pub(super) fn refuse_built_in(argument: &str) -> Result<(), ConfigError> {
+    match is_built_in(argument) {
+        true => Err(ConfigError::BuiltIn { name: argument.to_owned() }),
+        false => Ok(()),
+    }
+}
