@@ -2,8 +2,11 @@
 
 use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Finds the one replica that disagrees, and the progress frontier that stopped.
 #[derive(Debug, Parser)]
@@ -98,7 +101,8 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   dissent check latest
   dissent check results/sim-segments-*
-  dissent check latest --peers-only";
+  dissent check latest --peers-only
+  dissent check latest --known known.toml";
 
 const RAW_EXAMPLES: &str = "\
 Examples:
@@ -112,6 +116,17 @@ controller.vip.port), `control` for the target file, as `proxy = \"..\"`.
 
 Example:
   dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
+
+/// Reads a whole number within a range, and says which one where it is none.
+fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text: &str| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("write a whole number from {} to {}", range.start(), range.end())),
+    }
+}
 
 /// Where runs are kept, and how results are told.
 #[derive(Clone, Debug, Args)]
@@ -127,9 +142,9 @@ pub struct Output {
 /// How the verdict is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// About ten lines, then one greppable line
+    /// For people; a verdict ends with one line to grep for
     Human,
-    /// One JSON document; the greppable line goes to stderr
+    /// One JSON document; the line to grep for goes to stderr
     Json,
 }
 
@@ -137,15 +152,18 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// The first seed: process runs take it, simulated runs count up from it
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: u64,
     /// Simulated seeds an arm
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 200, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub runs: u32,
     /// The folder that holds one folder a run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
 }
+
+/// How often is captured during the load, if nothing is said.
+pub const CAPTURE_EVERY: &str = "1s";
 
 /// `dissent run`.
 #[derive(Debug, Parser)]
@@ -157,32 +175,33 @@ pub struct Run {
     /// A nemesis plan by name, or the path of a TOML file
     pub nemesis: String,
     /// The seed; drawn and printed if not given
-    #[arg(long)]
+    #[arg(long, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// This many runs: run i has seed SEED + i
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub runs: u32,
     /// Runs side by side [default: one a core if simulated, else 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64_u32), allow_negative_numbers = true)]
     pub jobs: Option<u32>,
     /// How long the load lasts at least, such as 5s
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
     pub load: Option<String>,
     /// The longest wait for replicas to catch up [default: 10s, Pinot: 100s, so that one that does not is
     /// known to be frozen]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub quiesce: Option<String>,
     /// Then restart what has not caught up, and wait as long again: does a restart clear a freeze?
     #[arg(long)]
     pub probe_restart: bool,
     /// The longest time for everything but the cures [default: 2min, Pinot: 6min]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub timeout: Option<String>,
     /// Between two captures during the load
-    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = CAPTURE_EVERY, allow_hyphen_values = true)]
     pub capture_every: String,
     /// Ops a second
-    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "HZ", value_parser = whole(1..=1_000_000_u32), allow_negative_numbers = true)]
     pub rate: Option<u32>,
     /// Change a setting, such as guard=partition-gate. Workload: rate, load, segment-rows, provenance,
     /// partitions, keys. Nemesis: ending, tail, min-exposure. Embedded clusters: guard, pool, servers; rule,
@@ -192,6 +211,9 @@ pub struct Run {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub plan_only: bool,
+    /// A file of known issues: what it covers turns exit code 1 into 0 (see README, "Known issues")
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
     /// After the verdict, change one captured value and demand that the judge finds just that
     #[arg(long)]
     pub self_test: bool,
@@ -209,6 +231,9 @@ pub struct Check {
     /// Compare replicas with each other alone, to see what a comparison without a model would have missed
     #[arg(long)]
     pub peers_only: bool,
+    /// A file of known issues: what it covers turns exit code 1 into 0 (see README, "Known issues")
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
     /// Where and how
     #[command(flatten)]
     pub output: Output,
@@ -220,6 +245,9 @@ pub struct Heal {
     /// A target file: what its marks tell; or a run's folder: what it wrote down
     #[arg(value_name = "TARGET|RUN")]
     pub what: String,
+    /// Heal also what is in force for a run that is going on; its verdict is then worth nothing
+    #[arg(long)]
+    pub force: bool,
     /// The folder that holds one folder a run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
@@ -293,6 +321,9 @@ pub struct Clean {
     /// Only tell what would be dropped
     #[arg(long)]
     pub dry_run: bool,
+    /// Drop tables also while a run has the target; its verdict is then worth nothing
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `dissent keeper`.

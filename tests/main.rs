@@ -1,10 +1,12 @@
 //! The integration tests, as one binary: it links once.
 
+mod again;
 mod bad_input;
 mod check;
 mod cli;
 mod fuzz;
 mod keeper;
+mod known;
 #[cfg(feature = "pinot")]
 mod own_pinot;
 #[cfg(feature = "pinot")]

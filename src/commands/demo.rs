@@ -100,7 +100,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
     };
     match real_arms(args, &real) {
         Ok(tallies) => ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally)),
-        Err(error) => return tell::lost(&error),
+        Err(error) => return tell::lost(&error, Seed(args.seed)),
     }
     for (arm, order) in ARMS.iter().zip(&virtual_time) {
         tell::aside(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
@@ -109,7 +109,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
         bar.finish_and_clear();
         match tally {
             Ok(tally) => came(arm, "simulated", &tally),
-            Err(stopped) => return tell::failure(&stopped.error, stopped.error.exit()),
+            Err(stopped) => return tell::lost(&stopped.error, stopped.seed),
         }
     }
     tell::result(&format!("\n{}", arms(&rows)));

@@ -8,9 +8,11 @@ mod heal;
 mod init;
 mod keeper;
 mod list;
+mod outside;
 mod progress;
 mod proxy;
 mod raw;
+mod repeat;
 mod run;
 mod specimen;
 mod synth;
@@ -26,15 +28,15 @@ pub use run::order as order_of;
 
 /// Does what these words ask for; the first is the program's name.
 pub fn obey(words: Vec<OsString>) -> Exit {
-    match Cli::try_parse_from(&words) {
+    tell::concluded(match Cli::try_parse_from(&words) {
         Ok(cli) => dispatch(cli),
         Err(error) => {
             if asks_for_json(&words) {
                 tell::speak(Format::Json);
             }
-            tell::misspelt(&error)
+            tell::misspelt(error)
         }
-    }
+    })
 }
 
 /// Whether words that could not be understood ask for JSON all the same.

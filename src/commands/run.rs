@@ -1,11 +1,12 @@
 //! `dissent run`.
 
 use super::progress::{Watch, counting};
-use super::tell;
+use super::{repeat, tell};
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
 use crate::config::duration;
 use crate::config::error::{ConfigError, advise};
+use crate::config::known::KnownIssues;
 use crate::config::nemesis::Nemesis;
 use crate::config::settings::Settings;
 use crate::config::target::PINOT;
@@ -40,6 +41,9 @@ pub(super) fn run(args: &cli::Run) -> Exit {
         Ok(order) => order,
         Err(error) => return tell::refusal(error),
     };
+    if let Err(error) = order.check() {
+        return tell::failure(&error, Exit::Usage);
+    }
     let seed = Seed(args.seed.unwrap_or_else(draw_seed));
     tell::aside(&format!("seed {}  {}", seed.0, order.title()));
     if args.plan_only {
@@ -97,7 +101,9 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         workload,
         nemesis,
         settings: given,
+        command: repeat::words(args),
         timing,
+        known: args.known.as_deref().map(KnownIssues::load).transpose()?,
         self_test: args.self_test,
     })
 }
@@ -177,7 +183,7 @@ fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
                 tell::verdict(&judged, args.output.format);
                 judged.exit
             }
-            Err(error) => tell::failure(&error, error.exit()),
+            Err(error) => tell::lost(&error, seed),
         };
     }
     let mut watch = Watch::new();
@@ -186,7 +192,7 @@ fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
     watch.end();
     match finished {
         Ok(finished) => conclude(&finished, args.output.format),
-        Err(error) => tell::lost(&error),
+        Err(error) => tell::lost(&error, seed),
     }
 }
 
@@ -235,18 +241,16 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
         }
         Err(stopped) => {
             tell::aside(&format!("stopped at seed {}", stopped.seed.0));
-            tell::lost(&stopped.error)
+            tell::lost(&stopped.error, stopped.seed)
         }
     }
 }
 
 fn tell_tally(tally: &Tally, order: &Order, first: Seed, format: cli::Format) {
-    let words = crate::report::tally::words(tally, &order.title(), first);
+    let title = order.title();
     match format {
-        cli::Format::Human => tell::result(&words),
-        cli::Format::Json => {
-            tell::result(&crate::report::tally::json(tally, &order.title(), first));
-            tell::aside(words.lines().last().unwrap_or_default());
-        }
+        cli::Format::Human => tell::result(&crate::report::tally::words(tally, &title)),
+        cli::Format::Json => tell::result(&crate::report::tally::json(tally, &title, first)),
     }
+    tell::last_line(&crate::report::tally::last_line(tally, first));
 }

@@ -1,14 +1,20 @@
 //! The only place that writes to standard output and standard error.
 //!
 //! A reader that went away (`dissent run .. | head`) is no reason to stop: what is written to a closed pipe
-//! is dropped, faults are cured, and the verdict lies in the run's folder.
+//! is dropped, faults are cured, and the verdict lies in the run's folder. A reader that is there and gets
+//! nothing (a full disk) must not take silence for success: that has an exit code.
 
-use crate::cli::Format;
+use crate::cli::{Cli, Format};
+use crate::config::error::nearest;
 use crate::exit::Exit;
 use crate::record::cure::Cure;
 use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
+use crate::seed::Seed;
+use crate::target::checkup::Holder;
+use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
@@ -21,9 +27,45 @@ pub(super) fn speak(format: Format) {
     FORMAT.get_or_init(|| format);
 }
 
+/// Why something could not be told, first of all.
+static UNTOLD: OnceLock<String> = OnceLock::new();
+
 /// A line of the result.
 pub(super) fn result(text: &str) {
-    drop(writeln!(std::io::stdout(), "{text}"));
+    note(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Notes what could not be written to standard output. What nobody reads any more needs not be told.
+fn note(written: std::io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        UNTOLD.get_or_init(|| error.to_string());
+    }
+}
+
+/// The one line to grep for: among the results for people, beside them for programs; and where it can still
+/// be read, if results cannot be written.
+pub(super) fn last_line(line: &str) {
+    let for_people = FORMAT.get() != Some(&Format::Json);
+    if for_people {
+        result(line);
+    }
+    if !for_people || UNTOLD.get().is_some() {
+        aside(line);
+    }
+}
+
+/// The exit code when all is told: a result that could not be written is not known to whoever asked for it.
+pub(super) fn concluded(exit: Exit) -> Exit {
+    note(std::io::stdout().flush());
+    match UNTOLD.get() {
+        Some(error) => {
+            aside(&format!("error: cannot write to standard output: {error}"));
+            exit.worst(Exit::Inconclusive)
+        }
+        None => exit,
+    }
 }
 
 /// A line about how it goes.
@@ -48,23 +90,48 @@ fn document(error: &str, exit: Exit) -> Exit {
 /// What is wrong with a flag or a file, with its place in the text.
 pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
     let told = error.to_string();
-    aside(&format!("{:?}", miette::Report::new(error)));
+    match error.source_code() {
+        Some(_) => aside(&format!("{:?}", miette::Report::new(error))),
+        // Without a text to point at it is a line, whatever its width: names in it are there to be copied.
+        None => {
+            aside(&format!("error: {error}"));
+            error.help().iter().for_each(|help| aside(&format!("  help: {help}")));
+        }
+    }
     document(&told, Exit::Usage)
 }
 
 /// Words that are no command, or that ask for help.
-pub(super) fn misspelt(error: &clap::Error) -> Exit {
-    // What cannot be told to a closed pipe needs not be told.
-    drop(error.print());
+pub(super) fn misspelt(mut error: clap::Error) -> Exit {
+    if let Some(command) = meant(&error) {
+        let command = ContextValue::Strings(vec![command]);
+        error.insert(ContextKind::SuggestedSubcommand, command);
+    }
+    let printed = error.print();
+    if !error.use_stderr() {
+        note(printed);
+    }
     match error.exit_code() {
         0 => Exit::Pass,
         _ => document(error.to_string().trim_end(), Exit::Usage),
     }
 }
 
+/// The command that a typing error came from, where nothing is suggested by itself: two letters that are
+/// swapped make a short word quite another one.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let cli = Cli::command();
+    let known: Vec<&str> =
+        cli.get_subcommands().filter(|it| !it.is_hide_set()).map(clap::Command::get_name).collect();
+    let is_suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+    nearest(written, &known).filter(|_| !is_suggested).map(str::to_owned)
+}
+
 /// Whether results may be coloured.
 pub(super) fn style() -> terminal::Style {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is = |name: &str, plain: fn(&str) -> bool| std::env::var(name).is_ok_and(|value| plain(&value));
+    let plain = is("NO_COLOR", |value| !value.is_empty()) || is("TERM", |value| value == "dumb");
     terminal::Style { colour: !plain && std::io::stdout().is_terminal() }
 }
 
@@ -82,7 +149,6 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
         Format::Human => {
             result(&terminal::summary(&judged.verdict, &judged.facts, style()));
             test.iter().for_each(|line| result(line));
-            result(&last);
         }
         Format::Json => {
             match json::verdict_json(&judged.verdict, &judged.facts, judged.exit as u8) {
@@ -90,9 +156,9 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
                 Err(error) => aside(&format!("error: {error}")),
             }
             test.iter().for_each(|line| aside(line));
-            aside(&last);
         }
     }
+    last_line(&last);
 }
 
 /// A fault, in words.
@@ -113,12 +179,21 @@ pub(super) fn beside(finished: &Finished) {
     uncured(&finished.uncured, &finished.heal);
 }
 
-/// A run without a verdict: why, and the faults that it may have left.
-pub(super) fn lost(error: &RunError) -> Exit {
+/// Whose run is spoilt by what is done by force.
+pub(super) fn spoilt(holder: &Holder) {
+    aside(&format!("by force: this spoils {holder}; its verdict says nothing any more"));
+}
+
+/// A run without a verdict: why, the faults that it may have left, and what there is to grep for.
+pub(super) fn lost(error: &RunError, seed: Seed) -> Exit {
     if let RunError::Lost { uncured: left, heal, .. } = error {
         uncured(left, heal);
     }
-    failure(error, error.exit())
+    let exit = failure(error, error.exit());
+    if let Some(reason) = error.reason() {
+        last_line(&format!("INCONCLUSIVE {reason} seed={}", seed.0));
+    }
+    exit
 }
 
 /// Faults whose cure failed, and the one command that tries again.

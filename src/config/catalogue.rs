@@ -44,6 +44,11 @@ pub fn load<T: Document>(argument: &str) -> Result<T, ConfigError> {
     Source::find::<T>(argument)?.parse()
 }
 
+/// Loads a file from a path, whatever it is called.
+pub fn load_file<T: Document>(path: &str) -> Result<T, ConfigError> {
+    Source::read(T::KIND, path)?.parse()
+}
+
 /// Reads a file's text; `file` is its name in messages, and its stem the name of what is in it.
 pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
     Source::of(file, text).parse()

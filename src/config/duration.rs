@@ -14,6 +14,17 @@ const UNITS: [(&str, u64); 6] = [
     ("ns", 1),
 ];
 
+/// Other words for units.
+const ALIASES: [(&str, &str); 7] = [
+    ("hour", "h"),
+    ("hours", "h"),
+    ("m", "min"),
+    ("minute", "min"),
+    ("minutes", "min"),
+    ("second", "s"),
+    ("seconds", "s"),
+];
+
 /// Why a text is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
@@ -24,7 +35,7 @@ pub enum DurationError {
     #[error("`{0}` is not a whole number of its unit: write it in a smaller one, such as `1500ms` for 1.5 s")]
     Fraction(String),
     /// A number with an unknown unit, or none.
-    #[error("`{0}` has no known unit: use h, min, s, ms, us or ns")]
+    #[error("`{0}` has no known unit: use h, min, s, ms, us or ns, such as `5s`")]
     Unit(String),
     /// More than 64 bits of nanoseconds, about 584 years.
     #[error("`{0}` is too long: the longest time is 5124095h")]
@@ -42,6 +53,7 @@ pub fn parse(text: &str) -> Result<Nanos, DurationError> {
         return Err(DurationError::Fraction(text.to_owned()));
     }
     let unit = unit.trim_start();
+    let unit = ALIASES.iter().find(|(alias, _)| *alias == unit).map_or(unit, |(_, name)| name);
     let Some((_, length)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(DurationError::Unit(text.to_owned()));
     };
@@ -79,6 +91,8 @@ mod tests {
             ("4s", 4_000_000_000, "4s"),
             ("120 s", 120_000_000_000, "2min"),
             ("90min", 5_400_000_000_000, "90min"),
+            ("2m", 120_000_000_000, "2min"),
+            ("5 minutes", 300_000_000_000, "5min"),
             ("1500000us", 1_500_000_000, "1500ms"),
             ("0ms", 0, "0s"),
             ("18446744073709551615ns", u64::MAX, "18446744073709551615ns"),

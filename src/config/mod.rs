@@ -5,6 +5,7 @@ pub mod access;
 pub mod catalogue;
 pub mod duration;
 pub mod error;
+pub mod known;
 pub mod limits;
 pub mod nemesis;
 pub mod settings;

@@ -47,7 +47,7 @@ impl Source {
         })
     }
 
-    fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
+    pub(super) fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
         let unreadable = |error| ConfigError::Unreadable { kind, path: path.to_owned(), error };
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;

@@ -32,6 +32,9 @@ pub struct Facts {
     pub target_version: String,
     /// `--set` and the target's own settings, ordered.
     pub settings: BTreeMap<String, String>,
+    /// The words after `dissent run` that make the run again, but for the seed. Older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// Whether time was virtual.
     pub simulated: bool,
     /// The replicas, in order.

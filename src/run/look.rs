@@ -265,6 +265,7 @@ fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, Con
         target: target.name.clone(),
         target_version: target.version.clone(),
         settings: BTreeMap::new(),
+        command: Vec::new(),
         simulated: false,
         roster: target.roster.clone(),
         partitions,

@@ -9,6 +9,7 @@ use super::panic::caught;
 use super::signals::{Cut, uncut};
 use super::simulate;
 use crate::check::judge::Oracle;
+use crate::config::known::KnownIssues;
 use crate::exit::Exit;
 use crate::hands::hook::HookError;
 use crate::record::cure::Cure;
@@ -18,8 +19,9 @@ use crate::record::folder::{Folder, OpenError};
 use crate::record::latest::{ResolveError, mark_latest};
 use crate::record::store::{RunFolder, StoreError, Wall, path_name};
 use crate::seed::Seed;
+use crate::target::checkup::marked;
 use crate::target::specimen::Cluster;
-use crate::target::{self, Grip, Hands, Refusal, Site, Target, TargetError};
+use crate::target::{self, Grip, Hands, Site, Target, TargetError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +38,6 @@ pub enum RunError {
     /// The order makes no sense.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// The target cannot do what the plan asks for.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
     /// The target could not be set up.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -88,15 +87,24 @@ impl RunError {
         match self {
             // The surroundings, not the words that were typed.
             RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
-            RunError::Order(_)
-            | RunError::Refused(_)
-            | RunError::Store(_)
-            | RunError::NoRun(_)
-            | RunError::Open(_) => Exit::Usage,
+            RunError::Order(_) | RunError::Store(_) | RunError::NoRun(_) | RunError::Open(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
             RunError::Cut(cut) => cut.exit(),
             RunError::Surroundings { .. } => Exit::Bug,
+        }
+    }
+
+    /// Why nothing is known of a run that was begun, in one word; none for one that never was.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            RunError::Store(StoreError::Full { .. }) => Some("no-space"),
+            RunError::Store(_) => Some("no-record"),
+            RunError::Lost { .. } => Some("record-lost"),
+            RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
+            RunError::Cut(_) => Some("interrupted"),
+            RunError::Surroundings { .. } => Some("bug"),
+            RunError::Order(_) | RunError::NoRun(_) | RunError::Open(_) => None,
         }
     }
 }
@@ -133,23 +141,23 @@ pub enum Keep {
 
 /// One run in virtual time.
 pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
+    order.check()?;
     let facts = order.facts(seed, None)?;
-    order.faults().try_for_each(|kind| order.embedded.can(kind))?;
     let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
     let mut judged = Judged::new(&evidence, Exit::Pass);
     if order.self_test {
         judged.prove(&evidence);
     }
+    order.known.iter().for_each(|list| judged.acknowledge(list));
     let kept = match keep {
         Keep::All => true,
         Keep::NotPassed => judged.exit != Exit::Pass,
         Keep::None => false,
     };
     if kept {
-        let name = fresh_name(results, order, seed);
-        let dir = results.join(&name);
-        write_evidence(&dir, &evidence)?;
-        judged.write(&evidence, &dir, "")?;
+        let wanted = name_of(order, seed);
+        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_evidence(dir, &evidence))?;
+        judged.write(&evidence, &results.join(&name), "")?;
         mark_latest(results, &name)?;
     }
     Ok(judged)
@@ -162,24 +170,29 @@ pub async fn processes(
     results: &Path,
     live: &mut dyn Live,
 ) -> Result<Finished, RunError> {
+    order.check()?;
     let started = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string();
     let program = std::env::current_exe()
         .map_err(|source| RunError::Surroundings { what: "find the path of this program", source })?;
-    let name = fresh_name(results, order, seed);
+    let wanted = name_of(order, seed);
+    let name = fresh_name(results, &wanted);
     let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
     let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
-    let run =
-        Real { started, results, name, dir, grip: Grip { program, mark, lease }, self_test: order.self_test };
+    let (grip, self_test, known) = (Grip { program, mark, lease }, order.self_test, order.known.clone());
+    let mut run = Real { started, results, wanted, name, dir, grip, self_test, known };
     let Some(Outside { path, file }) = &order.outside else {
         let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
         let site = Cluster::start(order.embedded, &run.grip.program, &scratch, &order.settings).await?;
         let site = Arc::new(site);
+        // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
+        site.lock(&run.grip.mark).await?;
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
         site.make_table(&run.grip.mark, schema, partitions).await?;
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
+    uncut(target::refuse_obstacles(file, path)).await?;
     let site = uncut(target::reach(file)).await?;
     let led = async {
         uncut(site.lock(&run.grip.mark)).await?;
@@ -187,11 +200,13 @@ pub async fn processes(
         let mut order = order.clone();
         order.settings.extend(site.settings());
         let set_up = async {
-            refuse_marks(&*site, path).await?;
+            // Between the look and the lock another run may have been killed.
+            marked(path, site.marks().await?.iter()).map_or(Ok(()), Err)?;
             run.make_table(&order, &*site).await
         };
         let place = uncut(set_up).await?;
-        let recorded = run.record(order.facts_at(seed, Some(run.started.clone()), place)?)?;
+        let facts = order.facts_at(seed, Some(run.started.clone()), place)?;
+        let recorded = run.record(facts)?;
         run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
     };
     let led = led.await;
@@ -201,25 +216,17 @@ pub async fn processes(
     Ok(Finished { uncollected, ..finished })
 }
 
-/// A target with faults in force is not compared: what it showed would be their doing.
-async fn refuse_marks(site: &dyn Site, path: &str) -> Result<(), TargetError> {
-    let marks = site.marks().await?;
-    if marks.is_empty() {
-        return Ok(());
-    }
-    let named = marks.iter().map(|cure| format!("{} of run {}", cure.step, cure.mark));
-    let marks = named.collect::<Vec<_>>().join(", ");
-    Err(TargetError::Marked { at: site.name().to_owned(), marks, heal: path.to_owned() })
-}
-
 /// A run in real time.
 struct Real<'a> {
     started: String,
     results: &'a Path,
+    /// What its folder is called, if no other is called so.
+    wanted: String,
     name: String,
     dir: PathBuf,
     grip: Grip,
     self_test: bool,
+    known: Option<KnownIssues>,
 }
 
 impl Real<'_> {
@@ -234,11 +241,14 @@ impl Real<'_> {
         Ok(Place { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
-    /// Begins the record.
-    fn record(&self, facts: Facts) -> Result<(Facts, RunFolder), RunError> {
-        let wall = Wall { started: self.started.clone() };
-        let folder = RunFolder::create(&self.dir, facts.clone(), Some(wall))?;
-        mark_latest(self.results, &self.name)?;
+    /// Begins the record. The mark at the target keeps the name that was free before.
+    fn record(&mut self, facts: Facts) -> Result<(Facts, RunFolder), RunError> {
+        let make = |dir: &Path| {
+            let wall = Wall { started: self.started.clone() };
+            RunFolder::create(dir, facts.clone(), Some(wall))
+        };
+        let (name, folder) = in_fresh_folder(self.results, &self.wanted, make)?;
+        (self.dir, self.name) = (self.results.join(&name), name);
         Ok((facts, folder))
     }
 
@@ -254,16 +264,9 @@ impl Real<'_> {
         let target = Arc::clone(&site).open(&facts.schema, self.grip.clone())?;
         let target = Target { roster: facts.roster.clone(), ..target };
         let hands = target.hands.clone();
-        if let Some(hands) = &hands {
-            order.faults().try_for_each(|kind| hands.can(kind))?;
-        }
-        // A private cluster is nobody else's: its lock is never taken, so it is never lost.
-        let lost = async {
-            match order.outside {
-                Some(_) => site.keep_lock(&self.grip.mark).await,
-                None => std::future::pending().await,
-            }
-        };
+        let lost = site.keep_lock(&self.grip.mark);
+        // From here on there is something to read in the folder.
+        mark_latest(self.results, &self.name)?;
         let mut logged = Logged::new(&self.dir.join(TOOL_LOG), live);
         let led = engine::run(target, facts, order.timing, folder, &mut logged, lost);
         let ended = match caught(led).await {
@@ -295,6 +298,7 @@ impl Real<'_> {
         if self.self_test {
             judged.prove(&evidence);
         }
+        self.known.iter().for_each(|list| judged.acknowledge(list));
         if unrecorded.is_none() {
             unrecorded = judged.write(&evidence, &self.dir, "").err();
         }
@@ -325,16 +329,34 @@ fn exit_over(signal: Option<Cut>, panicked: bool, uncured: &[Cure]) -> Exit {
     signal.worst(left).worst(bug)
 }
 
-/// The name of a folder that does not exist yet: what was run, the seed, and a number if that was run before.
-fn fresh_name(results: &Path, order: &Order, seed: Seed) -> String {
+/// Makes the folder of a run under the first name that is free, also where another run takes one at the same
+/// moment. Returns the name, too.
+fn in_fresh_folder<T>(
+    results: &Path,
+    wanted: &str,
+    mut make: impl FnMut(&Path) -> Result<T, StoreError>,
+) -> Result<(String, T), StoreError> {
+    loop {
+        let name = fresh_name(results, wanted);
+        match make(&results.join(&name)) {
+            Err(StoreError::Exists { .. }) => {}
+            made => return Ok((name, made?)),
+        }
+    }
+}
+
+/// The name of a folder that does not exist yet: as wanted, or with a number if that is taken.
+fn fresh_name(results: &Path, wanted: &str) -> String {
+    let is_free = |name: &String| results.join(name).symlink_metadata().is_err();
+    let numbered = (2..).map(|n: u32| format!("{wanted}-{n}"));
+    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+    names.find(is_free).unwrap_or_else(|| wanted.to_owned())
+}
+
+/// What the folder of a run is called: what was run, and the seed.
+fn name_of(order: &Order, seed: Seed) -> String {
     let words = [order.target(), &order.workload.name, &order.nemesis.name];
     let settings = order.settings.values().map(String::as_str);
     let words: Vec<String> = words.into_iter().chain(settings).map(path_name).collect();
-    let name = format!("{}-seed{}", words.join("-"), seed.0);
-    let mut numbered = (2..).map(|n: u32| format!("{name}-{n}"));
-    if results.join(&name).exists() {
-        numbered.find(|numbered| !results.join(numbered).exists()).unwrap_or(name)
-    } else {
-        name
-    }
+    format!("{}-seed{}", words.join("-"), seed.0)
 }

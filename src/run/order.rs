@@ -2,8 +2,10 @@
 
 use super::conductor::Timing;
 use super::simulate::Simulated;
-use crate::config::nemesis::Nemesis;
-use crate::config::target::TargetFile;
+use crate::config::catalogue::{NEMESES, load};
+use crate::config::known::KnownIssues;
+use crate::config::nemesis::{Nemesis, StepSpec};
+use crate::config::target::{PINOT, TargetFile};
 use crate::config::workload::Workload;
 use crate::plan::generate::{calibration, schema};
 use crate::plan::schedule::{Condition, FaultKind, PlanError, schedule};
@@ -13,6 +15,7 @@ use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
 use crate::seed::Seed;
 use crate::target::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
+use crate::target::{self, Refusal};
 use std::collections::BTreeMap;
 
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
@@ -52,13 +55,18 @@ pub enum OrderError {
         target: String,
     },
     /// The plan waits for what the target does not have.
-    #[error("step `{step}` waits for segments, and {target} has none: let it begin `at` a time, and end so")]
+    #[error("step `{step}` waits for segments, and {target} has none: choose a plan such as {others}")]
     Segments {
         /// The step.
         step: String,
         /// The target.
         target: String,
+        /// Plans that fit.
+        others: String,
     },
+    /// The target cannot do a fault of the plan.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The plan does not fit the target.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -107,8 +115,12 @@ pub struct Order {
     pub nemesis: Nemesis,
     /// The target's settings.
     pub settings: BTreeMap<String, String>,
+    /// The words that make its runs again, but for the seed.
+    pub command: Vec<String>,
     /// How often and how long.
     pub timing: Timing,
+    /// What may be found without breaking a build.
+    pub known: Option<KnownIssues>,
     /// Whether the judge must find a row that is changed after the verdict.
     pub self_test: bool,
 }
@@ -116,6 +128,21 @@ pub struct Order {
 /// What the probe needs, where one is asked for.
 pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
+}
+
+fn waits_for_segments(step: &StepSpec) -> bool {
+    let waits = |condition: &Condition| !matches!(condition, Condition::At(_) | Condition::After(_));
+    waits(&step.begin) || waits(&step.until)
+}
+
+/// The plans of the catalogue that can be run where writers share a shard.
+fn plans_for_shards() -> Vec<&'static str> {
+    let fits = |plan: &Nemesis| {
+        let can = |kind| Embedded::Shard.can(kind).is_ok();
+        plan.faults().all(can) && !plan.steps.iter().any(waits_for_segments)
+    };
+    let names = NEMESES.iter().map(|embedded| embedded.name);
+    names.filter(|name| load::<Nemesis>(name).is_ok_and(|plan| fits(&plan))).collect()
 }
 
 impl Order {
@@ -186,11 +213,35 @@ impl Order {
         if self.workload.partitions != 1 {
             return Err(OrderError::OnePartition { target: target() });
         }
-        let waits = |condition: &Condition| !matches!(condition, Condition::At(_) | Condition::After(_));
-        match self.nemesis.steps.iter().find(|step| waits(&step.begin) || waits(&step.until)) {
-            Some(step) => Err(OrderError::Segments { step: step.id.clone(), target: target() }),
+        match self.nemesis.steps.iter().find(|step| waits_for_segments(step)) {
+            Some(step) => {
+                let (step, others) = (step.id.clone(), plans_for_shards().join(", "));
+                Err(OrderError::Segments { step, target: target(), others })
+            }
             None => Ok(()),
         }
+    }
+
+    /// Whether the target has what a fault needs, as far as that is known without asking it.
+    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
+        match &self.outside {
+            Some(outside) => target::can(&outside.file, kind),
+            None => self.embedded.can(kind),
+        }
+    }
+
+    /// Refuses what is known to fail before anything is begun: settings, steps that wait for what never
+    /// comes, faults that the target cannot do.
+    pub fn check(&self) -> Result<(), OrderError> {
+        self.schema(if self.is_pinot() { &[] } else { self.embedded.lacks() }, None)?;
+        if self.outside.is_none() {
+            self.simulation()?;
+        }
+        Ok(self.faults().try_for_each(|kind| self.can(kind))?)
+    }
+
+    fn is_pinot(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.file.system == PINOT)
     }
 
     /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
@@ -228,6 +279,7 @@ impl Order {
             target_file: self.outside.as_ref().map(|outside| outside.path.clone()),
             target_version: version,
             settings: self.settings.clone(),
+            command: self.command.clone(),
             simulated: self.simulated,
             steps,
             roster,

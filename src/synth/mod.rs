@@ -112,6 +112,7 @@ fn facts(order: &Order) -> Result<Facts, ConfigError> {
         target: "synth".to_owned(),
         target_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: BTreeMap::from([("plant".to_owned(), order.plant.to_string())]),
+        command: Vec::new(),
         simulated: true,
         roster: (0..order.replicas).map(|n| format!("server-{n}")).collect(),
         partitions: workload.partitions,

@@ -57,8 +57,55 @@ fn a_full_disk_is_named_with_what_to_do() {
     let full = told(Command::new("bash").args(["-c", &script]).current_dir(temp.path()));
     assert_eq!(full.code, Some(3), "{full}");
     assert!(full.stderr.contains("no space left for") && full.stderr.contains("free some"), "{full}");
+    assert!(full.stderr.ends_with("\nINCONCLUSIVE no-space seed=1\n"), "{full}");
     let document: serde_json::Value = serde_json::from_str(&full.stdout).expect("one document");
     assert_eq!(document["exit_code"], 3);
+}
+
+/// Somebody waits for the result, and the disk that it goes to is full: silence is no success. What there is
+/// to grep for can be read where there is room.
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let run = |more: &str| format!("run sim-segments steady none --seed 3 --for 400ms{more}");
+    let bug = "run sim-segments partial-upsert late-transition --seed 3 --format json".to_owned();
+    for (words, code, last_line) in [
+        (run(""), 3, "PASS "),
+        (run(" --format json"), 3, "PASS "),
+        (run(" --runs 2"), 3, "PASS "),
+        (run(" --plan-only"), 3, ""),
+        (bug, 1, "FAIL "),
+        ("check latest".to_owned(), 1, "FAIL "),
+        ("raw latest k1-11".to_owned(), 3, ""),
+        ("list".to_owned(), 3, ""),
+        ("run --help".to_owned(), 3, ""),
+        ("check gone --format json".to_owned(), 2, ""),
+    ] {
+        let script = format!("exec {} {words} > /dev/full", env!("CARGO_BIN_EXE_dissent"));
+        let told = told(Command::new("bash").args(["-c", &script]).current_dir(temp.path()));
+        assert_eq!(told.code, Some(code), "{words}: {told}");
+        assert!(told.stderr.contains("cannot write to standard output: No space left"), "{words}: {told}");
+        assert!(told.stderr.lines().any(|line| line.starts_with(last_line)), "{words}: {told}");
+    }
+}
+
+/// Runs of one order at the same moment: each has a folder of its own.
+#[test]
+fn equal_runs_at_once_have_folders_of_their_own() {
+    const RUNS: usize = 8;
+    let temp = tempfile::tempdir().expect("a folder");
+    let words = ["run", "sim-segments", "steady", "none", "--seed", "3", "--for", "400ms"];
+    let runs = (0..RUNS).map(|_| {
+        program(temp.path()).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run")
+    });
+    let runs: Vec<_> = runs.collect();
+    for run in runs {
+        let output = run.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let entries = std::fs::read_dir(temp.path().join("results")).expect("a folder");
+    let folders = entries.filter(|entry| entry.as_ref().is_ok_and(|entry| !entry.path().is_symlink()));
+    assert_eq!(folders.count(), RUNS);
 }
 
 /// Two runs that cannot both be counted up from the seed: the seeds go round.

@@ -19,6 +19,7 @@ pub(crate) fn facts() -> Facts {
         target: "case".to_owned(),
         target_version: "1".to_owned(),
         settings: BTreeMap::new(),
+        command: Vec::new(),
         simulated: true,
         roster: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
         partitions: 1,

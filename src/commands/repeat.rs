@@ -1,0 +1,43 @@
+//! The words that make a run again: what was asked for, in the order of the command line.
+
+use crate::cli::{CAPTURE_EVERY, Run};
+
+/// The words after `dissent run`, but for the seed: how many runs there were, where they were kept and how
+/// they were told changes none of them.
+pub(super) fn words(args: &Run) -> Vec<String> {
+    // Every field is named, so that none is forgotten.
+    let Run {
+        target,
+        workload,
+        nemesis,
+        load,
+        quiesce,
+        probe_restart,
+        timeout,
+        capture_every,
+        rate,
+        set,
+        self_test,
+        known,
+        seed: _,
+        runs: _,
+        jobs: _,
+        plan_only: _,
+        output: _,
+    } = args;
+    let capture_every = Some(capture_every.clone()).filter(|given| given != CAPTURE_EVERY);
+    let valued = [
+        ("--for", load.clone()),
+        ("--rate", rate.map(|rate| rate.to_string())),
+        ("--quiesce", quiesce.clone()),
+        ("--timeout", timeout.clone()),
+        ("--capture-every", capture_every),
+        ("--known", known.as_ref().map(|file| file.display().to_string())),
+    ];
+    let valued = valued.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).flatten();
+    let flags = [("--probe-restart", *probe_restart), ("--self-test", *self_test)];
+    let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
+    let set = set.iter().flat_map(|pair| ["--set".to_owned(), pair.clone()]);
+    let plan = [target, workload, nemesis].map(Clone::clone);
+    plan.into_iter().chain(valued).chain(flags).chain(set).collect()
+}

@@ -1,0 +1,75 @@
+//! The line `run again` of a report makes the same run: it is read as a shell and the command line read it,
+//! and must ask for the same.
+
+use dissent::check::judge::judge;
+use dissent::cli::Run;
+use dissent::commands::order_of;
+use dissent::report::terminal::{Style, summary};
+use dissent::seed::Seed;
+use std::process::Command;
+
+/// The words of a line, as a shell takes them.
+fn words(line: &str) -> Vec<String> {
+    let shell = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().expect("sh");
+    let text = String::from_utf8(shell.stdout).expect("text");
+    text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
+}
+
+fn parsed(words: &[String]) -> Run {
+    <Run as clap::Parser>::parse_from(&words[1..])
+}
+
+#[test]
+fn run_again_asks_for_the_same_run() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = temp.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let workload = file("it's mine.toml", include_str!("../workloads/steady.toml"));
+    let nemesis = file("my plan.toml", include_str!("../nemesis/none.toml"));
+    let known = file("known issues.toml", "");
+    let every_option: [&str; 15] = [
+        "--for",
+        "2s",
+        "--rate",
+        "200",
+        "--quiesce",
+        "3s",
+        "--timeout",
+        "90s",
+        "--capture-every",
+        "500ms",
+        "--probe-restart",
+        "--self-test",
+        "--set",
+        "guard=partition-gate",
+        "--known",
+    ];
+    let every_option = [&every_option[..], &[known.as_str(), "--set", "keys=5"]].concat();
+    let base = ["dissent", "run", "sim-segments"];
+    for given in [
+        [&base[..], &["steady", "none"]].concat(),
+        [&base[..], &[workload.as_str(), nemesis.as_str()]].concat(),
+        [&base[..], &[workload.as_str(), nemesis.as_str()], &every_option[..]].concat(),
+    ] {
+        let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
+        let order = order_of(&parsed(&given)).expect("it makes sense");
+        let facts = order.facts(Seed(42), None).expect("it can be run");
+        let verdict = judge(&dissent::record::evidence::Evidence {
+            facts: facts.clone(),
+            events: Vec::new(),
+            log: vec![Vec::new(); facts.partitions as usize],
+            rows: vec![Vec::new(); facts.partitions as usize],
+            currents: vec![Vec::new(); facts.partitions as usize],
+        });
+        let told = summary(&verdict, &facts, Style::default());
+        let line =
+            told.lines().find_map(|line| line.trim().strip_prefix("run again")).expect("the line").trim();
+        let again = parsed(&words(line));
+        assert_eq!(again.seed, Some(42), "{line}");
+        let order_again = order_of(&again).expect("it makes sense");
+        assert_eq!(format!("{order_again:?}"), format!("{order:?}"), "{line}");
+    }
+}
