@@ -45,3 +45,26 @@ pub fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     let wide = u64::from(rng.next_u32()) * u64::from(bound);
     (wide >> 32) as u32
 }
+
+/// A number to name something by, the same for ever: FNV-1a over the parts, each with an end that no text
+/// has. What carries it must be found again by a later build.
+pub(crate) fn number_of(parts: &[&str]) -> u64 {
+    const END: u8 = 0xff;
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([END]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table, a mark or a run that an earlier build made is found under the same name.
+    #[test]
+    fn names_are_the_same_for_ever_and_parts_do_not_run_together() {
+        assert_eq!(number_of(&[]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(number_of(&["a"]), 0x089b_c907_b544_c769);
+        assert_ne!(number_of(&["ab", "c"]), number_of(&["a", "bc"]));
+    }
+}

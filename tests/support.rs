@@ -2,6 +2,7 @@
 
 use dissent::cli::Run;
 use dissent::commands::order_of;
+use dissent::record::evidence::{Evidence, Recorded};
 use dissent::run::order::Order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,4 +50,19 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// FNV-1a, 64 bits, going on from `hash`.
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// All of a record, in memory.
+pub(crate) fn all(of: &dyn Recorded) -> Evidence {
+    let partitions = 0..of.facts().partitions;
+    Evidence {
+        facts: of.facts().clone(),
+        events: of.events().map(|event| event.into_owned()).collect(),
+        log: partitions.clone().map(|p| of.log(p).map(|entry| entry.into_owned()).collect()).collect(),
+        rows: partitions
+            .clone()
+            .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned().into())).collect())
+            .collect(),
+        currents: partitions.map(|p| of.currents(p).map(|(r, c)| (r, c.into_owned())).collect()).collect(),
+    }
 }

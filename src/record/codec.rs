@@ -7,12 +7,15 @@
 //! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1}}                                      an entry
 //! {"off":13,"key":"k0-1","op":35,"cmp":35,"del":true,"cols":{}}                             a tombstone
 //! {"key":"k0-1","offs":[12],"at":{"read":18}}                                     flags of a current view
+//! {"n":7,"t":3000000,"type":"boundary"}                                                         an event
 //! ```
 //!
-//! A line names its read, so that it can be understood alone. Fields and columns that are not known are
-//! skipped: a later version may have written them.
+//! A line names its read, so that it can be understood alone. Events are numbered from 1, and an entry says
+//! how many offsets before it hold none (`"skip":1`, left out for 0): a line that was lost shows. Fields and
+//! columns that are not known are skipped: a later version may have written them.
 
-use super::row::{Current, Entry, Row};
+use super::event::{Event, Stamped};
+use super::row::{Current, Entry, Nanos, Row};
 use super::scan;
 use crate::schema::{Column, Schema, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -31,6 +34,8 @@ struct Line<'a> {
     cols: Cols<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip: Option<u64>,
 }
 
 /// Where a row was seen.
@@ -64,11 +69,12 @@ pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 
         del: None,
         cols: Cols { columns: &schema.columns, values: &row.cols },
         at: Some(At { read, doc: row.doc }),
+        skip: None,
     }
 }
 
-/// The line of a log entry.
-pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry) -> impl Serialize + 'a {
+/// The line of a log entry, before which so many offsets hold none.
+pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry, skip: u64) -> impl Serialize + 'a {
     Line {
         off: entry.off,
         key: &entry.key,
@@ -77,7 +83,31 @@ pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry) -> impl Serialize + 'a {
         del: entry.tombstone.then_some(true),
         cols: Cols { columns: &schema.columns, values: &entry.cols },
         at: None,
+        skip: (skip > 0).then_some(skip),
     }
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    n: u64,
+    t: Nanos,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// The line of the n-th event.
+pub fn event(n: u64, stamped: &Stamped) -> impl Serialize + '_ {
+    Numbered { n, t: stamped.t, event: &stamped.event }
+}
+
+/// How many offsets before a log entry hold none, by its line.
+pub(super) fn skipped(line: &[u8]) -> serde_json::Result<u64> {
+    #[derive(Deserialize)]
+    struct Skip {
+        #[serde(default)]
+        skip: u64,
+    }
+    serde_json::from_slice(line).map(|Skip { skip }| skip)
 }
 
 #[derive(Serialize, Deserialize)]

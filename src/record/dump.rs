@@ -15,7 +15,7 @@ pub fn write_evidence(dir: &Path, evidence: &Evidence) -> Result<(), StoreError>
         _ => None,
     });
     let phase = phases.next().unwrap_or(Phase::SetUp);
-    let run = RunFile { phase, build: Build::this(), wall: None, facts: evidence.facts.clone() };
+    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, facts: evidence.facts.clone() };
     let mut folder = RunFolder::begin(dir, run)?;
     let still = Nanos(0);
     for (partition, entries) in (0..).zip(&evidence.log) {

@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The store's format: readers accept all older ones.
-pub const FORMAT: u32 = 1;
+/// The store's format: readers accept all older ones. Since 2 frames say whose they are, events are numbered,
+/// and a run that ended says how much it wrote.
+pub const FORMAT: u32 = 2;
 
 /// What is known of a run beside what happened in it. Written before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,21 +1,25 @@
 //! Reads a run's folder as evidence, as streams: memory does not grow with the number of rows.
 //!
 //! What cannot be read is damage, never silence: an event that announces a read makes its rows due, so that
-//! a lost file is not taken for rows that a replica lacks.
+//! a lost file is not taken for rows that a replica lacks. A file is read to the first line that does not
+//! follow the one before: what lies behind a gap proves nothing.
 
+use super::audit::{Announcements, audit};
 use super::cure::{Cure, read_cures};
 use super::event::Stamped;
 use super::evidence::{Damage, FORMAT, Facts, Moment, Recorded, RowGroups, Skimmed};
-use super::merge::{Due, Merge, Stored, Stream};
+use super::merge::{Due, Merge, Stream, Unfit};
+use super::names::{Kind, ReadFile, log_name};
+use super::order::{EventOrder, LogOrder};
+use super::origin::{Origin, RunNumber};
 use super::reads::{Announced, Counted, Groups};
 use super::row::{Current, Entry, Nanos, Row};
-use super::store::{Build, EVENTS, Kind, READS, RUN_FILE, RunFile, is_of, log_name};
+use super::store::{Build, EVENTS, READS, RUN_FILE, RunFile};
 use super::{codec, scan};
 use crate::config::workload::PARTITIONS_MAX;
 use serde::Deserialize;
-use serde::de::Error as _;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -103,8 +107,12 @@ struct FactsOutline {
 pub struct Folder {
     dir: PathBuf,
     run: RunFile,
+    /// None: its files are of format 1, which say nothing of their origin.
+    number: Option<RunNumber>,
     damage: Mutex<Vec<Damage>>,
-    announced: OnceLock<BTreeMap<u64, Announced>>,
+    /// Files that belong to another run.
+    foreign: Mutex<BTreeSet<String>>,
+    announced: OnceLock<Announcements>,
 }
 
 impl Folder {
@@ -124,7 +132,15 @@ impl Folder {
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             return Err(OpenError::Partitions { file, partitions });
         }
-        Ok(Self { dir: dir.to_owned(), run, damage: Mutex::default(), announced: OnceLock::new() })
+        let number = if format > 1 { Some(RunNumber::of(&text).map_err(garbled)?) } else { None };
+        Ok(Self {
+            dir: dir.to_owned(),
+            run,
+            number,
+            damage: Mutex::default(),
+            foreign: Mutex::default(),
+            announced: OnceLock::new(),
+        })
     }
 
     /// The folder.
@@ -153,12 +169,53 @@ impl Folder {
         }
     }
 
+    /// Whether files say whose they are and number their lines: since format 2.
+    pub(super) fn has_marks(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// What the frames of a file must say.
+    pub(super) fn origin(&self, file: &str) -> Option<Origin> {
+        self.number.map(|number| number.file(file))
+    }
+
+    /// Notes a file of another run.
+    pub(super) fn is_foreign(&self, file: &str) {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
+    }
+
+    /// Notes lines of a read that no event announces, unless that event may be lost.
+    pub(super) fn unannounced(&self, read: u64) {
+        if self.announced().are_whole {
+            self.damaged(READS, format!("read {read} lies here, but no event announces it"));
+        }
+    }
+
+    /// If the events are another run's, so is `run.json`, or all files are: that is told once.
+    fn foreign_files(&self) -> Vec<Damage> {
+        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let damage = |file: &str, detail: String| Damage { file: file.to_owned(), detail };
+        if foreign.contains(EVENTS) {
+            let detail =
+                format!("{EVENTS} was recorded under other facts: it is another run's, or they were changed");
+            return vec![damage(RUN_FILE, detail)];
+        }
+        foreign.iter().map(|file| damage(file, "it belongs to another run".to_owned())).collect()
+    }
+
     /// What the events announce, read once.
-    fn announced(&self) -> &BTreeMap<u64, Announced> {
+    fn announced(&self) -> &Announcements {
         if self.announced.get().is_none() {
             self.moments(&mut |_, _| {});
         }
-        self.announced.get_or_init(BTreeMap::new)
+        self.announced.get_or_init(Announcements::default)
+    }
+
+    /// Keeps what all events said of the other files, and holds those against it.
+    fn keep(&self, told: Announcements) {
+        if self.announced.set(told).is_ok() {
+            audit(self, self.announced());
+        }
     }
 
     /// The files under `reads/` of this partition and kind, in the order of their names.
@@ -167,7 +224,10 @@ impl Folder {
         if let Err(error) = walk(&self.dir, READS, 2, &mut files) {
             self.damaged(READS, format!("cannot be listed: {error}"));
         }
-        files.retain(|file| is_of(file, partition, kind));
+        let is_of_here = |file: &String| {
+            ReadFile::of(file).is_some_and(|read| (read.partition, read.kind) == (partition, kind))
+        };
+        files.retain(is_of_here);
         files
     }
 
@@ -175,7 +235,7 @@ impl Folder {
     /// lines that the events announce.
     fn reads(&self, partition: u32, kind: Kind) -> (Vec<Due>, Counted<'_>) {
         let of_here = |read: &Announced| read.partition == partition && read.kind == kind;
-        let announced: Vec<_> = self.announced().iter().filter(|(_, read)| of_here(read)).collect();
+        let announced: Vec<_> = self.announced().reads.iter().filter(|(_, read)| of_here(read)).collect();
         let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
         for (_, read) in announced.iter().filter(|(_, read)| read.lines > 0) {
             let first = firsts.entry(read.folder.clone()).or_insert(read.first);
@@ -186,10 +246,6 @@ impl Folder {
             Due { first: firsts.get(folder).copied().unwrap_or(0), file }
         });
         (files.collect(), Counted::new(self, announced))
-    }
-
-    fn stream<T: Stored>(&self, file: String) -> Stream<'_, T> {
-        Stream::open(self, file)
     }
 }
 
@@ -206,7 +262,7 @@ fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
 }
 
 /// The files `depth` folders below `at`, sorted; none if `at` is not there.
-fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
+pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
     let listed = match fs::read_dir(dir.join(at)) {
         // A file that somebody else put where folders lie holds nothing of ours.
         Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
@@ -230,13 +286,13 @@ impl Recorded for Folder {
     }
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
-        let stream = Stream::open(self, EVENTS.to_owned());
-        Box::new(Events { folder: self, stream, announced: BTreeMap::new() })
+        let (stream, order) = (Stream::open(self, EVENTS.to_owned()), EventOrder::of(self));
+        Box::new(Events { folder: self, stream, order, told: Announcements::default() })
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        let file = Due { file: log_name(partition), first: 0 };
-        Box::new(Merge::new(self, vec![file]).map(Cow::Owned))
+        let (stream, order) = (Stream::open(self, log_name(partition)), LogOrder::of(self, partition));
+        Box::new(Log { folder: self, stream, order })
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
@@ -252,33 +308,36 @@ impl Recorded for Folder {
     /// Sorted: partitions are read side by side, and one run has one verdict.
     fn damage(&self) -> Vec<Damage> {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        damage.extend(self.foreign_files());
         damage.sort_by(|a, b| (&a.file, &a.detail).cmp(&(&b.file, &b.detail)));
         damage
     }
 
     fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
-        let mut announced = BTreeMap::new();
-        self.stream::<Stamped>(EVENTS.to_owned()).each(|line| {
+        let (mut told, mut order) = (Announcements::default(), EventOrder::of(self));
+        let mut stream = Stream::<Stamped>::open(self, EVENTS.to_owned());
+        stream.each(|line| {
+            order.follow(line)?;
             match scan::moment(line) {
                 Some((t, moment)) => each(t, moment),
                 None => {
                     let stamped: Stamped = serde_json::from_slice(line)?;
-                    announced.extend(Announced::by(&stamped.event));
+                    told.hear(&stamped.event);
                     each(stamped.t, Moment::from(&stamped.event));
                 }
             }
             Ok(())
         });
-        let _already = self.announced.set(announced);
+        told.are_whole = stream.is_whole() && order.end(self);
+        self.keep(told);
     }
 
     fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
-        let mut last = None;
-        self.stream::<Entry>(log_name(partition)).each(|line| {
-            let mut in_order = |entry: Skimmed<'_>| {
-                if last.replace(entry.off).is_some_and(|last| entry.off < last) {
-                    return Err(serde_json::Error::custom("line out of order"));
-                }
+        let mut order = LogOrder::of(self, partition);
+        let mut stream = Stream::<Entry>::open(self, log_name(partition));
+        stream.each(|line| {
+            let mut in_order = |entry: Skimmed<'_>| -> Result<(), Unfit> {
+                order.follow(entry.off, line)?;
                 each(entry);
                 Ok(())
             };
@@ -287,6 +346,9 @@ impl Recorded for Folder {
                 None => in_order(Skimmed::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
             }
         });
+        if stream.is_whole() {
+            order.end(self);
+        }
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
@@ -299,22 +361,52 @@ impl Recorded for Folder {
     }
 }
 
-/// The events; on the way the reads that they announce are noted.
+/// The events; on the way it is noted what they say of the other files.
 struct Events<'a> {
     folder: &'a Folder,
     stream: Stream<'a, Stamped>,
-    announced: BTreeMap<u64, Announced>,
+    order: EventOrder,
+    told: Announcements,
 }
 
 impl<'a> Iterator for Events<'a> {
     type Item = Cow<'a, Stamped>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(stamped) = self.stream.next() else {
-            let _already = self.folder.announced.set(std::mem::take(&mut self.announced));
-            return None;
-        };
-        self.announced.extend(Announced::by(&stamped.event));
-        Some(Cow::Owned(stamped))
+        let next = self.stream.next();
+        if let Some(stamped) = next
+            && self.stream.fits(|line| self.order.follow(line))
+        {
+            self.told.hear(&stamped.event);
+            return Some(Cow::Owned(stamped));
+        }
+        let mut told = std::mem::take(&mut self.told);
+        told.are_whole = self.stream.is_whole() && self.order.end(self.folder);
+        self.folder.keep(told);
+        None
+    }
+}
+
+/// The entries of a log.
+struct Log<'a> {
+    folder: &'a Folder,
+    stream: Stream<'a, Entry>,
+    order: LogOrder,
+}
+
+impl<'a> Iterator for Log<'a> {
+    type Item = Cow<'a, Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.stream.next();
+        if let Some(entry) = next
+            && self.stream.fits(|line| self.order.follow(entry.off, line))
+        {
+            return Some(Cow::Owned(entry));
+        }
+        if self.stream.is_whole() {
+            self.order.end(self.folder);
+        }
+        None
     }
 }

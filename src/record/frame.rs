@@ -1,7 +1,9 @@
 //! Files of lines in independent zstd frames: what is on disk survives kill -9 up to the last closed frame.
 //!
-//! A frame holds whole lines, declares its size and carries a checksum of its content (RFC 8878). An ended
-//! file closes with a skippable frame that counts its lines, so that a cut between two frames shows too:
+//! A frame holds whole lines, declares its size and carries a checksum of its content (RFC 8878). Before it
+//! lies a mark, a skippable frame that says which run's file it belongs to and how many lines come before it:
+//! no frame can be lost, moved or swapped for another's. An ended file closes with such a mark, too, so that
+//! a cut between two frames shows. Files of format 1 have the last mark alone, which counts lines:
 //!
 //! ```text
 //! the log's file held three frames; the run was killed after the first was written
@@ -12,7 +14,9 @@
 //!
 //! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
 
+use super::origin::Origin;
 use super::row::Nanos;
+use super::store::RUN_FILE;
 use memchr::memchr;
 use serde::Serialize;
 use std::io::{self, ErrorKind, Read, Write};
@@ -39,7 +43,9 @@ const FLAGS: u8 = 0b0_0100;
 const HEADER_BYTES_MAX: usize = 18;
 
 const END_MAGIC: [u8; 4] = 0x184d_2a50_u32.to_le_bytes();
-const END_BYTES: usize = 16;
+const MARK_MAGIC: [u8; 4] = 0x184d_2a51_u32.to_le_bytes();
+/// Its magic number and its size, then the run, the file and the lines before it.
+const MARK_BYTES: usize = 32;
 /// So much is read at a time: a packed frame is seldom larger.
 const READ_BYTES: usize = 256 << 10;
 
@@ -47,28 +53,47 @@ const READ_BYTES: usize = 256 << 10;
 #[must_use = "lines of the open frame are on disk only after `finish`"]
 pub struct FrameWriter<W> {
     to: W,
+    origin: Origin,
     packer: Compressor<'static>,
     open: Vec<u8>,
     opened: Nanos,
     lines: u64,
+    /// Those in closed frames.
+    closed: u64,
 }
 
 impl<W: Write> FrameWriter<W> {
     /// A writer at the start of an empty file.
-    pub fn new(to: W) -> io::Result<Self> {
+    pub fn new(to: W, origin: Origin) -> io::Result<Self> {
         let mut packer = Compressor::new(LEVEL)?;
         packer.set_parameter(CParameter::ChecksumFlag(true))?;
         packer.set_parameter(CParameter::ContentSizeFlag(true))?;
-        Ok(Self { to, packer, open: Vec::new(), opened: Nanos(0), lines: 0 })
+        Ok(Self { to, origin, packer, open: Vec::new(), opened: Nanos(0), lines: 0, closed: 0 })
     }
 
     /// Adds one line of JSON, and closes the frame if it is now full or old.
     pub fn line(&mut self, now: Nanos, line: &impl Serialize) -> io::Result<()> {
+        self.add(now, |open| serde_json::to_writer(open, line))
+    }
+
+    /// As `line`, for one that is written already, without its end.
+    pub fn text(&mut self, now: Nanos, line: &[u8]) -> io::Result<()> {
+        self.add(now, |open| {
+            open.extend_from_slice(line);
+            Ok(())
+        })
+    }
+
+    fn add(
+        &mut self,
+        now: Nanos,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> io::Result<()> {
         let start = self.open.len();
         if start == 0 {
             self.opened = now;
         }
-        let written = serde_json::to_writer(&mut self.open, line);
+        let written = write(&mut self.open);
         self.open.push(b'\n');
         let bytes = self.open.len() - start;
         if written.is_err() || bytes > LINE_BYTES_MAX {
@@ -94,25 +119,38 @@ impl<W: Write> FrameWriter<W> {
         if self.open.is_empty() {
             return Ok(());
         }
-        let packed = self.packer.compress(&self.open)?;
+        let mut packed = mark(MARK_MAGIC, Some(self.origin), self.closed);
+        packed.extend(self.packer.compress(&self.open)?);
         self.open.clear();
+        self.closed = self.lines;
         self.to.write_all(&packed)
     }
 
     /// Closes the last frame and ends the file.
     pub fn finish(mut self) -> io::Result<W> {
         self.flush()?;
-        self.to.write_all(&end_mark(self.lines))?;
+        self.to.write_all(&mark(END_MAGIC, Some(self.origin), self.lines))?;
         Ok(self.to)
     }
 }
 
-fn end_mark(lines: u64) -> [u8; END_BYTES] {
-    let mut mark = [0; END_BYTES];
-    mark[..4].copy_from_slice(&END_MAGIC);
-    mark[4..8].copy_from_slice(&8_u32.to_le_bytes());
-    mark[8..].copy_from_slice(&lines.to_le_bytes());
-    mark
+/// A mark after so many lines; of an origin only since format 2.
+fn mark(magic: [u8; 4], origin: Option<Origin>, lines: u64) -> Vec<u8> {
+    let origin = origin.into_iter().flat_map(|Origin { run, file }| [run, file]);
+    let numbers: Vec<u8> = origin.chain([lines]).flat_map(u64::to_le_bytes).collect();
+    let size = (numbers.len() as u32).to_le_bytes();
+    [&magic[..], &size[..], &numbers[..]].concat()
+}
+
+/// What is wrong with what lies where this mark is due.
+fn flaw_of_mark(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
+    match found.iter().zip(due).position(|(found, due)| found != due) {
+        None => (found.len() < due.len()).then_some(Flaw::Torn),
+        Some(..8) => Some(Flaw::Garbage),
+        Some(8..16) if due.len() == MARK_BYTES => Some(Flaw::OtherRun),
+        Some(16..24) => Some(Flaw::OtherFile),
+        Some(_) => Some(Flaw::WrongMark { lines }),
+    }
 }
 
 /// Why a file could not be read on, and where.
@@ -152,9 +190,15 @@ pub enum Flaw {
     /// Its last line is not whole.
     #[error("it ends inside a line")]
     PartLine,
-    /// The mark at the end does not fit what came before it.
-    #[error("the mark of the file's end does not fit the {lines} lines before it, or is not the end")]
-    WrongEnd {
+    /// Another run wrote it, or this run before its facts were changed.
+    #[error("it belongs to another run, or {RUN_FILE} was changed")]
+    OtherRun,
+    /// Another file of this run holds it by right.
+    #[error("it belongs to another file of this run")]
+    OtherFile,
+    /// A mark does not fit what came before it.
+    #[error("its mark does not fit the {lines} lines before it, or the file goes on after its end")]
+    WrongMark {
         /// The lines that were read.
         lines: u64,
     },
@@ -166,6 +210,7 @@ pub enum Flaw {
 /// Reads lines, and stops for good at the first flaw. Memory is bounded whatever the file holds.
 pub struct FrameReader<R> {
     from: R,
+    origin: Option<Origin>,
     input: Vec<u8>,
     used: usize,
     frame_at: u64,
@@ -179,10 +224,11 @@ pub struct FrameReader<R> {
 }
 
 impl<R: Read> FrameReader<R> {
-    /// A reader at the start of a file.
-    pub fn new(from: R) -> io::Result<Self> {
+    /// A reader at the start of a file of this origin; of none: of format 1.
+    pub fn new(from: R, origin: Option<Origin>) -> io::Result<Self> {
         Ok(Self {
             from,
+            origin,
             input: Vec::new(),
             used: 0,
             frame_at: 0,
@@ -229,26 +275,32 @@ impl<R: Read> FrameReader<R> {
     fn next_frame(&mut self) -> Result<(), Flaw> {
         self.plain.clear();
         (self.taken, self.line) = (0, (0, 0));
-        let lines = self.lines;
-        let head = self.fill(HEADER_BYTES_MAX)?;
+        let (lines, origin) = (self.lines, self.origin);
+        let head = self.fill(MARK_BYTES + HEADER_BYTES_MAX)?;
         if head.starts_with(&END_MAGIC) {
-            return match head.len() {
-                ..END_BYTES => Err(Flaw::Torn),
-                END_BYTES if *head == end_mark(lines) => {
-                    self.ended = true;
-                    Ok(())
-                }
-                _ => Err(Flaw::WrongEnd { lines }),
-            };
+            let end = mark(END_MAGIC, origin, lines);
+            let more = (head.len() > end.len()).then_some(Flaw::WrongMark { lines });
+            let flaw = flaw_of_mark(head, &end, lines).or(more);
+            self.ended = flaw.is_none();
+            return flaw.map_or(Ok(()), Err);
         }
-        let size = declared_size(head)?;
+        let marked = if origin.is_some() && !head.is_empty() { MARK_BYTES } else { 0 };
+        let due = mark(MARK_MAGIC, origin, lines);
+        if let Some(flaw) = flaw_of_mark(head, &due[..marked], lines) {
+            return Err(flaw);
+        }
+        let size = match &head[marked..] {
+            [] if marked > 0 => return Err(Flaw::Torn),
+            head => declared_size(head)?,
+        };
+        self.used += marked;
         let packed = self.fill_frame()?;
         self.plain.reserve(size);
         let frame = &self.input[self.used..self.used + packed];
         let unpacked = self.unpacker.decompress_to_buffer(frame, &mut self.plain);
         unpacked.map_err(|error| Flaw::Corrupt(error.to_string()))?;
         self.used += packed;
-        self.frame_at += packed as u64;
+        self.frame_at += (marked + packed) as u64;
         if self.plain.last() == Some(&b'\n') { Ok(()) } else { Err(Flaw::PartLine) }
     }
 

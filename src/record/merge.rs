@@ -4,7 +4,7 @@ use super::codec;
 use super::event::Stamped;
 use super::evidence::Recorded;
 use super::folder::Folder;
-use super::frame::FrameReader;
+use super::frame::{Broken, Flaw, FrameReader};
 use super::row::{Current, Entry, Row};
 use super::scan::{self, Placed};
 use crate::schema::Schema;
@@ -95,6 +95,15 @@ impl Stored for Placed {
     }
 }
 
+/// Why a file is read no further than to a line that is whole.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error("line not understood: {0}")]
+    Garbled(#[from] serde_json::Error),
+    #[error("{0}")]
+    OutOfOrder(String),
+}
+
 /// The lines of one file. It ends early at damage, of which it tells the folder.
 pub(super) struct Stream<'a, T> {
     folder: &'a Folder,
@@ -106,35 +115,61 @@ pub(super) struct Stream<'a, T> {
 impl<'a, T: Stored> Stream<'a, T> {
     /// Opens a file by its name within the folder.
     pub(super) fn open(folder: &'a Folder, file: String) -> Self {
-        let reader = File::open(folder.dir().join(&file)).and_then(FrameReader::new);
+        let origin = folder.origin(&file);
+        let reader = File::open(folder.dir().join(&file)).and_then(|from| FrameReader::new(from, origin));
         let reader = reader.map_err(|error| folder.damaged(&file, error.to_string())).ok();
         Self { folder, file, reader, holds: PhantomData }
     }
 
     /// Ends here, and says why.
-    fn stop(&mut self, why: &str) {
+    pub(super) fn stop(&mut self, why: &str) {
         let line = self.reader.take().map_or(0, |reader| reader.lines());
         self.folder.damaged(&self.file, format!("after line {line}: {why}"));
+    }
+
+    /// Ends where the file is broken.
+    fn give_up(&mut self, broken: &Broken) {
+        match broken.flaw {
+            Flaw::OtherRun => {
+                self.reader = None;
+                self.folder.is_foreign(&self.file);
+            }
+            _ => self.stop(&broken.to_string()),
+        }
+    }
+
+    /// Whether the line of the last item is what is due; it ends before one that is not.
+    pub(super) fn fits(&mut self, follows: impl FnOnce(&[u8]) -> Result<(), Unfit>) -> bool {
+        let unfit = follows(self.line()).err();
+        if let Some(unfit) = &unfit {
+            self.stop(&unfit.to_string());
+        }
+        unfit.is_none()
+    }
+
+    /// Whether it was read to its end, or may be yet.
+    pub(super) fn is_whole(&self) -> bool {
+        self.reader.is_some()
     }
 }
 
 impl<T: Stored> Stream<'_, T> {
     /// The line of the item that was handed out last.
-    fn line(&self) -> &[u8] {
+    pub(super) fn line(&self) -> &[u8] {
         self.reader.as_ref().map_or(&[], FrameReader::line)
     }
 
     /// Hands out every line as what `read` makes of it; ends early where it cannot.
-    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> serde_json::Result<()>) {
+    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> Result<(), Unfit>) {
         while let Some(reader) = self.reader.as_mut() {
             match reader.next_line() {
                 Ok(Some(line)) => {
-                    if let Err(error) = read(line) {
-                        self.stop(&format!("line not understood: {error}"));
+                    if let Err(unfit) = read(line) {
+                        self.stop(&unfit.to_string());
                     }
                 }
                 Ok(None) => return,
-                Err(broken) => self.stop(&broken.to_string()),
+                Err(broken) => self.give_up(&broken),
             }
         }
     }
@@ -147,12 +182,12 @@ impl<T: Stored> Iterator for Stream<'_, T> {
         let decoded = match self.reader.as_mut()?.next_line() {
             Ok(line) => line.map(|line| T::decode(&self.folder.facts().schema, line)).transpose(),
             Err(broken) => {
-                self.stop(&broken.to_string());
+                self.give_up(&broken);
                 return None;
             }
         };
         decoded.unwrap_or_else(|error| {
-            self.stop(&format!("line not understood: {error}"));
+            self.stop(&Unfit::from(error).to_string());
             None
         })
     }

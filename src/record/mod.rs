@@ -1,5 +1,6 @@
 //! The record of a run: what happened, what was read, and the folder that it lies in.
 
+mod audit;
 pub mod codec;
 pub mod contents;
 pub mod cure;
@@ -11,6 +12,9 @@ pub mod frame;
 pub mod frontier;
 pub mod latest;
 mod merge;
+pub mod names;
+mod order;
+pub mod origin;
 mod reads;
 pub mod row;
 mod scan;

@@ -9,8 +9,9 @@ use super::event::Event;
 use super::evidence::{RowGroups, RowsAt};
 use super::folder::Folder;
 use super::merge::{Merge, Stored};
+use super::names::{Kind, reads_folder};
 use super::scan::Placed;
-use super::store::{Kind, READS, reads_folder};
+use super::store::READS;
 use crate::schema::Schema;
 use std::borrow::Cow;
 
@@ -74,7 +75,7 @@ impl<'a> Counted<'a> {
         let known =
             self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
         let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
-            self.folder.damaged(READS, format!("read {id} lies here, but no event announces it"));
+            self.folder.unannounced(id);
             return false;
         };
         if known.is_none() {

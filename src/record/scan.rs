@@ -188,10 +188,20 @@ pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
     Some((read, Row { off, key: key.to_owned(), op, cmp, cols, doc }))
 }
 
+/// The number of an event, by its line.
+pub(super) fn number(line: &[u8]) -> Option<u64> {
+    let mut scan = Scan(line);
+    scan.word(b"{\"n\":")?;
+    scan.number()
+}
+
 /// The line of an op that is sent or answered.
 pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
     let mut scan = Scan(line);
-    scan.word(b"{\"t\":")?;
+    match scan.has(b"{\"n\":") {
+        true => scan.number().and_then(|_| scan.word(b",\"t\":"))?,
+        false => scan.word(b"{\"t\":")?,
+    }
     let t = Nanos(scan.number()?);
     scan.word(b",\"type\":\"")?;
     if scan.has(b"invoke\",\"op\":{\"id\":") {
@@ -297,7 +307,7 @@ mod tests {
             let is_escaped = line.contains('\\');
             assert_eq!(super::row(&schema, line.as_bytes()), (!is_escaped).then_some((9, row)), "{line}");
             let entry = Entry { off: 7, key, op, cmp, tombstone: at % 2 == 0, cols };
-            let line = text(&codec::entry(&schema, &entry));
+            let line = text(&codec::entry(&schema, &entry, 0));
             assert_eq!(codec::parse(&schema, line.as_bytes()).expect("an entry").0, entry);
             assert_eq!(super::entry(&schema, line.as_bytes()), (!is_escaped).then_some(entry), "{line}");
             for cut in 0..line.len() {
@@ -321,7 +331,7 @@ mod tests {
         for (trap, tombstone) in TRAPS.into_iter().zip([true, false, true, false]) {
             let cols = vec![Value::String(trap.into()), Value::Null, Value::Null, Value::Null];
             let entry = Entry { off: 7, key: trap.into(), op: 8, cmp: i64::MIN, tombstone, cols };
-            let line = text(&codec::entry(&schema(), &entry));
+            let line = text(&codec::entry(&schema(), &entry, 3));
             match skimmed(line.as_bytes()) {
                 None => assert!(trap.contains('"'), "only an escaped key is left to the parser: {line}"),
                 Some(Skimmed { off, key, op, cmp, tombstone: gone }) => {
@@ -337,9 +347,14 @@ mod tests {
             let cols = vec![Value::String(trap.into()), Value::Null];
             let op =
                 Op { id: 5, partition: 1, key: trap.into(), cmp: 5, cols, delete: false, due: Nanos(66) };
-            let line = text(&Stamped { t: Nanos(77), event: Event::Invoke { op } });
-            let found = moment(line.as_bytes()).expect("as written");
-            assert_eq!(found, (Nanos(77), Moment::Invoked { op: 5, partition: 1, due: Nanos(66) }));
+            let stamped = Stamped { t: Nanos(77), event: Event::Invoke { op } };
+            // As written today, and as format 1 had it.
+            for line in [text(&codec::event(9, &stamped)), text(&stamped)] {
+                let found = moment(line.as_bytes()).expect("as written");
+                assert_eq!(found, (Nanos(77), Moment::Invoked { op: 5, partition: 1, due: Nanos(66) }));
+            }
+            assert_eq!(number(text(&codec::event(9, &stamped)).as_bytes()), Some(9));
+            assert_eq!(number(text(&stamped).as_bytes()), None);
         }
         let complete =
             |outcome, off| text(&Stamped { t: Nanos(1), event: Event::Complete { op: 2, outcome, off } });

@@ -1,9 +1,9 @@
 //! Writes a run's folder: everything that happened, on disk before it is judged.
 //!
 //! ```text
-//! run.json                                        facts, build, wall clock, the phase reached
-//! schedule.jsonl  cures.jsonl                     a line a step; a line a cure, synced
-//! events.jsonl.zst  log/<partition>.jsonl.zst     see `frame`
+//! run.json                            facts, build, wall clock, the phase reached, how much was written
+//! schedule.jsonl  cures.jsonl         a line a step; a line a cure, synced
+//! events.jsonl.zst  log/<partition>.jsonl.zst    see `frame`
 //! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)
 //! reads/<capture>/<replica>/<partition>.current.jsonl.zst    current flags, by (read, key)
 //! ```
@@ -14,8 +14,10 @@
 use super::codec;
 use super::cure::{CURES, Cure};
 use super::event::{Event, Phase, Stamped};
-use super::evidence::Facts;
+use super::evidence::{FORMAT, Facts};
 use super::frame::FrameWriter;
+use super::names::{Kind, ReadFile, log_name, reads_folder};
+use super::origin::RunNumber;
 use super::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
 use crate::schema::Schema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,9 @@ pub struct RunFile {
     /// What the clock on the wall said; nothing where the folder is a function of the evidence alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall: Option<Wall>,
+    /// What was written, once all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
     /// What is known of the run.
     pub facts: Facts,
 }
@@ -66,6 +71,15 @@ impl Build {
 pub struct Wall {
     /// When the run began, RFC 3339.
     pub started: String,
+}
+
+/// How much lies in a folder whose run has ended: a tail that was lost later shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The number of events.
+    pub events: u64,
+    /// The number of entries of each partition's log.
+    pub entries: Vec<u64>,
 }
 
 /// Why a run's folder could not be written.
@@ -115,20 +129,6 @@ pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io
     }
 }
 
-/// A name from outside as a name of a file: other bytes than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
-/// dot that comes first. Two names never become one.
-pub fn path_name(name: &str) -> String {
-    let mut plain = String::new();
-    for (at, byte) in name.bytes().enumerate() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => plain.push(char::from(byte)),
-            b'.' if at > 0 => plain.push('.'),
-            _ => plain.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    if plain.is_empty() { "%".to_owned() } else { plain }
-}
-
 /// Puts a file in place of another in one step, so that a reader sees the old one or the new one.
 pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut draft = file.as_os_str().to_owned();
@@ -146,11 +146,13 @@ struct Lines {
 }
 
 impl Lines {
-    fn create(file: PathBuf) -> Result<Self, StoreError> {
+    fn create(dir: &Path, name: &str, run: RunNumber) -> Result<Self, StoreError> {
+        let (file, origin) = (dir.join(name), run.file(name));
         if let Some(parent) = file.parent() {
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
-        let frames = File::create_new(&file).and_then(FrameWriter::new).map_err(failed("create", &file))?;
+        let frames = File::create_new(&file).and_then(|to| FrameWriter::new(to, origin));
+        let frames = frames.map_err(failed("create", &file))?;
         Ok(Self { file, frames })
     }
 
@@ -171,15 +173,6 @@ impl Lines {
     }
 }
 
-/// What a file under `reads/` holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    /// Raw rows.
-    Rows,
-    /// Current flags.
-    Flags,
-}
-
 /// Which file under `reads/`, but for the number that keeps it ascending.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -198,13 +191,24 @@ struct Run {
     until: u64,
 }
 
+/// A partition's log that is being written.
+struct Log {
+    lines: Lines,
+    entries: u64,
+    /// The least offset that the next entry can have.
+    next: u64,
+}
+
 /// A run's folder that is being written.
 #[must_use = "the folder is whole only after `finish`"]
 pub struct RunFolder {
     dir: PathBuf,
     run: RunFile,
+    number: RunNumber,
     events: Lines,
-    logs: Vec<Lines>,
+    /// How many events were written.
+    recorded: u64,
+    logs: Vec<Log>,
     cures: File,
     reads: BTreeMap<Place, Run>,
 }
@@ -213,10 +217,11 @@ impl RunFolder {
     /// Makes the folder, which must not exist, and writes down what is known before the first event.
     pub fn create(dir: &Path, facts: Facts, wall: Option<Wall>) -> Result<Self, StoreError> {
         let (phase, build) = (Phase::SetUp, Build::this());
-        Self::begin(dir, RunFile { phase, build, wall, facts })
+        Self::begin(dir, RunFile { phase, build, wall, ended: None, facts })
     }
 
-    pub(super) fn begin(dir: &Path, run: RunFile) -> Result<Self, StoreError> {
+    pub(super) fn begin(dir: &Path, mut run: RunFile) -> Result<Self, StoreError> {
+        run.facts.format = FORMAT;
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
@@ -227,16 +232,24 @@ impl RunFolder {
         write_schedule(&dir.join(SCHEDULE), &run.facts)?;
         let file = dir.join(CURES);
         let cures = File::create_new(&file).map_err(failed("create", &file))?;
-        let log = |partition| Lines::create(dir.join(log_name(partition)));
+        let file = dir.join(RUN_FILE);
+        let text = run_text(&run, &file)?;
+        let number = RunNumber::of(&text).map_err(|error| failed("write", &file)(error.into()))?;
+        let log = |partition| -> Result<Log, StoreError> {
+            let lines = Lines::create(dir, &log_name(partition), number)?;
+            Ok(Log { lines, entries: 0, next: 0 })
+        };
         let folder = Self {
             dir: dir.to_owned(),
-            events: Lines::create(dir.join(EVENTS))?,
+            number,
+            events: Lines::create(dir, EVENTS, number)?,
+            recorded: 0,
             logs: (0..run.facts.partitions).map(log).collect::<Result<_, _>>()?,
             cures,
             reads: BTreeMap::new(),
             run,
         };
-        folder.write_run_file()?;
+        write_run_file(dir, &folder.run)?;
         Ok(folder)
     }
 
@@ -250,7 +263,7 @@ impl RunFolder {
     pub fn event(&mut self, event: &Stamped) -> Result<(), StoreError> {
         if let Event::Phase { phase } = event.event {
             self.run.phase = phase;
-            self.write_run_file()?;
+            write_run_file(&self.dir, &self.run)?;
         }
         self.event_at(event.t, event)
     }
@@ -260,7 +273,8 @@ impl RunFolder {
         if let Event::CaptureEnd { .. } = event.event {
             self.end_reads()?;
         }
-        self.events.line(now, event)
+        self.recorded += 1;
+        self.events.line(now, &codec::event(self.recorded, event))
     }
 
     /// Writes a cure down, and returns when it is on the disk itself: only then may its fault begin.
@@ -272,8 +286,13 @@ impl RunFolder {
 
     /// Writes entries of a partition's log down, which follow those of the call before.
     pub fn entries(&mut self, now: Nanos, partition: u32, entries: &[Entry]) -> Result<(), StoreError> {
-        let lines = &mut self.logs[partition as usize];
-        entries.iter().try_for_each(|entry| lines.line(now, &codec::entry(&self.run.facts.schema, entry)))
+        let Log { lines, entries: count, next } = &mut self.logs[partition as usize];
+        entries.iter().try_for_each(|entry| {
+            let skip = entry.off.saturating_sub(*next);
+            *next = entry.off.saturating_add(1);
+            *count += 1;
+            lines.line(now, &codec::entry(&self.run.facts.schema, entry, skip))
+        })
     }
 
     /// Writes the rows of a read down, in whatever order they came.
@@ -291,7 +310,7 @@ impl RunFolder {
         let partition = read.before.partition;
         let place =
             Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
-        let lines = run_at(&self.dir, &mut self.reads, place, first.off, last.off)?;
+        let lines = run_at((self.dir.as_path(), self.number), &mut self.reads, place, first.off, last.off)?;
         let schema: &Schema = &self.run.facts.schema;
         rows.into_iter().try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
         lines.flush()
@@ -312,7 +331,7 @@ impl RunFolder {
         let partition = read.partition;
         let place =
             Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
-        let lines = run_at(&self.dir, &mut self.reads, place, read.id, read.id)?;
+        let lines = run_at((self.dir.as_path(), self.number), &mut self.reads, place, read.id, read.id)?;
         currents.into_iter().try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
         lines.flush()
     }
@@ -320,36 +339,36 @@ impl RunFolder {
     /// Closes the frames that are old enough.
     pub fn tick(&mut self, now: Nanos) -> Result<(), StoreError> {
         self.events.tick(now)?;
-        self.logs.iter_mut().try_for_each(|lines| lines.tick(now))
+        self.logs.iter_mut().try_for_each(|log| log.lines.tick(now))
     }
 
-    /// Ends every file.
+    /// Ends every file, and says in `run.json` what they hold.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.end_reads()?;
-        self.logs.into_iter().try_for_each(Lines::finish)?;
-        self.events.finish()
+        let entries = self.logs.iter().map(|log| log.entries).collect();
+        self.logs.into_iter().try_for_each(|log| log.lines.finish())?;
+        self.events.finish()?;
+        self.run.ended = Some(Ended { events: self.recorded, entries });
+        write_run_file(&self.dir, &self.run)
     }
 
     fn end_reads(&mut self) -> Result<(), StoreError> {
         std::mem::take(&mut self.reads).into_values().try_for_each(|run| run.lines.finish())
     }
-
-    fn write_run_file(&self) -> Result<(), StoreError> {
-        let file = self.dir.join(RUN_FILE);
-        let text =
-            serde_json::to_vec_pretty(&self.run).map_err(|error| failed("write", &file)(error.into()))?;
-        replace_file(&file, &text)
-    }
 }
 
-/// The name of a partition's log.
-pub(super) fn log_name(partition: u32) -> String {
-    format!("log/{partition}.jsonl.zst")
+fn write_run_file(dir: &Path, run: &RunFile) -> Result<(), StoreError> {
+    let file = dir.join(RUN_FILE);
+    replace_file(&file, &run_text(run, &file)?)
+}
+
+fn run_text(run: &RunFile, file: &Path) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec_pretty(run).map_err(|error| failed("write", file)(error.into()))
 }
 
 /// The file in which a read that reaches from `first` to `last` goes on in ascending order.
 fn run_at<'a>(
-    dir: &Path,
+    (dir, number_of_run): (&Path, RunNumber),
     reads: &'a mut BTreeMap<Place, Run>,
     place: Place,
     first: u64,
@@ -360,7 +379,8 @@ fn run_at<'a>(
         old => {
             let number = old.as_ref().map_or(1, |run| run.number + 1);
             old.map_or(Ok(()), |run| run.lines.finish())?;
-            Run { lines: Lines::create(dir.join(read_name(&place, number)))?, number, until: last }
+            let lines = Lines::create(dir, &read_name(&place, number), number_of_run)?;
+            Run { lines, number, until: last }
         }
     };
     Ok(&mut reads.entry(place).or_insert(run).lines)
@@ -368,26 +388,8 @@ fn run_at<'a>(
 
 fn read_name(place: &Place, number: u32) -> String {
     let Place { capture, replica, partition, kind } = place;
-    let kind = match kind {
-        Kind::Rows => "",
-        Kind::Flags => ".current",
-    };
-    let number = if number > 1 { format!(".{number}") } else { String::new() };
-    format!("{}/{partition}{kind}{number}.jsonl.zst", reads_folder(*capture, replica))
-}
-
-/// The folder of what one replica showed in one capture.
-pub(super) fn reads_folder(capture: u32, replica: &str) -> String {
-    format!("{READS}/{capture:04}/{}", path_name(replica))
-}
-
-/// Whether a file under `reads/` holds this, going by the name that [`read_name`] gave it.
-pub(super) fn is_of(file: &str, partition: u32, kind: Kind) -> bool {
-    let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".jsonl.zst"));
-    let mut parts = name.unwrap_or_default().split('.');
-    let named = parts.next().and_then(|part| part.parse().ok());
-    let found = if parts.next() == Some("current") { Kind::Flags } else { Kind::Rows };
-    named == Some(partition) && found == kind
+    let folder = reads_folder(*capture, replica);
+    ReadFile { folder: &folder, partition: *partition, kind: *kind, number }.name()
 }
 
 fn write_schedule(file: &Path, facts: &Facts) -> Result<(), StoreError> {

@@ -2,9 +2,10 @@
 
 use crate::bad_input::network::write_targets;
 use crate::bad_input::run;
-use crate::support::sim;
+use crate::support::{all, sim};
 use dissent::check::verdict::Outcome;
 use dissent::exit::Exit;
+use dissent::record::dump::write_evidence;
 use dissent::record::folder::Folder;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
@@ -94,7 +95,9 @@ fn break_folders(at: &Path, good: &Path) {
     with_facts("fewer-partitions", &[("partitions", json!(1))]);
     with_facts("no-replicas", &[("roster", json!([]))]);
     for (name, started) in [("clock-set-back", "1969-12-31T23:59:59Z"), ("clock-unknown", "yesterday")] {
-        with_facts(name, &[("simulated", json!(false)), ("started", json!(started))]);
+        let mut evidence = all(&Folder::open(good).expect("it opens"));
+        (evidence.facts.simulated, evidence.facts.started) = (false, started.to_owned());
+        write_evidence(&at.join(name), &evidence).expect("a record");
     }
     fs::remove_file(copy("no-events").join("events.jsonl.zst")).expect("removed");
     with_events("cut-events", &|bytes| bytes.truncate(bytes.len() / 2));

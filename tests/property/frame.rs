@@ -4,13 +4,19 @@
 
 use crate::property::{Draw, holds};
 use dissent::record::frame::{FRAME_AGE, FrameReader, FrameWriter};
+use dissent::record::origin::{Origin, RunNumber};
 use dissent::record::row::Nanos;
 
 const CASES: u64 = 400;
 
+/// Of every file here.
+fn origin() -> Origin {
+    RunNumber::of(b"{}").expect("JSON").file("file")
+}
+
 /// Lines and the file that holds them.
 fn written(draw: &mut Draw) -> (Vec<Vec<u8>>, Vec<u8>) {
-    let mut writer = FrameWriter::new(Vec::new()).expect("a writer");
+    let mut writer = FrameWriter::new(Vec::new(), origin()).expect("a writer");
     let mut now = Nanos(0);
     let mut lines = Vec::new();
     for _ in 0..draw.below(40) {
@@ -32,7 +38,7 @@ fn written(draw: &mut Draw) -> (Vec<Vec<u8>>, Vec<u8>) {
 
 /// The lines that can be read, and whether the file was found whole.
 fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
-    let mut reader = FrameReader::new(bytes).expect("a reader");
+    let mut reader = FrameReader::new(bytes, Some(origin())).expect("a reader");
     let mut lines = Vec::new();
     loop {
         match reader.next_line() {

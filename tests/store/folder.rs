@@ -1,14 +1,17 @@
 //! Evidence that was written and read back is the same; what was lost is named.
 
 use crate::store::sample::{evidence, facts};
+use crate::support::all;
 use dissent::plan::schedule::{Fault, FaultKind};
 use dissent::record::cure::{Cure, read_cures};
 use dissent::record::dump::write_evidence;
 use dissent::record::event::{Event, Phase, Stamped};
 use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
+use dissent::record::names::path_name;
+use dissent::record::origin::RunNumber;
 use dissent::record::row::Nanos;
-use dissent::record::store::{RunFolder, StoreError, Wall, path_name};
+use dissent::record::store::{RunFolder, StoreError, Wall};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,21 +23,6 @@ fn written() -> (TempDir, PathBuf) {
     let dir = temp.path().join("run");
     write_evidence(&dir, &evidence()).expect("written");
     (temp, dir)
-}
-
-/// All of a record, in memory.
-fn all(of: &dyn Recorded) -> Evidence {
-    let partitions = 0..of.facts().partitions;
-    Evidence {
-        facts: of.facts().clone(),
-        events: of.events().map(|event| event.into_owned()).collect(),
-        log: partitions.clone().map(|p| of.log(p).map(|entry| entry.into_owned()).collect()).collect(),
-        rows: partitions
-            .clone()
-            .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned().into())).collect())
-            .collect(),
-        currents: partitions.map(|p| of.currents(p).map(|(r, c)| (r, c.into_owned())).collect()).collect(),
-    }
 }
 
 fn assert_same(found: &Evidence, wanted: &Evidence) {
@@ -134,7 +122,7 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     assert_eq!(folder.events().count(), 2, "the frame that was old is on disk, the open one is not");
     assert_eq!(folder.run().phase, Phase::Load, "the phase reached is");
     let damage = folder.damage();
-    assert_eq!(damage.len(), 1);
+    assert_eq!(damage.len(), 1, "{damage:?}");
     assert_eq!(damage[0].file, "events.jsonl.zst");
     assert!(damage[0].detail.starts_with("after line 2: "), "{damage:?}");
     assert!(damage[0].detail.contains("was not ended"), "{damage:?}");
@@ -185,7 +173,8 @@ fn every_lost_file_and_every_lost_tail_is_named() {
 #[test]
 fn what_does_not_fit_is_damage_with_its_line() {
     let (_temp, dir) = written();
-    let event = r#"{"t":1,"type":"boundary"}"#;
+    let number = RunNumber::of(&fs::read(dir.join("run.json")).expect("text")).expect("JSON");
+    let event = r#"{"n":1,"t":1,"type":"boundary"}"#;
     let entry = |off| format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}}}}"#);
     let row = |off, read| {
         format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}},"at":{{"read":{read},"doc":1}}}}"#)
@@ -193,22 +182,28 @@ fn what_does_not_fit_is_damage_with_its_line() {
     let cases = [
         (
             "events.jsonl.zst",
-            vec![event.to_owned(), r#"{"t":2,"type":"moonrise"}"#.to_owned()],
+            vec![event.to_owned(), r#"{"n":2,"t":2,"type":"moonrise"}"#.to_owned()],
             "after line 2: ",
         ),
-        ("events.jsonl.zst", vec![event.to_owned(), r#"{"t":2,"type":"moonrise"}"#.to_owned()], "`moonrise`"),
+        ("events.jsonl.zst", vec![r#"{"n":1,"t":2,"type":"moonrise"}"#.to_owned()], "`moonrise`"),
         ("events.jsonl.zst", vec!["[]".to_owned()], "after line 1: "),
-        ("log/0.jsonl.zst", vec![entry(5), entry(4)], "after line 2: line out of order"),
+        ("events.jsonl.zst", vec![event.to_owned(), event.to_owned()], "event 1 lies where event 2 is due"),
+        ("events.jsonl.zst", vec![r#"{"t":1,"type":"boundary"}"#.to_owned()], "an event without its number"),
+        ("events.jsonl.zst", vec![event.to_owned()], "30 events were recorded, 1 lie here"),
+        ("log/0.jsonl.zst", vec![entry(0), entry(0)], "after line 2: line out of order"),
+        ("log/0.jsonl.zst", vec![entry(0), entry(2)], "after line 2: offset 2 lies where 1 is due"),
+        ("log/0.jsonl.zst", vec![entry(0), entry(1)], "20 entries were recorded, 2 lie here"),
         ("reads/0000/a/0.jsonl.zst", vec![row(5, 1), row(4, 1)], "after line 2: line out of order"),
         ("reads/0000/a/0.jsonl.zst", vec![row(5, 99)], "read 99 lies here, but no event announces it"),
         ("reads/0000/a/0.jsonl.zst", vec![row(5, 1)], "read 1: 6 lines were announced, 1 lie here"),
         ("reads/0000/a/0.jsonl.zst", vec!["{\"off\":1}".to_owned()], "missing field `key`"),
     ];
     for (file, lines, wanted) in cases {
+        let origin = number.file(file);
         let file = dir.join(file);
         let whole = fs::read(&file).expect("whole");
         let to = fs::File::create(&file).expect("file");
-        let mut frames = dissent::record::frame::FrameWriter::new(to).expect("frames");
+        let mut frames = dissent::record::frame::FrameWriter::new(to, origin).expect("frames");
         for line in &lines {
             let line: serde_json::Value = serde_json::from_str(line).expect("json");
             frames.line(Nanos(0), &line).expect("line");
@@ -222,6 +217,70 @@ fn what_does_not_fit_is_damage_with_its_line() {
     }
 }
 
+/// What becomes of a folder, and the damage that is found then.
+type Change<'c> = (&'c dyn Fn(&Path), &'c str, &'c str);
+
+#[test]
+fn files_and_events_and_facts_account_for_each_other() {
+    let run_with = |dir: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(dir.join("run.json")).expect("text");
+        assert!(text.contains(from), "{text}");
+        fs::write(dir.join("run.json"), text.replacen(from, to, 1)).expect("written");
+    };
+    let swap = |dir: &Path, one: &str, other: &str| {
+        fs::rename(dir.join(one), dir.join("aside")).expect("moved");
+        fs::rename(dir.join(other), dir.join(one)).expect("moved");
+        fs::rename(dir.join("aside"), dir.join(other)).expect("moved");
+    };
+    let copy = |dir: &Path, from: &str, to: &str| {
+        fs::copy(dir.join(from), dir.join(to)).expect("copied");
+    };
+    let [a, b] = ["reads/0000/a/0.jsonl.zst", "reads/0000/b/0.jsonl.zst"];
+    let second = "reads/0001/b/0.2.jsonl.zst";
+    let changes: [Change<'_>; 11] = [
+        (&|dir| fs::remove_file(dir.join(a)).expect("removed"), a, "it is missing"),
+        (
+            &|dir| fs::remove_file(dir.join("reads/0001/b/0.jsonl.zst")).expect("removed"),
+            "reads/0001/b/0.jsonl.zst",
+            "it is missing",
+        ),
+        (&|dir| swap(dir, a, b), b, "another file of this run"),
+        (
+            &|dir| copy(dir, a, "reads/0001/a/0.jsonl.zst"),
+            "reads/0001/a/0.jsonl.zst",
+            "no event announces it",
+        ),
+        (
+            &|dir| copy(dir, second, "reads/0001/b/0.3.jsonl.zst"),
+            "reads/0001/b/0.3.jsonl.zst",
+            "another file of this run",
+        ),
+        (&|dir| copy(dir, "log/0.jsonl.zst", "log/2.jsonl.zst"), "log/2.jsonl.zst", "no event announces it"),
+        (&|dir| run_with(dir, "\"seed\": 7", "\"seed\": 8"), "run.json", "under other facts"),
+        (&|dir| run_with(dir, "\"phase\": \"done\"", "\"phase\": \"load\""), "run.json", "not the last of"),
+        (
+            &|dir| run_with(dir, "\"events\": 30", "\"events\": 31"),
+            "events.jsonl.zst",
+            "31 events were recorded",
+        ),
+        (&|dir| run_with(dir, "\"ended\"", "\"begun\""), "run.json", "does not say that the run has ended"),
+        (
+            &|dir| fs::write(dir.join("schedule.jsonl"), "").expect("written"),
+            "schedule.jsonl",
+            "its steps are not",
+        ),
+    ];
+    for (change, file, detail) in changes {
+        let (_temp, dir) = written();
+        change(&dir);
+        let folder = Folder::open(&dir).expect("opened");
+        all(&folder);
+        let damage = folder.damage();
+        let named = damage.iter().any(|damage| damage.file == file && damage.detail.contains(detail));
+        assert!(named, "no {detail:?} of {file} in {damage:?}");
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
     let (_temp, dir) = written();
@@ -229,10 +288,10 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
     let error = |dir: &Path| Folder::open(dir).expect_err("refused").to_string();
     for (text, wanted) in [
         (
-            whole.replace("\"format\": 1,", "\"format\": 7,"),
+            whole.replace("\"format\": 2,", "\"format\": 7,"),
             "has format 7, written by dissent 0.1.0; this is dissent",
         ),
-        (whole.replace("\"format\": 1,", ""), "missing field `format`"),
+        (whole.replace("\"format\": 2,", ""), "missing field `format`"),
         (whole.replace("\"seed\"", "\"sead\""), "missing field `seed`"),
         (whole[..whole.len() / 2].to_owned(), "EOF"),
     ] {

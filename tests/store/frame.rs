@@ -1,6 +1,8 @@
-//! Goal: no cut and no flipped byte goes unnoticed. Method: every cut and every flip of a small file.
+//! Goal: no cut, no flipped byte and no frame out of its place goes unnoticed. Method: every cut, every flip
+//! and every such frame of a small file.
 
 use dissent::record::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
+use dissent::record::origin::{Origin, RunNumber};
 use dissent::record::row::Nanos;
 use std::io::{self, Write};
 
@@ -19,9 +21,19 @@ impl Write for Writes {
     }
 }
 
+/// A file of a run of this seed.
+fn origin(seed: u64, file: &str) -> Origin {
+    let run_file = format!("{{\"facts\":{{\"seed\":{seed}}}}}");
+    RunNumber::of(run_file.as_bytes()).expect("JSON").file(file)
+}
+
 /// The lines of each frame, written as a file.
 fn written(frames: &[&[&str]]) -> Writes {
-    let mut writer = FrameWriter::new(Writes::default()).expect("writer");
+    written_as(frames, origin(1, "a"))
+}
+
+fn written_as(frames: &[&[&str]], origin: Origin) -> Writes {
+    let mut writer = FrameWriter::new(Writes::default(), origin).expect("writer");
     for lines in frames {
         for line in *lines {
             writer.line(Nanos(0), line).expect("line");
@@ -33,7 +45,7 @@ fn written(frames: &[&[&str]]) -> Writes {
 
 /// The lines that can be read, and what is wrong after them.
 fn read(bytes: &[u8]) -> (Vec<String>, Option<String>) {
-    let mut reader = FrameReader::new(bytes).expect("reader");
+    let mut reader = FrameReader::new(bytes, Some(origin(1, "a"))).expect("reader");
     let mut lines = Vec::new();
     loop {
         match reader.next_line() {
@@ -91,10 +103,32 @@ fn every_flipped_byte_is_noticed_and_alters_no_line() {
 }
 
 #[test]
+fn a_frame_that_is_lost_doubled_moved_or_swapped_is_noticed() {
+    let writes = written(&FRAMES).0;
+    let file = |order: &[usize]| order.iter().flat_map(|&at| writes[at].clone()).collect::<Vec<u8>>();
+    for order in [&[1, 2, 3][..], &[0, 2, 3], &[0, 0, 1, 2, 3], &[1, 0, 2, 3], &[0, 1, 3], &[0, 1, 2, 2, 3]] {
+        let (lines, flaw) = read(&file(order));
+        assert!(flaw.expect("a flaw").contains("its mark does not fit"), "{order:?}");
+        assert!(LINES.map(str::to_owned).starts_with(&lines), "{order:?}: {lines:?}");
+    }
+    for (other, wanted) in [(origin(1, "b"), "another file of this run"), (origin(2, "a"), "another run")] {
+        let others = written_as(&FRAMES, other).0;
+        for at in 0..writes.len() {
+            let mut swapped = writes.clone();
+            swapped[at] = others[at].clone();
+            let (lines, flaw) = read(&swapped.concat());
+            assert!(flaw.expect("a flaw").contains(wanted), "frame {at}");
+            assert!(lines.len() < LINES.len() || at == FRAMES.len(), "frame {at} is read");
+        }
+    }
+}
+
+#[test]
 fn a_flaw_says_where_and_what() {
     let writes = written(&FRAMES).0;
     let (first, all) = (writes[0].len(), writes.concat());
-    let unended = &all[..all.len() - 16];
+    let unended = &all[..all.len() - 32];
+    let marked = |frame: &[u8]| [&writes[0][..32], frame].concat();
     let unchecked = zstd::bulk::compress(b"1\n", 3).expect("frame");
     let mut checked = zstd::bulk::Compressor::new(3).expect("compressor");
     checked.set_parameter(zstd::stream::raw::CParameter::ChecksumFlag(true)).expect("flag");
@@ -105,10 +139,10 @@ fn a_flaw_says_where_and_what() {
         (b"{\"off\":1}\n", "byte 0: garbage"),
         (&all[..first + 7], &format!("byte {first}: torn")),
         (unended, &format!("byte {}: absent", unended.len())),
-        (&unchecked, "byte 0: it carries no checksum"),
-        (&part_line, "byte 0: it ends inside a line"),
-        (&bomb, "declares Some(67108864) plain bytes"),
-        (&[&all[..], b"more"].concat(), "the mark of the file's end"),
+        (&marked(&unchecked), "byte 0: it carries no checksum"),
+        (&marked(&part_line), "byte 0: it ends inside a line"),
+        (&marked(&bomb), "declares Some(67108864) plain bytes"),
+        (&[&all[..], b"more"].concat(), "the file goes on after its end"),
     ];
     for (bytes, wanted) in cases {
         let flaw = read(bytes).1.expect("a flaw");
@@ -118,7 +152,7 @@ fn a_flaw_says_where_and_what() {
 
 #[test]
 fn a_frame_is_closed_when_it_is_full_or_old_and_goes_out_in_one_write() {
-    let mut writer = FrameWriter::new(Writes::default()).expect("writer");
+    let mut writer = FrameWriter::new(Writes::default(), origin(1, "a")).expect("writer");
     let start = Nanos(1_000);
     writer.line(start, &"young").expect("line");
     writer.tick(Nanos(start.0 + FRAME_AGE.0 - 1)).expect("tick");
@@ -128,13 +162,16 @@ fn a_frame_is_closed_when_it_is_full_or_old_and_goes_out_in_one_write() {
     writer.line(Nanos(start.0 + 9 * FRAME_AGE.0), &"x".repeat(FRAME_BYTES)).expect("a frame's worth");
     writer.line(Nanos(start.0 + 9 * FRAME_AGE.0), &"open").expect("line");
     let writes = writer.finish().expect("end").0;
-    let lines = writes.iter().map(|write| read(write).0.len()).collect::<Vec<_>>();
-    assert_eq!(lines, [2, 1, 1, 0], "lines in each write");
+    let lines = writes.iter().map(|write| {
+        let plain = zstd::decode_all(&write[..]).expect("a frame and its mark, or the last mark");
+        plain.iter().filter(|byte| **byte == b'\n').count()
+    });
+    assert_eq!(lines.collect::<Vec<_>>(), [2, 1, 1, 0], "lines in each write");
 }
 
 #[test]
 fn a_line_that_no_reader_would_take_is_refused_and_leaves_the_file_whole() {
-    let mut writer = FrameWriter::new(Writes::default()).expect("writer");
+    let mut writer = FrameWriter::new(Writes::default(), origin(1, "a")).expect("writer");
     let longest = "x".repeat(LINE_BYTES_MAX - 3);
     writer.line(Nanos(0), &"before").expect("line");
     let refused = writer.line(Nanos(0), &format!("{longest}y")).expect_err("too long");

@@ -2,7 +2,7 @@
 
 use crate::store::sample::evidence;
 use dissent::record::dump::write_evidence;
-use dissent::record::evidence::Recorded;
+use dissent::record::evidence::{FORMAT, Recorded};
 use dissent::record::folder::Folder;
 use std::path::Path;
 
@@ -16,20 +16,22 @@ fn counts(dir: &Path) -> (usize, [usize; 2], [usize; 2], [usize; 2], usize) {
     (events, log, rows, currents, folder.damage().len())
 }
 
-/// Goal: what `tests/store/v1/small` holds stays readable. Method: count it, and count the same evidence as
+/// Goal: what `tests/store/v<N>/small` holds stays readable. Method: count it, and count the same evidence as
 /// it is written today, into the folder that a later `v<N>/small` is copied from (see `v1/README.md`).
 #[test]
-fn runs_of_format_1_are_read() {
+fn runs_of_every_format_are_read() {
     let today = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-small");
     if today.exists() {
         std::fs::remove_dir_all(&today).expect("removed");
     }
     write_evidence(&today, &evidence()).expect("written");
-    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1/small");
     let wanted = (30, [20, 2], [34, 2], [6, 3], 0);
     assert_eq!(counts(&today), wanted, "as written today");
-    assert_eq!(counts(&old), wanted, "as written by format 1");
-    let folder = Folder::open(&old).expect("opened");
-    let last = folder.rows(1).last().map(|(read, row)| (read, row.off, row.key.clone()));
-    assert_eq!(last, Some((19, 9, "k0".to_owned())));
+    for format in 1..=FORMAT {
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/store/v{format}/small"));
+        assert_eq!(counts(&old), wanted, "as written by format {format}");
+        let folder = Folder::open(&old).expect("opened");
+        let last = folder.rows(1).last().map(|(read, row)| (read, row.off, row.key.clone()));
+        assert_eq!(last, Some((19, 9, "k0".to_owned())));
+    }
 }

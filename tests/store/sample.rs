@@ -1,7 +1,7 @@
 //! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
 
 use dissent::record::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
-use dissent::record::evidence::{Evidence, Facts};
+use dissent::record::evidence::{Evidence, FORMAT, Facts};
 use dissent::record::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Soundness,
 };
@@ -18,7 +18,7 @@ pub(crate) fn facts() -> Facts {
         {"name": "note", "type": "string", "merge": "ignore", "optional": true},
     ]);
     let facts = json!({
-        "format": 1, "seed": 7, "target": "sim-segments", "target_version": "1", "simulated": true,
+        "format": FORMAT, "seed": 7, "target": "sim-segments", "target_version": "1", "simulated": true,
         "settings": {"guard": "startup-latch"}, "roster": REPLICAS, "partitions": 2,
         "workload": {
             "hunts": "nothing", "partitions": 2, "comparison": "ts", "rate": 100, "load": "1s",

@@ -27,6 +27,7 @@ use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::cure::Cure;
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
+use crate::seed::number_of;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
 use deed::Undo;
@@ -147,16 +148,6 @@ impl Site for Cluster {
     async fn end(&self) {}
 }
 
-/// A number to name something by, the same for ever: FNV-1a over the parts, each with an end that no text
-/// has. Marks and tables must be found again by a later build.
-fn number_of(parts: &[&str]) -> u64 {
-    const END: u8 = 0xff;
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([END]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 /// The replicas of one table.
 struct OfTable {
     cluster: Arc<Cluster>,
@@ -203,18 +194,5 @@ impl Victim for OfTable {
 
     async fn unsilence(&self, replica: &str) {
         self.cluster.ask_again(replica);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A table or a mark that an earlier build made is found under the same name.
-    #[test]
-    fn names_are_the_same_for_ever_and_parts_do_not_run_together() {
-        assert_eq!(number_of(&[]), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(number_of(&["a"]), 0x089b_c907_b544_c769);
-        assert_ne!(number_of(&["ab", "c"]), number_of(&["a", "bc"]));
     }
 }

@@ -1,12 +1,20 @@
-//! Any bytes as a file of frames. What can be read is written again, and then reads the same to the end.
+//! Any bytes as a file of frames, of format 1 and of today's. What can be read is written again, and then
+//! reads the same to the end.
 
 use dissent::record::frame::{FrameReader, FrameWriter};
+use dissent::record::origin::{Origin, RunNumber};
 use dissent::record::row::Nanos;
+
+/// Of the files that are written here.
+fn origin() -> Origin {
+    RunNumber::of(b"{}").expect("JSON").file("file")
+}
 
 /// A reader never holds more than one frame: 17 MiB, whatever the bytes declare.
 pub(crate) fn frames(bytes: &[u8]) {
-    let (lines, _) = read(bytes);
-    let mut writer = FrameWriter::new(Vec::new()).expect("a writer");
+    let (mut lines, _) = read(bytes, None);
+    lines.extend(read(bytes, Some(origin())).0);
+    let mut writer = FrameWriter::new(Vec::new(), origin()).expect("a writer");
     let mut kept = Vec::new();
     for line in &lines {
         // Only JSON is written.
@@ -15,13 +23,13 @@ pub(crate) fn frames(bytes: &[u8]) {
             kept.push(serde_json::to_vec(&value).expect("a value"));
         }
     }
-    let again = read(&writer.finish().expect("in memory"));
+    let again = read(&writer.finish().expect("in memory"), Some(origin()));
     assert_eq!(again, (kept, true));
 }
 
 /// The lines, and whether the file was ended.
-fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, bool) {
-    let mut reader = FrameReader::new(bytes).expect("a reader");
+fn read(bytes: &[u8], origin: Option<Origin>) -> (Vec<Vec<u8>>, bool) {
+    let mut reader = FrameReader::new(bytes, origin).expect("a reader");
     let mut lines = Vec::new();
     loop {
         match reader.next_line() {

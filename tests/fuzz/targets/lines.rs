@@ -16,7 +16,7 @@ pub(crate) fn lines(bytes: &[u8]) {
             assert_eq!(codec::decode_row(&schema, &again).expect("its own line"), (read, row));
         }
         if let Ok(entry) = codec::decode_entry(&schema, line) {
-            let again = serde_json::to_vec(&codec::entry(&schema, &entry)).expect("an entry");
+            let again = serde_json::to_vec(&codec::entry(&schema, &entry, 0)).expect("an entry");
             assert_eq!(codec::decode_entry(&schema, &again).expect("its own line"), entry);
         }
         if let Ok((read, flags)) = codec::decode_flags(line) {

@@ -1,0 +1,84 @@
+//! What must follow what in a file: events by their numbers, log entries by their offsets. A line that was
+//! lost, doubled or moved shows, however well its frame was closed.
+
+use super::codec;
+use super::folder::Folder;
+use super::merge::Unfit;
+use super::names::log_name;
+use super::scan;
+use super::store::EVENTS;
+
+/// Events, as far as they were read.
+pub(super) struct EventOrder {
+    seen: u64,
+    is_numbered: bool,
+}
+
+impl EventOrder {
+    pub(super) fn of(folder: &Folder) -> EventOrder {
+        EventOrder { seen: 0, is_numbered: folder.has_marks() }
+    }
+
+    /// Takes the line of the next event.
+    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Unfit> {
+        self.seen += 1;
+        let due = self.seen;
+        match scan::number(line) {
+            _ if !self.is_numbered => Ok(()),
+            Some(n) if n == due => Ok(()),
+            Some(n) => Err(Unfit::OutOfOrder(format!("event {n} lies where event {due} is due"))),
+            None => Err(Unfit::OutOfOrder("an event without its number".to_owned())),
+        }
+    }
+
+    /// No more come, of a file that was read to its end; whether these are all.
+    pub(super) fn end(&self, folder: &Folder) -> bool {
+        let recorded = folder.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
+        if recorded != self.seen {
+            folder.damaged(EVENTS, lost(recorded, self.seen, "events"));
+        }
+        recorded == self.seen
+    }
+}
+
+/// Entries of a partition's log, as far as they were read.
+pub(super) struct LogOrder {
+    partition: u32,
+    seen: u64,
+    /// The least offset that comes next.
+    next: u64,
+    tells_gaps: bool,
+}
+
+impl LogOrder {
+    pub(super) fn of(folder: &Folder, partition: u32) -> LogOrder {
+        LogOrder { partition, seen: 0, next: 0, tells_gaps: folder.has_marks() }
+    }
+
+    /// Takes the next entry, by its offset and its line.
+    pub(super) fn follow(&mut self, off: u64, line: &[u8]) -> Result<(), Unfit> {
+        let due = self.next;
+        if off < due {
+            return Err(Unfit::OutOfOrder("line out of order".to_owned()));
+        }
+        if off > due && self.tells_gaps && codec::skipped(line)? != off - due {
+            return Err(Unfit::OutOfOrder(format!("offset {off} lies where {due} is due")));
+        }
+        self.next = off.saturating_add(1);
+        self.seen += 1;
+        Ok(())
+    }
+
+    /// No more come, of a file that was read to its end.
+    pub(super) fn end(&self, folder: &Folder) {
+        let Some(ended) = &folder.run().ended else { return };
+        let recorded = ended.entries.get(self.partition as usize).copied().unwrap_or(0);
+        if recorded != self.seen {
+            folder.damaged(&log_name(self.partition), lost(recorded, self.seen, "entries"));
+        }
+    }
+}
+
+fn lost(recorded: u64, seen: u64, what: &str) -> String {
+    format!("{recorded} {what} were recorded, {seen} lie here")
+}

@@ -1,0 +1,88 @@
+//! Which run and which file a frame belongs to, so that a file that was swapped for another is noticed,
+//! however whole it is.
+//!
+//! ```text
+//! the folder of run 7 was mended with `log/0.jsonl.zst` of run 8
+//! each line of it is right, and each replica of run 7 would be wrong by it
+//! ```
+
+use crate::seed::number_of;
+use serde_json::Value;
+
+/// A run, by all the facts that are known of it: a `run.json` that was changed is another run's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunNumber(u64);
+
+/// A file of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub(super) run: u64,
+    pub(super) file: u64,
+}
+
+impl RunNumber {
+    /// That of the run whose `run.json` this is. Neither its layout nor the order of its fields matters.
+    pub fn of(run_file: &[u8]) -> serde_json::Result<RunNumber> {
+        let run: Value = serde_json::from_slice(run_file)?;
+        let mut facts = String::new();
+        spell(&run["facts"], &mut facts);
+        Ok(RunNumber(number_of(&[&facts])))
+    }
+
+    /// A file of this run, by its name within the folder.
+    pub fn file(self, name: &str) -> Origin {
+        Origin { run: self.0, file: number_of(&[name]) }
+    }
+}
+
+/// A value with the fields of every map in the order of their names.
+fn spell(value: &Value, to: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            to.push('{');
+            for (name, value) in fields {
+                to.push_str(&format!("{}:", Value::from(name.as_str())));
+                spell(value, to);
+                to.push(',');
+            }
+            to.push('}');
+        }
+        Value::Array(items) => {
+            to.push('[');
+            for item in items {
+                spell(item, to);
+                to.push(',');
+            }
+            to.push(']');
+        }
+        plain => to.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> RunNumber {
+        RunNumber::of(text.as_bytes()).expect("JSON")
+    }
+
+    #[test]
+    fn a_run_is_known_by_its_facts_and_by_nothing_else() {
+        let run = number(r#"{"phase":"load","facts":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
+        let later =
+            r#"{"facts": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
+        assert_eq!(number(later), run);
+        for changed in [
+            r#"{"facts":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["b","a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["a","b"],"at":{"x":2,"y":1}}}"#,
+        ] {
+            assert_ne!(number(changed), run, "{changed}");
+        }
+        assert_ne!(run.file("log/0"), run.file("log/1"));
+    }
+}
