@@ -3,6 +3,7 @@
 use super::acks::Acks;
 use super::canary::Canaries;
 use super::progress::{Reading, Tracks};
+use super::sequence::Sequence;
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, FaultKind, StepId};
 use crate::record::event::{Event, Phase};
@@ -182,10 +183,14 @@ impl<'e> History<'e> {
             doubts: Vec::new(),
             captures_ended: 0,
         };
+        let mut sequence = Sequence::default();
         evidence.moments(&mut |t, moment| {
             also(t, moment);
             match moment {
-                Moment::Other(event) => history.take(t, event),
+                Moment::Other(event) => {
+                    sequence.take(event);
+                    history.take(t, event);
+                }
                 Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
                 op => {
                     history.canaries.take(t, op);
@@ -193,6 +198,8 @@ impl<'e> History<'e> {
                 }
             }
         });
+        let is_cut_off = evidence.damage().iter().any(|damage| damage.file == crate::record::store::EVENTS);
+        history.doubts.extend(sequence.doubts(is_cut_off));
         history.reads.sort_by_key(|read| read.look.id);
         history.flag_reads.sort_by_key(|read| read.look.id);
         history
@@ -378,12 +385,9 @@ impl<'e> History<'e> {
         self.flag_reads.push(FlagsRead { look, base: read.base, before, after });
     }
 
-    fn capture(&mut self, number: u32) -> Option<usize> {
-        let at = self.captures.iter().rposition(|capture| capture.number == number);
-        if at.is_none() {
-            self.doubt(DoubtKind::UnmetAssumption, format!("a read of capture {number}, which never began"));
-        }
-        at
+    /// The capture of this number; [`Sequence`] names what belongs to none.
+    fn capture(&self, number: u32) -> Option<usize> {
+        self.captures.iter().rposition(|capture| capture.number == number)
     }
 
     fn known(&mut self, name: &str) -> Option<usize> {

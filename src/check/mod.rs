@@ -32,6 +32,7 @@ mod progress;
 mod roots;
 mod rows;
 pub mod self_test;
+mod sequence;
 pub mod side_by_side;
 mod stage;
 pub mod verdict;
