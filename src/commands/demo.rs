@@ -14,10 +14,11 @@ use crate::run::campaign::{Tally, run_all, simulate_all};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
+use crate::run::signals::{Cut, signalled};
 use crate::seed::Seed;
 use crate::target::specimen::Embedded;
 use clap::Parser as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// What a run whose guard lets one server merge too early must have found, and nothing else.
@@ -98,9 +99,15 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
         as_expected &= arm.came_out(tally);
         rows.push(row(arm, how, tally));
     };
-    match real_arms(args, &real) {
-        Ok(tallies) => ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally)),
+    let cut = match real_arms(args, &real) {
+        Ok((tallies, cut)) => {
+            ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally));
+            cut
+        }
         Err(error) => return tell::lost(&error, Seed(args.seed)),
+    };
+    if let Some(cut) = cut {
+        return cut_off(cut, &rows);
     }
     for (arm, order) in ARMS.iter().zip(&virtual_time) {
         tell::aside(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
@@ -108,6 +115,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
         let tally = simulate_all(order, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
         match tally {
+            Ok(Tally { cut: Some(cut), .. }) => return cut_off(cut, &rows),
             Ok(tally) => came(arm, "simulated", &tally),
             Err(stopped) => return tell::lost(&stopped.error, stopped.seed),
         }
@@ -120,6 +128,14 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
         tell::result("NOT every arm came out as expected");
         Exit::Violation
     }
+}
+
+/// A signal came: tells of the arms that ran to their end.
+fn cut_off(cut: Cut, rows: &[ArmRow]) -> Exit {
+    tell::result(&format!("\n{}", arms(rows)));
+    let (ran, all) = (rows.len(), 2 * ARMS.len());
+    tell::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
+    cut.exit()
 }
 
 impl Arm {
@@ -144,8 +160,9 @@ impl Arm {
     }
 }
 
-/// The arms on processes, begun in order and few at a time; each verdict is told as it comes.
-fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError> {
+/// The arms on processes, begun in order and few at a time; each verdict is told as it comes. After a signal
+/// none is begun any more, and those that it cut off do not count.
+fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<Cut>), RunError> {
     tell::aside(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
     let failed = |what, error: &dyn std::fmt::Display| RunError::Surroundings {
@@ -154,10 +171,16 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError>
     };
     runtime.block_on(async {
         let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+        let cut = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&cut);
+        tokio::spawn(async move { signalled().await.map(|signal| seen.set(signal)) });
         let mut running = Vec::new();
         for (arm, order) in ARMS.iter().zip(orders) {
             let place = Arc::clone(&places).acquire_owned().await;
             let place = place.map_err(|closed| failed("begin an arm", &closed))?;
+            if cut.get().is_some() {
+                break;
+            }
             let (order, results, seed) = (order.clone(), args.results.clone(), Seed(args.seed));
             running.push(tokio::spawn(async move {
                 let tally = run_all(&order, seed, 1, 1, &results, |finished| told(arm.set.1, finished)).await;
@@ -168,9 +191,13 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<Vec<Tally>, RunError>
         let mut tallies = Vec::new();
         for arm in running {
             let tally = arm.await.map_err(|panicked| failed("finish an arm", &panicked))?;
-            tallies.push(tally.map_err(|stopped| stopped.error)?);
+            match (tally, cut.get()) {
+                (Ok(tally), None) => tallies.push(tally),
+                (Err(stopped), None) => return Err(stopped.error),
+                (_, Some(_)) => {}
+            }
         }
-        Ok(tallies)
+        Ok((tallies, cut.get().copied()))
     })
 }
 

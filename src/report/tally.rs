@@ -2,6 +2,7 @@
 
 use crate::check::verdict::Outcome;
 use crate::run::campaign::Tally;
+use crate::run::signals::Cut;
 use crate::seed::Seed;
 use std::fmt::Write as _;
 
@@ -40,14 +41,15 @@ pub fn words(tally: &Tally, title: &str) -> String {
 pub fn last_line(tally: &Tally, first: Seed) -> String {
     let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
     let inconclusive = tally.count(Outcome::Inconclusive);
+    let cut = tally.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
     let word = match (fail, inconclusive) {
-        (0, 0) => "PASS",
+        (0, 0) if tally.cut.is_none() => "PASS",
         (0, _) => "INCONCLUSIVE",
         _ => "FAIL",
     };
     let mut out = format!(
         "{word} {fail} of {} runs failed, {} exposed, {pass} passed, {inconclusive} inconclusive, \
-         {} rows compared seed={}",
+         {} rows compared{cut} seed={}",
         tally.runs, tally.exposed, tally.rows, first.0
     );
     if tally.known > 0 {
@@ -79,6 +81,7 @@ pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
         "on_victim": tally.on_victim,
         "self_tests_found": tally.self_tested,
         "report": tally.report,
+        "cut_off_by": tally.cut.map(Cut::name),
     });
     document.to_string()
 }

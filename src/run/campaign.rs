@@ -4,15 +4,19 @@ use super::conclude::Judged;
 use super::live::Unwatched;
 use super::one::{Finished, Keep, RunError, processes, simulated};
 use super::order::Order;
+use super::signals::{Cut, Watch};
 use crate::check::self_test::SelfTest;
 use crate::check::verdict::{FindingKind, Outcome, Verdict};
 use crate::exit::Exit;
 use crate::report::words::name;
 use crate::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 /// The most runs with the same findings that leave a folder in one campaign.
 const KEPT_ALIKE: u32 = 3;
@@ -48,6 +52,8 @@ pub struct Tally {
     pub self_test_failed: Option<(Seed, SelfTest)>,
     /// The exit code that matters most.
     pub exit: Option<Exit>,
+    /// The signal that ended it before all were done.
+    pub cut: Option<Cut>,
 }
 
 /// Why runs stopped before all were done.
@@ -96,6 +102,12 @@ impl Tally {
         self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
     }
 
+    /// A signal came: what is tallied is all there is.
+    fn cut_off(&mut self, cut: Cut) {
+        self.cut = Some(cut);
+        self.exit = Some(self.exit.map_or(cut.exit(), |exit| exit.worst(cut.exit())));
+    }
+
     /// How many runs came to this outcome.
     pub fn count(&self, outcome: Outcome) -> u32 {
         self.outcomes.get(&outcome).copied().unwrap_or_default()
@@ -138,7 +150,28 @@ fn is_on_victim(judged: &Judged) -> bool {
     })
 }
 
-/// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes.
+/// What the threads of a campaign have in common.
+struct Campaign {
+    order: Order,
+    first: Seed,
+    runs: u32,
+    results: PathBuf,
+    /// The next run.
+    next: AtomicU32,
+    /// How many runs with the same findings have left a folder.
+    alike: Mutex<BTreeMap<String, u32>>,
+}
+
+/// What a campaign hears.
+enum News {
+    /// A run is over.
+    Run(Seed, Box<thread::Result<Result<Judged, RunError>>>),
+    /// It is to end at once.
+    Cut(Cut),
+}
+
+/// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes. A signal ends it at once:
+/// there is nothing to cure, and what has not come to a verdict by then is left to itself.
 pub fn simulate_all(
     order: &Order,
     first: Seed,
@@ -147,64 +180,80 @@ pub fn simulate_all(
     results: &Path,
     mut each: impl FnMut(&Judged),
 ) -> Result<Tally, Stopped> {
-    let next = AtomicU32::new(0);
+    let (order, results) = (order.clone(), results.to_owned());
+    let (next, alike) = (AtomicU32::new(0), Mutex::default());
+    let campaign = Arc::new(Campaign { order, first, runs, results, next, alike });
     let (tx, rx) = channel();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.min(runs) {
-            let (tx, next) = (tx.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    if i >= runs {
-                        break;
-                    }
-                    let seed = Seed(first.0.wrapping_add(u64::from(i)));
-                    let judged = simulated(order, seed, results, Keep::None);
-                    let failed = judged.is_err();
-                    if tx.send((seed, judged)).is_err() || failed {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(tx);
-        tally(order, &rx, &next, runs, results, &mut each)
-    })
+    for _ in 0..jobs.min(runs) {
+        let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
+        thread::spawn(move || campaign.work(&tx));
+    }
+    let watch = Watch::begin(move |cut| drop(tx.send(News::Cut(cut))));
+    let _watch = watch.map_err(|source| {
+        let error = RunError::Surroundings { what: "listen for signals", source };
+        Stopped { seed: first, error }
+    })?;
+    let told = campaign.tally(&rx, &mut each);
+    campaign.next.store(runs, Ordering::Relaxed);
+    told
 }
 
-/// Takes in verdicts as they come, and repeats those worth keeping, this time with a folder: the same seed
-/// gives the same run.
-fn tally(
-    order: &Order,
-    rx: &Receiver<(Seed, Result<Judged, RunError>)>,
-    next: &AtomicU32,
-    runs: u32,
-    results: &Path,
-    each: &mut impl FnMut(&Judged),
-) -> Result<Tally, Stopped> {
-    let mut tally = Tally::default();
-    let mut alike: BTreeMap<String, u32> = BTreeMap::new();
-    for (seed, judged) in rx {
-        let kept = judged.and_then(|judged| {
-            let count = alike.entry(found(&judged.verdict)).or_default();
-            if judged.exit == Exit::Pass || *count >= KEPT_ALIKE {
-                return Ok(judged);
+impl Campaign {
+    /// Runs one seed after the other, until there is none left or nobody listens.
+    fn work(&self, tell: &Sender<News>) {
+        loop {
+            let i = self.next.fetch_add(1, Ordering::Relaxed);
+            if i >= self.runs {
+                return;
             }
-            *count += 1;
-            simulated(order, seed, results, Keep::All)
-        });
-        match kept {
-            Ok(judged) => {
-                each(&judged);
-                tally.add(&judged);
-            }
-            Err(error) => {
-                next.store(runs, Ordering::Relaxed);
-                return Err(Stopped { seed, error });
+            let seed = Seed(self.first.0.wrapping_add(u64::from(i)));
+            let judged = catch_unwind(AssertUnwindSafe(|| self.run(seed)));
+            if tell.send(News::Run(seed, Box::new(judged))).is_err() {
+                return;
             }
         }
     }
-    Ok(tally)
+
+    /// One run; once more, this time with a folder, if it is worth keeping: the same seed gives the same run.
+    fn run(&self, seed: Seed) -> Result<Judged, RunError> {
+        let judged = simulated(&self.order, seed, &self.results, Keep::None)?;
+        if judged.exit == Exit::Pass || !self.is_rare(&found(&judged.verdict)) {
+            return Ok(judged);
+        }
+        simulated(&self.order, seed, &self.results, Keep::All)
+    }
+
+    /// Whether few runs like this one are kept so far.
+    fn is_rare(&self, found: &str) -> bool {
+        let mut alike = self.alike.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = alike.entry(found.to_owned()).or_default();
+        *count += 1;
+        *count <= KEPT_ALIKE
+    }
+
+    /// Takes in verdicts as they come.
+    fn tally(&self, news: &Receiver<News>, each: &mut impl FnMut(&Judged)) -> Result<Tally, Stopped> {
+        let mut tally = Tally::default();
+        while tally.runs < self.runs {
+            match news.recv() {
+                Ok(News::Run(seed, judged)) => match *judged {
+                    Ok(Ok(judged)) => {
+                        each(&judged);
+                        tally.add(&judged);
+                    }
+                    Ok(Err(error)) => return Err(Stopped { seed, error }),
+                    Err(panic) => resume_unwind(panic),
+                },
+                Ok(News::Cut(cut)) => {
+                    tally.cut_off(cut);
+                    break;
+                }
+                // Everybody is gone, the watch too: nothing more will come.
+                Err(_) => break,
+            }
+        }
+        Ok(tally)
+    }
 }
 
 /// Runs against processes, `jobs` at a time; a signal ends the campaign once the running ones are cured.

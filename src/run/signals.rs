@@ -3,6 +3,7 @@
 use super::one::RunError;
 use crate::exit::Exit;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// The signals that end a run after its cures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Cut {
 
 impl Cut {
     /// The exit code after it.
-    pub(super) fn exit(self) -> Exit {
+    pub fn exit(self) -> Exit {
         match self {
             Cut::Hangup => Exit::Hangup,
             Cut::Interrupt => Exit::Interrupt,
@@ -58,6 +59,39 @@ impl Signals {
             _ = self.terminate.recv() => Cut::Terminate,
         }
     }
+}
+
+/// A thread that waits for a signal until this is dropped: for work that is not done by futures.
+pub(super) struct Watch {
+    /// Its end is the thread's.
+    _over: oneshot::Sender<()>,
+}
+
+impl Watch {
+    /// Waits from now on; tells of the first signal.
+    pub(super) fn begin(tell: impl FnOnce(Cut) + Send + 'static) -> std::io::Result<Watch> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let mut signals = {
+            let _entered = runtime.enter();
+            Signals::listen()?
+        };
+        let (over, is_over) = oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            let cut = runtime.block_on(async {
+                tokio::select! {
+                    cut = signals.next() => Some(cut),
+                    _ = is_over => None,
+                }
+            });
+            cut.map(tell)
+        });
+        Ok(Watch { _over: over })
+    }
+}
+
+/// The first signal that comes from now on.
+pub async fn signalled() -> std::io::Result<Cut> {
+    Ok(Signals::listen()?.next().await)
 }
 
 /// Does what a signal may cut off, as long as there is nothing to cure.
