@@ -3,6 +3,7 @@
 
 mod segments;
 mod shard;
+mod weight;
 
 use super::conductor::{Command, Conductor, Input, Timing};
 use crate::record::event::{Op, Stamped};
@@ -15,6 +16,7 @@ use segments::Segments;
 use shard::Shard;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use weight::{TOO_LARGE, Weight};
 
 /// A message to or from the cluster takes 100 us to 2 ms.
 const LATENCY_NANOS_MIN: u64 = 100_000;
@@ -57,6 +59,7 @@ struct Simulation<C> {
     due: BinaryHeap<Reverse<(u64, u64)>>,
     underway: HashMap<u64, Underway>,
     sent: u64,
+    weight: Weight,
 }
 
 /// Runs once in virtual time.
@@ -74,6 +77,7 @@ fn lead(facts: &Facts, timing: Timing, cluster: impl Cluster) -> Evidence {
         due: BinaryHeap::new(),
         underway: HashMap::new(),
         sent: 0,
+        weight: Weight::of(facts),
     };
     let mut conductor = Conductor::new(facts.clone(), timing);
     let mut commands = Vec::new();
@@ -124,7 +128,7 @@ impl<C: Cluster> Simulation<C> {
             Underway::Produce(op) => {
                 let input = self.cluster.produce(&op);
                 self.send(now, Underway::Answer(input));
-                None
+                self.weight.take(&op).then(|| Input::Interrupt { by: TOO_LARGE.to_owned() })
             }
         }
     }
