@@ -273,7 +273,7 @@ fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
     assert_eq!(lines.next().as_deref(), Some("in force"));
     assert!(state(victim.id()) == Some('T') && outside.marks().len() == 1);
     // The pipe stays open: only the lease ends it.
-    assert_eq!(lines.next().as_deref(), Some("cured"));
+    assert_eq!(lines.next().as_deref(), Some("ended early: its lease ran out"));
     assert!(state(victim.id()) != Some('T') && outside.marks().is_empty());
     assert_eq!(keeper.wait().expect("it ends").code(), Some(0));
     drop(orders);

@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod cli;
 mod fuzz;
+mod gone;
 mod keeper;
 mod known;
 #[cfg(feature = "pinot")]

@@ -215,7 +215,7 @@ fn what_has_settled_is_not_restarted() {
 fn the_deadline_ends_the_probe_and_cures_it() {
     let whole = probed("v2-stranding", None, 1);
     let begins = |event: &Event| matches!(event, Event::FaultBegin { step, .. } if of_probe(step));
-    let cured = |event: &Event| matches!(event, Event::Cured { step, error: None } if of_probe(step));
+    let cured = |event: &Event| matches!(event, Event::Cured { step, error: None, .. } if of_probe(step));
     let settles = |event: &Event| matches!(event, Event::Settled { .. });
     let cut_off = |event: &Event| matches!(event, Event::Interrupted { .. });
     let (begin, cure) = (times(&whole, begins)[0], times(&whole, cured)[0]);

@@ -5,7 +5,7 @@ use super::history::History;
 use super::ledger::Ledger;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Status};
 use crate::record::evidence::Damage;
-use crate::record::row::Nanos;
+use crate::record::row::{Nanos, Soundness};
 use std::collections::BTreeMap;
 
 /// Workloads whose comparison values tie or run backwards on purpose.
@@ -53,6 +53,23 @@ pub(super) fn check(
     (result, doubts)
 }
 
+/// The first life that began without a restart of ours, and the one before. A read is on record when it
+/// ended, with the life in which it began: an earlier life that is told late is no new one.
+fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
+    seen.sort();
+    let mut known: Vec<u64> = Vec::new();
+    for (t, life) in seen {
+        if known.contains(&life) {
+            continue;
+        }
+        match known.last() {
+            Some(before) if !history.restarting(replica, t) => return Some((*before, life)),
+            _ => known.push(life),
+        }
+    }
+    None
+}
+
 fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     for step in &history.facts.steps {
         let span = history.faults.iter().find(|span| span.step == step.id);
@@ -65,6 +82,11 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         doubts.push(Doubt { kind: DoubtKind::FailedFault, detail: format!("step {}: {failed}", step.id) });
     }
     for span in &history.faults {
+        // Where a part of the target is gone, it could not be looked at.
+        if let Some(seen) = span.ended_early.as_ref().filter(|_| !history.has_lost_a_server()) {
+            let detail = format!("step {} on {}: {seen}", span.step, span.fault.replica);
+            doubts.push(Doubt { kind: DoubtKind::FaultEndedEarly, detail });
+        }
         let failed = match &span.cured {
             None => "was not seen cured".to_owned(),
             Some((_, Err(error))) => format!("could not be cured: {error}"),
@@ -74,7 +96,7 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// A replica that began a new life without a restart of ours.
+/// A replica that began a new life without a restart of ours, wherever the record tells which life it is in.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
     let tracks = &history.tracks;
@@ -87,15 +109,17 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
         lives.entry(replica).or_default().extend(seen);
     }
-    for (replica, mut seen) in lives {
-        seen.sort();
-        let change =
-            seen.windows(2).find(|pair| pair[0].1 != pair[1].1 && !history.restarting(replica, pair[1].0));
-        if let Some(pair) = change {
+    let looks =
+        history.reads.iter().map(|read| read.look).chain(history.flag_reads.iter().map(|read| read.look));
+    for look in looks.filter(|look| look.soundness == Soundness::Sound) {
+        lives.entry(look.replica).or_default().push((look.t, look.incarnation));
+    }
+    for (replica, seen) in lives {
+        if let Some((before, after)) = new_life(history, replica, seen) {
             let name = &history.facts.roster[replica];
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
-                detail: format!("{name} restarted unasked: incarnation {} became {}", pair[0].1, pair[1].1),
+                detail: format!("{name} restarted unasked: incarnation {before} became {after}"),
             });
         }
     }

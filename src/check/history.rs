@@ -6,7 +6,7 @@ use super::progress::{Reading, Tracks};
 use super::sequence::Sequence;
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, FaultKind, StepId};
-use crate::record::event::{Event, Phase};
+use crate::record::event::{Death, Event, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{Base, CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
 
@@ -32,6 +32,11 @@ impl SegmentSpan {
     pub(super) fn assigned(&self, capture: usize) -> &[usize] {
         let known = self.assigned.iter().rev().find(|(from, _)| *from <= capture);
         known.map_or(&[], |(_, replicas)| replicas)
+    }
+
+    /// Whether a replica was ever to have it.
+    pub(super) fn was_assigned(&self, replica: usize) -> bool {
+        self.assigned.iter().any(|(_, replicas)| replicas.contains(&replica))
     }
 }
 
@@ -106,6 +111,8 @@ pub(super) struct FaultSpan {
     pub(super) cure_begun: Option<(Nanos, Vec<u64>)>,
     /// None: not known to be cured.
     pub(super) cured: Option<(Nanos, Result<(), String>)>,
+    /// How its cure found out that it was over before, at a time that nobody knows.
+    pub(super) ended_early: Option<String>,
 }
 
 impl FaultSpan {
@@ -240,6 +247,11 @@ impl<'e> History<'e> {
         })
     }
 
+    /// Whether the run ended because a part of the target was gone.
+    pub(super) fn has_lost_a_server(&self) -> bool {
+        self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::ServerDied)
+    }
+
     fn take(&mut self, t: Nanos, event: &Event) {
         match event {
             Event::Sample { replica, partition, u1, f, u2, status, incarnation } => {
@@ -274,9 +286,16 @@ impl<'e> History<'e> {
                     self.canaries.look(begun.t, contents);
                 }
             }
+            Event::ServerDied(Death { server, words }) => {
+                let gone = self.replica(server);
+                self.silences.retain(|(replica, ..)| Some(*replica) != gone);
+                self.doubt(DoubtKind::ServerDied, format!("{server}: {words}"));
+            }
             Event::Interrupted { by } => {
                 self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
             }
+            // What is asked of one that is gone fails, and is no doubt of its own.
+            Event::Trouble { .. } if self.has_lost_a_server() => {}
             Event::Trouble { at, error } => {
                 self.log_failed |= at == "log";
                 self.doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
@@ -298,6 +317,7 @@ impl<'e> History<'e> {
                     begun: None,
                     cure_begun: None,
                     cured: None,
+                    ended_early: None,
                 });
             }
             Event::FaultBegun { step, error } => {
@@ -310,9 +330,10 @@ impl<'e> History<'e> {
                     span.cure_begun = Some((t, log_ends.clone()));
                 }
             }
-            Event::Cured { step, error } => {
+            Event::Cured { step, error, ended_early } => {
                 if let Some(span) = self.fault(step) {
                     span.cured = Some((t, error.clone().map_or(Ok(()), Err)));
+                    span.ended_early.clone_from(ended_early);
                 }
             }
             _ => {}

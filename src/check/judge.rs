@@ -112,9 +112,11 @@ impl Sheet {
                 self.doubts.extend(doubts);
             }
         }
+        let progress = self.attempt(&[CheckName::Progress], || progress::check(history));
         let rows = self.compared.rows;
+        let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
         if let Some((result, exposure, doubts)) =
-            self.attempt(&[CheckName::Exposure], || exposure::check(history, ledgers, rows))
+            self.attempt(&[CheckName::Exposure], || exposure::check(history, ledgers, rows, standing))
         {
             self.checks.push(result);
             self.exposure = exposure;
@@ -127,9 +129,7 @@ impl Sheet {
             self.checks.push(result);
             self.findings.extend(findings);
         }
-        if let Some((result, progress, mut findings, doubts)) =
-            self.attempt(&[CheckName::Progress], || progress::check(history))
-        {
+        if let Some((result, progress, mut findings, doubts)) = progress {
             findings.iter_mut().for_each(|finding| name_unseen(finding, &unseen));
             self.checks.push(result);
             self.progress = progress;

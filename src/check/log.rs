@@ -24,7 +24,8 @@ pub(super) struct Trust {
 impl Trust {
     /// Holds the log against what was sent and acknowledged.
     pub(super) fn of(evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) -> Trust {
-        let is_cut_off = history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
+        let is_cut_off = history.has_lost_a_server()
+            || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
             is_whole: evidence.damage().is_empty() && !is_cut_off && !history.log_failed,
             contradicted: vec![u64::MAX; ledgers.len()],

@@ -376,10 +376,14 @@ pub enum DoubtKind {
     Unreadable,
     /// What a pass would rest on was never read, and nothing says why.
     Unread,
+    /// A process of the target ended, or fell silent for good, though no fault of ours touched it.
+    ServerDied,
     /// A cure failed.
     FailedCure,
     /// A fault could not be begun.
     FailedFault,
+    /// A fault was over before its cure: what it was for may not have happened.
+    FaultEndedEarly,
     /// The opportunity that the plan is for never arose.
     NoExposure,
     /// Replicas had not caught up at the deadline, and were still moving.

@@ -19,7 +19,12 @@ pub(super) fn keeper(args: &cli::Keeper) -> Exit {
         Err(error) => return tell::failure(&error, Exit::Bug),
     };
     let lease = Duration::from_millis(args.lease_ms);
-    let kept = runtime.block_on(keep(lease, || target::begin(&cure), || target::heal(&cure)));
+    let kept = runtime.block_on(keep(
+        lease,
+        || target::begin(&cure),
+        || target::seen_over(&cure),
+        || target::heal(&cure),
+    ));
     // A lease that is over does not wait for the end of the standard input.
     runtime.shutdown_background();
     match kept {

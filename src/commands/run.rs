@@ -28,6 +28,11 @@ const SAMPLE_EVERY: Nanos = Nanos(50_000_000);
 /// .. and at one that other people may use.
 const SAMPLE_OUTSIDE_EVERY: Nanos = Nanos(500_000_000);
 
+/// Nothing of the embedded cluster answers for so long: it is gone ..
+const BLIND: Nanos = Nanos(10_000_000_000);
+/// .. and of another one.
+const BLIND_OUTSIDE: Nanos = Nanos(60_000_000_000);
+
 /// `--set boundaries=under-load`: writes go on while Pinot commits, which alone may part its replicas
 /// (apache/pinot 17144); otherwise they wait.
 const UNDER_LOAD: &str = "under-load";
@@ -90,6 +95,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         sample_every: if is_pinot { SAMPLE_OUTSIDE_EVERY } else { SAMPLE_EVERY },
         still_boundaries: is_pinot && given.get("boundaries").is_none_or(|value| value != UNDER_LOAD),
         capture_every: some_time("--capture-every", &args.capture_every)?,
+        blind: if is_pinot { BLIND_OUTSIDE } else { BLIND },
         quiesce: time("--quiesce", args.quiesce.as_deref().unwrap_or(quiesce))?,
         deadline: some_time("--timeout", args.timeout.as_deref().unwrap_or(timeout))?,
         probe_restart: args.probe_restart,

@@ -4,7 +4,8 @@
 //! Its arguments are the mark: the whole cure, and for how long the fault may last. It says `holding` and
 //! begins nothing until its standard input says `begin`; then it says `in force`, or `failed: ..`. It cures
 //! at `cure`, when its standard input closes, or when the lease is over, whichever comes first, and says
-//! `cured` or `failed: ..`. One process begins and cures, so the cure can never overtake the beginning:
+//! `cured`, `ended early: ..` if the fault was over before, or `failed: ..`. One process begins and cures, so
+//! the cure can never overtake the beginning:
 //!
 //! ```text
 //! the tool asks the target for a hold and is killed; its keeper sees the pipe close and releases the hold
@@ -26,6 +27,8 @@ pub(super) const HOLDING: &str = "holding";
 pub(super) const IN_FORCE: &str = "in force";
 /// What a keeper says.
 pub(super) const CURED: &str = "cured";
+/// What a keeper says of a fault that it cured before it was told to, or found over, before what it saw.
+pub(super) const ENDED_EARLY: &str = "ended early: ";
 /// What a keeper says, before the reason.
 pub(super) const FAILED: &str = "failed: ";
 
@@ -44,10 +47,17 @@ pub enum Kept {
     Left,
 }
 
-/// Keeps one fault, from the standard input's `begin` to its cure.
-pub async fn keep<B, C, E>(lease: Duration, begin: impl FnOnce() -> B, cure: impl Fn() -> C) -> Kept
+/// Keeps one fault, from the standard input's `begin` to its cure; `seen_over` looks whether it is over
+/// before that.
+pub async fn keep<B, S, C, E>(
+    lease: Duration,
+    begin: impl FnOnce() -> B,
+    seen_over: impl FnOnce() -> S,
+    cure: impl Fn() -> C,
+) -> Kept
 where
     B: Future<Output = Result<(), E>>,
+    S: Future<Output = Option<String>>,
     C: Future<Output = Result<(), E>>,
     E: std::fmt::Display,
 {
@@ -64,10 +74,14 @@ where
         Ok(()) => {
             say(IN_FORCE).await;
             // Any order, the end of them, or of the time: all mean the same.
-            drop(timeout_at(until, orders.next_line()).await);
-            heal(until, cure, |outcome| match outcome {
-                Ok(()) => CURED.to_owned(),
-                Err(error) => format!("{FAILED}{error}"),
+            let over = match timeout_at(until, orders.next_line()).await {
+                Err(_) => Some("its lease ran out".to_owned()),
+                Ok(_) => seen_over().await,
+            };
+            heal(until, cure, |outcome| match (outcome, &over) {
+                (Ok(()), None) => CURED.to_owned(),
+                (Ok(()), Some(seen)) => format!("{ENDED_EARLY}{seen}"),
+                (Err(error), _) => format!("{FAILED}{error}"),
             })
             .await
         }

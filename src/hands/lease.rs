@@ -1,8 +1,8 @@
 //! The tool's end of a keeper: the fault that it holds, and the pipe whose end is the cure.
 
-use super::keeper::{BEGIN, CURE, CURED, FAILED, HOLDING, IN_FORCE, PATIENCE};
+use super::keeper::{BEGIN, CURE, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE, PATIENCE};
 use crate::record::cure::Cure;
-use crate::target::TargetError;
+use crate::target::{LOOK_PATIENCE, TargetError};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 const BEGINNING: Duration = Duration::from_secs(20);
 
 /// A cure's last attempt may begin when the keeper's patience ends, and take as long as one answer.
-const CURING: Duration = PATIENCE.saturating_add(Duration::from_secs(2));
+const CURING: Duration = PATIENCE.saturating_add(Duration::from_secs(2)).saturating_add(LOOK_PATIENCE);
 
 /// A fault in force, and the keeper that holds it. Dropping it lets the keeper cure by itself.
 #[derive(Debug)]
@@ -56,16 +56,16 @@ impl Lease {
         }
     }
 
-    /// Lets the keeper cure.
-    pub async fn cure(mut self) -> Result<(), TargetError> {
-        match self.ask(CURE, CURING).await.as_deref() {
-            Some(CURED) => {
-                // It has said its last word; this only takes it out of the process table.
-                drop(timeout(CURING, self.keeper.wait()).await);
-                Ok(())
-            }
-            other => Err(self.refused(other)),
+    /// Lets the keeper cure; tells what it saw of a fault that was over before.
+    pub async fn cure(mut self) -> Result<Option<String>, TargetError> {
+        let answer = self.ask(CURE, CURING).await;
+        let ended_early = answer.as_deref().and_then(|line| line.strip_prefix(ENDED_EARLY));
+        if answer.as_deref() != Some(CURED) && ended_early.is_none() {
+            return Err(self.refused(answer.as_deref()));
         }
+        // It has said its last word; this only takes it out of the process table.
+        drop(timeout(CURING, self.keeper.wait()).await);
+        Ok(ended_early.map(str::to_owned))
     }
 
     async fn ask(&mut self, order: &str, patience: Duration) -> Option<String> {

@@ -124,6 +124,9 @@ pub enum Event {
         step: StepId,
         /// Why not, if it failed: exit 5.
         error: Option<String>,
+        /// What tells that the fault was no longer in force when its cure began, if it was not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended_early: Option<String>,
     },
     /// A boundary was asked for: every consuming segment is to be committed and a new one opened.
     Boundary,
@@ -194,6 +197,9 @@ pub enum Event {
         /// How long this was waited for, in nanoseconds.
         waited: Nanos,
     },
+    /// A process of the target has ended, or fell silent for good, though no fault of ours touched it. The
+    /// run ends at once.
+    ServerDied(Death),
     /// The run was cut off by a signal or a deadline.
     Interrupted {
         /// By what.
@@ -206,6 +212,15 @@ pub enum Event {
         /// What.
         error: String,
     },
+}
+
+/// A process of the target that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// What it is called: a replica's name, or that of what takes writes and has the log.
+    pub server: String,
+    /// How it ended and the last that it said, as far as that is known.
+    pub words: String,
 }
 
 /// Why a capture was taken.

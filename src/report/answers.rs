@@ -91,7 +91,9 @@ pub(super) fn basis(verdict: &Verdict) -> String {
 /// Over what was compared, and whether the replicas had settled.
 pub(super) fn scope(verdict: &Verdict) -> String {
     let stopped = |finding: &Finding| matches!(finding.kind, FindingKind::Frozen(_));
-    let unsettled = |doubt: &Doubt| matches!(doubt.kind, DoubtKind::NotSettled | DoubtKind::Interrupted);
+    let unsettled = |doubt: &Doubt| {
+        matches!(doubt.kind, DoubtKind::NotSettled | DoubtKind::Interrupted | DoubtKind::ServerDied)
+    };
     format!(
         "over {}, {}; {}",
         counted(len(&verdict.compared.replicas), "replica"),

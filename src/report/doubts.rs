@@ -43,6 +43,15 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "what the plan was to provoke did not happen",
             "look at the reason given, then run again; another seed may pick another replica",
         ),
+        DoubtKind::FaultEndedEarly => (
+            "the fault was over before its cure, nobody knows since when, so what it was to provoke may not \
+             have happened",
+            "see that nobody heals or restarts anything beside the run, then run the same seed again",
+        ),
+        DoubtKind::ServerDied => (
+            "a part of the target is gone though no fault of ours touched it, so the run ended early",
+            "find out from its log why it ended, bring it back, then run the same seed again",
+        ),
         DoubtKind::NoExposure => (
             "the chance for this bug never arose, so its absence proves nothing",
             "run longer, write faster, or try more seeds (`--runs N`)",

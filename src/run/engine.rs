@@ -1,13 +1,14 @@
 //! The tokio shell around the conductor: real time, real sockets, files. It carries out commands, feeds
 //! back what came of them, and writes everything down before anybody judges it.
 
-use super::conductor::{Command, Conductor, Input, Snapshot, Timing};
+use super::conductor::{Command, Conductor, Input, Timing};
 use super::live::Live;
 use super::panic::caught;
+use super::sampling::{deaths, snapshot};
 use super::signals::{Cut, Signals};
 use crate::plan::schedule::{Fault, StepId};
 use crate::record::cure::Cure;
-use crate::record::event::{Event, Op, Stamped};
+use crate::record::event::{Death, Event, Op, Stamped};
 use crate::record::evidence::Facts;
 use crate::record::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
 use crate::record::store::{RunFolder, StoreError};
@@ -42,6 +43,8 @@ enum Done {
     Log {
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
+        /// What has ended, if it could not be read.
+        deaths: Vec<Death>,
     },
     CureMade {
         step: StepId,
@@ -234,7 +237,7 @@ impl Engine<'_> {
                 });
                 Some(Input::FlagsRead { replica: read.replica, answer })
             }
-            Done::Log { last, read } => self.log_came(now, last, read),
+            Done::Log { last, read, deaths } => self.log_came(now, last, read, deaths),
             Done::CureMade { step, cure } => match cure {
                 Ok(cure) => self.begin(step, cure),
                 Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
@@ -313,9 +316,13 @@ impl Engine<'_> {
         self.spawn(async move {
             let healed = match (hands, &cure) {
                 (Some(hands), Some(cure)) => hands.heal(cure).await,
-                _ => Ok(()),
+                _ => Ok(None),
             };
-            Done::Input(Input::Cured { step, error: healed.err().map(|error| error.to_string()) })
+            let (ended_early, error) = match healed {
+                Ok(seen) => (seen, None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            Done::Input(Input::Cured { step, error, ended_early })
         });
     }
 
@@ -335,7 +342,7 @@ impl Engine<'_> {
         self.spawn(async move {
             Done::Input(match snapshot(&target).await {
                 Ok(snapshot) => Input::Sampled(snapshot),
-                Err(error) => Input::SampleFailed { error: error.to_string() },
+                Err(error) => Input::SampleFailed { error: error.to_string(), deaths: deaths(&target).await },
             })
         });
     }
@@ -400,13 +407,14 @@ impl Engine<'_> {
             return;
         }
         self.log_reading = LogReading::Piece;
-        let (log, from) = (self.target.log.clone(), self.logged.clone());
+        let (target, from) = (self.target.clone(), self.logged.clone());
         self.spawn(async move {
-            let read = match log {
-                Some(log) => read_on(&*log, &from).await,
+            let read = match &target.log {
+                Some(log) => read_on(&**log, &from).await,
                 None => Err(absent("log")),
             };
-            Done::Log { last, read }
+            let deaths = if read.is_err() { deaths(&target).await } else { Vec::new() };
+            Done::Log { last, read, deaths }
         });
     }
 
@@ -415,6 +423,7 @@ impl Engine<'_> {
         now: Nanos,
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
+        deaths: Vec<Death>,
     ) -> Option<Input> {
         let last_wanted = self.log_reading == LogReading::PieceThenLast;
         self.log_reading = LogReading::Idle;
@@ -433,7 +442,7 @@ impl Engine<'_> {
         if last_wanted {
             self.read_log(true);
         }
-        last.then_some(Input::LogRead { error })
+        last.then_some(Input::LogRead { error, deaths })
     }
 }
 
@@ -453,42 +462,7 @@ async fn read_on(log: &dyn crate::target::Log, from: &[u64]) -> Result<Vec<Vec<E
     Ok(all)
 }
 
-/// Log ends, then every replica side by side, then log ends: in this order (`semantics` 7).
-async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
-    if let Some(frontiers) = &target.frontiers {
-        return frontiers.look().await;
-    }
-    let log = target.log.clone().ok_or_else(|| absent("log"))?;
-    let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;
-    let log_ends_before = log.ends().await?;
-    let mut asked = Vec::new();
-    for replica in &target.roster {
-        let (target, replica) = (target.clone(), replica.clone());
-        asked.push(tokio::spawn(async move {
-            let covered = match &target.raw {
-                Some(raw) => raw.coverage(&replica).await.map_err(|error| error.to_string()),
-                None => Err(absent("raw reads").to_string()),
-            };
-            let lived = match &target.lifecycle {
-                Some(lifecycle) => lifecycle.poll(&replica).await.unwrap_or_default(),
-                None => Vec::new(),
-            };
-            (replica, covered, lived)
-        }));
-    }
-    let (mut replicas, mut lifecycle) = (Vec::new(), Vec::new());
-    for answer in asked {
-        let (replica, covered, lived) = answer
-            .await
-            .map_err(|error| TargetError::Nonsense { at: "sampling".to_owned(), cause: error.to_string() })?;
-        replicas.push((replica, covered));
-        lifecycle.extend(lived);
-    }
-    let segments = authority.segments().await?;
-    let log_ends_after = log.ends().await?;
-    Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, frontiers: Vec::new() })
-}
-
-fn absent(part: &str) -> TargetError {
+/// What a target that lacks a part says to whoever asks for it.
+pub(super) fn absent(part: &str) -> TargetError {
     TargetError::Refused { at: "the target".to_owned(), cause: format!("it has no {part}") }
 }

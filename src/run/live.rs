@@ -1,6 +1,6 @@
 //! Who watches a run while it lasts, and what is worth a line.
 
-use crate::record::event::Event;
+use crate::record::event::{Death, Event};
 use crate::record::row::Nanos;
 use crate::report::words::name;
 use std::collections::BTreeSet;
@@ -51,12 +51,20 @@ fn line(event: &Event) -> Option<String> {
         Event::FaultBegun { step, error } => {
             Some(format!("{step}: {}", failed(error, "in force", "not begun")))
         }
-        Event::Cured { step, error } => Some(format!("{step}: {}", failed(error, "cured", "cure failed"))),
+        Event::Cured { step, ended_early: Some(seen), .. } => {
+            Some(format!("{step}: over before its cure: {seen}"))
+        }
+        Event::Cured { step, error, .. } => {
+            Some(format!("{step}: {}", failed(error, "cured", "cure failed")))
+        }
         Event::Boundary => Some("boundary asked for".to_owned()),
         Event::CaptureBegin { capture, reason } => Some(format!("capture {capture}: {}", name(reason))),
         Event::Settled { all: true, .. } => Some("all replicas have settled".to_owned()),
         Event::Settled { all: false, .. } => Some("not all replicas have settled in time".to_owned()),
         Event::Unreachable { replica, error } => Some(format!("{replica}: no answer: {error}")),
+        Event::ServerDied(Death { server, words }) => {
+            Some(format!("{server} is gone: {words}: curing, within 5 s"))
+        }
         Event::Interrupted { by } => Some(format!("interrupted by {by}: curing, within 5 s")),
         Event::Trouble { at, error } => Some(format!("trouble at {at}: {error}")),
         _ => None,

@@ -10,5 +10,6 @@ pub mod look;
 pub mod one;
 pub mod order;
 mod panic;
+mod sampling;
 pub mod signals;
 pub mod simulate;

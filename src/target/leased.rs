@@ -1,6 +1,6 @@
 //! The hands of one run on one cluster: every fault is begun, held and undone by a keeper of its own.
 
-use super::{Grip, Hands, TargetError, heal};
+use super::{Grip, Hands, TargetError, heal, seen_over};
 use crate::hands::lease::Lease;
 use crate::plan::schedule::Fault;
 use crate::record::cure::Cure;
@@ -80,7 +80,7 @@ impl<V: Victim> Hands for Leased<V> {
         begun
     }
 
-    async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
+    async fn heal(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
         let slot = self.leases.lock().await.get(&cure.step).cloned();
         let lease = match slot {
             Some(slot) => slot.lease.lock().await.take(),
@@ -89,10 +89,13 @@ impl<V: Victim> Hands for Leased<V> {
         let healed = match lease {
             // A keeper that was killed: then it is done here.
             Some(lease) => match lease.cure().await {
-                Ok(()) => Ok(()),
-                Err(error) => heal(cure).await.map_err(|_| error),
+                Ok(seen) => Ok(seen),
+                Err(error) => {
+                    let seen = seen_over(cure).await;
+                    heal(cure).await.map(|()| seen).map_err(|_| error)
+                }
             },
-            None => heal(cure).await,
+            None => heal(cure).await.map(|()| None),
         };
         self.victim.unsilence(&cure.fault.replica).await;
         if healed.is_ok() {

@@ -21,7 +21,7 @@ use crate::config::target::TargetFile;
 use crate::plan::schedule::{Fault, FaultKind};
 use crate::record::contents::Contents;
 use crate::record::cure::Cure;
-use crate::record::event::{LifecycleRecord, Op, Outcome};
+use crate::record::event::{Death, LifecycleRecord, Op, Outcome};
 use crate::record::frontier::Frontier;
 use crate::record::row::{Coverage, Current, Entry, Nanos, Row, Segment};
 use crate::run::conductor::{FlagsRead, Snapshot};
@@ -197,6 +197,13 @@ pub trait Lifecycle: Send + Sync {
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError>;
 }
 
+/// What is known of processes that have ended.
+#[async_trait]
+pub trait Census: Send + Sync {
+    /// Those that have, with their last words; none if nobody can be asked.
+    async fn deaths(&self) -> Vec<Death>;
+}
+
 /// Faults and their cures.
 #[async_trait]
 pub trait Hands: Send + Sync {
@@ -204,8 +211,9 @@ pub trait Hands: Send + Sync {
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError>;
     /// Begins the fault; returns once it is in force.
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError>;
-    /// Undoes it and verifies that; doing it twice does no harm.
-    async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
+    /// Undoes it and verifies that; doing it twice does no harm. Tells what showed that the fault was over
+    /// before, if it was.
+    async fn heal(&self, cure: &Cure) -> Result<Option<String>, TargetError>;
     /// The cures of everything that these hands began and did not see cured.
     async fn in_force(&self) -> Vec<Cure>;
 }
@@ -344,6 +352,29 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     specimen::begin(cure).await
 }
 
+/// What shows that a fault that was begun is over already, if anything does: somebody else has undone it, or
+/// what it was done to is not there any more.
+pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
+    #[cfg(feature = "pinot")]
+    if pinot::is_of(cure) {
+        return pinot::ended_early(cure).await;
+    }
+    specimen::ended_early(cure).await
+}
+
+/// As [`ended_early`], in time and never failing: a fault that is not seen in force is not known to be.
+pub async fn seen_over(cure: &Cure) -> Option<String> {
+    let unseen = |why: String| Some(format!("whether it was still in force could not be told: {why}"));
+    match tokio::time::timeout(LOOK_PATIENCE, ended_early(cure)).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(error)) => unseen(error.to_string()),
+        Err(_) => unseen(format!("no answer within {LOOK_PATIENCE:?}")),
+    }
+}
+
+/// A cure waits so long at most to learn whether its fault is still in force.
+pub const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Undoes a fault, from its cure alone, verifies that and takes its mark away; twice does no harm.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     #[cfg(feature = "pinot")]
@@ -385,6 +416,8 @@ pub struct Target {
     pub frontiers: Option<Arc<dyn Frontiers>>,
     /// Faults.
     pub hands: Option<Arc<dyn Hands>>,
+    /// What has ended.
+    pub census: Option<Arc<dyn Census>>,
 }
 
 /// This process, as another user of the target would look for it.

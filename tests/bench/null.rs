@@ -97,6 +97,7 @@ impl Null {
                 frontiers: Vec::new(),
                 log_ends_after: self.ends.clone(),
                 lifecycle: Vec::new(),
+                deaths: Vec::new(),
             }),
             Command::Cover { replica } => Input::Covered { replica, answer: Ok(self.coverage()) },
             Command::Rows { read } => {
@@ -106,7 +107,7 @@ impl Null {
                 let flags = FlagsRead { incarnation: 1, version: 1, keys: 0 };
                 Input::FlagsRead { replica: read.replica, answer: Ok(flags) }
             }
-            Command::ReadLog => Input::LogRead { error: None },
+            Command::ReadLog => Input::LogRead { error: None, deaths: Vec::new() },
             other => panic!("the plan has no faults: {other:?}"),
         };
         self.answers.push_back(answer);

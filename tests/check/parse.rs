@@ -3,7 +3,7 @@
 use crate::check::facts::facts;
 use crate::check::naive;
 use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
-use dissent::record::event::{Event, Op, Outcome, Stamped};
+use dissent::record::event::{Death, Event, Op, Outcome, Stamped};
 use dissent::record::evidence::Evidence;
 use dissent::record::row::{Cover, Entry, Nanos, Segment};
 use dissent::schema::{Column, Merge, Role, Type, Value};
@@ -110,6 +110,11 @@ impl Case {
             "phase" => self.push(Event::Phase { phase: choice(rest) }),
             "unreachable" => {
                 self.push(Event::Unreachable { replica: rest.to_owned(), error: "timed out".to_owned() });
+            }
+            "died" => {
+                let (server, words) = rest.split_once(' ').expect("died SERVER WORDS");
+                let (server, words) = (server.to_owned(), words.to_owned());
+                self.push(Event::ServerDied(Death { server, words }));
             }
             "settled" => self.push(Event::Settled { all: rest == "all", waited: Nanos(0) }),
             "interrupted" => self.push(Event::Interrupted { by: rest.to_owned() }),
@@ -242,7 +247,7 @@ impl Case {
         self.push(Event::FaultBegun { step: id, error });
     }
 
-    /// `ID [@OFF] [fails]`: the log's end when the cure begins is as written so far, or as given.
+    /// `ID [@OFF] [fails | early]`: the log's end when the cure begins is as written so far, or as given.
     fn cure(&mut self, rest: &str) {
         let mut words = rest.split_whitespace();
         let step = words.next().expect("a step").to_owned();
@@ -250,7 +255,8 @@ impl Case {
         let log_ends = given.map_or_else(|| self.log_ends(), |end| vec![end]);
         self.push(Event::CureBegin { step: step.clone(), log_ends });
         let error = rest.ends_with("fails").then(|| "refused".to_owned());
-        self.push(Event::Cured { step, error });
+        let ended_early = rest.ends_with("early").then(|| "the hold is gone".to_owned());
+        self.push(Event::Cured { step, error, ended_early });
     }
 
     pub(crate) fn log_ends(&self) -> Vec<u64> {

@@ -133,7 +133,7 @@ pub(crate) fn evidence(ops: u64) -> Evidence {
         let begun = Event::FaultBegin { step: step.id.clone(), fault: fault(step), log_ends: vec![900, 880] };
         events.push((begin, begun));
         events.push((begin + 2, Event::FaultBegun { step: step.id.clone(), error: None }));
-        events.push((cured, Event::Cured { step: step.id.clone(), error: None }));
+        events.push((cured, Event::Cured { step: step.id.clone(), error: None, ended_early: None }));
     }
     for id in 1..=ops {
         let due = 1_000 + id * 2;

@@ -128,8 +128,8 @@ impl Timeline {
             }),
             // Never in force: nothing to shade.
             Event::FaultBegun { step, error: Some(error) } => self.fault_ended(step, Some(t), Some(error)),
-            Event::Cured { step, error: None } => self.fault_ended(step, Some(t), None),
-            Event::Cured { step, error } => self.fault_ended(step, None, error.as_ref()),
+            Event::Cured { step, error: None, .. } => self.fault_ended(step, Some(t), None),
+            Event::Cured { step, error, .. } => self.fault_ended(step, None, error.as_ref()),
             _ => {}
         }
     }

@@ -147,6 +147,18 @@ impl Faults {
         })
     }
 
+    /// Whether a step of ours kept this replica silent at or after a time.
+    pub(super) fn silenced(&self, replica: &str, since: Nanos) -> bool {
+        self.steps.iter().any(|running| {
+            let over_before = match running.state {
+                State::Waiting => true,
+                State::Over { at } => at < since,
+                State::Beginning | State::Active { .. } | State::Curing => false,
+            };
+            running.step.replica == replica && running.step.kind.silences() && !over_before
+        })
+    }
+
     /// The replicas that a step has begun to do something to.
     pub(super) fn victims(&self) -> BTreeSet<&str> {
         let hit = |running: &&Running| !matches!(running.state, State::Waiting | State::Over { .. });

@@ -5,6 +5,7 @@
 //! ([`crate::run::engine`]) and a simulated one in virtual time ([`crate::run::simulate`]).
 
 mod capture;
+mod deaths;
 mod faults;
 mod probe;
 mod sessions;
@@ -19,7 +20,7 @@ pub use view::{Seen, Snapshot};
 use crate::plan::generate::Generator;
 use crate::plan::schedule::{Fault, StepId};
 use crate::record::contents::Contents;
-use crate::record::event::{CaptureReason, Event, Op, Outcome, Phase};
+use crate::record::event::{CaptureReason, Death, Event, Op, Outcome, Phase};
 use crate::record::evidence::Facts;
 use crate::record::row::{Coverage, CurrentRead, Nanos, Read};
 use capture::Captures;
@@ -108,6 +109,8 @@ pub enum Input {
         step: StepId,
         /// Why not.
         error: Option<String>,
+        /// What told that the fault was over before, if it was.
+        ended_early: Option<String>,
     },
     /// The target took the wish for a boundary, or did not.
     BoundaryAsked {
@@ -120,6 +123,8 @@ pub enum Input {
     SampleFailed {
         /// Where and why.
         error: String,
+        /// What of the target has ended.
+        deaths: Vec<Death>,
     },
     /// A replica's coverage.
     Covered {
@@ -149,8 +154,10 @@ pub enum Input {
     },
     /// The log was read back.
     LogRead {
-        /// Why not.
+        /// Why not to its end.
         error: Option<String>,
+        /// What of the target has ended, if it failed.
+        deaths: Vec<Death>,
     },
     /// Stop now: cure everything, keep the data.
     Interrupt {
@@ -168,6 +175,8 @@ pub struct Timing {
     pub capture_every: Nanos,
     /// The longest wait for replicas to catch up.
     pub quiesce: Nanos,
+    /// The longest time in which nothing of the target can be looked at.
+    pub blind: Nanos,
     /// The longest time for everything before the cures, and for the probe.
     pub deadline: Nanos,
     /// Whether nothing is written while a boundary is crossed: some systems diverge by that alone, and then
@@ -206,6 +215,10 @@ pub struct Conductor {
     logged_at_boundary: u64,
     crossing: Option<Crossing>,
     sampling: bool,
+    /// When the newest look at the cluster was asked for.
+    sample_asked: Nanos,
+    /// Since when no look at the cluster succeeds.
+    blind_since: Option<Nanos>,
     next_sample: Nanos,
     next_capture: Nanos,
     wanted_capture: Option<CaptureReason>,
@@ -237,6 +250,8 @@ impl Conductor {
             logged_at_boundary: 0,
             crossing: None,
             sampling: false,
+            sample_asked: Nanos(0),
+            blind_since: None,
             next_sample: Nanos(0),
             next_capture: Nanos(0),
             wanted_capture: None,
@@ -275,9 +290,9 @@ impl Conductor {
                 self.faults.begun(&step, now, error.is_none());
                 out.push(Command::Record(Event::FaultBegun { step, error }));
             }
-            Input::Cured { step, error } => {
+            Input::Cured { step, error, ended_early } => {
                 self.faults.cured(&step, now);
-                out.push(Command::Record(Event::Cured { step, error }));
+                out.push(Command::Record(Event::Cured { step, error, ended_early }));
                 self.wanted_capture = Some(CaptureReason::Release);
             }
             Input::BoundaryAsked { error } => {
@@ -286,15 +301,18 @@ impl Conductor {
                     self.trouble("boundary", error, out);
                 }
             }
-            Input::Sampled(snapshot) => {
+            Input::Sampled(mut snapshot) => {
                 self.sampling = false;
+                self.blind_since = None;
+                let deaths = std::mem::take(&mut snapshot.deaths);
                 let events = self.view.absorb(now, snapshot);
                 out.extend(events.into_iter().map(Command::Record));
                 self.cross();
+                self.mourn(now, deaths, out);
             }
-            Input::SampleFailed { error } => {
+            Input::SampleFailed { error, deaths } => {
                 self.sampling = false;
-                self.trouble("sample", error, out);
+                self.could_not_look(now, error, deaths, out);
             }
             Input::Covered { replica, answer } => self.captures.covered(&replica, answer, out),
             Input::RowsRead { replica, answer } => self.captures.rows_read(&replica, answer, out),
@@ -305,7 +323,8 @@ impl Conductor {
                 }
                 self.captures.contents_read(answer.ok(), out);
             }
-            Input::LogRead { error } => {
+            Input::LogRead { error, deaths } => {
+                self.mourn(now, deaths, out);
                 if let Some(error) = error {
                     self.trouble("log", error, out);
                 }
@@ -337,12 +356,21 @@ impl Conductor {
         out.push(Command::Record(Event::Trouble { at: at.to_owned(), error }));
     }
 
-    /// Cures come before anything else; then the log is read back, so that what was written can be judged.
     fn interrupt(&mut self, now: Nanos, by: &str, out: &mut Vec<Command>) {
-        if !self.interrupted && self.stage < Stage::ReadLog {
-            self.interrupted = true;
+        if self.stage < Stage::ReadLog {
+            self.cut_off(now, Event::Interrupted { by: by.to_owned() }, out);
+        }
+    }
+
+    /// Cures come before anything else; then the log is read back, so that what was written can be judged.
+    fn cut_off(&mut self, now: Nanos, why: Event, out: &mut Vec<Command>) {
+        if self.interrupted {
+            return;
+        }
+        self.interrupted = true;
+        out.push(Command::Record(why));
+        if self.stage < Stage::ReadLog {
             self.sessions.drop_waiting();
-            out.push(Command::Record(Event::Interrupted { by: by.to_owned() }));
             self.enter(now, Stage::Heal, out);
         }
     }

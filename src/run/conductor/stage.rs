@@ -115,6 +115,7 @@ impl Conductor {
         }
         if !self.sampling && now >= self.next_sample && self.stage < Stage::ReadLog {
             self.sampling = true;
+            self.sample_asked = now;
             self.next_sample = Nanos(now.0 + self.timing.sample_every.0);
             out.push(Command::Sample);
         }

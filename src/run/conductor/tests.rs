@@ -1,12 +1,13 @@
 //! Brackets, sessions and cures of the conductor, driven by hand: what goes in, what must come out.
 
 use super::capture::{Captures, FlagsRead};
+use super::faults::Faults;
 use super::sessions::Sessions;
 use super::stage::Stage;
 use super::view::{View, frontier};
 use super::{Command, Conductor, Input, Seen, Snapshot, Timing};
 use crate::commands::order_of;
-use crate::plan::schedule::Condition;
+use crate::plan::schedule::{Condition, Fault, FaultKind};
 use crate::record::event::{CaptureReason, Event, Op};
 use crate::record::evidence::Facts;
 use crate::record::frontier::Look;
@@ -20,6 +21,7 @@ const TIMING: Timing = Timing {
     sample_every: Nanos(1),
     capture_every: Nanos(u64::MAX / 2),
     quiesce: Nanos(1),
+    blind: Nanos(10),
     deadline: Nanos(u64::MAX),
     still_boundaries: false,
     probe_restart: false,
@@ -222,6 +224,7 @@ fn look(facts: &Facts, stand: [Option<u64>; 3]) -> Snapshot {
         log_ends_after: vec![0],
         lifecycle: Vec::new(),
         frontiers: seen.collect(),
+        deaths: Vec::new(),
     }
 }
 
@@ -271,4 +274,17 @@ fn a_look_from_before_the_cure_does_not_settle_the_probe() {
     assert_eq!(conductor.stage, Stage::ProbeSettle { since: Nanos(3) });
     conductor.step(Nanos(4), Input::Sampled(look(&facts, [Some(100); 3])), &mut out);
     assert_eq!(conductor.stage, Stage::ProbeCapture);
+}
+
+/// A look that was begun while we kept a replica down may find it dead after its cure.
+#[test]
+fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
+    let mut faults = Faults::new(&[]);
+    let fault = Fault { kind: FaultKind::Restart, replica: REPLICA.to_owned(), partition: None, seq: None };
+    faults.add_beginning("restart", &fault);
+    assert!(faults.silenced(REPLICA, Nanos(5)) && !faults.silenced("server-1", Nanos(5)));
+    faults.begun("restart", Nanos(5), true);
+    faults.cured("restart", Nanos(7));
+    assert!(faults.silenced(REPLICA, Nanos(7)));
+    assert!(!faults.silenced(REPLICA, Nanos(8)), "it is gone once more");
 }

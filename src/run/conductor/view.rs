@@ -1,13 +1,13 @@
 //! What the conductor knows of the cluster: the newest snapshot, the log's ends, the segments seen so far.
 
-use crate::record::event::{Event, LifecycleRecord};
+use crate::record::event::{Death, Event, LifecycleRecord};
 use crate::record::evidence::Facts;
 use crate::record::frontier::{Frontier, Look};
 use crate::record::row::{CopyState, Cover, Coverage, Known, Nanos, Segment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One look at the whole cluster, read in this order (`semantics` 7): log ends, replicas, log ends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The end of every partition's log before.
     pub log_ends_before: Vec<u64>,
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub lifecycle: Vec<LifecycleRecord>,
     /// The frontiers that the target declares, as far as they are there now.
     pub frontiers: Vec<Seen>,
+    /// Processes that have ended, as far as the target tells.
+    pub deaths: Vec<Death>,
 }
 
 /// A declared frontier as it was seen.

@@ -81,7 +81,8 @@ impl Cluster for Segments {
                 Input::FlagsRead { replica: read.replica, answer }
             }
             Command::ReadLog => {
-                Input::LogRead { error: self.read_log().err().map(|error| error.to_string()) }
+                let error = self.read_log().err().map(|error| error.to_string());
+                Input::LogRead { error, deaths: Vec::new() }
             }
             Command::Contents { .. } => Input::ContentsRead { answer: Err("it has no shard".to_owned()) },
             Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
@@ -149,7 +150,7 @@ impl Segments {
             },
             None => Ok(()),
         };
-        Input::Cured { step, error: healed.err().map(|error| error.to_string()) }
+        Input::Cured { step, error: healed.err().map(|error| error.to_string()), ended_early: None }
     }
 
     fn snapshot(&mut self) -> Snapshot {
@@ -169,6 +170,7 @@ impl Segments {
             log_ends_after: ends,
             lifecycle,
             frontiers: Vec::new(),
+            deaths: Vec::new(),
         }
     }
 

@@ -42,14 +42,14 @@ impl Cluster for Shard {
             }
             Command::Cure { step } => {
                 let healed = self.heal(&step);
-                Input::Cured { step, error: healed.err().map(|error| error.to_string()) }
+                Input::Cured { step, error: healed.err().map(|error| error.to_string()), ended_early: None }
             }
             Command::Sample => Input::Sampled(self.snapshot()),
             Command::Contents { capture } => Input::ContentsRead { answer: Ok(self.contents(capture)) },
             Command::ReadLog => {
                 let log = self.world.log(0).iter().map(|entry| logged(entry));
                 self.evidence.log[0].extend(log);
-                Input::LogRead { error: None }
+                Input::LogRead { error: None, deaths: Vec::new() }
             }
             Command::Boundary => Input::BoundaryAsked { error: Some(no_segments()) },
             Command::Cover { replica } => Input::Covered { replica, answer: Err(no_segments()) },
@@ -138,6 +138,7 @@ impl Shard {
             log_ends_after: ends,
             lifecycle: Vec::new(),
             frontiers: writers.chain([shard]).collect(),
+            deaths: Vec::new(),
         }
     }
 

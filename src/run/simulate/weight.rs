@@ -1,9 +1,9 @@
-//! How much a simulated run may grow. Every replica keeps its rows in our own memory, and a key whose lists are
-//! never retired has them whole in each of its rows: what is kept grows with the square of the updates.
+//! How much a simulated run may grow. Every replica keeps its rows in our own memory, and a key that is never
+//! retired has its lists whole in each of its rows: what is kept grows with the square of the updates.
 //!
 //! ```text
-//! a hold that never ends, no further boundary, so no key retires: the hottest key is written 12,000 times, and
-//! its rows on four replicas list 72 million ops each
+//! a hold that never ends, no further boundary, so no key retires: the hottest key is written 12,000 times,
+//! and its rows on four replicas list 72 million ops each
 //! ```
 
 use crate::record::event::Op;
@@ -18,11 +18,11 @@ const BYTES_MAX: u64 = 1 << 30;
 const ROW_BYTES: u64 = 400;
 
 /// Why a run is cut off.
-pub(super) const TOO_LARGE: &str = "the bound on a simulated run's memory (1 GiB): its lists grow without end; \
-                                    let keys retire, write slower, or end the plan's steps sooner";
+pub(super) const TOO_LARGE: &str =
+    "the bound on a simulated run's memory, 1 GiB: its lists grow without end (let keys retire)";
 
-/// What all rows of a run take so far, estimated from the ops alone, so that a seed gives the same end on every
-/// machine.
+/// What all rows of a run take so far, estimated from the ops alone, so that a seed gives the same end on
+/// every machine.
 pub(super) struct Weight {
     /// The columns whose values are kept and added to.
     lists: Vec<usize>,

@@ -3,7 +3,7 @@
 
 use crate::config::Error;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,10 +16,16 @@ const START: Duration = Duration::from_secs(20);
 /// What a process prints before its address.
 pub(super) const GREETING: &str = "listening on ";
 
+/// So much of the end of what a child said are its last words.
+const WORDS_BYTES: usize = 400;
+
 /// A child and where it listens.
 #[derive(Debug)]
 pub struct Child {
     process: tokio::process::Child,
+    log: PathBuf,
+    /// Where in the log its own lines begin.
+    from: u64,
     /// `host:port`.
     pub address: String,
 }
@@ -36,6 +42,7 @@ impl Child {
         let failed = |what: String| move |source| Error::Io { what, source };
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log);
         let log_file = log_file.map_err(failed(format!("open {}", log.display())))?;
+        let from = log_file.metadata().map_or(0, |data| data.len());
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
         if group == Group::Own {
@@ -52,7 +59,7 @@ impl Child {
             let log = log.display();
             return Err(Error::Config(format!("start {name}: it told no address; see {log}")));
         };
-        Ok(Child { process, address })
+        Ok(Child { process, log: log.to_owned(), from, address })
     }
 
     /// Its process id, while it runs.
@@ -61,6 +68,20 @@ impl Child {
             Ok(None) => self.process.id(),
             Ok(Some(_)) | Err(_) => None,
         }
+    }
+
+    /// How it ended and the last that it said, if it has ended.
+    pub fn last_words(&mut self) -> Option<String> {
+        let status = self.process.try_wait().ok()??;
+        // What cannot be read was not said.
+        let said = std::fs::read(&self.log).unwrap_or_default();
+        let own = said.get(usize::try_from(self.from).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let end = String::from_utf8_lossy(&own[own.len().saturating_sub(WORDS_BYTES)..]);
+        let lines: Vec<&str> = end.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        Some(match lines.is_empty() {
+            true => format!("it ended ({status}) and said nothing"),
+            false => format!("it ended ({status}), its last words: {}", lines.join(" | ")),
+        })
     }
 
     /// Closes its standard input and waits until it has ended by itself, or kills it after `patience`: one

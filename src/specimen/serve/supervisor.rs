@@ -147,6 +147,8 @@ struct Shown {
     table: Option<Table>,
     service: Option<String>,
     replicas: BTreeMap<String, Option<Seat>>,
+    /// Processes that have ended, with their last words.
+    ended: BTreeMap<String, String>,
 }
 
 /// Where a replica's latest life is lived; without a process it is over.
@@ -166,6 +168,11 @@ async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
     };
     let shown = |name: &String| (name.clone(), running.replicas.get_mut(name).and_then(seat));
     let replicas = roster.iter().map(shown).collect();
+    let service = running.service.as_mut().map(|service| (C::SERVICE, service));
+    let lives =
+        running.replicas.iter_mut().filter_map(|(name, life)| Some((name.as_str(), life.process.as_mut()?)));
+    let last = |(name, process): (&str, &mut Child)| Some((name.to_owned(), process.last_words()?));
+    let ended = lives.chain(service).filter_map(last).collect();
     Json(Shown {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
@@ -174,6 +181,7 @@ async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
         service: running.service.as_ref().map(|service| service.address.clone()),
         replicas,
         roster,
+        ended,
     })
 }
 

@@ -16,7 +16,7 @@ mod reads;
 mod table;
 
 pub use cluster::{Cluster, marks};
-pub use deed::{begin, can, heal, holder, is_of};
+pub use deed::{begin, can, ended_early, heal, holder, is_of};
 pub use discover::{checkup, draft};
 
 use super::checkup::Leaving;
@@ -142,6 +142,7 @@ impl Site for Cluster {
             lifecycle: Some(lives),
             frontiers: None,
             hands: Some(Arc::new(Leased::new(victim, grip))),
+            census: None,
         })
     }
 

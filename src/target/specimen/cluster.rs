@@ -4,10 +4,12 @@
 use super::Embedded;
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
+use crate::record::event::Death;
 use crate::schema::{Column, Provenance, Schema};
 use crate::target::checkup::Holder;
 use crate::target::web::{self, Web, answer, parse};
-use crate::target::{TargetError, owner};
+use crate::target::{Census, TargetError, owner};
+use async_trait::async_trait;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +42,9 @@ pub(super) struct Overview {
     service: Option<String>,
     /// Of the roster; none for one that nobody has asked for.
     pub(super) replicas: BTreeMap<String, Option<Seat>>,
+    /// Processes that have ended, and their last words.
+    #[serde(default)]
+    ended: BTreeMap<String, String>,
 }
 
 /// A lock, as the supervisor tells of it.
@@ -104,6 +109,14 @@ impl Overview {
         })?;
         let up = seat.as_ref().and_then(|seat| Some((format!("http://{}", seat.address), seat.pid?)));
         up.ok_or_else(|| down(name))
+    }
+}
+
+#[async_trait]
+impl Census for Cluster {
+    async fn deaths(&self) -> Vec<Death> {
+        let ended = self.refresh().await.map(|overview| overview.ended).unwrap_or_default();
+        ended.into_iter().map(|(server, words)| Death { server, words }).collect()
     }
 }
 

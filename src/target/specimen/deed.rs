@@ -70,6 +70,36 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     }
 }
 
+/// What shows that the fault is over already, if anything does.
+pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
+    let (web, undo) = (Web::patient(PATIENCE)?, undo_of::<Undo>(cure)?);
+    if !marks(&undo.at).await?.iter().any(|mark| id(mark) == id(cure)) {
+        return Ok(Some("its mark is gone, so somebody else has undone it".to_owned()));
+    }
+    let overview = Overview::ask(&web, &undo.at).await?;
+    let gone = match (cure.fault.kind, undo.process) {
+        _ if overview.service().is_ok_and(|service| service != undo.service) => {
+            Some("another table is there")
+        }
+        (FaultKind::HoldMessage(_), _) => (!is_held(&web, cure, &undo).await?).then_some("the hold is gone"),
+        (FaultKind::Restart, _) => {
+            overview.seat(&cure.fault.replica).is_ok().then_some("it was started again by somebody else")
+        }
+        (FaultKind::Pause, Some(process)) => {
+            (process.state() != State::Stopped).then_some("its process is not stopped any more")
+        }
+        _ => None,
+    };
+    Ok(gone.map(str::to_owned))
+}
+
+/// Whether the controller still has the hold.
+async fn is_held(web: &Web, cure: &Cure, undo: &Undo) -> Result<bool, TargetError> {
+    let url = format!("{}/admin/holds", undo.service);
+    let holds: Vec<Value> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    Ok(holds.iter().any(|hold| hold["id"] == id(cure).as_str()))
+}
+
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo: what
 /// looks like it is somebody else's.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
@@ -94,9 +124,7 @@ async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
     match cure.fault.kind {
         FaultKind::HoldMessage(_) if same_table => {
             post(&web, &format!("{}/admin/release", undo.service), json!({ "id": id(cure) })).await?;
-            let url = format!("{}/admin/holds", undo.service);
-            let holds: Vec<Value> = parse(&url, &answer(&url, web.get(&url)).await?)?;
-            if holds.iter().any(|hold| hold["id"] == id(cure).as_str()) {
+            if is_held(&web, cure, undo).await? {
                 return Err(refused(cure, "the hold was released and is still there".to_owned()));
             }
         }

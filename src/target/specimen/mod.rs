@@ -11,7 +11,7 @@ pub mod shard;
 mod writers;
 
 pub use cluster::Cluster;
-pub use deed::{begin, heal, holder, marks};
+pub use deed::{begin, ended_early, heal, holder, marks};
 
 use super::checkup::{Asked, Checkup, Leaving, Standing};
 use super::draft::{Draft, DraftError, Wanted};
@@ -273,6 +273,7 @@ pub fn open(cluster: &Arc<Cluster>, schema: &Schema, grip: Grip) -> Result<Targe
         lifecycle: None,
         frontiers: None,
         hands: Some(Arc::new(Leased::new(Arc::clone(cluster), grip))),
+        census: Some(Arc::clone(cluster) as _),
     };
     Ok(match cluster.system {
         Embedded::Segments => {

@@ -220,11 +220,8 @@ impl Frontiers for Writers {
         let (u1, u2) = (before.upstream.timestamp, after.upstream.timestamp);
         let mut snapshot = Snapshot {
             log_ends_before: vec![before.upstream.offset],
-            replicas: Vec::new(),
-            segments: Vec::new(),
             log_ends_after: vec![after.upstream.offset],
-            lifecycle: Vec::new(),
-            frontiers: Vec::new(),
+            ..Snapshot::default()
         };
         for (name, answer) in answers {
             match answer {

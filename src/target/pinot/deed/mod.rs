@@ -137,6 +137,13 @@ fn go_on(cure: &Cure) {
     });
 }
 
+/// What shows that the fault is over already, if anything does: whoever undoes it takes its mark away.
+pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
+    let deed = Deed::of(cure)?;
+    let is_marked = deed.marks().await?.iter().any(|mark| deed.is_own(mark));
+    Ok((!is_marked).then(|| "its mark is gone, so somebody else has undone it".to_owned()))
+}
+
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     let deed = Deed::of(cure)?;

@@ -1,0 +1,59 @@
+//! One look at a whole target: what it shows of itself, and who of it is gone.
+
+use super::conductor::Snapshot;
+use super::engine::absent;
+use crate::record::event::Death;
+use crate::target::{Target, TargetError};
+
+/// What of the target has ended.
+pub(super) async fn deaths(target: &Target) -> Vec<Death> {
+    match &target.census {
+        Some(census) => census.deaths().await,
+        None => Vec::new(),
+    }
+}
+
+/// One look at the whole cluster; where somebody does not answer, with those that have ended.
+pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
+    let mut snapshot = match &target.frontiers {
+        Some(frontiers) => frontiers.look().await?,
+        None => look_at_segments(target).await?,
+    };
+    if snapshot.replicas.iter().any(|(_, answer)| answer.is_err()) {
+        snapshot.deaths = deaths(target).await;
+    }
+    Ok(snapshot)
+}
+
+/// Log ends, then every replica side by side, then log ends: in this order (`semantics` 7).
+async fn look_at_segments(target: &Target) -> Result<Snapshot, TargetError> {
+    let log = target.log.clone().ok_or_else(|| absent("log"))?;
+    let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;
+    let log_ends_before = log.ends().await?;
+    let mut asked = Vec::new();
+    for replica in &target.roster {
+        let (target, replica) = (target.clone(), replica.clone());
+        asked.push(tokio::spawn(async move {
+            let covered = match &target.raw {
+                Some(raw) => raw.coverage(&replica).await.map_err(|error| error.to_string()),
+                None => Err(absent("raw reads").to_string()),
+            };
+            let lived = match &target.lifecycle {
+                Some(lifecycle) => lifecycle.poll(&replica).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            (replica, covered, lived)
+        }));
+    }
+    let (mut replicas, mut lifecycle) = (Vec::new(), Vec::new());
+    for answer in asked {
+        let (replica, covered, lived) = answer
+            .await
+            .map_err(|error| TargetError::Nonsense { at: "sampling".to_owned(), cause: error.to_string() })?;
+        replicas.push((replica, covered));
+        lifecycle.extend(lived);
+    }
+    let segments = authority.segments().await?;
+    let log_ends_after = log.ends().await?;
+    Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, ..Snapshot::default() })
+}

@@ -1,0 +1,86 @@
+//! What ends while a run lasts, though the run did not end it: a process of the target, a fault, the run
+//! itself. Nobody is accused of it, nothing passes, and what is gone is named.
+
+use crate::keeper::place::{Outside, Watched, processes_of, signal, until};
+use std::path::Path;
+
+/// The process of a role in the cluster of the run that leaves its results here.
+fn process(results: &Path, role: &str) -> u32 {
+    let words = format!("specimen {role} --config");
+    let all = processes_of(results);
+    all.iter().find(|(_, line)| line.contains(&words)).unwrap_or_else(|| panic!("{role} in {all:#?}")).0
+}
+
+/// A control run in which a process gets a signal once this was said: the exit code and all that was told.
+fn run_and_signal(target: &str, workload: &str, role: &str, name: &str, at: &str) -> (Option<i32>, String) {
+    let results = tempfile::tempdir().expect("a folder");
+    let mut watched = Watched::start(results.path(), &["run", target, workload, "none", "--seed", "3"]);
+    watched.says(at);
+    signal(process(results.path(), role), name);
+    watched.end()
+}
+
+fn last_line(told: &str) -> &str {
+    told.lines().rfind(|line| !line.is_empty()).unwrap_or_default()
+}
+
+/// Goal: the log's host is killed during the load or at the end, or stopped for good: no replica is wrong by
+/// that, and no acknowledged op is lost.
+#[test]
+fn a_log_host_that_is_gone_is_named_and_accuses_nobody() {
+    for (target, workload, role) in [
+        ("specimen-segments", "partial-upsert", "controller"),
+        ("specimen-shard", "upsert-feed", "shard-service"),
+    ] {
+        for at in ["capture 2", "quiesce"] {
+            let (code, told) = run_and_signal(target, workload, role, "KILL", at);
+            assert_eq!(code, Some(3), "{target} at {at}: {told}");
+            let wanted = format!("INCONCLUSIVE server-died {role} ");
+            assert!(last_line(&told).starts_with(&wanted), "{target} at {at}: {told}");
+            assert!(told.contains("it ended (signal: 9 (SIGKILL))"), "{told}");
+        }
+    }
+    let (code, told) = run_and_signal("specimen-segments", "partial-upsert", "controller", "STOP", "quiesce");
+    assert_eq!(code, Some(3), "{told}");
+    assert!(last_line(&told).starts_with("INCONCLUSIVE "), "{told}");
+}
+
+#[test]
+fn a_server_that_dies_unasked_ends_the_run_at_once_and_is_named() {
+    let (code, told) = run_and_signal("specimen-segments", "partial-upsert", "server", "KILL", "capture 2");
+    assert_eq!(code, Some(3), "{told}");
+    assert!(last_line(&told).starts_with("INCONCLUSIVE server-died server-"), "{told}");
+    assert!(!told.contains("not all replicas have settled"), "nobody waited: {told}");
+}
+
+/// Goal: a hold that somebody lifts beside the run is noticed at its cure, and nothing is proved by that run.
+#[test]
+fn a_fault_that_is_over_before_its_cure_is_a_doubt() {
+    let outside = Outside::start(&["guard=partition-gate"]);
+    let results = tempfile::tempdir().expect("a folder");
+    let words = ["run", &outside.file(), "partial-upsert", "late-transition", "--seed", "3"];
+    let mut watched = Watched::start(results.path(), &words);
+    watched.says("late-registration: in force");
+    outside.release_holds();
+    let (code, told) = watched.end();
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("fault-ended-early: step late-registration on server-"), "{told}");
+    assert!(told.contains("the hold is gone"), "{told}");
+}
+
+/// Goal: a campaign in virtual time ends at a signal, and tells of the runs done so far.
+#[test]
+fn a_simulated_campaign_ends_at_a_signal_and_tells_how_far_it_came() {
+    for (name, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let results = tempfile::tempdir().expect("a folder");
+        let words =
+            ["run", "sim-segments", "partial-upsert", "late-transition", "--seed", "1", "--runs", "100000"];
+        let watched = Watched::start(results.path(), &words);
+        let kept = || std::fs::read_dir(results.path()).expect("a folder").count() > 0;
+        until("a run is kept", kept);
+        watched.signal(name);
+        let (ended, told) = watched.end();
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(last_line(&told).contains(&format!(", cut off by SIG{name} seed=1")), "{told}");
+    }
+}
