@@ -3,6 +3,9 @@
 //! A [`Schema`] is shared by the generator (what to write), the targets (what table to make) and the
 //! model (what to expect). It knows nothing of any system: type defaults are handed in by the target.
 
+pub mod rules;
+
+use rules::Rules;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -127,6 +130,9 @@ pub struct Schema {
     pub columns: Vec<Column>,
     /// How rows tell their ops.
     pub provenance: Provenance,
+    /// What it may lack, and what an event means to it.
+    #[serde(default, skip_serializing_if = "Rules::is_plain")]
+    pub rules: Rules,
 }
 
 impl Schema {

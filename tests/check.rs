@@ -6,7 +6,7 @@
 
 mod facts;
 mod frontiers;
-mod naive;
+pub(crate) mod naive;
 pub(crate) mod parse;
 mod reads;
 
@@ -166,6 +166,9 @@ fn describe(verdict: &Verdict) -> Vec<String> {
     );
     for (replica, offsets) in &compared.not_loaded {
         write!(line, " not-loaded={replica}:{offsets}").expect("a string");
+    }
+    for (reason, rows) in &compared.excused {
+        write!(line, " excused={}:{rows}", word(reason)).expect("a string");
     }
     lines.push(line);
     for exposure in &verdict.exposure {

@@ -2,12 +2,15 @@
 //!
 //! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
 
+use super::absence::{Absences, Excused};
+use super::forgotten::Forgotten;
 use super::history::History;
 use super::ledger::{Ledger, Line, bounds, segment_of};
 use super::merge::{fold, shows};
 use super::stage::Stage;
 use crate::record::evidence::{Recorded, RowsAt};
 use crate::record::row::{Entry, Row};
+use crate::schema::rules::Absence;
 use crate::schema::{Column, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -51,6 +54,8 @@ pub(super) struct Place<'w, 'e> {
     /// None: the log has no such entry.
     pub(super) logged: Option<Logged<'w>>,
     pub(super) claims: &'w [Claim],
+    /// The copies that claim the offset too, and are not compared here: what they lack may be absent.
+    pub(super) excused: &'w [Excused],
     pub(super) rows: &'w [OfCopy],
     pub(super) contents: &'w [Cow<'e, Row>],
 }
@@ -85,6 +90,7 @@ pub(super) fn walk(
     history: &History<'_>,
     ledger: &Ledger,
     stage: &Stage,
+    absences: &Absences<'_>,
     limit: u64,
     visit: &mut dyn FnMut(&Place<'_, '_>),
 ) -> BTreeMap<u64, u64> {
@@ -99,6 +105,8 @@ pub(super) fn walk(
     let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
     let mut rows: Vec<OfCopy> = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
+    let mut excused: Vec<Excused> = Vec::new();
+    let mut forgotten = Forgotten::new(columns);
     loop {
         let logged = log.peek().map(|(entry, _)| entry.off);
         let next = more.then_some(shown.off);
@@ -126,12 +134,34 @@ pub(super) fn walk(
         let entry = log.next_if(|(entry, _)| entry.off == off);
         let logged = entry.as_ref().map(|(entry, (at, line))| {
             let expected = fold(columns, &mut state[line.key], line.effect, entry);
+            forgotten.take(absences, *at, line, entry);
             Logged { at: *at, line, entry, expected }
         });
-        visit(&Place { off, logged, claims: &claims, rows: &rows, contents: &shown.contents });
+        leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
+            (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
+            (logged, None) => absences.of_row(logged.at, claim.copy),
+        });
+        visit(&Place {
+            off,
+            logged,
+            claims: &claims,
+            excused: &excused,
+            rows: &rows,
+            contents: &shown.contents,
+        });
         if here {
             more = groups.next(&mut shown);
         }
     }
     history.reads.iter().zip(brought_by).map(|(read, count)| (read.look.id, count)).collect()
+}
+
+/// Takes out the claims of copies that may have no row here, or another one.
+fn leave_out(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
+    excused.clear();
+    claims.retain(|claim| {
+        let reason = why(claim);
+        excused.extend(reason.map(|reason| Excused { copy: claim.copy, reason }));
+        reason.is_none()
+    });
 }

@@ -3,6 +3,7 @@
 //! Where all replicas agree with one another and not with the model, the model is wrong about the target:
 //! it is off for that column, and peers go on. Where they disagree among themselves, that is a divergence.
 
+use super::absence::Absences;
 use super::align::{Place, walk};
 use super::history::History;
 use super::ledger::Ledger;
@@ -48,7 +49,8 @@ pub(super) fn calibrate(
     for (ledger, stage) in ledgers.iter().zip(stages) {
         let last = ledger.lines().rev().find(|line| line.op <= history.facts.calibration_ops);
         let Some(limit) = last.map(|line| line.off + 1) else { continue };
-        walk(evidence, history, ledger, stage, limit, &mut |place| {
+        let absences = Absences::of(evidence, history, ledger, stage);
+        walk(evidence, history, ledger, stage, &absences, limit, &mut |place| {
             let op = place.logged.map(|logged| logged.line.op);
             if op.is_none_or(|op| op > history.facts.calibration_ops) || !is_unanimous(columns, place) {
                 return;

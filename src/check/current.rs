@@ -2,6 +2,7 @@
 //!
 //! They are compared only where nothing that matters to the key moved while they were read.
 
+use super::absence::Absences;
 use super::deviation::{Cause, Content, Deviation, Expected, View, Wrong};
 use super::history::{FlagsRead, Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
@@ -166,6 +167,7 @@ pub(super) struct FlagsCompared {
 pub(super) fn compare(
     flags: &Flags<'_>,
     ledger: &Ledger,
+    absences: &Absences<'_>,
     judged_to: u64,
     absent: &BTreeSet<(usize, u64)>,
 ) -> FlagsCompared {
@@ -184,7 +186,8 @@ pub(super) fn compare(
         for glance in glances.iter().flatten() {
             let Some(line) = glance.expects(&past, absent) else { continue };
             compared.flags += u64::from(!std::mem::replace(&mut judged[glance.replica], true));
-            if fault(line, flags.shown_by(glance.read, key)).is_some() {
+            let look = &history.flag_reads[glance.read].look;
+            if fault(line, flags.shown_by(glance.read, key), absences, look).is_some() {
                 wrong.entry(key).or_default().extend(ledger.at(line.off));
             }
         }
@@ -208,8 +211,10 @@ pub(super) fn compare(
                     glance.expects(&past, absent).is_some_and(|found| found.off == line.off)
                 });
                 let offs = expecting.map(|glance| (glance, flags.shown_by(glance.read, key)));
-                let views =
-                    offs.map(|(glance, offs)| view(&mut deviation.views, history, glance, &line, offs));
+                let views = offs.map(|(glance, offs)| {
+                    let look = &history.flag_reads[glance.read].look;
+                    view(&mut deviation.views, look, &line, offs, absences)
+                });
                 let views = views.collect();
                 deviation.show(capture, views);
             }
@@ -265,15 +270,16 @@ impl Glance {
     /// the key's lines in log order.
     fn expects<'l>(&self, past: &'l [Line], absent: &BTreeSet<(usize, u64)>) -> Option<&'l Line> {
         let below = |off| past.partition_point(|line| line.off < off);
-        let line = past[..below(self.top)].iter().rfind(|line| line.effect != Effect::Aside)?;
+        let line = past[..below(self.top)].iter().rfind(|line| line.effect.is_accepted())?;
         let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
         let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
         (steady && !moved && !absent.contains(&(self.replica, line.off))).then_some(line)
     }
 }
 
-fn fault(line: &Line, shown: &[u64]) -> Option<What> {
+fn fault(line: &Line, shown: &[u64], absences: &Absences<'_>, look: &Look) -> Option<What> {
     match (line.effect, shown) {
+        _ if absences.excuse_flags(look.replica, line, shown, look.t) => None,
         (Effect::Deleted, []) => None,
         (Effect::Deleted, _) => Some(What::Resurrected),
         (_, []) => Some(What::NoCurrent),
@@ -284,14 +290,13 @@ fn fault(line: &Line, shown: &[u64]) -> Option<What> {
 }
 
 /// The index of the view of a replica with these flags, made if it is new.
-fn view(views: &mut Vec<View>, history: &History<'_>, glance: &Glance, line: &Line, offs: &[u64]) -> usize {
-    let look = history.flag_reads[glance.read].look;
+fn view(views: &mut Vec<View>, look: &Look, line: &Line, offs: &[u64], absences: &Absences<'_>) -> usize {
     let shows = |view: &View| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
     if let Some(at) = views.iter().position(|view| view.replica == look.replica && shows(view)) {
         return at;
     }
     let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
-    let wrong = fault(line, offs).map(|what| Wrong {
+    let wrong = fault(line, offs, absences, look).map(|what| Wrong {
         what,
         origin: Origin::Root,
         cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },

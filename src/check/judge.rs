@@ -1,5 +1,6 @@
 //! The checks in order, and the word that they come to (`semantics` 10).
 
+use super::absence::Absences;
 use super::acks::acknowledged;
 use super::calibrate::{Calibration, calibrate};
 use super::current::{self, Flags};
@@ -349,16 +350,19 @@ impl<'h> Partition<'h> {
         let mut judged_to = end.min(contradicted);
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
-        let (stage, mut rows) = loop {
-            let stage = Stage::set(history, ledger.partition, &void);
-            let rows = rows::compare(evidence, history, ledger, &stage, calibration, judged_to);
+        let mut stage = Stage::set(history, ledger.partition, &void);
+        let mut rows = loop {
+            let absences = Absences::of(evidence, history, ledger, &stage);
+            let rows = rows::compare(evidence, history, ledger, &stage, &absences, calibration, judged_to);
             let torn = torn_reads(history, &stage, &rows);
             if torn.is_empty() {
-                break (stage, rows);
+                break rows;
             }
             void.extend(torn);
             judged_to = ledger.end().min(contradicted);
+            stage = Stage::set(history, ledger.partition, &void);
         };
+        let absences = Absences::of(evidence, history, ledger, &stage);
         let flags = Flags::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
             let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
@@ -371,10 +375,11 @@ impl<'h> Partition<'h> {
         let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
         witness::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_to = if by_model { judged_to } else { 0 };
-        let flags_compared = current::compare(&flags, ledger, flags_to, &absent(&deviations));
+        let flags_compared = current::compare(&flags, ledger, &absences, flags_to, &absent(&deviations));
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
+        compared.excused = rows.excused;
         Partition { compared, deviations, stage, flags, doubts }
     }
 }

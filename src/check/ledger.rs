@@ -4,7 +4,8 @@
 use super::acks::Ids;
 use super::history::SegmentSpan;
 use crate::record::evidence::{Recorded, Skimmed};
-use std::collections::{BTreeSet, HashMap};
+use crate::schema::rules::{Absence, EventOfDeleted, Rules};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What an entry does to its key (`semantics` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,15 @@ pub(super) enum Effect {
     Aside = 1,
     /// It deletes the key.
     Deleted = 2,
+    /// The table takes no notice of it (`schema::rules`): its row is the key's as it was, and never current.
+    Ignored = 3,
+}
+
+impl Effect {
+    /// Whether it decides what is current.
+    pub(super) fn is_accepted(self) -> bool {
+        matches!(self, Effect::Merged | Effect::Deleted)
+    }
 }
 
 /// One log entry.
@@ -43,6 +53,41 @@ struct Kept {
 const EFFECT_BIT: u32 = 30;
 const NONE: u32 = u32::MAX;
 
+/// What decides the effect of a key's next entry.
+struct Standing {
+    /// The largest comparison value that was accepted.
+    cmp: i64,
+    deleted: bool,
+}
+
+/// What the table makes of entries, and how its keys stand by now.
+struct Reader<'r> {
+    rules: &'r Rules,
+    standings: Vec<Standing>,
+    /// Where duplicates are ignored: the ops that each key has had.
+    had: HashSet<(usize, u64)>,
+}
+
+impl Reader<'_> {
+    /// What an entry does to its key.
+    fn effect(&mut self, key: usize, entry: Skimmed<'_>) -> Effect {
+        let is_repeated = self.rules.allow(Absence::Duplicates) && !self.had.insert((key, entry.op));
+        let standing = &mut self.standings[key];
+        let drops = self.rules.event_of_deleted == EventOfDeleted::Dropped;
+        if drops && standing.deleted && !entry.tombstone {
+            return Effect::Ignored;
+        }
+        if entry.cmp < standing.cmp {
+            return Effect::Aside;
+        }
+        if is_repeated {
+            return Effect::Ignored;
+        }
+        *standing = Standing { cmp: entry.cmp, deleted: entry.tombstone };
+        if entry.tombstone { Effect::Deleted } else { Effect::Merged }
+    }
+}
+
 /// The lines of one partition.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -66,12 +111,13 @@ impl Ledger {
     /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
     pub(super) fn read(evidence: &dyn Recorded, partition: u32) -> Ledger {
         let mut ledger = Ledger { partition, ..Ledger::default() };
-        let mut cmps: Vec<i64> = Vec::new();
-        evidence.skim(partition, &mut |entry| ledger.take(entry, &mut cmps));
+        let rules = &evidence.facts().schema.rules;
+        let mut reader = Reader { rules, standings: Vec::new(), had: HashSet::new() };
+        evidence.skim(partition, &mut |entry| ledger.take(entry, &mut reader));
         ledger
     }
 
-    fn take(&mut self, entry: Skimmed<'_>, cmps: &mut Vec<i64>) {
+    fn take(&mut self, entry: Skimmed<'_>, reader: &mut Reader<'_>) {
         let at = self.kept.len();
         if !self.logged.insert(entry.op) {
             self.repeated.insert(entry.op);
@@ -83,25 +129,19 @@ impl Ledger {
                 self.keys.push(entry.key.to_owned());
                 self.index.insert(entry.key.to_owned(), key);
                 self.last.push(at);
-                cmps.push(entry.cmp);
+                reader.standings.push(Standing { cmp: entry.cmp, deleted: false });
                 (key, None)
             }
         };
         assert!(key >> EFFECT_BIT == 0 && at < NONE as usize, "a partition with more than 2^32 entries");
-        let in_order = entry.cmp >= cmps[key];
         if let Some(previous) = previous
-            && entry.cmp <= cmps[key]
+            && entry.cmp <= reader.standings[key].cmp
             && self.disorder.is_none()
             && !self.before(previous).any(|line| line.op == entry.op)
         {
             self.disorder = Some((self.kept[previous].off, entry.off));
         }
-        let effect = match (in_order, entry.tombstone) {
-            (false, _) => Effect::Aside,
-            (true, true) => Effect::Deleted,
-            (true, false) => Effect::Merged,
-        };
-        cmps[key] = cmps[key].max(entry.cmp);
+        let effect = reader.effect(key, entry);
         self.last[key] = at;
         let key = key as u32 | (effect as u32) << EFFECT_BIT;
         let previous = previous.map_or(NONE, |previous| previous as u32);
@@ -124,7 +164,8 @@ impl Ledger {
         let effect = match key >> EFFECT_BIT {
             0 => Effect::Merged,
             1 => Effect::Aside,
-            _ => Effect::Deleted,
+            2 => Effect::Deleted,
+            _ => Effect::Ignored,
         };
         let key = (key & !(3 << EFFECT_BIT)) as usize;
         let previous = (previous != NONE).then_some(previous as usize);
@@ -175,7 +216,7 @@ impl Ledger {
         let Some(previous) = self.line(line).previous else { return Vec::new() };
         let mut past: Vec<Line> = self
             .before(previous)
-            .filter(|line| line.effect != Effect::Aside)
+            .filter(|line| line.effect.is_accepted())
             .take_while(|line| line.effect == Effect::Merged)
             .collect();
         past.reverse();

@@ -26,6 +26,9 @@ pub(super) fn fold<'f>(
             state.fill(Value::Null);
             None
         }
+        Effect::Ignored if entry.tombstone => None,
+        Effect::Ignored if state.iter().all(|value| *value == Value::Null) => Some(&entry.cols),
+        Effect::Ignored => Some(state),
     }
 }
 

@@ -4,7 +4,9 @@
 //! copy of a segment each replica showed at each capture, a *walk* goes along the log and lines up all rows
 //! of one offset with what the log folds to, and only what is not plainly equal is looked at closely.
 
+mod absence;
 mod acks;
+mod ages;
 mod align;
 mod assumptions;
 mod calibrate;
@@ -17,6 +19,7 @@ mod deviation;
 mod exposure;
 mod finding;
 mod fingerprint;
+mod forgotten;
 mod group;
 mod history;
 pub mod in_shard;

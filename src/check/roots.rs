@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A wrong row that a later row of its key may have been merged onto.
 struct Ancestor {
     replica: usize,
+    /// The line that it is the row of, by its number.
+    at: usize,
     row: Vec<Value>,
     cause: Cause,
 }
@@ -57,8 +59,31 @@ impl<'j> Roots<'j> {
 
     /// Forgets what was wrong with a key whose row is right everywhere.
     pub(super) fn clear(&mut self, logged: Logged<'_>) {
-        if !self.ancestors.is_empty() && logged.line.effect != Effect::Aside {
-            self.ancestors.remove(&logged.line.key);
+        if !self.ancestors.is_empty() && logged.line.effect.is_accepted() {
+            let of_key = self.ancestors.remove(&logged.line.key).unwrap_or_default();
+            self.keep(logged, of_key.into_iter().filter(|it| it.at == logged.at).collect());
+        }
+    }
+
+    /// Goes on over a row that a replica may lack: what was wrong before is what it was merged onto. An
+    /// absence that is excused is no evidence, neither of a root nor of a row that came right.
+    pub(super) fn pass(&mut self, logged: Logged<'_>, replica: usize) {
+        let Some(of_key) = self.ancestors.get_mut(&logged.line.key) else { return };
+        match logged.line.effect {
+            Effect::Aside | Effect::Ignored => {}
+            Effect::Deleted => of_key.retain(|ancestor| ancestor.replica != replica),
+            Effect::Merged => {
+                for ancestor in of_key.iter_mut().filter(|ancestor| ancestor.replica == replica) {
+                    ancestor.row = merged(self.columns, &ancestor.row, &logged.entry.cols);
+                    ancestor.at = logged.at;
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, logged: Logged<'_>, of_key: Vec<Ancestor>) {
+        if !of_key.is_empty() {
+            self.ancestors.insert(logged.line.key, of_key);
         }
     }
 
@@ -75,13 +100,14 @@ impl<'j> Roots<'j> {
         join_causes(views);
         let Some(logged) = place.logged else { return };
         let next = match logged.line.effect {
-            Effect::Merged => heirs(place, views),
-            Effect::Aside => ancestors,
+            Effect::Merged => {
+                let passed = ancestors.into_iter().filter(|ancestor| ancestor.at == logged.at);
+                heirs(place, logged, views).chain(passed).collect()
+            }
+            Effect::Aside | Effect::Ignored => ancestors,
             Effect::Deleted => Vec::new(),
         };
-        if !next.is_empty() {
-            self.ancestors.insert(logged.line.key, next);
-        }
+        self.keep(logged, next);
     }
 
     /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
@@ -169,16 +195,15 @@ fn class_of(lost: &Option<Lost>) -> RootCause {
 }
 
 /// The wrong rows of this place, onto which the key's next row may be merged.
-fn heirs(place: &Place<'_, '_>, views: &[View]) -> Vec<Ancestor> {
-    let wrong = views.iter().zip(place.claims).filter_map(|(view, claim)| {
+fn heirs(place: &Place<'_, '_>, logged: Logged<'_>, views: &[View]) -> impl Iterator<Item = Ancestor> {
+    views.iter().zip(place.claims).filter_map(move |(view, claim)| {
         let wrong = view.wrong.as_ref()?;
         if !matches!(wrong.what, What::WrongValue | What::Differs) {
             return None;
         }
         let row = place.row(*claim)?.row.cols.clone();
-        Some(Ancestor { replica: view.replica, row, cause: wrong.cause.clone() })
-    });
-    wrong.collect()
+        Some(Ancestor { replica: view.replica, at: logged.at, row, cause: wrong.cause.clone() })
+    })
 }
 
 /// Roots of the same class at one place are one cause. Where no root is known, those that show it stand

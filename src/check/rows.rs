@@ -1,5 +1,6 @@
 //! Raw rows: replicas against each other and against the folded log.
 
+use super::absence::Absences;
 use super::align::{Claim, Logged, Place, walk};
 use super::calibrate::{Calibration, disagreements};
 use super::deviation::{Cause, Content, Deviation, Expected, View, WITH_CONTENT_MAX, Wrong};
@@ -13,6 +14,7 @@ use super::stage::Stage;
 use super::verdict::{Origin, RootCause, What};
 use crate::record::evidence::Recorded;
 use crate::record::row::Row;
+use crate::schema::rules::Absence;
 use crate::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +25,8 @@ pub(super) struct RowsCompared {
     pub(super) offsets: u64,
     /// (replica x offset) pairs compared.
     pub(super) rows: u64,
+    /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
+    pub(super) excused: BTreeMap<Absence, u64>,
     pub(super) deviations: Vec<Deviation>,
     /// The first row in which all replicas agree against a model that no calibration bears out.
     pub(super) unproven: Option<String>,
@@ -36,6 +40,7 @@ pub(super) fn compare(
     history: &History<'_>,
     ledger: &Ledger,
     stage: &Stage,
+    absences: &Absences<'_>,
     calibration: &Calibration,
     judged_to: u64,
 ) -> RowsCompared {
@@ -50,7 +55,8 @@ pub(super) fn compare(
         roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing),
         compared: RowsCompared::default(),
     };
-    let brought = walk(evidence, history, ledger, stage, u64::MAX, &mut |place| inspector.inspect(place));
+    let visit = &mut |place: &Place<'_, '_>| inspector.inspect(place);
+    let brought = walk(evidence, history, ledger, stage, absences, u64::MAX, visit);
     RowsCompared { brought, ..inspector.compared }
 }
 
@@ -65,7 +71,11 @@ struct Inspector<'j> {
 
 impl Inspector<'_> {
     fn inspect(&mut self, place: &Place<'_, '_>) {
-        if place.claims.is_empty() || place.off >= self.judged_to {
+        if place.off >= self.judged_to {
+            return;
+        }
+        self.excuse(place);
+        if place.claims.is_empty() {
             return;
         }
         let mut replicas = 0;
@@ -83,6 +93,18 @@ impl Inspector<'_> {
             self.roots.clear(logged);
         } else {
             self.look_closely(place);
+        }
+    }
+
+    /// Counts what may be absent, once a replica.
+    fn excuse(&mut self, place: &Place<'_, '_>) {
+        let Some(logged) = place.logged.filter(|_| !place.excused.is_empty()) else { return };
+        let replica = |copy: usize| self.stage.copies[copy].replica;
+        let by_replica: BTreeMap<usize, Absence> =
+            place.excused.iter().map(|it| (replica(it.copy), it.reason)).collect();
+        for (replica, reason) in by_replica {
+            *self.compared.excused.entry(reason).or_default() += 1;
+            self.roots.pass(logged, replica);
         }
     }
 

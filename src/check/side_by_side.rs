@@ -2,6 +2,7 @@
 //!
 //! Shown is what each replica showed when it was last soundly read; nothing is concluded from it.
 
+use super::absence::Absences;
 use super::calibrate::calibrate;
 use super::cells::{named, names, own};
 use super::current::Flags;
@@ -11,6 +12,7 @@ use super::merge::{fold, shows};
 use super::stage::{Shown, Stage};
 use crate::record::evidence::Recorded;
 use crate::record::row::{CopyState, Row};
+use crate::schema::rules::Absence;
 use crate::schema::{Column, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +62,8 @@ pub enum Held {
     NotLoaded,
     /// It covers the offset and has no row.
     Missing,
+    /// It covers the offset and has no row, which the table may lack.
+    Excused(Absence),
     /// A row.
     Row {
         /// By column name.
@@ -86,7 +90,7 @@ impl KeyView {
                 let odd = match held {
                     Held::Row { odd, .. } => !odd.is_empty(),
                     Held::Missing => row.expected.is_some() || row.deletes,
-                    Held::NotLoaded => false,
+                    Held::NotLoaded | Held::Excused(_) => false,
                 };
                 if odd {
                     count += 1;
@@ -112,7 +116,9 @@ pub fn side_by_side(evidence: &dyn Recorded, key: &str) -> Result<Vec<KeyView>, 
         .zip(&stages)
         .filter_map(|(ledger, stage)| {
             let number = ledger.key(key)?;
-            let looker = Looker { evidence, history: &history, ledger, stage, model_on: &model_on, number };
+            let absences = Absences::of(evidence, &history, ledger, stage);
+            let (history, model_on) = (&history, model_on.as_slice());
+            let looker = Looker { evidence, history, ledger, stage, absences, model_on, number };
             Some(looker.view(key))
         })
         .collect();
@@ -127,6 +133,7 @@ struct Looker<'l> {
     history: &'l History<'l>,
     ledger: &'l Ledger,
     stage: &'l Stage,
+    absences: Absences<'l>,
     model_on: &'l [bool],
     /// The key, by index.
     number: usize,
@@ -218,7 +225,7 @@ impl Looker<'_> {
         let last = self.history.captures.len().checked_sub(1);
         let held = (0..self.history.facts.roster.len()).map(|replica| {
             let Some(shown) = self.shown(off, replica) else { return Held::NotLoaded };
-            let Some(row) = rows.get(&(off, replica)) else { return Held::Missing };
+            let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
             let offs = last.and_then(|capture| flags.shown(replica, self.number, capture));
             Held::Row {
                 cells: named(columns, row.op, row.cmp, &row.cols),
@@ -241,6 +248,11 @@ impl Looker<'_> {
         view
     }
 
+    fn without_row(&self, off: u64, copy: usize) -> Held {
+        let reason = self.ledger.at(off).and_then(|at| self.absences.of_row(at, copy));
+        reason.map_or(Held::Missing, Held::Excused)
+    }
+
     /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
     /// go on beyond a log that was cut short.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, Logged>) {
@@ -248,7 +260,7 @@ impl Looker<'_> {
             return;
         }
         for replica in 0..view.replicas.len() {
-            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect != Effect::Aside);
+            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect.is_accepted());
             let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
             let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
             for row in &mut view.rows {
@@ -291,7 +303,7 @@ impl Held {
     fn cells(&self) -> Option<&BTreeMap<String, Value>> {
         match self {
             Held::Row { cells, .. } => Some(cells),
-            Held::NotLoaded | Held::Missing => None,
+            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
         }
     }
 }

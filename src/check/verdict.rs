@@ -5,6 +5,7 @@
 
 use crate::record::row::{CopyState, Nanos};
 use crate::schema::Value;
+use crate::schema::rules::Absence;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -419,6 +420,9 @@ pub struct Compared {
     pub captures: u32,
     /// Offsets not compared on a replica because it had not loaded them at the last capture, by replica.
     pub not_loaded: BTreeMap<String, u64>,
+    /// (replica x offset) pairs not compared because the table may lack what is not there, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub excused: BTreeMap<Absence, u64>,
 }
 
 /// Opportunities of one kind (`semantics` 8).
@@ -467,6 +471,9 @@ impl Compared {
         self.replicas.extend(other.replicas.iter().cloned());
         for (replica, offsets) in &other.not_loaded {
             *self.not_loaded.entry(replica.clone()).or_default() += offsets;
+        }
+        for (reason, rows) in &other.excused {
+            *self.excused.entry(*reason).or_default() += rows;
         }
     }
 }

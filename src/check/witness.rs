@@ -162,7 +162,7 @@ pub(super) fn mark_stale(
             deviation.views.iter_mut().for_each(|view| past.mark(view));
         }
         match line.effect {
-            Effect::Aside => {}
+            Effect::Aside | Effect::Ignored => {}
             Effect::Deleted => past.row.fill(Value::Null),
             Effect::Merged => {
                 for (at, event) in entry.cols.iter().enumerate().filter(|(_, event)| **event != Value::Null) {

@@ -104,7 +104,8 @@ fn outside(args: &cli::Raw) -> Result<String, RawError> {
     super::run::runtime()?.block_on(async {
         let site = reach(&file).await.map_err(LookError::from)?;
         let schema = site.table().await.map_err(LookError::from)?;
-        let schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
+        let mut schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
+        schema.rules = file.table_rules.clone().unwrap_or(schema.rules);
         let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
         let target = site.open(&schema, grip).map_err(LookError::from)?;
         live(&target, &schema, &args.key, args.output.format).await

@@ -7,6 +7,7 @@ use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
 use super::limits::{Hooks, Limits};
 use crate::plan::schedule::FaultKind;
+use crate::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,6 +81,10 @@ pub struct TargetFile {
     /// Pinot: the table that is looked at, without its type's suffix. A run makes one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// What that table may lack, and what an event means to it, in place of what its configuration says. The
+    /// table that a run makes keeps everything.
+    #[serde(default, rename = "table-rules", skip_serializing_if = "Option::is_none")]
+    pub table_rules: Option<Rules>,
     /// Pinot: URLs of the servers' own HTTP, by instance, where the names that Pinot knows them by lead
     /// nowhere from here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -149,8 +154,19 @@ impl Document for TargetFile {
         if let Some(credentials) = &self.kafka_credentials {
             credentials.check("kafka-credentials", false)?;
         }
+        self.table_rules.as_ref().map_or(Ok(()), check_rules)?;
         self.limits.check()
     }
+}
+
+/// Rows that expire do so after a time.
+fn check_rules(rules: &Rules) -> Result<(), Wrong> {
+    let (expires, has_time) = (rules.allow(Absence::Expired), rules.time_to_live.0 > 0);
+    let key = "table-rules.time-to-live";
+    let problem = "it is not said how long a row is kept";
+    Wrong::unless(has_time || !expires, key, problem, "such as `time-to-live = \"24h\"`")?;
+    let help = "add \"expired\" to `may-be-absent`";
+    Wrong::unless(expires || !has_time, key, "no row expires", help)
 }
 
 const HTTPS: &str = "https://";
@@ -185,6 +201,7 @@ impl TargetFile {
             kafka: None,
             kafka_tls: false,
             table: None,
+            table_rules: None,
             servers: BTreeMap::new(),
             proxy: None,
             logs: BTreeMap::new(),
@@ -300,5 +317,22 @@ mod tests {
                 other => panic!("{plan} {allow}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_a_table_may_lack_is_declared_and_what_expires_needs_its_time() {
+        let with = |rules: &str| {
+            let text = "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[table-rules]\n";
+            toml::from_str::<TargetFile>(&format!("{text}{rules}"))
+        };
+        let all = "may-be-absent = [\"superseded\", \"expired\"]\ntime-to-live = \"24h\"\n\
+                   event-of-deleted = \"dropped\"";
+        let file = with(all).expect("it is a target file");
+        assert!(file.check().is_ok());
+        assert!(file.table_rules.is_some_and(|rules| rules.allow(Absence::Expired) && !rules.is_plain()));
+        for wrong in ["may-be-absent = [\"expired\"]", "time-to-live = \"24h\""] {
+            assert!(with(wrong).expect("it can be read").check().is_err(), "{wrong}");
+        }
+        assert!(with("may-be-absent = [\"gone\"]").is_err());
     }
 }

@@ -14,6 +14,7 @@ use super::keys::Keyspace;
 use crate::config::workload::Workload;
 use crate::record::event::Op;
 use crate::record::row::Nanos;
+use crate::schema::rules::Rules;
 use crate::schema::{Column, Merge, Provenance, Role, Schema, Type, Value, op_hash};
 use crate::seed::Seed;
 use crate::seed::Stream;
@@ -73,6 +74,7 @@ pub fn schema(workload: &Workload, left_out: &[String]) -> Schema {
         op: OP.to_owned(),
         columns: data.chain(traces).collect(),
         provenance: workload.provenance,
+        rules: Rules::default(),
     }
 }
 

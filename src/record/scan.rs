@@ -230,6 +230,7 @@ mod tests {
     use crate::record::codec;
     use crate::record::event::{Event, Op, Stamped};
     use crate::record::row::{Entry, Row};
+    use crate::schema::rules::Rules;
     use crate::schema::{Merge, Provenance, Role, Type};
 
     fn schema() -> Schema {
@@ -250,6 +251,7 @@ mod tests {
             op,
             columns: columns.map(column).into(),
             provenance: Provenance::None,
+            rules: Rules::default(),
         }
     }
 

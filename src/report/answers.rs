@@ -1,7 +1,7 @@
 //! What a reader asks, in the order in which it is asked at 2 AM, with the answers in words. Terminal and
 //! page print the same answers: the terminal the short ones, the page what lies behind them too.
 
-use super::words::{Clock, count, counted, len, name, printable};
+use super::words::{Clock, count, counted, excused, len, name, printable};
 use super::{clear, disorder, divergence, frozen, known, lost_ack};
 use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
 
@@ -95,13 +95,15 @@ pub(super) fn scope(verdict: &Verdict) -> String {
         matches!(doubt.kind, DoubtKind::NotSettled | DoubtKind::Interrupted | DoubtKind::ServerDied)
     };
     format!(
-        "over {}, {}; {}",
+        "over {}, {}; {}{}",
         counted(len(&verdict.compared.replicas), "replica"),
         counted(verdict.compared.captures.into(), "capture"),
         match verdict.doubts.iter().any(unsettled) || verdict.findings.iter().any(stopped) {
             true => "not all had settled",
             false => "all had settled",
         },
+        excused(&verdict.compared.excused)
+            .map_or(String::new(), |absent| format!("; not compared: {absent}")),
     )
 }
 

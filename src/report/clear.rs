@@ -3,7 +3,7 @@
 
 use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
-use super::words::{count, counted, joined, len, name, printable, spaced, span};
+use super::words::{count, counted, excused, joined, len, name, printable, spaced, span};
 use crate::check::verdict::{CheckName, CheckResult, Progress, Status, Verdict};
 
 /// A pass in one sentence.
@@ -34,7 +34,7 @@ pub(super) fn pass_answers(verdict: &Verdict) -> Vec<Answer> {
     let mut answers =
         vec![amount(verdict), Answer::new("Which replicas?", "replicas", joined(&verdict.compared.replicas))];
     answers.extend(opportunity(verdict));
-    answers.extend([checks(verdict), not_loaded(verdict)]);
+    answers.extend([checks(verdict), left_out(verdict)]);
     answers.extend(progress(verdict));
     answers.push(certainty(
         "sure for this seed and what was compared; races need many seeds: try `--runs N`".to_owned(),
@@ -63,7 +63,7 @@ pub(super) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> {
     }
     answers.push(amount(verdict));
     answers.extend(opportunity(verdict));
-    answers.extend([checks(verdict), not_loaded(verdict)]);
+    answers.extend([checks(verdict), left_out(verdict)]);
     answers
 }
 
@@ -143,7 +143,8 @@ fn checks(verdict: &Verdict) -> Answer {
     Answer::new("Which checks ran?", "checks", short)
 }
 
-fn not_loaded(verdict: &Verdict) -> Answer {
+/// What was left out, by not being loaded or by what the table may lack.
+fn left_out(verdict: &Verdict) -> Answer {
     let lines: Vec<_> = verdict
         .compared
         .not_loaded
@@ -153,7 +154,8 @@ fn not_loaded(verdict: &Verdict) -> Answer {
         .collect();
     let aside = verdict.checks.iter().filter(|check| check.status == Status::NotApplicable);
     let aside = aside.filter(|check| check.name == CheckName::Model).filter_map(|check| check.reason.clone());
-    let lines: Vec<String> = aside.chain(lines).collect();
+    let excused = excused(&verdict.compared.excused);
+    let lines: Vec<String> = aside.chain(lines).chain(excused).collect();
     let short = if lines.is_empty() { "nothing that was assigned".to_owned() } else { lines.join("; ") };
     Answer::new("What was not compared?", "left out", short)
 }

@@ -1,7 +1,7 @@
 //! One key on all replicas, side by side, in plain text: a block an offset, a column a replica. What is odd
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
-use super::words::{count, counted, joined, len, printable, shortened, value};
+use super::words::{count, counted, joined, len, name, printable, shortened, value};
 use crate::check::in_shard::{CaptureView, ShardView};
 use crate::check::side_by_side::{Held, KeyView, RowView};
 use crate::record::row::CopyState;
@@ -110,13 +110,14 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
             let word = if *current { "CURRENT" } else { "no" };
             if odd.contains("current") { format!("✗ {word}") } else { word.to_owned() }
         }
-        Held::Missing | Held::NotLoaded => "-".to_owned(),
+        Held::Missing | Held::Excused(_) | Held::NotLoaded => "-".to_owned(),
     }));
     lines.push(current);
     let mut state = vec!["held as".to_owned(), String::new()];
     state.extend(row.held.iter().map(|held| match held {
         Held::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
         Held::Missing => "✗ missing".to_owned(),
+        Held::Excused(reason) => format!("absent: {}", name(reason)),
         Held::NotLoaded => "not loaded".to_owned(),
     }));
     lines.push(state);

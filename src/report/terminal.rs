@@ -157,11 +157,15 @@ fn since(point: LogPoint, clock: &Clock) -> String {
 
 fn compared_words(verdict: &Verdict) -> Vec<String> {
     let compared = &verdict.compared;
-    vec![
+    let mut words = vec![
         format!("{} rows", compared.rows),
         format!("{} replicas", compared.replicas.len()),
         format!("{} captures", compared.captures),
-    ]
+    ];
+    if !compared.excused.is_empty() {
+        words.push(format!("{} excused", compared.excused.values().sum::<u64>()));
+    }
+    words
 }
 
 /// Why a verdict is inconclusive, in one word: that somebody is gone, else the first doubt, else the first

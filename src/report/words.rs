@@ -5,8 +5,10 @@ use crate::check::verdict::{Divergence, Side};
 use crate::record::evidence::Facts;
 use crate::record::row::Nanos;
 use crate::schema::Value;
+use crate::schema::rules::Absence;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The name of an enum's variant, as in `verdict.json`.
 pub(crate) fn name(variant: &impl Serialize) -> String {
@@ -59,6 +61,14 @@ pub(super) fn joined(items: &[String]) -> String {
             format!("{} and {}", init.join(", "), printable(last))
         }
     }
+}
+
+/// `5 rows that the table may lack (2 superseded, 3 tombstones)`; nothing where all rows are there.
+pub(super) fn excused(rows: &BTreeMap<Absence, u64>) -> Option<String> {
+    let all = counted(rows.values().sum(), "row");
+    let by_reason: Vec<String> =
+        rows.iter().map(|(reason, rows)| format!("{} {}", count(*rows), name(reason))).collect();
+    (!rows.is_empty()).then(|| format!("{all} that the table may lack ({})", by_reason.join(", ")))
 }
 
 /// `a, b, c +11 more`: a report stays small however much it is about.

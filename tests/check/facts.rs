@@ -4,6 +4,7 @@ use dissent::config::nemesis::{Ending, Nemesis};
 use dissent::config::workload::{Keys, Skew, Workload};
 use dissent::record::evidence::{FORMAT, Facts};
 use dissent::record::row::Nanos;
+use dissent::schema::rules::Rules;
 use dissent::schema::{Provenance, Schema};
 use dissent::seed::Seed;
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub(crate) fn facts() -> Facts {
             op: "op".to_owned(),
             columns: Vec::new(),
             provenance: Provenance::Full,
+            rules: Rules::default(),
         },
         target_file: None,
         left_out: Vec::new(),

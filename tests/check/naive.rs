@@ -1,35 +1,93 @@
 //! The fold once more, as plainly as it can be put: a row is what all its key's events say together.
 
 use dissent::record::row::{Entry, Row};
+use dissent::schema::rules::{Absence, EventOfDeleted, Rules};
 use dissent::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use std::collections::BTreeSet;
 
 /// Which entries a replica merged.
 pub(crate) type Sees<'s> = &'s dyn Fn(&Entry) -> bool;
 
-/// The accepted entries of a key up to an offset: none before it has a larger comparison value.
-pub(crate) fn accepted<'l>(log: &'l [Entry], key: &str, to: u64) -> Vec<&'l Entry> {
-    let all: Vec<&Entry> = log.iter().filter(|entry| entry.key == key && entry.off <= to).collect();
-    let in_order = |at: usize| all[..at].iter().all(|earlier| earlier.cmp <= all[at].cmp);
-    (0..all.len()).filter(|&at| in_order(at)).map(|at| all[at]).collect()
+/// What an entry means to the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It makes the key's current row, or deletes it.
+    Accepted,
+    /// A row with a larger comparison value was there.
+    Late,
+    /// The table takes no notice of it.
+    Ignored,
 }
 
-/// The raw row of an entry on a replica that merged what it `sees`, and the entry itself.
-pub(crate) fn row(schema: &Schema, log: &[Entry], entry: &Entry, sees: Sees<'_>) -> Row {
-    let accepted = accepted(log, &entry.key, entry.off);
-    let merged: Vec<&Entry> = if accepted.last() == Some(&entry) {
-        let past = accepted.into_iter().filter(|it| it.off == entry.off || sees(it));
-        let past: Vec<&Entry> = past.collect();
-        let alive = past.iter().rposition(|it| it.tombstone && it.off < entry.off).map_or(0, |at| at + 1);
-        past[alive..].to_vec()
-    } else {
-        vec![entry]
+/// The entries of a key up to an offset, each with what it means.
+pub(crate) fn meanings<'l>(rules: &Rules, log: &'l [Entry], key: &str, to: u64) -> Vec<(&'l Entry, Meaning)> {
+    let mut told: Vec<(&Entry, Meaning)> = Vec::new();
+    for entry in log.iter().filter(|entry| entry.key == key && entry.off <= to) {
+        let accepted = || told.iter().filter(|(_, meaning)| *meaning == Meaning::Accepted).map(|(it, _)| *it);
+        let is_repeated = told.iter().any(|(earlier, _)| earlier.op == entry.op);
+        let is_deleted = accepted().last().is_some_and(|last| last.tombstone);
+        let is_dropped = rules.event_of_deleted == EventOfDeleted::Dropped && is_deleted && !entry.tombstone;
+        let is_late = accepted().any(|earlier| earlier.cmp > entry.cmp);
+        let meaning = match rules.may_be_absent.contains(&Absence::Duplicates) && is_repeated {
+            _ if is_dropped => Meaning::Ignored,
+            _ if is_late => Meaning::Late,
+            true => Meaning::Ignored,
+            false => Meaning::Accepted,
+        };
+        told.push((entry, meaning));
+    }
+    told
+}
+
+/// The accepted entries of a key up to an offset: none before it has a larger comparison value.
+pub(crate) fn accepted<'l>(rules: &Rules, log: &'l [Entry], key: &str, to: u64) -> Vec<&'l Entry> {
+    let all = meanings(rules, log, key, to).into_iter();
+    all.filter(|(_, meaning)| *meaning == Meaning::Accepted).map(|(entry, _)| entry).collect()
+}
+
+/// The raw row of an entry on a replica that merged what it `sees`, and the entry itself. There is none of an
+/// entry that the table takes no notice of.
+pub(crate) fn row(schema: &Schema, log: &[Entry], entry: &Entry, sees: Sees<'_>) -> Option<Row> {
+    let meanings = meanings(&schema.rules, log, &entry.key, entry.off);
+    let merged: Vec<&Entry> = match meanings.last()?.1 {
+        Meaning::Ignored => return None,
+        Meaning::Late => vec![entry],
+        Meaning::Accepted => {
+            let accepted = accepted(&schema.rules, log, &entry.key, entry.off).into_iter();
+            let past: Vec<&Entry> = accepted.filter(|it| it.off == entry.off || sees(it)).collect();
+            let alive = past.iter().rposition(|it| it.tombstone && it.off < entry.off).map_or(0, |at| at + 1);
+            past[alive..].to_vec()
+        }
     };
     let cols = schema.columns.iter().enumerate().map(|(at, column)| {
         let values: Vec<&Value> = merged.iter().map(|it| &it.cols[at]).collect();
         reduce(column, &values)
     });
-    Row { off: entry.off, key: entry.key.clone(), op: entry.op, cmp: entry.cmp, cols: cols.collect(), doc: 0 }
+    let (key, cols) = (entry.key.clone(), cols.collect());
+    Some(Row { off: entry.off, key, op: entry.op, cmp: entry.cmp, cols, doc: 0 })
+}
+
+/// Whether a replica that has merged the whole log may lack the row of an entry that is not too old.
+pub(crate) fn may_be_absent(rules: &Rules, log: &[Entry], entry: &Entry) -> bool {
+    let all = meanings(rules, log, &entry.key, u64::MAX);
+    let allowed = |absence| rules.may_be_absent.contains(&absence);
+    let later = || all.iter().filter(|(it, meaning)| it.off > entry.off && *meaning == Meaning::Accepted);
+    let is_repeated = all.iter().any(|(it, _)| it.off < entry.off && it.op == entry.op);
+    let is_deleted = entry.tombstone || later().any(|(it, _)| it.tombstone);
+    let meaning = all.iter().find(|(it, _)| it.off == entry.off).map(|(_, meaning)| *meaning);
+    match meaning {
+        Some(Meaning::Accepted) => {
+            allowed(Absence::Superseded) && later().count() > 0 || allowed(Absence::Tombstones) && is_deleted
+        }
+        Some(Meaning::Late) => {
+            allowed(Absence::Late)
+                || allowed(Absence::Superseded)
+                || allowed(Absence::Duplicates) && is_repeated
+                || allowed(Absence::Tombstones) && later().any(|(it, _)| it.tombstone)
+        }
+        Some(Meaning::Ignored) => true,
+        None => false,
+    }
 }
 
 fn reduce(column: &Column, values: &[&Value]) -> Value {

@@ -6,6 +6,7 @@ use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
 use dissent::record::event::{Death, Event, Op, Outcome, Stamped};
 use dissent::record::evidence::Evidence;
 use dissent::record::row::{Cover, Entry, Nanos, Segment};
+use dissent::schema::rules::Absence;
 use dissent::schema::{Column, Merge, Role, Type, Value};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,12 @@ impl Case {
             "roster" => facts.roster = words.map(str::to_owned).collect(),
             "workload" => facts.workload.name = rest.to_owned(),
             "calibrate" => facts.calibration_ops = number(rest),
+            "may-be-absent" => {
+                let reasons = rest.split([',', ' ']).filter(|reason| !reason.is_empty());
+                facts.schema.rules.may_be_absent.extend(reasons.map(choice::<Absence>));
+            }
+            "time-to-live" => facts.schema.rules.time_to_live = Nanos(number(rest) * SECOND),
+            "event-of-deleted" => facts.schema.rules.event_of_deleted = choice(rest),
             "floor" => facts.frozen_floor = Nanos(number(rest) * SECOND),
             "min-exposure" => facts.nemesis.min_exposure = number(rest),
             "require" => facts.nemesis.required.push(choice(rest)),

@@ -3,7 +3,10 @@
 use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
 use dissent::record::event::{CaptureReason, Event};
-use dissent::record::row::{Base, CopyState, Cover, Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent::record::row::{
+    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
+};
+use dissent::schema::rules::Rules;
 use dissent::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -115,14 +118,14 @@ impl Case {
             }
         }
         let entries = log.iter().filter(|entry| range.contains(&entry.off));
-        let rows = entries.map(|entry| {
+        let rows = entries.filter_map(|entry| {
             let first = log.iter().find(|it| it.key == entry.key && it.off >= start);
             let is_late = first.is_none_or(|first| first.off >= until);
             naive::row(schema, log, entry, &|it| is_late || !unseen.contains(&it.off))
         });
         let mut rows: BTreeMap<u64, Row> = rows.map(|row| (row.off, row)).collect();
         for exception in exceptions.split(';').map(str::trim).filter(|it| !it.is_empty()) {
-            except(schema, &mut rows, exception);
+            except(schema, log, &mut rows, exception);
         }
         rows.into_values().collect()
     }
@@ -224,7 +227,7 @@ impl Case {
         };
         let keys: BTreeSet<&String> = log.iter().map(|entry| &entry.key).collect();
         let last = keys.into_iter().filter_map(|key| {
-            let accepted = naive::accepted(log, key, u64::MAX);
+            let accepted = naive::accepted(&self.evidence.facts.schema.rules, log, key, u64::MAX);
             let last = accepted.into_iter().rev().find(|entry| shown(entry.off))?;
             Some((key.clone(), if last.tombstone { Vec::new() } else { vec![last.off] }))
         });
@@ -237,9 +240,15 @@ impl Case {
 }
 
 /// `@OFF -` (no row) or `@OFF [+KEY] NAME=VALUE ..` (`op`, `cmp`, `ops` for provenance, or a column).
-fn except(schema: &Schema, rows: &mut BTreeMap<u64, Row>, exception: &str) {
+/// Cells of an entry that the table ignores are changed in the row that it would be elsewhere.
+fn except(schema: &Schema, log: &[Entry], rows: &mut BTreeMap<u64, Row>, exception: &str) {
     let mut words = exception.split_whitespace();
     let off = offset(words.next().expect("an offset"));
+    let plain = || {
+        let schema = Schema { rules: Rules::default(), ..schema.clone() };
+        let entry = log.iter().find(|entry| entry.off == off)?;
+        naive::row(&schema, log, entry, &|_| true)
+    };
     for word in words {
         if word == "-" {
             rows.remove(&off);
@@ -250,7 +259,7 @@ fn except(schema: &Schema, rows: &mut BTreeMap<u64, Row>, exception: &str) {
             rows.insert(off, Row { off, key: key.to_owned(), op: 0, cmp: 0, cols, doc: 0 });
             continue;
         }
-        let row = rows.get_mut(&off).expect("a row");
+        let row = rows.entry(off).or_insert_with(|| plain().expect("a row"));
         match word.split_once('=').expect("NAME=VALUE") {
             ("op", op) => row.op = number(op),
             ("cmp", cmp) => row.cmp = number(cmp) as i64,

@@ -2,12 +2,14 @@
 //! tombstones, retries, several segments) as cases of `tests/check`, whose rows come from another fold that
 //! replays a key from nothing for every row. A failing case prints itself: it can be kept there as it is.
 
+use crate::check::naive;
 use crate::check::parse::case;
 use crate::property::{Draw, holds};
 use dissent::check::judge::judge;
 use dissent::check::verdict::{Divergence, FindingKind, Outcome, What};
 use dissent::record::evidence::Evidence;
 use dissent::record::row::Entry;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 const CASES: u64 = 300;
@@ -74,6 +76,59 @@ fn one_row_less_on_one_replica_is_the_one_finding() {
     });
 }
 
+#[test]
+fn what_may_be_absent_is_excused_and_nothing_else() {
+    holds(CASES, |draw| {
+        let log = Log::draw(draw);
+        let head = rules(draw);
+        let evidence = case(&log.history_with(&head, &|_, _| String::new())).evidence;
+        let (rules, entries) = (&evidence.facts.schema.rules, &evidence.log[0]);
+        let may_lack = |entry: &Entry| naive::may_be_absent(rules, entries, entry);
+        let mut absent: BTreeSet<(&str, u64)> = BTreeSet::new();
+        for replica in REPLICAS {
+            let lacked = entries.iter().filter(|entry| may_lack(entry) && draw.once_in(2));
+            absent.extend(lacked.map(|entry| (replica, entry.off)));
+        }
+        let lacking = |absent: &BTreeSet<(&str, u64)>| {
+            log.history_with(&head, &|replica, range| {
+                let here =
+                    absent.iter().filter(|(of, off)| *of == replica && range.contains(&(*off as usize)));
+                let gone: Vec<String> = here.map(|(_, off)| format!("@{off} -")).collect();
+                if gone.is_empty() { String::new() } else { format!(" but {}", gone.join("; ")) }
+            })
+        };
+        let text = lacking(&absent);
+        let verdict = judge(&case(&text).evidence);
+        assert_eq!(verdict.findings, [], "{text}");
+        let excused: u64 = verdict.compared.excused.values().sum();
+        assert!(excused >= absent.len() as u64, "{:?}\n{text}", verdict.compared);
+        let owed: Vec<&Entry> = entries.iter().filter(|entry| !may_lack(entry)).collect();
+        if owed.is_empty() {
+            return;
+        }
+        let entry = draw.pick(&owed);
+        absent.insert(("d", entry.off));
+        let text = lacking(&absent);
+        let found = only_finding(&text);
+        assert_eq!((found.what, found.since.off), (What::Missing, entry.off), "{text}");
+        assert_eq!(found.keys, [entry.key.clone()], "{text}");
+    });
+}
+
+/// What the table may lack, but for age, and what an event of a deleted key means.
+fn rules(draw: &mut Draw) -> String {
+    let mut lines = String::new();
+    for reason in ["superseded", "tombstones", "late", "duplicates"] {
+        if draw.once_in(2) {
+            writeln!(lines, "may-be-absent {reason}").expect("a string");
+        }
+    }
+    if draw.once_in(2) {
+        lines.push_str("event-of-deleted dropped\n");
+    }
+    lines
+}
+
 fn only_finding(text: &str) -> Divergence {
     let verdict = judge(&case(text).evidence);
     assert_eq!(verdict.findings.len(), 1, "{:#?}\n{text}", verdict.findings);
@@ -136,8 +191,19 @@ impl Log {
 
     /// The history in which every replica shows what the log folds to, but for what `d` has otherwise.
     fn history(&self, exception: &str) -> String {
+        let at = exception.split_whitespace().next();
+        let at = at.map(|off| off[1..].parse::<usize>().expect("an offset"));
+        self.history_with("", &|replica, range| match at {
+            Some(off) if replica == "d" && range.contains(&off) => format!(" but {exception}"),
+            _ => String::new(),
+        })
+    }
+
+    /// The history under these rules, in which each replica shows what the log folds to, but for this.
+    fn history_with(&self, rules: &str, but: &dyn Fn(&str, std::ops::Range<usize>) -> String) -> String {
         let columns: Vec<String> = self.columns.iter().map(|(name, how)| format!("{name}={how}")).collect();
-        let mut text = format!("# property\ncolumns {}\nworkload out-of-order\n", columns.join(" "));
+        let columns = columns.join(" ");
+        let mut text = format!("# property\ncolumns {columns}\nworkload out-of-order\n{rules}");
         let end = self.entries.len();
         let ends = self.starts[1..].iter().copied().chain([end]);
         let segments: Vec<(usize, usize)> = self.starts.iter().copied().zip(ends).collect();
@@ -149,15 +215,11 @@ impl Log {
             writeln!(text, "log {entry}").expect("a string");
         }
         writeln!(text, "capture").expect("a string");
-        let excepted =
-            exception.split_whitespace().next().map(|off| off[1..].parse::<usize>().expect("an offset"));
         for (seq, (start, end)) in segments.into_iter().enumerate() {
-            writeln!(text, "rows a,b,c s{seq} {start}..{end} = log").expect("a string");
-            let but = match excepted {
-                Some(off) if (start..end).contains(&off) => format!(" but {exception}"),
-                _ => String::new(),
-            };
-            writeln!(text, "rows d s{seq} {start}..{end} = log{but}").expect("a string");
+            for replica in REPLICAS {
+                let but = but(replica, start..end);
+                writeln!(text, "rows {replica} s{seq} {start}..{end} = log{but}").expect("a string");
+            }
         }
         text
     }

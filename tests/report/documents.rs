@@ -4,6 +4,8 @@ use super::examples;
 use crate::report::examples::{diverged, facts};
 use dissent::check::verdict::{Outcome, Status};
 use dissent::report::{junit, markdown};
+use dissent::schema::rules::Absence;
+use std::collections::BTreeMap;
 
 /// A key as a hostile target would choose it, and a replica, and a segment.
 const HOSTILE: &str = "]]></failure><b a=\"'&\u{0}\u{1b}[2J\u{fffe}|`_x_`\n# PASS";
@@ -82,5 +84,16 @@ fn the_summary_answers_shows_rows_and_repeats() {
     for (name, verdict, ..) in examples() {
         let text = markdown::summary(&verdict, &facts());
         assert!(text.starts_with("## ") && text.ends_with("```\n"), "{name}:\n{text}");
+    }
+}
+
+#[test]
+fn what_the_table_may_lack_is_told_on_a_pass_and_on_a_finding() {
+    for name in ["pass", "lone"] {
+        let (_, mut verdict, ..) = examples().into_iter().find(|(it, ..)| *it == name).expect("an example");
+        verdict.compared.excused = BTreeMap::from([(Absence::Superseded, 1_204), (Absence::Late, 1)]);
+        let text = markdown::summary(&verdict, &facts());
+        let told = "1,205 rows that the table may lack (1,204 superseded, 1 late)";
+        assert!(text.contains(told), "{name}:\n{text}");
     }
 }

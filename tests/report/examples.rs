@@ -7,6 +7,7 @@ use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
 use dissent::record::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, Stamped};
 use dissent::record::evidence::{Evidence, FORMAT, Facts};
 use dissent::record::row::{CopyState, Nanos};
+use dissent::schema::rules::Rules;
 use dissent::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent::seed::Seed;
 use std::collections::BTreeMap;
@@ -77,6 +78,7 @@ pub(crate) fn facts() -> Facts {
                 column("ops", Type::LongList, Merge::Append, Role::Ops),
             ],
             provenance: Provenance::Full,
+            rules: Rules::default(),
         },
         target_file: None,
         left_out: names("highest"),
@@ -365,6 +367,7 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
             segments: 36,
             captures: 3,
             not_loaded: BTreeMap::from([("server-1".to_owned(), 7)]),
+            excused: BTreeMap::new(),
         },
         exposure: vec![Exposure { what: "keys-carried-under-hold".to_owned(), count: 118, demanded: 20 }],
         progress: Progress { states: BTreeMap::from([(State::Idle, 8)]), ..Progress::default() },

@@ -6,7 +6,7 @@ use super::kafka::Kafka;
 use super::reads::SERVER_PATIENCE;
 use super::table::{place, realtime};
 use super::{OURS, deed, lacks};
-use super::{answers, broker};
+use super::{answers, broker, rules};
 use crate::config::target::{PINOT, TargetFile};
 use crate::target::TargetError;
 use crate::target::checkup::{Asked, Checkup, Standing, TableFacts};
@@ -121,9 +121,12 @@ async fn facts(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<T
     let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
     let places = assignment.keys().filter_map(|segment| place(name, segment));
     let partitions: BTreeSet<u32> = places.map(|(partition, _)| partition).collect();
+    let rules = file.table_rules.clone().unwrap_or_else(|| rules::declared(&config));
+    let mut options = options(&config["REALTIME"]);
+    options.extend(rules::told(&rules).map(|told| ("may be absent".to_owned(), told)));
     Ok(TableFacts {
         name: name.to_owned(),
-        options: options(&config["REALTIME"]),
+        options,
         replicas: replicas.len() as u64,
         partitions: partitions.len() as u64,
         segments: assignment.len() as u64,

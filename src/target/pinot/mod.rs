@@ -13,6 +13,7 @@ mod log;
 mod pages;
 mod produce;
 mod reads;
+mod rules;
 mod table;
 
 pub use cluster::{Cluster, marks};

@@ -170,6 +170,7 @@ struct SchemaDocument {
 pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schema> {
     let document: SchemaDocument = serde_json::from_slice(document).ok()?;
     let [key] = <[String; 1]>::try_from(document.primary_key_columns?).ok()?;
+    let rules = super::rules::declared(config);
     let config = &config["REALTIME"];
     let strategies = &config["upsertConfig"]["partialUpsertStrategies"];
     let comparison = config["upsertConfig"]["comparisonColumn"]
@@ -199,5 +200,6 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     });
     let columns = columns.collect();
     let comparison = comparison.to_owned();
-    Some(Schema { table: table.to_owned(), key, comparison, op, columns, provenance: Provenance::None })
+    let (table, provenance) = (table.to_owned(), Provenance::None);
+    Some(Schema { table, key, comparison, op, columns, provenance, rules })
 }

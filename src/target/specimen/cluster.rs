@@ -5,6 +5,7 @@ use super::Embedded;
 use crate::hands::process::ProcessId;
 use crate::plan::generate::{KEY, OP};
 use crate::record::event::Death;
+use crate::schema::rules::Rules;
 use crate::schema::{Column, Provenance, Schema};
 use crate::target::checkup::Holder;
 use crate::target::web::{self, Web, answer, parse};
@@ -194,6 +195,7 @@ impl Cluster {
             op: OP.to_owned(),
             columns,
             provenance: Provenance::None,
+            rules: Rules::default(),
         })
     }
 

@@ -38,5 +38,6 @@ fn schema() -> dissent::schema::Schema {
         op: "op".to_owned(),
         columns: serde_json::from_str(columns).expect("columns"),
         provenance: dissent::schema::Provenance::Full,
+        rules: dissent::schema::rules::Rules::default(),
     }
 }
