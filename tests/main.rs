@@ -8,6 +8,7 @@ mod fuzz;
 mod gone;
 mod keeper;
 mod known;
+mod mutate;
 #[cfg(feature = "pinot")]
 mod own_pinot;
 #[cfg(feature = "pinot")]

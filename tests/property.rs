@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 pub(crate) fn holds(cases: u64, property: impl Fn(&mut Draw)) {
     let alone = std::env::var("PROPERTY_SEED").ok().map(|seed| seed.parse().expect("a seed"));
     for seed in alone.map_or(0..cases, |seed: u64| seed..seed + 1) {
-        let mut draw = Draw(Seed(seed).stream(Stream::World));
+        let mut draw = Draw::of(seed);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| property(&mut draw))) {
             eprintln!("the property fails for PROPERTY_SEED={seed}");
             resume_unwind(panic);
@@ -26,6 +26,11 @@ pub(crate) fn holds(cases: u64, property: impl Fn(&mut Draw)) {
 pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {
+    /// What this seed draws.
+    pub(crate) fn of(seed: u64) -> Draw {
+        Draw(Seed(seed).stream(Stream::World))
+    }
+
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         below(&mut self.0, u32::try_from(bound).expect("a small bound")) as usize

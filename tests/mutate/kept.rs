@@ -1,0 +1,163 @@
+//! Kept runs: small ones of each kind, made from a seed in virtual time, as the folders that they leave.
+
+use super::{Accusation, accusations};
+use crate::property::Draw;
+use crate::support::order;
+use dissent::check::judge::judge;
+use dissent::check::verdict::Outcome;
+use dissent::record::dump::write_evidence;
+use dissent::record::evidence::Evidence;
+use dissent::record::folder::Folder;
+use dissent::record::frame::{FrameReader, FrameWriter};
+use dissent::record::origin::RunNumber;
+use dissent::record::row::Nanos;
+use dissent::run::simulate;
+use dissent::seed::Seed;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A kind of run.
+pub(crate) struct Kind {
+    name: &'static str,
+    command: [&'static str; 3],
+    set: &'static [&'static str],
+    outcome: Outcome,
+}
+
+const fn segments(name: &'static str, set: &'static [&'static str], outcome: Outcome) -> Kind {
+    Kind { name, command: ["sim-segments", "partial-upsert", "late-transition"], set, outcome }
+}
+
+const fn shard(name: &'static str, set: &'static [&'static str], outcome: Outcome) -> Kind {
+    Kind { name, command: ["sim-shard", "upsert-feed", "lag"], set, outcome }
+}
+
+/// All kinds.
+pub(crate) const KINDS: [Kind; 7] = [
+    segments("pass", &["guard=partition-gate"], Outcome::Pass),
+    segments("divergence", &[], Outcome::Fail),
+    segments("healed", &["ending=healthy-wins"], Outcome::Fail),
+    segments("spread", &["ending=victim-wins"], Outcome::Fail),
+    segments("freeze", &["guard=partition-gate-no-skip-wake"], Outcome::Fail),
+    shard("shard", &["rule=v2-stranding"], Outcome::Fail),
+    shard("shard-pass", &["rule=v1"], Outcome::Pass),
+];
+
+/// Few rows show all that many would.
+const SMALL: [&str; 4] = ["rate=100", "load=1s", "segment-rows=15", "keys=8"];
+
+/// Lines a frame, so that small files have several.
+const LINES_A_FRAME: usize = 20;
+
+/// A kept run.
+pub(crate) struct Kept {
+    pub(crate) evidence: Evidence,
+    /// What its whole folder accuses.
+    pub(crate) accused: BTreeSet<Accusation>,
+    /// Every file, by its name within the folder.
+    pub(crate) bytes: BTreeMap<String, Vec<u8>>,
+    /// The lines of those that have frames.
+    pub(crate) lines: BTreeMap<String, Vec<Vec<u8>>>,
+    number: RunNumber,
+    temp: TempDir,
+}
+
+impl Kept {
+    /// Makes the run of this kind, and checks that it is one.
+    pub(crate) fn make(name: &str) -> Kept {
+        let kind = KINDS.iter().find(|kind| kind.name == name).expect("a kind");
+        let [target, workload, nemesis] = kind.command;
+        let set = [&SMALL[..], kind.set].concat();
+        let order = order(target, workload, nemesis, &set);
+        let facts = order.facts(Seed(1), None).expect("it fits");
+        let simulation = order.simulation().expect("it fits");
+        let evidence = simulate::run(&facts, order.timing, &simulation).expect("it runs");
+        let temp = tempfile::tempdir().expect("a folder");
+        let dir = temp.path().join("run");
+        write_evidence(&dir, &evidence).expect("written");
+        fs::write(dir.join("tool.log"), "what the tool said\n").expect("written");
+        let folder = Folder::open(&dir).expect("opened");
+        let verdict = judge(&folder);
+        assert_eq!(verdict.outcome, kind.outcome, "{name}: {:?}", verdict.doubts);
+        let bytes = files(&dir, "");
+        let number = RunNumber::of(&bytes["run.json"]).expect("JSON");
+        let framed = bytes.iter().filter(|(file, _)| file.ends_with(".zst"));
+        let read = |file: &str, bytes: &[u8]| read(number, file, bytes).expect("it is whole");
+        let lines = framed.map(|(file, bytes)| (file.clone(), read(file, bytes))).collect();
+        Kept { evidence, accused: accusations(&verdict), lines, bytes, number, temp }
+    }
+
+    /// Does something with the folder while it has these files instead of its own.
+    pub(crate) fn with<T>(
+        &self,
+        files: &BTreeMap<String, Option<Vec<u8>>>,
+        use_it: impl FnOnce(&Path) -> T,
+    ) -> T {
+        let dir = self.temp.path().join("run");
+        let put = |file: &str, bytes: Option<&Vec<u8>>| {
+            let at = dir.join(file);
+            match bytes {
+                Some(bytes) => {
+                    fs::create_dir_all(at.parent().expect("a folder")).expect("a folder");
+                    fs::write(at, bytes).expect("written");
+                }
+                None if at.exists() => fs::remove_file(at).expect("removed"),
+                None => {}
+            }
+        };
+        files.iter().for_each(|(file, bytes)| put(file, bytes.as_ref()));
+        let done = use_it(&dir);
+        files.keys().for_each(|file| put(file, self.bytes.get(file)));
+        done
+    }
+
+    /// A file of these lines, as this run would have written it.
+    pub(crate) fn file(&self, name: &str, lines: &[Vec<u8>]) -> Vec<u8> {
+        let mut writer = FrameWriter::new(Vec::new(), self.number.file(name)).expect("a writer");
+        for frame in lines.chunks(LINES_A_FRAME) {
+            frame.iter().for_each(|line| writer.text(Nanos(0), line).expect("in memory"));
+            writer.flush().expect("in memory");
+        }
+        writer.finish().expect("in memory")
+    }
+
+    /// The lines of a file of this name; none if it is not whole.
+    pub(crate) fn read(&self, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+        read(self.number, name, bytes)
+    }
+
+    /// A file with frames: of events, of a log and of a read alike often.
+    pub(crate) fn any_framed(&self, draw: &mut Draw) -> &str {
+        let start = *draw.pick(&["events", "log/", "reads/"]);
+        let all: Vec<&str> =
+            self.lines.keys().map(String::as_str).filter(|file| file.starts_with(start)).collect();
+        if all.is_empty() { "events.jsonl.zst" } else { *draw.pick(&all) }
+    }
+}
+
+fn read(number: RunNumber, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut reader = FrameReader::new(bytes, Some(number.file(name))).expect("a reader");
+    let mut lines = Vec::new();
+    while let Some(line) = reader.next_line().ok()? {
+        lines.push(line.to_vec());
+    }
+    Some(lines)
+}
+
+/// Every file below a folder.
+fn files(dir: &Path, within: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(dir.join(within)).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("a name of ours");
+        let name = if within.is_empty() { name } else { format!("{within}/{name}") };
+        if entry.path().is_dir() {
+            all.extend(files(dir, &name));
+        } else {
+            all.insert(name, fs::read(entry.path()).expect("bytes"));
+        }
+    }
+    all
+}
