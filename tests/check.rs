@@ -334,6 +334,10 @@ fn describe_divergence(it: &Divergence) -> String {
         None => write!(text, " missing=-"),
     }
     .expect("a string");
+    if !it.moved_away.is_empty() {
+        write!(text, " moved-away={}", it.moved_away.join(",")).expect("a string");
+    }
+    write!(text, " right={}", it.last.right.join(",")).expect("a string");
     let signs = [("defaults", it.shows_defaults), ("stale", it.shows_stale)];
     for (sign, _) in signs.iter().filter(|sign| sign.1) {
         write!(text, " {sign}").expect("a string");

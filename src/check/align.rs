@@ -1,13 +1,19 @@
 //! The walk along a partition's log: at each offset, what the log folds to and what every copy shows.
 //!
 //! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
+//!
+//! A copy's rows are immutable, so it claims an offset once. Where its reads say otherwise each thing that
+//! they showed is a claim, from the read on that first showed it:
+//! ```text
+//! read 4 of c's copy brought row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
+//! ```
 
 use super::absence::{Absences, Excused};
 use super::forgotten::Forgotten;
 use super::history::History;
 use super::ledger::{Ledger, Line, bounds, segment_of};
 use super::merge::{fold, shows};
-use super::stage::Stage;
+use super::stage::{Shown, Stage, When};
 use crate::record::evidence::{Recorded, RowsAt};
 use crate::record::row::{Entry, Row};
 use crate::schema::rules::Absence;
@@ -20,6 +26,12 @@ use std::collections::BTreeMap;
 pub(super) struct Claim {
     pub(super) copy: usize,
     pub(super) row: Option<usize>,
+    /// Whether one read brought a second row.
+    pub(super) is_double: bool,
+    /// From when on the copy was seen so.
+    since: When,
+    /// Whether the read had not asked for it yet: it came above the position before the read.
+    is_early: bool,
 }
 
 /// A row, and the read that brought it. Rows of one content are equal.
@@ -48,6 +60,26 @@ pub(super) struct Logged<'w> {
     pub(super) expected: Option<&'w [Value]>,
 }
 
+impl<'w> Logged<'w> {
+    /// Whether a row is this entry's, right or wrong.
+    pub(super) fn is_of(&self, row: &Row) -> bool {
+        (&row.key, row.op) == (&self.entry.key, self.entry.op)
+    }
+
+    /// The cells ([`super::cells`]) in which a row of this entry is not what the log folds to. The columns of
+    /// a deleted key's row mean nothing.
+    pub(super) fn wrong_cells<'r>(
+        &self,
+        columns: &'r [Column],
+        row: &'r Row,
+    ) -> impl Iterator<Item = usize> + use<'r, 'w> {
+        let cells = columns.iter().zip(self.expected.unwrap_or_default()).zip(&row.cols).enumerate();
+        let wrong = cells.filter(|(_, ((column, expected), shown))| !shows(column, expected, shown));
+        let order = (row.cmp != self.entry.cmp).then_some(columns.len());
+        wrong.map(|(cell, _)| cell).chain(order)
+    }
+}
+
 /// All that is known at one offset.
 pub(super) struct Place<'w, 'e> {
     pub(super) off: u64,
@@ -67,20 +99,41 @@ impl<'w> Place<'w, '_> {
         Some(Brought { read, content, row: &self.contents[content] })
     }
 
-    /// Whether two claims show the same. The columns of a deleted key's row mean nothing.
-    pub(super) fn same(&self, columns: &[Column], a: Claim, b: Claim) -> bool {
+    /// The row of a claim, if it is the logged entry's.
+    pub(super) fn row_of_entry(&self, claim: Claim) -> Option<Brought<'w>> {
+        let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
+        self.row(claim).filter(|brought| of_entry(brought.row))
+    }
+
+    /// Whether two claims show the same, in these columns ([`super::cells`] counts them). The columns of a
+    /// deleted key's row mean nothing.
+    pub(super) fn same(&self, columns: &[Column], among: &[bool], a: Claim, b: Claim) -> bool {
         let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
         match (self.row(a), self.row(b)) {
             (None, None) => true,
             (Some(a), Some(b)) if a.content == b.content => true,
             (Some(a), Some(b)) => {
                 let (a, b) = (a.row, b.row);
-                let mut cells = columns.iter().zip(&a.cols).zip(&b.cols);
-                (&a.key, a.op, a.cmp) == (&b.key, b.op, b.cmp)
-                    && (deleted || cells.all(|((column, a), b)| shows(column, a, b)))
+                let mut cells = columns.iter().zip(among).zip(a.cols.iter().zip(&b.cols));
+                (&a.key, a.op) == (&b.key, b.op)
+                    && (a.cmp == b.cmp || !among[columns.len()])
+                    && (deleted || cells.all(|((column, among), (a, b))| !among || shows(column, a, b)))
             }
             _ => false,
         }
+    }
+
+    /// The claims that replicas lay at some time, given what each of them showed then.
+    pub(super) fn seen<'p>(
+        &'p self,
+        when: When,
+        shown: &'p [Option<Shown>],
+    ) -> impl Iterator<Item = usize> + 'p {
+        shown.iter().flatten().filter_map(move |shown| {
+            let of_copy = |claim: &Claim| claim.copy == shown.copy && claim.since <= when;
+            let at = self.claims.iter().rposition(of_copy)?;
+            (self.off < shown.end || self.claims[at].is_early).then_some(at)
+        })
     }
 }
 
@@ -112,24 +165,14 @@ pub(super) fn walk(
         let next = more.then_some(shown.off);
         let Some(off) = logged.into_iter().chain(next).min().filter(|off| *off < limit) else { break };
         rows.clear();
+        let mut is_plain = true;
         let here = next == Some(off);
         for &(read, content) in shown.seen.iter().filter(|_| here) {
             let Some(index) = history.read_index(read) else { continue };
             brought_by[index] += 1;
             let Some(copy) = stage.of_read[index] else { continue };
-            let brought = OfCopy { copy, read, content };
-            match rows.iter_mut().find(|known| known.copy == copy) {
-                Some(known) => *known = brought,
-                None => rows.push(brought),
-            }
-        }
-        claims.clear();
-        if let Some(segment) = segment_of(&spans, off) {
-            let claiming = stage.of_segment[segment].iter().filter(|&&copy| stage.copies[copy].claims(off));
-            claims.extend(claiming.map(|&copy| {
-                let row = rows.iter().position(|brought| brought.copy == copy);
-                Claim { copy, row }
-            }));
+            is_plain &= !rows.iter().any(|known| known.copy == copy);
+            rows.push(OfCopy { copy, read, content });
         }
         let entry = log.next_if(|(entry, _)| entry.off == off);
         let logged = entry.as_ref().map(|(entry, (at, line))| {
@@ -137,6 +180,12 @@ pub(super) fn walk(
             forgotten.take(absences, *at, line, entry);
             Logged { at: *at, line, entry, expected }
         });
+        claims.clear();
+        let copies = segment_of(&spans, off).map_or(&[][..], |segment| &stage.of_segment[segment]);
+        let shelf = Shelf { columns, off, logged, rows: &rows, contents: &shown.contents };
+        for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off)) {
+            shelf.claim(stage, copy, is_plain, &mut claims);
+        }
         leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
             (logged, None) => absences.of_row(logged.at, claim.copy),
@@ -164,4 +213,62 @@ fn leave_out(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&
         excused.extend(reason.map(|reason| Excused { copy: claim.copy, reason }));
         reason.is_none()
     });
+}
+
+/// The rows that reads brought at one offset.
+struct Shelf<'w, 'e> {
+    columns: &'w [Column],
+    off: u64,
+    logged: Option<Logged<'w>>,
+    rows: &'w [OfCopy],
+    contents: &'w [Cow<'e, Row>],
+}
+
+impl Shelf<'_, '_> {
+    /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
+    /// no copy has two rows, one that was read once has one claim.
+    fn claim(&self, stage: &Stage, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
+        if is_plain && !stage.copies[copy].is_read_again() {
+            let row = self.rows.iter().position(|brought| brought.copy == copy);
+            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early: false });
+            return;
+        }
+        let first = claims.len();
+        for reading in &stage.copies[copy].readings {
+            let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == reading.id);
+            let (one, other) = (rows.next(), rows.next());
+            let is_early = !reading.covers(self.off);
+            if is_early && one.is_none() {
+                continue;
+            }
+            // Of two rows the one that is right speaks for the copy: that there are two is told beside.
+            let row = other.filter(|&at| self.is_right(at)).or(one);
+            let is_double = other.is_some();
+            let last = claims[first..].last_mut();
+            match last.filter(|last| last.is_double == is_double && self.alike(last.row, row)) {
+                Some(last) => last.is_early &= is_early,
+                None => claims.push(Claim { copy, row, is_double, since: reading.when, is_early }),
+            }
+        }
+    }
+
+    fn content(&self, row: usize) -> &Row {
+        &self.contents[self.rows[row].content]
+    }
+
+    fn is_right(&self, row: usize) -> bool {
+        let row = self.content(row);
+        let is_right =
+            |logged: Logged<'_>| logged.is_of(row) && logged.wrong_cells(self.columns, row).next().is_none();
+        self.logged.is_some_and(is_right)
+    }
+
+    /// Whether two rows are of one content, wherever they lie in their segment.
+    fn alike(&self, a: Option<usize>, b: Option<usize>) -> bool {
+        let content = |at: usize| {
+            let Row { off: _, key, op, cmp, cols, doc: _ } = self.content(at);
+            (key, op, cmp, cols)
+        };
+        a.map(content) == b.map(content)
+    }
 }

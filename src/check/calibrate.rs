@@ -2,12 +2,17 @@
 //!
 //! Where all replicas agree with one another and not with the model, the model is wrong about the target:
 //! it is off for that column, and peers go on. Where they disagree among themselves, that is a divergence.
+//!
+//! A row bears the model out for the columns that its op writes, and for no others:
+//! ```text
+//! the calibration set writes x alone; later all replicas show n=2 where the log sums to 3. Who is right?
+//! ```
 
 use super::absence::Absences;
 use super::align::{Place, walk};
+use super::cells::{judged, name};
 use super::history::History;
 use super::ledger::Ledger;
-use super::merge::shows;
 use super::stage::Stage;
 use super::verdict::{Doubt, DoubtKind};
 use crate::record::evidence::Recorded;
@@ -15,10 +20,11 @@ use crate::schema::{Column, Value};
 
 /// How far the model may be trusted.
 pub(super) struct Calibration {
-    /// By column.
+    /// By judged cell ([`super::cells`]).
     pub(super) model_on: Vec<bool>,
-    /// Whether any row bears the model out: without one, `all replicas agree and are wrong` proves nothing.
-    pub(super) is_proven: bool,
+    /// By judged cell, whether any row bears the model out: without one, `all replicas agree and are wrong`
+    /// proves nothing.
+    pub(super) proven: Vec<bool>,
     /// Rows compared.
     pub(super) rows: u64,
     /// One a column that is off, with the smallest example.
@@ -27,13 +33,27 @@ pub(super) struct Calibration {
 
 impl Calibration {
     /// No model at all.
-    pub(super) fn none(columns: usize) -> Calibration {
-        Calibration { model_on: vec![false; columns], is_proven: false, rows: 0, doubts: Vec::new() }
+    pub(super) fn none(columns: &[Column]) -> Calibration {
+        Calibration { model_on: vec![false; judged(columns)], ..Calibration::unproven(columns) }
     }
 
     /// A model that nothing bears out.
-    pub(super) fn unproven(columns: usize) -> Calibration {
-        Calibration { model_on: vec![true; columns], is_proven: false, rows: 0, doubts: Vec::new() }
+    pub(super) fn unproven(columns: &[Column]) -> Calibration {
+        let cells = judged(columns);
+        Calibration { model_on: vec![true; cells], proven: vec![false; cells], rows: 0, doubts: Vec::new() }
+    }
+
+    fn take(&mut self, columns: &[Column], place: &Place<'_, '_>) {
+        self.rows += place.claims.len() as u64;
+        let written = place.logged.into_iter().flat_map(|logged| &logged.entry.cols);
+        let written = written.map(|value| *value != Value::Null).chain([true]);
+        self.proven.iter_mut().zip(written).for_each(|(proven, written)| *proven |= written);
+        for (cell, text) in disagreements(columns, place) {
+            if std::mem::replace(&mut self.model_on[cell], false) {
+                let detail = format!("{text}; the model is off for this column");
+                self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
+            }
+        }
     }
 }
 
@@ -45,59 +65,54 @@ pub(super) fn calibrate(
     stages: &[Stage],
 ) -> Calibration {
     let columns = &history.facts.schema.columns;
-    let mut calibration = Calibration::unproven(columns.len());
+    let mut calibration = Calibration::unproven(columns);
     for (ledger, stage) in ledgers.iter().zip(stages) {
         let last = ledger.lines().rev().find(|line| line.op <= history.facts.calibration_ops);
         let Some(limit) = last.map(|line| line.off + 1) else { continue };
         let absences = Absences::of(evidence, history, ledger, stage);
         walk(evidence, history, ledger, stage, &absences, limit, &mut |place| {
             let op = place.logged.map(|logged| logged.line.op);
-            if op.is_none_or(|op| op > history.facts.calibration_ops) || !is_unanimous(columns, place) {
-                return;
-            }
-            calibration.rows += place.claims.len() as u64;
-            for (column, text) in disagreements(columns, place) {
-                if std::mem::replace(&mut calibration.model_on[column], false) {
-                    let detail = format!("{text}; the model is off for this column");
-                    calibration.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
-                }
+            if op.is_some_and(|op| op <= history.facts.calibration_ops) && is_unanimous(columns, place) {
+                calibration.take(columns, place);
             }
         });
     }
-    calibration.is_proven = calibration.rows > 0;
     calibration
 }
 
-/// The columns in which the first claim's row is not what the log folds to, each with its example.
+/// The cells in which the first row is not what the log folds to, each with its example.
 pub(super) fn disagreements<'p>(
     columns: &'p [Column],
     place: &'p Place<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
-    let logged = place.logged;
-    let row = place.claims.first().and_then(|claim| place.row(*claim)).map(|brought| brought.row);
-    let expected = logged.and_then(|logged| logged.expected).unwrap_or_default();
-    let cells = columns.iter().zip(expected).zip(row.map_or(&[][..], |row| &row.cols)).enumerate();
-    let wrong = cells.filter(|(_, ((column, expected), shown))| !shows(column, expected, shown));
-    wrong.filter_map(move |(at, ((column, expected), shown))| {
-        let entry = logged?.entry;
-        let text = format!(
-            "column {}, op {} of key {} at offset {}: the model has {}, all replicas show {}",
-            column.name,
-            entry.op,
-            entry.key,
-            entry.off,
-            spell(expected),
-            spell(shown)
-        );
-        Some((at, text))
+    let first = place.claims.iter().find_map(|claim| place.row_of_entry(*claim));
+    let both = place.logged.zip(first.map(|brought| brought.row));
+    both.into_iter().flat_map(move |(logged, row)| {
+        let entry = logged.entry;
+        logged.wrong_cells(columns, row).map(move |cell| {
+            let (expected, shown) = match logged.expected.and_then(|expected| expected.get(cell)) {
+                Some(expected) => (spell(expected), spell(&row.cols[cell])),
+                None => (entry.cmp.to_string(), row.cmp.to_string()),
+            };
+            let text = format!(
+                "column {}, op {} of key {} at offset {}: the model has {expected}, all replicas show \
+                 {shown}",
+                name(columns, cell),
+                entry.op,
+                entry.key,
+                entry.off,
+            );
+            (cell, text)
+        })
     })
 }
 
 fn is_unanimous(columns: &[Column], place: &Place<'_, '_>) -> bool {
-    let Some(logged) = place.logged else { return false };
-    let Some(first) = place.claims.first().and_then(|claim| place.row(*claim)) else { return false };
-    (&first.row.key, first.row.op, first.row.cmp) == (&logged.entry.key, logged.entry.op, logged.entry.cmp)
-        && place.claims.iter().all(|claim| place.same(columns, place.claims[0], *claim))
+    let all = vec![true; judged(columns)];
+    place.claims.first().is_some_and(|first| {
+        place.row_of_entry(*first).is_some()
+            && place.claims.iter().all(|claim| place.same(columns, &all, *first, *claim))
+    })
 }
 
 fn spell(value: &Value) -> String {

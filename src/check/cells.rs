@@ -1,11 +1,16 @@
 //! A row by column name, as it is laid beside another: the schema's columns, then `op` and `cmp`.
+//!
+//! What orders a row is a cell like any other: it is counted as the column after the schema's.
 
 use crate::schema::{Column, Value};
 use std::collections::BTreeMap;
 
+/// What the comparison value is called.
+const CMP: &str = "cmp";
+
 /// What a row has beside the schema's columns.
 pub(super) fn own(op: u64, cmp: i64) -> [(String, Value); 2] {
-    [("op".to_owned(), Value::Long(op.cast_signed())), ("cmp".to_owned(), Value::Long(cmp))]
+    [("op".to_owned(), Value::Long(op.cast_signed())), (CMP.to_owned(), Value::Long(cmp))]
 }
 
 /// All of a row.
@@ -16,5 +21,15 @@ pub(super) fn named(columns: &[Column], op: u64, cmp: i64, values: &[Value]) -> 
 
 /// The names, in this order.
 pub(super) fn names(columns: &[Column]) -> Vec<String> {
-    columns.iter().map(|column| column.name.as_str()).chain(["op", "cmp"]).map(str::to_owned).collect()
+    columns.iter().map(|column| column.name.as_str()).chain(["op", CMP]).map(str::to_owned).collect()
+}
+
+/// How many cells of a row are judged: the schema's columns and the comparison value.
+pub(super) fn judged(columns: &[Column]) -> usize {
+    columns.len() + 1
+}
+
+/// The name of a judged cell.
+pub(super) fn name(columns: &[Column], at: usize) -> &str {
+    columns.get(at).map_or(CMP, |column| column.name.as_str())
 }

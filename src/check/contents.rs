@@ -204,10 +204,12 @@ fn divergence(
         what,
         root_cause: RootCause::NoProvenance,
         partition: PARTITION,
+        flags: false,
         replicas: vec![object.clone()],
         last: standing(last),
         first: standing(first),
         course: if still { Course::Standing } else { Course::Healed },
+        moved_away: Vec::new(),
         keys: keys.into_iter().cloned().collect(),
         keys_visible: at_last.len() as u64,
         columns: columns.into_iter().map(|at| schema.columns[at].name.clone()).collect(),
@@ -234,6 +236,7 @@ fn standing(history: &History<'_>, contents: &Contents) -> Standing {
         side: Side::All,
         wrong: object.clone(),
         comparable: object,
+        right: Vec::new(),
     }
 }
 

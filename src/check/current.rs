@@ -3,10 +3,11 @@
 //! They are compared only where nothing that matters to the key moved while they were read.
 
 use super::absence::Absences;
-use super::deviation::{Cause, Content, Deviation, Expected, View, Wrong};
+use super::deviation::{Content, Deviation, Expected, View, Wrong};
 use super::history::{FlagsRead, Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
-use super::verdict::{Origin, RootCause, What};
+use super::stage::When;
+use super::verdict::{Origin, What};
 use crate::record::evidence::Recorded;
 use crate::record::row::{Base, Soundness};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +18,14 @@ type Change = (usize, Vec<u64>);
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
 /// of the same incarnation brings others; a new incarnation starts from nothing.
 pub(super) struct Flags<'h> {
-    /// By replica, by key, in time.
+    /// By replica, by key, in time: the ledger's keys, then those that the log does not have.
     changes: Vec<Vec<Vec<Change>>>,
-    /// By capture, by replica: the last sound read of the capture, as index of [`History::flag_reads`].
-    reads: Vec<Vec<Option<usize>>>,
+    /// Keys that the log does not have, numbered after the ledger's.
+    strangers: BTreeMap<String, usize>,
+    /// By replica: the last sound read of a capture; where it read them again, of each step of it.
+    reads: Vec<(When, Vec<Option<usize>>)>,
     history: &'h History<'h>,
+    ledger: &'h Ledger,
     /// Reads whose flags are torn on disk, by id.
     pub(super) torn: Vec<u64>,
     /// By replica: what its reads come to in the life that was read last.
@@ -48,30 +52,31 @@ pub(super) enum Chain {
 
 impl<'h> Flags<'h> {
     /// Reads all flags of a partition.
-    pub(super) fn read(evidence: &dyn Recorded, history: &'h History<'h>, ledger: &Ledger) -> Flags<'h> {
+    pub(super) fn read(evidence: &dyn Recorded, history: &'h History<'h>, ledger: &'h Ledger) -> Flags<'h> {
         let replicas = history.facts.roster.len();
-        let mut changes = vec![vec![Vec::new(); ledger.keys.len()]; replicas];
+        let mut flags = Flags {
+            changes: vec![vec![Vec::new(); ledger.keys.len()]; replicas],
+            strangers: BTreeMap::new(),
+            reads: Vec::new(),
+            history,
+            ledger,
+            torn: Vec::new(),
+            chains: vec![Chain::Unread; replicas],
+            wholes: Vec::new(),
+        };
         let mut brought = vec![0_u64; history.flag_reads.len()];
         for (id, current) in evidence.currents(ledger.partition) {
             let Ok(at) = history.flag_reads.binary_search_by_key(&id, |read| read.look.id) else { continue };
             let look = history.flag_reads[at].look;
             brought[at] += 1;
-            if let Some(key) = ledger.key(&current.key)
-                && look.soundness == Soundness::Sound
-            {
-                changes[look.replica][key].push((at, current.offs.clone()));
+            if look.soundness == Soundness::Sound {
+                let key = flags.number(&current.key);
+                flags.changes[look.replica][key].push((at, current.offs.clone()));
             }
         }
-        let mut flags = Flags {
-            changes,
-            reads: vec![vec![None; replicas]; history.captures.len()],
-            history,
-            torn: Vec::new(),
-            chains: vec![Chain::Unread; replicas],
-            wholes: Vec::new(),
-        };
         let mut whole = vec![0; replicas];
         let mut lives: Vec<Option<u64>> = vec![None; replicas];
+        let mut sound = vec![vec![Vec::new(); replicas]; history.captures.len()];
         for (at, read) in history.flag_reads.iter().enumerate() {
             let look = read.look;
             flags.wholes.push(whole[look.replica]);
@@ -92,8 +97,11 @@ impl<'h> Flags<'h> {
                 *chain = Chain::Torn;
             }
             if *chain == Chain::Whole {
-                flags.reads[look.capture][look.replica] = Some(at);
+                sound[look.capture][look.replica].push(at);
             }
+        }
+        for (capture, sound) in sound.iter().enumerate() {
+            flags.reads.extend(steps(capture, sound));
         }
         flags
     }
@@ -103,9 +111,26 @@ impl<'h> Flags<'h> {
         self.chains[replica]
     }
 
-    /// The offsets that a replica flagged as current for a key when last read, at this capture or before.
-    pub(super) fn shown(&self, replica: usize, key: usize, capture: usize) -> Option<&[u64]> {
-        let read = self.reads[..=capture].iter().rev().find_map(|reads| reads[replica])?;
+    /// The number of a key, given to it if it is new.
+    fn number(&mut self, key: &str) -> usize {
+        if let Some(known) = self.key(key) {
+            return known;
+        }
+        let next = self.changes.first().map_or(0, Vec::len);
+        self.changes.iter_mut().for_each(|keys| keys.push(Vec::new()));
+        self.strangers.insert(key.to_owned(), next);
+        next
+    }
+
+    /// The number of a key that the log has, or any replica showed.
+    pub(super) fn key(&self, name: &str) -> Option<usize> {
+        self.ledger.key(name).or_else(|| self.strangers.get(name).copied())
+    }
+
+    /// The offsets that a replica flagged as current for a key when last read, then or before.
+    pub(super) fn shown(&self, replica: usize, key: usize, at: When) -> Option<&[u64]> {
+        let before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
+        let read = before.into_iter().find_map(|(_, reads)| reads[replica])?;
         Some(self.shown_by(read, key))
     }
 
@@ -153,6 +178,17 @@ fn passed_over(read: &FlagsRead, history: &History<'_>) -> bool {
     })
 }
 
+/// The sound reads of a capture, by replica, as its steps and its end show them.
+fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (When, Vec<Option<usize>>)> {
+    let again = sound.iter().map(|reads| reads.len().saturating_sub(1)).max().unwrap_or(0);
+    let at = move |step: usize| {
+        let of = |reads: &Vec<usize>| reads.get(step).or(reads.last()).copied();
+        sound.iter().map(of).collect()
+    };
+    let ends = sound.iter().map(|reads| reads.last().copied()).collect();
+    (0..again).map(move |step| (When::step(capture, step), at(step))).chain([(When::end_of(capture), ends)])
+}
+
 /// What the comparison of one partition's flags came to.
 #[derive(Default)]
 pub(super) struct FlagsCompared {
@@ -166,63 +202,121 @@ pub(super) struct FlagsCompared {
 /// reported for that, and not for the flag that cannot be there.
 pub(super) fn compare(
     flags: &Flags<'_>,
-    ledger: &Ledger,
     absences: &Absences<'_>,
     judged_to: u64,
     absent: &BTreeSet<(usize, u64)>,
 ) -> FlagsCompared {
-    let history = flags.history;
+    let glances = flags.reads.iter().map(|(when, reads)| {
+        let reads = reads.iter().flatten().map(|&at| Glance::of(at, &flags.history.flag_reads[at]));
+        (*when, reads.filter(|glance| glance.reach() <= judged_to).collect())
+    });
+    let comparison = Comparison { flags, absences, absent, glances: glances.collect() };
     let mut compared = FlagsCompared::default();
-    let mut wrong: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    let mut glances: Vec<Vec<Glance>> = Vec::new();
-    for reads in &flags.reads {
-        let of_capture = reads.iter().flatten().map(|&at| Glance::of(at, &history.flag_reads[at]));
-        glances.push(of_capture.filter(|glance| glance.reach() <= judged_to).collect());
-    }
     let mut past = Vec::new();
-    for key in 0..ledger.keys.len() {
-        ledger.past(key, &mut past);
-        let mut judged = vec![false; history.facts.roster.len()];
-        for glance in glances.iter().flatten() {
-            let Some(line) = glance.expects(&past, absent) else { continue };
-            compared.flags += u64::from(!std::mem::replace(&mut judged[glance.replica], true));
-            let look = &history.flag_reads[glance.read].look;
-            if fault(line, flags.shown_by(glance.read, key), absences, look).is_some() {
-                wrong.entry(key).or_default().extend(ledger.at(line.off));
+    for key in 0..flags.ledger.keys.len() {
+        flags.ledger.past(key, &mut past);
+        comparison.of_key(key, &past, &mut compared);
+    }
+    for (name, &key) in &flags.strangers {
+        compared.deviations.extend(comparison.of_stranger(name, key));
+    }
+    compared
+}
+
+struct Comparison<'c> {
+    flags: &'c Flags<'c>,
+    absences: &'c Absences<'c>,
+    absent: &'c BTreeSet<(usize, u64)>,
+    glances: Vec<(When, Vec<Glance>)>,
+}
+
+impl Comparison<'_> {
+    /// One deviation for each of a key's entries by which flags are wrong.
+    fn of_key(&self, key: usize, past: &[Line], compared: &mut FlagsCompared) {
+        let roster = self.flags.history.facts.roster.len();
+        let mut wrong: BTreeSet<u64> = BTreeSet::new();
+        // By replica: the entry by which its flags were judged last, and whether they were right.
+        let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
+        for glance in self.glances.iter().flat_map(|(_, glances)| glances) {
+            let Some(line) = glance.expects(past, self.absent) else { continue };
+            let is_wrong = self.fault(line, self.flags.shown_by(glance.read, key), glance.read).is_some();
+            compared.flags += u64::from(last[glance.replica].is_none());
+            last[glance.replica] = Some((line.off, !is_wrong));
+            if is_wrong {
+                wrong.insert(line.off);
             }
         }
-    }
-    for (key, lines) in wrong {
-        ledger.past(key, &mut past);
-        for at in lines {
-            let line = ledger.line(at);
+        for line in past.iter().filter(|line| wrong.contains(&line.off)) {
             let mut deviation = Deviation {
-                off: line.off,
-                key: ledger.keys[key].clone(),
-                segment: line.segment,
                 op: Some(line.op),
-                modelled: true,
                 expected: Some(Expected::Current((line.effect == Effect::Merged).then_some(line.off))),
-                views: Vec::new(),
-                scenes: Vec::new(),
+                ..self.nothing_shown(&self.flags.ledger.keys[key], line.off)
             };
-            for (capture, glances) in glances.iter().enumerate() {
-                let expecting = glances.iter().filter(|glance| {
-                    glance.expects(&past, absent).is_some_and(|found| found.off == line.off)
-                });
-                let offs = expecting.map(|glance| (glance, flags.shown_by(glance.read, key)));
-                let views = offs.map(|(glance, offs)| {
-                    let look = &history.flag_reads[glance.read].look;
-                    view(&mut deviation.views, look, &line, offs, absences)
-                });
-                let views = views.collect();
-                deviation.show(capture, views);
-            }
-            name_roots(&mut deviation);
+            let fault = |offs: &[u64], read: usize| self.fault(line, offs, read).map(Wrong::of);
+            self.show(&mut deviation, key, fault, |glance| {
+                glance.expects(past, self.absent).is_some_and(|found| found.off == line.off)
+            });
+            let put_right =
+                |last: &Option<(u64, bool)>| last.is_some_and(|(off, right)| right && line.off < off);
+            deviation.over = (0..roster).filter(|&replica| put_right(&last[replica])).collect();
             compared.deviations.push(deviation);
         }
     }
-    compared
+
+    /// A key that the log does not have, and any replica shows as current. A row that is itself too many is
+    /// told as that.
+    fn of_stranger(&self, name: &str, key: usize) -> Option<Deviation> {
+        let shown = |glance: &Glance| {
+            let offs = self.flags.shown_by(glance.read, key).iter();
+            offs.copied().find(|off| !self.absent.contains(&(glance.replica, *off)))
+        };
+        let first = self.glances.iter().flat_map(|(_, glances)| glances).find_map(shown)?;
+        let mut deviation = self.nothing_shown(name, first);
+        let fault = |offs: &[u64], _| {
+            (!offs.is_empty()).then(|| Wrong { key: Some(name.to_owned()), ..Wrong::of(What::Extra) })
+        };
+        self.show(&mut deviation, key, fault, |_| true);
+        Some(deviation)
+    }
+
+    /// What is wrong with the flags that a read brought of a key, by its last entry.
+    fn fault(&self, line: &Line, offs: &[u64], read: usize) -> Option<What> {
+        fault(line, offs, self.absences, &self.flags.history.flag_reads[read].look)
+    }
+
+    fn nothing_shown(&self, key: &str, off: u64) -> Deviation {
+        Deviation {
+            off,
+            key: key.to_owned(),
+            segment: self.flags.ledger.segment(off),
+            op: None,
+            modelled: true,
+            expected: Some(Expected::Current(None)),
+            views: Vec::new(),
+            scenes: Vec::new(),
+            over: BTreeSet::new(),
+        }
+    }
+
+    /// Lays down what all replicas showed of a key in the reads that can be judged.
+    fn show(
+        &self,
+        deviation: &mut Deviation,
+        key: usize,
+        fault: impl Fn(&[u64], usize) -> Option<Wrong>,
+        counts: impl Fn(&Glance) -> bool,
+    ) {
+        for (when, glances) in &self.glances {
+            let views = glances.iter().filter(|glance| counts(glance)).map(|glance| {
+                let offs = self.flags.shown_by(glance.read, key);
+                let id = self.flags.history.flag_reads[glance.read].look.id;
+                view(&mut deviation.views, (glance.replica, id), offs, || fault(offs, glance.read))
+            });
+            let views = views.collect();
+            deviation.show(*when, views);
+        }
+        name_roots(deviation);
+    }
 }
 
 /// One read of flags: what it covers without a move.
@@ -273,7 +367,9 @@ impl Glance {
         let line = past[..below(self.top)].iter().rfind(|line| line.effect.is_accepted())?;
         let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
         let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
-        (steady && !moved && !absent.contains(&(self.replica, line.off))).then_some(line)
+        // A tombstone works or does not, whatever became of its own row.
+        let is_there = line.effect == Effect::Deleted || !absent.contains(&(self.replica, line.off));
+        (steady && !moved && is_there).then_some(line)
     }
 }
 
@@ -290,23 +386,20 @@ fn fault(line: &Line, shown: &[u64], absences: &Absences<'_>, look: &Look) -> Op
 }
 
 /// The index of the view of a replica with these flags, made if it is new.
-fn view(views: &mut Vec<View>, look: &Look, line: &Line, offs: &[u64], absences: &Absences<'_>) -> usize {
+fn view(
+    views: &mut Vec<View>,
+    (replica, read): (usize, u64),
+    offs: &[u64],
+    fault: impl Fn() -> Option<Wrong>,
+) -> usize {
     let shows = |view: &View| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
-    if let Some(at) = views.iter().position(|view| view.replica == look.replica && shows(view)) {
+    if let Some(at) = views.iter().position(|view| view.replica == replica && shows(view)) {
         return at;
     }
     let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
-    let wrong = fault(line, offs, absences, look).map(|what| Wrong {
-        what,
-        origin: Origin::Root,
-        cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
-        lost: None,
-        columns: Vec::new(),
-        shows_default: false,
-        stale: Vec::new(),
-    });
+    let wrong = fault().map(|wrong| Wrong { origin: Origin::Root, ..wrong });
     let content = Some(Content::Flags(offs.to_vec()));
-    views.push(View { replica: look.replica, state: None, read: Some(look.id), group, wrong, content });
+    views.push(View { replica, state: None, read: Some(read), group, wrong, content });
     views.len() - 1
 }
 

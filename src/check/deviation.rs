@@ -1,5 +1,6 @@
 //! One place where replicas are wrong or differ: an offset of the log, or the current view of a key.
 
+use super::stage::When;
 use super::verdict::{Origin, RootCause, What};
 use crate::record::row::{CopyState, Row};
 use crate::schema::Value;
@@ -32,10 +33,29 @@ pub(super) struct Wrong {
     pub(super) origin: Origin,
     pub(super) cause: Cause,
     pub(super) lost: Option<Lost>,
+    /// The key that it shows, if that is not the place's own.
+    pub(super) key: Option<String>,
+    /// The wrong cells ([`super::cells`]).
     pub(super) columns: Vec<usize>,
     pub(super) shows_default: bool,
     /// The columns that show a value which the key had before.
     pub(super) stale: Vec<usize>,
+}
+
+impl Wrong {
+    /// Of which origin and cause are not known yet: it counts as downloaded from nowhere.
+    pub(super) fn of(what: What) -> Wrong {
+        Wrong {
+            what,
+            origin: Origin::Copied,
+            cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
+            lost: None,
+            key: None,
+            columns: Vec::new(),
+            shows_default: false,
+            stale: Vec::new(),
+        }
+    }
 }
 
 /// What one copy, or one replica's current view, shows here.
@@ -74,10 +94,10 @@ pub(super) enum Expected {
     Current(Option<u64>),
 }
 
-/// Which views the comparable replicas showed from this capture on, by index of [`Deviation::views`].
+/// Which views the comparable replicas showed from then on, by index of [`Deviation::views`].
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
-    pub(super) capture: usize,
+    pub(super) when: When,
     pub(super) views: Vec<usize>,
 }
 
@@ -92,22 +112,35 @@ pub(super) struct Deviation {
     pub(super) modelled: bool,
     pub(super) expected: Option<Expected>,
     pub(super) views: Vec<View>,
-    /// Only where something changed since the capture before.
+    /// Only where something changed since the scene before.
     pub(super) scenes: Vec<Scene>,
+    /// The replicas on which it is over, though none of these scenes shows them right: a later write or
+    /// delete of the key put their flags right.
+    pub(super) over: BTreeSet<usize>,
 }
 
 impl Deviation {
-    /// What the comparable replicas showed at a capture.
-    pub(super) fn at(&self, capture: usize) -> impl Iterator<Item = &View> {
-        let scene = self.scenes.iter().rev().find(|scene| scene.capture <= capture);
+    /// What the comparable replicas showed at some time.
+    pub(super) fn at(&self, when: When) -> impl Iterator<Item = &View> {
+        let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
         scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
     }
 
-    /// Adds what was shown at a capture; captures come in order.
-    pub(super) fn show(&mut self, capture: usize, views: Vec<usize>) {
+    /// Adds what was shown from then on; scenes come in order.
+    pub(super) fn show(&mut self, when: When, views: Vec<usize>) {
         if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
-            self.scenes.push(Scene { capture, views });
+            self.scenes.push(Scene { when, views });
         }
+    }
+
+    /// The key that a view shows here.
+    pub(super) fn key_of<'d>(&'d self, view: &'d View) -> &'d String {
+        view.wrong.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
+    }
+
+    /// Whether this is about the current view of a key.
+    pub(super) fn is_of_flags(&self) -> bool {
+        matches!(self.expected, Some(Expected::Current(_)))
     }
 
     /// Whether any row is kept to be shown.

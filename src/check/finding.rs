@@ -1,12 +1,14 @@
 //! From deviations to findings: one finding has one what, partition, root-cause key and set of replicas that
 //! held roots; its keys, columns and segments are lists in it (`semantics` 5).
 
-use super::course::{Run, run};
+use super::cells::name;
+use super::course::{Rows, Run};
 use super::current::Flags;
 use super::deviation::{Deviation, View, Wrong};
 use super::fingerprint::fingerprint;
 use super::history::History;
 use super::ledger::Ledger;
+use super::stage::When;
 use super::verdict::{
     Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side, What,
 };
@@ -14,8 +16,17 @@ use super::witness::Witnesses;
 use crate::record::row::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What all wrong views of a finding have in common; the last says whether the model judged them.
-type Kin = (What, RootCause, BTreeSet<usize>, bool);
+/// What all wrong views of a finding have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kin {
+    what: What,
+    root_cause: RootCause,
+    roots: BTreeSet<usize>,
+    /// Whether the model judged them.
+    modelled: bool,
+    /// Whether they are of the current view.
+    of_flags: bool,
+}
 
 /// The findings of one partition.
 pub(super) fn assemble(
@@ -32,8 +43,10 @@ pub(super) fn assemble(
         kins.into_iter().for_each(|found| kin.entry(found).or_default().push(deviation));
     }
     let findings = kin.iter().filter_map(|(kin, deviations)| {
-        let run = run(history, deviations)?;
         let family = Family { history, ledger, flags, kin, deviations, acknowledged };
+        let is_member = |view: &View| family.is_member(view);
+        let rows = Rows { history, partition: ledger.partition, deviations, is_member: &is_member };
+        let run = rows.run()?;
         let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
@@ -58,7 +71,13 @@ pub(super) fn sort(findings: &mut [Finding]) {
 }
 
 fn kin_of(deviation: &Deviation, wrong: &Wrong) -> Kin {
-    (wrong.what, wrong.cause.class, wrong.cause.roots.clone(), deviation.modelled)
+    Kin {
+        what: wrong.what,
+        root_cause: wrong.cause.class,
+        roots: wrong.cause.roots.clone(),
+        modelled: deviation.modelled,
+        of_flags: deviation.is_of_flags(),
+    }
 }
 
 /// The deviations of one finding.
@@ -74,34 +93,32 @@ struct Family<'f> {
 
 impl Family<'_> {
     fn divergence(&self, run: Run) -> Divergence {
-        let (what, root_cause, roots, _) = self.kin;
+        let Kin { what, root_cause, roots, of_flags, .. } = self.kin;
         let schema = &self.history.facts.schema;
         let spans = &self.history.segments[self.ledger.partition as usize];
         let wrongs = || self.members().map(|(_, _, wrong)| wrong);
         let columns: BTreeSet<usize> = wrongs().flat_map(|wrong| wrong.columns.iter().copied()).collect();
         let segments: BTreeSet<usize> = self.deviations.iter().filter_map(|it| it.segment).collect();
-        let keys: BTreeSet<&String> = self.deviations.iter().map(|deviation| &deviation.key).collect();
+        let keys: BTreeSet<&String> = self.members().map(|(it, view, _)| it.key_of(view)).collect();
         let counts = self.origins();
         let count = |origin| counts.values().filter(|found| **found == origin).count() as u64;
         let points = || self.deviations.iter().map(|deviation| self.point(deviation));
         let nowhere = LogPoint { off: 0, t: None };
-        let witnesses = Witnesses {
-            history: self.history,
-            ledger: self.ledger,
-            flags: self.flags,
-            capture: run.last_capture,
-        };
+        let witnesses =
+            Witnesses { history: self.history, ledger: self.ledger, flags: self.flags, at: run.last_at };
         Divergence {
             what: *what,
             root_cause: *root_cause,
             partition: self.ledger.partition,
+            flags: *of_flags,
             replicas: self.history.names(roots),
             course: run.course,
+            moved_away: self.history.names(&run.moved_away),
             keys: keys.into_iter().cloned().collect(),
-            keys_visible: self.keys_visible(run.last_capture),
+            keys_visible: self.keys_visible(run.last_at),
             last: run.last,
             first: run.first,
-            columns: columns.into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+            columns: columns.into_iter().map(|at| name(&schema.columns, at).to_owned()).collect(),
             segments: segments.into_iter().map(|at| spans[at].name.clone()).collect(),
             roots: count(Origin::Root),
             inherited: count(Origin::Inherited),
@@ -116,9 +133,9 @@ impl Family<'_> {
     }
 
     fn is_member(&self, view: &View) -> bool {
-        let (what, class, roots, _) = self.kin;
+        let Kin { what, root_cause, roots, .. } = self.kin;
         view.wrong.as_ref().is_some_and(|wrong| {
-            wrong.what == *what && wrong.cause.class == *class && wrong.cause.roots == *roots
+            wrong.what == *what && wrong.cause.class == *root_cause && wrong.cause.roots == *roots
         })
     }
 
@@ -147,7 +164,7 @@ impl Family<'_> {
 
     /// The segments and the number of ops over all roots; where no root is known, over the copies.
     fn missing(&self) -> Option<MissingState> {
-        let (_, class, ..) = self.kin;
+        let class = self.kin.root_cause;
         let mut segments: BTreeSet<usize> = BTreeSet::new();
         let mut ops = 0;
         let mut counted = BTreeSet::new();
@@ -161,28 +178,30 @@ impl Family<'_> {
         }
         let spans = &self.history.segments[self.ledger.partition as usize];
         let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
-        let told = *class != RootCause::NoProvenance && !counted.is_empty();
-        told.then_some(MissingState { class: *class, segments, ops })
+        let told = class != RootCause::NoProvenance && !counted.is_empty();
+        told.then_some(MissingState { class, segments, ops })
     }
 
     /// Keys of which a user's query sees the wrong row: the one flagged as current, or the absence of the
     /// one that should be.
-    fn keys_visible(&self, capture: usize) -> u64 {
+    fn keys_visible(&self, at: When) -> u64 {
         let mut visible = BTreeSet::new();
         for deviation in self.deviations {
-            for view in deviation.at(capture).filter(|view| self.is_member(view)) {
-                let seen = match self.kin.0 {
-                    What::WrongValue | What::Differs | What::Extra => {
-                        is_current(self.flags, self.ledger, view.replica, deviation, capture)
+            for view in deviation.at(at).filter(|view| self.is_member(view)) {
+                let key = deviation.key_of(view);
+                let seen = match self.kin.what {
+                    _ if self.kin.of_flags => true,
+                    What::WrongValue | What::Differs | What::Extra | What::DuplicateRow => {
+                        is_current(self.flags, view.replica, key, deviation.off, at)
                     }
                     What::Missing => {
                         let line = self.ledger.at(deviation.off);
                         line.is_some_and(|at| self.ledger.last[self.ledger.line(at).key] == at)
                     }
-                    _ => true,
+                    _ => false,
                 };
                 if seen {
-                    visible.insert(&deviation.key);
+                    visible.insert(key);
                 }
             }
         }
@@ -191,13 +210,7 @@ impl Family<'_> {
 }
 
 /// Whether a replica's flags name the row at this offset as its key's current one.
-pub(super) fn is_current(
-    flags: Option<&Flags<'_>>,
-    ledger: &Ledger,
-    replica: usize,
-    deviation: &Deviation,
-    capture: usize,
-) -> bool {
-    let (Some(flags), Some(key)) = (flags, ledger.key(&deviation.key)) else { return false };
-    flags.shown(replica, key, capture).is_some_and(|offs| offs.contains(&deviation.off))
+pub(super) fn is_current(flags: Option<&Flags<'_>>, replica: usize, key: &str, off: u64, at: When) -> bool {
+    let shown = flags.and_then(|flags| flags.shown(replica, flags.key(key)?, at));
+    shown.is_some_and(|offs| offs.contains(&off))
 }

@@ -6,7 +6,7 @@ use super::progress::{Reading, Tracks};
 use super::sequence::Sequence;
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, FaultKind, StepId};
-use crate::record::event::{Death, Event, Phase};
+use crate::record::event::{Death, Event, LifecycleRecord, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{Base, CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
 
@@ -140,6 +140,17 @@ impl FaultSpan {
     }
 }
 
+/// What a target says when it loses keys of a segment whose rows give way to others.
+const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
+
+/// A target's own line on keys that it dropped.
+#[derive(Clone, Debug)]
+pub(super) struct DroppedKeys {
+    pub(super) replica: usize,
+    pub(super) t: Nanos,
+    pub(super) segment: String,
+}
+
 /// All events of a run, as tables.
 pub(super) struct History<'e> {
     pub(super) facts: &'e Facts,
@@ -160,6 +171,8 @@ pub(super) struct History<'e> {
     /// The ops that were acknowledged.
     pub(super) acks: Acks,
     pub(super) canaries: Canaries,
+    /// By time.
+    pub(super) dropped_keys: Vec<DroppedKeys>,
     /// What the last wait for all replicas came to.
     pub(super) settled: Option<bool>,
     /// Whether the log could not be read back.
@@ -185,6 +198,7 @@ impl<'e> History<'e> {
             faults: Vec::new(),
             acks: Acks::default(),
             canaries: Canaries::default(),
+            dropped_keys: Vec::new(),
             settled: None,
             log_failed: false,
             doubts: Vec::new(),
@@ -279,6 +293,7 @@ impl<'e> History<'e> {
             Event::Read(read) => self.take_read(t, read),
             Event::CurrentRead(read) => self.take_flags(t, read),
             Event::Settled { all, .. } => self.settled = Some(*all),
+            Event::Lifecycle(record) if record.kind == KEYS_NOT_REPLACED => self.take_dropped(t, record),
             Event::Canary { op, .. } => self.canaries.write(*op),
             Event::Contents(contents) => {
                 let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);
@@ -404,6 +419,17 @@ impl<'e> History<'e> {
         let before = read.before.iter().map(Held::from).collect();
         let after = read.after.iter().map(Held::from).collect();
         self.flag_reads.push(FlagsRead { look, base: read.base, before, after });
+    }
+
+    /// A line that counts no keys says that none was lost.
+    fn take_dropped(&mut self, t: Nanos, record: &LifecycleRecord) {
+        let keys = &record.detail["keys"];
+        let keys = keys.as_u64().or_else(|| keys.as_str()?.parse().ok());
+        if let (Some(replica), Some(segment), Some(1..)) =
+            (self.known(&record.replica), &record.segment, keys)
+        {
+            self.dropped_keys.push(DroppedKeys { replica, t, segment: segment.clone() });
+        }
     }
 
     /// The capture of this number; [`Sequence`] names what belongs to none.

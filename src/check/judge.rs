@@ -3,8 +3,9 @@
 use super::absence::Absences;
 use super::acks::acknowledged;
 use super::calibrate::{Calibration, calibrate};
+use super::cells;
 use super::current::{self, Flags};
-use super::deviation::Deviation;
+use super::deviation::{Deviation, View};
 use super::history::History;
 use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
@@ -16,6 +17,7 @@ use super::verdict::{
 use super::{assumptions, contents, exposure, finding, log, owed, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
+use crate::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -81,7 +83,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &[Ledger]) {
+    fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &'h [Ledger]) {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
         let Some(trust) = trust else { return };
@@ -147,7 +149,7 @@ impl Sheet {
     ) -> Calibration {
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Calibration, "there is no model to calibrate");
-            return Calibration::none(history.facts.schema.columns.len());
+            return Calibration::none(&history.facts.schema.columns);
         }
         let calibration = self.attempt(&[CheckName::Calibration], || {
             let partitions = 0..history.facts.partitions;
@@ -156,7 +158,7 @@ impl Sheet {
             calibrate(evidence, history, ledgers, &stages)
         });
         let Some(mut calibration) = calibration else {
-            return Calibration::unproven(history.facts.schema.columns.len());
+            return Calibration::unproven(&history.facts.schema.columns);
         };
         self.doubts.append(&mut calibration.doubts);
         let off = calibration.model_on.iter().filter(|on| !**on).count();
@@ -176,7 +178,7 @@ impl Sheet {
         &mut self,
         evidence: &dyn Recorded,
         history: &'h History<'h>,
-        ledgers: &[Ledger],
+        ledgers: &'h [Ledger],
         calibration: &Calibration,
         trust: &log::Trust,
     ) -> Option<Vec<Partition<'h>>> {
@@ -199,10 +201,15 @@ impl Sheet {
         let (mut partitions, findings) = compared?;
         let first_finding = self.findings.len();
         self.findings.extend(findings);
+        let mut unproven = BTreeMap::new();
         for partition in &mut partitions {
             self.compared.add(&partition.compared);
             self.doubts.append(&mut partition.doubts);
+            for (cell, text) in std::mem::take(&mut partition.unproven) {
+                unproven.entry(cell).or_insert(text);
+            }
         }
+        self.doubts.extend(unproven_doubt(&history.facts.schema.columns, unproven));
         let replicas = &history.facts.roster;
         self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
         self.compared.replicas.dedup();
@@ -333,13 +340,15 @@ struct Partition<'h> {
     stage: Stage,
     flags: Flags<'h>,
     doubts: Vec<Doubt>,
+    /// See [`rows::RowsCompared::unproven`].
+    unproven: BTreeMap<usize, String>,
 }
 
 impl<'h> Partition<'h> {
     fn compare(
         evidence: &dyn Recorded,
         history: &'h History<'h>,
-        ledger: &Ledger,
+        ledger: &'h Ledger,
         calibration: &Calibration,
         trust: &log::Trust,
         by_model: bool,
@@ -368,20 +377,29 @@ impl<'h> Partition<'h> {
             let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
-        if let Some(detail) = rows.unproven.take().filter(|_| by_model) {
-            let detail = format!("{detail}, and no calibration bears the model out");
-            doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
-        }
         let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
         witness::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_to = if by_model { judged_to } else { 0 };
-        let flags_compared = current::compare(&flags, ledger, &absences, flags_to, &absent(&deviations));
+        let flags_compared = current::compare(&flags, &absences, flags_to, &absent(&deviations));
+        tell_once(&mut deviations, &flags_compared.deviations);
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         compared.excused = rows.excused;
-        Partition { compared, deviations, stage, flags, doubts }
+        let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
+        Partition { compared, deviations, stage, flags, doubts, unproven }
     }
+}
+
+/// One doubt, however many cells agree against a model that nothing bears out.
+fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Option<Doubt> {
+    let mut unproven = unproven.into_iter();
+    let (_, first) = unproven.next()?;
+    let others: Vec<&str> = unproven.map(|(cell, _)| cells::name(columns, cell)).collect();
+    let also =
+        if others.is_empty() { String::new() } else { format!(" (so it is with {})", others.join(", ")) };
+    let detail = format!("{first}, and no calibration bears the model out{also}");
+    Some(Doubt { kind: DoubtKind::Uncalibrated, detail })
 }
 
 /// Sound reads that brought another number of rows than they say: the record is torn.
@@ -397,6 +415,20 @@ fn absent(deviations: &[Deviation]) -> BTreeSet<(usize, u64)> {
     let views = deviations.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let gone = views.filter(|(_, view)| matches!(view.what(), Some(What::Missing | What::Extra)));
     gone.map(|(off, view)| (view.replica, off)).collect()
+}
+
+/// A tombstone without effect is told as that, and its own row not as missing beside it.
+fn tell_once(rows: &mut Vec<Deviation>, flags: &[Deviation]) {
+    let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+    let back = views.filter(|(_, view)| view.what() == Some(What::Resurrected));
+    let back: BTreeSet<(usize, u64)> = back.map(|(off, view)| (view.replica, off)).collect();
+    for deviation in rows.iter_mut().filter(|_| !back.is_empty()) {
+        let off = deviation.off;
+        let told =
+            |view: &&mut View| view.what() == Some(What::Missing) && back.contains(&(view.replica, off));
+        deviation.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
+    }
+    rows.retain(|deviation| deviation.views.iter().any(|view| view.wrong.is_some()));
 }
 
 /// What was compared of which replicas, and what the last capture had not loaded.
@@ -429,7 +461,7 @@ fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
 fn is_apart(finding: &Finding) -> bool {
     use super::verdict::Pattern;
     matches!(&finding.kind, FindingKind::Divergence(it)
-        if !is_of_flags(finding)
+        if !it.flags
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
 }
 
@@ -444,10 +476,9 @@ fn agrees_at_last(finding: &Finding) -> bool {
 fn is_wrong_by_model(finding: &Finding) -> bool {
     use super::verdict::Side;
     matches!(&finding.kind, FindingKind::Divergence(it)
-        if !is_of_flags(finding) && it.last.side != Side::Unknown)
+        if !it.flags && it.last.side != Side::Unknown)
 }
 
 fn is_of_flags(finding: &Finding) -> bool {
-    matches!(&finding.kind, FindingKind::Divergence(it)
-        if !matches!(it.what, What::Missing | What::Extra | What::WrongValue | What::Differs))
+    matches!(&finding.kind, FindingKind::Divergence(it) if it.flags)
 }

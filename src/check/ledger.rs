@@ -169,7 +169,7 @@ impl Ledger {
         };
         let key = (key & !(3 << EFFECT_BIT)) as usize;
         let previous = (previous != NONE).then_some(previous as usize);
-        Line { off, op, key, effect, segment: segment_of(&self.spans, off), previous }
+        Line { off, op, key, effect, segment: self.segment(off), previous }
     }
 
     /// All lines, in log order.
@@ -202,6 +202,11 @@ impl Ledger {
     /// The line at an offset.
     pub(super) fn at(&self, off: u64) -> Option<usize> {
         self.kept.binary_search_by_key(&off, |line| line.off).ok()
+    }
+
+    /// The segment that an offset lies in, by index.
+    pub(super) fn segment(&self, off: u64) -> Option<usize> {
+        segment_of(&self.spans, off)
     }
 
     /// How many entries lie in `start..end`.

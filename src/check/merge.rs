@@ -3,7 +3,6 @@
 use super::ledger::Effect;
 use crate::record::row::Entry;
 use crate::schema::{Column, Merge, Value};
-use std::collections::BTreeSet;
 
 /// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;
 /// none for a deletion, whose row's columns mean nothing.
@@ -59,7 +58,8 @@ pub(super) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
 }
 
 /// Whether a replica that shows `shown` shows what is expected. A column that never took a value shows its
-/// type's default; an empty list of strings reads back as an empty list of longs; a union is a set.
+/// type's default; an empty list of strings reads back as an empty list of longs; a union is a set, in which
+/// nothing lies twice.
 pub(super) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
     if expected == shown || (is_empty(column, expected) && is_empty(column, shown)) {
         return true;
@@ -122,5 +122,10 @@ fn sort_set(value: &mut Value) {
 }
 
 fn same_set<T: Ord>(a: &[T], b: &[T]) -> bool {
-    a.iter().collect::<BTreeSet<_>>() == b.iter().collect::<BTreeSet<_>>()
+    let sorted = |list: &[T]| {
+        let mut order: Vec<usize> = (0..list.len()).collect();
+        order.sort_by(|&x, &y| list[x].cmp(&list[y]));
+        order
+    };
+    a.len() == b.len() && sorted(a).into_iter().zip(sorted(b)).all(|(x, y)| a[x] == b[y])
 }

@@ -5,7 +5,9 @@
 //! A key whose whole past is missing was either dropped from metadata, or all the segments of its past were
 //! not seen. It is *dropped* iff the replica had already seen one of those segments: this segment's own
 //! events, or, in the same incarnation, an earlier row that was merged onto state of that segment. What
-//! comes first decides for good, since a segment that registers late is seen by all rows after it:
+//! comes first decides for good, since a segment that registers late is seen by all rows after it. A capture
+//! that found the segment registered before the row was merged, or the target's own line on the keys that it
+//! dropped, decide too:
 //! > SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
 //! > Row 10 lacks op 0, all of k1's past, and row 15 is right. With "some other key of SEG_M was merged
 //! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
@@ -62,30 +64,38 @@ impl MissingStates {
         self.note(life, segment, First::Seen);
     }
 
-    /// The state that a wrong row lacks. Without a life (a downloaded row) nothing is learned from it.
+    /// The state that a wrong row lacks, or has twice. Without a life (a downloaded row) nothing is learned
+    /// from it.
     pub(super) fn of(
         &mut self,
         ledger: &Ledger,
         at: usize,
         expected: &[Value],
         row: &[Value],
-        life: Option<usize>,
+        merged: &Merged<'_>,
     ) -> Lost {
         let past = ledger.merged_before(at);
         let line = &ledger.line(at);
-        let gone = match self.telling {
-            Telling::List(ops) => gone_by_list(&past, line, &row[ops]),
+        let nothing = |class| Lost { class, segments: BTreeSet::new(), ops: 0 };
+        let (gone, twice) = match self.telling {
+            Telling::List(ops) => {
+                (gone_by_list(&past, line, &row[ops]), twice_by_list(&past, line, &row[ops]))
+            }
             Telling::Digest { count, sum } => {
-                gone_by_digest(&past, (&expected[count], &expected[sum]), (&row[count], &row[sum]))
+                let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
+                (gone_by_digest(&past, expected, shown), twice_by_digest(&past, line, expected, shown))
             }
-            Telling::Nothing => {
-                return Lost { class: RootCause::NoProvenance, segments: BTreeSet::new(), ops: 0 };
-            }
+            Telling::Nothing => return nothing(RootCause::NoProvenance),
         };
+        if !twice.is_empty() {
+            let segments = twice.iter().filter_map(|line| line.segment).collect();
+            return Lost { class: RootCause::AppliedTwice, segments, ops: twice.len() as u64 };
+        }
         let Some(gone) = gone.filter(|gone| gone.iter().any(|gone| *gone)) else {
-            return Lost { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 };
+            return nothing(RootCause::Unexplained);
         };
-        let class = self.class(&past, &gone, line.segment, life);
+        let life = merged.life;
+        let class = self.class(&past, &gone, line.segment, merged);
         let lost = past.iter().zip(&gone).filter(|(_, gone)| **gone);
         let segments: BTreeSet<usize> = lost.filter_map(|(line, _)| line.segment).collect();
         if let Some(life) = life {
@@ -101,22 +111,23 @@ impl MissingStates {
         Lost { class, segments, ops }
     }
 
-    fn class(&self, past: &[Line], gone: &[bool], own: Option<usize>, life: Option<usize>) -> RootCause {
+    fn class(&self, past: &[Line], gone: &[bool], own: Option<usize>, merged: &Merged<'_>) -> RootCause {
         let seen = |segment: Option<usize>| {
             segment == own
-                || matches!((life, segment), (Some(life), Some(segment))
+                || matches!((merged.life, segment), (Some(life), Some(segment))
                     if self.first[life][segment] == First::Seen)
         };
         let groups = groups(past);
         let touched: Vec<_> = groups.iter().filter(|group| group.lines.iter().any(|&at| gone[at])).collect();
         let whole = touched.iter().all(|group| group.lines.iter().all(|&at| gone[at]));
+        let was_there = touched.iter().any(|group| group.segment.is_some_and(merged.was_registered));
         if gone.iter().all(|gone| *gone) {
-            return match groups.iter().any(|group| seen(group.segment)) {
-                true => RootCause::DroppedKey,
-                false => RootCause::WholeSegment,
-            };
+            let is_dropped =
+                was_there || merged.keys_dropped || groups.iter().any(|group| seen(group.segment));
+            return if is_dropped { RootCause::DroppedKey } else { RootCause::WholeSegment };
         }
         match touched.as_slice() {
+            _ if whole && was_there => RootCause::DroppedKey,
             // This replica merged the row's own segment itself: it cannot have been unseen.
             touched if touched.iter().any(|group| group.segment == own) => RootCause::Unexplained,
             _ if whole => RootCause::WholeSegment,
@@ -131,6 +142,16 @@ impl MissingStates {
             *known = first;
         }
     }
+}
+
+/// What is known of a replica when it merged a row.
+pub(super) struct Merged<'m> {
+    /// None: it did not merge the row itself.
+    pub(super) life: Option<usize>,
+    /// Whether a capture showed that this segment was registered, and right, before.
+    pub(super) was_registered: &'m dyn Fn(usize) -> bool,
+    /// Whether the target itself says that it dropped keys of an earlier segment before.
+    pub(super) keys_dropped: bool,
 }
 
 /// A key's past in one segment, as indices into the past.
@@ -162,6 +183,35 @@ fn gone_by_list(past: &[Line], line: &Line, shown: &Value) -> Option<Vec<bool>> 
     let mut shown = shown.iter().map(|op| op.cast_unsigned()).peekable();
     let gone = past.iter().map(|line| shown.next_if_eq(&line.op).is_none()).collect();
     shown.peek().is_none().then_some(gone)
+}
+
+/// What shows more often than it was written. Nothing if anything is missing beside, or is another key's.
+fn twice_by_list(past: &[Line], line: &Line, shown: &Value) -> Vec<Line> {
+    let Value::Longs(shown) = shown else { return Vec::new() };
+    let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
+    let all = || past.iter().chain([line]);
+    for line in all() {
+        match rest.iter().position(|op| *op == line.op) {
+            Some(at) => drop(rest.remove(at)),
+            None => return Vec::new(),
+        }
+    }
+    let twice: Vec<Line> = rest.iter().filter_map(|op| all().find(|line| line.op == *op)).copied().collect();
+    if twice.len() == rest.len() { twice } else { Vec::new() }
+}
+
+/// As [`twice_by_list`], of one op at a time.
+fn twice_by_digest(
+    past: &[Line],
+    line: &Line,
+    expected: (&Value, &Value),
+    shown: (&Value, &Value),
+) -> Vec<Line> {
+    let (Value::Long(count), Value::Long(sum)) = expected else { return Vec::new() };
+    let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return Vec::new() };
+    let more = (shown_count.wrapping_sub(*count), shown_sum.wrapping_sub(*sum));
+    let is_more = |line: &&Line| more == (1, op_hash(line.op));
+    past.iter().chain([line]).find(is_more).into_iter().copied().collect()
 }
 
 /// Which of the past explains the difference of count and sum: unions of whole groups first, the nearest

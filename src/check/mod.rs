@@ -31,6 +31,7 @@ mod log;
 mod merge;
 mod missing;
 mod owed;
+mod peers;
 mod progress;
 mod roots;
 mod rows;

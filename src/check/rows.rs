@@ -1,21 +1,25 @@
 //! Raw rows: replicas against each other and against the folded log.
+//!
+//! Two oracles look at every place, and neither hides what the other finds: the model judges the cells for
+//! which it may be trusted, peers ([`super::peers`]) compare the others.
 
 use super::absence::Absences;
 use super::align::{Claim, Logged, Place, walk};
 use super::calibrate::{Calibration, disagreements};
-use super::deviation::{Cause, Content, Deviation, Expected, View, WITH_CONTENT_MAX, Wrong};
-use super::group::{classes, sizes};
+use super::deviation::{Deviation, Expected, View, WITH_CONTENT_MAX, Wrong};
+use super::group::classes;
 use super::history::History;
 use super::ledger::Ledger;
-use super::merge::{is_empty, shows};
+use super::merge::is_empty;
 use super::missing::MissingStates;
-use super::roots::Roots;
-use super::stage::Stage;
-use super::verdict::{Origin, RootCause, What};
+use super::peers::{Jury, view};
+use super::roots::{Judged, Roots, join_causes};
+use super::stage::{Stage, When};
+use super::verdict::{Origin, What};
 use crate::record::evidence::Recorded;
-use crate::record::row::Row;
+use crate::record::row::{CopyState, Row};
+use crate::schema::Column;
 use crate::schema::rules::Absence;
-use crate::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the comparison of one partition's rows came to.
@@ -28,8 +32,8 @@ pub(super) struct RowsCompared {
     /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
     pub(super) excused: BTreeMap<Absence, u64>,
     pub(super) deviations: Vec<Deviation>,
-    /// The first row in which all replicas agree against a model that no calibration bears out.
-    pub(super) unproven: Option<String>,
+    /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
+    pub(super) unproven: BTreeMap<usize, String>,
     /// How many rows each read brought, by id.
     pub(super) brought: BTreeMap<u64, u64>,
 }
@@ -48,11 +52,11 @@ pub(super) fn compare(
     let segments = history.segments[ledger.partition as usize].len();
     let missing = MissingStates::new(schema, &calibration.model_on, stage.lives, segments);
     let mut inspector = Inspector {
-        history,
+        columns: &schema.columns,
         stage,
         calibration,
         judged_to,
-        roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing),
+        roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing, history),
         compared: RowsCompared::default(),
     };
     let visit = &mut |place: &Place<'_, '_>| inspector.inspect(place);
@@ -61,7 +65,7 @@ pub(super) fn compare(
 }
 
 struct Inspector<'j> {
-    history: &'j History<'j>,
+    columns: &'j [Column],
     stage: &'j Stage,
     calibration: &'j Calibration,
     judged_to: u64,
@@ -108,14 +112,12 @@ impl Inspector<'_> {
         }
     }
 
-    /// The plain case, at the cost of one comparison a row: all rows are there, equal, and as folded.
+    /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
     fn agrees(&self, place: &Place<'_, '_>, logged: Logged<'_>) -> bool {
-        let Some(first) = place.row(place.claims[0]) else {
-            return false;
-        };
-        self.fault(logged, first.row).is_none()
-            && place.claims[1..].iter().all(|claim| {
-                place.row(*claim).is_some_and(|brought| {
+        let Some(first) = place.row(place.claims[0]) else { return false };
+        self.fault(logged, first.row, &self.calibration.model_on).is_none()
+            && place.claims.iter().all(|claim| {
+                place.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
                     let (row, first_row) = (brought.row, first.row);
                     brought.content == first.content
                         || row.cols == first_row.cols
@@ -127,150 +129,174 @@ impl Inspector<'_> {
     }
 
     fn look_closely(&mut self, place: &Place<'_, '_>) {
-        let columns = &self.history.facts.schema.columns;
-        let groups = classes(place.claims, |a, b| place.same(columns, *a, *b));
-        let mut views: Vec<View> = place.claims.iter().map(|claim| self.view(place, *claim)).collect();
-        views.iter_mut().zip(&groups).for_each(|(view, group)| view.group = *group);
-        let modelled = views.iter().any(|view| view.wrong.is_some());
-        let apart = groups.iter().any(|group| *group != groups[0]);
-        if !modelled && apart {
-            let differing = differing_columns(columns, place);
-            mark_odd(&mut views, &differing);
-        }
+        let trusted = self.trusted(place);
+        self.note_unproven(place, &trusted);
+        let changes = self.stage.changes(self.segment(place)).iter();
+        let scenes: Vec<(When, Vec<usize>)> =
+            changes.map(|(when, shown)| (*when, place.seen(*when, shown).collect())).collect();
+        let mut by_model = self.by_model(place, &trusted, &scenes);
+        let open = trusted.iter().map(|trusted| !trusted).collect();
+        let jury = Jury { columns: self.columns, stage: self.stage, place, open, by_model: &by_model };
+        let mut by_peers = jury.judge();
         if let Some(logged) = place.logged {
-            let right = views.iter().zip(place.claims).filter(|(view, _)| view.wrong.is_none());
-            right.for_each(|(_, claim)| self.roots.right(logged, claim.copy));
+            let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
+            let right = (0..place.claims.len()).filter(|claim| !wrong.contains(claim));
+            right.for_each(|claim| self.roots.right(logged, place.claims[claim].copy));
         }
-        if !modelled && !apart {
-            place.logged.into_iter().for_each(|logged| self.roots.clear(logged));
-            return;
+        self.roots.trace(place, &mut by_model, &mut by_peers);
+        let doubled = self.doubled(place, &scenes);
+        for judged in [by_model, by_peers, doubled] {
+            self.keep(place, judged);
         }
-        if modelled && !apart && !self.calibration.is_proven && views[0].what() == Some(What::WrongValue) {
-            let unproven = &mut self.compared.unproven;
-            *unproven =
-                unproven.take().or_else(|| disagreements(columns, place).next().map(|(_, text)| text));
-            return;
-        }
-        self.roots.trace(place, &mut views, modelled);
-        self.keep(place, views, modelled);
     }
 
-    fn keep(&mut self, place: &Place<'_, '_>, views: Vec<View>, modelled: bool) {
+    fn segment(&self, place: &Place<'_, '_>) -> usize {
+        self.stage.copies[place.claims[0].copy].segment
+    }
+
+    /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
+    /// shows what it says does.
+    fn trusted(&self, place: &Place<'_, '_>) -> Vec<bool> {
+        let Calibration { model_on, proven, .. } = self.calibration;
+        let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
+        let Some(logged) = place.logged else { return trusted };
+        for brought in place.claims.iter().filter_map(|claim| place.row_of_entry(*claim)) {
+            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, brought.row).collect();
+            let borne_out = (0..trusted.len()).filter(|cell| model_on[*cell] && !wrong.contains(cell));
+            borne_out.for_each(|cell| trusted[cell] = true);
+        }
+        trusted
+    }
+
+    /// Takes note of cells in which all agree against a model that nothing bears out.
+    fn note_unproven(&mut self, place: &Place<'_, '_>, trusted: &[bool]) {
+        for (cell, text) in disagreements(self.columns, place) {
+            let mut among = vec![false; trusted.len()];
+            among[cell] = true;
+            let mut claims = place.claims.iter().filter(|claim| place.row_of_entry(**claim).is_some());
+            let first = claims.next();
+            let alike = claims
+                .all(|claim| first.is_some_and(|first| place.same(self.columns, &among, *first, *claim)));
+            if self.calibration.model_on[cell] && !trusted[cell] && alike {
+                self.compared.unproven.entry(cell).or_insert(text);
+            }
+        }
+    }
+
+    fn by_model(&self, place: &Place<'_, '_>, trusted: &[bool], scenes: &[(When, Vec<usize>)]) -> Judged {
+        let groups = classes(place.claims, |a, b| place.same(self.columns, trusted, *a, *b));
+        let views = place.claims.iter().zip(groups).map(|(claim, group)| {
+            let wrong = self.fault_of(place, *claim, trusted).map(Fault::into_wrong);
+            view(self.stage, place, *claim, group, wrong)
+        });
+        Judged {
+            modelled: true,
+            views: views.collect(),
+            of: (0..place.claims.len()).collect(),
+            scenes: scenes.to_vec(),
+        }
+    }
+
+    /// The copies of which one read brought more than one row here.
+    fn doubled(&self, place: &Place<'_, '_>, scenes: &[(When, Vec<usize>)]) -> Judged {
+        if !place.claims.iter().any(|claim| claim.is_double) {
+            return Judged::default();
+        }
+        let views = place.claims.iter().map(|claim| {
+            let wrong = claim.is_double.then(|| {
+                let copy = &self.stage.copies[claim.copy];
+                let mut wrong = Fault::of(What::DuplicateRow).into_wrong();
+                if copy.state != CopyState::Downloaded {
+                    (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
+                }
+                wrong
+            });
+            view(self.stage, place, *claim, usize::from(claim.is_double), wrong)
+        });
+        let mut views: Vec<View> = views.collect();
+        join_causes(&mut views);
+        Judged { modelled: true, views, of: (0..place.claims.len()).collect(), scenes: scenes.to_vec() }
+    }
+
+    fn keep(&mut self, place: &Place<'_, '_>, judged: Judged) {
+        if judged.wrong().next().is_none() {
+            return;
+        }
         let shown = place.claims.iter().find_map(|claim| place.row(*claim)).map(|brought| brought.row);
         let (key, op) = match (place.logged, shown) {
             (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
             (None, Some(row)) => (row.key.clone(), None),
             (None, None) => return,
         };
-        let expected = place.logged.filter(|_| modelled).map(|logged| {
+        let expected = place.logged.filter(|_| judged.modelled).map(|logged| {
             let columns = logged.expected.unwrap_or_default().to_vec();
             Expected::Row(logged.entry.op, logged.entry.cmp, columns)
         });
-        let segment = self.stage.copies[place.claims[0].copy].segment;
         let mut deviation = Deviation {
             off: place.off,
             key,
-            segment: Some(segment),
+            segment: Some(self.segment(place)),
             op,
-            modelled,
+            modelled: judged.modelled,
             expected,
-            views,
+            views: judged.views,
             scenes: Vec::new(),
+            over: BTreeSet::new(),
         };
-        for (capture, shown) in self.stage.changes(segment) {
-            let seen = shown.iter().flatten().filter(|shown| place.off < shown.end);
-            let views = seen.filter_map(|s| place.claims.iter().position(|claim| claim.copy == s.copy));
-            deviation.show(*capture, views.collect());
-        }
+        judged.scenes.into_iter().for_each(|(when, views)| deviation.show(when, views));
         if self.compared.deviations.len() >= WITH_CONTENT_MAX {
             deviation.forget_content();
         }
         self.compared.deviations.push(deviation);
     }
 
-    fn view(&self, place: &Place<'_, '_>, claim: Claim) -> View {
-        let copy = &self.stage.copies[claim.copy];
-        let brought = place.row(claim);
-        let fault = match (place.logged, brought) {
-            (Some(logged), Some(brought)) => self.fault(logged, brought.row),
+    /// What is wrong with what a copy shows, by the model.
+    fn fault_of(&self, place: &Place<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<Fault> {
+        match (place.logged, place.row(claim)) {
+            (Some(logged), Some(brought)) => self.fault(logged, brought.row, trusted),
             (Some(_), None) => Some(Fault::of(What::Missing)),
-            (None, Some(_)) => Some(Fault::of(What::Extra)),
+            (None, Some(brought)) => Some(Fault::extra(brought.row)),
             (None, None) => None,
-        };
-        View {
-            replica: copy.replica,
-            state: Some(copy.state),
-            read: brought.map(|brought| brought.read),
-            group: 0,
-            wrong: fault.map(Fault::into_wrong),
-            content: brought.map(|brought| Content::Row(brought.row.clone())),
         }
     }
 
     /// What is wrong with a row, by the model.
-    fn fault(&self, logged: Logged<'_>, row: &Row) -> Option<Fault> {
-        let entry = logged.entry;
-        if row.op != entry.op || row.cmp != entry.cmp || row.key != entry.key {
-            return Some(Fault::of(What::Extra));
+    fn fault(&self, logged: Logged<'_>, row: &Row, trusted: &[bool]) -> Option<Fault> {
+        if !logged.is_of(row) {
+            return Some(Fault::extra(row));
         }
-        let mut fault = None;
-        let columns = &self.history.facts.schema.columns;
-        let cells = columns.iter().zip(logged.expected?).zip(&row.cols);
-        for (at, ((column, expected), shown)) in cells.enumerate() {
-            if self.calibration.model_on[at] && !shows(column, expected, shown) {
-                let fault = fault.get_or_insert_with(|| Fault::of(What::WrongValue));
-                fault.columns.push(at);
-                fault.shows_default |= is_empty(column, shown) && !is_empty(column, expected);
-            }
-        }
-        fault
+        let columns: Vec<usize> =
+            logged.wrong_cells(self.columns, row).filter(|cell| trusted[*cell]).collect();
+        let shows_default = |&at: &usize| {
+            let both = self.columns.get(at).zip(logged.expected);
+            both.is_some_and(|(column, expected)| {
+                is_empty(column, &row.cols[at]) && !is_empty(column, &expected[at])
+            })
+        };
+        let shows_default = columns.iter().any(shows_default);
+        (!columns.is_empty()).then(|| Fault { columns, shows_default, ..Fault::of(What::WrongValue) })
     }
 }
 
 struct Fault {
     what: What,
+    /// The key of a row that the log does not have here.
+    key: Option<String>,
     columns: Vec<usize>,
     shows_default: bool,
 }
 
 impl Fault {
     fn of(what: What) -> Fault {
-        Fault { what, columns: Vec::new(), shows_default: false }
+        Fault { what, key: None, columns: Vec::new(), shows_default: false }
     }
 
-    /// Origin and cause are filled in by [`Roots::trace`]: until then it counts as downloaded from nowhere.
+    fn extra(row: &Row) -> Fault {
+        Fault { key: Some(row.key.clone()), ..Fault::of(What::Extra) }
+    }
+
     fn into_wrong(self) -> Wrong {
-        Wrong {
-            what: self.what,
-            origin: Origin::Copied,
-            cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
-            lost: None,
-            columns: self.columns,
-            shows_default: self.shows_default,
-            stale: Vec::new(),
-        }
-    }
-}
-
-fn differing_columns(columns: &[Column], place: &Place<'_, '_>) -> Vec<usize> {
-    let rows: Vec<&[Value]> = place
-        .claims
-        .iter()
-        .filter_map(|claim| place.row(*claim))
-        .map(|brought| brought.row.cols.as_slice())
-        .collect();
-    let differs = |at: usize| rows.iter().any(|row| !shows(&columns[at], &rows[0][at], &row[at]));
-    (0..columns.len()).filter(|&at| differs(at)).collect()
-}
-
-/// Without a model those outside the largest group differ; all do where no group is the largest.
-fn mark_odd(views: &mut [View], differing: &[usize]) {
-    let numbers: Vec<usize> = views.iter().map(|view| view.group).collect();
-    let largest = sizes(&numbers).into_iter().max().unwrap_or(0);
-    let size = |group: usize| numbers.iter().filter(|number| **number == group).count();
-    let is_tied = sizes(&numbers).iter().filter(|size| **size == largest).count() > 1;
-    for view in views.iter_mut().filter(|view| is_tied || size(view.group) < largest) {
-        let fault = Fault { what: What::Differs, columns: differing.to_vec(), shows_default: false };
-        view.wrong = Some(fault.into_wrong());
+        let Fault { what, key, columns, shows_default } = self;
+        Wrong { key, columns, shows_default, ..Wrong::of(what) }
     }
 }

@@ -9,7 +9,7 @@ use super::current::Flags;
 use super::history::History;
 use super::ledger::{Effect, Ledger, Line, bounds, segment_of};
 use super::merge::{fold, shows};
-use super::stage::{Shown, Stage};
+use super::stage::{Shown, Stage, When};
 use crate::record::evidence::Recorded;
 use crate::record::row::{CopyState, Row};
 use crate::schema::rules::Absence;
@@ -226,7 +226,7 @@ impl Looker<'_> {
         let held = (0..self.history.facts.roster.len()).map(|replica| {
             let Some(shown) = self.shown(off, replica) else { return Held::NotLoaded };
             let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
-            let offs = last.and_then(|capture| flags.shown(replica, self.number, capture));
+            let offs = last.and_then(|capture| flags.shown(replica, self.number, When::end_of(capture)));
             Held::Row {
                 cells: named(columns, row.op, row.cmp, &row.cols),
                 doc: row.doc,

@@ -106,7 +106,7 @@ pub struct CheckResult {
 pub enum What {
     /// The replica covers the offset and has no row.
     Missing,
-    /// The replica has a row that the log does not have.
+    /// The replica has a row, or shows a key as current, that the log does not have.
     Extra,
     /// The row's content is not what the log folds to.
     WrongValue,
@@ -120,6 +120,8 @@ pub enum What {
     NoCurrent,
     /// A deleted key came back.
     Resurrected,
+    /// One read brought more than one row for one offset.
+    DuplicateRow,
 }
 
 /// Groups of equal content among the comparable replicas.
@@ -176,8 +178,11 @@ pub enum RootCause {
     WholeSegment,
     /// A suffix of one (segment x key) group is missing.
     PartlyRegistered,
-    /// Everything before the row is missing: the key was dropped from metadata.
+    /// Everything before the row is missing, or a segment's state that had been there: the key was dropped
+    /// from metadata.
     DroppedKey,
+    /// The effect of an op shows twice.
+    AppliedTwice,
     /// Anything else.
     Unexplained,
     /// Rows do not tell their ops, or the finding has no merged row.
@@ -199,6 +204,10 @@ pub struct Standing {
     pub wrong: Vec<String>,
     /// The replicas comparable then, in roster order.
     pub comparable: Vec<String>,
+    /// The replicas that show right copies then, in roster order: of all rows, or, where no replica has all,
+    /// of any.
+    #[serde(default)]
+    pub right: Vec<String>,
 }
 
 /// A point in a partition's log, and when our own write of it completed.
@@ -282,6 +291,9 @@ pub struct Divergence {
     pub root_cause: RootCause,
     /// The partition.
     pub partition: u32,
+    /// Whether this is about current flags, which users see, and not about raw rows.
+    #[serde(default)]
+    pub flags: bool,
     /// The replicas that hold roots, in roster order. Without a model: those that differed first.
     pub replicas: Vec<String>,
     /// Pattern, side and who is wrong at the last capture that compares the rows (healed: that shows them
@@ -291,6 +303,10 @@ pub struct Divergence {
     pub first: Standing,
     /// How it went on.
     pub course: Course,
+    /// The replicas that were wrong when last seen and are no longer assigned the rows: what was wrong there
+    /// went with the move.
+    #[serde(default)]
+    pub moved_away: Vec<String>,
     /// All keys, sorted.
     pub keys: Vec<String>,
     /// How many of them a user's query sees wrong at `last`.

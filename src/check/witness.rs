@@ -1,12 +1,13 @@
 //! A few rows as evidence, side by side; and which wrong cells show an older value of their key.
 
-use super::cells::own;
+use super::cells::{name, own};
 use super::current::Flags;
 use super::deviation::{Content, Deviation, Expected, View};
 use super::finding::is_current;
 use super::history::History;
 use super::ledger::{Effect, Ledger};
 use super::merge::merge_into;
+use super::stage::When;
 use super::verdict::{Origin, RowEvidence, Shown};
 use crate::record::evidence::Recorded;
 use crate::schema::Value;
@@ -15,12 +16,12 @@ use std::collections::BTreeMap;
 /// The most rows that one finding shows.
 const ROWS_MAX: usize = 6;
 
-/// Chooses and spells out evidence as of one capture.
+/// Chooses and spells out evidence as of one time.
 pub(super) struct Witnesses<'w> {
     pub(super) history: &'w History<'w>,
     pub(super) ledger: &'w Ledger,
     pub(super) flags: Option<&'w Flags<'w>>,
-    pub(super) capture: usize,
+    pub(super) at: When,
 }
 
 impl Witnesses<'_> {
@@ -36,7 +37,7 @@ impl Witnesses<'_> {
             let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
                 continue;
             };
-            let gone = !deviation.at(self.capture).any(&is_member);
+            let gone = !deviation.at(self.at).any(&is_member);
             ranked.push((gone, origin, deviation.off, deviation));
         }
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
@@ -58,16 +59,20 @@ impl Witnesses<'_> {
             }
         }
         kept.sort_unstable();
-        kept.into_iter().map(|at| self.spell(ranked[at].3, ranked[at].1)).collect()
+        let spell = |at: usize| self.spell(ranked[at].3, ranked[at].1, &is_member);
+        kept.into_iter().map(spell).collect()
     }
 
-    fn spell(&self, deviation: &Deviation, origin: Origin) -> RowEvidence {
+    fn spell(&self, deviation: &Deviation, origin: Origin, is_member: &dyn Fn(&View) -> bool) -> RowEvidence {
         let schema = &self.history.facts.schema;
         let spans = &self.history.segments[self.ledger.partition as usize];
-        let names =
-            |at: &[usize]| -> Vec<String> { at.iter().map(|&at| schema.columns[at].name.clone()).collect() };
+        let names = |at: &[usize]| -> Vec<String> {
+            at.iter().map(|&at| name(&schema.columns, at).to_owned()).collect()
+        };
+        let member = deviation.at(self.at).chain(&deviation.views).find(|view| is_member(view));
+        let key = member.map_or(&deviation.key, |view| deviation.key_of(view));
         let shown = (0..self.history.facts.roster.len()).map(|replica| {
-            let view = deviation.at(self.capture).find(|view| view.replica == replica);
+            let view = deviation.at(self.at).find(|view| view.replica == replica);
             Shown {
                 replica: self.history.facts.roster[replica].clone(),
                 read: view.and_then(|view| view.read),
@@ -75,20 +80,21 @@ impl Witnesses<'_> {
                 row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
                 wrong: view.is_some_and(|view| view.wrong.is_some()),
                 stale: view.and_then(|view| view.wrong.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
-                current: view.is_some()
-                    && is_current(self.flags, self.ledger, replica, deviation, self.capture),
+                current: view.is_some_and(|view| {
+                    is_current(self.flags, replica, deviation.key_of(view), deviation.off, self.at)
+                }),
             }
         });
         let shown = shown.collect();
         let mut columns: Vec<usize> = deviation
-            .at(self.capture)
+            .at(self.at)
             .filter_map(|view| view.wrong.as_ref())
             .flat_map(|wrong| wrong.columns.iter().copied())
             .collect();
         columns.sort_unstable();
         columns.dedup();
         RowEvidence {
-            key: deviation.key.clone(),
+            key: key.clone(),
             off: deviation.off,
             segment: deviation.segment.map_or_else(String::new, |at| spans[at].name.clone()),
             origin,
@@ -158,7 +164,7 @@ pub(super) fn mark_stale(
     for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
         while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
         let Some(past) = pasts.get_mut(&line.key) else { continue };
-        if let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {
+        while let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {
             deviation.views.iter_mut().for_each(|view| past.mark(view));
         }
         match line.effect {
@@ -184,7 +190,7 @@ impl Past {
     fn mark(&self, view: &mut View) {
         let Some(Content::Row(row)) = &view.content else { return };
         let Some(wrong) = &mut view.wrong else { return };
-        let is_stale = |at: &usize| self.older[*at].contains(&row.cols[*at]);
+        let is_stale = |at: &usize| self.older.get(*at).is_some_and(|older| older.contains(&row.cols[*at]));
         wrong.stale = wrong.columns.iter().copied().filter(is_stale).collect();
     }
 }

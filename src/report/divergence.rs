@@ -64,6 +64,7 @@ fn kind(pattern: Pattern) -> &'static str {
 /// At 3 wrong : 1 right the lone dissenter is the one to protect.
 fn last_right_copy(right: &[String], keys: &str) -> String {
     match right {
+        [] => format!("no replica holds a right copy of {keys}: do not reload, rebalance or restart any"),
         [only] => {
             format!("{only} holds the last right copy of {keys}: do not reload, rebalance or restart it")
         }
@@ -93,7 +94,7 @@ pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, cloc
 }
 
 fn real(d: &Divergence, verdict: &Verdict) -> Answer {
-    let (noun, compared) = match is_flag(d.what) {
+    let (noun, compared) = match is_flag(d) {
         true => ("current flag", verdict.compared.flags),
         false => ("row", verdict.compared.rows),
     };
@@ -120,7 +121,7 @@ fn replica(d: &Divergence) -> Answer {
     let short =
         format!("{} {verb} in partition {}: {}{origin}", joined(&d.last.wrong), d.partition, what_words(d),);
     let mut more = vec![format!("{}.", capitalised(&pattern_words(&d.last)))];
-    if modelled(d) && !is_flag(d.what) {
+    if modelled(d) && !is_flag(d) {
         more.push(format!(
             "{} made wrong where they are, {} merged rightly onto those, {} downloaded.",
             counted(d.roots, "row"),
@@ -186,6 +187,9 @@ fn missing_state(missing: &MissingState) -> Answer {
         RootCause::DroppedKey => {
             format!("merged as if the keys were new: all before is missing ({ops}, segment {segments})")
         }
+        RootCause::AppliedTwice => {
+            format!("none: {ops} too many, events of segment {segments} took effect twice")
+        }
         RootCause::Unexplained => format!("{ops} missing that form no whole: unexplained"),
         RootCause::NoProvenance => "the rows do not tell which ops they were merged from".to_owned(),
     };
@@ -203,6 +207,13 @@ fn course(d: &Divergence, clock: &Clock) -> Answer {
     };
     let seen = |s: &Standing| format!("capture {}, {}", s.capture, clock.both(s.t));
     let mut more = vec![format!("First seen in {}; last in {}.", seen(&d.first), seen(&d.last))];
+    if !d.moved_away.is_empty() {
+        more.push(format!(
+            "{} {} these rows any more: what was wrong there went with the move.",
+            joined(&d.moved_away),
+            if d.moved_away.len() == 1 { "is not assigned" } else { "are not assigned" },
+        ));
+    }
     if d.course != Course::Healed && uncommitted(d) {
         more.push(
             "Evidence may vanish: such rows lie in a segment that is not committed. The commit either \
@@ -274,8 +285,12 @@ fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
     if modelled(d) { answer.because(vec![calibration(verdict)]) } else { answer }
 }
 
-/// The replicas that were comparable and not wrong.
+/// The replicas that hold right copies: of all rows or, where no replica has all, of some. Verdicts of old do
+/// not name them.
 pub(super) fn right(standing: &Standing) -> Vec<String> {
+    if !standing.right.is_empty() {
+        return standing.right.clone();
+    }
     standing.comparable.iter().filter(|replica| !standing.wrong.contains(replica)).cloned().collect()
 }
 
@@ -283,6 +298,7 @@ pub(super) fn right(standing: &Standing) -> Vec<String> {
 pub(super) fn what_words(d: &Divergence) -> &'static str {
     match d.what {
         What::Missing => "rows are missing",
+        What::Extra if d.flags => "keys that the log does not have are current",
         What::Extra => "rows that the log does not have",
         What::WrongValue => "wrong values",
         What::Differs => "values differ",
@@ -290,12 +306,13 @@ pub(super) fn what_words(d: &Divergence) -> &'static str {
         What::StaleCurrent => "a superseded row is current",
         What::NoCurrent => "no row of a live key is current",
         What::Resurrected => "deleted keys came back",
+        What::DuplicateRow => "more than one row for one entry of the log",
     }
 }
 
-/// Whether the finding is about current flags rather than rows.
-pub(super) fn is_flag(what: What) -> bool {
-    matches!(what, What::DuplicateCurrent | What::StaleCurrent | What::NoCurrent)
+/// Whether the finding is about current flags rather than rows. Verdicts of old do not say so.
+pub(super) fn is_flag(d: &Divergence) -> bool {
+    d.flags || matches!(d.what, What::DuplicateCurrent | What::StaleCurrent | What::NoCurrent)
 }
 
 /// The pattern of a standing in words.

@@ -3,7 +3,7 @@
 use crate::check::facts::facts;
 use crate::check::naive;
 use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
-use dissent::record::event::{Death, Event, Op, Outcome, Stamped};
+use dissent::record::event::{Death, Event, LifecycleRecord, Op, Outcome, Stamped};
 use dissent::record::evidence::Evidence;
 use dissent::record::row::{Cover, Entry, Nanos, Segment};
 use dissent::schema::rules::Absence;
@@ -97,6 +97,8 @@ impl Case {
             "segment" => self.segment(rest),
             "log" => self.log(rest),
             "ack" => self.ack(rest),
+            "unknown" => self.unknown(rest),
+            "says" => self.says(rest),
             "incarnation" => {
                 let (replica, life) = rest.split_once(' ').expect("incarnation REPLICA N");
                 self.incarnations.insert(replica.to_owned(), number(life));
@@ -206,15 +208,41 @@ impl Case {
         self.acknowledge(number(fields["op"]), "lost", off);
     }
 
+    /// `op=N`: an op that was sent, and nobody knows what became of it.
+    fn unknown(&mut self, rest: &str) {
+        let op = number(fields(rest)["op"]);
+        self.send(op, "unknown");
+        self.push(Event::Complete { op, outcome: Outcome::Unknown, off: None });
+    }
+
+    /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line of the replica's own life.
+    fn says(&mut self, rest: &str) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let detail = fields(rest).into_iter().map(|(name, value)| (name.to_owned(), number(value).into()));
+        self.push(Event::Lifecycle(LifecycleRecord {
+            replica: words[0].to_owned(),
+            incarnation: self.incarnation(words[0]),
+            seq: self.clock,
+            node_ms: 0,
+            segment: Some(words[2].to_owned()),
+            kind: words[1].to_owned(),
+            detail: serde_json::Value::Object(detail.collect()),
+        }));
+    }
+
+    fn send(&mut self, op: u64, key: &str) {
+        let due = Nanos(self.clock);
+        let (partition, key) = (self.partition, key.to_owned());
+        let sent = Op { id: op, partition, key, cmp: 0, cols: Vec::new(), delete: false, due };
+        self.push(Event::Invoke { op: sent });
+    }
+
     fn acknowledge(&mut self, op: u64, key: &str, off: Option<u64>) {
         let known = |stamped: &Stamped| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
         if self.evidence.events.iter().any(known) {
             return;
         }
-        let due = Nanos(self.clock);
-        let (partition, key) = (self.partition, key.to_owned());
-        let sent = Op { id: op, partition, key, cmp: 0, cols: Vec::new(), delete: false, due };
-        self.push(Event::Invoke { op: sent });
+        self.send(op, key);
         self.push(Event::Complete { op, outcome: Outcome::Ok, off });
     }
 

@@ -123,11 +123,11 @@ impl Case {
             let is_late = first.is_none_or(|first| first.off >= until);
             naive::row(schema, log, entry, &|it| is_late || !unseen.contains(&it.off))
         });
-        let mut rows: BTreeMap<u64, Row> = rows.map(|row| (row.off, row)).collect();
+        let mut rows: BTreeMap<u64, Vec<Row>> = rows.map(|row| (row.off, vec![row])).collect();
         for exception in exceptions.split(';').map(str::trim).filter(|it| !it.is_empty()) {
             except(schema, log, &mut rows, exception);
         }
-        rows.into_values().collect()
+        rows.into_values().flatten().collect()
     }
 
     fn offsets(&self, what: &str) -> Vec<u64> {
@@ -239,9 +239,10 @@ impl Case {
     }
 }
 
-/// `@OFF -` (no row) or `@OFF [+KEY] NAME=VALUE ..` (`op`, `cmp`, `ops` for provenance, or a column).
-/// Cells of an entry that the table ignores are changed in the row that it would be elsewhere.
-fn except(schema: &Schema, log: &[Entry], rows: &mut BTreeMap<u64, Row>, exception: &str) {
+/// `@OFF -` (no row) or `@OFF [+KEY] [twice] NAME=VALUE ..` (`op`, `cmp`, `ops` for provenance, or a column):
+/// of a row that comes twice the second one has these values. Cells of an entry that the table ignores are
+/// changed in the row that it would be elsewhere.
+fn except(schema: &Schema, log: &[Entry], rows: &mut BTreeMap<u64, Vec<Row>>, exception: &str) {
     let mut words = exception.split_whitespace();
     let off = offset(words.next().expect("an offset"));
     let plain = || {
@@ -256,10 +257,15 @@ fn except(schema: &Schema, log: &[Entry], rows: &mut BTreeMap<u64, Row>, excepti
         }
         if let Some(key) = word.strip_prefix('+') {
             let cols = schema.columns.iter().map(|column| column.ty.default_value()).collect();
-            rows.insert(off, Row { off, key: key.to_owned(), op: 0, cmp: 0, cols, doc: 0 });
+            rows.insert(off, vec![Row { off, key: key.to_owned(), op: 0, cmp: 0, cols, doc: 0 }]);
             continue;
         }
-        let row = rows.entry(off).or_insert_with(|| plain().expect("a row"));
+        let at = rows.entry(off).or_insert_with(|| vec![plain().expect("a row")]);
+        if word == "twice" {
+            at.extend_from_within(..1);
+            continue;
+        }
+        let row = at.last_mut().expect("a row");
         match word.split_once('=').expect("NAME=VALUE") {
             ("op", op) => row.op = number(op),
             ("cmp", cmp) => row.cmp = number(cmp) as i64,

@@ -47,7 +47,7 @@ fn one_change_to_a_row_is_the_one_finding() {
             }
             2 => {
                 Arc::make_mut(&mut evidence.rows[partition][at].1).cmp -= 1;
-                What::Extra
+                What::WrongValue
             }
             _ => {
                 change_cell(draw, Arc::make_mut(&mut evidence.rows[partition][at].1));

@@ -183,6 +183,7 @@ pub(crate) fn standing(capture: u32, pattern: Pattern, side: Side, wrong: &str) 
         side,
         wrong: names(wrong),
         comparable,
+        right: Vec::new(),
     }
 }
 
@@ -218,10 +219,12 @@ pub(crate) fn divergence() -> Divergence {
         what: What::WrongValue,
         root_cause: RootCause::WholeSegment,
         partition: 0,
+        flags: false,
         replicas: names("server-1"),
         last: lone(2),
         first: lone(1),
         course: Course::Standing,
+        moved_away: Vec::new(),
         keys: (1..=14).map(|n| format!("k{n:02}")).collect(),
         keys_visible: 12,
         columns: names("balance ops"),

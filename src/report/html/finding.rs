@@ -258,7 +258,7 @@ fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
 
 fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
     let word = if shown.current { "yes: queries see it" } else { "no" };
-    let bad = shown.wrong && is_flag(d.what);
+    let bad = shown.wrong && is_flag(d);
     html! {
         @match &shown.row {
             Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } (NBSP) } (word) },
