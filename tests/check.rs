@@ -217,11 +217,12 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
             it.times
         )),
         FindingKind::Ahead(it) => lines.push(format!(
-            "finding {} {} position={} upper={} at={}s samples={}",
+            "finding {} {} position={} upper={} input={} at={}s samples={}",
             finding.fingerprint,
             it.object,
             it.position,
             it.upper,
+            it.input.as_deref().unwrap_or("-"),
             seconds(it.t),
             it.samples
         )),

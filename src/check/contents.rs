@@ -25,11 +25,14 @@ const PARTITION: u32 = 0;
 const ROWS_MAX: usize = 5;
 
 /// What the comparison came to.
+#[derive(Default)]
 pub(super) struct ContentsCompared {
     /// (capture x key) pairs compared.
     pub(super) rows: u64,
     /// By the name of the shard, what its last capture did not show.
     pub(super) unseen: BTreeMap<String, Unseen>,
+    /// The shards whose last capture shows something wrong.
+    pub(super) wrong_at_last: BTreeSet<String>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -46,8 +49,17 @@ struct Deviation {
 }
 
 /// Compares every capture of a shard with the log up to where that capture was complete. A log that was read
-/// only in part judges what it reaches.
-pub(super) fn compare(evidence: &dyn Recorded, history: &History<'_>) -> ContentsCompared {
+/// only in part judges what it reaches; of a whole one nothing is left out, also where a capture is complete
+/// beyond its last entry:
+///
+/// ```text
+/// the log has entries at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, without 2
+/// ```
+pub(super) fn compare(
+    evidence: &dyn Recorded,
+    history: &History<'_>,
+    log_is_whole: bool,
+) -> ContentsCompared {
     let mut captures = captures(evidence);
     let mut log = evidence.log(PARTITION).peekable();
     let (mut fold, mut reached) = (Fold::default(), 0);
@@ -58,14 +70,18 @@ pub(super) fn compare(evidence: &dyn Recorded, history: &History<'_>) -> Content
             reached = entry.off + 1;
             fold.take(entry.into_owned());
         }
-        if reached < contents.log_end {
+        if reached < contents.log_end && !log_is_whole {
             captures.truncate(at);
             break;
         }
         rows += fold.compare(at, contents, &mut deviations);
     }
     let findings = assemble(evidence, history, &captures, &deviations);
-    ContentsCompared { rows, unseen: unseen(evidence, &captures), findings }
+    let last: BTreeMap<&String, usize> =
+        captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
+    let wrong = last.into_iter().filter(|(_, last)| deviations.iter().any(|it| it.at == *last));
+    let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
+    ContentsCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
 }
 
 /// All captures of shards, in the log's order.

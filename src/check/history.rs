@@ -134,6 +134,15 @@ impl FaultSpan {
         !self.is_planned && self.fault.kind == FaultKind::Restart
     }
 
+    /// Whether it may have come into force. One that was refused excuses nobody:
+    ///
+    /// ```text
+    /// the pause of a was refused; a stands still for four minutes, to the end: that is its own doing
+    /// ```
+    pub(super) fn may_be_in_force(&self) -> bool {
+        !matches!(self.begun, Some(Err(_)))
+    }
+
     /// Whether the fault came into force.
     pub(super) fn is_begun(&self) -> bool {
         matches!(self.begun, Some(Ok(())))
@@ -255,6 +264,7 @@ impl<'e> History<'e> {
     pub(super) fn restarting(&self, replica: usize, t: Nanos) -> bool {
         self.faults.iter().any(|span| {
             span.fault.kind.silences()
+                && span.may_be_in_force()
                 && span.replica == Some(replica)
                 && span.t <= t
                 && t <= span.excused_until(self.facts.frozen_floor)

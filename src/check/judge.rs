@@ -4,11 +4,14 @@ use super::absence::Absences;
 use super::acks::acknowledged;
 use super::calibrate::{Calibration, calibrate};
 use super::cells;
+use super::contents::ContentsCompared;
 use super::current::{self, Flags};
 use super::deviation::{Deviation, View};
 use super::history::History;
 use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
+use super::owed::frontiers;
+use super::progress::{Data, Trusted};
 use super::stage::Stage;
 use super::verdict::{
     CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, FreezeCourse,
@@ -87,13 +90,13 @@ impl Sheet {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
         let Some(trust) = trust else { return };
-        let mut unseen = BTreeMap::new();
+        let mut contents = None;
         let mut partitions = None;
         if history.facts.has_segments() {
             let calibration = self.calibrate(evidence, history, ledgers);
             partitions = self.compare(evidence, history, ledgers, &calibration, &trust);
         } else {
-            unseen = self.compare_contents(evidence, history);
+            contents = self.compare_contents(evidence, history, trust.is_whole);
         }
         let damage = evidence.damage();
         if let Some((result, doubts)) =
@@ -115,7 +118,11 @@ impl Sheet {
                 self.doubts.extend(doubts);
             }
         }
-        let progress = self.attempt(&[CheckName::Progress], || progress::check(history));
+        let is_whole = trust.is_whole && damage.is_empty();
+        let log = Trusted { is_whole, contradicted: &trust.contradicted };
+        let none = ContentsCompared::default();
+        let data = Data { ledgers, log, contents: contents.as_ref().unwrap_or(&none) };
+        let progress = self.attempt(&[CheckName::Progress], || progress::check(history, &data));
         let rows = self.compared.rows;
         let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
         if let Some((result, exposure, doubts)) =
@@ -125,7 +132,6 @@ impl Sheet {
             self.exposure = exposure;
             self.doubts.extend(doubts);
         }
-        let is_whole = trust.is_whole && damage.is_empty();
         if let Some((result, findings)) =
             self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, is_whole))
         {
@@ -133,12 +139,43 @@ impl Sheet {
             self.findings.extend(findings);
         }
         if let Some((result, progress, mut findings, doubts)) = progress {
-            findings.iter_mut().for_each(|finding| name_unseen(finding, &unseen));
+            findings.iter_mut().for_each(|finding| name_unseen(finding, &data.contents.unseen));
             self.checks.push(result);
             self.progress = progress;
             self.findings.extend(findings);
             self.doubts.extend(doubts);
         }
+        self.look_for_looks(history, ledgers, contents.as_ref());
+    }
+
+    /// Whether every frontier was looked at to the end, and every shard read.
+    fn look_for_looks(
+        &mut self,
+        history: &History<'_>,
+        ledgers: &[Ledger],
+        contents: Option<&ContentsCompared>,
+    ) {
+        let known =
+            frontiers::Known { history, ledgers, contents, findings: &self.findings, doubts: &self.doubts };
+        let looks = catch_unwind(AssertUnwindSafe(|| frontiers::check(&known)));
+        if let Some((owed, doubts)) = self.settle(&[CheckName::Owed], looks).filter(|(owed, _)| *owed > 0) {
+            self.owe(owed, doubts);
+        }
+    }
+
+    /// Adds to what was owed.
+    fn owe(&mut self, owed: u64, doubts: Vec<Doubt>) {
+        if !self.checks.iter().any(|check| check.name == CheckName::Owed) {
+            self.check(CheckName::Owed, Status::Pass, 0, "reads", None);
+        }
+        if let Some(check) = self.checks.iter_mut().find(|check| check.name == CheckName::Owed) {
+            check.compared += owed;
+            if let Some(doubt) = doubts.first() {
+                check.status = Status::Unknown;
+                check.reason.get_or_insert_with(|| doubt.detail.clone());
+            }
+        }
+        self.doubts.extend(doubts);
     }
 
     fn calibrate(
@@ -231,26 +268,29 @@ impl Sheet {
     }
 
     /// What a shard holds, where rows lie in one.
-    /// What the shard holds; returns what of the log it does not show.
     fn compare_contents(
         &mut self,
         evidence: &dyn Recorded,
         history: &History<'_>,
-    ) -> BTreeMap<String, Unseen> {
+        log_is_whole: bool,
+    ) -> Option<ContentsCompared> {
         self.set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
         self.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
         self.set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Model, "what is in the shard was not judged");
-            return BTreeMap::new();
+            return None;
         }
-        let compared = self.attempt(&[CheckName::Model], || contents::compare(evidence, history));
-        let Some(compared) = compared else { return BTreeMap::new() };
+        let compared =
+            self.attempt(&[CheckName::Model], || contents::compare(evidence, history, log_is_whole));
+        let mut compared = compared?;
         self.compared.rows = compared.rows;
         self.compared.replicas.extend(compared.unseen.keys().cloned());
+        let not_loaded = compared.unseen.iter().filter(|(_, unseen)| unseen.entries > 0);
+        self.compared.not_loaded.extend(not_loaded.map(|(shard, unseen)| (shard.clone(), unseen.entries)));
         self.count(CheckName::Model, !compared.findings.is_empty(), compared.rows, "rows");
-        self.findings.extend(compared.findings);
-        compared.unseen
+        self.findings.append(&mut compared.findings);
+        Some(compared)
     }
 
     /// A check that this oracle does not have.

@@ -24,6 +24,52 @@ pub enum Domain {
     Foreign,
 }
 
+/// How a frontier follows from what feeds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combines {
+    /// Any input moves it, as writers of one shard do: it is where the foremost has been.
+    Any,
+    /// It waits for all of them: it is never above the slowest.
+    All,
+}
+
+/// Which number stands for the end of an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// The next one, which nothing has yet.
+    #[default]
+    Next,
+    /// The last one that is there.
+    Last,
+}
+
+/// What the number of an upstream's end is, as the target declares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Upstream {
+    /// Whether it is the next offset or the last.
+    pub end: End,
+    /// The partition of the input log whose offsets it and the frontier are; none: they are others.
+    pub partition: Option<u32>,
+    /// Whether it also counts what is no entry for readers: markers of transactions, what was aborted.
+    pub markers: bool,
+    /// Whether it also counts the writes of others: what is beyond the frontier may be none of its own.
+    pub others: bool,
+    /// Whether the object itself reports it: then it may stand still with the object.
+    pub own: bool,
+    /// How old it may be, where it is asked for only now and then.
+    pub age: Option<Nanos>,
+}
+
+impl Upstream {
+    /// Whether nothing is declared of it.
+    pub fn is_plain(&self) -> bool {
+        *self == Upstream::default()
+    }
+}
+
 /// A frontier that the target shows, as it declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frontier {
@@ -43,10 +89,23 @@ pub struct Frontier {
     pub group: String,
     /// The target heals a freeze of this length by itself, as it declares.
     pub heals_within: Option<Nanos>,
+    /// How it follows from what feeds it; none: not declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combines: Option<Combines>,
+    /// What its upstream's end counts.
+    #[serde(default, skip_serializing_if = "Upstream::is_plain")]
+    pub upstream: Upstream,
+    /// Where it is to end: sealed before that is a doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<u64>,
+    /// Whether it is there from the beginning of the run: then looks at it are owed, although nothing was
+    /// ever seen of it. Another is owed from its first look on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_start: bool,
 }
 
 impl Frontier {
-    /// The upper of a shard: it outlives all processes, and never goes back.
+    /// The upper of a shard: it outlives all processes, never goes back, and any writer moves it.
     pub fn of_shard(object: &str) -> Frontier {
         Frontier {
             object: object.to_owned(),
@@ -57,6 +116,10 @@ impl Frontier {
             feeds: None,
             group: object.to_owned(),
             heals_within: None,
+            combines: Some(Combines::Any),
+            upstream: Upstream::default(),
+            ends_at: None,
+            from_start: true,
         }
     }
 }

@@ -58,12 +58,17 @@ pub(super) fn regressed_answers(
 /// The finding in one sentence.
 pub(super) fn ahead_headline(a: &Ahead) -> String {
     let (at, upper) = (count(a.position), count(a.upper));
-    format!("ahead: {} says {at} while its upstream ends at {upper}", printable(&a.object))
+    let other = match &a.input {
+        Some(input) => format!("its input {} is at {upper}", printable(input)),
+        None => format!("its upstream ends at {upper}"),
+    };
+    format!("ahead: {} says {at} while {other}", printable(&a.object))
 }
 
 /// All answers on a frontier that is ahead of its upstream.
 pub(super) fn ahead_answers(a: &Ahead, finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
-    let real = format!("yes: in {}; the upstream was read after it", counted(a.samples, "sample"));
+    let other = if a.input.is_some() { "input" } else { "upstream" };
+    let real = format!("yes: in {}; the {other} was read after it", counted(a.samples, "sample"));
     let data = format!("what comes between {} and {} may be taken for done", a.upper, a.position);
     vec![
         Answer::new("Is it real?", "is it real", real).because(vec![format!("{}.", basis(verdict))]),
@@ -72,7 +77,10 @@ pub(super) fn ahead_answers(a: &Ahead, finding: &Finding, verdict: &Verdict, clo
         Answer::new("Which data, and do users see it?", "which data", data),
         novelty(finding, verdict),
         steps(vec![
-            "see whether the upstream was made anew, or lost its end".to_owned(),
+            match &a.input {
+                Some(input) => format!("see what of {} came late, and was dropped", printable(input)),
+                None => "see whether the upstream was made anew, or lost its end".to_owned(),
+            },
             format!("stop what commits by {}: it skips what it never saw", printable(&a.object)),
         ]),
         certainty(

@@ -61,8 +61,10 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "wait longer for the replicas (`--quiesce`), then run again",
         ),
         DoubtKind::Unconfirmed => (
-            "its values cannot be compared with its upstream's, so that standing still may be its nature",
-            "write something that it must pass, or declare a sibling that moves with it (`group`)",
+            "its numbers and its upstream's do not tell whether anything is lacking behind them: that may be its \
+             nature",
+            "write something that it must pass and read that back, or declare a sibling that moves with it \
+             (`group`) and what its upstream counts",
         ),
         DoubtKind::Damage => (
             "part of the record is torn, and what lay there was not judged",

@@ -253,7 +253,7 @@ impl Order {
             Embedded::Segments => self.cluster()?.servers,
             Embedded::Shard => self.writers()?.writers,
         };
-        let frontiers = self.embedded.frontiers(&roster);
+        let frontiers = self.embedded.frontiers(&roster, &self.settings);
         let (schema, left_out) = self.schema(self.embedded.lacks(), None)?;
         let place = Place { version, roster, spares, schema, frontiers, left_out, frozen_floor };
         self.facts_at(seed, started, place)

@@ -12,7 +12,7 @@ use dissent::commands::order_of;
 use dissent::record::event::{Event, Stamped};
 use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
-use dissent::record::frontier::{self, Domain, Frontier, FrontierKind};
+use dissent::record::frontier::{self, Domain, Frontier, FrontierKind, Upstream};
 use dissent::record::row::Nanos;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
@@ -138,6 +138,10 @@ fn declared(n: u64) -> Frontier {
         feeds: None,
         group: format!("group-{}", n / 100),
         heals_within: None,
+        combines: None,
+        upstream: Upstream::default(),
+        ends_at: None,
+        from_start: true,
     }
 }
 

@@ -1,30 +1,46 @@
 //! The lines of a case that declare frontiers and look at them.
 
+use crate::check::naive;
 use crate::check::parse::{Case, between, choice, ends, fields, number, offset};
 use dissent::plan::schedule::{Fault, FaultKind};
 use dissent::record::contents::{Contents, Held};
 use dissent::record::event::{Event, Stamped};
-use dissent::record::frontier::{Domain, Frontier, FrontierKind, Look};
+use dissent::record::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
 use dissent::record::row::Nanos;
+use dissent::schema::Value;
 use std::collections::BTreeMap;
 
 const SECOND: u64 = 1_000_000_000;
 
 impl Case {
-    /// `NAME [kind=K] [replica=R] [domain=D] [feeds=NAME] [group=G] [heals=Ss] [durable]`
+    /// `NAME [kind=K] [replica=R] [domain=D] [feeds=NAME] [group=G] [heals=Ss] [durable] [combines=C]
+    /// [ends=N] [later]`, and what its upstream counts: `[counts=next|last] [offsets=P] [age=Ss] [markers]
+    /// [others] [own]`
     pub(crate) fn frontier(&mut self, rest: &str) {
         let name = rest.split_whitespace().next().expect("a frontier").to_owned();
         let fields = fields(rest);
         let text = |field: &str| fields.get(field).map(|text| (*text).to_owned());
         let seconds = |text: &&str| Nanos(number(text.trim_end_matches('s')) * SECOND);
+        let says = |wanted: &str| rest.split_whitespace().any(|word| word == wanted);
         self.evidence.facts.frontiers.push(Frontier {
             kind: fields.get("kind").map_or(FrontierKind::WriterOutput, |kind| choice(kind)),
             replica: text("replica"),
             domain: fields.get("domain").map_or(Domain::Same, |domain| choice(domain)),
-            durable: rest.split_whitespace().any(|word| word == "durable"),
+            durable: says("durable"),
             feeds: text("feeds"),
             group: text("group").unwrap_or_else(|| name.clone()),
             heals_within: fields.get("heals").map(seconds),
+            combines: fields.get("combines").map(|how| choice(how)),
+            upstream: Upstream {
+                end: fields.get("counts").map_or(End::Next, |end| choice(end)),
+                partition: fields.get("offsets").map(|partition| number(partition) as u32),
+                markers: says("markers"),
+                others: says("others"),
+                own: says("own"),
+                age: fields.get("age").map(seconds),
+            },
+            ends_at: fields.get("ends").map(|end| number(end)),
+            from_start: !says("later"),
             object: name,
         });
     }
@@ -64,18 +80,55 @@ impl Case {
         self.log(rest);
     }
 
-    /// `NAME @END`: what the log folds to below END, where the last entry of a key wins.
+    /// `NAME @END [upper=N] [but k1 x=5 count=2; k2 -; +k9 x=1 op=9]`: what the log folds to below END, where the
+    /// last entry of a key wins; but these rows are otherwise, are not there, or are there beside.
     pub(crate) fn contents(&mut self, rest: &str) {
-        let (object, end) = rest.split_once(' ').expect("contents NAME @END");
-        let log_end = offset(end);
-        let mut rows: BTreeMap<&str, Held> = BTreeMap::new();
+        let (which, but) = rest.split_once(" but ").unwrap_or((rest, ""));
+        let (object, end) = which.split_once(' ').expect("contents NAME @END");
+        let log_end = offset(end.split_whitespace().next().expect("an offset"));
+        let upper = fields(which).get("upper").map_or(log_end, |upper| number(upper));
+        let mut newest: BTreeMap<&str, Held> = BTreeMap::new();
         for entry in self.evidence.log[0].iter().filter(|entry| entry.off < log_end) {
             let (key, cols) = (entry.key.clone(), entry.cols.clone());
-            rows.insert(&entry.key, Held { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
+            newest.insert(&entry.key, Held { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
+            if entry.tombstone {
+                newest.remove(entry.key.as_str());
+            }
         }
-        let rows = rows.into_values().collect();
+        let mut rows: Vec<Held> = newest.into_values().collect();
+        but.split(';')
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .for_each(|it| self.otherwise(&mut rows, it));
         let capture = self.capture.expect("a capture");
-        let contents = Contents { capture, object: object.to_owned(), upper: log_end, log_end, rows };
+        let contents = Contents { capture, object: object.to_owned(), upper, log_end, rows };
         self.push(Event::Contents(contents));
+    }
+
+    /// `KEY -`, `KEY COL=V.. [op=N] [cmp=N] [count=N]`, or the same with `+KEY` for a row beside.
+    fn otherwise(&self, rows: &mut Vec<Held>, exception: &str) {
+        let (key, how) = exception.split_once(' ').expect("KEY HOW");
+        let is_beside = key.starts_with('+');
+        let key = key.trim_start_matches('+').to_owned();
+        if how == "-" {
+            return rows.retain(|row| row.key != key);
+        }
+        if is_beside {
+            let cols = vec![Value::Null; self.evidence.facts.schema.columns.len()];
+            rows.push(Held { key: key.clone(), op: 0, cmp: 0, cols, count: 1 });
+        }
+        let row = rows.iter_mut().rfind(|row| row.key == key).expect("a row that is there");
+        for (name, text) in fields(how) {
+            match name {
+                "op" => row.op = number(text),
+                "cmp" => row.cmp = text.parse().expect("a number"),
+                "count" => row.count = text.parse().expect("a number"),
+                name => {
+                    let schema = &self.evidence.facts.schema;
+                    let at = schema.columns.iter().position(|it| it.name == name).expect("a column");
+                    row.cols[at] = naive::value(&schema.columns[at], text);
+                }
+            }
+        }
     }
 }

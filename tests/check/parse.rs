@@ -172,7 +172,14 @@ impl Case {
         self.push(Event::Segment { segment });
     }
 
+    /// `@OFF KEY WORDS`, or `@FROM..TO KEY WORDS` for the same at every offset below TO.
     pub(crate) fn log(&mut self, rest: &str) {
+        let (at, what) = rest.split_once(' ').expect("an offset and a key");
+        let Some((from, to)) = at.split_once("..") else { return self.entry(rest) };
+        (offset(from)..number(to)).for_each(|off| self.entry(&format!("@{off} {what}")));
+    }
+
+    fn entry(&mut self, rest: &str) {
         let mut words = rest.split_whitespace();
         let off = offset(words.next().expect("an offset"));
         let key = words.next().expect("a key").to_owned();

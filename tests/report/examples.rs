@@ -331,6 +331,7 @@ pub(crate) fn ahead() -> FindingKind {
         replica: None,
         position: 4_000,
         upper: 3_000,
+        input: None,
         t: ms(3_000),
         incarnation: 1,
         samples: 5,

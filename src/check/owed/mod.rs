@@ -3,6 +3,7 @@
 //! whole of that segment, in reads that chain without a gap, and its current flags.
 
 mod flags;
+pub(super) mod frontiers;
 mod rows;
 mod seen;
 

@@ -3,8 +3,9 @@
 
 use super::super::history::History;
 use super::super::ledger::{bounds, segment_of};
-use super::stand::{Stand, Window};
+use super::stand::Stand;
 use super::track::{Object, Sight, shows_a_cause};
+use super::window::Window;
 use crate::check::verdict::{Cause, Doubt, DoubtKind, Frozen, Grade, Happening, Move, ObjectKind};
 use crate::record::row::Nanos;
 
@@ -49,7 +50,7 @@ impl Tale<'_, '_> {
         fed: Option<&Stand<'_>>,
         pinned_by: Vec<String>,
     ) -> Frozen {
-        let (sights, came) = (self.stand.sights, self.stand.came_at(window));
+        let (sights, came) = (&self.stand.sights, self.stand.came_at(window));
         let (first, last) = (&sights[came], &sights[window.last]);
         let position = last.f.unwrap_or(0);
         let tracks = &self.history.tracks;
@@ -103,9 +104,31 @@ impl Tale<'_, '_> {
         Doubt { kind: DoubtKind::Unconfirmed, detail }
     }
 
+    /// That an object stands behind its upstream by its number, and its data is all there.
+    pub(super) fn behind_by_number(&self, window: &Window) -> Doubt {
+        let last = &self.stand.sights[window.last];
+        let detail = format!(
+            "{} stands at {} of {}, and what was read of it has every entry of the log: its number is behind, \
+             its data is not",
+            self.name(),
+            last.f.unwrap_or(0),
+            last.u1,
+        );
+        Doubt { kind: DoubtKind::Unconfirmed, detail }
+    }
+
+    /// That an object was sealed before its declared end, if it was.
+    pub(super) fn sealed_early(&self) -> Option<Doubt> {
+        let Object::Declared(frontier) = self.stand.object else { return None };
+        let (end, last) = (frontier.ends_at?, self.stand.sights.last()?);
+        let stood = self.stand.sights.iter().rev().find_map(|sight| sight.f).unwrap_or(0);
+        let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
+        (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
+    }
+
     /// The last thing that happened up to this time, or up to this look to the object itself.
     pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<Happening> {
-        let sights = self.stand.sights;
+        let sights = &self.stand.sights;
         let phases = self.history.phases.iter().map(|&(t, phase)| Happening::Phase { t, phase });
         let faults = self.history.faults.iter().flat_map(|span| {
             let step = &span.step;

@@ -1,53 +1,45 @@
-//! Frontiers that went back, and frontiers beyond the end of their upstream.
-//!
-//! Consuming positions are neither: the lowest offset that is assigned and not covered goes back, rightly,
-//! when an older range is assigned.
+//! Frontiers that went back. Consuming positions do so rightly: the lowest offset that is assigned and not
+//! covered goes back when an older range is assigned.
 
 use super::finding::Tale;
 use super::track::{Object, Sight};
-use crate::check::verdict::{Ahead, Regressed};
+use crate::check::verdict::Regressed;
+use std::collections::BTreeMap;
 
-/// That a frontier went back, if it did: within one life, or though it is declared durable.
+/// That a frontier went back, if it did: within one life, or though it is declared durable. Looks that saw no
+/// value, or another life, may lie between the two that show it.
+///
+/// ```text
+/// w stood at 50, was seen sealed, and is at 30 in the same life
+/// ```
 pub(super) fn regressed(tale: &Tale<'_, '_>) -> Option<Regressed> {
     let Object::Declared(frontier) = tale.stand.object else { return None };
-    let is_wrong = |pair: &[Sight]| {
-        matches!((pair[0].f, pair[1].f), (Some(from), Some(to)) if to < from)
-            && (frontier.durable || pair[0].incarnation == pair[1].incarnation)
-    };
-    let sights = tale.stand.sights;
-    let wrong = || sights.windows(2).enumerate().filter(|(_, pair)| is_wrong(pair));
-    let (at, pair) = wrong().next()?;
-    let (before, now) = (&pair[0], &pair[1]);
+    let sights = &tale.stand.sights;
+    let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+    let (mut first, mut times) = (None, 0);
+    for (at, sight) in sights.iter().enumerate() {
+        let Some(f) = sight.f else { continue };
+        let life = if frontier.durable { 0 } else { sight.incarnation };
+        if let Some((before, from)) = stood.insert(life, (at, f))
+            && f < from
+        {
+            first = first.or(Some((before, at)));
+            times += 1;
+        }
+    }
+    let (before, at) = first?;
+    let (was, now): (&Sight, &Sight) = (&sights[before], &sights[at]);
     Some(Regressed {
         object: tale.name(),
         kind: tale.kind(),
         replica: tale.replica(),
-        from: before.f?,
+        from: was.f?,
         to: now.f?,
-        after: before.t,
+        after: was.t,
         t: now.t,
-        incarnations: (before.incarnation, now.incarnation),
+        incarnations: (was.incarnation, now.incarnation),
         durable: frontier.durable,
-        before: tale.happening_before(at + 1, now.t),
-        times: wrong().count() as u64,
-    })
-}
-
-/// That a frontier was beyond its upstream's end as read after it, if it was.
-pub(super) fn ahead(tale: &Tale<'_, '_>) -> Option<Ahead> {
-    if tale.stand.object.is_foreign() {
-        return None;
-    }
-    let ahead = || tale.stand.sights.iter().filter(|sight| sight.f.is_some_and(|f| f > sight.u2));
-    let first = ahead().next()?;
-    Some(Ahead {
-        object: tale.name(),
-        kind: tale.kind(),
-        replica: tale.replica(),
-        position: first.f?,
-        upper: first.u2,
-        t: first.t,
-        incarnation: first.incarnation,
-        samples: ahead().count() as u64,
+        before: tale.happening_before(at, now.t),
+        times,
     })
 }

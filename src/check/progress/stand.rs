@@ -1,81 +1,103 @@
 //! Where one object stood still behind its upstream, and for how long is too long.
 
+use super::ahead::seen_age;
+use super::data::Data;
 use super::excuse::Excuses;
 use super::lives::Lives;
 use super::track::{Object, Sight};
+use super::window::{GAP_FACTOR, View, Window, blinks, watched_clock};
 use crate::check::canary::Standstill;
 use crate::check::verdict::{FreezeCourse, Lagging, State, Waiting};
+use crate::record::frontier::Frontier;
 use crate::record::row::Nanos;
-
-/// So many gaps between advances make a baseline.
-const GAPS_MIN: usize = 30;
-
-/// An object is frozen after so many times the largest gap of its baseline.
-const GAP_FACTOR: u64 = 5;
-
-/// Of a gap between two looks counts at most so many times the usual one, or this part of the floor.
-///
-/// ```text
-/// looks every second, floor 10 s; the sampler stalls from 20 to 30, and so does the object, until 31
-/// two looks saw one value "for 10 s": nobody looked meanwhile
-/// ```
-const STALL_FACTOR: u64 = 2;
-const STALL_SHARE: u64 = 10;
-
-/// Looks, from the first to the last by index, that saw an object behind at one unchanged place.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) first: usize,
-    pub(super) last: usize,
-    pub(super) watched: Nanos,
-    pub(super) threshold: Nanos,
-    pub(super) baseline: bool,
-}
+use std::borrow::Cow;
 
 /// How one object went.
 pub(super) struct Stand<'h> {
     pub(super) object: Object<'h>,
-    pub(super) sights: &'h [Sight],
+    pub(super) sights: Cow<'h, [Sight]>,
     /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
     /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
     /// (`semantics` 1).
     pub(super) too_long: Vec<Window>,
     /// The window at the end.
     pub(super) at_end: Option<Window>,
-    /// The longest time between two advances while behind.
+    /// All looks, where none of them saw it anywhere but at its origin, and that for too long.
+    pub(super) never_began: Option<Window>,
+    /// Whether numbers alone would have it behind at the end, and the log has nothing more for it.
+    pub(super) is_done_by_data: bool,
+    /// The longest time between two advances while behind, but for freezes.
     longest_gap: Nanos,
     behind: Vec<bool>,
+    blinks: Vec<bool>,
     held_at_end: bool,
     lives: Lives,
 }
 
+/// What an object is judged by, beside its looks.
+pub(super) struct Terms<'t> {
+    pub(super) excuses: Excuses<'t>,
+    pub(super) lives: Lives,
+    pub(super) held: &'t [bool],
+    pub(super) floor: Nanos,
+    pub(super) data: &'t Data<'t>,
+}
+
 impl<'h> Stand<'h> {
-    pub(super) fn of(
-        object: Object<'h>,
-        sights: &'h [Sight],
-        excuses: &Excuses<'_>,
-        lives: Lives,
-        held: &[bool],
-        floor: Nanos,
-    ) -> Stand<'h> {
-        let behind = behind(object, sights);
-        let clock = watched_clock(sights, floor);
-        let (mut windows, gaps) = windows(sights, &behind, &clock, excuses, held);
-        for window in &mut windows {
-            (window.threshold, window.baseline) = gaps.threshold(floor, window.last + 1);
+    pub(super) fn of(object: Object<'h>, sights: Cow<'h, [Sight]>, terms: Terms<'_>) -> Stand<'h> {
+        let Terms { excuses, lives, held, floor, data } = terms;
+        let behind = behind(object, &sights, data);
+        let (blinks, clock) = (blinks(&sights, held, floor), watched_clock(&sights, floor));
+        let view = View { sights: &sights, behind: &behind, blinks: &blinks, clock: &clock, held };
+        let (mut windows, gaps) = view.windows(&excuses, floor);
+        let mut chains = view.chains(&excuses);
+        let last = view.seen().next_back();
+        let next = |at: usize| (at + 1..sights.len()).find(|later| !blinks[*later]).unwrap_or(sights.len());
+        for window in windows.iter_mut().chain(&mut chains) {
+            (window.threshold, window.baseline) = gaps.threshold(floor, next(window.last));
         }
-        let last = sights.len().wrapping_sub(1);
-        let held_at_end = sights.last().is_some_and(|sight| sight.is_held(held));
-        let at_end = windows.last().copied().filter(|window| window.last == last && !held_at_end);
-        let (too_long, longest_gap) = (Vec::new(), Nanos(gaps.largest[0].0));
-        let mut stand = Stand { object, sights, too_long, at_end, longest_gap, behind, held_at_end, lives };
-        stand.too_long = windows.into_iter().filter(|window| stand.is_too_long(window)).collect();
+        let held_at_end = last.is_some_and(|last| sights[last].is_held(held));
+        let at_end = windows.last().copied().filter(|window| Some(window.last) == last && !held_at_end);
+        let never_began = never_began(&view, &excuses, floor);
+        let is_done_by_data = last.is_some_and(|last| object.is_below(&sights[last]) && !behind[last])
+            && object.partition().is_some();
+        let (too_long, longest_gap) = (Vec::new(), gaps.longest());
+        let mut stand = Stand {
+            object,
+            sights,
+            too_long,
+            at_end,
+            never_began,
+            is_done_by_data,
+            longest_gap,
+            behind,
+            blinks,
+            held_at_end,
+            lives,
+        };
+        stand.too_long = stand.those_too_long(windows, chains);
         stand
+    }
+
+    /// Windows that passed their threshold; of several lives those of which none does so by itself.
+    fn those_too_long(&self, windows: Vec<Window>, chains: Vec<Window>) -> Vec<Window> {
+        let mut long: Vec<Window> = windows.into_iter().filter(|window| self.is_too_long(window)).collect();
+        let within = |chain: &Window| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
+        let alone: Vec<Window> =
+            chains.into_iter().filter(|chain| !within(chain) && self.is_too_long(chain)).collect();
+        long.extend(alone);
+        long.sort_by_key(|window| window.last);
+        long
+    }
+
+    /// The first look after this one that is not passed over, by index.
+    fn seen_after(&self, at: usize) -> Option<usize> {
+        (at + 1..self.sights.len()).find(|later| !self.blinks[*later])
     }
 
     fn is_too_long(&self, window: &Window) -> bool {
         let last = self.sights[window.last].t;
-        let next = self.sights.get(window.last + 1);
+        let next = self.seen_after(window.last).map(|next| &self.sights[next]);
         let counts = match self.object {
             Object::Position { .. } => next.is_none_or(|next| self.lives.probed(last, next.t)),
             Object::Declared(_) => true,
@@ -113,9 +135,9 @@ impl<'h> Stand<'h> {
             sight.incarnation != pinned.incarnation
                 && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
         };
-        let later = self.sights.iter().zip(&self.behind).skip(window.last + 1);
-        let elsewhere = later.filter(|(sight, behind)| !sight.stands_as(pinned) || !**behind);
-        elsewhere.map(|(sight, _)| sight).find(|sight| !went_back(sight))
+        let later = (window.last + 1..self.sights.len()).filter(|at| !self.blinks[*at]);
+        let elsewhere = later.filter(|at| !self.sights[*at].stands_as(pinned) || !self.behind[*at]);
+        elsewhere.map(|at| &self.sights[at]).find(|sight| !went_back(sight))
     }
 
     /// The time in which it stood where this window saw it, from its last move before to the next.
@@ -127,8 +149,9 @@ impl<'h> Stand<'h> {
 
     /// The first look, by index, that saw it where this window did: a fault may excuse it for a while first.
     pub(super) fn came_at(&self, window: &Window) -> usize {
-        let before = self.sights[..window.first].iter().rev();
-        window.first - before.take_while(|sight| sight.stands_as(&self.sights[window.first])).count()
+        let before = (0..window.first).rev().filter(|at| !self.blinks[*at]);
+        let there = |at: &usize| self.sights[*at].stands_as(&self.sights[window.first]);
+        before.take_while(there).last().unwrap_or(window.first)
     }
 
     /// When it should have moved again after it came to where this window saw it: what made it stop happened
@@ -144,16 +167,31 @@ impl<'h> Stand<'h> {
         self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)
     }
 
-    /// How it stood at the last look.
+    /// Whether it feeds this frontier.
+    pub(super) fn feeds(&self, fed: &Frontier) -> bool {
+        match self.object {
+            Object::Declared(frontier) => frontier.feeds.as_deref() == Some(fed.object.as_str()),
+            Object::Position { .. } => false,
+        }
+    }
+
+    /// Whether its last look up to this time saw it no further than this.
+    pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
+        let looks = self.sights.partition_point(|sight| sight.t <= t);
+        self.sights[..looks].last().is_some_and(|sight| sight.f.is_some() && sight.f <= position)
+    }
+
+    /// How it stood at the last look that is not passed over.
     pub(super) fn state(&self) -> Option<State> {
-        let last = self.sights.last()?;
+        let at = (0..self.sights.len()).rfind(|at| !self.blinks[*at])?;
+        let last = &self.sights[at];
         let is_declared = matches!(self.object, Object::Declared(_));
         let state = match last.f {
             None => State::Sealed,
             Some(0) if is_declared => State::NeverWritten,
             _ if self.held_at_end => State::Held,
             _ if self.too_long.iter().any(|it| self.course(it) == FreezeCourse::Sticky) => State::Frozen,
-            _ if !self.behind.last().is_some_and(|behind| *behind) => match self.object.is_foreign() {
+            _ if !self.behind[at] => match self.object.is_foreign() || seen_age(&self.sights) > Nanos(0) {
                 true if self.sights.iter().any(|sight| !sight.stands_as(last)) => State::Advancing,
                 _ => State::Idle,
             },
@@ -215,105 +253,42 @@ impl<'h> Stand<'h> {
     }
 }
 
-/// Whether each look saw the object behind. In a foreign domain that is not to be seen in the numbers: it is
-/// behind once its upstream has moved since it moved itself.
-fn behind(object: Object<'_>, sights: &[Sight]) -> Vec<bool> {
-    if !object.is_foreign() {
-        return sights.iter().map(|sight| object.is_behind(sight)).collect();
+/// Whether each look saw the object behind: there is something between it and its upstream's end. In a foreign
+/// domain that is not to be seen in the numbers: it is behind once its upstream has moved since it moved itself.
+fn behind(object: Object<'_>, sights: &[Sight], data: &Data<'_>) -> Vec<bool> {
+    let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
+    let is_done = |sight: &Sight| {
+        let (from, to) = (sight.f.unwrap_or(0), sight.u1);
+        object.partition().is_some_and(|partition| data.holds_nothing(partition, from, to))
+    };
+    let is_behind =
+        |sight: &Sight| sight.f.is_some_and(is_written) && object.is_below(sight) && !is_done(sight);
+    match object.is_foreign() {
+        false => sights.iter().map(is_behind).collect(),
+        true => {
+            passed(sights).zip(sights).map(|(passed, it)| passed && it.f.is_some_and(is_written)).collect()
+        }
     }
+}
+
+/// Whether the upstream has moved since each look's value was first seen.
+fn passed(sights: &[Sight]) -> impl Iterator<Item = bool> {
     let mut moved: Option<&Sight> = None;
-    let mut behind = Vec::with_capacity(sights.len());
-    for sight in sights {
+    sights.iter().map(move |sight| {
         let since = moved.filter(|moved| moved.stands_as(sight)).unwrap_or(sight);
         moved = Some(since);
-        behind.push(sight.f.is_some_and(|f| f > 0) && sight.u1 > since.u2);
-    }
-    behind
+        sight.u1 > since.u2
+    })
 }
 
-/// A clock that goes on only while somebody looks.
-fn watched_clock(sights: &[Sight], floor: Nanos) -> Vec<u64> {
-    let mut gaps: Vec<u64> = sights.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
-    let middle = gaps.len() / 2;
-    let usual = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 };
-    let most = usual.saturating_mul(STALL_FACTOR).max(floor.0 / STALL_SHARE);
-    let mut now = 0;
-    let mut clock = vec![0; sights.len().min(1)];
-    clock.extend(sights.windows(2).map(|pair| {
-        now += pair[1].t.0.saturating_sub(pair[0].t.0).min(most);
-        now
-    }));
-    clock
-}
-
-/// All windows, without their thresholds, and the gaps between advances.
-fn windows(
-    sights: &[Sight],
-    behind: &[bool],
-    clock: &[u64],
-    excuses: &Excuses<'_>,
-    held: &[bool],
-) -> (Vec<Window>, Gaps) {
-    let (mut windows, mut gaps) = (Vec::new(), Gaps::default());
-    let mut close = |first: usize, last: usize| {
-        if behind[last] {
-            let watched = Nanos(clock[last] - clock[first]);
-            windows.push(Window { first, last, watched, threshold: Nanos(0), baseline: false });
-        }
-    };
-    let (mut first, mut advanced) = (0, None);
-    for at in 1..sights.len() {
-        let (before, now) = (&sights[at - 1], &sights[at]);
-        let goes_on = behind[at - 1]
-            && before.incarnation == now.incarnation
-            && !before.is_held(held)
-            && !now.is_held(held)
-            && !excuses.cover(before.t, now.t);
-        if goes_on && before.stands_as(now) {
-            continue;
-        }
-        close(first, at - 1);
-        first = at;
-        if !goes_on {
-            advanced = None;
-        } else if let Some(before) = advanced.replace(clock[at]) {
-            gaps.add(at, clock[at] - before);
-        }
+/// The last window of an object that was never seen anywhere but at its origin, if that is too long.
+fn never_began(view: &View<'_>, excuses: &Excuses<'_>, floor: Nanos) -> Option<Window> {
+    let is_at_origin = |at: usize| view.sights[at].f == Some(0) || view.sights[at].is_odd(view.held);
+    if !view.seen().all(is_at_origin) {
+        return None;
     }
-    if !sights.is_empty() {
-        close(first, sights.len() - 1);
-    }
-    (windows, gaps)
-}
-
-/// The gaps between advances while behind: how many, and the two largest with the look that ended them.
-#[derive(Default)]
-struct Gaps {
-    count: usize,
-    largest: [(u64, usize); 2],
-    ends: Vec<usize>,
-}
-
-impl Gaps {
-    fn add(&mut self, at: usize, gap: u64) {
-        self.count += 1;
-        self.ends.push(at);
-        if gap > self.largest[0].0 {
-            self.largest = [(gap, at), self.largest[0]];
-        } else if gap > self.largest[1].0 {
-            self.largest[1] = (gap, at);
-        }
-    }
-
-    /// The threshold of a window that this look ended. Its own gap is no part of its baseline: else what
-    /// stood still for an hour and went on would be usual by its own example.
-    fn threshold(&self, floor: Nanos, ended_by: usize) -> (Nanos, bool) {
-        let own = usize::from(self.ends.binary_search(&ended_by).is_ok());
-        if self.count - own < GAPS_MIN {
-            return (floor, false);
-        }
-        let [(largest, at), (next, _)] = self.largest;
-        let gap = if at == ended_by { next } else { largest };
-        (floor.max(Nanos(gap.saturating_mul(GAP_FACTOR))), true)
-    }
+    let behind: Vec<bool> = view.sights.iter().map(|sight| sight.f == Some(0) && sight.u1 > 0).collect();
+    let (windows, _) = View { behind: &behind, ..*view }.windows(excuses, floor);
+    let last = windows.last().filter(|window| window.watched >= floor)?;
+    Some(Window { threshold: floor, ..*last })
 }

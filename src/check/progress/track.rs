@@ -10,8 +10,10 @@ pub(in crate::check) struct Sight {
     pub(in crate::check) t: Nanos,
     pub(super) u1: u64,
     /// None: sealed.
-    pub(super) f: Option<u64>,
+    pub(in crate::check) f: Option<u64>,
     pub(super) u2: u64,
+    /// The furthest that its group had shown its upstream by then.
+    pub(super) known: u64,
     pub(in crate::check) incarnation: u64,
     status: u32,
 }
@@ -32,6 +34,10 @@ pub(in crate::check) struct Tracks<'e> {
     /// As declared, in that order.
     pub(in crate::check) frontiers: Vec<(&'e Frontier, Vec<Sight>)>,
     index: HashMap<&'e str, usize>,
+    /// By frontier: its group.
+    groups: Vec<usize>,
+    /// By group: the furthest upstream, and the furthest frontier, so far.
+    furthest: Vec<(u64, u64)>,
     statuses: Vec<String>,
     known: HashMap<String, u32>,
 }
@@ -39,7 +45,18 @@ pub(in crate::check) struct Tracks<'e> {
 impl<'e> Tracks<'e> {
     /// Room for what is declared.
     pub(in crate::check) fn of(declared: &'e [Frontier]) -> Tracks<'e> {
+        let mut groups: Vec<(&str, Domain)> = Vec::new();
+        let group_of = |frontier: &'e Frontier| {
+            let group = (frontier.group.as_str(), frontier.domain);
+            groups.iter().position(|known| *known == group).unwrap_or_else(|| {
+                groups.push(group);
+                groups.len() - 1
+            })
+        };
+        let group_of: Vec<usize> = declared.iter().map(group_of).collect();
         Tracks {
+            furthest: vec![(0, 0); groups.len()],
+            groups: group_of,
             positions: BTreeMap::new(),
             frontiers: declared.iter().map(|frontier| (frontier, Vec::new())).collect(),
             index: declared.iter().enumerate().map(|(at, it)| (it.object.as_str(), at)).collect(),
@@ -52,7 +69,7 @@ impl<'e> Tracks<'e> {
     pub(in crate::check) fn take_position(&mut self, at: (usize, u32), t: Nanos, reading: &Reading<'_>) {
         let Reading { u1, f, u2, status, incarnation } = *reading;
         let status = self.intern(status);
-        let sight = Sight { t, u1, f: Some(f), u2, incarnation, status };
+        let sight = Sight { t, u1, f: Some(f), u2, known: u1, incarnation, status };
         self.positions.entry(at).or_default().push(sight);
     }
 
@@ -61,7 +78,11 @@ impl<'e> Tracks<'e> {
         let Some(&at) = self.index.get(look.object.as_str()) else { return false };
         let status = self.intern(&look.status);
         let Look { u1, f, u2, incarnation, .. } = *look;
-        self.frontiers[at].1.push(Sight { t, u1, f, u2, incarnation, status });
+        let (frontier, sights) = &mut self.frontiers[at];
+        let furthest = &mut self.furthest[self.groups[at]];
+        *furthest = (furthest.0.max(u1), furthest.1.max(f.unwrap_or(0)));
+        let known = if frontier.upstream.own { furthest.1 } else { furthest.0 };
+        sights.push(Sight { t, u1, f, u2, known, incarnation, status });
         true
     }
 
@@ -90,6 +111,11 @@ impl Sight {
     /// Whether its status is one of those that hold an object back.
     pub(super) fn is_held(&self, held: &[bool]) -> bool {
         held[self.status as usize]
+    }
+
+    /// Whether it tells nothing of where the object stands: it is sealed, or not meant to move.
+    pub(super) fn is_odd(&self, held: &[bool]) -> bool {
+        self.f.is_none() || self.is_held(held)
     }
 
     /// Whether two looks saw one place, under one life.
@@ -142,11 +168,16 @@ impl Object<'_> {
         matches!(self, Object::Declared(Frontier { domain: Domain::Foreign, .. }))
     }
 
-    /// How much of its upstream lies beyond it. A frontier that is 0 was never written.
-    pub(super) fn is_behind(self, sight: &Sight) -> bool {
+    /// Whether its upstream had come further than it when it was looked at, as far as numbers tell.
+    pub(super) fn is_below(self, sight: &Sight) -> bool {
+        sight.f.is_some_and(|f| f < sight.u1)
+    }
+
+    /// The partition of the input log whose offsets it counts.
+    pub(super) fn partition(self) -> Option<u32> {
         match self {
-            Object::Position { .. } => sight.f.is_some_and(|f| f < sight.u1),
-            Object::Declared(_) => sight.f.is_some_and(|f| f > 0 && f < sight.u1),
+            Object::Position { partition, .. } => Some(partition),
+            Object::Declared(frontier) => frontier.upstream.partition,
         }
     }
 

@@ -222,7 +222,7 @@ pub struct Regressed {
     pub times: u64,
 }
 
-/// A frontier beyond the end of its upstream, as that was read after it.
+/// A frontier beyond the end of its upstream, or beyond an input that it waits for, as that was read after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ahead {
     /// The object.
@@ -233,8 +233,11 @@ pub struct Ahead {
     pub replica: Option<String>,
     /// Where it stood.
     pub position: u64,
-    /// Its upstream's end, read after it.
+    /// Its upstream's end, or where the input was, read after it.
     pub upper: u64,
+    /// The input; none: its upstream.
+    #[serde(default)]
+    pub input: Option<String>,
     /// The first sample that shows it.
     pub t: Nanos,
     /// Its incarnation.

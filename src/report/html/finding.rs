@@ -50,7 +50,11 @@ pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
             ("object", printable(&a.object)),
             ("replica", a.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
             ("stood at", count(a.position)),
-            ("its upstream's end, read after it", count(a.upper)),
+            match &a.input {
+                Some(_) => ("its input, read after it, was at", count(a.upper)),
+                None => ("its upstream's end, read after it", count(a.upper)),
+            },
+            ("input", a.input.as_deref().map_or_else(|| "none".to_owned(), printable)),
             ("first seen", clock.both(a.t)),
             ("samples", count(a.samples)),
         ]),

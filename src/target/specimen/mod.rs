@@ -85,10 +85,10 @@ impl Embedded {
     }
 
     /// The frontiers that it declares, beside its replicas' consuming positions.
-    pub fn frontiers(self, roster: &[String]) -> Vec<Frontier> {
+    pub fn frontiers(self, roster: &[String], settings: &BTreeMap<String, String>) -> Vec<Frontier> {
         match self {
             Embedded::Segments => Vec::new(),
-            Embedded::Shard => shard::frontiers(roster),
+            Embedded::Shard => shard::frontiers(roster, shard::active(settings)),
         }
     }
 
@@ -159,7 +159,8 @@ impl Site for Cluster {
     }
 
     fn frontiers(&self) -> Vec<Frontier> {
-        self.system.frontiers(&self.overview().roster)
+        let overview = self.overview();
+        self.system.frontiers(&overview.roster, &overview.settings)
     }
 
     fn table_of(&self, _mark: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use super::front::Front;
 use super::{answers, column};
 use crate::plan::schedule::FaultKind;
 use crate::record::contents::Contents;
-use crate::record::frontier::{Domain, Frontier, FrontierKind, Look};
+use crate::record::frontier::{self, Domain, Frontier, FrontierKind, Look};
 use crate::run::conductor::{Seen, Snapshot};
 use crate::schema::{Merge, Schema};
 use crate::target::web::{Web, answer, parse};
@@ -80,9 +80,15 @@ pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Resul
     Ok(config)
 }
 
-/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never.
-pub fn frontiers(writers: &[String]) -> Vec<Frontier> {
-    let own = writers.iter().map(|writer| Frontier {
+/// How many writers append from the start, as the settings say.
+pub(super) fn active(settings: &BTreeMap<String, String>) -> usize {
+    settings.get("active").and_then(|active| active.parse().ok()).unwrap_or(1)
+}
+
+/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never. All
+/// are timestamps, and the service tells upstream's; the first `active` writers are there from the start.
+pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
+    let own = writers.iter().enumerate().map(|(at, writer)| Frontier {
         object: writer.clone(),
         kind: FrontierKind::WriterOutput,
         replica: Some(writer.clone()),
@@ -91,6 +97,10 @@ pub fn frontiers(writers: &[String]) -> Vec<Frontier> {
         feeds: Some(SHARD.to_owned()),
         group: WRITERS.to_owned(),
         heals_within: None,
+        combines: None,
+        upstream: frontier::Upstream::default(),
+        ends_at: None,
+        from_start: at < active,
     });
     own.chain([Frontier::of_shard(SHARD)]).collect()
 }

@@ -1,0 +1,136 @@
+//! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
+
+use crate::check::contents::ContentsCompared;
+use crate::check::history::{FaultSpan, History};
+use crate::check::ledger::Ledger;
+use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind};
+use crate::plan::schedule::FaultKind;
+use crate::record::frontier::{Frontier, FrontierKind};
+use crate::record::row::Nanos;
+
+/// What is known when it is asked what is owed.
+pub(in crate::check) struct Known<'k> {
+    pub(in crate::check) history: &'k History<'k>,
+    pub(in crate::check) ledgers: &'k [Ledger],
+    /// None: shards are not compared with the log.
+    pub(in crate::check) contents: Option<&'k ContentsCompared>,
+    pub(in crate::check) findings: &'k [Finding],
+    pub(in crate::check) doubts: &'k [Doubt],
+}
+
+/// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a doubt
+/// speaks of it already. Of a run that was cut off nothing is owed.
+pub(in crate::check) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
+    let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
+    let tracks = &known.history.tracks.frontiers;
+    let (mut owed, mut doubts) = (0, Vec::new());
+    for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
+        let last = sights.last();
+        let is_sealed = last.is_some_and(|last| last.f.is_none());
+        if !is_sealed && known.is_there(frontier, last.is_some()) {
+            owed += 1;
+            doubts.extend(known.unseen(frontier, last.map(|last| last.t)));
+        }
+        if let Some(contents) = known.contents.filter(|_| frontier.kind == FrontierKind::ShardUpper) {
+            owed += 1;
+            doubts.extend(known.unread(frontier, last.is_some(), contents));
+        }
+    }
+    (owed, doubts)
+}
+
+impl Known<'_> {
+    /// The last time at which anything was looked at, or a capture began.
+    fn end(&self) -> Option<Nanos> {
+        let history = self.history;
+        let positions = history.tracks.positions.values().filter_map(|sights| sights.last());
+        let declared = history.tracks.frontiers.iter().filter_map(|(_, sights)| sights.last());
+        let looks = positions.chain(declared).map(|last| last.t);
+        looks.chain(history.captures.iter().map(|capture| capture.t)).max()
+    }
+
+    /// Whether its process was there at the end of the run: one that a fault of the plan adds or takes away is
+    /// from then on, or until then.
+    fn is_there(&self, frontier: &Frontier, was_seen: bool) -> bool {
+        let mut is_there = frontier.from_start || was_seen;
+        let Some(replica) = self.replica(frontier) else { return is_there };
+        for span in self.history.faults.iter().filter(|span| span.may_be_in_force()) {
+            let is_own = span.replica == Some(replica);
+            match span.fault.kind {
+                FaultKind::SecondWriter | FaultKind::Cutover if is_own => is_there = true,
+                FaultKind::DropWriter if is_own => is_there = false,
+                FaultKind::Cutover => is_there &= span.cure_begun.is_none(),
+                _ => {}
+            }
+        }
+        is_there
+    }
+
+    /// That it was never looked at, or not for long enough.
+    fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
+        let (object, floor) = (&frontier.object, self.history.facts.frozen_floor);
+        let end = self.end()?;
+        let was_read = self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
+        let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
+        let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
+        if is_known || self.is_excused(frontier, last.unwrap_or(Nanos(0)), end) {
+            return None;
+        }
+        let detail = match last {
+            None => format!("{object} is declared, and was never looked at"),
+            Some(last) => {
+                format!("{object} was looked at last at {} ns, and the run went on to {} ns", last.0, end.0)
+            }
+        };
+        Some(Doubt { kind: DoubtKind::Unread, detail })
+    }
+
+    /// Whether its replica did not answer, which is told, or a fault of ours silenced it, and a later look
+    /// could not yet have come.
+    fn is_excused(&self, frontier: &Frontier, last: Nanos, end: Nanos) -> bool {
+        let Some(replica) = self.replica(frontier) else { return false };
+        let floor = self.history.facts.frozen_floor;
+        let silenced = |it: &FaultSpan| {
+            it.is_on(replica)
+                && it.fault.kind.silences()
+                && it.may_be_in_force()
+                && it.excused_until(floor) >= end
+        };
+        let is_silent = self.history.silences.iter().any(|(silent, t, _)| *silent == replica && *t > last);
+        is_silent || self.history.faults.iter().any(silenced)
+    }
+
+    /// That a shard was never read, or not up to its end.
+    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ContentsCompared) -> Option<Doubt> {
+        let object = &frontier.object;
+        let has_entries = self.ledgers.iter().any(|ledger| ledger.len() > 0);
+        if !has_entries || !was_seen || self.tells(object) {
+            return None;
+        }
+        let detail = match contents.unseen.get(object) {
+            None if self.history.settled == Some(true) => {
+                format!("{object} was never read: what it holds is not known")
+            }
+            Some(unseen) if unseen.entries > 0 => format!(
+                "{object} was read up to offset {} only: {} log entries of {} keys lie beyond",
+                unseen.from, unseen.entries, unseen.keys
+            ),
+            _ => return None,
+        };
+        Some(Doubt { kind: DoubtKind::Unread, detail })
+    }
+
+    /// Whether a freeze or a doubt names this object.
+    fn tells(&self, object: &str) -> bool {
+        let frozen = |finding: &Finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => frozen.object == object,
+            _ => false,
+        };
+        let names = |doubt: &Doubt| doubt.detail.split_whitespace().next() == Some(object);
+        self.findings.iter().any(frozen) || self.doubts.iter().any(names)
+    }
+
+    fn replica(&self, frontier: &Frontier) -> Option<usize> {
+        self.history.replica(frontier.replica.as_deref()?)
+    }
+}
