@@ -1,5 +1,7 @@
 //! The checks in order, and the word that they come to (`semantics` 10).
 
+mod frontiers;
+
 use super::absence::Absences;
 use super::acks::acknowledged;
 use super::calibrate::{Calibration, calibrate};
@@ -10,17 +12,17 @@ use super::deviation::{Deviation, View};
 use super::history::History;
 use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
-use super::owed::frontiers;
 use super::progress::{Data, Trusted};
 use super::stage::Stage;
 use super::verdict::{
-    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, FreezeCourse,
-    Outcome, Progress, Status, Unseen, VERSION, Verdict, What,
+    CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
+    Status, VERSION, Verdict, What,
 };
-use super::{assumptions, contents, exposure, finding, log, owed, progress, rows, witness};
+use super::{assumptions, exposure, finding, log, owed, progress, rows, witness};
 use crate::record::evidence::{Moment, Recorded};
 use crate::record::row::Nanos;
 use crate::schema::Column;
+use frontiers::name_unseen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -62,15 +64,6 @@ pub fn judge_seeing(
         sheet.judge(evidence, &history, &ledgers);
     }
     sheet.conclude(evidence)
-}
-
-/// A shard that stands still to the end does not show what came to the log since.
-fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, Unseen>) {
-    if let FindingKind::Frozen(frozen) = &mut finding.kind
-        && frozen.course == FreezeCourse::Sticky
-    {
-        frozen.unseen = unseen.get(&frozen.object).copied().filter(|unseen| unseen.entries > 0);
-    }
 }
 
 /// The verdict in the making.
@@ -146,36 +139,6 @@ impl Sheet {
             self.doubts.extend(doubts);
         }
         self.look_for_looks(history, ledgers, contents.as_ref());
-    }
-
-    /// Whether every frontier was looked at to the end, and every shard read.
-    fn look_for_looks(
-        &mut self,
-        history: &History<'_>,
-        ledgers: &[Ledger],
-        contents: Option<&ContentsCompared>,
-    ) {
-        let known =
-            frontiers::Known { history, ledgers, contents, findings: &self.findings, doubts: &self.doubts };
-        let looks = catch_unwind(AssertUnwindSafe(|| frontiers::check(&known)));
-        if let Some((owed, doubts)) = self.settle(&[CheckName::Owed], looks).filter(|(owed, _)| *owed > 0) {
-            self.owe(owed, doubts);
-        }
-    }
-
-    /// Adds to what was owed.
-    fn owe(&mut self, owed: u64, doubts: Vec<Doubt>) {
-        if !self.checks.iter().any(|check| check.name == CheckName::Owed) {
-            self.check(CheckName::Owed, Status::Pass, 0, "reads", None);
-        }
-        if let Some(check) = self.checks.iter_mut().find(|check| check.name == CheckName::Owed) {
-            check.compared += owed;
-            if let Some(doubt) = doubts.first() {
-                check.status = Status::Unknown;
-                check.reason.get_or_insert_with(|| doubt.detail.clone());
-            }
-        }
-        self.doubts.extend(doubts);
     }
 
     fn calibrate(
@@ -265,32 +228,6 @@ impl Sheet {
         self.count(CheckName::Model, wrong, rows_by_model, "rows");
         self.count(CheckName::Current, flags, flags_compared, "flags");
         Some(partitions)
-    }
-
-    /// What a shard holds, where rows lie in one.
-    fn compare_contents(
-        &mut self,
-        evidence: &dyn Recorded,
-        history: &History<'_>,
-        log_is_whole: bool,
-    ) -> Option<ContentsCompared> {
-        self.set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
-        self.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
-        self.set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
-        if self.oracle == Oracle::PeersAlone {
-            self.set_aside(CheckName::Model, "what is in the shard was not judged");
-            return None;
-        }
-        let compared =
-            self.attempt(&[CheckName::Model], || contents::compare(evidence, history, log_is_whole));
-        let mut compared = compared?;
-        self.compared.rows = compared.rows;
-        self.compared.replicas.extend(compared.unseen.keys().cloned());
-        let not_loaded = compared.unseen.iter().filter(|(_, unseen)| unseen.entries > 0);
-        self.compared.not_loaded.extend(not_loaded.map(|(shard, unseen)| (shard.clone(), unseen.entries)));
-        self.count(CheckName::Model, !compared.findings.is_empty(), compared.rows, "rows");
-        self.findings.append(&mut compared.findings);
-        Some(compared)
     }
 
     /// A check that this oracle does not have.
