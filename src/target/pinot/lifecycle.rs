@@ -11,7 +11,8 @@
 
 use super::answers::{self, Message, Stated};
 use super::cluster::Cluster;
-use super::log::{LATENCY, SCHEDULED, SESSION, Said, Tail, understood};
+use super::lines::{LATENCY, SCHEDULED, SESSION, Said, understood};
+use super::log::Tail;
 use super::table::{place, realtime};
 use crate::record::event::LifecycleRecord;
 use crate::target::{Lifecycle, TargetError};

@@ -9,6 +9,7 @@ mod discover;
 mod inventory;
 mod kafka;
 mod lifecycle;
+mod lines;
 mod log;
 mod pages;
 mod produce;
