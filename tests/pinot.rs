@@ -3,6 +3,9 @@
 
 mod fake;
 
+use dissent::cli::Format;
+use dissent::commands::raw_live;
+use dissent::config::target::TargetFile;
 use dissent::record::row::{CopyState, Current, Row};
 use dissent::schema::Schema;
 use dissent::target::{Grip, Target, TargetError, reach};
@@ -250,6 +253,31 @@ async fn what_servers_live_through_comes_once_and_costs_nobody_a_read() {
     fake.world().hosts[1] = None;
     assert!(lifecycle.poll(&replica).await.expect("a server that is down").is_empty());
     assert!(lifecycle.poll("nobody").await.is_err());
+}
+
+#[tokio::test]
+async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be_said_is_said() {
+    let mut world = World { is_theirs: true, differs: Some("pinot-s3"), ..world(20, 10) };
+    world.segments.pop();
+    let fake = Fake::of(world);
+    let file = TargetFile { kafka: None, ..fake.target() };
+    let site = reach(&file).await.expect("a site");
+    let schema = site.table().await.expect("read").expect("a table");
+    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let target = site.open(&schema, grip).expect("a target");
+    let told = raw_live(&target, &schema, "eu,3", Format::Human).await.expect("the key");
+    for words in [
+        "not said: which row wins: it is compared by 2 columns (placed_at, paid_at)",
+        "not said: a key by one column: it is made of region, number",
+        "not said: what the log says, or not all of it: the target file does not say where it is",
+        "  total      not known  1.5                   1.5                   ≠ 2.5                 1.5",
+        "eu,3: 16 rows at 4 offsets, 4 odd or missing (on Server_pinot-s3_8100), 0 not loaded",
+    ] {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    assert!(!told.contains("✗") && !told.contains("expected"), "nothing is accused:\n{told}");
+    let none = raw_live(&target, &schema, "eu,33", Format::Human).await.expect_err("no such key").to_string();
+    assert!(none.contains("eu,3"), "{none}");
 }
 
 /// The log has the server's own order, and is told in place of the controller's picture of it.

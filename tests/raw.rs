@@ -118,7 +118,7 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
     let started = Cluster::start(order.embedded, program, &dir.path().join("cluster"), &order.settings).await;
     let cluster = Arc::new(started.expect("the cluster starts"));
-    let made = cluster.make_table("raw", &schema, order.workload.partitions).await;
+    let made = cluster.make_table("raw", &schema, order.workload.partitions, None).await;
     made.expect("an empty table");
     let (program, mark, lease) = (program.to_owned(), "raw".to_owned(), Duration::from_secs(60));
     let target = specimen::open(&cluster, &schema, Grip { program, mark, lease }).expect("its parts");

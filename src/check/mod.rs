@@ -8,6 +8,7 @@ mod absence;
 mod acks;
 mod ages;
 mod align;
+pub mod as_shown;
 mod assumptions;
 mod calibrate;
 mod canary;

@@ -37,6 +37,9 @@ pub struct KeyView {
     pub columns: Vec<String>,
     /// By offset.
     pub rows: Vec<RowView>,
+    /// Where the model does not fold the table: what cannot be said of it, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsaid: Vec<String>,
 }
 
 /// One offset of the log.
@@ -48,6 +51,9 @@ pub struct RowView {
     pub segment: Option<String>,
     /// What the log folds to; none for a deletion, or where the log has no entry of this key.
     pub expected: Option<BTreeMap<String, Value>>,
+    /// Where the model does not fold the table: what the log's entry says, if the log is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<BTreeMap<String, Value>>,
     /// Whether the entry here deletes the key.
     pub deletes: bool,
     /// What each replica has, in roster order.
@@ -89,7 +95,8 @@ impl KeyView {
             for (replica, held) in self.replicas.iter().zip(&row.held) {
                 let odd = match held {
                     Held::Row { odd, .. } => !odd.is_empty(),
-                    Held::Missing => row.expected.is_some() || row.deletes,
+                    Held::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
+                    Held::Missing => row.held.iter().any(|held| held.current().is_some()),
                     Held::NotLoaded | Held::Excused(_) => false,
                 };
                 if odd {
@@ -160,6 +167,7 @@ impl Looker<'_> {
             replicas: self.history.facts.roster.clone(),
             columns: names(&schema.columns),
             rows: Vec::new(),
+            unsaid: Vec::new(),
         };
         let flags = Flags::read(self.evidence, self.history, self.ledger);
         for off in offs {
@@ -239,6 +247,7 @@ impl Looker<'_> {
             off,
             segment: segment_of(&bounds(spans), off).map(|at| spans[at].name.clone()),
             expected,
+            written: None,
             deletes: logged.is_some_and(|logged| logged.tombstone),
             held: held.collect(),
         };
@@ -276,7 +285,7 @@ impl Looker<'_> {
 }
 
 /// Marks what is not as the log folds to; where the log says nothing, what most do not show.
-fn mark_cells(columns: &[Column], row: &mut RowView) {
+pub(super) fn mark_cells(columns: &[Column], row: &mut RowView) {
     let same = |name: &str, a: &Value, b: &Value| match columns.iter().find(|column| column.name == name) {
         Some(column) => shows(column, a, b),
         None => a == b,
@@ -300,6 +309,14 @@ fn mark_cells(columns: &[Column], row: &mut RowView) {
 }
 
 impl Held {
+    /// Whether a user's query sees the row, if there is one.
+    pub(super) fn current(&self) -> Option<bool> {
+        match self {
+            Held::Row { current, .. } => Some(*current),
+            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
+        }
+    }
+
     fn cells(&self) -> Option<&BTreeMap<String, Value>> {
         match self {
             Held::Row { cells, .. } => Some(cells),

@@ -2,6 +2,7 @@
 
 use super::outside::is_built_in;
 use super::tell;
+use crate::check::as_shown::as_shown;
 use crate::check::in_shard::in_shard;
 use crate::check::side_by_side::{NoSuchKey, side_by_side};
 use crate::cli::{self, Format};
@@ -91,7 +92,7 @@ fn recorded(args: &cli::Raw) -> Result<String, RawError> {
     }
     let dir = resolve(&args.output.results, &args.from).map_err(RunError::from)?;
     let folder = Folder::open(&dir).map_err(RunError::from)?;
-    let told = told(&folder, &args.key, &BTreeSet::new(), args.output.format)?;
+    let told = told(&folder, &args.key, &BTreeSet::new(), None, args.output.format)?;
     for damage in folder.damage() {
         tell::aside(&format!("damaged: {}: {}", damage.file, damage.detail));
     }
@@ -118,13 +119,14 @@ pub async fn live(target: &Target, schema: &Schema, key: &str, format: Format) -
     for (replica, error) in &looked.silent {
         tell::aside(&format!("{replica} is shown as not loaded: {error}"));
     }
-    told(&looked.evidence, key, &looked.known, format)
+    told(&looked.evidence, key, &looked.known, looked.unsaid.as_deref(), format)
 }
 
 fn told(
     evidence: &dyn Recorded,
     key: &str,
     known: &BTreeSet<String>,
+    unsaid: Option<&[String]>,
     format: Format,
 ) -> Result<String, RawError> {
     let no_such_key = |none: NoSuchKey| {
@@ -138,7 +140,11 @@ fn told(
             Format::Json => json(&view)?,
         });
     }
-    let views = side_by_side(evidence, key).map_err(no_such_key)?;
+    let views = match unsaid {
+        Some(unsaid) => as_shown(evidence, key, unsaid),
+        None => side_by_side(evidence, key),
+    };
+    let views = views.map_err(no_such_key)?;
     Ok(match format {
         Format::Human => text(&views),
         Format::Json => json(&views)?,

@@ -9,16 +9,17 @@ use crate::config::error::{ConfigError, advise};
 use crate::config::known::KnownIssues;
 use crate::config::nemesis::Nemesis;
 use crate::config::settings::Settings;
+use crate::config::table;
 use crate::config::target::PINOT;
 use crate::config::workload::Workload;
 use crate::exit::Exit;
 use crate::hands::hook::HookError;
 use crate::record::row::Nanos;
 use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
-use crate::run::conductor::Timing;
+use crate::run::conductor::{Boundaries, Timing};
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::{Order, Outside, probe};
+use crate::run::order::{Order, Outside, ROW_THRESHOLD, by_rows, probe};
 use crate::seed::Seed;
 use crate::target::specimen::Embedded;
 use std::hash::{BuildHasher as _, RandomState};
@@ -33,9 +34,11 @@ const BLIND: Nanos = Nanos(10_000_000_000);
 /// .. and of another one.
 const BLIND_OUTSIDE: Nanos = Nanos(60_000_000_000);
 
-/// `--set boundaries=under-load`: writes go on while Pinot commits, which alone may part its replicas
-/// (apache/pinot 17144); otherwise they wait.
-const UNDER_LOAD: &str = "under-load";
+/// How a run's segments at Pinot end, by `--set boundaries=..`.
+const BOUNDARIES: &str = "boundaries";
+
+/// Under load a partition's open segment takes so many times the rows after which a boundary is due.
+const UNDER_LOAD_TIMES: u64 = 8;
 
 /// Process runs side by side, if nothing is said.
 const JOBS_OF_PROCESSES: u32 = 2;
@@ -65,8 +68,13 @@ fn draw_seed() -> u64 {
 /// What is asked for, with every setting in its place.
 pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
-    let given = settings.left().clone();
-    let outside = outside(&args.target)?;
+    let mut given = settings.left().clone();
+    let mut outside = outside(&args.target)?;
+    if let Some(Outside { file, .. }) = outside.as_mut().filter(|outside| outside.file.system == PINOT) {
+        settings.apply_to_table(&mut file.table)?;
+        given.retain(|key, _| !key.starts_with(table::PREFIX));
+        given.extend(file.table.settings());
+    }
     let (embedded, simulated) = match &outside {
         Some(outside) => (Embedded::of_system(&outside.file.system), false),
         None => embedded(&args.target)?,
@@ -75,7 +83,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
     // An outside cluster has settings of its own; a run cannot change them.
     let own = match &outside {
-        Some(outside) if outside.file.system == PINOT => &["boundaries"][..],
+        Some(outside) if outside.file.system == PINOT => &[BOUNDARIES][..],
         Some(_) => &[],
         None => embedded.settings(),
     };
@@ -93,7 +101,10 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let (quiesce, timeout) = if is_pinot { ("100s", "6min") } else { ("10s", "2min") };
     let timing = Timing {
         sample_every: if is_pinot { SAMPLE_OUTSIDE_EVERY } else { SAMPLE_EVERY },
-        still_boundaries: is_pinot && given.get("boundaries").is_none_or(|value| value != UNDER_LOAD),
+        boundaries: match is_pinot {
+            true => boundaries(given.get(BOUNDARIES).map(String::as_str), &workload)?,
+            false => Boundaries::UnderLoad { most: None },
+        },
         capture_every: some_time("--capture-every", &args.capture_every)?,
         blind: if is_pinot { BLIND_OUTSIDE } else { BLIND },
         quiesce: time("--quiesce", args.quiesce.as_deref().unwrap_or(quiesce))?,
@@ -111,6 +122,23 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         timing,
         known: args.known.as_deref().map(KnownIssues::load).transpose()?,
         self_test: args.self_test,
+    })
+}
+
+/// How segments at Pinot end. Where nothing is said, the cluster is asked later whether it ends them on request.
+fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, ConfigError> {
+    Ok(match wanted {
+        // A commit under load alone may part Pinot's replicas (apache/pinot 17144).
+        None | Some("standing-still") => Boundaries::StandingStill,
+        Some("under-load") => Boundaries::UnderLoad { most: Some(UNDER_LOAD_TIMES * workload.segment_rows) },
+        Some(ROW_THRESHOLD) => by_rows(workload),
+        Some(other) => {
+            return Err(ConfigError::Setting {
+                pair: format!("{BOUNDARIES}={other}"),
+                problem: format!("segments do not end `{other}`"),
+                help: Some(advise(other, &["standing-still", "under-load", ROW_THRESHOLD])),
+            });
+        }
     })
 }
 

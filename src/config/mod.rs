@@ -10,6 +10,7 @@ pub mod limits;
 pub mod nemesis;
 pub mod settings;
 mod source;
+pub mod table;
 pub mod target;
 pub mod workload;
 

@@ -2,6 +2,7 @@
 //! own keys; what nobody took is refused, so that a misspelt key never passes for a setting.
 
 use super::error::{ConfigError, advise, reword};
+use super::table::{self, TableChoice};
 use super::{Document, duration, nemesis::Nemesis, workload::Workload};
 use crate::record::row::Nanos;
 use serde::de::value::{Error as ChoiceError, StrDeserializer};
@@ -61,6 +62,20 @@ impl Settings {
             document.check().map_err(|wrong| refuse(wrong.problem, Some(wrong.help)))?;
         }
         Ok(document)
+    }
+
+    /// Takes the options of the run's own table, over those that are there.
+    pub fn apply_to_table(&mut self, table: &mut TableChoice) -> Result<(), ConfigError> {
+        let is_of_table = |key: &String| key.starts_with(table::PREFIX);
+        for key in self.0.keys().filter(|key| is_of_table(key)).cloned().collect::<Vec<_>>() {
+            let Some(value) = self.take(&key) else { continue };
+            let refuse =
+                |problem, help| ConfigError::Setting { pair: format!("{key}={value}"), problem, help };
+            let path = key.trim_start_matches(table::PREFIX);
+            table.set(path, &value).map_err(|problem| refuse(problem, None))?;
+            table.check().map_err(|wrong| refuse(wrong.problem, Some(wrong.help)))?;
+        }
+        Ok(())
     }
 
     /// Refuses keys that the target does not know. Call it after the files have taken theirs.

@@ -6,6 +6,7 @@ use super::access::{Access, Credentials};
 use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
 use super::limits::{Hooks, Limits};
+use super::table::TableChoice;
 use crate::plan::schedule::FaultKind;
 use crate::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
@@ -78,9 +79,9 @@ pub struct TargetFile {
     /// Pinot: whether Kafka is spoken to over TLS.
     #[serde(default, rename = "kafka-tls", skip_serializing_if = "std::ops::Not::not")]
     pub kafka_tls: bool,
-    /// Pinot: the table that is looked at, without its type's suffix. A run makes one of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
+    /// Pinot: the table that is looked at, and what a run changes in the one that it makes.
+    #[serde(default, skip_serializing_if = "TableChoice::is_empty")]
+    pub table: TableChoice,
     /// What that table may lack, and what an event means to it, in place of what its configuration says. The
     /// table that a run makes keeps everything.
     #[serde(default, rename = "table-rules", skip_serializing_if = "Option::is_none")]
@@ -144,6 +145,9 @@ impl Document for TargetFile {
         let is_pinot = self.system == PINOT;
         let problem = "Pinot is queried at a broker";
         Wrong::unless(!is_pinot || self.broker.is_some(), "system", problem, "add `broker = \"http://..\"`")?;
+        let problem = "the embedded cluster's table is the workload's";
+        Wrong::unless(is_pinot || self.table.config.is_empty(), "table", problem, "leave the options out")?;
+        self.table.check()?;
         let plain = is_pinot || !self.url.starts_with(HTTPS);
         Wrong::unless(plain, "url", "the embedded cluster speaks plain HTTP only", "write `http://`")?;
         let problem = "this build of dissent speaks no TLS";
@@ -200,7 +204,7 @@ impl TargetFile {
             broker: None,
             kafka: None,
             kafka_tls: false,
-            table: None,
+            table: TableChoice::default(),
             table_rules: None,
             servers: BTreeMap::new(),
             proxy: None,

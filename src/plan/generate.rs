@@ -121,6 +121,16 @@ pub fn canary(schema: &Schema, partition: u32, id: u64, now: Nanos) -> Op {
     op(id, partition, format!("canary-{partition}"), full(schema, id, word), now)
 }
 
+/// The ids of ops that make segments full lie above those of all others.
+const FILLERS: u64 = 1 << 32;
+
+/// The op of this number that makes a segment full: a key of its own without a value, so that it costs little
+/// and is merged onto nothing.
+pub fn filler(schema: &Schema, partition: u32, number: u64) -> Op {
+    let cols = silent(schema, FILLERS + number);
+    op(FILLERS + number, partition, format!("filler-{partition}-{number}"), cols, Nanos(0))
+}
+
 /// The load: ops without end.
 pub struct Generator {
     arrivals: Arrivals,

@@ -1,10 +1,10 @@
 //! How a cluster stands, as `dissent doctor` tells it: what answers, what may be done, what is in the way.
 
 use super::terminal::{Ink, Style};
-use super::words::{count, counted, name, printable};
+use super::words::{count, counted, len, name, printable};
 use crate::config::target::TargetFile;
 use crate::plan::schedule::FaultKind;
-use crate::target::checkup::{Asked, Checkup, TableFacts};
+use crate::target::checkup::{Asked, Checkup, LeftCost, TableFacts};
 use serde_json::{Value, json};
 
 /// As one JSON document.
@@ -136,6 +136,9 @@ impl Page {
             none if none.is_empty() => {}
             more => self.line("not allowed", &more),
         }
+        if let Some(why) = &checkup.boundaries {
+            self.line("boundaries", &format!("at a number of rows: {why}"));
+        }
         for cannot in &checkup.cannot {
             self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
         }
@@ -163,6 +166,13 @@ impl Page {
         }
         if checkup.left().next().is_some() {
             self.line("", &format!("cure: dissent heal {path}"));
+        }
+        if let Some(LeftCost { segments, consuming, bytes }) = checkup.left_cost {
+            let bytes = bytes.map_or("bytes not known".to_owned(), |bytes| counted(bytes, "byte"));
+            let (tables, segments) = (counted(len(&checkup.leavings), "table"), counted(segments, "segment"));
+            let words =
+                format!("{tables}: {segments}, {bytes}; replicas consume {} of them", count(consuming));
+            self.warn("left by runs", &words);
         }
         for leaving in &checkup.leavings {
             let run = leaving.run.as_ref();
@@ -204,14 +214,14 @@ fn short(who: &str) -> String {
 fn fault(kind: FaultKind) -> String {
     match kind {
         FaultKind::HoldMessage(transition) => format!("hold-message ({})", name(&transition)),
-        kind => name(&kind),
+        kind => kind.name().to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::checkup::{Holder, Leaving};
+    use crate::target::checkup::{Cannot, Holder, Leaving};
 
     fn asked(problem: Option<&str>) -> Asked {
         let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());
@@ -254,11 +264,21 @@ mod tests {
         let mut checkup = Checkup { leavings: vec![leaving("dissent_1", None)], ..Checkup::default() };
         assert!(!told(&checkup, true).contains("dissent clean"));
         checkup.leavings.push(leaving("dissent_2", Some("r@1")));
+        checkup.left_cost = Some(LeftCost { segments: 12, consuming: 8, bytes: Some(4_096) });
+        checkup.boundaries = Some("it is restricted".to_owned());
+        checkup.cannot = vec![Cannot { fault: FaultKind::Lag { timestamps: 1 }, why: "no shard".to_owned() }];
         let told = told(&checkup, true);
         assert!(
             told.contains("dissent_2: run r@1\n") && told.contains("dissent clean my.toml --all"),
             "{told}"
         );
+        for line in [
+            "2 tables: 12 segments, 4,096 bytes; 8 copies still consumed",
+            "at a number of rows: it is restricted",
+            "lag: no shard",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub fn json(views: &impl Serialize) -> Result<String, serde_json::Error> {
 fn view(view: &KeyView) -> String {
     let key = printable(&view.key);
     let mut out = format!("key {key}, partition {}\n", view.partition);
+    for unsaid in &view.unsaid {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  not said: {}", printable(unsaid));
+    }
     for row in &view.rows {
         let segment = row.segment.as_deref().unwrap_or("of no known segment");
         // Writing to a string cannot fail.
@@ -90,17 +94,28 @@ fn view(view: &KeyView) -> String {
     out
 }
 
-/// A line a column: its name, what the log folds to, what each replica has.
+/// What the log has of a column: what it folds to, or what its entry says where nothing is folded.
+fn of_log(view: &KeyView, row: &RowView, column: &str) -> String {
+    match (&row.expected, &row.written) {
+        (Some(expected), _) => expected.get(column).map_or("no model".to_owned(), value),
+        (None, Some(written)) => match written.get(column) {
+            None | Some(Value::Null) => "-".to_owned(),
+            Some(written) => value(written),
+        },
+        (None, None) if row.deletes => "deleted".to_owned(),
+        (None, None) if view.rows.iter().any(|row| row.written.is_some()) => "no entry".to_owned(),
+        (None, None) if !view.unsaid.is_empty() => "not known".to_owned(),
+        (None, None) => "no entry".to_owned(),
+    }
+}
+
+/// A line a column: its name, what the log has, what each replica has.
 fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
-    let mut lines = vec![vec![String::new(), "expected".to_owned()]];
+    let of = if view.unsaid.is_empty() { "expected" } else { "in the log" };
+    let mut lines = vec![vec![String::new(), of.to_owned()]];
     lines[0].extend(view.replicas.iter().map(|replica| printable(replica)));
     for column in &view.columns {
-        let expected = match (&row.expected, row.deletes) {
-            (Some(expected), _) => expected.get(column).map_or("no model".to_owned(), value),
-            (None, true) => "deleted".to_owned(),
-            (None, false) => "no entry".to_owned(),
-        };
-        let mut line = vec![printable(column), shortened(&expected, CELL_MAX)];
+        let mut line = vec![printable(column), shortened(&of_log(view, row, column), CELL_MAX)];
         line.extend(row.held.iter().map(|held| cell(column, held, row)));
         lines.push(line);
     }
@@ -108,7 +123,8 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
     current.extend(row.held.iter().map(|held| match held {
         Held::Row { current, odd, .. } => {
             let word = if *current { "CURRENT" } else { "no" };
-            if odd.contains("current") { format!("✗ {word}") } else { word.to_owned() }
+            let sign = if view.unsaid.is_empty() { "✗" } else { "≠" };
+            if odd.contains("current") { format!("{sign} {word}") } else { word.to_owned() }
         }
         Held::Missing | Held::Excused(_) | Held::NotLoaded => "-".to_owned(),
     }));
@@ -116,7 +132,8 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
     let mut state = vec!["held as".to_owned(), String::new()];
     state.extend(row.held.iter().map(|held| match held {
         Held::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
-        Held::Missing => "✗ missing".to_owned(),
+        Held::Missing if view.unsaid.is_empty() => "✗ missing".to_owned(),
+        Held::Missing => "missing".to_owned(),
         Held::Excused(reason) => format!("absent: {}", name(reason)),
         Held::NotLoaded => "not loaded".to_owned(),
     }));

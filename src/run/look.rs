@@ -48,6 +48,8 @@ pub struct Looked {
     pub known: BTreeSet<String>,
     /// The replicas that did not answer, and what was said instead.
     pub silent: BTreeMap<String, TargetError>,
+    /// Where nothing says what is right: what cannot be said, and why.
+    pub unsaid: Option<Vec<String>>,
 }
 
 /// Looks once at every replica. The schema is that of the table at the target.
@@ -59,23 +61,34 @@ pub async fn look(target: &Target, schema: &Schema, key: &str) -> Result<Looked,
     let authority = target.authority.as_ref().ok_or_else(|| lacks("table of segments"))?;
     target.raw.as_ref().ok_or_else(|| lacks("raw reads"))?;
     let segments = authority.segments().await?;
-    let ends = match &target.log {
-        Some(log) => log.ends().await?,
-        None => Vec::new(),
-    };
+    let (ends, no_log) = ends(target).await;
     let of_segments = segments.iter().map(|segment| segment.partition + 1).max().unwrap_or(0);
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
     let facts = facts(target, schema, partitions)?;
     let mut look = Look { target, key, next: 0, looked: Looked::new(facts, segments) };
+    look.looked.unsaid.clone_from(&target.unmodelled);
+    look.no_log(no_log);
     for replica in &target.roster {
         if let Err(error) = look.replica(replica).await {
             look.looked.silent.insert(replica.clone(), error);
         }
     }
     for (partition, end) in (0..).zip(ends) {
-        look.log(partition, end).await?;
+        let failed = look.log(partition, end).await.err();
+        look.no_log(failed.map(|error| error.to_string()));
     }
     Ok(look.looked.in_order())
+}
+
+/// Where the log ends, or why that is not known.
+async fn ends(target: &Target) -> (Vec<u64>, Option<String>) {
+    match &target.log {
+        Some(log) => match log.ends().await {
+            Ok(ends) => (ends, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        },
+        None => (Vec::new(), Some("the target file does not say where it is".to_owned())),
+    }
 }
 
 /// Looks once at a shard, and then at the log.
@@ -209,6 +222,14 @@ impl Look<'_> {
         log.read(partition, 0, end, &mut keep).await
     }
 
+    /// Without the whole log nothing says what is right.
+    fn no_log(&mut self, why: Option<String>) {
+        if let Some(why) = why {
+            let unsaid = self.looked.unsaid.get_or_insert_default();
+            unsaid.push(format!("what the log says, or not all of it: {why}"));
+        }
+    }
+
     fn id(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -225,7 +246,8 @@ impl Looked {
             rows: vec![Vec::new(); partitions],
             currents: vec![Vec::new(); partitions],
         };
-        let mut looked = Looked { evidence, known: BTreeSet::new(), silent: BTreeMap::new() };
+        let (known, silent, unsaid) = (BTreeSet::new(), BTreeMap::new(), None);
+        let mut looked = Looked { evidence, known, silent, unsaid };
         segments.into_iter().for_each(|segment| looked.push(Event::Segment { segment }));
         looked.push(Event::CaptureBegin { capture: 0, reason: CaptureReason::Final });
         looked

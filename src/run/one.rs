@@ -10,6 +10,7 @@ use super::signals::{Cut, uncut};
 use super::simulate;
 use crate::check::judge::Oracle;
 use crate::config::known::KnownIssues;
+use crate::config::table;
 use crate::exit::Exit;
 use crate::hands::hook::HookError;
 use crate::record::cure::Cure;
@@ -189,7 +190,7 @@ pub async fn processes(
         // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
         site.lock(&run.grip.mark).await?;
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        site.make_table(&run.grip.mark, schema, partitions).await?;
+        site.make_table(&run.grip.mark, schema, partitions, None).await?;
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
@@ -198,7 +199,7 @@ pub async fn processes(
     let led = async {
         uncut(site.lock(&run.grip.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
-        let mut order = order.clone();
+        let mut order = order.clone().with_boundaries_of(uncut(site.refuses_boundaries()).await?)?;
         order.settings.extend(site.settings());
         let set_up = async {
             // Between the look and the lock another run may have been killed.
@@ -235,7 +236,7 @@ impl Real<'_> {
     async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
         let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
         let (mark, partitions) = (&self.grip.mark, order.workload.partitions);
-        let roster = site.make_table(mark, &schema, partitions).await?;
+        let roster = site.make_table(mark, &schema, partitions, order.full_rows()).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
         let (version, frontiers) = (site.version(), site.frontiers());
@@ -354,10 +355,14 @@ fn fresh_name(results: &Path, wanted: &str) -> String {
     names.find(is_free).unwrap_or_else(|| wanted.to_owned())
 }
 
-/// What the folder of a run is called: what was run, and the seed.
+/// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many, it
+/// tells that there are some.
 fn name_of(order: &Order, seed: Seed) -> String {
     let words = [order.target(), &order.workload.name, &order.nemesis.name];
-    let settings = order.settings.values().map(String::as_str);
+    let (of_table, settings): (Vec<_>, Vec<_>) =
+        order.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));
+    let settings = settings.into_iter().map(|(_, value)| value.as_str());
+    let settings = settings.chain((!of_table.is_empty()).then_some("table"));
     let words: Vec<String> = words.into_iter().chain(settings).map(path_name).collect();
     format!("{}-seed{}", words.join("-"), seed.0)
 }

@@ -1,6 +1,6 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
-use super::conductor::Timing;
+use super::conductor::{Boundaries, Timing};
 use super::simulate::Simulated;
 use crate::config::catalogue::{NEMESES, load};
 use crate::config::known::KnownIssues;
@@ -14,6 +14,7 @@ use crate::record::frontier::Frontier;
 use crate::record::row::Nanos;
 use crate::schema::{Merge, Schema};
 use crate::seed::Seed;
+use crate::target::TargetError;
 use crate::target::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
 use crate::target::{self, Refusal};
 use std::collections::BTreeMap;
@@ -125,6 +126,15 @@ pub struct Order {
     pub self_test: bool,
 }
 
+/// `--set boundaries=row-threshold`.
+pub const ROW_THRESHOLD: &str = "row-threshold";
+
+/// Segments that end at a number of rows: far enough above that after which a boundary is due, so that none ends
+/// by itself, and near enough for what lacks to be written at once.
+pub fn by_rows(workload: &Workload) -> Boundaries {
+    Boundaries::RowThreshold { rows: 4 * workload.segment_rows }
+}
+
 /// What the probe needs, where one is asked for.
 pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
@@ -181,6 +191,28 @@ impl Order {
         }
         schema.table = table.unwrap_or(schema.table);
         Ok((schema, left_out))
+    }
+
+    /// The order as a target has it that does not end segments on request: where nothing else was asked for,
+    /// they end by their number of rows.
+    pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<Order, TargetError> {
+        match (refusal, self.timing.boundaries) {
+            (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
+            (Some(refusal), _) if self.settings.contains_key("boundaries") => Err(refusal),
+            (Some(_), _) => {
+                self.timing.boundaries = by_rows(&self.workload);
+                self.settings.insert("boundaries".to_owned(), ROW_THRESHOLD.to_owned());
+                Ok(self)
+            }
+        }
+    }
+
+    /// The rows at which a segment of the table ends by itself.
+    pub fn full_rows(&self) -> Option<u64> {
+        match self.timing.boundaries {
+            Boundaries::RowThreshold { rows } => Some(rows),
+            Boundaries::UnderLoad { .. } | Boundaries::StandingStill => None,
+        }
     }
 
     /// The cluster to be set up.

@@ -97,6 +97,17 @@ pub struct Leaving {
     pub run: Option<String>,
 }
 
+/// What tables that runs have left cost, as far as it is known: each goes on consuming.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LeftCost {
+    /// Segments.
+    pub segments: u64,
+    /// Those that replicas still consume, counted once a replica.
+    pub consuming: u64,
+    /// Bytes on disk, over all replicas; none if not every table told.
+    pub bytes: Option<u64>,
+}
+
 /// A fault that cannot be done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cannot {
@@ -132,6 +143,8 @@ pub struct Checkup {
     pub lacks: Vec<Merge>,
     /// Faults that cannot be done.
     pub cannot: Vec<Cannot>,
+    /// Why segments are not ended on request there, if they are not.
+    pub boundaries: Option<String>,
     /// The run that has it now.
     pub holder: Option<Holder>,
     /// Whether it is known that no run has it.
@@ -140,6 +153,8 @@ pub struct Checkup {
     pub marks: Vec<Cure>,
     /// Tables that runs have left.
     pub leavings: Vec<Leaving>,
+    /// What they cost.
+    pub left_cost: Option<LeftCost>,
     /// What could not be found out, and why.
     pub unknown: Vec<String>,
 }

@@ -240,7 +240,7 @@ mod tests {
             let text = draft.file(&wanted);
             let file = loaded(&text);
             assert_eq!((file.allow, file.hooks.up, file.commands.pause), (Allow::default(), None, None));
-            assert_eq!((&file.kafka, &file.table), (&draft.kafka, &draft.table));
+            assert_eq!((&file.kafka, &file.table.name), (&draft.kafka, &draft.table));
             assert_eq!(file.credentials, wanted.credentials);
             assert!(text.lines().all(|line| line.chars().count() < 110), "{text}");
         }

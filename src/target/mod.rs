@@ -273,12 +273,18 @@ pub trait Site: Send + Sync {
     /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
     /// known.
     async fn table(&self) -> Result<Option<Schema>, TargetError>;
-    /// Makes an empty table that tells which run made it, and tells its replicas, in order.
+    /// Why it does not end the segments of a run's table on request, if it does not.
+    async fn refuses_boundaries(&self) -> Result<Option<TargetError>, TargetError> {
+        Ok(None)
+    }
+    /// Makes an empty table that tells which run made it, and tells its replicas, in order. Its segments end at
+    /// `full_rows`, or on request only.
     async fn make_table(
         &self,
         run: &str,
         schema: &Schema,
         partitions: u32,
+        full_rows: Option<u64>,
     ) -> Result<Vec<String>, TargetError>;
     /// Replicas that have nothing of the table that was made and could take over, in order.
     fn spares(&self) -> Vec<String> {
@@ -414,6 +420,8 @@ pub struct Target {
     pub lifecycle: Option<Arc<dyn Lifecycle>>,
     /// Frontiers, in place of segments.
     pub frontiers: Option<Arc<dyn Frontiers>>,
+    /// Of a table that the model does not fold: what cannot be said of it, and why.
+    pub unmodelled: Option<Vec<String>>,
     /// Faults.
     pub hands: Option<Arc<dyn Hands>>,
     /// What has ended.

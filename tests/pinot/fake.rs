@@ -57,8 +57,12 @@ pub(crate) struct World {
     /// The hosts of the servers; none of one that is down.
     pub(crate) hosts: Vec<Option<&'static str>>,
     pub(crate) segments: Vec<Held>,
+    /// Whether the table is one that no run made, with names and types of its own.
+    pub(crate) is_theirs: bool,
     /// The keys come round after so many rows.
     pub(crate) keys: u64,
+    /// The host whose rows are not as those of others.
+    pub(crate) differs: Option<&'static str>,
     /// A server to which the broker does not lead.
     pub(crate) hidden: Option<usize>,
     /// Another client asks after one of so many of our queries.
@@ -185,6 +189,22 @@ impl World {
             }
             ["zk", "get", .., "CURRENTSTATES", _, "acct_REALTIME"] => recorded!("currentstates"),
             ["zk", "getChildren", ..] => recorded!("messages"),
+            ["tables", "acct"] if self.is_theirs => json!({ "REALTIME": {
+                "segmentsConfig": { "timeColumnName": "placed_at" },
+                "upsertConfig": { "mode": "PARTIAL", "comparisonColumns": ["placed_at", "paid_at"] },
+            } }),
+            ["schemas", "acct"] if self.is_theirs => json!({
+                "primaryKeyColumns": ["region", "number"],
+                "dimensionFieldSpecs": [
+                    { "name": "region", "dataType": "STRING" },
+                    { "name": "number", "dataType": "INT" },
+                ],
+                "metricFieldSpecs": [{ "name": "total", "dataType": "DOUBLE" }],
+                "dateTimeFieldSpecs": [
+                    { "name": "placed_at", "dataType": "LONG" },
+                    { "name": "paid_at", "dataType": "LONG" },
+                ],
+            }),
             ["tables", "acct"] => json!({ "REALTIME": {
                 "segmentsConfig": { "timeColumnName": "ts" },
                 "upsertConfig": { "mode": "PARTIAL", "partialUpsertStrategies": { "v": "OVERWRITE" } },
@@ -194,6 +214,7 @@ impl World {
                 "primaryKeyColumns": ["pk"],
                 "dimensionFieldSpecs": [
                     { "name": "pk", "dataType": "STRING" },
+                    { "name": "op", "dataType": "LONG" },
                     { "name": "v", "dataType": "LONG" },
                 ],
             }),
@@ -315,6 +336,15 @@ impl World {
             out.extend((count > 0).then(|| json!([host, name, count])));
         } else if sql.starts_with("SELECT $hostName FROM") {
             out.extend(shown.take(1).map(|_| json!([host])));
+        } else if self.is_theirs {
+            let number = |doc: u64| (held.start + doc) % self.keys;
+            match sql.contains("$segmentName, $docId") {
+                true => out.extend(shown.map(|doc| json!([host, name, doc, "eu", number(doc)]))),
+                false => {
+                    let total = if Some(host) == self.differs { 2.5 } else { 1.5 };
+                    out.extend(shown.map(|doc| json!([host, doc, "eu", number(doc), total, doc, i64::MIN])));
+                }
+            }
         } else if sql.contains("$segmentName, $docId") {
             out.extend(shown.map(|doc| json!([host, name, doc, key(doc)])));
         } else {

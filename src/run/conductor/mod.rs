@@ -7,6 +7,7 @@
 mod capture;
 mod deaths;
 mod faults;
+mod fill;
 mod probe;
 mod sessions;
 mod stage;
@@ -166,6 +167,43 @@ pub enum Input {
     },
 }
 
+/// How segments come to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boundaries {
+    /// On request, while writes go on. They wait where a partition has so many rows since its last boundary, so
+    /// that a target that commits slowly gets no load without end; none: they never wait.
+    UnderLoad {
+        /// So many.
+        most: Option<u64>,
+    },
+    /// On request, while nothing is written: some systems diverge by a boundary under load alone, and then no
+    /// run would show what its plan is for.
+    StandingStill,
+    /// At so many rows, which is the same offset on all replicas, and never on request: for a boundary, what
+    /// lacks is written while the load stands still.
+    RowThreshold {
+        /// The rows of a full segment.
+        rows: u64,
+    },
+}
+
+impl Boundaries {
+    /// Whether the load stands still while one is crossed.
+    fn are_still(self) -> bool {
+        !matches!(self, Boundaries::UnderLoad { .. })
+    }
+
+    /// The rows of an open segment from which on the load waits.
+    fn most(self) -> Option<u64> {
+        match self {
+            Boundaries::UnderLoad { most } => most,
+            Boundaries::StandingStill => None,
+            // What is under way has room.
+            Boundaries::RowThreshold { rows } => Some(rows - rows / 4),
+        }
+    }
+}
+
 /// How often and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -179,9 +217,8 @@ pub struct Timing {
     pub blind: Nanos,
     /// The longest time for everything before the cures, and for the probe.
     pub deadline: Nanos,
-    /// Whether nothing is written while a boundary is crossed: some systems diverge by that alone, and then
-    /// no run would show what its plan is for.
-    pub still_boundaries: bool,
+    /// How segments come to their end.
+    pub boundaries: Boundaries,
     /// Whether what has not settled in time is restarted, to see whether a new life goes on.
     pub probe_restart: bool,
 }
@@ -210,6 +247,8 @@ pub struct Conductor {
     stood_still: u64,
     next_op: Option<Op>,
     last_id: u64,
+    /// Ops that were written to make segments full.
+    filled: u64,
     boundaries: u32,
     boundaries_left: Option<u32>,
     logged_at_boundary: u64,
@@ -245,6 +284,7 @@ impl Conductor {
             stood_still: 0,
             next_op: None,
             last_id: 0,
+            filled: 0,
             boundaries: 0,
             boundaries_left: None,
             logged_at_boundary: 0,
@@ -308,6 +348,9 @@ impl Conductor {
                 let events = self.view.absorb(now, snapshot);
                 out.extend(events.into_iter().map(Command::Record));
                 self.cross();
+                if !self.interrupted {
+                    self.fill(out);
+                }
                 self.mourn(now, deaths, out);
             }
             Input::SampleFailed { error, deaths } => {
@@ -401,7 +444,10 @@ impl Conductor {
         self.logged_at_boundary = self.view.log_ends().iter().sum();
         self.crossing = Some(Crossing { segments });
         out.push(Command::Record(Event::Boundary));
-        out.push(Command::Boundary);
+        match self.timing.boundaries {
+            Boundaries::RowThreshold { .. } => self.fill(out),
+            Boundaries::UnderLoad { .. } | Boundaries::StandingStill => out.push(Command::Boundary),
+        }
     }
 
     fn begin_capture(&mut self, now: Nanos, reason: CaptureReason, out: &mut Vec<Command>) {

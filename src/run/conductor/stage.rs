@@ -123,8 +123,9 @@ impl Conductor {
 
     /// Arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        let boundary_due = self.boundary_due();
-        self.stand_still(now, boundary_due || self.crossing.is_some());
+        let boundary_due = self.boundary_due(now);
+        let crosses = self.timing.boundaries.are_still() && (boundary_due || self.crossing.is_some());
+        self.stand_still(now, crosses || self.is_full());
         if self.still_since.is_none() {
             self.arrive(now, out);
         }
@@ -159,19 +160,23 @@ impl Conductor {
         }
     }
 
-    fn boundary_due(&self) -> bool {
+    /// A load that waits for boundaries ends before it asks for another one: where each takes longer to cross
+    /// than the load to make the next one due, it would never end.
+    pub(super) fn boundary_due(&self, now: Nanos) -> bool {
+        let ends = self.timing.boundaries.most().is_some() && self.is_through(now);
         let logged: u64 = self.view.log_ends().iter().sum();
         let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
         self.facts.has_segments()
+            && !ends
             && self.crossing.is_none()
             && self.boundaries_left != Some(0)
-            && logged >= self.logged_at_boundary + wanted
+            && (logged >= self.logged_at_boundary + wanted || self.is_full())
     }
 
-    /// Stops the writes for a boundary, or lets them go on.
+    /// Stops the writes, or lets them go on.
     fn stand_still(&mut self, now: Nanos, wanted: bool) {
         match self.still_since {
-            None if wanted && self.timing.still_boundaries => self.still_since = Some(now),
+            None if wanted => self.still_since = Some(now),
             Some(since) if !wanted => {
                 self.stood_still += now.0 - since.0;
                 self.still_since = None;
@@ -184,7 +189,7 @@ impl Conductor {
     /// written has come to every replica that no fault keeps back.
     fn is_still_enough(&self) -> bool {
         let last = self.boundaries_left == Some(0);
-        !self.timing.still_boundaries
+        !self.timing.boundaries.are_still()
             || last
             || self.still_since.is_some()
                 && self.sessions.is_idle()
@@ -258,11 +263,14 @@ impl Conductor {
         }
     }
 
-    fn load_is_over(&self, now: Nanos) -> bool {
+    pub(super) fn load_is_over(&self, now: Nanos) -> bool {
+        self.is_through(now) && self.crossing.is_none()
+    }
+
+    /// Whether load and faults have had their time.
+    fn is_through(&self, now: Nanos) -> bool {
         let tail = |over: Nanos| now.0 >= over.0 + self.facts.nemesis.tail.0 || !self.faults.any_begun();
-        now.0 >= self.load_began.0 + self.facts.workload.load.0
-            && self.faults.over_at().is_some_and(tail)
-            && self.crossing.is_none()
+        now.0 >= self.load_began.0 + self.facts.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
 
     fn after_capture(&self) -> Stage {

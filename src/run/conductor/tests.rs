@@ -5,13 +5,15 @@ use super::faults::Faults;
 use super::sessions::Sessions;
 use super::stage::Stage;
 use super::view::{View, frontier};
-use super::{Command, Conductor, Input, Seen, Snapshot, Timing};
+use super::{Boundaries, Command, Conductor, Input, Seen, Snapshot, Timing};
 use crate::commands::order_of;
 use crate::plan::schedule::{Condition, Fault, FaultKind};
-use crate::record::event::{CaptureReason, Event, Op};
+use crate::record::event::{CaptureReason, Event, Op, Outcome};
 use crate::record::evidence::Facts;
 use crate::record::frontier::Look;
-use crate::record::row::{Base, CopyState, Cover, Coverage, CurrentRead, Known, Nanos, Read, Soundness};
+use crate::record::row::{
+    Base, CopyState, Cover, Coverage, CurrentRead, Known, Nanos, Read, Segment, Soundness,
+};
 use crate::seed::Seed;
 use clap::Parser as _;
 
@@ -23,7 +25,7 @@ const TIMING: Timing = Timing {
     quiesce: Nanos(1),
     blind: Nanos(10),
     deadline: Nanos(u64::MAX),
-    still_boundaries: false,
+    boundaries: Boundaries::UnderLoad { most: None },
     probe_restart: false,
 };
 
@@ -287,4 +289,85 @@ fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
     faults.cured("restart", Nanos(7));
     assert!(faults.silenced(REPLICA, Nanos(7)));
     assert!(!faults.silenced(REPLICA, Nanos(8)), "it is gone once more");
+}
+
+/// A conductor in the load of a plan without faults, whose segments end so.
+fn loading(boundaries: Boundaries) -> Conductor {
+    let words = ["run", "sim-segments", "partial-upsert", "none", "--set", "load=1s"];
+    let order = order_of(&crate::cli::Run::parse_from(words)).expect("it makes sense");
+    let facts = order.facts(Seed(1), None).expect("it can be planned");
+    let mut conductor = Conductor::new(facts, Timing { boundaries, ..TIMING });
+    conductor.enter(Nanos(0), Stage::Load, &mut Vec::new());
+    conductor
+}
+
+/// One open segment of partition 0, and its log's end.
+fn open_segment(end: u64) -> Snapshot {
+    let (name, replicas) = ("acct__0__0".to_owned(), vec![REPLICA.to_owned()]);
+    let segment = Segment { name, partition: 0, seq: 0, start: 0, end: None, crc: None, replicas };
+    Snapshot {
+        log_ends_before: vec![end, 0],
+        replicas: Vec::new(),
+        segments: vec![segment],
+        log_ends_after: vec![end, 0],
+        lifecycle: Vec::new(),
+        frontiers: Vec::new(),
+        deaths: Vec::new(),
+    }
+}
+
+/// Where every boundary takes longer to cross than the next one takes to fall due.
+#[test]
+fn a_load_that_waits_for_boundaries_comes_to_its_end() {
+    let second = Nanos(1_000_000_000);
+    for (most, is_due) in [(None, true), (Some(1_200), false)] {
+        let mut conductor = loading(Boundaries::UnderLoad { most });
+        conductor.view.absorb(Nanos(1), open_segment(300));
+        assert!(conductor.boundary_due(Nanos(2)), "300 rows of two partitions");
+        assert_eq!(conductor.boundary_due(second), is_due, "{most:?}");
+        assert!(conductor.load_is_over(second));
+        assert!(!conductor.is_full());
+        conductor.view.absorb(Nanos(3), open_segment(1_200));
+        assert_eq!(conductor.is_full(), most.is_some());
+    }
+}
+
+#[test]
+fn what_a_segment_lacks_for_a_boundary_is_written_once() {
+    let mut conductor = loading(Boundaries::RowThreshold { rows: 600 });
+    let mut out = Vec::new();
+    let written = |out: &mut Vec<Command>| -> Vec<Op> {
+        let op = |command| match command {
+            Command::Write(op) => Some(op),
+            _ => None,
+        };
+        assert!(!out.iter().any(|command| matches!(command, Command::Boundary)), "nothing is asked for");
+        out.drain(..).filter_map(op).collect()
+    };
+    conductor.view.absorb(Nanos(1), open_segment(10));
+    conductor.ask_boundary(&mut out);
+    let ops = written(&mut out);
+    assert_eq!((ops.len(), ops[0].partition), (590, 0));
+    let keys: std::collections::BTreeSet<&String> = ops.iter().map(|op| &op.key).collect();
+    assert_eq!(keys.len(), 590, "each has a key of its own");
+    // The last one is not answered for: a look shows that it is not there.
+    for (at, op) in ops.iter().enumerate() {
+        let known = at + 1 < ops.len();
+        let (outcome, off) =
+            (if known { Outcome::Ok } else { Outcome::Unknown }, known.then_some(10 + at as u64));
+        conductor.completed(op.id, outcome, off, &mut out);
+    }
+    out.clear();
+    conductor.absorb(Nanos(2), Input::Sampled(open_segment(599)), &mut out);
+    let again = written(&mut out);
+    assert_eq!(again.len(), 1);
+    conductor.completed(again[0].id, Outcome::Ok, Some(599), &mut out);
+    conductor.absorb(Nanos(3), Input::Sampled(open_segment(600)), &mut out);
+    assert!(written(&mut out).is_empty() && conductor.is_full());
+    let mut crossed = open_segment(600);
+    crossed.segments[0].end = Some(600);
+    crossed.segments.push(Segment { seq: 1, start: 600, end: None, ..crossed.segments[0].clone() });
+    conductor.absorb(Nanos(4), Input::Sampled(crossed), &mut out);
+    assert!(conductor.crossing.is_none() && !conductor.is_full());
+    assert!(!conductor.boundary_due(Nanos(5)), "what was written for the last one does not count");
 }

@@ -47,6 +47,21 @@ const RESTRICTS_COMMITS: (u32, u32) = (1, 5);
 /// What allows it there.
 const CONSISTENCY_MODE: &str = "pinot.server.consuming.segment.consistency.mode";
 
+/// .. and this forbids it, also where nothing is said.
+const RESTRICTED: &str = "RESTRICTED";
+
+/// Why the consuming segments of partial upsert cannot be committed on request, by `GET /cluster/configs`.
+pub(super) fn refuses_commits(release: (u32, u32), configs: &BTreeMap<String, String>) -> Option<String> {
+    let mode = configs.get(CONSISTENCY_MODE).map_or(RESTRICTED, String::as_str);
+    (release >= RESTRICTS_COMMITS && mode.eq_ignore_ascii_case(RESTRICTED)).then(|| {
+        format!(
+            "its cluster config `{CONSISTENCY_MODE}` is {mode}, and so it does not commit segments of partial \
+             upsert on request: leave `boundaries` out, and a run's segments end at a number of rows; or set \
+             the config to PROTECTED or UNSAFE"
+        )
+    })
+}
+
 /// A refusal of `POST /tables/{t}/forceCommit`, with what would help.
 pub(super) fn not_committed(release: (u32, u32), error: TargetError) -> TargetError {
     match error {
@@ -60,6 +75,19 @@ pub(super) fn not_committed(release: (u32, u32), error: TargetError) -> TargetEr
         }
         error => error,
     }
+}
+
+/// The rows at which a consuming segment ends by itself: `GET /segments/{t}/{s}/metadata`.
+pub(super) fn full_rows(url: &str, body: &[u8]) -> Result<Option<u64>, TargetError> {
+    let fields: BTreeMap<String, Json> = parse(url, body)?;
+    let text = fields.get("segment.flush.threshold.size").and_then(Json::as_str);
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// The bytes of a table on all servers: `GET /tables/{t}/size`. -1 stands for a server that did not answer.
+pub(super) fn table_size(body: &[u8]) -> Option<u64> {
+    let told: Json = serde_json::from_slice(body).ok()?;
+    told["reportedSizeInBytes"].as_u64()
 }
 
 /// A segment's assigned servers and the state that each is to be in: `GET /tables/{t}/idealstate`.
@@ -306,6 +334,7 @@ mod tests {
         assert_eq!(ideal_state("", br#"{"OFFLINE":{},"REALTIME":null}"#).expect("none").len(), 0);
         let done = segment_metadata("", recorded!("segment_metadata_done")).expect("metadata");
         assert_eq!(done, SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690) });
+        assert_eq!(full_rows("", recorded!("segment_metadata_consuming")).expect("metadata"), Some(500_000));
         let open = segment_metadata("", recorded!("segment_metadata_consuming")).expect("metadata");
         assert_eq!(open, SegmentMetadata { start: 16, end: None, crc: None });
         let crcs = crcs("", recorded!("segments_crc")).expect("checksums");
@@ -344,6 +373,21 @@ mod tests {
     /// `SegmentConsumerInfo` (pinot-common) and `PinotRealtimeTableResource.forceCommit` (pinot-controller);
     /// the words of the refusal, which comes as an internal error, are of `PinotLLCRealtimeSegmentManager`
     /// as of pull requests 17251 and 17458.
+    #[test]
+    fn a_release_of_today_commits_nothing_on_request_unless_it_is_told_to() {
+        let mode = |mode: &str| BTreeMap::from([(CONSISTENCY_MODE.to_owned(), mode.to_owned())]);
+        for (release, configs, refuses) in [
+            ((0, 11), BTreeMap::new(), false),
+            ((1, 4), mode("RESTRICTED"), false),
+            ((1, 5), BTreeMap::new(), true),
+            ((1, 5), mode("restricted"), true),
+            ((1, 5), mode("PROTECTED"), false),
+            ((1, 6), mode("UNSAFE"), false),
+        ] {
+            assert_eq!(refuses_commits(release, &configs).is_some(), refuses, "{release:?} {configs:?}");
+        }
+    }
+
     #[test]
     fn later_releases_say_more_and_mean_the_same() {
         macro_rules! of {

@@ -4,10 +4,10 @@
 //! controller has it, it outlives processes, and Pinot itself does not read them.
 
 use super::answers::{self, nonsense};
-use super::broker;
 use super::inventory::{Inventory, Server};
-use super::kafka::{Kafka, Topic};
-use super::table::{self, realtime};
+use super::kafka::Kafka;
+use super::table;
+use super::theirs::{self, Theirs};
 use super::{OURS, number_of};
 use crate::config::access::Access;
 use crate::config::target::TargetFile;
@@ -22,13 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// A query or a change may take so long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A table may take so long until all its replicas consume.
-const SET_UP: Duration = Duration::from_secs(90);
 
 /// A lock ends by itself this long after its last renewal.
 const LOCKED: Duration = Duration::from_secs(30);
@@ -41,9 +38,6 @@ const SETTLED: Duration = Duration::from_millis(300);
 
 const LOCK: &str = "dissent.lock";
 const MARK: &str = "dissent.mark.";
-
-/// The replicas of a table that a run makes, if there are so many servers.
-const REPLICAS: usize = 4;
 
 /// Who has the target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,7 +76,7 @@ impl From<Lock> for Holder {
 
 /// A Pinot cluster.
 pub struct Cluster {
-    inventory: Inventory,
+    pub(super) inventory: Inventory,
     pub(super) web: Web,
     /// For servers: one that is stopped must not hold up the others.
     hasty: Web,
@@ -90,6 +84,16 @@ pub struct Cluster {
     roster: Mutex<Vec<String>>,
     silent: Mutex<BTreeSet<String>>,
     since: OnceCell<u64>,
+    /// The table that the target file names, once it was asked for.
+    pub(super) named: OnceCell<Named>,
+}
+
+/// What is known of a table that a target file names, beside its columns.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) topic: Option<String>,
+    /// None of one that the model folds.
+    pub(super) theirs: Option<Theirs>,
 }
 
 impl Cluster {
@@ -106,6 +110,7 @@ impl Cluster {
             roster: Mutex::default(),
             silent: Mutex::default(),
             since: OnceCell::new(),
+            named: OnceCell::new(),
         })
     }
 
@@ -202,66 +207,24 @@ impl Cluster {
 
     /// The table that the target file names, and its replicas.
     pub(super) async fn named_table(&self) -> Result<Option<Schema>, TargetError> {
-        let Some(table) = self.file.table.as_deref() else { return Ok(None) };
+        let Some(table) = self.file.table.name.as_deref() else { return Ok(None) };
         let (url, body) = self.get(&format!("tables/{table}")).await?;
         let config: Json = parse(&url, &body)?;
         let (url, document) = self.get(&format!("schemas/{table}")).await?;
-        let schema = table::read(table, &document, &config)
-            .ok_or_else(|| nonsense(&url, "not the schema of a table with one primary key column"))?;
+        let (schema, theirs) = match theirs::theirs(table, &document, &config) {
+            Some((schema, theirs)) => (schema, Some(theirs)),
+            None => {
+                let none = || nonsense(&url, "not the schema of a table with a primary key");
+                (table::read(table, &document, &config).ok_or_else(none)?, None)
+            }
+        };
+        let topic = table::stream(&config)["stream.kafka.topic.name"].as_str().map(str::to_owned);
+        self.named.get_or_init(|| async { Named { topic, theirs } }).await;
         self.take_roster(&schema).await?;
         Ok(Some(schema))
     }
 
-    /// Makes topic, schema and table, and waits until every replica consumes every partition.
-    pub(super) async fn make(
-        &self,
-        run: &str,
-        schema: &Schema,
-        partitions: u32,
-    ) -> Result<Vec<String>, TargetError> {
-        let kafka = self.kafka()?;
-        let address = kafka.address.clone();
-        let replicas = REPLICAS.min(self.inventory.servers.len());
-        let topic = Topic { kafka, schema: schema.clone(), partitions: OnceCell::new() };
-        topic.make(partitions).await?;
-        self.post("schemas", &table::schema(schema)).await?;
-        self.post("tables", &table::config(run, schema, &address, replicas)).await?;
-        let until = Instant::now() + SET_UP;
-        loop {
-            let ready = self.is_ready(schema, partitions as usize * replicas).await;
-            match ready {
-                Ok(true) => return self.take_roster(schema).await,
-                _ if Instant::now() < until => sleep(SETTLED).await,
-                Ok(false) => {
-                    let cause = format!("not all replicas of {} consume after {SET_UP:?}", schema.table);
-                    return Err(TargetError::Refused { at: self.url().to_owned(), cause });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn is_ready(&self, schema: &Schema, wanted: usize) -> Result<bool, TargetError> {
-        let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
-        let assignment = answers::ideal_state(&url, &body)?;
-        let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
-        let mut consuming = 0;
-        for server in replicas {
-            let path = format!("tables/{}/consumingSegmentsInfo", realtime(&schema.table));
-            let (url, body) = self.server(server, &path).await?;
-            consuming += answers::consuming(&url, &body)?.len();
-        }
-        if consuming < wanted {
-            return Ok(false);
-        }
-        // The broker must know the table, too.
-        let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
-        let url = self.sql();
-        let counted = answer(&url, self.web.post(&url, &sql)).await?;
-        broker::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
-    }
-
-    async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
+    pub(super) async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
         let holders: Vec<String> = self.holders(&schema.table).await?.into_iter().collect();
         self.tell_apart(&holders)?;
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&holders);
@@ -376,7 +339,7 @@ fn mark_key(cure: &Cure) -> String {
 }
 
 /// The cluster's configuration: `GET /cluster/configs`.
-async fn configs(web: &Web, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
+pub(super) async fn configs(web: &Web, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
     let url = format!("{}/cluster/configs", url.trim_end_matches('/'));
     parse(&url, &answer(&url, web.get(&url)).await?)
 }

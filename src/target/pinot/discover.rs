@@ -1,6 +1,7 @@
 //! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
 
-use super::cluster::{PATIENCE, holder, marks};
+use super::answers::{refuses_commits, release};
+use super::cluster::{PATIENCE, configs, holder, marks};
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
 use super::reads::SERVER_PATIENCE;
@@ -99,15 +100,23 @@ async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
         Ok(marks) => checkup.marks = marks,
         Err(error) => note("faults of earlier runs", error),
     }
+    match configs(&inventory.web, &inventory.url).await {
+        Ok(configs) => checkup.boundaries = refuses_commits(release(&inventory.version), &configs),
+        Err(error) => note("whether segments end on request", error),
+    }
     match inventory.leavings().await {
         Ok(leavings) => checkup.leavings = leavings,
         Err(error) => note("tables of earlier runs", error),
+    }
+    match inventory.cost(&checkup.leavings).await {
+        Ok(cost) => checkup.left_cost = cost,
+        Err(error) => note("what tables of earlier runs cost", error),
     }
     checkup.unknown.extend(unknown);
 }
 
 async fn table(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
-    let Some(name) = &file.table else { return };
+    let Some(name) = &file.table.name else { return };
     match facts(file, inventory, name).await {
         Ok(facts) => checkup.table = Some(facts),
         Err(error) => checkup.unknown.push(format!("table {name}: {error}")),

@@ -5,7 +5,7 @@ use super::answers::{self, nonsense};
 use super::table::{made_by, stream};
 use crate::config::target::TargetFile;
 use crate::target::TargetError;
-use crate::target::checkup::Leaving;
+use crate::target::checkup::{Leaving, LeftCost};
 use crate::target::web::{Web, answer, parse};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -129,6 +129,22 @@ impl Inventory {
             leavings.push(Leaving { table, run });
         }
         Ok(leavings)
+    }
+
+    /// What these tables cost. How large one is takes a word of every server, so it may be unknown.
+    pub(super) async fn cost(&self, leavings: &[Leaving]) -> Result<Option<LeftCost>, TargetError> {
+        let mut cost = LeftCost { bytes: Some(0), ..LeftCost::default() };
+        for Leaving { table, .. } in leavings {
+            let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
+            let assignment = answers::ideal_state(&url, &body)?;
+            let states = assignment.values().flat_map(BTreeMap::values);
+            cost.segments += assignment.len() as u64;
+            cost.consuming += states.filter(|state| *state == "CONSUMING").count() as u64;
+            let size = self.get(&format!("tables/{table}/size?detailed=false")).await;
+            let size = size.ok().and_then(|(_, body)| answers::table_size(&body));
+            cost.bytes = cost.bytes.zip(size).map(|(bytes, size)| bytes + size);
+        }
+        Ok((!leavings.is_empty()).then_some(cost))
     }
 
     /// The configuration of a table.

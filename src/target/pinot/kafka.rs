@@ -3,6 +3,7 @@
 use super::answers::{entry, message};
 use super::cluster::now_ms;
 use super::produce::Queue;
+use super::theirs;
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use crate::record::event::{Op, Outcome};
@@ -119,11 +120,14 @@ impl Kafka {
     }
 }
 
-/// A topic of the table's name.
+/// The topic of a table.
 pub(super) struct Topic {
-    pub(super) kafka: Kafka,
-    pub(super) schema: Schema,
-    pub(super) partitions: OnceCell<Vec<Partition>>,
+    kafka: Kafka,
+    name: String,
+    schema: Schema,
+    /// The columns of the key of a table that no run made.
+    theirs: Option<Vec<String>>,
+    partitions: OnceCell<Vec<Partition>>,
 }
 
 /// One partition of it.
@@ -133,6 +137,20 @@ pub(super) struct Partition {
 }
 
 impl Topic {
+    pub(super) fn new(kafka: Kafka, name: String, schema: &Schema, theirs: Option<Vec<String>>) -> Topic {
+        Topic { kafka, name, schema: schema.clone(), theirs, partitions: OnceCell::new() }
+    }
+
+    /// An entry, from a record's value.
+    fn entry(&self, partition: u32, off: u64, value: &[u8]) -> Result<Entry, TargetError> {
+        let at = format!("offset {off} of {}/{partition}", self.name);
+        if let Some(keys) = &self.theirs {
+            return theirs::entry(keys, &self.schema, &at, off, value);
+        }
+        let (key, op, cmp, cols) = entry(&self.schema, &at, value)?;
+        Ok(Entry { off, key, op, cmp, tombstone: false, cols })
+    }
+
     fn lost(&self, cause: impl ToString) -> TargetError {
         self.kafka.lost(cause)
     }
@@ -148,7 +166,7 @@ impl Topic {
     pub(super) async fn make(&self, partitions: u32) -> Result<(), TargetError> {
         let controller = self.kafka.client().await?.controller_client().map_err(|error| self.lost(error))?;
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-        let made = controller.create_topic(&self.schema.table, partitions, 1, MAKE_MS).await;
+        let made = controller.create_topic(&self.name, partitions, 1, MAKE_MS).await;
         made.map_err(|error| self.kafka.refused(error))
     }
 
@@ -156,11 +174,11 @@ impl Topic {
         let open = || async {
             let client = self.kafka.client().await?;
             let topics = self.in_time(client.list_topics()).await?;
-            let topic = topics.into_iter().find(|topic| topic.name == self.schema.table);
-            let topic = topic.ok_or_else(|| self.lost(format!("no topic {}", self.schema.table)))?;
+            let topic = topics.into_iter().find(|topic| topic.name == self.name);
+            let topic = topic.ok_or_else(|| self.lost(format!("no topic {}", self.name)))?;
             let mut partitions = Vec::new();
             for partition in topic.partitions {
-                let name = self.schema.table.clone();
+                let name = self.name.clone();
                 let open = client.partition_client(name, partition, UnknownTopicHandling::Retry);
                 let client = self.in_time(open).await?;
                 partitions.push(Partition { client, queue: Queue::default() });
@@ -172,7 +190,7 @@ impl Topic {
 
     async fn partition(&self, partition: u32) -> Result<&Partition, TargetError> {
         let all = self.partitions().await?;
-        let none = || self.lost(format!("no partition {partition} of {}", self.schema.table));
+        let none = || self.lost(format!("no partition {partition} of {}", self.name));
         all.get(partition as usize).ok_or_else(none)
     }
 
@@ -231,6 +249,10 @@ impl Log for Topic {
         out: Sink<'_, Entry>,
     ) -> Result<(), TargetError> {
         let client = &self.partition(partition).await?.client;
+        if self.theirs.is_some() {
+            // The beginning of an old topic may be gone.
+            from = from.max(self.in_time(client.get_offset(OffsetAt::Earliest)).await?.cast_unsigned());
+        }
         while from < end {
             let fetch = client.fetch_records(from.cast_signed(), 1..FETCH_BYTES, 1_000);
             let (records, _) = self.in_time(fetch).await?;
@@ -239,15 +261,13 @@ impl Log for Topic {
             let mut came = false;
             for record in records.collect::<Vec<_>>() {
                 let off = record.offset.cast_unsigned();
-                let at = format!("offset {off} of {}/{partition}", self.schema.table);
-                let value = record.record.value.unwrap_or_default();
-                let (key, op, cmp, cols) = entry(&self.schema, &at, &value)?;
-                out(Entry { off, key, op, cmp, tombstone: false, cols });
+                out(self.entry(partition, off, &record.record.value.unwrap_or_default())?);
                 (from, came) = (off + 1, true);
             }
             if !came {
-                return Err(self
-                    .lost(format!("{} ends at {end}, and nothing came from {from} on", self.schema.table)));
+                return Err(
+                    self.lost(format!("{} ends at {end}, and nothing came from {from} on", self.name))
+                );
             }
         }
         Ok(())

@@ -11,11 +11,13 @@ mod kafka;
 mod lifecycle;
 mod lines;
 mod log;
+mod make;
 mod pages;
 mod produce;
 mod reads;
 mod rules;
 mod table;
+mod theirs;
 
 pub use cluster::{Cluster, marks};
 pub use deed::{begin, can, ended_early, heal, holder, is_of};
@@ -111,13 +113,18 @@ impl Site for Cluster {
         self.named_table().await
     }
 
+    async fn refuses_boundaries(&self) -> Result<Option<TargetError>, TargetError> {
+        self.refuses_commits().await
+    }
+
     async fn make_table(
         &self,
         run: &str,
         schema: &Schema,
         partitions: u32,
+        full_rows: Option<u64>,
     ) -> Result<Vec<String>, TargetError> {
-        self.make(run, schema, partitions).await
+        self.make(run, schema, partitions, full_rows).await
     }
 
     fn spares(&self) -> Vec<String> {
@@ -126,9 +133,11 @@ impl Site for Cluster {
     }
 
     fn open(self: Arc<Self>, schema: &Schema, grip: Grip) -> Result<Target, TargetError> {
+        let theirs = self.named.get().and_then(|named| named.theirs.as_ref());
         let topic = Kafka::of(&self.file).map(|kafka| {
-            let (schema, partitions) = (schema.clone(), tokio::sync::OnceCell::new());
-            Arc::new(Topic { kafka, schema, partitions })
+            let named = self.named.get().and_then(|named| named.topic.clone());
+            let name = named.unwrap_or_else(|| schema.table.clone());
+            Arc::new(Topic::new(kafka, name, schema, theirs.map(|theirs| theirs.keys.clone())))
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
         let lives = Arc::new(Lives::new(Arc::clone(&self), &schema.table));
@@ -143,6 +152,7 @@ impl Site for Cluster {
             raw: Some(reads),
             lifecycle: Some(lives),
             frontiers: None,
+            unmodelled: theirs.map(|theirs| theirs.unsaid.clone()),
             hands: Some(Arc::new(Leased::new(victim, grip))),
             census: None,
         })

@@ -124,10 +124,10 @@ impl Reads {
             true => grouped(&self.current_counts(replica, names, segments).await?),
             false => vec![names.to_vec()],
         };
-        let (table, key) = (realtime(&self.schema.table), &self.schema.key);
+        let (table, keys) = (realtime(&self.schema.table), self.keys());
         let question = |names: Vec<String>| {
             let sql = format!(
-                "SELECT $hostName, $segmentName, $docId, \"{key}\" FROM {table} WHERE $segmentName IN \
+                "SELECT $hostName, $segmentName, $docId{keys} FROM {table} WHERE $segmentName IN \
                  ({}) LIMIT {KEYS_MAX}",
                 quoted(&names)
             );

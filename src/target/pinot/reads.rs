@@ -9,6 +9,7 @@ use super::cluster::Cluster;
 use super::number_of;
 use super::pages::{Question, pages};
 use super::table::{place, realtime};
+use super::theirs;
 use crate::record::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
 use crate::run::conductor::FlagsRead;
 use crate::schema::Schema;
@@ -277,9 +278,13 @@ impl RawReads for Reads {
         }
         let schema = &self.schema;
         let start = self.start_of(segment).await?;
-        let own = [&schema.key, &schema.op, &schema.comparison];
-        let columns = own.into_iter().chain(schema.columns.iter().map(|column| &column.name));
-        let columns: String = columns.map(|name| format!(", \"{name}\"")).collect();
+        let others = schema.columns.iter().map(|column| &column.name);
+        let columns: String = match self.theirs() {
+            Some(keys) => keys.iter().chain(others).map(named).collect(),
+            None => {
+                [&schema.key, &schema.op, &schema.comparison].into_iter().chain(others).map(named).collect()
+            }
+        };
         for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
             let rows = self.ask(replica, &self.of_rows(segment, &page, &columns)).await?;
             let came = rows.len() as u64;
@@ -330,15 +335,15 @@ impl RawReads for Reads {
         }
         let mut now = Shown::new();
         for row in answers {
-            let [_, segment, doc, key] = row.as_slice() else {
+            let [_, segment, doc, key @ ..] = row.as_slice() else {
                 return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
             };
-            let (segment, doc, key) = (segment.as_str(), doc.as_u64(), key.as_str());
+            let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
             let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
             let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
                 return Err(nonsense(&self.cluster.sql(), "a current row that cannot be placed"));
             };
-            now.entry(key.to_owned()).or_default().push(start + doc);
+            now.entry(key).or_default().push(start + doc);
         }
         now.values_mut().for_each(|offs| offs.sort_unstable());
         let keys = self.changed(replica, partition, since, now).await;
@@ -348,7 +353,31 @@ impl RawReads for Reads {
     }
 }
 
+/// A column in a list of them.
+fn named(name: &String) -> String {
+    format!(", \"{name}\"")
+}
+
 impl Reads {
+    /// The columns of the key, of a table that no run made.
+    fn theirs(&self) -> Option<&Vec<String>> {
+        let named = self.cluster.named.get()?;
+        named.theirs.as_ref().map(|theirs| &theirs.keys)
+    }
+
+    /// The columns of the key, in a list.
+    pub(super) fn keys(&self) -> String {
+        self.theirs().map_or_else(|| named(&self.schema.key), |keys| keys.iter().map(named).collect())
+    }
+
+    fn key_of(&self, cells: &[Json]) -> Option<String> {
+        match (self.theirs(), cells) {
+            (Some(keys), cells) => (cells.len() == keys.len()).then(|| theirs::key_of(cells.iter())),
+            (None, [key]) => key.as_str().map(str::to_owned),
+            (None, _) => None,
+        }
+    }
+
     /// Pinot shows all flags; what is handed on is what changed since the last time.
     async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<Current> {
         let mut shown = self.shown.lock().await;
@@ -365,6 +394,9 @@ impl Reads {
     /// A raw row. Documents lie in the order of the log: the first one is the segment's first entry.
     fn row(&self, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
         let url = self.cluster.sql();
+        if let Some(keys) = self.theirs() {
+            return their_row(&url, keys.len(), start, cells);
+        }
         let [_, doc, key, op, cmp, cols @ ..] = cells else {
             return Err(nonsense(&url, "not as many cells as asked for"));
         };
@@ -378,6 +410,17 @@ impl Reads {
         let off = start + u64::from(doc);
         Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
     }
+}
+
+/// A raw row of a table that no run made, with whatever its cells hold.
+fn their_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
+    let doc = cells.get(1).and_then(Json::as_u64).and_then(|doc| u32::try_from(doc).ok());
+    let (Some(doc), Some((key, cols))) = (doc, cells.get(2..).and_then(|rest| rest.split_at_checked(keys)))
+    else {
+        return Err(nonsense(url, "a row that cannot be placed"));
+    };
+    let cols = cols.iter().map(theirs::shown).collect();
+    Ok(Row { off: start + u64::from(doc), key: theirs::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
 }
 
 /// Segments that lie on the same servers, and how many rows they hold: they are answered by one of these,

@@ -1,12 +1,13 @@
 //! What a table is called and told at Pinot: schema and table configuration, and back from them.
 
+use crate::config::table::{Leaf, merge, text};
 use crate::schema::{Column, Merge, Provenance, Role, Schema, Type};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Segments are to end only where a boundary is asked for.
-const ROWS_PER_SEGMENT: &str = "1000000";
+/// The rows of a table whose segments are to end only where a boundary is asked for.
+const ROWS_WITHOUT_END: u64 = 1_000_000;
 
 /// The name of the table's realtime half, as queries and the REST interface want it.
 pub(super) fn realtime(table: &str) -> String {
@@ -80,8 +81,36 @@ pub(super) fn stream(config: &Value) -> &Value {
     }
 }
 
-/// The body of `POST /tables`: partial upsert, fed by the topic of the table's name, on as many replicas.
-pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize) -> Value {
+/// A configuration with what a run changes in it. Where anything is said of how a stream is taken in, the stream
+/// must be told there, too.
+pub(super) fn changed(config: Value, change: &Map<String, Value>) -> Value {
+    let Value::Object(mut config) = config else { return config };
+    merge(&mut config, change.clone());
+    let mut config = Value::Object(config);
+    if config["ingestionConfig"]["streamIngestionConfig"].is_object() {
+        let stream = config["tableIndexConfig"]["streamConfigs"].take();
+        config["ingestionConfig"]["streamIngestionConfig"]["streamConfigMaps"] = json!([stream]);
+        config["tableIndexConfig"].as_object_mut().map(|index| index.remove("streamConfigs"));
+    }
+    config
+}
+
+/// The options that a table was told to have and does not, from `GET /tables/{table}`: Pinot drops without a
+/// word what a release does not know.
+pub(super) fn not_taken(config: &Value, wanted: &[Leaf]) -> Vec<String> {
+    let has = |(path, value): &&Leaf| {
+        let mut here = &config["REALTIME"];
+        for name in path {
+            here = if name == "streamConfigs" { stream(config) } else { &here[name.as_str()] };
+        }
+        text(here) == text(value)
+    };
+    wanted.iter().filter(|leaf| !has(leaf)).map(|(path, _)| path.join(".")).collect()
+}
+
+/// The body of `POST /tables`: partial upsert, fed by the topic of the table's name, on as many replicas. Its
+/// segments end when those of a server have so many rows, over all partitions.
+pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize, rows: Option<u64>) -> Value {
     let mut strategies: BTreeMap<&str, &str> =
         schema.columns.iter().map(|column| (column.name.as_str(), strategy(column.merge))).collect();
     strategies.insert(&schema.op, strategy(Merge::Overwrite));
@@ -108,7 +137,7 @@ pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize) -
                     "org.apache.pinot.plugin.stream.kafka20.KafkaConsumerFactory",
                 "stream.kafka.decoder.class.name":
                     "org.apache.pinot.plugin.stream.kafka.KafkaJSONMessageDecoder",
-                "realtime.segment.flush.threshold.rows": ROWS_PER_SEGMENT,
+                "realtime.segment.flush.threshold.rows": rows.unwrap_or(ROWS_WITHOUT_END).to_string(),
                 "realtime.segment.flush.threshold.time": "24h",
             },
         },
@@ -144,9 +173,9 @@ pub(super) fn place(table: &str, segment: &str) -> Option<(u32, u32)> {
 /// A column as `GET /schemas/{table}` shows it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FieldSpec {
-    name: String,
-    data_type: String,
+pub(super) struct FieldSpec {
+    pub(super) name: String,
+    pub(super) data_type: String,
     #[serde(default = "yes")]
     single_value_field: bool,
 }
@@ -158,12 +187,21 @@ fn yes() -> bool {
 /// `GET /schemas/{table}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SchemaDocument {
-    primary_key_columns: Option<Vec<String>>,
+pub(super) struct SchemaDocument {
+    pub(super) primary_key_columns: Option<Vec<String>>,
     #[serde(default)]
     dimension_field_specs: Vec<FieldSpec>,
     #[serde(default)]
     metric_field_specs: Vec<FieldSpec>,
+    #[serde(default)]
+    date_time_field_specs: Vec<FieldSpec>,
+}
+
+impl SchemaDocument {
+    /// All columns.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &FieldSpec> {
+        self.dimension_field_specs.iter().chain(&self.metric_field_specs).chain(&self.date_time_field_specs)
+    }
 }
 
 /// A table that somebody made, as far as its schema can be read: columns of other types are left out.
@@ -175,6 +213,7 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     let strategies = &config["upsertConfig"]["partialUpsertStrategies"];
     let comparison = config["upsertConfig"]["comparisonColumn"]
         .as_str()
+        .or_else(|| config["upsertConfig"]["comparisonColumns"][0].as_str())
         .or_else(|| config["segmentsConfig"]["timeColumnName"].as_str())?;
     let op = crate::plan::generate::OP.to_owned();
     let fields = document.dimension_field_specs.into_iter().chain(document.metric_field_specs);
@@ -202,4 +241,36 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     let comparison = comparison.to_owned();
     let (table, provenance) = (table.to_owned(), Provenance::None);
     Some(Schema { table, key, comparison, op, columns, provenance, rules })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table::TableChoice;
+
+    fn told(paths: &[(&str, &str)]) -> TableChoice {
+        let mut table = TableChoice::default();
+        paths.iter().for_each(|(path, value)| table.set(path, value).expect(path));
+        table
+    }
+
+    #[test]
+    fn what_is_changed_lies_where_pinot_wants_it_and_what_was_dropped_is_named() {
+        let base =
+            json!({ "tableIndexConfig": { "loadMode": "MMAP", "streamConfigs": { "streamType": "kafka" } } });
+        let change = told(&[
+            ("ingestionConfig.streamIngestionConfig.enforceConsumptionInOrder", "true"),
+            ("tableIndexConfig.streamConfigs.topic.consumption.rate.limit", "100"),
+        ]);
+        let config = json!({ "REALTIME": changed(base.clone(), &change.config) });
+        assert_eq!(stream(&config), &json!({ "streamType": "kafka", "topic.consumption.rate.limit": 100 }));
+        assert_eq!(config["REALTIME"]["tableIndexConfig"], json!({ "loadMode": "MMAP" }));
+        assert!(not_taken(&config, &change.leaves()).is_empty());
+        // A release that does not know the option, and writes numbers as texts.
+        let limit = json!({ "streamType": "kafka", "topic.consumption.rate.limit": "100" });
+        let read = json!({ "REALTIME": { "tableIndexConfig": { "streamConfigs": limit } } });
+        let dropped = "ingestionConfig.streamIngestionConfig.enforceConsumptionInOrder";
+        assert_eq!(not_taken(&read, &change.leaves()), [dropped]);
+        assert_eq!(changed(base.clone(), &told(&[]).config), base);
+    }
 }

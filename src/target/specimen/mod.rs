@@ -206,6 +206,7 @@ impl Site for Cluster {
         _run: &str,
         schema: &Schema,
         partitions: u32,
+        _full_rows: Option<u64>,
     ) -> Result<Vec<String>, TargetError> {
         self.put_table(schema, partitions).await?;
         Ok(self.overview().roster)
@@ -273,6 +274,7 @@ pub fn open(cluster: &Arc<Cluster>, schema: &Schema, grip: Grip) -> Result<Targe
         raw: None,
         lifecycle: None,
         frontiers: None,
+        unmodelled: None,
         hands: Some(Arc::new(Leased::new(Arc::clone(cluster), grip))),
         census: Some(Arc::clone(cluster) as _),
     };
