@@ -162,25 +162,29 @@ impl Log {
         let keys = 1 + draw.below(4);
         let disorder = draw.below(3);
         let mut cmp = 0;
+        let mut sent: Vec<String> = Vec::new();
         let entries = (0..length).map(|off| {
+            // A retried produce puts one op at two offsets.
+            if !sent.is_empty() && draw.once_in(8) {
+                let op = draw.below(sent.len());
+                return format!("@{off} {} op={}", sent[op], op + 1);
+            }
             cmp = match disorder {
                 0 => cmp + 1,
                 1 => cmp + draw.below(2),
                 _ => draw.below(6),
             };
-            let mut line = format!("@{off} k{} cmp={cmp}", draw.below(keys));
-            if off > 0 && draw.once_in(8) {
-                write!(line, " op={}", 1 + draw.below(off)).expect("a string");
-            }
+            let mut op = format!("k{} cmp={cmp}", draw.below(keys));
             if draw.once_in(7) {
-                line.push_str(" delete");
+                op.push_str(" delete");
             }
             for (name, how) in &columns {
                 if draw.once_in(2) {
-                    write!(line, " {name}={}", value(draw, how)).expect("a string");
+                    write!(op, " {name}={}", value(draw, how)).expect("a string");
                 }
             }
-            line
+            sent.push(op);
+            format!("@{off} {}", sent[sent.len() - 1])
         });
         let entries = entries.collect();
         let mut starts: Vec<usize> = (0..draw.below(3)).map(|_| draw.below(length)).chain([0]).collect();
