@@ -6,7 +6,7 @@
 use super::ages::Ages;
 use super::history::{Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
-use super::stage::Stage;
+use super::stage::{Reading, Stage, When};
 use crate::record::evidence::Recorded;
 use crate::record::row::{CopyState, Nanos};
 use crate::schema::rules::{Absence, Rules};
@@ -28,24 +28,17 @@ struct Merged {
     end: u64,
 }
 
-/// A range of rows that a sound read brought of a copy.
-#[derive(Clone, Copy)]
-struct Reading {
-    from: u64,
-    end: u64,
-    capture: usize,
-    t: Nanos,
-}
-
 /// A copy, and the read that should have brought the row.
 struct Sight {
     copy: usize,
-    reading: Reading,
+    capture: usize,
+    t: Nanos,
 }
 
 /// What may be absent in one partition.
 pub(super) struct Absences<'j> {
     rules: &'j Rules,
+    history: &'j History<'j>,
     ledger: &'j Ledger,
     stage: &'j Stage,
     /// By line: the key's next accepted line, and its next delete.
@@ -53,8 +46,6 @@ pub(super) struct Absences<'j> {
     next_delete: Vec<u32>,
     /// By segment.
     merged: Vec<Vec<Merged>>,
-    /// By copy, in time.
-    readings: Vec<Vec<Reading>>,
     ages: Option<Ages>,
 }
 
@@ -69,18 +60,17 @@ impl<'j> Absences<'j> {
         let rules = &history.facts.schema.rules;
         let mut absences = Absences {
             rules,
+            history,
             ledger,
             stage,
             next: Vec::new(),
             next_delete: Vec::new(),
             merged: Vec::new(),
-            readings: Vec::new(),
             ages: rules.allow(Absence::Expired).then(|| Ages::read(evidence, ledger)),
         };
         if !rules.is_plain() {
             absences.look_ahead();
             absences.gather_merged(history);
-            absences.gather_readings(history);
         }
         absences
     }
@@ -120,31 +110,33 @@ impl<'j> Absences<'j> {
         }
     }
 
-    fn gather_readings(&mut self, history: &History<'_>) {
-        self.readings = vec![Vec::new(); self.stage.copies.len()];
-        for (read, copy) in history.reads.iter().zip(&self.stage.of_read) {
-            if let Some(copy) = *copy {
-                let (look, held) = (&read.look, &read.held);
-                let reading = Reading { from: read.from, end: held.end, capture: look.capture, t: look.t };
-                self.readings[copy].push(reading);
-            }
-        }
+    /// Why a copy may lack the row of a line that it covers, seen so from that time on, if it may.
+    pub(super) fn of_row(&self, at: usize, copy: usize, since: When) -> Option<Absence> {
+        let off = self.ledger.line(at).off;
+        let mut readings = self.stage.copies[copy].readings.iter();
+        self.reason(at, copy, readings.find(|reading| reading.when >= since && reading.covers(off)))
     }
 
-    /// Why a copy may lack the row of a line that it covers, if it may.
-    pub(super) fn of_row(&self, at: usize, copy: usize) -> Option<Absence> {
+    /// As `of_row`, when it was read last.
+    pub(super) fn of_row_at_last(&self, at: usize, copy: usize) -> Option<Absence> {
+        let off = self.ledger.line(at).off;
+        let readings = self.stage.copies[copy].readings.iter();
+        self.reason(at, copy, readings.rev().find(|reading| reading.covers(off)))
+    }
+
+    fn reason(&self, at: usize, copy: usize, reading: Option<&Reading>) -> Option<Absence> {
         if self.rules.is_plain() {
             return None;
         }
         let line = self.ledger.line(at);
-        let reading = *self.readings[copy].iter().find(|it| it.from <= line.off && line.off < it.end)?;
-        let sight = Sight { copy, reading };
+        let Look { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].look;
+        let sight = Sight { copy, capture, t };
         let reason = match line.effect {
             Effect::Ignored => Some(self.ignored(&line)),
             Effect::Aside => self.late(&line, &sight).or_else(|| self.outdated(at, &line, &sight)),
             Effect::Merged | Effect::Deleted => self.outdated(at, &line, &sight),
         };
-        reason.or_else(|| self.is_expired(at, reading.t).then_some(Absence::Expired))
+        reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
     }
 
     /// An event of which the table takes no notice leaves no row that could be owed.
@@ -193,7 +185,7 @@ impl<'j> Absences<'j> {
         let Some(segment) = line.segment else { return false };
         self.merged[segment].iter().any(|merged| {
             (by_any || merged.replica == copy.replica)
-                && merged.capture <= sight.reading.capture
+                && merged.capture <= sight.capture
                 && (merged.start..merged.end).contains(&line.off)
         })
     }
@@ -232,6 +224,6 @@ impl<'j> Absences<'j> {
     fn may_lack(&self, at: usize, line: &Line, replica: usize) -> bool {
         let copies = line.segment.map_or(&[][..], |segment| &self.stage.of_segment[segment]);
         let mut own = copies.iter().filter(|copy| self.stage.copies[**copy].replica == replica);
-        own.any(|copy| self.of_row(at, *copy).is_some())
+        own.any(|copy| self.of_row_at_last(at, *copy).is_some())
     }
 }

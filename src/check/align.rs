@@ -188,7 +188,7 @@ pub(super) fn walk(
         }
         leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
-            (logged, None) => absences.of_row(logged.at, claim.copy),
+            (logged, None) => absences.of_row(logged.at, claim.copy, claim.since),
         });
         visit(&Place {
             off,

@@ -108,7 +108,9 @@ impl Inspector<'_> {
             place.excused.iter().map(|it| (replica(it.copy), it.reason)).collect();
         for (replica, reason) in by_replica {
             *self.compared.excused.entry(reason).or_default() += 1;
-            self.roots.pass(logged, replica);
+            if !place.claims.iter().any(|claim| self.stage.copies[claim.copy].replica == replica) {
+                self.roots.pass(logged, replica);
+            }
         }
     }
 

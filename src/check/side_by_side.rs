@@ -258,7 +258,7 @@ impl Looker<'_> {
     }
 
     fn without_row(&self, off: u64, copy: usize) -> Held {
-        let reason = self.ledger.at(off).and_then(|at| self.absences.of_row(at, copy));
+        let reason = self.ledger.at(off).and_then(|at| self.absences.of_row_at_last(at, copy));
         reason.map_or(Held::Missing, Held::Excused)
     }
 
