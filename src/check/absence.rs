@@ -32,7 +32,6 @@ struct Merged {
 struct Sight {
     copy: usize,
     capture: usize,
-    t: Nanos,
 }
 
 /// What may be absent in one partition.
@@ -130,7 +129,7 @@ impl<'j> Absences<'j> {
         }
         let line = self.ledger.line(at);
         let Look { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].look;
-        let sight = Sight { copy, capture, t };
+        let sight = Sight { copy, capture };
         let reason = match line.effect {
             Effect::Ignored => Some(self.ignored(&line)),
             Effect::Aside => self.late(&line, &sight).or_else(|| self.outdated(at, &line, &sight)),
