@@ -156,7 +156,9 @@ pub(crate) fn accusations(verdict: &Verdict) -> BTreeSet<Accusation> {
     let of = |kind: &FindingKind| -> Vec<Accusation> {
         match kind {
             FindingKind::Divergence(it) => {
-                let pairs = it.keys.iter().flat_map(|key| it.replicas.iter().map(move |who| (key, who)));
+                // What spread is wrong on more than those that it began on.
+                let wrong = [&it.replicas, &it.first.wrong, &it.last.wrong].into_iter().flatten();
+                let pairs = wrong.flat_map(|who| it.keys.iter().map(move |key| (key, who)));
                 pairs.map(|(key, who)| cell(it.partition, key, who)).collect()
             }
             FindingKind::Frozen(it) => vec![("frozen".to_owned(), it.object.clone())],

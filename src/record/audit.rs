@@ -71,6 +71,9 @@ fn run_file(folder: &Folder, told: &Announcements) {
     if folder.has_marks() && run.ended.is_none() {
         folder.damaged(RUN_FILE, format!("it does not say that the run has ended, as {EVENTS} does"));
     }
+    if run.ended.is_some() && told.phase != Some(Phase::Done) {
+        folder.damaged(EVENTS, "the run ended before it was done".to_owned());
+    }
     if told.phase.is_some_and(|phase| phase != run.phase) {
         folder.damaged(RUN_FILE, format!("the phase that it names is not the last of {EVENTS}"));
     }
