@@ -170,8 +170,8 @@ impl Page {
         if let Some(LeftCost { segments, consuming, bytes }) = checkup.left_cost {
             let bytes = bytes.map_or("bytes not known".to_owned(), |bytes| counted(bytes, "byte"));
             let (tables, segments) = (counted(len(&checkup.leavings), "table"), counted(segments, "segment"));
-            let words =
-                format!("{tables}: {segments}, {bytes}; replicas consume {} of them", count(consuming));
+            let copies = counted(consuming, "copy");
+            let words = format!("{tables}: {segments}, {bytes}; {copies} still consumed");
             self.warn("left by runs", &words);
         }
         for leaving in &checkup.leavings {
