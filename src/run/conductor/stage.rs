@@ -1,7 +1,7 @@
 //! The stages of a run and what moves it from one to the next.
 
 use super::faults::Clock;
-use super::{Command, Conductor};
+use super::{Boundaries, Command, Conductor};
 use crate::config::nemesis::Ending;
 use crate::plan::generate::{calibration, canary};
 use crate::plan::schedule::{Fault, FaultKind};
@@ -264,7 +264,15 @@ impl Conductor {
     }
 
     pub(super) fn load_is_over(&self, now: Nanos) -> bool {
-        self.is_through(now) && self.crossing.is_none()
+        self.is_through(now) && (self.crossing.is_none() || self.is_stuck(now))
+    }
+
+    /// Whether a load that waits for a boundary has waited long enough: a commit that is asked for under load may
+    /// be lost, and then the boundary is never crossed.
+    fn is_stuck(&self, now: Nanos) -> bool {
+        let waits =
+            matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();
+        waits && self.still_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
     }
 
     /// Whether load and faults have had their time.
