@@ -25,7 +25,7 @@ pub(crate) fn meanings<'l>(rules: &Rules, log: &'l [Entry], key: &str, to: u64) 
     for entry in log.iter().filter(|entry| entry.key == key && entry.off <= to) {
         let accepted = || told.iter().filter(|(_, meaning)| *meaning == Meaning::Accepted).map(|(it, _)| *it);
         let is_repeated = told.iter().any(|(earlier, _)| earlier.op == entry.op);
-        let is_deleted = accepted().last().is_some_and(|last| last.tombstone);
+        let is_deleted = accepted().next_back().is_some_and(|last| last.tombstone);
         let is_dropped = rules.event_of_deleted == EventOfDeleted::Dropped && is_deleted && !entry.tombstone;
         let is_late = accepted().any(|earlier| earlier.cmp > entry.cmp);
         let meaning = match rules.may_be_absent.contains(&Absence::Duplicates) && is_repeated {

@@ -198,12 +198,11 @@ impl Case {
     fn flags_base(&self, replica: &str) -> Base {
         let (partition, life) = (self.partition, self.incarnation(replica));
         let events = self.evidence.events.iter().map(|stamped| &stamped.event);
-        let flags = events.clone().filter_map(|event| match event {
+        let mut flags = events.clone().filter_map(|event| match event {
             Event::CurrentRead(read) => Some((read.id, &read.replica, read.partition, read.incarnation)),
             _ => None,
         });
-        let last =
-            flags.filter(|&(_, of, at, in_life)| of == replica && (at, in_life) == (partition, life)).last();
+        let last = flags.rfind(|&(_, of, at, in_life)| of == replica && (at, in_life) == (partition, life));
         let seen_before = events.filter_map(|event| match event {
             Event::Read(read) => Some(read),
             _ => None,

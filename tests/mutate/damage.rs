@@ -60,7 +60,7 @@ fn others<'k>(kept: &'k Kept, name: &str, draw: &mut Draw) -> &'k str {
     let with_lines = kept.lines.iter().filter(|(_, lines)| !lines.is_empty());
     let all: Vec<&str> =
         with_lines.map(|(file, _)| file.as_str()).filter(|file| sort(file) == sort(name)).collect();
-    *draw.pick(&all)
+    all[draw.below(all.len())]
 }
 
 /// Bytes of a file are changed, and frames as they are lost, doubled or moved. A bit that means nothing to

@@ -133,7 +133,7 @@ impl Kept {
         let start = *draw.pick(&["events", "log/", "reads/"]);
         let all: Vec<&str> =
             self.lines.keys().map(String::as_str).filter(|file| file.starts_with(start)).collect();
-        if all.is_empty() { "events.jsonl.zst" } else { *draw.pick(&all) }
+        if all.is_empty() { "events.jsonl.zst" } else { all[draw.below(all.len())] }
     }
 }
 

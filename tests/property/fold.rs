@@ -111,7 +111,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
         let text = lacking(&absent);
         let found = only_finding(&text);
         assert_eq!((found.what, found.since.off), (What::Missing, entry.off), "{text}");
-        assert_eq!(found.keys, [entry.key.clone()], "{text}");
+        assert_eq!(found.keys, std::slice::from_ref(&entry.key), "{text}");
     });
 }
 

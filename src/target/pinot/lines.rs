@@ -244,7 +244,7 @@ mod tests {
     /// Lines of a server of 0.11.0 that was stopped while two messages came, and later killed.
     const LOG: &str = include_str!("answers/0.11.0/server.log");
 
-    /// A line of each kind that 1.5.1 was seen to write, with other names and times.
+    /// A line of each form that 1.5.1 writes, composed by hand with names and times of our own.
     const LATER: &str = include_str!("answers/1.5.1/server.log");
 
     fn told(release: (u32, u32), table: &str, line: &str) -> Option<String> {
