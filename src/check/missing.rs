@@ -13,7 +13,7 @@
 //! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
 
 use super::deviation::Lost;
-use super::ledger::{Ledger, Line};
+use super::ledger::{Effect, Ledger, Line};
 use super::verdict::RootCause;
 use crate::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,11 +185,13 @@ fn gone_by_list(past: &[Line], line: &Line, shown: &Value) -> Option<Vec<bool>> 
     shown.peek().is_none().then_some(gone)
 }
 
-/// What shows more often than it was written. Nothing if anything is missing beside, or is another key's.
+/// What shows more often than it was written; an event that the table ignores should not show at all. Nothing
+/// if anything is missing beside, or is another key's.
 fn twice_by_list(past: &[Line], line: &Line, shown: &Value) -> Vec<Line> {
     let Value::Longs(shown) = shown else { return Vec::new() };
     let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
-    let all = || past.iter().chain([line]);
+    let own = (line.effect != Effect::Ignored).then_some(line);
+    let all = || past.iter().chain(own);
     for line in all() {
         match rest.iter().position(|op| *op == line.op) {
             Some(at) => drop(rest.remove(at)),
