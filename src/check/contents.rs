@@ -53,7 +53,7 @@ struct Deviation {
 /// beyond its last entry:
 ///
 /// ```text
-/// the log has entries at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, without 2
+/// entries lie at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, and lacks 2
 /// ```
 pub(super) fn compare(
     evidence: &dyn Recorded,

@@ -61,8 +61,8 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
             "wait longer for the replicas (`--quiesce`), then run again",
         ),
         DoubtKind::Unconfirmed => (
-            "its numbers and its upstream's do not tell whether anything is lacking behind them: that may be its \
-             nature",
+            "its numbers and its upstream's do not tell whether anything is lacking behind them: that may be \
+             its nature",
             "write something that it must pass and read that back, or declare a sibling that moves with it \
              (`group`) and what its upstream counts",
         ),

@@ -80,8 +80,8 @@ impl Case {
         self.log(rest);
     }
 
-    /// `NAME @END [upper=N] [but k1 x=5 count=2; k2 -; +k9 x=1 op=9]`: what the log folds to below END, where the
-    /// last entry of a key wins; but these rows are otherwise, are not there, or are there beside.
+    /// `NAME @END [upper=N] [but k1 x=5 count=2; k2 -; +k9 x=1 op=9]`: what the log folds to below END, where
+    /// the last entry of a key wins; but these rows are otherwise, are not there, or are there beside.
     pub(crate) fn contents(&mut self, rest: &str) {
         let (which, but) = rest.split_once(" but ").unwrap_or((rest, ""));
         let (object, end) = which.split_once(' ').expect("contents NAME @END");

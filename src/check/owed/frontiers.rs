@@ -18,8 +18,8 @@ pub(in crate::check) struct Known<'k> {
     pub(in crate::check) doubts: &'k [Doubt],
 }
 
-/// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a doubt
-/// speaks of it already. Of a run that was cut off nothing is owed.
+/// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
+/// doubt speaks of it already. Of a run that was cut off nothing is owed.
 pub(in crate::check) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
     let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
     let tracks = &known.history.tracks.frontiers;
@@ -49,8 +49,8 @@ impl Known<'_> {
         looks.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
 
-    /// Whether its process was there at the end of the run: one that a fault of the plan adds or takes away is
-    /// from then on, or until then.
+    /// Whether its process was there at the end of the run: one that a fault of the plan adds or takes away
+    /// is from then on, or until then.
     fn is_there(&self, frontier: &Frontier, was_seen: bool) -> bool {
         let mut is_there = frontier.from_start || was_seen;
         let Some(replica) = self.replica(frontier) else { return is_there };

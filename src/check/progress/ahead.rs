@@ -100,8 +100,8 @@ impl<'s> Ages<'s> {
     }
 }
 
-/// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all, an
-/// input that stands still for good is no proof against it, nor one that has nothing to do.
+/// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
+/// an input that stands still for good is no proof against it, nor one that has nothing to do.
 fn of_inputs(tale: &Tale<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
     let Object::Declared(fed) = tale.stand.object else { return None };
     if combines(tale.history, fed) == Combines::Any {

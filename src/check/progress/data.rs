@@ -26,8 +26,8 @@ pub(in crate::check) struct Data<'e> {
 }
 
 impl Data<'_> {
-    /// Whether the log has no entry in `from..to`. One that ends below where somebody stands was not read back
-    /// whole.
+    /// Whether the log has no entry in `from..to`. One that ends below where somebody stands was not read
+    /// back whole.
     ///
     /// ```text
     /// position 18896, end 18897, and the last offset is a transaction's marker, which no reader gets

@@ -108,8 +108,8 @@ impl Tale<'_, '_> {
     pub(super) fn behind_by_number(&self, window: &Window) -> Doubt {
         let last = &self.stand.sights[window.last];
         let detail = format!(
-            "{} stands at {} of {}, and what was read of it has every entry of the log: its number is behind, \
-             its data is not",
+            "{} stands at {} of {}, and what was read of it has every entry of the log: its number is \
+             behind, its data is not",
             self.name(),
             last.f.unwrap_or(0),
             last.u1,

@@ -156,8 +156,8 @@ impl<'h> Sheet<'h> {
     }
 
     /// In a foreign domain that an object stands still may be its nature: one of its group that went on
-    /// meanwhile shows that it is not, and so does a canary that did not come. What lies beyond it by a number
-    /// that counts more than its entries must be known to be missing.
+    /// meanwhile shows that it is not, and so does a canary that did not come. What lies beyond it by a
+    /// number that counts more than its entries must be known to be missing.
     fn is_confirmed(&self, stand: &Stand<'_>, window: &Window) -> bool {
         let Object::Declared(frontier) = stand.object else { return true };
         let upstream = &frontier.upstream;

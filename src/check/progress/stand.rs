@@ -253,8 +253,9 @@ impl<'h> Stand<'h> {
     }
 }
 
-/// Whether each look saw the object behind: there is something between it and its upstream's end. In a foreign
-/// domain that is not to be seen in the numbers: it is behind once its upstream has moved since it moved itself.
+/// Whether each look saw the object behind: there is something between it and its upstream's end. In a
+/// foreign domain that is not to be seen in the numbers: it is behind once its upstream has moved since it
+/// moved itself.
 fn behind(object: Object<'_>, sights: &[Sight], data: &Data<'_>) -> Vec<bool> {
     let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
     let is_done = |sight: &Sight| {

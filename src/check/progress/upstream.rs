@@ -21,8 +21,8 @@ pub(super) fn put_right<'h>(frontier: &Frontier, sights: &'h [Sight]) -> Cow<'h,
     looks
 }
 
-/// Raises the upstream's end to what the siblings had shown of it: if the object reports its own, and once the
-/// two have moved in step.
+/// Raises the upstream's end to what the siblings had shown of it: if the object reports its own, and once
+/// the two have moved in step.
 ///
 /// ```text
 /// partitions of one group have ends of their own: one that is idle at 40 while another goes from 0 to 100

@@ -222,7 +222,8 @@ pub struct Regressed {
     pub times: u64,
 }
 
-/// A frontier beyond the end of its upstream, or beyond an input that it waits for, as that was read after it.
+/// A frontier beyond the end of its upstream, or beyond an input that it waits for, as that was read after
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ahead {
     /// The object.

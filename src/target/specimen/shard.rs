@@ -85,8 +85,8 @@ pub(super) fn active(settings: &BTreeMap<String, String>) -> usize {
     settings.get("active").and_then(|active| active.parse().ok()).unwrap_or(1)
 }
 
-/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never. All
-/// are timestamps, and the service tells upstream's; the first `active` writers are there from the start.
+/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never.
+/// All are timestamps, and the service tells upstream's; the first `active` writers are there from the start.
 pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
     let own = writers.iter().enumerate().map(|(at, writer)| Frontier {
         object: writer.clone(),
