@@ -12,7 +12,7 @@ use super::absence::{Absences, Excused};
 use super::forgotten::Forgotten;
 use super::history::History;
 use super::ledger::{Ledger, Line, bounds, segment_of};
-use super::merge::{fold, shows};
+use super::merge::{alike, fold, shows};
 use super::stage::{Shown, Stage, When};
 use crate::record::evidence::{Recorded, RowsAt};
 use crate::record::row::{Entry, Row};
@@ -117,7 +117,7 @@ impl<'w> Place<'w, '_> {
                 let mut cells = columns.iter().zip(among).zip(a.cols.iter().zip(&b.cols));
                 (&a.key, a.op) == (&b.key, b.op)
                     && (a.cmp == b.cmp || !among[columns.len()])
-                    && (deleted || cells.all(|((column, among), (a, b))| !among || shows(column, a, b)))
+                    && (deleted || cells.all(|((column, among), (a, b))| !among || alike(column, a, b)))
             }
             _ => false,
         }

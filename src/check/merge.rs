@@ -3,6 +3,7 @@
 use super::ledger::Effect;
 use crate::record::row::Entry;
 use crate::schema::{Column, Merge, Value};
+use std::collections::BTreeSet;
 
 /// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;
 /// none for a deletion, whose row's columns mean nothing.
@@ -72,6 +73,11 @@ pub(super) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
         }
 }
 
+/// Whether two replicas show the same.
+pub(super) fn alike(column: &Column, a: &Value, b: &Value) -> bool {
+    shows(column, a, b) && shows(column, b, a)
+}
+
 /// Whether the value says that nothing was ever merged: null, or the type's default.
 pub(super) fn is_empty(column: &Column, value: &Value) -> bool {
     match value {
@@ -121,11 +127,9 @@ fn sort_set(value: &mut Value) {
     }
 }
 
-fn same_set<T: Ord>(a: &[T], b: &[T]) -> bool {
-    let sorted = |list: &[T]| {
-        let mut order: Vec<usize> = (0..list.len()).collect();
-        order.sort_by(|&x, &y| list[x].cmp(&list[y]));
-        order
-    };
-    a.len() == b.len() && sorted(a).into_iter().zip(sorted(b)).all(|(x, y)| a[x] == b[y])
+/// Whether what is shown are the elements of what is expected, each once. An event may name one twice: alone
+/// it is no set yet.
+fn same_set<T: Ord>(expected: &[T], shown: &[T]) -> bool {
+    let elements: BTreeSet<&T> = shown.iter().collect();
+    elements.len() == shown.len() && elements == expected.iter().collect()
 }

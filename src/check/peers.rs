@@ -9,7 +9,7 @@
 use super::align::{Claim, Place};
 use super::deviation::{Content, View, Wrong};
 use super::group::{classes, sizes};
-use super::merge::shows;
+use super::merge::alike;
 use super::roots::Judged;
 use super::stage::Stage;
 use super::verdict::What;
@@ -91,7 +91,7 @@ impl Jury<'_> {
             .map(|brought| brought.row)
             .collect();
         let differs = |&cell: &usize| match self.columns.get(cell) {
-            Some(column) => rows.iter().any(|row| !shows(column, &rows[0].cols[cell], &row.cols[cell])),
+            Some(column) => rows.iter().any(|row| !alike(column, &rows[0].cols[cell], &row.cols[cell])),
             None => rows.iter().any(|row| row.cmp != rows[0].cmp),
         };
         (0..self.open.len()).filter(|cell| self.open[*cell]).filter(differs).collect()
