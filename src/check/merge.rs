@@ -60,7 +60,7 @@ pub(super) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
 
 /// Whether a replica that shows `shown` shows what is expected. A column that never took a value shows its
 /// type's default; an empty list of strings reads back as an empty list of longs; a union is a set, in which
-/// nothing lies twice.
+/// nothing lies more often than an event alone has it.
 pub(super) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
     if expected == shown || (is_empty(column, expected) && is_empty(column, shown)) {
         return true;
