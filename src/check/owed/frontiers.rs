@@ -7,6 +7,10 @@ use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind};
 use crate::plan::schedule::FaultKind;
 use crate::record::frontier::{Frontier, FrontierKind};
 use crate::record::row::Nanos;
+use std::collections::BTreeSet;
+
+/// The positions of so many others show that a replica's own was left out.
+const OTHERS_MIN: usize = 2;
 
 /// What is known when it is asked what is owed.
 pub(in crate::check) struct Known<'k> {
@@ -36,6 +40,9 @@ pub(in crate::check) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
             doubts.extend(known.unread(frontier, last.is_some(), contents));
         }
     }
+    let unsampled = known.unsampled().filter(|_| !is_cut_off);
+    owed += u64::from(unsampled.is_some());
+    doubts.extend(unsampled);
     (owed, doubts)
 }
 
@@ -98,6 +105,24 @@ impl Known<'_> {
         };
         let is_silent = self.history.silences.iter().any(|(silent, t, _)| *silent == replica && *t > last);
         is_silent || self.history.faults.iter().any(silenced)
+    }
+
+    /// That one replica's position was never looked at, though all had settled, and those of all others were.
+    fn unsampled(&self) -> Option<Doubt> {
+        let history = self.history;
+        let last = history.captures.len().checked_sub(1).filter(|_| history.settled == Some(true))?;
+        let assigned: BTreeSet<usize> =
+            history.segments.iter().flatten().flat_map(|span| span.assigned(last)).copied().collect();
+        let sampled: BTreeSet<usize> = history.tracks.positions.keys().map(|(replica, _)| *replica).collect();
+        let mut missing = assigned.difference(&sampled);
+        let (&replica, None) = (missing.next()?, missing.next()) else { return None };
+        let name = &history.facts.roster[replica];
+        let is_silent = history.silences.iter().any(|(silent, ..)| *silent == replica);
+        if assigned.len() <= OTHERS_MIN || is_silent || self.tells(name) || self.tells(&format!("{name}:")) {
+            return None;
+        }
+        let detail = format!("{name} is assigned segments, and its position was never looked at");
+        Some(Doubt { kind: DoubtKind::Unread, detail })
     }
 
     /// That a shard was never read, or not up to its end.
