@@ -24,8 +24,8 @@ fn last_line(told: &str) -> &str {
     told.lines().rfind(|line| !line.is_empty()).unwrap_or_default()
 }
 
-/// Goal: the log's host is killed, or stopped for good: no replica is wrong by that, and no acknowledged op is
-/// lost.
+/// Goal: the log's host is killed, or stopped for good: no replica is wrong by that, and no acknowledged op
+/// is lost.
 #[test]
 fn a_log_host_that_is_gone_is_named_and_accuses_nobody() {
     let hosts = [

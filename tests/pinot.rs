@@ -270,7 +270,7 @@ async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be
         "not said: which row wins: it is compared by 2 columns (placed_at, paid_at)",
         "not said: a key by one column: it is made of region, number",
         "not said: what the log says, or not all of it: the target file does not say where it is",
-        "  total      not known  1.5                   1.5                   ≠ 2.5                 1.5",
+        "  total      not known   1.5                   1.5                   ≠ 2.5                 1.5",
         "eu,3: 16 rows at 4 offsets, 4 odd or missing (on Server_pinot-s3_8100), 0 not loaded",
     ] {
         assert!(told.contains(words), "{words} is not in\n{told}");

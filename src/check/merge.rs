@@ -39,9 +39,6 @@ pub(super) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
     }
     if matches!(state, Value::Null) {
         *state = event.clone();
-        if column.merge == Merge::Union {
-            sort_set(state);
-        }
         return;
     }
     match (column.merge, state, event) {

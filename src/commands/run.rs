@@ -125,7 +125,8 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     })
 }
 
-/// How segments at Pinot end. Where nothing is said, the cluster is asked later whether it ends them on request.
+/// How segments at Pinot end. Where nothing is said, the cluster is asked later whether it ends them on
+/// request.
 fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, ConfigError> {
     Ok(match wanted {
         // A commit under load alone may part Pinot's replicas (apache/pinot 17144).

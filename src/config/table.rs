@@ -1,8 +1,9 @@
 //! `table` of a target file and `--set table.PATH=VALUE`: which table is looked at, and what a run changes in
 //! the configuration of the table that it makes.
 //!
-//! The judge folds the log as the run's own table is to merge it. So only such options can be changed as leave
-//! alone what rows hold, in which order they lie, and which of them is current; any other is refused by name.
+//! The judge folds the log as the run's own table is to merge it. So only such options can be changed as
+//! leave alone what rows hold, in which order they lie, and which of them is current; any other is refused by
+//! name.
 
 use super::error::{Wrong, nearest};
 use serde::{Deserialize, Serialize};

@@ -355,8 +355,8 @@ fn fresh_name(results: &Path, wanted: &str) -> String {
     names.find(is_free).unwrap_or_else(|| wanted.to_owned())
 }
 
-/// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many, it
-/// tells that there are some.
+/// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many,
+/// it tells that there are some.
 fn name_of(order: &Order, seed: Seed) -> String {
     let words = [order.target(), &order.workload.name, &order.nemesis.name];
     let (of_table, settings): (Vec<_>, Vec<_>) =

@@ -129,8 +129,8 @@ pub struct Order {
 /// `--set boundaries=row-threshold`.
 pub const ROW_THRESHOLD: &str = "row-threshold";
 
-/// Segments that end at a number of rows: far enough above that after which a boundary is due, so that none ends
-/// by itself, and near enough for what lacks to be written at once.
+/// Segments that end at a number of rows: far enough above that after which a boundary is due, so that none
+/// ends by itself, and near enough for what lacks to be written at once.
 pub fn by_rows(workload: &Workload) -> Boundaries {
     Boundaries::RowThreshold { rows: 4 * workload.segment_rows }
 }

@@ -277,8 +277,8 @@ pub trait Site: Send + Sync {
     async fn refuses_boundaries(&self) -> Result<Option<TargetError>, TargetError> {
         Ok(None)
     }
-    /// Makes an empty table that tells which run made it, and tells its replicas, in order. Its segments end at
-    /// `full_rows`, or on request only.
+    /// Makes an empty table that tells which run made it, and tells its replicas, in order. Its segments end
+    /// at `full_rows`, or on request only.
     async fn make_table(
         &self,
         run: &str,

@@ -5,8 +5,8 @@ use super::{Boundaries, Command, Conductor, write};
 use crate::plan::generate::filler;
 
 impl Conductor {
-    /// Writes what every segment that is to end lacks. What was written with an unknown outcome may be there or
-    /// not: what still lacks by a later look is written again, and a row too many opens the next segment.
+    /// Writes what every segment that is to end lacks. What was written with an unknown outcome may be there
+    /// or not: what still lacks by a later look is written again, and a row too many opens the next segment.
     pub(super) fn fill(&mut self, out: &mut Vec<Command>) {
         if !self.sessions.is_idle() {
             return;

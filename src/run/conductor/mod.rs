@@ -170,8 +170,8 @@ pub enum Input {
 /// How segments come to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundaries {
-    /// On request, while writes go on. They wait where a partition has so many rows since its last boundary, so
-    /// that a target that commits slowly gets no load without end; none: they never wait.
+    /// On request, while writes go on. They wait where a partition has so many rows since its last boundary,
+    /// so that a target that commits slowly gets no load without end; none: they never wait.
     UnderLoad {
         /// So many.
         most: Option<u64>,

@@ -267,8 +267,8 @@ impl Conductor {
         self.is_through(now) && (self.crossing.is_none() || self.is_stuck(now))
     }
 
-    /// Whether a load that waits for a boundary has waited long enough: a commit that is asked for under load may
-    /// be lost, and then the boundary is never crossed.
+    /// Whether a load that waits for a boundary has waited long enough: a commit that is asked for under load
+    /// may be lost, and then the boundary is never crossed.
     fn is_stuck(&self, now: Nanos) -> bool {
         let waits =
             matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();

@@ -55,9 +55,9 @@ pub(super) fn refuses_commits(release: (u32, u32), configs: &BTreeMap<String, St
     let mode = configs.get(CONSISTENCY_MODE).map_or(RESTRICTED, String::as_str);
     (release >= RESTRICTS_COMMITS && mode.eq_ignore_ascii_case(RESTRICTED)).then(|| {
         format!(
-            "its cluster config `{CONSISTENCY_MODE}` is {mode}, and so it does not commit segments of partial \
-             upsert on request: leave `boundaries` out, and a run's segments end at a number of rows; or set \
-             the config to PROTECTED or UNSAFE"
+            "its cluster config `{CONSISTENCY_MODE}` is {mode}, and so it does not commit segments of \
+             partial upsert on request: leave `boundaries` out, and a run's segments end at a number of \
+             rows; or set the config to PROTECTED or UNSAFE"
         )
     })
 }

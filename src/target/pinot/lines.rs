@@ -82,8 +82,8 @@ const LINES: &[Line] = &[
     (
         (1, 0),
         "sealing",
-        "SegmentDataManager_{segment}] [{_*}] Current offset {position} matches offset in zk {end}. Replacing \
-         segment",
+        "SegmentDataManager_{segment}] [{_*}] Current offset {position} matches offset in zk {end}. \
+         Replacing segment",
     ),
     ((1, 0), "sealing", "Replacing CONSUMING segment: {segment} with the one sealed locally"),
     ((1, 0), "downloading", "Downloading and replacing CONSUMING segment: {segment} with committed one"),
@@ -273,6 +273,7 @@ transition-scheduled e2e6 acct__0__0 {transition:consuming-to-online}
 transition-started e2e6 acct__0__0 {transition:consuming-to-online}
 replacing  acct__0__0 {keys:8,old:mutable}
 replaced  acct__0__0 {keys:8}
+removing  acct__0__0 {keys:8,old:mutable}
 transition-finished e2e6 acct__0__0 {framework_ms:14,result:true,took_ms:410}
 latency 23cd  {latency_ms:16}
 transition-scheduled 23cd acct__0__1 {transition:offline-to-consuming}

@@ -81,8 +81,8 @@ pub(super) fn stream(config: &Value) -> &Value {
     }
 }
 
-/// A configuration with what a run changes in it. Where anything is said of how a stream is taken in, the stream
-/// must be told there, too.
+/// A configuration with what a run changes in it. Where anything is said of how a stream is taken in, the
+/// stream must be told there, too.
 pub(super) fn changed(config: Value, change: &Map<String, Value>) -> Value {
     let Value::Object(mut config) = config else { return config };
     merge(&mut config, change.clone());

@@ -1,5 +1,5 @@
-//! A table that no run made, as `dissent raw` shows it: its own columns, whatever they are called and hold, and
-//! what cannot be said of it. Of such a table nothing says what is right, so nothing is folded.
+//! A table that no run made, as `dissent raw` shows it: its own columns, whatever they are called and hold,
+//! and what cannot be said of it. Of such a table nothing says what is right, so nothing is folded.
 
 use super::answers::nonsense;
 use super::table::{SchemaDocument, made_by};
@@ -108,7 +108,8 @@ fn unsaid(keys: &[String], comparisons: &[String], config: &Json) -> Vec<String>
     unsaid
 }
 
-/// A cell of whatever type, for people: what is neither a whole number, a text nor a list of these is spelt out.
+/// A cell of whatever type, for people: what is neither a whole number, a text nor a list of these is spelt
+/// out.
 pub(super) fn shown(cell: &Json) -> Value {
     Value::deserialize(cell).unwrap_or_else(|_| Value::String(cell.to_string()))
 }
@@ -191,7 +192,10 @@ mod tests {
         let ours = |ty: &str| {
             json!({
                 "primaryKeyColumns": ["pk"],
-                "dimensionFieldSpecs": [{ "name": "pk", "dataType": "STRING" }, { "name": "op", "dataType": ty }],
+                "dimensionFieldSpecs": [
+                    { "name": "pk", "dataType": "STRING" },
+                    { "name": "op", "dataType": ty },
+                ],
                 "dateTimeFieldSpecs": [{ "name": "ts", "dataType": "LONG" }],
             })
         };
