@@ -66,7 +66,7 @@ impl<'h> Flags<'h> {
         };
         let mut brought = vec![0_u64; history.flag_reads.len()];
         for (id, current) in evidence.currents(ledger.partition) {
-            let Ok(at) = history.flag_reads.binary_search_by_key(&id, |read| read.look.id) else { continue };
+            let Some(at) = history.flags_index(id) else { continue };
             let look = history.flag_reads[at].look;
             brought[at] += 1;
             if look.soundness == Soundness::Sound {
@@ -151,9 +151,8 @@ impl Chain {
                 false => Chain::Whole,
             },
             (Base::Read(base), Chain::Whole | Chain::Unread) => {
-                let sound =
-                    |read: &FlagsRead| read.look.id == base && read.look.soundness == Soundness::Sound;
-                match self == Chain::Whole && history.flag_reads.iter().any(sound) {
+                let known = history.flags_index(base).map(|at| history.flag_reads[at].look.soundness);
+                match self == Chain::Whole && known == Some(Soundness::Sound) {
                     true => Chain::Whole,
                     false => Chain::Broken { read: read.look.id },
                 }

@@ -155,9 +155,8 @@ fn keys_carried(history: &History<'_>, ledgers: &[Ledger], findings: &[Finding])
 /// The reads of a segment (by replica, partition and sequence) that brought what the replica had merged
 /// itself.
 fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterator<Item = &'h RowsRead> {
-    history.reads.iter().filter(move |read| {
-        (read.look.replica, read.look.partition, read.held.seq) == of
-            && read.look.soundness == Soundness::Sound
+    history.reads_of(of).filter(|read| {
+        read.look.soundness == Soundness::Sound
             && read.held.is_visible()
             && read.held.state != CopyState::Downloaded
     })

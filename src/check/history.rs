@@ -9,6 +9,7 @@ use crate::plan::schedule::{Fault, FaultKind, StepId};
 use crate::record::event::{Death, Event, LifecycleRecord, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{Base, CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
+use std::collections::BTreeMap;
 
 /// A capture, by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +169,8 @@ pub(super) struct History<'e> {
     pub(super) segments: Vec<Vec<SegmentSpan>>,
     /// By id.
     pub(super) reads: Vec<RowsRead>,
+    /// The same by replica, partition and sequence, as indices of `reads`.
+    reads_of: BTreeMap<(usize, u32, u32), Vec<usize>>,
     /// By id.
     pub(super) flag_reads: Vec<FlagsRead>,
     /// All looks at consuming positions and declared frontiers.
@@ -200,6 +203,7 @@ impl<'e> History<'e> {
             captures: Vec::new(),
             segments: vec![Vec::new(); facts.partitions as usize],
             reads: Vec::new(),
+            reads_of: BTreeMap::new(),
             flag_reads: Vec::new(),
             tracks: Tracks::of(&facts.frontiers),
             phases: Vec::new(),
@@ -231,6 +235,9 @@ impl<'e> History<'e> {
         let is_cut_off = evidence.damage().iter().any(|damage| damage.file == crate::record::store::EVENTS);
         history.doubts.extend(sequence.doubts(is_cut_off));
         history.reads.sort_by_key(|read| read.look.id);
+        for (at, RowsRead { look, held, .. }) in history.reads.iter().enumerate() {
+            history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
+        }
         history.flag_reads.sort_by_key(|read| read.look.id);
         history
     }
@@ -248,6 +255,16 @@ impl<'e> History<'e> {
     /// The index of the row read of this id.
     pub(super) fn read_index(&self, id: u64) -> Option<usize> {
         self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// The index of the read of flags of this id.
+    pub(super) fn flags_index(&self, id: u64) -> Option<usize> {
+        self.flag_reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// The row reads of one segment on one replica, in order; `of` is replica, partition and sequence.
+    pub(super) fn reads_of(&self, of: (usize, u32, u32)) -> impl Iterator<Item = &RowsRead> {
+        self.reads_of.get(&of).into_iter().flatten().map(|&at| &self.reads[at])
     }
 
     /// Whether not all had settled in time, or only since we restarted what had not:

@@ -12,7 +12,7 @@ use super::deviation::{Deviation, View};
 use super::history::History;
 use super::lanes::{both, each_partition};
 use super::ledger::Ledger;
-use super::progress::{Data, Trusted};
+use super::progress::Data;
 use super::stage::Stage;
 use super::verdict::{
     CheckName, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress,
@@ -82,7 +82,7 @@ impl Sheet {
     fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &'h [Ledger]) {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
-        let Some(trust) = trust else { return };
+        let Some(mut trust) = trust else { return };
         let mut contents = None;
         let mut partitions = None;
         if history.facts.has_segments() {
@@ -97,7 +97,7 @@ impl Sheet {
         {
             self.checks.push(result);
             self.doubts.extend(doubts);
-            self.doubts.extend(trust.doubts);
+            self.doubts.append(&mut trust.doubts);
         }
         if let Some(partitions) = partitions {
             let reads: Vec<owed::Reads<'_>> = partitions
@@ -111,10 +111,9 @@ impl Sheet {
                 self.doubts.extend(doubts);
             }
         }
-        let is_whole = trust.is_whole && damage.is_empty();
-        let log = Trusted { is_whole, contradicted: &trust.contradicted };
+        trust.is_whole &= damage.is_empty();
         let none = ContentsCompared::default();
-        let data = Data { ledgers, log, contents: contents.as_ref().unwrap_or(&none) };
+        let data = Data { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
         let progress = self.attempt(&[CheckName::Progress], || progress::check(history, &data));
         let rows = self.compared.rows;
         let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
@@ -126,7 +125,7 @@ impl Sheet {
             self.doubts.extend(doubts);
         }
         if let Some((result, findings)) =
-            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, is_whole))
+            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, trust.is_whole))
         {
             self.checks.push(result);
             self.findings.extend(findings);
@@ -337,18 +336,17 @@ impl<'h> Partition<'h> {
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
         let mut stage = Stage::set(history, ledger.partition, &void);
-        let mut rows = loop {
+        let (mut rows, absences) = loop {
             let absences = Absences::of(evidence, history, ledger, &stage);
             let rows = rows::compare(evidence, history, ledger, &stage, &absences, calibration, judged_to);
             let torn = torn_reads(history, &stage, &rows);
             if torn.is_empty() {
-                break rows;
+                break (rows, absences);
             }
             void.extend(torn);
             judged_to = ledger.end().min(contradicted);
             stage = Stage::set(history, ledger.partition, &void);
         };
-        let absences = Absences::of(evidence, history, ledger, &stage);
         let flags = Flags::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
             let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Finding, FindingKind, LostAck, Status};
 use crate::record::event::Outcome;
 use crate::record::evidence::{Moment, Recorded};
+use crate::record::row::Entry;
 use std::collections::BTreeMap;
 
 /// How far the log may be trusted.
@@ -105,12 +106,13 @@ fn with_two_contents(evidence: &dyn Recorded, ledger: &Ledger) -> Option<u64> {
     }
     let mut first = BTreeMap::new();
     let repeated = evidence.log(ledger.partition).filter(|entry| ledger.repeated.contains(&entry.op));
-    repeated.into_iter().find_map(|entry| {
-        let op = entry.op;
-        let content = (entry.key.clone(), entry.cmp, entry.tombstone, entry.cols.clone());
-        let known = first.entry(op).or_insert_with(|| content.clone());
-        (*known != content).then_some(op)
-    })
+    for entry in repeated {
+        let (op, entry) = (entry.op, Entry { off: 0, ..entry.into_owned() });
+        if *first.entry(op).or_insert_with(|| entry.clone()) != entry {
+            return Some(op);
+        }
+    }
+    None
 }
 
 /// Looks for acknowledged ops that are not in the log. Of a log that may not have been read to its end only

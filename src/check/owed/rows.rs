@@ -2,7 +2,8 @@
 
 use super::super::history::{History, RowsRead, SegmentSpan};
 use super::super::verdict::DoubtKind;
-use super::{Debt, Reads, of_unsound, seen};
+use super::seen::{self, Silence};
+use super::{Debt, Reads, of_unsound};
 use crate::record::row::Soundness;
 
 /// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were
@@ -40,10 +41,7 @@ impl<'p> Pair<'p> {
 
     /// The row reads of this segment on this replica, in order.
     fn of_it(&self) -> impl Iterator<Item = &'p RowsRead> {
-        let (replica, seq, partition) = (self.replica, self.span.seq, self.reads.ledger.partition);
-        self.history.reads.iter().filter(move |read| {
-            (read.look.replica, read.look.partition, read.held.seq) == (replica, partition, seq)
-        })
+        self.history.reads_of((self.replica, self.reads.ledger.partition, self.span.seq))
     }
 
     /// Whether a later read brought what this one did not: of the same capture, or the rows of the very same
@@ -80,11 +78,14 @@ impl<'p> Pair<'p> {
             .filter(|&(start, end)| start < end && ledger.count(start, end) > 0)
             .map(|(start, end)| format!("[{start}, {end})"))
             .collect();
-        let is_told = seen::silence(self.history, self.replica).is_some_and(|silence| silence.is_told);
-        if parts.is_empty() || self.is_torn() || is_told {
+        if parts.is_empty() || self.is_torn() {
             return None;
         }
-        let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to));
+        let silence = seen::silence(self.history, self.replica);
+        if silence.as_ref().is_some_and(|silence| silence.is_told) {
+            return None;
+        }
+        let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to), silence);
         let partition = ledger.partition;
         let offsets = parts.join(" and ");
         let detail =
@@ -110,12 +111,12 @@ impl<'p> Pair<'p> {
     }
 
     /// Why no read brought them, as far as the record tells.
-    fn why(&self, has_gap: bool) -> (DoubtKind, String) {
+    fn why(&self, has_gap: bool, silence: Option<Silence<'_>>) -> (DoubtKind, String) {
         let capture = |read: &RowsRead| self.history.captures[read.look.capture].number;
         if has_gap {
             return (DoubtKind::Unread, "later reads of the same copy begin above them".to_owned());
         }
-        if let Some(silence) = seen::silence(self.history, self.replica) {
+        if let Some(silence) = silence {
             return (DoubtKind::Unreadable, format!("it did not say what it covers: {}", silence.error));
         }
         let why = match self.of_it().last() {

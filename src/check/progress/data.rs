@@ -3,24 +3,16 @@
 
 use crate::check::contents::ContentsCompared;
 use crate::check::ledger::Ledger;
+use crate::check::log::Trust;
 
 /// The partition whose log a shard holds.
 const SHARDS_LOG: u32 = 0;
-
-/// How far the log as it was read back may be trusted.
-#[derive(Clone, Copy)]
-pub(in crate::check) struct Trusted<'e> {
-    /// Whether it was read back to its end.
-    pub(in crate::check) is_whole: bool,
-    /// By partition: the first offset at which it is not what was acknowledged there.
-    pub(in crate::check) contradicted: &'e [u64],
-}
 
 /// What of a run's data the frontiers are held against.
 pub(in crate::check) struct Data<'e> {
     /// By partition.
     pub(in crate::check) ledgers: &'e [Ledger],
-    pub(in crate::check) log: Trusted<'e>,
+    pub(in crate::check) log: &'e Trust,
     /// What was read of shards.
     pub(in crate::check) contents: &'e ContentsCompared,
 }

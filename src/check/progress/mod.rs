@@ -24,7 +24,7 @@ use super::verdict::{
 };
 use crate::record::frontier::{Combines, Frontier};
 use crate::record::row::Nanos;
-pub(super) use data::{Data, Trusted};
+pub(super) use data::Data;
 use excuse::Excuses;
 use finding::Tale;
 use lives::Lives;
