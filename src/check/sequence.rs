@@ -1,9 +1,10 @@
 //! Whether the events account for themselves (`semantics` 10): captures are numbered without a gap, one at a
-//! time, and each ends; reads are numbered without a gap, and each belongs to the capture under way. What
-//! does not is damage: it proves nothing against any replica.
+//! time, and each ends; reads are numbered without a gap, and each belongs to the capture under way; a phase
+//! that ends with a capture has one; each capture of a shard brings what it holds, or why not. What does not
+//! is damage: it proves nothing against any replica.
 
 use super::verdict::{Doubt, DoubtKind};
-use crate::record::event::Event;
+use crate::record::event::{Event, Phase};
 
 /// Captures and reads, as far as they were told.
 #[derive(Debug, Default)]
@@ -14,6 +15,15 @@ pub(super) struct Sequence {
     /// The ids of the reads of captures that ended, and of the one under way.
     reads: Vec<u64>,
     pending: Vec<u64>,
+    /// The capture that the phase under way is to end with, while it has not begun.
+    owing: Option<&'static str>,
+    /// Whether the run was cut off: then a phase may end without its capture.
+    is_stopped: bool,
+    /// Whether the capture under way brought anything, or why it could not.
+    is_answered: bool,
+    has_contents: bool,
+    /// The captures that brought nothing.
+    empty: Vec<u32>,
     details: Vec<String>,
 }
 
@@ -21,25 +31,36 @@ impl Sequence {
     /// Takes the next event.
     pub(super) fn take(&mut self, event: &Event) {
         match event {
+            Event::Phase { phase } => self.enter(*phase),
+            Event::Interrupted { .. } | Event::ServerDied(_) => self.is_stopped = true,
             Event::CaptureBegin { capture, .. } => self.begin(*capture),
             Event::CaptureEnd { capture } => self.end(*capture),
-            Event::Read(read) => {
-                self.pending.push(read.id);
-                self.belong(&format!("read {}", read.id), read.capture);
-            }
-            Event::CurrentRead(read) => {
-                self.pending.push(read.id);
-                self.belong(&format!("read {}", read.id), read.capture);
-            }
+            Event::Read(read) => self.read(read.id, read.capture),
+            Event::CurrentRead(read) => self.read(read.id, read.capture),
+            Event::Trouble { .. } => self.is_answered = true,
             Event::Contents(contents) => {
+                (self.is_answered, self.has_contents) = (true, true);
                 self.belong(&format!("the contents of {}", contents.object), contents.capture);
             }
             _ => {}
         }
     }
 
+    fn enter(&mut self, phase: Phase) {
+        if let Some(owing) = self.owing.take().filter(|_| !self.is_stopped) {
+            self.details.push(format!("the capture {owing} is not on record"));
+        }
+        self.owing = match phase {
+            Phase::Capture => Some("after the load"),
+            Phase::Probe => Some("after the probe"),
+            Phase::Ending => Some("after the ending"),
+            _ => None,
+        };
+    }
+
     fn begin(&mut self, capture: u32) {
         self.leave_open();
+        (self.owing, self.is_answered) = (None, false);
         let due = self.captures;
         if capture < due {
             self.details.push(format!("capture {capture} begins a second time"));
@@ -61,8 +82,15 @@ impl Sequence {
         if self.open != Some(capture) {
             self.details.push(format!("capture {capture} ends, and is not under way"));
         }
+        self.empty.extend((!self.is_answered).then_some(capture));
         self.open = None;
         self.reads.append(&mut self.pending);
+    }
+
+    fn read(&mut self, id: u64, capture: u32) {
+        self.is_answered = true;
+        self.pending.push(id);
+        self.belong(&format!("read {id}"), capture);
     }
 
     fn belong(&mut self, what: &str, capture: u32) {
@@ -77,6 +105,9 @@ impl Sequence {
         if !is_cut_off {
             self.leave_open();
             self.reads.append(&mut self.pending);
+        }
+        for capture in self.empty.iter().filter(|_| self.has_contents) {
+            self.details.push(format!("what capture {capture} read of the shard is not on record"));
         }
         self.reads.sort_unstable();
         let mut due = 1;
@@ -121,6 +152,10 @@ mod tests {
         Event::Contents(Contents { capture, object, upper: 0, log_end: 0, rows: Vec::new() })
     }
 
+    fn phase(phase: Phase) -> Event {
+        Event::Phase { phase }
+    }
+
     fn read(id: u64, capture: u32) -> Event {
         let line = format!(
             r#"{{"type":"current-read","id":{id},"capture":{capture},"replica":"a","partition":0,
@@ -141,6 +176,11 @@ mod tests {
         assert!(told(&whole, false).is_empty());
         let cut = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), read(9, 1)];
         assert!(told(&cut, true).is_empty(), "what the tail held is not known");
+        let phases = [phase(Phase::Quiesce), phase(Phase::Capture), begin(0), end(0), phase(Phase::Done)];
+        assert!(told(&phases, false).is_empty());
+        let by = "SIGINT".to_owned();
+        let stopped = [phase(Phase::Ending), Event::Interrupted { by }, phase(Phase::Done)];
+        assert!(told(&stopped, false).is_empty());
     }
 
     #[test]
@@ -159,6 +199,10 @@ mod tests {
         for (events, wanted) in cases {
             assert_eq!(told(events, false), [wanted]);
         }
+        let shard = [begin(0), contents(0), end(0), begin(1), end(1)];
+        assert_eq!(told(&shard, false), ["events: what capture 1 read of the shard is not on record"]);
+        let last = [begin(0), end(0), phase(Phase::Capture), phase(Phase::Done)];
+        assert_eq!(told(&last, false), ["events: the capture after the load is not on record"]);
         let strays = told(&[read(1, 4)], false);
         assert_eq!(strays, ["events: read 1 belongs to capture 4, which is not under way"]);
     }

@@ -253,7 +253,7 @@ impl Case {
         self.push(Event::Complete { op, outcome: Outcome::Ok, off });
     }
 
-    /// `ID hold-consume|hold-online|restart|pause|commit-winner REPLICA [SEGMENT]`
+    /// `ID hold-consume|hold-online|restart|pause|drop-writer|commit-winner REPLICA [SEGMENT]`
     fn step(&mut self, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let kind = match words[1] {
@@ -261,6 +261,7 @@ impl Case {
             "hold-online" => FaultKind::HoldMessage(Transition::ConsumingToOnline),
             "restart" => FaultKind::Restart,
             "pause" => FaultKind::Pause,
+            "drop-writer" => FaultKind::DropWriter,
             "commit-winner" => FaultKind::CommitWinner,
             kind => panic!("{kind} is no fault"),
         };

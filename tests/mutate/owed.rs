@@ -22,6 +22,16 @@ pub(crate) fn field(path: &[String]) -> bool {
     }
 }
 
+/// Whether a later event says all that this one says of the same segment, and more.
+pub(crate) fn is_superseded(events: &[Value], at: usize) -> bool {
+    let of = |event: &Value| {
+        let segment = &event["segment"];
+        (event["type"] == "segment").then(|| (segment["partition"].clone(), segment["seq"].clone()))
+    };
+    let segment = of(&events[at]);
+    segment.is_some() && events[at + 1..].iter().any(|later| of(later) == segment)
+}
+
 /// Events that may never have happened, where nothing else says that they did.
 pub(crate) fn event(event: &Value) -> bool {
     match event["type"].as_str().expect("a type") {

@@ -49,8 +49,8 @@ pub(crate) fn unrecorded(kept: &Kept, draw: &mut Draw) -> Mutation {
         5 => (format!("all from event {} on", at + 1), (at..events.len()).collect()),
         _ => (format!("event {}", String::from_utf8_lossy(&lines[at])), BTreeSet::from([at])),
     };
-    let is_owed =
-        gone.len() > 1 && !what.starts_with("all from") || gone.iter().any(|at| owed::event(&events[*at]));
+    let is_owed = gone.len() > 1 && !what.starts_with("all from")
+        || gone.iter().any(|&at| owed::event(&events[at]) && !owed::is_superseded(&events, at));
     damage::loss(format!("{what} never recorded"), without(kept, &events, &gone), is_owed)
 }
 

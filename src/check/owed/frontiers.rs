@@ -9,9 +9,6 @@ use crate::record::frontier::{Frontier, FrontierKind};
 use crate::record::row::Nanos;
 use std::collections::BTreeSet;
 
-/// The positions of so many others show that a replica's own was left out.
-const OTHERS_MIN: usize = 2;
-
 /// What is known when it is asked what is owed.
 pub(in crate::check) struct Known<'k> {
     pub(in crate::check) history: &'k History<'k>,
@@ -31,7 +28,7 @@ pub(in crate::check) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
     for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
         let last = sights.last();
         let is_sealed = last.is_some_and(|last| last.f.is_none());
-        if !is_sealed && known.is_there(frontier, last.is_some()) {
+        if !is_sealed && known.is_owed(frontier, last.is_some()) {
             owed += 1;
             doubts.extend(known.unseen(frontier, last.map(|last| last.t)));
         }
@@ -40,9 +37,11 @@ pub(in crate::check) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
             doubts.extend(known.unread(frontier, last.is_some(), contents));
         }
     }
-    let unsampled = known.unsampled().filter(|_| !is_cut_off);
-    owed += u64::from(unsampled.is_some());
-    doubts.extend(unsampled);
+    if !is_cut_off {
+        let (positions, unsampled) = known.unsampled();
+        owed += positions;
+        doubts.extend(unsampled);
+    }
     (owed, doubts)
 }
 
@@ -56,28 +55,33 @@ impl Known<'_> {
         looks.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
 
-    /// Whether its process was there at the end of the run: one that a fault of the plan adds or takes away
-    /// is from then on, or until then.
-    fn is_there(&self, frontier: &Frontier, was_seen: bool) -> bool {
-        let mut is_there = frontier.from_start || was_seen;
-        let Some(replica) = self.replica(frontier) else { return is_there };
+    /// Whether looks at it are owed: to the end of the run if its process was there at the end, and at least
+    /// one if it ever was. One that a fault of the plan adds or takes away is there from then on, or until
+    /// then.
+    fn is_owed(&self, frontier: &Frontier, was_seen: bool) -> bool {
+        let (mut was_there, mut is_there) = (frontier.from_start, frontier.from_start || was_seen);
+        let own = |span: &&FaultSpan| span.replica.is_some() && span.replica == self.replica(frontier);
         for span in self.history.faults.iter().filter(|span| span.may_be_in_force()) {
-            let is_own = span.replica == Some(replica);
             match span.fault.kind {
-                FaultKind::SecondWriter | FaultKind::Cutover if is_own => is_there = true,
-                FaultKind::DropWriter if is_own => is_there = false,
+                FaultKind::SecondWriter | FaultKind::Cutover if own(&span) => is_there = true,
+                FaultKind::DropWriter if own(&span) => is_there = false,
                 FaultKind::Cutover => is_there &= span.cure_begun.is_none(),
                 _ => {}
             }
+            was_there |= is_there;
         }
-        is_there
+        if was_seen { is_there } else { was_there }
     }
 
     /// That it was never looked at, or not for long enough.
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
         let (object, floor) = (&frontier.object, self.history.facts.frozen_floor);
         let end = self.end()?;
-        let was_read = self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
+        let tracks = &self.history.tracks.frontiers;
+        let is_fed =
+            tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
+        // What a shard holds tells of it too, if nobody looks at whoever writes to it either.
+        let was_read = !is_fed && self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
         let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
         let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
         if is_known || self.is_excused(frontier, last.unwrap_or(Nanos(0)), end) {
@@ -107,22 +111,41 @@ impl Known<'_> {
         is_silent || self.history.faults.iter().any(silenced)
     }
 
-    /// That one replica's position was never looked at, though all had settled, and those of all others were.
-    fn unsampled(&self) -> Option<Doubt> {
+    /// How many positions are owed, and those that were never looked at though the run waited for all. Those
+    /// of a partition are owed where most of its replicas were looked at: a record may tell of one alone.
+    fn unsampled(&self) -> (u64, Vec<Doubt>) {
         let history = self.history;
-        let last = history.captures.len().checked_sub(1).filter(|_| history.settled == Some(true))?;
-        let assigned: BTreeSet<usize> =
-            history.segments.iter().flatten().flat_map(|span| span.assigned(last)).copied().collect();
-        let sampled: BTreeSet<usize> = history.tracks.positions.keys().map(|(replica, _)| *replica).collect();
-        let mut missing = assigned.difference(&sampled);
-        let (&replica, None) = (missing.next()?, missing.next()) else { return None };
-        let name = &history.facts.roster[replica];
-        let is_silent = history.silences.iter().any(|(silent, ..)| *silent == replica);
-        if assigned.len() <= OTHERS_MIN || is_silent || self.tells(name) || self.tells(&format!("{name}:")) {
-            return None;
+        let waited = history.captures.len().checked_sub(1).filter(|_| history.settled.is_some());
+        let Some(last) = waited else { return (0, Vec::new()) };
+        let (mut owed, mut doubts) = (0, Vec::new());
+        for (partition, spans) in (0..).zip(&history.segments) {
+            let assigned: BTreeSet<usize> =
+                spans.iter().flat_map(|span| span.assigned(last)).copied().collect();
+            let is_sampled = |replica: &usize| history.tracks.positions.contains_key(&(*replica, partition));
+            let (sampled, missing): (Vec<usize>, Vec<usize>) = assigned.into_iter().partition(is_sampled);
+            if missing.len() < sampled.len() {
+                owed += (sampled.len() + missing.len()) as u64;
+                let untold = missing.into_iter().filter(|&replica| !self.is_silent(replica));
+                doubts.extend(untold.map(|replica| self.never_sampled(replica, partition)));
+            }
         }
-        let detail = format!("{name} is assigned segments, and its position was never looked at");
-        Some(Doubt { kind: DoubtKind::Unread, detail })
+        (owed, doubts)
+    }
+
+    fn never_sampled(&self, replica: usize, partition: u32) -> Doubt {
+        let name = &self.history.facts.roster[replica];
+        let detail = format!(
+            "{name} is assigned segments of partition {partition}: its position there was never looked at"
+        );
+        Doubt { kind: DoubtKind::Unread, detail }
+    }
+
+    /// Whether it is told already that a replica did not answer.
+    fn is_silent(&self, replica: usize) -> bool {
+        let name = &self.history.facts.roster[replica];
+        self.history.silences.iter().any(|(silent, ..)| *silent == replica)
+            || self.tells(name)
+            || self.tells(&format!("{name}:"))
     }
 
     /// That a shard was never read, or not up to its end.
