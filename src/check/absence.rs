@@ -100,7 +100,9 @@ impl<'j> Absences<'j> {
             let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
             if let (true, Ok(segment)) = (counts, segment) {
                 let (Look { replica, capture, .. }, Held { start, end, .. }) = (*look, *held);
-                self.merged[segment].push(Merged { replica, capture, start, end });
+                for &at in [segment].iter().chain(&spans[segment].replaces) {
+                    self.merged[at].push(Merged { replica, capture, start, end });
+                }
             }
         };
         history.reads.iter().for_each(|read| take(&read.look, &read.held));

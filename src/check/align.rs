@@ -83,6 +83,8 @@ impl<'w> Logged<'w> {
 /// All that is known at one offset.
 pub(super) struct Place<'w, 'e> {
     pub(super) off: u64,
+    /// The segment in which it was first written.
+    pub(super) segment: Option<usize>,
     /// None: the log has no such entry.
     pub(super) logged: Option<Logged<'w>>,
     pub(super) claims: &'w [Claim],
@@ -181,7 +183,8 @@ pub(super) fn walk(
             Logged { at: *at, line, entry, expected }
         });
         claims.clear();
-        let copies = segment_of(&spans, off).map_or(&[][..], |segment| &stage.of_segment[segment]);
+        let segment = segment_of(&spans, off);
+        let copies = segment.map_or(&[][..], |segment| &stage.of_segment[segment]);
         let shelf = Shelf { columns, off, logged, rows: &rows, contents: &shown.contents };
         for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off)) {
             shelf.claim(stage, copy, is_plain, &mut claims);
@@ -192,6 +195,7 @@ pub(super) fn walk(
         });
         visit(&Place {
             off,
+            segment,
             logged,
             claims: &claims,
             excused: &excused,

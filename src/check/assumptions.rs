@@ -1,7 +1,7 @@
 //! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
 //! (`semantics` 3, 10).
 
-use super::history::History;
+use super::history::{History, SegmentSpan};
 use super::ledger::Ledger;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Status};
 use crate::record::evidence::Damage;
@@ -125,16 +125,30 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Segments follow one another without a gap, and hold the whole log.
+/// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
+/// place of is nobody's any more.
 fn segments(history: &History<'_>, ledger: &Ledger, doubts: &mut Vec<Doubt>) {
     let partition = ledger.partition;
     let spans = &history.segments[partition as usize];
     let mut unmet = |detail| doubts.push(Doubt { kind: DoubtKind::UnmetAssumption, detail });
-    for pair in spans.windows(2) {
+    let first: Vec<&SegmentSpan> = spans.iter().filter(|span| span.replaces.is_empty()).collect();
+    for pair in first.windows(2) {
         if pair[0].end != Some(pair[1].start) {
             unmet(format!(
                 "segment {} of partition {partition} ends at {:?}, {} starts at {}",
                 pair[0].name, pair[0].end, pair[1].name, pair[1].start
+            ));
+        }
+    }
+    let last = history.captures.len().saturating_sub(1);
+    for later in spans {
+        let both = |span: &&SegmentSpan| {
+            !span.assigned(last).is_empty() || span.end.is_none_or(|end| later.end.is_some_and(|to| to < end))
+        };
+        if let Some(earlier) = later.replaces.iter().map(|&at| &spans[at]).find(both) {
+            let (name, of) = (&later.name, &earlier.name);
+            unmet(format!(
+                "segment {name} of partition {partition} holds a part of {of}, which is still held"
             ));
         }
     }

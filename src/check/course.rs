@@ -90,7 +90,7 @@ impl Rows<'_> {
     fn is_assigned(&self, deviation: &Deviation, replica: usize) -> bool {
         let last = self.history.captures.len().checked_sub(1);
         last.zip(deviation.segment).is_none_or(|(last, segment)| {
-            self.history.segments[self.partition as usize][segment].assigned(last).contains(&replica)
+            self.history.holders(self.partition, segment, last).contains(&replica)
         })
     }
 

@@ -9,7 +9,7 @@ use crate::plan::schedule::{Fault, FaultKind, StepId};
 use crate::record::event::{Death, Event, LifecycleRecord, Phase};
 use crate::record::evidence::{Facts, Moment, Recorded};
 use crate::record::row::{Base, CopyState, Cover, CurrentRead, Known, Nanos, Read, Segment, Soundness};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A capture, by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub(super) struct SegmentSpan {
     pub(super) seq: u32,
     pub(super) start: u64,
     pub(super) end: Option<u64>,
+    /// The earlier segments whose rows it holds now, by index: it was merged from them, or made in their place.
+    pub(super) replaces: Vec<usize>,
     assigned: Vec<(usize, Vec<usize>)>,
 }
 
@@ -239,6 +241,7 @@ impl<'e> History<'e> {
             history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
         }
         history.flag_reads.sort_by_key(|read| read.look.id);
+        history.segments.iter_mut().for_each(|spans| find_replaced(spans));
         history
     }
 
@@ -265,6 +268,14 @@ impl<'e> History<'e> {
     /// The row reads of one segment on one replica, in order; `of` is replica, partition and sequence.
     pub(super) fn reads_of(&self, of: (usize, u32, u32)) -> impl Iterator<Item = &RowsRead> {
         self.reads_of.get(&of).into_iter().flatten().map(|&at| &self.reads[at])
+    }
+
+    /// The replicas that are to have the rows of a segment at a capture, wherever they lie by then.
+    pub(super) fn holders(&self, partition: u32, segment: usize, capture: usize) -> BTreeSet<usize> {
+        let spans = &self.segments[partition as usize];
+        let own = |at: usize, span: &SegmentSpan| at == segment || span.replaces.contains(&segment);
+        let holding = spans.iter().enumerate().filter(|(at, span)| own(*at, span));
+        holding.flat_map(|(_, span)| span.assigned(capture)).copied().collect()
     }
 
     /// Whether not all had settled in time, or only since we restarted what had not:
@@ -401,6 +412,7 @@ impl<'e> History<'e> {
                     seq: segment.seq,
                     start: segment.start,
                     end: None,
+                    replaces: Vec::new(),
                     assigned: Vec::new(),
                 };
                 spans.insert(at, span);
@@ -493,5 +505,19 @@ impl<'e> History<'e> {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
+    }
+}
+
+/// A segment that begins no higher than an earlier one holds the rows of all that begin within it:
+///
+/// ```text
+/// s0 [0, 10) and s1 [10, 20) were merged to s7 [0, 20)
+/// ```
+fn find_replaced(spans: &mut [SegmentSpan]) {
+    for at in 1..spans.len() {
+        let (earlier, later) = spans.split_at_mut(at);
+        let within = later[0].start..later[0].end.unwrap_or(u64::MAX);
+        let replaced = earlier.iter().enumerate().filter(|(_, span)| within.contains(&span.start));
+        later[0].replaces = replaced.map(|(at, _)| at).collect();
     }
 }

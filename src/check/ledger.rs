@@ -229,16 +229,18 @@ impl Ledger {
     }
 }
 
-/// Where a segment begins, and one past its end once it is committed.
-pub(super) type Bounds = (u64, Option<u64>);
+/// Where a segment begins, one past its end once it is committed, and its index.
+pub(super) type Bounds = (u64, Option<u64>, usize);
 
-/// The bounds of segments.
+/// The bounds of the segments in which rows were first written; others hold rows of these.
 pub(super) fn bounds(spans: &[SegmentSpan]) -> Vec<Bounds> {
-    spans.iter().map(|span| (span.start, span.end)).collect()
+    let first = spans.iter().enumerate().filter(|(_, span)| span.replaces.is_empty());
+    first.map(|(at, span)| (span.start, span.end, at)).collect()
 }
 
-/// The segment that holds an offset: the last that starts at or below it, if it has not ended before.
+/// The segment in which an offset was first written: the last that starts at or below it, if it has not ended before.
 pub(super) fn segment_of(spans: &[Bounds], off: u64) -> Option<usize> {
-    let at = spans.partition_point(|(start, _)| *start <= off).checked_sub(1)?;
-    spans[at].1.is_none_or(|end| off < end).then_some(at)
+    let at = spans.partition_point(|(start, ..)| *start <= off).checked_sub(1)?;
+    let (_, end, segment) = spans[at];
+    end.is_none_or(|end| off < end).then_some(segment)
 }

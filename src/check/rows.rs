@@ -133,7 +133,7 @@ impl Inspector<'_> {
     fn look_closely(&mut self, place: &Place<'_, '_>) {
         let trusted = self.trusted(place);
         self.note_unproven(place, &trusted);
-        let changes = self.stage.changes(self.segment(place)).iter();
+        let changes = place.segment.map_or(&[][..], |segment| self.stage.changes(segment)).iter();
         let scenes: Vec<(When, Vec<usize>)> =
             changes.map(|(when, shown)| (*when, place.seen(*when, shown).collect())).collect();
         let mut by_model = self.by_model(place, &trusted, &scenes);
@@ -150,10 +150,6 @@ impl Inspector<'_> {
         for judged in [by_model, by_peers, doubled] {
             self.keep(place, judged);
         }
-    }
-
-    fn segment(&self, place: &Place<'_, '_>) -> usize {
-        self.stage.copies[place.claims[0].copy].segment
     }
 
     /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
@@ -237,7 +233,7 @@ impl Inspector<'_> {
         let mut deviation = Deviation {
             off: place.off,
             key,
-            segment: Some(self.segment(place)),
+            segment: place.segment,
             op,
             modelled: judged.modelled,
             expected,

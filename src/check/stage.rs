@@ -131,6 +131,9 @@ pub(super) struct Shown {
     again: usize,
 }
 
+/// What each replica shows of a segment from then on, by roster index.
+type Showing = (When, Vec<Option<Shown>>);
+
 /// A segment that a capture found registered as a whole in one life of a replica: rows from `from` on were
 /// merged after that.
 #[derive(Clone, Copy, Debug)]
@@ -151,8 +154,8 @@ pub(super) struct Stage {
     torn: BTreeSet<u64>,
     /// The number of (replica, incarnation) pairs.
     pub(super) lives: usize,
-    /// By segment: what each replica shows from then on, by roster index; only where it changed.
-    shown: Vec<Vec<(When, Vec<Option<Shown>>)>>,
+    /// By segment, wherever it changed.
+    shown: Vec<Vec<Showing>>,
     /// The first sight of each segment in each life.
     registered: Vec<Registered>,
 }
@@ -221,11 +224,12 @@ impl Stage {
         }
         stage.lives = lives.len();
         stage.order();
+        stage.follow(spans);
         stage
     }
 
     /// What each replica shows of a segment from then on, by roster index, wherever that changed.
-    pub(super) fn changes(&self, segment: usize) -> &[(When, Vec<Option<Shown>>)] {
+    pub(super) fn changes(&self, segment: usize) -> &[Showing] {
         &self.shown[segment]
     }
 
@@ -320,9 +324,10 @@ impl Stage {
         for (segment, (span, slots)) in spans.iter().zip(latest).enumerate() {
             let slot = &mut slots[read.look.replica];
             let held: Option<&Held> = read.before.iter().find(|held| held.seq == span.seq);
-            if held.is_some_and(|held| is_whole(held, span)) && !self.was_registered(life, segment, u64::MAX)
-            {
-                self.registered.push(Registered { life, segment, from });
+            if held.is_some_and(|held| is_whole(held, span)) {
+                for &segment in [segment].iter().chain(&span.replaces) {
+                    self.register(Registered { life, segment, from });
+                }
             }
             match (slot.copy, held) {
                 (Some(copy), Some(held)) if self.copies[copy].id == held.copy => {
@@ -333,6 +338,12 @@ impl Stage {
                     slot.copy = None;
                 }
             }
+        }
+    }
+
+    fn register(&mut self, seen: Registered) {
+        if !self.was_registered(seen.life, seen.segment, u64::MAX) {
+            self.registered.push(seen);
         }
     }
 
@@ -366,6 +377,18 @@ impl Stage {
         }
     }
 
+    /// Rows of a segment that others took the place of are judged on in those.
+    fn follow(&mut self, spans: &[SegmentSpan]) {
+        for (later, span) in spans.iter().enumerate() {
+            for &earlier in &span.replaces {
+                let copies = self.of_segment[later].clone();
+                self.of_segment[earlier].extend(copies);
+                self.of_segment[earlier].sort_by_key(|&at| (self.copies[at].replica, at));
+                self.shown[earlier] = follow(&self.shown[earlier], &self.shown[later]);
+            }
+        }
+    }
+
     /// Copies that showed nothing have no say.
     fn order(&mut self) {
         for copies in &mut self.of_segment {
@@ -374,6 +397,22 @@ impl Stage {
             copies.sort_by_key(|&at| (self.copies[at].replica, at));
         }
     }
+}
+
+/// What replicas show of a segment from then on, where `later` has taken its place for those that show it.
+fn follow(earlier: &[Showing], later: &[Showing]) -> Vec<Showing> {
+    let at = |all: &[Showing], when: When| {
+        let known = all.iter().rfind(|(since, _)| *since <= when);
+        known.map(|(_, shown)| shown.clone()).unwrap_or_default()
+    };
+    let whens: BTreeSet<When> = earlier.iter().chain(later).map(|(when, _)| *when).collect();
+    let shown = whens.into_iter().map(|when| {
+        let (mut shown, later) = (at(earlier, when), at(later, when));
+        shown.resize(shown.len().max(later.len()), None);
+        shown.iter_mut().zip(later).for_each(|(shown, later)| *shown = later.or(*shown));
+        (when, shown)
+    });
+    shown.collect()
 }
 
 /// Whether the target says that all of a segment is registered.
