@@ -11,8 +11,9 @@
 use super::absence::{Absences, Excused};
 use super::forgotten::Forgotten;
 use super::history::History;
-use super::ledger::{Ledger, Line, bounds, segment_of};
+use super::ledger::{Ledger, Line};
 use super::merge::{alike, fold, shows};
+use super::segments::{bounds, segment_of};
 use super::stage::{Shown, Stage, When};
 use crate::record::evidence::{Recorded, RowsAt};
 use crate::record::row::{Entry, Row};

@@ -1,8 +1,9 @@
 //! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
 //! (`semantics` 3, 10).
 
-use super::history::{History, SegmentSpan};
+use super::history::History;
 use super::ledger::Ledger;
+use super::segments::SegmentSpan;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Status};
 use crate::record::evidence::Damage;
 use crate::record::row::{Nanos, Soundness};

@@ -2,8 +2,9 @@
 //! counted, and only as far as they are known to have been in force, on a replica that had a part in what
 //! they were done to; a control run needs rows compared, not keys under a hold.
 
-use super::history::{FaultSpan, History, RowsRead, SegmentSpan};
+use super::history::{FaultSpan, History, RowsRead};
 use super::ledger::{Effect, Ledger};
+use super::segments::SegmentSpan;
 use super::verdict::{CheckName, CheckResult, Doubt, DoubtKind, Exposure, Finding, FindingKind, Status};
 use crate::record::row::{CopyState, Nanos, Soundness};
 use std::collections::{BTreeMap, BTreeSet};

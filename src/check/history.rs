@@ -3,6 +3,7 @@
 use super::acks::Acks;
 use super::canary::Canaries;
 use super::progress::{Reading, Tracks};
+use super::segments::{self, SegmentSpan};
 use super::sequence::Sequence;
 use super::verdict::{Doubt, DoubtKind};
 use crate::plan::schedule::{Fault, FaultKind, StepId};
@@ -16,31 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Capture {
     pub(super) number: u32,
     pub(super) t: Nanos,
-}
-
-/// A segment of one partition, with who was assigned to it since which capture (by index).
-#[derive(Clone, Debug)]
-pub(super) struct SegmentSpan {
-    pub(super) name: String,
-    pub(super) seq: u32,
-    pub(super) start: u64,
-    pub(super) end: Option<u64>,
-    /// The earlier segments whose rows it holds now, by index: it was merged from them, or made in their place.
-    pub(super) replaces: Vec<usize>,
-    assigned: Vec<(usize, Vec<usize>)>,
-}
-
-impl SegmentSpan {
-    /// The replicas assigned at a capture, by roster index.
-    pub(super) fn assigned(&self, capture: usize) -> &[usize] {
-        let known = self.assigned.iter().rev().find(|(from, _)| *from <= capture);
-        known.map_or(&[], |(_, replicas)| replicas)
-    }
-
-    /// Whether a replica was ever to have it.
-    pub(super) fn was_assigned(&self, replica: usize) -> bool {
-        self.assigned.iter().any(|(_, replicas)| replicas.contains(&replica))
-    }
 }
 
 /// A [`Cover`] without its names.
@@ -241,7 +217,7 @@ impl<'e> History<'e> {
             history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
         }
         history.flag_reads.sort_by_key(|read| read.look.id);
-        history.segments.iter_mut().for_each(|spans| find_replaced(spans));
+        history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
         history
     }
 
@@ -403,25 +379,7 @@ impl<'e> History<'e> {
         if !self.has_partition(segment.partition) {
             return;
         }
-        let spans = &mut self.segments[segment.partition as usize];
-        let at = match spans.binary_search_by_key(&segment.seq, |span| span.seq) {
-            Ok(at) => at,
-            Err(at) => {
-                let span = SegmentSpan {
-                    name: segment.name.clone(),
-                    seq: segment.seq,
-                    start: segment.start,
-                    end: None,
-                    replaces: Vec::new(),
-                    assigned: Vec::new(),
-                };
-                spans.insert(at, span);
-                at
-            }
-        };
-        spans[at].start = segment.start;
-        spans[at].end = segment.end.or(spans[at].end);
-        spans[at].assigned.push((since, replicas));
+        segments::take(&mut self.segments[segment.partition as usize], segment, since, replicas);
     }
 
     fn take_read(&mut self, t: Nanos, read: &Read) {
@@ -505,19 +463,5 @@ impl<'e> History<'e> {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
-    }
-}
-
-/// A segment that begins no higher than an earlier one holds the rows of all that begin within it:
-///
-/// ```text
-/// s0 [0, 10) and s1 [10, 20) were merged to s7 [0, 20)
-/// ```
-fn find_replaced(spans: &mut [SegmentSpan]) {
-    for at in 1..spans.len() {
-        let (earlier, later) = spans.split_at_mut(at);
-        let within = later[0].start..later[0].end.unwrap_or(u64::MAX);
-        let replaced = earlier.iter().enumerate().filter(|(_, span)| within.contains(&span.start));
-        later[0].replaces = replaced.map(|(at, _)| at).collect();
     }
 }

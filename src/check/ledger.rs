@@ -2,7 +2,7 @@
 //! the key's state. One line an entry, so that every check can look back over a key's history.
 
 use super::acks::Ids;
-use super::history::SegmentSpan;
+use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
 use crate::record::evidence::{Recorded, Skimmed};
 use crate::schema::rules::{Absence, EventOfDeleted, Rules};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -227,20 +227,4 @@ impl Ledger {
         past.reverse();
         past
     }
-}
-
-/// Where a segment begins, one past its end once it is committed, and its index.
-pub(super) type Bounds = (u64, Option<u64>, usize);
-
-/// The bounds of the segments in which rows were first written; others hold rows of these.
-pub(super) fn bounds(spans: &[SegmentSpan]) -> Vec<Bounds> {
-    let first = spans.iter().enumerate().filter(|(_, span)| span.replaces.is_empty());
-    first.map(|(at, span)| (span.start, span.end, at)).collect()
-}
-
-/// The segment in which an offset was first written: the last that starts at or below it, if it has not ended before.
-pub(super) fn segment_of(spans: &[Bounds], off: u64) -> Option<usize> {
-    let at = spans.partition_point(|(start, ..)| *start <= off).checked_sub(1)?;
-    let (_, end, segment) = spans[at];
-    end.is_none_or(|end| off < end).then_some(segment)
 }

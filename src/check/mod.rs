@@ -36,6 +36,7 @@ mod peers;
 mod progress;
 mod roots;
 mod rows;
+mod segments;
 pub mod self_test;
 mod sequence;
 pub mod side_by_side;

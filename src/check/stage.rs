@@ -10,7 +10,8 @@
 //! the right copy. Without a step between the two, nobody judges the wrong one.
 //! ```
 
-use super::history::{FlagsRead, Held, History, RowsRead, SegmentSpan};
+use super::history::{FlagsRead, Held, History, RowsRead};
+use super::segments::SegmentSpan;
 use crate::record::row::{CopyState, Known, Soundness};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,7 @@
 //! The rows of every segment on every replica that is assigned it.
 
-use super::super::history::{History, RowsRead, SegmentSpan};
+use super::super::history::{History, RowsRead};
+use super::super::segments::SegmentSpan;
 use super::super::verdict::DoubtKind;
 use super::seen::{self, Silence};
 use super::{Debt, Reads, of_unsound};

@@ -2,7 +2,7 @@
 //! before that, and what lies beyond it now.
 
 use super::super::history::History;
-use super::super::ledger::{bounds, segment_of};
+use super::super::segments::{bounds, segment_of};
 use super::stand::Stand;
 use super::track::{Object, Sight, shows_a_cause};
 use super::window::Window;
