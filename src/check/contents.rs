@@ -119,29 +119,28 @@ fn unseen(evidence: &dyn Recorded, captures: &[Contents]) -> BTreeMap<String, Un
 /// The last entry of every key, and where each op lies.
 #[derive(Default)]
 struct Fold {
-    live: BTreeMap<String, Entry>,
+    newest: BTreeMap<String, Entry>,
     offs: BTreeMap<u64, u64>,
 }
 
 impl Fold {
     fn take(&mut self, entry: Entry) {
         self.offs.insert(entry.op, entry.off);
-        if entry.tombstone {
-            self.live.remove(&entry.key);
-        } else {
-            self.live.insert(entry.key.clone(), entry);
-        }
+        self.newest.insert(entry.key.clone(), entry);
     }
 
-    /// Compares the keys of a capture; returns how many there are.
+    /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
     fn compare(&self, at: usize, contents: &Contents, deviations: &mut Vec<Deviation>) -> u64 {
-        let mut keys: BTreeMap<&str, (Option<&Entry>, Vec<&Held>)> =
-            self.live.iter().map(|(key, entry)| (key.as_str(), (Some(entry), Vec::new()))).collect();
+        let live = self.newest.values().filter(|entry| !entry.tombstone);
+        let mut keys: BTreeMap<&str, Vec<&Held>> =
+            live.map(|entry| (entry.key.as_str(), Vec::new())).collect();
         for held in &contents.rows {
-            keys.entry(&held.key).or_default().1.push(held);
+            keys.entry(&held.key).or_default().push(held);
         }
-        for (key, (expected, held)) in &keys {
-            let Some(what) = wrong(*expected, held) else { continue };
+        for (key, held) in &keys {
+            let newest = self.newest.get(*key);
+            let Some(what) = wrong(newest, held) else { continue };
+            let expected = newest.filter(|entry| !entry.tombstone);
             let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
             deviations.push(Deviation {
                 at,
@@ -156,16 +155,18 @@ impl Fold {
     }
 }
 
-/// What is wrong with the rows of a key, if anything is.
+/// What is wrong with the rows of a key whose last log entry this is, if anything is.
 ///
 /// ```text
 /// the log has k=w, k=x, k=y; the shard has w -1, x +1, y +1: two rows of k are there, and one is owed
 /// ```
-pub(super) fn wrong(expected: Option<&Entry>, held: &[&Held]) -> Option<What> {
+pub(super) fn wrong(newest: Option<&Entry>, held: &[&Held]) -> Option<What> {
     let present: i64 = held.iter().map(|held| held.count.max(0)).sum();
+    let (is_deleted, expected) = (newest.is_some_and(|it| it.tombstone), newest.filter(|it| !it.tombstone));
     match (expected, held) {
         (None, []) => None,
         (Some(entry), [only]) if only.count == 1 => (!is_of(only, entry)).then_some(What::WrongValue),
+        _ if is_deleted && present > 0 => Some(What::Resurrected),
         _ if present > 1 => Some(What::DuplicateCurrent),
         (Some(_), _) if present == 0 => Some(What::Missing),
         // Also a row that was retracted more often than written, beside the one that is right.
@@ -315,7 +316,8 @@ mod tests {
             (vec![(1, false), (2, true), (3, false)], vec![(3, 1)], None),
             (vec![(1, false), (2, false)], vec![(1, 1)], Some(What::WrongValue)),
             (vec![(1, false)], vec![], Some(What::Missing)),
-            (vec![(1, false), (2, true)], vec![(1, 1)], Some(What::Extra)),
+            (vec![(1, false), (2, true)], vec![(1, 1)], Some(What::Resurrected)),
+            (vec![], vec![(1, 1)], Some(What::Extra)),
             (vec![(1, false), (2, false)], vec![(2, 2)], Some(What::DuplicateCurrent)),
             (
                 vec![(1, false), (2, false), (3, false)],

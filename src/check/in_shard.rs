@@ -93,6 +93,6 @@ fn view(schema: &Schema, contents: &Contents, key: &str, entries: &[Entry]) -> C
         log_end: contents.log_end,
         expected: expected.map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
         rows: rows.collect(),
-        wrong: wrong(expected, &held),
+        wrong: wrong(newest, &held),
     }
 }
