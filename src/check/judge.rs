@@ -276,6 +276,8 @@ impl Sheet {
     fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         finding::sort(&mut self.findings);
+        // That somebody is gone explains what else is lacking.
+        self.doubts.sort_by_key(|doubt| doubt.kind != DoubtKind::ServerDied);
         let mut verdict = Verdict {
             version: VERSION,
             outcome: Outcome::Inconclusive,

@@ -5,8 +5,8 @@ use super::divergence::right;
 use super::known;
 use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use crate::check::verdict::{
-    CheckResult, Course, Divergence, Doubt, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind,
-    Outcome, Side, Status, Verdict,
+    CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Outcome,
+    Side, Status, Verdict,
 };
 use crate::record::evidence::Facts;
 
@@ -168,24 +168,20 @@ fn compared_words(verdict: &Verdict) -> Vec<String> {
     words
 }
 
-/// Why a verdict is inconclusive, in one word: that somebody is gone, else the first doubt, else the first
-/// check that could not run.
+/// Why a verdict is inconclusive, in one word: the first doubt, else the first check that could not run.
 fn reason_word(verdict: &Verdict) -> String {
     let unknown = |check: &&CheckResult| check.status == Status::Unknown;
-    match (death(verdict).or(verdict.doubts.first()), verdict.checks.iter().find(unknown)) {
+    match (verdict.doubts.first(), verdict.checks.iter().find(unknown)) {
         (Some(doubt), _) => name(&doubt.kind),
         (None, Some(check)) => format!("unknown-{}", name(&check.name)),
         (None, None) => "nothing-compared".to_owned(),
     }
 }
 
-fn death(verdict: &Verdict) -> Option<&Doubt> {
-    verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::ServerDied)
-}
-
 /// Who is gone: the name is what the doubt begins with.
 fn gone(verdict: &Verdict) -> Option<String> {
-    death(verdict)?.detail.split_once(':').map(|(server, _)| server.replace(' ', "-"))
+    let death = verdict.doubts.first().filter(|doubt| doubt.kind == DoubtKind::ServerDied)?;
+    death.detail.split_once(':').map(|(server, _)| server.replace(' ', "-"))
 }
 
 fn push_answer(out: &mut String, answer: &Answer, style: Style) {
