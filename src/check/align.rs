@@ -187,7 +187,8 @@ pub(super) fn walk(
         let segment = segment_of(&spans, off);
         let copies = segment.map_or(&[][..], |segment| &stage.of_segment[segment]);
         let shelf = Shelf { columns, off, logged, rows: &rows, contents: &shown.contents };
-        for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off)) {
+        let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
+        for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off) || has_row(copy)) {
             shelf.claim(stage, copy, is_plain, &mut claims);
         }
         leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
@@ -231,11 +232,12 @@ struct Shelf<'w, 'e> {
 
 impl Shelf<'_, '_> {
     /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
-    /// no copy has two rows, one that was read once has one claim.
+    /// no copy has two rows, one that was asked for once has one claim.
     fn claim(&self, stage: &Stage, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
-        if is_plain && !stage.copies[copy].is_read_again() {
+        let is_early = !stage.copies[copy].claims(self.off);
+        if is_plain && !is_early && !stage.copies[copy].is_read_again() {
             let row = self.rows.iter().position(|brought| brought.copy == copy);
-            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early: false });
+            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early });
             return;
         }
         let first = claims.len();
