@@ -1,6 +1,6 @@
 //! Exit codes, as documented API (`semantics` 10).
 
-use crate::check::verdict::Outcome;
+use dissent_core::checker::verdict::Outcome;
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

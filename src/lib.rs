@@ -24,17 +24,13 @@
 //! 9. The specimen is a crate of its own and shares no code with the checker, above all no merge function.
 //! 10. A new system is one module in [`target`]; a new workload or nemesis plan is one TOML file.
 
-pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod hands;
-pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run;
-pub mod schema;
-pub mod seed;
 pub mod synth;
 pub mod target;

@@ -1,11 +1,11 @@
 //! The line `run again` of a report makes the same run: it is read as a shell and the command line read it,
 //! and must ask for the same.
 
-use dissent::check::judge::judge;
 use dissent::cli::Run;
 use dissent::commands::order_of;
 use dissent::report::terminal::{Style, summary};
-use dissent::seed::Seed;
+use dissent_core::checker::judge::judge;
+use dissent_core::seed::Seed;
 use std::process::Command;
 
 /// The words of a line, as a shell takes them.
@@ -57,7 +57,7 @@ fn run_again_asks_for_the_same_run() {
         let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
         let order = order_of(&parsed(&given)).expect("it makes sense");
         let facts = order.facts(Seed(42), None).expect("it can be run");
-        let verdict = judge(&dissent::record::evidence::Evidence {
+        let verdict = judge(&dissent_core::history::evidence::Evidence {
             facts: facts.clone(),
             events: Vec::new(),
             log: vec![Vec::new(); facts.partitions as usize],

@@ -10,11 +10,12 @@ pub(crate) mod naive;
 pub(crate) mod parse;
 mod reads;
 
-use dissent::check::judge::{Oracle, judge, judge_seeing};
-use dissent::check::verdict::{
-    CheckName, Divergence, Finding, FindingKind, Frozen, Happening, Outcome, Progress, Status, Verdict,
+use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
+use dissent_core::checker::verdict::{
+    Divergence, Finding, FindingKind, Frozen, Happening, Outcome, Progress, Status, Verdict,
 };
-use dissent::record::row::Nanos;
+use dissent_core::history::check_name::CheckName;
+use dissent_core::history::time::Nanos;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -3,7 +3,7 @@
 
 mod targets;
 
-use dissent::seed::{Seed, Stream, below};
+use dissent_core::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

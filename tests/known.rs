@@ -1,15 +1,15 @@
 //! Known issues: an entry turns the exit code of what it describes into 0, and of nothing worse.
 
 use crate::support::sim;
-use dissent::check::verdict::{Doubt, DoubtKind, FindingKind, Outcome, Pattern, Side};
 use dissent::config::catalogue::parse;
-use dissent::config::known::KnownIssues;
 use dissent::exit::Exit;
 use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent::seed::Seed;
+use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Outcome, Pattern, Side};
+use dissent_core::seed::Seed;
 use std::path::Path;
 
 const FINGERPRINT: &str = "wrong-value/whole-segment";

@@ -17,9 +17,9 @@ mod owed;
 mod removal;
 
 use crate::property::Draw;
-use dissent::check::judge::judge;
-use dissent::check::verdict::{FindingKind, Outcome, Verdict};
 use dissent::record::folder::Folder;
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::verdict::{FindingKind, Outcome, Verdict};
 use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,7 @@ mod frame;
 mod judge;
 mod settings;
 
-use dissent::seed::{Seed, Stream, below};
+use dissent_core::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

@@ -2,20 +2,20 @@
 //! that is not there.
 
 use crate::support::{order, sim};
-use dissent::check::side_by_side::{Held, side_by_side};
-use dissent::check::verdict::{FindingKind, Verdict};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
-use dissent::plan::generate::schema;
-use dissent::plan::schedule::{Fault, FaultKind};
-use dissent::record::event::Op;
 use dissent::record::folder::Folder;
-use dissent::record::row::Nanos;
 use dissent::run::one::{Keep, simulated};
-use dissent::schema::Value;
-use dissent::seed::Seed;
 use dissent::target::specimen::{self, Cluster};
 use dissent::target::{Grip, Site};
+use dissent_core::checker::side_by_side::{Held, side_by_side};
+use dissent_core::checker::verdict::{FindingKind, Verdict};
+use dissent_core::generator::generate::schema;
+use dissent_core::history::event::Op;
+use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::Value;
+use dissent_core::seed::Seed;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
         panic!("{:?}", judged.verdict.findings)
     };
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let key = dissent::record::evidence::Recorded::log(&folder, frozen.partition.expect("a position"))
+    let key = dissent_core::history::evidence::Recorded::log(&folder, frozen.partition.expect("a position"))
         .find(|entry| entry.off == frozen.position)
         .expect("the log goes on")
         .key
@@ -94,7 +94,7 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     let order = sim("steady", "none", &[]);
     let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let known = dissent::record::evidence::Recorded::log(&folder, 0).next().expect("a log").key.clone();
+    let known = dissent_core::history::evidence::Recorded::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");
     let cases = [
         (["latest", typo.as_str()], known.as_str()),

@@ -3,12 +3,12 @@
 mod documents;
 mod examples;
 
-use dissent::check::verdict::*;
-use dissent::record::evidence::{Evidence, Facts};
 use dissent::report::html::timeline::Timeline;
 use dissent::report::table::{ArmRow, arms};
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::report::{html, json, junit, markdown};
+use dissent_core::checker::verdict::*;
+use dissent_core::history::evidence::{Evidence, Facts};
 use examples::*;
 use std::fs;
 use std::path::Path;

@@ -1,19 +1,19 @@
 //! `--self-test`: the judge must find one changed value, in memory and on disk.
 
 use crate::support::sim;
-use dissent::check::judge::judge;
-use dissent::check::self_test::{SelfTest, self_test};
-use dissent::check::verdict::{FindingKind, Pattern, Verdict};
 use dissent::exit::Exit;
 use dissent::record::folder::Folder;
 use dissent::run::campaign::simulate_all;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
 use dissent::run::simulate;
-use dissent::seed::Seed;
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::self_test::{SelfTest, self_test};
+use dissent_core::checker::verdict::{FindingKind, Pattern, Verdict};
+use dissent_core::seed::Seed;
 use std::collections::BTreeSet;
 
-fn evidence(order: &Order, seed: Seed) -> dissent::record::evidence::Evidence {
+fn evidence(order: &Order, seed: Seed) -> dissent_core::history::evidence::Evidence {
     let facts = order.facts(seed, None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }

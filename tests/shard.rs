@@ -3,23 +3,24 @@
 
 use crate::keeper::place;
 use crate::support::{digest, order};
-use dissent::check::in_shard::in_shard;
-use dissent::check::judge::judge;
-use dissent::check::self_test::SelfTest;
-use dissent::check::verdict::{
-    CheckName, FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,
-};
 use dissent::exit::Exit;
-use dissent::record::event::Event;
-use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
-use dissent::record::frontier::Look;
-use dissent::record::row::Nanos;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
 use dissent::run::simulate;
-use dissent::seed::Seed;
+use dissent_core::checker::in_shard::in_shard;
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::self_test::SelfTest;
+use dissent_core::checker::verdict::{
+    FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,
+};
+use dissent_core::history::check_name::CheckName;
+use dissent_core::history::event::Event;
+use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::frontier::Look;
+use dissent_core::history::time::Nanos;
+use dissent_core::seed::Seed;
 
 const SEEDS: u64 = 15;
 const SHARD: &str = "shard";

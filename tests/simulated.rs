@@ -1,13 +1,13 @@
 //! The loop in virtual time: every arm over a few seeds, and what a seed promises.
 
 use crate::support::{order, sim};
-use dissent::check::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};
 use dissent::exit::Exit;
 use dissent::record::folder::Folder;
 use dissent::run::campaign::{Tally, simulate_all};
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent::seed::Seed;
+use dissent_core::checker::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};
+use dissent_core::seed::Seed;
 
 /// Enough to see a broken arm; a thousand are run with the release build.
 const SEEDS: u32 = 6;

@@ -2,8 +2,8 @@
 
 use dissent::cli::Run;
 use dissent::commands::order_of;
-use dissent::record::evidence::{Evidence, Recorded};
 use dissent::run::order::Order;
+use dissent_core::history::evidence::{Evidence, Recorded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,12 @@
 //! Every planted fault is found with its own fields, and nothing else is.
 
-use dissent::check::judge::judge;
-use dissent::check::verdict::{
+use dissent::record::folder::Folder;
+use dissent::synth::{Order, Plant, synthesize};
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::verdict::{
     Course, Divergence, FindingKind, Outcome, Pattern, RootCause, Side, Verdict, What,
 };
-use dissent::record::folder::Folder;
-use dissent::seed::Seed;
-use dissent::synth::{Order, Plant, synthesize};
+use dissent_core::seed::Seed;
 use std::path::Path;
 
 const ROWS: u64 = 4_000;

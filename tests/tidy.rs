@@ -257,7 +257,11 @@ fn every_rule_bites() {
         ("src/check/a/b.rs", format!("{open}use std::time::Instant;\n"), "effect in a pure module"),
         ("src/run/conductor.rs", format!("{open}    tokio::spawn(a);\n"), "effect in a pure module"),
         ("src/seed.rs", format!("{open}use std::{{fs, io}};\n"), "grouped import in a pure module"),
-        ("src/specimen/world.rs", format!("{open}use dissent::schema::Merge;\n"), "checker in the specimen"),
+        (
+            "src/specimen/world.rs",
+            format!("{open}use dissent_core::schema::Merge;\n"),
+            "checker in the specimen",
+        ),
         ("src/check/a.rs", format!("{open}use specimen::world::World;\n"), "specimen in the checker"),
         ("src/run/engine.rs", format!("{open}    specimen::serve();\n"), "specimen in the checker"),
         ("nemesis/none.toml", "hunts = \"nothing\"\n".to_owned(), "silent catalogue file"),

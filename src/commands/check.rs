@@ -1,14 +1,15 @@
 //! `dissent check`: recorded runs are judged again.
 
 use super::tell;
-use crate::check::judge::Oracle;
 use crate::cli::{self, Format};
-use crate::config::known::KnownIssues;
+use crate::config::known;
 use crate::exit::Exit;
 use crate::record::folder::Folder;
 use crate::record::latest::resolve;
 use crate::run::conclude::Judged;
 use crate::run::one::RunError;
+use dissent_core::checker::judge::Oracle;
+use dissent_core::checker::known_issue::KnownIssues;
 
 /// A new verdict lies beside the old one under this suffix.
 const SUFFIX: &str = "checked";
@@ -18,7 +19,7 @@ const BY_PEERS: &str = "peers";
 
 /// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
 pub(super) fn check(args: &cli::Check) -> Exit {
-    let known = match args.known.as_deref().map(KnownIssues::load).transpose() {
+    let known = match args.known.as_deref().map(known::load).transpose() {
         Ok(known) => known,
         Err(error) => return tell::refusal(error),
     };

@@ -4,7 +4,6 @@
 use super::progress::counting;
 use super::run::{cores, order, runtime};
 use super::tell;
-use crate::check::verdict::Outcome;
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
@@ -15,9 +14,10 @@ use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
 use crate::run::signals::{Cut, signalled};
-use crate::seed::Seed;
 use crate::target::specimen::Embedded;
 use clap::Parser as _;
+use dissent_core::checker::verdict::Outcome;
+use dissent_core::seed::Seed;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 

@@ -1,10 +1,10 @@
 //! How a run goes, on standard error: a live line on a terminal, a line a phase elsewhere.
 
 use super::tell;
-use crate::record::event::{Event, Phase};
-use crate::record::row::Nanos;
 use crate::report::words::name;
 use crate::run::live::{Lines, Live, stamp};
+use dissent_core::history::event::{Event, Phase};
+use dissent_core::history::time::Nanos;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 

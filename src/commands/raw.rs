@@ -2,22 +2,22 @@
 
 use super::outside::is_built_in;
 use super::tell;
-use crate::check::as_shown::as_shown;
-use crate::check::in_shard::in_shard;
-use crate::check::side_by_side::{NoSuchKey, side_by_side};
 use crate::cli::{self, Format};
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, nearest_few};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
-use crate::record::evidence::Recorded;
 use crate::record::folder::Folder;
 use crate::record::latest::resolve;
 use crate::report::raw::{json, shard_text, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
-use crate::schema::Schema;
 use crate::target::{Grip, Target, reach};
+use dissent_core::checker::as_shown::as_shown;
+use dissent_core::checker::in_shard::in_shard;
+use dissent_core::checker::side_by_side::{NoSuchKey, side_by_side};
+use dissent_core::history::evidence::Recorded;
+use dissent_core::schema::Schema;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;

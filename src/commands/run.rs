@@ -4,24 +4,24 @@ use super::progress::{Watch, counting};
 use super::{repeat, tell};
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
-use crate::config::duration;
 use crate::config::error::{ConfigError, advise};
-use crate::config::known::KnownIssues;
-use crate::config::nemesis::Nemesis;
+use crate::config::known;
 use crate::config::settings::Settings;
 use crate::config::table;
 use crate::config::target::PINOT;
-use crate::config::workload::Workload;
 use crate::exit::Exit;
 use crate::hands::hook::HookError;
-use crate::record::row::Nanos;
 use crate::run::campaign::{Stopped, Tally, run_all, simulate_all};
-use crate::run::conductor::{Boundaries, Timing};
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
 use crate::run::order::{Order, Outside, ROW_THRESHOLD, by_rows, probe};
-use crate::seed::Seed;
 use crate::target::specimen::Embedded;
+use dissent_core::conductor::{Boundaries, Timing};
+use dissent_core::history::duration;
+use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::Workload;
+use dissent_core::seed::Seed;
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Between two looks at the embedded cluster ..
@@ -120,7 +120,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         settings: given,
         command: repeat::words(args),
         timing,
-        known: args.known.as_deref().map(KnownIssues::load).transpose()?,
+        known: args.known.as_deref().map(known::load).transpose()?,
         self_test: args.self_test,
     })
 }

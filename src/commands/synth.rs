@@ -3,8 +3,8 @@
 use super::tell;
 use crate::cli;
 use crate::exit::Exit;
-use crate::seed::Seed;
 use crate::synth::{Order, synthesize};
+use dissent_core::seed::Seed;
 
 /// Makes up a run.
 pub(super) fn synth(args: &cli::Synth) -> Exit {

@@ -57,8 +57,8 @@ pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::nemesis::Nemesis;
-    use crate::config::workload::Workload;
+    use dissent_core::history::nemesis::Nemesis;
+    use dissent_core::history::workload::Workload;
     use std::fmt::Debug;
 
     #[track_caller]

@@ -4,115 +4,17 @@
 use super::Document;
 use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
-use crate::check::verdict::{Pattern, Side};
-use serde::{Deserialize, Serialize};
+use dissent_core::checker::known_issue::{KnownIssue, KnownIssues, numbers};
 use std::path::Path;
 
 /// The ways in which damage or a freeze goes on, as the verdict spells them.
 const COURSES: &[&str] =
     &["standing", "healed", "spreading", "spread", "sticky", "self-healed", "cleared-by-restart"];
 
-/// An issue that is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct KnownIssue {
-    /// The fingerprint of its findings.
-    pub fingerprint: String,
-    /// Only this pattern.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Pattern>,
-    /// This side; where nothing is said, a minority of the replicas.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<Side>,
-    /// This course; where nothing is said, damage that stands or has healed, but no damage that spreads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub course: Option<String>,
-    /// Only findings in none but these columns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<Vec<String>>,
-    /// Only runs of this workload.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<String>,
-    /// Only runs of this nemesis plan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nemesis: Option<String>,
-    /// Only runs on this target, by the name of its system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// Only these versions of the target.
-    #[serde(default)]
-    pub versions: Versions,
-    /// Why it may be found.
-    pub reason: String,
-    /// Who looks after it.
-    pub owner: String,
-    /// Where it is being worked on.
-    pub link: String,
-    /// The last day on which it may be found: `2027-01-31`.
-    pub until: String,
-}
-
-/// A range of versions, each a row of numbers with dots between; all of them, where nothing is said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Versions {
-    /// The first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The first that it does not cover any more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-}
-
-impl Versions {
-    /// Whether a version lies in the range. One that begins with no number lies in no range but that of all.
-    pub fn cover(&self, version: &str) -> bool {
-        let is = numbers(version);
-        let beyond = |limit: &Option<String>| limit.as_ref().map(|limit| is >= numbers(limit));
-        match (beyond(&self.from), beyond(&self.before)) {
-            (None, None) => true,
-            _ if is.is_empty() => false,
-            (from, before) => from.unwrap_or(true) && !before.unwrap_or(false),
-        }
-    }
-}
-
-/// The numbers with which a version begins: `0.11.0-SNAPSHOT` is 0, 11, 0.
-fn numbers(version: &str) -> Vec<u64> {
-    let dotted = version.split(|letter: char| letter != '.' && !letter.is_ascii_digit()).next();
-    dotted.unwrap_or_default().split('.').map_while(|number| number.parse().ok()).collect()
-}
-
-/// A file of known issues, and the day on which it is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KnownIssues {
-    #[serde(default, skip_serializing)]
-    name: String,
-    /// The issues, in the order of the file.
-    #[serde(default, rename = "issue")]
-    pub issues: Vec<KnownIssue>,
-    /// The day on which the list is applied, in UTC.
-    #[serde(skip)]
-    pub today: String,
-}
-
-impl KnownIssues {
-    /// Reads a list, to be applied today.
-    pub fn load(path: &Path) -> Result<KnownIssues, ConfigError> {
-        let list: KnownIssues = super::catalogue::load_file(&path.to_string_lossy())?;
-        Ok(list.on(&jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()))
-    }
-
-    /// The same list, to be applied on another day.
-    pub fn on(self, today: &str) -> KnownIssues {
-        KnownIssues { today: today.to_owned(), ..self }
-    }
-
-    /// Whether an issue's time is over.
-    pub fn is_over(&self, issue: &KnownIssue) -> bool {
-        issue.until < self.today
-    }
+/// Reads a list, to be applied today.
+pub fn load(path: &Path) -> Result<KnownIssues, ConfigError> {
+    let list: KnownIssues = super::catalogue::load_file(&path.to_string_lossy())?;
+    Ok(list.on(&jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()))
 }
 
 impl Document for KnownIssues {
@@ -130,43 +32,42 @@ impl Document for KnownIssues {
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        self.issues.iter().enumerate().try_for_each(|(at, issue)| issue.check(&format!("issue.{at}")))
+        self.issues.iter().enumerate().try_for_each(|(at, issue)| check_issue(issue, &format!("issue.{at}")))
     }
 }
 
-impl KnownIssue {
-    fn check(&self, at: &str) -> Result<(), Wrong> {
-        let said = [
-            ("fingerprint", &self.fingerprint, "such as wrong-value/whole-segment"),
-            ("reason", &self.reason, "say why it may be found"),
-            ("owner", &self.owner, "say who looks after it"),
-            ("link", &self.link, "say where it is being worked on"),
-        ];
-        for (key, value, help) in said {
-            let problem = format!("no {key} is given");
-            Wrong::unless(!value.trim().is_empty(), &format!("{at}.{key}"), &problem, help)?;
-        }
-        let date: Result<jiff::civil::Date, _> = self.until.parse();
-        let is_day = date.is_ok_and(|date| date.to_string() == self.until);
-        let problem = format!("`{}` is no day", self.until);
-        Wrong::unless(is_day, &format!("{at}.until"), &problem, "write it as \"2027-01-31\"")?;
-        let course = self.course.as_deref().unwrap_or(COURSES[0]);
-        let problem = format!("no course is called `{course}`");
-        let known = COURSES.contains(&course);
-        Wrong::unless(known, &format!("{at}.course"), &problem, &advise(course, COURSES))?;
-        for (key, limit) in [("from", &self.versions.from), ("before", &self.versions.before)] {
-            let is_version = limit.as_ref().is_none_or(|limit| !numbers(limit).is_empty());
-            let help = "write numbers with dots between, such as \"1.5.0\"";
-            Wrong::unless(is_version, &format!("{at}.versions.{key}"), "no version", help)?;
-        }
-        Ok(())
+fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), Wrong> {
+    let said = [
+        ("fingerprint", &issue.fingerprint, "such as wrong-value/whole-segment"),
+        ("reason", &issue.reason, "say why it may be found"),
+        ("owner", &issue.owner, "say who looks after it"),
+        ("link", &issue.link, "say where it is being worked on"),
+    ];
+    for (key, value, help) in said {
+        let problem = format!("no {key} is given");
+        Wrong::unless(!value.trim().is_empty(), &format!("{at}.{key}"), &problem, help)?;
     }
+    let date: Result<jiff::civil::Date, _> = issue.until.parse();
+    let is_day = date.is_ok_and(|date| date.to_string() == issue.until);
+    let problem = format!("`{}` is no day", issue.until);
+    Wrong::unless(is_day, &format!("{at}.until"), &problem, "write it as \"2027-01-31\"")?;
+    let course = issue.course.as_deref().unwrap_or(COURSES[0]);
+    let problem = format!("no course is called `{course}`");
+    let known = COURSES.contains(&course);
+    Wrong::unless(known, &format!("{at}.course"), &problem, &advise(course, COURSES))?;
+    for (key, limit) in [("from", &issue.versions.from), ("before", &issue.versions.before)] {
+        let is_version = limit.as_ref().is_none_or(|limit| !numbers(limit).is_empty());
+        let help = "write numbers with dots between, such as \"1.5.0\"";
+        Wrong::unless(is_version, &format!("{at}.versions.{key}"), "no version", help)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::catalogue::parse;
+    use dissent_core::checker::known_issue::Versions;
 
     const ISSUE: &str = "[[issue]]\nfingerprint = \"wrong-value/whole-segment\"\nreason = \"being fixed\"\n\
                          owner = \"me\"\nlink = \"http://tracker/1\"\nuntil = \"2027-01-31\"\n";

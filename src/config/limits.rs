@@ -1,9 +1,9 @@
 //! What a target file says of the load that dissent may be to a cluster, and of what brings the cluster up
 //! and down.
 
-use super::duration;
 use super::error::Wrong;
-use crate::record::row::Nanos;
+use dissent_core::history::duration;
+use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// How much may be asked of a cluster that others use.

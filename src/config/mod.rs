@@ -3,7 +3,6 @@
 
 pub mod access;
 pub mod catalogue;
-pub mod duration;
 pub mod error;
 pub mod known;
 pub mod limits;

@@ -1,10 +1,13 @@
 //! `--set key=value`: what a run changes of its files, and what it tells its target. Each consumer takes its
 //! own keys; what nobody took is refused, so that a misspelt key never passes for a setting.
 
+use super::Document;
 use super::error::{ConfigError, advise, reword};
 use super::table::{self, TableChoice};
-use super::{Document, duration, nemesis::Nemesis, workload::Workload};
-use crate::record::row::Nanos;
+use dissent_core::history::duration;
+use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::Workload;
 use serde::de::value::{Error as ChoiceError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use std::collections::BTreeMap;
@@ -112,8 +115,8 @@ pub(super) fn choice<T: DeserializeOwned>(value: &str) -> Result<T, String> {
 mod tests {
     use super::*;
     use crate::config::catalogue::load;
-    use crate::config::nemesis::Ending;
-    use crate::schema::Provenance;
+    use dissent_core::history::nemesis::Ending;
+    use dissent_core::schema::Provenance;
     use miette::Diagnostic as _;
 
     #[test]

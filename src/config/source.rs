@@ -125,9 +125,9 @@ impl Source {
 mod tests {
     use super::*;
     use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
-    use crate::config::nemesis::Nemesis;
     use crate::config::target::TargetFile;
-    use crate::config::workload::Workload;
+    use dissent_core::history::nemesis::Nemesis;
+    use dissent_core::history::workload::Workload;
     use std::fmt::Debug;
 
     /// In this embedded file, the first of this text, replaced by this: what is marked as wrong, why, and

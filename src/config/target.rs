@@ -7,8 +7,8 @@ use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
 use super::limits::{Hooks, Limits};
 use super::table::TableChoice;
-use crate::plan::schedule::FaultKind;
-use crate::schema::rules::{Absence, Rules};
+use dissent_core::history::fault::FaultKind;
+use dissent_core::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -275,8 +275,8 @@ impl TargetFile {
 mod tests {
     use super::*;
     use crate::config::catalogue::load;
-    use crate::config::nemesis::Nemesis;
     use crate::run::order::probe;
+    use dissent_core::history::nemesis::Nemesis;
 
     fn target(allow: &str) -> TargetFile {
         let text = format!("system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\n{allow}");

@@ -1,94 +1,17 @@
-//! A workload: WHAT is written. One TOML file each, under `workloads/`; stored in `run.json` too.
+//! Reading workloads: one TOML file each, under `workloads/`.
 
+use super::Document;
 use super::catalogue::{Embedded, WORKLOADS};
 use super::error::Wrong;
 use super::settings::{choice, number, time};
-use super::{Document, duration};
-use crate::plan::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
-use crate::record::row::Nanos;
-use crate::schema::{Merge, Provenance, Type};
-use serde::{Deserialize, Serialize};
+use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
+use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};
+use dissent_core::schema::{Merge, Type};
+use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The most partitions of a table.
-pub const PARTITIONS_MAX: u32 = 1_024;
 /// The most live keys over all partitions: they lie in memory.
 const LIVE_KEYS_MAX: u64 = 10_000_000;
-
-/// How often keys are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Skew {
-    /// Every live key alike.
-    Uniform,
-    /// The key of rank r is drawn in proportion to 1/r.
-    Zipf,
-}
-
-/// A column as a workload declares it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ColumnSpec {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub ty: Type,
-    /// How it merges.
-    pub merge: Merge,
-    /// Whether a target that lacks the merge function may leave it out.
-    #[serde(default)]
-    pub optional: bool,
-    /// How many of 100 ops give it a value.
-    pub touched_percent: u8,
-}
-
-/// The keys of a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Keys {
-    /// Live keys a partition.
-    pub live: u32,
-    /// How often each is drawn.
-    pub skew: Skew,
-    /// A key is retired once it has crossed this many segments ..
-    pub retire_after_segments: u32,
-    /// .. and has had this many updates.
-    pub retire_after_updates: u32,
-}
-
-/// A workload file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Workload {
-    /// Its name: the file's stem.
-    #[serde(default)]
-    pub name: String,
-    /// What it hunts, in a sentence.
-    pub hunts: String,
-    /// The number of partitions of its table.
-    pub partitions: u32,
-    /// The name of the comparison column.
-    pub comparison: String,
-    /// Ops a second, over all partitions (open loop, Poisson arrivals).
-    #[serde(rename = "rate")]
-    pub rate_hz: u32,
-    /// How long the load lasts at least; it goes on until the nemesis is through.
-    #[serde(with = "duration")]
-    pub load: Nanos,
-    /// A boundary is asked for whenever the log has grown by this many entries a partition.
-    pub segment_rows: u64,
-    /// How rows tell their ops.
-    pub provenance: Provenance,
-    /// How many of 100 ops delete their key instead of writing to it.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub delete_percent: u8,
-    /// The keys.
-    pub keys: Keys,
-    /// The columns.
-    #[serde(rename = "column")]
-    pub columns: Vec<ColumnSpec>,
-}
 
 impl Document for Workload {
     const KIND: &'static str = "workload";
@@ -133,8 +56,8 @@ impl Document for Workload {
             &format!("{} of 100 ops delete", self.delete_percent),
             "write 0 to 99: something must be written, or there is nothing to delete",
         )?;
-        self.check_names()?;
-        self.columns.iter().enumerate().try_for_each(|(at, column)| column.check(at))?;
+        check_names(self)?;
+        self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
         Wrong::unless(
             self.columns.iter().any(|column| !column.optional),
             "column",
@@ -144,60 +67,51 @@ impl Document for Workload {
     }
 }
 
-impl Workload {
-    /// Column names become names at the target and must differ, from the ones of the table itself too.
-    fn check_names(&self) -> Result<(), Wrong> {
-        let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
-        let columns = self.columns.iter().enumerate();
-        let columns = columns.map(|(at, column)| (format!("column.{at}.name"), column.name.as_str()));
-        for (at, name) in std::iter::once(("comparison".to_owned(), self.comparison.as_str())).chain(columns)
-        {
-            let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
-            let plain =
-                |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-            Wrong::unless(
-                starts_with_letter && name.chars().all(plain),
-                &at,
-                &format!("`{name}` is no column name"),
-                "use lower-case letters, digits and _, a letter first",
-            )?;
-            Wrong::unless(
-                taken.insert(name),
-                &at,
-                &format!("the name `{name}` is taken"),
-                &format!(
-                    "names differ; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are the table's own"
-                ),
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl ColumnSpec {
-    fn check(&self, at: usize) -> Result<(), Wrong> {
-        let percent = self.touched_percent;
+/// Column names become names at the target and must differ, from the ones of the table itself too.
+fn check_names(workload: &Workload) -> Result<(), Wrong> {
+    let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
+    let columns = workload.columns.iter().enumerate();
+    let columns = columns.map(|(at, column)| (format!("column.{at}.name"), column.name.as_str()));
+    for (at, name) in std::iter::once(("comparison".to_owned(), workload.comparison.as_str())).chain(columns)
+    {
+        let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
         Wrong::unless(
-            (1..=100).contains(&percent),
-            &format!("column.{at}.touched-percent"),
-            &format!("{percent} of 100 ops"),
-            "write 1 to 100: a column that is never written cannot show anything",
+            starts_with_letter && name.chars().all(plain),
+            &at,
+            &format!("`{name}` is no column name"),
+            "use lower-case letters, digits and _, a letter first",
         )?;
-        let fitting = types_of(self.merge);
-        if fitting.contains(&self.ty) {
-            return Ok(());
-        }
-        let names = fitting.iter().map(|ty| word(*ty)).collect::<Vec<String>>().join(", ");
-        Err(Wrong::new(
-            format!("column.{at}.merge"),
-            format!("`{}` does not merge a {}", word(self.merge), word(self.ty)),
-            format!("it merges: {names}"),
-        ))
+        Wrong::unless(
+            taken.insert(name),
+            &at,
+            &format!("the name `{name}` is taken"),
+            &format!(
+                "names differ; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are the table's own"
+            ),
+        )?;
     }
+    Ok(())
 }
 
-fn is_zero(percent: &u8) -> bool {
-    *percent == 0
+fn check_column(column: &ColumnSpec, at: usize) -> Result<(), Wrong> {
+    let percent = column.touched_percent;
+    Wrong::unless(
+        (1..=100).contains(&percent),
+        &format!("column.{at}.touched-percent"),
+        &format!("{percent} of 100 ops"),
+        "write 1 to 100: a column that is never written cannot show anything",
+    )?;
+    let fitting = types_of(column.merge);
+    if fitting.contains(&column.ty) {
+        return Ok(());
+    }
+    let names = fitting.iter().map(|ty| word(*ty)).collect::<Vec<String>>().join(", ");
+    Err(Wrong::new(
+        format!("column.{at}.merge"),
+        format!("`{}` does not merge a {}", word(column.merge), word(column.ty)),
+        format!("it merges: {names}"),
+    ))
 }
 
 /// The types that a merge function is defined on.

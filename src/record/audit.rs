@@ -6,12 +6,13 @@
 //! nobody saw a difference in what was left
 //! ```
 
-use super::event::{Event, Phase};
 use super::folder::{Folder, walk};
 use super::names::{ReadFile, log_name};
 use super::reads::Announced;
-use super::store::{EVENTS, READS, RUN_FILE, SCHEDULE};
-use crate::plan::schedule::Step;
+use super::store::{READS, RUN_FILE, SCHEDULE};
+use dissent_core::history::event::{Event, Phase};
+use dissent_core::history::evidence::EVENTS;
+use dissent_core::history::fault::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 

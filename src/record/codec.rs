@@ -14,10 +14,11 @@
 //! how many offsets before it hold none (`"skip":1`, left out for 0): a line that was lost shows. Fields and
 //! columns that are not known are skipped: a later version may have written them.
 
-use super::event::{Event, Stamped};
-use super::row::{Current, Entry, Nanos, Row};
 use super::scan;
-use crate::schema::{Column, Schema, Value};
+use dissent_core::history::event::{Event, Stamped};
+use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::{Column, Schema, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;

@@ -1,9 +1,9 @@
 //! Evidence that lies in memory, as the folder that a run would have written.
 
-use super::event::{Event, Phase};
-use super::evidence::Evidence;
-use super::row::Nanos;
 use super::store::{Build, RunFile, RunFolder, StoreError};
+use dissent_core::history::event::{Event, Phase};
+use dissent_core::history::evidence::Evidence;
+use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -6,17 +6,19 @@
 
 use super::audit::{Announcements, audit};
 use super::cure::{Cure, read_cures};
-use super::event::Stamped;
-use super::evidence::{Damage, FORMAT, Facts, Moment, Recorded, RowGroups, Skimmed};
 use super::merge::{Due, Merge, Stream, Unfit};
 use super::names::{Kind, ReadFile, log_name};
 use super::order::{EventOrder, LogOrder};
 use super::origin::{Origin, RunNumber};
 use super::reads::{Announced, Counted, Groups};
-use super::row::{Current, Entry, Nanos, Row};
-use super::store::{Build, EVENTS, READS, RUN_FILE, RunFile};
+use super::store::{Build, READS, RUN_FILE, RunFile};
 use super::{codec, scan};
-use crate::config::workload::PARTITIONS_MAX;
+use dissent_core::history::event::Stamped;
+use dissent_core::history::evidence::EVENTS;
+use dissent_core::history::evidence::{Damage, FORMAT, Facts, Moment, Recorded, RowGroups, Skimmed};
+use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::PARTITIONS_MAX;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -15,8 +15,8 @@
 //! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
 
 use super::origin::Origin;
-use super::row::Nanos;
 use super::store::RUN_FILE;
+use dissent_core::history::time::Nanos;
 use memchr::memchr;
 use serde::Serialize;
 use std::io::{self, ErrorKind, Read, Write};

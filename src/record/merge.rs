@@ -1,13 +1,13 @@
 //! Files of a run's folder as streams, and many ascending streams as one.
 
 use super::codec;
-use super::event::Stamped;
-use super::evidence::Recorded;
 use super::folder::Folder;
 use super::frame::{Broken, Flaw, FrameReader};
-use super::row::{Current, Entry, Row};
 use super::scan::{self, Placed};
-use crate::schema::Schema;
+use dissent_core::history::event::Stamped;
+use dissent_core::history::evidence::Recorded;
+use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::schema::Schema;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;

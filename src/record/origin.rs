@@ -6,7 +6,7 @@
 //! each line of it is right, and each replica of run 7 would be wrong by it
 //! ```
 
-use crate::seed::number_of;
+use dissent_core::seed::number_of;
 use serde_json::Value;
 
 /// A run, by all the facts that are known of it: a `run.json` that was changed is another run's.

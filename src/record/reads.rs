@@ -5,14 +5,14 @@
 //! are compared with bytes: a hash would cost as much, and could call two rows equal that are not.
 
 use super::codec;
-use super::event::Event;
-use super::evidence::{RowGroups, RowsAt};
 use super::folder::Folder;
 use super::merge::{Merge, Stored};
 use super::names::{Kind, reads_folder};
 use super::scan::Placed;
 use super::store::READS;
-use crate::schema::Schema;
+use dissent_core::history::event::Event;
+use dissent_core::history::evidence::{RowGroups, RowsAt};
+use dissent_core::schema::Schema;
 use std::borrow::Cow;
 
 /// What an event says of a read.

@@ -1,11 +1,12 @@
 //! The lines that a run has millions of, read without a parser, and only from a line that looks exactly as
-//! [`crate::record::codec`] and [`crate::record::event`] write it. Any other line gives nothing here, and is
+//! [`crate::record::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here, and is
 //! then parsed whole.
 
-use super::event::Outcome;
-use super::evidence::{Moment, Skimmed};
-use super::row::{Entry, Nanos, Row};
-use crate::schema::{Column, Schema, Value};
+use dissent_core::history::event::Outcome;
+use dissent_core::history::evidence::{Moment, Skimmed};
+use dissent_core::history::row::{Entry, Row};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::{Column, Schema, Value};
 use memchr::{memchr, memrchr};
 
 /// What is left of a line.
@@ -228,10 +229,10 @@ pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
 mod tests {
     use super::*;
     use crate::record::codec;
-    use crate::record::event::{Event, Op, Stamped};
-    use crate::record::row::{Entry, Row};
-    use crate::schema::rules::Rules;
-    use crate::schema::{Merge, Provenance, Role, Type};
+    use dissent_core::history::event::{Event, Op, Stamped};
+    use dissent_core::history::row::{Entry, Row};
+    use dissent_core::schema::rules::Rules;
+    use dissent_core::schema::{Merge, Provenance, Role, Type};
 
     fn schema() -> Schema {
         let column = |(name, ty): (&str, Type)| Column {

@@ -13,13 +13,14 @@
 
 use super::codec;
 use super::cure::{CURES, Cure};
-use super::event::{Event, Phase, Stamped};
-use super::evidence::{FORMAT, Facts};
 use super::frame::FrameWriter;
 use super::names::{Kind, ReadFile, log_name, reads_folder};
 use super::origin::RunNumber;
-use super::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
-use crate::schema::Schema;
+use dissent_core::history::event::{Event, Phase, Stamped};
+use dissent_core::history::evidence::{EVENTS, FORMAT, Facts};
+use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,8 +31,6 @@ use std::path::{Path, PathBuf};
 pub const RUN_FILE: &str = "run.json";
 /// The file of the steps drawn.
 pub const SCHEDULE: &str = "schedule.jsonl";
-/// The file of events.
-pub const EVENTS: &str = "events.jsonl.zst";
 /// The folder of rows and current flags.
 pub const READS: &str = "reads";
 

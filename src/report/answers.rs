@@ -3,7 +3,7 @@
 
 use super::words::{Clock, count, counted, excused, len, name, printable};
 use super::{clear, disorder, divergence, frozen, known, lost_ack};
-use crate::check::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
+use dissent_core::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
 
 /// Doubts named in the answers; the page has a section with more.
 pub(super) const DOUBTS_NAMED: usize = 3;

@@ -4,7 +4,8 @@
 use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
 use super::words::{count, counted, excused, joined, len, name, printable, spaced, span};
-use crate::check::verdict::{CheckName, CheckResult, Progress, Status, Verdict};
+use dissent_core::checker::verdict::{CheckResult, Progress, Status, Verdict};
+use dissent_core::history::check_name::CheckName;
 
 /// A pass in one sentence.
 pub(super) fn pass_headline(verdict: &Verdict) -> String {

@@ -3,7 +3,7 @@
 use super::answers::{Answer, basis, certainty, steps};
 use super::known::novelty;
 use super::words::{Clock, count, counted, name, printable};
-use crate::check::verdict::{Ahead, Finding, Happening, Regressed, Verdict};
+use dissent_core::checker::verdict::{Ahead, Finding, Happening, Regressed, Verdict};
 
 /// What happened last before, and when.
 pub(super) fn happening(happening: Option<&Happening>, clock: &Clock) -> String {

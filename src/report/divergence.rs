@@ -10,12 +10,12 @@ use super::answers::{Answer, certainty, scope, steps};
 use super::clear::calibration;
 use super::known::novelty;
 use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
-use crate::check::verdict::{
+use dissent_core::checker::verdict::{
     Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, RowEvidence, Shown, Side,
     Standing, Verdict, What,
 };
-use crate::record::row::CopyState;
-use crate::schema::Value;
+use dissent_core::history::row::CopyState;
+use dissent_core::schema::Value;
 
 /// Keys named before the rest is only counted.
 pub(super) const KEYS_LISTED: usize = 20;

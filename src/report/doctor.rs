@@ -3,8 +3,8 @@
 use super::terminal::{Ink, Style};
 use super::words::{count, counted, len, name, printable};
 use crate::config::target::TargetFile;
-use crate::plan::schedule::FaultKind;
 use crate::target::checkup::{Asked, Checkup, LeftCost, TableFacts};
+use dissent_core::history::fault::FaultKind;
 use serde_json::{Value, json};
 
 /// As one JSON document.

@@ -1,7 +1,8 @@
 //! Why a verdict may be wrong, as a closed table: what such a doubt means, and what to do next.
 //! After hyperfine's warnings: each names what was seen, why that matters, and the next step.
 
-use crate::check::verdict::{CheckName, DoubtKind};
+use dissent_core::checker::verdict::DoubtKind;
+use dissent_core::history::check_name::CheckName;
 
 /// What a kind of doubt means for the reader.
 pub(super) struct Advice {

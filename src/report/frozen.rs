@@ -4,7 +4,9 @@ use super::answers::{Answer, basis, certainty, steps};
 use super::disorder::{happening, whose};
 use super::known::novelty;
 use super::words::{Clock, count, counted, joined, printable, span};
-use crate::check::verdict::{Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Unseen, Verdict};
+use dissent_core::checker::verdict::{
+    Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Unseen, Verdict,
+};
 
 /// The finding in one sentence.
 pub(super) fn headline(f: &Frozen) -> String {

@@ -10,9 +10,9 @@ pub mod timeline;
 use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::words::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
-use crate::check::verdict::{FindingKind, Outcome, Status, Verdict};
-use crate::record::evidence::Facts;
-use crate::record::row::Nanos;
+use dissent_core::checker::verdict::{FindingKind, Outcome, Status, Verdict};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::time::Nanos;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use timeline::Timeline;
 

@@ -5,9 +5,9 @@
 //! reader ignores fields that it does not know.
 
 use super::words::repeat;
-use crate::check::verdict::Verdict;
-use crate::record::evidence::Facts;
-use crate::seed::Seed;
+use dissent_core::checker::verdict::Verdict;
+use dissent_core::history::evidence::Facts;
+use dissent_core::seed::Seed;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

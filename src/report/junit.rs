@@ -7,10 +7,11 @@
 use super::answers::{doubt_line, finding_headline, headline};
 use super::known::known_as;
 use super::words::{name, printable, repeat};
-use crate::check::verdict::{
-    CheckName, CheckResult, Finding, FindingKind, Outcome, Side, Status, Verdict, What,
+use dissent_core::checker::verdict::{
+    CheckResult, Finding, FindingKind, Outcome, Side, Status, Verdict, What,
 };
-use crate::record::evidence::Facts;
+use dissent_core::history::check_name::CheckName;
+use dissent_core::history::evidence::Facts;
 use std::fmt::Write as _;
 
 /// A test case.

@@ -2,7 +2,7 @@
 
 use super::answers::{Answer, basis, finding_headline};
 use super::words::{counted, printable};
-use crate::check::verdict::{Finding, Known, KnownAs, Outcome, Verdict};
+use dissent_core::checker::verdict::{Finding, Known, KnownAs, Outcome, Verdict};
 
 /// As what a finding is known; nothing if it is new, or if there is no list.
 pub(super) fn known_as<'v>(verdict: &'v Verdict, finding: &Finding) -> Option<&'v KnownAs> {

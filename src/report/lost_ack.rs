@@ -3,7 +3,7 @@
 use super::answers::{Answer, basis, certainty, steps};
 use super::known::novelty;
 use super::words::{counted, len, listed};
-use crate::check::verdict::{Finding, LostAck, Verdict};
+use dissent_core::checker::verdict::{Finding, LostAck, Verdict};
 
 /// The finding in one sentence.
 pub(super) fn headline(lost: &LostAck) -> String {

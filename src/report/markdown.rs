@@ -4,9 +4,9 @@
 use super::answers::{answers, finding_headline, headline};
 use super::divergence::is_wrong;
 use super::words::{Clock, count, len, modelled, name, printable, repeat, value};
-use crate::check::verdict::{Divergence, FindingKind, RowEvidence, Shown, Verdict};
-use crate::record::evidence::Facts;
-use crate::schema::Value;
+use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, Shown, Verdict};
+use dissent_core::history::evidence::Facts;
+use dissent_core::schema::Value;
 use std::collections::BTreeSet;
 
 /// Findings beyond the first that get a line.

@@ -2,10 +2,10 @@
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
 use super::words::{count, counted, joined, len, name, printable, shortened, value};
-use crate::check::in_shard::{CaptureView, ShardView};
-use crate::check::side_by_side::{Held, KeyView, RowView};
-use crate::record::row::CopyState;
-use crate::schema::Value;
+use dissent_core::checker::in_shard::{CaptureView, ShardView};
+use dissent_core::checker::side_by_side::{Held, KeyView, RowView};
+use dissent_core::history::row::CopyState;
+use dissent_core::schema::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

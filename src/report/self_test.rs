@@ -1,7 +1,7 @@
 //! A self-test in one line.
 
 use super::words::{name, printable};
-use crate::check::self_test::{SelfTest, Spot};
+use dissent_core::checker::self_test::{SelfTest, Spot};
 
 /// `self-test: found ..`, or what came of it instead. No newline.
 pub fn line(test: &SelfTest) -> String {

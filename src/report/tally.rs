@@ -1,9 +1,9 @@
 //! Many runs of one order, in words and as JSON.
 
-use crate::check::verdict::Outcome;
 use crate::run::campaign::Tally;
 use crate::run::signals::Cut;
-use crate::seed::Seed;
+use dissent_core::checker::verdict::Outcome;
+use dissent_core::seed::Seed;
 use std::fmt::Write as _;
 
 /// A few lines. No newline at the end.

@@ -4,11 +4,11 @@ use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
 use super::known;
 use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
-use crate::check::verdict::{
+use dissent_core::checker::verdict::{
     CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Outcome,
     Side, Status, Verdict,
 };
-use crate::record::evidence::Facts;
+use dissent_core::history::evidence::Facts;
 
 /// How the summary may look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

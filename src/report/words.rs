@@ -1,11 +1,11 @@
 //! The words of the reports: numbers, lists, values and times as people read them, and the names of closed
 //! enums as the stored verdict spells them, so that a reader can search one for the other.
 
-use crate::check::verdict::{Divergence, Side};
-use crate::record::evidence::Facts;
-use crate::record::row::Nanos;
-use crate::schema::Value;
-use crate::schema::rules::Absence;
+use dissent_core::checker::verdict::{Divergence, Side};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::Value;
+use dissent_core::schema::rules::Absence;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;

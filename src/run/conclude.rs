@@ -1,15 +1,15 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
-use crate::check::judge::{Oracle, judge, judge_seeing};
-use crate::check::known::acknowledge;
-use crate::check::self_test::{SelfTest, self_test};
-use crate::check::verdict::Verdict;
-use crate::config::known::KnownIssues;
 use crate::exit::Exit;
-use crate::record::evidence::{Facts, Recorded};
 use crate::record::store::{StoreError, replace_file};
 use crate::report::html::timeline::Timeline;
 use crate::report::{html, json, junit, markdown};
+use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
+use dissent_core::checker::known::acknowledge;
+use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::self_test::{SelfTest, self_test};
+use dissent_core::checker::verdict::Verdict;
+use dissent_core::history::evidence::{Facts, Recorded};
 use std::path::{Path, PathBuf};
 
 /// The verdict as JSON.

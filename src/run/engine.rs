@@ -1,18 +1,19 @@
 //! The tokio shell around the conductor: real time, real sockets, files. It carries out commands, feeds
 //! back what came of them, and writes everything down before anybody judges it.
 
-use super::conductor::{Command, Conductor, Input, Timing};
 use super::live::Live;
 use super::panic::caught;
 use super::sampling::{deaths, snapshot};
 use super::signals::{Cut, Signals};
-use crate::plan::schedule::{Fault, StepId};
 use crate::record::cure::Cure;
-use crate::record::event::{Death, Event, Op, Stamped};
-use crate::record::evidence::Facts;
-use crate::record::row::{Current, CurrentRead, Entry, Nanos, Read, Row};
 use crate::record::store::{RunFolder, StoreError};
 use crate::target::{Completion, Target, TargetError};
+use dissent_core::conductor::{Command, Conductor, Input, Timing};
+use dissent_core::history::event::{Death, Event, Op, Stamped};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::fault::{Fault, StepId};
+use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
+use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -54,7 +55,7 @@ enum Done {
     Panicked(String),
 }
 
-type FlagsCame = (super::conductor::FlagsRead, Vec<Current>);
+type FlagsCame = (dissent_core::conductor::FlagsRead, Vec<Current>);
 
 struct Engine<'a> {
     target: Target,

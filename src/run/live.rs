@@ -1,8 +1,8 @@
 //! Who watches a run while it lasts, and what is worth a line.
 
-use crate::record::event::{Death, Event};
-use crate::record::row::Nanos;
 use crate::report::words::name;
+use dissent_core::history::event::{Death, Event};
+use dissent_core::history::time::Nanos;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};

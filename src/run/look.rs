@@ -6,16 +6,17 @@
 
 use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
-use crate::config::workload::{Keys, Skew, Workload};
-use crate::record::event::{CaptureReason, Event, Stamped};
-use crate::record::evidence::{Evidence, FORMAT, Facts};
-use crate::record::frontier::Frontier;
-use crate::record::row::{
-    Base, Cover, Coverage, Current, CurrentRead, Entry, Nanos, Read, Row, Segment, Soundness,
-};
-use crate::schema::Schema;
-use crate::seed::Seed;
 use crate::target::{Frontiers, Target, TargetError};
+use dissent_core::history::event::{CaptureReason, Event, Stamped};
+use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
+use dissent_core::history::frontier::Frontier;
+use dissent_core::history::row::{
+    Base, Cover, Coverage, Current, CurrentRead, Entry, Read, Row, Segment, Soundness,
+};
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::{Keys, Skew, Workload};
+use dissent_core::schema::Schema;
+use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

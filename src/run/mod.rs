@@ -2,7 +2,6 @@
 
 pub mod campaign;
 pub mod conclude;
-pub mod conductor;
 pub mod engine;
 pub mod hooks;
 pub mod live;

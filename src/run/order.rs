@@ -1,22 +1,23 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
-use super::conductor::{Boundaries, Timing};
 use super::simulate::Simulated;
 use crate::config::catalogue::{NEMESES, load};
-use crate::config::known::KnownIssues;
-use crate::config::nemesis::{Nemesis, StepSpec};
 use crate::config::target::{PINOT, TargetFile};
-use crate::config::workload::Workload;
-use crate::plan::generate::{calibration, schema};
-use crate::plan::schedule::{Condition, FaultKind, PlanError, schedule};
-use crate::record::evidence::{FORMAT, Facts};
-use crate::record::frontier::Frontier;
-use crate::record::row::Nanos;
-use crate::schema::{Merge, Schema};
-use crate::seed::Seed;
 use crate::target::TargetError;
 use crate::target::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
 use crate::target::{self, Refusal};
+use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::conductor::{Boundaries, Timing};
+use dissent_core::generator::generate::{calibration, schema};
+use dissent_core::generator::schedule::{PlanError, schedule};
+use dissent_core::history::evidence::{FORMAT, Facts};
+use dissent_core::history::fault::{Condition, FaultKind};
+use dissent_core::history::frontier::Frontier;
+use dissent_core::history::nemesis::{Nemesis, StepSpec};
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::Workload;
+use dissent_core::schema::{Merge, Schema};
+use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.

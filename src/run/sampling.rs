@@ -1,9 +1,9 @@
 //! One look at a whole target: what it shows of itself, and who of it is gone.
 
-use super::conductor::Snapshot;
 use super::engine::absent;
-use crate::record::event::Death;
 use crate::target::{Target, TargetError};
+use dissent_core::conductor::Snapshot;
+use dissent_core::history::event::Death;
 
 /// What of the target has ended.
 pub(super) async fn deaths(target: &Target) -> Vec<Death> {

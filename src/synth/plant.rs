@@ -1,9 +1,9 @@
 //! The faults that can be planted, each as edits of what single replicas show of one segment.
 
 use super::SynthError;
-use crate::record::row::Row;
-use crate::schema::{Merge, Role, Schema, Value, op_hash};
-use crate::seed::Seed;
+use dissent_core::history::row::Row;
+use dissent_core::schema::{Merge, Role, Schema, Value, op_hash};
+use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;

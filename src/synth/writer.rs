@@ -2,13 +2,14 @@
 
 use super::plant::{Aim, Edits};
 use super::{Order, SynthError};
-use crate::record::event::{CaptureReason, Event, Op, Outcome, Phase, Stamped};
-use crate::record::evidence::Facts;
-use crate::record::row::{
-    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Segment, Soundness,
-};
 use crate::record::store::{RunFolder, StoreError};
-use crate::schema::{Column, Merge, Value};
+use dissent_core::history::event::{CaptureReason, Event, Op, Outcome, Phase, Stamped};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::row::{
+    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Segment, Soundness,
+};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::{Column, Merge, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and how each replica holds it.

@@ -1,9 +1,9 @@
 //! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
 
 use super::{Refusal, TargetError};
-use crate::plan::schedule::FaultKind;
 use crate::record::cure::Cure;
-use crate::schema::Merge;
+use dissent_core::history::fault::FaultKind;
+use dissent_core::schema::Merge;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

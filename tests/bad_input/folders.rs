@@ -3,13 +3,13 @@
 use crate::bad_input::network::write_targets;
 use crate::bad_input::run;
 use crate::support::{all, sim};
-use dissent::check::verdict::Outcome;
 use dissent::exit::Exit;
 use dissent::record::dump::write_evidence;
 use dissent::record::folder::Folder;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent::seed::Seed;
+use dissent_core::checker::verdict::Outcome;
+use dissent_core::seed::Seed;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

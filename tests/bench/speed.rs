@@ -6,19 +6,20 @@
 
 mod null;
 
-use dissent::check::judge::{Oracle, judge};
 use dissent::cli::Run;
 use dissent::commands::order_of;
-use dissent::record::event::{Event, Stamped};
-use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
-use dissent::record::frontier::{self, Domain, Frontier, FrontierKind, Upstream};
-use dissent::record::row::Nanos;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
-use dissent::seed::Seed;
 use dissent::synth::{self, Plant, synthesize};
+use dissent_core::checker::judge::{Oracle, judge};
+use dissent_core::history::event::{Event, Stamped};
+use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::frontier;
+use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
+use dissent_core::history::time::Nanos;
+use dissent_core::seed::Seed;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};

@@ -1,12 +1,12 @@
 //! The facts of a case's run, before its first line.
 
-use dissent::config::nemesis::{Ending, Nemesis};
-use dissent::config::workload::{Keys, Skew, Workload};
-use dissent::record::evidence::{FORMAT, Facts};
-use dissent::record::row::Nanos;
-use dissent::schema::rules::Rules;
-use dissent::schema::{Provenance, Schema};
-use dissent::seed::Seed;
+use dissent_core::history::evidence::{FORMAT, Facts};
+use dissent_core::history::nemesis::{Ending, Nemesis};
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::{Keys, Skew, Workload};
+use dissent_core::schema::rules::Rules;
+use dissent_core::schema::{Provenance, Schema};
+use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);

@@ -2,12 +2,12 @@
 
 use crate::check::naive;
 use crate::check::parse::{Case, between, choice, ends, fields, number, offset};
-use dissent::plan::schedule::{Fault, FaultKind};
-use dissent::record::contents::{Contents, Held};
-use dissent::record::event::{Event, Stamped};
-use dissent::record::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
-use dissent::record::row::Nanos;
-use dissent::schema::Value;
+use dissent_core::history::contents::{Contents, Held};
+use dissent_core::history::event::{Event, Stamped};
+use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::Value;
 use std::collections::BTreeMap;
 
 const SECOND: u64 = 1_000_000_000;

@@ -2,12 +2,13 @@
 
 use crate::check::facts::facts;
 use crate::check::naive;
-use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
-use dissent::record::event::{Death, Event, LifecycleRecord, Op, Outcome, Stamped};
-use dissent::record::evidence::Evidence;
-use dissent::record::row::{Cover, Entry, Nanos, Segment};
-use dissent::schema::rules::Absence;
-use dissent::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, Outcome, Stamped};
+use dissent_core::history::evidence::Evidence;
+use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
+use dissent_core::history::row::{Cover, Entry, Segment};
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::rules::Absence;
+use dissent_core::schema::{Column, Merge, Role, Type, Value};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,12 +2,12 @@
 
 use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
-use dissent::record::event::{CaptureReason, Event};
-use dissent::record::row::{
+use dissent_core::history::event::{CaptureReason, Event};
+use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
 };
-use dissent::schema::rules::Rules;
-use dissent::schema::{Schema, Value};
+use dissent_core::schema::rules::Rules;
+use dissent_core::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -4,9 +4,9 @@ use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
 use crate::property::Draw;
 use dissent::record::codec;
-use dissent::record::event::Event;
-use dissent::record::row::{CurrentRead, Read, Row, Soundness};
-use dissent::schema::Value;
+use dissent_core::history::event::Event;
+use dissent_core::history::row::{CurrentRead, Read, Row, Soundness};
+use dissent_core::schema::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of events.

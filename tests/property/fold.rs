@@ -5,10 +5,10 @@
 use crate::check::naive;
 use crate::check::parse::case;
 use crate::property::{Draw, holds};
-use dissent::check::judge::judge;
-use dissent::check::verdict::{Divergence, FindingKind, Outcome, What};
-use dissent::record::evidence::Evidence;
-use dissent::record::row::Entry;
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
+use dissent_core::history::evidence::Evidence;
+use dissent_core::history::row::Entry;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

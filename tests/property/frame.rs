@@ -5,7 +5,7 @@
 use crate::property::{Draw, holds};
 use dissent::record::frame::{FRAME_AGE, FrameReader, FrameWriter};
 use dissent::record::origin::{Origin, RunNumber};
-use dissent::record::row::Nanos;
+use dissent_core::history::time::Nanos;
 
 const CASES: u64 = 400;
 

@@ -3,14 +3,14 @@
 
 use crate::property::{Draw, holds};
 use crate::support::sim;
-use dissent::check::judge::judge;
-use dissent::check::verdict::{Divergence, FindingKind, Outcome, What};
-use dissent::record::event::Event;
-use dissent::record::evidence::Evidence;
-use dissent::record::row::{Current, CurrentRead, Known, Read, Row, Soundness};
 use dissent::run::simulate;
-use dissent::schema::Value;
-use dissent::seed::Seed;
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
+use dissent_core::history::event::Event;
+use dissent_core::history::evidence::Evidence;
+use dissent_core::history::row::{Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent_core::schema::Value;
+use dissent_core::seed::Seed;
 use std::sync::Arc;
 
 const HEALTHY: u64 = 40;

@@ -4,13 +4,13 @@
 use crate::property::{Draw, holds};
 use dissent::config::Document as _;
 use dissent::config::catalogue::{load, parse};
-use dissent::config::duration;
-use dissent::config::nemesis::{Ending, Nemesis, Select, StepSpec};
 use dissent::config::settings::Settings;
-use dissent::config::workload::{ColumnSpec, Keys, Skew, Workload};
-use dissent::plan::schedule::{Condition, FaultKind, Transition};
-use dissent::record::row::Nanos;
-use dissent::schema::{Merge, Provenance, Type};
+use dissent_core::history::duration;
+use dissent_core::history::fault::{Condition, FaultKind, Transition};
+use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::{ColumnSpec, Keys, Skew, Workload};
+use dissent_core::schema::{Merge, Provenance, Type};
 
 const CASES: u64 = 300;
 

@@ -2,9 +2,9 @@
 
 use super::examples;
 use crate::report::examples::{diverged, facts};
-use dissent::check::verdict::{Outcome, Status};
 use dissent::report::{junit, markdown};
-use dissent::schema::rules::Absence;
+use dissent_core::checker::verdict::{Outcome, Status};
+use dissent_core::schema::rules::Absence;
 use std::collections::BTreeMap;
 
 /// A key as a hostile target would choose it, and a replica, and a segment.

@@ -1,15 +1,17 @@
 //! Runs and verdicts made by hand, for the tests of the reports.
 
-use dissent::check::verdict::*;
-use dissent::config::nemesis::Nemesis;
-use dissent::config::workload::{Keys, Skew, Workload};
-use dissent::plan::schedule::{Condition, Fault, FaultKind, Step, Transition};
-use dissent::record::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, Stamped};
-use dissent::record::evidence::{Evidence, FORMAT, Facts};
-use dissent::record::row::{CopyState, Nanos};
-use dissent::schema::rules::Rules;
-use dissent::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
-use dissent::seed::Seed;
+use dissent_core::checker::verdict::*;
+use dissent_core::history::check_name::CheckName;
+use dissent_core::history::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, Stamped};
+use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
+use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
+use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::row::CopyState;
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::{Keys, Skew, Workload};
+use dissent_core::schema::rules::Rules;
+use dissent_core::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
+use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 
 pub(crate) fn ms(ms: u64) -> Nanos {

@@ -2,16 +2,16 @@
 
 use crate::store::sample::{evidence, facts};
 use crate::support::all;
-use dissent::plan::schedule::{Fault, FaultKind};
 use dissent::record::cure::{Cure, read_cures};
 use dissent::record::dump::write_evidence;
-use dissent::record::event::{Event, Phase, Stamped};
-use dissent::record::evidence::{Evidence, Recorded};
 use dissent::record::folder::Folder;
 use dissent::record::names::path_name;
 use dissent::record::origin::RunNumber;
-use dissent::record::row::Nanos;
 use dissent::record::store::{RunFolder, StoreError, Wall};
+use dissent_core::history::event::{Event, Phase, Stamped};
+use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

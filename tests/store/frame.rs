@@ -3,7 +3,7 @@
 
 use dissent::record::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
 use dissent::record::origin::{Origin, RunNumber};
-use dissent::record::row::Nanos;
+use dissent_core::history::time::Nanos;
 use std::io::{self, Write};
 
 /// Keeps each write apart, since a frame is to be written in one.

@@ -2,8 +2,8 @@
 
 use crate::store::sample::{evidence, facts};
 use dissent::record::codec;
-use dissent::record::row::Current;
-use dissent::schema::Value;
+use dissent_core::history::row::Current;
+use dissent_core::schema::Value;
 
 fn json(line: &impl serde::Serialize) -> String {
     serde_json::to_string(line).expect("json")

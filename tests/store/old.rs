@@ -2,8 +2,8 @@
 
 use crate::store::sample::evidence;
 use dissent::record::dump::write_evidence;
-use dissent::record::evidence::{FORMAT, Recorded};
 use dissent::record::folder::Folder;
+use dissent_core::history::evidence::{FORMAT, Recorded};
 use std::path::Path;
 
 /// Events, then entries, rows and flags by partition, and damage.

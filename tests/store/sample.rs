@@ -1,11 +1,12 @@
 //! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
 
-use dissent::record::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
-use dissent::record::evidence::{Evidence, FORMAT, Facts};
-use dissent::record::row::{
-    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Nanos, Read, Row, Soundness,
+use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
+use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
+use dissent_core::history::row::{
+    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
 };
-use dissent::schema::Value;
+use dissent_core::history::time::Nanos;
+use dissent_core::schema::Value;
 use serde_json::json;
 
 pub(crate) const REPLICAS: [&str; 3] = ["a", "b", "../c d"];
@@ -141,7 +142,7 @@ impl Sampler {
     }
 }
 
-/// The run. Its lists are in the order that [`dissent::record::evidence::Recorded`] promises.
+/// The run. Its lists are in the order that [`dissent_core::history::evidence::Recorded`] promises.
 pub(crate) fn evidence() -> Evidence {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);

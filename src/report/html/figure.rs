@@ -2,8 +2,8 @@
 //! hand: it needs no script and no font, follows the page's colours, and is at most 400 points wide.
 
 use super::timeline::{Bucket, Timeline};
-use crate::record::row::Nanos;
 use crate::report::words::{name, shortened, spaced, span};
+use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
 pub(super) const WIDTH: f64 = 960.0;

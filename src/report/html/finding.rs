@@ -1,16 +1,16 @@
 //! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
 
-use crate::check::verdict::{
-    Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, Shown, Standing,
-};
-use crate::record::evidence::Facts;
-use crate::record::row::CopyState;
 use crate::report::disorder::happening;
 use crate::report::divergence::{is_flag, is_wrong, standing_words};
 use crate::report::words::{
     Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
 };
-use crate::schema::{Schema, Value};
+use dissent_core::checker::verdict::{
+    Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, Shown, Standing,
+};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::row::CopyState;
+use dissent_core::schema::{Schema, Value};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 

@@ -5,11 +5,11 @@ use super::figure::{
     LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
 };
 use super::timeline::Timeline;
-use crate::check::verdict::{FindingKind, Frozen, Verdict};
-use crate::record::evidence::Facts;
-use crate::record::frontier::{Domain, Look};
-use crate::record::row::Nanos;
 use crate::report::words::{printable, shortened};
+use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::frontier::{Domain, Look};
+use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 

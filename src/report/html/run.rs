@@ -1,10 +1,10 @@
 //! The facts of the run: what was tested with what, and the schedule as drawn and as it went.
 
 use super::timeline::{Timeline, Window};
-use crate::plan::schedule::{Condition, FaultKind, Step, Transition};
-use crate::record::evidence::Facts;
 use crate::report::words::{Clock, count, counted, joined, listed, name, shortened, span};
-use crate::schema::Role;
+use dissent_core::history::evidence::Facts;
+use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
+use dissent_core::schema::Role;
 use maud::{Markup, html};
 
 /// Steps and settings shown; the rest is counted.

@@ -2,10 +2,10 @@
 //! most 400 buckets, the windows of the faults, phases and captures. Its size does not grow with the run.
 
 use super::frontiers::Lines;
-use crate::plan::schedule::StepId;
-use crate::record::event::{CaptureReason, Event, Outcome, Phase};
-use crate::record::evidence::{Moment, Recorded};
-use crate::record::row::Nanos;
+use dissent_core::history::event::{CaptureReason, Event, Outcome, Phase};
+use dissent_core::history::evidence::{Moment, Recorded};
+use dissent_core::history::fault::StepId;
+use dissent_core::history::time::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 

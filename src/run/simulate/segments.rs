@@ -1,12 +1,14 @@
 //! The embedded cluster of segments in virtual time.
 
 use super::{Cluster, empty, entry_of, from_specimen, logged};
-use crate::plan::schedule::{Fault, FaultKind, StepId, Transition};
-use crate::record::event::{LifecycleRecord, Op, Outcome};
-use crate::record::evidence::{Evidence, Facts};
-use crate::record::row::{CopyState, Cover, Coverage, Current, CurrentRead, Known, Read, Row, Segment};
 use crate::report::words::name;
-use crate::run::conductor::{Command, FlagsRead, Input, Snapshot};
+use dissent_core::conductor::{Command, FlagsRead, Input, Snapshot};
+use dissent_core::history::event::{LifecycleRecord, Op, Outcome};
+use dissent_core::history::evidence::{Evidence, Facts};
+use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
+use dissent_core::history::row::{
+    CopyState, Cover, Coverage, Current, CurrentRead, Known, Read, Row, Segment,
+};
 use specimen::World;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

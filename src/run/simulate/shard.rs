@@ -1,12 +1,12 @@
 //! Writers that share a shard, in virtual time.
 
 use super::{Cluster, empty, entry_of, from_specimen, logged};
-use crate::plan::schedule::{Fault, FaultKind, Queue, StepId};
-use crate::record::contents::{Contents, Held};
-use crate::record::event::{Op, Outcome};
-use crate::record::evidence::{Evidence, Facts};
-use crate::run::conductor::{Command, Input, Snapshot};
 use crate::target::specimen::shard::{Progress, SHARD, shard_seen};
+use dissent_core::conductor::{Command, Input, Snapshot};
+use dissent_core::history::contents::{Contents, Held};
+use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::evidence::{Evidence, Facts};
+use dissent_core::history::fault::{Fault, FaultKind, Queue, StepId};
 use specimen::shard::{Config, Mode, World};
 use std::collections::BTreeMap;
 
@@ -174,11 +174,11 @@ mod tests {
 
     use super::super::lead;
     use super::*;
-    use crate::check::judge::judge;
-    use crate::check::verdict::{FindingKind, Verdict};
     use crate::cli::Run;
     use crate::commands::order_of;
-    use crate::seed::Seed;
+    use dissent_core::checker::judge::judge;
+    use dissent_core::checker::verdict::{FindingKind, Verdict};
+    use dissent_core::seed::Seed;
     use std::cell::RefCell;
     use std::rc::Rc;
 

@@ -6,9 +6,9 @@
 //! and its rows on four replicas list 72 million ops each
 //! ```
 
-use crate::record::event::Op;
-use crate::record::evidence::Facts;
-use crate::schema::{Merge, Value};
+use dissent_core::history::event::Op;
+use dissent_core::history::evidence::Facts;
+use dissent_core::schema::{Merge, Value};
 use std::collections::HashMap;
 
 /// A run that would come to more is cut off.
@@ -69,8 +69,8 @@ mod tests {
     use super::*;
     use crate::cli::Run;
     use crate::commands::order_of;
-    use crate::record::row::Nanos;
-    use crate::seed::Seed;
+    use dissent_core::history::time::Nanos;
+    use dissent_core::seed::Seed;
 
     fn weight() -> (Weight, Vec<Value>) {
         let words = ["run", "sim-segments", "partial-upsert", "none"];

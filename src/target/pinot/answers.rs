@@ -1,8 +1,8 @@
 //! Pinot's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a socket.
 
-use crate::schema::{Schema, Value};
 use crate::target::TargetError;
 use crate::target::web::parse;
+use dissent_core::schema::{Schema, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
 
 use super::answers::nonsense;
-use crate::schema::{Column, Type, Value};
 use crate::target::TargetError;
 use crate::target::web::parse;
+use dissent_core::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -94,7 +94,7 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Merge, Role};
+    use dissent_core::schema::{Merge, Role};
 
     macro_rules! recorded {
         ($name:literal) => {

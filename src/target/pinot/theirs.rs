@@ -3,12 +3,12 @@
 
 use super::answers::nonsense;
 use super::table::{SchemaDocument, made_by};
-use crate::plan::generate::OP;
-use crate::record::row::Entry;
-use crate::schema::rules::Rules;
-use crate::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use crate::target::TargetError;
 use crate::target::web::parse;
+use dissent_core::generator::generate::OP;
+use dissent_core::history::row::Entry;
+use dissent_core::schema::rules::Rules;
+use dissent_core::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 

@@ -1,12 +1,12 @@
 //! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
 //! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
 
-use crate::record::contents::Held;
-use crate::record::row::{Current, Entry, Row};
-use crate::run::conductor::FlagsRead;
-use crate::schema::{Schema, Value};
 use crate::target::web::parse;
 use crate::target::{Sink, TargetError};
+use dissent_core::conductor::FlagsRead;
+use dissent_core::history::contents::Held;
+use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::schema::{Schema, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

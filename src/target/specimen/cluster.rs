@@ -3,14 +3,14 @@
 
 use super::Embedded;
 use crate::hands::process::ProcessId;
-use crate::plan::generate::{KEY, OP};
-use crate::record::event::Death;
-use crate::schema::rules::Rules;
-use crate::schema::{Column, Provenance, Schema};
 use crate::target::checkup::Holder;
 use crate::target::web::{self, Web, answer, parse};
 use crate::target::{Census, TargetError, owner};
 use async_trait::async_trait;
+use dissent_core::generator::generate::{KEY, OP};
+use dissent_core::history::event::Death;
+use dissent_core::schema::rules::Rules;
+use dissent_core::schema::{Column, Provenance, Schema};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;

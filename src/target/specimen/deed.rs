@@ -4,12 +4,12 @@
 use super::cluster::{self, Overview};
 use super::writers;
 use crate::hands::process::{ProcessId, State};
-use crate::plan::schedule::{FaultKind, Transition};
 use crate::record::cure::Cure;
 use crate::target::TargetError;
 use crate::target::checkup::Holder;
 use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer, parse};
+use dissent_core::history::fault::{FaultKind, Transition};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;

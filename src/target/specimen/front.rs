@@ -2,12 +2,12 @@
 
 use super::answers;
 use super::cluster::Cluster;
-use crate::record::event::{Op, Outcome};
-use crate::record::row::Entry;
-use crate::schema::{Schema, Value};
 use crate::target::web::{Web, answer, parse};
 use crate::target::{Completion, Log, Sink, TargetError, Writes};
 use async_trait::async_trait;
+use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::row::Entry;
+use dissent_core::schema::{Schema, Value};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;

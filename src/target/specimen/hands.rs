@@ -3,11 +3,11 @@
 use super::cluster::{Cluster, process};
 use super::deed::Undo;
 use super::{Embedded, writers};
-use crate::plan::schedule::{Fault, FaultKind};
 use crate::target::TargetError;
 use crate::target::leased::Victim;
 use crate::target::web::Web;
 use async_trait::async_trait;
+use dissent_core::history::fault::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 impl Cluster {

@@ -3,10 +3,10 @@
 
 use super::cluster::Overview;
 use super::deed::{START, Undo, post};
-use crate::plan::schedule::{Fault, FaultKind};
 use crate::target::TargetError;
 use crate::target::web::{Web, answer, parse};
 use ::specimen::shard::Mode;
+use dissent_core::history::fault::{Fault, FaultKind};
 use serde::Deserialize;
 use serde_json::json;
 

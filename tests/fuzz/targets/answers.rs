@@ -2,10 +2,10 @@
 //! takes no body longer than its own bound.
 
 use super::schema;
-use dissent::record::event::LifecycleRecord;
-use dissent::record::row::{Coverage, Segment};
 use dissent::target::specimen::answers::{entries, flags, held, produced, rows};
 use dissent::target::web::parse;
+use dissent_core::history::event::LifecycleRecord;
+use dissent_core::history::row::{Coverage, Segment};
 
 /// The body is read as every kind of answer.
 pub(crate) fn answers(bytes: &[u8]) {

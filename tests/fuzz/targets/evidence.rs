@@ -1,13 +1,13 @@
 //! Any lines as a run's evidence: `e` an event, `l`, `r` and `c` with a partition an entry, a row, current
 //! flags. It is judged and told without a check that panics, and twice alike.
 
-use dissent::check::judge::judge;
-use dissent::check::verdict::DoubtKind;
 use dissent::record::codec;
-use dissent::record::evidence::Evidence;
 use dissent::record::store::RunFile;
 use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
+use dissent_core::checker::judge::judge;
+use dissent_core::checker::verdict::DoubtKind;
+use dissent_core::history::evidence::Evidence;
 use std::sync::Arc;
 
 /// The facts are those of the sample under `tests/store`.
@@ -52,7 +52,7 @@ fn understood(bytes: &[u8]) -> Evidence {
     }
     evidence.log.iter_mut().for_each(|log| log.sort_by_key(|entry| entry.off));
     evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
-    let by_key = |flags: &mut Vec<(u64, dissent::record::row::Current)>| {
+    let by_key = |flags: &mut Vec<(u64, dissent_core::history::row::Current)>| {
         flags.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
     };
     evidence.currents.iter_mut().for_each(by_key);

@@ -3,7 +3,7 @@
 
 use dissent::record::frame::{FrameReader, FrameWriter};
 use dissent::record::origin::{Origin, RunNumber};
-use dissent::record::row::Nanos;
+use dissent_core::history::time::Nanos;
 
 /// Of the files that are written here.
 fn origin() -> Origin {

@@ -3,8 +3,8 @@
 use super::schema;
 use dissent::record::codec;
 use dissent::record::cure::Cure;
-use dissent::record::event::Stamped;
 use dissent::record::store::RunFile;
+use dissent_core::history::event::Stamped;
 
 /// Each line is read as each kind; what is understood reads the same once it was written again.
 pub(crate) fn lines(bytes: &[u8]) {

@@ -3,11 +3,11 @@
 
 use dissent::config::Document;
 use dissent::config::catalogue::parse;
-use dissent::config::nemesis::Nemesis;
-use dissent::config::workload::Workload;
-use dissent::plan::generate::{Generator, calibration, schema};
-use dissent::plan::schedule::schedule;
-use dissent::seed::Seed;
+use dissent_core::generator::generate::{Generator, calibration, schema};
+use dissent_core::generator::schedule::schedule;
+use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::workload::Workload;
+use dissent_core::seed::Seed;
 use std::fmt::Debug;
 
 /// The first ops of a workload, and the steps of a plan, are drawn where the text makes sense.

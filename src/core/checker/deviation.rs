@@ -1,0 +1,158 @@
+//! One place where replicas are wrong or differ: an offset of the log, or the current view of a key.
+
+use super::stage::When;
+use super::verdict::{Origin, RootCause, What};
+use crate::history::row::{CopyState, Row};
+use crate::schema::Value;
+use std::collections::BTreeSet;
+
+/// Beyond this many deviations a partition's wrong rows are counted and placed, but their content is not
+/// kept: a run that is wrong everywhere must not cost the memory of all its rows.
+pub(super) const WITH_CONTENT_MAX: usize = 10_000;
+
+/// What made a row wrong, as far as findings tell causes apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cause {
+    pub(super) class: RootCause,
+    /// The replicas that held the roots.
+    pub(super) roots: BTreeSet<usize>,
+}
+
+/// The ops that a root lacks.
+#[derive(Clone, Debug)]
+pub(super) struct Lost {
+    pub(super) class: RootCause,
+    pub(super) segments: BTreeSet<usize>,
+    pub(super) ops: u64,
+}
+
+/// Why a view is wrong (without a model: differs).
+#[derive(Clone, Debug)]
+pub(super) struct Wrong {
+    pub(super) what: What,
+    pub(super) origin: Origin,
+    pub(super) cause: Cause,
+    pub(super) lost: Option<Lost>,
+    /// The key that it shows, if that is not the place's own.
+    pub(super) key: Option<String>,
+    /// The wrong cells ([`super::cells`]).
+    pub(super) columns: Vec<usize>,
+    pub(super) shows_default: bool,
+    /// The columns that show a value which the key had before.
+    pub(super) stale: Vec<usize>,
+}
+
+impl Wrong {
+    /// Of which origin and cause are not known yet: it counts as downloaded from nowhere.
+    pub(super) fn of(what: What) -> Wrong {
+        Wrong {
+            what,
+            origin: Origin::Copied,
+            cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
+            lost: None,
+            key: None,
+            columns: Vec::new(),
+            shows_default: false,
+            stale: Vec::new(),
+        }
+    }
+}
+
+/// What one copy, or one replica's current view, shows here.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) replica: usize,
+    pub(super) state: Option<CopyState>,
+    pub(super) read: Option<u64>,
+    /// Views of equal content have equal numbers.
+    pub(super) group: usize,
+    pub(super) wrong: Option<Wrong>,
+    pub(super) content: Option<Content>,
+}
+
+impl View {
+    /// What is wrong with it, if anything is.
+    pub(super) fn what(&self) -> Option<What> {
+        self.wrong.as_ref().map(|wrong| wrong.what)
+    }
+}
+
+/// The content of a view, kept as evidence.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Row(Row),
+    /// The offsets flagged as current.
+    Flags(Vec<u64>),
+}
+
+/// What should be shown here.
+#[derive(Clone, Debug)]
+pub(super) enum Expected {
+    /// A row: op, comparison value, columns.
+    Row(u64, i64, Vec<Value>),
+    /// The offset of the current row; none for a deleted key.
+    Current(Option<u64>),
+}
+
+/// Which views the comparable replicas showed from then on, by index of [`Deviation::views`].
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) when: When,
+    pub(super) views: Vec<usize>,
+}
+
+/// One place where replicas are wrong or differ.
+#[derive(Clone, Debug)]
+pub(super) struct Deviation {
+    pub(super) off: u64,
+    pub(super) key: String,
+    pub(super) segment: Option<usize>,
+    pub(super) op: Option<u64>,
+    /// Whether the model says who is wrong.
+    pub(super) modelled: bool,
+    pub(super) expected: Option<Expected>,
+    pub(super) views: Vec<View>,
+    /// Only where something changed since the scene before.
+    pub(super) scenes: Vec<Scene>,
+    /// The replicas on which it is over, though none of these scenes shows them right: a later write or
+    /// delete of the key put their flags right.
+    pub(super) over: BTreeSet<usize>,
+}
+
+impl Deviation {
+    /// What the comparable replicas showed at some time.
+    pub(super) fn at(&self, when: When) -> impl Iterator<Item = &View> {
+        let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
+        scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
+    }
+
+    /// Adds what was shown from then on; scenes come in order.
+    pub(super) fn show(&mut self, when: When, views: Vec<usize>) {
+        if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
+            self.scenes.push(Scene { when, views });
+        }
+    }
+
+    /// The key that a view shows here.
+    pub(super) fn key_of<'d>(&'d self, view: &'d View) -> &'d String {
+        view.wrong.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
+    }
+
+    /// Whether this is about the current view of a key.
+    pub(super) fn is_of_flags(&self) -> bool {
+        matches!(self.expected, Some(Expected::Current(_)))
+    }
+
+    /// Whether any row is kept to be shown.
+    pub(super) fn has_content(&self) -> bool {
+        self.views.iter().any(|view| view.content.is_some())
+    }
+
+    /// Drops the content, keeping who and why.
+    pub(super) fn forget_content(&mut self) {
+        self.expected = None;
+        for view in &mut self.views {
+            view.content = None;
+        }
+    }
+}

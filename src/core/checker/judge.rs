@@ -1,0 +1,462 @@
+//! The checks in order, and the word that they come to (`semantics` 10).
+
+mod frontiers;
+
+use super::absence::Absences;
+use super::acks::acknowledged;
+use super::calibrate::{Calibration, calibrate};
+use super::cells;
+use super::contents::ContentsCompared;
+use super::current::{self, Flags};
+use super::deviation::{Deviation, View};
+use super::history::History;
+use super::lanes::{both, each_partition};
+use super::ledger::Ledger;
+use super::progress::Data;
+use super::stage::Stage;
+use super::verdict::{
+    CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress, Status,
+    VERSION, Verdict, What,
+};
+use super::{assumptions, exposure, finding, log, owed, progress, rows, witness};
+use crate::history::check_name::CheckName;
+use crate::history::evidence::{Moment, Recorded};
+use crate::history::time::Nanos;
+use crate::schema::Column;
+use frontiers::name_unseen;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+/// What replicas are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oracle {
+    /// Each other, and what the log folds to.
+    #[default]
+    PeersAndModel,
+    /// Each other alone and at the end, as a comparison of checksums would: what all agree on by then goes
+    /// unjudged.
+    PeersAlone,
+}
+
+/// Judges a run by its recorded evidence alone: the same evidence gives the same verdict.
+///
+/// A check that panics is our own bug: it becomes `unknown`, and the others go on.
+pub fn judge(evidence: &dyn Recorded) -> Verdict {
+    judge_seeing(evidence, Oracle::default(), &mut |_, _| {})
+}
+
+/// As `judge`, by this oracle; `also` sees all events as they are read.
+pub fn judge_seeing(
+    evidence: &dyn Recorded,
+    oracle: Oracle,
+    also: &mut dyn FnMut(Nanos, Moment<'_>),
+) -> Verdict {
+    let mut sheet = Sheet { oracle, ..Sheet::default() };
+    let (history, ledgers) = both(
+        evidence,
+        || History::gather(evidence, also),
+        || each_partition(evidence, |partition| Ledger::read(evidence, partition)),
+    );
+    let history = sheet.settle(&CheckName::ALL, history);
+    let ledgers = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, ledgers));
+    if let (Some(history), Some(mut ledgers)) = (history, ledgers) {
+        ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
+        sheet.judge(evidence, &history, &ledgers);
+    }
+    sheet.conclude(evidence)
+}
+
+/// The verdict in the making.
+#[derive(Default)]
+struct Sheet {
+    oracle: Oracle,
+    checks: Vec<CheckResult>,
+    findings: Vec<Finding>,
+    doubts: Vec<Doubt>,
+    compared: Compared,
+    exposure: Vec<Exposure>,
+    progress: Progress,
+}
+
+impl Sheet {
+    fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &'h [Ledger]) {
+        self.measure(history, ledgers);
+        let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
+        let Some(mut trust) = trust else { return };
+        let mut contents = None;
+        let mut partitions = None;
+        if history.facts.has_segments() {
+            let calibration = self.calibrate(evidence, history, ledgers);
+            partitions = self.compare(evidence, history, ledgers, &calibration, &trust);
+        } else {
+            contents = self.compare_contents(evidence, history, trust.is_whole);
+        }
+        let damage = evidence.damage();
+        if let Some((result, doubts)) =
+            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, ledgers, &damage))
+        {
+            self.checks.push(result);
+            self.doubts.extend(doubts);
+            self.doubts.append(&mut trust.doubts);
+        }
+        if let Some(partitions) = partitions {
+            let reads: Vec<owed::Reads<'_>> = partitions
+                .iter()
+                .zip(ledgers)
+                .map(|(it, ledger)| owed::Reads { ledger, stage: &it.stage, flags: &it.flags })
+                .collect();
+            if let Some((result, doubts)) = self.attempt(&[CheckName::Owed], || owed::check(history, &reads))
+            {
+                self.checks.push(result);
+                self.doubts.extend(doubts);
+            }
+        }
+        trust.is_whole &= damage.is_empty();
+        let none = ContentsCompared::default();
+        let data = Data { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
+        let progress = self.attempt(&[CheckName::Progress], || progress::check(history, &data));
+        let rows = self.compared.rows;
+        let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
+        if let Some((result, exposure, doubts)) =
+            self.attempt(&[CheckName::Exposure], || exposure::check(history, ledgers, rows, standing))
+        {
+            self.checks.push(result);
+            self.exposure = exposure;
+            self.doubts.extend(doubts);
+        }
+        if let Some((result, findings)) =
+            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, trust.is_whole))
+        {
+            self.checks.push(result);
+            self.findings.extend(findings);
+        }
+        if let Some((result, progress, mut findings, doubts)) = progress {
+            findings.iter_mut().for_each(|finding| name_unseen(finding, &data.contents.unseen));
+            self.checks.push(result);
+            self.progress = progress;
+            self.findings.extend(findings);
+            self.doubts.extend(doubts);
+        }
+        self.look_for_looks(history, ledgers, contents.as_ref());
+    }
+
+    fn calibrate(
+        &mut self,
+        evidence: &dyn Recorded,
+        history: &History<'_>,
+        ledgers: &[Ledger],
+    ) -> Calibration {
+        if self.oracle == Oracle::PeersAlone {
+            self.set_aside(CheckName::Calibration, "there is no model to calibrate");
+            return Calibration::none(&history.facts.schema.columns);
+        }
+        let calibration = self.attempt(&[CheckName::Calibration], || {
+            let partitions = 0..history.facts.partitions;
+            let stages: Vec<Stage> =
+                partitions.map(|partition| Stage::set(history, partition, &BTreeSet::new())).collect();
+            calibrate(evidence, history, ledgers, &stages)
+        });
+        let Some(mut calibration) = calibration else {
+            return Calibration::unproven(&history.facts.schema.columns);
+        };
+        self.doubts.append(&mut calibration.doubts);
+        let off = calibration.model_on.iter().filter(|on| !**on).count();
+        let reason = match (calibration.rows, off) {
+            (0, _) => Some("no calibration row was compared".to_owned()),
+            (_, 0) => None,
+            (_, off) => Some(format!("the model is off for {off} columns")),
+        };
+        let status = if reason.is_none() { Status::Pass } else { Status::Unknown };
+        self.check(CheckName::Calibration, status, calibration.rows, "rows", reason);
+        calibration
+    }
+
+    /// Rows and flags of all partitions. The record may turn out torn while it is read: then reads that
+    /// lack rows are void, and the partition is compared once more without them.
+    fn compare<'h>(
+        &mut self,
+        evidence: &dyn Recorded,
+        history: &'h History<'h>,
+        ledgers: &'h [Ledger],
+        calibration: &Calibration,
+        trust: &log::Trust,
+    ) -> Option<Vec<Partition<'h>>> {
+        const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
+        let by_model = self.oracle == Oracle::PeersAndModel;
+        let compared = self.attempt(&CHECKS, || {
+            let partitions = each_partition(evidence, |partition| {
+                let ledger = &ledgers[partition as usize];
+                Partition::compare(evidence, history, ledger, calibration, trust, by_model)
+            });
+            let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
+            let times = acknowledged(evidence, &ops);
+            let findings = partitions.iter().zip(ledgers).flat_map(|(partition, ledger)| {
+                let Partition { flags, deviations, .. } = partition;
+                finding::assemble(history, ledger, Some(flags), deviations, &times)
+            });
+            let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
+            (partitions, findings)
+        });
+        let (mut partitions, findings) = compared?;
+        let first_finding = self.findings.len();
+        self.findings.extend(findings);
+        let mut unproven = BTreeMap::new();
+        for partition in &mut partitions {
+            self.compared.add(&partition.compared);
+            self.doubts.append(&mut partition.doubts);
+            for (cell, text) in std::mem::take(&mut partition.unproven) {
+                unproven.entry(cell).or_insert(text);
+            }
+        }
+        self.doubts.extend(unproven_doubt(&history.facts.schema.columns, unproven));
+        let replicas = &history.facts.roster;
+        self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
+        self.compared.replicas.dedup();
+        let found = |wanted: fn(&Finding) -> bool| self.findings[first_finding..].iter().any(wanted);
+        let (apart, wrong, flags) = (found(is_apart), found(is_wrong_by_model), found(is_of_flags));
+        let (offsets, rows, flags_compared) =
+            (self.compared.offsets, self.compared.rows, self.compared.flags);
+        let model_on = calibration.model_on.iter().any(|on| *on);
+        let rows_by_model = if model_on { rows } else { 0 };
+        self.count(CheckName::Group, apart, offsets, "offsets");
+        if self.oracle == Oracle::PeersAlone {
+            self.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
+            self.set_aside(CheckName::Current, "which row is current is known from the log alone");
+            return Some(partitions);
+        }
+        self.count(CheckName::Model, wrong, rows_by_model, "rows");
+        self.count(CheckName::Current, flags, flags_compared, "flags");
+        Some(partitions)
+    }
+
+    /// A check that this oracle does not have.
+    fn set_aside(&mut self, name: CheckName, reason: &str) {
+        self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
+    }
+
+    fn measure(&mut self, history: &History<'_>, ledgers: &[Ledger]) {
+        self.compared.entries = ledgers.iter().map(|ledger| ledger.len() as u64).sum();
+        self.compared.keys = ledgers.iter().map(|ledger| ledger.keys.len() as u64).sum();
+        self.compared.captures = history.captures.len() as u32;
+    }
+
+    fn count(&mut self, name: CheckName, found: bool, compared: u64, unit: &str) {
+        let status = match (found, compared) {
+            (true, _) => Status::Fail,
+            (false, 0) => Status::Unknown,
+            (false, _) => Status::Pass,
+        };
+        let reason = (compared == 0).then(|| format!("no {unit} were compared"));
+        self.check(name, status, compared, unit, reason);
+    }
+
+    fn check(&mut self, name: CheckName, status: Status, compared: u64, unit: &str, reason: Option<String>) {
+        self.checks.push(CheckResult { name, status, compared, unit: unit.to_owned(), reason });
+    }
+
+    /// Runs a part of the judge for these checks, and makes them unknown if it panics.
+    fn attempt<T>(&mut self, names: &[CheckName], part: impl FnOnce() -> T) -> Option<T> {
+        self.settle(names, catch_unwind(AssertUnwindSafe(part)))
+    }
+
+    /// What a part of the judge came to; its checks are unknown if it panicked.
+    fn settle<T>(&mut self, names: &[CheckName], done: thread::Result<T>) -> Option<T> {
+        if let Err(panic) = &done {
+            let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+            let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            for &name in names {
+                self.check(name, Status::Unknown, 0, "", Some(format!("the check panicked: {said}")));
+            }
+            let detail = format!("{names:?} panicked, a bug of this program: {said}");
+            self.doubts.push(Doubt { kind: DoubtKind::CheckFailed, detail });
+        }
+        done.ok()
+    }
+
+    fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
+        self.checks.sort_by_key(|check| check.name);
+        finding::sort(&mut self.findings);
+        // That somebody is gone explains what else is lacking.
+        self.doubts.sort_by_key(|doubt| doubt.kind != DoubtKind::ServerDied);
+        let mut verdict = Verdict {
+            version: VERSION,
+            outcome: Outcome::Inconclusive,
+            checks: self.checks,
+            findings: self.findings,
+            doubts: self.doubts,
+            compared: self.compared,
+            exposure: self.exposure,
+            progress: self.progress,
+            known: None,
+        };
+        let found = !verdict.findings.is_empty();
+        verdict.outcome = outcome(&verdict, &evidence.facts().nemesis.required, found);
+        verdict
+    }
+}
+
+/// The word that a verdict begins with (`semantics` 10), by what was doubted and by whether anything was
+/// `found`.
+pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> Outcome {
+    let Verdict { checks, doubts, compared, progress, .. } = verdict;
+    let blind = checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
+    // Neither rows were compared nor frontiers looked at, of a target that declares any.
+    let saw_nothing = compared.rows == 0 && progress.looks == 0;
+    if found {
+        Outcome::Fail
+    } else if !doubts.is_empty() || blind || saw_nothing {
+        Outcome::Inconclusive
+    } else {
+        Outcome::Pass
+    }
+}
+
+/// What the comparison of one partition came to.
+struct Partition<'h> {
+    compared: Compared,
+    deviations: Vec<Deviation>,
+    stage: Stage,
+    flags: Flags<'h>,
+    doubts: Vec<Doubt>,
+    /// See [`rows::RowsCompared::unproven`].
+    unproven: BTreeMap<usize, String>,
+}
+
+impl<'h> Partition<'h> {
+    fn compare(
+        evidence: &dyn Recorded,
+        history: &'h History<'h>,
+        ledger: &'h Ledger,
+        calibration: &Calibration,
+        trust: &log::Trust,
+        by_model: bool,
+    ) -> Partition<'h> {
+        // Beyond the end of a log that may have been longer nothing can be proved.
+        let end = if trust.is_whole { u64::MAX } else { ledger.end() };
+        let contradicted = trust.contradicted[ledger.partition as usize];
+        let mut judged_to = end.min(contradicted);
+        let mut doubts = Vec::new();
+        let mut void = BTreeSet::new();
+        let mut stage = Stage::set(history, ledger.partition, &void);
+        let (mut rows, absences) = loop {
+            let absences = Absences::of(evidence, history, ledger, &stage);
+            let rows = rows::compare(evidence, history, ledger, &stage, &absences, calibration, judged_to);
+            let torn = torn_reads(history, &stage, &rows);
+            if torn.is_empty() {
+                break (rows, absences);
+            }
+            void.extend(torn);
+            judged_to = ledger.end().min(contradicted);
+            stage = Stage::set(history, ledger.partition, &void);
+        };
+        let flags = Flags::read(evidence, history, ledger);
+        for id in void.iter().chain(&flags.torn) {
+            let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
+            doubts.push(Doubt { kind: DoubtKind::Damage, detail });
+        }
+        let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
+        witness::mark_stale(evidence, history, ledger, &mut deviations);
+        let flags_to = if by_model { judged_to } else { 0 };
+        let flags_compared = current::compare(&flags, &absences, flags_to, &absent(&deviations));
+        tell_once(&mut deviations, &flags_compared.deviations);
+        deviations.extend(flags_compared.deviations);
+        let mut compared = loaded(history, ledger, &stage);
+        (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
+        compared.excused = rows.excused;
+        let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
+        Partition { compared, deviations, stage, flags, doubts, unproven }
+    }
+}
+
+/// One doubt, however many cells agree against a model that nothing bears out.
+fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Option<Doubt> {
+    let mut unproven = unproven.into_iter();
+    let (_, first) = unproven.next()?;
+    let others: Vec<&str> = unproven.map(|(cell, _)| cells::name(columns, cell)).collect();
+    let also =
+        if others.is_empty() { String::new() } else { format!(" (so it is with {})", others.join(", ")) };
+    let detail = format!("{first}, and no calibration bears the model out{also}");
+    Some(Doubt { kind: DoubtKind::Uncalibrated, detail })
+}
+
+/// Sound reads that brought another number of rows than they say: the record is torn.
+fn torn_reads(history: &History<'_>, stage: &Stage, rows: &rows::RowsCompared) -> Vec<u64> {
+    let reads = history.reads.iter().zip(&stage.of_read).filter(|(_, copy)| copy.is_some());
+    let looks = reads.map(|(read, _)| read.look);
+    let torn = looks.filter(|look| rows.brought.get(&look.id) != Some(&look.count));
+    torn.map(|look| look.id).collect()
+}
+
+/// Where a replica has no row of the key: its flag cannot be right there.
+fn absent(deviations: &[Deviation]) -> BTreeSet<(usize, u64)> {
+    let views = deviations.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+    let gone = views.filter(|(_, view)| matches!(view.what(), Some(What::Missing | What::Extra)));
+    gone.map(|(off, view)| (view.replica, off)).collect()
+}
+
+/// A tombstone without effect is told as that, and its own row not as missing beside it.
+fn tell_once(rows: &mut Vec<Deviation>, flags: &[Deviation]) {
+    let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+    let back = views.filter(|(_, view)| view.what() == Some(What::Resurrected));
+    let back: BTreeSet<(usize, u64)> = back.map(|(off, view)| (view.replica, off)).collect();
+    for deviation in rows.iter_mut().filter(|_| !back.is_empty()) {
+        let off = deviation.off;
+        let told =
+            |view: &&mut View| view.what() == Some(What::Missing) && back.contains(&(view.replica, off));
+        deviation.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
+    }
+    rows.retain(|deviation| deviation.views.iter().any(|view| view.wrong.is_some()));
+}
+
+/// What was compared of which replicas, and what the last capture had not loaded.
+fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
+    let mut compared = Compared::default();
+    let spans = &history.segments[ledger.partition as usize];
+    let last = history.captures.len().checked_sub(1);
+    for (segment, span) in spans.iter().enumerate() {
+        let replicas: BTreeSet<usize> =
+            stage.of_segment[segment].iter().map(|&at| stage.copies[at].replica).collect();
+        compared.segments += replicas.len() as u64;
+        compared.replicas.extend(history.names(&replicas));
+        let Some(last) = last else { continue };
+        let end = span.end.unwrap_or(u64::MAX);
+        for &replica in span.assigned(last) {
+            let not_loaded = match stage.held_at_last(segment, replica) {
+                Some(held) => {
+                    ledger.count(span.start, held.start.min(end)) + ledger.count(held.read_to.min(end), end)
+                }
+                None => ledger.count(span.start, end),
+            };
+            if not_loaded > 0 {
+                *compared.not_loaded.entry(history.facts.roster[replica].clone()).or_default() += not_loaded;
+            }
+        }
+    }
+    compared
+}
+
+fn is_apart(finding: &Finding) -> bool {
+    use super::verdict::Pattern;
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if !it.flags
+            && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
+}
+
+/// Whether all replicas agreed again at the end: where a wrong copy has replaced the right ones, too, peers
+/// alone take that for healed.
+fn agrees_at_last(finding: &Finding) -> bool {
+    use super::verdict::{Course, Pattern};
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)
+}
+
+fn is_wrong_by_model(finding: &Finding) -> bool {
+    use super::verdict::Side;
+    matches!(&finding.kind, FindingKind::Divergence(it)
+        if !it.flags && it.last.side != Side::Unknown)
+}
+
+fn is_of_flags(finding: &Finding) -> bool {
+    matches!(&finding.kind, FindingKind::Divergence(it) if it.flags)
+}

@@ -1,0 +1,45 @@
+//! Partitions side by side. They share nothing, and what comes out lies in their order, so that the verdict
+//! does not depend on who was faster.
+
+use crate::history::evidence::Recorded;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+/// Does the work for every partition, on as many threads as the evidence is worth.
+pub(super) fn each_partition<T: Send>(evidence: &dyn Recorded, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    let partitions = evidence.facts().partitions;
+    let lanes = evidence.lanes().min(partitions as usize);
+    if lanes < 2 {
+        return (0..partitions).map(work).collect();
+    }
+    let next = AtomicU32::new(0);
+    let lane = || {
+        let due = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        due.take_while(|partition| *partition < partitions).map(|at| (at, work(at))).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let done = lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let mut done: Vec<(u32, T)> = done.flatten().collect();
+        done.sort_by_key(|(partition, _)| *partition);
+        done.into_iter().map(|(_, result)| result).collect()
+    })
+}
+
+/// Two pieces of work, side by side if the evidence is worth it; each may panic for itself.
+pub(super) fn both<A, B: Send>(
+    evidence: &dyn Recorded,
+    one: impl FnOnce() -> A,
+    other: impl FnOnce() -> B + Send,
+) -> (thread::Result<A>, thread::Result<B>) {
+    let other = || catch_unwind(AssertUnwindSafe(other));
+    let one = || catch_unwind(AssertUnwindSafe(one));
+    if evidence.lanes() < 2 {
+        return (one(), other());
+    }
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        (one(), other.join().and_then(|result| result))
+    })
+}

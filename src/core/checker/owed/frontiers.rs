@@ -1,0 +1,184 @@
+//! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
+
+use crate::checker::contents::ContentsCompared;
+use crate::checker::history::{FaultSpan, History};
+use crate::checker::ledger::Ledger;
+use crate::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind};
+use crate::history::fault::FaultKind;
+use crate::history::frontier::{Frontier, FrontierKind};
+use crate::history::time::Nanos;
+use std::collections::BTreeSet;
+
+/// What is known when it is asked what is owed.
+pub(in crate::checker) struct Known<'k> {
+    pub(in crate::checker) history: &'k History<'k>,
+    pub(in crate::checker) ledgers: &'k [Ledger],
+    /// None: shards are not compared with the log.
+    pub(in crate::checker) contents: Option<&'k ContentsCompared>,
+    pub(in crate::checker) findings: &'k [Finding],
+    pub(in crate::checker) doubts: &'k [Doubt],
+}
+
+/// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
+/// doubt speaks of it already. Of a run that was cut off nothing is owed.
+pub(in crate::checker) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
+    let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
+    let tracks = &known.history.tracks.frontiers;
+    let (mut owed, mut doubts) = (0, Vec::new());
+    for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
+        let last = sights.last();
+        let is_sealed = last.is_some_and(|last| last.f.is_none());
+        if !is_sealed && known.is_owed(frontier, last.is_some()) {
+            owed += 1;
+            doubts.extend(known.unseen(frontier, last.map(|last| last.t)));
+        }
+        if let Some(contents) = known.contents.filter(|_| frontier.kind == FrontierKind::ShardUpper) {
+            owed += 1;
+            doubts.extend(known.unread(frontier, last.is_some(), contents));
+        }
+    }
+    if !is_cut_off {
+        let (positions, unsampled) = known.unsampled();
+        owed += positions;
+        doubts.extend(unsampled);
+    }
+    (owed, doubts)
+}
+
+impl Known<'_> {
+    /// The last time at which anything was looked at, or a capture began.
+    fn end(&self) -> Option<Nanos> {
+        let history = self.history;
+        let positions = history.tracks.positions.values().filter_map(|sights| sights.last());
+        let declared = history.tracks.frontiers.iter().filter_map(|(_, sights)| sights.last());
+        let looks = positions.chain(declared).map(|last| last.t);
+        looks.chain(history.captures.iter().map(|capture| capture.t)).max()
+    }
+
+    /// Whether looks at it are owed: to the end of the run if its process was there at the end, and at least
+    /// one if it ever was. One that a fault of the plan adds or takes away is there from then on, or until
+    /// then.
+    fn is_owed(&self, frontier: &Frontier, was_seen: bool) -> bool {
+        let (mut was_there, mut is_there) = (frontier.from_start, frontier.from_start || was_seen);
+        let own = |span: &&FaultSpan| span.replica.is_some() && span.replica == self.replica(frontier);
+        for span in self.history.faults.iter().filter(|span| span.may_be_in_force()) {
+            match span.fault.kind {
+                FaultKind::SecondWriter | FaultKind::Cutover if own(&span) => is_there = true,
+                FaultKind::DropWriter if own(&span) => is_there = false,
+                FaultKind::Cutover => is_there &= span.cure_begun.is_none(),
+                _ => {}
+            }
+            was_there |= is_there;
+        }
+        if was_seen { is_there } else { was_there }
+    }
+
+    /// That it was never looked at, or not for long enough.
+    fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
+        let (object, floor) = (&frontier.object, self.history.facts.frozen_floor);
+        let end = self.end()?;
+        let tracks = &self.history.tracks.frontiers;
+        let is_fed =
+            tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
+        // What a shard holds tells of it too, if nobody looks at whoever writes to it either.
+        let was_read = !is_fed && self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
+        let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
+        let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
+        if is_known || self.is_excused(frontier, last.unwrap_or(Nanos(0)), end) {
+            return None;
+        }
+        let detail = match last {
+            None => format!("{object} is declared, and was never looked at"),
+            Some(last) => {
+                format!("{object} was looked at last at {} ns, and the run went on to {} ns", last.0, end.0)
+            }
+        };
+        Some(Doubt { kind: DoubtKind::Unread, detail })
+    }
+
+    /// Whether its replica did not answer, which is told, or a fault of ours silenced it, and a later look
+    /// could not yet have come.
+    fn is_excused(&self, frontier: &Frontier, last: Nanos, end: Nanos) -> bool {
+        let Some(replica) = self.replica(frontier) else { return false };
+        let floor = self.history.facts.frozen_floor;
+        let silenced = |it: &FaultSpan| {
+            it.is_on(replica)
+                && it.fault.kind.silences()
+                && it.may_be_in_force()
+                && it.excused_until(floor) >= end
+        };
+        let is_silent = self.history.silences.iter().any(|(silent, t, _)| *silent == replica && *t > last);
+        is_silent || self.history.faults.iter().any(silenced)
+    }
+
+    /// How many positions are owed, and those that were never looked at though the run waited for all. Those
+    /// of a partition are owed where most of its replicas were looked at: a record may tell of one alone.
+    fn unsampled(&self) -> (u64, Vec<Doubt>) {
+        let history = self.history;
+        let waited = history.captures.len().checked_sub(1).filter(|_| history.settled.is_some());
+        let Some(last) = waited else { return (0, Vec::new()) };
+        let (mut owed, mut doubts) = (0, Vec::new());
+        for (partition, spans) in (0..).zip(&history.segments) {
+            let assigned: BTreeSet<usize> =
+                spans.iter().flat_map(|span| span.assigned(last)).copied().collect();
+            let is_sampled = |replica: &usize| history.tracks.positions.contains_key(&(*replica, partition));
+            let (sampled, missing): (Vec<usize>, Vec<usize>) = assigned.into_iter().partition(is_sampled);
+            if missing.len() < sampled.len() {
+                owed += (sampled.len() + missing.len()) as u64;
+                let untold = missing.into_iter().filter(|&replica| !self.is_silent(replica));
+                doubts.extend(untold.map(|replica| self.never_sampled(replica, partition)));
+            }
+        }
+        (owed, doubts)
+    }
+
+    fn never_sampled(&self, replica: usize, partition: u32) -> Doubt {
+        let name = &self.history.facts.roster[replica];
+        let detail = format!(
+            "{name} is assigned segments of partition {partition}: its position there was never looked at"
+        );
+        Doubt { kind: DoubtKind::Unread, detail }
+    }
+
+    /// Whether it is told already that a replica did not answer.
+    fn is_silent(&self, replica: usize) -> bool {
+        let name = &self.history.facts.roster[replica];
+        self.history.silences.iter().any(|(silent, ..)| *silent == replica)
+            || self.tells(name)
+            || self.tells(&format!("{name}:"))
+    }
+
+    /// That a shard was never read, or not up to its end.
+    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ContentsCompared) -> Option<Doubt> {
+        let object = &frontier.object;
+        let has_entries = self.ledgers.iter().any(|ledger| ledger.len() > 0);
+        if !has_entries || !was_seen || self.tells(object) {
+            return None;
+        }
+        let detail = match contents.unseen.get(object) {
+            None if self.history.settled == Some(true) => {
+                format!("{object} was never read: what it holds is not known")
+            }
+            Some(unseen) if unseen.entries > 0 => format!(
+                "{object} was read up to offset {} only: {} log entries of {} keys lie beyond",
+                unseen.from, unseen.entries, unseen.keys
+            ),
+            _ => return None,
+        };
+        Some(Doubt { kind: DoubtKind::Unread, detail })
+    }
+
+    /// Whether a freeze or a doubt names this object.
+    fn tells(&self, object: &str) -> bool {
+        let frozen = |finding: &Finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => frozen.object == object,
+            _ => false,
+        };
+        let names = |doubt: &Doubt| doubt.detail.split_whitespace().next() == Some(object);
+        self.findings.iter().any(frozen) || self.doubts.iter().any(names)
+    }
+
+    fn replica(&self, frontier: &Frontier) -> Option<usize> {
+        self.history.replica(frontier.replica.as_deref()?)
+    }
+}

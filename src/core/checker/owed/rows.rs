@@ -1,0 +1,142 @@
+//! The rows of every segment on every replica that is assigned it.
+
+use super::super::history::{History, RowsRead};
+use super::super::segments::SegmentSpan;
+use super::super::verdict::DoubtKind;
+use super::seen::{self, Silence};
+use super::{Debt, Reads, of_unsound};
+use crate::history::row::Soundness;
+
+/// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were
+/// asked for.
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<Debt>) -> u64 {
+    let spans = &history.segments[reads.ledger.partition as usize];
+    let Some(last) = history.captures.len().checked_sub(1) else { return 0 };
+    let mut pairs = 0;
+    for (segment, span) in spans.iter().enumerate() {
+        for &replica in span.assigned(last) {
+            pairs += 1;
+            debts.extend(Pair { history, reads, span, segment, replica }.debt());
+        }
+    }
+    pairs
+}
+
+/// A segment on a replica that is assigned it.
+struct Pair<'p> {
+    history: &'p History<'p>,
+    reads: &'p Reads<'p>,
+    span: &'p SegmentSpan,
+    segment: usize,
+    replica: usize,
+}
+
+impl<'p> Pair<'p> {
+    fn debt(&self) -> Option<Debt> {
+        let unsound = self.of_it().filter(|read| read.look.soundness != Soundness::Sound);
+        let place = format!("segment {} of", self.span.seq);
+        let unsound = unsound.filter(|read| !self.is_made_up_for(read));
+        let reason = unsound.filter_map(|read| of_unsound(self.history, &read.look, &place)).last();
+        reason.or_else(|| self.unread()).or_else(|| self.shrunk())
+    }
+
+    /// The row reads of this segment on this replica, in order.
+    fn of_it(&self) -> impl Iterator<Item = &'p RowsRead> {
+        self.history.reads_of((self.replica, self.reads.ledger.partition, self.span.seq))
+    }
+
+    /// Whether a later read brought what this one did not: of the same capture, or the rows of the very same
+    /// copy.
+    ///
+    /// ```text
+    /// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
+    /// ```
+    fn is_made_up_for(&self, read: &RowsRead) -> bool {
+        self.of_it().filter(|later| later.look.id > read.look.id).any(|later| {
+            let reach = self.reads.stage.read_to(self.history, later.look.id);
+            reach.is_some_and(|reach| {
+                later.look.capture == read.look.capture
+                    || later.held.copy == read.held.copy && reach >= read.held.end
+            })
+        })
+    }
+
+    /// Entries that nobody looked for on this replica, though it was said to have settled, or though reads of
+    /// the same copy lie below and above.
+    fn unread(&self) -> Option<Debt> {
+        let Reads { ledger, stage, .. } = self.reads;
+        let held = stage.held_at_last(self.segment, self.replica);
+        let settled = self.history.settled == Some(true) && !seen::is_held(self.history, self.replica);
+        let end = self.span.end.unwrap_or(u64::MAX).min(ledger.end());
+        let parts = match (held, settled) {
+            (None, false) => return None,
+            (None, true) => vec![(self.span.start, end)],
+            (Some(held), true) => vec![(self.span.start, held.start), (held.read_to, end)],
+            (Some(held), false) => vec![(held.read_to, held.gap_to)],
+        };
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|&(start, end)| start < end && ledger.count(start, end) > 0)
+            .map(|(start, end)| format!("[{start}, {end})"))
+            .collect();
+        if parts.is_empty() || self.is_torn() {
+            return None;
+        }
+        let silence = seen::silence(self.history, self.replica);
+        if silence.as_ref().is_some_and(|silence| silence.is_told) {
+            return None;
+        }
+        let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to), silence);
+        let partition = ledger.partition;
+        let offsets = parts.join(" and ");
+        let detail =
+            format!("offsets {offsets} of {}, partition {partition}, were never read: {why}", self.span.name);
+        Some(Debt { replica: self.replica, kind, detail, joins: true })
+    }
+
+    /// A copy that covers less than it did: what it does not cover any more was not judged again.
+    fn shrunk(&self) -> Option<Debt> {
+        let sound: Vec<&RowsRead> =
+            self.of_it().filter(|read| read.look.soundness == Soundness::Sound).collect();
+        let shrinks = |pair: &&[&RowsRead]| {
+            let (before, after) = (pair[0].held, pair[1].held);
+            before.copy == after.copy && (after.end < before.end || after.start > before.start)
+        };
+        let pair = sound.windows(2).find(shrinks)?;
+        let (before, after) = (pair[0].held, pair[1].held);
+        let detail = format!(
+            "its copy of {}, partition {}, covered [{}, {}), and later [{}, {})",
+            self.span.name, self.reads.ledger.partition, before.start, before.end, after.start, after.end
+        );
+        Some(Debt { replica: self.replica, kind: DoubtKind::UnmetAssumption, detail, joins: true })
+    }
+
+    /// Why no read brought them, as far as the record tells.
+    fn why(&self, has_gap: bool, silence: Option<Silence<'_>>) -> (DoubtKind, String) {
+        let capture = |read: &RowsRead| self.history.captures[read.look.capture].number;
+        if has_gap {
+            return (DoubtKind::Unread, "later reads of the same copy begin above them".to_owned());
+        }
+        if let Some(silence) = silence {
+            return (DoubtKind::Unreadable, format!("it did not say what it covers: {}", silence.error));
+        }
+        let why = match self.of_it().last() {
+            None => "no read of it is on record".to_owned(),
+            Some(read) if read.look.soundness == Soundness::CopyChanged => {
+                format!("the copy changed each time that it was read in capture {}", capture(read))
+            }
+            Some(read) if !read.held.is_visible() => {
+                format!("in capture {} it was not registered yet", capture(read))
+            }
+            Some(read) => {
+                format!("in capture {} it covered [{}, {})", capture(read), read.held.start, read.held.end)
+            }
+        };
+        (DoubtKind::Unread, why)
+    }
+
+    /// Whether a read of it is torn on disk: that is told as damage.
+    fn is_torn(&self) -> bool {
+        self.of_it().any(|read| self.reads.stage.is_torn(read.look.id))
+    }
+}

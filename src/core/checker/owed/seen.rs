@@ -1,0 +1,69 @@
+//! Whether a replica was seen at all since it was last disturbed, and what excuses that it was not.
+
+use super::super::history::{FaultSpan, History, Look};
+use super::super::verdict::DoubtKind;
+use super::Debt;
+use crate::history::row::Soundness;
+use crate::history::time::Nanos;
+
+/// Adds the replicas that a fault of ours took away, and that nothing was read of since they came back.
+pub(super) fn owed(history: &History<'_>, debts: &mut Vec<Debt>) {
+    for replica in 0..history.facts.roster.len() {
+        let is_told = debts.iter().any(|debt| debt.replica == replica);
+        let was_seen = sound_looks(history, replica).next().is_some() || history.settled == Some(true);
+        if let Some(step) = unseen_since(history, replica).filter(|_| !is_told && was_seen) {
+            let detail = format!("nothing was read of it since step {step} was cured");
+            debts.push(Debt { replica, kind: DoubtKind::Unread, detail, joins: true });
+        }
+    }
+}
+
+/// Whether a fault of ours explains that a replica did not answer a read: one that was in force then, or only
+/// just over, and nothing since could have made up for the read and did not.
+pub(super) fn is_excused(history: &History<'_>, look: &Look) -> bool {
+    history.restarting(look.replica, look.t) && unseen_since(history, look.replica).is_none()
+}
+
+/// Whether a fault of ours holds the replica back for good: it has no cure that is known to have worked.
+pub(super) fn is_held(history: &History<'_>, replica: usize) -> bool {
+    let holding = |span: &&FaultSpan| span.is_on(replica) && span.is_begun() && span.fault.kind.holds_back();
+    history.faults.iter().filter(holding).any(|span| !matches!(span.cured, Some((_, Ok(())))))
+}
+
+/// That a replica did not answer, and that nothing was read of it since.
+pub(super) struct Silence<'h> {
+    /// What came in place of an answer.
+    pub(super) error: &'h str,
+    /// Whether it did not answer when its position was asked for either, to the end: `progress` tells that.
+    pub(super) is_told: bool,
+}
+
+/// The last silence of a replica, if nothing was read of it since.
+pub(super) fn silence<'h>(history: &'h History<'_>, replica: usize) -> Option<Silence<'h>> {
+    let (_, t, error) = history.silences.iter().rfind(|(silent, ..)| *silent == replica)?;
+    let mut positions = history.tracks.positions.iter().filter(|((of, _), _)| *of == replica).peekable();
+    let is_told = positions.peek().is_some()
+        && positions.all(|(_, sights)| sights.last().is_some_and(|last| last.t < *t));
+    (!sound_looks(history, replica).any(|seen| seen > *t)).then_some(Silence { error, is_told })
+}
+
+/// The last restart or pause of a replica after whose cure a capture began, and none of its reads counts.
+fn unseen_since<'h>(history: &'h History<'_>, replica: usize) -> Option<&'h str> {
+    let silencing =
+        |span: &&FaultSpan| span.replica == Some(replica) && span.is_begun() && span.fault.kind.silences();
+    let cured = |span: &'h FaultSpan| match span.cured {
+        Some((t, Ok(()))) => Some((t, span.step.as_str())),
+        _ => None,
+    };
+    let (t, step) = history.faults.iter().filter(silencing).filter_map(cured).max()?;
+    let asked = history.captures.iter().any(|capture| capture.t > t);
+    (asked && !sound_looks(history, replica).any(|seen| seen > t)).then_some(step)
+}
+
+/// When reads of a replica that count were made.
+fn sound_looks(history: &History<'_>, replica: usize) -> impl Iterator<Item = Nanos> {
+    let rows = history.reads.iter().map(|read| read.look);
+    let flags = history.flag_reads.iter().map(|read| read.look);
+    let sound = move |look: &Look| look.replica == replica && look.soundness == Soundness::Sound;
+    rows.chain(flags).filter(sound).map(|look| look.t)
+}

@@ -1,0 +1,353 @@
+//! A proof that the judge of a run can see: one captured row is changed, and the judge must find just that.
+//!
+//! A comparison that compares nothing passes every run. So one value of one replica is changed at a drawn
+//! offset, in what the judge is given and never on disk, and the verdict on that must differ from the run's
+//! own verdict by one finding: this row, this column, this replica.
+
+mod shard;
+
+use super::judge::judge;
+use super::verdict::{CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What};
+use crate::history::check_name::CheckName;
+use crate::history::event::{Event, Stamped};
+use crate::history::evidence::{Damage, Facts, Recorded, RowGroups, RowsAt};
+use crate::history::row::{Current, Entry, Known, Row, Soundness};
+use crate::schema::{Role, Value};
+use crate::seed::{Stream, below};
+use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The value that was changed: what a replica shows in one column of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The partition.
+    pub partition: u32,
+    /// The offset.
+    pub off: u64,
+    /// The key of the row there.
+    pub key: String,
+    /// The replica, or the shard.
+    pub replica: String,
+    /// The column.
+    pub column: String,
+}
+
+/// What a self-test came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelfTest {
+    /// The judge found the changed row, as it should, and nothing else that it had not found before.
+    Found {
+        /// The row.
+        spot: Spot,
+        /// The pattern that it was found as.
+        pattern: Pattern,
+    },
+    /// It did not: the judge is broken.
+    Missed {
+        /// The row.
+        spot: Spot,
+        /// The fingerprints that the judge came to instead.
+        instead: Vec<String>,
+    },
+    /// No row could be changed.
+    NotDone {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Changes one row of judged evidence, judges again and compares the verdicts.
+pub fn self_test(evidence: &dyn Recorded, verdict: &Verdict) -> SelfTest {
+    let not_done = |reason: &str| SelfTest::NotDone { reason: reason.to_owned() };
+    if !evidence.damage().is_empty() {
+        return not_done("the record is damaged, so a changed row may lie in a read that does not count");
+    }
+    if !evidence.facts().has_segments() {
+        return match shard::Planted::draw(evidence, verdict) {
+            Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
+            None => not_done("no row of the shard was compared in which nothing is wrong yet"),
+        };
+    }
+    let calibrated = |check: &CheckResult| check.name == CheckName::Calibration;
+    if !verdict.checks.iter().any(|check| calibrated(check) && check.status == Status::Pass) {
+        return not_done("the model is not calibrated, so it cannot say who is wrong");
+    }
+    match Planted::draw(evidence, verdict) {
+        Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
+        None => not_done("no row of several replicas was compared in which nothing is wrong yet"),
+    }
+}
+
+/// Judges what was planted: it must be found, and nothing else that is new.
+fn prove(
+    planted: &dyn Recorded,
+    spot: &Spot,
+    is_found_as: &dyn Fn(&Finding) -> bool,
+    verdict: &Verdict,
+) -> SelfTest {
+    let spot = spot.clone();
+    let mut findings = judge(planted).findings;
+    let found = findings.iter().position(is_found_as);
+    let found = found.map(|at| findings.remove(at));
+    let others_stand = findings.iter().map(essence).eq(verdict.findings.iter().map(essence));
+    match found {
+        Some(Finding { kind: FindingKind::Divergence(divergence), .. }) if others_stand => {
+            SelfTest::Found { spot, pattern: divergence.last.pattern }
+        }
+        found => {
+            let instead = found.iter().chain(&findings).map(|it| it.fingerprint.clone()).collect();
+            SelfTest::Missed { spot, instead }
+        }
+    }
+}
+
+/// The columns that hold data, by index.
+fn data_columns(facts: &Facts) -> Vec<usize> {
+    let columns = facts.schema.columns.iter().enumerate();
+    columns.filter(|(_, column)| column.role == Role::Data).map(|(at, _)| at).collect()
+}
+
+/// What a finding is about, apart from counts that a changed row elsewhere may touch.
+fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
+    match &finding.kind {
+        FindingKind::Divergence(it) => (&finding.fingerprint, &it.keys, &it.replicas),
+        FindingKind::Frozen(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
+        FindingKind::Regressed(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
+        FindingKind::Ahead(it) => (&finding.fingerprint, &[], it.replica.as_slice()),
+        FindingKind::LostAck(_) => (&finding.fingerprint, &[], &[]),
+    }
+}
+
+/// Evidence in which one row is changed on the way through.
+struct Planted<'e> {
+    evidence: &'e dyn Recorded,
+    spot: Spot,
+    column: usize,
+    /// All reads of the replica: whichever brings the row, it brings the changed one.
+    reads: BTreeSet<u64>,
+}
+
+/// A sound read of rows that the judge may compare: below this offset they are whole.
+struct Counted {
+    replica: usize,
+    below: u64,
+}
+
+impl<'e> Planted<'e> {
+    fn draw(evidence: &'e dyn Recorded, verdict: &Verdict) -> Option<Planted<'e>> {
+        let facts = evidence.facts();
+        let data = data_columns(facts);
+        let mut draw = Draw {
+            rng: facts.seed.stream(Stream::SelfTest),
+            counted: counted(evidence),
+            best: (false, 2),
+            seen: 0,
+            chosen: None,
+        };
+        for partition in 0..facts.partitions {
+            draw.look_through(evidence, partition, &Avoid::of(verdict, facts, partition));
+        }
+        let (partition, off, key, replica) = draw.chosen?;
+        let column = *data.get(below(&mut draw.rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
+        let spot = Spot {
+            partition,
+            off,
+            key,
+            replica: facts.roster[replica].clone(),
+            column: facts.schema.columns[column].name.clone(),
+        };
+        let reads = evidence.events().filter_map(|stamped| match &stamped.event {
+            Event::Read(read) if read.replica == spot.replica => Some(read.id),
+            _ => None,
+        });
+        Some(Planted { reads: reads.collect(), evidence, spot, column })
+    }
+
+    fn is_found_as(&self, finding: &Finding) -> bool {
+        let FindingKind::Divergence(it) = &finding.kind else { return false };
+        let Divergence { what, partition, replicas, last, keys, columns, since, until, .. } = &**it;
+        let Spot { replica, key, column, .. } = &self.spot;
+        let pattern = match last.comparable.len() {
+            0..=2 => Pattern::Undecided,
+            _ => Pattern::OneDiffers,
+        };
+        *what == What::WrongValue
+            && *partition == self.spot.partition
+            && (since.off, until.off) == (self.spot.off, self.spot.off)
+            && [replicas, &last.wrong].into_iter().all(|it| it == std::slice::from_ref(replica))
+            && keys == std::slice::from_ref(key)
+            && columns == std::slice::from_ref(column)
+            && last.pattern == pattern
+    }
+
+    fn is_here(&self, partition: u32, read: u64, row: &Row) -> bool {
+        partition == self.spot.partition && row.off == self.spot.off && self.reads.contains(&read)
+    }
+}
+
+/// What the run's own findings speak of: a row there would join one of them.
+struct Avoid {
+    anything: bool,
+    keys: BTreeSet<String>,
+    replicas: BTreeSet<usize>,
+}
+
+impl Avoid {
+    fn of(verdict: &Verdict, facts: &Facts, partition: u32) -> Avoid {
+        let mut avoid = Avoid { anything: false, keys: BTreeSet::new(), replicas: BTreeSet::new() };
+        for finding in &verdict.findings {
+            let FindingKind::Divergence(it) = &finding.kind else { continue };
+            if it.partition != partition {
+                continue;
+            }
+            avoid.anything = true;
+            avoid.keys.extend(it.keys.iter().cloned());
+            let wrong = it.replicas.iter().chain(&it.first.wrong).chain(&it.last.wrong);
+            avoid
+                .replicas
+                .extend(wrong.filter_map(|name| facts.roster.iter().position(|replica| replica == name)));
+        }
+        avoid
+    }
+}
+
+/// A row drawn alike from all that are equally good, in one pass: of n seen, the last is taken with 1/n.
+struct Draw {
+    rng: ChaCha8Rng,
+    counted: BTreeMap<u64, Counted>,
+    /// Whether the partition has no finding, and how many replicas show the row: the more, the better.
+    best: (bool, usize),
+    seen: u32,
+    chosen: Option<(u32, u64, String, usize)>,
+}
+
+impl Draw {
+    fn look_through(&mut self, evidence: &dyn Recorded, partition: u32, avoid: &Avoid) {
+        let calibration = evidence.facts().calibration_ops;
+        let mut rows = evidence.rows(partition).peekable();
+        for entry in evidence.log(partition) {
+            let mut showing = BTreeSet::new();
+            while rows.next_if(|(_, row)| row.off < entry.off).is_some() {}
+            while let Some((read, row)) = rows.next_if(|(_, row)| row.off == entry.off) {
+                let counted = self.counted.get(&read).filter(|counted| row.off < counted.below);
+                showing.extend(counted.map(|counted| counted.replica));
+            }
+            if entry.tombstone || entry.op <= calibration || avoid.keys.contains(&entry.key) {
+                continue;
+            }
+            let good = (!avoid.anything, showing.len());
+            let able: Vec<usize> = showing.difference(&avoid.replicas).copied().collect();
+            if good < self.best || able.is_empty() {
+                continue;
+            }
+            if good > self.best {
+                (self.best, self.seen) = (good, 0);
+            }
+            self.seen = self.seen.saturating_add(1);
+            let replica = able[below(&mut self.rng, able.len() as u32) as usize];
+            if below(&mut self.rng, self.seen) == 0 {
+                self.chosen = Some((partition, entry.off, entry.key.clone(), replica));
+            }
+        }
+    }
+}
+
+/// The reads whose rows are compared, by id. What a consumer read beyond the committed end, or after its
+/// position was asked for, is not.
+fn counted(evidence: &dyn Recorded) -> BTreeMap<u64, Counted> {
+    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
+    let mut sound = Vec::new();
+    for stamped in evidence.events() {
+        match &stamped.event {
+            Event::Segment { segment } => {
+                ends.extend(segment.end.map(|end| (segment.name.clone(), end)));
+            }
+            Event::Read(read)
+                if read.soundness == Soundness::Sound && read.before.registered != Known::Known(false) =>
+            {
+                sound.push(read.clone());
+            }
+            _ => {}
+        }
+    }
+    let roster = &evidence.facts().roster;
+    let counted = sound.into_iter().filter_map(|read| {
+        let end = ends.get(&read.before.segment).copied().unwrap_or(u64::MAX);
+        let replica = roster.iter().position(|replica| *replica == read.replica)?;
+        Some((read.id, Counted { replica, below: read.before.end.min(end) }))
+    });
+    counted.collect()
+}
+
+/// Another value of the same type, which is not the type's default either.
+fn another(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Long(1),
+        Value::Long(long) => Value::Long(long.wrapping_add(1)),
+        Value::String(string) => Value::String(format!("{string}, changed by the self-test")),
+        Value::Longs(list) => {
+            let most = list.iter().copied().max().unwrap_or(0);
+            Value::Longs(list.iter().copied().chain([most.wrapping_add(1)]).collect())
+        }
+        Value::Strings(list) => {
+            Value::Strings(list.iter().cloned().chain(["added by the self-test".to_owned()]).collect())
+        }
+    }
+}
+
+impl Recorded for Planted<'_> {
+    fn facts(&self) -> &Facts {
+        self.evidence.facts()
+    }
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+        self.evidence.events()
+    }
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        self.evidence.log(partition)
+    }
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        Box::new(self.evidence.rows(partition).map(move |(read, mut row)| {
+            if self.is_here(partition, read, &row) {
+                let cell = &mut row.to_mut().cols[self.column];
+                *cell = another(cell);
+            }
+            (read, row)
+        }))
+    }
+    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
+        self.evidence.currents(partition)
+    }
+    fn damage(&self) -> Vec<Damage> {
+        self.evidence.damage()
+    }
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        Box::new(PlantedGroups { planted: self, partition, groups: self.evidence.row_groups(partition) })
+    }
+}
+
+/// The groups of the evidence, in one of which one read has a content of its own.
+struct PlantedGroups<'p> {
+    planted: &'p Planted<'p>,
+    partition: u32,
+    groups: Box<dyn RowGroups<'p> + 'p>,
+}
+
+impl<'p> RowGroups<'p> for PlantedGroups<'p> {
+    fn next(&mut self, rows: &mut RowsAt<'p>) -> bool {
+        if !self.groups.next(rows) {
+            return false;
+        }
+        for (read, content) in &mut rows.seen {
+            let row = &rows.contents[*content];
+            if self.planted.is_here(self.partition, *read, row) {
+                let mut changed = row.clone();
+                let cell = &mut changed.to_mut().cols[self.planted.column];
+                *cell = another(cell);
+                *content = rows.contents.len();
+                rows.contents.push(changed);
+            }
+        }
+        true
+    }
+}

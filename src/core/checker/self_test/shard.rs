@@ -1,0 +1,99 @@
+//! The same proof where rows lie in a shard: one value of the last capture is changed.
+
+use super::{Spot, another, data_columns};
+use crate::checker::contents::captures;
+use crate::checker::verdict::{Divergence, Finding, FindingKind, Verdict, What};
+use crate::history::contents::Contents;
+use crate::history::event::{Event, Stamped};
+use crate::history::evidence::{Damage, Facts, Recorded, RowGroups};
+use crate::history::row::{Current, Entry, Row};
+use crate::seed::{Stream, below};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Evidence in which one row of a shard is changed on the way through.
+pub(super) struct Planted<'e> {
+    evidence: &'e dyn Recorded,
+    pub(super) spot: Spot,
+    column: usize,
+    /// The capture that shows it.
+    capture: u32,
+}
+
+impl<'e> Planted<'e> {
+    /// A row of the last capture of which no finding speaks.
+    pub(super) fn draw(evidence: &'e dyn Recorded, verdict: &Verdict) -> Option<Planted<'e>> {
+        let (facts, last) = (evidence.facts(), captures(evidence).pop()?);
+        let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
+        let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
+        let mut rng = facts.seed.stream(Stream::SelfTest);
+        let row = rows.get(below(&mut rng, u32::try_from(rows.len()).ok()?.max(1)) as usize)?;
+        let data = data_columns(facts);
+        let column = *data.get(below(&mut rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
+        let off = evidence.log(0).find(|entry| entry.op == row.op)?.off;
+        let spot = Spot {
+            partition: 0,
+            off,
+            key: row.key.clone(),
+            replica: last.object.clone(),
+            column: facts.schema.columns[column].name.clone(),
+        };
+        Some(Planted { evidence, spot, column, capture: last.capture })
+    }
+
+    pub(super) fn is_found_as(&self, finding: &Finding) -> bool {
+        let FindingKind::Divergence(it) = &finding.kind else { return false };
+        let Divergence { what, replicas, keys, columns, since, until, .. } = &**it;
+        let Spot { off, key, replica, column, .. } = &self.spot;
+        *what == What::WrongValue
+            && (since.off, until.off) == (*off, *off)
+            && replicas == std::slice::from_ref(replica)
+            && keys == std::slice::from_ref(key)
+            && columns == std::slice::from_ref(column)
+    }
+
+    fn changed(&self, contents: &mut Contents) {
+        for row in contents.rows.iter_mut().filter(|row| row.key == self.spot.key) {
+            let cell = &mut row.cols[self.column];
+            *cell = another(cell);
+        }
+    }
+}
+
+fn keys(finding: &Finding) -> &[String] {
+    match &finding.kind {
+        FindingKind::Divergence(it) => &it.keys,
+        _ => &[],
+    }
+}
+
+impl Recorded for Planted<'_> {
+    fn facts(&self) -> &Facts {
+        self.evidence.facts()
+    }
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+        Box::new(self.evidence.events().map(move |mut stamped| {
+            if matches!(&stamped.event, Event::Contents(it) if it.capture == self.capture)
+                && let Event::Contents(contents) = &mut stamped.to_mut().event
+            {
+                self.changed(contents);
+            }
+            stamped
+        }))
+    }
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        self.evidence.log(partition)
+    }
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        self.evidence.rows(partition)
+    }
+    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
+        self.evidence.currents(partition)
+    }
+    fn damage(&self) -> Vec<Damage> {
+        self.evidence.damage()
+    }
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        self.evidence.row_groups(partition)
+    }
+}

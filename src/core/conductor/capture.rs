@@ -1,0 +1,385 @@
+//! Captures: every replica's rows and current flags, bracketed by its own coverage and incremental
+//! (`semantics` 4). Replicas are read side by side, each one request at a time.
+
+use super::Command;
+use crate::history::contents::Contents;
+use crate::history::event::{CaptureReason, Event};
+use crate::history::row::{Base, Cover, Coverage, CurrentRead, Known, Read, Soundness};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A bracket in which a copy changed is read again this often.
+const ROUNDS: u8 = 3;
+
+/// How far the rows of one segment on one replica were captured.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    copy: u64,
+    end: u64,
+    rows: u64,
+    /// The read that came so far.
+    base: Base,
+}
+
+/// How far the flags of one partition on one replica were captured.
+#[derive(Clone, Copy, Debug)]
+struct FlagsCursor {
+    incarnation: u64,
+    version: u64,
+    /// The read that came so far.
+    read: u64,
+}
+
+/// What one replica is being asked.
+#[derive(Debug)]
+enum Stage {
+    Before,
+    Reading { before: Coverage, asked: VecDeque<Ask>, reads: Vec<Read>, currents: Vec<CurrentRead> },
+    After { before: Coverage, reads: Vec<Read>, currents: Vec<CurrentRead> },
+}
+
+#[derive(Debug)]
+enum Ask {
+    Rows(Read),
+    Flags(CurrentRead),
+}
+
+#[derive(Debug)]
+struct Bracket {
+    stage: Stage,
+    round: u8,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: u32,
+    brackets: BTreeMap<String, Bracket>,
+    /// Whether the shard is yet to be read.
+    of_shard: bool,
+}
+
+/// The captures of a run.
+#[derive(Debug, Default)]
+pub(super) struct Captures {
+    next_capture: u32,
+    next_read: u64,
+    cursors: BTreeMap<(String, String), Cursor>,
+    flags: BTreeMap<(String, u32), FlagsCursor>,
+    running: Option<Running>,
+    partitions: u32,
+}
+
+/// The flags that a replica sent: how many keys, and up to which version of its view.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagsRead {
+    /// The incarnation that answered.
+    pub incarnation: u64,
+    /// The version to ask from next time.
+    pub version: u64,
+    /// The number of keys sent.
+    pub keys: u64,
+}
+
+impl Captures {
+    /// No capture yet.
+    pub(super) fn new(partitions: u32) -> Captures {
+        Captures { partitions, ..Captures::default() }
+    }
+
+    /// Whether one is under way.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Begins one of all replicas.
+    pub(super) fn begin(&mut self, roster: &[String], reason: CaptureReason, out: &mut Vec<Command>) {
+        let id = self.next_capture;
+        self.next_capture += 1;
+        out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
+        let mut brackets = BTreeMap::new();
+        for replica in roster {
+            out.push(Command::Cover { replica: replica.clone() });
+            brackets.insert(replica.clone(), Bracket { stage: Stage::Before, round: 1 });
+        }
+        self.running = Some(Running { id, brackets, of_shard: false });
+    }
+
+    /// Begins one of a shard: it is read in one piece, as of one time, and needs no bracket.
+    pub(super) fn begin_of_shard(&mut self, reason: CaptureReason, out: &mut Vec<Command>) {
+        let id = self.next_capture;
+        self.next_capture += 1;
+        out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
+        out.push(Command::Contents { capture: id });
+        self.running = Some(Running { id, brackets: BTreeMap::new(), of_shard: true });
+    }
+
+    /// The shard was read, or could not be.
+    pub(super) fn contents_read(&mut self, contents: Option<Contents>, out: &mut Vec<Command>) {
+        out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
+        if let Some(running) = &mut self.running {
+            running.of_shard = false;
+        }
+        self.end_if_over(out);
+    }
+
+    /// A replica told its coverage: the bracket opens or closes.
+    pub(super) fn covered(
+        &mut self,
+        replica: &str,
+        answer: Result<Coverage, String>,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(bracket) = self.take(replica) else { return };
+        match (bracket.stage, answer) {
+            (Stage::Before, Ok(coverage)) => self.open(replica, coverage, bracket.round, out),
+            (Stage::After { before, reads, currents }, Ok(after)) => {
+                self.close(replica, &before, &after, reads, currents, bracket.round, out);
+            }
+            (Stage::After { reads, currents, .. }, Err(error)) => {
+                self.give_up(replica, reads, currents, error, out);
+            }
+            (_, Err(error)) => self.give_up(replica, Vec::new(), Vec::new(), error, out),
+            (Stage::Reading { .. }, Ok(_)) => {}
+        }
+        self.end_if_over(out);
+    }
+
+    /// The rows of a read came, or did not.
+    pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
+        self.answered(replica, out, |ask, reads, _| {
+            if let Ask::Rows(mut read) = ask {
+                match answer {
+                    Ok(rows) => read.rows = rows,
+                    Err(_) => read.soundness = Soundness::Failed,
+                }
+                reads.push(read);
+            }
+        });
+    }
+
+    /// The flags of a partition came, or did not.
+    pub(super) fn flags_read(
+        &mut self,
+        replica: &str,
+        answer: Result<FlagsRead, String>,
+        out: &mut Vec<Command>,
+    ) {
+        let mut seen = None;
+        self.answered(replica, out, |ask, _, currents| {
+            if let Ask::Flags(mut read) = ask {
+                match &answer {
+                    Ok(flags) => {
+                        read.incarnation = flags.incarnation;
+                        read.keys = flags.keys;
+                        let FlagsRead { incarnation, version, .. } = *flags;
+                        seen = Some((read.partition, FlagsCursor { incarnation, version, read: read.id }));
+                    }
+                    Err(_) => read.soundness = Soundness::Failed,
+                }
+                currents.push(read);
+            }
+        });
+        if let Some((partition, cursor)) = seen {
+            self.flags.insert((replica.to_owned(), partition), cursor);
+        }
+    }
+
+    fn take(&mut self, replica: &str) -> Option<Bracket> {
+        self.running.as_mut()?.brackets.remove(replica)
+    }
+
+    fn put(&mut self, replica: &str, stage: Stage, round: u8) {
+        if let Some(running) = &mut self.running {
+            running.brackets.insert(replica.to_owned(), Bracket { stage, round });
+        }
+    }
+
+    /// Plans the reads of a bracket: what no earlier read of the same copy brought.
+    fn open(&mut self, replica: &str, before: Coverage, round: u8, out: &mut Vec<Command>) {
+        let capture = self.running.as_ref().map_or(0, |running| running.id);
+        let mut asked = VecDeque::new();
+        let mut reads = Vec::new();
+        for cover in before.covers.iter().filter(|cover| cover.registered != Known::Known(false)) {
+            let cursor = self.cursor(replica, cover);
+            self.next_read += 1;
+            let read = Read {
+                id: self.next_read,
+                capture,
+                replica: replica.to_owned(),
+                incarnation: before.incarnation,
+                before: cover.clone(),
+                end_after: cover.end,
+                from: cursor.end,
+                rows: 0,
+                base: cursor.base,
+                soundness: Soundness::Sound,
+            };
+            if cursor.end < cover.end {
+                asked.push_back(Ask::Rows(read));
+            } else {
+                reads.push(read);
+            }
+        }
+        for partition in 0..self.partitions {
+            self.next_read += 1;
+            let base = self.flags_cursor(replica, partition, before.incarnation);
+            asked.push_back(Ask::Flags(CurrentRead {
+                id: self.next_read,
+                capture,
+                replica: replica.to_owned(),
+                partition,
+                incarnation: before.incarnation,
+                before: Vec::new(),
+                after: Vec::new(),
+                keys: 0,
+                base: base.map_or(Base::Nothing, |cursor| Base::Read(cursor.read)),
+                soundness: Soundness::Sound,
+            }));
+        }
+        self.put(replica, Stage::Reading { before, asked, reads, currents: Vec::new() }, round);
+        self.ask_next(replica, out);
+    }
+
+    fn cursor(&self, replica: &str, cover: &Cover) -> Cursor {
+        let known = self.cursors.get(&(replica.to_owned(), cover.segment.clone()));
+        match known {
+            Some(cursor) if cursor.copy == cover.copy => *cursor,
+            _ => Cursor { copy: cover.copy, end: cover.start, rows: 0, base: Base::Nothing },
+        }
+    }
+
+    /// How far the flags of this life are known.
+    fn flags_cursor(&self, replica: &str, partition: u32, incarnation: u64) -> Option<FlagsCursor> {
+        let known = self.flags.get(&(replica.to_owned(), partition)).copied();
+        known.filter(|cursor| cursor.incarnation == incarnation)
+    }
+
+    fn answered(
+        &mut self,
+        replica: &str,
+        out: &mut Vec<Command>,
+        store: impl FnOnce(Ask, &mut Vec<Read>, &mut Vec<CurrentRead>),
+    ) {
+        let Some(mut bracket) = self.take(replica) else { return };
+        if let Stage::Reading { asked, reads, currents, .. } = &mut bracket.stage
+            && let Some(ask) = asked.pop_front()
+        {
+            store(ask, reads, currents);
+        }
+        self.put(replica, bracket.stage, bracket.round);
+        self.ask_next(replica, out);
+    }
+
+    /// Sends the next request of a bracket, or asks for the coverage that closes it.
+    fn ask_next(&mut self, replica: &str, out: &mut Vec<Command>) {
+        let Some(bracket) = self.take(replica) else { return };
+        let Stage::Reading { before, asked, reads, currents } = bracket.stage else { return };
+        let next = match asked.front() {
+            Some(Ask::Rows(read)) => Some(Command::Rows { read: read.clone() }),
+            Some(Ask::Flags(read)) => {
+                let known = self.flags_cursor(replica, read.partition, before.incarnation);
+                Some(Command::Flags { read: read.clone(), since: known.map_or(0, |cursor| cursor.version) })
+            }
+            None => None,
+        };
+        match next {
+            Some(command) => {
+                out.push(command);
+                self.put(replica, Stage::Reading { before, asked, reads, currents }, bracket.round);
+            }
+            None => {
+                out.push(Command::Cover { replica: replica.to_owned() });
+                self.put(replica, Stage::After { before, reads, currents }, bracket.round);
+            }
+        }
+    }
+
+    /// Closes a bracket: which of its reads count, and whether it must be read again.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one bracket")]
+    fn close(
+        &mut self,
+        replica: &str,
+        before: &Coverage,
+        after: &Coverage,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+        round: u8,
+        out: &mut Vec<Command>,
+    ) {
+        let mut again = false;
+        for mut read in reads {
+            if read.soundness == Soundness::Sound {
+                self.settle(&mut read, after);
+            }
+            again |= matches!(read.soundness, Soundness::CopyChanged | Soundness::Truncated);
+            out.push(Command::Record(Event::Read(read)));
+        }
+        for mut current in currents {
+            let of = |coverage: &Coverage| -> Vec<Cover> {
+                let mine = coverage.covers.iter().filter(|cover| cover.partition == current.partition);
+                mine.cloned().collect()
+            };
+            (current.before, current.after) = (of(before), of(after));
+            let lives = [before.incarnation, after.incarnation];
+            if current.soundness == Soundness::Sound && lives != [current.incarnation; 2] {
+                current.soundness = Soundness::CopyChanged;
+                // The next read must start from nothing: these flags are void.
+                self.flags.remove(&(replica.to_owned(), current.partition));
+            }
+            out.push(Command::Record(Event::CurrentRead(current)));
+        }
+        if again && round < ROUNDS {
+            out.push(Command::Cover { replica: replica.to_owned() });
+            self.put(replica, Stage::Before, round + 1);
+        }
+    }
+
+    fn settle(&mut self, read: &mut Read, after: &Coverage) {
+        let cursor = self.cursor(&read.replica, &read.before);
+        let same = after
+            .covers
+            .iter()
+            .find(|cover| cover.segment == read.before.segment && cover.copy == read.before.copy);
+        match same {
+            None => read.soundness = Soundness::CopyChanged,
+            Some(cover) => {
+                read.end_after = cover.end;
+                if cursor.rows + read.rows == read.before.rows {
+                    let at = (read.replica.clone(), read.before.segment.clone());
+                    let Cover { end, rows, .. } = read.before;
+                    let read_to = Cursor { copy: cover.copy, end, rows, base: Base::Read(read.id) };
+                    self.cursors.insert(at, read_to);
+                } else {
+                    read.soundness = Soundness::Truncated;
+                }
+            }
+        }
+    }
+
+    /// The replica stopped answering inside its bracket: nothing in it counts.
+    fn give_up(
+        &mut self,
+        replica: &str,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+        error: String,
+        out: &mut Vec<Command>,
+    ) {
+        out.push(Command::Record(Event::Unreachable { replica: replica.to_owned(), error }));
+        for mut read in reads {
+            read.soundness = Soundness::Failed;
+            out.push(Command::Record(Event::Read(read)));
+        }
+        for mut current in currents {
+            current.soundness = Soundness::Failed;
+            self.flags.remove(&(replica.to_owned(), current.partition));
+            out.push(Command::Record(Event::CurrentRead(current)));
+        }
+    }
+
+    fn end_if_over(&mut self, out: &mut Vec<Command>) {
+        let over = |running: &mut Running| running.brackets.is_empty() && !running.of_shard;
+        if let Some(running) = self.running.take_if(over) {
+            out.push(Command::Record(Event::CaptureEnd { capture: running.id }));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Segments that end at a number of rows alone: a boundary is asked for by writing what lacks of it, and the
+//! load never fills a segment by itself.
+
+use super::{Boundaries, Command, Conductor, write};
+use crate::generator::generate::filler;
+
+impl Conductor {
+    /// Writes what every segment that is to end lacks. What was written with an unknown outcome may be there
+    /// or not: what still lacks by a later look is written again, and a row too many opens the next segment.
+    pub(super) fn fill(&mut self, out: &mut Vec<Command>) {
+        if !self.sessions.is_idle() {
+            return;
+        }
+        for (partition, lacks) in self.lacking() {
+            // It does not count towards the next boundary.
+            self.logged_at_boundary += lacks;
+            for _ in 0..lacks {
+                let op = filler(&self.facts.schema, partition, self.filled);
+                self.filled += 1;
+                if let Some(op) = self.sessions.offer(op) {
+                    write(op, out);
+                }
+            }
+        }
+    }
+
+    /// The partitions that are to cross a boundary, each with how many rows its open segment lacks.
+    fn lacking(&self) -> Vec<(u32, u64)> {
+        let Boundaries::RowThreshold { rows } = self.timing.boundaries else { return Vec::new() };
+        let segments = self.crossing.iter().flat_map(|crossing| &crossing.segments);
+        let lacks = |(partition, seq): &(u32, u32)| {
+            let (segment, _) = self.view.segment(*partition, *seq)?;
+            let end = *self.view.log_ends().get(*partition as usize)?;
+            Some((*partition, (segment.start + rows).saturating_sub(end)))
+        };
+        segments.filter_map(lacks).collect()
+    }
+
+    /// Whether the load waits: a partition has as many rows as it may since its last boundary.
+    pub(super) fn is_full(&self) -> bool {
+        let Some(most) = self.timing.boundaries.most() else { return false };
+        (0..).zip(self.view.log_ends()).any(|(partition, end)| {
+            let newest = self.view.newest_seq(partition).and_then(|seq| self.view.segment(partition, seq));
+            newest.is_some_and(|(segment, _)| segment.start + most <= *end)
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Sessions: one op of a key at a time, in order. An op whose key is in flight waits in that key's queue;
+//! its latency still counts from when it was due (open loop).
+
+use crate::history::event::Op;
+use std::collections::{HashMap, VecDeque};
+
+/// The keys in flight and what waits behind them.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    in_flight: HashMap<u64, (u32, String)>,
+    waiting: HashMap<String, VecDeque<Op>>,
+}
+
+impl Sessions {
+    /// Takes an op; gives it back if it is to be written now.
+    pub(super) fn offer(&mut self, op: Op) -> Option<Op> {
+        match self.waiting.get_mut(&op.key) {
+            Some(queue) => {
+                queue.push_back(op);
+                None
+            }
+            None => {
+                self.waiting.insert(op.key.clone(), VecDeque::new());
+                self.in_flight.insert(op.id, (op.partition, op.key.clone()));
+                Some(op)
+            }
+        }
+    }
+
+    /// An op was answered: its partition (none if it was not in flight), and the next op of its key.
+    pub(super) fn complete(&mut self, op: u64) -> Option<(u32, Option<Op>)> {
+        let (partition, key) = self.in_flight.remove(&op)?;
+        let next = self.waiting.get_mut(&key).and_then(VecDeque::pop_front);
+        match &next {
+            Some(op) => {
+                self.in_flight.insert(op.id, (op.partition, key));
+            }
+            None => {
+                self.waiting.remove(&key);
+            }
+        }
+        Some((partition, next))
+    }
+
+    /// Whether nothing is in flight or waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Forgets what waits and was never sent.
+    pub(super) fn drop_waiting(&mut self) {
+        self.waiting.values_mut().for_each(VecDeque::clear);
+    }
+}

@@ -1,0 +1,396 @@
+//! The stages of a run and what moves it from one to the next.
+
+use super::faults::Clock;
+use super::{Boundaries, Command, Conductor};
+use crate::generator::generate::{calibration, canary};
+use crate::history::event::{CaptureReason, Event, Phase};
+use crate::history::fault::{Fault, FaultKind};
+use crate::history::nemesis::Ending;
+use crate::history::time::Nanos;
+
+/// The step under which the ending's commit-winner fault is on record.
+const ENDING_STEP: &str = "ending";
+
+/// The step under which the reload after it is.
+const RELOAD_STEP: &str = "reload";
+
+/// Phases, cut into what is waited for. Ordered as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Nothing has happened.
+    Begin,
+    /// Until every replica serves every partition.
+    SetUp,
+    /// The first three writes of the calibration keys.
+    CalibrateBefore,
+    /// One boundary.
+    CalibrateCross,
+    /// The fourth writes.
+    CalibrateAfter,
+    /// The capture of it.
+    CalibrateCapture,
+    /// Workload and faults.
+    Load,
+    /// Nothing new is sent; what is in flight is answered.
+    Drain,
+    /// Every fault is cured.
+    Heal,
+    /// Canaries are written, replicas catch up.
+    Quiesce { since: Nanos },
+    /// The capture of what has settled.
+    Capture,
+    /// What has not settled is killed, to see whether a new life goes on.
+    ProbeBegin,
+    /// It is started again.
+    ProbeCure,
+    /// It catches up, or does not.
+    ProbeSettle { since: Nanos },
+    /// The capture after the probe.
+    ProbeCapture,
+    /// The ending's commit-winner begins.
+    EndingBegin,
+    /// The last segment is committed; a winner that is frozen never does.
+    EndingCommit { since: Nanos },
+    /// Replicas take over the committed copy.
+    EndingSettle { since: Nanos },
+    /// commit-winner ends.
+    EndingCure,
+    /// Every replica loads the segment that ended again.
+    EndingReload,
+    /// That is over.
+    EndingReloaded,
+    /// The capture after the ending.
+    EndingCapture,
+    /// The log is read back.
+    ReadLog,
+    /// Nothing more.
+    Done,
+}
+
+impl Stage {
+    pub(super) fn phase(self) -> Option<Phase> {
+        let phase = match self {
+            Stage::Begin => return None,
+            Stage::SetUp => Phase::SetUp,
+            Stage::CalibrateBefore
+            | Stage::CalibrateCross
+            | Stage::CalibrateAfter
+            | Stage::CalibrateCapture => Phase::Calibrate,
+            Stage::Load => Phase::Load,
+            Stage::Drain | Stage::Heal => Phase::Heal,
+            Stage::Quiesce { .. } => Phase::Quiesce,
+            Stage::Capture => Phase::Capture,
+            Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. } | Stage::ProbeCapture => {
+                Phase::Probe
+            }
+            Stage::EndingBegin
+            | Stage::EndingCommit { .. }
+            | Stage::EndingSettle { .. }
+            | Stage::EndingCure
+            | Stage::EndingReload
+            | Stage::EndingReloaded
+            | Stage::EndingCapture => Phase::Ending,
+            Stage::ReadLog | Stage::Done => Phase::Done,
+        };
+        Some(phase)
+    }
+
+    /// Whether something is down for the probe's sake, or is to come back from it.
+    pub(super) fn is_probe(self) -> bool {
+        matches!(self, Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. })
+    }
+}
+
+impl Conductor {
+    /// Does what the stage asks for now, and moves on while it can.
+    pub(super) fn advance(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Load => self.load(now, out),
+            Stage::Heal => self.heal(now, out),
+            _ => {}
+        }
+        self.capture_if_wanted(now, out);
+        while let Some(next) = self.next_stage(now) {
+            self.enter(now, next, out);
+        }
+        if !self.sampling && now >= self.next_sample && self.stage < Stage::ReadLog {
+            self.sampling = true;
+            self.sample_asked = now;
+            self.next_sample = Nanos(now.0 + self.timing.sample_every.0);
+            out.push(Command::Sample);
+        }
+    }
+
+    /// Arrivals, boundaries and faults of the load.
+    fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        let boundary_due = self.boundary_due(now);
+        let crosses = self.timing.boundaries.are_still() && (boundary_due || self.crossing.is_some());
+        self.stand_still(now, crosses || self.is_full());
+        if self.still_since.is_none() {
+            self.arrive(now, out);
+        }
+        let clock = self.clock(now);
+        let ready = self.crossing.is_none() && self.is_still_enough();
+        if ready {
+            for (step, fault) in self.faults.begin_due(clock, &self.view) {
+                self.boundaries_left =
+                    self.boundaries_left.or(self.facts.nemesis.boundaries_after_first_step);
+                self.begin_fault(step, fault, out);
+            }
+        }
+        for step in self.faults.cure_due(clock, &self.view) {
+            self.begin_cure(step, out);
+        }
+        if boundary_due && ready && !self.faults.any_changing() {
+            self.boundaries_left = self.boundaries_left.map(|left| left - 1);
+            self.ask_boundary(out);
+        }
+    }
+
+    /// Offers the ops that are due.
+    fn arrive(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        while let Some(op) = self.next_op.take() {
+            let due = self.arrival(&op);
+            if due > now {
+                self.next_op = Some(op);
+                break;
+            }
+            self.offer(crate::history::event::Op { due, ..op }, out);
+            self.next_op = Some(self.generator.next());
+        }
+    }
+
+    /// A load that waits for boundaries ends before it asks for another one: where each takes longer to cross
+    /// than the load to make the next one due, it would never end.
+    pub(super) fn boundary_due(&self, now: Nanos) -> bool {
+        let ends = self.timing.boundaries.most().is_some() && self.is_through(now);
+        let logged: u64 = self.view.log_ends().iter().sum();
+        let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
+        self.facts.has_segments()
+            && !ends
+            && self.crossing.is_none()
+            && self.boundaries_left != Some(0)
+            && (logged >= self.logged_at_boundary + wanted || self.is_full())
+    }
+
+    /// Stops the writes, or lets them go on.
+    fn stand_still(&mut self, now: Nanos, wanted: bool) {
+        match self.still_since {
+            None if wanted => self.still_since = Some(now),
+            Some(since) if !wanted => {
+                self.stood_still += now.0 - since.0;
+                self.still_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether faults and boundaries may begin. Where nothing is to be written meanwhile: once all that was
+    /// written has come to every replica that no fault keeps back.
+    fn is_still_enough(&self) -> bool {
+        let last = self.boundaries_left == Some(0);
+        !self.timing.boundaries.are_still()
+            || last
+            || self.still_since.is_some()
+                && self.sessions.is_idle()
+                && self.view.have_caught_up(&self.faults.victims())
+    }
+
+    fn capture_if_wanted(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        let capturing = matches!(self.stage, Stage::Load | Stage::EndingSettle { .. });
+        if !capturing || self.captures.is_running() || self.faults.any_down() {
+            return;
+        }
+        if let Some(reason) = self.wanted_capture {
+            self.begin_capture(now, reason, out);
+        } else if self.view.committed() > self.committed_captured {
+            self.begin_capture(now, CaptureReason::Boundary, out);
+        } else if now >= self.next_capture {
+            self.begin_capture(now, CaptureReason::Periodic, out);
+        }
+    }
+
+    /// The stage to go to, if what this one waits for has come.
+    fn next_stage(&self, now: Nanos) -> Option<Stage> {
+        let idle = self.sessions.is_idle();
+        let captured = !self.captures.is_running();
+        let quiesced =
+            |since: Nanos| idle && self.view.all_settled() || now.0 >= since.0 + self.timing.quiesce.0;
+        match self.stage {
+            Stage::Begin => Some(Stage::SetUp),
+            Stage::SetUp => self.view.all_serving().then_some(Stage::CalibrateBefore),
+            Stage::CalibrateBefore => {
+                let crosses = self.facts.has_segments();
+                let next = if crosses { Stage::CalibrateCross } else { Stage::CalibrateAfter };
+                (idle && self.view.all_settled()).then_some(next)
+            }
+            Stage::CalibrateCross => {
+                (self.crossing.is_none() && self.view.all_settled() && self.view.all_serving())
+                    .then_some(Stage::CalibrateAfter)
+            }
+            Stage::CalibrateAfter => (idle && self.view.all_settled()).then_some(Stage::CalibrateCapture),
+            Stage::CalibrateCapture => captured.then_some(Stage::Load),
+            Stage::Load => self.load_is_over(now).then_some(Stage::Drain),
+            Stage::Drain => idle.then_some(Stage::Heal),
+            Stage::Heal => {
+                let healed = idle && captured && !self.faults.any_changing();
+                let next = if self.interrupted { Stage::ReadLog } else { Stage::Quiesce { since: now } };
+                healed.then_some(next)
+            }
+            Stage::Quiesce { since } => quiesced(since).then_some(Stage::Capture),
+            Stage::Capture if self.is_to_probe(now) => captured.then_some(Stage::ProbeBegin),
+            Stage::ProbeBegin => (!self.faults.any_changing()).then_some(Stage::ProbeCure),
+            // A look that is still on its way may have been taken while they were down.
+            Stage::ProbeCure => {
+                (!self.faults.any_changing() && !self.sampling).then_some(Stage::ProbeSettle { since: now })
+            }
+            Stage::ProbeSettle { since } => quiesced(since).then_some(Stage::ProbeCapture),
+            Stage::Capture | Stage::ProbeCapture => captured.then_some(self.after_capture()),
+            Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit { since: now }),
+            Stage::EndingCommit { since } => {
+                let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
+                over.then_some(Stage::EndingSettle { since: now })
+            }
+            Stage::EndingSettle { since } => quiesced(since).then_some(Stage::EndingCure),
+            Stage::EndingCure => {
+                let next = if self.facts.nemesis.reload { Stage::EndingReload } else { Stage::EndingCapture };
+                (captured && !self.faults.any_changing()).then_some(next)
+            }
+            Stage::EndingReload => (!self.faults.any_changing()).then_some(Stage::EndingReloaded),
+            Stage::EndingReloaded => (!self.faults.any_changing()).then_some(Stage::EndingCapture),
+            Stage::EndingCapture => captured.then_some(Stage::ReadLog),
+            Stage::ReadLog | Stage::Done => None,
+        }
+    }
+
+    pub(super) fn load_is_over(&self, now: Nanos) -> bool {
+        self.is_through(now) && (self.crossing.is_none() || self.is_stuck(now))
+    }
+
+    /// Whether a load that waits for a boundary has waited long enough: a commit that is asked for under load
+    /// may be lost, and then the boundary is never crossed.
+    fn is_stuck(&self, now: Nanos) -> bool {
+        let waits =
+            matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();
+        waits && self.still_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
+    }
+
+    /// Whether load and faults have had their time.
+    fn is_through(&self, now: Nanos) -> bool {
+        let tail = |over: Nanos| now.0 >= over.0 + self.facts.nemesis.tail.0 || !self.faults.any_begun();
+        now.0 >= self.load_began.0 + self.facts.workload.load.0 && self.faults.over_at().is_some_and(tail)
+    }
+
+    fn after_capture(&self) -> Stage {
+        let ends = self.facts.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
+        if ends { Stage::EndingBegin } else { Stage::ReadLog }
+    }
+
+    /// Enters a stage and does what it begins with.
+    pub(super) fn enter(&mut self, now: Nanos, next: Stage, out: &mut Vec<Command>) {
+        if let Stage::Quiesce { since } | Stage::ProbeSettle { since } | Stage::EndingSettle { since } =
+            self.stage
+        {
+            self.settled = self.sessions.is_idle() && self.view.all_settled();
+            let waited = Nanos(now.0 - since.0);
+            out.push(Command::Record(Event::Settled { all: self.settled, waited }));
+        }
+        if let Some(phase) = next.phase().filter(|phase| self.stage.phase() != Some(*phase)) {
+            out.push(Command::Record(Event::Phase { phase }));
+        }
+        self.stage = next;
+        match next {
+            Stage::CalibrateBefore => {
+                let set = calibration(&self.facts.schema).before;
+                set.into_iter().for_each(|op| self.offer(op, out));
+            }
+            Stage::CalibrateAfter => {
+                let set = calibration(&self.facts.schema).after;
+                set.into_iter().for_each(|op| self.offer(op, out));
+            }
+            Stage::CalibrateCross | Stage::EndingCommit { .. } => self.ask_boundary(out),
+            Stage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
+            Stage::Load => self.begin_load(now),
+            Stage::Heal => self.heal(now, out),
+            Stage::Quiesce { .. } => self.write_canaries(now, out),
+            Stage::Capture | Stage::ProbeCapture | Stage::EndingCapture => {
+                self.begin_capture(now, CaptureReason::Final, out);
+            }
+            Stage::ProbeBegin => self.begin_probe(out),
+            Stage::ProbeCure => self.end_probe(out),
+            Stage::ProbeSettle { .. } => self.view.forget_positions(),
+            Stage::EndingBegin => self.begin_ending(out),
+            Stage::EndingCure => self.end_beside(ENDING_STEP, out),
+            Stage::EndingReload => self.reload(out),
+            Stage::EndingReloaded => self.end_beside(RELOAD_STEP, out),
+            Stage::ReadLog => out.push(Command::ReadLog),
+            Stage::Done => out.push(Command::Finish),
+            Stage::Begin | Stage::SetUp | Stage::Drain | Stage::EndingSettle { .. } => {}
+        }
+    }
+
+    /// Cures what is in force; also what was still beginning when the load ended, as soon as it is in force.
+    fn heal(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        for step in self.faults.cure_all(now) {
+            self.begin_cure(step, out);
+        }
+    }
+
+    fn begin_load(&mut self, now: Nanos) {
+        self.load_began = now;
+        self.boundaries = 0;
+        self.logged_at_boundary = self.view.log_ends().iter().sum();
+        self.committed_captured = self.view.committed();
+        self.next_capture = Nanos(now.0 + self.timing.capture_every.0);
+        self.next_op = Some(self.generator.next());
+    }
+
+    fn write_canaries(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        for partition in 0..self.facts.partitions {
+            let op = canary(&self.facts.schema, partition, self.last_id + 1, now);
+            out.push(Command::Record(Event::Canary { partition, op: op.id }));
+            self.offer(op, out);
+        }
+    }
+
+    /// The next commit of the held partition goes to the victim, or to the next replica of the roster.
+    fn begin_ending(&mut self, out: &mut Vec<Command>) {
+        let Some(held) = self.faults.held() else { return };
+        let roster = &self.facts.roster;
+        let victim = roster.iter().position(|replica| *replica == held.replica).unwrap_or(0);
+        let winner = match self.facts.nemesis.ending {
+            Ending::VictimWins => victim,
+            Ending::HealthyWins | Ending::Uncommitted => (victim + 1) % roster.len(),
+        };
+        let fault = Fault {
+            kind: FaultKind::CommitWinner,
+            replica: roster[winner].clone(),
+            partition: held.partition,
+            seq: None,
+        };
+        self.begin_beside(ENDING_STEP, fault, out);
+    }
+
+    /// The segment that the ending has committed comes to every replica from the committed copy.
+    fn reload(&mut self, out: &mut Vec<Command>) {
+        let Some(held) = self.faults.held() else { return };
+        let seq = held.seq.map(|seq| seq + 1);
+        let fault = Fault { kind: FaultKind::Reload, seq, ..held.clone() };
+        self.begin_beside(RELOAD_STEP, fault, out);
+    }
+
+    /// Begins a fault beside the schedule.
+    pub(super) fn begin_beside(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
+        self.faults.add_beginning(step, &fault);
+        self.begin_fault(step.to_owned(), fault, out);
+    }
+
+    pub(super) fn end_beside(&mut self, step: &str, out: &mut Vec<Command>) {
+        self.faults.set_curing(step);
+        self.begin_cure(step.to_owned(), out);
+    }
+
+    pub(super) fn clock(&self, now: Nanos) -> Clock {
+        Clock { now, load_began: self.load_began, boundaries: self.boundaries }
+    }
+}

@@ -1,0 +1,106 @@
+//! What ops write: values that merge visibly and are never what a target shows for "nothing".
+
+use crate::history::workload::Workload;
+use crate::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
+use crate::seed::{Seed, Stream};
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+
+/// The value that a word of 32 bits stands for in a data column, the larger the word the larger the value.
+///
+/// Longs begin at 1 and strings with `v`, and lists have one element: a default (the least long, 0, `null`,
+/// an empty list) in a row is then evidence that nothing was merged there. Values that are added are so
+/// small that a column would need 10^15 updates to overflow; values of a union are so few that they repeat.
+pub(super) fn value(column: &Column, word: u32) -> Value {
+    let count = match column.merge {
+        Merge::Increment => 1_000,
+        Merge::Union => 50,
+        Merge::Overwrite | Merge::Ignore | Merge::Append | Merge::Max | Merge::Min => 1_000_000,
+    };
+    let number = 1 + ((u64::from(word) * count) >> 32).cast_signed();
+    match column.ty {
+        Type::Long => Value::Long(number),
+        Type::String => Value::String(format!("v{number}")),
+        Type::LongList => Value::Longs(vec![number]),
+        Type::StringList => Value::Strings(vec![format!("v{number}")]),
+    }
+}
+
+/// What an op adds to a column that tells ops, and nothing for a data column.
+fn trace(role: Role, op: u64) -> Value {
+    match role {
+        Role::Data => Value::Null,
+        Role::Ops => Value::Longs(vec![op.cast_signed()]),
+        Role::OpCount => Value::Long(1),
+        Role::OpSum => Value::Long(op_hash(op)),
+    }
+}
+
+/// The columns of an op that says nothing beside its own id.
+pub(super) fn silent(schema: &Schema, op: u64) -> Vec<Value> {
+    schema.columns.iter().map(|column| trace(column.role, op)).collect()
+}
+
+/// The columns of an op that gives every data column the value of this word.
+pub(super) fn full(schema: &Schema, op: u64, word: u32) -> Vec<Value> {
+    let cols = schema.columns.iter().map(|column| match column.role {
+        Role::Data => value(column, word),
+        role => trace(role, op),
+    });
+    cols.collect()
+}
+
+/// A data column of the workload and how often it is written.
+struct Draw {
+    /// Its position in the schema, if the target has it.
+    at: Option<usize>,
+    /// Whether the target may lack it.
+    optional: bool,
+    /// It is written for words below this.
+    below: u64,
+}
+
+/// Draws the columns of the load's ops.
+pub(super) struct Columns {
+    rng: ChaCha8Rng,
+    schema: Schema,
+    draws: Vec<Draw>,
+    /// Positions in the schema of the columns that every target has.
+    always: Vec<usize>,
+}
+
+impl Columns {
+    pub(super) fn new(workload: &Workload, schema: &Schema, seed: Seed) -> Columns {
+        let draws = workload.columns.iter().map(|column| Draw {
+            at: schema.position(&column.name),
+            optional: column.optional,
+            below: (u64::from(column.touched_percent) << 32) / 100,
+        });
+        let draws: Vec<Draw> = draws.collect();
+        let always = draws.iter().filter(|draw| !draw.optional).filter_map(|draw| draw.at);
+        Columns { rng: seed.stream(Stream::Columns), always: always.collect(), schema: schema.clone(), draws }
+    }
+
+    /// The columns of an op. At least one that is not optional has a value, and columns that the target
+    /// lacks are drawn all the same: so ops differ between targets in nothing but the columns left out.
+    pub(super) fn draw(&mut self, op: u64) -> Vec<Value> {
+        let mut cols = silent(&self.schema, op);
+        let (mut touched, mut last) = (false, 0);
+        for draw in &self.draws {
+            let word = self.rng.next_u64();
+            last = (word >> 32) as u32;
+            if (word & u64::from(u32::MAX)) >= draw.below {
+                continue;
+            }
+            touched |= !draw.optional;
+            if let Some(at) = draw.at {
+                cols[at] = value(&self.schema.columns[at], last);
+            }
+        }
+        if !touched && !self.always.is_empty() {
+            let at = self.always[(op % self.always.len() as u64) as usize];
+            cols[at] = value(&self.schema.columns[at], last);
+        }
+        cols
+    }
+}

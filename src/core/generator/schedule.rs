@@ -1,0 +1,93 @@
+//! From a nemesis plan, a roster and a seed to the steps of one run: who is hit, from when until when.
+
+use super::select::victims;
+use crate::history::fault::{Step, StepId};
+use crate::history::nemesis::Nemesis;
+use crate::seed::Seed;
+
+/// Why a plan has no schedule on this roster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The roster is empty.
+    #[error("step `{0}` needs a replica and the target has none")]
+    NoReplicas(StepId),
+    /// The table has no partitions.
+    #[error("step `{0}` needs a partition and the workload has none: set `partitions` to 1 or more")]
+    NoPartitions(StepId),
+    /// A step is hit like one that does not come before it.
+    #[error("step `{step}` selects `same-as` a step `{other}`, which does not come before it")]
+    UnknownStep {
+        /// The step that refers.
+        step: StepId,
+        /// The one it refers to.
+        other: StepId,
+    },
+}
+
+/// Draws the victims of a plan. The order of the steps is the plan's.
+pub fn schedule(
+    nemesis: &Nemesis,
+    roster: &[String],
+    partitions: u32,
+    seed: Seed,
+) -> Result<Vec<Step>, PlanError> {
+    let victims = victims(&nemesis.steps, roster, partitions, seed)?;
+    let steps = nemesis.steps.iter().zip(victims).map(|(spec, victim)| Step {
+        id: spec.id.clone(),
+        kind: spec.fault,
+        replica: victim.replica.clone(),
+        partition: (!spec.fault.is_of_all_partitions()).then_some(victim.partition),
+        begin: spec.begin.clone(),
+        until: spec.until.clone(),
+    });
+    Ok(steps.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example;
+    use crate::history::fault::{Condition, FaultKind};
+    use crate::history::nemesis::Select;
+    use std::collections::BTreeSet;
+
+    fn roster() -> Vec<String> {
+        (1..=4).map(|n| format!("server-{n}")).collect()
+    }
+
+    #[test]
+    fn both_holds_of_late_transition_hit_one_victim_in_one_partition_and_begin_together() {
+        let nemesis = example::nemesis("late-transition");
+        let mut hit = BTreeSet::new();
+        for seed in 0..200 {
+            let steps = schedule(&nemesis, &roster(), 2, Seed(seed)).expect("it fits");
+            let [first, second] = steps.as_slice() else { panic!("two holds, not {}", steps.len()) };
+            assert_eq!((&first.replica, first.partition), (&second.replica, second.partition));
+            assert_eq!((&first.begin, &second.begin), (&Condition::Boundaries(2), &Condition::Boundaries(2)));
+            assert_eq!(steps, schedule(&nemesis, &roster(), 2, Seed(seed)).expect("it fits"));
+            hit.insert((first.replica.clone(), first.partition));
+        }
+        assert_eq!(hit.len(), 8, "every replica and every partition is drawn by some seed");
+    }
+
+    #[test]
+    fn a_restart_is_of_a_whole_replica() {
+        let nemesis = example::nemesis("restart-one");
+        let steps = schedule(&nemesis, &roster(), 2, Seed(7)).expect("it fits");
+        assert_eq!(steps.len(), 1);
+        assert_eq!((steps[0].kind, steps[0].partition), (FaultKind::Restart, None));
+    }
+
+    #[test]
+    fn a_plan_that_does_not_fit_is_refused_and_none_fits_everything() {
+        let mut nemesis = example::nemesis("late-transition");
+        let name = || "late-start".to_owned();
+        assert_eq!(schedule(&nemesis, &[], 2, Seed(1)), Err(PlanError::NoReplicas(name())));
+        assert_eq!(schedule(&nemesis, &roster(), 0, Seed(1)), Err(PlanError::NoPartitions(name())));
+        nemesis.steps[0].select = Select::SameAs("late-registration".to_owned());
+        let error = PlanError::UnknownStep { step: name(), other: "late-registration".to_owned() };
+        assert_eq!(schedule(&nemesis, &roster(), 2, Seed(1)), Err(error));
+        let none = example::nemesis("none");
+        assert_eq!(schedule(&none, &[], 0, Seed(1)), Ok(Vec::new()));
+    }
+}

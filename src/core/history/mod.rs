@@ -1,0 +1,14 @@
+//! The ground floor: what a run is made of, and what is on record of it. Every other folder speaks in these
+//! words; this one knows of none of them but [`crate::schema`].
+
+pub mod check_name;
+pub mod contents;
+pub mod duration;
+pub mod event;
+pub mod evidence;
+pub mod fault;
+pub mod frontier;
+pub mod nemesis;
+pub mod row;
+pub mod time;
+pub mod workload;

@@ -1,0 +1,88 @@
+//! What a table may rightly lack, and what an event means to it (`semantics` 2).
+//!
+//! The tables that runs make have no such rules: every row of theirs is kept, and every event counts. Tables
+//! of others declare theirs, and only what they declare is excused: the rows that stay are judged, by the ops
+//! that they show, and so is the current row of every key.
+
+use crate::history::duration;
+use crate::history::time::Nanos;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Why the row of a log entry may rightly be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Absence {
+    /// The replica has merged a newer event of the key: compaction, or a store that keeps newest rows only.
+    Superseded,
+    /// A delete that the replica has merged, and what it deleted: tombstones that are collected.
+    Tombstones,
+    /// The row is older than [`Rules::time_to_live`].
+    Expired,
+    /// The event came late: its comparison value is below that of its key's row, so that it changed nothing.
+    /// The log alone says which events those are: there is no bound and no clock.
+    Late,
+    /// The event repeats an op that its key has had: a retried produce. The model folds it once.
+    Duplicates,
+}
+
+impl Absence {
+    /// All of them.
+    pub const ALL: [Absence; 5] =
+        [Absence::Superseded, Absence::Tombstones, Absence::Expired, Absence::Late, Absence::Duplicates];
+}
+
+/// What an event of a deleted key does, if it does not delete again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventOfDeleted {
+    /// It makes a new row.
+    #[default]
+    New,
+    /// Nothing: the key stays deleted.
+    Dropped,
+}
+
+/// The rules of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rules {
+    /// What may be absent.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub may_be_absent: BTreeSet<Absence>,
+    /// How long a row is kept at the least, if rows may be absent as [`Absence::Expired`]; nothing: it may be
+    /// gone at any age.
+    ///
+    /// The clock is the run's own, as always: a row is as old as the time since its op was sent, by which it
+    /// cannot have been in the log, up to the read. That is more than it is by the store's clock, by the time
+    /// that the op was under way, so that what a store has dropped in time is never called missing. Where the
+    /// clocks of store and run differ, declare what is left of the time after the difference.
+    ///
+    /// A state that was so old when its key was written again (from the sending of the one op to the
+    /// acknowledgement of the other) may have been forgotten by then: the row may show either.
+    #[serde(skip_serializing_if = "is_nothing", with = "duration")]
+    pub time_to_live: Nanos,
+    /// What an event of a deleted key does.
+    #[serde(skip_serializing_if = "is_new")]
+    pub event_of_deleted: EventOfDeleted,
+}
+
+impl Rules {
+    /// Whether every row is kept and every event counts.
+    pub fn is_plain(&self) -> bool {
+        *self == Rules::default()
+    }
+
+    /// Whether rows may be absent for this reason.
+    pub fn allow(&self, absence: Absence) -> bool {
+        self.may_be_absent.contains(&absence)
+    }
+}
+
+fn is_nothing(time: &Nanos) -> bool {
+    time.0 == 0
+}
+
+fn is_new(event: &EventOfDeleted) -> bool {
+    *event == EventOfDeleted::New
+}
