@@ -55,11 +55,15 @@ pub(super) fn take(spans: &mut Vec<SegmentSpan>, segment: &Segment, since: usize
 /// ```text
 /// s0 [0, 10) and s1 [10, 20) were merged to s7 [0, 20)
 /// ```
+///
+/// One that was committed before it had a row is held by none: the next begins where it did.
 pub(super) fn find_replaced(spans: &mut [SegmentSpan]) {
     for at in 1..spans.len() {
         let (earlier, later) = spans.split_at_mut(at);
         let within = later[0].start..later[0].end.unwrap_or(u64::MAX);
-        let replaced = earlier.iter().enumerate().filter(|(_, span)| within.contains(&span.start));
+        let is_empty = |span: &SegmentSpan| span.end == Some(span.start);
+        let is_held = |span: &SegmentSpan| within.contains(&span.start) && !is_empty(span);
+        let replaced = earlier.iter().enumerate().filter(|(_, span)| is_held(span));
         later[0].replaces = replaced.map(|(at, _)| at).collect();
     }
 }
