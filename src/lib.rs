@@ -2,15 +2,17 @@
 //!
 //! # The way of the data
 //!
-//! [`config`] reads what is wanted; [`plan`] draws ops, victims and a schedule from one seed; the
-//! conductor ([`run::conductor`]) leads the run and says what to do; [`run::engine`] does it at a
-//! [`target`] in real time, [`run::simulate`] in virtual time; [`record`] keeps what happened and what was
-//! read; [`check`] judges that, and [`report`] finds the words and pictures.
+//! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a schedule
+//! from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
+//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; [`record`] keeps
+//! what happened and what was read; the [checker](dissent_core::checker) judges that, and [`report`] finds the
+//! words and pictures.
 //!
 //! # Invariants
 //!
-//! 1. [`plan`], [`check`], [`schema`], [`seed`] and the conductor have no IO, no clock and no unseeded
-//!    randomness. `tests/tidy.rs` looks for it.
+//! 1. Generator, conductor and checker are the crate [`dissent_core`]: no IO, no clock and no unseeded
+//!    randomness. It depends on nothing that has any, and `tests/tidy.rs` looks for what the standard library
+//!    has.
 //! 2. What was read is on disk before it is judged, and survives kill -9 up to the last closed frame. In
 //!    simulation the seed, the plan and the build are the record; a run judged in memory and the same run
 //!    judged from its folder have the same verdict.

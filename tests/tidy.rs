@@ -149,8 +149,7 @@ fn is_test(path: &str) -> bool {
 }
 
 fn is_pure(path: &str) -> bool {
-    let pure = ["src/plan/", "src/check/", "src/schema.rs", "src/seed.rs", "src/run/conductor"];
-    is_rust(path) && pure.iter().any(|at| path.starts_with(at))
+    is_rust(path) && path.starts_with("src/core/")
 }
 
 fn lines_where(text: &str, is: impl Fn(&str) -> bool) -> Vec<usize> {
@@ -253,16 +252,16 @@ fn every_rule_bites() {
         ("src/a/b.rs", format!("{open}    a().expect(\"b\");\n"), "panic in the product"),
         ("tests/a.rs", format!("{open}#[allow(dead_code)]\n"), "silenced lint"),
         ("tests/a.rs", format!("{open}#[ignore = \"slow\"]\n"), "ignored test"),
-        ("src/plan/a.rs", format!("{open}use std::fs::File;\n"), "effect in a pure module"),
-        ("src/check/a/b.rs", format!("{open}use std::time::Instant;\n"), "effect in a pure module"),
-        ("src/run/conductor.rs", format!("{open}    tokio::spawn(a);\n"), "effect in a pure module"),
-        ("src/seed.rs", format!("{open}use std::{{fs, io}};\n"), "grouped import in a pure module"),
+        ("src/core/generator/a.rs", format!("{open}use std::fs::File;\n"), "effect in a pure module"),
+        ("src/core/checker/a/b.rs", format!("{open}use std::time::Instant;\n"), "effect in a pure module"),
+        ("src/core/conductor/a.rs", format!("{open}    tokio::spawn(a);\n"), "effect in a pure module"),
+        ("src/core/seed.rs", format!("{open}use std::{{fs, io}};\n"), "grouped import in a pure module"),
         (
             "src/specimen/world.rs",
             format!("{open}use dissent_core::schema::Merge;\n"),
             "checker in the specimen",
         ),
-        ("src/check/a.rs", format!("{open}use specimen::world::World;\n"), "specimen in the checker"),
+        ("src/core/checker/a.rs", format!("{open}use specimen::world::World;\n"), "specimen in the checker"),
         ("src/run/engine.rs", format!("{open}    specimen::serve();\n"), "specimen in the checker"),
         ("nemesis/none.toml", "hunts = \"nothing\"\n".to_owned(), "silent catalogue file"),
         ("README.md", "cargo test\n".to_owned(), "front page without the demo"),
@@ -289,7 +288,7 @@ fn no_rule_bites_what_is_right() {
         ("src/a.rs", format!("{open}#[expect(dead_code, reason = \"b\")]\n")),
         ("src/run/engine.rs", format!("{open}use std::time::Instant;\nuse std::{{fs, io}};\n")),
         ("src/run/simulate.rs", format!("{open}use specimen::world::World;\n")),
-        ("src/check/a.rs", format!("{open}    name(\"specimen-segments\");\n")),
+        ("src/core/checker/a.rs", format!("{open}    name(\"specimen-segments\");\n")),
         ("workloads/steady.toml", format!("# What it hunts.\nhunts = \"{}\"\n", "a".repeat(200))),
         ("tests/check/a.txt", format!("TODO {}\n", "a".repeat(200))),
     ] {

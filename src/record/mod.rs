@@ -1,4 +1,4 @@
-//! The record of a run: what happened, what was read, and the folder that it lies in.
+//! How the record of a run lies on disk: frames, files, and the folder that holds them.
 
 mod audit;
 pub mod codec;

@@ -2,7 +2,7 @@
 //!
 //! `step(now, input, out)`: whatever happened goes in, what is to be done comes out. It has no socket, no
 //! file and no clock of its own, so that the very same conductor runs a cluster of processes in real time
-//! ([`crate::run::engine`]) and a simulated one in virtual time ([`crate::run::simulate`]).
+//! and a simulated one in virtual time.
 
 mod capture;
 mod deaths;

@@ -1,5 +1,5 @@
 //! Everything that happens in a run, as one closed enum. The same events go to disk, to the live line and
-//! to the judge; rows and log entries are bulk and lie in files of their own ([`crate::record::store`]).
+//! to the judge; rows and log entries are bulk and lie in files of their own.
 
 use super::row::{CurrentRead, Read, Segment};
 use crate::history::fault::{Fault, StepId};

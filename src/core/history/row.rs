@@ -2,7 +2,7 @@
 //! came by.
 //!
 //! Identity is (partition, log offset); segment and document are attributes (`semantics` 2). Values lie in
-//! the order of the schema's columns; on disk each has its name (see [`crate::record::codec`]).
+//! the order of the schema's columns; on disk each has its name.
 
 use crate::schema::Value;
 use serde::{Deserialize, Serialize};
