@@ -41,11 +41,12 @@ impl Rows<'_> {
         let last_at = self.until(changes[last], changes.get(last + 1).copied());
         let ends: Vec<BTreeMap<usize, End>> = self.deviations.iter().map(|it| self.ends(it)).collect();
         let is_healed = ends.iter().flat_map(BTreeMap::values).all(|end| *end != End::Wrong);
+        let has_grown = is.wrong.len() > was.wrong.len();
         let course = if is_healed {
             Course::Healed
-        } else if is.is_all_wrong() && !was.is_all_wrong() {
+        } else if is.is_all_wrong() && (has_grown || !was.is_all_wrong()) {
             Course::Spread
-        } else if is.wrong.len() > was.wrong.len() {
+        } else if has_grown {
             Course::Spreading
         } else {
             Course::Standing
