@@ -1,4 +1,4 @@
-//! Exit codes, as documented API (`semantics` 10).
+//! Exit codes, as documented API (`RULES.md` 10).
 
 use dissent_core::checker::verdict::Outcome;
 
@@ -25,6 +25,37 @@ pub enum Exit {
     Interrupt = 130,
     /// After SIGTERM, with all cures done.
     Terminate = 143,
+}
+
+/// The signals that end a run after its cures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The terminal went away.
+    Hangup,
+    /// Ctrl-C.
+    Interrupt,
+    /// A polite kill.
+    Terminate,
+}
+
+impl Cut {
+    /// The exit code after it.
+    pub fn exit(self) -> Exit {
+        match self {
+            Cut::Hangup => Exit::Hangup,
+            Cut::Interrupt => Exit::Interrupt,
+            Cut::Terminate => Exit::Terminate,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cut::Hangup => "SIGHUP",
+            Cut::Interrupt => "SIGINT",
+            Cut::Terminate => "SIGTERM",
+        }
+    }
 }
 
 impl From<Outcome> for Exit {

@@ -36,3 +36,4 @@ pub mod report;
 pub mod run;
 pub mod synth;
 pub mod target;
+pub mod target_error;

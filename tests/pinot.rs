@@ -8,7 +8,7 @@ use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
 use dissent::target::{Grip, Target, TargetError, reach};
 use dissent_core::history::row::{CopyState, Current, Row};
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use fake::{Fake, Held, Trouble, World, instance, segment};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,7 +3,8 @@
 use crate::support::{order, sim};
 use dissent::exit::Exit;
 use dissent::record::folder::Folder;
-use dissent::run::campaign::{Tally, simulate_all};
+use dissent::report::tally::Tally;
+use dissent::run::campaign::simulate_all;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent_core::checker::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};

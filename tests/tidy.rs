@@ -16,7 +16,7 @@ struct Rule {
     broken: fn(text: &str) -> Vec<usize>,
 }
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     Rule {
         name: "long file",
         instead: "cut it where its story has a joint, one purpose a file",
@@ -78,6 +78,12 @@ const RULES: [Rule; 15] = [
         broken: |text| code_with(text, &["use std::{"]),
     },
     Rule {
+        name: "citation of no rule",
+        instead: "cite a heading of the checker's `RULES.md` by its number",
+        applies: is_rust,
+        broken: cites_no_rule,
+    },
+    Rule {
         name: "checker in the specimen",
         instead: "write it again: shared code would share its bugs with the oracle",
         applies: |path| path.starts_with("src/specimen/") && is_rust(path),
@@ -136,6 +142,31 @@ const MAY_KNOW: [&str; 7] = [
     "src/run/one.rs",
 ];
 
+/// Folders and top-level files of each crate, from the ground up: each may name those before it.
+const LAYERS: [(&str, &[&str]); 2] = [
+    ("src/core/", &["seed", "history", "generator", "conductor", "checker"]),
+    (
+        "src/",
+        &[
+            "exit",
+            "target_error",
+            "config",
+            "record",
+            "hands",
+            "target",
+            "report",
+            "run",
+            "synth",
+            "cli",
+            "commands",
+            "main",
+        ],
+    ),
+];
+
+/// The rules that code and cases cite.
+const CITED: &str = include_str!("../src/core/checker/RULES.md");
+
 fn is_rust(path: &str) -> bool {
     path.ends_with(".rs")
 }
@@ -150,6 +181,39 @@ fn is_test(path: &str) -> bool {
 
 fn is_pure(path: &str) -> bool {
     is_rust(path) && path.starts_with("src/core/")
+}
+
+/// Lines that cite a rule which does not stand in the rules' own text.
+fn cites_no_rule(text: &str) -> Vec<usize> {
+    let is_rule = |number: &str| CITED.lines().any(|line| line.starts_with(&format!("## {number}. ")));
+    let wrong = |line: &str| {
+        line.split("`RULES.md` ").skip(1).any(|after| {
+            let cited = after.split(|letter: char| !letter.is_ascii_digit() && !", ".contains(letter)).next();
+            let mut numbers =
+                cited.unwrap_or_default().split(", ").map(str::trim).filter(|it| !it.is_empty());
+            numbers.any(|number| !is_rule(number))
+        })
+    };
+    lines_where(text, wrong)
+}
+
+/// The layer of its crate that a file lies in, and all layers of that crate; none of a file beside them.
+fn layer(path: &str) -> Option<(usize, &'static [&'static str])> {
+    let (root, layers) = LAYERS.iter().find(|(root, _)| path.starts_with(root))?;
+    let name = path[root.len()..].split('/').next()?.trim_end_matches(".rs");
+    Some((layers.iter().position(|layer| *layer == name)?, layers))
+}
+
+/// The names that a file imports, or writes out, from a layer above its own.
+fn upward(path: &str, text: &str) -> Vec<String> {
+    let Some((own, layers)) = layer(path) else { return Vec::new() };
+    let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let named = code
+        .flat_map(|line| line.split("crate::").skip(1))
+        .filter_map(|after| after.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_').next());
+    let is_above = |name: &&str| layers[own + 1..].contains(name);
+    named.filter(is_above).map(str::to_owned).collect()
 }
 
 fn lines_where(text: &str, is: impl Fn(&str) -> bool) -> Vec<usize> {
@@ -224,6 +288,32 @@ fn every_file_keeps_every_rule() {
     assert!(broken.is_empty(), "\n{broken}");
 }
 
+#[test]
+fn no_folder_names_one_above_it() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    files(top, top, &mut found);
+    let upward = |(path, text): &(String, String)| {
+        upward(path, text).into_iter().map(|it| format!("{path} names {it}\n")).collect::<String>()
+    };
+    let broken: String = found
+        .iter()
+        .filter(|(path, _)| is_rust(path) && !path.starts_with("src/specimen/"))
+        .map(upward)
+        .collect();
+    assert!(broken.is_empty(), "move what both need further down\n{broken}");
+    let in_layers = found.iter().filter(|(path, _)| layer(path).is_some()).count();
+    assert!(in_layers > 100, "the table of layers knows hardly any file: {in_layers}");
+}
+
+#[test]
+fn an_import_from_above_is_seen() {
+    let text = "use crate::checker::verdict::Verdict;\nfn a() {}\n";
+    assert_eq!(upward("src/core/history/a.rs", text), ["checker"]);
+    assert_eq!(upward("src/core/checker/a.rs", text), [""; 0]);
+    assert_eq!(upward("src/record/a.rs", "    crate::run::one();\n// crate::report\n"), ["run"]);
+}
+
 /// The names of the rules that a file of this path and text would break.
 fn breaks(path: &str, text: &str) -> Vec<&'static str> {
     let rules = RULES.iter().filter(|rule| (rule.applies)(path) && !(rule.broken)(text).is_empty());
@@ -235,7 +325,7 @@ fn every_rule_bites() {
     let open = "//! What it is for.\n";
     let lines = |count: usize| "    f();\n".repeat(count);
     let function = |head: &str, count: usize| format!("{open}{head}\n{}}}\n", lines(count));
-    let cases: [(&str, String, &str); 22] = [
+    let cases: [(&str, String, &str); 23] = [
         ("src/a.rs", format!("{open}{}", lines(500)), "long file"),
         ("src/a.rs", function("fn a() {", 69), "long function"),
         ("tests/a.rs", function("pub(crate) async fn a(\n    b: u8,\n) {", 67), "long function"),
@@ -258,11 +348,12 @@ fn every_rule_bites() {
         ("src/core/seed.rs", format!("{open}use std::{{fs, io}};\n"), "grouped import in a pure module"),
         (
             "src/specimen/world.rs",
-            format!("{open}use dissent_core::schema::Merge;\n"),
+            format!("{open}use dissent_core::history::schema::Merge;\n"),
             "checker in the specimen",
         ),
         ("src/core/checker/a.rs", format!("{open}use specimen::world::World;\n"), "specimen in the checker"),
         ("src/run/engine.rs", format!("{open}    specimen::serve();\n"), "specimen in the checker"),
+        ("src/a.rs", format!("{open}// So it must be (`RULES.md` 7, 99).\n"), "citation of no rule"),
         ("nemesis/none.toml", "hunts = \"nothing\"\n".to_owned(), "silent catalogue file"),
         ("README.md", "cargo test\n".to_owned(), "front page without the demo"),
         ("README.md", "cargo run --release -- demo\n".to_owned(), "front page without the tests"),

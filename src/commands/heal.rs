@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::record::cure::{Cure, read_cures};
 use crate::record::latest::resolve;
 use crate::target;
-use crate::target::checkup::Holder;
+use crate::target_error::Holder;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tokio::task::JoinSet;

@@ -17,7 +17,7 @@ use dissent_core::checker::as_shown::as_shown;
 use dissent_core::checker::in_shard::in_shard;
 use dissent_core::checker::side_by_side::{NoSuchKey, side_by_side};
 use dissent_core::history::evidence::Recorded;
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;

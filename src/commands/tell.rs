@@ -11,7 +11,7 @@ use crate::record::cure::Cure;
 use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
-use crate::target::checkup::Holder;
+use crate::target_error::Holder;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
 use dissent_core::seed::Seed;

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::config::catalogue::load;
     use dissent_core::history::nemesis::Ending;
-    use dissent_core::schema::Provenance;
+    use dissent_core::history::schema::Provenance;
     use miette::Diagnostic as _;
 
     #[test]

@@ -8,7 +8,7 @@ use super::error::{ConfigError, Wrong, advise};
 use super::limits::{Hooks, Limits};
 use super::table::TableChoice;
 use dissent_core::history::fault::FaultKind;
-use dissent_core::schema::rules::{Absence, Rules};
+use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

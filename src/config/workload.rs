@@ -5,8 +5,8 @@ use super::catalogue::{Embedded, WORKLOADS};
 use super::error::Wrong;
 use super::settings::{choice, number, time};
 use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
+use dissent_core::history::schema::{Merge, Type};
 use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};
-use dissent_core::schema::{Merge, Type};
 use serde::Serialize;
 use std::collections::BTreeSet;
 

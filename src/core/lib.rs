@@ -11,8 +11,8 @@
 //! ```text
 //! conductor   checker      decides what a run does next | judges what was recorded
 //! generator                draws ops, victims and a schedule from the seed
-//! history                  ops, faults, rows, events, frontiers: the words of all others
-//! schema  seed
+//! history                  tables, ops, faults, rows, events, frontiers: the words of all others
+//! seed
 //! ```
 //!
 //! A checker of your own evidence is [`checker::judge::judge`] over an
@@ -24,5 +24,5 @@ pub mod conductor;
 mod example;
 pub mod generator;
 pub mod history;
-pub mod schema;
+
 pub mod seed;

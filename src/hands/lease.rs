@@ -2,7 +2,7 @@
 
 use super::keeper::{BEGIN, CURE, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE, PATIENCE};
 use crate::record::cure::Cure;
-use crate::target::{LOOK_PATIENCE, TargetError};
+use crate::target_error::{LOOK_PATIENCE, TargetError};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;

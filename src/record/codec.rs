@@ -17,8 +17,8 @@
 use super::scan;
 use dissent_core::history::event::{Event, Stamped};
 use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::{Column, Schema, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;

@@ -7,7 +7,7 @@ use super::scan::{self, Placed};
 use dissent_core::history::event::Stamped;
 use dissent_core::history::evidence::Recorded;
 use dissent_core::history::row::{Current, Entry, Row};
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;

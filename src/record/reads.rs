@@ -12,7 +12,7 @@ use super::scan::Placed;
 use super::store::READS;
 use dissent_core::history::event::Event;
 use dissent_core::history::evidence::{RowGroups, RowsAt};
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use std::borrow::Cow;
 
 /// What an event says of a read.

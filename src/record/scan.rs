@@ -5,8 +5,8 @@
 use dissent_core::history::event::Outcome;
 use dissent_core::history::evidence::{Moment, Skimmed};
 use dissent_core::history::row::{Entry, Row};
+use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::{Column, Schema, Value};
 use memchr::{memchr, memrchr};
 
 /// What is left of a line.
@@ -231,8 +231,8 @@ mod tests {
     use crate::record::codec;
     use dissent_core::history::event::{Event, Op, Stamped};
     use dissent_core::history::row::{Entry, Row};
-    use dissent_core::schema::rules::Rules;
-    use dissent_core::schema::{Merge, Provenance, Role, Type};
+    use dissent_core::history::schema::rules::Rules;
+    use dissent_core::history::schema::{Merge, Provenance, Role, Type};
 
     fn schema() -> Schema {
         let column = |(name, ty): (&str, Type)| Column {

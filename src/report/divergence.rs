@@ -1,5 +1,5 @@
 //! A divergence in words. Every sentence keeps the two oracles apart: replicas *differ*; only where a
-//! model says what is right are they *wrong* (`semantics` 5).
+//! model says what is right are they *wrong* (`RULES.md` 5).
 //!
 //! ```text
 //! three replicas:  a x=1   b x=1   c x=2     nobody folded the log, and c alone merged the late op
@@ -15,7 +15,7 @@ use dissent_core::checker::verdict::{
     Standing, Verdict, What,
 };
 use dissent_core::history::row::CopyState;
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 
 /// Keys named before the rest is only counted.
 pub(super) const KEYS_LISTED: usize = 20;

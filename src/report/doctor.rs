@@ -221,7 +221,8 @@ fn fault(kind: FaultKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::checkup::{Cannot, Holder, Leaving};
+    use crate::target::checkup::{Cannot, Leaving};
+    use crate::target_error::Holder;
 
     fn asked(problem: Option<&str>) -> Asked {
         let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());

@@ -6,7 +6,7 @@ use super::divergence::is_wrong;
 use super::words::{Clock, count, len, modelled, name, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, Shown, Verdict};
 use dissent_core::history::evidence::Facts;
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 use std::collections::BTreeSet;
 
 /// Findings beyond the first that get a line.

@@ -5,7 +5,7 @@ use super::words::{count, counted, joined, len, name, printable, shortened, valu
 use dissent_core::checker::in_shard::{CaptureView, ShardView};
 use dissent_core::checker::side_by_side::{Held, KeyView, RowView};
 use dissent_core::history::row::CopyState;
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,10 +1,48 @@
 //! Many runs of one order, in words and as JSON.
 
-use crate::run::campaign::Tally;
-use crate::run::signals::Cut;
+use crate::exit::Cut;
+use crate::exit::Exit;
+use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::Outcome;
 use dissent_core::seed::Seed;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// What many runs came to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Runs that came to a verdict.
+    pub runs: u32,
+    /// Those in which the opportunity that the plan is for arose.
+    pub exposed: u32,
+    /// All exposed keys, rows or restarts, by what is counted.
+    pub exposure: BTreeMap<String, u64>,
+    /// Rows compared, over all runs.
+    pub rows: u64,
+    /// Runs by outcome.
+    pub outcomes: BTreeMap<Outcome, u32>,
+    /// Runs by what they found, in words.
+    pub found: BTreeMap<String, u32>,
+    /// Runs in which something was found that is known.
+    pub known: u32,
+    /// Runs that were exposed and passed.
+    pub exposed_passes: u32,
+    /// Failed runs in which no finding lies on a replica that the plan did not hit.
+    pub on_victim: u32,
+    /// The first report of a run with findings.
+    pub report: Option<PathBuf>,
+    /// Seeds of runs that were inconclusive, the first few.
+    pub inconclusive: Vec<Seed>,
+    /// Runs whose self-test found the changed row; none if no self-test was asked for.
+    pub self_tested: Option<u32>,
+    /// The first self-test that did not.
+    pub self_test_failed: Option<(Seed, SelfTest)>,
+    /// The exit code that matters most.
+    pub exit: Option<Exit>,
+    /// The signal that ended it before all were done.
+    pub cut: Option<Cut>,
+}
 
 /// A few lines. No newline at the end.
 pub fn words(tally: &Tally, title: &str) -> String {

@@ -3,9 +3,9 @@
 
 use dissent_core::checker::verdict::{Divergence, Side};
 use dissent_core::history::evidence::Facts;
+use dissent_core::history::schema::Value;
+use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::Value;
-use dissent_core::schema::rules::Absence;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -199,7 +199,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Whether a model says who is right (`semantics` 5: else the reports say "differs").
+/// Whether a model says who is right (`RULES.md` 5: else the reports say "differs").
 pub(super) fn modelled(divergence: &Divergence) -> bool {
     divergence.last.side != Side::Unknown
 }

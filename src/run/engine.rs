@@ -4,7 +4,8 @@
 use super::live::Live;
 use super::panic::caught;
 use super::sampling::{deaths, snapshot};
-use super::signals::{Cut, Signals};
+use super::signals::Signals;
+use crate::exit::Cut;
 use crate::record::cure::Cure;
 use crate::record::store::{RunFolder, StoreError};
 use crate::target::{Completion, Target, TargetError};

@@ -13,9 +13,9 @@ use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{
     Base, Cover, Coverage, Current, CurrentRead, Entry, Read, Row, Segment, Soundness,
 };
+use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
-use dissent_core::schema::Schema;
 use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

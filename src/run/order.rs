@@ -14,9 +14,9 @@ use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::nemesis::{Nemesis, StepSpec};
+use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
-use dissent_core::schema::{Merge, Schema};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 

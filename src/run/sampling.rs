@@ -25,7 +25,7 @@ pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
     Ok(snapshot)
 }
 
-/// Log ends, then every replica side by side, then log ends: in this order (`semantics` 7).
+/// Log ends, then every replica side by side, then log ends: in this order (`RULES.md` 7).
 async fn look_at_segments(target: &Target) -> Result<Snapshot, TargetError> {
     let log = target.log.clone().ok_or_else(|| absent("log"))?;
     let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;

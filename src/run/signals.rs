@@ -1,40 +1,9 @@
 //! The signals that end a run: politely, after its cures.
 
 use super::one::RunError;
-use crate::exit::Exit;
+use crate::exit::Cut;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-
-/// The signals that end a run after its cures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The terminal went away.
-    Hangup,
-    /// Ctrl-C.
-    Interrupt,
-    /// A polite kill.
-    Terminate,
-}
-
-impl Cut {
-    /// The exit code after it.
-    pub fn exit(self) -> Exit {
-        match self {
-            Cut::Hangup => Exit::Hangup,
-            Cut::Interrupt => Exit::Interrupt,
-            Cut::Terminate => Exit::Terminate,
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Cut::Hangup => "SIGHUP",
-            Cut::Interrupt => "SIGINT",
-            Cut::Terminate => "SIGTERM",
-        }
-    }
-}
 
 /// The signals as a stream of [`Cut`]s.
 pub(super) struct Signals {

@@ -16,9 +16,9 @@ use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration,
 use dissent_core::history::event::Phase;
 use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
-use dissent_core::schema::{Provenance, Type};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::path::Path;

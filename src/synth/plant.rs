@@ -2,7 +2,7 @@
 
 use super::SynthError;
 use dissent_core::history::row::Row;
-use dissent_core::schema::{Merge, Role, Schema, Value, op_hash};
+use dissent_core::history::schema::{Merge, Role, Schema, Value, op_hash};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,8 +8,8 @@ use dissent_core::history::evidence::Facts;
 use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Segment, Soundness,
 };
+use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::{Column, Merge, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and how each replica holds it.

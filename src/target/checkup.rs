@@ -2,8 +2,9 @@
 
 use super::{Refusal, TargetError};
 use crate::record::cure::Cure;
+use crate::target_error::Holder;
 use dissent_core::history::fault::FaultKind;
-use dissent_core::schema::Merge;
+use dissent_core::history::schema::Merge;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -66,25 +67,6 @@ impl TableFacts {
         let rows = 2 * self.replicas * self.rows.unwrap_or_default();
         let tries = |count: u64| (count * (self.replicas + 1)).div_ceil(2);
         Cost { queries: tries(wanted), rows: tries(rows) }
-    }
-}
-
-/// Who has the target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Holder {
-    /// The run.
-    pub run: String,
-    /// Whose it is.
-    pub owner: String,
-    /// For how long by now, in seconds.
-    pub seconds: u64,
-    /// How long its lock still lasts if the run renews it no more, in seconds.
-    pub left: u64,
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(to, "run {} of {}, for {} s now", self.run, self.owner, self.seconds)
     }
 }
 

@@ -19,89 +19,23 @@ pub mod web;
 use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
 use crate::record::cure::Cure;
+pub use crate::target_error::TargetError;
+use crate::target_error::{Holder, LOOK_PATIENCE};
 use async_trait::async_trait;
-use checkup::{Checkup, Holder, Leaving};
+use checkup::{Checkup, Leaving};
 use dissent_core::conductor::{FlagsRead, Snapshot};
 use dissent_core::history::contents::Contents;
 use dissent_core::history::event::{Death, LifecycleRecord, Op, Outcome};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{Coverage, Current, Entry, Row, Segment};
+use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::{Merge, Schema};
 use draft::{Draft, DraftError, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Why something could not be done at a target. While reading it is evidence (unknown); only before the
-/// run does it end it (exit 4).
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum TargetError {
-    /// No answer, or none in time.
-    #[error("no answer from {at}: {cause}")]
-    Unreachable {
-        /// Who was asked.
-        at: String,
-        /// What came of it.
-        cause: String,
-    },
-    /// An answer that cannot be understood.
-    #[error("{at} answered nonsense: {cause}")]
-    Nonsense {
-        /// Who was asked.
-        at: String,
-        /// What is wrong with the answer.
-        cause: String,
-    },
-    /// The target refused.
-    #[error("{at} refused: {cause}")]
-    Refused {
-        /// Who was asked.
-        at: String,
-        /// Its words.
-        cause: String,
-    },
-    /// Another run has it.
-    #[error(
-        "{at} is in use by {holder}: wait until it has ended; if it was killed, its lock ends by itself in \
-         {} s", .holder.left
-    )]
-    Busy {
-        /// The target.
-        at: String,
-        /// The other run.
-        holder: Holder,
-    },
-    /// Faults of earlier runs are still in force.
-    #[error("{at} still has faults of earlier runs: {marks}; cure them with `dissent heal {heal}`")]
-    Marked {
-        /// The target.
-        at: String,
-        /// Each with its run and step.
-        marks: String,
-        /// What to heal.
-        heal: String,
-    },
-    /// Something else is in the way.
-    #[error("no run could begin: {0}")]
-    NotReady(String),
-    /// What is to let us in is not there.
-    #[error("cannot log in: {cause}")]
-    Locked {
-        /// What is missing.
-        cause: String,
-    },
-    /// A process could not be started, or died at once.
-    #[error("cannot start {process}: {cause}")]
-    Start {
-        /// Which.
-        process: String,
-        /// Why.
-        cause: String,
-    },
-}
 
 /// Why a target cannot do a fault, known before the run.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -247,7 +181,7 @@ pub trait Site: Send + Sync {
     }
     /// What the table of this run is to be called, where the usual name may be somebody else's.
     fn table_of(&self, mark: &str) -> Option<String>;
-    /// How long a position may stand still at this system without anything being wrong (`semantics` 7).
+    /// How long a position may stand still at this system without anything being wrong (`RULES.md` 7).
     fn frozen_floor(&self) -> Nanos;
     /// Takes the target for one run, or tells who has it.
     async fn lock(&self, run: &str) -> Result<(), TargetError>;
@@ -378,9 +312,6 @@ pub async fn seen_over(cure: &Cure) -> Option<String> {
         Err(_) => unseen(format!("no answer within {LOOK_PATIENCE:?}")),
     }
 }
-
-/// A cure waits so long at most to learn whether its fault is still in force.
-pub const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Undoes a fault, from its cure alone, verifies that and takes its mark away; twice does no harm.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {

@@ -2,10 +2,10 @@
 
 use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::nemesis::{Ending, Nemesis};
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Provenance, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
-use dissent_core::schema::rules::Rules;
-use dissent_core::schema::{Provenance, Schema};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 

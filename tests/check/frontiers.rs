@@ -6,8 +6,8 @@ use dissent_core::history::contents::{Contents, Held};
 use dissent_core::history::event::{Event, Stamped};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
+use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::Value;
 use std::collections::BTreeMap;
 
 const SECOND: u64 = 1_000_000_000;

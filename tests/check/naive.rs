@@ -1,8 +1,8 @@
 //! The fold once more, as plainly as it can be put: a row is what all its key's events say together.
 
 use dissent_core::history::row::{Entry, Row};
-use dissent_core::schema::rules::{Absence, EventOfDeleted, Rules};
-use dissent_core::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
+use dissent_core::history::schema::rules::{Absence, EventOfDeleted, Rules};
+use dissent_core::history::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use std::collections::BTreeSet;
 
 /// Which entries a replica merged.

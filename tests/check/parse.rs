@@ -6,9 +6,9 @@ use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, Outcome, S
 use dissent_core::history::evidence::Evidence;
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::row::{Cover, Entry, Segment};
+use dissent_core::history::schema::rules::Absence;
+use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::rules::Absence;
-use dissent_core::schema::{Column, Merge, Role, Type, Value};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 

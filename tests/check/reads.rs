@@ -6,8 +6,8 @@ use dissent_core::history::event::{CaptureReason, Event};
 use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
 };
-use dissent_core::schema::rules::Rules;
-use dissent_core::schema::{Schema, Value};
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

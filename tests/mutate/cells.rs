@@ -6,7 +6,7 @@ use crate::property::Draw;
 use dissent::record::codec;
 use dissent_core::history::event::Event;
 use dissent_core::history::row::{CurrentRead, Read, Row, Soundness};
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of events.

@@ -1,4 +1,4 @@
-//! Goal: the judge's fold is the one of `semantics` 3. Method: random logs (nulls, ties, out of order,
+//! Goal: the judge's fold is the one of `RULES.md` 3. Method: random logs (nulls, ties, out of order,
 //! tombstones, retries, several segments) as cases of `tests/check`, whose rows come from another fold that
 //! replays a key from nothing for every row. A failing case prints itself: it can be kept there as it is.
 

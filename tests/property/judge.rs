@@ -9,7 +9,7 @@ use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
 use dissent_core::history::event::Event;
 use dissent_core::history::evidence::Evidence;
 use dissent_core::history::row::{Current, CurrentRead, Known, Read, Row, Soundness};
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 use dissent_core::seed::Seed;
 use std::sync::Arc;
 

@@ -8,9 +8,9 @@ use dissent::config::settings::Settings;
 use dissent_core::history::duration;
 use dissent_core::history::fault::{Condition, FaultKind, Transition};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
+use dissent_core::history::schema::{Merge, Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{ColumnSpec, Keys, Skew, Workload};
-use dissent_core::schema::{Merge, Provenance, Type};
 
 const CASES: u64 = 300;
 

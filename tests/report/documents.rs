@@ -4,7 +4,7 @@ use super::examples;
 use crate::report::examples::{diverged, facts};
 use dissent::report::{junit, markdown};
 use dissent_core::checker::verdict::{Outcome, Status};
-use dissent_core::schema::rules::Absence;
+use dissent_core::history::schema::rules::Absence;
 use std::collections::BTreeMap;
 
 /// A key as a hostile target would choose it, and a replica, and a segment.

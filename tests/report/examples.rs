@@ -7,10 +7,10 @@ use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::row::CopyState;
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
-use dissent_core::schema::rules::Rules;
-use dissent_core::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use crate::store::sample::{evidence, facts};
 use dissent::record::codec;
 use dissent_core::history::row::Current;
-use dissent_core::schema::Value;
+use dissent_core::history::schema::Value;
 
 fn json(line: &impl serde::Serialize) -> String {
     serde_json::to_string(line).expect("json")

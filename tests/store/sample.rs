@@ -5,8 +5,8 @@ use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
 };
+use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::Value;
 use serde_json::json;
 
 pub(crate) const REPLICAS: [&str; 3] = ["a", "b", "../c d"];

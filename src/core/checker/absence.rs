@@ -1,4 +1,4 @@
-//! What may rightly be absent, by the rules that the table declares (`semantics` 2), and nothing else.
+//! What may rightly be absent, by the rules that the table declares (`RULES.md` 2), and nothing else.
 //!
 //! An absence is excused where it was read: by what the replica, or for a downloaded copy anybody, had merged
 //! by then. The newest row that a replica has merged of a key excuses the older ones, and never itself.
@@ -9,8 +9,8 @@ use super::ledger::{Effect, Ledger, Line};
 use super::stage::{Reading, Stage, When};
 use crate::history::evidence::Recorded;
 use crate::history::row::CopyState;
+use crate::history::schema::rules::{Absence, Rules};
 use crate::history::time::Nanos;
-use crate::schema::rules::{Absence, Rules};
 
 const NONE: u32 = u32::MAX;
 

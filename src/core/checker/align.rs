@@ -17,8 +17,8 @@ use super::segments::{bounds, segment_of};
 use super::stage::{Shown, Stage, When};
 use crate::history::evidence::{Recorded, RowsAt};
 use crate::history::row::{Entry, Row};
-use crate::schema::rules::Absence;
-use crate::schema::{Column, Value};
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

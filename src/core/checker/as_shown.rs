@@ -6,7 +6,7 @@ use super::side_by_side::{Held, KeyView, NoSuchKey, RowView, mark_cells};
 use crate::history::event::Event;
 use crate::history::evidence::Recorded;
 use crate::history::row::{Cover, CurrentRead, Entry, Read, Row, Soundness};
-use crate::schema::{Schema, Value};
+use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A key in each partition where a replica or the log has it.

@@ -1,5 +1,5 @@
 //! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
-//! (`semantics` 3, 10).
+//! (`RULES.md` 3, 10).
 
 use super::history::History;
 use super::ledger::Ledger;

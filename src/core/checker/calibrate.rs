@@ -1,4 +1,4 @@
-//! Whether model and target agree on the run's small first set, without faults (`semantics` 3).
+//! Whether model and target agree on the run's small first set, without faults (`RULES.md` 3).
 //!
 //! Where all replicas agree with one another and not with the model, the model is wrong about the target:
 //! it is off for that column, and peers go on. Where they disagree among themselves, that is a divergence.
@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{Doubt, DoubtKind};
 use crate::history::evidence::Recorded;
-use crate::schema::{Column, Value};
+use crate::history::schema::{Column, Value};
 
 /// How far the model may be trusted.
 pub(super) struct Calibration {

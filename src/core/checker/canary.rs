@@ -1,4 +1,4 @@
-//! The canaries of a run, and whether what was read of a shard holds them (`semantics` 7).
+//! The canaries of a run, and whether what was read of a shard holds them (`RULES.md` 7).
 
 use crate::history::contents::Contents;
 use crate::history::event::Outcome;

@@ -2,7 +2,7 @@
 //!
 //! What orders a row is a cell like any other: it is counted as the column after the schema's.
 
-use crate::schema::{Column, Value};
+use crate::history::schema::{Column, Value};
 use std::collections::BTreeMap;
 
 /// What the comparison value is called.

@@ -15,8 +15,8 @@ use crate::history::contents::{Contents, Held};
 use crate::history::event::Event;
 use crate::history::evidence::{Moment, Recorded};
 use crate::history::row::Entry;
+use crate::history::schema::{Schema, Value};
 use crate::history::time::Nanos;
-use crate::schema::{Schema, Value};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How a finding stood at each capture, and how it went on (`semantics` 5).
+//! How a finding stood at each capture, and how it went on (`RULES.md` 5).
 //!
 //! Only its own wrong views count: what else is wrong in the same rows is another finding, with a course of
 //! its own.

@@ -1,4 +1,4 @@
-//! Current flags: which row of a key each replica shows to a user's query (`semantics` 4, 5).
+//! Current flags: which row of a key each replica shows to a user's query (`RULES.md` 4, 5).
 //!
 //! They are compared only where nothing that matters to the key moved while they were read.
 

@@ -3,7 +3,7 @@
 use super::stage::When;
 use super::verdict::{Origin, RootCause, What};
 use crate::history::row::{CopyState, Row};
-use crate::schema::Value;
+use crate::history::schema::Value;
 use std::collections::BTreeSet;
 
 /// Beyond this many deviations a partition's wrong rows are counted and placed, but their content is not

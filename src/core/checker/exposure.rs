@@ -1,4 +1,4 @@
-//! Whether the opportunity that the plan is for arose (`semantics` 8). Only faults that the plan has are
+//! Whether the opportunity that the plan is for arose (`RULES.md` 8). Only faults that the plan has are
 //! counted, and only as far as they are known to have been in force, on a replica that had a part in what
 //! they were done to; a control run needs rows compared, not keys under a hold.
 

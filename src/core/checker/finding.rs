@@ -1,5 +1,5 @@
 //! From deviations to findings: one finding has one what, partition, root-cause key and set of replicas that
-//! held roots; its keys, columns and segments are lists in it (`semantics` 5).
+//! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
 
 use super::cells::name;
 use super::course::{Rows, Run};

@@ -1,4 +1,4 @@
-//! A finding's fingerprint: what and root-cause key, and nothing that changes with the race (`semantics` 10).
+//! A finding's fingerprint: what and root-cause key, and nothing that changes with the race (`RULES.md` 10).
 
 use super::verdict::{FindingKind, Grade};
 use serde::Serialize;

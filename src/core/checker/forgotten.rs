@@ -6,8 +6,8 @@ use super::align::Logged;
 use super::ledger::{Effect, Line};
 use super::merge::{merge_into, shows};
 use crate::history::row::{Entry, Row};
-use crate::schema::rules::Absence;
-use crate::schema::{Column, Value};
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
 use std::collections::BTreeMap;
 
 /// With more beginnings than so many a key's content is not judged until it is deleted.

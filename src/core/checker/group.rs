@@ -1,4 +1,4 @@
-//! Who shows the same, and how many are wrong: pattern and side (`semantics` 5).
+//! Who shows the same, and how many are wrong: pattern and side (`RULES.md` 5).
 
 use super::verdict::{Pattern, Side};
 

@@ -8,7 +8,7 @@ use super::verdict::{Unseen, What};
 use crate::history::contents::Contents;
 use crate::history::evidence::Recorded;
 use crate::history::row::Entry;
-use crate::schema::{Schema, Value};
+use crate::history::schema::{Schema, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

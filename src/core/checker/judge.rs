@@ -1,4 +1,4 @@
-//! The checks in order, and the word that they come to (`semantics` 10).
+//! The checks in order, and the word that they come to (`RULES.md` 10).
 
 mod frontiers;
 
@@ -21,8 +21,8 @@ use super::verdict::{
 use super::{assumptions, exposure, finding, log, owed, progress, rows, witness};
 use crate::history::check_name::CheckName;
 use crate::history::evidence::{Moment, Recorded};
+use crate::history::schema::Column;
 use crate::history::time::Nanos;
-use crate::schema::Column;
 use frontiers::name_unseen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -296,7 +296,7 @@ impl Sheet {
     }
 }
 
-/// The word that a verdict begins with (`semantics` 10), by what was doubted and by whether anything was
+/// The word that a verdict begins with (`RULES.md` 10), by what was doubted and by whether anything was
 /// `found`.
 pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> Outcome {
     let Verdict { checks, doubts, compared, progress, .. } = verdict;

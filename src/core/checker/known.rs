@@ -1,4 +1,4 @@
-//! Known issues (`semantics` 10): what a list of them says of a verdict. A verdict whose findings are all
+//! Known issues (`RULES.md` 10): what a list of them says of a verdict. A verdict whose findings are all
 //! known is the one that it would be without them; one that hides a doubt behind them is no pass.
 
 use super::fingerprint::name;

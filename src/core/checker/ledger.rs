@@ -4,10 +4,10 @@
 use super::acks::Ids;
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
 use crate::history::evidence::{Recorded, Skimmed};
-use crate::schema::rules::{Absence, EventOfDeleted, Rules};
+use crate::history::schema::rules::{Absence, EventOfDeleted, Rules};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What an entry does to its key (`semantics` 3).
+/// What an entry does to its key (`RULES.md` 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// It is merged into the key's row, which becomes current.

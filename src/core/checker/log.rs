@@ -1,6 +1,6 @@
 //! The input log as it was read back: whether every acknowledged op lies in it, and how far it may be
 //! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
-//! same (`semantics` 2, 10).
+//! same (`RULES.md` 2, 10).
 
 use super::acks::{Acks, Ids, place};
 use super::fingerprint::fingerprint;

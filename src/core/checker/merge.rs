@@ -1,8 +1,8 @@
-//! The fold's merge functions and what counts as equal. Shares nothing with any target (`semantics` 3).
+//! The fold's merge functions and what counts as equal. Shares nothing with any target (`RULES.md` 3).
 
 use super::ledger::Effect;
 use crate::history::row::Entry;
-use crate::schema::{Column, Merge, Value};
+use crate::history::schema::{Column, Merge, Value};
 use std::collections::BTreeSet;
 
 /// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;

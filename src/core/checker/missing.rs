@@ -1,4 +1,4 @@
-//! The state that was missing when a root row was merged: expected minus actual ops (`semantics` 5).
+//! The state that was missing when a root row was merged: expected minus actual ops (`RULES.md` 5).
 //!
 //! Rows of mode `full` name their ops; rows of mode `digest` are tested against hypotheses by count and sum.
 //!
@@ -15,7 +15,7 @@
 use super::deviation::Lost;
 use super::ledger::{Effect, Ledger, Line};
 use super::verdict::RootCause;
-use crate::schema::{Provenance, Role, Schema, Value, op_hash};
+use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.

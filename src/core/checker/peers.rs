@@ -1,4 +1,4 @@
-//! Replicas against each other, where no model says who is right (`semantics` 5).
+//! Replicas against each other, where no model says who is right (`RULES.md` 5).
 //!
 //! A replica has one voice at a time, that of the copy which it shows:
 //! ```text
@@ -13,7 +13,7 @@ use super::merge::alike;
 use super::roots::Judged;
 use super::stage::Stage;
 use super::verdict::What;
-use crate::schema::Column;
+use crate::history::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The replicas at one place, as each other's judges.

@@ -1,4 +1,4 @@
-//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`semantics` 5).
+//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`RULES.md` 5).
 
 use super::align::{Claim, Logged, Place};
 use super::deviation::{Cause, Lost, View};
@@ -9,7 +9,7 @@ use super::missing::{Merged, MissingStates};
 use super::stage::{Copy, Stage, When};
 use super::verdict::{Origin, RootCause, What};
 use crate::history::row::CopyState;
-use crate::schema::{Column, Value};
+use crate::history::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one oracle makes of a place.

@@ -18,8 +18,8 @@ use super::stage::{Stage, When};
 use super::verdict::{Origin, What};
 use crate::history::evidence::Recorded;
 use crate::history::row::{CopyState, Row};
-use crate::schema::Column;
-use crate::schema::rules::Absence;
+use crate::history::schema::Column;
+use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the comparison of one partition's rows came to.

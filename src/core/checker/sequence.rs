@@ -1,4 +1,4 @@
-//! Whether the events account for themselves (`semantics` 10): captures are numbered without a gap, one at a
+//! Whether the events account for themselves (`RULES.md` 10): captures are numbered without a gap, one at a
 //! time, and each ends; reads are numbered without a gap, and each belongs to the capture under way; a phase
 //! that ends with a capture has one; each capture of a shard brings what it holds, or why not. What does not
 //! is damage: it proves nothing against any replica.

@@ -13,8 +13,8 @@ use super::segments::{bounds, segment_of};
 use super::stage::{Shown, Stage, When};
 use crate::history::evidence::Recorded;
 use crate::history::row::{CopyState, Row};
-use crate::schema::rules::Absence;
-use crate::schema::{Column, Value};
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,9 +5,9 @@
 
 use crate::history::check_name::CheckName;
 use crate::history::row::CopyState;
+use crate::history::schema::Value;
+use crate::history::schema::rules::Absence;
 use crate::history::time::Nanos;
-use crate::schema::Value;
-use crate::schema::rules::Absence;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub use known::{Known, KnownAs};
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
 
-/// The word a verdict begins with (`semantics` 10).
+/// The word a verdict begins with (`RULES.md` 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Outcome {
@@ -63,7 +63,7 @@ pub struct CheckResult {
     pub reason: Option<String>,
 }
 
-/// What is wrong with a row or a current flag (`semantics` 5).
+/// What is wrong with a row or a current flag (`RULES.md` 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -133,7 +133,7 @@ pub enum Course {
     Spread,
 }
 
-/// The class of the missing state (`semantics` 5, 10): the root-cause key of a finding.
+/// The class of the missing state (`RULES.md` 5, 10): the root-cause key of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RootCause {
@@ -233,7 +233,7 @@ pub struct Shown {
     pub current: bool,
 }
 
-/// Where a wrong row comes from (`semantics` 5).
+/// Where a wrong row comes from (`RULES.md` 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -245,7 +245,7 @@ pub enum Origin {
     Copied,
 }
 
-/// Wrong rows or flags with one cause (`semantics` 5).
+/// Wrong rows or flags with one cause (`RULES.md` 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divergence {
     /// What is wrong.
@@ -404,7 +404,7 @@ pub struct Compared {
     pub excused: BTreeMap<Absence, u64>,
 }
 
-/// Opportunities of one kind (`semantics` 8).
+/// Opportunities of one kind (`RULES.md` 8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
     /// What is counted: `keys-carried-under-hold`, `rows-compared`, `restarts`.

@@ -10,7 +10,7 @@ use super::merge::merge_into;
 use super::stage::When;
 use super::verdict::{Origin, RowEvidence, Shown};
 use crate::history::evidence::Recorded;
-use crate::schema::Value;
+use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
 /// The most rows that one finding shows.

@@ -1,5 +1,5 @@
 //! Captures: every replica's rows and current flags, bracketed by its own coverage and incremental
-//! (`semantics` 4). Replicas are read side by side, each one request at a time.
+//! (`RULES.md` 4). Replicas are read side by side, each one request at a time.
 
 use super::Command;
 use crate::history::contents::Contents;

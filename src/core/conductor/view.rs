@@ -7,7 +7,7 @@ use crate::history::row::{CopyState, Cover, Coverage, Known, Segment};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One look at the whole cluster, read in this order (`semantics` 7): log ends, replicas, log ends.
+/// One look at the whole cluster, read in this order (`RULES.md` 7): log ends, replicas, log ends.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The end of every partition's log before.

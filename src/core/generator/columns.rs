@@ -1,7 +1,7 @@
 //! What ops write: values that merge visibly and are never what a target shows for "nothing".
 
+use crate::history::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use crate::history::workload::Workload;
-use crate::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use crate::seed::{Seed, Stream};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;

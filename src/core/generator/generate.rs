@@ -12,10 +12,10 @@ use super::arrivals::Arrivals;
 use super::columns::{Columns, full, silent};
 use super::keys::Keyspace;
 use crate::history::event::Op;
+use crate::history::schema::rules::Rules;
+use crate::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value, op_hash};
 use crate::history::time::Nanos;
 use crate::history::workload::Workload;
-use crate::schema::rules::Rules;
-use crate::schema::{Column, Merge, Provenance, Role, Schema, Type, Value, op_hash};
 use crate::seed::Seed;
 use crate::seed::Stream;
 use crate::seed::below;
@@ -88,7 +88,7 @@ fn deleting(op: Op) -> Op {
 }
 
 /// The calibration set: small, without faults, and enough to see whether model and target agree on every
-/// merge function (`semantics` 3).
+/// merge function (`RULES.md` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
     /// Written first. Three writes a key; write w of key n gives values iff bit w of n is set, so that every

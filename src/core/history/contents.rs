@@ -1,7 +1,7 @@
 //! What a shard holds, as it is read at a capture: rows with how often each is there. They are few, one a
 //! live key where all is well, and so they lie in the event itself.
 
-use crate::schema::Value;
+use super::schema::Value;
 use serde::{Deserialize, Serialize};
 
 /// All rows of a shard as of one time.

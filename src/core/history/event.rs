@@ -2,9 +2,9 @@
 //! to the judge; rows and log entries are bulk and lie in files of their own.
 
 use super::row::{CurrentRead, Read, Segment};
+use super::schema::Value;
 use crate::history::fault::{Fault, StepId};
 use crate::history::time::Nanos;
-use crate::schema::Value;
 use serde::{Deserialize, Serialize};
 
 /// An event and when it happened on the run's clock.
@@ -23,7 +23,7 @@ pub struct Stamped {
 pub enum Phase {
     /// The table is made and every replica answers.
     SetUp,
-    /// A small set without faults, to see whether model and target agree (`semantics` 3).
+    /// A small set without faults, to see whether model and target agree (`RULES.md` 3).
     Calibrate,
     /// The workload runs; so do the faults.
     Load,
@@ -136,7 +136,7 @@ pub enum Event {
         /// The segment as it is now.
         segment: Segment,
     },
-    /// One look at one replica's consuming position in one partition (`semantics` 7), read in the order
+    /// One look at one replica's consuming position in one partition (`RULES.md` 7), read in the order
     /// u1, f, u2.
     Sample {
         /// The replica.
@@ -184,7 +184,7 @@ pub enum Event {
         /// Its number.
         capture: u32,
     },
-    /// The canary of a partition was written at the start of quiesce (`semantics` 7).
+    /// The canary of a partition was written at the start of quiesce (`RULES.md` 7).
     Canary {
         /// The partition.
         partition: u32,

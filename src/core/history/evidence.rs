@@ -5,9 +5,9 @@ use super::frontier::FrontierKind;
 use super::row::{Current, Entry, Row};
 use crate::history::fault::Step;
 use crate::history::nemesis::Nemesis;
+use crate::history::schema::Schema;
 use crate::history::time::Nanos;
 use crate::history::workload::Workload;
-use crate::schema::Schema;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -58,7 +58,7 @@ pub struct Facts {
     pub left_out: Vec<String>,
     /// Ops 1..=this are the calibration set.
     pub calibration_ops: u64,
-    /// The floor of the threshold of frozen positions, in nanoseconds (`semantics` 7).
+    /// The floor of the threshold of frozen positions, in nanoseconds (`RULES.md` 7).
     pub frozen_floor: crate::history::time::Nanos,
     /// The frontiers that the target declares, beside the replicas' consuming positions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

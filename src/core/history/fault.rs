@@ -183,7 +183,7 @@ pub struct Fault {
 }
 
 /// What makes a step begin or end. Conditions speak of the log and of the *other* replicas, never of the
-/// victim's own progress: a guard that waits would dead-lock with such a plan (`semantics` 11).
+/// victim's own progress: a guard that waits would dead-lock with such a plan (`RULES.md` 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Condition {

@@ -1,4 +1,4 @@
-//! Progress frontiers: what a target declares of each, and one look at one of them (`semantics` 7).
+//! Progress frontiers: what a target declares of each, and one look at one of them (`RULES.md` 7).
 
 use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};

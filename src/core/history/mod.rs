@@ -1,5 +1,5 @@
 //! The ground floor: what a run is made of, and what is on record of it. Every other folder speaks in these
-//! words; this one knows of none of them but [`crate::schema`].
+//! words; this one knows of none of them but [`crate::history::schema`].
 
 pub mod check_name;
 pub mod contents;
@@ -10,5 +10,6 @@ pub mod fault;
 pub mod frontier;
 pub mod nemesis;
 pub mod row;
+pub mod schema;
 pub mod time;
 pub mod workload;

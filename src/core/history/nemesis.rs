@@ -36,7 +36,7 @@ pub struct StepSpec {
     pub until: Condition,
 }
 
-/// What happens to the segment under the plan's holds once all has settled (`semantics` 11).
+/// What happens to the segment under the plan's holds once all has settled (`RULES.md` 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {

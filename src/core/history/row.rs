@@ -1,10 +1,10 @@
 //! What lies in the log and what a replica shows: entries, raw rows, current flags, and the reads they
 //! came by.
 //!
-//! Identity is (partition, log offset); segment and document are attributes (`semantics` 2). Values lie in
+//! Identity is (partition, log offset); segment and document are attributes (`RULES.md` 2). Values lie in
 //! the order of the schema's columns; on disk each has its name.
 
-use crate::schema::Value;
+use super::schema::Value;
 use serde::{Deserialize, Serialize};
 
 /// One entry of a partition's input log, as read back from the target.
@@ -127,7 +127,7 @@ pub struct Segment {
     pub replicas: Vec<String>,
 }
 
-/// Why a bracketed read counts or does not (`semantics` 4).
+/// Why a bracketed read counts or does not (`RULES.md` 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Soundness {

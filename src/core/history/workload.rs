@@ -1,8 +1,8 @@
 //! A workload: what is written. Stored in `run.json`.
 
 use super::duration;
+use crate::history::schema::{Merge, Provenance, Type};
 use crate::history::time::Nanos;
-use crate::schema::{Merge, Provenance, Type};
 use serde::{Deserialize, Serialize};
 
 /// The most partitions of a table.

@@ -10,7 +10,7 @@ use dissent_core::checker::verdict::{
 };
 use dissent_core::history::evidence::Facts;
 use dissent_core::history::row::CopyState;
-use dissent_core::schema::{Schema, Value};
+use dissent_core::history::schema::{Schema, Value};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use super::timeline::{Timeline, Window};
 use crate::report::words::{Clock, count, counted, joined, listed, name, shortened, span};
 use dissent_core::history::evidence::Facts;
 use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
-use dissent_core::schema::Role;
+use dissent_core::history::schema::Role;
 use maud::{Markup, html};
 
 /// Steps and settings shown; the rest is counted.

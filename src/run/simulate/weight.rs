@@ -8,7 +8,7 @@
 
 use dissent_core::history::event::Op;
 use dissent_core::history::evidence::Facts;
-use dissent_core::schema::{Merge, Value};
+use dissent_core::history::schema::{Merge, Value};
 use std::collections::HashMap;
 
 /// A run that would come to more is cut off.

@@ -2,7 +2,7 @@
 
 use crate::target::TargetError;
 use crate::target::web::parse;
-use dissent_core::schema::{Schema, Value};
+use dissent_core::history::schema::{Schema, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::answers::nonsense;
 use crate::target::TargetError;
 use crate::target::web::parse;
-use dissent_core::schema::{Column, Type, Value};
+use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -94,7 +94,7 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dissent_core::schema::{Merge, Role};
+    use dissent_core::history::schema::{Merge, Role};
 
     macro_rules! recorded {
         ($name:literal) => {

@@ -10,7 +10,7 @@ use crate::target::{Completion, Log, Sink, TargetError, Writes};
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, Outcome};
 use dissent_core::history::row::Entry;
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use rskafka::chrono::DateTime;
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, Credentials as SaslCredentials, SaslConfig};

@@ -7,7 +7,7 @@ use super::kafka::Topic;
 use super::table::{self, realtime};
 use crate::target::TargetError;
 use crate::target::web::answer;
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::target::{Authority, RawReads, Sink, TargetError};
 use async_trait::async_trait;
 use dissent_core::conductor::FlagsRead;
 use dissent_core::history::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

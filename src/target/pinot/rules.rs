@@ -1,8 +1,8 @@
 //! What a table may lack, as its configuration says (`GET /tables/{table}`).
 
 use dissent_core::history::duration;
+use dissent_core::history::schema::rules::{Absence, EventOfDeleted, Rules};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::rules::{Absence, EventOfDeleted, Rules};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What a table is called and told at Pinot: schema and table configuration, and back from them.
 
 use crate::config::table::{Leaf, merge, text};
-use dissent_core::schema::{Column, Merge, Provenance, Role, Schema, Type};
+use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

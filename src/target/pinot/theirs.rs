@@ -7,8 +7,8 @@ use crate::target::TargetError;
 use crate::target::web::parse;
 use dissent_core::generator::generate::OP;
 use dissent_core::history::row::Entry;
-use dissent_core::schema::rules::Rules;
-use dissent_core::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 

@@ -6,7 +6,7 @@ use crate::target::{Sink, TargetError};
 use dissent_core::conductor::FlagsRead;
 use dissent_core::history::contents::Held;
 use dissent_core::history::row::{Current, Entry, Row};
-use dissent_core::schema::{Schema, Value};
+use dissent_core::history::schema::{Schema, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

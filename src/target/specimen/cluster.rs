@@ -3,14 +3,14 @@
 
 use super::Embedded;
 use crate::hands::process::ProcessId;
-use crate::target::checkup::Holder;
 use crate::target::web::{self, Web, answer, parse};
 use crate::target::{Census, TargetError, owner};
+use crate::target_error::Holder;
 use async_trait::async_trait;
 use dissent_core::generator::generate::{KEY, OP};
 use dissent_core::history::event::Death;
-use dissent_core::schema::rules::Rules;
-use dissent_core::schema::{Column, Provenance, Schema};
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Provenance, Schema};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;

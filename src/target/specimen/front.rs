@@ -7,7 +7,7 @@ use crate::target::{Completion, Log, Sink, TargetError, Writes};
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, Outcome};
 use dissent_core::history::row::Entry;
-use dissent_core::schema::{Schema, Value};
+use dissent_core::history::schema::{Schema, Value};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;

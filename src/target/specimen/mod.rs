@@ -24,8 +24,8 @@ use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier::Frontier;
+use dissent_core::history::schema::{Column, Merge, Schema, Type};
 use dissent_core::history::time::Nanos;
-use dissent_core::schema::{Column, Merge, Schema, Type};
 use front::Front;
 use segments::Servers;
 use shard::Writers;
@@ -137,7 +137,7 @@ fn column(column: &Column) -> ::specimen::Column {
     }
 }
 
-/// A position counts as frozen at the earliest after this long without a move (`semantics` 7).
+/// A position counts as frozen at the earliest after this long without a move (`RULES.md` 7).
 pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
 
 #[async_trait]

@@ -11,7 +11,7 @@ use dissent_core::conductor::FlagsRead;
 use dissent_core::history::event::LifecycleRecord;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::row::{Coverage, Current, Row, Segment};
-use dissent_core::schema::Schema;
+use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;

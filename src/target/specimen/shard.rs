@@ -15,7 +15,7 @@ use dissent_core::history::contents::Contents;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Look};
-use dissent_core::schema::{Merge, Schema};
+use dissent_core::history::schema::{Merge, Schema};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -222,7 +222,7 @@ impl Writers {
 
 #[async_trait]
 impl Frontiers for Writers {
-    /// The upstream, every writer side by side, the upstream with the shard: in this order (`semantics` 7).
+    /// The upstream, every writer side by side, the upstream with the shard: in this order (`RULES.md` 7).
     /// A writer that nobody has asked for, or that was asked to leave, is not looked at.
     async fn look(&self) -> Result<Snapshot, TargetError> {
         let before: Standing = self.front.ask("frontiers").await?;

@@ -20,7 +20,7 @@ pub(crate) const TARGETS: [Target; 5] = [
 ];
 
 /// A schema with every type and every merge function.
-fn schema() -> dissent_core::schema::Schema {
+fn schema() -> dissent_core::history::schema::Schema {
     let columns = r#"[
         {"name":"x","type":"long","merge":"overwrite"},
         {"name":"i","type":"string","merge":"ignore"},
@@ -31,13 +31,13 @@ fn schema() -> dissent_core::schema::Schema {
         {"name":"lo","type":"long","merge":"min"},
         {"name":"ops","type":"long-list","merge":"append","role":"ops"}
     ]"#;
-    dissent_core::schema::Schema {
+    dissent_core::history::schema::Schema {
         table: "acct".to_owned(),
         key: "pk".to_owned(),
         comparison: "version".to_owned(),
         op: "op".to_owned(),
         columns: serde_json::from_str(columns).expect("columns"),
-        provenance: dissent_core::schema::Provenance::Full,
-        rules: dissent_core::schema::rules::Rules::default(),
+        provenance: dissent_core::history::schema::Provenance::Full,
+        rules: dissent_core::history::schema::rules::Rules::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a pass rests on was read (`semantics` 10, *Owed evidence*). Other checks judge the reads that exist;
+//! What a pass rests on was read (`RULES.md` 10). Other checks judge the reads that exist;
 //! this one asks which reads should exist: of every replica that is assigned a segment its rows over the
 //! whole of that segment, in reads that chain without a gap, and its current flags.
 

@@ -1,5 +1,5 @@
 //! Frontiers beyond the end of their upstream, or beyond the slowest input that they wait for. Both are said
-//! only where the other number is the younger one (`semantics` 7).
+//! only where the other number is the younger one (`RULES.md` 7).
 
 use super::excuse::{combines, inputs};
 use super::finding::Tale;

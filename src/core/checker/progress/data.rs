@@ -1,5 +1,5 @@
 //! What was read of the log and of shards. It outranks the numbers: behind is what is not there, not what is
-//! counted (`semantics` 7).
+//! counted (`RULES.md` 7).
 
 use crate::checker::contents::ContentsCompared;
 use crate::checker::ledger::Ledger;

@@ -1,4 +1,4 @@
-//! Consuming positions and the frontiers that a target declares (`semantics` 7). In the same domain as its
+//! Consuming positions and the frontiers that a target declares (`RULES.md` 7). In the same domain as its
 //! upstream an object is behind iff it is below the upstream's end as read before it, and frozen iff behind
 //! with one unchanged value over the whole window, whether or not the upstream moved. In a foreign domain it
 //! is frozen iff its upstream moved since it did, and a sibling that went on or a canary that did not come

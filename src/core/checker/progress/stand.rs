@@ -18,7 +18,7 @@ pub(super) struct Stand<'h> {
     pub(super) sights: Cow<'h, [Sight]>,
     /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
     /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
-    /// (`semantics` 1).
+    /// (`RULES.md` 1).
     pub(super) too_long: Vec<Window>,
     /// The window at the end.
     pub(super) at_end: Option<Window>,

@@ -12,7 +12,7 @@ use crate::history::check_name::CheckName;
 use crate::history::event::{Event, Stamped};
 use crate::history::evidence::{Damage, Facts, Recorded, RowGroups, RowsAt};
 use crate::history::row::{Current, Entry, Known, Row, Soundness};
-use crate::schema::{Role, Value};
+use crate::history::schema::{Role, Value};
 use crate::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
 //! What the judge concludes of consuming positions and of the frontiers that a target declares
-//! (`semantics` 7).
+//! (`RULES.md` 7).
 
 use crate::history::event::Phase;
 use crate::history::frontier::FrontierKind;
@@ -125,7 +125,7 @@ impl Happening {
     }
 }
 
-/// A consuming position or another frontier that stopped while there was more to come (`semantics` 7).
+/// A consuming position or another frontier that stopped while there was more to come (`RULES.md` 7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     /// The object: a declared frontier's name, or `REPLICA partition P`.

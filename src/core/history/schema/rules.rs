@@ -1,4 +1,4 @@
-//! What a table may rightly lack, and what an event means to it (`semantics` 2).
+//! What a table may rightly lack, and what an event means to it (`RULES.md` 2).
 //!
 //! The tables that runs make have no such rules: every row of theirs is kept, and every event counts. Tables
 //! of others declare theirs, and only what they declare is excused: the rows that stay are judged, by the ops

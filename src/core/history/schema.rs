@@ -68,7 +68,7 @@ pub enum Role {
     /// Holds data of the workload.
     #[default]
     Data,
-    /// The list of op ids merged into the row (`semantics` 6, mode `full`): a long list, appended.
+    /// The list of op ids merged into the row (`RULES.md` 6, mode `full`): a long list, appended.
     Ops,
     /// The number of ops merged into the row (mode `digest`): a long, incremented by one.
     OpCount,
@@ -101,7 +101,7 @@ impl Column {
     }
 }
 
-/// How a row tells which ops it was merged from (`semantics` 6). The op id of the last event is always there.
+/// How a row tells which ops it was merged from (`RULES.md` 6). The op id of the last event is always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provenance {
