@@ -2,11 +2,11 @@
 //!
 //! # The way of the data
 //!
-//! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a schedule
-//! from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
+//! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a
+//! schedule from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
 //! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; [`record`] keeps
-//! what happened and what was read; the [checker](dissent_core::checker) judges that, and [`report`] finds the
-//! words and pictures.
+//! what happened and what was read; the [checker](dissent_core::checker) judges that, and [`report`] finds
+//! the words and pictures.
 //!
 //! # Invariants
 //!

@@ -353,7 +353,7 @@ fn every_rule_bites() {
         ),
         ("src/core/checker/a.rs", format!("{open}use specimen::world::World;\n"), "specimen in the checker"),
         ("src/run/engine.rs", format!("{open}    specimen::serve();\n"), "specimen in the checker"),
-        ("src/a.rs", format!("{open}// So it must be (`RULES.md` 7, 99).\n"), "citation of no rule"),
+        ("src/a.rs", format!("{open}// So it must be (`{}` 7, 99).\n", "RULES.md"), "citation of no rule"),
         ("nemesis/none.toml", "hunts = \"nothing\"\n".to_owned(), "silent catalogue file"),
         ("README.md", "cargo test\n".to_owned(), "front page without the demo"),
         ("README.md", "cargo run --release -- demo\n".to_owned(), "front page without the tests"),

@@ -20,9 +20,9 @@
 
 pub mod checker;
 pub mod conductor;
-#[cfg(test)]
-mod example;
 pub mod generator;
 pub mod history;
+#[cfg(test)]
+mod tests;
 
 pub mod seed;

@@ -1,6 +1,6 @@
 //! The lines that a run has millions of, read without a parser, and only from a line that looks exactly as
-//! [`crate::record::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here, and is
-//! then parsed whole.
+//! [`crate::record::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here,
+//! and is then parsed whole.
 
 use dissent_core::history::event::Outcome;
 use dissent_core::history::evidence::{Moment, Skimmed};

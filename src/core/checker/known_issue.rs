@@ -1,5 +1,5 @@
-//! An entry of a list of known issues: what may be found without breaking a build, why, who looks after it, and
-//! until when. It says what it covers; what it does not say it covers in its mildest form only.
+//! An entry of a list of known issues: what may be found without breaking a build, why, who looks after it,
+//! and until when. It says what it covers; what it does not say it covers in its mildest form only.
 
 use super::verdict::{Pattern, Side};
 use serde::{Deserialize, Serialize};

@@ -6,13 +6,13 @@ use super::sessions::Sessions;
 use super::stage::Stage;
 use super::view::{View, frontier};
 use super::{Boundaries, Command, Conductor, Input, Seen, Snapshot, Timing};
-use crate::example;
 use crate::history::event::{CaptureReason, Event, Op, Outcome};
 use crate::history::evidence::Facts;
 use crate::history::fault::{Condition, Fault, FaultKind};
 use crate::history::frontier::Look;
 use crate::history::row::{Base, CopyState, Cover, Coverage, CurrentRead, Known, Read, Segment, Soundness};
 use crate::history::time::Nanos;
+use crate::tests as example;
 
 const REPLICA: &str = "server-0";
 

@@ -174,7 +174,7 @@ impl Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example;
+    use crate::tests as example;
     use std::collections::BTreeMap;
 
     fn workload() -> Workload {

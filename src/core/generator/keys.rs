@@ -87,7 +87,7 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example;
+    use crate::tests as example;
     use std::collections::{BTreeMap, BTreeSet};
 
     /// First nominal segment and ops of every key among the first `ops`. No key may be drawn once it is due

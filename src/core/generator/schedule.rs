@@ -46,9 +46,9 @@ pub fn schedule(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example;
     use crate::history::fault::{Condition, FaultKind};
     use crate::history::nemesis::Select;
+    use crate::tests as example;
     use std::collections::BTreeSet;
 
     fn roster() -> Vec<String> {
