@@ -2,8 +2,8 @@
 
 mod again;
 mod bad_input;
-mod check;
 mod cli;
+mod draw;
 mod fuzz;
 mod gone;
 mod keeper;

@@ -16,7 +16,7 @@ mod kept;
 mod owed;
 mod removal;
 
-use crate::property::Draw;
+use crate::draw::Draw;
 use dissent::record::folder::Folder;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{FindingKind, Outcome, Verdict};

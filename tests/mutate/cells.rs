@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
-use crate::property::Draw;
+use crate::draw::Draw;
 use dissent::record::codec;
 use dissent_core::history::event::Event;
 use dissent_core::history::row::{CurrentRead, Read, Row, Soundness};

@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use super::{Expects, Mutation, owed};
-use crate::property::Draw;
+use crate::draw::Draw;
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Kept runs: small ones of each kind, made from a seed in virtual time, as the folders that they leave.
 
 use super::{Accusation, accusations};
-use crate::property::Draw;
+use crate::draw::Draw;
 use crate::support::order;
 use dissent::record::dump::write_evidence;
 use dissent::record::folder::Folder;

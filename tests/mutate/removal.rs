@@ -3,7 +3,7 @@
 
 use super::kept::Kept;
 use super::{Mutation, damage, owed};
-use crate::property::Draw;
+use crate::draw::Draw;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@
 
 use crate::check::naive;
 use crate::check::parse::case;
-use crate::property::{Draw, holds};
+use crate::draw::{Draw, holds};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
 use dissent_core::history::evidence::Evidence;

@@ -2,7 +2,7 @@
 //! noticed. Method: random files, a random cut and a random flip of each. A flip that zstd does not notice
 //! (there are bits in a frame that mean nothing) must leave every line as it was.
 
-use crate::property::{Draw, holds};
+use crate::draw::{Draw, holds};
 use dissent::record::frame::{FRAME_AGE, FrameReader, FrameWriter};
 use dissent::record::origin::{Origin, RunNumber};
 use dissent_core::history::time::Nanos;

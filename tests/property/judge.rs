@@ -1,7 +1,7 @@
 //! Goal: a healthy run is never accused, and one change to one replica's evidence is one finding, on that
 //! replica. Method: simulated runs under the right guard; in each a random row or flag is changed.
 
-use crate::property::{Draw, holds};
+use crate::draw::{Draw, holds};
 use crate::support::sim;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;

@@ -1,7 +1,7 @@
 //! Goal: a workload or a nemesis plan means the same as a value, as TOML and under `--set`. Method: random
 //! ones that make sense, written and read back; one turned into the other by settings.
 
-use crate::property::{Draw, holds};
+use crate::draw::{Draw, holds};
 use dissent::config::Document as _;
 use dissent::config::catalogue::{load, parse};
 use dissent::config::settings::Settings;
@@ -43,21 +43,21 @@ fn workload(draw: &mut Draw) -> Workload {
         partitions,
         comparison: "version".to_owned(),
         rate_hz: 1 + draw.below(1_000_000) as u32,
-        load: Nanos((draw.bits() >> draw.below(63)).max(1)),
+        load: Nanos((bits(draw) >> draw.below(63)).max(1)),
         segment_rows: 1 + draw.below(1_000_000_000) as u64,
         provenance: *draw.pick(&[Provenance::Full, Provenance::Digest, Provenance::None]),
         delete_percent: draw.below(100) as u8,
         keys: Keys {
             live: 1 + draw.below((10_000_000 / partitions as usize).min(1_000_000)) as u32,
             skew: *draw.pick(&[Skew::Uniform, Skew::Zipf]),
-            retire_after_segments: draw.bits() as u32,
-            retire_after_updates: draw.bits() as u32,
+            retire_after_segments: bits(draw) as u32,
+            retire_after_updates: bits(draw) as u32,
         },
     }
 }
 
 fn time(draw: &mut Draw) -> Nanos {
-    Nanos(draw.bits() >> draw.below(64))
+    Nanos(bits(draw) >> draw.below(64))
 }
 
 fn nemesis(draw: &mut Draw) -> Nemesis {
@@ -68,7 +68,7 @@ fn nemesis(draw: &mut Draw) -> Nemesis {
     Nemesis {
         name: "mine".to_owned(),
         hunts: "whatever comes".to_owned(),
-        boundaries_after_first_step: (!steps.is_empty() && draw.once_in(2)).then(|| draw.bits() as u32),
+        boundaries_after_first_step: (!steps.is_empty() && draw.once_in(2)).then(|| bits(draw) as u32),
         tail: time(draw),
         ending,
         reload: held && draw.once_in(2),
@@ -83,7 +83,7 @@ fn step(draw: &mut Draw, at: usize) -> StepSpec {
     let transition = *draw.pick(&[Transition::OfflineToConsuming, Transition::ConsumingToOnline]);
     let any = [
         Condition::At(time(draw)),
-        Condition::Boundaries(draw.bits() as u32),
+        Condition::Boundaries(bits(draw) as u32),
         Condition::After(time(draw)),
         Condition::OthersCommitted,
         Condition::EventsInNext { events: draw.below(1 << 30) as u64, or_after: time(draw) },
@@ -149,4 +149,9 @@ fn settings_say_what_a_file_says() {
         let keys = Keys { live: wanted.keys.live, ..base.keys };
         assert_eq!(found, Workload { rate_hz, load, segment_rows, provenance, partitions, keys, ..base });
     });
+}
+
+/// Any 64 bits.
+fn bits(draw: &mut Draw) -> u64 {
+    (0..4).fold(0, |bits, _| bits << 16 | draw.below(1 << 16) as u64)
 }

@@ -1,0 +1,6 @@
+//! The core's own integration tests: they build without the rest of the program.
+
+mod check;
+mod draw;
+#[path = "property/fold.rs"]
+mod fold;
