@@ -1,5 +1,5 @@
-//! Properties that hold for whatever a seed draws. A case that fails names its seed, and `PROPERTY_SEED` runs it
-//! alone.
+//! Properties that hold for whatever a seed draws. A case that fails names its seed, and `PROPERTY_SEED` runs
+//! it alone.
 
 use dissent_core::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
