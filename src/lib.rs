@@ -4,7 +4,7 @@
 //!
 //! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a
 //! schedule from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
-//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; [`record`] keeps
+//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; the [store](dissent_store) keeps
 //! what happened and what was read; the [checker](dissent_core::checker) judges that, and [`report`] finds
 //! the words and pictures.
 //!
@@ -31,7 +31,6 @@ pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod hands;
-pub mod record;
 pub mod report;
 pub mod run;
 pub mod synth;

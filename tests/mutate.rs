@@ -17,9 +17,9 @@ mod owed;
 mod removal;
 
 use crate::draw::Draw;
-use dissent::record::folder::Folder;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{FindingKind, Outcome, Verdict};
+use dissent_store::folder::Folder;
 use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 

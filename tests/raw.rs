@@ -4,7 +4,6 @@
 use crate::support::{order, sim};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
-use dissent::record::folder::Folder;
 use dissent::run::one::{Keep, simulated};
 use dissent::target::specimen::{self, Cluster};
 use dissent::target::{Grip, Site};
@@ -16,6 +15,7 @@ use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;

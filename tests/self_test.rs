@@ -2,7 +2,6 @@
 
 use crate::support::sim;
 use dissent::exit::Exit;
-use dissent::record::folder::Folder;
 use dissent::run::campaign::simulate_all;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
@@ -11,6 +10,7 @@ use dissent_core::checker::judge::judge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::{FindingKind, Pattern, Verdict};
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 
 fn evidence(order: &Order, seed: Seed) -> dissent_core::history::evidence::Evidence {

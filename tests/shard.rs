@@ -4,7 +4,6 @@
 use crate::keeper::place;
 use crate::support::{digest, order};
 use dissent::exit::Exit;
-use dissent::record::folder::Folder;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
@@ -21,6 +20,7 @@ use dissent_core::history::evidence::{Evidence, Recorded};
 use dissent_core::history::frontier::Look;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 
 const SEEDS: u64 = 15;
 const SHARD: &str = "shard";

@@ -2,13 +2,13 @@
 
 use crate::support::{order, sim};
 use dissent::exit::Exit;
-use dissent::record::folder::Folder;
 use dissent::report::tally::Tally;
 use dissent::run::campaign::simulate_all;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent_core::checker::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 
 /// Enough to see a broken arm; a thousand are run with the release build.
 const SEEDS: u32 = 6;

@@ -1,12 +1,12 @@
 //! Every planted fault is found with its own fields, and nothing else is.
 
-use dissent::record::folder::Folder;
 use dissent::synth::{Order, Plant, synthesize};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{
     Course, Divergence, FindingKind, Outcome, Pattern, RootCause, Side, Verdict, What,
 };
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 use std::path::Path;
 
 const ROWS: u64 = 4_000;

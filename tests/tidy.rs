@@ -151,7 +151,6 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "exit",
             "target_error",
             "config",
-            "record",
             "hands",
             "target",
             "report",
@@ -311,7 +310,7 @@ fn an_import_from_above_is_seen() {
     let text = "use crate::checker::verdict::Verdict;\nfn a() {}\n";
     assert_eq!(upward("src/core/history/a.rs", text), ["checker"]);
     assert_eq!(upward("src/core/checker/a.rs", text), [""; 0]);
-    assert_eq!(upward("src/record/a.rs", "    crate::run::one();\n// crate::report\n"), ["run"]);
+    assert_eq!(upward("src/config/a.rs", "    crate::run::one();\n// crate::report\n"), ["run"]);
 }
 
 /// The names of the rules that a file of this path and text would break.

@@ -4,12 +4,12 @@ use super::tell;
 use crate::cli::{self, Format};
 use crate::config::known;
 use crate::exit::Exit;
-use crate::record::folder::Folder;
-use crate::record::latest::resolve;
 use crate::run::conclude::Judged;
 use crate::run::one::RunError;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::known_issue::KnownIssues;
+use dissent_store::folder::Folder;
+use dissent_store::latest::resolve;
 
 /// A new verdict lies beside the old one under this suffix.
 const SUFFIX: &str = "checked";

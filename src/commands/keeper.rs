@@ -4,8 +4,8 @@ use super::tell;
 use crate::cli;
 use crate::exit::Exit;
 use crate::hands::keeper::{Kept, keep};
-use crate::record::cure::Cure;
 use crate::target;
+use dissent_store::cure::Cure;
 use std::time::Duration;
 
 /// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.

@@ -7,7 +7,6 @@
 use crate::cli::{Cli, Format};
 use crate::config::error::nearest;
 use crate::exit::Exit;
-use crate::record::cure::Cure;
 use crate::report::{json, self_test, terminal};
 use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
@@ -15,6 +14,7 @@ use crate::target_error::Holder;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
 use dissent_core::seed::Seed;
+use dissent_store::cure::Cure;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;

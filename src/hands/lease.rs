@@ -1,8 +1,8 @@
 //! The tool's end of a keeper: the fault that it holds, and the pipe whose end is the cure.
 
 use super::keeper::{BEGIN, CURE, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE, PATIENCE};
-use crate::record::cure::Cure;
 use crate::target_error::{LOOK_PATIENCE, TargetError};
+use dissent_store::cure::Cure;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;

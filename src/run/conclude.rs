@@ -1,7 +1,6 @@
 //! From recorded evidence to a verdict and its reports, beside the data it rests on.
 
 use crate::exit::Exit;
-use crate::record::store::{StoreError, replace_file};
 use crate::report::html::timeline::Timeline;
 use crate::report::{html, json, junit, markdown};
 use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
@@ -10,6 +9,7 @@ use dissent_core::checker::known_issue::KnownIssues;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::history::evidence::{Facts, Recorded};
+use dissent_store::store::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
 /// The verdict as JSON.

@@ -11,7 +11,6 @@ pub use plant::Plant;
 
 use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
-use crate::record::store::{RunFolder, StoreError};
 use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration, schema};
 use dissent_core::history::event::Phase;
 use dissent_core::history::evidence::{FORMAT, Facts};
@@ -20,6 +19,7 @@ use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
 use dissent_core::seed::Seed;
+use dissent_store::store::{RunFolder, StoreError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use writer::Writer;

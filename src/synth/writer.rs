@@ -2,7 +2,6 @@
 
 use super::plant::{Aim, Edits};
 use super::{Order, SynthError};
-use crate::record::store::{RunFolder, StoreError};
 use dissent_core::history::event::{CaptureReason, Event, Op, Outcome, Phase, Stamped};
 use dissent_core::history::evidence::Facts;
 use dissent_core::history::row::{
@@ -10,6 +9,7 @@ use dissent_core::history::row::{
 };
 use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
+use dissent_store::store::{RunFolder, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and how each replica holds it.

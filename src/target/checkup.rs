@@ -1,10 +1,10 @@
 //! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
 
 use super::{Refusal, TargetError};
-use crate::record::cure::Cure;
 use crate::target_error::Holder;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::Merge;
+use dissent_store::cure::Cure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -2,9 +2,9 @@
 
 use super::{Grip, Hands, TargetError, heal, seen_over};
 use crate::hands::lease::Lease;
-use crate::record::cure::Cure;
 use async_trait::async_trait;
 use dissent_core::history::fault::Fault;
+use dissent_store::cure::Cure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

@@ -18,7 +18,6 @@ pub mod web;
 #[cfg(feature = "pinot")]
 use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
-use crate::record::cure::Cure;
 pub use crate::target_error::TargetError;
 use crate::target_error::{Holder, LOOK_PATIENCE};
 use async_trait::async_trait;
@@ -31,6 +30,7 @@ use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{Coverage, Current, Entry, Row, Segment};
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
+use dissent_store::cure::Cure;
 use draft::{Draft, DraftError, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -2,13 +2,13 @@
 //! conductor leads a run on it as on any other, and the run is recorded, so that what is measured is the
 //! tool's own work for an op.
 
-use dissent::record::store::RunFolder;
 use dissent::run::order::Order;
 use dissent_core::conductor::{Command, Conductor, FlagsRead, Input, Snapshot};
 use dissent_core::history::event::{Op, Outcome, Stamped};
 use dissent_core::history::row::{CopyState, Cover, Coverage, Known, Segment};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::store::RunFolder;
 use std::collections::VecDeque;
 use std::path::Path;
 

@@ -8,7 +8,6 @@ mod null;
 
 use dissent::cli::Run;
 use dissent::commands::order_of;
-use dissent::record::folder::Folder;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
@@ -20,6 +19,7 @@ use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
+use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};

@@ -2,7 +2,7 @@
 //! refused, for the verdict counts on the faults.
 
 use crate::keeper::place::{Outside, Watched, lock, run, state, told, until};
-use dissent::record::cure::read_cures;
+use dissent_store::cure::read_cures;
 use std::path::Path;
 
 /// A run that stands still in the midst of its fault. It is killed if a test fails: nobody else would end it.

@@ -3,10 +3,10 @@
 use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
 use crate::draw::Draw;
-use dissent::record::codec;
 use dissent_core::history::event::Event;
 use dissent_core::history::row::{CurrentRead, Read, Row, Soundness};
 use dissent_core::history::schema::Value;
+use dissent_store::codec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file of events.

@@ -3,9 +3,9 @@
 //! (there are bits in a frame that mean nothing) must leave every line as it was.
 
 use crate::draw::{Draw, holds};
-use dissent::record::frame::{FRAME_AGE, FrameReader, FrameWriter};
-use dissent::record::origin::{Origin, RunNumber};
 use dissent_core::history::time::Nanos;
+use dissent_store::frame::{FRAME_AGE, FrameReader, FrameWriter};
+use dissent_store::origin::{Origin, RunNumber};
 
 const CASES: u64 = 400;
 

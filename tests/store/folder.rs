@@ -2,16 +2,16 @@
 
 use crate::store::sample::{evidence, facts};
 use crate::support::all;
-use dissent::record::cure::{Cure, read_cures};
-use dissent::record::dump::write_evidence;
-use dissent::record::folder::Folder;
-use dissent::record::names::path_name;
-use dissent::record::origin::RunNumber;
-use dissent::record::store::{RunFolder, StoreError, Wall};
 use dissent_core::history::event::{Event, Phase, Stamped};
 use dissent_core::history::evidence::{Evidence, Recorded};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::time::Nanos;
+use dissent_store::cure::{Cure, read_cures};
+use dissent_store::dump::write_evidence;
+use dissent_store::folder::Folder;
+use dissent_store::names::path_name;
+use dissent_store::origin::RunNumber;
+use dissent_store::store::{RunFolder, StoreError, Wall};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -203,7 +203,7 @@ fn what_does_not_fit_is_damage_with_its_line() {
         let file = dir.join(file);
         let whole = fs::read(&file).expect("whole");
         let to = fs::File::create(&file).expect("file");
-        let mut frames = dissent::record::frame::FrameWriter::new(to, origin).expect("frames");
+        let mut frames = dissent_store::frame::FrameWriter::new(to, origin).expect("frames");
         for line in &lines {
             let line: serde_json::Value = serde_json::from_str(line).expect("json");
             frames.line(Nanos(0), &line).expect("line");

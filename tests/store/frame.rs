@@ -1,9 +1,9 @@
 //! Goal: no cut, no flipped byte and no frame out of its place goes unnoticed. Method: every cut, every flip
 //! and every such frame of a small file.
 
-use dissent::record::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
-use dissent::record::origin::{Origin, RunNumber};
 use dissent_core::history::time::Nanos;
+use dissent_store::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
+use dissent_store::origin::{Origin, RunNumber};
 use std::io::{self, Write};
 
 /// Keeps each write apart, since a frame is to be written in one.

@@ -1,9 +1,9 @@
 //! One line each: what a row, an entry and a value look like on disk, and what is made of odd ones.
 
 use crate::store::sample::{evidence, facts};
-use dissent::record::codec;
 use dissent_core::history::row::Current;
 use dissent_core::history::schema::Value;
+use dissent_store::codec;
 
 fn json(line: &impl serde::Serialize) -> String {
     serde_json::to_string(line).expect("json")

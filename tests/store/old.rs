@@ -1,9 +1,9 @@
 //! Runs of every format that was ever written still read to the same counts.
 
 use crate::store::sample::evidence;
-use dissent::record::dump::write_evidence;
-use dissent::record::folder::Folder;
 use dissent_core::history::evidence::{FORMAT, Recorded};
+use dissent_store::dump::write_evidence;
+use dissent_store::folder::Folder;
 use std::path::Path;
 
 /// Events, then entries, rows and flags by partition, and damage.

@@ -4,12 +4,12 @@
 use super::cluster::{self, Overview};
 use super::writers;
 use crate::hands::process::{ProcessId, State};
-use crate::record::cure::Cure;
 use crate::target::TargetError;
 use crate::target::leased::undo_of;
 use crate::target::web::{Web, answer, parse};
 use crate::target_error::Holder;
 use dissent_core::history::fault::{FaultKind, Transition};
+use dissent_store::cure::Cure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;

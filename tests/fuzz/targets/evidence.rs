@@ -1,13 +1,13 @@
 //! Any lines as a run's evidence: `e` an event, `l`, `r` and `c` with a partition an entry, a row, current
 //! flags. It is judged and told without a check that panics, and twice alike.
 
-use dissent::record::codec;
-use dissent::record::store::RunFile;
 use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::DoubtKind;
 use dissent_core::history::evidence::Evidence;
+use dissent_store::codec;
+use dissent_store::store::RunFile;
 use std::sync::Arc;
 
 /// The facts are those of the sample under `tests/store`.

@@ -1,9 +1,9 @@
 //! Any bytes as a file of frames, of format 1 and of today's. What can be read is written again, and then
 //! reads the same to the end.
 
-use dissent::record::frame::{FrameReader, FrameWriter};
-use dissent::record::origin::{Origin, RunNumber};
 use dissent_core::history::time::Nanos;
+use dissent_store::frame::{FrameReader, FrameWriter};
+use dissent_store::origin::{Origin, RunNumber};
 
 /// Of the files that are written here.
 fn origin() -> Origin {

@@ -1,10 +1,10 @@
 //! Any bytes as lines of a run's folder: a row, a log entry, current flags, an event, a cure, `run.json`.
 
 use super::schema;
-use dissent::record::codec;
-use dissent::record::cure::Cure;
-use dissent::record::store::RunFile;
 use dissent_core::history::event::Stamped;
+use dissent_store::codec;
+use dissent_store::cure::Cure;
+use dissent_store::store::RunFile;
 
 /// Each line is read as each kind; what is understood reads the same once it was written again.
 pub(crate) fn lines(bytes: &[u8]) {

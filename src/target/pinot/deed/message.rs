@@ -9,12 +9,12 @@
 //! online, has nothing to hold: it keeps the earlier message from being released until it is cured itself.
 
 use super::{Deed, LOOK, STOPPED_MAX};
-use crate::record::cure::Cure;
 use crate::target::TargetError;
 use crate::target::pinot::answers::{self, Message};
 use crate::target::pinot::table::{place, realtime};
 use crate::target::web::answer;
 use dissent_core::history::fault::FaultKind;
+use dissent_store::cure::Cure;
 use tokio::time::{Instant, sleep};
 
 /// The field by which a message is known that we marked as read.

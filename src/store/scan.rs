@@ -1,5 +1,5 @@
 //! The lines that a run has millions of, read without a parser, and only from a line that looks exactly as
-//! [`crate::record::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here,
+//! [`crate::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here,
 //! and is then parsed whole.
 
 use dissent_core::history::event::Outcome;
@@ -228,7 +228,7 @@ pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::codec;
+    use crate::codec;
     use dissent_core::history::event::{Event, Op, Stamped};
     use dissent_core::history::row::{Entry, Row};
     use dissent_core::history::schema::rules::Rules;
