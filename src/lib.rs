@@ -4,9 +4,9 @@
 //!
 //! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a
 //! schedule from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
-//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; the [store](dissent_store) keeps
-//! what happened and what was read; the [checker](dissent_core::checker) judges that, and [`report`] finds
-//! the words and pictures.
+//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; the
+//! [store](dissent_store) keeps what happened and what was read; the [checker](dissent_core::checker) judges
+//! that, and [`report`] finds the words and pictures. `src/ARCHITECTURE.md` is the map.
 //!
 //! # Invariants
 //!

@@ -305,6 +305,35 @@ fn no_folder_names_one_above_it() {
     assert!(in_layers > 100, "the table of layers knows hardly any file: {in_layers}");
 }
 
+/// Every Markdown file of ours, by its path from the top.
+fn texts(at: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(at).expect("folder") {
+        let path = entry.expect("entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let made = name.starts_with('.') || name == "target" && path.join("CACHEDIR.TAG").exists();
+        if path.is_dir() && !made && name != "results" {
+            texts(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_link_is_dead() {
+    let mut found = Vec::new();
+    texts(Path::new(env!("CARGO_MANIFEST_DIR")), &mut found);
+    assert!(found.len() > 3, "the walk missed most: {found:?}");
+    for path in found {
+        let text = std::fs::read_to_string(&path).expect("text");
+        let links = text.split("](").skip(1).filter_map(|after| after.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            let file = path.parent().expect("a folder").join(link);
+            assert!(file.exists(), "{}: the link {link} leads nowhere", path.display());
+        }
+    }
+}
+
 #[test]
 fn an_import_from_above_is_seen() {
     let text = "use crate::checker::verdict::Verdict;\nfn a() {}\n";
