@@ -29,7 +29,7 @@ pub enum Exit {
 
 /// The signals that end a run after its cures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum StopSignal {
     /// The terminal went away.
     Hangup,
     /// Ctrl-C.
@@ -38,22 +38,22 @@ pub enum Cut {
     Terminate,
 }
 
-impl Cut {
+impl StopSignal {
     /// The exit code after it.
     pub fn exit(self) -> Exit {
         match self {
-            Cut::Hangup => Exit::Hangup,
-            Cut::Interrupt => Exit::Interrupt,
-            Cut::Terminate => Exit::Terminate,
+            StopSignal::Hangup => Exit::Hangup,
+            StopSignal::Interrupt => Exit::Interrupt,
+            StopSignal::Terminate => Exit::Terminate,
         }
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Cut::Hangup => "SIGHUP",
-            Cut::Interrupt => "SIGINT",
-            Cut::Terminate => "SIGTERM",
+            StopSignal::Hangup => "SIGHUP",
+            StopSignal::Interrupt => "SIGINT",
+            StopSignal::Terminate => "SIGTERM",
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! [`config`] reads what is wanted; the [generator](dissent_core::generator) draws ops, victims and a
 //! schedule from one seed; the [conductor](dissent_core::conductor) leads the run and says what to do;
-//! [`run::engine`] does it at a [`target`] in real time, [`run::simulate`] in virtual time; the
+//! [`run::engine`] does it at a [adapter](adapter) in real time, [`run::simulate`] in virtual time; the
 //! [store](dissent_store) keeps what happened and what was read; the [checker](dissent_core::checker) judges
 //! that, and [`report`] finds the words and pictures. `src/ARCHITECTURE.md` is the map.
 //!
@@ -24,15 +24,15 @@
 //!    randomness has a named stream of its own.
 //! 8. A cure is data, written down and synced before its fault begins; doing it twice does no harm.
 //! 9. The specimen is a crate of its own and shares no code with the checker, above all no merge function.
-//! 10. A new system is one module in [`target`]; a new workload or nemesis plan is one TOML file.
+//! 10. A new system is one module in [adapter](adapter); a new workload or nemesis plan is one TOML file.
 
+pub mod adapter;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod exit;
-pub mod hands;
+pub mod faults;
 pub mod report;
 pub mod run;
 pub mod synth;
-pub mod target;
 pub mod target_error;

@@ -246,7 +246,7 @@ fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
     let outside = Outside::start(&[]);
     let supervisor = u32::try_from(outside.ask("/cluster")["pid"].as_u64().expect("a process")).expect("u32");
     let mut victim = Command::new("sleep").arg("600").spawn().expect("sleep is there");
-    let id = |pid| serde_json::to_value(dissent::hands::process::ProcessId::of(pid).expect("it runs"));
+    let id = |pid| serde_json::to_value(dissent::faults::process::ProcessId::of(pid).expect("it runs"));
     let mark = json!({
         "step": "pause",
         "fault": { "kind": "pause", "replica": "server-1", "partition": null, "seq": null },
@@ -284,12 +284,12 @@ fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
 /// What a target does with a connection, and what is told of it before anything is done: exit 4.
 #[test]
 fn a_target_that_cannot_be_used_is_told_at_once() {
-    type Deed = fn(std::net::TcpStream);
-    let hold: Deed = |mut stream| {
+    type Injection = fn(std::net::TcpStream);
+    let hold: Injection = |mut stream| {
         let mut rest = Vec::new();
         drop(stream.read_to_end(&mut rest));
     };
-    let cases: [(&str, Deed); 4] = [
+    let cases: [(&str, Injection); 4] = [
         ("answered nonsense", |stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")),
         ("no answer from", |stream| answer(stream, "SSH-2.0-OpenSSH\r\n")),
         ("no answer from", |stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{\"ver")),

@@ -3,10 +3,10 @@
 
 mod fake;
 
+use dissent::adapter::{InjectionContext, Target, TargetError, reach};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
-use dissent::target::{Grip, Target, TargetError, reach};
 use dissent_core::history::row::{CopyState, Current, Row};
 use dissent_core::history::schema::Schema;
 use fake::{Fake, Held, Trouble, World, instance, segment};
@@ -32,7 +32,7 @@ fn world(committed: u64, consuming: u64) -> World {
 async fn try_open(fake: &Fake) -> Result<(Schema, Target), TargetError> {
     let site = reach(&fake.target()).await?;
     let schema = site.table().await?.expect("a table");
-    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
     let target = site.open(&schema, grip)?;
     Ok((schema, target))
 }
@@ -177,7 +177,7 @@ async fn what_is_wrong_with_a_broker_s_answer_is_said() {
     let fake = Fake::of(world(20, 10));
     let target = open(&fake).await;
     for (trouble, words) in [
-        (Trouble::Cut, "no answer from "),
+        (Trouble::StopSignal, "no answer from "),
         (Trouble::Html, "expected value"),
         (Trouble::Broken, "500"),
         (Trouble::Partial, "a partial result"),
@@ -196,7 +196,7 @@ async fn what_is_wrong_with_a_broker_s_answer_is_said() {
 /// Nothing that a controller cannot answer is taken for something that is not there.
 #[tokio::test]
 async fn what_is_wrong_with_a_controller_s_answer_is_said() {
-    for trouble in [Trouble::Cut, Trouble::Html, Trouble::Broken] {
+    for trouble in [Trouble::StopSignal, Trouble::Html, Trouble::Broken] {
         for at in ["/metadata", "idealstate", "segments/crc", "consumingSegmentsInfo", "LIVEINSTANCES"] {
             let fake = Fake::of(world(20, 10));
             let target = open(&fake).await;
@@ -263,7 +263,7 @@ async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be
     let file = TargetFile { kafka: None, ..fake.target() };
     let site = reach(&file).await.expect("a site");
     let schema = site.table().await.expect("read").expect("a table");
-    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
     let target = site.open(&schema, grip).expect("a target");
     let told = raw_live(&target, &schema, "eu,3", Format::Human).await.expect("the key");
     for words in [
@@ -292,7 +292,7 @@ async fn a_log_is_told_from_while_its_server_is_down() {
     file.logs.insert(instance(1), path.clone());
     let site = reach(&file).await.expect("a site");
     let schema = site.table().await.expect("read").expect("a table");
-    let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+    let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
     let target = site.open(&schema, grip).expect("a target");
     let lifecycle = target.lifecycle.as_ref().expect("lives");
     let kinds = async || -> Vec<String> {
@@ -301,7 +301,7 @@ async fn a_log_is_told_from_while_its_server_is_down() {
     };
     assert!(kinds().await.contains(&"log-lost".to_owned()), "it is not there yet");
     fake.world().hosts[1] = None;
-    std::fs::write(&path, include_str!("../src/target/pinot/answers/0.11.0/server.log")).expect("a log");
+    std::fs::write(&path, include_str!("../src/adapter/pinot/answers/0.11.0/server.log")).expect("a log");
     let told = kinds().await;
     for kind in ["transition-started", "consume-start", "replaced", "registered", "gate"] {
         assert!(told.iter().any(|told| told == kind), "{kind}: {told:?}");

@@ -2,11 +2,11 @@
 //! that is not there.
 
 use crate::support::{order, sim};
+use dissent::adapter::specimen::{self, Cluster};
+use dissent::adapter::{InjectionContext, Site};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::run::one::{Keep, simulated};
-use dissent::target::specimen::{self, Cluster};
-use dissent::target::{Grip, Site};
 use dissent_core::checker::side_by_side::{Held, side_by_side};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
@@ -74,7 +74,7 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
         panic!("{:?}", judged.verdict.findings)
     };
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let key = dissent_core::history::evidence::Recorded::log(&folder, frozen.partition.expect("a position"))
+    let key = dissent_core::history::evidence::RunRecord::log(&folder, frozen.partition.expect("a position"))
         .find(|entry| entry.off == frozen.position)
         .expect("the log goes on")
         .key
@@ -94,7 +94,8 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     let order = sim("steady", "none", &[]);
     let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let known = dissent_core::history::evidence::Recorded::log(&folder, 0).next().expect("a log").key.clone();
+    let known =
+        dissent_core::history::evidence::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");
     let cases = [
         (["latest", typo.as_str()], known.as_str()),
@@ -121,7 +122,8 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let made = cluster.make_table("raw", &schema, order.workload.partitions, None).await;
     made.expect("an empty table");
     let (program, mark, lease) = (program.to_owned(), "raw".to_owned(), Duration::from_secs(60));
-    let target = specimen::open(&cluster, &schema, Grip { program, mark, lease }).expect("its parts");
+    let target =
+        specimen::open(&cluster, &schema, InjectionContext { program, mark, lease }).expect("its parts");
     let op = |id: u64| Op {
         id,
         partition: 0,
@@ -154,15 +156,15 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
             assert_eq!(replica["row"]["odd"], serde_json::json!([]));
         }
     }
-    let hands = target.hands.as_ref().expect("hands");
+    let injector = target.injector.as_ref().expect("injector");
     let fault =
         Fault { kind: FaultKind::Restart, replica: "server-2".to_owned(), partition: None, seq: None };
-    let cure = hands.cure("down", &fault).await.expect("it has a cure");
-    hands.begin(&cure).await.expect("it runs");
+    let cure = injector.cure("down", &fault).await.expect("it has a cure");
+    injector.begin(&cure).await.expect("it runs");
     let text = raw_live(&target, &schema, "k1", Format::Human).await.expect("the others answer");
     assert!(text.ends_with("k1: 6 rows at 2 offsets, 0 odd or missing, 2 not loaded"), "{text}");
     let none = raw_live(&target, &schema, "k2", Format::Human).await.expect_err("no such key");
     assert!(none.to_string().contains("k1"), "{none}");
-    hands.heal(&cure).await.expect("it can be started");
+    injector.heal(&cure).await.expect("it can be started");
     cluster.end().await;
 }

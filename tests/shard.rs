@@ -16,7 +16,7 @@ use dissent_core::checker::verdict::{
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::event::Event;
-use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::evidence::{Evidence, RunRecord};
 use dissent_core::history::frontier::Look;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;

@@ -3,7 +3,7 @@
 use dissent::cli::Run;
 use dissent::commands::order_of;
 use dissent::run::order::Order;
-use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::evidence::{Evidence, RunRecord};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ fn fnv(hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// All of a record, in memory.
-pub(crate) fn all(of: &dyn Recorded) -> Evidence {
+pub(crate) fn all(of: &dyn RunRecord) -> Evidence {
     let partitions = 0..of.facts().partitions;
     Evidence {
         facts: of.facts().clone(),

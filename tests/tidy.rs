@@ -134,8 +134,8 @@ const EFFECTS: [&str; 9] = [
 /// Where the specimen may be known.
 const MAY_KNOW: [&str; 7] = [
     "src/specimen/",
-    "src/target/specimen/",
-    "src/target/mod.rs",
+    "src/adapter/specimen/",
+    "src/adapter/mod.rs",
     "src/commands/",
     "src/run/simulate",
     "src/run/order.rs",
@@ -151,8 +151,8 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "exit",
             "target_error",
             "config",
-            "hands",
-            "target",
+            "faults",
+            "adapter",
             "report",
             "run",
             "synth",

@@ -3,12 +3,12 @@
 use super::outside::target_file;
 use super::run::runtime;
 use super::tell;
+use crate::adapter::checkup::Leaving;
+use crate::adapter::{Site, TargetError, reach};
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
 use crate::run::one::RunError;
-use crate::target::checkup::Leaving;
-use crate::target::{Site, TargetError, reach};
 
 /// Why nothing more was dropped.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,11 @@
 use super::progress::counting;
 use super::run::{cores, order, runtime};
 use super::tell;
+use crate::adapter::specimen::Embedded;
 use crate::cli;
 use crate::config::error::ConfigError;
-use crate::exit::Cut;
 use crate::exit::Exit;
+use crate::exit::StopSignal;
 use crate::report::table::{ArmRow, arms};
 use crate::report::tally::Tally;
 use crate::report::terminal;
@@ -16,7 +17,6 @@ use crate::run::conclude::Judged;
 use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
 use crate::run::signals::signalled;
-use crate::target::specimen::Embedded;
 use clap::Parser as _;
 use dissent_core::checker::verdict::Outcome;
 use dissent_core::seed::Seed;
@@ -133,7 +133,7 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
 }
 
 /// A signal came: tells of the arms that ran to their end.
-fn cut_off(cut: Cut, rows: &[ArmRow]) -> Exit {
+fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
     tell::result(&format!("\n{}", arms(rows)));
     let (ran, all) = (rows.len(), 2 * ARMS.len());
     tell::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
@@ -164,7 +164,7 @@ impl Arm {
 
 /// The arms on processes, begun in order and few at a time; each verdict is told as it comes. After a signal
 /// none is begun any more, and those that it cut off do not count.
-fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<Cut>), RunError> {
+fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<StopSignal>), RunError> {
     tell::aside(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
     let failed = |what, error: &dyn std::fmt::Display| RunError::Surroundings {

@@ -3,10 +3,10 @@
 use super::outside::target_file;
 use super::run::runtime;
 use super::tell;
+use crate::adapter;
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::report::doctor::{json, text};
-use crate::target;
 
 /// Looks and tells. Nothing is locked, marked or written.
 pub(super) fn doctor(args: &cli::Doctor) -> Exit {
@@ -18,7 +18,7 @@ pub(super) fn doctor(args: &cli::Doctor) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return tell::failure(&error, error.exit()),
     };
-    let checkup = runtime.block_on(target::checkup(&file));
+    let checkup = runtime.block_on(adapter::checkup(&file));
     let exit = if checkup.obstacles(&args.target).is_empty() { Exit::Pass } else { Exit::Target };
     match args.format {
         Format::Human => tell::result(text(&checkup, &file, &args.target, tell::style()).trim_end()),

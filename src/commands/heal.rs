@@ -4,11 +4,11 @@
 use super::outside::refuse_built_in;
 use super::run::runtime;
 use super::tell;
+use crate::adapter;
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
-use crate::target;
 use crate::target_error::Holder;
 use dissent_store::cure::{Cure, read_cures};
 use dissent_store::latest::resolve;
@@ -52,7 +52,7 @@ fn found(args: &cli::Heal, runtime: &tokio::runtime::Runtime) -> Result<Found, E
     let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
     if is_file {
         let file: TargetFile = load(&args.what).map_err(tell::refusal)?;
-        let marks = runtime.block_on(target::marks(&file));
+        let marks = runtime.block_on(adapter::marks(&file));
         let cures = marks.map_err(|error| tell::failure(&error, Exit::Target))?;
         return Ok(Found { at: args.what.clone(), cures });
     }
@@ -74,7 +74,7 @@ struct InUse(Holder);
 async fn going_on(cures: &[Cure]) -> BTreeSet<Holder> {
     let mut asking = JoinSet::new();
     for cure in cures.iter().cloned() {
-        asking.spawn(async move { target::holder(&cure).await.ok()?.filter(|it| it.run == cure.mark) });
+        asking.spawn(async move { adapter::holder(&cure).await.ok()?.filter(|it| it.run == cure.mark) });
     }
     asking.join_all().await.into_iter().flatten().collect()
 }
@@ -92,7 +92,7 @@ fn written_down(dir: &Path) -> Vec<Cure> {
 async fn cure_all(cures: Vec<Cure>) -> Vec<Cure> {
     let mut healing = Vec::new();
     for cure in cures {
-        healing.push(tokio::spawn(async move { (target::heal(&cure).await, cure) }));
+        healing.push(tokio::spawn(async move { (adapter::heal(&cure).await, cure) }));
     }
     let mut left = Vec::new();
     for healed in healing {

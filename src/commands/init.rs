@@ -2,6 +2,8 @@
 
 use super::run::runtime;
 use super::tell;
+use crate::adapter;
+use crate::adapter::draft::{DraftError, Wanted};
 use crate::cli;
 use crate::config::access::Credentials;
 use crate::config::catalogue::load;
@@ -9,8 +11,6 @@ use crate::config::error::{ConfigError, advise};
 use crate::config::target::{PINOT, SYSTEMS, TargetFile, check_url};
 use crate::exit::Exit;
 use crate::run::one::RunError;
-use crate::target;
-use crate::target::draft::{DraftError, Wanted};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn written(args: &cli::Init) -> Result<(), InitError> {
     if out.exists() && !args.force {
         return Err(InitError::There(out));
     }
-    let draft = runtime()?.block_on(target::draft(&wanted))?;
+    let draft = runtime()?.block_on(adapter::draft(&wanted))?;
     write(&out, &draft.file(&wanted), args.force)?;
     // What was found may be anything: that it is a target file is seen at once.
     let name = out.display().to_string();

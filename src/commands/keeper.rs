@@ -1,10 +1,10 @@
 //! The hidden subcommand behind which a keeper runs.
 
 use super::tell;
+use crate::adapter;
 use crate::cli;
 use crate::exit::Exit;
-use crate::hands::keeper::{Kept, keep};
-use crate::target;
+use crate::faults::keeper::{Kept, keep};
 use dissent_store::cure::Cure;
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ pub(super) fn keeper(args: &cli::Keeper) -> Exit {
     let lease = Duration::from_millis(args.lease_ms);
     let kept = runtime.block_on(keep(
         lease,
-        || target::begin(&cure),
-        || target::seen_over(&cure),
-        || target::heal(&cure),
+        || adapter::begin(&cure),
+        || adapter::seen_over(&cure),
+        || adapter::heal(&cure),
     ));
     // A lease that is over does not wait for the end of the standard input.
     runtime.shutdown_background();

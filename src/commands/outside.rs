@@ -1,9 +1,9 @@
 //! What names a cluster that outlives runs: the path of its target file, and nothing else.
 
+use crate::adapter::specimen::Embedded;
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::ConfigError;
 use crate::config::target::TargetFile;
-use crate::target::specimen::Embedded;
 
 /// Whether an argument names one of the clusters that each run has to itself.
 pub(super) fn is_built_in(argument: &str) -> bool {

@@ -5,7 +5,7 @@ use super::run::runtime;
 use super::tell;
 use crate::cli;
 use crate::exit::Exit;
-use crate::hands::proxy::Proxy;
+use crate::faults::proxy::Proxy;
 use serde_json::json;
 
 /// Why nothing is relayed.

@@ -2,6 +2,7 @@
 
 use super::outside::is_built_in;
 use super::tell;
+use crate::adapter::{InjectionContext, Target, reach};
 use crate::cli::{self, Format};
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, nearest_few};
@@ -10,11 +11,10 @@ use crate::exit::Exit;
 use crate::report::raw::{json, shard_text, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
-use crate::target::{Grip, Target, reach};
 use dissent_core::checker::as_shown::as_shown;
 use dissent_core::checker::in_shard::in_shard;
 use dissent_core::checker::side_by_side::{NoSuchKey, side_by_side};
-use dissent_core::history::evidence::Recorded;
+use dissent_core::history::evidence::RunRecord;
 use dissent_core::history::schema::Schema;
 use dissent_store::folder::Folder;
 use dissent_store::latest::resolve;
@@ -107,8 +107,9 @@ fn outside(args: &cli::Raw) -> Result<String, RawError> {
         let schema = site.table().await.map_err(LookError::from)?;
         let mut schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
         schema.rules = file.table_rules.clone().unwrap_or(schema.rules);
-        let grip = Grip { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
-        let target = site.open(&schema, grip).map_err(LookError::from)?;
+        let context =
+            InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
+        let target = site.open(&schema, context).map_err(LookError::from)?;
         live(&target, &schema, &args.key, args.output.format).await
     })
 }
@@ -123,7 +124,7 @@ pub async fn live(target: &Target, schema: &Schema, key: &str, format: Format) -
 }
 
 fn told(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     key: &str,
     known: &BTreeSet<String>,
     unsaid: Option<&[String]>,

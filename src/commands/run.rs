@@ -2,6 +2,7 @@
 
 use super::progress::{Watch, counting};
 use super::{repeat, tell};
+use crate::adapter::specimen::Embedded;
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, advise};
@@ -10,13 +11,12 @@ use crate::config::settings::Settings;
 use crate::config::table;
 use crate::config::target::PINOT;
 use crate::exit::Exit;
-use crate::hands::hook::HookError;
+use crate::faults::hook::HookError;
 use crate::report::tally::Tally;
 use crate::run::campaign::{Stopped, run_all, simulate_all};
 use crate::run::hooks::around;
 use crate::run::one::{Finished, Keep, RunError, processes, simulated};
 use crate::run::order::{Order, Outside, ROW_THRESHOLD, by_rows, probe};
-use crate::target::specimen::Embedded;
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;

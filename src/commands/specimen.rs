@@ -2,11 +2,11 @@
 
 use super::run::runtime;
 use super::tell;
+use crate::adapter::specimen::{Embedded, segments, shard};
 use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::exit::Exit;
-use crate::target::specimen::{Embedded, segments, shard};
 use specimen::serve::{Crew, Setup, controller, server, shard as shard_service, supervisor, writer};
 use specimen::shard::Mode;
 use specimen::{Config, Error};

@@ -2,8 +2,8 @@
 
 use super::terminal::{Ink, Style};
 use super::words::{count, counted, len, name, printable};
+use crate::adapter::checkup::{Asked, Checkup, LeftCost, TableFacts};
 use crate::config::target::TargetFile;
-use crate::target::checkup::{Asked, Checkup, LeftCost, TableFacts};
 use dissent_core::history::fault::FaultKind;
 use serde_json::{Value, json};
 
@@ -221,7 +221,7 @@ fn fault(kind: FaultKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::checkup::{Cannot, Leaving};
+    use crate::adapter::checkup::{Cannot, Leaving};
     use crate::target_error::Holder;
 
     fn asked(problem: Option<&str>) -> Asked {

@@ -1,7 +1,7 @@
 //! Many runs of one order, in words and as JSON.
 
-use crate::exit::Cut;
 use crate::exit::Exit;
+use crate::exit::StopSignal;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::Outcome;
 use dissent_core::seed::Seed;
@@ -41,7 +41,7 @@ pub struct Tally {
     /// The exit code that matters most.
     pub exit: Option<Exit>,
     /// The signal that ended it before all were done.
-    pub cut: Option<Cut>,
+    pub cut: Option<StopSignal>,
 }
 
 /// A few lines. No newline at the end.
@@ -119,7 +119,7 @@ pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
         "on_victim": tally.on_victim,
         "self_tests_found": tally.self_tested,
         "report": tally.report,
-        "cut_off_by": tally.cut.map(Cut::name),
+        "cut_off_by": tally.cut.map(StopSignal::name),
     });
     document.to_string()
 }

@@ -5,8 +5,8 @@ use super::live::Unwatched;
 use super::one::{Finished, Keep, RunError, processes, simulated};
 use super::order::Order;
 use super::signals::Watch;
-use crate::exit::Cut;
 use crate::exit::Exit;
+use crate::exit::StopSignal;
 use crate::report::tally::Tally;
 use crate::report::words::name;
 use dissent_core::checker::self_test::SelfTest;
@@ -70,7 +70,7 @@ impl Tally {
     }
 
     /// A signal came: what is tallied is all there is.
-    fn cut_off(&mut self, cut: Cut) {
+    fn cut_off(&mut self, cut: StopSignal) {
         self.cut = Some(cut);
         self.exit = Some(self.exit.map_or(cut.exit(), |exit| exit.worst(cut.exit())));
     }
@@ -134,7 +134,7 @@ enum News {
     /// A run is over.
     Run(Seed, Box<thread::Result<Result<Judged, RunError>>>),
     /// It is to end at once.
-    Cut(Cut),
+    StopSignal(StopSignal),
 }
 
 /// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes. A signal ends it at once:
@@ -155,7 +155,7 @@ pub fn simulate_all(
         let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
         thread::spawn(move || campaign.work(&tx));
     }
-    let watch = Watch::begin(move |cut| drop(tx.send(News::Cut(cut))));
+    let watch = Watch::begin(move |cut| drop(tx.send(News::StopSignal(cut))));
     let _watch = watch.map_err(|source| {
         let error = RunError::Surroundings { what: "listen for signals", source };
         Stopped { seed: first, error }
@@ -211,7 +211,7 @@ impl Campaign {
                     Ok(Err(error)) => return Err(Stopped { seed, error }),
                     Err(panic) => resume_unwind(panic),
                 },
-                Ok(News::Cut(cut)) => {
+                Ok(News::StopSignal(cut)) => {
                     tally.cut_off(cut);
                     break;
                 }

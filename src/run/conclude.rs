@@ -8,7 +8,7 @@ use dissent_core::checker::known::acknowledge;
 use dissent_core::checker::known_issue::KnownIssues;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
-use dissent_core::history::evidence::{Facts, Recorded};
+use dissent_core::history::evidence::{Facts, RunRecord};
 use dissent_store::store::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
@@ -42,13 +42,13 @@ pub struct Judged {
 
 impl Judged {
     /// Judges evidence; `over` is an exit code that goes above the verdict's own.
-    pub fn new(evidence: &dyn Recorded, over: Exit) -> Judged {
+    pub fn new(evidence: &dyn RunRecord, over: Exit) -> Judged {
         Judged::of(evidence.facts(), judge(evidence), over)
     }
 
     /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
     /// that a large run's are read once.
-    pub fn for_page(evidence: &dyn Recorded, oracle: Oracle, over: Exit) -> Judged {
+    pub fn for_page(evidence: &dyn RunRecord, oracle: Oracle, over: Exit) -> Judged {
         let mut timeline = Timeline::default();
         let verdict = judge_seeing(evidence, oracle, &mut |t, moment| timeline.take(t, moment));
         Judged { timeline: Some(timeline), ..Judged::of(evidence.facts(), verdict, over) }
@@ -78,13 +78,13 @@ impl Judged {
 
     /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
     /// and so is its verdict; where no row can be changed, the verdict is not proved.
-    pub fn prove(&mut self, evidence: &dyn Recorded) {
+    pub fn prove(&mut self, evidence: &dyn RunRecord) {
         self.self_test = Some(self_test(evidence, &self.verdict));
         self.settle();
     }
 
     /// Writes verdict, summary and page into the run's folder. `suffix` keeps older ones from being replaced.
-    pub fn write(&mut self, evidence: &dyn Recorded, dir: &Path, suffix: &str) -> Result<(), StoreError> {
+    pub fn write(&mut self, evidence: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         let file = dir.join(suffixed(VERDICT, suffix));
         let text = json::verdict_json(&self.verdict, &self.facts, self.exit as u8)
             .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;

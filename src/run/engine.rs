@@ -5,10 +5,10 @@ use super::live::Live;
 use super::panic::caught;
 use super::sampling::{deaths, snapshot};
 use super::signals::Signals;
-use crate::exit::Cut;
-use crate::target::{Completion, Target, TargetError};
+use crate::adapter::{Completion, Target, TargetError};
+use crate::exit::StopSignal;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
-use dissent_core::history::event::{Death, Event, Op, Stamped};
+use dissent_core::history::event::{Death, Event, Op, TimedEvent};
 use dissent_core::history::evidence::Facts;
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Debug, Default)]
 pub struct Ended {
     /// The signal that cut it off, if one did.
-    pub signal: Option<Cut>,
+    pub signal: Option<StopSignal>,
     /// What a panic of ours said; nothing was recorded after it.
     pub panicked: Option<String>,
     /// The first thing that could not be written; nothing was recorded after it.
@@ -204,7 +204,7 @@ impl Engine<'_> {
         self.live.event(now, &event);
         let captured = matches!(event, Event::CaptureEnd { .. });
         if self.ended.unrecorded.is_none() {
-            let written = self.folder.event(&Stamped { t: now, event });
+            let written = self.folder.event(&TimedEvent { t: now, event });
             self.note(written);
         }
         if captured {
@@ -283,11 +283,11 @@ impl Engine<'_> {
     }
 
     fn make_cure(&self, step: StepId, fault: Fault) {
-        let hands = self.target.hands.clone();
+        let injector = self.target.injector.clone();
         self.spawn(async move {
-            let cure = match hands {
-                Some(hands) => hands.cure(&step, &fault).await,
-                None => Err(absent("hands")),
+            let cure = match injector {
+                Some(injector) => injector.cure(&step, &fault).await,
+                None => Err(absent("injector")),
             };
             Done::CureMade { step, cure }
         });
@@ -301,11 +301,11 @@ impl Engine<'_> {
             return Some(Input::Begun { step, error: Some(told) });
         }
         self.cures.insert(step.clone(), cure.clone());
-        let hands = self.target.hands.clone();
+        let injector = self.target.injector.clone();
         self.spawn(async move {
-            let begun = match hands {
-                Some(hands) => hands.begin(&cure).await,
-                None => Err(absent("hands")),
+            let begun = match injector {
+                Some(injector) => injector.begin(&cure).await,
+                None => Err(absent("injector")),
             };
             Done::Input(Input::Begun { step, error: begun.err().map(|error| error.to_string()) })
         });
@@ -313,11 +313,11 @@ impl Engine<'_> {
     }
 
     fn heal(&self, step: StepId) {
-        let hands = self.target.hands.clone();
+        let injector = self.target.injector.clone();
         let cure = self.cures.get(&step).cloned();
         self.spawn(async move {
-            let healed = match (hands, &cure) {
-                (Some(hands), Some(cure)) => hands.heal(cure).await,
+            let healed = match (injector, &cure) {
+                (Some(injector), Some(cure)) => injector.heal(cure).await,
                 _ => Ok(None),
             };
             let (ended_early, error) = match healed {
@@ -449,7 +449,7 @@ impl Engine<'_> {
 }
 
 /// The log from these offsets on, by partition.
-async fn read_on(log: &dyn crate::target::Log, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
+async fn read_on(log: &dyn crate::adapter::Log, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
     let ends = log.ends().await?;
     if ends.len() != from.len() {
         let cause = format!("{} log ends, where the table has {} partitions", ends.len(), from.len());

@@ -5,7 +5,7 @@ use super::one::RunError;
 use super::order::{Order, Outside};
 use super::signals::uncut;
 use crate::config::limits::Hooks;
-use crate::hands::hook::{Hook, HookError};
+use crate::faults::hook::{Hook, HookError};
 use std::path::Path;
 use std::time::Duration;
 

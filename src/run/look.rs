@@ -4,10 +4,10 @@
 //!
 //! Only what concerns the key is kept; memory grows with the number of keys, not of rows.
 
+use crate::adapter::{Frontiers, Target, TargetError};
 use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
-use crate::target::{Frontiers, Target, TargetError};
-use dissent_core::history::event::{CaptureReason, Event, Stamped};
+use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
 use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{
@@ -255,7 +255,7 @@ impl Looked {
     }
 
     fn push(&mut self, event: Event) {
-        self.evidence.events.push(Stamped { t: Nanos(0), event });
+        self.evidence.events.push(TimedEvent { t: Nanos(0), event });
     }
 
     fn in_order(mut self) -> Looked {

@@ -8,13 +8,13 @@ use super::order::{Order, OrderError, Outside, Place};
 use super::panic::caught;
 use super::signals::uncut;
 use super::simulate;
+use crate::adapter::checkup::marked;
+use crate::adapter::specimen::Cluster;
+use crate::adapter::{self, InjectionContext, Injector, Site, Target, TargetError};
 use crate::config::table;
-use crate::exit::Cut;
 use crate::exit::Exit;
-use crate::hands::hook::HookError;
-use crate::target::checkup::marked;
-use crate::target::specimen::Cluster;
-use crate::target::{self, Grip, Hands, Site, Target, TargetError};
+use crate::exit::StopSignal;
+use crate::faults::hook::HookError;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::known_issue::KnownIssues;
 use dissent_core::history::evidence::Facts;
@@ -49,7 +49,7 @@ pub enum RunError {
     Hook(#[from] HookError),
     /// A signal came before there was anything to judge.
     #[error("interrupted by {} while the target was set up", .0.name())]
-    Cut(Cut),
+    StopSignal(StopSignal),
     /// The simulated target could not be set up.
     #[error(transparent)]
     Simulated(#[from] ::specimen::Error),
@@ -93,7 +93,7 @@ impl RunError {
             RunError::Order(_) | RunError::Store(_) | RunError::NoRun(_) | RunError::Open(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
-            RunError::Cut(cut) => cut.exit(),
+            RunError::StopSignal(cut) => cut.exit(),
             RunError::Surroundings { .. } => Exit::Bug,
         }
     }
@@ -105,7 +105,7 @@ impl RunError {
             RunError::Store(_) => Some("no-record"),
             RunError::Lost { .. } => Some("record-lost"),
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
-            RunError::Cut(_) => Some("interrupted"),
+            RunError::StopSignal(_) => Some("interrupted"),
             RunError::Surroundings { .. } => Some("bug"),
             RunError::Order(_) | RunError::NoRun(_) | RunError::Open(_) => None,
         }
@@ -181,24 +181,25 @@ pub async fn processes(
     let name = fresh_name(results, &wanted);
     let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
     let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
-    let (grip, self_test, known) = (Grip { program, mark, lease }, order.self_test, order.known.clone());
-    let mut run = Real { started, results, wanted, name, dir, grip, self_test, known };
+    let (context, self_test, known) =
+        (InjectionContext { program, mark, lease }, order.self_test, order.known.clone());
+    let mut run = Real { started, results, wanted, name, dir, context, self_test, known };
     let Some(Outside { path, file }) = &order.outside else {
         let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
-        let site = Cluster::start(order.embedded, &run.grip.program, &scratch, &order.settings).await?;
+        let site = Cluster::start(order.embedded, &run.context.program, &scratch, &order.settings).await?;
         let site = Arc::new(site);
         // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
-        site.lock(&run.grip.mark).await?;
+        site.lock(&run.context.mark).await?;
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        site.make_table(&run.grip.mark, schema, partitions, None).await?;
+        site.make_table(&run.context.mark, schema, partitions, None).await?;
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
-    uncut(target::refuse_obstacles(file, path)).await?;
-    let site = uncut(target::reach(file)).await?;
+    uncut(adapter::refuse_obstacles(file, path)).await?;
+    let site = uncut(adapter::reach(file)).await?;
     let led = async {
-        uncut(site.lock(&run.grip.mark)).await?;
+        uncut(site.lock(&run.context.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
         let mut order = order.clone().with_boundaries_of(uncut(site.refuses_boundaries()).await?)?;
         order.settings.extend(site.settings());
@@ -213,7 +214,7 @@ pub async fn processes(
         run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
     };
     let led = led.await;
-    site.unlock(&run.grip.mark).await;
+    site.unlock(&run.context.mark).await;
     let finished = led?;
     let uncollected = collect(&file.hooks, &run.dir).await.err();
     Ok(Finished { uncollected, ..finished })
@@ -227,7 +228,7 @@ struct Real<'a> {
     wanted: String,
     name: String,
     dir: PathBuf,
-    grip: Grip,
+    context: InjectionContext,
     self_test: bool,
     known: Option<KnownIssues>,
 }
@@ -235,8 +236,8 @@ struct Real<'a> {
 impl Real<'_> {
     /// Makes the table that the order asks for, as far as the target can have it.
     async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
-        let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.grip.mark))?;
-        let (mark, partitions) = (&self.grip.mark, order.workload.partitions);
+        let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.context.mark))?;
+        let (mark, partitions) = (&self.context.mark, order.workload.partitions);
         let roster = site.make_table(mark, &schema, partitions, order.full_rows()).await?;
         let spares = site.spares();
         let frozen_floor = site.frozen_floor();
@@ -264,10 +265,10 @@ impl Real<'_> {
         heal: String,
         live: &mut dyn Live,
     ) -> Result<Finished, RunError> {
-        let target = Arc::clone(&site).open(&facts.schema, self.grip.clone())?;
+        let target = Arc::clone(&site).open(&facts.schema, self.context.clone())?;
         let target = Target { roster: facts.roster.clone(), ..target };
-        let hands = target.hands.clone();
-        let lost = site.keep_lock(&self.grip.mark);
+        let injector = target.injector.clone();
+        let lost = site.keep_lock(&self.context.mark);
         // From here on there is something to read in the folder.
         mark_latest(self.results, &self.name)?;
         let mut logged = Logged::new(&self.dir.join(TOOL_LOG), live);
@@ -279,8 +280,8 @@ impl Real<'_> {
             Err(words) => Ok(Ended { panicked: Some(words), ..Ended::default() }),
         };
         site.end().await;
-        let uncured = match &hands {
-            Some(hands) => heal_rest(&**hands).await,
+        let uncured = match &injector {
+            Some(injector) => heal_rest(&**injector).await,
             None => Vec::new(),
         };
         self.conclude(ended?, uncured, heal)
@@ -314,10 +315,10 @@ impl Real<'_> {
 
 /// Heals what is still in force after the run: after a panic of ours, a fault that was half begun, or a cure
 /// that failed. Returns what is left.
-async fn heal_rest(hands: &dyn Hands) -> Vec<Cure> {
+async fn heal_rest(injector: &dyn Injector) -> Vec<Cure> {
     let mut left = Vec::new();
-    for cure in hands.in_force().await {
-        if hands.heal(&cure).await.is_err() {
+    for cure in injector.in_force().await {
+        if injector.heal(&cure).await.is_err() {
             left.push(cure);
         }
     }
@@ -325,8 +326,8 @@ async fn heal_rest(hands: &dyn Hands) -> Vec<Cure> {
 }
 
 /// What goes above the verdict's own exit code.
-fn exit_over(signal: Option<Cut>, panicked: bool, uncured: &[Cure]) -> Exit {
-    let signal = signal.map_or(Exit::Pass, Cut::exit);
+fn exit_over(signal: Option<StopSignal>, panicked: bool, uncured: &[Cure]) -> Exit {
+    let signal = signal.map_or(Exit::Pass, StopSignal::exit);
     let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };
     let bug = if panicked { Exit::Bug } else { Exit::Pass };
     signal.worst(left).worst(bug)

@@ -1,11 +1,11 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
 use super::simulate::Simulated;
+use crate::adapter::TargetError;
+use crate::adapter::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
+use crate::adapter::{self, Refusal};
 use crate::config::catalogue::{NEMESES, load};
 use crate::config::target::{PINOT, TargetFile};
-use crate::target::TargetError;
-use crate::target::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
-use crate::target::{self, Refusal};
 use dissent_core::checker::known_issue::KnownIssues;
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::generator::generate::{calibration, schema};
@@ -258,7 +258,7 @@ impl Order {
     /// Whether the target has what a fault needs, as far as that is known without asking it.
     fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
         match &self.outside {
-            Some(outside) => target::can(&outside.file, kind),
+            Some(outside) => adapter::can(&outside.file, kind),
             None => self.embedded.can(kind),
         }
     }

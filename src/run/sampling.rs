@@ -1,7 +1,7 @@
 //! One look at a whole target: what it shows of itself, and who of it is gone.
 
 use super::engine::absent;
-use crate::target::{Target, TargetError};
+use crate::adapter::{Target, TargetError};
 use dissent_core::conductor::Snapshot;
 use dissent_core::history::event::Death;
 

@@ -1,11 +1,11 @@
 //! The signals that end a run: politely, after its cures.
 
 use super::one::RunError;
-use crate::exit::Cut;
+use crate::exit::StopSignal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// The signals as a stream of [`Cut`]s.
+/// The signals as a stream of [`StopSignal`]s.
 pub(super) struct Signals {
     hangup: Signal,
     interrupt: Signal,
@@ -21,11 +21,11 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Cut {
+    pub(super) async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.hangup.recv() => Cut::Hangup,
-            _ = self.interrupt.recv() => Cut::Interrupt,
-            _ = self.terminate.recv() => Cut::Terminate,
+            _ = self.hangup.recv() => StopSignal::Hangup,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
         }
     }
 }
@@ -38,7 +38,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Waits from now on; tells of the first signal.
-    pub(super) fn begin(tell: impl FnOnce(Cut) + Send + 'static) -> std::io::Result<Watch> {
+    pub(super) fn begin(tell: impl FnOnce(StopSignal) + Send + 'static) -> std::io::Result<Watch> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let mut signals = {
             let _entered = runtime.enter();
@@ -59,7 +59,7 @@ impl Watch {
 }
 
 /// The first signal that comes from now on.
-pub async fn signalled() -> std::io::Result<Cut> {
+pub async fn signalled() -> std::io::Result<StopSignal> {
     Ok(Signals::listen()?.next().await)
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn uncut<T, E: Into<RunError>>(
     let mut signals =
         listening.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
     tokio::select! {
-        cut = signals.next() => Err(RunError::Cut(cut)),
+        cut = signals.next() => Err(RunError::StopSignal(cut)),
         done = work => done.map_err(Into::into),
     }
 }

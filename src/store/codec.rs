@@ -15,7 +15,7 @@
 //! columns that are not known are skipped: a later version may have written them.
 
 use super::scan;
-use dissent_core::history::event::{Event, Stamped};
+use dissent_core::history::event::{Event, TimedEvent};
 use dissent_core::history::row::{Current, Entry, Row};
 use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
@@ -97,7 +97,7 @@ struct Numbered<'a> {
 }
 
 /// The line of the n-th event.
-pub fn event(n: u64, stamped: &Stamped) -> impl Serialize + '_ {
+pub fn event(n: u64, stamped: &TimedEvent) -> impl Serialize + '_ {
     Numbered { n, t: stamped.t, event: &stamped.event }
 }
 

@@ -13,9 +13,9 @@ use super::origin::{Origin, RunNumber};
 use super::reads::{Announced, Counted, Groups};
 use super::store::{Build, READS, RUN_FILE, RunFile};
 use super::{codec, scan};
-use dissent_core::history::event::Stamped;
+use dissent_core::history::event::TimedEvent;
 use dissent_core::history::evidence::EVENTS;
-use dissent_core::history::evidence::{Damage, FORMAT, Facts, Moment, Recorded, RowGroups, Skimmed};
+use dissent_core::history::evidence::{Damage, EntryHeader, EventRef, FORMAT, Facts, RowGroups, RunRecord};
 use dissent_core::history::row::{Current, Entry, Row};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::PARTITIONS_MAX;
@@ -282,12 +282,12 @@ pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) ->
     names.iter().try_for_each(|name| walk(dir, name, depth - 1, files))
 }
 
-impl Recorded for Folder {
+impl RunRecord for Folder {
     fn facts(&self) -> &Facts {
         &self.run.facts
     }
 
-    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         let (stream, order) = (Stream::open(self, EVENTS.to_owned()), EventOrder::of(self));
         Box::new(Events { folder: self, stream, order, told: Announcements::default() })
     }
@@ -315,17 +315,17 @@ impl Recorded for Folder {
         damage
     }
 
-    fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
+    fn moments(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
         let (mut told, mut order) = (Announcements::default(), EventOrder::of(self));
-        let mut stream = Stream::<Stamped>::open(self, EVENTS.to_owned());
+        let mut stream = Stream::<TimedEvent>::open(self, EVENTS.to_owned());
         stream.each(|line| {
             order.follow(line)?;
             match scan::moment(line) {
                 Some((t, moment)) => each(t, moment),
                 None => {
-                    let stamped: Stamped = serde_json::from_slice(line)?;
+                    let stamped: TimedEvent = serde_json::from_slice(line)?;
                     told.hear(&stamped.event);
-                    each(stamped.t, Moment::from(&stamped.event));
+                    each(stamped.t, EventRef::from(&stamped.event));
                 }
             }
             Ok(())
@@ -334,18 +334,18 @@ impl Recorded for Folder {
         self.keep(told);
     }
 
-    fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
+    fn skim(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         let mut order = LogOrder::of(self, partition);
         let mut stream = Stream::<Entry>::open(self, log_name(partition));
         stream.each(|line| {
-            let mut in_order = |entry: Skimmed<'_>| -> Result<(), Unfit> {
+            let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Unfit> {
                 order.follow(entry.off, line)?;
                 each(entry);
                 Ok(())
             };
             match scan::skimmed(line) {
                 Some(entry) => in_order(entry),
-                None => in_order(Skimmed::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
+                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
             }
         });
         if stream.is_whole() {
@@ -366,13 +366,13 @@ impl Recorded for Folder {
 /// The events; on the way it is noted what they say of the other files.
 struct Events<'a> {
     folder: &'a Folder,
-    stream: Stream<'a, Stamped>,
+    stream: Stream<'a, TimedEvent>,
     order: EventOrder,
     told: Announcements,
 }
 
 impl<'a> Iterator for Events<'a> {
-    type Item = Cow<'a, Stamped>;
+    type Item = Cow<'a, TimedEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.stream.next();

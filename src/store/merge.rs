@@ -4,8 +4,8 @@ use super::codec;
 use super::folder::Folder;
 use super::frame::{Broken, Flaw, FrameReader};
 use super::scan::{self, Placed};
-use dissent_core::history::event::Stamped;
-use dissent_core::history::evidence::Recorded;
+use dissent_core::history::event::TimedEvent;
+use dissent_core::history::evidence::RunRecord;
 use dissent_core::history::row::{Current, Entry, Row};
 use dissent_core::history::schema::Schema;
 use std::cmp::Ordering;
@@ -24,7 +24,7 @@ pub(super) trait Stored: Sized {
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self>;
 }
 
-impl Stored for Stamped {
+impl Stored for TimedEvent {
     type Key = ();
     fn key(&self) {}
     fn from(_: u64) {}

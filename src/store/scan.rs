@@ -3,7 +3,7 @@
 //! and is then parsed whole.
 
 use dissent_core::history::event::Outcome;
-use dissent_core::history::evidence::{Moment, Skimmed};
+use dissent_core::history::evidence::{EntryHeader, EventRef};
 use dissent_core::history::row::{Entry, Row};
 use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
     }
 
     /// What entries and rows begin with, up to their values.
-    fn front(&mut self) -> Option<Skimmed<'a>> {
+    fn front(&mut self) -> Option<EntryHeader<'a>> {
         self.word(b"{\"off\":")?;
         let off = self.number()?;
         self.word(b",\"key\":\"")?;
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
         let cmp = self.signed()?;
         let tombstone = self.has(b",\"del\":true");
         self.word(b",\"cols\":{")?;
-        Some(Skimmed { off, key, op, cmp, tombstone })
+        Some(EntryHeader { off, key, op, cmp, tombstone })
     }
 
     /// Where a row was seen, by read and document, and the end of its line.
@@ -165,14 +165,14 @@ pub(super) fn placed(line: &[u8]) -> Option<Placed> {
 }
 
 /// A log entry without its values, by its line.
-pub(super) fn skimmed(line: &[u8]) -> Option<Skimmed<'_>> {
+pub(super) fn skimmed(line: &[u8]) -> Option<EntryHeader<'_>> {
     Scan(line).front()
 }
 
 /// A log entry, by its line.
 pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
     let mut scan = Scan(line);
-    let Skimmed { off, key, op, cmp, tombstone } = scan.front()?;
+    let EntryHeader { off, key, op, cmp, tombstone } = scan.front()?;
     let cols = scan.values(&schema.columns)?;
     scan.word(b"}")?;
     scan.end()?;
@@ -182,7 +182,7 @@ pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
 /// A row and the id of its read, by its line.
 pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
     let mut scan = Scan(line);
-    let Skimmed { off, key, op, cmp, .. } = scan.front()?;
+    let EntryHeader { off, key, op, cmp, .. } = scan.front()?;
     let cols = scan.values(&schema.columns)?;
     scan.word(b",\"at\":")?;
     let (read, doc) = scan.placement()?;
@@ -197,7 +197,7 @@ pub(super) fn number(line: &[u8]) -> Option<u64> {
 }
 
 /// The line of an op that is sent or answered.
-pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
+pub(super) fn moment(line: &[u8]) -> Option<(Nanos, EventRef<'static>)> {
     let mut scan = Scan(line);
     match scan.has(b"{\"n\":") {
         true => scan.number().and_then(|_| scan.word(b",\"t\":"))?,
@@ -214,7 +214,7 @@ pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
         tail.word(b",\"due\":")?;
         let due = Nanos(tail.number()?);
         tail.end()?;
-        return Some((t, Moment::Invoked { op, partition, due }));
+        return Some((t, EventRef::Invoked { op, partition, due }));
     }
     scan.word(b"complete\",\"op\":")?;
     let op = scan.number()?;
@@ -222,14 +222,14 @@ pub(super) fn moment(line: &[u8]) -> Option<(Nanos, Moment<'static>)> {
     let off = Some(scan.number()?);
     scan.word(b"}")?;
     scan.end()?;
-    Some((t, Moment::Completed { op, outcome: Outcome::Ok, off }))
+    Some((t, EventRef::Completed { op, outcome: Outcome::Ok, off }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec;
-    use dissent_core::history::event::{Event, Op, Stamped};
+    use dissent_core::history::event::{Event, Op, TimedEvent};
     use dissent_core::history::row::{Entry, Row};
     use dissent_core::history::schema::rules::Rules;
     use dissent_core::history::schema::{Merge, Provenance, Role, Type};
@@ -337,7 +337,7 @@ mod tests {
             let line = text(&codec::entry(&schema(), &entry, 3));
             match skimmed(line.as_bytes()) {
                 None => assert!(trap.contains('"'), "only an escaped key is left to the parser: {line}"),
-                Some(Skimmed { off, key, op, cmp, tombstone: gone }) => {
+                Some(EntryHeader { off, key, op, cmp, tombstone: gone }) => {
                     assert_eq!((off, key, op, cmp, gone), (7, trap, 8, i64::MIN, tombstone));
                 }
             }
@@ -350,18 +350,18 @@ mod tests {
             let cols = vec![Value::String(trap.into()), Value::Null];
             let op =
                 Op { id: 5, partition: 1, key: trap.into(), cmp: 5, cols, delete: false, due: Nanos(66) };
-            let stamped = Stamped { t: Nanos(77), event: Event::Invoke { op } };
+            let stamped = TimedEvent { t: Nanos(77), event: Event::Invoke { op } };
             // As written today, and as format 1 had it.
             for line in [text(&codec::event(9, &stamped)), text(&stamped)] {
                 let found = moment(line.as_bytes()).expect("as written");
-                assert_eq!(found, (Nanos(77), Moment::Invoked { op: 5, partition: 1, due: Nanos(66) }));
+                assert_eq!(found, (Nanos(77), EventRef::Invoked { op: 5, partition: 1, due: Nanos(66) }));
             }
             assert_eq!(number(text(&codec::event(9, &stamped)).as_bytes()), Some(9));
             assert_eq!(number(text(&stamped).as_bytes()), None);
         }
         let complete =
-            |outcome, off| text(&Stamped { t: Nanos(1), event: Event::Complete { op: 2, outcome, off } });
-        let done = Moment::Completed { op: 2, outcome: Outcome::Ok, off: Some(3) };
+            |outcome, off| text(&TimedEvent { t: Nanos(1), event: Event::Complete { op: 2, outcome, off } });
+        let done = EventRef::Completed { op: 2, outcome: Outcome::Ok, off: Some(3) };
         assert_eq!(moment(complete(Outcome::Ok, Some(3)).as_bytes()), Some((Nanos(1), done)));
         assert_eq!(moment(complete(Outcome::Ok, None).as_bytes()), None);
         assert_eq!(moment(complete(Outcome::Unknown, Some(3)).as_bytes()), None);

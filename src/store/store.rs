@@ -16,7 +16,7 @@ use super::cure::{CURES, Cure};
 use super::frame::FrameWriter;
 use super::names::{Kind, ReadFile, log_name, reads_folder};
 use super::origin::RunNumber;
-use dissent_core::history::event::{Event, Phase, Stamped};
+use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::evidence::{EVENTS, FORMAT, Facts};
 use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
 use dissent_core::history::schema::Schema;
@@ -259,7 +259,7 @@ impl RunFolder {
 
     /// Writes an event down. A phase is noted in `run.json` too; the end of a capture ends its files.
     /// Rows are to be handed in before the event that announces them: then an announced row is on disk.
-    pub fn event(&mut self, event: &Stamped) -> Result<(), StoreError> {
+    pub fn event(&mut self, event: &TimedEvent) -> Result<(), StoreError> {
         if let Event::Phase { phase } = event.event {
             self.run.phase = phase;
             write_run_file(&self.dir, &self.run)?;
@@ -268,7 +268,7 @@ impl RunFolder {
     }
 
     /// As `event`, but for a record whose last phase is in `run.json` already.
-    pub(super) fn event_at(&mut self, now: Nanos, event: &Stamped) -> Result<(), StoreError> {
+    pub(super) fn event_at(&mut self, now: Nanos, event: &TimedEvent) -> Result<(), StoreError> {
         if let Event::CaptureEnd { .. } = event.event {
             self.end_reads()?;
         }

@@ -2,7 +2,7 @@
 
 use super::plant::{Aim, Edits};
 use super::{Order, SynthError};
-use dissent_core::history::event::{CaptureReason, Event, Op, Outcome, Phase, Stamped};
+use dissent_core::history::event::{CaptureReason, Event, Op, Outcome, Phase, TimedEvent};
 use dissent_core::history::evidence::Facts;
 use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Segment, Soundness,
@@ -103,14 +103,14 @@ impl<'o> Writer<'o> {
     }
 
     fn record(&mut self, event: Event) -> Result<(), StoreError> {
-        self.folder.event(&Stamped { t: self.now, event })
+        self.folder.event(&TimedEvent { t: self.now, event })
     }
 
     /// An op is sent, acknowledged at once, and merged everywhere.
     fn write(&mut self, mut op: Op) -> Result<(), StoreError> {
         op.due.0 += self.load_began.0;
         self.now = self.now.max(op.due);
-        let invoke = Stamped { t: self.now, event: Event::Invoke { op } };
+        let invoke = TimedEvent { t: self.now, event: Event::Invoke { op } };
         self.folder.event(&invoke)?;
         let Event::Invoke { op } = invoke.event else { return Ok(()) };
         let part = &mut self.parts[op.partition as usize];

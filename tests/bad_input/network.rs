@@ -1,8 +1,8 @@
 //! A target that is not there, lies, is slow or hangs up in the middle of a word: an error that says who was
 //! asked, in a time that is bounded.
 
-use dissent::target::TargetError;
-use dissent::target::web::answer;
+use dissent::adapter::TargetError;
+use dissent::adapter::web::answer;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -64,7 +64,7 @@ fn reply(stream: &mut TcpStream, text: &[u8]) {
 
 fn ask(url: &str, patience: Duration) -> Result<Vec<u8>, TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let client = dissent::target::web::client(patience).expect("a client");
+    let client = dissent::adapter::web::client(patience).expect("a client");
     runtime.block_on(answer(url, client.get(url)))
 }
 

@@ -4,7 +4,7 @@
 
 use dissent::run::order::Order;
 use dissent_core::conductor::{Command, Conductor, FlagsRead, Input, Snapshot};
-use dissent_core::history::event::{Op, Outcome, Stamped};
+use dissent_core::history::event::{Op, Outcome, TimedEvent};
 use dissent_core::history::row::{CopyState, Cover, Coverage, Known, Segment};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
@@ -39,7 +39,7 @@ pub(crate) fn run(order: &Order, ops: u64, dir: &Path) -> u64 {
         conductor.step(now, input, &mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Record(event) => folder.event(&Stamped { t: now, event }).expect("recorded"),
+                Command::Record(event) => folder.event(&TimedEvent { t: now, event }).expect("recorded"),
                 Command::Wake(at) => wake = at,
                 Command::Finish => {
                     folder.finish().expect("ended");

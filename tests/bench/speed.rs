@@ -13,8 +13,8 @@ use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
-use dissent_core::history::event::{Event, Stamped};
-use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::event::{Event, TimedEvent};
+use dissent_core::history::evidence::{Evidence, RunRecord};
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
 use dissent_core::history::time::Nanos;
@@ -147,7 +147,7 @@ fn declared(n: u64) -> Frontier {
 }
 
 /// Ten looks a second; a frozen frontier stops half-way.
-fn look(n: u64, at: u64) -> Stamped {
+fn look(n: u64, at: u64) -> TimedEvent {
     let f = if n % 10 == 3 { at.min(LOOKS / 2) } else { at };
     let event = Event::Frontier(frontier::Look {
         object: format!("frontier-{n}"),
@@ -157,7 +157,7 @@ fn look(n: u64, at: u64) -> Stamped {
         status: "running".to_owned(),
         incarnation: 1,
     });
-    Stamped { t: Nanos(at * 100_000_000 + n), event }
+    TimedEvent { t: Nanos(at * 100_000_000 + n), event }
 }
 
 /// Feeds the plain bytes of a file of frames to `each`, 64 KiB at a time.

@@ -3,7 +3,7 @@
 use crate::check::naive;
 use crate::check::parse::{Case, between, choice, ends, fields, number, offset};
 use dissent_core::history::contents::{Contents, Held};
-use dissent_core::history::event::{Event, Stamped};
+use dissent_core::history::event::{Event, TimedEvent};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
 use dissent_core::history::schema::Value;
@@ -61,7 +61,7 @@ impl Case {
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: fields.get("incarnation").map_or(1, |life| number(life)),
             };
-            self.evidence.events.push(Stamped { t: Nanos(t * SECOND), event: Event::Frontier(look) });
+            self.evidence.events.push(TimedEvent { t: Nanos(t * SECOND), event: Event::Frontier(look) });
         }
         self.clock = self.clock.max(to * SECOND);
     }

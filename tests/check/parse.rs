@@ -2,7 +2,7 @@
 
 use crate::check::facts::facts;
 use crate::check::naive;
-use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, Outcome, Stamped};
+use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, Outcome, TimedEvent};
 use dissent_core::history::evidence::Evidence;
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::row::{Cover, Entry, Segment};
@@ -137,7 +137,7 @@ impl Case {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        self.evidence.events.push(Stamped { t: Nanos(self.clock), event });
+        self.evidence.events.push(TimedEvent { t: Nanos(self.clock), event });
     }
 
     fn columns(&mut self, rest: &str) {
@@ -246,7 +246,7 @@ impl Case {
     }
 
     fn acknowledge(&mut self, op: u64, key: &str, off: Option<u64>) {
-        let known = |stamped: &Stamped| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
+        let known = |stamped: &TimedEvent| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
         if self.evidence.events.iter().any(known) {
             return;
         }
@@ -324,7 +324,7 @@ impl Case {
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: self.incarnation(&replica),
             };
-            self.evidence.events.push(Stamped { t: Nanos(t * SECOND), event });
+            self.evidence.events.push(TimedEvent { t: Nanos(t * SECOND), event });
         }
         self.clock = self.clock.max(to * SECOND);
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 macro_rules! recorded {
     ($name:literal) => {
-        include_str!(concat!("../../src/target/pinot/answers/0.11.0/", $name, ".json"))
+        include_str!(concat!("../../src/adapter/pinot/answers/0.11.0/", $name, ".json"))
     };
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 macro_rules! recorded {
     ($name:literal) => {
         serde_json::from_str::<Value>(include_str!(concat!(
-            "../../src/target/pinot/answers/0.11.0/",
+            "../../src/adapter/pinot/answers/0.11.0/",
             $name,
             ".json"
         )))
@@ -24,7 +24,7 @@ macro_rules! recorded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// The connection is cut in the body.
-    Cut,
+    StopSignal,
     /// 500.
     Broken,
     /// A proxy's page in place of JSON.
@@ -156,7 +156,7 @@ fn reply(world: &Mutex<World>, path: &str, sql: &str) -> (u16, String) {
     let Some(answer) = answer else { return (404, json!({ "code": 404, "error": path }).to_string()) };
     let text = answer.to_string();
     match trouble {
-        Some(Trouble::Cut) => (0, text[..text.len() / 2].to_owned()),
+        Some(Trouble::StopSignal) => (0, text[..text.len() / 2].to_owned()),
         Some(Trouble::Broken) => (500, "java.lang.NullPointerException".to_owned()),
         Some(Trouble::Html) => (200, "<html>Bad gateway</html>".to_owned()),
         _ => (200, text),

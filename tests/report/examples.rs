@@ -2,7 +2,7 @@
 
 use dissent_core::checker::verdict::*;
 use dissent_core::history::check_name::CheckName;
-use dissent_core::history::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, Stamped};
+use dissent_core::history::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, TimedEvent};
 use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::nemesis::Nemesis;
@@ -156,7 +156,7 @@ pub(crate) fn evidence(ops: u64) -> Evidence {
         events.push((due + late, Event::Complete { op: id, outcome, off: Some(id) }));
     }
     events.sort_by_key(|(t, _)| *t);
-    let events = events.into_iter().map(|(t, event)| Stamped { t: ms(t), event }).collect();
+    let events = events.into_iter().map(|(t, event)| TimedEvent { t: ms(t), event }).collect();
     Evidence {
         facts,
         events,

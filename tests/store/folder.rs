@@ -2,8 +2,8 @@
 
 use crate::store::sample::{evidence, facts};
 use crate::support::all;
-use dissent_core::history::event::{Event, Phase, Stamped};
-use dissent_core::history::evidence::{Evidence, Recorded};
+use dissent_core::history::event::{Event, Phase, TimedEvent};
+use dissent_core::history::evidence::{Evidence, RunRecord};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
@@ -112,11 +112,12 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
     let mut run = RunFolder::create(&dir, facts(), None).expect("made");
-    let event = |t| Stamped { t: Nanos(t), event: Event::Boundary };
+    let event = |t| TimedEvent { t: Nanos(t), event: Event::Boundary };
     run.event(&event(0)).expect("event");
     run.event(&event(300_000_000)).expect("event");
     run.event(&event(300_000_001)).expect("event");
-    run.event(&Stamped { t: Nanos(300_000_002), event: Event::Phase { phase: Phase::Load } }).expect("event");
+    run.event(&TimedEvent { t: Nanos(300_000_002), event: Event::Phase { phase: Phase::Load } })
+        .expect("event");
     drop(run);
     let folder = Folder::open(&dir).expect("opened");
     assert_eq!(folder.events().count(), 2, "the frame that was old is on disk, the open one is not");

@@ -1,7 +1,7 @@
 //! Runs of every format that was ever written still read to the same counts.
 
 use crate::store::sample::evidence;
-use dissent_core::history::evidence::{FORMAT, Recorded};
+use dissent_core::history::evidence::{FORMAT, RunRecord};
 use dissent_store::dump::write_evidence;
 use dissent_store::folder::Folder;
 use std::path::Path;

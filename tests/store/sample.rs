@@ -1,6 +1,6 @@
 //! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
 
-use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, Stamped};
+use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, TimedEvent};
 use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::row::{
     Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
@@ -93,7 +93,7 @@ struct Sampler {
 impl Sampler {
     fn event(&mut self, event: Event) {
         let t = Nanos(self.evidence.events.len() as u64 * 100_000_000);
-        self.evidence.events.push(Stamped { t, event });
+        self.evidence.events.push(TimedEvent { t, event });
     }
 
     fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: Soundness) {
@@ -142,7 +142,7 @@ impl Sampler {
     }
 }
 
-/// The run. Its lists are in the order that [`dissent_core::history::evidence::Recorded`] promises.
+/// The run. Its lists are in the order that [`dissent_core::history::evidence::RunRecord`] promises.
 pub(crate) fn evidence() -> Evidence {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);

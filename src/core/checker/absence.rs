@@ -7,7 +7,7 @@ use super::ages::Ages;
 use super::history::{Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
 use super::stage::{Reading, Stage, When};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::CopyState;
 use crate::history::schema::rules::{Absence, Rules};
 use crate::history::time::Nanos;
@@ -52,7 +52,7 @@ pub(super) struct Absences<'j> {
 impl<'j> Absences<'j> {
     /// Gathers what excuses depend on; nothing where the table keeps all rows.
     pub(super) fn of(
-        evidence: &dyn Recorded,
+        evidence: &dyn RunRecord,
         history: &'j History<'j>,
         ledger: &'j Ledger,
         stage: &'j Stage,

@@ -1,7 +1,7 @@
 //! The ops that were acknowledged, and the ops that the log holds: a bit for each.
 
 use crate::history::event::Outcome;
-use crate::history::evidence::{Moment, Recorded};
+use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,20 +74,20 @@ pub(super) struct Acks {
 
 impl Acks {
     /// Reads those for which `counts` holds, by partition and offset.
-    pub(super) fn read(evidence: &dyn Recorded, counts: impl Fn(u32, Option<u64>) -> bool) -> Acks {
+    pub(super) fn read(evidence: &dyn RunRecord, counts: impl Fn(u32, Option<u64>) -> bool) -> Acks {
         let mut acks = Acks::default();
         evidence.moments(&mut |_, moment| acks.take(moment, &counts));
         acks
     }
 
     /// Takes in what became of an op.
-    pub(super) fn take(&mut self, moment: Moment<'_>, counts: impl Fn(u32, Option<u64>) -> bool) {
+    pub(super) fn take(&mut self, moment: EventRef<'_>, counts: impl Fn(u32, Option<u64>) -> bool) {
         match moment {
-            Moment::Invoked { op, partition, .. } => {
+            EventRef::Invoked { op, partition, .. } => {
                 self.sent.insert(op, partition);
                 self.invoked.entry(partition).or_default().insert(op);
             }
-            Moment::Completed { op, outcome, off } => {
+            EventRef::Completed { op, outcome, off } => {
                 if let Some(partition) = self.sent.remove(&op)
                     && outcome == Outcome::Ok
                     && counts(partition, off)
@@ -97,17 +97,17 @@ impl Acks {
                     *places = places.wrapping_add(off.map_or(0, |off| place(op, off)));
                 }
             }
-            Moment::Other(_) => {}
+            EventRef::Other(_) => {}
         }
     }
 }
 
 /// When these ops were acknowledged.
-pub(super) fn acknowledged(evidence: &dyn Recorded, ops: &BTreeSet<u64>) -> BTreeMap<u64, Nanos> {
+pub(super) fn acknowledged(evidence: &dyn RunRecord, ops: &BTreeSet<u64>) -> BTreeMap<u64, Nanos> {
     let mut times = BTreeMap::new();
     if !ops.is_empty() {
         evidence.moments(&mut |t, moment| {
-            if let Moment::Completed { op, outcome: Outcome::Ok, .. } = moment
+            if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
                 && ops.contains(&op)
             {
                 times.insert(op, t);

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use crate::history::event::Outcome;
-use crate::history::evidence::{Moment, Recorded};
+use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ pub(super) struct Ages {
 
 impl Ages {
     /// Reads when ops were sent and acknowledged.
-    pub(super) fn read(evidence: &dyn Recorded, ledger: &Ledger) -> Ages {
+    pub(super) fn read(evidence: &dyn RunRecord, ledger: &Ledger) -> Ages {
         let mut known: BTreeMap<u64, Window> = BTreeMap::new();
         let never = Nanos(u64::MAX);
         evidence.moments(&mut |t, moment| match moment {
-            Moment::Invoked { op, .. } => {
+            EventRef::Invoked { op, .. } => {
                 known.entry(op).or_insert(Window { from: Some(t), to: never });
             }
-            Moment::Completed { op, outcome: Outcome::Ok, .. } => {
+            EventRef::Completed { op, outcome: Outcome::Ok, .. } => {
                 known.entry(op).and_modify(|window| window.to = window.to.min(t));
             }
             _ => {}

@@ -15,7 +15,7 @@ use super::ledger::{Ledger, Line};
 use super::merge::{alike, fold, shows};
 use super::segments::{bounds, segment_of};
 use super::stage::{Shown, Stage, When};
-use crate::history::evidence::{Recorded, RowsAt};
+use crate::history::evidence::{RowsAt, RunRecord};
 use crate::history::row::{Entry, Row};
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
@@ -142,7 +142,7 @@ impl<'w> Place<'w, '_> {
 
 /// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
 pub(super) fn walk(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &Ledger,
     stage: &Stage,

@@ -4,13 +4,13 @@
 use super::cells::{named, names};
 use super::side_by_side::{Held, KeyView, NoSuchKey, RowView, mark_cells};
 use crate::history::event::Event;
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::{Cover, CurrentRead, Entry, Read, Row, Soundness};
 use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A key in each partition where a replica or the log has it.
-pub fn as_shown(evidence: &dyn Recorded, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
+pub fn as_shown(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
     let partitions = 0..evidence.facts().partitions;
     let views =
         partitions.filter_map(|partition| Shown::read(evidence, partition, key).view(evidence, key, unsaid));
@@ -31,7 +31,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn read(evidence: &dyn Recorded, partition: u32, key: &str) -> Shown {
+    fn read(evidence: &dyn RunRecord, partition: u32, key: &str) -> Shown {
         let mut covers: BTreeMap<String, Vec<Cover>> = BTreeMap::new();
         let (mut reads, mut looks) = (BTreeMap::new(), BTreeMap::new());
         for stamped in evidence.events() {
@@ -67,7 +67,7 @@ impl Shown {
         }
     }
 
-    fn view(&self, evidence: &dyn Recorded, key: &str, unsaid: &[String]) -> Option<KeyView> {
+    fn view(&self, evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
         let facts = evidence.facts();
         let offs = self.rows.keys().map(|(off, _)| off).chain(self.written.keys());
         let offs: BTreeSet<u64> = offs.copied().collect();

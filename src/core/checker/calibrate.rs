@@ -15,7 +15,7 @@ use super::history::History;
 use super::ledger::Ledger;
 use super::stage::Stage;
 use super::verdict::{Doubt, DoubtKind};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::schema::{Column, Value};
 
 /// How far the model may be trusted.
@@ -59,7 +59,7 @@ impl Calibration {
 
 /// Compares the calibration ops' rows with the model.
 pub(super) fn calibrate(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     ledgers: &[Ledger],
     stages: &[Stage],

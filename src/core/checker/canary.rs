@@ -2,7 +2,7 @@
 
 use crate::history::contents::Contents;
 use crate::history::event::Outcome;
-use crate::history::evidence::Moment;
+use crate::history::evidence::EventRef;
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ impl Canaries {
     }
 
     /// Takes in what became of an op.
-    pub(super) fn take(&mut self, t: Nanos, moment: Moment<'_>) {
-        if let Moment::Completed { op, outcome: Outcome::Ok, .. } = moment
+    pub(super) fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
+        if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
             && let Some(acked) = self.acks.get_mut(&op)
         {
             *acked = Some(t);

@@ -13,7 +13,7 @@ use super::verdict::{
 };
 use crate::history::contents::{Contents, Held};
 use crate::history::event::Event;
-use crate::history::evidence::{Moment, Recorded};
+use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::row::Entry;
 use crate::history::schema::{Schema, Value};
 use crate::history::time::Nanos;
@@ -57,7 +57,7 @@ struct Deviation {
 /// entries lie at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, and lacks 2
 /// ```
 pub(super) fn compare(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     log_is_whole: bool,
 ) -> ContentsCompared {
@@ -86,10 +86,10 @@ pub(super) fn compare(
 }
 
 /// All captures of shards, in the log's order.
-pub(super) fn captures(evidence: &dyn Recorded) -> Vec<Contents> {
+pub(super) fn captures(evidence: &dyn RunRecord) -> Vec<Contents> {
     let mut captures = Vec::new();
     evidence.moments(&mut |_, moment| {
-        if let Moment::Other(Event::Contents(contents)) = moment {
+        if let EventRef::Other(Event::Contents(contents)) = moment {
             captures.push(contents.clone());
         }
     });
@@ -98,7 +98,7 @@ pub(super) fn captures(evidence: &dyn Recorded) -> Vec<Contents> {
 }
 
 /// What of the log each shard did not show at its last capture.
-fn unseen(evidence: &dyn Recorded, captures: &[Contents]) -> BTreeMap<String, Unseen> {
+fn unseen(evidence: &dyn RunRecord, captures: &[Contents]) -> BTreeMap<String, Unseen> {
     let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
     let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
     evidence.skim(PARTITION, &mut |entry| {
@@ -181,7 +181,7 @@ fn is_of(held: &Held, entry: &Entry) -> bool {
 
 /// One finding for each thing that is wrong.
 fn assemble(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     captures: &[Contents],
     deviations: &[Deviation],

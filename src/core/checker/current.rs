@@ -8,7 +8,7 @@ use super::history::{FlagsRead, Held, History, Look};
 use super::ledger::{Effect, Ledger, Line};
 use super::stage::When;
 use super::verdict::{Origin, What};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::{Base, Soundness};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ pub(super) enum Chain {
 
 impl<'h> Flags<'h> {
     /// Reads all flags of a partition.
-    pub(super) fn read(evidence: &dyn Recorded, history: &'h History<'h>, ledger: &'h Ledger) -> Flags<'h> {
+    pub(super) fn read(evidence: &dyn RunRecord, history: &'h History<'h>, ledger: &'h Ledger) -> Flags<'h> {
         let replicas = history.facts.roster.len();
         let mut flags = Flags {
             changes: vec![vec![Vec::new(); ledger.keys.len()]; replicas],

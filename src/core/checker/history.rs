@@ -7,7 +7,7 @@ use super::segments::{self, SegmentSpan};
 use super::sequence::Sequence;
 use super::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Death, Event, LifecycleRecord, Phase};
-use crate::history::evidence::{Facts, Moment, Recorded};
+use crate::history::evidence::{EventRef, Facts, RunRecord};
 use crate::history::fault::{Fault, FaultKind, StepId};
 use crate::history::row::{Base, CopyState, Cover, CurrentRead, Known, Read, Segment, Soundness};
 use crate::history::time::Nanos;
@@ -175,7 +175,10 @@ pub(super) struct History<'e> {
 
 impl<'e> History<'e> {
     /// Reads all events once; `also` sees them too.
-    pub(super) fn gather(evidence: &'e dyn Recorded, also: &mut dyn FnMut(Nanos, Moment<'_>)) -> History<'e> {
+    pub(super) fn gather(
+        evidence: &'e dyn RunRecord,
+        also: &mut dyn FnMut(Nanos, EventRef<'_>),
+    ) -> History<'e> {
         let facts = evidence.facts();
         let mut history = History {
             facts,
@@ -200,11 +203,11 @@ impl<'e> History<'e> {
         evidence.moments(&mut |t, moment| {
             also(t, moment);
             match moment {
-                Moment::Other(event) => {
+                EventRef::Other(event) => {
                     sequence.take(event);
                     history.take(t, event);
                 }
-                Moment::Invoked { partition, .. } if !history.has_partition(partition) => {}
+                EventRef::Invoked { partition, .. } if !history.has_partition(partition) => {}
                 op => {
                     history.canaries.take(t, op);
                     history.acks.take(op, |_, _| true);

@@ -6,7 +6,7 @@ use super::contents::{captures, wrong};
 use super::side_by_side::NoSuchKey;
 use super::verdict::{Unseen, What};
 use crate::history::contents::Contents;
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::Entry;
 use crate::history::schema::{Schema, Value};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub struct HeldView {
 }
 
 /// A key of a target whose rows lie in a shard.
-pub fn in_shard(evidence: &dyn Recorded, key: &str) -> Result<ShardView, NoSuchKey> {
+pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
     let schema = &evidence.facts().schema;
     let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
     for entry in evidence.log(0) {

@@ -20,7 +20,7 @@ use super::verdict::{
 };
 use super::{assumptions, exposure, finding, log, owed, progress, rows, witness};
 use crate::history::check_name::CheckName;
-use crate::history::evidence::{Moment, Recorded};
+use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::schema::Column;
 use crate::history::time::Nanos;
 use frontiers::name_unseen;
@@ -42,15 +42,15 @@ pub enum Oracle {
 /// Judges a run by its recorded evidence alone: the same evidence gives the same verdict.
 ///
 /// A check that panics is our own bug: it becomes `unknown`, and the others go on.
-pub fn judge(evidence: &dyn Recorded) -> Verdict {
+pub fn judge(evidence: &dyn RunRecord) -> Verdict {
     judge_seeing(evidence, Oracle::default(), &mut |_, _| {})
 }
 
 /// As `judge`, by this oracle; `also` sees all events as they are read.
 pub fn judge_seeing(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     oracle: Oracle,
-    also: &mut dyn FnMut(Nanos, Moment<'_>),
+    also: &mut dyn FnMut(Nanos, EventRef<'_>),
 ) -> Verdict {
     let mut sheet = Sheet { oracle, ..Sheet::default() };
     let (history, ledgers) = both(
@@ -80,7 +80,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn judge<'h>(&mut self, evidence: &dyn Recorded, history: &'h History<'h>, ledgers: &'h [Ledger]) {
+    fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, ledgers: &'h [Ledger]) {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
         let Some(mut trust) = trust else { return };
@@ -143,7 +143,7 @@ impl Sheet {
 
     fn calibrate(
         &mut self,
-        evidence: &dyn Recorded,
+        evidence: &dyn RunRecord,
         history: &History<'_>,
         ledgers: &[Ledger],
     ) -> Calibration {
@@ -176,7 +176,7 @@ impl Sheet {
     /// lack rows are void, and the partition is compared once more without them.
     fn compare<'h>(
         &mut self,
-        evidence: &dyn Recorded,
+        evidence: &dyn RunRecord,
         history: &'h History<'h>,
         ledgers: &'h [Ledger],
         calibration: &Calibration,
@@ -274,7 +274,7 @@ impl Sheet {
         done.ok()
     }
 
-    fn conclude(mut self, evidence: &dyn Recorded) -> Verdict {
+    fn conclude(mut self, evidence: &dyn RunRecord) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         finding::sort(&mut self.findings);
         // That somebody is gone explains what else is lacking.
@@ -325,7 +325,7 @@ struct Partition<'h> {
 
 impl<'h> Partition<'h> {
     fn compare(
-        evidence: &dyn Recorded,
+        evidence: &dyn RunRecord,
         history: &'h History<'h>,
         ledger: &'h Ledger,
         calibration: &Calibration,

@@ -1,13 +1,13 @@
 //! Partitions side by side. They share nothing, and what comes out lies in their order, so that the verdict
 //! does not depend on who was faster.
 
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 /// Does the work for every partition, on as many threads as the evidence is worth.
-pub(super) fn each_partition<T: Send>(evidence: &dyn Recorded, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
+pub(super) fn each_partition<T: Send>(evidence: &dyn RunRecord, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
     let partitions = evidence.facts().partitions;
     let lanes = evidence.lanes().min(partitions as usize);
     if lanes < 2 {
@@ -29,7 +29,7 @@ pub(super) fn each_partition<T: Send>(evidence: &dyn Recorded, work: impl Fn(u32
 
 /// Two pieces of work, side by side if the evidence is worth it; each may panic for itself.
 pub(super) fn both<A, B: Send>(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     one: impl FnOnce() -> A,
     other: impl FnOnce() -> B + Send,
 ) -> (thread::Result<A>, thread::Result<B>) {

@@ -3,7 +3,7 @@
 
 use super::acks::Ids;
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
-use crate::history::evidence::{Recorded, Skimmed};
+use crate::history::evidence::{EntryHeader, RunRecord};
 use crate::history::schema::rules::{Absence, EventOfDeleted, Rules};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -70,7 +70,7 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     /// What an entry does to its key.
-    fn effect(&mut self, key: usize, entry: Skimmed<'_>) -> Effect {
+    fn effect(&mut self, key: usize, entry: EntryHeader<'_>) -> Effect {
         let is_repeated = self.rules.allow(Absence::Duplicates) && !self.had.insert((key, entry.op));
         let standing = &mut self.standings[key];
         let drops = self.rules.event_of_deleted == EventOfDeleted::Dropped;
@@ -109,7 +109,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
-    pub(super) fn read(evidence: &dyn Recorded, partition: u32) -> Ledger {
+    pub(super) fn read(evidence: &dyn RunRecord, partition: u32) -> Ledger {
         let mut ledger = Ledger { partition, ..Ledger::default() };
         let rules = &evidence.facts().schema.rules;
         let mut reader = Reader { rules, standings: Vec::new(), had: HashSet::new() };
@@ -117,7 +117,7 @@ impl Ledger {
         ledger
     }
 
-    fn take(&mut self, entry: Skimmed<'_>, reader: &mut Reader<'_>) {
+    fn take(&mut self, entry: EntryHeader<'_>, reader: &mut Reader<'_>) {
         let at = self.kept.len();
         if !self.logged.insert(entry.op) {
             self.repeated.insert(entry.op);

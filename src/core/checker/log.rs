@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, LostAck, Status};
 use crate::history::check_name::CheckName;
 use crate::history::event::Outcome;
-use crate::history::evidence::{Moment, Recorded};
+use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::row::Entry;
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) struct Trust {
 
 impl Trust {
     /// Holds the log against what was sent and acknowledged.
-    pub(super) fn of(evidence: &dyn Recorded, history: &History<'_>, ledgers: &[Ledger]) -> Trust {
+    pub(super) fn of(evidence: &dyn RunRecord, history: &History<'_>, ledgers: &[Ledger]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
@@ -43,12 +43,12 @@ impl Trust {
 
     /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
     /// acknowledgement, and told as that.
-    fn contradict(&mut self, evidence: &dyn Recorded, ledgers: &[Ledger]) {
+    fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[Ledger]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         evidence.moments(&mut |_, moment| match moment {
-            Moment::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
-            Moment::Completed { op, outcome, off } => {
+            EventRef::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
+            EventRef::Completed { op, outcome, off } => {
                 let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == Outcome::Ok);
                 let Some((partition, off)) = acknowledged else { return };
                 let Some(ledger) = ledgers.get(partition as usize) else { return };
@@ -62,7 +62,7 @@ impl Trust {
                     *known = (off, op).min(*known);
                 }
             }
-            Moment::Other(_) => {}
+            EventRef::Other(_) => {}
         });
         self.doubts.extend(moved.into_iter().map(|(partition, (off, op))| Doubt {
             kind: DoubtKind::UnmetAssumption,
@@ -87,7 +87,7 @@ fn acknowledged(ledger: &Ledger, acks: &Acks) -> u64 {
 }
 
 /// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
-fn foreign(evidence: &dyn Recorded, history: &History<'_>, ledger: &Ledger) -> Option<Doubt> {
+fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &Ledger) -> Option<Doubt> {
     let partition = ledger.partition;
     let none = Ids::default();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
@@ -101,7 +101,7 @@ fn foreign(evidence: &dyn Recorded, history: &History<'_>, ledger: &Ledger) -> O
     Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
 }
 
-fn with_two_contents(evidence: &dyn Recorded, ledger: &Ledger) -> Option<u64> {
+fn with_two_contents(evidence: &dyn RunRecord, ledger: &Ledger) -> Option<u64> {
     if ledger.repeated.is_empty() {
         return None;
     }
@@ -119,7 +119,7 @@ fn with_two_contents(evidence: &dyn Recorded, ledger: &Ledger) -> Option<u64> {
 /// Looks for acknowledged ops that are not in the log. Of a log that may not have been read to its end only
 /// ops that were acknowledged below that end are asked for; of one that could not be read, none.
 pub(super) fn check(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     ledgers: &[Ledger],
     is_whole: bool,

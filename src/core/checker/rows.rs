@@ -16,7 +16,7 @@ use super::peers::{Jury, view};
 use super::roots::{Judged, Roots, join_causes};
 use super::stage::{Stage, When};
 use super::verdict::{Origin, What};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::{CopyState, Row};
 use crate::history::schema::Column;
 use crate::history::schema::rules::Absence;
@@ -40,7 +40,7 @@ pub(super) struct RowsCompared {
 
 /// Compares the rows of a partition below `judged_to`.
 pub(super) fn compare(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &Ledger,
     stage: &Stage,

@@ -11,7 +11,7 @@ use super::ledger::{Effect, Ledger, Line};
 use super::merge::{fold, shows};
 use super::segments::{bounds, segment_of};
 use super::stage::{Shown, Stage, When};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::row::{CopyState, Row};
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
@@ -111,7 +111,7 @@ impl KeyView {
 }
 
 /// A key in each partition whose log has it.
-pub fn side_by_side(evidence: &dyn Recorded, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence, &mut |_, _| {});
     let partitions = 0..history.facts.partitions;
     let mut ledgers: Vec<Ledger> = partitions.map(|partition| Ledger::read(evidence, partition)).collect();
@@ -137,7 +137,7 @@ pub fn side_by_side(evidence: &dyn Recorded, key: &str) -> Result<Vec<KeyView>, 
 }
 
 struct Looker<'l> {
-    evidence: &'l dyn Recorded,
+    evidence: &'l dyn RunRecord,
     history: &'l History<'l>,
     ledger: &'l Ledger,
     stage: &'l Stage,

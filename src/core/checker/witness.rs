@@ -9,7 +9,7 @@ use super::ledger::{Effect, Ledger};
 use super::merge::merge_into;
 use super::stage::When;
 use super::verdict::{Origin, RowEvidence, Shown};
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
@@ -142,7 +142,7 @@ fn flagged<'o>(offs: impl Iterator<Item = &'o u64>) -> BTreeMap<String, Value> {
 
 /// Marks the wrong cells that show a value which the same key had before: folds the wrong keys again.
 pub(super) fn mark_stale(
-    evidence: &dyn Recorded,
+    evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &Ledger,
     deviations: &mut [Deviation],

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// An event and when it happened on the run's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stamped {
+pub struct TimedEvent {
     /// When.
     pub t: Nanos,
     /// What.

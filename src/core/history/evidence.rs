@@ -1,6 +1,6 @@
 //! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
 
-use super::event::{Event, Outcome, Stamped};
+use super::event::{Event, Outcome, TimedEvent};
 use super::frontier::FrontierKind;
 use super::row::{Current, Entry, Row};
 use crate::history::fault::Step;
@@ -85,7 +85,7 @@ pub struct Damage {
 
 /// An event as it is read by those who read all of them: ops come without their values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Moment<'a> {
+pub enum EventRef<'a> {
     /// An op was sent.
     Invoked {
         /// Its id.
@@ -108,19 +108,19 @@ pub enum Moment<'a> {
     Other(&'a Event),
 }
 
-impl<'a> From<&'a Event> for Moment<'a> {
+impl<'a> From<&'a Event> for EventRef<'a> {
     fn from(event: &'a Event) -> Self {
         match event {
-            Event::Invoke { op } => Moment::Invoked { op: op.id, partition: op.partition, due: op.due },
-            &Event::Complete { op, outcome, off } => Moment::Completed { op, outcome, off },
-            other => Moment::Other(other),
+            Event::Invoke { op } => EventRef::Invoked { op: op.id, partition: op.partition, due: op.due },
+            &Event::Complete { op, outcome, off } => EventRef::Completed { op, outcome, off },
+            other => EventRef::Other(other),
         }
     }
 }
 
 /// An entry without its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Skimmed<'a> {
+pub struct EntryHeader<'a> {
     /// See [`Entry`].
     pub off: u64,
     /// See [`Entry`].
@@ -133,10 +133,10 @@ pub struct Skimmed<'a> {
     pub tombstone: bool,
 }
 
-impl<'a> From<&'a Entry> for Skimmed<'a> {
+impl<'a> From<&'a Entry> for EntryHeader<'a> {
     fn from(entry: &'a Entry) -> Self {
         let Entry { off, ref key, op, cmp, tombstone, .. } = *entry;
-        Skimmed { off, key, op, cmp, tombstone }
+        EntryHeader { off, key, op, cmp, tombstone }
     }
 }
 
@@ -158,12 +158,12 @@ pub trait RowGroups<'a> {
 }
 
 /// Recorded evidence. What is damaged is left out: a file ends early, other files go on, and
-/// [`Recorded::damage`] then names it. A read that lost rows has fewer than its `rows` says.
-pub trait Recorded: Sync {
+/// [`RunRecord::damage`] then names it. A read that lost rows has fewer than its `rows` says.
+pub trait RunRecord: Sync {
     /// What is known of the run.
     fn facts(&self) -> &Facts;
     /// All events, in order.
-    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_>;
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_>;
     /// The input log of a partition, by ascending offset.
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_>;
     /// The rows of all reads of a partition, with the read's id, by ascending offset, then read id.
@@ -175,12 +175,12 @@ pub trait Recorded: Sync {
     fn damage(&self) -> Vec<Damage>;
 
     /// As `events`, at less cost.
-    fn moments(&self, each: &mut dyn FnMut(Nanos, Moment<'_>)) {
-        self.events().for_each(|stamped| each(stamped.t, Moment::from(&stamped.event)));
+    fn moments(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+        self.events().for_each(|stamped| each(stamped.t, EventRef::from(&stamped.event)));
     }
     /// As `log`, at less cost.
-    fn skim(&self, partition: u32, each: &mut dyn FnMut(Skimmed<'_>)) {
-        self.log(partition).for_each(|entry| each(Skimmed::from(entry.as_ref())));
+    fn skim(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+        self.log(partition).for_each(|entry| each(EntryHeader::from(entry.as_ref())));
     }
     /// As `rows`, at less cost where rows are alike.
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_>;
@@ -193,10 +193,10 @@ pub trait Recorded: Sync {
 /// Evidence in memory.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// See [`Recorded::facts`].
+    /// See [`RunRecord::facts`].
     pub facts: Facts,
-    /// See [`Recorded::events`].
-    pub events: Vec<Stamped>,
+    /// See [`RunRecord::events`].
+    pub events: Vec<TimedEvent>,
     /// By partition, by offset.
     pub log: Vec<Vec<Entry>>,
     /// By partition; the driver sorts them by (offset, read). Replicas that show the same share one row.
@@ -205,11 +205,11 @@ pub struct Evidence {
     pub currents: Vec<Vec<(u64, Current)>>,
 }
 
-impl Recorded for Evidence {
+impl RunRecord for Evidence {
     fn facts(&self) -> &Facts {
         &self.facts
     }
-    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         Box::new(self.events.iter().map(Cow::Borrowed))
     }
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {

@@ -3,7 +3,7 @@
 
 use super::frontiers::Lines;
 use dissent_core::history::event::{CaptureReason, Event, Outcome, Phase};
-use dissent_core::history::evidence::{Moment, Recorded};
+use dissent_core::history::evidence::{EventRef, RunRecord};
 use dissent_core::history::fault::StepId;
 use dissent_core::history::time::Nanos;
 use hdrhistogram::Histogram;
@@ -90,25 +90,25 @@ impl Default for Timeline {
 
 impl Timeline {
     /// Reads all events.
-    pub fn of(evidence: &dyn Recorded) -> Self {
+    pub fn of(evidence: &dyn RunRecord) -> Self {
         let mut timeline = Timeline::default();
         evidence.moments(&mut |t, moment| timeline.take(t, moment));
         timeline
     }
 
     /// Takes in the next event.
-    pub fn take(&mut self, t: Nanos, moment: Moment<'_>) {
+    pub fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
         self.end = self.end.max(t);
         match moment {
-            Moment::Invoked { op, due, .. } => {
+            EventRef::Invoked { op, due, .. } => {
                 self.invoked += 1;
                 self.dues.insert(op, due);
             }
-            Moment::Completed { op, outcome, .. } => {
+            EventRef::Completed { op, outcome, .. } => {
                 let due = self.dues.remove(&op).unwrap_or(t);
                 self.complete(t, due, outcome);
             }
-            Moment::Other(event) => self.note(t, event),
+            EventRef::Other(event) => self.note(t, event),
         }
     }
 

@@ -6,7 +6,7 @@ mod shard;
 mod weight;
 
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
-use dissent_core::history::event::{Op, Stamped};
+use dissent_core::history::event::{Op, TimedEvent};
 use dissent_core::history::evidence::{Evidence, Facts};
 use dissent_core::history::row::Entry;
 use dissent_core::history::schema::Value;
@@ -136,7 +136,9 @@ impl<C: Cluster> Simulation<C> {
 
     fn carry_out(&mut self, now: u64, command: Command) {
         match command {
-            Command::Record(event) => self.cluster.evidence().events.push(Stamped { t: Nanos(now), event }),
+            Command::Record(event) => {
+                self.cluster.evidence().events.push(TimedEvent { t: Nanos(now), event })
+            }
             Command::Write(op) => self.send(now, Underway::Produce(op)),
             other => {
                 if let Some(input) = self.cluster.answer(other) {

@@ -1,7 +1,7 @@
 //! Writers that share a shard, in virtual time.
 
 use super::{Cluster, empty, entry_of, from_specimen, logged};
-use crate::target::specimen::shard::{Progress, SHARD, shard_seen};
+use crate::adapter::specimen::shard::{Progress, SHARD, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::contents::{Contents, Held};
 use dissent_core::history::event::{Op, Outcome};

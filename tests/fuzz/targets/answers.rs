@@ -2,8 +2,8 @@
 //! takes no body longer than its own bound.
 
 use super::schema;
-use dissent::target::specimen::answers::{entries, flags, held, produced, rows};
-use dissent::target::web::parse;
+use dissent::adapter::specimen::answers::{entries, flags, held, produced, rows};
+use dissent::adapter::web::parse;
 use dissent_core::history::event::LifecycleRecord;
 use dissent_core::history::row::{Coverage, Segment};
 

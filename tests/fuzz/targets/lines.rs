@@ -1,7 +1,7 @@
 //! Any bytes as lines of a run's folder: a row, a log entry, current flags, an event, a cure, `run.json`.
 
 use super::schema;
-use dissent_core::history::event::Stamped;
+use dissent_core::history::event::TimedEvent;
 use dissent_store::codec;
 use dissent_store::cure::Cure;
 use dissent_store::store::RunFile;
@@ -23,7 +23,7 @@ pub(crate) fn lines(bytes: &[u8]) {
             let again = serde_json::to_vec(&codec::flags(read, &flags)).expect("flags");
             assert_eq!(codec::decode_flags(&again).expect("its own line"), (read, flags));
         }
-        reads_back::<Stamped>(line);
+        reads_back::<TimedEvent>(line);
         reads_back::<Cure>(line);
         reads_back::<RunFile>(line);
     }

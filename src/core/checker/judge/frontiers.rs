@@ -9,7 +9,7 @@ use crate::checker::ledger::Ledger;
 use crate::checker::owed::frontiers;
 use crate::checker::verdict::{Doubt, Finding, FindingKind, FreezeCourse, Status, Unseen};
 use crate::history::check_name::CheckName;
-use crate::history::evidence::Recorded;
+use crate::history::evidence::RunRecord;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -27,7 +27,7 @@ impl Sheet {
     /// What a shard holds, where rows lie in one.
     pub(super) fn compare_contents(
         &mut self,
-        evidence: &dyn Recorded,
+        evidence: &dyn RunRecord,
         history: &History<'_>,
         log_is_whole: bool,
     ) -> Option<ContentsCompared> {

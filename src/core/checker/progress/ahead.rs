@@ -2,7 +2,7 @@
 //! only where the other number is the younger one (`RULES.md` 7).
 
 use super::excuse::{combines, inputs};
-use super::finding::Tale;
+use super::finding::FreezeReport;
 use super::stand::Stand;
 use super::track::{Object, Sight};
 use crate::checker::verdict::Ahead;
@@ -13,14 +13,14 @@ use crate::history::time::Nanos;
 const AGE_FACTOR: u64 = 2;
 
 /// That a frontier was beyond its upstream's end, or beyond an input, if it was.
-pub(super) fn ahead(tale: &Tale<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
+pub(super) fn ahead(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
     if tale.stand.object.is_foreign() {
         return None;
     }
     of_upstream(tale).or_else(|| of_inputs(tale, stands, held))
 }
 
-fn of_upstream(tale: &Tale<'_, '_>) -> Option<Ahead> {
+fn of_upstream(tale: &FreezeReport<'_, '_>) -> Option<Ahead> {
     let sights = &tale.stand.sights;
     let ages = Ages::of(tale.stand.object, sights);
     let is_over = |sight: &Sight| sight.f.is_some_and(|f| f > sight.u2);
@@ -102,7 +102,7 @@ impl<'s> Ages<'s> {
 
 /// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
 /// an input that stands still for good is no proof against it, nor one that has nothing to do.
-fn of_inputs(tale: &Tale<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
+fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
     let Object::Declared(fed) = tale.stand.object else { return None };
     if combines(tale.history, fed) == Combines::Any {
         return None;
@@ -150,7 +150,13 @@ impl Shown<'_, '_> {
     }
 }
 
-fn found(tale: &Tale<'_, '_>, look: &Sight, upper: u64, samples: u64, input: Option<String>) -> Ahead {
+fn found(
+    tale: &FreezeReport<'_, '_>,
+    look: &Sight,
+    upper: u64,
+    samples: u64,
+    input: Option<String>,
+) -> Ahead {
     Ahead {
         object: tale.name(),
         kind: tale.kind(),

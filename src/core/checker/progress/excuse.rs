@@ -17,7 +17,7 @@ struct Excuse {
 }
 
 /// The excuses of one object.
-pub(super) struct Excuses<'h> {
+pub(super) struct FaultWindows<'h> {
     /// One list a process that may move the object.
     processes: Vec<Vec<Excuse>>,
     /// Whether it waits for all of these processes: else it is excused only while each of them is.
@@ -26,8 +26,8 @@ pub(super) struct Excuses<'h> {
     silences: Vec<(Nanos, &'h str)>,
 }
 
-impl<'h> Excuses<'h> {
-    pub(super) fn of(history: &'h History<'_>, object: Object<'_>) -> Excuses<'h> {
+impl<'h> FaultWindows<'h> {
+    pub(super) fn of(history: &'h History<'_>, object: Object<'_>) -> FaultWindows<'h> {
         let replica = replica_of(history, object);
         let processes = match (object, replica) {
             (_, Some(replica)) => vec![faults_on(history, Some(replica))],
@@ -40,7 +40,7 @@ impl<'h> Excuses<'h> {
             Object::Declared(frontier) => combines(history, frontier) == Combines::All,
             Object::Position { .. } => false,
         };
-        Excuses { processes, waits_for_all, silences }
+        FaultWindows { processes, waits_for_all, silences }
     }
 
     /// Whether a fault, or what is granted to get over one, covers the time between two looks. That one look

@@ -10,12 +10,12 @@ use crate::checker::verdict::{Cause, Doubt, DoubtKind, Frozen, Grade, Happening,
 use crate::history::time::Nanos;
 
 /// One object in its run.
-pub(super) struct Tale<'s, 'h> {
+pub(super) struct FreezeReport<'s, 'h> {
     pub(super) history: &'s History<'h>,
     pub(super) stand: &'s Stand<'h>,
 }
 
-impl Tale<'_, '_> {
+impl FreezeReport<'_, '_> {
     /// What the object is called.
     pub(super) fn name(&self) -> String {
         match self.stand.object {

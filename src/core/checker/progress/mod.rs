@@ -25,8 +25,8 @@ use crate::history::check_name::CheckName;
 use crate::history::frontier::{Combines, Frontier};
 use crate::history::time::Nanos;
 pub(super) use data::Data;
-use excuse::Excuses;
-use finding::Tale;
+use excuse::FaultWindows;
+use finding::FreezeReport;
 use lives::Lives;
 use stand::{Stand, Terms};
 use std::borrow::Cow;
@@ -76,7 +76,7 @@ impl<'h> Sheet<'h> {
             .iter()
             .map(|(it, sights)| (Object::Declared(it), upstream::put_right(it, sights)));
         let stand = |(object, sights)| {
-            let (excuses, lives) = (Excuses::of(history, object), Lives::of(history, object, &held));
+            let (excuses, lives) = (FaultWindows::of(history, object), Lives::of(history, object, &held));
             let floor = history.facts.frozen_floor;
             Stand::of(object, sights, Terms { excuses, lives, held: &held, floor, data })
         };
@@ -97,7 +97,7 @@ impl<'h> Sheet<'h> {
         for stand in &self.stands {
             let Some(replica) = excuse::replica_of(self.history, stand.object) else { continue };
             let end = stand.sights.last().map_or(Nanos(0), |last| last.t);
-            if let Some((t, error)) = Excuses::of(self.history, stand.object).silent_after(end) {
+            if let Some((t, error)) = FaultWindows::of(self.history, stand.object).silent_after(end) {
                 let name = &self.history.facts.roster[replica];
                 let detail = format!("{name} did not answer its last sampling, at {} ns: {error}", t.0);
                 let doubt = Doubt { kind: DoubtKind::Unreadable, detail };
@@ -110,7 +110,7 @@ impl<'h> Sheet<'h> {
 
     fn judge(&mut self, at: usize) {
         let stand = &self.stands[at];
-        let tale = Tale { history: self.history, stand };
+        let tale = FreezeReport { history: self.history, stand };
         let never_began = stand.never_began.as_ref().filter(|window| self.is_missed(stand, window));
         if let Some(state) = never_began.map(|_| State::Frozen).or_else(|| stand.state()) {
             *self.progress.states.entry(state).or_default() += 1;
@@ -205,7 +205,7 @@ impl<'h> Sheet<'h> {
         if pinning.is_empty() && excuse::combines(self.history, fed) == Combines::All {
             pinning = inputs().filter(|it| it.stood_below(last.f, last.t)).collect();
         }
-        pinning.into_iter().map(|stand| Tale { history: self.history, stand }.name()).collect()
+        pinning.into_iter().map(|stand| FreezeReport { history: self.history, stand }.name()).collect()
     }
 
     /// Whether all had come to the end of the log at the deadline, though numbers said that some had not.

@@ -1,7 +1,7 @@
 //! Frontiers that went back. Consuming positions do so rightly: the lowest offset that is assigned and not
 //! covered goes back when an older range is assigned.
 
-use super::finding::Tale;
+use super::finding::FreezeReport;
 use super::track::{Object, Sight};
 use crate::checker::verdict::Regressed;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// ```text
 /// w stood at 50, was seen sealed, and is at 30 in the same life
 /// ```
-pub(super) fn regressed(tale: &Tale<'_, '_>) -> Option<Regressed> {
+pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
     let Object::Declared(frontier) = tale.stand.object else { return None };
     let sights = &tale.stand.sights;
     let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! An object that is restarted again and again, and stands at one place in every life.
 
-use super::excuse::Excuses;
+use super::excuse::FaultWindows;
 use super::window::{View, Window};
 use crate::history::time::Nanos;
 
@@ -25,7 +25,7 @@ impl View<'_> {
     /// ```text
     /// w is restarted every 20 s and stands at 40 through four lives: no life of it is longer than the floor
     /// ```
-    pub(super) fn chains(&self, excuses: &Excuses<'_>) -> Vec<Window> {
+    pub(super) fn chains(&self, excuses: &FaultWindows<'_>) -> Vec<Window> {
         let (mut chains, mut chain): (Vec<Chain>, Option<Chain>) = (Vec::new(), None);
         for at in self.seen() {
             if let Some(open) = &mut chain {
@@ -58,7 +58,7 @@ impl View<'_> {
         stood.incarnation != now.incarnation && (now.is_odd(self.held) || now.f < stood.f)
     }
 
-    fn extend(&self, chain: &mut Chain, at: usize, excuses: &Excuses<'_>) {
+    fn extend(&self, chain: &mut Chain, at: usize, excuses: &FaultWindows<'_>) {
         let (was, now) = (&self.sights[chain.last], &self.sights[at]);
         if was.incarnation == now.incarnation {
             let watched = self.clock[at] - self.clock[chain.last];

@@ -2,7 +2,7 @@
 
 use super::ahead::seen_age;
 use super::data::Data;
-use super::excuse::Excuses;
+use super::excuse::FaultWindows;
 use super::lives::Lives;
 use super::track::{Object, Sight};
 use super::window::{GAP_FACTOR, View, Window, blinks, watched_clock};
@@ -36,7 +36,7 @@ pub(super) struct Stand<'h> {
 
 /// What an object is judged by, beside its looks.
 pub(super) struct Terms<'t> {
-    pub(super) excuses: Excuses<'t>,
+    pub(super) excuses: FaultWindows<'t>,
     pub(super) lives: Lives,
     pub(super) held: &'t [bool],
     pub(super) floor: Nanos,
@@ -283,7 +283,7 @@ fn passed(sights: &[Sight]) -> impl Iterator<Item = bool> {
 }
 
 /// The last window of an object that was never seen anywhere but at its origin, if that is too long.
-fn never_began(view: &View<'_>, excuses: &Excuses<'_>, floor: Nanos) -> Option<Window> {
+fn never_began(view: &View<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<Window> {
     let is_at_origin = |at: usize| view.sights[at].f == Some(0) || view.sights[at].is_odd(view.held);
     if !view.seen().all(is_at_origin) {
         return None;

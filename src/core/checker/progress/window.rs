@@ -1,7 +1,7 @@
 //! The times in which looks saw an object behind at one unchanged place, and how long it usually stands
 //! between two moves.
 
-use super::excuse::Excuses;
+use super::excuse::FaultWindows;
 use super::track::Sight;
 use crate::history::time::Nanos;
 
@@ -58,7 +58,7 @@ impl View<'_> {
     }
 
     /// All windows within one life, without their thresholds, and the gaps between advances.
-    pub(super) fn windows(&self, excuses: &Excuses<'_>, floor: Nanos) -> (Vec<Window>, Gaps) {
+    pub(super) fn windows(&self, excuses: &FaultWindows<'_>, floor: Nanos) -> (Vec<Window>, Gaps) {
         let (mut windows, mut gaps) = (Vec::new(), Vec::new());
         let mut seen = self.seen();
         let Some(mut first) = seen.next() else { return (windows, Gaps::of(gaps, floor)) };
@@ -87,7 +87,7 @@ impl View<'_> {
         self.behind[last].then(|| Window::new(first, last, watched))
     }
 
-    fn goes_on(&self, before: usize, now: usize, excuses: &Excuses<'_>) -> bool {
+    fn goes_on(&self, before: usize, now: usize, excuses: &FaultWindows<'_>) -> bool {
         let (was, is) = (&self.sights[before], &self.sights[now]);
         self.behind[before]
             && was.incarnation == is.incarnation

@@ -9,8 +9,8 @@ mod shard;
 use super::judge::judge;
 use super::verdict::{CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What};
 use crate::history::check_name::CheckName;
-use crate::history::event::{Event, Stamped};
-use crate::history::evidence::{Damage, Facts, Recorded, RowGroups, RowsAt};
+use crate::history::event::{Event, TimedEvent};
+use crate::history::evidence::{Damage, Facts, RowGroups, RowsAt, RunRecord};
 use crate::history::row::{Current, Entry, Known, Row, Soundness};
 use crate::history::schema::{Role, Value};
 use crate::seed::{Stream, below};
@@ -58,7 +58,7 @@ pub enum SelfTest {
 }
 
 /// Changes one row of judged evidence, judges again and compares the verdicts.
-pub fn self_test(evidence: &dyn Recorded, verdict: &Verdict) -> SelfTest {
+pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     let not_done = |reason: &str| SelfTest::NotDone { reason: reason.to_owned() };
     if !evidence.damage().is_empty() {
         return not_done("the record is damaged, so a changed row may lie in a read that does not count");
@@ -81,7 +81,7 @@ pub fn self_test(evidence: &dyn Recorded, verdict: &Verdict) -> SelfTest {
 
 /// Judges what was planted: it must be found, and nothing else that is new.
 fn prove(
-    planted: &dyn Recorded,
+    planted: &dyn RunRecord,
     spot: &Spot,
     is_found_as: &dyn Fn(&Finding) -> bool,
     verdict: &Verdict,
@@ -121,7 +121,7 @@ fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
 
 /// Evidence in which one row is changed on the way through.
 struct Planted<'e> {
-    evidence: &'e dyn Recorded,
+    evidence: &'e dyn RunRecord,
     spot: Spot,
     column: usize,
     /// All reads of the replica: whichever brings the row, it brings the changed one.
@@ -135,7 +135,7 @@ struct Counted {
 }
 
 impl<'e> Planted<'e> {
-    fn draw(evidence: &'e dyn Recorded, verdict: &Verdict) -> Option<Planted<'e>> {
+    fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
         let facts = evidence.facts();
         let data = data_columns(facts);
         let mut draw = Draw {
@@ -223,7 +223,7 @@ struct Draw {
 }
 
 impl Draw {
-    fn look_through(&mut self, evidence: &dyn Recorded, partition: u32, avoid: &Avoid) {
+    fn look_through(&mut self, evidence: &dyn RunRecord, partition: u32, avoid: &Avoid) {
         let calibration = evidence.facts().calibration_ops;
         let mut rows = evidence.rows(partition).peekable();
         for entry in evidence.log(partition) {
@@ -255,7 +255,7 @@ impl Draw {
 
 /// The reads whose rows are compared, by id. What a consumer read beyond the committed end, or after its
 /// position was asked for, is not.
-fn counted(evidence: &dyn Recorded) -> BTreeMap<u64, Counted> {
+fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let mut sound = Vec::new();
     for stamped in evidence.events() {
@@ -296,11 +296,11 @@ fn another(value: &Value) -> Value {
     }
 }
 
-impl Recorded for Planted<'_> {
+impl RunRecord for Planted<'_> {
     fn facts(&self) -> &Facts {
         self.evidence.facts()
     }
-    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         self.evidence.events()
     }
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {

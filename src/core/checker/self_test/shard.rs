@@ -4,8 +4,8 @@ use super::{Spot, another, data_columns};
 use crate::checker::contents::captures;
 use crate::checker::verdict::{Divergence, Finding, FindingKind, Verdict, What};
 use crate::history::contents::Contents;
-use crate::history::event::{Event, Stamped};
-use crate::history::evidence::{Damage, Facts, Recorded, RowGroups};
+use crate::history::event::{Event, TimedEvent};
+use crate::history::evidence::{Damage, Facts, RowGroups, RunRecord};
 use crate::history::row::{Current, Entry, Row};
 use crate::seed::{Stream, below};
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// Evidence in which one row of a shard is changed on the way through.
 pub(super) struct Planted<'e> {
-    evidence: &'e dyn Recorded,
+    evidence: &'e dyn RunRecord,
     pub(super) spot: Spot,
     column: usize,
     /// The capture that shows it.
@@ -22,7 +22,7 @@ pub(super) struct Planted<'e> {
 
 impl<'e> Planted<'e> {
     /// A row of the last capture of which no finding speaks.
-    pub(super) fn draw(evidence: &'e dyn Recorded, verdict: &Verdict) -> Option<Planted<'e>> {
+    pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
         let (facts, last) = (evidence.facts(), captures(evidence).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
         let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
@@ -67,11 +67,11 @@ fn keys(finding: &Finding) -> &[String] {
     }
 }
 
-impl Recorded for Planted<'_> {
+impl RunRecord for Planted<'_> {
     fn facts(&self) -> &Facts {
         self.evidence.facts()
     }
-    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, Stamped>> + '_> {
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         Box::new(self.evidence.events().map(move |mut stamped| {
             if matches!(&stamped.event, Event::Contents(it) if it.capture == self.capture)
                 && let Event::Contents(contents) = &mut stamped.to_mut().event

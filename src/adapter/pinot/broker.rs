@@ -1,0 +1,166 @@
+//! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
+
+use super::answers::nonsense;
+use crate::adapter::TargetError;
+use crate::adapter::web::parse;
+use dissent_core::history::schema::{Column, Type, Value};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// What a broker says to a query.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    result_table: Option<ResultTable>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+    #[serde(default)]
+    partial_result: bool,
+    #[serde(default)]
+    num_groups_limit_reached: bool,
+    #[serde(default)]
+    num_segments_queried: usize,
+    #[serde(default)]
+    num_segments_pruned_by_broker: usize,
+}
+
+#[derive(Deserialize)]
+struct ResultTable {
+    rows: Vec<Vec<Json>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Exception {
+    error_code: i64,
+    message: String,
+}
+
+/// The host that all these rows tell. None if there is no row, or if several servers answered together, as
+/// they do where segments lie on different ones.
+pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r str>, TargetError> {
+    let host = |row: &'r Vec<Json>| row.first().and_then(Json::as_str);
+    let Some(first) = rows.first() else { return Ok(None) };
+    let first = host(first).ok_or_else(|| nonsense(url, "a row without the name of its host"))?;
+    Ok(rows.iter().all(|row| host(row) == Some(first)).then_some(first))
+}
+
+/// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none; nor
+/// is one that was made of fewer than `segments` segments of the table: a broker that does not know of a
+/// segment yet leaves it out and says nothing.
+pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
+    let response: Response = parse(url, body)?;
+    if let Some(Exception { error_code, message }) = response.exceptions.into_iter().next() {
+        let words = message.lines().next().unwrap_or_default();
+        let cause = format!("not readable ({error_code}): {words}");
+        return Err(TargetError::Refused { at: url.to_owned(), cause });
+    }
+    if response.partial_result || response.num_groups_limit_reached {
+        return Err(TargetError::Refused { at: url.to_owned(), cause: "a partial result".to_owned() });
+    }
+    let asked = response.num_segments_queried + response.num_segments_pruned_by_broker;
+    if asked < segments {
+        let cause = format!("the broker knows {asked} of the table's {segments} segments");
+        return Err(TargetError::Refused { at: url.to_owned(), cause });
+    }
+    Ok(response.result_table.map(|table| table.rows).unwrap_or_default())
+}
+
+/// A cell as a value of its column. A list that no event gave a value shows the default of its elements.
+pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, TargetError> {
+    let odd = || nonsense(url, &format!("column {} shows {cell}", column.name));
+    let list = || cell.as_array().ok_or_else(odd);
+    Ok(match column.ty {
+        Type::Long => Value::Long(cell.as_i64().ok_or_else(odd)?),
+        Type::String => Value::String(cell.as_str().ok_or_else(odd)?.to_owned()),
+        Type::LongList => {
+            let longs: Option<Vec<i64>> = list()?.iter().map(Json::as_i64).collect();
+            match longs.ok_or_else(odd)?.as_slice() {
+                [i64::MIN] => Value::Longs(Vec::new()),
+                longs => Value::Longs(longs.to_vec()),
+            }
+        }
+        Type::StringList => {
+            let texts: Option<Vec<&str>> = list()?.iter().map(Json::as_str).collect();
+            match texts.ok_or_else(odd)?.as_slice() {
+                ["null"] | [] => Value::Longs(Vec::new()),
+                texts => Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect()),
+            }
+        }
+    })
+}
+
+/// Answers as a cluster of 0.11.0 gave them, and one after the source of 1.4 (`BrokerResponseNative`).
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dissent_core::history::schema::{Merge, Role};
+
+    macro_rules! recorded {
+        ($name:literal) => {
+            include_bytes!(concat!("answers/", $name, ".json"))
+        };
+    }
+
+    #[test]
+    fn only_a_whole_answer_has_rows() {
+        let rows = |body: &[u8]| super::rows("the broker", body, 2);
+        let came = rows(recorded!("0.11.0/rows")).expect("rows");
+        assert_eq!((came[0][0].as_str(), came[0][2].as_u64()), (Some("pinot-s2"), Some(0)));
+        for (body, why) in [
+            (&recorded!("0.11.0/no_table")[..], "190"),
+            (&recorded!("0.11.0/server_gone")[..], "425"),
+            (br#"{"resultTable":{"rows":[[1]]},"numSegmentsQueried":1}"#, "1 of the table's 2 segments"),
+            (br#"{"resultTable":{"rows":[[1]]},"partialResult":true}"#, "partial"),
+            (br#"{"resultTable":{"rows":[[1]]},"numGroupsLimitReached":true}"#, "partial"),
+        ] {
+            let error = rows(body).expect_err("no rows").to_string();
+            assert!(error.contains(why) && !error.contains('\n'), "{error}");
+        }
+        assert!(rows(b"<html>").is_err());
+    }
+
+    #[test]
+    fn a_later_release_says_more_and_means_the_same() {
+        let came = rows("", recorded!("1.4.0/rows"), 2).expect("rows");
+        assert_eq!((came.len(), host_of("", &came).expect("a host")), (2, Some("pinot-s2")));
+        assert!(
+            rows("", recorded!("1.4.0/rows_partial"), 2).expect_err("partial").to_string().contains("427")
+        );
+    }
+
+    #[test]
+    fn several_servers_in_one_answer_are_nobody() {
+        let rows =
+            |hosts: &[&str]| -> Vec<Vec<Json>> { hosts.iter().map(|host| vec![(*host).into()]).collect() };
+        let of = |hosts: &[&str]| host_of("", &rows(hosts)).expect("hosts").map(str::to_owned);
+        assert_eq!(of(&["a", "a"]).as_deref(), Some("a"));
+        assert_eq!((of(&["a", "b", "a"]), of(&[])), (None, None));
+        assert!(host_of("", &[vec![Json::Null]]).is_err());
+    }
+
+    #[test]
+    fn a_list_that_nothing_was_merged_into_is_empty() {
+        let column = |ty| Column {
+            name: "c".to_owned(),
+            ty,
+            merge: Merge::Overwrite,
+            optional: false,
+            role: Role::Data,
+        };
+        let of = |ty, text: &str| {
+            let shown: Json = serde_json::from_str(text).expect("JSON");
+            cell("", &column(ty), &shown).ok()
+        };
+        assert_eq!(of(Type::LongList, "[-9223372036854775808]"), Some(Value::Longs(Vec::new())));
+        assert_eq!(of(Type::StringList, r#"["null"]"#), Some(Value::Longs(Vec::new())));
+        assert_eq!(of(Type::LongList, "[3,-1]"), Some(Value::Longs(vec![3, -1])));
+        assert_eq!(of(Type::Long, "-9223372036854775808"), Some(Value::Long(i64::MIN)));
+        assert_eq!(of(Type::String, r#""a""#), Some(Value::String("a".to_owned())));
+        for (ty, nonsense) in
+            [(Type::Long, "1.5"), (Type::Long, r#""1""#), (Type::LongList, "1"), (Type::String, "null")]
+        {
+            assert_eq!(of(ty, nonsense), None, "{nonsense}");
+        }
+    }
+}

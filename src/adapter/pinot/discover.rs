@@ -1,0 +1,320 @@
+//! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
+
+use super::answers::{refuses_commits, release};
+use super::cluster::{PATIENCE, configs, holder, marks};
+use super::inventory::{Inventory, Server, Stream};
+use super::kafka::Kafka;
+use super::reads::SERVER_PATIENCE;
+use super::table::{place, realtime};
+use super::{OURS, injection, lacks};
+use super::{answers, broker, rules};
+use crate::adapter::TargetError;
+use crate::adapter::checkup::{Asked, Checkup, Standing, TableFacts};
+use crate::adapter::draft::{Draft, DraftError, Wanted};
+use crate::adapter::web::{Web, answer};
+use crate::config::target::{PINOT, TargetFile};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
+
+/// Asks somebody, and notes how long the answer took.
+async fn timed<T>(
+    checkup: &mut Checkup,
+    (who, at, needed): (&str, &str, bool),
+    ask: impl Future<Output = Result<T, TargetError>>,
+) -> Option<T> {
+    let begun = Instant::now();
+    let told = ask.await;
+    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let problem = told.as_ref().err().map(ToString::to_string);
+    checkup.asked.push(Asked { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
+    told.ok()
+}
+
+/// How the cluster of a target file stands.
+pub async fn checkup(file: &TargetFile) -> Checkup {
+    let mut checkup = Checkup { system: PINOT.to_owned(), ..Checkup::default() };
+    checkup.note_refusals(|kind| injection::can(file, kind));
+    let controller = ("controller", file.url.as_str(), true);
+    let reached = async { Inventory::take(Web::entering(PATIENCE, &file.access())?, file).await };
+    let inventory = timed(&mut checkup, controller, reached).await;
+    if let Some(inventory) = &inventory {
+        checkup.version = Some(inventory.version.clone());
+        checkup.lacks = lacks(&inventory.version).to_vec();
+    }
+    broker(&mut checkup, file).await;
+    if let Some(inventory) = &inventory {
+        servers(&mut checkup, file, inventory).await;
+    }
+    kafka(&mut checkup, file).await;
+    if let Some(inventory) = &inventory {
+        left(&mut checkup, file, inventory).await;
+        table(&mut checkup, file, inventory).await;
+    }
+    checkup
+}
+
+async fn broker(checkup: &mut Checkup, file: &TargetFile) {
+    let at = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
+    let url = format!("{at}/health");
+    let health = async {
+        let web = Web::entering(SERVER_PATIENCE, &file.access())?;
+        answer(&url, web.get(&url)).await
+    };
+    timed(checkup, ("broker", at, true), health).await;
+}
+
+async fn servers(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+    for (name, Server { host, url }) in &inventory.servers {
+        checkup.replicas.push(Standing { name: name.clone(), host: host.clone() });
+        let health = format!("{url}/health");
+        let asked = async {
+            let web = Web::entering(SERVER_PATIENCE, &file.access())?;
+            answer(&health, web.get(&health)).await
+        };
+        timed(checkup, (name, url, host.is_some()), asked).await;
+    }
+    if checkup.replicas.iter().all(|replica| replica.host.is_none()) {
+        checkup.unknown.push("no server is alive".to_owned());
+    }
+}
+
+async fn kafka(checkup: &mut Checkup, file: &TargetFile) {
+    match Kafka::of(file) {
+        Some(kafka) => drop(timed(checkup, ("Kafka", &kafka.address, true), kafka.topics()).await),
+        None => {
+            checkup.unknown.push("Kafka: the target file does not say where it is, and a run needs it".into())
+        }
+    }
+}
+
+/// What runs have left there.
+async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+    let mut unknown = Vec::new();
+    let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
+    match holder(&inventory.web, &inventory.url).await {
+        Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
+        Err(error) => note("who has it", error),
+    }
+    match marks(&inventory.url, &file.access()).await {
+        Ok(marks) => checkup.marks = marks,
+        Err(error) => note("faults of earlier runs", error),
+    }
+    match configs(&inventory.web, &inventory.url).await {
+        Ok(configs) => checkup.boundaries = refuses_commits(release(&inventory.version), &configs),
+        Err(error) => note("whether segments end on request", error),
+    }
+    match inventory.leavings().await {
+        Ok(leavings) => checkup.leavings = leavings,
+        Err(error) => note("tables of earlier runs", error),
+    }
+    match inventory.cost(&checkup.leavings).await {
+        Ok(cost) => checkup.left_cost = cost,
+        Err(error) => note("what tables of earlier runs cost", error),
+    }
+    checkup.unknown.extend(unknown);
+}
+
+async fn table(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+    let Some(name) = &file.table.name else { return };
+    match facts(file, inventory, name).await {
+        Ok(facts) => checkup.table = Some(facts),
+        Err(error) => checkup.unknown.push(format!("table {name}: {error}")),
+    }
+}
+
+async fn facts(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<TableFacts, TargetError> {
+    let config = inventory.table(name).await?;
+    let (url, body) = inventory.get(&format!("tables/{name}/idealstate")).await?;
+    let assignment = answers::ideal_state(&url, &body)?;
+    let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
+    let places = assignment.keys().filter_map(|segment| place(name, segment));
+    let partitions: BTreeSet<u32> = places.map(|(partition, _)| partition).collect();
+    let rules = file.table_rules.clone().unwrap_or_else(|| rules::declared(&config));
+    let mut options = options(&config["REALTIME"]);
+    options.extend(rules::told(&rules).map(|told| ("may be absent".to_owned(), told)));
+    Ok(TableFacts {
+        name: name.to_owned(),
+        options,
+        replicas: replicas.len() as u64,
+        partitions: partitions.len() as u64,
+        segments: assignment.len() as u64,
+        rows: count(file, inventory, name).await.ok(),
+    })
+}
+
+/// Rows on one replica, as the broker counts them.
+async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u64, TargetError> {
+    let broker = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
+    let url = format!("{broker}/query/sql");
+    let sql = format!("SELECT count(*) FROM {} option(skipUpsert=true)", realtime(name));
+    let body = answer(&url, inventory.web.post(&url, &json!({ "sql": sql }))).await?;
+    let rows = broker::rows(&url, &body, 0)?;
+    let count = rows.first().and_then(|row| row.first()).and_then(Json::as_u64);
+    count.ok_or_else(|| answers::nonsense(&url, "no count"))
+}
+
+/// What decides how a table merges, consumes and is queried.
+fn options(config: &Json) -> BTreeMap<String, String> {
+    let upsert = &config["upsertConfig"];
+    let shown = [
+        ("upsert", &upsert["mode"]),
+        ("comparison", &upsert["comparisonColumn"]),
+        ("comparison", &upsert["comparisonColumns"]),
+        ("merges", &upsert["partialUpsertStrategies"]),
+        ("replication", &config["segmentsConfig"]["replication"]),
+        ("routing", &config["routing"]["instanceSelectorType"]),
+        ("in order", &config["ingestionConfig"]["streamIngestionConfig"]["enforceConsumptionInOrder"]),
+        (
+            "during commits",
+            &config["ingestionConfig"]["streamIngestionConfig"]["parallelSegmentConsumptionPolicy"],
+        ),
+    ];
+    let told = shown.into_iter().filter(|(_, value)| !value.is_null());
+    told.map(|(name, value)| (name.to_owned(), words(value))).collect()
+}
+
+fn words(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", words(value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A target file for the cluster of this controller.
+pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
+    let access = wanted.access();
+    let file = TargetFile::at(PINOT, &wanted.url);
+    let web = Web::entering(PATIENCE, &access)?;
+    let inventory = match Inventory::take(web.clone(), &file).await {
+        Ok(inventory) => inventory,
+        Err(error) => return Err(no_controller(&web, wanted, error).await),
+    };
+    let streams = inventory.streams().await?;
+    let chosen = choose(wanted.table.as_deref(), &streams)?;
+    let kafkas: BTreeSet<&String> = match chosen {
+        Some(stream) => BTreeSet::from([&stream.kafka]),
+        None => streams.iter().map(|stream| &stream.kafka).collect(),
+    };
+    // Where tables disagree there is nothing to go by.
+    let kafka = kafkas.first().filter(|_| kafkas.len() == 1).and_then(|list| list.split(',').next());
+    let mut draft = Draft {
+        found: Vec::new(),
+        version: inventory.version.clone(),
+        broker: inventory.brokers.first().cloned(),
+        kafka: kafka.map(|address| address.trim().to_owned()),
+        table: chosen.map(|stream| stream.table.clone()),
+        servers: inventory.servers.iter().map(|(name, it)| (name.clone(), it.url.clone())).collect(),
+    };
+    draft.found = found(&draft, &inventory, streams.len());
+    Ok(draft)
+}
+
+/// The table to look at: the one that was asked for, or else the only one that no run made.
+fn choose<'s>(wanted: Option<&str>, streams: &'s [Stream]) -> Result<Option<&'s Stream>, DraftError> {
+    let theirs: Vec<&Stream> = streams.iter().filter(|stream| !stream.table.starts_with(OURS)).collect();
+    let names = || theirs.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
+    match (wanted, theirs.as_slice()) {
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(*only)),
+        (None, _) => Err(DraftError::Tables(names())),
+        (Some(name), _) => streams.iter().find(|stream| stream.table == name).map(Some).ok_or_else(|| {
+            let known = if theirs.is_empty() { "none".to_owned() } else { names().join(", ") };
+            DraftError::NoTable { name: name.to_owned(), known }
+        }),
+    }
+}
+
+/// A broker, a server and a web server of any kind answer too.
+async fn no_controller(web: &Web, wanted: &Wanted, error: TargetError) -> DraftError {
+    if matches!(
+        error,
+        TargetError::Unreachable { .. } | TargetError::Locked { .. } | TargetError::Start { .. }
+    ) {
+        return error.into();
+    }
+    let url = wanted.url.trim_end_matches('/');
+    let answers = async |path: &str| {
+        let url = format!("{url}/{path}");
+        answer(&url, web.get(&url)).await.is_ok()
+    };
+    let guess = match (answers("health").await, answers("tables").await) {
+        (true, true) => ": it may be a server's own HTTP",
+        (true, false) => ": it may be a broker",
+        _ if error.to_string().contains("401") || error.to_string().contains("403") => return error.into(),
+        _ => "",
+    };
+    DraftError::NoController { url: url.to_owned(), guess: guess.to_owned() }
+}
+
+fn found(draft: &Draft, inventory: &Inventory, tables: usize) -> Vec<String> {
+    let alive = inventory.servers.values().filter(|server| server.host.is_some()).count();
+    let told = |what: &Option<String>| what.clone().unwrap_or_else(|| "not found".to_owned());
+    vec![
+        format!("Pinot {}, cluster {}", draft.version, inventory.name),
+        format!("{} servers, {alive} of them alive", inventory.servers.len()),
+        format!("broker {} (of {})", told(&draft.broker), inventory.brokers.len()),
+        format!("Kafka {}", told(&draft.kafka)),
+        format!("table {} (of {tables})", told(&draft.table)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::stream;
+    use super::*;
+
+    fn streams(names: &[&str]) -> Vec<Stream> {
+        let of = |name: &&str| Stream { table: (*name).to_owned(), kafka: "k:1".to_owned() };
+        names.iter().map(of).collect()
+    }
+
+    #[test]
+    fn the_only_table_is_taken_and_of_several_one_must_be_chosen() {
+        let table = |wanted, names: &[&str]| {
+            choose(wanted, &streams(names)).map(|stream| stream.map(|it| it.table.clone()))
+        };
+        assert_eq!(table(None, &[]).expect("none"), None);
+        assert_eq!(table(None, &["a"]).expect("one").as_deref(), Some("a"));
+        assert_eq!(table(None, &["dissent_1", "a", "dissent_2"]).expect("one").as_deref(), Some("a"));
+        assert_eq!(table(Some("dissent_1"), &["dissent_1"]).expect("it").as_deref(), Some("dissent_1"));
+        assert_eq!(table(Some("b"), &["a", "b"]).expect("that one").as_deref(), Some("b"));
+        for (wanted, names, told) in [
+            (None, &["a", "b"][..], "--table: a, b"),
+            (Some("c"), &["a", "b"], "`c`: there are a, b"),
+            (Some("c"), &[], "there are none"),
+        ] {
+            let error = table(wanted, names).expect_err("no table").to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_found_where_old_and_new_versions_put_it() {
+        let kafka = json!({ "stream.kafka.broker.list": "k:1" });
+        let old = json!({ "REALTIME": { "tableIndexConfig": { "streamConfigs": kafka } } });
+        let maps = json!({ "streamConfigMaps": [kafka] });
+        let new = json!({ "REALTIME": { "ingestionConfig": { "streamIngestionConfig": maps } } });
+        for config in [old, new] {
+            assert_eq!(stream(&config)["stream.kafka.broker.list"], "k:1");
+        }
+    }
+
+    #[test]
+    fn the_options_that_matter_are_told_in_words() {
+        let config = json!({
+            "segmentsConfig": { "replication": "4" },
+            "upsertConfig": {
+                "mode": "PARTIAL",
+                "partialUpsertStrategies": { "a": "APPEND", "b": "IGNORE" },
+            },
+        });
+        let options = options(&config);
+        assert_eq!(options["merges"], "a APPEND, b IGNORE");
+        assert_eq!((options["replication"].as_str(), options.len()), ("4", 3));
+    }
+}

@@ -1,0 +1,168 @@
+//! What is done to a whole table: its segments are fetched late, moved, loaded again, committed by a replica
+//! of our choice, or not consumed. The table is the run's own.
+
+use super::{Injection, LOOK, STOPPED_MAX};
+use crate::adapter::TargetError;
+use crate::adapter::pinot::answers::{self, nonsense};
+use crate::adapter::pinot::table::{place, realtime};
+use crate::adapter::web::{answer, parse};
+use crate::faults::proxy::{Held, Hold, Release};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// All replicas may take so long to load a segment again.
+const RELOADED: Duration = Duration::from_secs(15);
+
+/// A proxy lets everything through after so long, whatever becomes of whoever asked it not to.
+const DOWNLOAD_HELD_MAX: Duration = Duration::from_secs(600);
+
+impl Injection<'_> {
+    async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.undo.at);
+        let body = answer(&url, self.web.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    async fn post(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.undo.at);
+        let body = answer(&url, self.web.post(&url, &Json::Null)).await?;
+        Ok((url, body))
+    }
+
+    /// What the paths of the downloads contain that are to wait.
+    fn withheld(&self) -> String {
+        let (fault, table) = (&self.cure.fault, &self.undo.table);
+        match (fault.partition, fault.seq) {
+            (Some(partition), Some(seq)) => format!("/{table}__{partition}__{seq}__"),
+            _ => format!("/{table}__"),
+        }
+    }
+
+    /// What a hold is called at the proxy.
+    fn hold_id(&self) -> String {
+        format!("{}/{}", self.cure.mark, self.cure.step)
+    }
+
+    fn proxy(&self) -> Result<&str, TargetError> {
+        let proxy = self.undo.proxy.as_deref().map(|url| url.trim_end_matches('/'));
+        proxy.ok_or_else(|| self.refused("the target file names no `proxy`"))
+    }
+
+    pub(super) async fn hold_downloads(&self) -> Result<(), TargetError> {
+        let url = format!("{}/hold", self.proxy()?);
+        let lease_ms = DOWNLOAD_HELD_MAX.as_millis() as u64;
+        let hold = json!(Hold { id: self.hold_id(), path: self.withheld(), lease_ms });
+        answer(&url, self.web.post(&url, &hold)).await.map(drop)
+    }
+
+    pub(super) async fn let_downloads_through(&self) -> Result<(), TargetError> {
+        let url = format!("{}/release", self.proxy()?);
+        answer(&url, self.web.post(&url, &json!(Release { id: self.hold_id() }))).await?;
+        let url = format!("{}/holds", self.proxy()?);
+        let left: Vec<Held> = parse(&url, &answer(&url, self.web.get(&url)).await?)?;
+        match left.iter().any(|held| held.id == self.hold_id()) {
+            false => Ok(()),
+            true => Err(self.refused("the download was let through and is still held")),
+        }
+    }
+
+    /// Only the chosen one can report that it has reached the end of its segment: it wins the commit.
+    pub(super) async fn pause_others(&self) -> Result<(), TargetError> {
+        for other in &self.undo.others {
+            self.pause(other).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn resume_others(&self) -> Result<(), TargetError> {
+        let mut resumed = Ok(());
+        for other in &self.undo.others {
+            // One that cannot be resumed must not keep the others from it.
+            resumed = self.resume(other).await.and(resumed);
+        }
+        resumed
+    }
+
+    /// Lets the others go on as soon as the segment is committed, or before their sessions end.
+    pub(super) async fn resume_after_commit(&self) {
+        let open = self.newest().await.ok();
+        let until = Instant::now() + STOPPED_MAX;
+        while Instant::now() < until {
+            match self.newest().await {
+                Ok(newest) if open.as_ref().is_some_and(|open| *open != newest) => break,
+                _ => sleep(LOOK).await,
+            }
+        }
+        // The keeper's cure does it again.
+        drop(self.resume_others().await);
+    }
+
+    /// The sequence numbers of the partition's segments, each with its name and whether it is committed.
+    async fn segments(&self) -> Result<BTreeMap<u32, (String, bool)>, TargetError> {
+        let (url, body) = self.get(&format!("tables/{}/idealstate", self.undo.table)).await?;
+        let own = answers::ideal_state(&url, &body)?.into_iter().filter_map(|(name, replicas)| {
+            let (partition, seq) = place(&self.undo.table, &name)?;
+            let committed = replicas.values().all(|state| state != "CONSUMING");
+            (Some(partition) == self.cure.fault.partition).then_some((seq, (name, committed)))
+        });
+        Ok(own.collect())
+    }
+
+    async fn newest(&self) -> Result<u32, TargetError> {
+        let newest = self.segments().await?.into_keys().next_back();
+        newest.ok_or_else(|| self.refused("the partition has no segment"))
+    }
+
+    /// Every replica of a committed segment fetches the committed copy if its own is another one. Returns
+    /// once all have.
+    pub(super) async fn reload(&self) -> Result<(), TargetError> {
+        let wanted = |seq| self.cure.fault.seq.is_none_or(|wanted| wanted == seq);
+        let mut segments = self.segments().await?.into_iter();
+        let last = segments.rfind(|(seq, (_, committed))| *committed && wanted(*seq));
+        let (_, (segment, _)) = last.ok_or_else(|| self.refused("no committed segment to load again"))?;
+        let path = format!("segments/{}/{segment}/reload", realtime(&self.undo.table));
+        let (url, body) = self.post(&path).await?;
+        let job = answers::reload_job(&url, &body)?;
+        let until = Instant::now() + RELOADED;
+        while Instant::now() < until {
+            let (url, body) = self.get(&format!("segments/segmentReloadStatus/{job}")).await?;
+            if answers::is_reloaded(&url, &body)? {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        Err(self.refused(format!("not all replicas have loaded {segment} again after {RELOADED:?}")))
+    }
+
+    /// Puts the replica that takes over in the victim's place, and moves what the table's segments need.
+    pub(super) async fn rebalance(&self) -> Result<(), TargetError> {
+        let [spare] = self.undo.others.as_slice() else {
+            return Err(self.refused("no replica has nothing of the table: there is none to move to"));
+        };
+        let table = &self.undo.table;
+        let (url, body) = self.get(&format!("tables/{table}/instancePartitions?type=CONSUMING")).await?;
+        let mut partitions: BTreeMap<String, Json> = parse(&url, &body)?;
+        let consuming = partitions.get_mut("CONSUMING");
+        let consuming = consuming.ok_or_else(|| nonsense(&url, "no partitions of instances"))?;
+        replace(consuming, &self.cure.fault.replica, spare);
+        let url = format!("{}/tables/{table}/instancePartitions", self.undo.at);
+        answer(&url, self.web.put(&url, consuming)).await?;
+        self.post(&format!("tables/{table}/rebalance?type=REALTIME&includeConsuming=true")).await.map(drop)
+    }
+
+    pub(super) async fn consumption(&self, verb: &str) -> Result<(), TargetError> {
+        self.post(&format!("tables/{}/{verb}", self.undo.table)).await.map(drop)
+    }
+}
+
+/// Writes another text wherever this one stands.
+fn replace(json: &mut Json, from: &str, to: &str) {
+    match json {
+        Json::String(text) if text == from => to.clone_into(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| replace(item, from, to)),
+        Json::Object(fields) => fields.values_mut().for_each(|field| replace(field, from, to)),
+        _ => {}
+    }
+}

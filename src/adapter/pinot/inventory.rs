@@ -1,0 +1,179 @@
+//! What a Pinot controller tells of its cluster: version, brokers, servers, and the tables that are there.
+
+use super::OURS;
+use super::answers::{self, nonsense};
+use super::table::{made_by, stream};
+use crate::adapter::TargetError;
+use crate::adapter::checkup::{Leaving, LeftCost};
+use crate::adapter::web::{Web, answer, parse};
+use crate::config::target::TargetFile;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// A server as its instance configuration tells.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    /// What its rows call it; none for one that is not alive.
+    pub(super) host: Option<String>,
+    /// Its own HTTP.
+    pub(super) url: String,
+}
+
+/// A table's stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stream {
+    /// The table, without its type's suffix.
+    pub(super) table: String,
+    /// Where Pinot finds Kafka.
+    pub(super) kafka: String,
+}
+
+/// A cluster.
+pub(super) struct Inventory {
+    pub(super) web: Web,
+    pub(super) url: String,
+    pub(super) version: String,
+    /// What the coordination store calls the cluster.
+    pub(super) name: String,
+    /// URLs of brokers.
+    pub(super) brokers: Vec<String>,
+    pub(super) servers: BTreeMap<String, Server>,
+}
+
+impl Inventory {
+    /// Asks the controller of a target file.
+    pub(super) async fn take(web: Web, file: &TargetFile) -> Result<Inventory, TargetError> {
+        let url = file.url.trim_end_matches('/').to_owned();
+        let (name, version) = (String::new(), String::new());
+        let (brokers, servers) = (Vec::new(), BTreeMap::new());
+        let mut taken = Inventory { web, url, version, name, brokers, servers };
+        let (at, body) = taken.get("version").await?;
+        taken.version = answers::version(&at, &body)?;
+        let (at, body) = taken.get("cluster/info").await?;
+        let info: BTreeMap<String, Json> = parse(&at, &body)?;
+        let name = info.get("clusterName").and_then(Json::as_str);
+        taken.name = name.ok_or_else(|| nonsense(&at, "no name of the cluster"))?.to_owned();
+        let (at, body) = taken.get("instances").await?;
+        let instances: BTreeMap<String, Vec<String>> = parse(&at, &body)?;
+        for instance in instances.into_values().flatten() {
+            if instance.starts_with("Broker_") {
+                let config = taken.instance(&instance).await?;
+                taken.brokers.push(config.url(taken.scheme(), config.port()));
+            } else if instance.starts_with("Server_") {
+                let server = taken.server(file, &instance).await?;
+                taken.servers.insert(instance, server);
+            }
+        }
+        taken.brokers.sort();
+        Ok(taken)
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.url);
+        let body = answer(&url, self.web.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    /// Where the controller speaks TLS, the others are taken to do so.
+    fn scheme(&self) -> &'static str {
+        if self.url.starts_with("https://") { "https" } else { "http" }
+    }
+
+    async fn instance(&self, name: &str) -> Result<Instance, TargetError> {
+        let (at, body) = self.get(&format!("instances/{name}")).await?;
+        parse(&at, &body)
+    }
+
+    async fn server(&self, file: &TargetFile, name: &str) -> Result<Server, TargetError> {
+        let config = self.instance(name).await?;
+        let own = file.servers.get(name).map(|url| url.trim_end_matches('/').to_owned());
+        let url = own.unwrap_or_else(|| config.url(self.scheme(), config.admin_port.unwrap_or_default()));
+        let host = match self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{name}", self.name)).await {
+            Ok((at, body)) => Some(answers::live_host(&at, &body)?),
+            // The store has no such path: it is not alive.
+            Err(error) if answers::is_absent(&error) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Server { host, url })
+    }
+
+    /// The streams of the realtime tables.
+    pub(super) async fn streams(&self) -> Result<Vec<Stream>, TargetError> {
+        let mut streams = Vec::new();
+        for table in self.tables().await? {
+            let config = self.table(&table).await?;
+            let kafka = stream(&config)["stream.kafka.broker.list"].as_str().map(str::to_owned);
+            streams.extend(kafka.map(|kafka| Stream { table, kafka }));
+        }
+        Ok(streams)
+    }
+
+    /// The names of the realtime tables, without suffix.
+    pub(super) async fn tables(&self) -> Result<Vec<String>, TargetError> {
+        #[derive(Deserialize)]
+        struct Tables {
+            tables: Vec<String>,
+        }
+        let (at, body) = self.get("tables?type=realtime").await?;
+        let Tables { tables } = parse(&at, &body)?;
+        let bare = |name: &String| name.strip_suffix("_REALTIME").unwrap_or(name).to_owned();
+        Ok(tables.iter().map(bare).collect())
+    }
+
+    /// The tables whose names begin as those of runs do.
+    pub(super) async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+        let mut leavings = Vec::new();
+        for table in self.tables().await?.into_iter().filter(|name| name.starts_with(OURS)) {
+            let run = made_by(&self.table(&table).await?);
+            leavings.push(Leaving { table, run });
+        }
+        Ok(leavings)
+    }
+
+    /// What these tables cost. How large one is takes a word of every server, so it may be unknown.
+    pub(super) async fn cost(&self, leavings: &[Leaving]) -> Result<Option<LeftCost>, TargetError> {
+        let mut cost = LeftCost { bytes: Some(0), ..LeftCost::default() };
+        for Leaving { table, .. } in leavings {
+            let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
+            let assignment = answers::ideal_state(&url, &body)?;
+            let states = assignment.values().flat_map(BTreeMap::values);
+            cost.segments += assignment.len() as u64;
+            cost.consuming += states.filter(|state| *state == "CONSUMING").count() as u64;
+            let size = self.get(&format!("tables/{table}/size?detailed=false")).await;
+            let size = size.ok().and_then(|(_, body)| answers::table_size(&body));
+            cost.bytes = cost.bytes.zip(size).map(|(bytes, size)| bytes + size);
+        }
+        Ok((!leavings.is_empty()).then_some(cost))
+    }
+
+    /// The configuration of a table.
+    pub(super) async fn table(&self, name: &str) -> Result<Json, TargetError> {
+        let (at, body) = self.get(&format!("tables/{name}")).await?;
+        parse(&at, &body)
+    }
+}
+
+/// `GET /instances/{name}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    host_name: String,
+    port: Option<Json>,
+    admin_port: Option<i64>,
+}
+
+impl Instance {
+    /// A port is a text or a number, as it pleases the version.
+    fn port(&self) -> i64 {
+        let port = self.port.as_ref();
+        let number = port.and_then(Json::as_i64);
+        number.or_else(|| port.and_then(Json::as_str)?.parse().ok()).unwrap_or_default()
+    }
+
+    /// Older versions keep the instance's kind in its host.
+    fn url(&self, scheme: &str, port: i64) -> String {
+        let host = self.host_name.trim_start_matches("Broker_").trim_start_matches("Server_");
+        format!("{scheme}://{host}:{port}")
+    }
+}

@@ -1,0 +1,275 @@
+//! The input log of a Pinot table: a Kafka topic, written to a partition of our choice and read back.
+
+use super::answers::{entry, message};
+use super::cluster::now_ms;
+use super::produce::Queue;
+use super::theirs;
+use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
+use crate::config::access::{Credentials, Login, SecretError};
+use crate::config::target::TargetFile;
+use async_trait::async_trait;
+use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::row::Entry;
+use dissent_core::history::schema::Schema;
+use rskafka::chrono::DateTime;
+use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder, Credentials as SaslCredentials, SaslConfig};
+use rskafka::record::Record;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+/// An answer that takes longer counts as none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that one fetch brings.
+const FETCH_BYTES: i32 = 4 << 20;
+
+/// How long Kafka may take to make a topic, in milliseconds.
+const MAKE_MS: i32 = 10_000;
+
+/// A Kafka cluster as the target file tells of it. Nothing is asked before it is needed.
+#[derive(Clone, Debug)]
+pub(super) struct Kafka {
+    pub(super) address: String,
+    tls: bool,
+    ca: Option<PathBuf>,
+    credentials: Option<Credentials>,
+}
+
+impl Kafka {
+    /// None if the file does not say where it is.
+    pub(super) fn of(file: &TargetFile) -> Option<Kafka> {
+        Some(Kafka {
+            address: file.kafka.clone()?,
+            tls: file.kafka_tls,
+            ca: file.ca.clone(),
+            credentials: file.kafka_credentials.clone(),
+        })
+    }
+
+    fn at(&self) -> String {
+        format!("Kafka at {}", self.address)
+    }
+
+    fn lost(&self, cause: impl ToString) -> TargetError {
+        TargetError::Unreachable { at: self.at(), cause: cause.to_string() }
+    }
+
+    fn refused(&self, cause: impl ToString) -> TargetError {
+        TargetError::Refused { at: self.at(), cause: cause.to_string() }
+    }
+
+    async fn in_time<T, E: ToString>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, TargetError> {
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.map_err(|error| self.lost(error)),
+            Err(_) => Err(self.lost("none in time")),
+        }
+    }
+
+    async fn client(&self) -> Result<Client, TargetError> {
+        let mut builder = ClientBuilder::new(vec![self.address.clone()]);
+        if let Some(credentials) = &self.credentials {
+            let locked = |error: SecretError| TargetError::Locked { cause: error.to_string() };
+            if let Login::Password(user, password) = credentials.login().map_err(locked)? {
+                let plain = SaslCredentials::new(user, password.reveal().to_owned());
+                builder = builder.sasl_config(SaslConfig::Plain(plain));
+            }
+        }
+        self.in_time(self.with_tls(builder)?.build()).await
+    }
+
+    #[cfg(feature = "tls")]
+    fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
+        if !self.tls {
+            return Ok(builder);
+        }
+        let config = crate::adapter::tls::believing(self.ca.as_deref()).map_err(|cause| self.lost(cause))?;
+        Ok(builder.tls_config(Arc::new(config)))
+    }
+
+    /// The target file was refused if it asks for TLS.
+    #[cfg(not(feature = "tls"))]
+    fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
+        match (self.tls, &self.ca) {
+            (false, _) => Ok(builder),
+            (true, _) => Err(self.lost("this build of dissent speaks no TLS")),
+        }
+    }
+
+    /// The topics that are there.
+    pub(super) async fn topics(&self) -> Result<BTreeSet<String>, TargetError> {
+        let topics = self.in_time(self.client().await?.list_topics()).await?;
+        Ok(topics.into_iter().map(|topic| topic.name).collect())
+    }
+
+    /// Drops a topic; one that is not there is dropped.
+    pub(super) async fn drop_topic(&self, name: &str) -> Result<(), TargetError> {
+        if !self.topics().await?.contains(name) {
+            return Ok(());
+        }
+        let controller = self.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        controller.delete_topic(name, MAKE_MS).await.map_err(|error| self.refused(error))
+    }
+}
+
+/// The topic of a table.
+pub(super) struct Topic {
+    kafka: Kafka,
+    name: String,
+    schema: Schema,
+    /// The columns of the key of a table that no run made.
+    theirs: Option<Vec<String>>,
+    partitions: OnceCell<Vec<Partition>>,
+}
+
+/// One partition of it.
+pub(super) struct Partition {
+    client: PartitionClient,
+    queue: Queue,
+}
+
+impl Topic {
+    pub(super) fn new(kafka: Kafka, name: String, schema: &Schema, theirs: Option<Vec<String>>) -> Topic {
+        Topic { kafka, name, schema: schema.clone(), theirs, partitions: OnceCell::new() }
+    }
+
+    /// An entry, from a record's value.
+    fn entry(&self, partition: u32, off: u64, value: &[u8]) -> Result<Entry, TargetError> {
+        let at = format!("offset {off} of {}/{partition}", self.name);
+        if let Some(keys) = &self.theirs {
+            return theirs::entry(keys, &self.schema, &at, off, value);
+        }
+        let (key, op, cmp, cols) = entry(&self.schema, &at, value)?;
+        Ok(Entry { off, key, op, cmp, tombstone: false, cols })
+    }
+
+    fn lost(&self, cause: impl ToString) -> TargetError {
+        self.kafka.lost(cause)
+    }
+
+    async fn in_time<T, E: ToString>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, TargetError> {
+        self.kafka.in_time(answer).await
+    }
+
+    /// Makes the topic; one of this name must not be there.
+    pub(super) async fn make(&self, partitions: u32) -> Result<(), TargetError> {
+        let controller = self.kafka.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let made = controller.create_topic(&self.name, partitions, 1, MAKE_MS).await;
+        made.map_err(|error| self.kafka.refused(error))
+    }
+
+    async fn partitions(&self) -> Result<&Vec<Partition>, TargetError> {
+        let open = || async {
+            let client = self.kafka.client().await?;
+            let topics = self.in_time(client.list_topics()).await?;
+            let topic = topics.into_iter().find(|topic| topic.name == self.name);
+            let topic = topic.ok_or_else(|| self.lost(format!("no topic {}", self.name)))?;
+            let mut partitions = Vec::new();
+            for partition in topic.partitions {
+                let name = self.name.clone();
+                let open = client.partition_client(name, partition, UnknownTopicHandling::Retry);
+                let client = self.in_time(open).await?;
+                partitions.push(Partition { client, queue: Queue::default() });
+            }
+            Ok(partitions)
+        };
+        self.partitions.get_or_try_init(open).await
+    }
+
+    async fn partition(&self, partition: u32) -> Result<&Partition, TargetError> {
+        let all = self.partitions().await?;
+        let none = || self.lost(format!("no partition {partition} of {}", self.name));
+        all.get(partition as usize).ok_or_else(none)
+    }
+
+    /// Produces ops of one partition, and tells their offsets, where they are known.
+    async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<Option<i64>>, TargetError> {
+        let record = |op: &&Op| Record {
+            key: Some(op.key.clone().into_bytes()),
+            value: Some(message(&self.schema, &op.key, op.id, op.cmp, &op.cols).to_string().into_bytes()),
+            headers: BTreeMap::new(),
+            timestamp: DateTime::from_timestamp_millis(now_ms().cast_signed()).unwrap_or_default(),
+        };
+        let records = ops.iter().map(record).collect();
+        let Partition { client, queue } = self.partition(partition).await?;
+        let send = |records| self.in_time(client.produce(records, Compression::NoCompression));
+        Ok(queue.produce(records, send).await)
+    }
+}
+
+#[async_trait]
+impl Writes for Topic {
+    /// Silence is not certain: the entries may lie in the log.
+    async fn write(&self, ops: &[Op]) -> Vec<Completion> {
+        let mut completions = vec![Completion { outcome: Outcome::Unknown, off: None }; ops.len()];
+        let mut by_partition: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, op) in ops.iter().enumerate() {
+            by_partition.entry(op.partition).or_default().push(at);
+        }
+        for (partition, places) in by_partition {
+            let mine: Vec<&Op> = places.iter().map(|&at| &ops[at]).collect();
+            let Ok(offs) = self.produce(partition, &mine).await else { continue };
+            for (at, off) in places.into_iter().zip(offs) {
+                let Some(off) = off else { continue };
+                completions[at] = Completion { outcome: Outcome::Ok, off: u64::try_from(off).ok() };
+            }
+        }
+        completions
+    }
+}
+
+#[async_trait]
+impl Log for Topic {
+    async fn ends(&self) -> Result<Vec<u64>, TargetError> {
+        let mut ends = Vec::new();
+        for Partition { client, .. } in self.partitions().await? {
+            let end = self.in_time(client.get_offset(OffsetAt::Latest)).await?;
+            ends.push(end.cast_unsigned());
+        }
+        Ok(ends)
+    }
+
+    async fn read(
+        &self,
+        partition: u32,
+        mut from: u64,
+        end: u64,
+        out: Sink<'_, Entry>,
+    ) -> Result<(), TargetError> {
+        let client = &self.partition(partition).await?.client;
+        if self.theirs.is_some() {
+            // The beginning of an old topic may be gone.
+            from = from.max(self.in_time(client.get_offset(OffsetAt::Earliest)).await?.cast_unsigned());
+        }
+        while from < end {
+            let fetch = client.fetch_records(from.cast_signed(), 1..FETCH_BYTES, 1_000);
+            let (records, _) = self.in_time(fetch).await?;
+            let records =
+                records.into_iter().filter(|record| (from..end).contains(&record.offset.cast_unsigned()));
+            let mut came = false;
+            for record in records.collect::<Vec<_>>() {
+                let off = record.offset.cast_unsigned();
+                out(self.entry(partition, off, &record.record.value.unwrap_or_default())?);
+                (from, came) = (off + 1, true);
+            }
+            if !came {
+                return Err(
+                    self.lost(format!("{} ends at {end}, and nothing came from {from} on", self.name))
+                );
+            }
+        }
+        Ok(())
+    }
+}

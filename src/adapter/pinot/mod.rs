@@ -1,0 +1,211 @@
+//! `pinot`: Apache Pinot as it is released, with Kafka before it, over its public HTTP. Nothing is installed
+//! in the cluster.
+
+mod answers;
+mod broker;
+mod cluster;
+mod discover;
+mod injection;
+mod inventory;
+mod kafka;
+mod lifecycle;
+mod lines;
+mod log;
+mod make;
+mod pages;
+mod produce;
+mod reads;
+mod rules;
+mod table;
+mod theirs;
+
+pub use cluster::{Cluster, marks};
+pub use discover::{checkup, draft};
+pub use injection::{begin, can, ended_early, heal, holder, is_of};
+
+use super::checkup::Leaving;
+use super::leased::{LeasedInjector, Victim};
+use super::{InjectionContext, Site, Target, TargetError};
+use crate::config::target::PINOT;
+use async_trait::async_trait;
+use cluster::LOCK_RENEWAL;
+use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::schema::{Merge, Schema};
+use dissent_core::history::time::Nanos;
+use dissent_core::seed::number_of;
+use dissent_store::cure::Cure;
+use injection::Undo;
+use kafka::{Kafka, Topic};
+use lifecycle::Lives;
+use reads::Reads;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The commit of a segment alone may take many seconds, in which its consumers stand still.
+const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
+
+/// From this release on columns can be merged by the larger or smaller value.
+const MAX_AND_MIN: (u32, u32) = (1, 1);
+
+/// How the names of tables begin that runs make.
+const OURS: &str = "dissent_";
+
+/// The merge functions that a version does not have.
+fn lacks(version: &str) -> &'static [Merge] {
+    let has = answers::release(version) >= MAX_AND_MIN;
+    if has { &[] } else { &[Merge::Max, Merge::Min] }
+}
+
+#[async_trait]
+impl Site for Cluster {
+    fn name(&self) -> &'static str {
+        PINOT
+    }
+
+    fn version(&self) -> String {
+        Cluster::version(self).to_owned()
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    fn lacks(&self) -> &'static [Merge] {
+        lacks(Cluster::version(self))
+    }
+
+    /// Its name tells tables of runs from those of people.
+    fn table_of(&self, mark: &str) -> Option<String> {
+        let id = number_of(&[mark]);
+        Some(format!("{OURS}{id:016x}"))
+    }
+
+    fn frozen_floor(&self) -> Nanos {
+        FROZEN_FLOOR
+    }
+
+    async fn lock(&self, run: &str) -> Result<(), TargetError> {
+        self.take_lock(run).await
+    }
+
+    fn lock_renewal(&self) -> Duration {
+        LOCK_RENEWAL
+    }
+
+    async fn unlock(&self, run: &str) {
+        self.drop_lock(run).await;
+    }
+
+    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+        Cluster::leavings(self).await
+    }
+
+    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError> {
+        self.drop_table(leaving).await
+    }
+
+    async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
+        marks(self.url(), &self.file.access()).await
+    }
+
+    async fn table(&self) -> Result<Option<Schema>, TargetError> {
+        self.named_table().await
+    }
+
+    async fn refuses_boundaries(&self) -> Result<Option<TargetError>, TargetError> {
+        self.refuses_commits().await
+    }
+
+    async fn make_table(
+        &self,
+        run: &str,
+        schema: &Schema,
+        partitions: u32,
+        full_rows: Option<u64>,
+    ) -> Result<Vec<String>, TargetError> {
+        self.make(run, schema, partitions, full_rows).await
+    }
+
+    fn spares(&self) -> Vec<String> {
+        let holders = self.roster();
+        self.servers().filter(|server| !holders.contains(server)).cloned().collect()
+    }
+
+    fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext) -> Result<Target, TargetError> {
+        let theirs = self.named.get().and_then(|named| named.theirs.as_ref());
+        let topic = Kafka::of(&self.file).map(|kafka| {
+            let named = self.named.get().and_then(|named| named.topic.clone());
+            let name = named.unwrap_or_else(|| schema.table.clone());
+            Arc::new(Topic::new(kafka, name, schema, theirs.map(|theirs| theirs.keys.clone())))
+        });
+        let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
+        let lives = Arc::new(Lives::new(Arc::clone(&self), &schema.table));
+        let victim = Arc::new(OfTable { cluster: Arc::clone(&self), table: schema.table.clone() });
+        Ok(Target {
+            name: PINOT.to_owned(),
+            version: Cluster::version(&self).to_owned(),
+            roster: self.roster(),
+            writes: topic.clone().map(|topic| topic as _),
+            log: topic.map(|topic| topic as _),
+            authority: Some(reads.clone()),
+            raw: Some(reads),
+            lifecycle: Some(lives),
+            frontiers: None,
+            unmodelled: theirs.map(|theirs| theirs.unsaid.clone()),
+            injector: Some(Arc::new(LeasedInjector::new(victim, context))),
+            census: None,
+        })
+    }
+
+    async fn end(&self) {}
+}
+
+/// The replicas of one table.
+struct OfTable {
+    cluster: Arc<Cluster>,
+    table: String,
+}
+
+impl OfTable {
+    /// The replicas beside the fault's own that have a part in it.
+    async fn others(&self, fault: &Fault) -> Result<Vec<String>, TargetError> {
+        let holders = self.cluster.holders(&self.table).await?;
+        Ok(match fault.kind {
+            FaultKind::CommitWinner => holders.into_iter().filter(|it| *it != fault.replica).collect(),
+            FaultKind::Rebalance => {
+                let spare = self.cluster.servers().find(|server| !holders.contains(*server));
+                spare.cloned().into_iter().collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl Victim for OfTable {
+    type Undo = Undo;
+
+    async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {
+        let file = &self.cluster.file;
+        Ok(Undo {
+            system: PINOT.to_owned(),
+            at: file.url.clone(),
+            cluster: self.cluster.name().to_owned(),
+            table: self.table.clone(),
+            session: self.cluster.session(&fault.replica).await?,
+            commands: file.commands.clone(),
+            access: file.access(),
+            proxy: file.proxy.clone(),
+            others: self.others(fault).await?,
+        })
+    }
+
+    fn silence(&self, replica: &str) {
+        self.cluster.ask_no_more(replica);
+    }
+
+    async fn unsilence(&self, replica: &str) {
+        self.cluster.ask_again(replica);
+    }
+}

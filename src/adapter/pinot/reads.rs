@@ -1,0 +1,465 @@
+//! What Pinot's replicas hold, around the router: positions and checksums from each server's own HTTP, rows
+//! and flags from the broker, asked again until the wanted server was the one to answer.
+//!
+//! A table of upserts is queried on one server at a time, in turn, and every row tells the server's host.
+
+use super::answers::{self, Assignment, SegmentMetadata, nonsense};
+use super::broker;
+use super::cluster::Cluster;
+use super::number_of;
+use super::pages::{Question, pages};
+use super::table::{place, realtime};
+use super::theirs;
+use crate::adapter::pace::Gate;
+use crate::adapter::web::answer;
+use crate::adapter::{Authority, RawReads, Sink, TargetError};
+use async_trait::async_trait;
+use dissent_core::conductor::FlagsRead;
+use dissent_core::history::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
+use dissent_core::history::schema::Schema;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+/// After so long without an answer of the wanted server the broker is taken to leave it out, for as long ..
+const ROUTED: Duration = Duration::from_secs(5);
+/// .. and so long lies between two rounds of questions.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a replica flagged as current when it was read last, by key.
+type Shown = BTreeMap<String, Vec<u64>>;
+
+/// A copy that a replica was seen to build itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Built {
+    /// It consumes, in this life; whether it has read beyond the segment's end, so that it must fetch a copy.
+    Open { life: u64, overran: bool },
+    /// It has committed what it consumed.
+    Done { crc: u64 },
+}
+
+/// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this
+/// very life, and its first committed copy is its own. One with another checksum was fetched later.
+fn own_copy(
+    built: &mut BTreeMap<(String, String), Built>,
+    at: (String, String),
+    life: u64,
+    crc: u64,
+) -> bool {
+    match built.get(&at) {
+        Some(Built::Done { crc: own }) => *own == crc,
+        Some(Built::Open { life: then, overran: false }) if *then == life => {
+            built.insert(at, Built::Done { crc });
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The replicas of one table.
+pub(super) struct Reads {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) schema: Schema,
+    /// What never changes again: committed segments.
+    done: Mutex<BTreeMap<String, SegmentMetadata>>,
+    /// What replicas were seen to build themselves, by replica and segment.
+    built: Mutex<BTreeMap<(String, String), Built>>,
+    /// By replica and partition.
+    shown: Mutex<BTreeMap<(String, u32), Shown>>,
+    /// Until when replicas that the broker leaves out are asked for in haste.
+    hidden: Mutex<BTreeMap<String, Instant>>,
+    /// A cluster of others must not feel us.
+    pub(super) gate: Gate,
+}
+
+impl Reads {
+    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Reads {
+        let gate = Gate::new(&cluster.file.limits);
+        Reads {
+            cluster,
+            schema,
+            done: Mutex::default(),
+            built: Mutex::default(),
+            shown: Mutex::default(),
+            hidden: Mutex::default(),
+            gate,
+        }
+    }
+
+    /// Where each segment begins and ends, and who is to have it.
+    async fn assigned(&self) -> Result<(Assignment, BTreeMap<String, SegmentMetadata>), TargetError> {
+        let (url, body) = self.cluster.get(&format!("tables/{}/idealstate", self.schema.table)).await?;
+        let assignment = answers::ideal_state(&url, &body)?;
+        let mut known = BTreeMap::new();
+        for segment in assignment.keys() {
+            if let Some(metadata) = self.metadata(segment).await? {
+                known.insert(segment.clone(), metadata);
+            }
+        }
+        Ok((assignment, known))
+    }
+
+    /// None for a segment that the coordination store does not know yet.
+    async fn metadata(&self, segment: &str) -> Result<Option<SegmentMetadata>, TargetError> {
+        if let Some(done) = self.done.lock().await.get(segment) {
+            return Ok(Some(done.clone()));
+        }
+        let path = format!("segments/{}/{segment}/metadata", realtime(&self.schema.table));
+        let (url, body) = match self.cluster.get(&path).await {
+            Ok(came) => came,
+            Err(error) if answers::is_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = answers::segment_metadata(&url, &body)?;
+        if metadata.end.is_some() {
+            self.done.lock().await.insert(segment.to_owned(), metadata.clone());
+        }
+        Ok(Some(metadata))
+    }
+
+    /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
+    /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
+    /// a segment: then it is asked in haste for a while.
+    pub(super) async fn ask(
+        &self,
+        replica: &str,
+        question: &Question,
+    ) -> Result<Vec<Vec<Json>>, TargetError> {
+        let host = self.cluster.host(replica)?;
+        let hidden = self.hidden.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
+        let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
+        loop {
+            let round = self.in_turn(&host, question).await;
+            match round {
+                Ok(Some(rows)) => {
+                    self.hidden.lock().await.remove(replica);
+                    return Ok(rows);
+                }
+                Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
+                failed => {
+                    if !hidden {
+                        self.hidden.lock().await.insert(replica.to_owned(), Instant::now() + ROUTED);
+                    }
+                    let cause = format!("{replica} is not readable: the broker asks others");
+                    let left_out = TargetError::Refused { at: self.cluster.sql(), cause };
+                    return Err(failed.err().unwrap_or(left_out));
+                }
+            }
+        }
+    }
+
+    /// As many queries as it takes until each server had its turn; the rows of the wanted one. An empty
+    /// answer does not tell whose it is.
+    pub(super) async fn round(
+        &self,
+        host: &str,
+        sql: &str,
+        segments: usize,
+    ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
+        let url = self.cluster.sql();
+        let _turn = self.gate.turn().await;
+        for _ in 0..2 * self.cluster.servers().count() {
+            let rows = self.query(sql, segments).await?;
+            if broker::host_of(&url, &rows)? == Some(host) {
+                return Ok(Some(rows));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One query, of whoever's turn it is.
+    pub(super) async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
+        let url = self.cluster.sql();
+        let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
+        let query = self.cluster.web.post(&url, &json!({ "sql": sql })).timeout(patience);
+        let ask = async { broker::rows(&url, &answer(&url, query).await?, segments) };
+        self.gate.pass(ask, |rows| rows.len() as u64).await
+    }
+
+    async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
+        let known = self.metadata(segment).await?;
+        known.map(|it| it.start).ok_or_else(|| nonsense(self.cluster.url(), &format!("no segment {segment}")))
+    }
+}
+
+#[async_trait]
+impl Authority for Reads {
+    async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
+        let (assignment, known) = self.assigned().await?;
+        let mut segments: Vec<Segment> = Vec::new();
+        for (name, servers) in assignment {
+            let Some((partition, seq)) = place(&self.schema.table, &name) else { continue };
+            let Some(SegmentMetadata { start, end, crc }) = known.get(&name).cloned() else { continue };
+            let replicas = servers.into_keys().filter(|server| self.cluster.has(server)).collect();
+            segments.push(Segment { name, partition, seq, start, end, crc, replicas });
+        }
+        segments.sort_by_key(|segment| (segment.partition, segment.seq));
+        Ok(segments)
+    }
+
+    async fn boundary(&self) -> Result<(), TargetError> {
+        let path = format!("tables/{}/forceCommit", self.schema.table);
+        let release = answers::release(self.cluster.version());
+        let told = self.cluster.post(&path, &Json::Null).await;
+        let told = told.map_err(|error| answers::not_committed(release, error))?;
+        answers::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
+    }
+}
+
+#[async_trait]
+impl RawReads for Reads {
+    async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError> {
+        let table = realtime(&self.schema.table);
+        let incarnation = self.cluster.session(replica).await?;
+        let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
+        if crcs.as_ref().is_err_and(answers::is_absent) {
+            // It has nothing of the table.
+            return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new() });
+        }
+        let (url, body) = crcs?;
+        let crcs = answers::crcs(&url, &body)?;
+        let (url, body) =
+            self.cluster.server(replica, &format!("tables/{table}/consumingSegmentsInfo")).await?;
+        let consuming = answers::consuming(&url, &body)?;
+        let mut states = BTreeSet::new();
+        let mut covers = Vec::new();
+        for (segment, crc) in crcs {
+            let Some((partition, seq)) = place(&self.schema.table, &segment) else { continue };
+            let Some(metadata) = self.metadata(&segment).await? else { continue };
+            let consumed = consuming.get(&segment).filter(|_| crc.is_none());
+            let at = (replica.to_owned(), segment.clone());
+            let (end, state, copy) = match (consumed, crc, metadata.end) {
+                (Some(consumed), _, _) => {
+                    states.insert(consumed.state.clone());
+                    let end = metadata.end.unwrap_or(u64::MAX);
+                    let overran = consumed.position > end;
+                    self.built.lock().await.insert(at, Built::Open { life: incarnation, overran });
+                    // One that reads on beyond the segment's end has nothing more of it.
+                    let position = consumed.position.min(end);
+                    (position.max(metadata.start), CopyState::Consuming, incarnation)
+                }
+                (None, Some(crc), Some(end)) => {
+                    let own = own_copy(&mut *self.built.lock().await, at, incarnation, crc);
+                    (end, if own { CopyState::CommittedLocal } else { CopyState::Downloaded }, crc)
+                }
+                // Between two states: it shows at the next look.
+                _ => continue,
+            };
+            covers.push(Cover {
+                copy: identity(&segment, state, copy),
+                segment,
+                partition,
+                seq,
+                start: metadata.start,
+                end,
+                state,
+                registered: Known::Unobservable,
+                rows: end - metadata.start,
+            });
+        }
+        covers.sort_by_key(|cover| (cover.partition, cover.seq));
+        let status = states.into_iter().collect::<Vec<_>>().join(" ");
+        Ok(Coverage { incarnation, status, covers })
+    }
+
+    async fn rows(
+        &self,
+        replica: &str,
+        segment: &str,
+        from: u64,
+        to: u64,
+        out: Sink<'_, Row>,
+    ) -> Result<(), TargetError> {
+        if from >= to {
+            return Ok(());
+        }
+        let schema = &self.schema;
+        let start = self.start_of(segment).await?;
+        let others = schema.columns.iter().map(|column| &column.name);
+        let columns: String = match self.theirs() {
+            Some(keys) => keys.iter().chain(others).map(named).collect(),
+            None => {
+                [&schema.key, &schema.op, &schema.comparison].into_iter().chain(others).map(named).collect()
+            }
+        };
+        for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
+            let rows = self.ask(replica, &self.of_rows(segment, &page, &columns)).await?;
+            let came = rows.len() as u64;
+            for (doc, row) in page.clone().zip(&rows) {
+                let row = self.row(start, row)?;
+                if u64::from(row.doc) != doc {
+                    let cause = format!("document {} of {segment} in place of {doc}", row.doc);
+                    return Err(nonsense(&self.cluster.sql(), &cause));
+                }
+                out(row);
+            }
+            // The count of the whole shows what is missing here: the read is cut short, and said to be.
+            if came < page.end - page.start {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flags(
+        &self,
+        replica: &str,
+        partition: u32,
+        since: u64,
+        out: Sink<'_, Current>,
+    ) -> Result<FlagsRead, TargetError> {
+        let Coverage { incarnation, covers, .. } = self.coverage(replica).await?;
+        let mine = |cover: &&Cover| cover.partition == partition && cover.rows > 0;
+        let held: BTreeMap<&str, u64> =
+            covers.iter().filter(mine).map(|cover| (cover.segment.as_str(), cover.rows)).collect();
+        if held.is_empty() {
+            // An answer without rows would not tell whose it is.
+            return Ok(FlagsRead { incarnation, version: since + 1, keys: 0 });
+        }
+        let (assignment, known) = self.assigned().await?;
+        let mut answers = Vec::new();
+        let is_mine = |name: &str| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
+        let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
+        let mine: Assignment = mine.map(|(name, servers)| (name.clone(), servers.clone())).collect();
+        if held.keys().any(|segment| !mine.contains_key(*segment)) {
+            let cause = format!("{replica} is not readable: the table is being moved away from it");
+            return Err(TargetError::Refused { at: self.cluster.sql(), cause });
+        }
+        for (names, rows) in together(mine.iter(), &held) {
+            for question in self.of_flags(replica, &names, rows, assignment.len()).await? {
+                answers.extend(self.ask(replica, &question).await?);
+            }
+        }
+        let mut now = Shown::new();
+        for row in answers {
+            let [_, segment, doc, key @ ..] = row.as_slice() else {
+                return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
+            };
+            let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
+            let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
+            let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
+                return Err(nonsense(&self.cluster.sql(), "a current row that cannot be placed"));
+            };
+            now.entry(key).or_default().push(start + doc);
+        }
+        now.values_mut().for_each(|offs| offs.sort_unstable());
+        let keys = self.changed(replica, partition, since, now).await;
+        let read = FlagsRead { incarnation, version: since + 1, keys: keys.len() as u64 };
+        keys.into_iter().for_each(out);
+        Ok(read)
+    }
+}
+
+/// A column in a list of them.
+fn named(name: &String) -> String {
+    format!(", \"{name}\"")
+}
+
+impl Reads {
+    /// The columns of the key, of a table that no run made.
+    fn theirs(&self) -> Option<&Vec<String>> {
+        let named = self.cluster.named.get()?;
+        named.theirs.as_ref().map(|theirs| &theirs.keys)
+    }
+
+    /// The columns of the key, in a list.
+    pub(super) fn keys(&self) -> String {
+        self.theirs().map_or_else(|| named(&self.schema.key), |keys| keys.iter().map(named).collect())
+    }
+
+    fn key_of(&self, cells: &[Json]) -> Option<String> {
+        match (self.theirs(), cells) {
+            (Some(keys), cells) => (cells.len() == keys.len()).then(|| theirs::key_of(cells.iter())),
+            (None, [key]) => key.as_str().map(str::to_owned),
+            (None, _) => None,
+        }
+    }
+
+    /// Pinot shows all flags; what is handed on is what changed since the last time.
+    async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<Current> {
+        let mut shown = self.shown.lock().await;
+        let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
+        let before = before.unwrap_or_default();
+        let gone = before.keys().filter(|key| !now.contains_key(*key));
+        let mut changed: Vec<Current> =
+            gone.map(|key| Current { key: key.clone(), offs: Vec::new() }).collect();
+        let moved = now.into_iter().filter(|(key, offs)| before.get(key) != Some(offs));
+        changed.extend(moved.map(|(key, offs)| Current { key, offs }));
+        changed
+    }
+
+    /// A raw row. Documents lie in the order of the log: the first one is the segment's first entry.
+    fn row(&self, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
+        let url = self.cluster.sql();
+        if let Some(keys) = self.theirs() {
+            return their_row(&url, keys.len(), start, cells);
+        }
+        let [_, doc, key, op, cmp, cols @ ..] = cells else {
+            return Err(nonsense(&url, "not as many cells as asked for"));
+        };
+        let doc = doc.as_u64().and_then(|doc| u32::try_from(doc).ok());
+        let (Some(doc), Some(key), Some(op), Some(cmp)) = (doc, key.as_str(), op.as_i64(), cmp.as_i64())
+        else {
+            return Err(nonsense(&url, "a row that cannot be placed"));
+        };
+        let named = self.schema.columns.iter().zip(cols);
+        let cols = named.map(|(column, cell)| broker::cell(&url, column, cell)).collect::<Result<_, _>>()?;
+        let off = start + u64::from(doc);
+        Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
+    }
+}
+
+/// A raw row of a table that no run made, with whatever its cells hold.
+fn their_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
+    let doc = cells.get(1).and_then(Json::as_u64).and_then(|doc| u32::try_from(doc).ok());
+    let (Some(doc), Some((key, cols))) = (doc, cells.get(2..).and_then(|rest| rest.split_at_checked(keys)))
+    else {
+        return Err(nonsense(url, "a row that cannot be placed"));
+    };
+    let cols = cols.iter().map(theirs::shown).collect();
+    Ok(Row { off: start + u64::from(doc), key: theirs::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
+}
+
+/// Segments that lie on the same servers, and how many rows they hold: they are answered by one of these,
+/// together. Those without any row are left out, for nobody could tell whose an empty answer is.
+fn together<'s>(
+    segments: impl Iterator<Item = (&'s String, &'s BTreeMap<String, String>)>,
+    held: &BTreeMap<&str, u64>,
+) -> Vec<(Vec<String>, u64)> {
+    let mut by_servers: BTreeMap<Vec<&String>, (Vec<String>, u64)> = BTreeMap::new();
+    for (segment, servers) in segments {
+        let (names, rows) = by_servers.entry(servers.keys().collect()).or_default();
+        names.push(segment.clone());
+        *rows += held.get(segment.as_str()).copied().unwrap_or(0);
+    }
+    by_servers.into_values().filter(|(_, rows)| *rows > 0).collect()
+}
+
+/// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
+fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
+    let kind = if state == CopyState::Consuming { "consuming" } else { "committed" };
+    number_of(&[segment, kind, &number.to_string()])
+}
+
+/// How long a server may take: one that is stopped must not hold up the others.
+pub(super) const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_consumed_in_this_life_up_to_its_end_is_a_replicas_own_copy() {
+        let at = || ("s1".to_owned(), "t__0__0".to_owned());
+        let open = |life, overran| BTreeMap::from([(at(), Built::Open { life, overran })]);
+        let mut built = open(1, false);
+        assert!(own_copy(&mut built, at(), 1, 7) && own_copy(&mut built, at(), 2, 7));
+        assert!(!own_copy(&mut built, at(), 1, 8), "it was loaded again, and is another one");
+        assert!(!own_copy(&mut open(1, true), at(), 1, 7), "it had read on, and fetched the winner's");
+        assert!(!own_copy(&mut open(1, false), at(), 2, 7), "it was started again in between");
+        assert!(!own_copy(&mut BTreeMap::new(), at(), 1, 7), "it was never seen to consume it");
+    }
+}

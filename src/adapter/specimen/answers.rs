@@ -1,0 +1,111 @@
+//! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
+//! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
+
+use crate::adapter::web::parse;
+use crate::adapter::{Sink, TargetError};
+use dissent_core::conductor::FlagsRead;
+use dissent_core::history::contents::Held;
+use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::schema::{Schema, Value};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+type Named = BTreeMap<String, Value>;
+
+#[derive(Deserialize)]
+struct WireEntry {
+    off: u64,
+    key: String,
+    op: u64,
+    cmp: i64,
+    #[serde(default)]
+    tombstone: bool,
+    cols: Named,
+}
+
+#[derive(Deserialize)]
+struct WireRow {
+    off: u64,
+    key: String,
+    op: u64,
+    cmp: i64,
+    cols: Named,
+    doc: u32,
+}
+
+#[derive(Deserialize)]
+struct WireHeld {
+    key: String,
+    op: u64,
+    cmp: i64,
+    cols: Named,
+    count: i64,
+}
+
+#[derive(Deserialize)]
+struct WireFlags {
+    version: u64,
+    incarnation: u64,
+    keys: Vec<Current>,
+}
+
+#[derive(Deserialize)]
+struct Produced {
+    off: u64,
+}
+
+fn parse_lines<T: DeserializeOwned>(
+    url: &str,
+    body: &[u8],
+    mut each: impl FnMut(T),
+) -> Result<u64, TargetError> {
+    let mut count = 0;
+    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        each(parse(url, line)?);
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The offset of each op that was produced, in order.
+pub fn produced(url: &str, body: &[u8]) -> Result<Vec<u64>, TargetError> {
+    Ok(parse::<Vec<Produced>>(url, body)?.into_iter().map(|entry| entry.off).collect())
+}
+
+/// Entries of the log, and how many came.
+pub fn entries(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Entry>) -> Result<u64, TargetError> {
+    parse_lines(url, body, |WireEntry { off, key, op, cmp, tombstone, cols }| {
+        out(Entry { off, key, op, cmp, tombstone, cols: ordered(schema, cols) });
+    })
+}
+
+/// Raw rows, and how many came.
+pub fn rows(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Row>) -> Result<u64, TargetError> {
+    parse_lines(url, body, |WireRow { off, key, op, cmp, cols, doc }| {
+        out(Row { off, key, op, cmp, cols: ordered(schema, cols), doc });
+    })
+}
+
+/// What a shard holds.
+pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<Held>, TargetError> {
+    let mut rows = Vec::new();
+    parse_lines(url, body, |WireHeld { key, op, cmp, cols, count }| {
+        rows.push(Held { key, op, cmp, cols: ordered(schema, cols), count });
+    })?;
+    Ok(rows)
+}
+
+/// Current flags.
+pub fn flags(url: &str, body: &[u8], out: Sink<'_, Current>) -> Result<FlagsRead, TargetError> {
+    let WireFlags { version, incarnation, keys } = parse(url, body)?;
+    let read = FlagsRead { incarnation, version, keys: keys.len() as u64 };
+    keys.into_iter().for_each(out);
+    Ok(read)
+}
+
+/// Values in the schema's order; what the answer lacks is null.
+fn ordered(schema: &Schema, mut named: Named) -> Vec<Value> {
+    let columns = schema.columns.iter();
+    columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
+}

@@ -1,0 +1,280 @@
+//! One specimen as its supervisor shows it: where its service and its replicas listen, which processes they
+//! are, and who uses it. The same whether it was started for one run or lives outside of any.
+
+use super::Embedded;
+use crate::adapter::web::{self, Web, answer, parse};
+use crate::adapter::{Census, TargetError, owner};
+use crate::faults::process::ProcessId;
+use crate::target_error::Holder;
+use async_trait::async_trait;
+use dissent_core::generator::generate::{KEY, OP};
+use dissent_core::history::event::Death;
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Provenance, Schema};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use specimen::serve::{Child, Group};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long the processes of a private cluster may take to end by themselves.
+const END: Duration = Duration::from_secs(5);
+
+/// Processes are started while this is waited for.
+const START: Duration = Duration::from_secs(60);
+
+/// A lock ends by itself this long after its last renewal.
+const LOCKED: Duration = Duration::from_secs(15);
+
+/// Between two renewals.
+pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(4);
+
+/// What the supervisor shows.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Overview {
+    pub(super) version: String,
+    pub(super) pid: u32,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) roster: Vec<String>,
+    table: Option<Table>,
+    service: Option<String>,
+    /// Of the roster; none for one that nobody has asked for.
+    pub(super) replicas: BTreeMap<String, Option<Seat>>,
+    /// Processes that have ended, and their last words.
+    #[serde(default)]
+    ended: BTreeMap<String, String>,
+}
+
+/// A lock, as the supervisor tells of it.
+#[derive(Deserialize)]
+struct Held {
+    owner: String,
+    run: String,
+    held_ms: u64,
+    left_ms: u64,
+}
+
+impl From<Held> for Holder {
+    fn from(Held { owner, run, held_ms, left_ms }: Held) -> Holder {
+        Holder { run, owner, seconds: held_ms / 1000, left: left_ms.div_ceil(1000) }
+    }
+}
+
+/// The run that has the target of the supervisor at this URL.
+pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
+    let url = format!("{url}/lock");
+    let held: Option<Held> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    Ok(held.map(Holder::from))
+}
+
+/// The table that the cluster has now.
+#[derive(Clone, Debug, Deserialize)]
+struct Table {
+    table: String,
+    columns: Vec<Column>,
+}
+
+/// Where a replica's latest life is lived; over, if it has no process.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Seat {
+    pub(super) address: String,
+    pub(super) pid: Option<u32>,
+}
+
+impl Overview {
+    /// Asks the supervisor at this URL.
+    pub(super) async fn ask(web: &Web, url: &str) -> Result<Overview, TargetError> {
+        let url = format!("{url}/cluster");
+        parse(&url, &answer(&url, web.get(&url)).await?)
+    }
+
+    /// The supervisor's process.
+    pub(super) fn supervisor(&self) -> Result<ProcessId, TargetError> {
+        process("the supervisor", self.pid)
+    }
+
+    /// The URL of the service: what takes writes and has the log.
+    pub(super) fn service(&self) -> Result<String, TargetError> {
+        let address = self.service.as_ref().ok_or_else(|| down("the service"))?;
+        Ok(format!("http://{address}"))
+    }
+
+    /// Where a replica runs: its URL and its process.
+    pub(super) fn seat(&self, name: &str) -> Result<(String, u32), TargetError> {
+        let seat = self.replicas.get(name).ok_or_else(|| TargetError::Refused {
+            at: "the specimen".to_owned(),
+            cause: format!("it has no replica {name}"),
+        })?;
+        let up = seat.as_ref().and_then(|seat| Some((format!("http://{}", seat.address), seat.pid?)));
+        up.ok_or_else(|| down(name))
+    }
+}
+
+#[async_trait]
+impl Census for Cluster {
+    async fn deaths(&self) -> Vec<Death> {
+        let ended = self.refresh().await.map(|overview| overview.ended).unwrap_or_default();
+        ended.into_iter().map(|(server, words)| Death { server, words }).collect()
+    }
+}
+
+/// The process behind a number that was just told to us.
+pub(super) fn process(name: &str, pid: u32) -> Result<ProcessId, TargetError> {
+    let lost = |error: std::io::Error| TargetError::Unreachable {
+        at: name.to_owned(),
+        cause: format!("process {pid} is not on this machine: {error}"),
+    };
+    ProcessId::of(pid).map_err(lost)
+}
+
+fn down(name: &str) -> TargetError {
+    TargetError::Unreachable { at: name.to_owned(), cause: "it is down".to_owned() }
+}
+
+/// A specimen that can be reached.
+pub struct Cluster {
+    pub(super) system: Embedded,
+    url: String,
+    web: Web,
+    /// The supervisor, if the cluster is private to this process.
+    private: Mutex<Option<Child>>,
+    seen: std::sync::Mutex<Overview>,
+    /// Replicas that a fault of ours keeps silent: asking them would only be waiting.
+    silent: std::sync::Mutex<BTreeSet<String>>,
+}
+
+impl Cluster {
+    /// Starts a cluster that dies with us; its files lie in `dir`.
+    pub async fn start(
+        system: Embedded,
+        program: &Path,
+        dir: &Path,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Cluster, TargetError> {
+        let failed = |cause: String| TargetError::Start { process: "the specimen".to_owned(), cause };
+        std::fs::create_dir_all(dir).map_err(|error| failed(format!("{}: {error}", dir.display())))?;
+        let mut arguments = vec!["specimen".into(), system.role().into(), "--dir".into(), dir.into()];
+        for (key, value) in settings.iter().filter(|(key, _)| system.settings().contains(&key.as_str())) {
+            arguments.extend(["--set".into(), std::ffi::OsString::from(format!("{key}={value}"))]);
+        }
+        let log = dir.join("supervisor.log");
+        let supervisor = Child::start("the supervisor", program, &arguments, &log, Group::Own)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let url = format!("http://{}", supervisor.address);
+        Cluster::at(system, &url, Some(supervisor)).await
+    }
+
+    /// Reaches a cluster that lives outside of any run.
+    pub async fn reach(system: Embedded, url: &str) -> Result<Cluster, TargetError> {
+        Cluster::at(system, url.trim_end_matches('/'), None).await
+    }
+
+    async fn at(system: Embedded, url: &str, private: Option<Child>) -> Result<Cluster, TargetError> {
+        let web = Web::new()?;
+        let seen = Overview::ask(&web, url).await?;
+        let (seen, silent) = (std::sync::Mutex::new(seen), std::sync::Mutex::default());
+        Ok(Cluster { system, url: url.to_owned(), web, private: Mutex::new(private), seen, silent })
+    }
+
+    /// The supervisor's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The table that the cluster has now. What a column is for, beside its values, it does not know.
+    pub fn schema(&self) -> Option<Schema> {
+        let Table { table, columns } = self.overview().table?;
+        Some(Schema {
+            table,
+            key: KEY.to_owned(),
+            comparison: "cmp".to_owned(),
+            op: OP.to_owned(),
+            columns,
+            provenance: Provenance::None,
+            rules: Rules::default(),
+        })
+    }
+
+    pub(super) fn overview(&self) -> Overview {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Looks again: a replica that was started again has a new address.
+    pub(super) async fn refresh(&self) -> Result<Overview, TargetError> {
+        let seen = Overview::ask(&self.web, &self.url).await?;
+        *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen.clone();
+        Ok(seen)
+    }
+
+    /// Fails for a replica that a fault of ours keeps silent.
+    pub(super) fn not_silent(&self, name: &str) -> Result<(), TargetError> {
+        match self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name) {
+            true => {
+                let cause = "a fault of this run keeps it silent".to_owned();
+                Err(TargetError::Unreachable { at: name.to_owned(), cause })
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The replica's URL, if it can be asked.
+    pub(super) fn replica(&self, name: &str) -> Result<String, TargetError> {
+        self.not_silent(name)?;
+        Ok(self.overview().seat(name)?.0)
+    }
+
+    /// From now on a replica is not asked.
+    pub(super) fn ask_no_more(&self, name: &str) {
+        self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// From now on it is asked again.
+    pub(super) fn ask_again(&self, name: &str) {
+        self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+    }
+
+    /// A new, empty table takes the place of the one that was there.
+    pub(super) async fn put_table(&self, schema: &Schema, partitions: u32) -> Result<(), TargetError> {
+        let columns: Vec<_> = schema.columns.iter().map(super::column).collect();
+        let table = json!({ "table": schema.table, "columns": columns, "partitions": partitions });
+        let url = format!("{}/table", self.url);
+        answer(&url, self.web.post(&url, &table).timeout(START)).await?;
+        self.refresh().await.map(drop)
+    }
+
+    /// The run that has the target now.
+    pub(super) async fn holder(&self) -> Result<Option<Holder>, TargetError> {
+        holder(&self.web, &self.url).await
+    }
+
+    /// Takes the target for one run, or tells who has it.
+    pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
+        let url = format!("{}/lock", self.url);
+        let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCKED.as_millis() as u64 });
+        let sent = self.web.post(&url, &wish).send().await;
+        let response = sent.map_err(|error| web::lost(&url, error))?;
+        if response.status() != StatusCode::CONFLICT {
+            return web::body(&url, response).await.map(drop);
+        }
+        let body = response.bytes().await.map_err(|error| web::lost(&url, error))?;
+        let holder = parse::<Held>(&url, &body)?.into();
+        Err(TargetError::Busy { at: self.url.clone(), holder })
+    }
+
+    /// Gives the target free. One that cannot be told will find out by the lock's age.
+    pub(super) async fn drop_lock(&self, run: &str) {
+        let url = format!("{}/unlock", self.url);
+        drop(answer(&url, self.web.post(&url, &json!({ "run": run }))).await);
+    }
+
+    /// Ends the cluster if it is private.
+    pub(super) async fn stop(&self) {
+        if let Some(mut supervisor) = self.private.lock().await.take() {
+            supervisor.end(END).await;
+        }
+    }
+}

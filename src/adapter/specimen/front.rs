@@ -1,0 +1,103 @@
+//! The front door and the input log of either embedded cluster, over its service's HTTP.
+
+use super::answers;
+use super::cluster::Cluster;
+use crate::adapter::web::{Web, answer, parse};
+use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
+use async_trait::async_trait;
+use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::row::Entry;
+use dissent_core::history::schema::{Schema, Value};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The most log entries asked for at once.
+const PAGE: u64 = 10_000;
+
+/// A client of one specimen's service.
+pub(super) struct Front {
+    cluster: Arc<Cluster>,
+    schema: Schema,
+    web: Web,
+}
+
+impl Front {
+    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Result<Front, TargetError> {
+        Ok(Front { cluster, schema, web: Web::new()? })
+    }
+
+    /// Posts JSON to the service.
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
+        let url = format!("{}/{path}", self.cluster.overview().service()?);
+        answer(&url, self.web.post(&url, body)).await
+    }
+
+    /// Asks the service: where, and what came.
+    pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+        let url = format!("{}/{path}", self.cluster.overview().service()?);
+        let body = answer(&url, self.web.get(&url)).await?;
+        Ok((url, body))
+    }
+
+    /// Asks the service for one JSON document.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, TargetError> {
+        let (url, body) = self.get(path).await?;
+        parse(&url, &body)
+    }
+
+    fn wire(&self, op: &Op) -> serde_json::Value {
+        let columns = self.schema.columns.iter().zip(&op.cols);
+        let given = columns.filter(|(_, value)| **value != Value::Null);
+        let cols: BTreeMap<&str, &Value> =
+            given.map(|(column, value)| (column.name.as_str(), value)).collect();
+        serde_json::json!({
+            "partition": op.partition, "key": op.key, "op": op.id, "cmp": op.cmp,
+            "tombstone": op.delete, "cols": cols,
+        })
+    }
+}
+
+#[async_trait]
+impl Writes for Front {
+    /// A refusal is certain; silence is not: the entry may lie in the log.
+    async fn write(&self, ops: &[Op]) -> Vec<Completion> {
+        let body = ops.iter().map(|op| self.wire(op)).collect();
+        let produced = self.post("produce", &body).await.and_then(|body| answers::produced("produce", &body));
+        let all = |outcome| vec![Completion { outcome, off: None }; ops.len()];
+        match produced {
+            Ok(offs) if offs.len() == ops.len() => {
+                offs.into_iter().map(|off| Completion { outcome: Outcome::Ok, off: Some(off) }).collect()
+            }
+            Err(TargetError::Refused { .. }) => all(Outcome::Failed),
+            Ok(_) | Err(_) => all(Outcome::Unknown),
+        }
+    }
+}
+
+#[async_trait]
+impl Log for Front {
+    async fn ends(&self) -> Result<Vec<u64>, TargetError> {
+        self.ask("log-ends").await
+    }
+
+    async fn read(
+        &self,
+        partition: u32,
+        mut from: u64,
+        end: u64,
+        out: Sink<'_, Entry>,
+    ) -> Result<(), TargetError> {
+        while from < end {
+            let limit = PAGE.min(end - from);
+            let (url, body) = self.get(&format!("log/{partition}?from={from}&limit={limit}")).await?;
+            let came = answers::entries(&self.schema, &url, &body, out)?;
+            if came == 0 {
+                let cause = format!("the log ends at {end}, and nothing came from {from} on");
+                return Err(TargetError::Nonsense { at: url, cause });
+            }
+            from += came;
+        }
+        Ok(())
+    }
+}

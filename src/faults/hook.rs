@@ -1,0 +1,168 @@
+//! A command of the target file, run around runs or on a replica: bounded in time, out of reach of the
+//! terminal's signals, and told by name with the end of what it said when it fails.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// So much of the end of what a hook said is told.
+const TOLD_BYTES: u64 = 600;
+
+/// Between two looks whether a cluster is ready.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// However short the time is until it must be ready: one answer may take so long.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Why a hook failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hook `{name}` {problem}")]
+pub struct HookError {
+    /// Which.
+    pub name: &'static str,
+    /// What it did, and the end of its standard error.
+    pub problem: String,
+}
+
+/// A hook.
+#[derive(Clone, Copy, Debug)]
+pub struct Hook<'a> {
+    /// What the target file calls it.
+    pub name: &'static str,
+    /// What `sh -c` is given.
+    pub command: &'a str,
+    /// After this long it is ended.
+    pub patience: Duration,
+}
+
+impl Hook<'_> {
+    fn error(&self, problem: impl Into<String>) -> HookError {
+        HookError { name: self.name, problem: problem.into() }
+    }
+
+    /// Runs it once.
+    pub async fn run(&self, environment: &[(&str, &std::path::Path)]) -> Result<(), HookError> {
+        let cannot = |error: std::io::Error| self.error(format!("cannot be run: {error}"));
+        // No pipe: what a hook leaves running in the background would hold it open, or die of its end.
+        let said = rustix::fs::memfd_create(c"hook", rustix::fs::MemfdFlags::CLOEXEC);
+        let mut said = File::from(said.map_err(|error| cannot(error.into()))?);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", self.command]).envs(environment.iter().copied());
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(cannot)?);
+        // Ctrl-C is for us: who is brought up by a hook is taken down by another.
+        let mut group = Group(shell.process_group(0).spawn().map_err(cannot)?);
+        let status = timeout(self.patience, group.0.wait()).await;
+        let Ok(status) = status else {
+            return Err(self.error(format!("has not ended after {:?}{}", self.patience, end_of(&mut said))));
+        };
+        match status.map_err(cannot)? {
+            status if status.success() => Ok(()),
+            status => Err(self.error(format!("failed ({status}){}", end_of(&mut said)))),
+        }
+    }
+
+    /// Runs it again and again until it exits 0 or its time is over; tells how it failed last.
+    pub async fn until_it_works(&self) -> Result<(), HookError> {
+        let until = Instant::now() + self.patience;
+        loop {
+            let patience = until.saturating_duration_since(Instant::now()).max(ATTEMPT);
+            let Err(failed) = (Hook { patience, ..*self }).run(&[]).await else { return Ok(()) };
+            if Instant::now() + LOOK >= until {
+                let problem = format!("did not exit 0 within {:?}: it {}", self.patience, failed.problem);
+                return Err(self.error(problem));
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// A shell that is not waited for any longer is ended with all that it started; one that has ended leaves
+/// what it started alone.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let running = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = running.and_then(rustix::process::Pid::from_raw) {
+            // One that has ended meanwhile needs none.
+            let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The end of what was said, as the end of a sentence.
+fn end_of(said: &mut File) -> String {
+    let length = said.metadata().map_or(0, |data| data.len());
+    let mut bytes = Vec::new();
+    let from = SeekFrom::Start(length.saturating_sub(TOLD_BYTES));
+    if said.seek(from).is_ok() {
+        // What cannot be read is not told.
+        drop(said.read_to_end(&mut bytes));
+    }
+    match String::from_utf8_lossy(&bytes).trim() {
+        "" => String::new(),
+        words => format!(": {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::process::{ProcessId, State};
+    use std::path::Path;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn hook(command: &str) -> Hook<'_> {
+        Hook { name: "up", command, patience: LONG }
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_fails_is_told_by_name_with_the_end_of_what_it_said() {
+        let error = hook("seq 1000 >&2; echo no quota >&2; exit 7").run(&[]).await.expect_err("it fails");
+        let told = error.to_string();
+        assert!(told.starts_with("the hook `up` failed (exit status: 7): "), "{told}");
+        assert!(told.ends_with("1000\nno quota") && told.len() < 700, "{told}");
+        assert!(hook("true").run(&[]).await.is_ok());
+        assert!(hook("test \"$A\" = /b").run(&[("A", Path::new("/b"))]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_does_not_end_is_ended_with_all_that_it_started() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pid = dir.path().join("pid");
+        let command = format!("sleep 1000 & echo $! > {0}.new && mv {0}.new {0}; wait", pid.display());
+        let endless = tokio::spawn(async move { hook(&command).run(&[]).await });
+        while !pid.exists() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let child = std::fs::read_to_string(&pid).expect("a number").trim().to_owned();
+        let child = ProcessId::of(child.parse().expect("a number")).expect("it runs");
+        endless.abort();
+        while child.state() != State::Gone {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let late = Hook { patience: Duration::ZERO, ..hook("sleep 1000") };
+        let told = late.run(&[]).await.expect_err("its time is over").to_string();
+        assert!(told.contains("has not ended after"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_left_in_the_background_holds_nobody_up() {
+        hook("sleep 5 &").run(&[]).await.expect("the shell has ended");
+    }
+
+    #[tokio::test]
+    async fn readiness_is_waited_for_and_not_for_ever() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let once = format!("test -e {0} || {{ touch {0}; exit 1; }}", dir.path().join("asked").display());
+        hook(&once).until_it_works().await.expect("the second time");
+        let never = Hook { name: "wait-ready", patience: LOOK, ..hook("echo not yet >&2; false") };
+        let told = never.until_it_works().await.expect_err("it never is").to_string();
+        assert!(told.starts_with("the hook `wait-ready` did not exit 0 within"), "{told}");
+        assert!(told.ends_with("not yet"), "{told}");
+    }
+}
