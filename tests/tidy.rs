@@ -87,7 +87,7 @@ const RULES: [Rule; 16] = [
         name: "checker in the specimen",
         instead: "write it again: shared code would share its bugs with the oracle",
         applies: |path| path.starts_with("src/specimen/") && is_rust(path),
-        broken: |text| code_with(text, &["dissent::", "use dissent"]),
+        broken: |text| code_with(text, &["dissent::", "dissent_core::", "dissent_store::", "use dissent"]),
     },
     Rule {
         name: "specimen in the checker",
@@ -255,26 +255,31 @@ fn begins_function(line: &str) -> bool {
     words.next() == Some("fn")
 }
 
-/// Every file of the repository that a rule may be for, by its path from the top.
-fn files(at: &Path, top: &Path, found: &mut Vec<(String, String)>) {
+/// The files of the repository that are wanted, by their paths from the top, with their texts.
+fn files(wanted: fn(&str) -> bool) -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    walk(top, top, wanted, &mut found);
+    found.sort();
+    found
+}
+
+fn walk(at: &Path, top: &Path, wanted: fn(&str) -> bool, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(at).expect("folder") {
         let path = entry.expect("entry").path();
         let name = path.strip_prefix(top).expect("inside").to_string_lossy().replace('\\', "/");
         let made = name.starts_with('.') || name == "target" || name == "results";
         if path.is_dir() && !made {
-            files(&path, top, found);
-        } else if path.is_file() && RULES.iter().any(|rule| (rule.applies)(&name)) {
+            walk(&path, top, wanted, found);
+        } else if path.is_file() && wanted(&name) {
             found.push((name, std::fs::read_to_string(&path).expect("text")));
         }
     }
-    found.sort();
 }
 
 #[test]
 fn every_file_keeps_every_rule() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    files(top, top, &mut found);
+    let found = files(|path| RULES.iter().any(|rule| (rule.applies)(path)));
     assert!(found.iter().any(|(path, _)| path == THIS), "the walk missed this very file");
     let mut broken = String::new();
     for (path, text) in &found {
@@ -289,47 +294,25 @@ fn every_file_keeps_every_rule() {
 
 #[test]
 fn no_folder_names_one_above_it() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    files(top, top, &mut found);
+    let found = files(is_rust);
     let upward = |(path, text): &(String, String)| {
         upward(path, text).into_iter().map(|it| format!("{path} names {it}\n")).collect::<String>()
     };
-    let broken: String = found
-        .iter()
-        .filter(|(path, _)| is_rust(path) && !path.starts_with("src/specimen/"))
-        .map(upward)
-        .collect();
+    let broken: String = found.iter().map(upward).collect();
     assert!(broken.is_empty(), "move what both need further down\n{broken}");
     let in_layers = found.iter().filter(|(path, _)| layer(path).is_some()).count();
     assert!(in_layers > 100, "the table of layers knows hardly any file: {in_layers}");
 }
 
-/// Every Markdown file of ours, by its path from the top.
-fn texts(at: &Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(at).expect("folder") {
-        let path = entry.expect("entry").path();
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        let made = name.starts_with('.') || name == "target" && path.join("CACHEDIR.TAG").exists();
-        if path.is_dir() && !made && name != "results" {
-            texts(&path, found);
-        } else if name.ends_with(".md") {
-            found.push(path);
-        }
-    }
-}
-
 #[test]
 fn no_link_is_dead() {
-    let mut found = Vec::new();
-    texts(Path::new(env!("CARGO_MANIFEST_DIR")), &mut found);
+    let found = files(|path| path.ends_with(".md"));
     assert!(found.len() > 3, "the walk missed most: {found:?}");
-    for path in found {
-        let text = std::fs::read_to_string(&path).expect("text");
+    for (path, text) in found {
         let links = text.split("](").skip(1).filter_map(|after| after.split([')', '#']).next());
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
-            let file = path.parent().expect("a folder").join(link);
-            assert!(file.exists(), "{}: the link {link} leads nowhere", path.display());
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).with_file_name("").join(link);
+            assert!(file.exists(), "{path}: the link {link} leads nowhere");
         }
     }
 }

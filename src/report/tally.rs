@@ -1,7 +1,6 @@
 //! Many runs of one order, in words and as JSON.
 
-use crate::exit::Exit;
-use crate::exit::StopSignal;
+use crate::exit::{Exit, StopSignal};
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::Outcome;
 use dissent_core::seed::Seed;

@@ -1,9 +1,8 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
 use super::simulate::Simulated;
-use crate::adapter::TargetError;
 use crate::adapter::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
-use crate::adapter::{self, Refusal};
+use crate::adapter::{self, Refusal, TargetError};
 use crate::config::catalogue::{NEMESES, load};
 use crate::config::target::{PINOT, TargetFile};
 use dissent_core::checker::known_issue::KnownIssues;

@@ -101,7 +101,7 @@ impl<'j> Absences<'j> {
             let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
             if let (true, Ok(segment)) = (counts, segment) {
                 let (Look { replica, capture, .. }, Held { start, end, .. }) = (*look, *held);
-                for &at in [segment].iter().chain(&spans[segment].replaces) {
+                for at in spans[segment].held(segment) {
                     self.merged[at].push(Merged { replica, capture, start, end });
                 }
             }

@@ -234,10 +234,10 @@ impl Shelf<'_, '_> {
     /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
     /// no copy has two rows, one that was asked for once has one claim.
     fn claim(&self, stage: &Stage, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
-        let is_early = !stage.copies[copy].claims(self.off);
-        if is_plain && !is_early && !stage.copies[copy].is_read_again() {
+        let of = &stage.copies[copy];
+        if is_plain && of.claims(self.off) && !of.is_read_again() {
             let row = self.rows.iter().position(|brought| brought.copy == copy);
-            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early });
+            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early: false });
             return;
         }
         let first = claims.len();

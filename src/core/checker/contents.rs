@@ -17,8 +17,7 @@ use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::row::Entry;
 use crate::history::schema::{Schema, Value};
 use crate::history::time::Nanos;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The log of a shard has one partition.
 const PARTITION: u32 = 0;
@@ -132,16 +131,16 @@ impl Fold {
 
     /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
     fn compare(&self, at: usize, contents: &Contents, deviations: &mut Vec<Deviation>) -> u64 {
-        let live = self.newest.values().filter(|entry| !entry.tombstone);
+        let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
         let mut keys: BTreeMap<&str, Vec<&Held>> =
-            live.map(|entry| (entry.key.as_str(), Vec::new())).collect();
+            rows.map(|entry| (entry.key.as_str(), Vec::new())).collect();
         for held in &contents.rows {
             keys.entry(&held.key).or_default().push(held);
         }
         for (key, held) in &keys {
             let newest = self.newest.get(*key);
             let Some(what) = wrong(newest, held) else { continue };
-            let expected = newest.filter(|entry| !entry.tombstone);
+            let expected = live(newest);
             let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
             deviations.push(Deviation {
                 at,
@@ -156,6 +155,11 @@ impl Fold {
     }
 }
 
+/// The row that a key whose last log entry this is should have; none for a deletion.
+pub(super) fn live(newest: Option<&Entry>) -> Option<&Entry> {
+    newest.filter(|entry| !entry.tombstone)
+}
+
 /// What is wrong with the rows of a key whose last log entry this is, if anything is.
 ///
 /// ```text
@@ -163,8 +167,8 @@ impl Fold {
 /// ```
 pub(super) fn wrong(newest: Option<&Entry>, held: &[&Held]) -> Option<What> {
     let present: i64 = held.iter().map(|held| held.count.max(0)).sum();
-    let (is_deleted, expected) = (newest.is_some_and(|it| it.tombstone), newest.filter(|it| !it.tombstone));
-    match (expected, held) {
+    let is_deleted = newest.is_some_and(|entry| entry.tombstone);
+    match (live(newest), held) {
         (None, []) => None,
         (Some(entry), [only]) if only.count == 1 => (!is_of(only, entry)).then_some(What::WrongValue),
         _ if is_deleted && present > 0 => Some(What::Resurrected),

@@ -90,9 +90,8 @@ impl Rows<'_> {
     /// Whether a replica is assigned the segment of a deviation to the end.
     fn is_assigned(&self, deviation: &Deviation, replica: usize) -> bool {
         let last = self.history.captures.len().checked_sub(1);
-        last.zip(deviation.segment).is_none_or(|(last, segment)| {
-            self.history.holders(self.partition, segment, last).contains(&replica)
-        })
+        last.zip(deviation.segment)
+            .is_none_or(|(last, segment)| self.history.is_holder(self.partition, segment, last, replica))
     }
 
     fn tally(&self, when: When) -> Tally {

@@ -11,7 +11,7 @@ use crate::history::evidence::{EventRef, Facts, RunRecord};
 use crate::history::fault::{Fault, FaultKind, StepId};
 use crate::history::row::{Base, CopyState, Cover, CurrentRead, Known, Read, Segment, Soundness};
 use crate::history::time::Nanos;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A capture, by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
@@ -251,12 +251,12 @@ impl<'e> History<'e> {
         self.reads_of.get(&of).into_iter().flatten().map(|&at| &self.reads[at])
     }
 
-    /// The replicas that are to have the rows of a segment at a capture, wherever they lie by then.
-    pub(super) fn holders(&self, partition: u32, segment: usize, capture: usize) -> BTreeSet<usize> {
-        let spans = &self.segments[partition as usize];
-        let own = |at: usize, span: &SegmentSpan| at == segment || span.replaces.contains(&segment);
-        let holding = spans.iter().enumerate().filter(|(at, span)| own(*at, span));
-        holding.flat_map(|(_, span)| span.assigned(capture)).copied().collect()
+    /// Whether a replica is to have the rows of a segment at a capture, wherever they lie by then.
+    pub(super) fn is_holder(&self, partition: u32, segment: usize, capture: usize, replica: usize) -> bool {
+        let spans = self.segments[partition as usize].iter().enumerate().skip(segment);
+        spans
+            .filter(|(_, span)| span.assigned(capture).contains(&replica))
+            .any(|(at, span)| span.held(at).any(|it| it == segment))
     }
 
     /// Whether not all had settled in time, or only since we restarted what had not:

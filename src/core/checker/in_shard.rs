@@ -2,7 +2,7 @@
 //! where rows lie on no replica.
 
 use super::cells::{named, names};
-use super::contents::{captures, wrong};
+use super::contents::{captures, live, wrong};
 use super::side_by_side::NoSuchKey;
 use super::verdict::{Unseen, What};
 use crate::history::contents::Contents;
@@ -81,7 +81,7 @@ pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuch
 
 fn view(schema: &Schema, contents: &Contents, key: &str, entries: &[Entry]) -> CaptureView {
     let newest = entries.iter().rfind(|entry| entry.off < contents.log_end);
-    let expected = newest.filter(|entry| !entry.tombstone);
+    let expected = live(newest);
     let held: Vec<_> = contents.rows.iter().filter(|row| row.key == key).collect();
     let rows = held
         .iter()

@@ -22,6 +22,11 @@ impl SegmentSpan {
         known.map_or(&[], |(_, replicas)| replicas)
     }
 
+    /// The segments whose rows it holds, by index, its own first.
+    pub(super) fn held(&self, own: usize) -> impl Iterator<Item = usize> {
+        std::iter::once(own).chain(self.replaces.iter().copied())
+    }
+
     /// Whether a replica was ever to have it.
     pub(super) fn was_assigned(&self, replica: usize) -> bool {
         self.assigned.iter().any(|(_, replicas)| replicas.contains(&replica))

@@ -326,7 +326,7 @@ impl Stage {
             let slot = &mut slots[read.look.replica];
             let held: Option<&Held> = read.before.iter().find(|held| held.seq == span.seq);
             if held.is_some_and(|held| is_whole(held, span)) {
-                for &segment in [segment].iter().chain(&span.replaces) {
+                for segment in span.held(segment) {
                     self.register(Registered { life, segment, from });
                 }
             }
@@ -385,7 +385,7 @@ impl Stage {
                 let copies = self.of_segment[later].clone();
                 self.of_segment[earlier].extend(copies);
                 self.of_segment[earlier].sort_by_key(|&at| (self.copies[at].replica, at));
-                self.shown[earlier] = follow(&self.shown[earlier], &self.shown[later]);
+                self.shown[earlier] = overlaid(&self.shown[earlier], &self.shown[later]);
             }
         }
     }
@@ -401,7 +401,7 @@ impl Stage {
 }
 
 /// What replicas show of a segment from then on, where `later` has taken its place for those that show it.
-fn follow(earlier: &[Showing], later: &[Showing]) -> Vec<Showing> {
+fn overlaid(earlier: &[Showing], later: &[Showing]) -> Vec<Showing> {
     let at = |all: &[Showing], when: When| {
         let known = all.iter().rfind(|(since, _)| *since <= when);
         known.map(|(_, shown)| shown.clone()).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Lengths of time as people write them, `500ms`, `4s`, `2min`: one whole number and one unit, so that
 //! nothing is ever rounded. Use with `#[serde(with = "duration")]` on a [`Nanos`].
 
-use crate::history::time::Nanos;
+use super::time::Nanos;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
 /// Units and their length in nanoseconds, the longest first.

@@ -1,10 +1,10 @@
 //! Everything that happens in a run, as one closed enum. The same events go to disk, to the live line and
 //! to the judge; rows and log entries are bulk and lie in files of their own.
 
+use super::fault::{Fault, StepId};
 use super::row::{CurrentRead, Read, Segment};
 use super::schema::Value;
-use crate::history::fault::{Fault, StepId};
-use crate::history::time::Nanos;
+use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// An event and when it happened on the run's clock.

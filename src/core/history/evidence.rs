@@ -1,13 +1,13 @@
 //! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
 
 use super::event::{Event, Outcome, TimedEvent};
+use super::fault::Step;
 use super::frontier::FrontierKind;
+use super::nemesis::Nemesis;
 use super::row::{Current, Entry, Row};
-use crate::history::fault::Step;
-use crate::history::nemesis::Nemesis;
-use crate::history::schema::Schema;
-use crate::history::time::Nanos;
-use crate::history::workload::Workload;
+use super::schema::Schema;
+use super::time::Nanos;
+use super::workload::Workload;
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

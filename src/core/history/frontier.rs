@@ -1,6 +1,6 @@
 //! Progress frontiers: what a target declares of each, and one look at one of them (`RULES.md` 7).
 
-use crate::history::time::Nanos;
+use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// What a frontier is a frontier of.

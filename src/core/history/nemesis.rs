@@ -3,7 +3,7 @@
 use super::check_name::CheckName;
 use super::duration;
 use super::fault::{Condition, FaultKind, StepId};
-use crate::history::time::Nanos;
+use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// Who is hit.

@@ -1,8 +1,8 @@
 //! A workload: what is written. Stored in `run.json`.
 
 use super::duration;
-use crate::history::schema::{Merge, Provenance, Type};
-use crate::history::time::Nanos;
+use super::schema::{Merge, Provenance, Type};
+use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// The most partitions of a table.

@@ -60,11 +60,12 @@ impl Known<'_> {
     /// then.
     fn is_owed(&self, frontier: &Frontier, was_seen: bool) -> bool {
         let (mut was_there, mut is_there) = (frontier.from_start, frontier.from_start || was_seen);
-        let own = |span: &&FaultSpan| span.replica.is_some() && span.replica == self.replica(frontier);
+        let replica = self.replica(frontier);
+        let is_own = |span: &FaultSpan| replica.is_some() && span.replica == replica;
         for span in self.history.faults.iter().filter(|span| span.may_be_in_force()) {
             match span.fault.kind {
-                FaultKind::SecondWriter | FaultKind::Cutover if own(&span) => is_there = true,
-                FaultKind::DropWriter if own(&span) => is_there = false,
+                FaultKind::SecondWriter | FaultKind::Cutover if is_own(span) => is_there = true,
+                FaultKind::DropWriter if is_own(span) => is_there = false,
                 FaultKind::Cutover => is_there &= span.cure_begun.is_none(),
                 _ => {}
             }
