@@ -7,7 +7,7 @@ use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Outcome, Pattern, Side};
 use dissent_core::seed::Seed;
 use std::path::Path;

@@ -7,7 +7,7 @@ use dissent::adapter::{InjectionContext, Site};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::run::one::{Keep, simulated};
-use dissent_core::checker::side_by_side::{Held, side_by_side};
+use dissent_core::checker::key_view::folded::{Held, side_by_side};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
 use dissent_core::history::event::Op;

@@ -8,8 +8,8 @@ use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent::run::order::Order;
 use dissent::run::simulate;
-use dissent_core::checker::in_shard::in_shard;
 use dissent_core::checker::judge::judge;
+use dissent_core::checker::key_view::shard::in_shard;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{
     FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::run::conclude::Judged;
 use crate::run::one::RunError;
 use dissent_core::checker::judge::Oracle;
-use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_store::folder::Folder;
 use dissent_store::latest::resolve;
 

@@ -4,7 +4,7 @@
 use super::Document;
 use super::catalogue::Embedded;
 use super::error::{ConfigError, Wrong, advise};
-use dissent_core::checker::known_issue::{KnownIssue, KnownIssues, numbers};
+use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
 use std::path::Path;
 
 /// The ways in which damage or a freeze goes on, as the verdict spells them.
@@ -67,7 +67,7 @@ fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), Wrong> {
 mod tests {
     use super::*;
     use crate::config::catalogue::parse;
-    use dissent_core::checker::known_issue::Versions;
+    use dissent_core::checker::verdict::known_issue::Versions;
 
     const ISSUE: &str = "[[issue]]\nfingerprint = \"wrong-value/whole-segment\"\nreason = \"being fixed\"\n\
                          owner = \"me\"\nlink = \"http://tracker/1\"\nuntil = \"2027-01-31\"\n";

@@ -2,8 +2,8 @@
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
 use super::words::{count, counted, joined, len, name, printable, shortened, value};
-use dissent_core::checker::in_shard::{CaptureView, ShardView};
-use dissent_core::checker::side_by_side::{Held, KeyView, RowView};
+use dissent_core::checker::key_view::folded::{Held, KeyView, RowView};
+use dissent_core::checker::key_view::shard::{CaptureView, ShardView};
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
 use serde::Serialize;

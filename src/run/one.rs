@@ -15,7 +15,7 @@ use crate::config::table;
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use dissent_core::checker::judge::Oracle;
-use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::evidence::Facts;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;

@@ -5,7 +5,7 @@ use crate::adapter::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
 use crate::adapter::{self, Refusal, TargetError};
 use crate::config::catalogue::{NEMESES, load};
 use crate::config::target::{PINOT, TargetFile};
-use dissent_core::checker::known_issue::KnownIssues;
+use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::generator::generate::{calibration, schema};
 use dissent_core::generator::schedule::{PlanError, schedule};

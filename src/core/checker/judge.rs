@@ -2,23 +2,30 @@
 
 mod frontiers;
 
-use super::absence::Absences;
-use super::acks::acknowledged;
-use super::calibrate::{Calibration, calibrate};
-use super::cells;
-use super::contents::ContentsCompared;
-use super::current::{self, Flags};
-use super::deviation::{Deviation, View};
-use super::history::History;
-use super::lanes::{both, each_partition};
-use super::ledger::Ledger;
-use super::progress::Data;
-use super::stage::Stage;
-use super::verdict::{
+use crate::checker::findings::assemble;
+use crate::checker::findings::evidence;
+use crate::checker::liveness;
+use crate::checker::liveness::Data;
+use crate::checker::owed;
+use crate::checker::parallel::{both, each_partition};
+use crate::checker::safety::absence::Absences;
+use crate::checker::safety::calibration::{Calibration, calibrate};
+use crate::checker::safety::live_rows::{self, Flags};
+use crate::checker::safety::mismatch::{Deviation, View};
+use crate::checker::safety::rows;
+use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::tables::acks::acknowledged;
+use crate::checker::tables::copies::Stage;
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::named_row;
+use crate::checker::validity::assumptions;
+use crate::checker::validity::exposure;
+use crate::checker::validity::log;
+use crate::checker::verdict::{
     CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress, Status,
     VERSION, Verdict, What,
 };
-use super::{assumptions, exposure, finding, log, owed, progress, rows, witness};
 use crate::history::check_name::CheckName;
 use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::schema::Column;
@@ -115,7 +122,7 @@ impl Sheet {
         trust.is_whole &= damage.is_empty();
         let none = ContentsCompared::default();
         let data = Data { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
-        let progress = self.attempt(&[CheckName::Progress], || progress::check(history, &data));
+        let progress = self.attempt(&[CheckName::Progress], || liveness::check(history, &data));
         let rows = self.compared.rows;
         let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
         if let Some((result, exposure, doubts)) =
@@ -193,7 +200,7 @@ impl Sheet {
             let times = acknowledged(evidence, &ops);
             let findings = partitions.iter().zip(ledgers).flat_map(|(partition, ledger)| {
                 let Partition { flags, deviations, .. } = partition;
-                finding::assemble(history, ledger, Some(flags), deviations, &times)
+                assemble::assemble(history, ledger, Some(flags), deviations, &times)
             });
             let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
             (partitions, findings)
@@ -276,7 +283,7 @@ impl Sheet {
 
     fn conclude(mut self, evidence: &dyn RunRecord) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
-        finding::sort(&mut self.findings);
+        assemble::sort(&mut self.findings);
         // That somebody is gone explains what else is lacking.
         self.doubts.sort_by_key(|doubt| doubt.kind != DoubtKind::ServerDied);
         let mut verdict = Verdict {
@@ -356,9 +363,9 @@ impl<'h> Partition<'h> {
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
         let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
-        witness::mark_stale(evidence, history, ledger, &mut deviations);
+        evidence::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_to = if by_model { judged_to } else { 0 };
-        let flags_compared = current::compare(&flags, &absences, flags_to, &absent(&deviations));
+        let flags_compared = live_rows::compare(&flags, &absences, flags_to, &absent(&deviations));
         tell_once(&mut deviations, &flags_compared.deviations);
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
@@ -373,7 +380,7 @@ impl<'h> Partition<'h> {
 fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Option<Doubt> {
     let mut unproven = unproven.into_iter();
     let (_, first) = unproven.next()?;
-    let others: Vec<&str> = unproven.map(|(cell, _)| cells::name(columns, cell)).collect();
+    let others: Vec<&str> = unproven.map(|(cell, _)| named_row::name(columns, cell)).collect();
     let also =
         if others.is_empty() { String::new() } else { format!(" (so it is with {})", others.join(", ")) };
     let detail = format!("{first}, and no calibration bears the model out{also}");
@@ -437,7 +444,7 @@ fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
 }
 
 fn is_apart(finding: &Finding) -> bool {
-    use super::verdict::Pattern;
+    use crate::checker::verdict::Pattern;
     matches!(&finding.kind, FindingKind::Divergence(it)
         if !it.flags
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
@@ -446,13 +453,13 @@ fn is_apart(finding: &Finding) -> bool {
 /// Whether all replicas agreed again at the end: where a wrong copy has replaced the right ones, too, peers
 /// alone take that for healed.
 fn agrees_at_last(finding: &Finding) -> bool {
-    use super::verdict::{Course, Pattern};
+    use crate::checker::verdict::{Course, Pattern};
     matches!(&finding.kind, FindingKind::Divergence(it)
         if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)
 }
 
 fn is_wrong_by_model(finding: &Finding) -> bool {
-    use super::verdict::Side;
+    use crate::checker::verdict::Side;
     matches!(&finding.kind, FindingKind::Divergence(it)
         if !it.flags && it.last.side != Side::Unknown)
 }

@@ -11,8 +11,11 @@ use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub(super) mod fingerprint;
 mod frontier;
 mod known;
+pub mod known_issue;
+pub(super) mod pattern;
 pub use frontier::{
     Ahead, Cause, FreezeCourse, Frozen, Grade, Happening, Healed, Lagging, Move, ObjectKind, Progress,
     Regressed, State, Unseen, Waiting,

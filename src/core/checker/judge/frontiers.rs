@@ -2,11 +2,11 @@
 //! declared was looked at to the end.
 
 use super::{Oracle, Sheet};
-use crate::checker::contents;
-use crate::checker::contents::ContentsCompared;
-use crate::checker::history::History;
-use crate::checker::ledger::Ledger;
 use crate::checker::owed::frontiers;
+use crate::checker::safety::shard;
+use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
 use crate::checker::verdict::{Doubt, Finding, FindingKind, FreezeCourse, Status, Unseen};
 use crate::history::check_name::CheckName;
 use crate::history::evidence::RunRecord;
@@ -38,8 +38,7 @@ impl Sheet {
             self.set_aside(CheckName::Model, "what is in the shard was not judged");
             return None;
         }
-        let compared =
-            self.attempt(&[CheckName::Model], || contents::compare(evidence, history, log_is_whole));
+        let compared = self.attempt(&[CheckName::Model], || shard::compare(evidence, history, log_is_whole));
         let mut compared = compared?;
         self.compared.rows = compared.rows;
         self.compared.replicas.extend(compared.unseen.keys().cloned());

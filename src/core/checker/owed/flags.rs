@@ -1,10 +1,10 @@
 //! The current flags of every replica that shows rows: whole once in its last life, and then without a
 //! missing change.
 
-use super::super::current::Chain;
-use super::super::history::{FlagsRead, History, Look};
-use super::super::verdict::DoubtKind;
 use super::{Debt, Reads, of_unsound};
+use crate::checker::safety::live_rows::Chain;
+use crate::checker::tables::history::{FlagsRead, History, Look};
+use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
 
-use crate::checker::contents::ContentsCompared;
-use crate::checker::history::{FaultSpan, History};
-use crate::checker::ledger::Ledger;
+use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::tables::history::{FaultSpan, History};
+use crate::checker::tables::log_index::Ledger;
 use crate::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind};
 use crate::history::fault::FaultKind;
 use crate::history::frontier::{Frontier, FrontierKind};
@@ -10,18 +10,18 @@ use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
 /// What is known when it is asked what is owed.
-pub(in crate::checker) struct Known<'k> {
-    pub(in crate::checker) history: &'k History<'k>,
-    pub(in crate::checker) ledgers: &'k [Ledger],
+pub(crate) struct Known<'k> {
+    pub(crate) history: &'k History<'k>,
+    pub(crate) ledgers: &'k [Ledger],
     /// None: shards are not compared with the log.
-    pub(in crate::checker) contents: Option<&'k ContentsCompared>,
-    pub(in crate::checker) findings: &'k [Finding],
-    pub(in crate::checker) doubts: &'k [Doubt],
+    pub(crate) contents: Option<&'k ContentsCompared>,
+    pub(crate) findings: &'k [Finding],
+    pub(crate) doubts: &'k [Doubt],
 }
 
 /// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
 /// doubt speaks of it already. Of a run that was cut off nothing is owed.
-pub(in crate::checker) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
+pub(crate) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
     let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
     let tracks = &known.history.tracks.frontiers;
     let (mut owed, mut doubts) = (0, Vec::new());

@@ -7,11 +7,11 @@ pub(super) mod frontiers;
 mod rows;
 mod seen;
 
-use super::current::Flags;
-use super::history::{History, Look};
-use super::ledger::Ledger;
-use super::stage::Stage;
-use super::verdict::{CheckResult, Doubt, DoubtKind, Status};
+use crate::checker::safety::live_rows::Flags;
+use crate::checker::tables::copies::Stage;
+use crate::checker::tables::history::{History, Look};
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
 use crate::history::row::Soundness;
 use std::collections::BTreeMap;

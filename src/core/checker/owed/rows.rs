@@ -1,10 +1,10 @@
 //! The rows of every segment on every replica that is assigned it.
 
-use super::super::history::{History, RowsRead};
-use super::super::segments::SegmentSpan;
-use super::super::verdict::DoubtKind;
 use super::seen::{self, Silence};
 use super::{Debt, Reads, of_unsound};
+use crate::checker::tables::history::{History, RowsRead};
+use crate::checker::tables::segments::SegmentSpan;
+use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 
 /// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were

@@ -1,8 +1,8 @@
 //! Whether a replica was seen at all since it was last disturbed, and what excuses that it was not.
 
-use super::super::history::{FaultSpan, History, Look};
-use super::super::verdict::DoubtKind;
 use super::Debt;
+use crate::checker::tables::history::{FaultSpan, History, Look};
+use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 use crate::history::time::Nanos;
 

@@ -6,8 +6,10 @@
 
 mod shard;
 
-use super::judge::judge;
-use super::verdict::{CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What};
+use crate::checker::judge::judge;
+use crate::checker::verdict::{
+    CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What,
+};
 use crate::history::check_name::CheckName;
 use crate::history::event::{Event, TimedEvent};
 use crate::history::evidence::{Damage, Facts, RowGroups, RowsAt, RunRecord};

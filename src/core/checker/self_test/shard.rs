@@ -1,7 +1,7 @@
 //! The same proof where rows lie in a shard: one value of the last capture is changed.
 
 use super::{Spot, another, data_columns};
-use crate::checker::contents::captures;
+use crate::checker::safety::shard::captures;
 use crate::checker::verdict::{Divergence, Finding, FindingKind, Verdict, What};
 use crate::history::contents::Contents;
 use crate::history::event::{Event, TimedEvent};

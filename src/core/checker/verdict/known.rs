@@ -1,6 +1,6 @@
 //! What a list of known issues says of the findings of a verdict.
 
-use crate::checker::known_issue::KnownIssue;
+use super::known_issue::KnownIssue;
 use serde::{Deserialize, Serialize};
 
 /// What the list says.

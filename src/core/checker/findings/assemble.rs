@@ -1,0 +1,216 @@
+//! From deviations to findings: one finding has one what, partition, root-cause key and set of replicas that
+//! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
+
+use super::evidence::Witnesses;
+use super::trend::{Rows, Run};
+use crate::checker::safety::live_rows::Flags;
+use crate::checker::safety::mismatch::{Deviation, View, Wrong};
+use crate::checker::tables::copies::When;
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::named_row::name;
+use crate::checker::verdict::fingerprint::fingerprint;
+use crate::checker::verdict::{
+    Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side, What,
+};
+use crate::history::time::Nanos;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What all wrong views of a finding have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kin {
+    what: What,
+    root_cause: RootCause,
+    roots: BTreeSet<usize>,
+    /// Whether the model judged them.
+    modelled: bool,
+    /// Whether they are of the current view.
+    of_flags: bool,
+}
+
+/// The findings of one partition.
+pub(crate) fn assemble(
+    history: &History<'_>,
+    ledger: &Ledger,
+    flags: Option<&Flags<'_>>,
+    deviations: &[Deviation],
+    acknowledged: &BTreeMap<u64, Nanos>,
+) -> Vec<Finding> {
+    let mut kin: BTreeMap<Kin, Vec<&Deviation>> = BTreeMap::new();
+    for deviation in deviations {
+        let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
+        let kins: BTreeSet<Kin> = wrongs.map(|wrong| kin_of(deviation, wrong)).collect();
+        kins.into_iter().for_each(|found| kin.entry(found).or_default().push(deviation));
+    }
+    let findings = kin.iter().filter_map(|(kin, deviations)| {
+        let family = Family { history, ledger, flags, kin, deviations, acknowledged };
+        let is_member = |view: &View| family.is_member(view);
+        let rows = Rows { history, partition: ledger.partition, deviations, is_member: &is_member };
+        let run = rows.run()?;
+        let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
+        Some(Finding { fingerprint: fingerprint(&kind), kind })
+    });
+    findings.collect()
+}
+
+/// Sorts findings: what has few right copies left first, then by size; then what stands still, then what
+/// is lost.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| match &finding.kind {
+        FindingKind::Divergence(divergence) => {
+            let size = divergence.roots + divergence.inherited + divergence.copied;
+            (0, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
+        }
+        FindingKind::Frozen(frozen) => {
+            (1, frozen.grade != Grade::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
+        }
+        FindingKind::Regressed(regressed) => (2, false, regressed.kind as u64, 0),
+        FindingKind::Ahead(ahead) => (3, false, ahead.kind as u64, 0),
+        FindingKind::LostAck(lost) => (4, false, 0, lost.partition),
+    });
+}
+
+fn kin_of(deviation: &Deviation, wrong: &Wrong) -> Kin {
+    Kin {
+        what: wrong.what,
+        root_cause: wrong.cause.class,
+        roots: wrong.cause.roots.clone(),
+        modelled: deviation.modelled,
+        of_flags: deviation.is_of_flags(),
+    }
+}
+
+/// The deviations of one finding.
+struct Family<'f> {
+    history: &'f History<'f>,
+    ledger: &'f Ledger,
+    flags: Option<&'f Flags<'f>>,
+    kin: &'f Kin,
+    deviations: &'f [&'f Deviation],
+    /// When ops were acknowledged, by id.
+    acknowledged: &'f BTreeMap<u64, Nanos>,
+}
+
+impl Family<'_> {
+    fn divergence(&self, run: Run) -> Divergence {
+        let Kin { what, root_cause, roots, of_flags, .. } = self.kin;
+        let schema = &self.history.facts.schema;
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let wrongs = || self.members().map(|(_, _, wrong)| wrong);
+        let columns: BTreeSet<usize> = wrongs().flat_map(|wrong| wrong.columns.iter().copied()).collect();
+        let segments: BTreeSet<usize> = self.deviations.iter().filter_map(|it| it.segment).collect();
+        let keys: BTreeSet<&String> = self.members().map(|(it, view, _)| it.key_of(view)).collect();
+        let counts = self.origins();
+        let count = |origin| counts.values().filter(|found| **found == origin).count() as u64;
+        let points = || self.deviations.iter().map(|deviation| self.point(deviation));
+        let nowhere = LogPoint { off: 0, t: None };
+        let witnesses =
+            Witnesses { history: self.history, ledger: self.ledger, flags: self.flags, at: run.last_at };
+        Divergence {
+            what: *what,
+            root_cause: *root_cause,
+            partition: self.ledger.partition,
+            flags: *of_flags,
+            replicas: self.history.names(roots),
+            course: run.course,
+            moved_away: self.history.names(&run.moved_away),
+            keys: keys.into_iter().cloned().collect(),
+            keys_visible: self.keys_visible(run.last_at),
+            last: run.last,
+            first: run.first,
+            columns: columns.into_iter().map(|at| name(&schema.columns, at).to_owned()).collect(),
+            segments: segments.into_iter().map(|at| spans[at].name.clone()).collect(),
+            roots: count(Origin::Root),
+            inherited: count(Origin::Inherited),
+            copied: count(Origin::Copied),
+            since: points().min_by_key(|point| point.off).unwrap_or(nowhere),
+            until: points().max_by_key(|point| point.off).unwrap_or(nowhere),
+            missing: self.missing(),
+            shows_defaults: wrongs().any(|wrong| wrong.shows_default),
+            shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
+            evidence: witnesses.choose(self.deviations, |view| self.is_member(view)),
+        }
+    }
+
+    fn is_member(&self, view: &View) -> bool {
+        let Kin { what, root_cause, roots, .. } = self.kin;
+        view.wrong.as_ref().is_some_and(|wrong| {
+            wrong.what == *what && wrong.cause.class == *root_cause && wrong.cause.roots == *roots
+        })
+    }
+
+    /// All wrong views of this finding.
+    fn members(&self) -> impl Iterator<Item = (&Deviation, &View, &Wrong)> {
+        self.deviations.iter().flat_map(|deviation| {
+            let members = deviation.views.iter().filter(|view| self.is_member(view));
+            members.filter_map(|view| view.wrong.as_ref().map(|wrong| (*deviation, view, wrong)))
+        })
+    }
+
+    /// The origin of each wrong (replica x offset). A replica that made a row wrong, and later fetched the
+    /// same wrong row, holds a root.
+    fn origins(&self) -> BTreeMap<(usize, u64), Origin> {
+        let mut origins = BTreeMap::new();
+        for (deviation, view, wrong) in self.members() {
+            let known = origins.entry((view.replica, deviation.off)).or_insert(wrong.origin);
+            *known = (*known).min(wrong.origin);
+        }
+        origins
+    }
+
+    fn point(&self, deviation: &Deviation) -> LogPoint {
+        LogPoint { off: deviation.off, t: deviation.op.and_then(|op| self.acknowledged.get(&op).copied()) }
+    }
+
+    /// The segments and the number of ops over all roots; where no root is known, over the copies.
+    fn missing(&self) -> Option<MissingState> {
+        let class = self.kin.root_cause;
+        let mut segments: BTreeSet<usize> = BTreeSet::new();
+        let mut ops = 0;
+        let mut counted = BTreeSet::new();
+        for (deviation, view, wrong) in self.members() {
+            if let Some(lost) = &wrong.lost
+                && counted.insert((view.replica, deviation.off))
+            {
+                segments.extend(&lost.segments);
+                ops += lost.ops;
+            }
+        }
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
+        let told = class != RootCause::NoProvenance && !counted.is_empty();
+        told.then_some(MissingState { class, segments, ops })
+    }
+
+    /// Keys of which a user's query sees the wrong row: the one flagged as current, or the absence of the
+    /// one that should be.
+    fn keys_visible(&self, at: When) -> u64 {
+        let mut visible = BTreeSet::new();
+        for deviation in self.deviations {
+            for view in deviation.at(at).filter(|view| self.is_member(view)) {
+                let key = deviation.key_of(view);
+                let seen = match self.kin.what {
+                    _ if self.kin.of_flags => true,
+                    What::WrongValue | What::Differs | What::Extra | What::DuplicateRow => {
+                        is_current(self.flags, view.replica, key, deviation.off, at)
+                    }
+                    What::Missing => {
+                        let line = self.ledger.at(deviation.off);
+                        line.is_some_and(|at| self.ledger.last[self.ledger.line(at).key] == at)
+                    }
+                    _ => false,
+                };
+                if seen {
+                    visible.insert(key);
+                }
+            }
+        }
+        visible.len() as u64
+    }
+}
+
+/// Whether a replica's flags name the row at this offset as its key's current one.
+pub(crate) fn is_current(flags: Option<&Flags<'_>>, replica: usize, key: &str, off: u64, at: When) -> bool {
+    let shown = flags.and_then(|flags| flags.shown(replica, flags.key(key)?, at));
+    shown.is_some_and(|offs| offs.contains(&off))
+}

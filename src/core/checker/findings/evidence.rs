@@ -1,0 +1,196 @@
+//! A few rows as evidence, side by side; and which wrong cells show an older value of their key.
+
+use super::assemble::is_current;
+use crate::checker::safety::live_rows::Flags;
+use crate::checker::safety::merge::merge_into;
+use crate::checker::safety::mismatch::{Content, Deviation, Expected, View};
+use crate::checker::tables::copies::When;
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::{Effect, Ledger};
+use crate::checker::tables::named_row::{name, own};
+use crate::checker::verdict::{Origin, RowEvidence, Shown};
+use crate::history::evidence::RunRecord;
+use crate::history::schema::Value;
+use std::collections::BTreeMap;
+
+/// The most rows that one finding shows.
+const ROWS_MAX: usize = 6;
+
+/// Chooses and spells out evidence as of one time.
+pub(crate) struct Witnesses<'w> {
+    pub(crate) history: &'w History<'w>,
+    pub(crate) ledger: &'w Ledger,
+    pub(crate) flags: Option<&'w Flags<'w>>,
+    pub(crate) at: When,
+}
+
+impl Witnesses<'_> {
+    /// Roots first, in log order, so chosen that both signs are there if any row has them.
+    pub(crate) fn choose(
+        &self,
+        deviations: &[&Deviation],
+        is_member: impl Fn(&View) -> bool,
+    ) -> Vec<RowEvidence> {
+        let mut ranked: Vec<(bool, Origin, u64, &Deviation)> = Vec::new();
+        for deviation in deviations {
+            let origins = deviation.views.iter().filter(|view| is_member(view) && view.content_or_absent());
+            let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
+                continue;
+            };
+            let gone = !deviation.at(self.at).any(&is_member);
+            ranked.push((gone, origin, deviation.off, deviation));
+        }
+        ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
+        let shows = |deviation: &Deviation, default: bool| {
+            let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
+            wrongs
+                .into_iter()
+                .any(|wrong| if default { wrong.shows_default } else { !wrong.stale.is_empty() })
+        };
+        let mut chosen: Vec<usize> = Vec::new();
+        for default in [true, false] {
+            chosen.extend(ranked.iter().position(|(.., deviation)| shows(deviation, default)));
+        }
+        chosen.extend(0..ranked.len());
+        let mut kept: Vec<usize> = Vec::new();
+        for at in chosen {
+            if !kept.contains(&at) && kept.len() < ROWS_MAX {
+                kept.push(at);
+            }
+        }
+        kept.sort_unstable();
+        let spell = |at: usize| self.spell(ranked[at].3, ranked[at].1, &is_member);
+        kept.into_iter().map(spell).collect()
+    }
+
+    fn spell(&self, deviation: &Deviation, origin: Origin, is_member: &dyn Fn(&View) -> bool) -> RowEvidence {
+        let schema = &self.history.facts.schema;
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let names = |at: &[usize]| -> Vec<String> {
+            at.iter().map(|&at| name(&schema.columns, at).to_owned()).collect()
+        };
+        let member = deviation.at(self.at).chain(&deviation.views).find(|view| is_member(view));
+        let key = member.map_or(&deviation.key, |view| deviation.key_of(view));
+        let shown = (0..self.history.facts.roster.len()).map(|replica| {
+            let view = deviation.at(self.at).find(|view| view.replica == replica);
+            Shown {
+                replica: self.history.facts.roster[replica].clone(),
+                read: view.and_then(|view| view.read),
+                state: view.and_then(|view| view.state),
+                row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
+                wrong: view.is_some_and(|view| view.wrong.is_some()),
+                stale: view.and_then(|view| view.wrong.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
+                current: view.is_some_and(|view| {
+                    is_current(self.flags, replica, deviation.key_of(view), deviation.off, self.at)
+                }),
+            }
+        });
+        let shown = shown.collect();
+        let mut columns: Vec<usize> = deviation
+            .at(self.at)
+            .filter_map(|view| view.wrong.as_ref())
+            .flat_map(|wrong| wrong.columns.iter().copied())
+            .collect();
+        columns.sort_unstable();
+        columns.dedup();
+        RowEvidence {
+            key: key.clone(),
+            off: deviation.off,
+            segment: deviation.segment.map_or_else(String::new, |at| spans[at].name.clone()),
+            origin,
+            expected: deviation.expected.as_ref().map(|expected| self.expected(expected)),
+            shown,
+            columns: names(&columns),
+        }
+    }
+
+    fn expected(&self, expected: &Expected) -> BTreeMap<String, Value> {
+        match expected {
+            Expected::Row(op, cmp, columns) => self.row(*op, *cmp, columns),
+            Expected::Current(off) => flagged(off.iter()),
+        }
+    }
+
+    fn content(&self, content: &Content) -> BTreeMap<String, Value> {
+        match content {
+            Content::Row(row) => self.row(row.op, row.cmp, &row.cols),
+            Content::Flags(offs) => flagged(offs.iter()),
+        }
+    }
+
+    fn row(&self, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
+        let columns = &self.history.facts.schema.columns;
+        let named = columns.iter().zip(values).map(|(column, value)| {
+            // A reader lays this beside a raw row.
+            (column.name.clone(), column.shown(value))
+        });
+        named.chain(own(op, cmp)).collect()
+    }
+}
+
+impl View {
+    /// Whether this view can be shown: its content was kept, or there is none to keep.
+    fn content_or_absent(&self) -> bool {
+        self.content.is_some() || self.read.is_none()
+    }
+}
+
+fn flagged<'o>(offs: impl Iterator<Item = &'o u64>) -> BTreeMap<String, Value> {
+    let offs = offs.map(|off| off.cast_signed()).collect();
+    BTreeMap::from([("current".to_owned(), Value::Longs(offs))])
+}
+
+/// Marks the wrong cells that show a value which the same key had before: folds the wrong keys again.
+pub(crate) fn mark_stale(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    ledger: &Ledger,
+    deviations: &mut [Deviation],
+) {
+    let columns = &history.facts.schema.columns;
+    let mut pasts: BTreeMap<usize, Past> = BTreeMap::new();
+    let mut wrong: Vec<&mut Deviation> = deviations.iter_mut().filter(|it| it.has_content()).collect();
+    let Some(last) = wrong.last().map(|deviation| deviation.off) else { return };
+    for deviation in &wrong {
+        if let Some(key) = ledger.key(&deviation.key) {
+            pasts.entry(key).or_insert_with(|| Past {
+                row: vec![Value::Null; columns.len()],
+                older: vec![Vec::new(); columns.len()],
+            });
+        }
+    }
+    let mut wrong = wrong.iter_mut().peekable();
+    let lines = evidence.log(ledger.partition).zip(ledger.lines());
+    for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
+        while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
+        let Some(past) = pasts.get_mut(&line.key) else { continue };
+        while let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {
+            deviation.views.iter_mut().for_each(|view| past.mark(view));
+        }
+        match line.effect {
+            Effect::Aside | Effect::Ignored => {}
+            Effect::Deleted => past.row.fill(Value::Null),
+            Effect::Merged => {
+                for (at, event) in entry.cols.iter().enumerate().filter(|(_, event)| **event != Value::Null) {
+                    merge_into(&columns[at], &mut past.row[at], event);
+                    past.older[at].push(past.row[at].clone());
+                }
+            }
+        }
+    }
+}
+
+/// The values that a key's columns have had.
+struct Past {
+    row: Vec<Value>,
+    older: Vec<Vec<Value>>,
+}
+
+impl Past {
+    fn mark(&self, view: &mut View) {
+        let Some(Content::Row(row)) = &view.content else { return };
+        let Some(wrong) = &mut view.wrong else { return };
+        let is_stale = |at: &usize| self.older.get(*at).is_some_and(|older| older.contains(&row.cols[*at]));
+        wrong.stale = wrong.columns.iter().copied().filter(is_stale).collect();
+    }
+}

@@ -1,0 +1,189 @@
+//! How a finding stood at each capture, and how it went on (`RULES.md` 5).
+//!
+//! Only its own wrong views count: what else is wrong in the same rows is another finding, with a course of
+//! its own.
+
+use crate::checker::safety::mismatch::{Deviation, View};
+use crate::checker::tables::copies::When;
+use crate::checker::tables::history::History;
+use crate::checker::verdict::pattern::{classes, pattern, side, sizes};
+use crate::checker::verdict::{Course, Side, Standing};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first and last standing of a finding, when the last one was, and its course.
+pub(crate) struct Run {
+    pub(crate) first: Standing,
+    pub(crate) last: Standing,
+    pub(crate) last_at: When,
+    pub(crate) course: Course,
+    /// The replicas that were wrong when last seen, and are not assigned the rows any more.
+    pub(crate) moved_away: BTreeSet<usize>,
+}
+
+/// All rows of one finding, and which views of them are wrong by it.
+pub(crate) struct Rows<'r> {
+    pub(crate) history: &'r History<'r>,
+    pub(crate) partition: u32,
+    pub(crate) deviations: &'r [&'r Deviation],
+    pub(crate) is_member: &'r dyn Fn(&View) -> bool,
+}
+
+impl Rows<'_> {
+    /// The run of a finding over the captures. None: no capture shows it wrong.
+    pub(crate) fn run(&self) -> Option<Run> {
+        let scenes = self.deviations.iter().flat_map(|deviation| &deviation.scenes);
+        let changes: Vec<When> =
+            scenes.map(|scene| scene.when).collect::<BTreeSet<_>>().into_iter().collect();
+        let tallies: Vec<Tally> = changes.iter().map(|when| self.tally(*when)).collect();
+        let first = tallies.iter().position(|tally| !tally.wrong.is_empty())?;
+        let last = tallies.iter().rposition(|tally| !tally.wrong.is_empty())?;
+        let (was, is) = (&tallies[first], &tallies[last]);
+        let last_at = self.until(changes[last], changes.get(last + 1).copied());
+        let ends: Vec<BTreeMap<usize, End>> = self.deviations.iter().map(|it| self.ends(it)).collect();
+        let is_healed = ends.iter().flat_map(BTreeMap::values).all(|end| *end != End::Wrong);
+        let has_grown = is.wrong.len() > was.wrong.len();
+        let course = if is_healed {
+            Course::Healed
+        } else if is.is_all_wrong() && (has_grown || !was.is_all_wrong()) {
+            Course::Spread
+        } else if has_grown {
+            Course::Spreading
+        } else {
+            Course::Standing
+        };
+        let moved = ends.iter().flatten().filter(|(_, end)| **end == End::MovedAway);
+        Some(Run {
+            first: self.standing(was, changes[first].capture),
+            last: self.standing(is, last_at.capture),
+            last_at,
+            course,
+            moved_away: moved.map(|(replica, _)| *replica).collect(),
+        })
+    }
+
+    /// What stood at a change stands until the next one.
+    fn until(&self, change: When, next: Option<When>) -> When {
+        let next = next.map_or(self.history.captures.len(), |next| next.capture);
+        next.checked_sub(1).map_or(change, |before| change.max(When::end_of(before)))
+    }
+
+    /// How it ended on every replica that was ever wrong here.
+    fn ends(&self, deviation: &Deviation) -> BTreeMap<usize, End> {
+        let mut ends = BTreeMap::new();
+        for view in deviation.scenes.iter().flat_map(|scene| &scene.views) {
+            let view = &deviation.views[*view];
+            match (self.is_member)(view) {
+                true => drop(ends.insert(view.replica, End::Wrong)),
+                false => drop(ends.entry(view.replica).and_modify(|end| *end = End::Right)),
+            }
+        }
+        for (replica, end) in ends.iter_mut().filter(|(_, end)| **end == End::Wrong) {
+            if deviation.over.contains(replica) {
+                *end = End::Right;
+            } else if !self.is_assigned(deviation, *replica) {
+                *end = End::MovedAway;
+            }
+        }
+        ends
+    }
+
+    /// Whether a replica is assigned the segment of a deviation to the end.
+    fn is_assigned(&self, deviation: &Deviation, replica: usize) -> bool {
+        let last = self.history.captures.len().checked_sub(1);
+        last.zip(deviation.segment)
+            .is_none_or(|(last, segment)| self.history.is_holder(self.partition, segment, last, replica))
+    }
+
+    fn tally(&self, when: When) -> Tally {
+        let mut tally = Tally::default();
+        for deviation in self.deviations {
+            let views: Vec<&View> = deviation.at(when).collect();
+            let wrong = views.iter().filter(|view| (self.is_member)(view)).map(|view| view.replica);
+            let wrong: BTreeSet<usize> = wrong.collect();
+            let right = views.iter().filter(|view| view.wrong.is_none()).map(|view| view.replica);
+            let right: BTreeSet<usize> = right.collect();
+            tally.is_majority |= side(wrong.len(), views.len()) == Side::Majority;
+            tally.is_right_left |= views.len() > wrong.len();
+            tally.faulty.extend(views.iter().map(|view| view.replica).filter(|it| !right.contains(it)));
+            for view in &views {
+                let others = views.iter().filter(|other| other.group != view.group);
+                tally.unequal.extend(others.map(|other| (view.replica, other.replica)));
+                tally.comparable.insert(view.replica);
+            }
+            tally.wrong.extend(wrong);
+            tally.right.extend(right);
+        }
+        tally
+    }
+
+    fn standing(&self, tally: &Tally, capture: usize) -> Standing {
+        let Tally { comparable, wrong, .. } = tally;
+        let replicas: Vec<usize> = comparable.iter().copied().collect();
+        let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));
+        let modelled = self.deviations.iter().any(|deviation| deviation.modelled);
+        let capture = self.history.captures[capture];
+        Standing {
+            capture: capture.number,
+            t: capture.t,
+            pattern: pattern(&sizes(&groups)),
+            side: if modelled { tally.side() } else { Side::Unknown },
+            wrong: self.history.names(wrong),
+            comparable: self.history.names(comparable),
+            right: self.history.names(&tally.right_copies()),
+        }
+    }
+}
+
+/// How a finding ended on one replica.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was wrong when it was last comparable. One that went dark while wrong is not healed:
+    /// > capture 1: a b c right, d wrong. Capture 2: d is down, a b c right.
+    Wrong,
+    Right,
+    /// The segment is others' now: its wrong rows went with it.
+    MovedAway,
+}
+
+/// All rows of a finding at one time, taken together: replicas are equal if they are in all rows that both
+/// of them show.
+#[derive(Default)]
+struct Tally {
+    comparable: BTreeSet<usize>,
+    wrong: BTreeSet<usize>,
+    /// Those right in any row.
+    right: BTreeSet<usize>,
+    /// Those that are not right in every row, by whatever cause.
+    faulty: BTreeSet<usize>,
+    unequal: BTreeSet<(usize, usize)>,
+    /// Whether most, and not all, are wrong in any row.
+    is_majority: bool,
+    /// Whether any replica is not wrong in any row.
+    is_right_left: bool,
+}
+
+impl Tally {
+    fn is_all_wrong(&self) -> bool {
+        !self.is_right_left
+    }
+
+    /// Rows add up, but a right copy that is left of any row keeps the warning:
+    ///
+    /// ```text
+    /// row 4: a, b, d wrong, c right; row 7: a, c, d wrong, b right. Together all four are wrong, and the
+    /// last right copies are on b and c.
+    /// ```
+    fn side(&self) -> Side {
+        match side(self.wrong.len(), self.comparable.len()) {
+            Side::All if !self.is_all_wrong() => Side::Majority,
+            Side::Minority | Side::Half if self.is_majority => Side::Majority,
+            side => side,
+        }
+    }
+
+    /// The replicas that are right in all rows that they show; if there are none, those right in any.
+    fn right_copies(&self) -> BTreeSet<usize> {
+        let whole: BTreeSet<usize> = self.right.difference(&self.faulty).copied().collect();
+        if whole.is_empty() { self.right.clone() } else { whole }
+    }
+}

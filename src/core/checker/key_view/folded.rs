@@ -1,0 +1,327 @@
+//! What every replica has of one key, offset by offset, beside what the log folds to: step 1 at 2 AM.
+//!
+//! Shown is what each replica showed when it was last soundly read; nothing is concluded from it.
+
+use crate::checker::safety::absence::Absences;
+use crate::checker::safety::calibration::calibrate;
+use crate::checker::safety::live_rows::Flags;
+use crate::checker::safety::merge::{fold, shows};
+use crate::checker::tables::copies::{Shown, Stage, When};
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::tables::named_row::{named, names, own};
+use crate::checker::tables::segments::{bounds, segment_of};
+use crate::history::evidence::RunRecord;
+use crate::history::row::{CopyState, Row};
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No entry of the log has this key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSuchKey {
+    /// All keys that there are.
+    pub known: BTreeSet<String>,
+}
+
+/// A key as all replicas have it, in one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyView {
+    /// The key.
+    pub key: String,
+    /// The partition.
+    pub partition: u32,
+    /// The replicas, in roster order.
+    pub replicas: Vec<String>,
+    /// The columns, in schema order, then `op` and `cmp`.
+    pub columns: Vec<String>,
+    /// By offset.
+    pub rows: Vec<RowView>,
+    /// Where the model does not fold the table: what cannot be said of it, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsaid: Vec<String>,
+}
+
+/// One offset of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowView {
+    /// The offset.
+    pub off: u64,
+    /// The segment, as the authority knows it.
+    pub segment: Option<String>,
+    /// What the log folds to; none for a deletion, or where the log has no entry of this key.
+    pub expected: Option<BTreeMap<String, Value>>,
+    /// Where the model does not fold the table: what the log's entry says, if the log is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<BTreeMap<String, Value>>,
+    /// Whether the entry here deletes the key.
+    pub deletes: bool,
+    /// What each replica has, in roster order.
+    pub held: Vec<Held>,
+}
+
+/// What one replica has at an offset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Held {
+    /// It has not loaded the offset, or is not assigned to the segment.
+    NotLoaded,
+    /// It covers the offset and has no row.
+    Missing,
+    /// It covers the offset and has no row, which the table may lack.
+    Excused(Absence),
+    /// A row.
+    Row {
+        /// By column name.
+        cells: BTreeMap<String, Value>,
+        /// The document number in its segment.
+        doc: u32,
+        /// How it came by the row.
+        state: CopyState,
+        /// Whether a user's query sees this row.
+        current: bool,
+        /// The columns that are not what the log folds to; where nothing says what is right, those in which
+        /// it does not show what most replicas do. `current` stands for the flag.
+        odd: BTreeSet<String>,
+    },
+}
+
+impl KeyView {
+    /// How many (replica, offset) pairs are missing or odd, on which replicas.
+    pub fn odd(&self) -> (u64, BTreeSet<&str>) {
+        let mut replicas = BTreeSet::new();
+        let mut count = 0;
+        for row in &self.rows {
+            for (replica, held) in self.replicas.iter().zip(&row.held) {
+                let odd = match held {
+                    Held::Row { odd, .. } => !odd.is_empty(),
+                    Held::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
+                    Held::Missing => row.held.iter().any(|held| held.current().is_some()),
+                    Held::NotLoaded | Held::Excused(_) => false,
+                };
+                if odd {
+                    count += 1;
+                    replicas.insert(replica.as_str());
+                }
+            }
+        }
+        (count, replicas)
+    }
+}
+
+/// A key in each partition whose log has it.
+pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+    let history = History::gather(evidence, &mut |_, _| {});
+    let partitions = 0..history.facts.partitions;
+    let mut ledgers: Vec<Ledger> = partitions.map(|partition| Ledger::read(evidence, partition)).collect();
+    ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
+    let stages: Vec<Stage> =
+        ledgers.iter().map(|ledger| Stage::set(&history, ledger.partition, &BTreeSet::new())).collect();
+    let model_on = calibrate(evidence, &history, &ledgers, &stages).model_on;
+    let views: Vec<KeyView> = ledgers
+        .iter()
+        .zip(&stages)
+        .filter_map(|(ledger, stage)| {
+            let number = ledger.key(key)?;
+            let absences = Absences::of(evidence, &history, ledger, stage);
+            let (history, model_on) = (&history, model_on.as_slice());
+            let looker = Looker { evidence, history, ledger, stage, absences, model_on, number };
+            Some(looker.view(key))
+        })
+        .collect();
+    match views.is_empty() {
+        true => Err(NoSuchKey { known: ledgers.into_iter().flat_map(|ledger| ledger.keys).collect() }),
+        false => Ok(views),
+    }
+}
+
+struct Looker<'l> {
+    evidence: &'l dyn RunRecord,
+    history: &'l History<'l>,
+    ledger: &'l Ledger,
+    stage: &'l Stage,
+    absences: Absences<'l>,
+    model_on: &'l [bool],
+    /// The key, by index.
+    number: usize,
+}
+
+/// What the log has at an offset.
+struct Logged {
+    line: Line,
+    cmp: i64,
+    tombstone: bool,
+    /// None: a deletion.
+    cols: Option<Vec<Value>>,
+}
+
+impl Looker<'_> {
+    fn view(&self, key: &str) -> KeyView {
+        let schema = &self.history.facts.schema;
+        let logged = self.logged();
+        let rows = self.rows(key);
+        let offs: BTreeSet<u64> = logged.keys().copied().chain(rows.keys().map(|(off, _)| *off)).collect();
+        let mut view = KeyView {
+            key: key.to_owned(),
+            partition: self.ledger.partition,
+            replicas: self.history.facts.roster.clone(),
+            columns: names(&schema.columns),
+            rows: Vec::new(),
+            unsaid: Vec::new(),
+        };
+        let flags = Flags::read(self.evidence, self.history, self.ledger);
+        for off in offs {
+            view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
+        }
+        self.mark_flags(&mut view, &logged);
+        view
+    }
+
+    /// The key's entries, folded.
+    fn logged(&self) -> BTreeMap<u64, Logged> {
+        let columns = &self.history.facts.schema.columns;
+        let mut state = vec![Value::Null; columns.len()];
+        let mut logged = BTreeMap::new();
+        for (entry, line) in self.evidence.log(self.ledger.partition).zip(self.ledger.lines()) {
+            if line.key == self.number {
+                let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
+                let (cmp, tombstone) = (entry.cmp, entry.tombstone);
+                logged.insert(line.off, Logged { line, cmp, tombstone, cols });
+            }
+        }
+        logged
+    }
+
+    /// What each replica showed last at the key's offsets, and wherever else it shows the key.
+    fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
+        let mut rows = BTreeMap::new();
+        for (read, row) in self.evidence.rows(self.ledger.partition) {
+            let of_key = row.key == key
+                || self.ledger.at(row.off).is_some_and(|at| self.ledger.line(at).key == self.number);
+            let copy = self.history.read_index(read).and_then(|index| self.stage.of_read[index]);
+            let Some(copy) = copy.filter(|_| of_key) else { continue };
+            let replica = self.stage.copies[copy].replica;
+            if self.shown(row.off, replica).is_some_and(|shown| shown.copy == copy) {
+                rows.insert((row.off, replica), row.into_owned());
+            }
+        }
+        rows
+    }
+
+    /// The copy that a replica showed last at an offset, if it had loaded it.
+    fn shown(&self, off: u64, replica: usize) -> Option<Shown> {
+        let segment = segment_of(&bounds(&self.history.segments[self.ledger.partition as usize]), off)?;
+        let (_, shown) = self.stage.changes(segment).last()?;
+        shown[replica].filter(|shown| off < shown.end)
+    }
+
+    fn row(
+        &self,
+        off: u64,
+        logged: Option<&Logged>,
+        rows: &BTreeMap<(u64, usize), Row>,
+        flags: &Flags<'_>,
+    ) -> RowView {
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let columns = &self.history.facts.schema.columns;
+        let expected = logged.and_then(|logged| {
+            let cols = logged.cols.as_ref()?;
+            let on = columns.iter().zip(cols).zip(self.model_on).filter(|(_, on)| **on);
+            let cells = on.map(|((column, value), _)| (column.name.clone(), column.shown(value)));
+            Some(cells.chain(own(logged.line.op, logged.cmp)).collect())
+        });
+        let last = self.history.captures.len().checked_sub(1);
+        let held = (0..self.history.facts.roster.len()).map(|replica| {
+            let Some(shown) = self.shown(off, replica) else { return Held::NotLoaded };
+            let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
+            let offs = last.and_then(|capture| flags.shown(replica, self.number, When::end_of(capture)));
+            Held::Row {
+                cells: named(columns, row.op, row.cmp, &row.cols),
+                doc: row.doc,
+                state: self.stage.copies[shown.copy].state,
+                current: offs.is_some_and(|offs| offs.contains(&off)),
+                odd: BTreeSet::new(),
+            }
+        });
+        let mut view = RowView {
+            off,
+            segment: segment_of(&bounds(spans), off).map(|at| spans[at].name.clone()),
+            expected,
+            written: None,
+            deletes: logged.is_some_and(|logged| logged.tombstone),
+            held: held.collect(),
+        };
+        if !view.deletes {
+            mark_cells(columns, &mut view);
+        }
+        view
+    }
+
+    fn without_row(&self, off: u64, copy: usize) -> Held {
+        let reason = self.ledger.at(off).and_then(|at| self.absences.of_row_at_last(at, copy));
+        reason.map_or(Held::Missing, Held::Excused)
+    }
+
+    /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
+    /// go on beyond a log that was cut short.
+    fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, Logged>) {
+        if view.rows.last().is_some_and(|row| row.off >= self.ledger.end()) {
+            return;
+        }
+        for replica in 0..view.replicas.len() {
+            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect.is_accepted());
+            let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
+            let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
+            for row in &mut view.rows {
+                let off = row.off;
+                if let Held::Row { current, odd, .. } = &mut row.held[replica]
+                    && *current != (right == Some(off))
+                {
+                    odd.insert("current".to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Marks what is not as the log folds to; where the log says nothing, what most do not show.
+pub(crate) fn mark_cells(columns: &[Column], row: &mut RowView) {
+    let same = |name: &str, a: &Value, b: &Value| match columns.iter().find(|column| column.name == name) {
+        Some(column) => shows(column, a, b),
+        None => a == b,
+    };
+    let all: Vec<BTreeMap<String, Value>> = row.held.iter().filter_map(Held::cells).cloned().collect();
+    for held in &mut row.held {
+        let Held::Row { cells, odd, .. } = held else { continue };
+        for (name, value) in cells.iter() {
+            let is_odd = match row.expected.as_ref().and_then(|expected| expected.get(name)) {
+                Some(expected) => !same(name, expected, value),
+                None => {
+                    let alike = all.iter().filter(|other| same(name, &other[name], value)).count();
+                    2 * alike <= all.len() && all.len() > 1
+                }
+            };
+            if is_odd {
+                odd.insert(name.clone());
+            }
+        }
+    }
+}
+
+impl Held {
+    /// Whether a user's query sees the row, if there is one.
+    pub(crate) fn current(&self) -> Option<bool> {
+        match self {
+            Held::Row { current, .. } => Some(*current),
+            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
+        }
+    }
+
+    fn cells(&self) -> Option<&BTreeMap<String, Value>> {
+        match self {
+            Held::Row { cells, .. } => Some(cells),
+            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a shard has of one key, capture by capture, beside what the log folds to up to there: step 1 at 2 AM
+//! where rows lie on no replica.
+
+use super::folded::NoSuchKey;
+use crate::checker::safety::shard::{captures, live, wrong};
+use crate::checker::tables::named_row::{named, names};
+use crate::checker::verdict::{Unseen, What};
+use crate::history::contents::Contents;
+use crate::history::evidence::RunRecord;
+use crate::history::row::Entry;
+use crate::history::schema::{Schema, Value};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A key as a shard has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShardView {
+    /// The key.
+    pub key: String,
+    /// The columns, in schema order, then `op` and `cmp`.
+    pub columns: Vec<String>,
+    /// The captures at which it was another than before, in the log's order.
+    pub captures: Vec<CaptureView>,
+    /// What of the key the last capture did not show.
+    pub unseen: Unseen,
+}
+
+/// The key at one capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaptureView {
+    /// The capture.
+    pub capture: u32,
+    /// The shard.
+    pub object: String,
+    /// The shard's upper: it is complete below.
+    pub upper: u64,
+    /// The log's end that this is: what the rows are folded from.
+    pub log_end: u64,
+    /// What the log folds to; none where the key has no row.
+    pub expected: Option<BTreeMap<String, Value>>,
+    /// What is there.
+    pub rows: Vec<HeldView>,
+    /// What is wrong with it, if anything is.
+    pub wrong: Option<What>,
+}
+
+/// A row and how often it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldView {
+    /// By column name.
+    pub cells: BTreeMap<String, Value>,
+    /// Never 0; negative if it was retracted more often than written.
+    pub count: i64,
+}
+
+/// A key of a target whose rows lie in a shard.
+pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
+    let schema = &evidence.facts().schema;
+    let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
+    for entry in evidence.log(0) {
+        known.insert(entry.key.clone());
+        if entry.key == key {
+            entries.push(entry.into_owned());
+        }
+    }
+    let all = captures(evidence);
+    if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| row.key == key)) {
+        return Err(NoSuchKey { known });
+    }
+    let mut views: Vec<CaptureView> = all.iter().map(|it| view(schema, it, key, &entries)).collect();
+    views.dedup_by(|later, earlier| later.rows == earlier.rows && later.expected == earlier.expected);
+    let from = all.last().map_or(0, |last| last.log_end);
+    let beyond = entries.iter().filter(|entry| entry.off >= from).count() as u64;
+    Ok(ShardView {
+        key: key.to_owned(),
+        columns: names(&schema.columns),
+        captures: views,
+        unseen: Unseen { from, entries: beyond, keys: beyond.min(1) },
+    })
+}
+
+fn view(schema: &Schema, contents: &Contents, key: &str, entries: &[Entry]) -> CaptureView {
+    let newest = entries.iter().rfind(|entry| entry.off < contents.log_end);
+    let expected = live(newest);
+    let held: Vec<_> = contents.rows.iter().filter(|row| row.key == key).collect();
+    let rows = held
+        .iter()
+        .map(|it| HeldView { cells: named(&schema.columns, it.op, it.cmp, &it.cols), count: it.count });
+    CaptureView {
+        capture: contents.capture,
+        object: contents.object.clone(),
+        upper: contents.upper,
+        log_end: contents.log_end,
+        expected: expected.map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
+        rows: rows.collect(),
+        wrong: wrong(newest, &held),
+    }
+}

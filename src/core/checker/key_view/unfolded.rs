@@ -1,0 +1,142 @@
+//! What every replica shows of one key of a table that the model does not fold: offset by offset, beside what
+//! the log says there if it is known. Nothing is right here; what most replicas do not show is marked.
+
+use super::folded::{Held, KeyView, NoSuchKey, RowView, mark_cells};
+use crate::checker::tables::named_row::{named, names};
+use crate::history::event::Event;
+use crate::history::evidence::RunRecord;
+use crate::history::row::{Cover, CurrentRead, Entry, Read, Row, Soundness};
+use crate::history::schema::{Schema, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A key in each partition where a replica or the log has it.
+pub fn as_shown(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
+    let partitions = 0..evidence.facts().partitions;
+    let views =
+        partitions.filter_map(|partition| Shown::read(evidence, partition, key).view(evidence, key, unsaid));
+    let views: Vec<KeyView> = views.collect();
+    match views.is_empty() {
+        true => Err(NoSuchKey { known: BTreeSet::new() }),
+        false => Ok(views),
+    }
+}
+
+/// What there is of the key in one partition, replicas by name.
+struct Shown {
+    partition: u32,
+    covers: BTreeMap<String, Vec<Cover>>,
+    rows: BTreeMap<(u64, String), Row>,
+    current: BTreeSet<(u64, String)>,
+    written: BTreeMap<u64, Entry>,
+}
+
+impl Shown {
+    fn read(evidence: &dyn RunRecord, partition: u32, key: &str) -> Shown {
+        let mut covers: BTreeMap<String, Vec<Cover>> = BTreeMap::new();
+        let (mut reads, mut looks) = (BTreeMap::new(), BTreeMap::new());
+        for stamped in evidence.events() {
+            match stamped.into_owned().event {
+                Event::Read(Read { id, replica, before, soundness: Soundness::Sound, .. })
+                    if before.partition == partition =>
+                {
+                    reads.insert(id, replica.clone());
+                    covers.entry(replica).or_default().push(before);
+                }
+                Event::CurrentRead(CurrentRead { id, replica, soundness: Soundness::Sound, .. }) => {
+                    looks.insert(id, replica);
+                }
+                _ => {}
+            }
+        }
+        let rows = evidence.rows(partition).filter(|(_, row)| row.key == key);
+        let rows = rows.filter_map(|(id, row)| Some(((row.off, reads.get(&id)?.clone()), row.into_owned())));
+        let flags = evidence.currents(partition).filter(|(_, flag)| flag.key == key);
+        let current = flags.flat_map(|(id, flag)| {
+            let replica = looks.get(&id).cloned();
+            let offs = flag.into_owned().offs.into_iter();
+            offs.filter_map(move |off| Some((off, replica.clone()?))).collect::<Vec<_>>()
+        });
+        let written = evidence.log(partition).filter(|entry| entry.key == key);
+        let written = written.map(|entry| (entry.off, entry.into_owned()));
+        Shown {
+            partition,
+            rows: rows.collect(),
+            current: current.collect(),
+            written: written.collect(),
+            covers,
+        }
+    }
+
+    fn view(&self, evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
+        let facts = evidence.facts();
+        let offs = self.rows.keys().map(|(off, _)| off).chain(self.written.keys());
+        let offs: BTreeSet<u64> = offs.copied().collect();
+        let rows = offs.into_iter().map(|off| self.row(&facts.schema, &facts.roster, off));
+        let mut view = KeyView {
+            key: key.to_owned(),
+            partition: self.partition,
+            replicas: facts.roster.clone(),
+            columns: match has_ops(&facts.schema) {
+                true => names(&facts.schema.columns),
+                false => facts.schema.columns.iter().map(|column| column.name.clone()).collect(),
+            },
+            rows: rows.collect(),
+            unsaid: unsaid.to_vec(),
+        };
+        let is_partial = view.rows.iter().flat_map(|row| &row.held).any(|held| *held == Held::NotLoaded);
+        if !is_partial {
+            view.rows.iter_mut().for_each(mark_flags);
+        }
+        (!view.rows.is_empty()).then_some(view)
+    }
+
+    fn row(&self, schema: &Schema, roster: &[String], off: u64) -> RowView {
+        let cover = |replica: &String| {
+            let covers = self.covers.get(replica)?.iter();
+            covers.into_iter().find(|cover| (cover.start..cover.end).contains(&off))
+        };
+        let held = roster.iter().map(|replica| {
+            let Some(cover) = cover(replica) else { return Held::NotLoaded };
+            let at = (off, replica.clone());
+            let Some(row) = self.rows.get(&at) else { return Held::Missing };
+            Held::Row {
+                cells: cells(schema, row.op, row.cmp, &row.cols),
+                doc: row.doc,
+                state: cover.state,
+                current: self.current.contains(&at),
+                odd: BTreeSet::new(),
+            }
+        });
+        let written = self.written.get(&off).map(|entry| cells(schema, entry.op, entry.cmp, &entry.cols));
+        let segment = roster.iter().find_map(cover).map(|cover| cover.segment.clone());
+        let held = held.collect();
+        let mut row = RowView { off, segment, expected: None, written, deletes: false, held };
+        mark_cells(&schema.columns, &mut row);
+        row
+    }
+}
+
+fn has_ops(schema: &Schema) -> bool {
+    !schema.op.is_empty()
+}
+
+fn cells(schema: &Schema, op: u64, cmp: i64, cols: &[Value]) -> BTreeMap<String, Value> {
+    let mut cells = named(&schema.columns, op, cmp, cols);
+    if !has_ops(schema) {
+        let is_column = |name: &String| schema.columns.iter().any(|column| column.name == *name);
+        cells.retain(|name, _| is_column(name));
+    }
+    cells
+}
+
+/// Marks the flags that are not as most replicas have them.
+fn mark_flags(row: &mut RowView) {
+    let flags: Vec<bool> = row.held.iter().filter_map(Held::current).collect();
+    for held in &mut row.held {
+        let Held::Row { current, odd, .. } = held else { continue };
+        let alike = flags.iter().filter(|flag| **flag == *current).count();
+        if 2 * alike <= flags.len() && flags.len() > 1 {
+            odd.insert("current".to_owned());
+        }
+    }
+}

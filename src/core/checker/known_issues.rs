@@ -1,0 +1,78 @@
+//! Known issues (`RULES.md` 10): what a list of them says of a verdict. A verdict whose findings are all
+//! known is the one that it would be without them; one that hides a doubt behind them is no pass.
+
+use crate::checker::judge::outcome;
+use crate::checker::verdict::fingerprint::name;
+use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};
+use crate::checker::verdict::{
+    Course, Divergence, Finding, FindingKind, Known, KnownAs, Pattern, Side, Verdict,
+};
+use crate::history::evidence::Facts;
+
+/// Says of every finding whether it is known. New ones come first.
+pub fn acknowledge(verdict: &mut Verdict, facts: &Facts, list: &KnownIssues) {
+    let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, facts)).collect();
+    let told = |issue: &KnownIssue| KnownAs::of(issue, list.is_over(issue));
+    let known_as = |finding: &Finding| {
+        let mut covering: Vec<KnownAs> =
+            here.iter().filter(|issue| covers(issue, finding)).map(|issue| told(issue)).collect();
+        // One that is not over is enough.
+        covering.sort_by_key(|issue| issue.expired);
+        covering.into_iter().next()
+    };
+    let mut found: Vec<(Finding, Option<KnownAs>)> = std::mem::take(&mut verdict.findings)
+        .into_iter()
+        .map(|finding| {
+            let known = known_as(&finding);
+            (finding, known)
+        })
+        .collect();
+    let is_known = |known: &Option<KnownAs>| known.as_ref().is_some_and(|known| !known.expired);
+    found.sort_by_key(|(_, known)| is_known(known));
+    let all_known = found.iter().all(|(_, known)| is_known(known));
+    let unmet = here.into_iter().filter(|issue| !found.iter().any(|(finding, _)| covers(issue, finding)));
+    let unmet = unmet.map(told).collect();
+    let (findings, known) = found.into_iter().unzip();
+    verdict.findings = findings;
+    verdict.known = Some(Known { findings: known, unmet });
+    if all_known {
+        verdict.outcome = outcome(verdict, &facts.nemesis.required, false);
+    }
+}
+
+/// Whether an entry is about runs like this one.
+fn concerns(issue: &KnownIssue, facts: &Facts) -> bool {
+    let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    is(&issue.workload, &facts.workload.name)
+        && is(&issue.nemesis, &facts.nemesis.name)
+        && is(&issue.target, &facts.target)
+        && issue.versions.cover(&facts.target_version)
+}
+
+/// Whether a finding is what an entry describes, and nothing worse.
+fn covers(issue: &KnownIssue, finding: &Finding) -> bool {
+    let course = |is: &str| issue.course.as_ref().is_none_or(|wanted| wanted == is);
+    let of_divergence = |d: &Divergence| {
+        let pattern = |pattern: Pattern| issue.pattern.is_none_or(|wanted| wanted == pattern);
+        let side = |side: Side| match issue.side {
+            Some(wanted) => wanted == side,
+            None => matches!(side, Side::Minority | Side::Unknown),
+        };
+        let mild = issue.course.is_some() || matches!(d.course, Course::Standing | Course::Healed);
+        let columns = |all: &Vec<String>| d.columns.iter().all(|column| all.contains(column));
+        pattern(d.last.pattern)
+            && side(d.last.side)
+            && mild
+            && course(&name(&d.course))
+            && issue.columns.as_ref().is_none_or(columns)
+    };
+    let of_rows = issue.pattern.is_some() || issue.side.is_some() || issue.columns.is_some();
+    issue.fingerprint == finding.fingerprint
+        && match &finding.kind {
+            FindingKind::Divergence(divergence) => of_divergence(divergence),
+            FindingKind::Frozen(frozen) => !of_rows && course(&name(&frozen.course)),
+            FindingKind::Regressed(_) | FindingKind::Ahead(_) | FindingKind::LostAck(_) => {
+                !of_rows && issue.course.is_none()
+            }
+        }
+}

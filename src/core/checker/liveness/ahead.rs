@@ -1,0 +1,171 @@
+//! Frontiers beyond the end of their upstream, or beyond the slowest input that they wait for. Both are said
+//! only where the other number is the younger one (`RULES.md` 7).
+
+use super::fault_windows::{combines, inputs};
+use super::freeze::FreezeReport;
+use super::stall::Stand;
+use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::verdict::Ahead;
+use crate::history::frontier::{Combines, Domain};
+use crate::history::time::Nanos;
+
+/// So many of the longest times that an upstream's number stood are sure to bring a new one.
+const AGE_FACTOR: u64 = 2;
+
+/// That a frontier was beyond its upstream's end, or beyond an input, if it was.
+pub(super) fn ahead(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
+    if tale.stand.object.is_foreign() {
+        return None;
+    }
+    of_upstream(tale).or_else(|| of_inputs(tale, stands, held))
+}
+
+fn of_upstream(tale: &FreezeReport<'_, '_>) -> Option<Ahead> {
+    let sights = &tale.stand.sights;
+    let ages = Ages::of(tale.stand.object, sights);
+    let is_over = |sight: &Sight| sight.f.is_some_and(|f| f > sight.u2);
+    let mut at = 0;
+    let mut told: Option<(usize, u64)> = None;
+    for run in sights.chunk_by(|a, b| is_over(a) == is_over(b)) {
+        let is_proven = |it: usize| ages.is_younger(it);
+        if is_over(&run[0]) && (at..at + run.len()).any(is_proven) {
+            let (first, samples) = told.unwrap_or((at, 0));
+            told = Some((first, samples + run.len() as u64));
+        }
+        at += run.len();
+    }
+    let (first, samples) = told?;
+    let first = &sights[first];
+    Some(found(tale, first, first.u2, samples, None))
+}
+
+/// The longest time for which an upstream's number stood below the frontier and turned out to be old.
+pub(super) fn seen_age(sights: &[Sight]) -> Nanos {
+    let (mut age, mut since) = (0, 0);
+    for at in 1..sights.len() {
+        let (was, now) = (&sights[at - 1], &sights[at]);
+        if was.u2 == now.u2 {
+            continue;
+        }
+        if was.f.is_some_and(|f| f > was.u2 && f <= now.u2) {
+            age = age.max(was.t.0.saturating_sub(sights[since].t.0));
+        }
+        since = at;
+    }
+    Nanos(age)
+}
+
+/// How old an upstream's numbers are.
+struct Ages<'s> {
+    sights: &'s [Sight],
+    declared: Option<Nanos>,
+    seen: Nanos,
+    /// By look: the next that shows another number.
+    next: Vec<usize>,
+}
+
+impl<'s> Ages<'s> {
+    fn of(object: Object<'_>, sights: &'s [Sight]) -> Ages<'s> {
+        let declared = match object {
+            Object::Declared(frontier) => frontier.upstream.age,
+            Object::Position { .. } => None,
+        };
+        let mut next = vec![sights.len(); sights.len()];
+        for at in (1..sights.len()).rev() {
+            next[at - 1] = if sights[at - 1].u2 == sights[at].u2 { next[at] } else { at };
+        }
+        Ages { sights, declared, seen: seen_age(sights), next }
+    }
+
+    /// Whether an upstream's number that is known to be younger than this look is still below what it saw.
+    ///
+    /// ```text
+    /// the end is asked for every 30 s: 1 for half a minute, then 31; the frontier goes 1, 2, 3 .. 31
+    /// ```
+    fn is_younger(&self, at: usize) -> bool {
+        let look = &self.sights[at];
+        let is_below = |later: &Sight| look.f.is_some_and(|f| later.u2 < f);
+        if let Some(age) = self.declared {
+            let later = &self.sights[at..];
+            let asked = later.partition_point(|later| later.t.0 < look.t.0.saturating_add(age.0));
+            return later.get(asked).is_some_and(is_below);
+        }
+        match self.sights.get(self.next[at]) {
+            Some(later) => is_below(later),
+            None => {
+                let stood = self.sights.last().map_or(0, |last| last.t.0 - look.t.0);
+                self.seen == Nanos(0) || stood > self.seen.0.saturating_mul(AGE_FACTOR)
+            }
+        }
+    }
+}
+
+/// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
+/// an input that stands still for good is no proof against it, nor one that has nothing to do.
+fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
+    let Object::Declared(fed) = tale.stand.object else { return None };
+    if combines(tale.history, fed) == Combines::Any {
+        return None;
+    }
+    let is_declared = fed.combines.is_some();
+    let is_input = |it: &&Stand<'_>| match it.object {
+        Object::Declared(input) => {
+            inputs(tale.history, fed).any(|known| known == input) && input.domain == Domain::Same
+        }
+        Object::Position { .. } => false,
+    };
+    let beyond = stands.iter().filter(is_input).filter_map(|input| {
+        let mut shown = Shown { input, held, is_declared, at: 0, most: 0 };
+        let over = tale.stand.sights.iter().filter_map(|look| Some((look, shown.below(look)?)));
+        let over: Vec<(&Sight, u64)> = over.collect();
+        let &(first, upper) = over.first()?;
+        let Object::Declared(named) = input.object else { return None };
+        Some(found(tale, first, upper, over.len() as u64, Some(named.object.clone())))
+    });
+    beyond.min_by_key(|ahead| ahead.t)
+}
+
+/// What an input has shown, look by look.
+struct Shown<'s, 'h> {
+    input: &'s Stand<'h>,
+    held: &'s [bool],
+    is_declared: bool,
+    at: usize,
+    /// The furthest that it was seen.
+    most: u64,
+}
+
+impl Shown<'_, '_> {
+    /// Where the input is at its first look after this one, if that is below what this one saw.
+    fn below(&mut self, look: &Sight) -> Option<u64> {
+        let sights = &self.input.sights;
+        while sights.get(self.at)?.t <= look.t {
+            self.most = self.most.max(sights[self.at].f.unwrap_or(u64::MAX));
+            self.at += 1;
+        }
+        let next = sights[self.at..].iter().find(|next| !next.is_held(self.held))?;
+        let upper = self.most.max(next.f.unwrap_or(u64::MAX));
+        let counts = self.is_declared || next.f < Some(next.u1) && !self.input.is_pinned_in(next.t, next.t);
+        (look.f? > upper && counts).then_some(upper)
+    }
+}
+
+fn found(
+    tale: &FreezeReport<'_, '_>,
+    look: &Sight,
+    upper: u64,
+    samples: u64,
+    input: Option<String>,
+) -> Ahead {
+    Ahead {
+        object: tale.name(),
+        kind: tale.kind(),
+        replica: tale.replica(),
+        position: look.f.unwrap_or(0),
+        upper,
+        input,
+        t: look.t,
+        incarnation: look.incarnation,
+        samples,
+    }
+}

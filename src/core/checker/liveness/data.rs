@@ -1,0 +1,54 @@
+//! What was read of the log and of shards. It outranks the numbers: behind is what is not there, not what is
+//! counted (`RULES.md` 7).
+
+use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::validity::log::Trust;
+
+/// The partition whose log a shard holds.
+const SHARDS_LOG: u32 = 0;
+
+/// What of a run's data the frontiers are held against.
+pub(crate) struct Data<'e> {
+    /// By partition.
+    pub(crate) ledgers: &'e [Ledger],
+    pub(crate) log: &'e Trust,
+    /// What was read of shards.
+    pub(crate) contents: &'e ContentsCompared,
+}
+
+impl Data<'_> {
+    /// Whether the log has no entry in `from..to`. One that ends below where somebody stands was not read
+    /// back whole.
+    ///
+    /// ```text
+    /// position 18896, end 18897, and the last offset is a transaction's marker, which no reader gets
+    /// ```
+    pub(super) fn holds_nothing(&self, partition: u32, from: u64, to: u64) -> bool {
+        let nothing = |ledger: &Ledger| ledger.end() >= from && ledger.count(from, to) == 0;
+        self.is_trusted(partition) && self.ledgers.get(partition as usize).is_some_and(nothing)
+    }
+
+    /// Whether the last read of this shard shows all that the log has.
+    pub(super) fn shows_all(&self, object: &str) -> bool {
+        let unseen = self.contents.unseen.get(object);
+        self.is_trusted(SHARDS_LOG)
+            && self.has_entries()
+            && unseen.is_some_and(|unseen| unseen.entries == 0)
+            && !self.contents.wrong_at_last.contains(object)
+    }
+
+    /// Whether the last read of one of these lacks what the log has.
+    pub(super) fn is_lacking(&self, objects: &[&str]) -> bool {
+        let lacks = |object: &&str| self.contents.unseen.get(*object).is_some_and(|it| it.entries > 0);
+        objects.iter().any(lacks)
+    }
+
+    fn is_trusted(&self, partition: u32) -> bool {
+        self.log.is_whole && self.log.contradicted.get(partition as usize) == Some(&u64::MAX)
+    }
+
+    fn has_entries(&self) -> bool {
+        self.ledgers.iter().any(|ledger| ledger.len() > 0)
+    }
+}

@@ -1,0 +1,117 @@
+//! When an object may stand still: faults on its replica, or on all that move it, and times at which nobody
+//! could look.
+
+use crate::checker::tables::frontier_samples::Object;
+use crate::checker::tables::history::{FaultSpan, History};
+use crate::history::frontier::{Combines, Frontier};
+use crate::history::time::Nanos;
+
+/// A fault that may keep a process from going on.
+#[derive(Clone, Copy)]
+struct Excuse {
+    begin: Nanos,
+    /// When it was seen cured.
+    cured: Nanos,
+    /// The same, and what is granted to get over it.
+    end: Nanos,
+}
+
+/// The excuses of one object.
+pub(super) struct FaultWindows<'h> {
+    /// One list a process that may move the object.
+    processes: Vec<Vec<Excuse>>,
+    /// Whether it waits for all of these processes: else it is excused only while each of them is.
+    waits_for_all: bool,
+    /// When its replica did not answer.
+    silences: Vec<(Nanos, &'h str)>,
+}
+
+impl<'h> FaultWindows<'h> {
+    pub(super) fn of(history: &'h History<'_>, object: Object<'_>) -> FaultWindows<'h> {
+        let replica = replica_of(history, object);
+        let processes = match (object, replica) {
+            (_, Some(replica)) => vec![faults_on(history, Some(replica))],
+            (Object::Declared(frontier), None) => writers_of(history, frontier),
+            (Object::Position { .. }, None) => Vec::new(),
+        };
+        let silences = history.silences.iter().filter(|(silent, ..)| Some(*silent) == replica);
+        let silences = silences.map(|(_, t, error)| (*t, error.as_str())).collect();
+        let waits_for_all = match object {
+            Object::Declared(frontier) => combines(history, frontier) == Combines::All,
+            Object::Position { .. } => false,
+        };
+        FaultWindows { processes, waits_for_all, silences }
+    }
+
+    /// Whether a fault, or what is granted to get over one, covers the time between two looks. That one look
+    /// between them got no answer excuses nothing: nobody looked for that long.
+    pub(super) fn cover(&self, from: Nanos, to: Nanos) -> bool {
+        self.excused(|it| it.begin <= to && from < it.end)
+    }
+
+    /// Whether a fault was in force between two looks.
+    pub(super) fn is_down(&self, from: Nanos, to: Nanos) -> bool {
+        self.excused(|it| it.begin <= to && from < it.cured)
+    }
+
+    /// The first time after the last look at which its replica did not answer, without an excuse.
+    pub(super) fn silent_after(&self, end: Nanos) -> Option<(Nanos, &'h str)> {
+        self.silences.iter().copied().find(|&(t, _)| t > end && !self.cover(t, t))
+    }
+
+    fn excused(&self, by: impl Fn(&Excuse) -> bool) -> bool {
+        let is_excused = |process: &Vec<Excuse>| process.iter().any(&by);
+        match self.waits_for_all {
+            true => self.processes.iter().any(is_excused),
+            false => !self.processes.is_empty() && self.processes.iter().all(is_excused),
+        }
+    }
+}
+
+/// How a frontier follows from what feeds it. Where that is not declared, inputs of one group move together
+/// and do the same work; others are all waited for.
+pub(super) fn combines(history: &History<'_>, fed: &Frontier) -> Combines {
+    let mut inputs = inputs(history, fed);
+    let first = inputs.next();
+    fed.combines.unwrap_or_else(|| match first.is_none_or(|first| inputs.all(|it| it.group == first.group)) {
+        true => Combines::Any,
+        false => Combines::All,
+    })
+}
+
+/// The declared frontiers that feed this one.
+pub(super) fn inputs<'h>(history: &'h History<'_>, fed: &'h Frontier) -> impl Iterator<Item = &'h Frontier> {
+    history.facts.frontiers.iter().filter(|it| it.feeds.as_deref() == Some(fed.object.as_str()))
+}
+
+/// The roster index of the replica that an object belongs to.
+pub(super) fn replica_of(history: &History<'_>, object: Object<'_>) -> Option<usize> {
+    match object {
+        Object::Position { replica, .. } => Some(replica),
+        Object::Declared(frontier) => history.replica(frontier.replica.as_deref()?),
+    }
+}
+
+/// A frontier without a process is moved by those that feed it.
+fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<Excuse>> {
+    let replica = |writer: &Frontier| history.replica(writer.replica.as_deref()?);
+    let writers: Vec<Option<usize>> = inputs(history, frontier).map(replica).collect();
+    match writers.is_empty() {
+        true => vec![faults_on(history, None)],
+        false => writers.into_iter().map(|writer| faults_on(history, writer)).collect(),
+    }
+}
+
+fn faults_on(history: &History<'_>, replica: Option<usize>) -> Vec<Excuse> {
+    let floor = history.facts.frozen_floor;
+    let on = history.faults.iter().filter(|span| match replica {
+        Some(replica) => span.is_on(replica),
+        None => span.fault.kind.is_of_all(),
+    });
+    let excuse = |span: &FaultSpan| Excuse {
+        begin: span.t,
+        cured: span.excused_until(Nanos(0)),
+        end: span.excused_until(floor),
+    };
+    on.filter(|span| span.fault.kind.holds_back() && span.may_be_in_force()).map(excuse).collect()
+}

@@ -1,0 +1,165 @@
+//! What a finding tells of an object that stopped: what it is, the last move before, what happened just
+//! before that, and what lies beyond it now.
+
+use super::stall::Stand;
+use super::stall_window::Window;
+use crate::checker::tables::frontier_samples::{Object, Sight, shows_a_cause};
+use crate::checker::tables::history::History;
+use crate::checker::tables::segments::{bounds, segment_of};
+use crate::checker::verdict::{Cause, Doubt, DoubtKind, Frozen, Grade, Happening, Move, ObjectKind};
+use crate::history::time::Nanos;
+
+/// One object in its run.
+pub(super) struct FreezeReport<'s, 'h> {
+    pub(super) history: &'s History<'h>,
+    pub(super) stand: &'s Stand<'h>,
+}
+
+impl FreezeReport<'_, '_> {
+    /// What the object is called.
+    pub(super) fn name(&self) -> String {
+        match self.stand.object {
+            Object::Position { replica, partition } => {
+                format!("{} partition {partition}", self.history.facts.roster[replica])
+            }
+            Object::Declared(frontier) => frontier.object.clone(),
+        }
+    }
+
+    /// What it is.
+    pub(super) fn kind(&self) -> ObjectKind {
+        match self.stand.object {
+            Object::Position { .. } => ObjectKind::ConsumingPosition,
+            Object::Declared(frontier) => frontier.kind.into(),
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn replica(&self) -> Option<String> {
+        match self.stand.object {
+            Object::Position { replica, .. } => Some(self.history.facts.roster[replica].clone()),
+            Object::Declared(frontier) => frontier.replica.clone(),
+        }
+    }
+
+    /// That an object was frozen in this window; `fed` is what it feeds, and `pinned_by` what feeds it.
+    pub(super) fn frozen(
+        &self,
+        window: &Window,
+        times: u64,
+        fed: Option<&Stand<'_>>,
+        pinned_by: Vec<String>,
+    ) -> Frozen {
+        let (sights, came) = (&self.stand.sights, self.stand.came_at(window));
+        let (first, last) = (&sights[came], &sights[window.last]);
+        let position = last.f.unwrap_or(0);
+        let tracks = &self.history.tracks;
+        let status = tracks.status(last).to_owned();
+        Frozen {
+            object: self.name(),
+            kind: self.kind(),
+            grade: match fed {
+                Some(fed) if !fed.sights.is_empty() && !fed.is_pinned_in(last.t, last.t) => Grade::Latent,
+                _ => Grade::Visible,
+            },
+            course: self.stand.course(window),
+            replica: self.replica(),
+            pinned_by,
+            partition: self.partition(),
+            position,
+            segment: self.segment(position),
+            log_end: last.u1,
+            upstream_moved: last.u1.saturating_sub(first.u1),
+            invisible: (!self.stand.object.is_foreign()).then(|| last.u1.saturating_sub(position)),
+            unseen: None,
+            since: first.t,
+            watched: window.watched,
+            threshold: window.threshold,
+            baseline: window.baseline,
+            last_move: last_move(&sights[..=came]),
+            before: self.happening_before(came, self.stand.due_again(window)),
+            status_at_freeze: tracks.status(first).to_owned(),
+            cause: if shows_a_cause(&status) { Cause::Shown } else { Cause::Silent },
+            status,
+            incarnation: last.incarnation,
+            samples: (window.last - window.first + 1) as u64,
+            times,
+        }
+    }
+
+    /// That an object of a foreign domain stood still, and nothing says that it should not have.
+    pub(super) fn unconfirmed(&self, window: &Window, canary_seen: Option<bool>) -> Doubt {
+        let (first, last) = (&self.stand.sights[window.first], &self.stand.sights[window.last]);
+        let canary = match canary_seen {
+            Some(true) => "; the canary that was written meanwhile was seen: data moves",
+            _ => "",
+        };
+        let detail = format!(
+            "{} stood at {} while its upstream went from {} to {}, and no other of its group went on{canary}",
+            self.name(),
+            last.f.unwrap_or(0),
+            first.u1,
+            last.u1,
+        );
+        Doubt { kind: DoubtKind::Unconfirmed, detail }
+    }
+
+    /// That an object stands behind its upstream by its number, and its data is all there.
+    pub(super) fn behind_by_number(&self, window: &Window) -> Doubt {
+        let last = &self.stand.sights[window.last];
+        let detail = format!(
+            "{} stands at {} of {}, and what was read of it has every entry of the log: its number is \
+             behind, its data is not",
+            self.name(),
+            last.f.unwrap_or(0),
+            last.u1,
+        );
+        Doubt { kind: DoubtKind::Unconfirmed, detail }
+    }
+
+    /// That an object was sealed before its declared end, if it was.
+    pub(super) fn sealed_early(&self) -> Option<Doubt> {
+        let Object::Declared(frontier) = self.stand.object else { return None };
+        let (end, last) = (frontier.ends_at?, self.stand.sights.last()?);
+        let stood = self.stand.sights.iter().rev().find_map(|sight| sight.f).unwrap_or(0);
+        let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
+        (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
+    }
+
+    /// The last thing that happened up to this time, or up to this look to the object itself.
+    pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<Happening> {
+        let sights = &self.stand.sights;
+        let phases = self.history.phases.iter().map(|&(t, phase)| Happening::Phase { t, phase });
+        let faults = self.history.faults.iter().flat_map(|span| {
+            let step = &span.step;
+            let begin = Happening::FaultBegin { t: span.t, step: step.clone() };
+            let cure = span.cure_begun.iter();
+            let cure = cure.map(|(t, _)| Happening::CureBegin { t: *t, step: step.clone() });
+            let cured = span.cured.iter().map(|(t, _)| Happening::Cured { t: *t, step: step.clone() });
+            std::iter::once(begin).chain(cure).chain(cured)
+        });
+        let life = sights[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
+        let life = life.map(|pair| Happening::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });
+        let earlier = phases.chain(faults).chain(life).filter(|happening| happening.t() <= t);
+        earlier.max_by_key(Happening::t)
+    }
+
+    fn partition(&self) -> Option<u32> {
+        match self.stand.object {
+            Object::Position { partition, .. } => Some(partition),
+            Object::Declared(_) => None,
+        }
+    }
+
+    fn segment(&self, position: u64) -> Option<String> {
+        let spans = self.history.segments.get(self.partition()? as usize)?;
+        Some(spans[segment_of(&bounds(spans), position)?].name.clone())
+    }
+}
+
+/// The last move that these looks show.
+fn last_move(sights: &[Sight]) -> Option<Move> {
+    let pair = sights.windows(2).rfind(|pair| !pair[0].stands_as(&pair[1]))?;
+    let t: Nanos = pair[1].t;
+    Some(Move { t, from: pair[0].f?, to: pair[1].f? })
+}

@@ -1,0 +1,45 @@
+//! Frontiers that went back. Consuming positions do so rightly: the lowest offset that is assigned and not
+//! covered goes back when an older range is assigned.
+
+use super::freeze::FreezeReport;
+use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::verdict::Regressed;
+use std::collections::BTreeMap;
+
+/// That a frontier went back, if it did: within one life, or though it is declared durable. Looks that saw no
+/// value, or another life, may lie between the two that show it.
+///
+/// ```text
+/// w stood at 50, was seen sealed, and is at 30 in the same life
+/// ```
+pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
+    let Object::Declared(frontier) = tale.stand.object else { return None };
+    let sights = &tale.stand.sights;
+    let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+    let (mut first, mut times) = (None, 0);
+    for (at, sight) in sights.iter().enumerate() {
+        let Some(f) = sight.f else { continue };
+        let life = if frontier.durable { 0 } else { sight.incarnation };
+        if let Some((before, from)) = stood.insert(life, (at, f))
+            && f < from
+        {
+            first = first.or(Some((before, at)));
+            times += 1;
+        }
+    }
+    let (before, at) = first?;
+    let (was, now): (&Sight, &Sight) = (&sights[before], &sights[at]);
+    Some(Regressed {
+        object: tale.name(),
+        kind: tale.kind(),
+        replica: tale.replica(),
+        from: was.f?,
+        to: now.f?,
+        after: was.t,
+        t: now.t,
+        incarnations: (was.incarnation, now.incarnation),
+        durable: frontier.durable,
+        before: tale.happening_before(at, now.t),
+        times,
+    })
+}

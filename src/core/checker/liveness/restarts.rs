@@ -1,0 +1,55 @@
+//! The restarts that may have made one object go on.
+
+use super::fault_windows::replica_of;
+use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::tables::history::History;
+use crate::history::frontier::Frontier;
+use crate::history::time::Nanos;
+
+/// When lives began that an object's own looks do not show, and when we ended its own on purpose.
+pub(super) struct Lives {
+    /// When one of those that feed an object without a process was first seen in a new life, and when that
+    /// was first meant to move.
+    feeders: Vec<(Nanos, Nanos)>,
+    /// When its replica was restarted because it had not settled.
+    probes: Vec<Nanos>,
+}
+
+impl Lives {
+    pub(super) fn of(history: &History<'_>, object: Object<'_>, held: &[bool]) -> Lives {
+        let replica = replica_of(history, object);
+        let probes = history.faults.iter().filter(|span| span.is_probe() && span.replica.is_some());
+        let probes = probes.filter(|span| span.replica == replica).map(|span| span.t).collect();
+        let feeders = match (object, replica) {
+            (Object::Declared(frontier), None) => feeders(history, frontier, held),
+            _ => Vec::new(),
+        };
+        Lives { feeders, probes }
+    }
+
+    /// Whether a feeder began a new life after the first time, and what went on at the second went on by
+    /// that: it did not stand still for too long under the new life, too.
+    pub(super) fn fed_anew(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
+        let stood = |ready: Nanos| to.0.saturating_sub(ready.0);
+        self.feeders.iter().any(|&(t, ready)| after < t && t <= to && stood(ready) < within.0)
+    }
+
+    /// Whether its replica was restarted to see whether it goes on, between two looks.
+    pub(super) fn probed(&self, from: Nanos, to: Nanos) -> bool {
+        self.probes.iter().any(|t| from <= *t && *t <= to)
+    }
+}
+
+fn feeders(history: &History<'_>, fed: &Frontier, held: &[bool]) -> Vec<(Nanos, Nanos)> {
+    let tracks = history.tracks.frontiers.iter();
+    let feeders = tracks.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
+    let new_lives = |sights: &[Sight]| {
+        let lives = sights.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
+        let times = |life: &[Sight]| {
+            let ready = life.iter().find(|sight| !sight.is_held(held)).or(life.last())?;
+            Some((life.first()?.t, ready.t))
+        };
+        lives.filter_map(times).collect::<Vec<_>>()
+    };
+    feeders.flat_map(|(_, sights)| new_lives(sights)).collect()
+}

@@ -1,0 +1,295 @@
+//! Where one object stood still behind its upstream, and for how long is too long.
+
+use super::ahead::seen_age;
+use super::data::Data;
+use super::fault_windows::FaultWindows;
+use super::restarts::Lives;
+use super::stall_window::{GAP_FACTOR, View, Window, blinks, watched_clock};
+use crate::checker::tables::canaries::Standstill;
+use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::verdict::{FreezeCourse, Lagging, State, Waiting};
+use crate::history::frontier::Frontier;
+use crate::history::time::Nanos;
+use std::borrow::Cow;
+
+/// How one object went.
+pub(super) struct Stand<'h> {
+    pub(super) object: Object<'h>,
+    pub(super) sights: Cow<'h, [Sight]>,
+    /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
+    /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
+    /// (`RULES.md` 1).
+    pub(super) too_long: Vec<Window>,
+    /// The window at the end.
+    pub(super) at_end: Option<Window>,
+    /// All looks, where none of them saw it anywhere but at its origin, and that for too long.
+    pub(super) never_began: Option<Window>,
+    /// Whether numbers alone would have it behind at the end, and the log has nothing more for it.
+    pub(super) is_done_by_data: bool,
+    /// The longest time between two advances while behind, but for freezes.
+    longest_gap: Nanos,
+    behind: Vec<bool>,
+    blinks: Vec<bool>,
+    held_at_end: bool,
+    lives: Lives,
+}
+
+/// What an object is judged by, beside its looks.
+pub(super) struct Terms<'t> {
+    pub(super) excuses: FaultWindows<'t>,
+    pub(super) lives: Lives,
+    pub(super) held: &'t [bool],
+    pub(super) floor: Nanos,
+    pub(super) data: &'t Data<'t>,
+}
+
+impl<'h> Stand<'h> {
+    pub(super) fn of(object: Object<'h>, sights: Cow<'h, [Sight]>, terms: Terms<'_>) -> Stand<'h> {
+        let Terms { excuses, lives, held, floor, data } = terms;
+        let behind = behind(object, &sights, data);
+        let (blinks, clock) = (blinks(&sights, held, floor), watched_clock(&sights, floor));
+        let view = View { sights: &sights, behind: &behind, blinks: &blinks, clock: &clock, held };
+        let (mut windows, gaps) = view.windows(&excuses, floor);
+        let mut chains = view.chains(&excuses);
+        let last = view.seen().next_back();
+        let next = |at: usize| (at + 1..sights.len()).find(|later| !blinks[*later]).unwrap_or(sights.len());
+        for window in windows.iter_mut().chain(&mut chains) {
+            (window.threshold, window.baseline) = gaps.threshold(floor, next(window.last));
+        }
+        let held_at_end = last.is_some_and(|last| sights[last].is_held(held));
+        let at_end = windows.last().copied().filter(|window| Some(window.last) == last && !held_at_end);
+        let never_began = never_began(&view, &excuses, floor);
+        let is_done_by_data = last.is_some_and(|last| object.is_below(&sights[last]) && !behind[last])
+            && object.partition().is_some();
+        let (too_long, longest_gap) = (Vec::new(), gaps.longest());
+        let mut stand = Stand {
+            object,
+            sights,
+            too_long,
+            at_end,
+            never_began,
+            is_done_by_data,
+            longest_gap,
+            behind,
+            blinks,
+            held_at_end,
+            lives,
+        };
+        stand.too_long = stand.those_too_long(windows, chains);
+        stand
+    }
+
+    /// Windows that passed their threshold; of several lives those of which none does so by itself.
+    fn those_too_long(&self, windows: Vec<Window>, chains: Vec<Window>) -> Vec<Window> {
+        let mut long: Vec<Window> = windows.into_iter().filter(|window| self.is_too_long(window)).collect();
+        let within = |chain: &Window| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
+        let alone: Vec<Window> =
+            chains.into_iter().filter(|chain| !within(chain) && self.is_too_long(chain)).collect();
+        long.extend(alone);
+        long.sort_by_key(|window| window.last);
+        long
+    }
+
+    /// The first look after this one that is not passed over, by index.
+    fn seen_after(&self, at: usize) -> Option<usize> {
+        (at + 1..self.sights.len()).find(|later| !self.blinks[*later])
+    }
+
+    fn is_too_long(&self, window: &Window) -> bool {
+        let last = self.sights[window.last].t;
+        let next = self.seen_after(window.last).map(|next| &self.sights[next]);
+        let counts = match self.object {
+            Object::Position { .. } => next.is_none_or(|next| self.lives.probed(last, next.t)),
+            Object::Declared(_) => true,
+        };
+        // What still stands, or did when it was restarted, may heal within the declared time.
+        let threshold = match self.course(window) {
+            FreezeCourse::SelfHealed => window.threshold,
+            _ => window.threshold.max(self.object.heals_within()),
+        };
+        counts && window.watched >= threshold
+    }
+
+    /// How a window ended. What belongs to no process lives as those that feed it do.
+    pub(super) fn course(&self, window: &Window) -> FreezeCourse {
+        let (first, pinned) = (&self.sights[window.first], &self.sights[window.last]);
+        let is_anew = |over: &Sight| {
+            over.incarnation != pinned.incarnation || self.lives.fed_anew(first.t, over.t, window.threshold)
+        };
+        match self.went_on(window).map(is_anew) {
+            None => FreezeCourse::Sticky,
+            Some(false) => FreezeCourse::SelfHealed,
+            Some(true) => FreezeCourse::ClearedByRestart,
+        }
+    }
+
+    /// The first look after a window that saw the object elsewhere or at its upstream's end. What goes back
+    /// as a new life begins has not gone on yet:
+    ///
+    /// ```text
+    /// stood at 40 of 100; restarted; seen at 0, 20, 40, and at 40 ever since: a restart does not help
+    /// ```
+    fn went_on(&self, window: &Window) -> Option<&Sight> {
+        let pinned = &self.sights[window.last];
+        let went_back = |sight: &Sight| {
+            sight.incarnation != pinned.incarnation
+                && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
+        };
+        let later = (window.last + 1..self.sights.len()).filter(|at| !self.blinks[*at]);
+        let elsewhere = later.filter(|at| !self.sights[*at].stands_as(pinned) || !self.behind[*at]);
+        elsewhere.map(|at| &self.sights[at]).find(|sight| !went_back(sight))
+    }
+
+    /// The time in which it stood where this window saw it, from its last move before to the next.
+    pub(super) fn standstill(&self, window: &Window) -> Standstill {
+        let until = self.went_on(window).map(|over| over.t);
+        let (from, to) = (self.sights[self.came_at(window)].t, self.sights[window.last].t);
+        Standstill { from, to, until, threshold: window.threshold }
+    }
+
+    /// The first look, by index, that saw it where this window did: a fault may excuse it for a while first.
+    pub(super) fn came_at(&self, window: &Window) -> usize {
+        let before = (0..window.first).rev().filter(|at| !self.blinks[*at]);
+        let there = |at: &usize| self.sights[*at].stands_as(&self.sights[window.first]);
+        before.take_while(there).last().unwrap_or(window.first)
+    }
+
+    /// When it should have moved again after it came to where this window saw it: what made it stop happened
+    /// before that. A gap between moves that nearly made a freeze is no usual one.
+    pub(super) fn due_again(&self, window: &Window) -> Nanos {
+        let usual = self.longest_gap.0.min(window.threshold.0 / GAP_FACTOR);
+        Nanos(self.sights[self.came_at(window)].t.0 + usual)
+    }
+
+    /// Whether it stood still for too long at some time between these two.
+    pub(super) fn is_pinned_in(&self, begin: Nanos, end: Nanos) -> bool {
+        let span = |window: &Window| (self.sights[window.first].t, self.sights[window.last].t);
+        self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)
+    }
+
+    /// Whether it feeds this frontier.
+    pub(super) fn feeds(&self, fed: &Frontier) -> bool {
+        match self.object {
+            Object::Declared(frontier) => frontier.feeds.as_deref() == Some(fed.object.as_str()),
+            Object::Position { .. } => false,
+        }
+    }
+
+    /// Whether its last look up to this time saw it no further than this.
+    pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
+        let looks = self.sights.partition_point(|sight| sight.t <= t);
+        self.sights[..looks].last().is_some_and(|sight| sight.f.is_some() && sight.f <= position)
+    }
+
+    /// How it stood at the last look that is not passed over.
+    pub(super) fn state(&self) -> Option<State> {
+        let at = (0..self.sights.len()).rfind(|at| !self.blinks[*at])?;
+        let last = &self.sights[at];
+        let is_declared = matches!(self.object, Object::Declared(_));
+        let state = match last.f {
+            None => State::Sealed,
+            Some(0) if is_declared => State::NeverWritten,
+            _ if self.held_at_end => State::Held,
+            _ if self.too_long.iter().any(|it| self.course(it) == FreezeCourse::Sticky) => State::Frozen,
+            _ if !self.behind[at] => match self.object.is_foreign() || seen_age(&self.sights) > Nanos(0) {
+                true if self.sights.iter().any(|sight| !sight.stands_as(last)) => State::Advancing,
+                _ => State::Idle,
+            },
+            Some(f) => self.state_behind(f, last),
+        };
+        Some(state)
+    }
+
+    /// How one that is behind stands: what its upstream passed just now is no lag.
+    fn state_behind(&self, f: u64, last: &Sight) -> State {
+        let threshold = self.at_end.map_or(Nanos(u64::MAX), |window| window.threshold);
+        let passed = &self.sights[self.passed_at(f)];
+        let is_late = last.t.0 - passed.t.0 >= threshold.0;
+        let from = if is_late { passed } else { &self.sights[0] };
+        let waits = self.at_end.is_some_and(|window| window.watched > self.longest_gap);
+        match (from.f.is_some_and(|from| from < f) && !self.object.is_foreign(), is_late) {
+            (false, _) => State::Waiting,
+            (true, false) if waits => State::Waiting,
+            (true, false) => State::Advancing,
+            (true, true) => State::Lagging,
+        }
+    }
+
+    /// That it stands still at the end.
+    pub(super) fn waiting(&self, name: &str) -> Option<Waiting> {
+        let window = self.at_end?;
+        Some(Waiting {
+            object: name.to_owned(),
+            position: self.sights[window.last].f?,
+            since: self.sights[self.came_at(&window)].t,
+            watched: window.watched,
+            threshold: window.threshold,
+        })
+    }
+
+    /// The first look, by index, that saw its upstream beyond where it is now.
+    fn passed_at(&self, f: u64) -> usize {
+        let last = self.sights.len() - 1;
+        self.sights.iter().position(|sight| sight.u1 > f).unwrap_or(last)
+    }
+
+    /// How fast it lags.
+    pub(super) fn lagging(&self, name: &str) -> Option<Lagging> {
+        let last = self.sights.last()?;
+        let first = &self.sights[self.passed_at(last.f?)];
+        let took = u128::from(last.t.0 - first.t.0).max(1);
+        let slope = |moved: u64| u128::from(moved) * 1_000 * 1_000_000_000 / took;
+        let ours = slope(last.f?.saturating_sub(first.f?));
+        let theirs = slope(last.u1.saturating_sub(first.u1));
+        let behind = last.u1.saturating_sub(last.f?);
+        let closing = ours.saturating_sub(theirs);
+        let left = (u128::from(behind) * 1_000 * 1_000_000_000).checked_div(closing);
+        Some(Lagging {
+            object: name.to_owned(),
+            behind,
+            slope_milli: u64::try_from(ours).unwrap_or(u64::MAX),
+            catches_up_in: left.and_then(|left| u64::try_from(left).ok()).map(Nanos),
+        })
+    }
+}
+
+/// Whether each look saw the object behind: there is something between it and its upstream's end. In a
+/// foreign domain that is not to be seen in the numbers: it is behind once its upstream has moved since it
+/// moved itself.
+fn behind(object: Object<'_>, sights: &[Sight], data: &Data<'_>) -> Vec<bool> {
+    let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
+    let is_done = |sight: &Sight| {
+        let (from, to) = (sight.f.unwrap_or(0), sight.u1);
+        object.partition().is_some_and(|partition| data.holds_nothing(partition, from, to))
+    };
+    let is_behind =
+        |sight: &Sight| sight.f.is_some_and(is_written) && object.is_below(sight) && !is_done(sight);
+    match object.is_foreign() {
+        false => sights.iter().map(is_behind).collect(),
+        true => {
+            passed(sights).zip(sights).map(|(passed, it)| passed && it.f.is_some_and(is_written)).collect()
+        }
+    }
+}
+
+/// Whether the upstream has moved since each look's value was first seen.
+fn passed(sights: &[Sight]) -> impl Iterator<Item = bool> {
+    let mut moved: Option<&Sight> = None;
+    sights.iter().map(move |sight| {
+        let since = moved.filter(|moved| moved.stands_as(sight)).unwrap_or(sight);
+        moved = Some(since);
+        sight.u1 > since.u2
+    })
+}
+
+/// The last window of an object that was never seen anywhere but at its origin, if that is too long.
+fn never_began(view: &View<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<Window> {
+    let is_at_origin = |at: usize| view.sights[at].f == Some(0) || view.sights[at].is_odd(view.held);
+    if !view.seen().all(is_at_origin) {
+        return None;
+    }
+    let behind: Vec<bool> = view.sights.iter().map(|sight| sight.f == Some(0) && sight.u1 > 0).collect();
+    let (windows, _) = View { behind: &behind, ..*view }.windows(excuses, floor);
+    let last = windows.last().filter(|window| window.watched >= floor)?;
+    Some(Window { threshold: floor, ..*last })
+}

@@ -1,0 +1,179 @@
+//! The times in which looks saw an object behind at one unchanged place, and how long it usually stands
+//! between two moves.
+
+use super::fault_windows::FaultWindows;
+use crate::checker::tables::frontier_samples::Sight;
+use crate::history::time::Nanos;
+
+/// So many gaps between advances make a baseline.
+const GAPS_MIN: usize = 30;
+
+/// An object is frozen after so many times the largest gap of its baseline.
+pub(super) const GAP_FACTOR: u64 = 5;
+
+/// Of a gap between two looks counts at most so many times the usual one, or this part of the floor.
+///
+/// ```text
+/// looks every second, floor 10 s; the sampler stalls from 20 to 30, and so does the object, until 31
+/// two looks saw one value "for 10 s": nobody looked meanwhile
+/// ```
+const STALL_FACTOR: u64 = 2;
+const STALL_SHARE: u64 = 10;
+
+/// So many looks that tell nothing, in a row, or of this part of the floor, end nothing.
+const ODD_MAX: usize = 2;
+
+/// Looks, from the first to the last by index, that saw an object behind at one unchanged place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) watched: Nanos,
+    pub(super) threshold: Nanos,
+    pub(super) baseline: bool,
+}
+
+impl Window {
+    pub(super) fn new(first: usize, last: usize, watched: Nanos) -> Window {
+        Window { first, last, watched, threshold: Nanos(0), baseline: false }
+    }
+}
+
+/// What there is to see of one object.
+pub(super) struct View<'v> {
+    pub(super) sights: &'v [Sight],
+    /// Whether each look saw it behind.
+    pub(super) behind: &'v [bool],
+    /// Looks that are passed over: they tell nothing, and came one or two at a time.
+    pub(super) blinks: &'v [bool],
+    /// A clock that goes on only while somebody looks.
+    pub(super) clock: &'v [u64],
+    pub(super) held: &'v [bool],
+}
+
+impl View<'_> {
+    /// The looks that are not passed over, by index.
+    pub(super) fn seen(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..self.sights.len()).filter(|at| !self.blinks[*at])
+    }
+
+    /// All windows within one life, without their thresholds, and the gaps between advances.
+    pub(super) fn windows(&self, excuses: &FaultWindows<'_>, floor: Nanos) -> (Vec<Window>, Gaps) {
+        let (mut windows, mut gaps) = (Vec::new(), Vec::new());
+        let mut seen = self.seen();
+        let Some(mut first) = seen.next() else { return (windows, Gaps::of(gaps, floor)) };
+        let (mut last, mut advanced) = (first, None);
+        for at in seen {
+            let goes_on = self.goes_on(last, at, excuses);
+            if !goes_on || !self.sights[last].stands_as(&self.sights[at]) {
+                windows.extend(self.window(first, last));
+                first = at;
+                match goes_on {
+                    false => advanced = None,
+                    true => {
+                        let before = advanced.replace(self.clock[at]);
+                        gaps.extend(before.map(|before| (self.clock[at] - before, at)));
+                    }
+                }
+            }
+            last = at;
+        }
+        windows.extend(self.window(first, last));
+        (windows, Gaps::of(gaps, floor))
+    }
+
+    fn window(&self, first: usize, last: usize) -> Option<Window> {
+        let watched = Nanos(self.clock[last] - self.clock[first]);
+        self.behind[last].then(|| Window::new(first, last, watched))
+    }
+
+    fn goes_on(&self, before: usize, now: usize, excuses: &FaultWindows<'_>) -> bool {
+        let (was, is) = (&self.sights[before], &self.sights[now]);
+        self.behind[before]
+            && was.incarnation == is.incarnation
+            && !was.is_odd(self.held)
+            && !is.is_odd(self.held)
+            && !excuses.cover(was.t, is.t)
+    }
+}
+
+/// Which looks are passed over: one that failed to tell where an object stands does not end what was seen
+/// before and after it.
+///
+/// ```text
+/// w stands at 40 for 400 s, and every 20 s one look says `starting`
+/// ```
+pub(super) fn blinks(sights: &[Sight], held: &[bool], floor: Nanos) -> Vec<bool> {
+    let mut blinks = Vec::with_capacity(sights.len());
+    for run in sights.chunk_by(|a, b| a.is_odd(held) == b.is_odd(held)) {
+        let at = blinks.len();
+        let (before, after) = (at.checked_sub(1).map(|it| &sights[it]), sights.get(at + run.len()));
+        let lasted = before.zip(after).map(|(before, after)| after.t.0.saturating_sub(before.t.0));
+        let is_short = run.len() <= ODD_MAX || lasted.is_some_and(|lasted| lasted <= floor.0 / STALL_SHARE);
+        let is_blink = run[0].is_odd(held) && is_short && before.is_some();
+        blinks.resize(at + run.len(), is_blink);
+    }
+    blinks
+}
+
+/// A clock that goes on only while somebody looks.
+pub(super) fn watched_clock(sights: &[Sight], floor: Nanos) -> Vec<u64> {
+    let mut gaps: Vec<u64> = sights.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
+    let middle = gaps.len() / 2;
+    let usual = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 };
+    let most = usual.saturating_mul(STALL_FACTOR).max(floor.0 / STALL_SHARE);
+    let mut now = 0;
+    let mut clock = vec![0; sights.len().min(1)];
+    clock.extend(sights.windows(2).map(|pair| {
+        now += pair[1].t.0.saturating_sub(pair[0].t.0).min(most);
+        now
+    }));
+    clock
+}
+
+/// The gaps between advances while behind that are an object's usual pace.
+pub(super) struct Gaps {
+    count: usize,
+    /// The two largest, with the look that ended each.
+    largest: [(u64, usize); 2],
+    /// The looks that ended one, ascending.
+    ends: Vec<usize>,
+}
+
+impl Gaps {
+    /// Sets those apart that were freezes, healed or not: far larger than all before them in order of size,
+    /// and too few to be a pace of their own.
+    ///
+    /// ```text
+    /// 39 gaps of a second, then one of a minute: the next minute is no usual one by that example
+    /// ```
+    fn of(mut gaps: Vec<(u64, usize)>, floor: Nanos) -> Gaps {
+        gaps.sort_unstable();
+        let is_far = |pair: &[(u64, usize)]| pair[1].0 > floor.0.max(pair[0].0.saturating_mul(GAP_FACTOR));
+        let joints = gaps.windows(2).enumerate().filter(|(_, pair)| is_far(pair)).map(|(at, _)| at + 1);
+        let end = joints.into_iter().find(|at| gaps.len() - at < GAPS_MIN);
+        gaps.truncate(end.unwrap_or(gaps.len()));
+        let nth = |back: usize| gaps.len().checked_sub(back).map_or((0, 0), |at| gaps[at]);
+        let largest = [nth(1), nth(2)];
+        let mut ends: Vec<usize> = gaps.iter().map(|(_, at)| *at).collect();
+        ends.sort_unstable();
+        Gaps { count: gaps.len(), largest, ends }
+    }
+
+    /// The largest.
+    pub(super) fn longest(&self) -> Nanos {
+        Nanos(self.largest[0].0)
+    }
+
+    /// The threshold of a window that this look ended. Its own gap is no part of its baseline: else what
+    /// stood still for an hour and went on would be usual by its own example.
+    pub(super) fn threshold(&self, floor: Nanos, ended_by: usize) -> (Nanos, bool) {
+        let own = usize::from(self.ends.binary_search(&ended_by).is_ok());
+        if self.count - own < GAPS_MIN {
+            return (floor, false);
+        }
+        let [(largest, at), (next, _)] = self.largest;
+        let gap = if at == ended_by { next } else { largest };
+        (floor.max(Nanos(gap.saturating_mul(GAP_FACTOR))), true)
+    }
+}

@@ -1,0 +1,231 @@
+//! What may rightly be absent, by the rules that the table declares (`RULES.md` 2), and nothing else.
+//!
+//! An absence is excused where it was read: by what the replica, or for a downloaded copy anybody, had merged
+//! by then. The newest row that a replica has merged of a key excuses the older ones, and never itself.
+
+use crate::checker::tables::copies::{Reading, Stage, When};
+use crate::checker::tables::entry_ages::Ages;
+use crate::checker::tables::history::{Held, History, Look};
+use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::history::evidence::RunRecord;
+use crate::history::row::CopyState;
+use crate::history::schema::rules::{Absence, Rules};
+use crate::history::time::Nanos;
+
+const NONE: u32 = u32::MAX;
+
+/// A copy of a segment that lacks a row, or shows one that says less, and why it may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Excused {
+    pub(crate) copy: usize,
+    pub(crate) reason: Absence,
+}
+
+/// A range of a segment that a replica had merged by a capture.
+struct Merged {
+    replica: usize,
+    capture: usize,
+    start: u64,
+    end: u64,
+}
+
+/// A copy, and the read that should have brought the row.
+struct Sight {
+    copy: usize,
+    capture: usize,
+}
+
+/// What may be absent in one partition.
+pub(crate) struct Absences<'j> {
+    rules: &'j Rules,
+    history: &'j History<'j>,
+    ledger: &'j Ledger,
+    stage: &'j Stage,
+    /// By line: the key's next accepted line, and its next delete.
+    next: Vec<u32>,
+    next_delete: Vec<u32>,
+    /// By segment.
+    merged: Vec<Vec<Merged>>,
+    ages: Option<Ages>,
+}
+
+impl<'j> Absences<'j> {
+    /// Gathers what excuses depend on; nothing where the table keeps all rows.
+    pub(crate) fn of(
+        evidence: &dyn RunRecord,
+        history: &'j History<'j>,
+        ledger: &'j Ledger,
+        stage: &'j Stage,
+    ) -> Absences<'j> {
+        let rules = &history.facts.schema.rules;
+        let mut absences = Absences {
+            rules,
+            history,
+            ledger,
+            stage,
+            next: Vec::new(),
+            next_delete: Vec::new(),
+            merged: Vec::new(),
+            ages: rules.allow(Absence::Expired).then(|| Ages::read(evidence, ledger)),
+        };
+        if !rules.is_plain() {
+            absences.look_ahead();
+            absences.gather_merged(history);
+        }
+        absences
+    }
+
+    fn look_ahead(&mut self) {
+        let lines = self.ledger.len();
+        (self.next, self.next_delete) = (vec![NONE; lines], vec![NONE; lines]);
+        let mut newest = vec![(NONE, NONE); self.ledger.keys.len()];
+        for at in (0..lines).rev() {
+            let line = self.ledger.line(at);
+            let (accepted, delete) = &mut newest[line.key];
+            (self.next[at], self.next_delete[at]) = (*accepted, *delete);
+            if line.effect.is_accepted() {
+                *accepted = at as u32;
+            }
+            if line.effect == Effect::Deleted {
+                *delete = at as u32;
+            }
+        }
+    }
+
+    /// A read that failed tells all the same what was there to be read.
+    fn gather_merged(&mut self, history: &History<'_>) {
+        let spans = &history.segments[self.ledger.partition as usize];
+        self.merged = spans.iter().map(|_| Vec::new()).collect();
+        let mut take = |look: &Look, held: &Held| {
+            let counts = look.partition == self.ledger.partition && held.is_visible();
+            let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
+            if let (true, Ok(segment)) = (counts, segment) {
+                let (Look { replica, capture, .. }, Held { start, end, .. }) = (*look, *held);
+                for at in spans[segment].held(segment) {
+                    self.merged[at].push(Merged { replica, capture, start, end });
+                }
+            }
+        };
+        history.reads.iter().for_each(|read| take(&read.look, &read.held));
+        for read in &history.flag_reads {
+            read.before.iter().chain(&read.after).for_each(|held| take(&read.look, held));
+        }
+    }
+
+    /// Why a copy may lack the row of a line that it covers, seen so from that time on, if it may.
+    pub(crate) fn of_row(&self, at: usize, copy: usize, since: When) -> Option<Absence> {
+        let off = self.ledger.line(at).off;
+        let mut readings = self.stage.copies[copy].readings.iter();
+        self.reason(at, copy, readings.find(|reading| reading.when >= since && reading.covers(off)))
+    }
+
+    /// As `of_row`, when it was read last.
+    pub(crate) fn of_row_at_last(&self, at: usize, copy: usize) -> Option<Absence> {
+        let off = self.ledger.line(at).off;
+        let readings = self.stage.copies[copy].readings.iter();
+        self.reason(at, copy, readings.rev().find(|reading| reading.covers(off)))
+    }
+
+    fn reason(&self, at: usize, copy: usize, reading: Option<&Reading>) -> Option<Absence> {
+        if self.rules.is_plain() {
+            return None;
+        }
+        let line = self.ledger.line(at);
+        let Look { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].look;
+        let sight = Sight { copy, capture };
+        let reason = match line.effect {
+            Effect::Ignored => Some(self.ignored(&line)),
+            Effect::Aside => self.late(&line, &sight).or_else(|| self.outdated(at, &line, &sight)),
+            Effect::Merged | Effect::Deleted => self.outdated(at, &line, &sight),
+        };
+        reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
+    }
+
+    /// An event of which the table takes no notice leaves no row that could be owed.
+    fn ignored(&self, line: &Line) -> Absence {
+        if self.repeats(line) { Absence::Duplicates } else { Absence::Tombstones }
+    }
+
+    fn repeats(&self, line: &Line) -> bool {
+        self.rules.allow(Absence::Duplicates)
+            && line.previous.is_some_and(|at| self.ledger.before(at).any(|earlier| earlier.op == line.op))
+    }
+
+    /// A late event is outdated from the first, where the row that it comes behind had been merged.
+    fn late(&self, line: &Line, sight: &Sight) -> Option<Absence> {
+        if self.repeats(line) {
+            return Some(Absence::Duplicates);
+        }
+        let newer = line.previous.and_then(|at| self.ledger.before(at).find(|it| it.effect.is_accepted()))?;
+        let allowed = [Absence::Late, Absence::Superseded].into_iter().find(|it| self.rules.allow(*it));
+        allowed.filter(|_| self.was_merged(&newer, sight))
+    }
+
+    /// A row whose key has gone on, or was deleted, where that had been merged.
+    fn outdated(&self, at: usize, line: &Line, sight: &Sight) -> Option<Absence> {
+        let chains = [
+            (Absence::Superseded, false, &self.next),
+            (Absence::Tombstones, line.effect == Effect::Deleted, &self.next_delete),
+        ];
+        let outdated = chains.into_iter().find(|(reason, by_itself, chain)| {
+            self.rules.allow(*reason) && (*by_itself || self.any_merged(at, chain, sight))
+        });
+        outdated.map(|(reason, ..)| reason)
+    }
+
+    /// Whether any line of this chain, after this one, had been merged when the copy was read.
+    fn any_merged(&self, at: usize, chain: &[u32], sight: &Sight) -> bool {
+        let after = |at: usize| (chain[at] != NONE).then_some(chain[at] as usize);
+        let mut later = std::iter::successors(after(at), |at| after(*at));
+        later.any(|at| self.was_merged(&self.ledger.line(at), sight))
+    }
+
+    /// Whether the holder of the copy had merged this line by then. What is downloaded was made elsewhere.
+    fn was_merged(&self, line: &Line, sight: &Sight) -> bool {
+        let copy = &self.stage.copies[sight.copy];
+        let by_any = copy.state == CopyState::Downloaded;
+        let Some(segment) = line.segment else { return false };
+        self.merged[segment].iter().any(|merged| {
+            (by_any || merged.replica == copy.replica)
+                && merged.capture <= sight.capture
+                && (merged.start..merged.end).contains(&line.off)
+        })
+    }
+
+    /// Whether a row may be too old to be there.
+    fn is_expired(&self, at: usize, t: Nanos) -> bool {
+        self.ages.as_ref().is_some_and(|ages| ages.at(at, t) >= self.rules.time_to_live)
+    }
+
+    /// Whether the key's state may have expired before this line was merged onto it.
+    pub(crate) fn may_be_forgotten_before(&self, at: usize) -> bool {
+        let Some(ages) = &self.ages else { return false };
+        let mut past = self.ledger.before(at).skip(1);
+        let state = past.find(|line| line.effect.is_accepted());
+        let state = state.and_then(|line| self.ledger.at(line.off));
+        state.is_some_and(|state| ages.between(state, at) >= self.rules.time_to_live)
+    }
+
+    /// Whether a replica's current flags are right, read at this time, although they do not name the line
+    /// that is current: a repetition of its op stands for it, and a row that may be absent is not shown.
+    pub(crate) fn excuse_flags(&self, replica: usize, line: &Line, shown: &[u64], t: Nanos) -> bool {
+        if self.rules.is_plain() || line.effect != Effect::Merged {
+            return false;
+        }
+        let Some(at) = self.ledger.at(line.off) else { return false };
+        match shown {
+            [] => self.is_expired(at, t) || self.may_lack(at, line, replica),
+            [one] => self.ledger.at(*one).map(|at| self.ledger.line(at)).is_some_and(|shown| {
+                (shown.effect, shown.key, shown.op) == (Effect::Ignored, line.key, line.op)
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether any copy of a replica may lack the row of a line.
+    fn may_lack(&self, at: usize, line: &Line, replica: usize) -> bool {
+        let copies = line.segment.map_or(&[][..], |segment| &self.stage.of_segment[segment]);
+        let mut own = copies.iter().filter(|copy| self.stage.copies[**copy].replica == replica);
+        own.any(|copy| self.of_row_at_last(at, *copy).is_some())
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether model and target agree on the run's small first set, without faults (`RULES.md` 3).
+//!
+//! Where all replicas agree with one another and not with the model, the model is wrong about the target:
+//! it is off for that column, and peers go on. Where they disagree among themselves, that is a divergence.
+//!
+//! A row bears the model out for the columns that its op writes, and for no others:
+//! ```text
+//! the calibration set writes x alone; later all replicas show n=2 where the log sums to 3. Who is right?
+//! ```
+
+use super::absence::Absences;
+use super::scan::{Place, walk};
+use crate::checker::tables::copies::Stage;
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::named_row::{judged, name};
+use crate::checker::verdict::{Doubt, DoubtKind};
+use crate::history::evidence::RunRecord;
+use crate::history::schema::{Column, Value};
+
+/// How far the model may be trusted.
+pub(crate) struct Calibration {
+    /// By judged cell ([`crate::checker::tables::named_row`]).
+    pub(crate) model_on: Vec<bool>,
+    /// By judged cell, whether any row bears the model out: without one, `all replicas agree and are wrong`
+    /// proves nothing.
+    pub(crate) proven: Vec<bool>,
+    /// Rows compared.
+    pub(crate) rows: u64,
+    /// One a column that is off, with the smallest example.
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+impl Calibration {
+    /// No model at all.
+    pub(crate) fn none(columns: &[Column]) -> Calibration {
+        Calibration { model_on: vec![false; judged(columns)], ..Calibration::unproven(columns) }
+    }
+
+    /// A model that nothing bears out.
+    pub(crate) fn unproven(columns: &[Column]) -> Calibration {
+        let cells = judged(columns);
+        Calibration { model_on: vec![true; cells], proven: vec![false; cells], rows: 0, doubts: Vec::new() }
+    }
+
+    fn take(&mut self, columns: &[Column], place: &Place<'_, '_>) {
+        self.rows += place.claims.len() as u64;
+        let written = place.logged.into_iter().flat_map(|logged| &logged.entry.cols);
+        let written = written.map(|value| *value != Value::Null).chain([true]);
+        self.proven.iter_mut().zip(written).for_each(|(proven, written)| *proven |= written);
+        for (cell, text) in disagreements(columns, place) {
+            if std::mem::replace(&mut self.model_on[cell], false) {
+                let detail = format!("{text}; the model is off for this column");
+                self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
+            }
+        }
+    }
+}
+
+/// Compares the calibration ops' rows with the model.
+pub(crate) fn calibrate(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    ledgers: &[Ledger],
+    stages: &[Stage],
+) -> Calibration {
+    let columns = &history.facts.schema.columns;
+    let mut calibration = Calibration::unproven(columns);
+    for (ledger, stage) in ledgers.iter().zip(stages) {
+        let last = ledger.lines().rev().find(|line| line.op <= history.facts.calibration_ops);
+        let Some(limit) = last.map(|line| line.off + 1) else { continue };
+        let absences = Absences::of(evidence, history, ledger, stage);
+        walk(evidence, history, ledger, stage, &absences, limit, &mut |place| {
+            let op = place.logged.map(|logged| logged.line.op);
+            if op.is_some_and(|op| op <= history.facts.calibration_ops) && is_unanimous(columns, place) {
+                calibration.take(columns, place);
+            }
+        });
+    }
+    calibration
+}
+
+/// The cells in which the first row is not what the log folds to, each with its example.
+pub(crate) fn disagreements<'p>(
+    columns: &'p [Column],
+    place: &'p Place<'_, '_>,
+) -> impl Iterator<Item = (usize, String)> + 'p {
+    let first = place.claims.iter().find_map(|claim| place.row_of_entry(*claim));
+    let both = place.logged.zip(first.map(|brought| brought.row));
+    both.into_iter().flat_map(move |(logged, row)| {
+        let entry = logged.entry;
+        logged.wrong_cells(columns, row).map(move |cell| {
+            let (expected, shown) = match logged.expected.and_then(|expected| expected.get(cell)) {
+                Some(expected) => (spell(expected), spell(&row.cols[cell])),
+                None => (entry.cmp.to_string(), row.cmp.to_string()),
+            };
+            let text = format!(
+                "column {}, op {} of key {} at offset {}: the model has {expected}, all replicas show \
+                 {shown}",
+                name(columns, cell),
+                entry.op,
+                entry.key,
+                entry.off,
+            );
+            (cell, text)
+        })
+    })
+}
+
+fn is_unanimous(columns: &[Column], place: &Place<'_, '_>) -> bool {
+    let all = vec![true; judged(columns)];
+    place.claims.first().is_some_and(|first| {
+        place.row_of_entry(*first).is_some()
+            && place.claims.iter().all(|claim| place.same(columns, &all, *first, *claim))
+    })
+}
+
+fn spell(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Long(long) => long.to_string(),
+        Value::String(string) => format!("{string:?}"),
+        Value::Longs(list) => format!("{list:?}"),
+        Value::Strings(list) => format!("{list:?}"),
+    }
+}

@@ -1,0 +1,283 @@
+//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`RULES.md` 5).
+
+use super::merge::{merged, shows};
+use super::mismatch::{Cause, Lost, View};
+use super::missing_ops::{Merged, MissingStates};
+use super::scan::{Claim, Logged, Place};
+use crate::checker::tables::copies::{Copy, Stage, When};
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::{Effect, Ledger};
+use crate::checker::verdict::{Origin, RootCause, What};
+use crate::history::row::CopyState;
+use crate::history::schema::{Column, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one oracle makes of a place.
+#[derive(Default)]
+pub(crate) struct Judged {
+    /// Whether the model is the oracle.
+    pub(crate) modelled: bool,
+    pub(crate) views: Vec<View>,
+    /// The claim that each view is of.
+    pub(crate) of: Vec<usize>,
+    /// The views that were shown from then on.
+    pub(crate) scenes: Vec<(When, Vec<usize>)>,
+}
+
+impl Judged {
+    /// The claims that are wrong (without a model: differ).
+    pub(crate) fn wrong(&self) -> impl Iterator<Item = usize> {
+        let both = self.views.iter().zip(&self.of);
+        both.filter(|(view, _)| view.wrong.is_some()).map(|(_, claim)| *claim)
+    }
+}
+
+/// A wrong row that a later row of its key may have been merged onto.
+struct Ancestor {
+    modelled: bool,
+    replica: usize,
+    /// The line that it is the row of, by its number.
+    at: usize,
+    row: Vec<Value>,
+    cause: Cause,
+}
+
+/// Follows wrong rows from their roots, in log order.
+pub(crate) struct Roots<'j> {
+    pub(crate) columns: &'j [Column],
+    pub(crate) model_on: &'j [bool],
+    pub(crate) history: &'j History<'j>,
+    pub(crate) ledger: &'j Ledger,
+    pub(crate) stage: &'j Stage,
+    pub(crate) missing: MissingStates,
+    /// By key: what was wrong at its previous merged row.
+    ancestors: BTreeMap<usize, Vec<Ancestor>>,
+    /// The (life, segment) pairs of which any row was wrong.
+    spoiled: BTreeSet<(usize, usize)>,
+}
+
+impl<'j> Roots<'j> {
+    /// Nothing is wrong yet.
+    pub(crate) fn new(
+        columns: &'j [Column],
+        model_on: &'j [bool],
+        ledger: &'j Ledger,
+        stage: &'j Stage,
+        missing: MissingStates,
+        history: &'j History<'j>,
+    ) -> Roots<'j> {
+        let (ancestors, spoiled) = (BTreeMap::new(), BTreeSet::new());
+        Roots { columns, model_on, history, ledger, stage, missing, ancestors, spoiled }
+    }
+
+    /// Takes note of a merged row that a copy shows rightly.
+    pub(crate) fn right(&mut self, logged: Logged<'_>, copy: usize) {
+        let Some(previous) = logged.line.previous.map(|at| self.ledger.line(at)) else { return };
+        let copy: &Copy = &self.stage.copies[copy];
+        if let Some(segment) = previous.segment
+            && logged.line.effect == Effect::Merged
+            && previous.effect == Effect::Merged
+            && previous.segment != logged.line.segment
+            && copy.state != CopyState::Downloaded
+        {
+            self.missing.see(copy.life, segment);
+        }
+    }
+
+    /// Forgets what was wrong with a key whose row is right everywhere.
+    pub(crate) fn clear(&mut self, logged: Logged<'_>) {
+        if !self.ancestors.is_empty() && logged.line.effect.is_accepted() {
+            let of_key = self.ancestors.remove(&logged.line.key).unwrap_or_default();
+            self.keep(logged, of_key.into_iter().filter(|it| it.at == logged.at).collect());
+        }
+    }
+
+    /// Goes on over a row that a replica may lack: what was wrong before is what it was merged onto. An
+    /// absence that is excused is no evidence, neither of a root nor of a row that came right.
+    pub(crate) fn pass(&mut self, logged: Logged<'_>, replica: usize) {
+        let Some(of_key) = self.ancestors.get_mut(&logged.line.key) else { return };
+        match logged.line.effect {
+            Effect::Aside | Effect::Ignored => {}
+            Effect::Deleted => of_key.retain(|ancestor| ancestor.replica != replica),
+            Effect::Merged => {
+                for ancestor in of_key.iter_mut().filter(|ancestor| ancestor.replica == replica) {
+                    ancestor.row = merged(self.columns, &ancestor.row, &logged.entry.cols);
+                    ancestor.at = logged.at;
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, logged: Logged<'_>, of_key: Vec<Ancestor>) {
+        if !of_key.is_empty() {
+            self.ancestors.insert(logged.line.key, of_key);
+        }
+    }
+
+    /// Fills in origin and cause of all that is wrong at a place, by both oracles.
+    pub(crate) fn trace(&mut self, place: &Place<'_, '_>, by_model: &mut Judged, by_peers: &mut Judged) {
+        let key = place.logged.map(|logged| logged.line.key);
+        let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
+        for judged in [&mut *by_model, &mut *by_peers] {
+            for at in 0..judged.views.len() {
+                self.trace_local(place, judged, at, &ancestors);
+            }
+            for at in 0..judged.views.len() {
+                self.trace_copied(place, judged, at, &ancestors);
+            }
+            join_causes(&mut judged.views);
+            self.spoiled.extend(judged.wrong().map(|claim| {
+                let copy = &self.stage.copies[place.claims[claim].copy];
+                (copy.life, copy.segment)
+            }));
+        }
+        let Some(logged) = place.logged else { return };
+        let next = match logged.line.effect {
+            Effect::Merged => {
+                let passed = ancestors.into_iter().filter(|ancestor| ancestor.at == logged.at);
+                let heirs = heirs(place, logged, by_model).chain(heirs(place, logged, by_peers));
+                heirs.chain(passed).collect()
+            }
+            Effect::Aside | Effect::Ignored => ancestors,
+            Effect::Deleted => Vec::new(),
+        };
+        self.keep(logged, next);
+    }
+
+    /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
+    fn trace_local(&mut self, place: &Place<'_, '_>, judged: &mut Judged, at: usize, ancestors: &[Ancestor]) {
+        let view = &judged.views[at];
+        if view.wrong.is_none() || view.state == Some(CopyState::Downloaded) {
+            return;
+        }
+        let (modelled, claim) = (judged.modelled, place.claims[judged.of[at]]);
+        let heir_of = ancestors.iter().find(|ancestor| {
+            (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
+                && (!modelled || self.gives(ancestor, place, claim))
+        });
+        let (origin, cause, lost) = match heir_of {
+            Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
+            None => {
+                let lost = self.lost(place, view, claim, true);
+                let cause = Cause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
+                (Origin::Root, cause, lost)
+            }
+        };
+        if let Some(wrong) = &mut judged.views[at].wrong {
+            (wrong.origin, wrong.cause, wrong.lost) = (origin, cause, lost);
+        }
+    }
+
+    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row
+    /// that an older wrong row of any replica gives.
+    fn trace_copied(
+        &mut self,
+        place: &Place<'_, '_>,
+        judged: &mut Judged,
+        at: usize,
+        ancestors: &[Ancestor],
+    ) {
+        let view = &judged.views[at];
+        if view.wrong.is_none() || view.state != Some(CopyState::Downloaded) {
+            return;
+        }
+        let claim = place.claims[judged.of[at]];
+        let source = judged.views.iter().find(|other| {
+            other.group == view.group && other.wrong.as_ref().is_some_and(|w| w.origin != Origin::Copied)
+        });
+        let known = source.and_then(|source| source.wrong.as_ref()).map(|wrong| wrong.cause.clone());
+        let known = known.or_else(|| {
+            let mut own = ancestors.iter().filter(|ancestor| ancestor.modelled == judged.modelled);
+            let ancestor = own.find(|ancestor| self.gives(ancestor, place, claim));
+            ancestor.map(|ancestor| ancestor.cause.clone())
+        });
+        let (cause, lost) = match known {
+            Some(cause) => (cause, None),
+            None => {
+                let lost = self.lost(place, view, claim, false);
+                (Cause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+            }
+        };
+        if let Some(wrong) = &mut judged.views[at].wrong {
+            (wrong.cause, wrong.lost) = (cause, lost);
+        }
+    }
+
+    /// Whether merging the event onto the ancestor gives the claim's row.
+    fn gives(&self, ancestor: &Ancestor, place: &Place<'_, '_>, claim: Claim) -> bool {
+        let (Some(logged), Some(brought)) = (place.logged, place.row_of_entry(claim)) else { return false };
+        if logged.line.effect != Effect::Merged || brought.row.cmp != logged.entry.cmp {
+            return false;
+        }
+        let given = merged(self.columns, &ancestor.row, &logged.entry.cols);
+        let cells = self.columns.iter().zip(&given).zip(&brought.row.cols);
+        cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
+    }
+
+    /// Whether the replica itself said, before this read of a copy, that it dropped keys of an earlier
+    /// segment.
+    fn were_keys_dropped(&self, copy: &Copy, read: u64) -> bool {
+        let spans = &self.history.segments[self.ledger.partition as usize];
+        let read_at = self.history.read_index(read).map(|at| self.history.reads[at].look.t);
+        self.history.dropped_keys.iter().any(|line| {
+            line.replica == copy.replica
+                && read_at.is_some_and(|read_at| line.t <= read_at)
+                && spans[..copy.segment].iter().any(|span| span.name == line.segment)
+        })
+    }
+
+    fn lost(&mut self, place: &Place<'_, '_>, view: &View, claim: Claim, local: bool) -> Option<Lost> {
+        let what = view.wrong.as_ref()?.what;
+        let (logged, brought) = (place.logged?, place.row(claim)?);
+        let expected = logged.expected.filter(|_| matches!(what, What::WrongValue | What::Differs))?;
+        if logged.line.effect == Effect::Aside {
+            return Some(Lost { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
+        }
+        let copy = &self.stage.copies[claim.copy];
+        let life = local.then_some(copy.life);
+        let was_registered = |segment: usize| {
+            let is_known = |life| {
+                self.stage.was_registered(life, segment, place.off)
+                    && !self.spoiled.contains(&(life, segment))
+            };
+            life.is_some_and(is_known)
+        };
+        let keys_dropped = local && self.were_keys_dropped(copy, brought.read);
+        let merged = Merged { life, was_registered: &was_registered, keys_dropped };
+        Some(self.missing.of(self.ledger, logged.at, expected, &brought.row.cols, &merged))
+    }
+}
+
+fn class_of(lost: &Option<Lost>) -> RootCause {
+    lost.as_ref().map_or(RootCause::NoProvenance, |lost| lost.class)
+}
+
+/// The wrong rows of this place, onto which the key's next row may be merged.
+fn heirs(place: &Place<'_, '_>, logged: Logged<'_>, judged: &Judged) -> impl Iterator<Item = Ancestor> {
+    judged.views.iter().zip(&judged.of).filter_map(move |(view, claim)| {
+        let wrong = view.wrong.as_ref()?;
+        if !matches!(wrong.what, What::WrongValue | What::Differs) {
+            return None;
+        }
+        let row = place.row(place.claims[*claim])?.row.cols.clone();
+        let (modelled, replica, cause) = (judged.modelled, view.replica, wrong.cause.clone());
+        Some(Ancestor { modelled, replica, at: logged.at, row, cause })
+    })
+}
+
+/// Roots of the same class at one place are one cause. Where no root is known, those that show it stand
+/// for it.
+pub(crate) fn join_causes(views: &mut [View]) {
+    let mut roots: BTreeMap<(What, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
+    for view in views.iter() {
+        let Some(wrong) = &view.wrong else { continue };
+        let (holding, showing) = roots.entry((wrong.what, wrong.cause.class)).or_default();
+        holding.extend(&wrong.cause.roots);
+        showing.insert(view.replica);
+    }
+    for wrong in views.iter_mut().filter_map(|view| view.wrong.as_mut()) {
+        if let Some((holding, showing)) = roots.get(&(wrong.what, wrong.cause.class)) {
+            wrong.cause.roots = if holding.is_empty() { showing.clone() } else { holding.clone() };
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The fold's merge functions and what counts as equal. Shares nothing with any target (`RULES.md` 3).
+
+use crate::checker::tables::log_index::Effect;
+use crate::history::row::Entry;
+use crate::history::schema::{Column, Merge, Value};
+use std::collections::BTreeSet;
+
+/// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;
+/// none for a deletion, whose row's columns mean nothing.
+pub(crate) fn fold<'f>(
+    columns: &[Column],
+    state: &'f mut [Value],
+    effect: Effect,
+    entry: &'f Entry,
+) -> Option<&'f [Value]> {
+    match effect {
+        Effect::Merged => {
+            for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&entry.cols) {
+                merge_into(column, value, event);
+            }
+            Some(state)
+        }
+        Effect::Aside if entry.tombstone => None,
+        Effect::Aside => Some(&entry.cols),
+        Effect::Deleted => {
+            state.fill(Value::Null);
+            None
+        }
+        Effect::Ignored if entry.tombstone => None,
+        Effect::Ignored if state.iter().all(|value| *value == Value::Null) => Some(&entry.cols),
+        Effect::Ignored => Some(state),
+    }
+}
+
+/// Takes one event's value into the state of a column. Null keeps what was there, whatever the function.
+pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
+    if matches!(event, Value::Null) {
+        return;
+    }
+    if matches!(state, Value::Null) {
+        *state = event.clone();
+        return;
+    }
+    match (column.merge, state, event) {
+        (Merge::Ignore, _, _) => {}
+        (Merge::Increment, Value::Long(sum), Value::Long(more)) => *sum = sum.wrapping_add(*more),
+        (Merge::Max, Value::Long(most), Value::Long(other)) => *most = (*most).max(*other),
+        (Merge::Min, Value::Long(least), Value::Long(other)) => *least = (*least).min(*other),
+        (Merge::Append, state, event) => extend(state, event),
+        (Merge::Union, state, event) => {
+            extend(state, event);
+            sort_set(state);
+        }
+        (_, state, event) => *state = event.clone(),
+    }
+}
+
+/// Whether a replica that shows `shown` shows what is expected. A column that never took a value shows its
+/// type's default; an empty list of strings reads back as an empty list of longs; a union is a set, in which
+/// nothing lies more often than an event alone has it.
+pub(crate) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
+    if expected == shown || (is_empty(column, expected) && is_empty(column, shown)) {
+        return true;
+    }
+    column.merge == Merge::Union
+        && match (expected, shown) {
+            (Value::Longs(a), Value::Longs(b)) => same_set(a, b),
+            (Value::Strings(a), Value::Strings(b)) => same_set(a, b),
+            _ => false,
+        }
+}
+
+/// Whether two replicas show the same.
+pub(crate) fn alike(column: &Column, a: &Value, b: &Value) -> bool {
+    shows(column, a, b) && shows(column, b, a)
+}
+
+/// Whether the value says that nothing was ever merged: null, or the type's default.
+pub(crate) fn is_empty(column: &Column, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Longs(list) => list.is_empty(),
+        Value::Strings(list) => list.is_empty(),
+        scalar => *scalar == column.ty.default_value(),
+    }
+}
+
+/// What merging the event onto a replica's own row gives: its defaults stand for absent values.
+pub(crate) fn merged(columns: &[Column], row: &[Value], event: &[Value]) -> Vec<Value> {
+    let mut state = row.to_vec();
+    for ((column, value), event) in columns.iter().zip(&mut state).zip(event) {
+        if is_empty(column, value) {
+            *value = Value::Null;
+        }
+        merge_into(column, value, event);
+    }
+    state
+}
+
+fn extend(state: &mut Value, event: &Value) {
+    match (state, event) {
+        (Value::Longs(list), Value::Longs(more)) => list.extend_from_slice(more),
+        (Value::Strings(list), Value::Strings(more)) => list.extend_from_slice(more),
+        // Only an empty list can be of the other type.
+        (state, event) => {
+            if !matches!(event, Value::Longs(list) if list.is_empty()) {
+                *state = event.clone();
+            }
+        }
+    }
+}
+
+fn sort_set(value: &mut Value) {
+    match value {
+        Value::Longs(list) => {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Value::Strings(list) => {
+            list.sort_unstable();
+            list.dedup();
+        }
+        _ => {}
+    }
+}
+
+/// Whether what is shown are the elements of what is expected, each once. An event may name one twice: alone
+/// it is no set yet.
+fn same_set<T: Ord>(expected: &[T], shown: &[T]) -> bool {
+    let elements: BTreeSet<&T> = shown.iter().collect();
+    elements.len() == shown.len() && elements == expected.iter().collect()
+}

@@ -1,0 +1,158 @@
+//! One place where replicas are wrong or differ: an offset of the log, or the current view of a key.
+
+use crate::checker::tables::copies::When;
+use crate::checker::verdict::{Origin, RootCause, What};
+use crate::history::row::{CopyState, Row};
+use crate::history::schema::Value;
+use std::collections::BTreeSet;
+
+/// Beyond this many deviations a partition's wrong rows are counted and placed, but their content is not
+/// kept: a run that is wrong everywhere must not cost the memory of all its rows.
+pub(crate) const WITH_CONTENT_MAX: usize = 10_000;
+
+/// What made a row wrong, as far as findings tell causes apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cause {
+    pub(crate) class: RootCause,
+    /// The replicas that held the roots.
+    pub(crate) roots: BTreeSet<usize>,
+}
+
+/// The ops that a root lacks.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    pub(crate) class: RootCause,
+    pub(crate) segments: BTreeSet<usize>,
+    pub(crate) ops: u64,
+}
+
+/// Why a view is wrong (without a model: differs).
+#[derive(Clone, Debug)]
+pub(crate) struct Wrong {
+    pub(crate) what: What,
+    pub(crate) origin: Origin,
+    pub(crate) cause: Cause,
+    pub(crate) lost: Option<Lost>,
+    /// The key that it shows, if that is not the place's own.
+    pub(crate) key: Option<String>,
+    /// The wrong cells ([`crate::checker::tables::named_row`]).
+    pub(crate) columns: Vec<usize>,
+    pub(crate) shows_default: bool,
+    /// The columns that show a value which the key had before.
+    pub(crate) stale: Vec<usize>,
+}
+
+impl Wrong {
+    /// Of which origin and cause are not known yet: it counts as downloaded from nowhere.
+    pub(crate) fn of(what: What) -> Wrong {
+        Wrong {
+            what,
+            origin: Origin::Copied,
+            cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
+            lost: None,
+            key: None,
+            columns: Vec::new(),
+            shows_default: false,
+            stale: Vec::new(),
+        }
+    }
+}
+
+/// What one copy, or one replica's current view, shows here.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) replica: usize,
+    pub(crate) state: Option<CopyState>,
+    pub(crate) read: Option<u64>,
+    /// Views of equal content have equal numbers.
+    pub(crate) group: usize,
+    pub(crate) wrong: Option<Wrong>,
+    pub(crate) content: Option<Content>,
+}
+
+impl View {
+    /// What is wrong with it, if anything is.
+    pub(crate) fn what(&self) -> Option<What> {
+        self.wrong.as_ref().map(|wrong| wrong.what)
+    }
+}
+
+/// The content of a view, kept as evidence.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Row(Row),
+    /// The offsets flagged as current.
+    Flags(Vec<u64>),
+}
+
+/// What should be shown here.
+#[derive(Clone, Debug)]
+pub(crate) enum Expected {
+    /// A row: op, comparison value, columns.
+    Row(u64, i64, Vec<Value>),
+    /// The offset of the current row; none for a deleted key.
+    Current(Option<u64>),
+}
+
+/// Which views the comparable replicas showed from then on, by index of [`Deviation::views`].
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) when: When,
+    pub(crate) views: Vec<usize>,
+}
+
+/// One place where replicas are wrong or differ.
+#[derive(Clone, Debug)]
+pub(crate) struct Deviation {
+    pub(crate) off: u64,
+    pub(crate) key: String,
+    pub(crate) segment: Option<usize>,
+    pub(crate) op: Option<u64>,
+    /// Whether the model says who is wrong.
+    pub(crate) modelled: bool,
+    pub(crate) expected: Option<Expected>,
+    pub(crate) views: Vec<View>,
+    /// Only where something changed since the scene before.
+    pub(crate) scenes: Vec<Scene>,
+    /// The replicas on which it is over, though none of these scenes shows them right: a later write or
+    /// delete of the key put their flags right.
+    pub(crate) over: BTreeSet<usize>,
+}
+
+impl Deviation {
+    /// What the comparable replicas showed at some time.
+    pub(crate) fn at(&self, when: When) -> impl Iterator<Item = &View> {
+        let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
+        scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
+    }
+
+    /// Adds what was shown from then on; scenes come in order.
+    pub(crate) fn show(&mut self, when: When, views: Vec<usize>) {
+        if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
+            self.scenes.push(Scene { when, views });
+        }
+    }
+
+    /// The key that a view shows here.
+    pub(crate) fn key_of<'d>(&'d self, view: &'d View) -> &'d String {
+        view.wrong.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
+    }
+
+    /// Whether this is about the current view of a key.
+    pub(crate) fn is_of_flags(&self) -> bool {
+        matches!(self.expected, Some(Expected::Current(_)))
+    }
+
+    /// Whether any row is kept to be shown.
+    pub(crate) fn has_content(&self) -> bool {
+        self.views.iter().any(|view| view.content.is_some())
+    }
+
+    /// Drops the content, keeping who and why.
+    pub(crate) fn forget_content(&mut self) {
+        self.expected = None;
+        for view in &mut self.views {
+            view.content = None;
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The state that was missing when a root row was merged: expected minus actual ops (`RULES.md` 5).
+//!
+//! Rows of mode `full` name their ops; rows of mode `digest` are tested against hypotheses by count and sum.
+//!
+//! A key whose whole past is missing was either dropped from metadata, or all the segments of its past were
+//! not seen. It is *dropped* iff the replica had already seen one of those segments: this segment's own
+//! events, or, in the same incarnation, an earlier row that was merged onto state of that segment. What
+//! comes first decides for good, since a segment that registers late is seen by all rows after it. A capture
+//! that found the segment registered before the row was merged, or the target's own line on the keys that it
+//! dropped, decide too:
+//! > SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
+//! > Row 10 lacks op 0, all of k1's past, and row 15 is right. With "some other key of SEG_M was merged
+//! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
+
+use super::mismatch::Lost;
+use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::verdict::RootCause;
+use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
+const GROUPS_MAX: usize = 8;
+
+/// How rows tell their ops, with the columns' positions.
+#[derive(Clone, Copy)]
+enum Telling {
+    List(usize),
+    Digest { count: usize, sum: usize },
+    Nothing,
+}
+
+/// What each life of a replica was first seen to do with a segment's state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    Unknown,
+    Seen,
+    Missed,
+}
+
+/// Finds the missing state of roots, in log order.
+pub(crate) struct MissingStates {
+    telling: Telling,
+    /// By life, by segment.
+    first: Vec<Vec<First>>,
+}
+
+impl MissingStates {
+    /// `model_on` says for which columns the model holds: ops columns that it does not know tell nothing.
+    pub(crate) fn new(schema: &Schema, model_on: &[bool], lives: usize, segments: usize) -> MissingStates {
+        let role = |role| schema.role(role).filter(|&at| model_on[at]);
+        let telling = match schema.provenance {
+            Provenance::Full => role(Role::Ops).map(Telling::List),
+            Provenance::Digest => {
+                role(Role::OpCount).zip(role(Role::OpSum)).map(|(count, sum)| Telling::Digest { count, sum })
+            }
+            Provenance::None => None,
+        };
+        let telling = telling.unwrap_or(Telling::Nothing);
+        MissingStates { telling, first: vec![vec![First::Unknown; segments]; lives] }
+    }
+
+    /// Takes note that a right row was merged, in this life, onto state of that segment.
+    pub(crate) fn see(&mut self, life: usize, segment: usize) {
+        self.note(life, segment, First::Seen);
+    }
+
+    /// The state that a wrong row lacks, or has twice. Without a life (a downloaded row) nothing is learned
+    /// from it.
+    pub(crate) fn of(
+        &mut self,
+        ledger: &Ledger,
+        at: usize,
+        expected: &[Value],
+        row: &[Value],
+        merged: &Merged<'_>,
+    ) -> Lost {
+        let past = ledger.merged_before(at);
+        let line = &ledger.line(at);
+        let nothing = |class| Lost { class, segments: BTreeSet::new(), ops: 0 };
+        let (gone, twice) = match self.telling {
+            Telling::List(ops) => {
+                (gone_by_list(&past, line, &row[ops]), twice_by_list(&past, line, &row[ops]))
+            }
+            Telling::Digest { count, sum } => {
+                let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
+                (gone_by_digest(&past, expected, shown), twice_by_digest(&past, line, expected, shown))
+            }
+            Telling::Nothing => return nothing(RootCause::NoProvenance),
+        };
+        if !twice.is_empty() {
+            let segments = twice.iter().filter_map(|line| line.segment).collect();
+            return Lost { class: RootCause::AppliedTwice, segments, ops: twice.len() as u64 };
+        }
+        let Some(gone) = gone.filter(|gone| gone.iter().any(|gone| *gone)) else {
+            return nothing(RootCause::Unexplained);
+        };
+        let life = merged.life;
+        let class = self.class(&past, &gone, line.segment, merged);
+        let lost = past.iter().zip(&gone).filter(|(_, gone)| **gone);
+        let segments: BTreeSet<usize> = lost.filter_map(|(line, _)| line.segment).collect();
+        if let Some(life) = life {
+            let kept = past.iter().zip(&gone).rev().find(|(_, gone)| !**gone);
+            if let Some(segment) = kept.and_then(|(line, _)| line.segment) {
+                self.note(life, segment, First::Seen);
+            }
+            if class == RootCause::WholeSegment {
+                segments.iter().for_each(|&segment| self.note(life, segment, First::Missed));
+            }
+        }
+        let ops = gone.iter().filter(|gone| **gone).count() as u64;
+        Lost { class, segments, ops }
+    }
+
+    fn class(&self, past: &[Line], gone: &[bool], own: Option<usize>, merged: &Merged<'_>) -> RootCause {
+        let seen = |segment: Option<usize>| {
+            segment == own
+                || matches!((merged.life, segment), (Some(life), Some(segment))
+                    if self.first[life][segment] == First::Seen)
+        };
+        let groups = groups(past);
+        let touched: Vec<_> = groups.iter().filter(|group| group.lines.iter().any(|&at| gone[at])).collect();
+        let whole = touched.iter().all(|group| group.lines.iter().all(|&at| gone[at]));
+        let was_there = touched.iter().any(|group| group.segment.is_some_and(merged.was_registered));
+        if gone.iter().all(|gone| *gone) {
+            let is_dropped =
+                was_there || merged.keys_dropped || groups.iter().any(|group| seen(group.segment));
+            return if is_dropped { RootCause::DroppedKey } else { RootCause::WholeSegment };
+        }
+        match touched.as_slice() {
+            _ if whole && was_there => RootCause::DroppedKey,
+            // This replica merged the row's own segment itself: it cannot have been unseen.
+            touched if touched.iter().any(|group| group.segment == own) => RootCause::Unexplained,
+            _ if whole => RootCause::WholeSegment,
+            [one] if is_suffix(one.lines.iter().map(|&at| gone[at])) => RootCause::PartlyRegistered,
+            _ => RootCause::Unexplained,
+        }
+    }
+
+    fn note(&mut self, life: usize, segment: usize, first: First) {
+        let known = &mut self.first[life][segment];
+        if *known == First::Unknown {
+            *known = first;
+        }
+    }
+}
+
+/// What is known of a replica when it merged a row.
+pub(crate) struct Merged<'m> {
+    /// None: it did not merge the row itself.
+    pub(crate) life: Option<usize>,
+    /// Whether a capture showed that this segment was registered, and right, before.
+    pub(crate) was_registered: &'m dyn Fn(usize) -> bool,
+    /// Whether the target itself says that it dropped keys of an earlier segment before.
+    pub(crate) keys_dropped: bool,
+}
+
+/// A key's past in one segment, as indices into the past.
+struct PastGroup {
+    segment: Option<usize>,
+    lines: Vec<usize>,
+}
+
+fn groups(past: &[Line]) -> Vec<PastGroup> {
+    let mut by_segment: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (at, line) in past.iter().enumerate() {
+        by_segment.entry(line.segment).or_default().push(at);
+    }
+    by_segment.into_iter().map(|(segment, lines)| PastGroup { segment, lines }).collect()
+}
+
+fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
+    gone.by_ref().any(|gone| gone) && gone.all(|gone| gone)
+}
+
+/// Which of the past is not in the row's list. None if the list is not a part of the past, in order, and
+/// the row's own op.
+fn gone_by_list(past: &[Line], line: &Line, shown: &Value) -> Option<Vec<bool>> {
+    let Value::Longs(shown) = shown else { return None };
+    let (own, shown) = shown.split_last()?;
+    if own.cast_unsigned() != line.op {
+        return None;
+    }
+    let mut shown = shown.iter().map(|op| op.cast_unsigned()).peekable();
+    let gone = past.iter().map(|line| shown.next_if_eq(&line.op).is_none()).collect();
+    shown.peek().is_none().then_some(gone)
+}
+
+/// What shows more often than it was written; an event that the table ignores should not show at all. Nothing
+/// if anything is missing beside, or is another key's.
+fn twice_by_list(past: &[Line], line: &Line, shown: &Value) -> Vec<Line> {
+    let Value::Longs(shown) = shown else { return Vec::new() };
+    let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
+    let own = (line.effect != Effect::Ignored).then_some(line);
+    let all = || past.iter().chain(own);
+    for line in all() {
+        match rest.iter().position(|op| *op == line.op) {
+            Some(at) => drop(rest.remove(at)),
+            None => return Vec::new(),
+        }
+    }
+    let twice: Vec<Line> = rest.iter().filter_map(|op| all().find(|line| line.op == *op)).copied().collect();
+    if twice.len() == rest.len() { twice } else { Vec::new() }
+}
+
+/// As [`twice_by_list`], of one op at a time.
+fn twice_by_digest(
+    past: &[Line],
+    line: &Line,
+    expected: (&Value, &Value),
+    shown: (&Value, &Value),
+) -> Vec<Line> {
+    let (Value::Long(count), Value::Long(sum)) = expected else { return Vec::new() };
+    let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return Vec::new() };
+    let more = (shown_count.wrapping_sub(*count), shown_sum.wrapping_sub(*sum));
+    let is_more = |line: &&Line| more == (1, op_hash(line.op));
+    past.iter().chain([line]).find(is_more).into_iter().copied().collect()
+}
+
+/// Which of the past explains the difference of count and sum: unions of whole groups first, the nearest
+/// groups before the others, then suffixes of one group.
+fn gone_by_digest(past: &[Line], expected: (&Value, &Value), shown: (&Value, &Value)) -> Option<Vec<bool>> {
+    let (Value::Long(count), Value::Long(sum)) = expected else { return None };
+    let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return None };
+    let lacks = (count.wrapping_sub(*shown_count), sum.wrapping_sub(*shown_sum));
+    let explains = |gone: &[bool]| {
+        let lost = past.iter().zip(gone).filter(|(_, gone)| **gone);
+        lost.fold((0_i64, 0_i64), |(count, sum), (line, _)| (count + 1, sum.wrapping_add(op_hash(line.op))))
+            == lacks
+    };
+    if !(1..=past.len() as i64).contains(&lacks.0) {
+        return None;
+    }
+    let everything = vec![true; past.len()];
+    if explains(&everything) {
+        return Some(everything);
+    }
+    let groups = groups(past);
+    let near: Vec<&PastGroup> = groups.iter().rev().take(GROUPS_MAX).collect();
+    for union in 1_usize..1 << near.len() {
+        let mut gone = vec![false; past.len()];
+        let members = near.iter().enumerate().filter(|(at, _)| union >> at & 1 == 1);
+        members.for_each(|(_, group)| group.lines.iter().for_each(|&at| gone[at] = true));
+        if explains(&gone) {
+            return Some(gone);
+        }
+    }
+    for group in groups.iter().rev() {
+        let mut gone = vec![false; past.len()];
+        for &at in group.lines.iter().rev() {
+            gone[at] = true;
+            if explains(&gone) {
+                return Some(gone);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,14 @@
+//! Whether rows are right: replicas against each other, and against what the log folds to.
+
+pub(super) mod absence;
+pub(super) mod calibration;
+pub(super) mod forgotten;
+pub(super) mod lineage;
+pub(super) mod live_rows;
+pub(super) mod merge;
+pub(super) mod mismatch;
+pub(super) mod missing_ops;
+pub(super) mod peers;
+pub(super) mod rows;
+pub(super) mod scan;
+pub(super) mod shard;

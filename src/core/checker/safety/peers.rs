@@ -1,0 +1,119 @@
+//! Replicas against each other, where no model says who is right (`RULES.md` 5).
+//!
+//! A replica has one voice at a time, that of the copy which it shows:
+//! ```text
+//! the model is off for n; c fetched its wrong copy three times over, a and b show the right one once each.
+//! By copies c has 3 votes of 5, and a and b would be the odd ones.
+//! ```
+
+use super::lineage::Judged;
+use super::merge::alike;
+use super::mismatch::{Content, View, Wrong};
+use super::scan::{Claim, Place};
+use crate::checker::tables::copies::Stage;
+use crate::checker::verdict::What;
+use crate::checker::verdict::pattern::{classes, sizes};
+use crate::history::schema::Column;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The replicas at one place, as each other's judges.
+pub(crate) struct Jury<'j> {
+    pub(crate) columns: &'j [Column],
+    pub(crate) stage: &'j Stage,
+    pub(crate) place: &'j Place<'j, 'j>,
+    /// By cell, whether the model leaves it to the peers.
+    pub(crate) open: Vec<bool>,
+    pub(crate) by_model: &'j Judged,
+}
+
+impl Jury<'_> {
+    /// Who differs when: each claim is a view as one of the many, and another one as the odd one.
+    pub(crate) fn judge(&self) -> Judged {
+        let mut judged = Judged { modelled: false, ..Judged::default() };
+        if !self.open.contains(&true) || self.place.logged.is_none() {
+            return judged;
+        }
+        let groups = classes(self.place.claims, |a, b| self.place.same(self.columns, &self.open, *a, *b));
+        let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
+        for (when, seen) in &self.by_model.scenes {
+            let voices = self.voices(seen, &groups);
+            let odd = self.odd(&voices, &groups);
+            let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voices) };
+            let views = voices.into_iter().map(|claim| {
+                let is_odd = odd.contains(&claim);
+                *known.entry((claim, is_odd)).or_insert_with(|| {
+                    let wrong =
+                        is_odd.then(|| Wrong { columns: differing.clone(), ..Wrong::of(What::Differs) });
+                    let of = self.place.claims[claim];
+                    judged.views.push(view(self.stage, self.place, of, groups[claim], wrong));
+                    judged.of.push(claim);
+                    judged.views.len() - 1
+                })
+            });
+            let views = views.collect();
+            judged.scenes.push((*when, views));
+        }
+        judged
+    }
+
+    /// The claims that are heard. A replica that the model finds wrong here is heard only where it says what
+    /// another one says too.
+    fn voices(&self, seen: &[usize], groups: &[usize]) -> Vec<usize> {
+        let is_wrong = |claim: usize| self.by_model.views[claim].wrong.is_some();
+        let of_entry = |claim: &&usize| self.place.row_of_entry(self.place.claims[**claim]).is_some();
+        let clean: BTreeSet<usize> = seen
+            .iter()
+            .filter(of_entry)
+            .filter(|claim| !is_wrong(**claim))
+            .map(|&claim| groups[claim])
+            .collect();
+        let heard = seen.iter().filter(of_entry).filter(|claim| clean.contains(&groups[**claim]));
+        heard.copied().collect()
+    }
+
+    /// Those outside the largest group; all are odd where no group is the largest. Whom the model finds wrong
+    /// is told of for that.
+    fn odd(&self, voices: &[usize], groups: &[usize]) -> BTreeSet<usize> {
+        let numbers: Vec<usize> = voices.iter().map(|&claim| groups[claim]).collect();
+        let sizes = sizes(&numbers);
+        let largest = sizes.iter().copied().max().unwrap_or(0);
+        let is_tied = sizes.iter().filter(|size| **size == largest).count() > 1;
+        let size = |claim: usize| numbers.iter().filter(|number| **number == groups[claim]).count();
+        let odd = voices.iter().copied().filter(|&claim| is_tied || size(claim) < largest);
+        odd.filter(|&claim| self.by_model.views[claim].wrong.is_none()).collect()
+    }
+
+    /// The open cells in which these claims' rows are not all alike.
+    fn differing(&self, voices: &[usize]) -> Vec<usize> {
+        let rows: Vec<_> = voices
+            .iter()
+            .filter_map(|&claim| self.place.row(self.place.claims[claim]))
+            .map(|brought| brought.row)
+            .collect();
+        let differs = |&cell: &usize| match self.columns.get(cell) {
+            Some(column) => rows.iter().any(|row| !alike(column, &rows[0].cols[cell], &row.cols[cell])),
+            None => rows.iter().any(|row| row.cmp != rows[0].cmp),
+        };
+        (0..self.open.len()).filter(|cell| self.open[*cell]).filter(differs).collect()
+    }
+}
+
+/// What a claim shows.
+pub(crate) fn view(
+    stage: &Stage,
+    place: &Place<'_, '_>,
+    claim: Claim,
+    group: usize,
+    wrong: Option<Wrong>,
+) -> View {
+    let copy = &stage.copies[claim.copy];
+    let brought = place.row(claim);
+    View {
+        replica: copy.replica,
+        state: Some(copy.state),
+        read: brought.map(|brought| brought.read),
+        group,
+        wrong,
+        content: brought.map(|brought| Content::Row(brought.row.clone())),
+    }
+}

@@ -1,0 +1,300 @@
+//! Raw rows: replicas against each other and against the folded log.
+//!
+//! Two oracles look at every place, and neither hides what the other finds: the model judges the cells for
+//! which it may be trusted, peers ([`super::peers`]) compare the others.
+
+use super::absence::Absences;
+use super::calibration::{Calibration, disagreements};
+use super::lineage::{Judged, Roots, join_causes};
+use super::merge::is_empty;
+use super::mismatch::{Deviation, Expected, View, WITH_CONTENT_MAX, Wrong};
+use super::missing_ops::MissingStates;
+use super::peers::{Jury, view};
+use super::scan::{Claim, Logged, Place, walk};
+use crate::checker::tables::copies::{Stage, When};
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::verdict::pattern::classes;
+use crate::checker::verdict::{Origin, What};
+use crate::history::evidence::RunRecord;
+use crate::history::row::{CopyState, Row};
+use crate::history::schema::Column;
+use crate::history::schema::rules::Absence;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the comparison of one partition's rows came to.
+#[derive(Default)]
+pub(crate) struct RowsCompared {
+    /// Offsets at which at least two replicas were compared.
+    pub(crate) offsets: u64,
+    /// (replica x offset) pairs compared.
+    pub(crate) rows: u64,
+    /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
+    pub(crate) excused: BTreeMap<Absence, u64>,
+    pub(crate) deviations: Vec<Deviation>,
+    /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
+    pub(crate) unproven: BTreeMap<usize, String>,
+    /// How many rows each read brought, by id.
+    pub(crate) brought: BTreeMap<u64, u64>,
+}
+
+/// Compares the rows of a partition below `judged_to`.
+pub(crate) fn compare(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    ledger: &Ledger,
+    stage: &Stage,
+    absences: &Absences<'_>,
+    calibration: &Calibration,
+    judged_to: u64,
+) -> RowsCompared {
+    let schema = &history.facts.schema;
+    let segments = history.segments[ledger.partition as usize].len();
+    let missing = MissingStates::new(schema, &calibration.model_on, stage.lives, segments);
+    let mut inspector = Inspector {
+        columns: &schema.columns,
+        stage,
+        calibration,
+        judged_to,
+        roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing, history),
+        compared: RowsCompared::default(),
+    };
+    let visit = &mut |place: &Place<'_, '_>| inspector.inspect(place);
+    let brought = walk(evidence, history, ledger, stage, absences, u64::MAX, visit);
+    RowsCompared { brought, ..inspector.compared }
+}
+
+struct Inspector<'j> {
+    columns: &'j [Column],
+    stage: &'j Stage,
+    calibration: &'j Calibration,
+    judged_to: u64,
+    roots: Roots<'j>,
+    compared: RowsCompared,
+}
+
+impl Inspector<'_> {
+    fn inspect(&mut self, place: &Place<'_, '_>) {
+        if place.off >= self.judged_to {
+            return;
+        }
+        self.excuse(place);
+        if place.claims.is_empty() {
+            return;
+        }
+        let mut replicas = 0;
+        let mut last = None;
+        for claim in place.claims {
+            let replica = self.stage.copies[claim.copy].replica;
+            replicas += u64::from(last.replace(replica) != Some(replica));
+        }
+        self.compared.rows += replicas;
+        self.compared.offsets += u64::from(replicas > 1);
+        if let Some(logged) = place.logged
+            && self.agrees(place, logged)
+        {
+            place.claims.iter().for_each(|claim| self.roots.right(logged, claim.copy));
+            self.roots.clear(logged);
+        } else {
+            self.look_closely(place);
+        }
+    }
+
+    /// Counts what may be absent, once a replica.
+    fn excuse(&mut self, place: &Place<'_, '_>) {
+        let Some(logged) = place.logged.filter(|_| !place.excused.is_empty()) else { return };
+        let replica = |copy: usize| self.stage.copies[copy].replica;
+        let by_replica: BTreeMap<usize, Absence> =
+            place.excused.iter().map(|it| (replica(it.copy), it.reason)).collect();
+        for (replica, reason) in by_replica {
+            *self.compared.excused.entry(reason).or_default() += 1;
+            if !place.claims.iter().any(|claim| self.stage.copies[claim.copy].replica == replica) {
+                self.roots.pass(logged, replica);
+            }
+        }
+    }
+
+    /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
+    fn agrees(&self, place: &Place<'_, '_>, logged: Logged<'_>) -> bool {
+        let Some(first) = place.row(place.claims[0]) else { return false };
+        self.fault(logged, first.row, &self.calibration.model_on).is_none()
+            && place.claims.iter().all(|claim| {
+                place.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
+                    let (row, first_row) = (brought.row, first.row);
+                    brought.content == first.content
+                        || row.cols == first_row.cols
+                            && row.op == first_row.op
+                            && row.cmp == first_row.cmp
+                            && row.key == first_row.key
+                })
+            })
+    }
+
+    fn look_closely(&mut self, place: &Place<'_, '_>) {
+        let trusted = self.trusted(place);
+        self.note_unproven(place, &trusted);
+        let changes = place.segment.map_or(&[][..], |segment| self.stage.changes(segment)).iter();
+        let scenes: Vec<(When, Vec<usize>)> =
+            changes.map(|(when, shown)| (*when, place.seen(*when, shown).collect())).collect();
+        let mut by_model = self.by_model(place, &trusted, &scenes);
+        let open = trusted.iter().map(|trusted| !trusted).collect();
+        let jury = Jury { columns: self.columns, stage: self.stage, place, open, by_model: &by_model };
+        let mut by_peers = jury.judge();
+        if let Some(logged) = place.logged {
+            let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
+            let right = (0..place.claims.len()).filter(|claim| !wrong.contains(claim));
+            right.for_each(|claim| self.roots.right(logged, place.claims[claim].copy));
+        }
+        self.roots.trace(place, &mut by_model, &mut by_peers);
+        let doubled = self.doubled(place, &scenes);
+        for judged in [by_model, by_peers, doubled] {
+            self.keep(place, judged);
+        }
+    }
+
+    /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
+    /// shows what it says does.
+    fn trusted(&self, place: &Place<'_, '_>) -> Vec<bool> {
+        let Calibration { model_on, proven, .. } = self.calibration;
+        let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
+        let Some(logged) = place.logged else { return trusted };
+        for brought in place.claims.iter().filter_map(|claim| place.row_of_entry(*claim)) {
+            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, brought.row).collect();
+            let borne_out = (0..trusted.len()).filter(|cell| model_on[*cell] && !wrong.contains(cell));
+            borne_out.for_each(|cell| trusted[cell] = true);
+        }
+        trusted
+    }
+
+    /// Takes note of cells in which all agree against a model that nothing bears out.
+    fn note_unproven(&mut self, place: &Place<'_, '_>, trusted: &[bool]) {
+        for (cell, text) in disagreements(self.columns, place) {
+            let mut among = vec![false; trusted.len()];
+            among[cell] = true;
+            let mut claims = place.claims.iter().filter(|claim| place.row_of_entry(**claim).is_some());
+            let first = claims.next();
+            let alike = claims
+                .all(|claim| first.is_some_and(|first| place.same(self.columns, &among, *first, *claim)));
+            if self.calibration.model_on[cell] && !trusted[cell] && alike {
+                self.compared.unproven.entry(cell).or_insert(text);
+            }
+        }
+    }
+
+    fn by_model(&self, place: &Place<'_, '_>, trusted: &[bool], scenes: &[(When, Vec<usize>)]) -> Judged {
+        let groups = classes(place.claims, |a, b| place.same(self.columns, trusted, *a, *b));
+        let views = place.claims.iter().zip(groups).map(|(claim, group)| {
+            let wrong = self.fault_of(place, *claim, trusted).map(Fault::into_wrong);
+            view(self.stage, place, *claim, group, wrong)
+        });
+        Judged {
+            modelled: true,
+            views: views.collect(),
+            of: (0..place.claims.len()).collect(),
+            scenes: scenes.to_vec(),
+        }
+    }
+
+    /// The copies of which one read brought more than one row here.
+    fn doubled(&self, place: &Place<'_, '_>, scenes: &[(When, Vec<usize>)]) -> Judged {
+        if !place.claims.iter().any(|claim| claim.is_double) {
+            return Judged::default();
+        }
+        let views = place.claims.iter().map(|claim| {
+            let wrong = claim.is_double.then(|| {
+                let copy = &self.stage.copies[claim.copy];
+                let mut wrong = Fault::of(What::DuplicateRow).into_wrong();
+                if copy.state != CopyState::Downloaded {
+                    (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
+                }
+                wrong
+            });
+            view(self.stage, place, *claim, usize::from(claim.is_double), wrong)
+        });
+        let mut views: Vec<View> = views.collect();
+        join_causes(&mut views);
+        Judged { modelled: true, views, of: (0..place.claims.len()).collect(), scenes: scenes.to_vec() }
+    }
+
+    fn keep(&mut self, place: &Place<'_, '_>, judged: Judged) {
+        if judged.wrong().next().is_none() {
+            return;
+        }
+        let shown = place.claims.iter().find_map(|claim| place.row(*claim)).map(|brought| brought.row);
+        let (key, op) = match (place.logged, shown) {
+            (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
+            (None, Some(row)) => (row.key.clone(), None),
+            (None, None) => return,
+        };
+        let expected = place.logged.filter(|_| judged.modelled).map(|logged| {
+            let columns = logged.expected.unwrap_or_default().to_vec();
+            Expected::Row(logged.entry.op, logged.entry.cmp, columns)
+        });
+        let mut deviation = Deviation {
+            off: place.off,
+            key,
+            segment: place.segment,
+            op,
+            modelled: judged.modelled,
+            expected,
+            views: judged.views,
+            scenes: Vec::new(),
+            over: BTreeSet::new(),
+        };
+        judged.scenes.into_iter().for_each(|(when, views)| deviation.show(when, views));
+        if self.compared.deviations.len() >= WITH_CONTENT_MAX {
+            deviation.forget_content();
+        }
+        self.compared.deviations.push(deviation);
+    }
+
+    /// What is wrong with what a copy shows, by the model.
+    fn fault_of(&self, place: &Place<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<Fault> {
+        match (place.logged, place.row(claim)) {
+            (Some(logged), Some(brought)) => self.fault(logged, brought.row, trusted),
+            (Some(_), None) => Some(Fault::of(What::Missing)),
+            (None, Some(brought)) => Some(Fault::extra(brought.row)),
+            (None, None) => None,
+        }
+    }
+
+    /// What is wrong with a row, by the model.
+    fn fault(&self, logged: Logged<'_>, row: &Row, trusted: &[bool]) -> Option<Fault> {
+        if !logged.is_of(row) {
+            return Some(Fault::extra(row));
+        }
+        let columns: Vec<usize> =
+            logged.wrong_cells(self.columns, row).filter(|cell| trusted[*cell]).collect();
+        let shows_default = |&at: &usize| {
+            let both = self.columns.get(at).zip(logged.expected);
+            both.is_some_and(|(column, expected)| {
+                is_empty(column, &row.cols[at]) && !is_empty(column, &expected[at])
+            })
+        };
+        let shows_default = columns.iter().any(shows_default);
+        (!columns.is_empty()).then(|| Fault { columns, shows_default, ..Fault::of(What::WrongValue) })
+    }
+}
+
+struct Fault {
+    what: What,
+    /// The key of a row that the log does not have here.
+    key: Option<String>,
+    columns: Vec<usize>,
+    shows_default: bool,
+}
+
+impl Fault {
+    fn of(what: What) -> Fault {
+        Fault { what, key: None, columns: Vec::new(), shows_default: false }
+    }
+
+    fn extra(row: &Row) -> Fault {
+        Fault { key: Some(row.key.clone()), ..Fault::of(What::Extra) }
+    }
+
+    fn into_wrong(self) -> Wrong {
+        let Fault { what, key, columns, shows_default } = self;
+        Wrong { key, columns, shows_default, ..Wrong::of(what) }
+    }
+}

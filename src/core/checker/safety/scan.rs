@@ -1,0 +1,281 @@
+//! The walk along a partition's log: at each offset, what the log folds to and what every copy shows.
+//!
+//! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
+//!
+//! A copy's rows are immutable, so it claims an offset once. Where its reads say otherwise each thing that
+//! they showed is a claim, from the read on that first showed it:
+//! ```text
+//! read 4 of c's copy brought row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
+//! ```
+
+use super::absence::{Absences, Excused};
+use super::forgotten::Forgotten;
+use super::merge::{alike, fold, shows};
+use crate::checker::tables::copies::{Shown, Stage, When};
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::{Ledger, Line};
+use crate::checker::tables::segments::{bounds, segment_of};
+use crate::history::evidence::{RowsAt, RunRecord};
+use crate::history::row::{Entry, Row};
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A copy that claims the offset, and its row there, if it has one, as an index of [`Place::rows`].
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) copy: usize,
+    pub(crate) row: Option<usize>,
+    /// Whether one read brought a second row.
+    pub(crate) is_double: bool,
+    /// From when on the copy was seen so.
+    since: When,
+    /// Whether the read had not asked for it yet: it came above the position before the read.
+    is_early: bool,
+}
+
+/// A row, and the read that brought it. Rows of one content are equal.
+#[derive(Clone, Copy)]
+pub(crate) struct Brought<'w> {
+    pub(crate) read: u64,
+    pub(crate) content: usize,
+    pub(crate) row: &'w Row,
+}
+
+/// A copy's row: the read that brought it, and its content by index.
+#[derive(Clone, Copy)]
+pub(crate) struct OfCopy {
+    copy: usize,
+    read: u64,
+    content: usize,
+}
+
+/// An offset of the log as the log has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Logged<'w> {
+    pub(crate) at: usize,
+    pub(crate) line: &'w Line,
+    pub(crate) entry: &'w Entry,
+    /// The columns of the row that the log folds to; none for a deletion, whose row's columns mean nothing.
+    pub(crate) expected: Option<&'w [Value]>,
+}
+
+impl<'w> Logged<'w> {
+    /// Whether a row is this entry's, right or wrong.
+    pub(crate) fn is_of(&self, row: &Row) -> bool {
+        (&row.key, row.op) == (&self.entry.key, self.entry.op)
+    }
+
+    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry is not what the log folds to. The columns of
+    /// a deleted key's row mean nothing.
+    pub(crate) fn wrong_cells<'r>(
+        &self,
+        columns: &'r [Column],
+        row: &'r Row,
+    ) -> impl Iterator<Item = usize> + use<'r, 'w> {
+        let cells = columns.iter().zip(self.expected.unwrap_or_default()).zip(&row.cols).enumerate();
+        let wrong = cells.filter(|(_, ((column, expected), shown))| !shows(column, expected, shown));
+        let order = (row.cmp != self.entry.cmp).then_some(columns.len());
+        wrong.map(|(cell, _)| cell).chain(order)
+    }
+}
+
+/// All that is known at one offset.
+pub(crate) struct Place<'w, 'e> {
+    pub(crate) off: u64,
+    /// The segment in which it was first written.
+    pub(crate) segment: Option<usize>,
+    /// None: the log has no such entry.
+    pub(crate) logged: Option<Logged<'w>>,
+    pub(crate) claims: &'w [Claim],
+    /// The copies that claim the offset too, and are not compared here: what they lack may be absent.
+    pub(crate) excused: &'w [Excused],
+    pub(crate) rows: &'w [OfCopy],
+    pub(crate) contents: &'w [Cow<'e, Row>],
+}
+
+impl<'w> Place<'w, '_> {
+    /// The row of a claim.
+    pub(crate) fn row(&self, claim: Claim) -> Option<Brought<'w>> {
+        let OfCopy { read, content, .. } = self.rows[claim.row?];
+        Some(Brought { read, content, row: &self.contents[content] })
+    }
+
+    /// The row of a claim, if it is the logged entry's.
+    pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<Brought<'w>> {
+        let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
+        self.row(claim).filter(|brought| of_entry(brought.row))
+    }
+
+    /// Whether two claims show the same, in these columns ([`crate::checker::tables::named_row`] counts them). The columns of a
+    /// deleted key's row mean nothing.
+    pub(crate) fn same(&self, columns: &[Column], among: &[bool], a: Claim, b: Claim) -> bool {
+        let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
+        match (self.row(a), self.row(b)) {
+            (None, None) => true,
+            (Some(a), Some(b)) if a.content == b.content => true,
+            (Some(a), Some(b)) => {
+                let (a, b) = (a.row, b.row);
+                let mut cells = columns.iter().zip(among).zip(a.cols.iter().zip(&b.cols));
+                (&a.key, a.op) == (&b.key, b.op)
+                    && (a.cmp == b.cmp || !among[columns.len()])
+                    && (deleted || cells.all(|((column, among), (a, b))| !among || alike(column, a, b)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The claims that replicas lay at some time, given what each of them showed then.
+    pub(crate) fn seen<'p>(
+        &'p self,
+        when: When,
+        shown: &'p [Option<Shown>],
+    ) -> impl Iterator<Item = usize> + 'p {
+        shown.iter().flatten().filter_map(move |shown| {
+            let of_copy = |claim: &Claim| claim.copy == shown.copy && claim.since <= when;
+            let at = self.claims.iter().rposition(of_copy)?;
+            (self.off < shown.end || self.claims[at].is_early).then_some(at)
+        })
+    }
+}
+
+/// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
+pub(crate) fn walk(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    ledger: &Ledger,
+    stage: &Stage,
+    absences: &Absences<'_>,
+    limit: u64,
+    visit: &mut dyn FnMut(&Place<'_, '_>),
+) -> BTreeMap<u64, u64> {
+    let partition = ledger.partition;
+    let spans = bounds(&history.segments[partition as usize]);
+    let columns = &history.facts.schema.columns;
+    let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
+    let mut log = evidence.log(partition).zip(ledger.lines().enumerate()).peekable();
+    let mut groups = evidence.row_groups(partition);
+    let mut shown = RowsAt::default();
+    let mut more = groups.next(&mut shown);
+    let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
+    let mut rows: Vec<OfCopy> = Vec::new();
+    let mut claims: Vec<Claim> = Vec::new();
+    let mut excused: Vec<Excused> = Vec::new();
+    let mut forgotten = Forgotten::new(columns);
+    loop {
+        let logged = log.peek().map(|(entry, _)| entry.off);
+        let next = more.then_some(shown.off);
+        let Some(off) = logged.into_iter().chain(next).min().filter(|off| *off < limit) else { break };
+        rows.clear();
+        let mut is_plain = true;
+        let here = next == Some(off);
+        for &(read, content) in shown.seen.iter().filter(|_| here) {
+            let Some(index) = history.read_index(read) else { continue };
+            brought_by[index] += 1;
+            let Some(copy) = stage.of_read[index] else { continue };
+            is_plain &= !rows.iter().any(|known| known.copy == copy);
+            rows.push(OfCopy { copy, read, content });
+        }
+        let entry = log.next_if(|(entry, _)| entry.off == off);
+        let logged = entry.as_ref().map(|(entry, (at, line))| {
+            let expected = fold(columns, &mut state[line.key], line.effect, entry);
+            forgotten.take(absences, *at, line, entry);
+            Logged { at: *at, line, entry, expected }
+        });
+        claims.clear();
+        let segment = segment_of(&spans, off);
+        let copies = segment.map_or(&[][..], |segment| &stage.of_segment[segment]);
+        let shelf = Shelf { columns, off, logged, rows: &rows, contents: &shown.contents };
+        let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
+        for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off) || has_row(copy)) {
+            shelf.claim(stage, copy, is_plain, &mut claims);
+        }
+        leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
+            (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
+            (logged, None) => absences.of_row(logged.at, claim.copy, claim.since),
+        });
+        visit(&Place {
+            off,
+            segment,
+            logged,
+            claims: &claims,
+            excused: &excused,
+            rows: &rows,
+            contents: &shown.contents,
+        });
+        if here {
+            more = groups.next(&mut shown);
+        }
+    }
+    history.reads.iter().zip(brought_by).map(|(read, count)| (read.look.id, count)).collect()
+}
+
+/// Takes out the claims of copies that may have no row here, or another one.
+fn leave_out(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
+    excused.clear();
+    claims.retain(|claim| {
+        let reason = why(claim);
+        excused.extend(reason.map(|reason| Excused { copy: claim.copy, reason }));
+        reason.is_none()
+    });
+}
+
+/// The rows that reads brought at one offset.
+struct Shelf<'w, 'e> {
+    columns: &'w [Column],
+    off: u64,
+    logged: Option<Logged<'w>>,
+    rows: &'w [OfCopy],
+    contents: &'w [Cow<'e, Row>],
+}
+
+impl Shelf<'_, '_> {
+    /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
+    /// no copy has two rows, one that was asked for once has one claim.
+    fn claim(&self, stage: &Stage, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
+        let of = &stage.copies[copy];
+        if is_plain && of.claims(self.off) && !of.is_read_again() {
+            let row = self.rows.iter().position(|brought| brought.copy == copy);
+            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early: false });
+            return;
+        }
+        let first = claims.len();
+        for reading in &stage.copies[copy].readings {
+            let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == reading.id);
+            let (one, other) = (rows.next(), rows.next());
+            let is_early = !reading.covers(self.off);
+            if is_early && one.is_none() {
+                continue;
+            }
+            // Of two rows the one that is right speaks for the copy: that there are two is told beside.
+            let row = other.filter(|&at| self.is_right(at)).or(one);
+            let is_double = other.is_some();
+            let last = claims[first..].last_mut();
+            match last.filter(|last| last.is_double == is_double && self.alike(last.row, row)) {
+                Some(last) => last.is_early &= is_early,
+                None => claims.push(Claim { copy, row, is_double, since: reading.when, is_early }),
+            }
+        }
+    }
+
+    fn content(&self, row: usize) -> &Row {
+        &self.contents[self.rows[row].content]
+    }
+
+    fn is_right(&self, row: usize) -> bool {
+        let row = self.content(row);
+        let is_right =
+            |logged: Logged<'_>| logged.is_of(row) && logged.wrong_cells(self.columns, row).next().is_none();
+        self.logged.is_some_and(is_right)
+    }
+
+    /// Whether two rows are of one content, wherever they lie in their segment.
+    fn alike(&self, a: Option<usize>, b: Option<usize>) -> bool {
+        let content = |at: usize| {
+            let Row { off: _, key, op, cmp, cols, doc: _ } = self.content(at);
+            (key, op, cmp, cols)
+        };
+        a.map(content) == b.map(content)
+    }
+}

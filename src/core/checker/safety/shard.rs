@@ -1,0 +1,345 @@
+//! What a shard holds against what the log folds to. Rows are whole and a shard has each key's newest one, so
+//! the fold is the last entry of every key; a tombstone leaves none.
+//!
+//! A shard is one copy: nobody disagrees with it, and what is wrong in it is wrong for everyone.
+
+use crate::checker::tables::acks::acknowledged;
+use crate::checker::tables::history::History;
+use crate::checker::tables::named_row::named;
+use crate::checker::verdict::fingerprint::fingerprint;
+use crate::checker::verdict::{
+    Course, Divergence, Finding, FindingKind, LogPoint, Origin, Pattern, RootCause, RowEvidence, Shown, Side,
+    Standing, Unseen, What,
+};
+use crate::history::contents::{Contents, Held};
+use crate::history::event::Event;
+use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::row::Entry;
+use crate::history::schema::{Schema, Value};
+use crate::history::time::Nanos;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The log of a shard has one partition.
+const PARTITION: u32 = 0;
+/// The most rows that a finding shows.
+const ROWS_MAX: usize = 5;
+
+/// What the comparison came to.
+#[derive(Default)]
+pub(crate) struct ContentsCompared {
+    /// (capture x key) pairs compared.
+    pub(crate) rows: u64,
+    /// By the name of the shard, what its last capture did not show.
+    pub(crate) unseen: BTreeMap<String, Unseen>,
+    /// The shards whose last capture shows something wrong.
+    pub(crate) wrong_at_last: BTreeSet<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A key of which a capture shows something else than the log folds to.
+struct Deviation {
+    /// The capture, by its place among those that were judged.
+    at: usize,
+    what: What,
+    key: String,
+    expected: Option<Entry>,
+    held: Vec<Held>,
+    /// The newest offset and op that the key has to do with here.
+    newest: (u64, Option<u64>),
+}
+
+/// Compares every capture of a shard with the log up to where that capture was complete. A log that was read
+/// only in part judges what it reaches; of a whole one nothing is left out, also where a capture is complete
+/// beyond its last entry:
+///
+/// ```text
+/// entries lie at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, and lacks 2
+/// ```
+pub(crate) fn compare(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    log_is_whole: bool,
+) -> ContentsCompared {
+    let mut captures = captures(evidence);
+    let mut log = evidence.log(PARTITION).peekable();
+    let (mut fold, mut reached) = (Fold::default(), 0);
+    let mut deviations = Vec::new();
+    let mut rows = 0;
+    for (at, contents) in captures.iter().enumerate() {
+        while let Some(entry) = log.next_if(|entry| entry.off < contents.log_end) {
+            reached = entry.off + 1;
+            fold.take(entry.into_owned());
+        }
+        if reached < contents.log_end && !log_is_whole {
+            captures.truncate(at);
+            break;
+        }
+        rows += fold.compare(at, contents, &mut deviations);
+    }
+    let findings = assemble(evidence, history, &captures, &deviations);
+    let last: BTreeMap<&String, usize> =
+        captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
+    let wrong = last.into_iter().filter(|(_, last)| deviations.iter().any(|it| it.at == *last));
+    let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
+    ContentsCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
+}
+
+/// All captures of shards, in the log's order.
+pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<Contents> {
+    let mut captures = Vec::new();
+    evidence.moments(&mut |_, moment| {
+        if let EventRef::Other(Event::Contents(contents)) = moment {
+            captures.push(contents.clone());
+        }
+    });
+    captures.sort_by_key(|contents| (contents.log_end, contents.capture));
+    captures
+}
+
+/// What of the log each shard did not show at its last capture.
+fn unseen(evidence: &dyn RunRecord, captures: &[Contents]) -> BTreeMap<String, Unseen> {
+    let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
+    let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
+    evidence.skim(PARTITION, &mut |entry| {
+        for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
+            let (entries, keys) = beyond.entry(object).or_default();
+            *entries += 1;
+            if !keys.contains(entry.key) {
+                keys.insert(entry.key.to_owned());
+            }
+        }
+    });
+    let of = |(object, from): (&String, u64)| {
+        let (entries, keys) = beyond.remove(object).unwrap_or_default();
+        (object.clone(), Unseen { from, entries, keys: keys.len() as u64 })
+    };
+    ends.into_iter().map(of).collect()
+}
+
+/// The last entry of every key, and where each op lies.
+#[derive(Default)]
+struct Fold {
+    newest: BTreeMap<String, Entry>,
+    offs: BTreeMap<u64, u64>,
+}
+
+impl Fold {
+    fn take(&mut self, entry: Entry) {
+        self.offs.insert(entry.op, entry.off);
+        self.newest.insert(entry.key.clone(), entry);
+    }
+
+    /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
+    fn compare(&self, at: usize, contents: &Contents, deviations: &mut Vec<Deviation>) -> u64 {
+        let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
+        let mut keys: BTreeMap<&str, Vec<&Held>> =
+            rows.map(|entry| (entry.key.as_str(), Vec::new())).collect();
+        for held in &contents.rows {
+            keys.entry(&held.key).or_default().push(held);
+        }
+        for (key, held) in &keys {
+            let newest = self.newest.get(*key);
+            let Some(what) = wrong(newest, held) else { continue };
+            let expected = live(newest);
+            let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
+            deviations.push(Deviation {
+                at,
+                what,
+                key: (*key).to_owned(),
+                expected: expected.cloned(),
+                held: held.iter().map(|held| (*held).clone()).collect(),
+                newest: offs.chain(expected.map(|it| (it.off, Some(it.op)))).max().unwrap_or_default(),
+            });
+        }
+        keys.len() as u64
+    }
+}
+
+/// The row that a key whose last log entry this is should have; none for a deletion.
+pub(crate) fn live(newest: Option<&Entry>) -> Option<&Entry> {
+    newest.filter(|entry| !entry.tombstone)
+}
+
+/// What is wrong with the rows of a key whose last log entry this is, if anything is.
+///
+/// ```text
+/// the log has k=w, k=x, k=y; the shard has w -1, x +1, y +1: two rows of k are there, and one is owed
+/// ```
+pub(crate) fn wrong(newest: Option<&Entry>, held: &[&Held]) -> Option<What> {
+    let present: i64 = held.iter().map(|held| held.count.max(0)).sum();
+    let is_deleted = newest.is_some_and(|entry| entry.tombstone);
+    match (live(newest), held) {
+        (None, []) => None,
+        (Some(entry), [only]) if only.count == 1 => (!is_of(only, entry)).then_some(What::WrongValue),
+        _ if is_deleted && present > 0 => Some(What::Resurrected),
+        _ if present > 1 => Some(What::DuplicateCurrent),
+        (Some(_), _) if present == 0 => Some(What::Missing),
+        // Also a row that was retracted more often than written, beside the one that is right.
+        _ => Some(What::Extra),
+    }
+}
+
+fn is_of(held: &Held, entry: &Entry) -> bool {
+    (held.op, held.cmp, &held.cols) == (entry.op, entry.cmp, &entry.cols)
+}
+
+/// One finding for each thing that is wrong.
+fn assemble(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    captures: &[Contents],
+    deviations: &[Deviation],
+) -> Vec<Finding> {
+    let ops = deviations.iter().filter_map(|it| it.newest.1).collect();
+    let times = acknowledged(evidence, &ops);
+    let mut kin: BTreeMap<What, Vec<&Deviation>> = BTreeMap::new();
+    deviations.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
+    let findings = kin.into_iter().filter_map(|(what, of)| {
+        let divergence = divergence(history, captures, what, &of, &times)?;
+        let kind = FindingKind::Divergence(Box::new(divergence));
+        Some(Finding { fingerprint: fingerprint(&kind), kind })
+    });
+    findings.collect()
+}
+
+fn divergence(
+    history: &History<'_>,
+    captures: &[Contents],
+    what: What,
+    of: &[&Deviation],
+    times: &BTreeMap<u64, Nanos>,
+) -> Option<Divergence> {
+    let (first, last) = (of.iter().map(|it| it.at).min()?, of.iter().map(|it| it.at).max()?);
+    let schema = &history.facts.schema;
+    let standing = |at: usize| standing(history, &captures[at]);
+    let still = last + 1 == captures.len();
+    let at_last: Vec<&Deviation> = of.iter().copied().filter(|it| it.at == last).collect();
+    let point = |it: &&&Deviation| LogPoint {
+        off: it.newest.0,
+        t: it.newest.1.and_then(|op| times.get(&op).copied()),
+    };
+    let columns: BTreeSet<usize> = of.iter().flat_map(|it| differing(it)).collect();
+    let keys: BTreeSet<&String> = of.iter().map(|it| &it.key).collect();
+    let object = &captures[last].object;
+    let evidence = at_last.iter().take(ROWS_MAX).map(|it| shown(it, object, schema)).collect();
+    Some(Divergence {
+        what,
+        root_cause: RootCause::NoProvenance,
+        partition: PARTITION,
+        flags: false,
+        replicas: vec![object.clone()],
+        last: standing(last),
+        first: standing(first),
+        course: if still { Course::Standing } else { Course::Healed },
+        moved_away: Vec::new(),
+        keys: keys.into_iter().cloned().collect(),
+        keys_visible: at_last.len() as u64,
+        columns: columns.into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+        segments: Vec::new(),
+        roots: of.len() as u64,
+        inherited: 0,
+        copied: 0,
+        since: of.iter().min_by_key(|it| it.newest).as_ref().map(point)?,
+        until: of.iter().max_by_key(|it| it.newest).as_ref().map(point)?,
+        missing: None,
+        shows_defaults: false,
+        shows_stale: false,
+        evidence,
+    })
+}
+
+fn standing(history: &History<'_>, contents: &Contents) -> Standing {
+    let begun = history.captures.iter().find(|capture| capture.number == contents.capture);
+    let object = vec![contents.object.clone()];
+    Standing {
+        capture: contents.capture,
+        t: begun.map_or(Nanos(0), |capture| capture.t),
+        pattern: Pattern::Unanimous,
+        side: Side::All,
+        wrong: object.clone(),
+        comparable: object,
+        right: Vec::new(),
+    }
+}
+
+/// The columns in which the row that is there differs from the expected one.
+fn differing(deviation: &Deviation) -> Vec<usize> {
+    let wrong = deviation.what == What::WrongValue;
+    let Some(entry) = deviation.expected.as_ref().filter(|_| wrong) else { return Vec::new() };
+    let differs = |at: &usize| deviation.held.iter().any(|held| held.cols.get(*at) != entry.cols.get(*at));
+    (0..entry.cols.len()).filter(differs).collect()
+}
+
+fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
+    let rows = deviation.held.iter().map(|held| {
+        let mut row = named(&schema.columns, held.op, held.cmp, &held.cols);
+        row.insert("count".to_owned(), Value::Long(held.count));
+        let right = deviation.expected.as_ref().is_some_and(|entry| held.count == 1 && is_of(held, entry));
+        (Some(row), held.count > 0, !right)
+    });
+    let absent = deviation.held.is_empty().then_some((None, false, true));
+    let shown = rows.chain(absent).map(|(row, current, wrong)| Shown {
+        replica: object.to_owned(),
+        read: None,
+        state: None,
+        row,
+        wrong,
+        stale: Vec::new(),
+        current,
+    });
+    RowEvidence {
+        key: deviation.key.clone(),
+        off: deviation.newest.0,
+        segment: String::new(),
+        origin: Origin::Root,
+        expected: deviation.expected.as_ref().map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
+        shown: shown.collect(),
+        columns: differing(deviation).into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(off: u64, key: &str, tombstone: bool) -> Entry {
+        let (op, cmp) = (off + 100, off.cast_signed());
+        Entry { off, key: key.to_owned(), op, cmp, tombstone, cols: vec![Value::Long(cmp)] }
+    }
+
+    fn held(off: u64, count: i64) -> Held {
+        let Entry { key, op, cmp, cols, .. } = entry(off, "k", false);
+        Held { key, op, cmp, cols, count }
+    }
+
+    /// The log of `k` (offset, tombstone), what the shard holds of it (offset, count), and what is wrong.
+    #[test]
+    fn the_newest_row_of_a_key_is_there_once_or_something_is_wrong() {
+        for (log, rows, expected) in [
+            (vec![(1, false), (2, false)], vec![(2, 1)], None),
+            (vec![(1, false), (2, true)], vec![], None),
+            (vec![(1, false), (2, true), (3, false)], vec![(3, 1)], None),
+            (vec![(1, false), (2, false)], vec![(1, 1)], Some(What::WrongValue)),
+            (vec![(1, false)], vec![], Some(What::Missing)),
+            (vec![(1, false), (2, true)], vec![(1, 1)], Some(What::Resurrected)),
+            (vec![], vec![(1, 1)], Some(What::Extra)),
+            (vec![(1, false), (2, false)], vec![(2, 2)], Some(What::DuplicateCurrent)),
+            (
+                vec![(1, false), (2, false), (3, false)],
+                vec![(1, -1), (2, 1), (3, 1)],
+                Some(What::DuplicateCurrent),
+            ),
+            (vec![(1, false), (2, false)], vec![(1, -1), (2, 1)], Some(What::Extra)),
+            (vec![(1, false)], vec![(1, -1)], Some(What::Missing)),
+        ] {
+            let mut fold = Fold::default();
+            log.iter().for_each(|(off, tombstone)| fold.take(entry(*off, "k", *tombstone)));
+            let rows = rows.iter().map(|(off, count)| held(*off, *count)).collect();
+            let contents = Contents { capture: 0, object: "shard".to_owned(), upper: 9, log_end: 9, rows };
+            let mut found = Vec::new();
+            fold.compare(0, &contents, &mut found);
+            let found = found.first().map(|it| it.what);
+            assert_eq!(found, expected, "{log:?} {:?}", contents.rows);
+        }
+    }
+}

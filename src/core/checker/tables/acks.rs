@@ -1,0 +1,118 @@
+//! The ops that were acknowledged, and the ops that the log holds: a bit for each.
+
+use crate::history::event::Outcome;
+use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::time::Nanos;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many ids, of which the first is a multiple of them, lie in one piece.
+const PIECE_BITS: u64 = 4_096;
+const WORDS: usize = (PIECE_BITS / 64) as usize;
+
+/// A set of op ids. They are given out in order, so that nearly all bits of a piece are in use.
+#[derive(Default)]
+pub(crate) struct Ids {
+    pieces: BTreeMap<u64, [u64; WORDS]>,
+}
+
+impl Ids {
+    /// Puts an id in; false if it was there.
+    pub(crate) fn insert(&mut self, id: u64) -> bool {
+        let piece = self.pieces.entry(id / PIECE_BITS).or_insert([0; WORDS]);
+        let (word, bit) = (&mut piece[(id % PIECE_BITS / 64) as usize], 1 << (id % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    /// Whether it is in.
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        let piece = self.pieces.get(&(id / PIECE_BITS));
+        piece.is_some_and(|piece| piece[(id % PIECE_BITS / 64) as usize] & 1 << (id % 64) != 0)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.pieces.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Those that the other set lacks, ascending.
+    pub(crate) fn without(&self, other: &Ids) -> Vec<u64> {
+        let mut lacking = Vec::new();
+        for (at, piece) in &self.pieces {
+            let known = other.pieces.get(at).unwrap_or(&[0; WORDS]);
+            for (word, (here, there)) in (0..).zip(piece.iter().zip(known)) {
+                let bits = (0..64).filter(|bit| here & !there & (1 << bit) != 0);
+                lacking.extend(bits.map(|bit| at * PIECE_BITS + word * 64 + bit));
+            }
+        }
+        lacking
+    }
+}
+
+/// A number for an op at an offset. Sums of them are equal, but for one chance in 2^64, where all ops lie at
+/// the same offsets.
+pub(crate) fn place(op: u64, off: u64) -> u64 {
+    // The finisher of splitmix64, of two words.
+    let mixed = (op ^ off.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(off | 1);
+    let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
+/// The ops that were acknowledged, by partition.
+#[derive(Default)]
+pub(crate) struct Acks {
+    pub(crate) of: BTreeMap<u32, Ids>,
+    /// Those that were sent, by partition.
+    pub(crate) invoked: BTreeMap<u32, Ids>,
+    /// By partition: what [`place`] gives for each offset that was acknowledged, added up.
+    pub(crate) places: BTreeMap<u32, u64>,
+    /// Ops in flight and their partitions.
+    sent: BTreeMap<u64, u32>,
+}
+
+impl Acks {
+    /// Reads those for which `counts` holds, by partition and offset.
+    pub(crate) fn read(evidence: &dyn RunRecord, counts: impl Fn(u32, Option<u64>) -> bool) -> Acks {
+        let mut acks = Acks::default();
+        evidence.moments(&mut |_, moment| acks.take(moment, &counts));
+        acks
+    }
+
+    /// Takes in what became of an op.
+    pub(crate) fn take(&mut self, moment: EventRef<'_>, counts: impl Fn(u32, Option<u64>) -> bool) {
+        match moment {
+            EventRef::Invoked { op, partition, .. } => {
+                self.sent.insert(op, partition);
+                self.invoked.entry(partition).or_default().insert(op);
+            }
+            EventRef::Completed { op, outcome, off } => {
+                if let Some(partition) = self.sent.remove(&op)
+                    && outcome == Outcome::Ok
+                    && counts(partition, off)
+                {
+                    self.of.entry(partition).or_default().insert(op);
+                    let places = self.places.entry(partition).or_default();
+                    *places = places.wrapping_add(off.map_or(0, |off| place(op, off)));
+                }
+            }
+            EventRef::Other(_) => {}
+        }
+    }
+}
+
+/// When these ops were acknowledged.
+pub(crate) fn acknowledged(evidence: &dyn RunRecord, ops: &BTreeSet<u64>) -> BTreeMap<u64, Nanos> {
+    let mut times = BTreeMap::new();
+    if !ops.is_empty() {
+        evidence.moments(&mut |t, moment| {
+            if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
+                && ops.contains(&op)
+            {
+                times.insert(op, t);
+            }
+        });
+    }
+    times
+}

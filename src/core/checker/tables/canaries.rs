@@ -1,0 +1,77 @@
+//! The canaries of a run, and whether what was read of a shard holds them (`RULES.md` 7).
+
+use crate::history::contents::Contents;
+use crate::history::event::Outcome;
+use crate::history::evidence::EventRef;
+use crate::history::time::Nanos;
+use std::collections::BTreeMap;
+
+/// All canaries, and all reads of what should hold them.
+#[derive(Default)]
+pub(crate) struct Canaries {
+    /// By op: when it was acknowledged.
+    acks: BTreeMap<u64, Option<Nanos>>,
+    looks: Vec<Look>,
+}
+
+/// One read of a shard.
+struct Look {
+    object: String,
+    /// When it began.
+    t: Nanos,
+    /// The canaries that are there.
+    held: Vec<u64>,
+}
+
+/// A time in which an object stood still.
+pub(crate) struct Standstill {
+    /// Its last move was before this.
+    pub(crate) from: Nanos,
+    /// The last look that saw it stand.
+    pub(crate) to: Nanos,
+    /// The first look that saw it elsewhere, if it went on.
+    pub(crate) until: Option<Nanos>,
+    /// How long nothing is wrong with standing still.
+    pub(crate) threshold: Nanos,
+}
+
+impl Canaries {
+    /// A canary is about to be written.
+    pub(crate) fn write(&mut self, op: u64) {
+        self.acks.insert(op, None);
+    }
+
+    /// Takes in what became of an op.
+    pub(crate) fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
+        if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
+            && let Some(acked) = self.acks.get_mut(&op)
+        {
+            *acked = Some(t);
+        }
+    }
+
+    /// Takes in a read that began at this time.
+    pub(crate) fn look(&mut self, t: Nanos, contents: &Contents) {
+        let held = contents.rows.iter().filter(|row| row.count > 0).map(|row| row.op);
+        let held = held.filter(|op| self.acks.contains_key(op)).collect();
+        self.looks.push(Look { object: contents.object.clone(), t, held });
+    }
+
+    /// Whether these objects showed the canaries that were acknowledged while something stood still, when
+    /// they were last read before it went on. None where that proves nothing: there was no canary, or it was
+    /// written just now.
+    pub(crate) fn were_seen(&self, objects: &[&str], still: &Standstill) -> Option<bool> {
+        let of = |look: &&Look| {
+            objects.contains(&look.object.as_str()) && still.until.is_none_or(|until| look.t < until)
+        };
+        let look = self.looks.iter().rfind(of)?;
+        let acks = self.acks.iter().filter_map(|(op, acked)| Some((op, (*acked)?)));
+        let meanwhile = acks.filter(|(_, acked)| still.from <= *acked && *acked <= still.to);
+        let waited = |acked: Nanos| look.t.0.checked_sub(acked.0);
+        let told = meanwhile.filter_map(|(op, acked)| match look.held.contains(op) {
+            true => Some(true),
+            false => (waited(acked)? >= still.threshold.0).then_some(false),
+        });
+        told.reduce(|all, seen| all && seen)
+    }
+}

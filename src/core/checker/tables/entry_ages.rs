@@ -1,0 +1,63 @@
+//! How old log entries are at the most, by what we sent and were answered (`schema::rules`).
+
+use super::log_index::Ledger;
+use crate::history::event::Outcome;
+use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::time::Nanos;
+use std::collections::BTreeMap;
+
+/// When an entry came into the log, at the earliest and at the latest.
+#[derive(Clone, Copy)]
+struct Window {
+    /// None: nobody knows, perhaps before the run.
+    from: Option<Nanos>,
+    to: Nanos,
+}
+
+/// The entries of a partition, by line. An entry lies behind all that were sent before it, and before all
+/// that were acknowledged after it, so that those of others have their windows, too.
+pub(crate) struct Ages {
+    windows: Vec<Window>,
+}
+
+impl Ages {
+    /// Reads when ops were sent and acknowledged.
+    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &Ledger) -> Ages {
+        let mut known: BTreeMap<u64, Window> = BTreeMap::new();
+        let never = Nanos(u64::MAX);
+        evidence.moments(&mut |t, moment| match moment {
+            EventRef::Invoked { op, .. } => {
+                known.entry(op).or_insert(Window { from: Some(t), to: never });
+            }
+            EventRef::Completed { op, outcome: Outcome::Ok, .. } => {
+                known.entry(op).and_modify(|window| window.to = window.to.min(t));
+            }
+            _ => {}
+        });
+        let unknown = Window { from: None, to: never };
+        let of_op = |op| known.get(&op).copied().unwrap_or(unknown);
+        let mut windows: Vec<Window> = ledger.lines().map(|line| of_op(line.op)).collect();
+        let mut earliest = None;
+        for window in &mut windows {
+            earliest = earliest.max(window.from);
+            window.from = earliest;
+        }
+        let mut latest = never;
+        for window in windows.iter_mut().rev() {
+            latest = latest.min(window.to);
+            window.to = latest;
+        }
+        Ages { windows }
+    }
+
+    /// The age of a line at a time, at the most.
+    pub(crate) fn at(&self, line: usize, t: Nanos) -> Nanos {
+        let from = self.windows[line].from;
+        from.map_or(Nanos(u64::MAX), |from| Nanos(t.0.saturating_sub(from.0)))
+    }
+
+    /// The time from one line to a later one of the log, at the most.
+    pub(crate) fn between(&self, line: usize, later: usize) -> Nanos {
+        self.at(line, self.windows[later].to)
+    }
+}

@@ -1,0 +1,472 @@
+//! The events of a run, gathered once into the tables that the checks read. Names become indices here.
+
+use super::acks::Acks;
+use super::canaries::Canaries;
+use super::segments::{self, SegmentSpan};
+use super::sequence::Sequence;
+use crate::checker::tables::frontier_samples::{Reading, Tracks};
+use crate::checker::verdict::{Doubt, DoubtKind};
+use crate::history::event::{Death, Event, LifecycleRecord, Phase};
+use crate::history::evidence::{EventRef, Facts, RunRecord};
+use crate::history::fault::{Fault, FaultKind, StepId};
+use crate::history::row::{Base, CopyState, Cover, CurrentRead, Known, Read, Segment, Soundness};
+use crate::history::time::Nanos;
+use std::collections::BTreeMap;
+
+/// A capture, by its index in [`History::captures`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capture {
+    pub(crate) number: u32,
+    pub(crate) t: Nanos,
+}
+
+/// A [`Cover`] without its names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) seq: u32,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) state: CopyState,
+    pub(crate) registered: Known<bool>,
+    pub(crate) copy: u64,
+}
+
+impl From<&Cover> for Held {
+    fn from(cover: &Cover) -> Held {
+        let Cover { seq, start, end, state, registered, copy, .. } = *cover;
+        Held { seq, start, end, state, registered, copy }
+    }
+}
+
+impl Held {
+    /// Whether merges and reads see these rows, as far as the target can show that.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.registered != Known::Known(false)
+    }
+}
+
+/// Who was read when, and whether the read counts: common to rows and flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) id: u64,
+    pub(crate) capture: usize,
+    pub(crate) t: Nanos,
+    pub(crate) replica: usize,
+    pub(crate) partition: u32,
+    pub(crate) incarnation: u64,
+    pub(crate) soundness: Soundness,
+    /// The number of rows or keys that the read says it brought.
+    pub(crate) count: u64,
+}
+
+/// A read of the rows of one segment.
+#[derive(Clone, Debug)]
+pub(crate) struct RowsRead {
+    pub(crate) look: Look,
+    pub(crate) from: u64,
+    pub(crate) held: Held,
+}
+
+/// A read of the current flags of one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct FlagsRead {
+    pub(crate) look: Look,
+    pub(crate) base: Base,
+    pub(crate) before: Vec<Held>,
+    pub(crate) after: Vec<Held>,
+}
+
+/// A fault from its begin to its verified cure.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultSpan {
+    pub(crate) step: StepId,
+    pub(crate) fault: Fault,
+    pub(crate) replica: Option<usize>,
+    /// Whether the schedule has it: the plan's ending and the probe lie beside.
+    pub(crate) is_planned: bool,
+    pub(crate) t: Nanos,
+    /// None: not known to be in force.
+    pub(crate) begun: Option<Result<(), String>>,
+    /// When its cure began, and the log's ends then.
+    pub(crate) cure_begun: Option<(Nanos, Vec<u64>)>,
+    /// None: not known to be cured.
+    pub(crate) cured: Option<(Nanos, Result<(), String>)>,
+    /// How its cure found out that it was over before, at a time that nobody knows.
+    pub(crate) ended_early: Option<String>,
+}
+
+impl FaultSpan {
+    /// Until when this fault excuses its replica: `grace` after the verified cure; for ever without one.
+    pub(crate) fn excused_until(&self, grace: Nanos) -> Nanos {
+        match &self.cured {
+            Some((t, Ok(()))) => Nanos(t.0.saturating_add(grace.0)),
+            _ => Nanos(u64::MAX),
+        }
+    }
+
+    /// Whether it was done to this replica.
+    pub(crate) fn is_on(&self, replica: usize) -> bool {
+        self.replica == Some(replica) || self.fault.kind.is_of_all()
+    }
+
+    /// Whether its replica was restarted because it had not settled, to see whether a new life goes on.
+    pub(crate) fn is_probe(&self) -> bool {
+        !self.is_planned && self.fault.kind == FaultKind::Restart
+    }
+
+    /// Whether it may have come into force. One that was refused excuses nobody:
+    ///
+    /// ```text
+    /// the pause of a was refused; a stands still for four minutes, to the end: that is its own doing
+    /// ```
+    pub(crate) fn may_be_in_force(&self) -> bool {
+        !matches!(self.begun, Some(Err(_)))
+    }
+
+    /// Whether the fault came into force.
+    pub(crate) fn is_begun(&self) -> bool {
+        matches!(self.begun, Some(Ok(())))
+    }
+}
+
+/// What a target says when it loses keys of a segment whose rows give way to others.
+const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
+
+/// A target's own line on keys that it dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct DroppedKeys {
+    pub(crate) replica: usize,
+    pub(crate) t: Nanos,
+    pub(crate) segment: String,
+}
+
+/// All events of a run, as tables.
+pub(crate) struct History<'e> {
+    pub(crate) facts: &'e Facts,
+    pub(crate) captures: Vec<Capture>,
+    /// By partition, by sequence.
+    pub(crate) segments: Vec<Vec<SegmentSpan>>,
+    /// By id.
+    pub(crate) reads: Vec<RowsRead>,
+    /// The same by replica, partition and sequence, as indices of `reads`.
+    reads_of: BTreeMap<(usize, u32, u32), Vec<usize>>,
+    /// By id.
+    pub(crate) flag_reads: Vec<FlagsRead>,
+    /// All looks at consuming positions and declared frontiers.
+    pub(crate) tracks: Tracks<'e>,
+    /// When each phase began.
+    pub(crate) phases: Vec<(Nanos, Phase)>,
+    /// When a replica did not answer its sampling.
+    pub(crate) silences: Vec<(usize, Nanos, String)>,
+    pub(crate) faults: Vec<FaultSpan>,
+    /// The ops that were acknowledged.
+    pub(crate) acks: Acks,
+    pub(crate) canaries: Canaries,
+    /// By time.
+    pub(crate) dropped_keys: Vec<DroppedKeys>,
+    /// What the last wait for all replicas came to.
+    pub(crate) settled: Option<bool>,
+    /// Whether the log could not be read back.
+    pub(crate) log_failed: bool,
+    /// What the events themselves say against the run.
+    pub(crate) doubts: Vec<Doubt>,
+    captures_ended: usize,
+}
+
+impl<'e> History<'e> {
+    /// Reads all events once; `also` sees them too.
+    pub(crate) fn gather(
+        evidence: &'e dyn RunRecord,
+        also: &mut dyn FnMut(Nanos, EventRef<'_>),
+    ) -> History<'e> {
+        let facts = evidence.facts();
+        let mut history = History {
+            facts,
+            captures: Vec::new(),
+            segments: vec![Vec::new(); facts.partitions as usize],
+            reads: Vec::new(),
+            reads_of: BTreeMap::new(),
+            flag_reads: Vec::new(),
+            tracks: Tracks::of(&facts.frontiers),
+            phases: Vec::new(),
+            silences: Vec::new(),
+            faults: Vec::new(),
+            acks: Acks::default(),
+            canaries: Canaries::default(),
+            dropped_keys: Vec::new(),
+            settled: None,
+            log_failed: false,
+            doubts: Vec::new(),
+            captures_ended: 0,
+        };
+        let mut sequence = Sequence::default();
+        evidence.moments(&mut |t, moment| {
+            also(t, moment);
+            match moment {
+                EventRef::Other(event) => {
+                    sequence.take(event);
+                    history.take(t, event);
+                }
+                EventRef::Invoked { partition, .. } if !history.has_partition(partition) => {}
+                op => {
+                    history.canaries.take(t, op);
+                    history.acks.take(op, |_, _| true);
+                }
+            }
+        });
+        let is_cut_off =
+            evidence.damage().iter().any(|damage| damage.file == crate::history::evidence::EVENTS);
+        history.doubts.extend(sequence.doubts(is_cut_off));
+        history.reads.sort_by_key(|read| read.look.id);
+        for (at, RowsRead { look, held, .. }) in history.reads.iter().enumerate() {
+            history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
+        }
+        history.flag_reads.sort_by_key(|read| read.look.id);
+        history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
+        history
+    }
+
+    /// The roster index of a replica.
+    pub(crate) fn replica(&self, name: &str) -> Option<usize> {
+        self.facts.roster.iter().position(|known| known == name)
+    }
+
+    /// The names of replicas, in roster order.
+    pub(crate) fn names<'i>(&self, replicas: impl IntoIterator<Item = &'i usize>) -> Vec<String> {
+        replicas.into_iter().map(|&replica| self.facts.roster[replica].clone()).collect()
+    }
+
+    /// The index of the row read of this id.
+    pub(crate) fn read_index(&self, id: u64) -> Option<usize> {
+        self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// The index of the read of flags of this id.
+    pub(crate) fn flags_index(&self, id: u64) -> Option<usize> {
+        self.flag_reads.binary_search_by_key(&id, |read| read.look.id).ok()
+    }
+
+    /// The row reads of one segment on one replica, in order; `of` is replica, partition and sequence.
+    pub(crate) fn reads_of(&self, of: (usize, u32, u32)) -> impl Iterator<Item = &RowsRead> {
+        self.reads_of.get(&of).into_iter().flatten().map(|&at| &self.reads[at])
+    }
+
+    /// Whether a replica is to have the rows of a segment at a capture, wherever they lie by then.
+    pub(crate) fn is_holder(&self, partition: u32, segment: usize, capture: usize, replica: usize) -> bool {
+        let spans = self.segments[partition as usize].iter().enumerate().skip(segment);
+        spans
+            .filter(|(_, span)| span.assigned(capture).contains(&replica))
+            .any(|(at, span)| span.held(at).any(|it| it == segment))
+    }
+
+    /// Whether not all had settled in time, or only since we restarted what had not:
+    ///
+    /// ```text
+    /// b stood still for less than its threshold, was restarted, and caught up: nobody knows whether it would
+    /// have done so anyway
+    /// ```
+    pub(crate) fn settled_late(&self) -> bool {
+        self.settled == Some(false) || self.faults.iter().any(FaultSpan::is_probe)
+    }
+
+    /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
+    pub(crate) fn restarting(&self, replica: usize, t: Nanos) -> bool {
+        self.faults.iter().any(|span| {
+            span.fault.kind.silences()
+                && span.may_be_in_force()
+                && span.replica == Some(replica)
+                && span.t <= t
+                && t <= span.excused_until(self.facts.frozen_floor)
+        })
+    }
+
+    /// Whether the run ended because a part of the target was gone.
+    pub(crate) fn has_lost_a_server(&self) -> bool {
+        self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::ServerDied)
+    }
+
+    fn take(&mut self, t: Nanos, event: &Event) {
+        match event {
+            Event::Sample { replica, partition, u1, f, u2, status, incarnation } => {
+                if let Some(replica) = self.known(replica) {
+                    let (u1, f, u2, incarnation) = (*u1, *f, *u2, *incarnation);
+                    let reading = Reading { u1, f, u2, status, incarnation };
+                    self.tracks.take_position((replica, *partition), t, &reading);
+                }
+            }
+            Event::Frontier(look) => {
+                if !self.tracks.take_look(t, look) {
+                    let detail = format!("{} is no frontier that the target declares", look.object);
+                    self.doubt(DoubtKind::UnmetAssumption, detail);
+                }
+            }
+            Event::Phase { phase } => self.phases.push((t, *phase)),
+            Event::Unreachable { replica, error } => {
+                if let Some(replica) = self.known(replica) {
+                    self.silences.push((replica, t, error.clone()));
+                }
+            }
+            Event::Segment { segment } => self.take_segment(segment),
+            Event::CaptureBegin { capture, .. } => self.captures.push(Capture { number: *capture, t }),
+            Event::CaptureEnd { .. } => self.captures_ended = self.captures.len(),
+            Event::Read(read) => self.take_read(t, read),
+            Event::CurrentRead(read) => self.take_flags(t, read),
+            Event::Settled { all, .. } => self.settled = Some(*all),
+            Event::Lifecycle(record) if record.kind == KEYS_NOT_REPLACED => self.take_dropped(t, record),
+            Event::Canary { op, .. } => self.canaries.write(*op),
+            Event::Contents(contents) => {
+                let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);
+                if let Some(begun) = begun {
+                    self.canaries.look(begun.t, contents);
+                }
+            }
+            Event::ServerDied(Death { server, words }) => {
+                let gone = self.replica(server);
+                self.silences.retain(|(replica, ..)| Some(*replica) != gone);
+                self.doubt(DoubtKind::ServerDied, format!("{server}: {words}"));
+            }
+            Event::Interrupted { by } => {
+                self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
+            }
+            // What is asked of one that is gone fails, and is no doubt of its own.
+            Event::Trouble { .. } if self.has_lost_a_server() => {}
+            Event::Trouble { at, error } => {
+                self.log_failed |= at == "log";
+                self.doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
+            }
+            fault => self.take_fault(t, fault),
+        }
+    }
+
+    fn take_fault(&mut self, t: Nanos, event: &Event) {
+        match event {
+            Event::FaultBegin { step, fault, .. } => {
+                let replica = self.known(&fault.replica);
+                self.faults.push(FaultSpan {
+                    step: step.clone(),
+                    fault: fault.clone(),
+                    replica,
+                    is_planned: self.facts.steps.iter().any(|planned| planned.id == *step),
+                    t,
+                    begun: None,
+                    cure_begun: None,
+                    cured: None,
+                    ended_early: None,
+                });
+            }
+            Event::FaultBegun { step, error } => {
+                if let Some(span) = self.fault(step) {
+                    span.begun = Some(error.clone().map_or(Ok(()), Err));
+                }
+            }
+            Event::CureBegin { step, log_ends } => {
+                if let Some(span) = self.fault(step) {
+                    span.cure_begun = Some((t, log_ends.clone()));
+                }
+            }
+            Event::Cured { step, error, ended_early } => {
+                if let Some(span) = self.fault(step) {
+                    span.cured = Some((t, error.clone().map_or(Ok(()), Err)));
+                    span.ended_early.clone_from(ended_early);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fault(&mut self, step: &StepId) -> Option<&mut FaultSpan> {
+        self.faults.iter_mut().rev().find(|span| span.step == *step)
+    }
+
+    fn take_segment(&mut self, segment: &Segment) {
+        let replicas: Vec<usize> = segment.replicas.iter().filter_map(|name| self.known(name)).collect();
+        let since = self.captures_ended;
+        if !self.has_partition(segment.partition) {
+            return;
+        }
+        segments::take(&mut self.segments[segment.partition as usize], segment, since, replicas);
+    }
+
+    fn take_read(&mut self, t: Nanos, read: &Read) {
+        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+            return;
+        };
+        let look = Look {
+            id: read.id,
+            capture,
+            t,
+            replica,
+            partition: read.before.partition,
+            incarnation: read.incarnation,
+            soundness: read.soundness,
+            count: read.rows,
+        };
+        self.reads.push(RowsRead { look, from: read.from, held: Held::from(&read.before) });
+    }
+
+    fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
+        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+            return;
+        };
+        let look = Look {
+            id: read.id,
+            capture,
+            t,
+            replica,
+            partition: read.partition,
+            incarnation: read.incarnation,
+            soundness: read.soundness,
+            count: read.keys,
+        };
+        let before = read.before.iter().map(Held::from).collect();
+        let after = read.after.iter().map(Held::from).collect();
+        self.flag_reads.push(FlagsRead { look, base: read.base, before, after });
+    }
+
+    /// A line that counts no keys says that none was lost.
+    fn take_dropped(&mut self, t: Nanos, record: &LifecycleRecord) {
+        let keys = &record.detail["keys"];
+        let keys = keys.as_u64().or_else(|| keys.as_str()?.parse().ok());
+        if let (Some(replica), Some(segment), Some(1..)) =
+            (self.known(&record.replica), &record.segment, keys)
+        {
+            self.dropped_keys.push(DroppedKeys { replica, t, segment: segment.clone() });
+        }
+    }
+
+    /// The capture of this number; [`Sequence`] names what belongs to none.
+    fn capture(&self, number: u32) -> Option<usize> {
+        self.captures.iter().rposition(|capture| capture.number == number)
+    }
+
+    fn known(&mut self, name: &str) -> Option<usize> {
+        let at = self.replica(name);
+        if at.is_none() {
+            self.doubt(DoubtKind::UnmetAssumption, format!("{name} is not in the roster"));
+        }
+        at
+    }
+
+    /// Whether the table has this partition. What is said of another is not judged:
+    ///
+    /// ```text
+    /// run.json was mended by hand and says 1 partition
+    /// op 33 was acknowledged in partition 1, whose log nobody reads
+    /// without the doubt, op 33 would be called a lost acknowledgement
+    /// ```
+    fn has_partition(&mut self, partition: u32) -> bool {
+        let partitions = self.facts.partitions;
+        if partition >= partitions {
+            let detail = format!("partition {partition} is spoken of, and the table has {partitions}");
+            self.doubt(DoubtKind::UnmetAssumption, detail);
+        }
+        partition < partitions
+    }
+
+    fn doubt(&mut self, kind: DoubtKind, detail: String) {
+        let doubt = Doubt { kind, detail };
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What happened in a run, gathered once into tables that the checks read.
+
+pub(super) mod acks;
+pub(super) mod canaries;
+pub(super) mod copies;
+pub(super) mod entry_ages;
+pub(super) mod frontier_samples;
+pub(super) mod history;
+pub(super) mod log_index;
+pub(super) mod named_row;
+pub(super) mod segments;
+pub(super) mod sequence;

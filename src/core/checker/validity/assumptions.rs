@@ -1,0 +1,167 @@
+//! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
+//! (`RULES.md` 3, 10).
+
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::segments::SegmentSpan;
+use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
+use crate::history::check_name::CheckName;
+use crate::history::evidence::Damage;
+use crate::history::row::Soundness;
+use crate::history::time::Nanos;
+use std::collections::BTreeMap;
+
+/// Workloads whose comparison values tie or run backwards on purpose.
+const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
+
+/// Checks what the run must have done for its other checks to mean anything.
+pub(crate) fn check(
+    history: &History<'_>,
+    ledgers: &[Ledger],
+    damage: &[Damage],
+) -> (CheckResult, Vec<Doubt>) {
+    let mut doubts = history.doubts.clone();
+    doubts.extend(damage.iter().map(|damage| Doubt {
+        kind: DoubtKind::Damage,
+        detail: format!("{}: {}", damage.file, damage.detail),
+    }));
+    faults(history, &mut doubts);
+    restarts(history, &mut doubts);
+    for ledger in ledgers {
+        segments(history, ledger, &mut doubts);
+        if let Some((earlier, later)) = ledger.disorder
+            && !DISORDERLY.contains(&history.facts.workload.name.as_str())
+        {
+            let partition = ledger.partition;
+            doubts.push(Doubt {
+                kind: DoubtKind::UnmetAssumption,
+                detail: format!(
+                    "partition {partition}: the comparison value falls behind, offset {earlier} to {later}"
+                ),
+            });
+        }
+    }
+    let looked_at = history.segments.iter().map(Vec::len).sum::<usize>()
+        + history.facts.steps.len()
+        + history.reads.len()
+        + history.flag_reads.len()
+        + ledgers.iter().map(|ledger| ledger.keys.len()).sum::<usize>();
+    let result = CheckResult {
+        name: CheckName::Assumptions,
+        status: if doubts.is_empty() && looked_at > 0 { Status::Pass } else { Status::Unknown },
+        compared: looked_at as u64,
+        unit: "facts".to_owned(),
+        reason: doubts.first().map(|doubt| doubt.detail.clone()),
+    };
+    (result, doubts)
+}
+
+/// The first life that began without a restart of ours, and the one before. A read is on record when it
+/// ended, with the life in which it began: an earlier life that is told late is no new one.
+fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
+    seen.sort();
+    let mut known: Vec<u64> = Vec::new();
+    for (t, life) in seen {
+        if known.contains(&life) {
+            continue;
+        }
+        match known.last() {
+            Some(before) if !history.restarting(replica, t) => return Some((*before, life)),
+            _ => known.push(life),
+        }
+    }
+    None
+}
+
+fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
+    for step in &history.facts.steps {
+        let span = history.faults.iter().find(|span| span.step == step.id);
+        let failed = match span.map(|span| &span.begun) {
+            None => "never began".to_owned(),
+            Some(None) => "was not seen in force".to_owned(),
+            Some(Some(Err(error))) => format!("could not be begun: {error}"),
+            Some(Some(Ok(()))) => continue,
+        };
+        doubts.push(Doubt { kind: DoubtKind::FailedFault, detail: format!("step {}: {failed}", step.id) });
+    }
+    for span in &history.faults {
+        // Where a part of the target is gone, it could not be looked at.
+        if let Some(seen) = span.ended_early.as_ref().filter(|_| !history.has_lost_a_server()) {
+            let detail = format!("step {} on {}: {seen}", span.step, span.fault.replica);
+            doubts.push(Doubt { kind: DoubtKind::FaultEndedEarly, detail });
+        }
+        let failed = match &span.cured {
+            None => "was not seen cured".to_owned(),
+            Some((_, Err(error))) => format!("could not be cured: {error}"),
+            Some((_, Ok(()))) => continue,
+        };
+        doubts.push(Doubt { kind: DoubtKind::FailedCure, detail: format!("step {}: {failed}", span.step) });
+    }
+}
+
+/// A replica that began a new life without a restart of ours, wherever the record tells which life it is in.
+fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
+    let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
+    let tracks = &history.tracks;
+    let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
+    let declared = tracks
+        .frontiers
+        .iter()
+        .filter_map(|(frontier, sights)| Some((history.replica(frontier.replica.as_deref()?)?, sights)));
+    for (replica, sights) in positions.chain(declared) {
+        let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
+        lives.entry(replica).or_default().extend(seen);
+    }
+    let looks =
+        history.reads.iter().map(|read| read.look).chain(history.flag_reads.iter().map(|read| read.look));
+    for look in looks.filter(|look| look.soundness == Soundness::Sound) {
+        lives.entry(look.replica).or_default().push((look.t, look.incarnation));
+    }
+    for (replica, seen) in lives {
+        if let Some((before, after)) = new_life(history, replica, seen) {
+            let name = &history.facts.roster[replica];
+            doubts.push(Doubt {
+                kind: DoubtKind::UnmetAssumption,
+                detail: format!("{name} restarted unasked: incarnation {before} became {after}"),
+            });
+        }
+    }
+}
+
+/// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
+/// place of is nobody's any more.
+fn segments(history: &History<'_>, ledger: &Ledger, doubts: &mut Vec<Doubt>) {
+    let partition = ledger.partition;
+    let spans = &history.segments[partition as usize];
+    let mut unmet = |detail| doubts.push(Doubt { kind: DoubtKind::UnmetAssumption, detail });
+    let first: Vec<&SegmentSpan> = spans.iter().filter(|span| span.replaces.is_empty()).collect();
+    for pair in first.windows(2) {
+        if pair[0].end != Some(pair[1].start) {
+            unmet(format!(
+                "segment {} of partition {partition} ends at {:?}, {} starts at {}",
+                pair[0].name, pair[0].end, pair[1].name, pair[1].start
+            ));
+        }
+    }
+    let last = history.captures.len().saturating_sub(1);
+    for later in spans {
+        let both = |span: &&SegmentSpan| {
+            !span.assigned(last).is_empty() || span.end.is_none_or(|end| later.end.is_some_and(|to| to < end))
+        };
+        if let Some(earlier) = later.replaces.iter().map(|&at| &spans[at]).find(both) {
+            let (name, of) = (&later.name, &earlier.name);
+            unmet(format!(
+                "segment {name} of partition {partition} holds a part of {of}, which is still held"
+            ));
+        }
+    }
+    let outside = ledger.lines().find(|line| line.segment.is_none() && history.facts.has_segments());
+    if let Some(line) = outside {
+        unmet(format!("no segment holds offset {} of partition {partition}", line.off));
+    }
+    let known = |seq| spans.iter().any(|span| span.seq == seq);
+    let stray = history.reads.iter().find(|read| read.look.partition == partition && !known(read.held.seq));
+    if let Some(read) = stray {
+        unmet(format!("segment {} of partition {partition} was read, and nobody knows it", read.held.seq));
+    }
+}

@@ -1,0 +1,161 @@
+//! The input log as it was read back: whether every acknowledged op lies in it, and how far it may be
+//! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
+//! same (`RULES.md` 2, 10).
+
+use crate::checker::tables::acks::{Acks, Ids, place};
+use crate::checker::tables::history::History;
+use crate::checker::tables::log_index::Ledger;
+use crate::checker::verdict::fingerprint::fingerprint;
+use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, LostAck, Status};
+use crate::history::check_name::CheckName;
+use crate::history::event::Outcome;
+use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::row::Entry;
+use std::collections::BTreeMap;
+
+/// How far the log may be trusted.
+pub(crate) struct Trust {
+    /// Whether it was read back to its end, as far as the record tells.
+    pub(crate) is_whole: bool,
+    /// By partition: the first offset at which it has another op than was acknowledged there, or none.
+    pub(crate) contradicted: Vec<u64>,
+    /// What the log and our own ops say against each other.
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+impl Trust {
+    /// Holds the log against what was sent and acknowledged.
+    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, ledgers: &[Ledger]) -> Trust {
+        let is_cut_off = history.has_lost_a_server()
+            || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
+        let mut trust = Trust {
+            is_whole: evidence.damage().is_empty() && !is_cut_off && !history.log_failed,
+            contradicted: vec![u64::MAX; ledgers.len()],
+            doubts: Vec::new(),
+        };
+        let acks = &history.acks;
+        if ledgers.iter().any(|ledger| places(ledger, acks) != acknowledged(ledger, acks)) {
+            trust.contradict(evidence, ledgers);
+        }
+        ledgers.iter().for_each(|ledger| trust.doubts.extend(foreign(evidence, history, ledger)));
+        trust
+    }
+
+    /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
+    /// acknowledgement, and told as that.
+    fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[Ledger]) {
+        let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        evidence.moments(&mut |_, moment| match moment {
+            EventRef::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
+            EventRef::Completed { op, outcome, off } => {
+                let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == Outcome::Ok);
+                let Some((partition, off)) = acknowledged else { return };
+                let Some(ledger) = ledgers.get(partition as usize) else { return };
+                if ledger.at(off).is_some_and(|at| ledger.line(at).op == op) {
+                    return;
+                }
+                let lowest = &mut self.contradicted[partition as usize];
+                *lowest = off.min(*lowest);
+                if ledger.logged.contains(op) {
+                    let known = moved.entry(partition).or_insert((off, op));
+                    *known = (off, op).min(*known);
+                }
+            }
+            EventRef::Other(_) => {}
+        });
+        self.doubts.extend(moved.into_iter().map(|(partition, (off, op))| Doubt {
+            kind: DoubtKind::UnmetAssumption,
+            detail: format!(
+                "op {op} was acknowledged at offset {off} of partition {partition}, and the log as it was \
+                 read back has it elsewhere: from there on nobody is called wrong by that log"
+            ),
+        }));
+    }
+}
+
+/// What the log says of where acknowledged ops lie, as one number.
+fn places(ledger: &Ledger, acks: &Acks) -> u64 {
+    let Some(acked) = acks.of.get(&ledger.partition) else { return 0 };
+    let lines = ledger.lines().filter(|line| acked.contains(line.op));
+    lines.fold(0, |sum: u64, line| sum.wrapping_add(place(line.op, line.off)))
+}
+
+/// The same as it was acknowledged.
+fn acknowledged(ledger: &Ledger, acks: &Acks) -> u64 {
+    acks.places.get(&ledger.partition).copied().unwrap_or(0)
+}
+
+/// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
+fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &Ledger) -> Option<Doubt> {
+    let partition = ledger.partition;
+    let none = Ids::default();
+    let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
+    let never_sent = ledger.logged.without(sent).first().copied();
+    let op = never_sent.or_else(|| with_two_contents(evidence, ledger))?;
+    let detail = match never_sent {
+        Some(_) => format!("the log of partition {partition} holds op {op}, which was never sent"),
+        None => format!("the log of partition {partition} holds op {op} twice, with different contents"),
+    };
+    let detail = format!("{detail}: somebody else writes to this table");
+    Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
+}
+
+fn with_two_contents(evidence: &dyn RunRecord, ledger: &Ledger) -> Option<u64> {
+    if ledger.repeated.is_empty() {
+        return None;
+    }
+    let mut first = BTreeMap::new();
+    let repeated = evidence.log(ledger.partition).filter(|entry| ledger.repeated.contains(&entry.op));
+    for entry in repeated {
+        let (op, entry) = (entry.op, Entry { off: 0, ..entry.into_owned() });
+        if *first.entry(op).or_insert_with(|| entry.clone()) != entry {
+            return Some(op);
+        }
+    }
+    None
+}
+
+/// Looks for acknowledged ops that are not in the log. Of a log that may not have been read to its end only
+/// ops that were acknowledged below that end are asked for; of one that could not be read, none.
+pub(crate) fn check(
+    evidence: &dyn RunRecord,
+    history: &History<'_>,
+    ledgers: &[Ledger],
+    is_whole: bool,
+) -> (CheckResult, Vec<Finding>) {
+    let below;
+    let acks = if is_whole {
+        &history.acks
+    } else {
+        let end = |partition: u32| ledgers.get(partition as usize).map_or(0, Ledger::end);
+        let counts =
+            |partition, off: Option<u64>| !history.log_failed && off.is_some_and(|off| off < end(partition));
+        below = Acks::read(evidence, counts);
+        &below
+    };
+    let none = Ids::default();
+    let logged = |partition: u32| ledgers.get(partition as usize).map_or(&none, |ledger| &ledger.logged);
+    let compared = acks.of.values().map(Ids::len).sum();
+    let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    for (&partition, acked) in &acks.of {
+        lost.insert(partition, acked.without(logged(partition)));
+    }
+    lost.retain(|_, ops| !ops.is_empty());
+    let findings: Vec<Finding> = lost
+        .into_iter()
+        .map(|(partition, ops)| FindingKind::LostAck(LostAck { partition, ops }))
+        .map(|kind| Finding { fingerprint: fingerprint(&kind), kind })
+        .collect();
+    let status = match (findings.is_empty(), compared) {
+        (false, _) => Status::Fail,
+        (true, 0) => Status::Unknown,
+        (true, _) => Status::Pass,
+    };
+    let reason = (compared == 0).then(|| match history.log_failed {
+        true => "the log could not be read back".to_owned(),
+        false => "no op was acknowledged".to_owned(),
+    });
+    let result = CheckResult { name: CheckName::Log, status, compared, unit: "ops".to_owned(), reason };
+    (result, findings)
+}

@@ -1,0 +1,5 @@
+//! Whether a run can prove anything: its assumptions hold, its log is whole, its fault was exercised.
+
+pub(super) mod assumptions;
+pub(super) mod exposure;
+pub(super) mod log;
