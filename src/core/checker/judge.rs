@@ -17,7 +17,7 @@ use crate::checker::safety::shard::ContentsCompared;
 use crate::checker::tables::acks::acknowledged;
 use crate::checker::tables::copies::Stage;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row;
 use crate::checker::validity::assumptions;
 use crate::checker::validity::exposure;
@@ -63,7 +63,7 @@ pub fn judge_seeing(
     let (history, ledgers) = both(
         evidence,
         || History::gather(evidence, also),
-        || each_partition(evidence, |partition| Ledger::read(evidence, partition)),
+        || each_partition(evidence, |partition| LogIndex::read(evidence, partition)),
     );
     let history = sheet.settle(&CheckName::ALL, history);
     let ledgers = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, ledgers));
@@ -87,7 +87,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, ledgers: &'h [Ledger]) {
+    fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, ledgers: &'h [LogIndex]) {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
         let Some(mut trust) = trust else { return };
@@ -152,7 +152,7 @@ impl Sheet {
         &mut self,
         evidence: &dyn RunRecord,
         history: &History<'_>,
-        ledgers: &[Ledger],
+        ledgers: &[LogIndex],
     ) -> Calibration {
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Calibration, "there is no model to calibrate");
@@ -185,7 +185,7 @@ impl Sheet {
         &mut self,
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
-        ledgers: &'h [Ledger],
+        ledgers: &'h [LogIndex],
         calibration: &Calibration,
         trust: &log::Trust,
     ) -> Option<Vec<Partition<'h>>> {
@@ -242,7 +242,7 @@ impl Sheet {
         self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
     }
 
-    fn measure(&mut self, history: &History<'_>, ledgers: &[Ledger]) {
+    fn measure(&mut self, history: &History<'_>, ledgers: &[LogIndex]) {
         self.compared.entries = ledgers.iter().map(|ledger| ledger.len() as u64).sum();
         self.compared.keys = ledgers.iter().map(|ledger| ledger.keys.len() as u64).sum();
         self.compared.captures = history.captures.len() as u32;
@@ -334,7 +334,7 @@ impl<'h> Partition<'h> {
     fn compare(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
-        ledger: &'h Ledger,
+        ledger: &'h LogIndex,
         calibration: &Calibration,
         trust: &log::Trust,
         by_model: bool,
@@ -417,7 +417,7 @@ fn tell_once(rows: &mut Vec<Deviation>, flags: &[Deviation]) {
 }
 
 /// What was compared of which replicas, and what the last capture had not loaded.
-fn loaded(history: &History<'_>, ledger: &Ledger, stage: &Stage) -> Compared {
+fn loaded(history: &History<'_>, ledger: &LogIndex, stage: &Stage) -> Compared {
     let mut compared = Compared::default();
     let spans = &history.segments[ledger.partition as usize];
     let last = history.captures.len().checked_sub(1);

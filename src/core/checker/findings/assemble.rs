@@ -7,7 +7,7 @@ use crate::checker::safety::live_rows::Flags;
 use crate::checker::safety::mismatch::{Deviation, View, Wrong};
 use crate::checker::tables::copies::When;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row::name;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
@@ -31,7 +31,7 @@ struct Kin {
 /// The findings of one partition.
 pub(crate) fn assemble(
     history: &History<'_>,
-    ledger: &Ledger,
+    ledger: &LogIndex,
     flags: Option<&Flags<'_>>,
     deviations: &[Deviation],
     acknowledged: &BTreeMap<u64, Nanos>,
@@ -83,7 +83,7 @@ fn kin_of(deviation: &Deviation, wrong: &Wrong) -> Kin {
 /// The deviations of one finding.
 struct Family<'f> {
     history: &'f History<'f>,
-    ledger: &'f Ledger,
+    ledger: &'f LogIndex,
     flags: Option<&'f Flags<'f>>,
     kin: &'f Kin,
     deviations: &'f [&'f Deviation],

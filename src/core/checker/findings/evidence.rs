@@ -6,7 +6,7 @@ use crate::checker::safety::merge::merge_into;
 use crate::checker::safety::mismatch::{Content, Deviation, Expected, View};
 use crate::checker::tables::copies::When;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Effect, Ledger};
+use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::named_row::{name, own};
 use crate::checker::verdict::{Origin, RowEvidence, Shown};
 use crate::history::evidence::RunRecord;
@@ -19,7 +19,7 @@ const ROWS_MAX: usize = 6;
 /// Chooses and spells out evidence as of one time.
 pub(crate) struct Witnesses<'w> {
     pub(crate) history: &'w History<'w>,
-    pub(crate) ledger: &'w Ledger,
+    pub(crate) ledger: &'w LogIndex,
     pub(crate) flags: Option<&'w Flags<'w>>,
     pub(crate) at: When,
 }
@@ -144,7 +144,7 @@ fn flagged<'o>(offs: impl Iterator<Item = &'o u64>) -> BTreeMap<String, Value> {
 pub(crate) fn mark_stale(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &Ledger,
+    ledger: &LogIndex,
     deviations: &mut [Deviation],
 ) {
     let columns = &history.facts.schema.columns;

@@ -6,7 +6,7 @@ use crate::checker::owed::frontiers;
 use crate::checker::safety::shard;
 use crate::checker::safety::shard::ContentsCompared;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{Doubt, Finding, FindingKind, FreezeCourse, Status, Unseen};
 use crate::history::check_name::CheckName;
 use crate::history::evidence::RunRecord;
@@ -53,7 +53,7 @@ impl Sheet {
     pub(super) fn look_for_looks(
         &mut self,
         history: &History<'_>,
-        ledgers: &[Ledger],
+        ledgers: &[LogIndex],
         contents: Option<&ContentsCompared>,
     ) {
         let known =

@@ -8,7 +8,7 @@ use crate::checker::safety::live_rows::Flags;
 use crate::checker::safety::merge::{fold, shows};
 use crate::checker::tables::copies::{Shown, Stage, When};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::tables::log_index::{Effect, LogIndex, Line};
 use crate::checker::tables::named_row::{named, names, own};
 use crate::checker::tables::segments::{bounds, segment_of};
 use crate::history::evidence::RunRecord;
@@ -114,7 +114,7 @@ impl KeyView {
 pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence, &mut |_, _| {});
     let partitions = 0..history.facts.partitions;
-    let mut ledgers: Vec<Ledger> = partitions.map(|partition| Ledger::read(evidence, partition)).collect();
+    let mut ledgers: Vec<LogIndex> = partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
     ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
     let stages: Vec<Stage> =
         ledgers.iter().map(|ledger| Stage::set(&history, ledger.partition, &BTreeSet::new())).collect();
@@ -139,7 +139,7 @@ pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>,
 struct Looker<'l> {
     evidence: &'l dyn RunRecord,
     history: &'l History<'l>,
-    ledger: &'l Ledger,
+    ledger: &'l LogIndex,
     stage: &'l Stage,
     absences: Absences<'l>,
     model_on: &'l [bool],

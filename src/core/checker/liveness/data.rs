@@ -2,7 +2,7 @@
 //! counted (`RULES.md` 7).
 
 use crate::checker::safety::shard::ContentsCompared;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::validity::log::Trust;
 
 /// The partition whose log a shard holds.
@@ -11,7 +11,7 @@ const SHARDS_LOG: u32 = 0;
 /// What of a run's data the frontiers are held against.
 pub(crate) struct Data<'e> {
     /// By partition.
-    pub(crate) ledgers: &'e [Ledger],
+    pub(crate) ledgers: &'e [LogIndex],
     pub(crate) log: &'e Trust,
     /// What was read of shards.
     pub(crate) contents: &'e ContentsCompared,
@@ -25,7 +25,7 @@ impl Data<'_> {
     /// position 18896, end 18897, and the last offset is a transaction's marker, which no reader gets
     /// ```
     pub(super) fn holds_nothing(&self, partition: u32, from: u64, to: u64) -> bool {
-        let nothing = |ledger: &Ledger| ledger.end() >= from && ledger.count(from, to) == 0;
+        let nothing = |ledger: &LogIndex| ledger.end() >= from && ledger.count(from, to) == 0;
         self.is_trusted(partition) && self.ledgers.get(partition as usize).is_some_and(nothing)
     }
 

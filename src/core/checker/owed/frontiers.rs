@@ -2,7 +2,7 @@
 
 use crate::checker::safety::shard::ContentsCompared;
 use crate::checker::tables::history::{FaultSpan, History};
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind};
 use crate::history::fault::FaultKind;
 use crate::history::frontier::{Frontier, FrontierKind};
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// What is known when it is asked what is owed.
 pub(crate) struct Known<'k> {
     pub(crate) history: &'k History<'k>,
-    pub(crate) ledgers: &'k [Ledger],
+    pub(crate) ledgers: &'k [LogIndex],
     /// None: shards are not compared with the log.
     pub(crate) contents: Option<&'k ContentsCompared>,
     pub(crate) findings: &'k [Finding],

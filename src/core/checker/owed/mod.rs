@@ -10,7 +10,7 @@ mod seen;
 use crate::checker::safety::live_rows::Flags;
 use crate::checker::tables::copies::Stage;
 use crate::checker::tables::history::{History, Look};
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
 use crate::history::row::Soundness;
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 /// The reads of one partition, as the other checks used them.
 pub(super) struct Reads<'r> {
-    pub(super) ledger: &'r Ledger,
+    pub(super) ledger: &'r LogIndex,
     pub(super) stage: &'r Stage,
     pub(super) flags: &'r Flags<'r>,
 }

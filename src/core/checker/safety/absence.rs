@@ -6,7 +6,7 @@
 use crate::checker::tables::copies::{Reading, Stage, When};
 use crate::checker::tables::entry_ages::Ages;
 use crate::checker::tables::history::{Held, History, Look};
-use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::tables::log_index::{Effect, LogIndex, Line};
 use crate::history::evidence::RunRecord;
 use crate::history::row::CopyState;
 use crate::history::schema::rules::{Absence, Rules};
@@ -39,7 +39,7 @@ struct Sight {
 pub(crate) struct Absences<'j> {
     rules: &'j Rules,
     history: &'j History<'j>,
-    ledger: &'j Ledger,
+    ledger: &'j LogIndex,
     stage: &'j Stage,
     /// By line: the key's next accepted line, and its next delete.
     next: Vec<u32>,
@@ -54,7 +54,7 @@ impl<'j> Absences<'j> {
     pub(crate) fn of(
         evidence: &dyn RunRecord,
         history: &'j History<'j>,
-        ledger: &'j Ledger,
+        ledger: &'j LogIndex,
         stage: &'j Stage,
     ) -> Absences<'j> {
         let rules = &history.facts.schema.rules;

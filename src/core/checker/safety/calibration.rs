@@ -12,7 +12,7 @@ use super::absence::Absences;
 use super::scan::{Place, walk};
 use crate::checker::tables::copies::Stage;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row::{judged, name};
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::evidence::RunRecord;
@@ -61,7 +61,7 @@ impl Calibration {
 pub(crate) fn calibrate(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledgers: &[Ledger],
+    ledgers: &[LogIndex],
     stages: &[Stage],
 ) -> Calibration {
     let columns = &history.facts.schema.columns;

@@ -6,7 +6,7 @@ use super::missing_ops::{Merged, MissingStates};
 use super::scan::{Claim, Logged, Place};
 use crate::checker::tables::copies::{Copy, Stage, When};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Effect, Ledger};
+use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::verdict::{Origin, RootCause, What};
 use crate::history::row::CopyState;
 use crate::history::schema::{Column, Value};
@@ -47,7 +47,7 @@ pub(crate) struct Roots<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) model_on: &'j [bool],
     pub(crate) history: &'j History<'j>,
-    pub(crate) ledger: &'j Ledger,
+    pub(crate) ledger: &'j LogIndex,
     pub(crate) stage: &'j Stage,
     pub(crate) missing: MissingStates,
     /// By key: what was wrong at its previous merged row.
@@ -61,7 +61,7 @@ impl<'j> Roots<'j> {
     pub(crate) fn new(
         columns: &'j [Column],
         model_on: &'j [bool],
-        ledger: &'j Ledger,
+        ledger: &'j LogIndex,
         stage: &'j Stage,
         missing: MissingStates,
         history: &'j History<'j>,

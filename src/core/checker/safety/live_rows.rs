@@ -6,7 +6,7 @@ use super::absence::Absences;
 use super::mismatch::{Content, Deviation, Expected, View, Wrong};
 use crate::checker::tables::copies::When;
 use crate::checker::tables::history::{FlagsRead, Held, History, Look};
-use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::tables::log_index::{Effect, LogIndex, Line};
 use crate::checker::verdict::{Origin, What};
 use crate::history::evidence::RunRecord;
 use crate::history::row::{Base, Soundness};
@@ -25,7 +25,7 @@ pub(crate) struct Flags<'h> {
     /// By replica: the last sound read of a capture; where it read them again, of each step of it.
     reads: Vec<(When, Vec<Option<usize>>)>,
     history: &'h History<'h>,
-    ledger: &'h Ledger,
+    ledger: &'h LogIndex,
     /// Reads whose flags are torn on disk, by id.
     pub(crate) torn: Vec<u64>,
     /// By replica: what its reads come to in the life that was read last.
@@ -52,7 +52,7 @@ pub(crate) enum Chain {
 
 impl<'h> Flags<'h> {
     /// Reads all flags of a partition.
-    pub(crate) fn read(evidence: &dyn RunRecord, history: &'h History<'h>, ledger: &'h Ledger) -> Flags<'h> {
+    pub(crate) fn read(evidence: &dyn RunRecord, history: &'h History<'h>, ledger: &'h LogIndex) -> Flags<'h> {
         let replicas = history.facts.roster.len();
         let mut flags = Flags {
             changes: vec![vec![Vec::new(); ledger.keys.len()]; replicas],

@@ -13,7 +13,7 @@
 //! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
 
 use super::mismatch::Lost;
-use crate::checker::tables::log_index::{Effect, Ledger, Line};
+use crate::checker::tables::log_index::{Effect, LogIndex, Line};
 use crate::checker::verdict::RootCause;
 use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ impl MissingStates {
     /// from it.
     pub(crate) fn of(
         &mut self,
-        ledger: &Ledger,
+        ledger: &LogIndex,
         at: usize,
         expected: &[Value],
         row: &[Value],

@@ -13,7 +13,7 @@ use super::peers::{Jury, view};
 use super::scan::{Claim, Logged, Place, walk};
 use crate::checker::tables::copies::{Stage, When};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::pattern::classes;
 use crate::checker::verdict::{Origin, What};
 use crate::history::evidence::RunRecord;
@@ -42,7 +42,7 @@ pub(crate) struct RowsCompared {
 pub(crate) fn compare(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &Ledger,
+    ledger: &LogIndex,
     stage: &Stage,
     absences: &Absences<'_>,
     calibration: &Calibration,

@@ -13,7 +13,7 @@ use super::forgotten::Forgotten;
 use super::merge::{alike, fold, shows};
 use crate::checker::tables::copies::{Shown, Stage, When};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Ledger, Line};
+use crate::checker::tables::log_index::{LogIndex, Line};
 use crate::checker::tables::segments::{bounds, segment_of};
 use crate::history::evidence::{RowsAt, RunRecord};
 use crate::history::row::{Entry, Row};
@@ -144,7 +144,7 @@ impl<'w> Place<'w, '_> {
 pub(crate) fn walk(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &Ledger,
+    ledger: &LogIndex,
     stage: &Stage,
     absences: &Absences<'_>,
     limit: u64,

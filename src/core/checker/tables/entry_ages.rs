@@ -1,6 +1,6 @@
 //! How old log entries are at the most, by what we sent and were answered (`schema::rules`).
 
-use super::log_index::Ledger;
+use super::log_index::LogIndex;
 use crate::history::event::Outcome;
 use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::time::Nanos;
@@ -22,7 +22,7 @@ pub(crate) struct Ages {
 
 impl Ages {
     /// Reads when ops were sent and acknowledged.
-    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &Ledger) -> Ages {
+    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &LogIndex) -> Ages {
         let mut known: BTreeMap<u64, Window> = BTreeMap::new();
         let never = Nanos(u64::MAX);
         evidence.moments(&mut |t, moment| match moment {

@@ -90,7 +90,7 @@ impl Reader<'_> {
 
 /// The lines of one partition.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub(crate) struct LogIndex {
     pub(crate) partition: u32,
     kept: Vec<Kept>,
     /// Key names, by index.
@@ -107,10 +107,10 @@ pub(crate) struct Ledger {
     spans: Vec<Bounds>,
 }
 
-impl Ledger {
+impl LogIndex {
     /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
-    pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> Ledger {
-        let mut ledger = Ledger { partition, ..Ledger::default() };
+    pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> LogIndex {
+        let mut ledger = LogIndex { partition, ..LogIndex::default() };
         let rules = &evidence.facts().schema.rules;
         let mut reader = Reader { rules, standings: Vec::new(), had: HashSet::new() };
         evidence.skim(partition, &mut |entry| ledger.take(entry, &mut reader));

@@ -2,7 +2,7 @@
 //! (`RULES.md` 3, 10).
 
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
@@ -17,7 +17,7 @@ const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
 /// Checks what the run must have done for its other checks to mean anything.
 pub(crate) fn check(
     history: &History<'_>,
-    ledgers: &[Ledger],
+    ledgers: &[LogIndex],
     damage: &[Damage],
 ) -> (CheckResult, Vec<Doubt>) {
     let mut doubts = history.doubts.clone();
@@ -130,7 +130,7 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 
 /// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
 /// place of is nobody's any more.
-fn segments(history: &History<'_>, ledger: &Ledger, doubts: &mut Vec<Doubt>) {
+fn segments(history: &History<'_>, ledger: &LogIndex, doubts: &mut Vec<Doubt>) {
     let partition = ledger.partition;
     let spans = &history.segments[partition as usize];
     let mut unmet = |detail| doubts.push(Doubt { kind: DoubtKind::UnmetAssumption, detail });

@@ -3,7 +3,7 @@
 //! they were done to; a control run needs rows compared, not keys under a hold.
 
 use crate::checker::tables::history::{FaultSpan, History, RowsRead};
-use crate::checker::tables::log_index::{Effect, Ledger};
+use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Exposure, Finding, FindingKind, Status};
 use crate::history::check_name::CheckName;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Counts the opportunities of the plan; `findings` tell which replicas stand still.
 pub(crate) fn check(
     history: &History<'_>,
-    ledgers: &[Ledger],
+    ledgers: &[LogIndex],
     rows_compared: u64,
     findings: &[Finding],
 ) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
@@ -52,7 +52,7 @@ const DONE: [(&str, &str); 9] = [
 
 fn opportunities(
     history: &History<'_>,
-    ledgers: &[Ledger],
+    ledgers: &[LogIndex],
     rows_compared: u64,
     findings: &[Finding],
 ) -> Vec<Exposure> {
@@ -138,7 +138,7 @@ fn withheld(history: &History<'_>) -> Vec<Withheld> {
 /// the victim merges s4 onto rows it does not have; a healthy copy of s4 wins the commit and replaces its own
 /// the next capture reads the right copy: that the victim was wrong was never to be seen
 /// ```
-fn keys_carried(history: &History<'_>, ledgers: &[Ledger], findings: &[Finding]) -> u64 {
+fn keys_carried(history: &History<'_>, ledgers: &[LogIndex], findings: &[Finding]) -> u64 {
     let carried = withheld(history).into_iter().map(|it| {
         let ledger = ledgers.get(it.partition as usize)?;
         let spans = &history.segments[it.partition as usize];
@@ -186,7 +186,7 @@ fn is_stuck(history: &History<'_>, victim: &Withheld, findings: &[Finding]) -> b
     })
 }
 
-fn carried(ledger: &Ledger, held: usize, next: usize, without: &[(u64, u64)], seen: &[(u64, u64)]) -> u64 {
+fn carried(ledger: &LogIndex, held: usize, next: usize, without: &[(u64, u64)], seen: &[(u64, u64)]) -> u64 {
     let lies_in = |ranges: &[(u64, u64)], off| ranges.iter().any(|&(from, to)| from <= off && off < to);
     let merged = ledger.lines().filter(|line| line.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());

@@ -4,7 +4,7 @@
 
 use crate::checker::tables::acks::{Acks, Ids, place};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::Ledger;
+use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, LostAck, Status};
 use crate::history::check_name::CheckName;
@@ -25,7 +25,7 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Holds the log against what was sent and acknowledged.
-    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, ledgers: &[Ledger]) -> Trust {
+    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, ledgers: &[LogIndex]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
@@ -43,7 +43,7 @@ impl Trust {
 
     /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
     /// acknowledgement, and told as that.
-    fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[Ledger]) {
+    fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         evidence.moments(&mut |_, moment| match moment {
@@ -75,19 +75,19 @@ impl Trust {
 }
 
 /// What the log says of where acknowledged ops lie, as one number.
-fn places(ledger: &Ledger, acks: &Acks) -> u64 {
+fn places(ledger: &LogIndex, acks: &Acks) -> u64 {
     let Some(acked) = acks.of.get(&ledger.partition) else { return 0 };
     let lines = ledger.lines().filter(|line| acked.contains(line.op));
     lines.fold(0, |sum: u64, line| sum.wrapping_add(place(line.op, line.off)))
 }
 
 /// The same as it was acknowledged.
-fn acknowledged(ledger: &Ledger, acks: &Acks) -> u64 {
+fn acknowledged(ledger: &LogIndex, acks: &Acks) -> u64 {
     acks.places.get(&ledger.partition).copied().unwrap_or(0)
 }
 
 /// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
-fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &Ledger) -> Option<Doubt> {
+fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &LogIndex) -> Option<Doubt> {
     let partition = ledger.partition;
     let none = Ids::default();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
@@ -101,7 +101,7 @@ fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &Ledger) -> 
     Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
 }
 
-fn with_two_contents(evidence: &dyn RunRecord, ledger: &Ledger) -> Option<u64> {
+fn with_two_contents(evidence: &dyn RunRecord, ledger: &LogIndex) -> Option<u64> {
     if ledger.repeated.is_empty() {
         return None;
     }
@@ -121,14 +121,14 @@ fn with_two_contents(evidence: &dyn RunRecord, ledger: &Ledger) -> Option<u64> {
 pub(crate) fn check(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledgers: &[Ledger],
+    ledgers: &[LogIndex],
     is_whole: bool,
 ) -> (CheckResult, Vec<Finding>) {
     let below;
     let acks = if is_whole {
         &history.acks
     } else {
-        let end = |partition: u32| ledgers.get(partition as usize).map_or(0, Ledger::end);
+        let end = |partition: u32| ledgers.get(partition as usize).map_or(0, LogIndex::end);
         let counts =
             |partition, off: Option<u64>| !history.log_failed && off.is_some_and(|off| off < end(partition));
         below = Acks::read(evidence, counts);
