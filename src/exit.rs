@@ -1,6 +1,6 @@
 //! Exit codes, as documented API (`RULES.md` 10).
 
-use dissent_core::checker::verdict::Outcome;
+use dissent_core::checker::verdict::VerdictOutcome;
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +58,12 @@ impl StopSignal {
     }
 }
 
-impl From<Outcome> for Exit {
-    fn from(outcome: Outcome) -> Exit {
+impl From<VerdictOutcome> for Exit {
+    fn from(outcome: VerdictOutcome) -> Exit {
         match outcome {
-            Outcome::Pass => Exit::Pass,
-            Outcome::Inconclusive => Exit::Inconclusive,
-            Outcome::Fail => Exit::Violation,
+            VerdictOutcome::Pass => Exit::Pass,
+            VerdictOutcome::Inconclusive => Exit::Inconclusive,
+            VerdictOutcome::Fail => Exit::Violation,
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_table_from_verdict_to_exit_code() {
-        let table = [(Outcome::Pass, 0), (Outcome::Fail, 1), (Outcome::Inconclusive, 3)];
+        let table = [(VerdictOutcome::Pass, 0), (VerdictOutcome::Fail, 1), (VerdictOutcome::Inconclusive, 3)];
         for (outcome, code) in table {
             assert_eq!(Exit::from(outcome) as u8, code, "{outcome:?}");
         }

@@ -57,12 +57,12 @@ fn run_again_asks_for_the_same_run() {
         let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
         let order = order_of(&parsed(&given)).expect("it makes sense");
         let facts = order.facts(Seed(42), None).expect("it can be run");
-        let verdict = judge(&dissent_core::history::evidence::Evidence {
-            facts: facts.clone(),
+        let verdict = judge(&dissent_core::history::run_record::MemoryRecord {
+            meta: facts.clone(),
             events: Vec::new(),
             log: vec![Vec::new(); facts.partitions as usize],
             rows: vec![Vec::new(); facts.partitions as usize],
-            currents: vec![Vec::new(); facts.partitions as usize],
+            current_rows: vec![Vec::new(); facts.partitions as usize],
         });
         let told = summary(&verdict, &facts, Style::default());
         let line =

@@ -12,7 +12,7 @@ mod reads;
 
 use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
 use dissent_core::checker::verdict::{
-    Divergence, Finding, FindingKind, Frozen, Happening, Outcome, Progress, Status, Verdict,
+    Divergence, Finding, FindingKind, Frozen, PrecedingEvent, Progress, Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::time::Nanos;
@@ -60,12 +60,12 @@ fn a_verdict_is_the_same_every_time() {
 fn peers_alone_do_not_see_what_all_agree_on() {
     let by_peers = |text| judge_seeing(&parse::case(text).evidence, Oracle::PeersAlone, &mut |_, _| {});
     let spread = by_peers(include_str!("check/course-spread.txt"));
-    assert_eq!((spread.outcome, spread.findings.len()), (Outcome::Pass, 0), "{:?}", describe(&spread));
+    assert_eq!((spread.outcome, spread.findings.len()), (VerdictOutcome::Pass, 0), "{:?}", describe(&spread));
     let model = spread.checks.iter().find(|check| check.name == CheckName::Model).expect("it is told");
     assert_eq!(model.status, Status::NotApplicable);
     assert!(model.reason.as_deref().expect("and why").contains("was not judged"));
     let standing = by_peers(include_str!("check/late-registration.txt"));
-    assert_eq!(standing.outcome, Outcome::Fail);
+    assert_eq!(standing.outcome, VerdictOutcome::Fail);
     assert!(describe(&standing).iter().any(|line| line.contains("last=one-differs/unknown")));
 }
 
@@ -239,11 +239,11 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
     let moved =
         it.last_move.map_or("-".to_owned(), |it| format!("{}..{}@{}s", it.from, it.to, seconds(it.t)));
     let before = it.before.as_ref().map_or("-".to_owned(), |it| match it {
-        Happening::Phase { phase, .. } => format!("phase:{}", word(phase)),
-        Happening::FaultBegin { step, .. } => format!("begin:{step}"),
-        Happening::CureBegin { step, .. } => format!("cure:{step}"),
-        Happening::Cured { step, .. } => format!("cured:{step}"),
-        Happening::Incarnation { incarnation, .. } => format!("incarnation:{incarnation}"),
+        PrecedingEvent::Phase { phase, .. } => format!("phase:{}", word(phase)),
+        PrecedingEvent::FaultBegin { step, .. } => format!("begin:{step}"),
+        PrecedingEvent::CureBegin { step, .. } => format!("cure:{step}"),
+        PrecedingEvent::Cured { step, .. } => format!("cured:{step}"),
+        PrecedingEvent::Incarnation { incarnation, .. } => format!("incarnation:{incarnation}"),
     });
     format!(
         "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \

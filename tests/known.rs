@@ -8,7 +8,7 @@ use dissent::report::terminal::{Style, last_line, summary};
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Outcome, Pattern, Side};
+use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Pattern, Side, VerdictOutcome};
 use dissent_core::seed::Seed;
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn last(judged: &Judged) -> String {
 #[test]
 fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
     let known = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, ""));
-    assert_eq!((known.exit, known.verdict.outcome), (Exit::Pass, Outcome::Pass));
+    assert_eq!((known.exit, known.verdict.outcome), (Exit::Pass, VerdictOutcome::Pass));
     assert!(last(&known).starts_with("PASS ") && last(&known).contains(" known=1 "), "{}", last(&known));
     let told = summary(&known.verdict, &known.facts, Style::default());
     for part in [

@@ -18,7 +18,7 @@ mod removal;
 
 use crate::draw::Draw;
 use dissent_core::checker::judge::judge;
-use dissent_core::checker::verdict::{FindingKind, Outcome, Verdict};
+use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
 use dissent_store::folder::Folder;
 use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ fn broken(kept: &Kept, mutation: &Mutation, verdict: &Verdict) -> Option<(&'stat
     let accused = accusations(verdict);
     let doubts: Vec<&str> = verdict.doubts.iter().map(|doubt| doubt.detail.as_str()).collect();
     match &mutation.expects {
-        Expects::Accused(due) if verdict.outcome != Outcome::Fail || !due.is_subset(&accused) => {
+        Expects::Accused(due) if verdict.outcome != VerdictOutcome::Fail || !due.is_subset(&accused) => {
             let detail =
                 format!("{:?} accuses {accused:?}, and not all of {due:?}; {doubts:?}", verdict.outcome);
             Some(("changes missed", detail))
@@ -140,7 +140,7 @@ fn broken(kept: &Kept, mutation: &Mutation, verdict: &Verdict) -> Option<(&'stat
             let new: Vec<_> = accused.difference(&kept.accused).collect();
             match (new.is_empty(), *is_owed, verdict.outcome) {
                 (false, ..) => Some(("false findings", format!("{new:?}; {doubts:?}"))),
-                (true, true, Outcome::Pass) => Some(("false passes", String::new())),
+                (true, true, VerdictOutcome::Pass) => Some(("false passes", String::new())),
                 (true, true, _) if doubts.is_empty() => Some(("losses not named", String::new())),
                 _ => None,
             }

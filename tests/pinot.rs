@@ -7,7 +7,7 @@ use dissent::adapter::{InjectionContext, Target, TargetError, reach};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
-use dissent_core::history::row::{CopyState, Current, Row};
+use dissent_core::history::row::{CopyState, CurrentRow, Row};
 use dissent_core::history::schema::Schema;
 use fake::{Fake, Held, Trouble, World, instance, segment};
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ async fn flags(
     partition: u32,
 ) -> Result<BTreeMap<String, Vec<u64>>, TargetError> {
     let mut keys = BTreeMap::new();
-    let mut keep = |Current { key, offs }| drop(keys.insert(key, offs));
+    let mut keep = |CurrentRow { key, offs }| drop(keys.insert(key, offs));
     target.raw.as_ref().expect("raw reads").flags(&instance(server), partition, 0, &mut keep).await?;
     Ok(keys)
 }

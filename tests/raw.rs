@@ -7,7 +7,7 @@ use dissent::adapter::{InjectionContext, Site};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::run::one::{Keep, simulated};
-use dissent_core::checker::key_view::folded::{Held, side_by_side};
+use dissent_core::checker::key_view::folded::{ShownCell, folded};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
 use dissent_core::history::event::Op;
@@ -38,12 +38,12 @@ fn a_recorded_key_shows_what_the_judge_found() {
     let FindingKind::Divergence(found) = &findings[0].kind else { panic!("{findings:?}") };
     let row = &found.evidence[0];
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let views = side_by_side(&folder, &row.key).expect("the key is in the log");
+    let views = folded(&folder, &row.key).expect("the key is in the log");
     let [view] = &views[..] else { panic!("one partition: {views:?}") };
     let at = view.rows.iter().find(|seen| seen.off == row.off).expect("the offset");
     assert_eq!(at.expected, row.expected);
     for ((replica, held), shown) in view.replicas.iter().zip(&at.held).zip(&row.shown) {
-        let Held::Row { cells, current, odd, .. } = held else { panic!("{replica}: {held:?}") };
+        let ShownCell::Row { cells, current, odd, .. } = held else { panic!("{replica}: {held:?}") };
         assert_eq!(Some(cells), shown.row.as_ref(), "{replica}");
         assert_eq!(*current, shown.current, "{replica}");
         let named: Vec<&String> = odd.iter().collect();
@@ -74,16 +74,17 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
         panic!("{:?}", judged.verdict.findings)
     };
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let key = dissent_core::history::evidence::RunRecord::log(&folder, frozen.partition.expect("a position"))
-        .find(|entry| entry.off == frozen.position)
-        .expect("the log goes on")
-        .key
-        .clone();
-    let views = side_by_side(&folder, &key).expect("it is in the log");
+    let key =
+        dissent_core::history::run_record::RunRecord::log(&folder, frozen.partition.expect("a position"))
+            .find(|entry| entry.off == frozen.position)
+            .expect("the log goes on")
+            .key
+            .clone();
+    let views = folded(&folder, &key).expect("it is in the log");
     let view = views.iter().find(|view| Some(view.partition) == frozen.partition).expect("this partition");
     let at = view.rows.iter().find(|row| row.off == frozen.position).expect("the offset");
     for (replica, held) in view.replicas.iter().zip(&at.held) {
-        assert_eq!(*held == Held::NotLoaded, Some(replica) == frozen.replica.as_ref(), "{replica}");
+        assert_eq!(*held == ShownCell::NotLoaded, Some(replica) == frozen.replica.as_ref(), "{replica}");
     }
     assert_eq!(view.odd().0, 0);
 }
@@ -95,7 +96,7 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let known =
-        dissent_core::history::evidence::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
+        dissent_core::history::run_record::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");
     let cases = [
         (["latest", typo.as_str()], known.as_str()),

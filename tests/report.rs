@@ -8,7 +8,7 @@ use dissent::report::table::{ArmRow, arms};
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::report::{html, json, junit, markdown};
 use dissent_core::checker::verdict::*;
-use dissent_core::history::evidence::{Evidence, Facts};
+use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use examples::*;
 use std::fs;
 use std::path::Path;
@@ -82,40 +82,40 @@ fn others() -> Vec<Example> {
     vec![
         (
             "frozen",
-            verdict(Outcome::Fail, vec![frozen(), lost.clone()], &[]),
+            verdict(VerdictOutcome::Fail, vec![frozen(), lost.clone()], &[]),
             "FAIL frozen server-2 acct__1__4 at offset=4000 behind=1250 since +3.000s for 12.5s \
              frozen/position findings=2 seed=42",
             vec!["its status says `running`", "no baseline", "also", "2 ops acknowledged"],
         ),
         (
             "latent",
-            verdict(Outcome::Fail, vec![latent()], &[]),
+            verdict(VerdictOutcome::Fail, vec![latent()], &[]),
             "FAIL frozen writer-b output latent sticky at=4000 behind=1250 since +3.000s for 12.5s \
              frozen/writer-output/latent seed=42",
             vec!["(latent: what it feeds goes on without it)", "keep the writers that go on"],
         ),
         (
             "pinned",
-            verdict(Outcome::Fail, vec![pinned()], &[]),
+            verdict(VerdictOutcome::Fail, vec![pinned()], &[]),
             "FAIL frozen shard visible sticky at=4000 behind=1250 since +3.000s for 12.5s \
              frozen/shard-upper seed=42",
             vec!["shard stands at 4,000, pinned by writer-b, while", "restart writer-b once that is done"],
         ),
         (
             "regressed",
-            verdict(Outcome::Fail, vec![regressed()], &[]),
+            verdict(VerdictOutcome::Fail, vec![regressed()], &[]),
             "FAIL regressed shard from=4000 to=3000 at +3.000s regressed/shard-upper seed=42",
             vec!["over a restart, though it is declared durable"],
         ),
         (
             "ahead",
-            verdict(Outcome::Fail, vec![ahead()], &[]),
+            verdict(VerdictOutcome::Fail, vec![ahead()], &[]),
             "FAIL ahead shard at=4000 upper=3000 since +3.000s ahead/shard-upper seed=42",
             vec!["says 4,000 while its upstream ends at 3,000"],
         ),
         (
             "lost",
-            verdict(Outcome::Fail, vec![lost], &[]),
+            verdict(VerdictOutcome::Fail, vec![lost], &[]),
             "FAIL lost-ack 2 ops partition=1 lost-ack/log seed=42",
             vec!["2 ops acknowledged, and not in the log of partition 1"],
         ),
@@ -126,7 +126,7 @@ fn no_failures() -> Vec<Example> {
     vec![
         (
             "pass",
-            verdict(Outcome::Pass, Vec::new(), &[]),
+            verdict(VerdictOutcome::Pass, Vec::new(), &[]),
             "PASS 12345 rows 4 replicas 3 captures seed=42",
             vec![
                 "0 of 12,345 rows differ over 4 replicas, 3 captures",
@@ -145,7 +145,7 @@ fn no_failures() -> Vec<Example> {
         ),
         (
             "inconclusive",
-            verdict(Outcome::Inconclusive, Vec::new(), &[DoubtKind::NoExposure]),
+            verdict(VerdictOutcome::Inconclusive, Vec::new(), &[DoubtKind::NoExposure]),
             "INCONCLUSIVE no-exposure 12345 rows 4 replicas 3 captures seed=42",
             vec![
                 "no-exposure: nothing wrong was found, and nothing is proved",
@@ -188,13 +188,13 @@ fn the_last_line_is_one_line_to_grep_for() {
     assert!(line.contains(r"a\nPASS \u{1b}[2J") && !line.chars().any(char::is_control), "{line}");
 }
 
-fn page_of(verdict: &Verdict, evidence: &Evidence) -> String {
-    html::page(verdict, &evidence.facts, &Timeline::of(evidence))
+fn page_of(verdict: &Verdict, evidence: &MemoryRecord) -> String {
+    html::page(verdict, &evidence.meta, &Timeline::of(evidence))
 }
 
 #[test]
 fn real_time_is_told_by_the_wall() {
-    let facts = Facts { simulated: false, ..facts() };
+    let facts = RunMeta { simulated: false, ..facts() };
     let line = last_line(&diverged(|_| {}), &facts, None);
     assert!(line.contains("since 14:30:02Z"), "{line}");
     let unacknowledged = diverged(|d| d.since.t = None);
@@ -245,7 +245,7 @@ fn the_page_stays_small() {
     d.keys = (0..50_000).map(|n| format!("key-{n}")).collect();
     d.evidence = std::iter::repeat_n(d.evidence[0].clone(), 500).collect();
     let findings = std::iter::repeat_n(FindingKind::Divergence(Box::new(d)), 100).collect();
-    let page = page_of(&verdict(Outcome::Fail, findings, &[]), &evidence(200_000));
+    let page = page_of(&verdict(VerdictOutcome::Fail, findings, &[]), &evidence(200_000));
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
     assert!(page.contains("+49,980 more") && !page.contains("key-49999"));
     let points =

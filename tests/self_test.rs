@@ -13,7 +13,7 @@ use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 
-fn evidence(order: &Order, seed: Seed) -> dissent_core::history::evidence::Evidence {
+fn evidence(order: &Order, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
     let facts = order.facts(seed, None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }

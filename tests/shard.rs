@@ -12,12 +12,12 @@ use dissent_core::checker::judge::judge;
 use dissent_core::checker::key_view::shard::in_shard;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{
-    FindingKind, FreezeCourse, Happening, Outcome, Pattern, Side, Status, Verdict,
+    FindingKind, FreezeCourse, Pattern, PrecedingEvent, Side, Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::event::Event;
-use dissent_core::history::evidence::{Evidence, RunRecord};
-use dissent_core::history::frontier::Look;
+use dissent_core::history::frontier::FrontierReading;
+use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
@@ -28,16 +28,16 @@ const OLD: &str = "writer-0";
 const NEW: &str = "writer-1";
 const RIGHT: [&str; 2] = ["v2-dropping", "v1"];
 
-fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> Evidence {
+fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRecord {
     run(&order("sim-shard", workload, nemesis, set), seed)
 }
 
-fn run(order: &Order, seed: u64) -> Evidence {
+fn run(order: &Order, seed: u64) -> MemoryRecord {
     let facts = order.facts(Seed(seed), None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
 
-fn looks<'e>(evidence: &'e Evidence, object: &'e str) -> impl Iterator<Item = &'e Look> {
+fn looks<'e>(evidence: &'e MemoryRecord, object: &'e str) -> impl Iterator<Item = &'e FrontierReading> {
     evidence.events.iter().filter_map(move |stamped| match &stamped.event {
         Event::Frontier(look) if look.object == object => Some(look),
         _ => None,
@@ -45,7 +45,7 @@ fn looks<'e>(evidence: &'e Evidence, object: &'e str) -> impl Iterator<Item = &'
 }
 
 /// Whether the shard stood still behind its upstream for the last five seconds: a timestamp lasts 100 ms.
-fn frozen(evidence: &Evidence) -> bool {
+fn frozen(evidence: &MemoryRecord) -> bool {
     let last = looks(evidence, SHARD).last().expect("it is looked at");
     let still = looks(evidence, SHARD).filter(|look| look.f == last.f).map(|look| look.u1).min();
     still.is_some_and(|since| last.u1 - since >= 50)
@@ -90,7 +90,7 @@ fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
         frozen.into_iter().find(|frozen| frozen.object == object).expect(object)
     });
     assert_eq!((shard.pinned_by.clone(), writer.pinned_by.len()), (vec![NEW.to_owned()], 0));
-    assert!(matches!(&shard.before, Some(Happening::Cured { step, .. }) if step == "cutover"));
+    assert!(matches!(&shard.before, Some(PrecedingEvent::Cured { step, .. }) if step == "cutover"));
     let unseen = shard.unseen.expect("there is more in the log");
     assert_eq!(unseen.from + unseen.entries, evidence.log[0].len() as u64);
     assert!(unseen.keys > 1 && unseen.keys < unseen.entries && writer.unseen.is_none());
@@ -122,7 +122,7 @@ fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
     let wrong =
         (1..=SEEDS).map(|seed| judge(&evidence("upsert-burst", "failover", &["rule=v1-double-drain"], seed)));
     for verdict in wrong.filter(|verdict| status(verdict, CheckName::Model) == Status::Fail) {
-        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert_eq!(verdict.outcome, VerdictOutcome::Fail);
         for finding in &verdict.findings {
             let FindingKind::Divergence(divergence) = &finding.kind else { panic!("{finding:?}") };
             let last = &divergence.last;
@@ -138,7 +138,7 @@ fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
 #[test]
 fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
     let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
-    let declared: Vec<&str> = evidence.facts.frontiers.iter().map(|it| it.object.as_str()).collect();
+    let declared: Vec<&str> = evidence.meta.frontiers.iter().map(|it| it.object.as_str()).collect();
     assert_eq!(declared, [OLD, NEW, SHARD]);
     let pinned = looks(&evidence, NEW).last().expect("it runs").f;
     let hidden = looks(&evidence, NEW).filter(|look| look.f == pinned).map(|look| look.u1);
@@ -162,7 +162,7 @@ fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
 }
 
 /// A cold cutover under this rule, where what has not settled is restarted before this time.
-fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> Evidence {
+fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> MemoryRecord {
     let mut order = order("sim-shard", "upsert-feed", "cold-cutover", &[&format!("rule={rule}")]);
     order.timing.probe_restart = true;
     order.timing.deadline = deadline.unwrap_or(order.timing.deadline);
@@ -180,7 +180,7 @@ fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
     frozen
 }
 
-fn times(evidence: &Evidence, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
+fn times(evidence: &MemoryRecord, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
     evidence.events.iter().filter(|stamped| wanted(&stamped.event)).map(|stamped| stamped.t).collect()
 }
 
@@ -194,7 +194,7 @@ fn of_probe(step: &str) -> bool {
 fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back() {
     for seed in 1..=5 {
         let verdict = judge(&probed("v2-stranding", None, seed));
-        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert_eq!(verdict.outcome, VerdictOutcome::Fail);
         assert!(verdict.doubts.is_empty(), "seed {seed}: {:?}", verdict.doubts);
         let both = |course| [(SHARD.to_owned(), course), (NEW.to_owned(), course)];
         assert_eq!(courses(&verdict), both(FreezeCourse::ClearedByRestart), "seed {seed}");
@@ -207,7 +207,7 @@ fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back(
 fn what_has_settled_is_not_restarted() {
     let settled = probed("v2-dropping", None, 1);
     assert_eq!(settled.events, evidence("upsert-feed", "cold-cutover", &["rule=v2-dropping"], 1).events);
-    assert_eq!(judge(&settled).outcome, Outcome::Pass);
+    assert_eq!(judge(&settled).outcome, VerdictOutcome::Pass);
 }
 
 /// The deadline comes before the probe, while its writer is down, and while it catches up: then the writer is
@@ -229,7 +229,7 @@ fn the_deadline_ends_the_probe_and_cures_it() {
         assert_eq!(cut.log[0].len(), whole.log[0].len());
         let captures = |evidence| times(evidence, |event| matches!(event, Event::CaptureBegin { .. })).len();
         assert_eq!(captures(&cut) + 1, captures(&whole));
-        assert_eq!(judge(&cut).outcome, Outcome::Fail);
+        assert_eq!(judge(&cut).outcome, VerdictOutcome::Fail);
     }
 }
 
@@ -239,9 +239,7 @@ fn deletions_come_to_the_log_as_tombstones_and_are_as_many_as_the_workload_says(
     let log = &evidence.log[0];
     let deleted = log.iter().filter(|entry| entry.tombstone).count();
     assert!(deleted * 100 > log.len() * 17 && deleted * 100 < log.len() * 23, "{deleted} of {}", log.len());
-    assert!(
-        log.iter().filter(|entry| entry.tombstone).all(|entry| entry.op > evidence.facts.calibration_ops)
-    );
+    assert!(log.iter().filter(|entry| entry.tombstone).all(|entry| entry.op > evidence.meta.calibration_ops));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use dissent::report::tally::Tally;
 use dissent::run::campaign::simulate_all;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent_core::checker::verdict::{FindingKind, FreezeCourse, Outcome, RootCause, Verdict};
+use dissent_core::checker::verdict::{FindingKind, FreezeCourse, RootCause, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
 
@@ -62,7 +62,7 @@ fn every_arm_comes_out_as_expected_in_every_run() {
         let tally = arm(nemesis, set);
         let as_expected = match expected {
             Some(words) => tally.found.get(*words) == Some(&SEEDS) && tally.on_victim == SEEDS,
-            None => tally.count(Outcome::Pass) == SEEDS,
+            None => tally.count(VerdictOutcome::Pass) == SEEDS,
         };
         if !as_expected || tally.exposed != SEEDS {
             wrong.push(format!("{nemesis} {set:?}: {tally:#?}"));

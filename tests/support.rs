@@ -3,7 +3,7 @@
 use dissent::cli::Run;
 use dissent::commands::order_of;
 use dissent::run::order::Order;
-use dissent_core::history::evidence::{Evidence, RunRecord};
+use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -53,16 +53,18 @@ fn fnv(hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// All of a record, in memory.
-pub(crate) fn all(of: &dyn RunRecord) -> Evidence {
-    let partitions = 0..of.facts().partitions;
-    Evidence {
-        facts: of.facts().clone(),
+pub(crate) fn all(of: &dyn RunRecord) -> MemoryRecord {
+    let partitions = 0..of.meta().partitions;
+    MemoryRecord {
+        meta: of.meta().clone(),
         events: of.events().map(|event| event.into_owned()).collect(),
         log: partitions.clone().map(|p| of.log(p).map(|entry| entry.into_owned()).collect()).collect(),
         rows: partitions
             .clone()
             .map(|p| of.rows(p).map(|(read, row)| (read, row.into_owned().into())).collect())
             .collect(),
-        currents: partitions.map(|p| of.currents(p).map(|(r, c)| (r, c.into_owned())).collect()).collect(),
+        current_rows: partitions
+            .map(|p| of.current_rows(p).map(|(r, c)| (r, c.into_owned())).collect())
+            .collect(),
     }
 }

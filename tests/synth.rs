@@ -3,7 +3,7 @@
 use dissent::synth::{Order, Plant, synthesize};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{
-    Course, Divergence, FindingKind, Outcome, Pattern, RootCause, Side, Verdict, What,
+    Anomaly, Course, Divergence, FindingKind, Pattern, RootCause, Side, Verdict, VerdictOutcome,
 };
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
@@ -33,7 +33,7 @@ fn nothing_planted_passes_and_everything_was_compared() {
     let temp = tempfile::tempdir().expect("a folder");
     for (replicas, seed) in [(1, 1), (2, 2), (4, 3)] {
         let verdict = judged("none", replicas, seed, &temp.path().join(seed.to_string()));
-        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
         assert_eq!(verdict.compared.rows, ROWS * u64::from(replicas));
         assert_eq!(verdict.compared.entries, ROWS);
     }
@@ -43,8 +43,8 @@ fn nothing_planted_passes_and_everything_was_compared() {
 /// compared whole, but for names that the seed draws.
 #[test]
 fn each_plant_is_one_finding_with_its_own_fields() {
+    use Anomaly::{DuplicateCurrent, Missing, NoCurrent, StaleCurrent, WrongValue};
     use Pattern::{AllDiffer, OneDiffers, Split, Unanimous, Undecided};
-    use What::{DuplicateCurrent, Missing, NoCurrent, StaleCurrent, WrongValue};
     let column = &["balance"][..];
     // plant, replicas, what, pattern, side, columns, roots, copied, keys that users see wrong
     let plants = [
@@ -65,7 +65,7 @@ fn each_plant_is_one_finding_with_its_own_fields() {
         plants.into_iter().zip(1..)
     {
         let verdict = judged(plant, replicas, seed, &temp.path().join(seed.to_string()));
-        assert_eq!((verdict.outcome, &*verdict.doubts), (Outcome::Fail, &[][..]), "{plant}");
+        assert_eq!((verdict.outcome, &*verdict.doubts), (VerdictOutcome::Fail, &[][..]), "{plant}");
         let found = divergences(&verdict);
         let [it] = found[..] else { panic!("{plant}: {found:#?}") };
         assert_eq!((it.what, it.last.pattern, it.last.side), (what, pattern, side), "{plant}");
@@ -91,7 +91,7 @@ fn scattered_rows_are_all_found_on_their_replica() {
     let found = divergences(&verdict);
     assert_eq!(found.len(), 2, "one a partition: {found:#?}");
     for it in &found {
-        assert_eq!((it.what, it.last.pattern), (What::WrongValue, Pattern::OneDiffers));
+        assert_eq!((it.what, it.last.pattern), (Anomaly::WrongValue, Pattern::OneDiffers));
         assert_eq!((it.replicas.as_slice(), it.inherited, it.copied), (&["server-2".to_owned()][..], 0, 0));
     }
     let roots: u64 = found.iter().map(|it| it.roots).sum();

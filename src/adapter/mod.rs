@@ -22,13 +22,13 @@ pub use crate::target_error::TargetError;
 use crate::target_error::{Holder, LOOK_PATIENCE};
 use async_trait::async_trait;
 use checkup::{Checkup, Leaving};
-use dissent_core::conductor::{FlagsRead, Snapshot};
-use dissent_core::history::contents::Contents;
-use dissent_core::history::event::{Death, LifecycleRecord, Op, Outcome};
+use dissent_core::conductor::{CurrentRowsAnswer, Snapshot};
+use dissent_core::history::event::{Death, LifecycleRecord, Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::Frontier;
-use dissent_core::history::row::{Coverage, Current, Entry, Row, Segment};
+use dissent_core::history::row::{Coverage, CurrentRow, Entry, Row, Segment};
 use dissent_core::history::schema::{Merge, Schema};
+use dissent_core::history::shard_snapshot::ShardSnapshot;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
 use draft::{Draft, DraftError, Wanted};
@@ -53,7 +53,7 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: OpOutcome,
     /// Where it lies in the log, if the target said so.
     pub off: Option<u64>,
 }
@@ -112,8 +112,8 @@ pub trait RawReads: Send + Sync {
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, Current>,
-    ) -> Result<FlagsRead, TargetError>;
+        out: Sink<'_, CurrentRow>,
+    ) -> Result<CurrentRowsAnswer, TargetError>;
 }
 
 /// Progress frontiers, and the shard that lies behind them.
@@ -122,7 +122,7 @@ pub trait Frontiers: Send + Sync {
     /// One look at each, with the log's ends: all that there is to see of a target without segments.
     async fn look(&self) -> Result<Snapshot, TargetError>;
     /// What the shard holds as of the newest time that is complete.
-    async fn contents(&self, capture: u32) -> Result<Contents, TargetError>;
+    async fn contents(&self, capture: u32) -> Result<ShardSnapshot, TargetError>;
 }
 
 /// What replicas report of their own life.

@@ -17,7 +17,7 @@ use crate::run::one::{Finished, RunError};
 use crate::run::order::Order;
 use crate::run::signals::signalled;
 use clap::Parser as _;
-use dissent_core::checker::verdict::Outcome;
+use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
@@ -149,7 +149,7 @@ impl Arm {
     }
 
     fn came_out(&self, tally: &Tally) -> bool {
-        let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
+        let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
         let as_expected = match self.expected {
             Some(words) => {
                 let found = tally.found.get(words).copied().unwrap_or_default();
@@ -204,7 +204,7 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<S
 
 fn told(arm: &str, finished: &Finished) {
     let Judged { verdict, facts, .. } = &finished.judged;
-    if verdict.outcome == Outcome::Fail {
+    if verdict.outcome == VerdictOutcome::Fail {
         tell::result(&terminal::summary(verdict, facts, tell::style()));
     }
     let report = finished.judged.report().map(|path| path.display().to_string());
@@ -213,7 +213,7 @@ fn told(arm: &str, finished: &Finished) {
 }
 
 fn row(arm: &Arm, how: &str, tally: &Tally) -> ArmRow {
-    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
+    let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
     let found = match (fail, tally.found.iter().next()) {
         (0, _) => format!("pass in {pass} of {}", tally.runs),
         (_, Some((words, _))) if tally.found.len() == 1 => format!("{words} in {fail} of {}", tally.runs),

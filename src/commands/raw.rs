@@ -11,10 +11,10 @@ use crate::exit::Exit;
 use crate::report::raw::{json, shard_text, text};
 use crate::run::look::{LookError, look};
 use crate::run::one::RunError;
-use dissent_core::checker::key_view::folded::{NoSuchKey, side_by_side};
+use dissent_core::checker::key_view::folded::{NoSuchKey, folded};
 use dissent_core::checker::key_view::shard::in_shard;
-use dissent_core::checker::key_view::unfolded::as_shown;
-use dissent_core::history::evidence::RunRecord;
+use dissent_core::checker::key_view::unfolded::unfolded;
+use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
 use dissent_store::folder::Folder;
 use dissent_store::latest::resolve;
@@ -134,7 +134,7 @@ fn told(
         let known = if known.is_empty() { &none.known } else { known };
         RawError::NoSuchKey { key: key.to_owned(), near: near(key, known) }
     };
-    if !evidence.facts().has_segments() {
+    if !evidence.meta().has_segments() {
         let view = in_shard(evidence, key).map_err(no_such_key)?;
         return Ok(match format {
             Format::Human => shard_text(&view),
@@ -142,8 +142,8 @@ fn told(
         });
     }
     let views = match unsaid {
-        Some(unsaid) => as_shown(evidence, key, unsaid),
-        None => side_by_side(evidence, key),
+        Some(unsaid) => unfolded(evidence, key, unsaid),
+        None => folded(evidence, key),
     };
     let views = views.map_err(no_such_key)?;
     Ok(match format {

@@ -2,9 +2,9 @@
 
 use crate::generator::generate::{CALIBRATION_OPS, schema};
 use crate::generator::schedule::schedule;
-use crate::history::evidence::{FORMAT, Facts};
 use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::nemesis::Nemesis;
+use crate::history::run_record::{FORMAT, RunMeta};
 use crate::history::time::Nanos;
 use crate::history::workload::Workload;
 use crate::seed::Seed;
@@ -34,10 +34,10 @@ pub(crate) fn nemesis(name: &str) -> Nemesis {
 }
 
 /// The facts of a run on these replicas, with a load of a second.
-pub(crate) fn facts(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> Facts {
+pub(crate) fn facts(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> RunMeta {
     let roster: Vec<String> = roster.iter().map(|name| (*name).to_owned()).collect();
     let workload = Workload { load: Nanos(1_000_000_000), ..workload.clone() };
-    Facts {
+    RunMeta {
         format: FORMAT,
         seed: Seed(1),
         target: "example".to_owned(),

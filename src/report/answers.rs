@@ -3,7 +3,7 @@
 
 use super::words::{Clock, count, counted, excused, len, name, printable};
 use super::{clear, disorder, divergence, frozen, known, lost_ack};
-use dissent_core::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind, Outcome, Verdict};
+use dissent_core::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind, Verdict, VerdictOutcome};
 
 /// Doubts named in the answers; the page has a section with more.
 pub(super) const DOUBTS_NAMED: usize = 3;
@@ -44,8 +44,8 @@ impl Answer {
 /// The verdict in one sentence.
 pub(super) fn headline(verdict: &Verdict) -> String {
     match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), Outcome::Fail) => finding_headline(finding),
-        (_, Outcome::Pass) => known::headline(verdict, clear::pass_headline(verdict)),
+        (Some(finding), VerdictOutcome::Fail) => finding_headline(finding),
+        (_, VerdictOutcome::Pass) => known::headline(verdict, clear::pass_headline(verdict)),
         (..) => known::headline(verdict, clear::inconclusive_headline(verdict)),
     }
 }
@@ -64,8 +64,8 @@ pub(super) fn finding_headline(finding: &Finding) -> String {
 /// The answers on the whole verdict: on its first finding, or on what was compared.
 pub(super) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     let mut answers = match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), Outcome::Fail) => finding_answers(finding, verdict, clock),
-        (_, Outcome::Pass) => clear::pass_answers(verdict),
+        (Some(finding), VerdictOutcome::Fail) => finding_answers(finding, verdict, clock),
+        (_, VerdictOutcome::Pass) => clear::pass_answers(verdict),
         (..) => clear::inconclusive_answers(verdict),
     };
     answers.extend(known::answers(verdict));

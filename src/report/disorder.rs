@@ -3,17 +3,19 @@
 use super::answers::{Answer, basis, certainty, steps};
 use super::known::novelty;
 use super::words::{Clock, count, counted, name, printable};
-use dissent_core::checker::verdict::{Ahead, Finding, Happening, Regressed, Verdict};
+use dissent_core::checker::verdict::{Ahead, Finding, PrecedingEvent, Regressed, Verdict};
 
 /// What happened last before, and when.
-pub(super) fn happening(happening: Option<&Happening>, clock: &Clock) -> String {
+pub(super) fn happening(happening: Option<&PrecedingEvent>, clock: &Clock) -> String {
     let Some(it) = happening else { return "nothing that the run knows of".to_owned() };
     let what = match it {
-        Happening::Phase { phase, .. } => format!("phase {} began", name(phase)),
-        Happening::FaultBegin { step, .. } => format!("fault {} began", printable(step)),
-        Happening::CureBegin { step, .. } => format!("the cure of fault {} began", printable(step)),
-        Happening::Cured { step, .. } => format!("fault {} was cured", printable(step)),
-        Happening::Incarnation { incarnation, .. } => format!("incarnation {incarnation} was first seen"),
+        PrecedingEvent::Phase { phase, .. } => format!("phase {} began", name(phase)),
+        PrecedingEvent::FaultBegin { step, .. } => format!("fault {} began", printable(step)),
+        PrecedingEvent::CureBegin { step, .. } => format!("the cure of fault {} began", printable(step)),
+        PrecedingEvent::Cured { step, .. } => format!("fault {} was cured", printable(step)),
+        PrecedingEvent::Incarnation { incarnation, .. } => {
+            format!("incarnation {incarnation} was first seen")
+        }
     };
     format!("{what}, {}", clock.both(it.t()))
 }

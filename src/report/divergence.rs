@@ -11,8 +11,8 @@ use super::clear::calibration;
 use super::known::novelty;
 use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use dissent_core::checker::verdict::{
-    Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause, RowEvidence, Shown, Side,
-    Standing, Verdict, What,
+    Anomaly, CaptureState, Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause,
+    RowEvidence, ShownRow, Side, Verdict,
 };
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
@@ -197,7 +197,7 @@ fn missing_state(missing: &MissingState) -> Answer {
 }
 
 fn course(d: &Divergence, clock: &Clock) -> Answer {
-    let share = |s: &Standing| format!("{} of {}", s.wrong.len(), s.comparable.len());
+    let share = |s: &CaptureState| format!("{} of {}", s.wrong.len(), s.comparable.len());
     let (first, last) = (share(&d.first), share(&d.last));
     let short = match d.course {
         Course::Standing => format!("standing: {first} replicas at first, the same at the end"),
@@ -205,7 +205,7 @@ fn course(d: &Divergence, clock: &Clock) -> Answer {
         Course::Spreading => format!("spreading: {first} replicas at first, {last} at the end"),
         Course::Spread => format!("spread: {first} replicas at first, {last} at the end"),
     };
-    let seen = |s: &Standing| format!("capture {}, {}", s.capture, clock.both(s.t));
+    let seen = |s: &CaptureState| format!("capture {}, {}", s.capture, clock.both(s.t));
     let mut more = vec![format!("First seen in {}; last in {}.", seen(&d.first), seen(&d.last))];
     if !d.moved_away.is_empty() {
         more.push(format!(
@@ -287,7 +287,7 @@ fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
 
 /// The replicas that hold right copies: of all rows or, where no replica has all, of some. Verdicts of old do
 /// not name them.
-pub(super) fn right(standing: &Standing) -> Vec<String> {
+pub(super) fn right(standing: &CaptureState) -> Vec<String> {
     if !standing.right.is_empty() {
         return standing.right.clone();
     }
@@ -297,26 +297,26 @@ pub(super) fn right(standing: &Standing) -> Vec<String> {
 /// What is wrong, in words that fit whether or not a model says so.
 pub(super) fn what_words(d: &Divergence) -> &'static str {
     match d.what {
-        What::Missing => "rows are missing",
-        What::Extra if d.flags => "keys that the log does not have are current",
-        What::Extra => "rows that the log does not have",
-        What::WrongValue => "wrong values",
-        What::Differs => "values differ",
-        What::DuplicateCurrent => "more than one row of a key is current",
-        What::StaleCurrent => "a superseded row is current",
-        What::NoCurrent => "no row of a live key is current",
-        What::Resurrected => "deleted keys came back",
-        What::DuplicateRow => "more than one row for one entry of the log",
+        Anomaly::Missing => "rows are missing",
+        Anomaly::Extra if d.flags => "keys that the log does not have are current",
+        Anomaly::Extra => "rows that the log does not have",
+        Anomaly::WrongValue => "wrong values",
+        Anomaly::Differs => "values differ",
+        Anomaly::DuplicateCurrent => "more than one row of a key is current",
+        Anomaly::StaleCurrent => "a superseded row is current",
+        Anomaly::NoCurrent => "no row of a live key is current",
+        Anomaly::Resurrected => "deleted keys came back",
+        Anomaly::DuplicateRow => "more than one row for one entry of the log",
     }
 }
 
 /// Whether the finding is about current flags rather than rows. Verdicts of old do not say so.
 pub(super) fn is_flag(d: &Divergence) -> bool {
-    d.flags || matches!(d.what, What::DuplicateCurrent | What::StaleCurrent | What::NoCurrent)
+    d.flags || matches!(d.what, Anomaly::DuplicateCurrent | Anomaly::StaleCurrent | Anomaly::NoCurrent)
 }
 
 /// The pattern of a standing in words.
-pub(super) fn pattern_words(standing: &Standing) -> String {
+pub(super) fn pattern_words(standing: &CaptureState) -> String {
     let n = standing.comparable.len();
     match standing.pattern {
         Pattern::Unanimous if n == 1 => "one replica is comparable".to_owned(),
@@ -329,7 +329,7 @@ pub(super) fn pattern_words(standing: &Standing) -> String {
 }
 
 /// Pattern and side as they are spelled in the stored verdict, for tables.
-pub(super) fn standing_words(standing: &Standing) -> String {
+pub(super) fn standing_words(standing: &CaptureState) -> String {
     match standing.side {
         Side::Unknown => format!("{}, side unknown", spaced(&name(&standing.pattern))),
         side => format!("{}, {} wrong", spaced(&name(&standing.pattern)), name(&side)),
@@ -337,7 +337,13 @@ pub(super) fn standing_words(standing: &Standing) -> String {
 }
 
 /// With a model a cell is wrong if the log folds to something else; without one, if its column was named.
-pub(super) fn is_wrong(column: &str, got: &Value, shown: &Shown, row: &RowEvidence, d: &Divergence) -> bool {
+pub(super) fn is_wrong(
+    column: &str,
+    got: &Value,
+    shown: &ShownRow,
+    row: &RowEvidence,
+    d: &Divergence,
+) -> bool {
     let named = row.columns.iter().any(|wrong| wrong == column);
     match &row.expected {
         _ if !shown.wrong => false,

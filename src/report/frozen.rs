@@ -5,7 +5,7 @@ use super::disorder::{happening, whose};
 use super::known::novelty;
 use super::words::{Clock, count, counted, joined, printable, span};
 use dissent_core::checker::verdict::{
-    Cause, Finding, FreezeCourse, Frozen, Grade, ObjectKind, Unseen, Verdict,
+    Finding, FreezeCourse, Frozen, Grade, NotVisible, ObjectKind, StatusCause, Verdict,
 };
 
 /// The finding in one sentence.
@@ -96,7 +96,7 @@ fn data(f: &Frozen) -> Answer {
         .because(segment.chain([upstream]).chain(unseen).collect())
 }
 
-fn unseen(Unseen { from, entries, keys }: &Unseen) -> String {
+fn unseen(NotVisible { from, entries, keys }: &NotVisible) -> String {
     let (entries, keys) = (counted(*entries, "log entry"), counted(*keys, "key"));
     format!("At the last capture it lacked {entries} from offset {} on, of {keys}.", count(*from))
 }
@@ -118,8 +118,12 @@ fn course(f: &Frozen) -> String {
 fn status(f: &Frozen) -> String {
     let (then, last) = (printable(&f.status_at_freeze), printable(&f.status));
     match f.cause {
-        Cause::Silent => format!("Silent: its status said `{then}` when it stopped, and `{last}` at last."),
-        Cause::Shown => format!("Its status shows a cause: `{then}` when it stopped, `{last}` at last."),
+        StatusCause::Silent => {
+            format!("Silent: its status said `{then}` when it stopped, and `{last}` at last.")
+        }
+        StatusCause::Shown => {
+            format!("Its status shows a cause: `{then}` when it stopped, `{last}` at last.")
+        }
     }
 }
 

@@ -10,8 +10,8 @@ pub mod timeline;
 use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::words::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
-use dissent_core::checker::verdict::{FindingKind, Outcome, Status, Verdict};
-use dissent_core::history::evidence::Facts;
+use dissent_core::checker::verdict::{FindingKind, Status, Verdict, VerdictOutcome};
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use timeline::Timeline;
@@ -25,7 +25,7 @@ const DOUBTS_MAX: usize = 20;
 const TEXT_MAX: usize = 400;
 
 /// The page of a run.
-pub fn page(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> String {
+pub fn page(verdict: &Verdict, facts: &RunMeta, timeline: &Timeline) -> String {
     let clock = Clock::of(facts);
     let title = format!("{} · {} · seed {}", name(&verdict.outcome), facts.target, facts.seed.0);
     let page = html! {
@@ -56,11 +56,11 @@ pub fn page(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> String {
     page.into_string()
 }
 
-fn header(verdict: &Verdict, facts: &Facts) -> Markup {
+fn header(verdict: &Verdict, facts: &RunMeta) -> Markup {
     let class = match verdict.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Inconclusive => "inconclusive",
-        Outcome::Fail => "fail",
+        VerdictOutcome::Pass => "pass",
+        VerdictOutcome::Inconclusive => "inconclusive",
+        VerdictOutcome::Fail => "fail",
     };
     html! {
         header class=(class) {
@@ -110,7 +110,7 @@ fn prose(text: &str) -> Markup {
     }
 }
 
-fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
+fn findings(verdict: &Verdict, facts: &RunMeta, clock: &Clock) -> Markup {
     let several = verdict.findings.len() > 1;
     html! {
         @for (i, found) in verdict.findings.iter().take(FINDINGS_MAX).enumerate() {
@@ -134,7 +134,7 @@ fn findings(verdict: &Verdict, facts: &Facts, clock: &Clock) -> Markup {
     }
 }
 
-fn over_time(verdict: &Verdict, facts: &Facts, timeline: &Timeline) -> Markup {
+fn over_time(verdict: &Verdict, facts: &RunMeta, timeline: &Timeline) -> Markup {
     html! {
         section {
             h2 { "Over time" }

@@ -6,7 +6,7 @@
 
 use super::words::repeat;
 use dissent_core::checker::verdict::Verdict;
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ struct Run<'a> {
 
 /// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
 /// that ran (or judged) exits with.
-pub fn verdict_json(verdict: &Verdict, facts: &Facts, exit_code: u8) -> Result<String, serde_json::Error> {
+pub fn verdict_json(verdict: &Verdict, facts: &RunMeta, exit_code: u8) -> Result<String, serde_json::Error> {
     let run = Run {
         seed: facts.seed,
         target: &facts.target,

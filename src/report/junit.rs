@@ -8,10 +8,10 @@ use super::answers::{doubt_line, finding_headline, headline};
 use super::known::known_as;
 use super::words::{name, printable, repeat};
 use dissent_core::checker::verdict::{
-    CheckResult, Finding, FindingKind, Outcome, Side, Status, Verdict, What,
+    Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 use std::fmt::Write as _;
 
 /// A test case.
@@ -28,11 +28,11 @@ enum Result {
 }
 
 /// The suite of one run, ending in a newline.
-pub fn suite(verdict: &Verdict, facts: &Facts) -> String {
+pub fn suite(verdict: &Verdict, facts: &RunMeta) -> String {
     let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict)).collect();
     let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
     // Nothing may look passed that was not, and a doubt belongs to no check.
-    if verdict.outcome == Outcome::Inconclusive && !cases.iter().any(unknown) {
+    if verdict.outcome == VerdictOutcome::Inconclusive && !cases.iter().any(unknown) {
         let result = Result::Unknown { message: headline(verdict) };
         cases.push(Case { name: "verdict".to_owned(), result });
     }
@@ -59,7 +59,7 @@ pub fn suite(verdict: &Verdict, facts: &Facts) -> String {
     out
 }
 
-fn push_properties(out: &mut String, facts: &Facts) {
+fn push_properties(out: &mut String, facts: &RunMeta) {
     let seed = facts.seed.0.to_string();
     let own = [("seed", seed.as_str()), ("target_version", facts.target_version.as_str())];
     let settings = facts.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -134,7 +134,7 @@ fn is_of(check: CheckName, finding: &Finding) -> bool {
         }
         FindingKind::LostAck(_) => check == CheckName::Log,
         FindingKind::Divergence(it) => match it.what {
-            What::Missing | What::Extra | What::WrongValue | What::Differs => match check {
+            Anomaly::Missing | Anomaly::Extra | Anomaly::WrongValue | Anomaly::Differs => match check {
                 CheckName::Group => true,
                 CheckName::Model => it.last.side != Side::Unknown,
                 _ => false,

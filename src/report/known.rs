@@ -2,10 +2,10 @@
 
 use super::answers::{Answer, basis, finding_headline};
 use super::words::{counted, printable};
-use dissent_core::checker::verdict::{Finding, Known, KnownAs, Outcome, Verdict};
+use dissent_core::checker::verdict::{Finding, KnownFindings, KnownIssueRef, Verdict, VerdictOutcome};
 
 /// As what a finding is known; nothing if it is new, or if there is no list.
-pub(super) fn known_as<'v>(verdict: &'v Verdict, finding: &Finding) -> Option<&'v KnownAs> {
+pub(super) fn known_as<'v>(verdict: &'v Verdict, finding: &Finding) -> Option<&'v KnownIssueRef> {
     let known = verdict.known.as_ref()?;
     let at = verdict.findings.iter().position(|found| found == finding)?;
     known.findings.get(at)?.as_ref()
@@ -16,7 +16,7 @@ pub(super) fn word(verdict: &Verdict, finding: &Finding) -> Option<String> {
     verdict.known.as_ref()?;
     let word = match known_as(verdict, finding) {
         None => "NEW",
-        Some(KnownAs { expired: true, .. }) => "EXPIRED",
+        Some(KnownIssueRef { expired: true, .. }) => "EXPIRED",
         Some(_) => "KNOWN",
     };
     Some(word.to_owned())
@@ -24,14 +24,14 @@ pub(super) fn word(verdict: &Verdict, finding: &Finding) -> Option<String> {
 
 /// How many findings are known.
 pub(super) fn count(verdict: &Verdict) -> u64 {
-    verdict.known.as_ref().map_or(0, Known::count)
+    verdict.known.as_ref().map_or(0, KnownFindings::count)
 }
 
 /// The headline of a verdict that known issues do not break: `otherwise` is what it would be without them.
 pub(super) fn headline(verdict: &Verdict, otherwise: String) -> String {
     match (count(verdict), verdict.outcome) {
         (0, _) => otherwise,
-        (known, Outcome::Pass) => {
+        (known, VerdictOutcome::Pass) => {
             format!("{}, and nothing else: {}", counted(known, "known issue"), basis(verdict))
         }
         (known, _) => format!("{}; beside that: {otherwise}", counted(known, "known issue")),
@@ -58,7 +58,7 @@ pub(super) fn novelty(finding: &Finding, verdict: &Verdict) -> Answer {
 pub(super) fn answers(verdict: &Verdict) -> Vec<Answer> {
     let Some(known) = &verdict.known else { return Vec::new() };
     let met = verdict.findings.iter().zip(&known.findings).filter_map(|(finding, known)| {
-        let known = known.as_ref().filter(|_| verdict.outcome != Outcome::Fail)?;
+        let known = known.as_ref().filter(|_| verdict.outcome != VerdictOutcome::Fail)?;
         let (headline, short) = (printable(&finding_headline(finding)), told(known));
         Some(Answer::new("What is known?", "known", short).because(vec![format!("{headline}.")]))
     });
@@ -71,7 +71,7 @@ pub(super) fn answers(verdict: &Verdict) -> Vec<Answer> {
     met.chain(unmet).collect()
 }
 
-fn told(KnownAs { fingerprint, reason, owner, link, until, expired }: &KnownAs) -> String {
+fn told(KnownIssueRef { fingerprint, reason, owner, link, until, expired }: &KnownIssueRef) -> String {
     let [reason, owner, link] = [reason, owner, link].map(|text| printable(text));
     let time = match expired {
         true => format!("expired: was known until {until}"),

@@ -4,8 +4,8 @@
 use super::answers::{answers, finding_headline, headline};
 use super::divergence::is_wrong;
 use super::words::{Clock, count, len, modelled, name, printable, repeat, value};
-use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, Shown, Verdict};
-use dissent_core::history::evidence::Facts;
+use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ const ALSO: usize = 9;
 const COLUMNS_MAX: usize = 8;
 
 /// The summary of a run, ending in a newline.
-pub fn summary(verdict: &Verdict, facts: &Facts) -> String {
+pub fn summary(verdict: &Verdict, facts: &RunMeta) -> String {
     let mut out = format!("## {}: {}\n\n", name(&verdict.outcome), escaped(&headline(verdict)));
     for answer in answers(verdict, &Clock::of(facts)) {
         let told = match answer.short.as_slice() {
@@ -81,7 +81,7 @@ fn columns(row: &RowEvidence) -> Vec<String> {
     all.into_iter().take(COLUMNS_MAX).cloned().collect()
 }
 
-fn cell(column: &str, shown: &Shown, row: &RowEvidence, divergence: &Divergence) -> String {
+fn cell(column: &str, shown: &ShownRow, row: &RowEvidence, divergence: &Divergence) -> String {
     let mark = if modelled(divergence) { "✗" } else { "≠" };
     match shown.row.as_ref().and_then(|row| row.get(column)) {
         None if shown.wrong => format!("{mark} no row"),

@@ -2,8 +2,8 @@
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
 use super::words::{count, counted, joined, len, name, printable, shortened, value};
-use dissent_core::checker::key_view::folded::{Held, KeyView, RowView};
-use dissent_core::checker::key_view::shard::{CaptureView, ShardView};
+use dissent_core::checker::key_view::folded::{KeyView, RowView, ShownCell};
+use dissent_core::checker::key_view::shard::{ShardCaptureView, ShardView};
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub fn shard_text(view: &ShardView) -> String {
     out
 }
 
-fn shard_table(view: &ShardView, it: &CaptureView) -> Vec<Vec<String>> {
+fn shard_table(view: &ShardView, it: &ShardCaptureView) -> Vec<Vec<String>> {
     let mut lines = vec![vec![String::new(), "expected".to_owned()]];
     lines[0].extend(it.rows.iter().map(|_| printable(&it.object)));
     let none = || "no row".to_owned();
@@ -80,7 +80,8 @@ fn view(view: &KeyView) -> String {
     }
     let (odd, replicas) = view.odd();
     let replicas: Vec<String> = replicas.into_iter().map(str::to_owned).collect();
-    let shown = view.rows.iter().flat_map(|row| &row.held).filter(|held| **held != Held::NotLoaded).count();
+    let shown =
+        view.rows.iter().flat_map(|row| &row.held).filter(|held| **held != ShownCell::NotLoaded).count();
     let not_loaded = view.rows.len() * view.replicas.len() - shown;
     let on = if odd > 0 { format!(" (on {})", joined(&replicas)) } else { String::new() };
     let _ = write!(
@@ -121,28 +122,28 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
     }
     let mut current = vec!["current".to_owned(), String::new()];
     current.extend(row.held.iter().map(|held| match held {
-        Held::Row { current, odd, .. } => {
+        ShownCell::Row { current, odd, .. } => {
             let word = if *current { "CURRENT" } else { "no" };
             let sign = if view.unsaid.is_empty() { "✗" } else { "≠" };
             if odd.contains("current") { format!("{sign} {word}") } else { word.to_owned() }
         }
-        Held::Missing | Held::Excused(_) | Held::NotLoaded => "-".to_owned(),
+        ShownCell::Missing | ShownCell::Excused(_) | ShownCell::NotLoaded => "-".to_owned(),
     }));
     lines.push(current);
     let mut state = vec!["held as".to_owned(), String::new()];
     state.extend(row.held.iter().map(|held| match held {
-        Held::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
-        Held::Missing if view.unsaid.is_empty() => "✗ missing".to_owned(),
-        Held::Missing => "missing".to_owned(),
-        Held::Excused(reason) => format!("absent: {}", name(reason)),
-        Held::NotLoaded => "not loaded".to_owned(),
+        ShownCell::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
+        ShownCell::Missing if view.unsaid.is_empty() => "✗ missing".to_owned(),
+        ShownCell::Missing => "missing".to_owned(),
+        ShownCell::Excused(reason) => format!("absent: {}", name(reason)),
+        ShownCell::NotLoaded => "not loaded".to_owned(),
     }));
     lines.push(state);
     lines
 }
 
-fn cell(column: &str, held: &Held, row: &RowView) -> String {
-    let Held::Row { cells, odd, .. } = held else { return "-".to_owned() };
+fn cell(column: &str, held: &ShownCell, row: &RowView) -> String {
+    let ShownCell::Row { cells, odd, .. } = held else { return "-".to_owned() };
     let told = cells.get(column).map_or("-".to_owned(), value);
     let modelled = row.expected.as_ref().is_some_and(|expected| expected.contains_key(column));
     let sign = match (odd.contains(column), modelled) {

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, StopSignal};
 use dissent_core::checker::self_test::SelfTest;
-use dissent_core::checker::verdict::Outcome;
+use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ pub struct Tally {
     /// Rows compared, over all runs.
     pub rows: u64,
     /// Runs by outcome.
-    pub outcomes: BTreeMap<Outcome, u32>,
+    pub outcomes: BTreeMap<VerdictOutcome, u32>,
     /// Runs by what they found, in words.
     pub found: BTreeMap<String, u32>,
     /// Runs in which something was found that is known.
@@ -45,7 +45,7 @@ pub struct Tally {
 
 /// A few lines. No newline at the end.
 pub fn words(tally: &Tally, title: &str) -> String {
-    let fail = tally.count(Outcome::Fail);
+    let fail = tally.count(VerdictOutcome::Fail);
     let mut out = format!("{title}\n");
     for (found, runs) in &tally.found {
         // Writing to a string cannot fail.
@@ -76,8 +76,8 @@ pub fn words(tally: &Tally, title: &str) -> String {
 
 /// The one line to grep for. No newline.
 pub fn last_line(tally: &Tally, first: Seed) -> String {
-    let (fail, pass) = (tally.count(Outcome::Fail), tally.count(Outcome::Pass));
-    let inconclusive = tally.count(Outcome::Inconclusive);
+    let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
+    let inconclusive = tally.count(VerdictOutcome::Inconclusive);
     let cut = tally.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
     let word = match (fail, inconclusive) {
         (0, 0) if tally.cut.is_none() => "PASS",
@@ -108,9 +108,9 @@ pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
         "exposed": tally.exposed,
         "exposure": tally.exposure,
         "rows_compared": tally.rows,
-        "passed": tally.count(Outcome::Pass),
-        "failed": tally.count(Outcome::Fail),
-        "inconclusive": tally.count(Outcome::Inconclusive),
+        "passed": tally.count(VerdictOutcome::Pass),
+        "failed": tally.count(VerdictOutcome::Fail),
+        "inconclusive": tally.count(VerdictOutcome::Inconclusive),
         "inconclusive_seeds": inconclusive,
         "exposed_and_passed": tally.exposed_passes,
         "found": tally.found,

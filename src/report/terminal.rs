@@ -5,10 +5,10 @@ use super::divergence::right;
 use super::known;
 use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use dissent_core::checker::verdict::{
-    CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Outcome,
-    Side, Status, Verdict,
+    CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Side,
+    Status, Verdict, VerdictOutcome,
 };
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 
 /// How the summary may look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const LABEL: usize = 15;
 const ALSO: usize = 3;
 
 /// The summary of a run, ending in a newline. Long lines are wrapped at 100 columns.
-pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
+pub fn summary(verdict: &Verdict, facts: &RunMeta, style: Style) -> String {
     let clock = Clock::of(facts);
     let ink = Ink::of(verdict.outcome);
     let word = style.paint(ink, &name(&verdict.outcome));
@@ -33,7 +33,8 @@ pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
     for answer in answers(verdict, &clock).into_iter().filter(|answer| !answer.page_only) {
         push_answer(&mut out, &answer, style);
     }
-    let also = if verdict.outcome == Outcome::Fail { len(&verdict.findings).saturating_sub(1) } else { 0 };
+    let also =
+        if verdict.outcome == VerdictOutcome::Fail { len(&verdict.findings).saturating_sub(1) } else { 0 };
     for finding in verdict.findings.iter().skip(1).take((also as usize).min(ALSO)) {
         let short = format!("{}: {}", finding.fingerprint, finding_headline(finding));
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
@@ -49,12 +50,12 @@ pub fn summary(verdict: &Verdict, facts: &Facts, style: Style) -> String {
 }
 
 /// The one line to grep for: outcome first, then what it is about, then `key=value` pairs. No newline.
-pub fn last_line(verdict: &Verdict, facts: &Facts, report_path: Option<&str>) -> String {
+pub fn last_line(verdict: &Verdict, facts: &RunMeta, report_path: Option<&str>) -> String {
     let clock = Clock::of(facts);
     let mut words = vec![name(&verdict.outcome)];
     match (verdict.findings.first(), verdict.outcome) {
-        (Some(finding), Outcome::Fail) => words.extend(finding_words(finding, verdict, &clock)),
-        (_, Outcome::Pass) => words.extend(compared_words(verdict)),
+        (Some(finding), VerdictOutcome::Fail) => words.extend(finding_words(finding, verdict, &clock)),
+        (_, VerdictOutcome::Pass) => words.extend(compared_words(verdict)),
         (..) => {
             words.push(reason_word(verdict));
             words.extend(gone(verdict));
@@ -221,11 +222,11 @@ pub(super) enum Ink {
 }
 
 impl Ink {
-    fn of(outcome: Outcome) -> Self {
+    fn of(outcome: VerdictOutcome) -> Self {
         match outcome {
-            Outcome::Pass => Self::Green,
-            Outcome::Inconclusive => Self::Yellow,
-            Outcome::Fail => Self::Red,
+            VerdictOutcome::Pass => Self::Green,
+            VerdictOutcome::Inconclusive => Self::Yellow,
+            VerdictOutcome::Fail => Self::Red,
         }
     }
 

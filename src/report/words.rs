@@ -2,7 +2,7 @@
 //! enums as the stored verdict spells them, so that a reader can search one for the other.
 
 use dissent_core::checker::verdict::{Divergence, Side};
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::time::Nanos;
@@ -140,7 +140,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// The clock of a run. A simulated run has no wall clock; a start that is no RFC 3339 counts as none.
-    pub(super) fn of(facts: &Facts) -> Self {
+    pub(super) fn of(facts: &RunMeta) -> Self {
         let started = if facts.simulated { None } else { facts.started.parse().ok() };
         Self { started }
     }
@@ -172,7 +172,7 @@ pub(super) fn offset(t: Nanos) -> String {
 }
 
 /// The command that repeats the run.
-pub(super) fn repeat(facts: &Facts) -> String {
+pub(super) fn repeat(facts: &RunMeta) -> String {
     let older = facts.command.is_empty().then(|| command_of_older(facts));
     let words = older.as_ref().unwrap_or(&facts.command).iter().map(|word| quoted(word));
     let mut words: Vec<String> = ["dissent", "run"].map(str::to_owned).into_iter().chain(words).collect();
@@ -183,7 +183,7 @@ pub(super) fn repeat(facts: &Facts) -> String {
 }
 
 /// What a record without its command tells of it.
-fn command_of_older(facts: &Facts) -> Vec<String> {
+fn command_of_older(facts: &RunMeta) -> Vec<String> {
     let target = facts.target_file.as_ref().unwrap_or(&facts.target);
     let plan = [target, &facts.workload.name, &facts.nemesis.name].map(Clone::clone);
     let set = facts.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);

@@ -9,7 +9,7 @@ use crate::exit::{Exit, StopSignal};
 use crate::report::tally::Tally;
 use crate::report::words::name;
 use dissent_core::checker::self_test::SelfTest;
-use dissent_core::checker::verdict::{FindingKind, Outcome, Verdict};
+use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -45,15 +45,17 @@ impl Tally {
             *self.exposure.entry(exposure.what.clone()).or_default() += exposure.count;
         }
         match verdict.outcome {
-            Outcome::Pass => self.exposed_passes += u32::from(exposed),
-            Outcome::Inconclusive if self.inconclusive.len() < 5 => self.inconclusive.push(judged.facts.seed),
-            Outcome::Inconclusive => {}
-            Outcome::Fail => {
+            VerdictOutcome::Pass => self.exposed_passes += u32::from(exposed),
+            VerdictOutcome::Inconclusive if self.inconclusive.len() < 5 => {
+                self.inconclusive.push(judged.facts.seed)
+            }
+            VerdictOutcome::Inconclusive => {}
+            VerdictOutcome::Fail => {
                 *self.found.entry(found(verdict)).or_default() += 1;
                 self.on_victim += u32::from(is_on_victim(judged));
             }
         }
-        if self.report.is_none() && verdict.outcome == Outcome::Fail {
+        if self.report.is_none() && verdict.outcome == VerdictOutcome::Fail {
             self.report = judged.report();
         }
         match &judged.self_test {
@@ -75,7 +77,7 @@ impl Tally {
     }
 
     /// How many runs came to this outcome.
-    pub fn count(&self, outcome: Outcome) -> u32 {
+    pub fn count(&self, outcome: VerdictOutcome) -> u32 {
         self.outcomes.get(&outcome).copied().unwrap_or_default()
     }
 }

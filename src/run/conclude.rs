@@ -8,7 +8,7 @@ use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::history::evidence::{Facts, RunRecord};
+use dissent_core::history::run_record::{RunMeta, RunRecord};
 use dissent_store::store::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub const REPORT: &str = "report.html";
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// What is known of it.
-    pub facts: Facts,
+    pub facts: RunMeta,
     /// The verdict.
     pub verdict: Verdict,
     /// Its exit code.
@@ -43,7 +43,7 @@ pub struct Judged {
 impl Judged {
     /// Judges evidence; `over` is an exit code that goes above the verdict's own.
     pub fn new(evidence: &dyn RunRecord, over: Exit) -> Judged {
-        Judged::of(evidence.facts(), judge(evidence), over)
+        Judged::of(evidence.meta(), judge(evidence), over)
     }
 
     /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
@@ -51,10 +51,10 @@ impl Judged {
     pub fn for_page(evidence: &dyn RunRecord, oracle: Oracle, over: Exit) -> Judged {
         let mut timeline = Timeline::default();
         let verdict = judge_seeing(evidence, oracle, &mut |t, moment| timeline.take(t, moment));
-        Judged { timeline: Some(timeline), ..Judged::of(evidence.facts(), verdict, over) }
+        Judged { timeline: Some(timeline), ..Judged::of(evidence.meta(), verdict, over) }
     }
 
-    fn of(facts: &Facts, verdict: Verdict, over: Exit) -> Judged {
+    fn of(facts: &RunMeta, verdict: Verdict, over: Exit) -> Judged {
         let exit = over.worst(Exit::from(verdict.outcome));
         let facts = facts.clone();
         Judged { facts, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }

@@ -9,9 +9,9 @@ use crate::adapter::{Completion, Target, TargetError};
 use crate::exit::StopSignal;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
 use dissent_core::history::event::{Death, Event, Op, TimedEvent};
-use dissent_core::history::evidence::Facts;
 use dissent_core::history::fault::{Fault, StepId};
-use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
+use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
 use dissent_store::store::{RunFolder, StoreError};
@@ -56,7 +56,7 @@ enum Done {
     Panicked(String),
 }
 
-type FlagsCame = (dissent_core::conductor::FlagsRead, Vec<Current>);
+type FlagsCame = (dissent_core::conductor::CurrentRowsAnswer, Vec<CurrentRow>);
 
 struct Engine<'a> {
     target: Target,
@@ -88,7 +88,7 @@ enum LogReading {
 /// `lost` ends when the run must stop because the target is no longer ours, with the reason.
 pub async fn run(
     target: Target,
-    facts: Facts,
+    facts: RunMeta,
     timing: Timing,
     folder: RunFolder,
     live: &mut dyn Live,

@@ -8,11 +8,11 @@ use crate::adapter::{Frontiers, Target, TargetError};
 use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
 use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
-use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{
-    Base, Cover, Coverage, Current, CurrentRead, Entry, Read, Row, Segment, Soundness,
+    Base, Cover, Coverage, CurrentRead, CurrentRow, Entry, Read, Row, Segment, Soundness,
 };
+use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
@@ -44,7 +44,7 @@ pub enum LookError {
 #[derive(Debug)]
 pub struct Looked {
     /// What concerns the key.
-    pub evidence: Evidence,
+    pub evidence: MemoryRecord,
     /// Every key that the log, or else the flags, have.
     pub known: BTreeSet<String>,
     /// The replicas that did not answer, and what was said instead.
@@ -127,7 +127,7 @@ impl Look<'_> {
         let Some(raw) = self.target.raw.clone() else { return Ok(()) };
         let mut before = raw.coverage(replica).await?;
         // A partition that neither the authority nor the log knows has nothing to be compared with.
-        before.covers.retain(|cover| cover.partition < self.looked.evidence.facts.partitions);
+        before.covers.retain(|cover| cover.partition < self.looked.evidence.meta.partitions);
         let mut rows = Vec::new();
         for Cover { segment, start, end, .. } in &before.covers {
             let mut kept = Vec::new();
@@ -135,10 +135,10 @@ impl Look<'_> {
             raw.rows(replica, segment, *start, *end, &mut keep).await?;
             rows.push(kept);
         }
-        let mut flags: BTreeMap<u32, Option<Current>> = BTreeMap::new();
+        let mut flags: BTreeMap<u32, Option<CurrentRow>> = BTreeMap::new();
         for partition in before.covers.iter().map(|cover| cover.partition).collect::<BTreeSet<u32>>() {
             let (known, mut kept) = (&mut self.looked.known, None);
-            let mut keep = |flag: Current| {
+            let mut keep = |flag: CurrentRow| {
                 known.insert(flag.key.clone());
                 if flag.key == self.key {
                     kept = Some(flag);
@@ -190,7 +190,7 @@ impl Look<'_> {
         before: &Coverage,
         after: &Coverage,
         partition: u32,
-        flag: Option<Current>,
+        flag: Option<CurrentRow>,
     ) {
         let covers = |of: &Coverage| -> Vec<Cover> {
             of.covers.iter().filter(|cover| cover.partition == partition).cloned().collect()
@@ -208,7 +208,7 @@ impl Look<'_> {
             base: Base::Nothing,
             soundness: Soundness::Sound,
         }));
-        self.looked.evidence.currents[partition as usize].extend(flag.map(|flag| (id, flag)));
+        self.looked.evidence.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
     }
 
     async fn log(&mut self, partition: u32, end: u64) -> Result<(), TargetError> {
@@ -238,14 +238,14 @@ impl Look<'_> {
 }
 
 impl Looked {
-    fn new(facts: Facts, segments: Vec<Segment>) -> Looked {
+    fn new(facts: RunMeta, segments: Vec<Segment>) -> Looked {
         let partitions = facts.partitions as usize;
-        let evidence = Evidence {
-            facts,
+        let evidence = MemoryRecord {
+            meta: facts,
             events: Vec::new(),
             log: vec![Vec::new(); partitions],
             rows: vec![Vec::new(); partitions],
-            currents: vec![Vec::new(); partitions],
+            current_rows: vec![Vec::new(); partitions],
         };
         let (known, silent, unsaid) = (BTreeSet::new(), BTreeMap::new(), None);
         let mut looked = Looked { evidence, known, silent, unsaid };
@@ -268,7 +268,7 @@ impl Looked {
 }
 
 /// The facts of a look: a run in which nothing is written and nothing goes wrong.
-fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, ConfigError> {
+fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
     let workload = Workload {
         name: "look".to_owned(),
         hunts: "what each replica has now".to_owned(),
@@ -282,7 +282,7 @@ fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<Facts, Con
         keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
         columns: Vec::new(),
     };
-    Ok(Facts {
+    Ok(RunMeta {
         format: FORMAT,
         seed: Seed(0),
         target: target.name.clone(),

@@ -16,7 +16,7 @@ use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
 use dissent_store::dump::write_evidence;
@@ -245,7 +245,7 @@ impl Real<'_> {
     }
 
     /// Begins the record. The mark at the target keeps the name that was free before.
-    fn record(&mut self, facts: Facts) -> Result<(Facts, RunFolder), RunError> {
+    fn record(&mut self, facts: RunMeta) -> Result<(RunMeta, RunFolder), RunError> {
         let make = |dir: &Path| {
             let wall = Wall { started: self.started.clone() };
             RunFolder::create(dir, facts.clone(), Some(wall))
@@ -259,7 +259,7 @@ impl Real<'_> {
     async fn lead(
         &self,
         order: &Order,
-        (facts, folder): (Facts, RunFolder),
+        (facts, folder): (RunMeta, RunFolder),
         site: Arc<dyn Site>,
         heal: String,
         live: &mut dyn Live,

@@ -9,10 +9,10 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::generator::generate::{calibration, schema};
 use dissent_core::generator::schedule::{PlanError, schedule};
-use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::nemesis::{Nemesis, StepSpec};
+use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
@@ -278,7 +278,7 @@ impl Order {
 
     /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
     /// in real time.
-    pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<Facts, OrderError> {
+    pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, OrderError> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
         let roster = match self.embedded {
@@ -297,14 +297,14 @@ impl Order {
         seed: Seed,
         started: Option<String>,
         Place { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: Place,
-    ) -> Result<Facts, OrderError> {
+    ) -> Result<RunMeta, OrderError> {
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
         // Who takes over is watched from the beginning, and never a victim.
         if steps.iter().any(|step| step.kind == FaultKind::Rebalance) {
             roster.extend(spares.into_iter().take(1));
         }
-        Ok(Facts {
+        Ok(RunMeta {
             format: FORMAT,
             seed,
             target: self.target().to_owned(),

@@ -11,8 +11,8 @@ use super::names::{ReadFile, log_name};
 use super::reads::Announced;
 use super::store::{READS, RUN_FILE, SCHEDULE};
 use dissent_core::history::event::{Event, Phase};
-use dissent_core::history::evidence::EVENTS;
 use dissent_core::history::fault::Step;
+use dissent_core::history::run_record::EVENTS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 

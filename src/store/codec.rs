@@ -16,7 +16,7 @@
 
 use super::scan;
 use dissent_core::history::event::{Event, TimedEvent};
-use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -124,7 +124,7 @@ struct FlagsAt {
 }
 
 /// The line of a key's current flags that came by the read of this id.
-pub fn flags(read: u64, current: &Current) -> impl Serialize + '_ {
+pub fn flags(read: u64, current: &CurrentRow) -> impl Serialize + '_ {
     Flags { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
 }
 
@@ -144,9 +144,9 @@ pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
 }
 
 /// A key's current flags and the id of their read.
-pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, Current)> {
+pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, CurrentRow)> {
     let Flags { key, offs, at } = serde_json::from_slice(line)?;
-    Ok((at.read, Current { key: key.into_owned(), offs: offs.into_owned() }))
+    Ok((at.read, CurrentRow { key: key.into_owned(), offs: offs.into_owned() }))
 }
 
 /// What a row or a log entry says, however it is written.

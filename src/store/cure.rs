@@ -1,7 +1,7 @@
 //! What undoes a fault, written down before the fault begins (design, invariant 8).
 
-use dissent_core::history::evidence::Damage;
 use dissent_core::history::fault::{Fault, StepId};
+use dissent_core::history::run_record::Damage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -2,27 +2,27 @@
 
 use super::store::{Build, RunFile, RunFolder, StoreError};
 use dissent_core::history::event::{Event, Phase};
-use dissent_core::history::evidence::Evidence;
+use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Writes evidence to a folder, which must not exist. The bytes are a function of the evidence and of the
 /// build alone: time closes no frame, and no clock is asked.
-pub fn write_evidence(dir: &Path, evidence: &Evidence) -> Result<(), StoreError> {
+pub fn write_evidence(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreError> {
     let mut phases = evidence.events.iter().rev().filter_map(|stamped| match stamped.event {
         Event::Phase { phase } => Some(phase),
         _ => None,
     });
     let phase = phases.next().unwrap_or(Phase::SetUp);
-    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, facts: evidence.facts.clone() };
+    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, facts: evidence.meta.clone() };
     let mut folder = RunFolder::begin(dir, run)?;
     let still = Nanos(0);
     for (partition, entries) in (0..).zip(&evidence.log) {
         folder.entries(still, partition, entries)?;
     }
     let mut rows = by_read(&evidence.rows);
-    let mut currents = by_read(&evidence.currents);
+    let mut currents = by_read(&evidence.current_rows);
     for stamped in &evidence.events {
         match &stamped.event {
             Event::Read(read) => {

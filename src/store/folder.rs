@@ -14,9 +14,11 @@ use super::reads::{Announced, Counted, Groups};
 use super::store::{Build, READS, RUN_FILE, RunFile};
 use super::{codec, scan};
 use dissent_core::history::event::TimedEvent;
-use dissent_core::history::evidence::EVENTS;
-use dissent_core::history::evidence::{Damage, EntryHeader, EventRef, FORMAT, Facts, RowGroups, RunRecord};
-use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::row::{CurrentRow, Entry, Row};
+use dissent_core::history::run_record::EVENTS;
+use dissent_core::history::run_record::{
+    Damage, EntryHeader, EventRef, FORMAT, RowGroups, RunMeta, RunRecord,
+};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::PARTITIONS_MAX;
 use serde::Deserialize;
@@ -208,7 +210,7 @@ impl Folder {
     /// What the events announce, read once.
     fn announced(&self) -> &Announcements {
         if self.announced.get().is_none() {
-            self.moments(&mut |_, _| {});
+            self.scan_events(&mut |_, _| {});
         }
         self.announced.get_or_init(Announcements::default)
     }
@@ -283,7 +285,7 @@ pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) ->
 }
 
 impl RunRecord for Folder {
-    fn facts(&self) -> &Facts {
+    fn meta(&self) -> &RunMeta {
         &self.run.facts
     }
 
@@ -302,7 +304,7 @@ impl RunRecord for Folder {
         Box::new(counted.of(Merge::new(self, files)))
     }
 
-    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Flags);
         Box::new(counted.of(Merge::new(self, files)))
     }
@@ -315,7 +317,7 @@ impl RunRecord for Folder {
         damage
     }
 
-    fn moments(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+    fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
         let (mut told, mut order) = (Announcements::default(), EventOrder::of(self));
         let mut stream = Stream::<TimedEvent>::open(self, EVENTS.to_owned());
         stream.each(|line| {
@@ -334,7 +336,7 @@ impl RunRecord for Folder {
         self.keep(told);
     }
 
-    fn skim(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+    fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         let mut order = LogOrder::of(self, partition);
         let mut stream = Stream::<Entry>::open(self, log_name(partition));
         stream.each(|line| {
@@ -358,7 +360,7 @@ impl RunRecord for Folder {
         Box::new(Groups::new(&self.run.facts.schema, Merge::new(self, files), counted))
     }
 
-    fn lanes(&self) -> usize {
+    fn parallelism(&self) -> usize {
         available_parallelism().map_or(1, usize::from)
     }
 }

@@ -5,8 +5,8 @@ use super::folder::Folder;
 use super::frame::{Broken, Flaw, FrameReader};
 use super::scan::{self, Placed};
 use dissent_core::history::event::TimedEvent;
-use dissent_core::history::evidence::RunRecord;
-use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::history::row::{CurrentRow, Entry, Row};
+use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -59,7 +59,7 @@ impl Stored for (u64, Row) {
     }
 }
 
-impl Stored for (u64, Current) {
+impl Stored for (u64, CurrentRow) {
     type Key = (u64, String);
     fn key(&self) -> (u64, String) {
         (self.0, self.1.key.clone())
@@ -180,7 +180,7 @@ impl<T: Stored> Iterator for Stream<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         let decoded = match self.reader.as_mut()?.next_line() {
-            Ok(line) => line.map(|line| T::decode(&self.folder.facts().schema, line)).transpose(),
+            Ok(line) => line.map(|line| T::decode(&self.folder.meta().schema, line)).transpose(),
             Err(broken) => {
                 self.give_up(&broken);
                 return None;

@@ -6,7 +6,7 @@ use super::folder::Folder;
 use super::merge::Unfit;
 use super::names::log_name;
 use super::scan;
-use dissent_core::history::evidence::EVENTS;
+use dissent_core::history::run_record::EVENTS;
 
 /// Events, as far as they were read.
 pub(super) struct EventOrder {

@@ -11,7 +11,7 @@ use super::names::{Kind, reads_folder};
 use super::scan::Placed;
 use super::store::READS;
 use dissent_core::history::event::Event;
-use dissent_core::history::evidence::{RowGroups, RowsAt};
+use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
 use std::borrow::Cow;
 

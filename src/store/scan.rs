@@ -2,9 +2,9 @@
 //! [`crate::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here,
 //! and is then parsed whole.
 
-use dissent_core::history::event::Outcome;
-use dissent_core::history::evidence::{EntryHeader, EventRef};
+use dissent_core::history::event::OpOutcome;
 use dissent_core::history::row::{Entry, Row};
+use dissent_core::history::run_record::{EntryHeader, EventRef};
 use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use memchr::{memchr, memrchr};
@@ -222,7 +222,7 @@ pub(super) fn moment(line: &[u8]) -> Option<(Nanos, EventRef<'static>)> {
     let off = Some(scan.number()?);
     scan.word(b"}")?;
     scan.end()?;
-    Some((t, EventRef::Completed { op, outcome: Outcome::Ok, off }))
+    Some((t, EventRef::Completed { op, outcome: OpOutcome::Ok, off }))
 }
 
 #[cfg(test)]
@@ -361,10 +361,10 @@ mod tests {
         }
         let complete =
             |outcome, off| text(&TimedEvent { t: Nanos(1), event: Event::Complete { op: 2, outcome, off } });
-        let done = EventRef::Completed { op: 2, outcome: Outcome::Ok, off: Some(3) };
-        assert_eq!(moment(complete(Outcome::Ok, Some(3)).as_bytes()), Some((Nanos(1), done)));
-        assert_eq!(moment(complete(Outcome::Ok, None).as_bytes()), None);
-        assert_eq!(moment(complete(Outcome::Unknown, Some(3)).as_bytes()), None);
+        let done = EventRef::Completed { op: 2, outcome: OpOutcome::Ok, off: Some(3) };
+        assert_eq!(moment(complete(OpOutcome::Ok, Some(3)).as_bytes()), Some((Nanos(1), done)));
+        assert_eq!(moment(complete(OpOutcome::Ok, None).as_bytes()), None);
+        assert_eq!(moment(complete(OpOutcome::Unknown, Some(3)).as_bytes()), None);
         assert_eq!(moment(br#"{"t":1,"type":"boundary"}"#), None);
         assert_eq!(
             moment(br#"{"t":99999999999999999999,"type":"complete","op":1,"outcome":"ok","off":1}"#),

@@ -17,8 +17,8 @@ use super::frame::FrameWriter;
 use super::names::{Kind, ReadFile, log_name, reads_folder};
 use super::origin::RunNumber;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
-use dissent_core::history::evidence::{EVENTS, FORMAT, Facts};
-use dissent_core::history::row::{Current, CurrentRead, Entry, Read, Row};
+use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
+use dissent_core::history::run_record::{EVENTS, FORMAT, RunMeta};
 use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct RunFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
     /// What is known of the run.
-    pub facts: Facts,
+    pub facts: RunMeta,
 }
 
 /// The tool that wrote a folder.
@@ -214,7 +214,7 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder, which must not exist, and writes down what is known before the first event.
-    pub fn create(dir: &Path, facts: Facts, wall: Option<Wall>) -> Result<Self, StoreError> {
+    pub fn create(dir: &Path, facts: RunMeta, wall: Option<Wall>) -> Result<Self, StoreError> {
         let (phase, build) = (Phase::SetUp, Build::this());
         Self::begin(dir, RunFile { phase, build, wall, ended: None, facts })
     }
@@ -320,9 +320,9 @@ impl RunFolder {
         &mut self,
         now: Nanos,
         read: &CurrentRead,
-        currents: impl IntoIterator<Item = &'a Current>,
+        currents: impl IntoIterator<Item = &'a CurrentRow>,
     ) -> Result<(), StoreError> {
-        let mut currents: Vec<&Current> = currents.into_iter().collect();
+        let mut currents: Vec<&CurrentRow> = currents.into_iter().collect();
         currents.sort_by_key(|current| &current.key);
         if currents.is_empty() {
             return Ok(());
@@ -391,7 +391,7 @@ fn read_name(place: &Place, number: u32) -> String {
     ReadFile { folder: &folder, partition: *partition, kind: *kind, number }.name()
 }
 
-fn write_schedule(file: &Path, facts: &Facts) -> Result<(), StoreError> {
+fn write_schedule(file: &Path, facts: &RunMeta) -> Result<(), StoreError> {
     let lines: io::Result<Vec<Vec<u8>>> = facts.steps.iter().map(json_line).collect();
     lines.and_then(|lines| fs::write(file, lines.concat())).map_err(failed("write", file))
 }

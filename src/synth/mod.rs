@@ -13,8 +13,8 @@ use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
 use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration, schema};
 use dissent_core::history::event::Phase;
-use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
@@ -95,7 +95,7 @@ pub fn synthesize(order: &Order, dir: &Path) -> Result<(), SynthError> {
 }
 
 /// Columns of constant size under keys that never retire: what a run of any length can be judged by.
-fn facts(order: &Order) -> Result<Facts, ConfigError> {
+fn facts(order: &Order) -> Result<RunMeta, ConfigError> {
     let mut workload: Workload = load("steady")?;
     let nemesis: Nemesis = load("none")?;
     workload.name = "synth".to_owned();
@@ -106,7 +106,7 @@ fn facts(order: &Order) -> Result<Facts, ConfigError> {
     let keys = &mut workload.keys;
     keys.live = (order.rows / ROWS_A_KEY).clamp(KEYS_MIN, KEYS_MAX) as u32;
     (keys.skew, keys.retire_after_segments, keys.retire_after_updates) = (Skew::Uniform, u32::MAX, u32::MAX);
-    Ok(Facts {
+    Ok(RunMeta {
         format: FORMAT,
         seed: order.seed,
         target: "synth".to_owned(),

@@ -2,11 +2,11 @@
 
 use super::plant::{Aim, Edits};
 use super::{Order, SynthError};
-use dissent_core::history::event::{CaptureReason, Event, Op, Outcome, Phase, TimedEvent};
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Segment, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Segment, Soundness,
 };
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
 use dissent_store::store::{RunFolder, StoreError};
@@ -37,7 +37,7 @@ struct Part {
 
 pub(super) struct Writer<'o> {
     folder: RunFolder,
-    facts: Facts,
+    facts: RunMeta,
     order: &'o Order,
     parts: Vec<Part>,
     now: Nanos,
@@ -49,7 +49,7 @@ pub(super) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(folder: RunFolder, facts: Facts, order: &'o Order) -> Writer<'o> {
+    pub(super) fn new(folder: RunFolder, facts: RunMeta, order: &'o Order) -> Writer<'o> {
         let parts = (0..facts.partitions).map(|_| Part::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
         let last_reads = HashMap::new();
@@ -118,7 +118,7 @@ impl<'o> Writer<'o> {
         part.take(&self.facts.schema.columns, &op);
         let Op { id, key, cmp, cols, .. } = op;
         part.entries.push(Entry { off, key, op: id, cmp, tombstone: false, cols });
-        self.record(Event::Complete { op: id, outcome: Outcome::Ok, off: Some(off) })
+        self.record(Event::Complete { op: id, outcome: OpOutcome::Ok, off: Some(off) })
     }
 
     fn segment(&self, partition: u32, start: u64, end: Option<u64>) -> Segment {
@@ -259,8 +259,8 @@ impl<'o> Writer<'o> {
         if let Some((key, offs)) = &edits.flags {
             moved.insert(key, offs.clone());
         }
-        let moved = moved.into_iter().map(|(key, offs)| Current { key: key.to_owned(), offs });
-        let moved: Vec<Current> = moved.collect();
+        let moved = moved.into_iter().map(|(key, offs)| CurrentRow { key: key.to_owned(), offs });
+        let moved: Vec<CurrentRow> = moved.collect();
         let covers = self.covers(partition, replica);
         let (id, base) = self.next_read((partition, replica, None));
         let read = CurrentRead {
@@ -300,7 +300,7 @@ fn cover(segment: &Segment, state: CopyState, rows: u64) -> Cover {
         start: segment.start,
         end: segment.end.unwrap_or(segment.start),
         state,
-        registered: Known::Known(true),
+        registered: Observed::Known(true),
         copy: u64::from(segment.seq) * 2 + u64::from(state == CopyState::Downloaded),
         rows,
     }

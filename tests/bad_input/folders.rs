@@ -6,7 +6,7 @@ use crate::support::{all, sim};
 use dissent::exit::Exit;
 use dissent::run::conclude::Judged;
 use dissent::run::one::{Keep, simulated};
-use dissent_core::checker::verdict::Outcome;
+use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_evidence;
 use dissent_store::folder::Folder;
@@ -23,7 +23,7 @@ pub(crate) fn prepare() -> TempDir {
     let order = sim("steady", "none", &["load=400ms", "keys=5"]);
     let results = temp.path().join("made");
     let judged = simulated(&order, Seed(1), &results, Keep::All).expect("a run");
-    assert_eq!(judged.verdict.outcome, Outcome::Pass);
+    assert_eq!(judged.verdict.outcome, VerdictOutcome::Pass);
     let good = temp.path().join("good");
     fs::rename(judged.folder.expect("it was kept"), &good).expect("moved");
     fs::remove_dir_all(results).expect("removed");
@@ -96,7 +96,7 @@ fn break_folders(at: &Path, good: &Path) {
     with_facts("no-replicas", &[("roster", json!([]))]);
     for (name, started) in [("clock-set-back", "1969-12-31T23:59:59Z"), ("clock-unknown", "yesterday")] {
         let mut evidence = all(&Folder::open(good).expect("it opens"));
-        (evidence.facts.simulated, evidence.facts.started) = (false, started.to_owned());
+        (evidence.meta.simulated, evidence.meta.started) = (false, started.to_owned());
         write_evidence(&at.join(name), &evidence).expect("a record");
     }
     fs::remove_file(copy("no-events").join("events.jsonl.zst")).expect("removed");

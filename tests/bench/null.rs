@@ -3,9 +3,9 @@
 //! tool's own work for an op.
 
 use dissent::run::order::Order;
-use dissent_core::conductor::{Command, Conductor, FlagsRead, Input, Snapshot};
-use dissent_core::history::event::{Op, Outcome, TimedEvent};
-use dissent_core::history::row::{CopyState, Cover, Coverage, Known, Segment};
+use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, Snapshot};
+use dissent_core::history::event::{Op, OpOutcome, TimedEvent};
+use dissent_core::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::store::RunFolder;
@@ -75,7 +75,7 @@ impl Null {
     fn write(&mut self, op: &Op) {
         let end = &mut self.ends[op.partition as usize];
         *end += 1;
-        self.answers.push_back(Input::Completed { op: op.id, outcome: Outcome::Ok, off: Some(*end - 1) });
+        self.answers.push_back(Input::Completed { op: op.id, outcome: OpOutcome::Ok, off: Some(*end - 1) });
     }
 
     fn answer(&mut self, command: Command) {
@@ -105,7 +105,7 @@ impl Null {
                 Input::RowsRead { replica: read.replica, answer: Ok(read.before.end - read.from) }
             }
             Command::Flags { read, .. } => {
-                let flags = FlagsRead { incarnation: 1, version: 1, keys: 0 };
+                let flags = CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 };
                 Input::FlagsRead { replica: read.replica, answer: Ok(flags) }
             }
             Command::ReadLog => Input::LogRead { error: None, deaths: Vec::new() },
@@ -124,7 +124,7 @@ impl Null {
                 start: segment.start,
                 end,
                 state: if segment.end.is_some() { CopyState::CommittedLocal } else { CopyState::Consuming },
-                registered: Known::Known(true),
+                registered: Observed::Known(true),
                 copy: u64::from(segment.seq),
                 rows: end - segment.start,
             }

@@ -14,9 +14,9 @@ use dissent::run::order::Order;
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
 use dissent_core::history::event::{Event, TimedEvent};
-use dissent_core::history::evidence::{Evidence, RunRecord};
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
+use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
@@ -115,12 +115,12 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
 fn frontiers(dir: &Path) {
     let order = synth::Order { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
     synthesize(&order, dir).expect("made up");
-    let mut facts = Folder::open(dir).expect("a run").facts().clone();
+    let mut facts = Folder::open(dir).expect("a run").meta().clone();
     facts.frontiers = (0..FRONTIERS).map(declared).collect();
     let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
     let empty = facts.partitions as usize;
     let (log, rows, currents) = (vec![Vec::new(); empty], vec![Vec::new(); empty], vec![Vec::new(); empty]);
-    let evidence = Evidence { facts, events, log, rows, currents };
+    let evidence = MemoryRecord { meta: facts, events, log, rows, current_rows: currents };
     let cost = Cost::of(|| {
         let verdict = judge(&evidence);
         assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);
@@ -149,7 +149,7 @@ fn declared(n: u64) -> Frontier {
 /// Ten looks a second; a frozen frontier stops half-way.
 fn look(n: u64, at: u64) -> TimedEvent {
     let f = if n % 10 == 3 { at.min(LOOKS / 2) } else { at };
-    let event = Event::Frontier(frontier::Look {
+    let event = Event::Frontier(frontier::FrontierReading {
         object: format!("frontier-{n}"),
         u1: at + 5,
         f: Some(f + 1),

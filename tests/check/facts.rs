@@ -1,7 +1,7 @@
 //! The facts of a case's run, before its first line.
 
-use dissent_core::history::evidence::{FORMAT, Facts};
 use dissent_core::history::nemesis::{Ending, Nemesis};
+use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Provenance, Schema};
 use dissent_core::history::time::Nanos;
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 
 /// Four replicas, one partition, one calibration op, no faults.
-pub(crate) fn facts() -> Facts {
+pub(crate) fn facts() -> RunMeta {
     let keys = Keys { live: 1, skew: Skew::Uniform, retire_after_segments: 1, retire_after_updates: 1 };
-    Facts {
+    RunMeta {
         format: FORMAT,
         seed: Seed(1),
         target: "case".to_owned(),

@@ -2,11 +2,13 @@
 
 use crate::check::naive;
 use crate::check::parse::{Case, between, choice, ends, fields, number, offset};
-use dissent_core::history::contents::{Contents, Held};
 use dissent_core::history::event::{Event, TimedEvent};
 use dissent_core::history::fault::{Fault, FaultKind};
-use dissent_core::history::frontier::{Domain, End, Frontier, FrontierKind, Look, Upstream};
+use dissent_core::history::frontier::{
+    Domain, Frontier, FrontierKind, FrontierReading, Upstream, UpstreamEnd,
+};
 use dissent_core::history::schema::Value;
+use dissent_core::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -22,7 +24,7 @@ impl Case {
         let text = |field: &str| fields.get(field).map(|text| (*text).to_owned());
         let seconds = |text: &&str| Nanos(number(text.trim_end_matches('s')) * SECOND);
         let says = |wanted: &str| rest.split_whitespace().any(|word| word == wanted);
-        self.evidence.facts.frontiers.push(Frontier {
+        self.evidence.meta.frontiers.push(Frontier {
             kind: fields.get("kind").map_or(FrontierKind::WriterOutput, |kind| choice(kind)),
             replica: text("replica"),
             domain: fields.get("domain").map_or(Domain::Same, |domain| choice(domain)),
@@ -32,7 +34,7 @@ impl Case {
             heals_within: fields.get("heals").map(seconds),
             combines: fields.get("combines").map(|how| choice(how)),
             upstream: Upstream {
-                end: fields.get("counts").map_or(End::Next, |end| choice(end)),
+                end: fields.get("counts").map_or(UpstreamEnd::Next, |end| choice(end)),
                 partition: fields.get("offsets").map(|partition| number(partition) as u32),
                 markers: says("markers"),
                 others: says("others"),
@@ -53,7 +55,7 @@ impl Case {
         let along = |text: &str, t: u64| between(ends(text), t - from, to - from);
         for t in (from..=to).step_by(every as usize) {
             let u = along(fields["u"], t);
-            let look = Look {
+            let look = FrontierReading {
                 object: object.clone(),
                 u1: u,
                 f: (fields["f"] != "none").then(|| along(fields["f"], t)),
@@ -87,26 +89,26 @@ impl Case {
         let (object, end) = which.split_once(' ').expect("contents NAME @END");
         let log_end = offset(end.split_whitespace().next().expect("an offset"));
         let upper = fields(which).get("upper").map_or(log_end, |upper| number(upper));
-        let mut newest: BTreeMap<&str, Held> = BTreeMap::new();
+        let mut newest: BTreeMap<&str, CountedRow> = BTreeMap::new();
         for entry in self.evidence.log[0].iter().filter(|entry| entry.off < log_end) {
             let (key, cols) = (entry.key.clone(), entry.cols.clone());
-            newest.insert(&entry.key, Held { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
+            newest.insert(&entry.key, CountedRow { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
             if entry.tombstone {
                 newest.remove(entry.key.as_str());
             }
         }
-        let mut rows: Vec<Held> = newest.into_values().collect();
+        let mut rows: Vec<CountedRow> = newest.into_values().collect();
         but.split(';')
             .map(str::trim)
             .filter(|it| !it.is_empty())
             .for_each(|it| self.otherwise(&mut rows, it));
         let capture = self.capture.expect("a capture");
-        let contents = Contents { capture, object: object.to_owned(), upper, log_end, rows };
+        let contents = ShardSnapshot { capture, object: object.to_owned(), upper, log_end, rows };
         self.push(Event::Contents(contents));
     }
 
     /// `KEY -`, `KEY COL=V.. [op=N] [cmp=N] [count=N]`, or the same with `+KEY` for a row beside.
-    fn otherwise(&self, rows: &mut Vec<Held>, exception: &str) {
+    fn otherwise(&self, rows: &mut Vec<CountedRow>, exception: &str) {
         let (key, how) = exception.split_once(' ').expect("KEY HOW");
         let is_beside = key.starts_with('+');
         let key = key.trim_start_matches('+').to_owned();
@@ -114,8 +116,8 @@ impl Case {
             return rows.retain(|row| row.key != key);
         }
         if is_beside {
-            let cols = vec![Value::Null; self.evidence.facts.schema.columns.len()];
-            rows.push(Held { key: key.clone(), op: 0, cmp: 0, cols, count: 1 });
+            let cols = vec![Value::Null; self.evidence.meta.schema.columns.len()];
+            rows.push(CountedRow { key: key.clone(), op: 0, cmp: 0, cols, count: 1 });
         }
         let row = rows.iter_mut().rfind(|row| row.key == key).expect("a row that is there");
         for (name, text) in fields(how) {
@@ -124,7 +126,7 @@ impl Case {
                 "cmp" => row.cmp = text.parse().expect("a number"),
                 "count" => row.count = text.parse().expect("a number"),
                 name => {
-                    let schema = &self.evidence.facts.schema;
+                    let schema = &self.evidence.meta.schema;
                     let at = schema.columns.iter().position(|it| it.name == name).expect("a column");
                     row.cols[at] = naive::value(&schema.columns[at], text);
                 }

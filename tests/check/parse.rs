@@ -2,10 +2,10 @@
 
 use crate::check::facts::facts;
 use crate::check::naive;
-use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, Outcome, TimedEvent};
-use dissent_core::history::evidence::Evidence;
+use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, OpOutcome, TimedEvent};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::row::{Cover, Entry, Segment};
+use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
 use dissent_core::history::time::Nanos;
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A parsed case.
 pub(crate) struct Case {
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: MemoryRecord,
     pub(crate) clock: u64,
     /// The partition that lines speak of.
     pub(crate) partition: u32,
@@ -35,12 +35,12 @@ pub(crate) struct Case {
 pub(crate) fn case(text: &str) -> Case {
     let history = text.split("\n----\n").next().expect("a history");
     let mut case = Case {
-        evidence: Evidence {
-            facts: facts(),
+        evidence: MemoryRecord {
+            meta: facts(),
             events: Vec::new(),
             log: vec![Vec::new()],
             rows: vec![Vec::new()],
-            currents: vec![Vec::new()],
+            current_rows: vec![Vec::new()],
         },
         clock: 0,
         partition: 0,
@@ -70,7 +70,7 @@ impl Case {
             self.end_capture();
         }
         let mut words = rest.split_whitespace();
-        let facts = &mut self.evidence.facts;
+        let facts = &mut self.evidence.meta;
         match verb {
             "columns" => self.columns(rest),
             "provenance" => facts.schema.provenance = choice(rest),
@@ -92,7 +92,7 @@ impl Case {
                 let partitions = facts.partitions as usize;
                 self.evidence.log.resize(partitions, Vec::new());
                 self.evidence.rows.resize(partitions, Vec::new());
-                self.evidence.currents.resize(partitions, Vec::new());
+                self.evidence.current_rows.resize(partitions, Vec::new());
             }
             "at" => self.clock = number(rest) * SECOND,
             "segment" => self.segment(rest),
@@ -141,7 +141,7 @@ impl Case {
     }
 
     fn columns(&mut self, rest: &str) {
-        let schema = &mut self.evidence.facts.schema;
+        let schema = &mut self.evidence.meta.schema;
         schema.columns = rest.split_whitespace().map(column).collect();
         let told = [
             ("ops", Type::LongList, Merge::Append, Role::Ops),
@@ -197,7 +197,7 @@ impl Case {
         let op = fields.get("op").map_or(self.next_op, |op| number(op));
         self.next_op = self.next_op.max(op + 1);
         let cmp = fields.get("cmp").map_or(op as i64 * 10, |cmp| number(cmp) as i64);
-        let schema = &self.evidence.facts.schema;
+        let schema = &self.evidence.meta.schema;
         let given = |column: &Column| {
             fields.get(column.name.as_str()).map_or(Value::Null, |text| naive::value(column, text))
         };
@@ -220,7 +220,7 @@ impl Case {
     fn unknown(&mut self, rest: &str) {
         let op = number(fields(rest)["op"]);
         self.send(op, "unknown");
-        self.push(Event::Complete { op, outcome: Outcome::Unknown, off: None });
+        self.push(Event::Complete { op, outcome: OpOutcome::Unknown, off: None });
     }
 
     /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line of the replica's own life.
@@ -251,7 +251,7 @@ impl Case {
             return;
         }
         self.send(op, key);
-        self.push(Event::Complete { op, outcome: Outcome::Ok, off });
+        self.push(Event::Complete { op, outcome: OpOutcome::Ok, off });
     }
 
     /// `ID hold-consume|hold-online|restart|pause|drop-writer|commit-winner REPLICA [SEGMENT]`
@@ -266,7 +266,7 @@ impl Case {
             "commit-winner" => FaultKind::CommitWinner,
             kind => panic!("{kind} is no fault"),
         };
-        self.evidence.facts.steps.push(Step {
+        self.evidence.meta.steps.push(Step {
             id: words[0].to_owned(),
             kind,
             replica: words[2].to_owned(),
@@ -279,7 +279,7 @@ impl Case {
     /// `ID [fails]`
     fn begin(&mut self, rest: &str) {
         let id = rest.split_whitespace().next().expect("a step").to_owned();
-        let step = self.evidence.facts.steps.iter().find(|step| step.id == id).expect("a step").clone();
+        let step = self.evidence.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
         // A case's step keeps the held segment's number where a plan has a time.
         let seq = match (step.partition, step.begin) {
             (Some(_), Condition::At(Nanos(seq))) => Some(seq as u32),

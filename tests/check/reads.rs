@@ -4,7 +4,7 @@ use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
 use dissent_core::history::event::{CaptureReason, Event};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Soundness,
 };
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Schema, Value};
@@ -24,9 +24,9 @@ impl Case {
     pub(crate) fn end_capture(&mut self) {
         let Some(capture) = self.capture else { return };
         let spoken_of = self.partition;
-        for partition in 0..self.evidence.facts.partitions {
+        for partition in 0..self.evidence.meta.partitions {
             self.partition = partition;
-            for replica in self.evidence.facts.roster.clone() {
+            for replica in self.evidence.meta.roster.clone() {
                 let held = self.covers.keys().any(|(holder, at, _)| (holder, *at) == (&replica, partition));
                 if held && !self.flagged.contains(&(replica.clone(), partition)) {
                     self.flags(&format!("{replica} = log"));
@@ -57,7 +57,7 @@ impl Case {
             start,
             end: end.expect("how far the replica covers"),
             state: CopyState::Consuming,
-            registered: Known::Known(true),
+            registered: Observed::Known(true),
             copy: 1,
             rows: 0,
         };
@@ -69,8 +69,8 @@ impl Case {
                 ("after", off) => end_after = number(off),
                 ("local", _) => cover.state = CopyState::CommittedLocal,
                 ("downloaded", _) => cover.state = CopyState::Downloaded,
-                ("hidden", _) => cover.registered = Known::Known(false),
-                ("unobservable", _) => cover.registered = Known::Unobservable,
+                ("hidden", _) => cover.registered = Observed::Known(false),
+                ("unobservable", _) => cover.registered = Observed::Unobservable,
                 ("torn", rows) => torn = number(rows),
                 ("copy-changed", _) => soundness = Soundness::CopyChanged,
                 ("truncated", _) => soundness = Soundness::Truncated,
@@ -105,7 +105,7 @@ impl Case {
     /// `[without SEGMENT|@OFF,..] [until @OFF] [but @OFF ..; ..]`
     fn told_rows(&self, start: u64, range: std::ops::Range<u64>, told: &str) -> Vec<Row> {
         let log = &self.evidence.log[self.partition as usize];
-        let schema = &self.evidence.facts.schema;
+        let schema = &self.evidence.meta.schema;
         let (how, exceptions) = told.split_once(" but ").unwrap_or((told, ""));
         let mut how = how.split_whitespace();
         let (mut unseen, mut until) = (BTreeSet::new(), u64::MAX);
@@ -189,8 +189,8 @@ impl Case {
             base,
             soundness,
         }));
-        let currents = flags.into_iter().map(|(key, offs)| (id, Current { key, offs }));
-        self.evidence.currents[self.partition as usize].extend(currents);
+        let currents = flags.into_iter().map(|(key, offs)| (id, CurrentRow { key, offs }));
+        self.evidence.current_rows[self.partition as usize].extend(currents);
     }
 
     /// What an incremental read of flags builds on: the last one of this life. Where an earlier capture saw
@@ -221,12 +221,12 @@ impl Case {
     fn right_flags(&self, covers: &[Cover]) -> BTreeMap<String, Vec<u64>> {
         let log = &self.evidence.log[self.partition as usize];
         let shown = |off: u64| {
-            let visible = covers.iter().filter(|cover| cover.registered != Known::Known(false));
+            let visible = covers.iter().filter(|cover| cover.registered != Observed::Known(false));
             visible.into_iter().any(|cover| cover.start <= off && off < cover.end)
         };
         let keys: BTreeSet<&String> = log.iter().map(|entry| &entry.key).collect();
         let last = keys.into_iter().filter_map(|key| {
-            let accepted = naive::accepted(&self.evidence.facts.schema.rules, log, key, u64::MAX);
+            let accepted = naive::accepted(&self.evidence.meta.schema.rules, log, key, u64::MAX);
             let last = accepted.into_iter().rev().find(|entry| shown(entry.off))?;
             Some((key.clone(), if last.tombstone { Vec::new() } else { vec![last.off] }))
         });

@@ -14,7 +14,7 @@ const EVENTS: &str = "events.jsonl.zst";
 
 /// Another value somewhere: it must be found.
 pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
-    if !kept.evidence.facts.has_segments() {
+    if !kept.evidence.meta.has_segments() {
         return of_shard(kept, draw);
     }
     match draw.below(4) {
@@ -26,14 +26,14 @@ pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
 
 /// A column of a row, on the replica that was drawn or on all.
 fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
-    let schema = &kept.evidence.facts.schema;
+    let schema = &kept.evidence.meta.schema;
     let (target, row) = loop {
         let name = *draw.pick(&files(kept, false));
         let line = draw.pick(&kept.lines[name]);
         let (id, row) = codec::decode_row(schema, line).expect("a row");
         let read = read(kept, id);
         // Where all agree on another value of a calibration row, model and target disagree: the model is off.
-        let is_of_load = row.op > kept.evidence.facts.calibration_ops;
+        let is_of_load = row.op > kept.evidence.meta.calibration_ops;
         if read.soundness == Soundness::Sound && (is_of_load || !on_all) {
             break (read, row);
         }

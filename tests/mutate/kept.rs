@@ -5,8 +5,8 @@ use crate::draw::Draw;
 use crate::support::order;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
-use dissent_core::checker::verdict::Outcome;
-use dissent_core::history::evidence::Evidence;
+use dissent_core::checker::verdict::VerdictOutcome;
+use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_evidence;
@@ -23,26 +23,26 @@ pub(crate) struct Kind {
     name: &'static str,
     command: [&'static str; 3],
     set: &'static [&'static str],
-    outcome: Outcome,
+    outcome: VerdictOutcome,
 }
 
-const fn segments(name: &'static str, set: &'static [&'static str], outcome: Outcome) -> Kind {
+const fn segments(name: &'static str, set: &'static [&'static str], outcome: VerdictOutcome) -> Kind {
     Kind { name, command: ["sim-segments", "partial-upsert", "late-transition"], set, outcome }
 }
 
-const fn shard(name: &'static str, set: &'static [&'static str], outcome: Outcome) -> Kind {
+const fn shard(name: &'static str, set: &'static [&'static str], outcome: VerdictOutcome) -> Kind {
     Kind { name, command: ["sim-shard", "upsert-feed", "lag"], set, outcome }
 }
 
 /// All kinds.
 pub(crate) const KINDS: [Kind; 7] = [
-    segments("pass", &["guard=partition-gate"], Outcome::Pass),
-    segments("divergence", &[], Outcome::Fail),
-    segments("healed", &["ending=healthy-wins"], Outcome::Fail),
-    segments("spread", &["ending=victim-wins"], Outcome::Fail),
-    segments("freeze", &["guard=partition-gate-no-skip-wake"], Outcome::Fail),
-    shard("shard", &["rule=v2-stranding"], Outcome::Fail),
-    shard("shard-pass", &["rule=v1"], Outcome::Pass),
+    segments("pass", &["guard=partition-gate"], VerdictOutcome::Pass),
+    segments("divergence", &[], VerdictOutcome::Fail),
+    segments("healed", &["ending=healthy-wins"], VerdictOutcome::Fail),
+    segments("spread", &["ending=victim-wins"], VerdictOutcome::Fail),
+    segments("freeze", &["guard=partition-gate-no-skip-wake"], VerdictOutcome::Fail),
+    shard("shard", &["rule=v2-stranding"], VerdictOutcome::Fail),
+    shard("shard-pass", &["rule=v1"], VerdictOutcome::Pass),
 ];
 
 /// Few rows show all that many would.
@@ -53,7 +53,7 @@ const LINES_A_FRAME: usize = 20;
 
 /// A kept run.
 pub(crate) struct Kept {
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: MemoryRecord,
     /// What its whole folder accuses.
     pub(crate) accused: BTreeSet<Accusation>,
     /// Every file, by its name within the folder.

@@ -6,9 +6,9 @@ use crate::check::naive;
 use crate::check::parse::case;
 use crate::draw::{Draw, holds};
 use dissent_core::checker::judge::judge;
-use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
-use dissent_core::history::evidence::Evidence;
+use dissent_core::checker::verdict::{Anomaly, Divergence, FindingKind, VerdictOutcome};
 use dissent_core::history::row::Entry;
+use dissent_core::history::run_record::MemoryRecord;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -38,7 +38,7 @@ fn the_fold_gives_what_a_naive_fold_gives() {
         let evidence = case(&text).evidence;
         let verdict = judge(&evidence);
         assert_eq!(verdict.findings, [], "{text}");
-        assert_eq!(verdict.outcome, Outcome::Pass, "{:?}\n{text}", verdict.doubts);
+        assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{:?}\n{text}", verdict.doubts);
         let rows = evidence.log[0].len() * REPLICAS.len();
         assert_eq!(verdict.compared.rows, rows as u64, "{text}");
     });
@@ -52,7 +52,7 @@ fn one_wrong_cell_of_one_replica_is_the_one_finding() {
         let Some((entry, column, value)) = wrong_cell(draw, &log, &evidence) else { return };
         let text = log.history(&format!("@{} {column}={value}", entry.off));
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (What::WrongValue, entry.off), "{text}");
+        assert_eq!((found.what, found.since.off), (Anomaly::WrongValue, entry.off), "{text}");
         assert_eq!(found.columns, [column], "{text}");
         assert_eq!(found.keys, [entry.key], "{text}");
         assert_eq!(found.replicas, ["d"], "{text}");
@@ -67,7 +67,7 @@ fn one_row_less_on_one_replica_is_the_one_finding() {
         let entry = draw.pick(&evidence.log[0]);
         let text = log.history(&format!("@{} -", entry.off));
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (What::Missing, entry.off), "{text}");
+        assert_eq!((found.what, found.since.off), (Anomaly::Missing, entry.off), "{text}");
         assert_eq!(
             (found.first.wrong, found.keys),
             (vec!["d".to_owned()], vec![entry.key.clone()]),
@@ -82,7 +82,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
         let log = Log::draw(draw);
         let head = rules(draw);
         let evidence = case(&log.history_with(&head, &|_, _| String::new())).evidence;
-        let (rules, entries) = (&evidence.facts.schema.rules, &evidence.log[0]);
+        let (rules, entries) = (&evidence.meta.schema.rules, &evidence.log[0]);
         let may_lack = |entry: &Entry| naive::may_be_absent(rules, entries, entry);
         let mut absent: BTreeSet<(&str, u64)> = BTreeSet::new();
         for replica in REPLICAS {
@@ -110,7 +110,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
         absent.insert(("d", entry.off));
         let text = lacking(&absent);
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (What::Missing, entry.off), "{text}");
+        assert_eq!((found.what, found.since.off), (Anomaly::Missing, entry.off), "{text}");
         assert_eq!(found.keys, std::slice::from_ref(&entry.key), "{text}");
     });
 }
@@ -139,7 +139,7 @@ fn only_finding(text: &str) -> Divergence {
 
 /// An entry, a column and a value that no event gives it. The columns of a tombstone's row mean nothing, and
 /// the model is off for a column that calibration (the first op) shows wrong.
-fn wrong_cell(draw: &mut Draw, log: &Log, evidence: &Evidence) -> Option<(Entry, String, &'static str)> {
+fn wrong_cell(draw: &mut Draw, log: &Log, evidence: &MemoryRecord) -> Option<(Entry, String, &'static str)> {
     let entry = draw.pick(&evidence.log[0]);
     let (name, how) = draw.pick(&log.columns);
     let value = if how.contains(":string") { "wrong" } else { "999" };

@@ -5,10 +5,10 @@ use crate::draw::{Draw, holds};
 use crate::support::sim;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
-use dissent_core::checker::verdict::{Divergence, FindingKind, Outcome, What};
+use dissent_core::checker::verdict::{Anomaly, Divergence, FindingKind, VerdictOutcome};
 use dissent_core::history::event::Event;
-use dissent_core::history::evidence::Evidence;
-use dissent_core::history::row::{Current, CurrentRead, Known, Read, Row, Soundness};
+use dissent_core::history::row::{CurrentRead, CurrentRow, Observed, Read, Row, Soundness};
+use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::schema::Value;
 use dissent_core::seed::Seed;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn a_healthy_run_is_never_accused() {
         let (evidence, title) = healthy(draw);
         let verdict = judge(&evidence);
         assert_eq!(verdict.findings, [], "{title}");
-        assert_ne!(verdict.outcome, Outcome::Fail, "{title}");
+        assert_ne!(verdict.outcome, VerdictOutcome::Fail, "{title}");
         assert!(verdict.compared.rows > 0, "{title}");
     });
 }
@@ -39,19 +39,19 @@ fn one_change_to_a_row_is_the_one_finding() {
                 evidence.rows[partition].remove(at);
                 let read = read_mut(&mut evidence, id);
                 (read.rows, read.before.rows) = (read.rows - 1, read.before.rows - 1);
-                What::Missing
+                Anomaly::Missing
             }
             1 => {
                 Arc::make_mut(&mut evidence.rows[partition][at].1).op += 1;
-                What::Extra
+                Anomaly::Extra
             }
             2 => {
                 Arc::make_mut(&mut evidence.rows[partition][at].1).cmp -= 1;
-                What::WrongValue
+                Anomaly::WrongValue
             }
             _ => {
                 change_cell(draw, Arc::make_mut(&mut evidence.rows[partition][at].1));
-                What::WrongValue
+                Anomaly::WrongValue
             }
         };
         let found = only_finding(&evidence, &title);
@@ -75,12 +75,12 @@ fn one_change_to_a_flag_is_the_one_finding() {
         let offs: Vec<u64> = entries.map(|entry| entry.off).collect();
         let [.., stale, current] = offs[..] else { return };
         let (what, offs) = match draw.below(3) {
-            0 => (What::NoCurrent, vec![]),
-            1 => (What::StaleCurrent, vec![stale]),
-            _ => (What::DuplicateCurrent, vec![stale, current]),
+            0 => (Anomaly::NoCurrent, vec![]),
+            1 => (Anomaly::StaleCurrent, vec![stale]),
+            _ => (Anomaly::DuplicateCurrent, vec![stale, current]),
         };
-        let victim = draw.pick(&evidence.facts.roster).clone();
-        let flags = Current { key: key.clone(), offs };
+        let victim = draw.pick(&evidence.meta.roster).clone();
+        let flags = CurrentRow { key: key.clone(), offs };
         show(&mut evidence, partition, &victim, flags);
         let found = only_finding(&evidence, &title);
         assert_eq!((found.what, &found.keys), (what, &vec![key]), "{title} on {victim}");
@@ -89,7 +89,7 @@ fn one_change_to_a_flag_is_the_one_finding() {
 }
 
 /// A run in which nothing is wrong, and what it was.
-fn healthy(draw: &mut Draw) -> (Evidence, String) {
+fn healthy(draw: &mut Draw) -> (MemoryRecord, String) {
     let workload = *draw.pick(&["partial-upsert", "steady"]);
     let nemesis = *draw.pick(&["none", "late-transition", "restart-one"]);
     let provenance = format!("provenance={}", draw.pick(&["full", "digest", "none"]));
@@ -102,14 +102,14 @@ fn healthy(draw: &mut Draw) -> (Evidence, String) {
     (evidence, format!("{} seed {}", order.title(), seed.0))
 }
 
-fn only_finding(evidence: &Evidence, title: &str) -> Divergence {
+fn only_finding(evidence: &MemoryRecord, title: &str) -> Divergence {
     let verdict = judge(evidence);
     assert_eq!(verdict.findings.len(), 1, "{title}: {:#?}", verdict.findings);
     let FindingKind::Divergence(found) = &verdict.findings[0].kind else { panic!("{title}") };
     Divergence::clone(found)
 }
 
-fn read_mut(evidence: &mut Evidence, id: u64) -> &mut Read {
+fn read_mut(evidence: &mut MemoryRecord, id: u64) -> &mut Read {
     let reads = evidence.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
         Event::Read(read) if read.id == id => Some(read),
         _ => None,
@@ -118,16 +118,16 @@ fn read_mut(evidence: &mut Evidence, id: u64) -> &mut Read {
 }
 
 /// A row of a read that counts. Rows of the calibration set decide whether there is a model at all.
-fn row_that_counts(draw: &mut Draw, evidence: &Evidence) -> (usize, usize) {
+fn row_that_counts(draw: &mut Draw, evidence: &MemoryRecord) -> (usize, usize) {
     let mut evidence = evidence.clone();
     for _ in 0..1_000 {
         let partition = draw.below(evidence.rows.len());
         let at = draw.below(evidence.rows[partition].len());
         let (id, row) = &evidence.rows[partition][at];
         let (id, op) = (*id, row.op);
-        let calibration = evidence.facts.calibration_ops;
+        let calibration = evidence.meta.calibration_ops;
         let read = read_mut(&mut evidence, id);
-        let counts = read.soundness == Soundness::Sound && read.before.registered == Known::Known(true);
+        let counts = read.soundness == Soundness::Sound && read.before.registered == Observed::Known(true);
         if op > calibration && counts {
             return (partition, at);
         }
@@ -148,7 +148,7 @@ fn change_cell(draw: &mut Draw, row: &mut Row) {
 }
 
 /// The replica's last read of flags shows these for the key.
-fn show(evidence: &mut Evidence, partition: usize, replica: &str, flags: Current) {
+fn show(evidence: &mut MemoryRecord, partition: usize, replica: &str, flags: CurrentRow) {
     let is_last = |read: &&mut CurrentRead| {
         read.replica == replica && read.partition as usize == partition && read.soundness == Soundness::Sound
     };
@@ -157,7 +157,7 @@ fn show(evidence: &mut Evidence, partition: usize, replica: &str, flags: Current
         _ => None,
     });
     let read = reads.filter(is_last).last().expect("flags were read");
-    let currents = &mut evidence.currents[partition];
+    let currents = &mut evidence.current_rows[partition];
     match currents.iter_mut().find(|(id, current)| *id == read.id && current.key == flags.key) {
         Some((_, current)) => *current = flags,
         None => {

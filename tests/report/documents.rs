@@ -3,7 +3,7 @@
 use super::examples;
 use crate::report::examples::{diverged, facts};
 use dissent::report::{junit, markdown};
-use dissent_core::checker::verdict::{Outcome, Status};
+use dissent_core::checker::verdict::{Status, VerdictOutcome};
 use dissent_core::history::schema::rules::Absence;
 use std::collections::BTreeMap;
 
@@ -29,14 +29,14 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
             assert_eq!(suite.attribute(total), Some(count(tag).to_string().as_str()), "{name} {total}");
         }
         let bad = count("failure") + count("error") > 0;
-        assert_eq!(bad, verdict.outcome != Outcome::Pass, "{name} looks greener than it is");
+        assert_eq!(bad, verdict.outcome != VerdictOutcome::Pass, "{name} looks greener than it is");
     }
 }
 
 #[test]
 fn an_inconclusive_run_whose_checks_all_passed_is_an_error_all_the_same() {
     let (_, mut verdict, ..) = examples().into_iter().find(|(name, ..)| *name == "pass").expect("an example");
-    verdict.outcome = Outcome::Inconclusive;
+    verdict.outcome = VerdictOutcome::Inconclusive;
     let text = junit::suite(&verdict, &facts());
     let document = roxmltree::Document::parse(&text).expect("XML");
     let error = document.descendants().find(|node| node.has_tag_name("error")).expect("an error");

@@ -2,11 +2,11 @@
 
 use dissent_core::checker::verdict::*;
 use dissent_core::history::check_name::CheckName;
-use dissent_core::history::event::{CaptureReason, Event, Op, Outcome as OpOutcome, Phase, TimedEvent};
-use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
+use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::row::CopyState;
+use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
@@ -33,10 +33,10 @@ fn step(id: &str, transition: Transition, begin: Condition, until: Condition) ->
     }
 }
 
-pub(crate) fn facts() -> Facts {
+pub(crate) fn facts() -> RunMeta {
     let column =
         |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
-    Facts {
+    RunMeta {
         format: FORMAT,
         seed: Seed(42),
         target: "sim-segments".to_owned(),
@@ -106,7 +106,7 @@ fn nemesis() -> Nemesis {
 }
 
 /// A run of `ops` ops, 2 ms apart, with two holds and captures.
-pub(crate) fn evidence(ops: u64) -> Evidence {
+pub(crate) fn evidence(ops: u64) -> MemoryRecord {
     let facts = facts();
     let end = 1_200 + ops * 2;
     let fault = |step: &Step| Fault {
@@ -157,12 +157,12 @@ pub(crate) fn evidence(ops: u64) -> Evidence {
     }
     events.sort_by_key(|(t, _)| *t);
     let events = events.into_iter().map(|(t, event)| TimedEvent { t: ms(t), event }).collect();
-    Evidence {
-        facts,
+    MemoryRecord {
+        meta: facts,
         events,
         log: vec![Vec::new(); 2],
         rows: vec![Vec::new(); 2],
-        currents: vec![Vec::new(); 2],
+        current_rows: vec![Vec::new(); 2],
     }
 }
 
@@ -176,9 +176,9 @@ pub(crate) fn row(balance: i64, city: &str, ops: &[i64]) -> BTreeMap<String, Val
     ])
 }
 
-pub(crate) fn standing(capture: u32, pattern: Pattern, side: Side, wrong: &str) -> Standing {
+pub(crate) fn standing(capture: u32, pattern: Pattern, side: Side, wrong: &str) -> CaptureState {
     let comparable = names("server-0 server-1 server-2 server-3");
-    Standing {
+    CaptureState {
         capture,
         t: ms(2_600 + u64::from(capture) * 1_000),
         pattern,
@@ -193,7 +193,7 @@ pub(crate) fn standing(capture: u32, pattern: Pattern, side: Side, wrong: &str) 
 pub(crate) fn divergence() -> Divergence {
     let shown = |replica: &str| {
         let wrong = replica == "server-1";
-        Shown {
+        ShownRow {
             replica: replica.to_owned(),
             read: Some(17),
             state: Some(if wrong { CopyState::Consuming } else { CopyState::CommittedLocal }),
@@ -218,7 +218,7 @@ pub(crate) fn divergence() -> Divergence {
     };
     let lone = |capture| standing(capture, Pattern::OneDiffers, Side::Minority, "server-1");
     Divergence {
-        what: What::WrongValue,
+        what: Anomaly::WrongValue,
         root_cause: RootCause::WholeSegment,
         partition: 0,
         flags: false,
@@ -249,7 +249,7 @@ pub(crate) fn divergence() -> Divergence {
 
 pub(crate) fn finding(kind: FindingKind) -> Finding {
     let fingerprint = match &kind {
-        FindingKind::Divergence(d) if d.what == What::Differs => "differs/whole-segment",
+        FindingKind::Divergence(d) if d.what == Anomaly::Differs => "differs/whole-segment",
         FindingKind::Divergence(_) => "wrong-value/whole-segment",
         FindingKind::Frozen(it) if it.grade == Grade::Latent => "frozen/writer-output/latent",
         FindingKind::Frozen(it) if it.kind == ObjectKind::ShardUpper => "frozen/shard-upper",
@@ -281,10 +281,10 @@ pub(crate) fn frozen() -> FindingKind {
         threshold: ms(3_000),
         baseline: false,
         last_move: Some(Move { t: ms(2_900), from: 3_990, to: 4_000 }),
-        before: Some(Happening::FaultBegin { t: ms(2_800), step: "hold".to_owned() }),
+        before: Some(PrecedingEvent::FaultBegin { t: ms(2_800), step: "hold".to_owned() }),
         status_at_freeze: "running".to_owned(),
         status: "running".to_owned(),
-        cause: Cause::Silent,
+        cause: StatusCause::Silent,
         incarnation: 1,
         samples: 61,
         times: 1,
@@ -296,7 +296,7 @@ pub(crate) fn pinned() -> FindingKind {
     let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
     it.object = "shard".to_owned();
     (it.kind, it.pinned_by) = (ObjectKind::ShardUpper, vec!["writer-b".to_owned()]);
-    it.unseen = Some(Unseen { from: 5_000, entries: 640, keys: 31 });
+    it.unseen = Some(NotVisible { from: 5_000, entries: 640, keys: 31 });
     (it.replica, it.partition, it.segment) = (None, None, None);
     FindingKind::Frozen(it)
 }
@@ -321,7 +321,7 @@ pub(crate) fn regressed() -> FindingKind {
         t: ms(3_000),
         incarnations: (1, 2),
         durable: true,
-        before: Some(Happening::Incarnation { t: ms(3_000), incarnation: 2 }),
+        before: Some(PrecedingEvent::Incarnation { t: ms(3_000), incarnation: 2 }),
         times: 1,
     })
 }
@@ -340,7 +340,7 @@ pub(crate) fn ahead() -> FindingKind {
     })
 }
 
-pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[DoubtKind]) -> Verdict {
+pub(crate) fn verdict(outcome: VerdictOutcome, findings: Vec<FindingKind>, doubts: &[DoubtKind]) -> Verdict {
     let check = |name, status, compared, unit: &str| CheckResult {
         name,
         status,
@@ -349,7 +349,7 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
         reason: (status == Status::Unknown).then(|| "no key was carried".to_owned()),
     };
     let mut group = if findings.is_empty() { Status::Pass } else { Status::Fail };
-    if outcome == Outcome::Inconclusive {
+    if outcome == VerdictOutcome::Inconclusive {
         group = Status::Unknown;
     }
     Verdict {
@@ -376,7 +376,7 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
             excused: BTreeMap::new(),
         },
         exposure: vec![Exposure { what: "keys-carried-under-hold".to_owned(), count: 118, demanded: 20 }],
-        progress: Progress { states: BTreeMap::from([(State::Idle, 8)]), ..Progress::default() },
+        progress: Progress { states: BTreeMap::from([(FrontierState::Idle, 8)]), ..Progress::default() },
         known: None,
     }
 }
@@ -384,13 +384,13 @@ pub(crate) fn verdict(outcome: Outcome, findings: Vec<FindingKind>, doubts: &[Do
 pub(crate) fn diverged(change: impl FnOnce(&mut Divergence)) -> Verdict {
     let mut d = divergence();
     change(&mut d);
-    verdict(Outcome::Fail, vec![FindingKind::Divergence(Box::new(d))], &[])
+    verdict(VerdictOutcome::Fail, vec![FindingKind::Divergence(Box::new(d))], &[])
 }
 
 /// A finding that a list of known issues covers.
 pub(crate) fn known() -> Verdict {
     let text = str::to_owned;
-    let known = KnownAs {
+    let known = KnownIssueRef {
         fingerprint: text("wrong-value/whole-segment"),
         reason: text("being fixed"),
         owner: text("me"),
@@ -398,8 +398,8 @@ pub(crate) fn known() -> Verdict {
         until: text("2027-01-31"),
         expired: false,
     };
-    let known = Some(Known { findings: vec![Some(known)], unmet: Vec::new() });
-    Verdict { outcome: Outcome::Pass, known, ..diverged(|_| {}) }
+    let known = Some(KnownFindings { findings: vec![Some(known)], unmet: Vec::new() });
+    Verdict { outcome: VerdictOutcome::Pass, known, ..diverged(|_| {}) }
 }
 
 pub(crate) fn majority() -> Verdict {
@@ -418,7 +418,7 @@ pub(crate) fn spread() -> Verdict {
 
 pub(crate) fn unmodelled() -> Verdict {
     diverged(|d| {
-        d.what = What::Differs;
+        d.what = Anomaly::Differs;
         d.root_cause = RootCause::NoProvenance;
         d.missing = None;
         d.first.side = Side::Unknown;

@@ -3,8 +3,8 @@
 use crate::store::sample::{evidence, facts};
 use crate::support::all;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
-use dissent_core::history::evidence::{Evidence, RunRecord};
 use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
 use dissent_store::dump::write_evidence;
@@ -25,12 +25,12 @@ fn written() -> (TempDir, PathBuf) {
     (temp, dir)
 }
 
-fn assert_same(found: &Evidence, wanted: &Evidence) {
-    assert_eq!(found.facts, wanted.facts);
+fn assert_same(found: &MemoryRecord, wanted: &MemoryRecord) {
+    assert_eq!(found.meta, wanted.meta);
     assert_eq!(found.events, wanted.events);
     assert_eq!(found.log, wanted.log);
     assert_eq!(found.rows, wanted.rows);
-    assert_eq!(found.currents, wanted.currents);
+    assert_eq!(found.current_rows, wanted.current_rows);
 }
 
 /// Every file below a folder, by its name.
@@ -93,7 +93,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
             run.rows(stamped.t, read, rows).expect("rows, in another order");
         }
         if let Event::CurrentRead(read) = &stamped.event {
-            let currents = &evidence.currents[read.partition as usize];
+            let currents = &evidence.current_rows[read.partition as usize];
             let currents = currents.iter().filter(|(id, _)| *id == read.id).map(|(_, current)| current);
             run.currents(stamped.t, read, currents).expect("currents");
         }

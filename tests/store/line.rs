@@ -1,7 +1,7 @@
 //! One line each: what a row, an entry and a value look like on disk, and what is made of odd ones.
 
 use crate::store::sample::{evidence, facts};
-use dissent_core::history::row::Current;
+use dissent_core::history::row::CurrentRow;
 use dissent_core::history::schema::Value;
 use dissent_store::codec;
 
@@ -22,7 +22,7 @@ fn lines_hold_content_first_and_placement_last() {
     assert_eq!(json(&codec::entry(&schema, &evidence.log[0][1], 0)), format!("{{{content}{cols}}}"));
     let tombstone = json(&codec::entry(&schema, &evidence.log[0][7], 2));
     assert!(tombstone.ends_with(r#""cmp":-7,"del":true,"cols":{},"skip":2}"#), "{tombstone}");
-    let current = Current { key: "k1".to_owned(), offs: vec![1, 4] };
+    let current = CurrentRow { key: "k1".to_owned(), offs: vec![1, 4] };
     assert_eq!(json(&codec::flags(9, &current)), r#"{"key":"k1","offs":[1,4],"at":{"read":9}}"#);
     let line = json(&codec::event(7, &evidence.events[3]));
     assert_eq!(line, r#"{"n":7,"t":300000000,"type":"boundary"}"#);

@@ -1,7 +1,7 @@
 //! Runs of every format that was ever written still read to the same counts.
 
 use crate::store::sample::evidence;
-use dissent_core::history::evidence::{FORMAT, RunRecord};
+use dissent_core::history::run_record::{FORMAT, RunRecord};
 use dissent_store::dump::write_evidence;
 use dissent_store::folder::Folder;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn counts(dir: &Path) -> (usize, [usize; 2], [usize; 2], [usize; 2], usize) {
     let events = folder.events().count();
     let log = [0, 1].map(|partition| folder.log(partition).count());
     let rows = [0, 1].map(|partition| folder.rows(partition).count());
-    let currents = [0, 1].map(|partition| folder.currents(partition).count());
+    let currents = [0, 1].map(|partition| folder.current_rows(partition).count());
     (events, log, rows, currents, folder.damage().len())
 }
 

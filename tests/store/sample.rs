@@ -1,17 +1,17 @@
 //! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
 
-use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, Outcome, Phase, TimedEvent};
-use dissent_core::history::evidence::{Evidence, FORMAT, Facts};
+use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, Current, CurrentRead, Entry, Known, Read, Row, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Soundness,
 };
+use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
 use serde_json::json;
 
 pub(crate) const REPLICAS: [&str; 3] = ["a", "b", "../c d"];
 
-pub(crate) fn facts() -> Facts {
+pub(crate) fn facts() -> RunMeta {
     let columns = json!([
         {"name": "x", "type": "long", "merge": "overwrite"},
         {"name": "tags", "type": "string-list", "merge": "union"},
@@ -78,7 +78,7 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
         start: range.start,
         end: range.end,
         state: CopyState::Consuming,
-        registered: Known::Known(true),
+        registered: Observed::Known(true),
         copy,
         rows: range.end - range.start,
     }
@@ -86,7 +86,7 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
 
 /// Builds evidence event by event.
 struct Sampler {
-    evidence: Evidence,
+    evidence: MemoryRecord,
     reads: u64,
 }
 
@@ -118,8 +118,8 @@ impl Sampler {
     fn current(&mut self, capture: u32, replica: &str, partition: u32, keys: &[&str]) {
         self.reads += 1;
         let id = self.reads;
-        let flags = keys.iter().map(|key| (id, Current { key: (*key).to_owned(), offs: vec![1, id] }));
-        self.evidence.currents[partition as usize].extend(flags);
+        let flags = keys.iter().map(|key| (id, CurrentRow { key: (*key).to_owned(), offs: vec![1, id] }));
+        self.evidence.current_rows[partition as usize].extend(flags);
         let covers = vec![cover(partition, 0..10, 1)];
         self.event(Event::CurrentRead(CurrentRead {
             id,
@@ -143,16 +143,16 @@ impl Sampler {
 }
 
 /// The run. Its lists are in the order that [`dissent_core::history::evidence::RunRecord`] promises.
-pub(crate) fn evidence() -> Evidence {
+pub(crate) fn evidence() -> MemoryRecord {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);
-    let evidence = Evidence { facts: facts(), events: Vec::new(), log, rows, currents };
+    let evidence = MemoryRecord { meta: facts(), events: Vec::new(), log, rows, current_rows: currents };
     let mut run = Sampler { evidence, reads: 0 };
     run.event(Event::Phase { phase: Phase::SetUp });
     let op =
         Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), delete: false, due: Nanos(3) };
     run.event(Event::Invoke { op });
-    run.event(Event::Complete { op: 1, outcome: Outcome::Unknown, off: None });
+    run.event(Event::Complete { op: 1, outcome: OpOutcome::Unknown, off: None });
     run.event(Event::Boundary);
     run.capture(0, |run| {
         for replica in REPLICAS {

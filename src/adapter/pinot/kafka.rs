@@ -8,7 +8,7 @@ use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use async_trait::async_trait;
-use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::row::Entry;
 use dissent_core::history::schema::Schema;
 use rskafka::chrono::DateTime;
@@ -213,7 +213,7 @@ impl Topic {
 impl Writes for Topic {
     /// Silence is not certain: the entries may lie in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
-        let mut completions = vec![Completion { outcome: Outcome::Unknown, off: None }; ops.len()];
+        let mut completions = vec![Completion { outcome: OpOutcome::Unknown, off: None }; ops.len()];
         let mut by_partition: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (at, op) in ops.iter().enumerate() {
             by_partition.entry(op.partition).or_default().push(at);
@@ -223,7 +223,7 @@ impl Writes for Topic {
             let Ok(offs) = self.produce(partition, &mine).await else { continue };
             for (at, off) in places.into_iter().zip(offs) {
                 let Some(off) = off else { continue };
-                completions[at] = Completion { outcome: Outcome::Ok, off: u64::try_from(off).ok() };
+                completions[at] = Completion { outcome: OpOutcome::Ok, off: u64::try_from(off).ok() };
             }
         }
         completions

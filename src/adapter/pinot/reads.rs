@@ -14,8 +14,8 @@ use crate::adapter::pace::Gate;
 use crate::adapter::web::answer;
 use crate::adapter::{Authority, RawReads, Sink, TargetError};
 use async_trait::async_trait;
-use dissent_core::conductor::FlagsRead;
-use dissent_core::history::row::{CopyState, Cover, Coverage, Current, Known, Row, Segment};
+use dissent_core::conductor::CurrentRowsAnswer;
+use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
 use dissent_core::history::schema::Schema;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,7 +256,7 @@ impl RawReads for Reads {
                 start: metadata.start,
                 end,
                 state,
-                registered: Known::Unobservable,
+                registered: Observed::Unobservable,
                 rows: end - metadata.start,
             });
         }
@@ -309,15 +309,15 @@ impl RawReads for Reads {
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, Current>,
-    ) -> Result<FlagsRead, TargetError> {
+        out: Sink<'_, CurrentRow>,
+    ) -> Result<CurrentRowsAnswer, TargetError> {
         let Coverage { incarnation, covers, .. } = self.coverage(replica).await?;
         let mine = |cover: &&Cover| cover.partition == partition && cover.rows > 0;
         let held: BTreeMap<&str, u64> =
             covers.iter().filter(mine).map(|cover| (cover.segment.as_str(), cover.rows)).collect();
         if held.is_empty() {
             // An answer without rows would not tell whose it is.
-            return Ok(FlagsRead { incarnation, version: since + 1, keys: 0 });
+            return Ok(CurrentRowsAnswer { incarnation, version: since + 1, keys: 0 });
         }
         let (assignment, known) = self.assigned().await?;
         let mut answers = Vec::new();
@@ -347,7 +347,7 @@ impl RawReads for Reads {
         }
         now.values_mut().for_each(|offs| offs.sort_unstable());
         let keys = self.changed(replica, partition, since, now).await;
-        let read = FlagsRead { incarnation, version: since + 1, keys: keys.len() as u64 };
+        let read = CurrentRowsAnswer { incarnation, version: since + 1, keys: keys.len() as u64 };
         keys.into_iter().for_each(out);
         Ok(read)
     }
@@ -379,15 +379,15 @@ impl Reads {
     }
 
     /// Pinot shows all flags; what is handed on is what changed since the last time.
-    async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<Current> {
+    async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<CurrentRow> {
         let mut shown = self.shown.lock().await;
         let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
         let before = before.unwrap_or_default();
         let gone = before.keys().filter(|key| !now.contains_key(*key));
-        let mut changed: Vec<Current> =
-            gone.map(|key| Current { key: key.clone(), offs: Vec::new() }).collect();
+        let mut changed: Vec<CurrentRow> =
+            gone.map(|key| CurrentRow { key: key.clone(), offs: Vec::new() }).collect();
         let moved = now.into_iter().filter(|(key, offs)| before.get(key) != Some(offs));
-        changed.extend(moved.map(|(key, offs)| Current { key, offs }));
+        changed.extend(moved.map(|(key, offs)| CurrentRow { key, offs }));
         changed
     }
 

@@ -3,10 +3,10 @@
 
 use crate::adapter::web::parse;
 use crate::adapter::{Sink, TargetError};
-use dissent_core::conductor::FlagsRead;
-use dissent_core::history::contents::Held;
-use dissent_core::history::row::{Current, Entry, Row};
+use dissent_core::conductor::CurrentRowsAnswer;
+use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::{Schema, Value};
+use dissent_core::history::shard_snapshot::CountedRow;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ struct WireHeld {
 struct WireFlags {
     version: u64,
     incarnation: u64,
-    keys: Vec<Current>,
+    keys: Vec<CurrentRow>,
 }
 
 #[derive(Deserialize)]
@@ -88,18 +88,18 @@ pub fn rows(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Row>) -> Resu
 }
 
 /// What a shard holds.
-pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<Held>, TargetError> {
+pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<CountedRow>, TargetError> {
     let mut rows = Vec::new();
     parse_lines(url, body, |WireHeld { key, op, cmp, cols, count }| {
-        rows.push(Held { key, op, cmp, cols: ordered(schema, cols), count });
+        rows.push(CountedRow { key, op, cmp, cols: ordered(schema, cols), count });
     })?;
     Ok(rows)
 }
 
 /// Current flags.
-pub fn flags(url: &str, body: &[u8], out: Sink<'_, Current>) -> Result<FlagsRead, TargetError> {
+pub fn flags(url: &str, body: &[u8], out: Sink<'_, CurrentRow>) -> Result<CurrentRowsAnswer, TargetError> {
     let WireFlags { version, incarnation, keys } = parse(url, body)?;
-    let read = FlagsRead { incarnation, version, keys: keys.len() as u64 };
+    let read = CurrentRowsAnswer { incarnation, version, keys: keys.len() as u64 };
     keys.into_iter().for_each(out);
     Ok(read)
 }

@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use crate::adapter::web::{Web, answer, parse};
 use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
 use async_trait::async_trait;
-use dissent_core::history::event::{Op, Outcome};
+use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::row::Entry;
 use dissent_core::history::schema::{Schema, Value};
 use serde::de::DeserializeOwned;
@@ -67,10 +67,10 @@ impl Writes for Front {
         let all = |outcome| vec![Completion { outcome, off: None }; ops.len()];
         match produced {
             Ok(offs) if offs.len() == ops.len() => {
-                offs.into_iter().map(|off| Completion { outcome: Outcome::Ok, off: Some(off) }).collect()
+                offs.into_iter().map(|off| Completion { outcome: OpOutcome::Ok, off: Some(off) }).collect()
             }
-            Err(TargetError::Refused { .. }) => all(Outcome::Failed),
-            Ok(_) | Err(_) => all(Outcome::Unknown),
+            Err(TargetError::Refused { .. }) => all(OpOutcome::Failed),
+            Ok(_) | Err(_) => all(OpOutcome::Unknown),
         }
     }
 }

@@ -7,10 +7,10 @@ use crate::adapter::web::{Web, answer, parse};
 use crate::adapter::{Authority, Lifecycle, RawReads, Refusal, Sink, TargetError};
 use ::specimen::GUARDS;
 use async_trait::async_trait;
-use dissent_core::conductor::FlagsRead;
+use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::event::LifecycleRecord;
 use dissent_core::history::fault::FaultKind;
-use dissent_core::history::row::{Coverage, Current, Row, Segment};
+use dissent_core::history::row::{Coverage, CurrentRow, Row, Segment};
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,8 +150,8 @@ impl RawReads for Servers {
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, Current>,
-    ) -> Result<FlagsRead, TargetError> {
+        out: Sink<'_, CurrentRow>,
+    ) -> Result<CurrentRowsAnswer, TargetError> {
         let path = format!("current?partition={partition}&since={since}");
         let (url, body) = self.server(replica, &path).await?;
         answers::flags(&url, &body, out)

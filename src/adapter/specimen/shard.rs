@@ -10,12 +10,12 @@ use crate::adapter::web::{Web, answer, parse};
 use crate::adapter::{Frontiers, Refusal, TargetError};
 use ::specimen::shard::{Config, Mode, RULES};
 use async_trait::async_trait;
-use dissent_core::conductor::{Seen, Snapshot};
-use dissent_core::history::contents::Contents;
+use dissent_core::conductor::{FrontierSeen, Snapshot};
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier;
-use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Look};
+use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, FrontierReading};
 use dissent_core::history::schema::{Merge, Schema};
+use dissent_core::history::shard_snapshot::ShardSnapshot;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,19 +141,22 @@ pub struct Progress {
 
 impl Progress {
     /// One look at it, between two at its upstream.
-    pub fn seen(self, writer: &str, u1: u64, u2: u64) -> Seen {
+    pub fn seen(self, writer: &str, u1: u64, u2: u64) -> FrontierSeen {
         let Progress { incarnation, mode, hydrated, frontier } = self;
         let status = if hydrated { RUNNING } else { HYDRATING };
         let (object, status) = (writer.to_owned(), status.to_owned());
-        let look = Look { object, u1, f: Some(frontier), u2, status, incarnation };
-        Seen { look, is_awaited: mode == Mode::ReadWrite }
+        let look = FrontierReading { object, u1, f: Some(frontier), u2, status, incarnation };
+        FrontierSeen { look, is_awaited: mode == Mode::ReadWrite }
     }
 }
 
 /// One look at the shard's upper.
-pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> Seen {
+pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
     let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
-    Seen { look: Look { object, u1, f: Some(upper), u2, status, incarnation: 0 }, is_awaited: true }
+    FrontierSeen {
+        look: FrontierReading { object, u1, f: Some(upper), u2, status, incarnation: 0 },
+        is_awaited: true,
+    }
 }
 
 /// Upstream and the shard, read at one moment.
@@ -245,16 +248,16 @@ impl Frontiers for Writers {
     }
 
     /// The rows as of the newest time that is complete: those do not change any more.
-    async fn contents(&self, capture: u32) -> Result<Contents, TargetError> {
+    async fn contents(&self, capture: u32) -> Result<ShardSnapshot, TargetError> {
         let Standing { shard_upper: upper, .. } = self.front.ask("frontiers").await?;
         let object = SHARD.to_owned();
         let Some(as_of) = upper.checked_sub(1) else {
-            return Ok(Contents { capture, object, upper, log_end: 0, rows: Vec::new() });
+            return Ok(ShardSnapshot { capture, object, upper, log_end: 0, rows: Vec::new() });
         };
         let bindings: Vec<u64> = self.front.ask(&format!("bindings?from={as_of}&limit=1")).await?;
         let log_end = bindings.first().copied().unwrap_or(0);
         let (url, body) = self.front.get(&format!("contents?as_of={as_of}")).await?;
         let rows = answers::held(&self.schema, &url, &body)?;
-        Ok(Contents { capture, object, upper, log_end, rows })
+        Ok(ShardSnapshot { capture, object, upper, log_end, rows })
     }
 }

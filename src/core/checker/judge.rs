@@ -5,17 +5,17 @@ mod frontiers;
 use crate::checker::findings::assemble;
 use crate::checker::findings::evidence;
 use crate::checker::liveness;
-use crate::checker::liveness::Data;
+use crate::checker::liveness::ReadBack;
 use crate::checker::owed;
 use crate::checker::parallel::{both, each_partition};
 use crate::checker::safety::absence::Absences;
 use crate::checker::safety::calibration::{Calibration, calibrate};
-use crate::checker::safety::live_rows::{self, Flags};
-use crate::checker::safety::mismatch::{Deviation, View};
+use crate::checker::safety::current_rows::{self, CurrentRows};
+use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
 use crate::checker::safety::rows;
-use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::acks::acknowledged;
-use crate::checker::tables::copies::Stage;
+use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row;
@@ -23,11 +23,11 @@ use crate::checker::validity::assumptions;
 use crate::checker::validity::exposure;
 use crate::checker::validity::log;
 use crate::checker::verdict::{
-    CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Outcome, Progress, Status,
-    VERSION, Verdict, What,
+    Anomaly, CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, FindingKind, Progress, Status,
+    VERSION, Verdict, VerdictOutcome,
 };
 use crate::history::check_name::CheckName;
-use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::schema::Column;
 use crate::history::time::Nanos;
 use frontiers::name_unseen;
@@ -59,7 +59,7 @@ pub fn judge_seeing(
     oracle: Oracle,
     also: &mut dyn FnMut(Nanos, EventRef<'_>),
 ) -> Verdict {
-    let mut sheet = Sheet { oracle, ..Sheet::default() };
+    let mut sheet = VerdictBuilder { oracle, ..VerdictBuilder::default() };
     let (history, ledgers) = both(
         evidence,
         || History::gather(evidence, also),
@@ -68,7 +68,7 @@ pub fn judge_seeing(
     let history = sheet.settle(&CheckName::ALL, history);
     let ledgers = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, ledgers));
     if let (Some(history), Some(mut ledgers)) = (history, ledgers) {
-        ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
+        ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.assign_segments(spans));
         sheet.judge(evidence, &history, &ledgers);
     }
     sheet.conclude(evidence)
@@ -76,7 +76,7 @@ pub fn judge_seeing(
 
 /// The verdict in the making.
 #[derive(Default)]
-struct Sheet {
+struct VerdictBuilder {
     oracle: Oracle,
     checks: Vec<CheckResult>,
     findings: Vec<Finding>,
@@ -86,7 +86,7 @@ struct Sheet {
     progress: Progress,
 }
 
-impl Sheet {
+impl VerdictBuilder {
     fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, ledgers: &'h [LogIndex]) {
         self.measure(history, ledgers);
         let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
@@ -120,8 +120,8 @@ impl Sheet {
             }
         }
         trust.is_whole &= damage.is_empty();
-        let none = ContentsCompared::default();
-        let data = Data { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
+        let none = ShardCompared::default();
+        let data = ReadBack { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
         let progress = self.attempt(&[CheckName::Progress], || liveness::check(history, &data));
         let rows = self.compared.rows;
         let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
@@ -160,8 +160,9 @@ impl Sheet {
         }
         let calibration = self.attempt(&[CheckName::Calibration], || {
             let partitions = 0..history.facts.partitions;
-            let stages: Vec<Stage> =
-                partitions.map(|partition| Stage::set(history, partition, &BTreeSet::new())).collect();
+            let stages: Vec<CopyTimeline> = partitions
+                .map(|partition| CopyTimeline::build(history, partition, &BTreeSet::new()))
+                .collect();
             calibrate(evidence, history, ledgers, &stages)
         });
         let Some(mut calibration) = calibration else {
@@ -188,18 +189,18 @@ impl Sheet {
         ledgers: &'h [LogIndex],
         calibration: &Calibration,
         trust: &log::Trust,
-    ) -> Option<Vec<Partition<'h>>> {
+    ) -> Option<Vec<PartitionCompared<'h>>> {
         const CHECKS: [CheckName; 3] = [CheckName::Group, CheckName::Model, CheckName::Current];
         let by_model = self.oracle == Oracle::PeersAndModel;
         let compared = self.attempt(&CHECKS, || {
             let partitions = each_partition(evidence, |partition| {
                 let ledger = &ledgers[partition as usize];
-                Partition::compare(evidence, history, ledger, calibration, trust, by_model)
+                PartitionCompared::compare(evidence, history, ledger, calibration, trust, by_model)
             });
             let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
             let times = acknowledged(evidence, &ops);
             let findings = partitions.iter().zip(ledgers).flat_map(|(partition, ledger)| {
-                let Partition { flags, deviations, .. } = partition;
+                let PartitionCompared { flags, deviations, .. } = partition;
                 assemble::assemble(history, ledger, Some(flags), deviations, &times)
             });
             let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
@@ -288,7 +289,7 @@ impl Sheet {
         self.doubts.sort_by_key(|doubt| doubt.kind != DoubtKind::ServerDied);
         let mut verdict = Verdict {
             version: VERSION,
-            outcome: Outcome::Inconclusive,
+            outcome: VerdictOutcome::Inconclusive,
             checks: self.checks,
             findings: self.findings,
             doubts: self.doubts,
@@ -298,39 +299,39 @@ impl Sheet {
             known: None,
         };
         let found = !verdict.findings.is_empty();
-        verdict.outcome = outcome(&verdict, &evidence.facts().nemesis.required, found);
+        verdict.outcome = outcome(&verdict, &evidence.meta().nemesis.required, found);
         verdict
     }
 }
 
 /// The word that a verdict begins with (`RULES.md` 10), by what was doubted and by whether anything was
 /// `found`.
-pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> Outcome {
+pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> VerdictOutcome {
     let Verdict { checks, doubts, compared, progress, .. } = verdict;
     let blind = checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
     // Neither rows were compared nor frontiers looked at, of a target that declares any.
     let saw_nothing = compared.rows == 0 && progress.looks == 0;
     if found {
-        Outcome::Fail
+        VerdictOutcome::Fail
     } else if !doubts.is_empty() || blind || saw_nothing {
-        Outcome::Inconclusive
+        VerdictOutcome::Inconclusive
     } else {
-        Outcome::Pass
+        VerdictOutcome::Pass
     }
 }
 
 /// What the comparison of one partition came to.
-struct Partition<'h> {
+struct PartitionCompared<'h> {
     compared: Compared,
-    deviations: Vec<Deviation>,
-    stage: Stage,
-    flags: Flags<'h>,
+    deviations: Vec<Mismatch>,
+    stage: CopyTimeline,
+    flags: CurrentRows<'h>,
     doubts: Vec<Doubt>,
     /// See [`rows::RowsCompared::unproven`].
     unproven: BTreeMap<usize, String>,
 }
 
-impl<'h> Partition<'h> {
+impl<'h> PartitionCompared<'h> {
     fn compare(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
@@ -338,14 +339,14 @@ impl<'h> Partition<'h> {
         calibration: &Calibration,
         trust: &log::Trust,
         by_model: bool,
-    ) -> Partition<'h> {
+    ) -> PartitionCompared<'h> {
         // Beyond the end of a log that may have been longer nothing can be proved.
         let end = if trust.is_whole { u64::MAX } else { ledger.end() };
         let contradicted = trust.contradicted[ledger.partition as usize];
         let mut judged_to = end.min(contradicted);
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
-        let mut stage = Stage::set(history, ledger.partition, &void);
+        let mut stage = CopyTimeline::build(history, ledger.partition, &void);
         let (mut rows, absences) = loop {
             let absences = Absences::of(evidence, history, ledger, &stage);
             let rows = rows::compare(evidence, history, ledger, &stage, &absences, calibration, judged_to);
@@ -355,24 +356,24 @@ impl<'h> Partition<'h> {
             }
             void.extend(torn);
             judged_to = ledger.end().min(contradicted);
-            stage = Stage::set(history, ledger.partition, &void);
+            stage = CopyTimeline::build(history, ledger.partition, &void);
         };
-        let flags = Flags::read(evidence, history, ledger);
+        let flags = CurrentRows::read(evidence, history, ledger);
         for id in void.iter().chain(&flags.torn) {
             let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
-        let mut deviations: Vec<Deviation> = std::mem::take(&mut rows.deviations);
+        let mut deviations: Vec<Mismatch> = std::mem::take(&mut rows.deviations);
         evidence::mark_stale(evidence, history, ledger, &mut deviations);
         let flags_to = if by_model { judged_to } else { 0 };
-        let flags_compared = live_rows::compare(&flags, &absences, flags_to, &absent(&deviations));
+        let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&deviations));
         tell_once(&mut deviations, &flags_compared.deviations);
         deviations.extend(flags_compared.deviations);
         let mut compared = loaded(history, ledger, &stage);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         compared.excused = rows.excused;
         let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
-        Partition { compared, deviations, stage, flags, doubts, unproven }
+        PartitionCompared { compared, deviations, stage, flags, doubts, unproven }
     }
 }
 
@@ -388,42 +389,43 @@ fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Opti
 }
 
 /// Sound reads that brought another number of rows than they say: the record is torn.
-fn torn_reads(history: &History<'_>, stage: &Stage, rows: &rows::RowsCompared) -> Vec<u64> {
-    let reads = history.reads.iter().zip(&stage.of_read).filter(|(_, copy)| copy.is_some());
-    let looks = reads.map(|(read, _)| read.look);
+fn torn_reads(history: &History<'_>, stage: &CopyTimeline, rows: &rows::RowsCompared) -> Vec<u64> {
+    let reads = history.reads.iter().zip(&stage.by_read).filter(|(_, copy)| copy.is_some());
+    let looks = reads.map(|(read, _)| read.header);
     let torn = looks.filter(|look| rows.brought.get(&look.id) != Some(&look.count));
     torn.map(|look| look.id).collect()
 }
 
 /// Where a replica has no row of the key: its flag cannot be right there.
-fn absent(deviations: &[Deviation]) -> BTreeSet<(usize, u64)> {
+fn absent(deviations: &[Mismatch]) -> BTreeSet<(usize, u64)> {
     let views = deviations.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
-    let gone = views.filter(|(_, view)| matches!(view.what(), Some(What::Missing | What::Extra)));
+    let gone = views.filter(|(_, view)| matches!(view.what(), Some(Anomaly::Missing | Anomaly::Extra)));
     gone.map(|(off, view)| (view.replica, off)).collect()
 }
 
 /// A tombstone without effect is told as that, and its own row not as missing beside it.
-fn tell_once(rows: &mut Vec<Deviation>, flags: &[Deviation]) {
+fn tell_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
     let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
-    let back = views.filter(|(_, view)| view.what() == Some(What::Resurrected));
+    let back = views.filter(|(_, view)| view.what() == Some(Anomaly::Resurrected));
     let back: BTreeSet<(usize, u64)> = back.map(|(off, view)| (view.replica, off)).collect();
     for deviation in rows.iter_mut().filter(|_| !back.is_empty()) {
         let off = deviation.off;
-        let told =
-            |view: &&mut View| view.what() == Some(What::Missing) && back.contains(&(view.replica, off));
+        let told = |view: &&mut ReplicaView| {
+            view.what() == Some(Anomaly::Missing) && back.contains(&(view.replica, off))
+        };
         deviation.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
     }
     rows.retain(|deviation| deviation.views.iter().any(|view| view.wrong.is_some()));
 }
 
 /// What was compared of which replicas, and what the last capture had not loaded.
-fn loaded(history: &History<'_>, ledger: &LogIndex, stage: &Stage) -> Compared {
+fn loaded(history: &History<'_>, ledger: &LogIndex, stage: &CopyTimeline) -> Compared {
     let mut compared = Compared::default();
     let spans = &history.segments[ledger.partition as usize];
     let last = history.captures.len().checked_sub(1);
     for (segment, span) in spans.iter().enumerate() {
         let replicas: BTreeSet<usize> =
-            stage.of_segment[segment].iter().map(|&at| stage.copies[at].replica).collect();
+            stage.by_segment[segment].iter().map(|&at| stage.copies[at].replica).collect();
         compared.segments += replicas.len() as u64;
         compared.replicas.extend(history.names(&replicas));
         let Some(last) = last else { continue };

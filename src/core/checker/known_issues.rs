@@ -5,43 +5,43 @@ use crate::checker::judge::outcome;
 use crate::checker::verdict::fingerprint::name;
 use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};
 use crate::checker::verdict::{
-    Course, Divergence, Finding, FindingKind, Known, KnownAs, Pattern, Side, Verdict,
+    Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict,
 };
-use crate::history::evidence::Facts;
+use crate::history::run_record::RunMeta;
 
 /// Says of every finding whether it is known. New ones come first.
-pub fn acknowledge(verdict: &mut Verdict, facts: &Facts, list: &KnownIssues) {
+pub fn acknowledge(verdict: &mut Verdict, facts: &RunMeta, list: &KnownIssues) {
     let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, facts)).collect();
-    let told = |issue: &KnownIssue| KnownAs::of(issue, list.is_over(issue));
+    let told = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
     let known_as = |finding: &Finding| {
-        let mut covering: Vec<KnownAs> =
+        let mut covering: Vec<KnownIssueRef> =
             here.iter().filter(|issue| covers(issue, finding)).map(|issue| told(issue)).collect();
         // One that is not over is enough.
         covering.sort_by_key(|issue| issue.expired);
         covering.into_iter().next()
     };
-    let mut found: Vec<(Finding, Option<KnownAs>)> = std::mem::take(&mut verdict.findings)
+    let mut found: Vec<(Finding, Option<KnownIssueRef>)> = std::mem::take(&mut verdict.findings)
         .into_iter()
         .map(|finding| {
             let known = known_as(&finding);
             (finding, known)
         })
         .collect();
-    let is_known = |known: &Option<KnownAs>| known.as_ref().is_some_and(|known| !known.expired);
+    let is_known = |known: &Option<KnownIssueRef>| known.as_ref().is_some_and(|known| !known.expired);
     found.sort_by_key(|(_, known)| is_known(known));
     let all_known = found.iter().all(|(_, known)| is_known(known));
     let unmet = here.into_iter().filter(|issue| !found.iter().any(|(finding, _)| covers(issue, finding)));
     let unmet = unmet.map(told).collect();
     let (findings, known) = found.into_iter().unzip();
     verdict.findings = findings;
-    verdict.known = Some(Known { findings: known, unmet });
+    verdict.known = Some(KnownFindings { findings: known, unmet });
     if all_known {
         verdict.outcome = outcome(verdict, &facts.nemesis.required, false);
     }
 }
 
 /// Whether an entry is about runs like this one.
-fn concerns(issue: &KnownIssue, facts: &Facts) -> bool {
+fn concerns(issue: &KnownIssue, facts: &RunMeta) -> bool {
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     is(&issue.workload, &facts.workload.name)
         && is(&issue.nemesis, &facts.nemesis.name)

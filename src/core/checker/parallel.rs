@@ -1,15 +1,15 @@
 //! Partitions side by side. They share nothing, and what comes out lies in their order, so that the verdict
 //! does not depend on who was faster.
 
-use crate::history::evidence::RunRecord;
+use crate::history::run_record::RunRecord;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 /// Does the work for every partition, on as many threads as the evidence is worth.
 pub(super) fn each_partition<T: Send>(evidence: &dyn RunRecord, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
-    let partitions = evidence.facts().partitions;
-    let lanes = evidence.lanes().min(partitions as usize);
+    let partitions = evidence.meta().partitions;
+    let lanes = evidence.parallelism().min(partitions as usize);
     if lanes < 2 {
         return (0..partitions).map(work).collect();
     }
@@ -35,7 +35,7 @@ pub(super) fn both<A, B: Send>(
 ) -> (thread::Result<A>, thread::Result<B>) {
     let other = || catch_unwind(AssertUnwindSafe(other));
     let one = || catch_unwind(AssertUnwindSafe(one));
-    if evidence.lanes() < 2 {
+    if evidence.parallelism() < 2 {
         return (one(), other());
     }
     thread::scope(|scope| {

@@ -17,10 +17,10 @@ mod known;
 pub mod known_issue;
 pub(super) mod pattern;
 pub use frontier::{
-    Ahead, Cause, FreezeCourse, Frozen, Grade, Happening, Healed, Lagging, Move, ObjectKind, Progress,
-    Regressed, State, Unseen, Waiting,
+    Ahead, FreezeCourse, FrontierState, Frozen, Grade, Healed, Lagging, Move, NotVisible, ObjectKind,
+    PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
-pub use known::{Known, KnownAs};
+pub use known::{KnownFindings, KnownIssueRef};
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
@@ -28,7 +28,7 @@ pub const VERSION: u32 = 1;
 /// The word a verdict begins with (`RULES.md` 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Outcome {
+pub enum VerdictOutcome {
     /// Everything that should have been compared was, and agreed.
     Pass,
     /// Something that should have been known is not; nothing wrong was found.
@@ -69,7 +69,7 @@ pub struct CheckResult {
 /// What is wrong with a row or a current flag (`RULES.md` 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum Anomaly {
     /// The replica covers the offset and has no row.
     Missing,
     /// The replica has a row, or shows a key as current, that the log does not have.
@@ -157,7 +157,7 @@ pub enum RootCause {
 
 /// Pattern and side at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct CaptureState {
     /// The capture.
     pub capture: u32,
     /// When it began.
@@ -211,14 +211,14 @@ pub struct RowEvidence {
     /// where it folds to nothing. None without a model.
     pub expected: Option<BTreeMap<String, Value>>,
     /// What each replica shows, in roster order.
-    pub shown: Vec<Shown>,
+    pub shown: Vec<ShownRow>,
     /// The columns in which any replica is wrong.
     pub columns: Vec<String>,
 }
 
 /// What one replica shows at an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct ShownRow {
     /// The replica.
     pub replica: String,
     /// The id of the read that brought it: the row lies in that read's file. None: not comparable or absent.
@@ -252,7 +252,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divergence {
     /// What is wrong.
-    pub what: What,
+    pub what: Anomaly,
     /// The root-cause key.
     pub root_cause: RootCause,
     /// The partition.
@@ -264,9 +264,9 @@ pub struct Divergence {
     pub replicas: Vec<String>,
     /// Pattern, side and who is wrong at the last capture that compares the rows (healed: that shows them
     /// wrong).
-    pub last: Standing,
+    pub last: CaptureState,
     /// The same at the first capture that shows them wrong.
-    pub first: Standing,
+    pub first: CaptureState,
     /// How it went on.
     pub course: Course,
     /// The replicas that were wrong when last seen and are no longer assigned the rows: what was wrong there
@@ -424,7 +424,7 @@ pub struct Verdict {
     /// [`VERSION`].
     pub version: u32,
     /// The word.
-    pub outcome: Outcome,
+    pub outcome: VerdictOutcome,
     /// Every check, in order.
     pub checks: Vec<CheckResult>,
     /// Findings, the most urgent first (majority wrong before all).
@@ -440,7 +440,7 @@ pub struct Verdict {
     pub progress: Progress,
     /// What the list of known issues says of the findings; none if there was no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known: Option<Known>,
+    pub known: Option<KnownFindings>,
 }
 
 impl Compared {

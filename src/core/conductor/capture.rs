@@ -2,9 +2,9 @@
 //! (`RULES.md` 4). Replicas are read side by side, each one request at a time.
 
 use super::Command;
-use crate::history::contents::Contents;
 use crate::history::event::{CaptureReason, Event};
-use crate::history::row::{Base, Cover, Coverage, CurrentRead, Known, Read, Soundness};
+use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, Soundness};
+use crate::history::shard_snapshot::ShardSnapshot;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A bracket in which a copy changed is read again this often.
@@ -31,26 +31,26 @@ struct FlagsCursor {
 
 /// What one replica is being asked.
 #[derive(Debug)]
-enum Stage {
+enum BracketStage {
     Before,
-    Reading { before: Coverage, asked: VecDeque<Ask>, reads: Vec<Read>, currents: Vec<CurrentRead> },
+    Reading { before: Coverage, asked: VecDeque<ReadRequest>, reads: Vec<Read>, currents: Vec<CurrentRead> },
     After { before: Coverage, reads: Vec<Read>, currents: Vec<CurrentRead> },
 }
 
 #[derive(Debug)]
-enum Ask {
+enum ReadRequest {
     Rows(Read),
     Flags(CurrentRead),
 }
 
 #[derive(Debug)]
 struct Bracket {
-    stage: Stage,
+    stage: BracketStage,
     round: u8,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningCapture {
     id: u32,
     brackets: BTreeMap<String, Bracket>,
     /// Whether the shard is yet to be read.
@@ -64,13 +64,13 @@ pub(super) struct Captures {
     next_read: u64,
     cursors: BTreeMap<(String, String), Cursor>,
     flags: BTreeMap<(String, u32), FlagsCursor>,
-    running: Option<Running>,
+    running: Option<RunningCapture>,
     partitions: u32,
 }
 
 /// The flags that a replica sent: how many keys, and up to which version of its view.
 #[derive(Clone, Copy, Debug)]
-pub struct FlagsRead {
+pub struct CurrentRowsAnswer {
     /// The incarnation that answered.
     pub incarnation: u64,
     /// The version to ask from next time.
@@ -98,9 +98,9 @@ impl Captures {
         let mut brackets = BTreeMap::new();
         for replica in roster {
             out.push(Command::Cover { replica: replica.clone() });
-            brackets.insert(replica.clone(), Bracket { stage: Stage::Before, round: 1 });
+            brackets.insert(replica.clone(), Bracket { stage: BracketStage::Before, round: 1 });
         }
-        self.running = Some(Running { id, brackets, of_shard: false });
+        self.running = Some(RunningCapture { id, brackets, of_shard: false });
     }
 
     /// Begins one of a shard: it is read in one piece, as of one time, and needs no bracket.
@@ -109,11 +109,11 @@ impl Captures {
         self.next_capture += 1;
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
         out.push(Command::Contents { capture: id });
-        self.running = Some(Running { id, brackets: BTreeMap::new(), of_shard: true });
+        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), of_shard: true });
     }
 
     /// The shard was read, or could not be.
-    pub(super) fn contents_read(&mut self, contents: Option<Contents>, out: &mut Vec<Command>) {
+    pub(super) fn contents_read(&mut self, contents: Option<ShardSnapshot>, out: &mut Vec<Command>) {
         out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
         if let Some(running) = &mut self.running {
             running.of_shard = false;
@@ -130,15 +130,15 @@ impl Captures {
     ) {
         let Some(bracket) = self.take(replica) else { return };
         match (bracket.stage, answer) {
-            (Stage::Before, Ok(coverage)) => self.open(replica, coverage, bracket.round, out),
-            (Stage::After { before, reads, currents }, Ok(after)) => {
+            (BracketStage::Before, Ok(coverage)) => self.open(replica, coverage, bracket.round, out),
+            (BracketStage::After { before, reads, currents }, Ok(after)) => {
                 self.close(replica, &before, &after, reads, currents, bracket.round, out);
             }
-            (Stage::After { reads, currents, .. }, Err(error)) => {
+            (BracketStage::After { reads, currents, .. }, Err(error)) => {
                 self.give_up(replica, reads, currents, error, out);
             }
             (_, Err(error)) => self.give_up(replica, Vec::new(), Vec::new(), error, out),
-            (Stage::Reading { .. }, Ok(_)) => {}
+            (BracketStage::Reading { .. }, Ok(_)) => {}
         }
         self.end_if_over(out);
     }
@@ -146,7 +146,7 @@ impl Captures {
     /// The rows of a read came, or did not.
     pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
         self.answered(replica, out, |ask, reads, _| {
-            if let Ask::Rows(mut read) = ask {
+            if let ReadRequest::Rows(mut read) = ask {
                 match answer {
                     Ok(rows) => read.rows = rows,
                     Err(_) => read.soundness = Soundness::Failed,
@@ -160,17 +160,17 @@ impl Captures {
     pub(super) fn flags_read(
         &mut self,
         replica: &str,
-        answer: Result<FlagsRead, String>,
+        answer: Result<CurrentRowsAnswer, String>,
         out: &mut Vec<Command>,
     ) {
         let mut seen = None;
         self.answered(replica, out, |ask, _, currents| {
-            if let Ask::Flags(mut read) = ask {
+            if let ReadRequest::Flags(mut read) = ask {
                 match &answer {
                     Ok(flags) => {
                         read.incarnation = flags.incarnation;
                         read.keys = flags.keys;
-                        let FlagsRead { incarnation, version, .. } = *flags;
+                        let CurrentRowsAnswer { incarnation, version, .. } = *flags;
                         seen = Some((read.partition, FlagsCursor { incarnation, version, read: read.id }));
                     }
                     Err(_) => read.soundness = Soundness::Failed,
@@ -187,7 +187,7 @@ impl Captures {
         self.running.as_mut()?.brackets.remove(replica)
     }
 
-    fn put(&mut self, replica: &str, stage: Stage, round: u8) {
+    fn put(&mut self, replica: &str, stage: BracketStage, round: u8) {
         if let Some(running) = &mut self.running {
             running.brackets.insert(replica.to_owned(), Bracket { stage, round });
         }
@@ -198,7 +198,7 @@ impl Captures {
         let capture = self.running.as_ref().map_or(0, |running| running.id);
         let mut asked = VecDeque::new();
         let mut reads = Vec::new();
-        for cover in before.covers.iter().filter(|cover| cover.registered != Known::Known(false)) {
+        for cover in before.covers.iter().filter(|cover| cover.registered != Observed::Known(false)) {
             let cursor = self.cursor(replica, cover);
             self.next_read += 1;
             let read = Read {
@@ -214,7 +214,7 @@ impl Captures {
                 soundness: Soundness::Sound,
             };
             if cursor.end < cover.end {
-                asked.push_back(Ask::Rows(read));
+                asked.push_back(ReadRequest::Rows(read));
             } else {
                 reads.push(read);
             }
@@ -222,7 +222,7 @@ impl Captures {
         for partition in 0..self.partitions {
             self.next_read += 1;
             let base = self.flags_cursor(replica, partition, before.incarnation);
-            asked.push_back(Ask::Flags(CurrentRead {
+            asked.push_back(ReadRequest::Flags(CurrentRead {
                 id: self.next_read,
                 capture,
                 replica: replica.to_owned(),
@@ -235,7 +235,7 @@ impl Captures {
                 soundness: Soundness::Sound,
             }));
         }
-        self.put(replica, Stage::Reading { before, asked, reads, currents: Vec::new() }, round);
+        self.put(replica, BracketStage::Reading { before, asked, reads, currents: Vec::new() }, round);
         self.ask_next(replica, out);
     }
 
@@ -257,10 +257,10 @@ impl Captures {
         &mut self,
         replica: &str,
         out: &mut Vec<Command>,
-        store: impl FnOnce(Ask, &mut Vec<Read>, &mut Vec<CurrentRead>),
+        store: impl FnOnce(ReadRequest, &mut Vec<Read>, &mut Vec<CurrentRead>),
     ) {
         let Some(mut bracket) = self.take(replica) else { return };
-        if let Stage::Reading { asked, reads, currents, .. } = &mut bracket.stage
+        if let BracketStage::Reading { asked, reads, currents, .. } = &mut bracket.stage
             && let Some(ask) = asked.pop_front()
         {
             store(ask, reads, currents);
@@ -272,10 +272,10 @@ impl Captures {
     /// Sends the next request of a bracket, or asks for the coverage that closes it.
     fn ask_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
-        let Stage::Reading { before, asked, reads, currents } = bracket.stage else { return };
+        let BracketStage::Reading { before, asked, reads, currents } = bracket.stage else { return };
         let next = match asked.front() {
-            Some(Ask::Rows(read)) => Some(Command::Rows { read: read.clone() }),
-            Some(Ask::Flags(read)) => {
+            Some(ReadRequest::Rows(read)) => Some(Command::Rows { read: read.clone() }),
+            Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
                 Some(Command::Flags { read: read.clone(), since: known.map_or(0, |cursor| cursor.version) })
             }
@@ -284,11 +284,11 @@ impl Captures {
         match next {
             Some(command) => {
                 out.push(command);
-                self.put(replica, Stage::Reading { before, asked, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::Reading { before, asked, reads, currents }, bracket.round);
             }
             None => {
                 out.push(Command::Cover { replica: replica.to_owned() });
-                self.put(replica, Stage::After { before, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::After { before, reads, currents }, bracket.round);
             }
         }
     }
@@ -329,7 +329,7 @@ impl Captures {
         }
         if again && round < ROUNDS {
             out.push(Command::Cover { replica: replica.to_owned() });
-            self.put(replica, Stage::Before, round + 1);
+            self.put(replica, BracketStage::Before, round + 1);
         }
     }
 
@@ -377,7 +377,7 @@ impl Captures {
     }
 
     fn end_if_over(&mut self, out: &mut Vec<Command>) {
-        let over = |running: &mut Running| running.brackets.is_empty() && !running.of_shard;
+        let over = |running: &mut RunningCapture| running.brackets.is_empty() && !running.of_shard;
         if let Some(running) = self.running.take_if(over) {
             out.push(Command::Record(Event::CaptureEnd { capture: running.id }));
         }

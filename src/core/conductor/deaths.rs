@@ -14,7 +14,7 @@ impl Conductor {
     /// ```text
     /// a restart is cured; the look that comes now was begun while its victim was down, and finds it dead
     /// ```
-    pub(super) fn mourn(&mut self, now: Nanos, deaths: Vec<Death>, out: &mut Vec<Command>) {
+    pub(super) fn stop_for_deaths(&mut self, now: Nanos, deaths: Vec<Death>, out: &mut Vec<Command>) {
         let asked = self.sample_asked;
         if let Some(death) = deaths.into_iter().find(|death| !self.faults.silenced(&death.server, asked)) {
             self.cut_off(now, Event::ServerDied(death), out);
@@ -30,7 +30,7 @@ impl Conductor {
         out: &mut Vec<Command>,
     ) {
         let since = *self.blind_since.get_or_insert(self.sample_asked);
-        self.mourn(now, deaths, out);
+        self.stop_for_deaths(now, deaths, out);
         if self.interrupted {
             return;
         }

@@ -1,13 +1,13 @@
 //! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the view.
 
-use super::view::View;
+use super::view::ClusterView;
 use crate::history::fault::{Condition, Fault, Step, StepId};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum FaultState {
     Waiting,
     Beginning,
     Active {
@@ -22,16 +22,16 @@ enum State {
 
 /// One step and its fault, once everything in it is known.
 #[derive(Debug)]
-struct Running {
+struct ScheduledFault {
     step: Step,
-    state: State,
+    state: FaultState,
     fault: Option<Fault>,
 }
 
 /// All steps of a run.
 #[derive(Debug)]
 pub(super) struct Faults {
-    steps: Vec<Running>,
+    steps: Vec<ScheduledFault>,
 }
 
 /// What conditions are tested against, beside the view.
@@ -48,17 +48,18 @@ pub(super) struct Clock {
 impl Faults {
     /// All steps waiting.
     pub(super) fn new(steps: &[Step]) -> Faults {
-        let running = |step: &Step| Running { step: step.clone(), state: State::Waiting, fault: None };
+        let running =
+            |step: &Step| ScheduledFault { step: step.clone(), state: FaultState::Waiting, fault: None };
         Faults { steps: steps.iter().map(running).collect() }
     }
 
     /// The steps whose time to begin has come, with their faults filled in; they count as beginning.
-    pub(super) fn begin_due(&mut self, clock: Clock, view: &View) -> Vec<(StepId, Fault)> {
+    pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
-        for running in self.steps.iter_mut().filter(|running| running.state == State::Waiting) {
+        for running in self.steps.iter_mut().filter(|running| running.state == FaultState::Waiting) {
             if holds(&running.step.begin, clock, view, &running.step, running.fault.as_ref(), None) {
                 let fault = resolve(&running.step, view);
-                running.state = State::Beginning;
+                running.state = FaultState::Beginning;
                 running.fault = Some(fault.clone());
                 due.push((running.step.id.clone(), fault));
             }
@@ -67,13 +68,13 @@ impl Faults {
     }
 
     /// The steps whose time to end has come; they count as being cured.
-    pub(super) fn cure_due(&mut self, clock: Clock, view: &View) -> Vec<StepId> {
+    pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
         let mut due = Vec::new();
         for running in &mut self.steps {
-            if let State::Active { since } = running.state
+            if let FaultState::Active { since } = running.state
                 && holds(&running.step.until, clock, view, &running.step, running.fault.as_ref(), Some(since))
             {
-                running.state = State::Curing;
+                running.state = FaultState::Curing;
                 due.push(running.step.id.clone());
             }
         }
@@ -85,12 +86,12 @@ impl Faults {
         let mut due = Vec::new();
         for running in &mut self.steps {
             match running.state {
-                State::Waiting => running.state = State::Over { at: now },
-                State::Active { .. } => {
-                    running.state = State::Curing;
+                FaultState::Waiting => running.state = FaultState::Over { at: now },
+                FaultState::Active { .. } => {
+                    running.state = FaultState::Curing;
                     due.push(running.step.id.clone());
                 }
-                State::Beginning | State::Curing | State::Over { .. } => {}
+                FaultState::Beginning | FaultState::Curing | FaultState::Over { .. } => {}
             }
         }
         due
@@ -106,25 +107,28 @@ impl Faults {
             begin: Condition::At(Nanos(0)),
             until: Condition::At(Nanos(u64::MAX)),
         };
-        self.steps.push(Running { step, state: State::Beginning, fault: Some(fault.clone()) });
+        self.steps.push(ScheduledFault { step, state: FaultState::Beginning, fault: Some(fault.clone()) });
     }
 
     /// A step's cure begins, whatever its condition.
     pub(super) fn set_curing(&mut self, step: &str) {
-        self.set(step, State::Curing);
+        self.set(step, FaultState::Curing);
     }
 
     /// A step is in force, or could not be begun.
     pub(super) fn begun(&mut self, step: &str, now: Nanos, in_force: bool) {
-        self.set(step, if in_force { State::Active { since: now } } else { State::Over { at: now } });
+        self.set(
+            step,
+            if in_force { FaultState::Active { since: now } } else { FaultState::Over { at: now } },
+        );
     }
 
     /// A step's cure has ended, well or not.
     pub(super) fn cured(&mut self, step: &str, now: Nanos) {
-        self.set(step, State::Over { at: now });
+        self.set(step, FaultState::Over { at: now });
     }
 
-    fn set(&mut self, step: &str, state: State) {
+    fn set(&mut self, step: &str, state: FaultState) {
         if let Some(running) = self.steps.iter_mut().find(|running| running.step.id == step) {
             running.state = state;
         }
@@ -137,13 +141,14 @@ impl Faults {
 
     /// Whether a step is between asked and answered.
     pub(super) fn any_changing(&self) -> bool {
-        self.steps.iter().any(|running| matches!(running.state, State::Beginning | State::Curing))
+        self.steps.iter().any(|running| matches!(running.state, FaultState::Beginning | FaultState::Curing))
     }
 
     /// Whether a replica is silent by one of the steps.
     pub(super) fn any_down(&self) -> bool {
         self.steps.iter().any(|running| {
-            running.step.kind.silences() && !matches!(running.state, State::Waiting | State::Over { .. })
+            running.step.kind.silences()
+                && !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
         })
     }
 
@@ -151,9 +156,9 @@ impl Faults {
     pub(super) fn silenced(&self, replica: &str, since: Nanos) -> bool {
         self.steps.iter().any(|running| {
             let over_before = match running.state {
-                State::Waiting => true,
-                State::Over { at } => at < since,
-                State::Beginning | State::Active { .. } | State::Curing => false,
+                FaultState::Waiting => true,
+                FaultState::Over { at } => at < since,
+                FaultState::Beginning | FaultState::Active { .. } | FaultState::Curing => false,
             };
             running.step.replica == replica && running.step.kind.silences() && !over_before
         })
@@ -161,14 +166,16 @@ impl Faults {
 
     /// The replicas that a step has begun to do something to.
     pub(super) fn victims(&self) -> BTreeSet<&str> {
-        let hit = |running: &&Running| !matches!(running.state, State::Waiting | State::Over { .. });
+        let hit = |running: &&ScheduledFault| {
+            !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
+        };
         self.steps.iter().filter(hit).map(|running| running.step.replica.as_str()).collect()
     }
 
     /// When the last step was over; none while one is not.
     pub(super) fn over_at(&self) -> Option<Nanos> {
-        let over = |running: &Running| match running.state {
-            State::Over { at } => Some(at),
+        let over = |running: &ScheduledFault| match running.state {
+            FaultState::Over { at } => Some(at),
             _ => None,
         };
         self.steps.iter().map(over).try_fold(Nanos(0), |last, at| Some(last.max(at?)))
@@ -184,7 +191,7 @@ impl Faults {
 }
 
 /// Fills in the segment: the one that opens next, as seen when the step begins.
-fn resolve(step: &Step, view: &View) -> Fault {
+fn resolve(step: &Step, view: &ClusterView) -> Fault {
     let next = || step.partition.and_then(|partition| view.newest_seq(partition)).map(|seq| seq + 1);
     let seq = if step.kind.withholds_a_segment() { next() } else { None };
     Fault { kind: step.kind, replica: step.replica.clone(), partition: step.partition, seq }
@@ -193,7 +200,7 @@ fn resolve(step: &Step, view: &View) -> Fault {
 fn holds(
     condition: &Condition,
     clock: Clock,
-    view: &View,
+    view: &ClusterView,
     step: &Step,
     fault: Option<&Fault>,
     since: Option<Nanos>,

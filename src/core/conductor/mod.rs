@@ -15,21 +15,21 @@ mod stage;
 mod tests;
 mod view;
 
-pub use capture::FlagsRead;
-pub use view::{Seen, Snapshot};
+pub use capture::CurrentRowsAnswer;
+pub use view::{FrontierSeen, Snapshot};
 
 use crate::generator::generate::Generator;
-use crate::history::contents::Contents;
-use crate::history::event::{CaptureReason, Death, Event, Op, Outcome, Phase};
-use crate::history::evidence::Facts;
+use crate::history::event::{CaptureReason, Death, Event, Op, OpOutcome, Phase};
 use crate::history::fault::{Fault, StepId};
 use crate::history::row::{Coverage, CurrentRead, Read};
+use crate::history::run_record::RunMeta;
+use crate::history::shard_snapshot::ShardSnapshot;
 use crate::history::time::Nanos;
 use capture::Captures;
 use faults::Faults;
 use sessions::Sessions;
-use stage::Stage;
-use view::View;
+use stage::RunStage;
+use view::ClusterView;
 
 /// What the conductor wants done. Every command but `Record`, `Wake` and `Finish` is answered by one input.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub enum Input {
         /// The op.
         op: u64,
         /// What became of it.
-        outcome: Outcome,
+        outcome: OpOutcome,
         /// Where it lies.
         off: Option<u64>,
     },
@@ -147,12 +147,12 @@ pub enum Input {
         /// The replica.
         replica: String,
         /// What came.
-        answer: Result<FlagsRead, String>,
+        answer: Result<CurrentRowsAnswer, String>,
     },
     /// The shard was read.
     ContentsRead {
         /// What it holds.
-        answer: Result<Contents, String>,
+        answer: Result<ShardSnapshot, String>,
     },
     /// The log was read back.
     LogRead {
@@ -233,11 +233,11 @@ struct Crossing {
 
 /// The state of a run.
 pub struct Conductor {
-    facts: Facts,
+    facts: RunMeta,
     timing: Timing,
     generator: Generator,
-    stage: Stage,
-    view: View,
+    stage: RunStage,
+    view: ClusterView,
     sessions: Sessions,
     faults: Faults,
     captures: Captures,
@@ -272,11 +272,11 @@ pub struct Conductor {
 
 impl Conductor {
     /// A run that has not begun; the first `step` with [`Input::Woken`] begins it.
-    pub fn new(facts: Facts, timing: Timing) -> Conductor {
+    pub fn new(facts: RunMeta, timing: Timing) -> Conductor {
         let generator = Generator::new(&facts.workload, &facts.schema, facts.seed);
         Conductor {
-            stage: Stage::Begin,
-            view: View::new(&facts),
+            stage: RunStage::Begin,
+            view: ClusterView::new(&facts),
             sessions: Sessions::default(),
             faults: Faults::new(&facts.steps),
             captures: Captures::new(facts.partitions),
@@ -314,11 +314,11 @@ impl Conductor {
     /// Takes in what happened and says what to do.
     pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
         self.absorb(now, input, out);
-        if now >= self.timing.deadline && (self.stage < Stage::Heal || self.stage.is_probe()) {
+        if now >= self.timing.deadline && (self.stage < RunStage::Heal || self.stage.is_probe()) {
             self.interrupt(now, "the deadline of the run (--timeout)", out);
         }
         self.advance(now, out);
-        if self.stage != Stage::Done {
+        if self.stage != RunStage::Done {
             out.push(Command::Wake(self.next_wake(now)));
         }
     }
@@ -352,7 +352,7 @@ impl Conductor {
                 if !self.interrupted {
                     self.fill(out);
                 }
-                self.mourn(now, deaths, out);
+                self.stop_for_deaths(now, deaths, out);
             }
             Input::SampleFailed { error, deaths } => {
                 self.sampling = false;
@@ -368,17 +368,17 @@ impl Conductor {
                 self.captures.contents_read(answer.ok(), out);
             }
             Input::LogRead { error, deaths } => {
-                self.mourn(now, deaths, out);
+                self.stop_for_deaths(now, deaths, out);
                 if let Some(error) = error {
                     self.trouble("log", error, out);
                 }
-                self.enter(now, Stage::Done, out);
+                self.enter(now, RunStage::Done, out);
             }
             Input::Interrupt { by } => self.interrupt(now, &by, out),
         }
     }
 
-    fn completed(&mut self, op: u64, outcome: Outcome, off: Option<u64>, out: &mut Vec<Command>) {
+    fn completed(&mut self, op: u64, outcome: OpOutcome, off: Option<u64>, out: &mut Vec<Command>) {
         out.push(Command::Record(Event::Complete { op, outcome, off }));
         let Some((partition, next)) = self.sessions.complete(op) else { return };
         if let Some(off) = off {
@@ -401,7 +401,7 @@ impl Conductor {
     }
 
     fn interrupt(&mut self, now: Nanos, by: &str, out: &mut Vec<Command>) {
-        if self.stage < Stage::ReadLog {
+        if self.stage < RunStage::ReadLog {
             self.cut_off(now, Event::Interrupted { by: by.to_owned() }, out);
         }
     }
@@ -413,9 +413,9 @@ impl Conductor {
         }
         self.interrupted = true;
         out.push(Command::Record(why));
-        if self.stage < Stage::ReadLog {
+        if self.stage < RunStage::ReadLog {
             self.sessions.drop_waiting();
-            self.enter(now, Stage::Heal, out);
+            self.enter(now, RunStage::Heal, out);
         }
     }
 
@@ -484,7 +484,7 @@ impl Conductor {
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        let arriving = self.stage == Stage::Load && self.still_since.is_none();
+        let arriving = self.stage == RunStage::Load && self.still_since.is_none();
         if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
             at = at.min(self.arrival(op).0);
         }

@@ -23,7 +23,7 @@ impl Conductor {
         for replica in self.view.unsettled() {
             let step = format!("{PROBE_STEP}{replica}");
             let fault = Fault { kind: FaultKind::Restart, replica, partition: None, seq: None };
-            self.begin_beside(&step, fault, out);
+            self.begin_unscheduled(&step, fault, out);
             self.probes.push(step);
         }
     }
@@ -31,7 +31,7 @@ impl Conductor {
     /// Starts it again, also what is not known to be down: a cure that is done twice does no harm.
     pub(super) fn end_probe(&mut self, out: &mut Vec<Command>) {
         for step in std::mem::take(&mut self.probes) {
-            self.end_beside(&step, out);
+            self.end_unscheduled(&step, out);
         }
     }
 }

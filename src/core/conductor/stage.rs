@@ -16,7 +16,7 @@ const RELOAD_STEP: &str = "reload";
 
 /// Phases, cut into what is waited for. Ordered as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum RunStage {
     /// Nothing has happened.
     Begin,
     /// Until every replica serves every partition.
@@ -67,37 +67,38 @@ pub(super) enum Stage {
     Done,
 }
 
-impl Stage {
+impl RunStage {
     pub(super) fn phase(self) -> Option<Phase> {
         let phase = match self {
-            Stage::Begin => return None,
-            Stage::SetUp => Phase::SetUp,
-            Stage::CalibrateBefore
-            | Stage::CalibrateCross
-            | Stage::CalibrateAfter
-            | Stage::CalibrateCapture => Phase::Calibrate,
-            Stage::Load => Phase::Load,
-            Stage::Drain | Stage::Heal => Phase::Heal,
-            Stage::Quiesce { .. } => Phase::Quiesce,
-            Stage::Capture => Phase::Capture,
-            Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. } | Stage::ProbeCapture => {
-                Phase::Probe
-            }
-            Stage::EndingBegin
-            | Stage::EndingCommit { .. }
-            | Stage::EndingSettle { .. }
-            | Stage::EndingCure
-            | Stage::EndingReload
-            | Stage::EndingReloaded
-            | Stage::EndingCapture => Phase::Ending,
-            Stage::ReadLog | Stage::Done => Phase::Done,
+            RunStage::Begin => return None,
+            RunStage::SetUp => Phase::SetUp,
+            RunStage::CalibrateBefore
+            | RunStage::CalibrateCross
+            | RunStage::CalibrateAfter
+            | RunStage::CalibrateCapture => Phase::Calibrate,
+            RunStage::Load => Phase::Load,
+            RunStage::Drain | RunStage::Heal => Phase::Heal,
+            RunStage::Quiesce { .. } => Phase::Quiesce,
+            RunStage::Capture => Phase::Capture,
+            RunStage::ProbeBegin
+            | RunStage::ProbeCure
+            | RunStage::ProbeSettle { .. }
+            | RunStage::ProbeCapture => Phase::Probe,
+            RunStage::EndingBegin
+            | RunStage::EndingCommit { .. }
+            | RunStage::EndingSettle { .. }
+            | RunStage::EndingCure
+            | RunStage::EndingReload
+            | RunStage::EndingReloaded
+            | RunStage::EndingCapture => Phase::Ending,
+            RunStage::ReadLog | RunStage::Done => Phase::Done,
         };
         Some(phase)
     }
 
     /// Whether something is down for the probe's sake, or is to come back from it.
     pub(super) fn is_probe(self) -> bool {
-        matches!(self, Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. })
+        matches!(self, RunStage::ProbeBegin | RunStage::ProbeCure | RunStage::ProbeSettle { .. })
     }
 }
 
@@ -105,15 +106,15 @@ impl Conductor {
     /// Does what the stage asks for now, and moves on while it can.
     pub(super) fn advance(&mut self, now: Nanos, out: &mut Vec<Command>) {
         match self.stage {
-            Stage::Load => self.load(now, out),
-            Stage::Heal => self.heal(now, out),
+            RunStage::Load => self.load(now, out),
+            RunStage::Heal => self.heal(now, out),
             _ => {}
         }
         self.capture_if_wanted(now, out);
         while let Some(next) = self.next_stage(now) {
             self.enter(now, next, out);
         }
-        if !self.sampling && now >= self.next_sample && self.stage < Stage::ReadLog {
+        if !self.sampling && now >= self.next_sample && self.stage < RunStage::ReadLog {
             self.sampling = true;
             self.sample_asked = now;
             self.next_sample = Nanos(now.0 + self.timing.sample_every.0);
@@ -197,7 +198,7 @@ impl Conductor {
     }
 
     fn capture_if_wanted(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        let capturing = matches!(self.stage, Stage::Load | Stage::EndingSettle { .. });
+        let capturing = matches!(self.stage, RunStage::Load | RunStage::EndingSettle { .. });
         if !capturing || self.captures.is_running() || self.faults.any_down() {
             return;
         }
@@ -211,55 +212,60 @@ impl Conductor {
     }
 
     /// The stage to go to, if what this one waits for has come.
-    fn next_stage(&self, now: Nanos) -> Option<Stage> {
+    fn next_stage(&self, now: Nanos) -> Option<RunStage> {
         let idle = self.sessions.is_idle();
         let captured = !self.captures.is_running();
         let quiesced =
             |since: Nanos| idle && self.view.all_settled() || now.0 >= since.0 + self.timing.quiesce.0;
         match self.stage {
-            Stage::Begin => Some(Stage::SetUp),
-            Stage::SetUp => self.view.all_serving().then_some(Stage::CalibrateBefore),
-            Stage::CalibrateBefore => {
+            RunStage::Begin => Some(RunStage::SetUp),
+            RunStage::SetUp => self.view.all_serving().then_some(RunStage::CalibrateBefore),
+            RunStage::CalibrateBefore => {
                 let crosses = self.facts.has_segments();
-                let next = if crosses { Stage::CalibrateCross } else { Stage::CalibrateAfter };
+                let next = if crosses { RunStage::CalibrateCross } else { RunStage::CalibrateAfter };
                 (idle && self.view.all_settled()).then_some(next)
             }
-            Stage::CalibrateCross => {
+            RunStage::CalibrateCross => {
                 (self.crossing.is_none() && self.view.all_settled() && self.view.all_serving())
-                    .then_some(Stage::CalibrateAfter)
+                    .then_some(RunStage::CalibrateAfter)
             }
-            Stage::CalibrateAfter => (idle && self.view.all_settled()).then_some(Stage::CalibrateCapture),
-            Stage::CalibrateCapture => captured.then_some(Stage::Load),
-            Stage::Load => self.load_is_over(now).then_some(Stage::Drain),
-            Stage::Drain => idle.then_some(Stage::Heal),
-            Stage::Heal => {
+            RunStage::CalibrateAfter => {
+                (idle && self.view.all_settled()).then_some(RunStage::CalibrateCapture)
+            }
+            RunStage::CalibrateCapture => captured.then_some(RunStage::Load),
+            RunStage::Load => self.load_is_over(now).then_some(RunStage::Drain),
+            RunStage::Drain => idle.then_some(RunStage::Heal),
+            RunStage::Heal => {
                 let healed = idle && captured && !self.faults.any_changing();
-                let next = if self.interrupted { Stage::ReadLog } else { Stage::Quiesce { since: now } };
+                let next =
+                    if self.interrupted { RunStage::ReadLog } else { RunStage::Quiesce { since: now } };
                 healed.then_some(next)
             }
-            Stage::Quiesce { since } => quiesced(since).then_some(Stage::Capture),
-            Stage::Capture if self.is_to_probe(now) => captured.then_some(Stage::ProbeBegin),
-            Stage::ProbeBegin => (!self.faults.any_changing()).then_some(Stage::ProbeCure),
+            RunStage::Quiesce { since } => quiesced(since).then_some(RunStage::Capture),
+            RunStage::Capture if self.is_to_probe(now) => captured.then_some(RunStage::ProbeBegin),
+            RunStage::ProbeBegin => (!self.faults.any_changing()).then_some(RunStage::ProbeCure),
             // A look that is still on its way may have been taken while they were down.
-            Stage::ProbeCure => {
-                (!self.faults.any_changing() && !self.sampling).then_some(Stage::ProbeSettle { since: now })
+            RunStage::ProbeCure => (!self.faults.any_changing() && !self.sampling)
+                .then_some(RunStage::ProbeSettle { since: now }),
+            RunStage::ProbeSettle { since } => quiesced(since).then_some(RunStage::ProbeCapture),
+            RunStage::Capture | RunStage::ProbeCapture => captured.then_some(self.after_capture()),
+            RunStage::EndingBegin => {
+                (!self.faults.any_changing()).then_some(RunStage::EndingCommit { since: now })
             }
-            Stage::ProbeSettle { since } => quiesced(since).then_some(Stage::ProbeCapture),
-            Stage::Capture | Stage::ProbeCapture => captured.then_some(self.after_capture()),
-            Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit { since: now }),
-            Stage::EndingCommit { since } => {
+            RunStage::EndingCommit { since } => {
                 let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
-                over.then_some(Stage::EndingSettle { since: now })
+                over.then_some(RunStage::EndingSettle { since: now })
             }
-            Stage::EndingSettle { since } => quiesced(since).then_some(Stage::EndingCure),
-            Stage::EndingCure => {
-                let next = if self.facts.nemesis.reload { Stage::EndingReload } else { Stage::EndingCapture };
+            RunStage::EndingSettle { since } => quiesced(since).then_some(RunStage::EndingCure),
+            RunStage::EndingCure => {
+                let next =
+                    if self.facts.nemesis.reload { RunStage::EndingReload } else { RunStage::EndingCapture };
                 (captured && !self.faults.any_changing()).then_some(next)
             }
-            Stage::EndingReload => (!self.faults.any_changing()).then_some(Stage::EndingReloaded),
-            Stage::EndingReloaded => (!self.faults.any_changing()).then_some(Stage::EndingCapture),
-            Stage::EndingCapture => captured.then_some(Stage::ReadLog),
-            Stage::ReadLog | Stage::Done => None,
+            RunStage::EndingReload => (!self.faults.any_changing()).then_some(RunStage::EndingReloaded),
+            RunStage::EndingReloaded => (!self.faults.any_changing()).then_some(RunStage::EndingCapture),
+            RunStage::EndingCapture => captured.then_some(RunStage::ReadLog),
+            RunStage::ReadLog | RunStage::Done => None,
         }
     }
 
@@ -281,15 +287,16 @@ impl Conductor {
         now.0 >= self.load_began.0 + self.facts.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
 
-    fn after_capture(&self) -> Stage {
+    fn after_capture(&self) -> RunStage {
         let ends = self.facts.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
-        if ends { Stage::EndingBegin } else { Stage::ReadLog }
+        if ends { RunStage::EndingBegin } else { RunStage::ReadLog }
     }
 
     /// Enters a stage and does what it begins with.
-    pub(super) fn enter(&mut self, now: Nanos, next: Stage, out: &mut Vec<Command>) {
-        if let Stage::Quiesce { since } | Stage::ProbeSettle { since } | Stage::EndingSettle { since } =
-            self.stage
+    pub(super) fn enter(&mut self, now: Nanos, next: RunStage, out: &mut Vec<Command>) {
+        if let RunStage::Quiesce { since }
+        | RunStage::ProbeSettle { since }
+        | RunStage::EndingSettle { since } = self.stage
         {
             self.settled = self.sessions.is_idle() && self.view.all_settled();
             let waited = Nanos(now.0 - since.0);
@@ -300,32 +307,32 @@ impl Conductor {
         }
         self.stage = next;
         match next {
-            Stage::CalibrateBefore => {
+            RunStage::CalibrateBefore => {
                 let set = calibration(&self.facts.schema).before;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            Stage::CalibrateAfter => {
+            RunStage::CalibrateAfter => {
                 let set = calibration(&self.facts.schema).after;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            Stage::CalibrateCross | Stage::EndingCommit { .. } => self.ask_boundary(out),
-            Stage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
-            Stage::Load => self.begin_load(now),
-            Stage::Heal => self.heal(now, out),
-            Stage::Quiesce { .. } => self.write_canaries(now, out),
-            Stage::Capture | Stage::ProbeCapture | Stage::EndingCapture => {
+            RunStage::CalibrateCross | RunStage::EndingCommit { .. } => self.ask_boundary(out),
+            RunStage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
+            RunStage::Load => self.begin_load(now),
+            RunStage::Heal => self.heal(now, out),
+            RunStage::Quiesce { .. } => self.write_canaries(now, out),
+            RunStage::Capture | RunStage::ProbeCapture | RunStage::EndingCapture => {
                 self.begin_capture(now, CaptureReason::Final, out);
             }
-            Stage::ProbeBegin => self.begin_probe(out),
-            Stage::ProbeCure => self.end_probe(out),
-            Stage::ProbeSettle { .. } => self.view.forget_positions(),
-            Stage::EndingBegin => self.begin_ending(out),
-            Stage::EndingCure => self.end_beside(ENDING_STEP, out),
-            Stage::EndingReload => self.reload(out),
-            Stage::EndingReloaded => self.end_beside(RELOAD_STEP, out),
-            Stage::ReadLog => out.push(Command::ReadLog),
-            Stage::Done => out.push(Command::Finish),
-            Stage::Begin | Stage::SetUp | Stage::Drain | Stage::EndingSettle { .. } => {}
+            RunStage::ProbeBegin => self.begin_probe(out),
+            RunStage::ProbeCure => self.end_probe(out),
+            RunStage::ProbeSettle { .. } => self.view.forget_positions(),
+            RunStage::EndingBegin => self.begin_ending(out),
+            RunStage::EndingCure => self.end_unscheduled(ENDING_STEP, out),
+            RunStage::EndingReload => self.reload(out),
+            RunStage::EndingReloaded => self.end_unscheduled(RELOAD_STEP, out),
+            RunStage::ReadLog => out.push(Command::ReadLog),
+            RunStage::Done => out.push(Command::Finish),
+            RunStage::Begin | RunStage::SetUp | RunStage::Drain | RunStage::EndingSettle { .. } => {}
         }
     }
 
@@ -368,7 +375,7 @@ impl Conductor {
             partition: held.partition,
             seq: None,
         };
-        self.begin_beside(ENDING_STEP, fault, out);
+        self.begin_unscheduled(ENDING_STEP, fault, out);
     }
 
     /// The segment that the ending has committed comes to every replica from the committed copy.
@@ -376,16 +383,16 @@ impl Conductor {
         let Some(held) = self.faults.held() else { return };
         let seq = held.seq.map(|seq| seq + 1);
         let fault = Fault { kind: FaultKind::Reload, seq, ..held.clone() };
-        self.begin_beside(RELOAD_STEP, fault, out);
+        self.begin_unscheduled(RELOAD_STEP, fault, out);
     }
 
     /// Begins a fault beside the schedule.
-    pub(super) fn begin_beside(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
+    pub(super) fn begin_unscheduled(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
         self.faults.add_beginning(step, &fault);
         self.begin_fault(step.to_owned(), fault, out);
     }
 
-    pub(super) fn end_beside(&mut self, step: &str, out: &mut Vec<Command>) {
+    pub(super) fn end_unscheduled(&mut self, step: &str, out: &mut Vec<Command>) {
         self.faults.set_curing(step);
         self.begin_cure(step.to_owned(), out);
     }

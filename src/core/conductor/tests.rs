@@ -1,16 +1,18 @@
 //! Brackets, sessions and cures of the conductor, driven by hand: what goes in, what must come out.
 
-use super::capture::{Captures, FlagsRead};
+use super::capture::{Captures, CurrentRowsAnswer};
 use super::faults::Faults;
 use super::sessions::Sessions;
-use super::stage::Stage;
-use super::view::{View, frontier};
-use super::{Boundaries, Command, Conductor, Input, Seen, Snapshot, Timing};
-use crate::history::event::{CaptureReason, Event, Op, Outcome};
-use crate::history::evidence::Facts;
+use super::stage::RunStage;
+use super::view::{ClusterView, frontier};
+use super::{Boundaries, Command, Conductor, FrontierSeen, Input, Snapshot, Timing};
+use crate::history::event::{CaptureReason, Event, Op, OpOutcome};
 use crate::history::fault::{Condition, Fault, FaultKind};
-use crate::history::frontier::Look;
-use crate::history::row::{Base, CopyState, Cover, Coverage, CurrentRead, Known, Read, Segment, Soundness};
+use crate::history::frontier::FrontierReading;
+use crate::history::row::{
+    Base, CopyState, Cover, Coverage, CurrentRead, Observed, Read, Segment, Soundness,
+};
+use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
 use crate::tests as example;
 
@@ -35,7 +37,7 @@ fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
         start: range.start,
         end: range.end,
         state: CopyState::Consuming,
-        registered: Known::Known(true),
+        registered: Observed::Known(true),
         copy,
     }
 }
@@ -55,7 +57,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
     if asked(&out) {
         captures.rows_read(REPLICA, Ok(rows), &mut out);
     }
-    captures.flags_read(REPLICA, Ok(FlagsRead { incarnation: 1, version: 1, keys: 0 }), &mut out);
+    captures.flags_read(REPLICA, Ok(CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 }), &mut out);
     captures.covered(REPLICA, coverage(after), &mut out);
     let read = |command| match command {
         Command::Record(Event::Read(read)) => Some(read),
@@ -90,7 +92,7 @@ fn changed_flags_name_the_last_read_of_the_same_life_that_came() {
         let covered = || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new() });
         captures.begin(&[REPLICA.to_owned()], CaptureReason::Periodic, &mut out);
         captures.covered(REPLICA, covered(), &mut out);
-        let flags = FlagsRead { incarnation, version: 1, keys: 0 };
+        let flags = CurrentRowsAnswer { incarnation, version: 1, keys: 0 };
         captures.flags_read(REPLICA, comes.then_some(flags).ok_or("no answer".to_owned()), &mut out);
         captures.covered(REPLICA, covered(), &mut out);
         let recorded = out.into_iter().find_map(|command| match command {
@@ -148,7 +150,7 @@ fn the_frontier_stops_at_the_first_hole() {
     let later = Cover { seq: 1, ..cover(10..20, 1) };
     assert_eq!(frontier([&later].into_iter()), 0);
     assert_eq!(frontier([&cover(0..10, 1), &later].into_iter()), 20);
-    let hidden = Cover { registered: Known::Known(false), ..cover(0..10, 1) };
+    let hidden = Cover { registered: Observed::Known(false), ..cover(0..10, 1) };
     assert_eq!(frontier([&hidden, &later].into_iter()), 0);
 }
 
@@ -179,7 +181,7 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     let mut conductor = Conductor::new(facts, TIMING);
     let mut out = Vec::new();
     conductor.step(Nanos(0), Input::Woken, &mut out);
-    conductor.enter(Nanos(1), Stage::Load, &mut out);
+    conductor.enter(Nanos(1), RunStage::Load, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     let begun = |out: &[Command]| {
         let begin = |command: &Command| match command {
@@ -200,25 +202,25 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
 }
 
 /// The facts of a run of four replicas with segments, under this plan.
-fn segments(nemesis: &str) -> Facts {
+fn segments(nemesis: &str) -> RunMeta {
     let replicas = [REPLICA, "server-1", "server-2", "server-3"];
     example::facts(&example::workload("partial-upsert"), &example::nemesis(nemesis), &replicas)
 }
 
 /// The facts of a run of two writers that share a shard.
-fn shard() -> Facts {
+fn shard() -> RunMeta {
     let writers = ["writer-0", "writer-1"];
     let facts = example::facts(&example::workload("upsert-feed"), &example::nemesis("none"), &writers);
-    Facts { frontiers: example::frontiers(&writers), ..facts }
+    RunMeta { frontiers: example::frontiers(&writers), ..facts }
 }
 
 /// A look at frontiers that are to come to 100, in the order in which they are declared; none for one that is
 /// not there.
-fn look(facts: &Facts, stand: [Option<u64>; 3]) -> Snapshot {
+fn look(facts: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
     let seen = facts.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
         let (object, status) = (declared.object.clone(), "running".to_owned());
-        let look = Look { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
-        Some(Seen { look, is_awaited: true })
+        let look = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
+        Some(FrontierSeen { look, is_awaited: true })
     });
     Snapshot {
         log_ends_before: vec![0],
@@ -241,7 +243,7 @@ fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
         ([100, 40, 40], &["writer-1"]),
         ([100, 100, 40], &["writer-0", "writer-1"]),
     ] {
-        let mut view = View::new(&facts);
+        let mut view = ClusterView::new(&facts);
         view.absorb(Nanos(1), look(&facts, stand.map(Some)));
         assert_eq!(view.unsettled(), unsettled, "{stand:?}");
         assert_eq!(view.all_settled(), unsettled.is_empty());
@@ -270,13 +272,13 @@ fn a_look_from_before_the_cure_does_not_settle_the_probe() {
     let mut conductor = Conductor::new(facts.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
     conductor.sampling = true;
-    conductor.enter(Nanos(1), Stage::ProbeCure, &mut out);
+    conductor.enter(Nanos(1), RunStage::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
-    assert_eq!(conductor.stage, Stage::ProbeCure, "a look is still on its way");
+    assert_eq!(conductor.stage, RunStage::ProbeCure, "a look is still on its way");
     conductor.step(Nanos(3), Input::Sampled(look(&facts, [Some(100), None, Some(100)])), &mut out);
-    assert_eq!(conductor.stage, Stage::ProbeSettle { since: Nanos(3) });
+    assert_eq!(conductor.stage, RunStage::ProbeSettle { since: Nanos(3) });
     conductor.step(Nanos(4), Input::Sampled(look(&facts, [Some(100); 3])), &mut out);
-    assert_eq!(conductor.stage, Stage::ProbeCapture);
+    assert_eq!(conductor.stage, RunStage::ProbeCapture);
 }
 
 /// A look that was begun while we kept a replica down may find it dead after its cure.
@@ -295,7 +297,7 @@ fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
 /// A conductor in the load of a plan without faults, whose segments end so.
 fn loading(boundaries: Boundaries) -> Conductor {
     let mut conductor = Conductor::new(segments("none"), Timing { boundaries, ..TIMING });
-    conductor.enter(Nanos(0), Stage::Load, &mut Vec::new());
+    conductor.enter(Nanos(0), RunStage::Load, &mut Vec::new());
     conductor
 }
 
@@ -352,14 +354,14 @@ fn what_a_segment_lacks_for_a_boundary_is_written_once() {
     for (at, op) in ops.iter().enumerate() {
         let known = at + 1 < ops.len();
         let (outcome, off) =
-            (if known { Outcome::Ok } else { Outcome::Unknown }, known.then_some(10 + at as u64));
+            (if known { OpOutcome::Ok } else { OpOutcome::Unknown }, known.then_some(10 + at as u64));
         conductor.completed(op.id, outcome, off, &mut out);
     }
     out.clear();
     conductor.absorb(Nanos(2), Input::Sampled(open_segment(599)), &mut out);
     let again = written(&mut out);
     assert_eq!(again.len(), 1);
-    conductor.completed(again[0].id, Outcome::Ok, Some(599), &mut out);
+    conductor.completed(again[0].id, OpOutcome::Ok, Some(599), &mut out);
     conductor.absorb(Nanos(3), Input::Sampled(open_segment(600)), &mut out);
     assert!(written(&mut out).is_empty() && conductor.is_full());
     let mut crossed = open_segment(600);

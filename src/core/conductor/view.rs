@@ -1,9 +1,9 @@
 //! What the conductor knows of the cluster: the newest snapshot, the log's ends, the segments seen so far.
 
 use crate::history::event::{Death, Event, LifecycleRecord};
-use crate::history::evidence::Facts;
-use crate::history::frontier::{Frontier, Look};
-use crate::history::row::{CopyState, Cover, Coverage, Known, Segment};
+use crate::history::frontier::{Frontier, FrontierReading};
+use crate::history::row::{CopyState, Cover, Coverage, Observed, Segment};
+use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,33 +21,33 @@ pub struct Snapshot {
     /// What the replicas reported of their own life since the last snapshot.
     pub lifecycle: Vec<LifecycleRecord>,
     /// The frontiers that the target declares, as far as they are there now.
-    pub frontiers: Vec<Seen>,
+    pub frontiers: Vec<FrontierSeen>,
     /// Processes that have ended, as far as the target tells.
     pub deaths: Vec<Death>,
 }
 
 /// A declared frontier as it was seen.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct FrontierSeen {
     /// The look, to be recorded.
-    pub look: Look,
+    pub look: FrontierReading,
     /// Whether it is to come to where its upstream is: a writer that may not append yet may stay behind.
     pub is_awaited: bool,
 }
 
 /// A segment and when it was first seen.
 #[derive(Clone, Debug)]
-struct Opened {
+struct OpenSegment {
     segment: Segment,
     first: Nanos,
 }
 
 /// The conductor's picture of the cluster.
 #[derive(Debug)]
-pub(super) struct View {
+pub(super) struct ClusterView {
     roster: Vec<String>,
     log_ends: Vec<u64>,
-    segments: BTreeMap<(u32, u32), Opened>,
+    segments: BTreeMap<(u32, u32), OpenSegment>,
     coverage: BTreeMap<String, Coverage>,
     /// Where rows lie in a shard.
     frontiers: Option<Frontiers>,
@@ -73,7 +73,7 @@ impl Frontiers {
     }
 
     /// `is_newest`: all that is known to be written was there when this was looked at.
-    fn absorb(&mut self, seen: Vec<Seen>, is_newest: bool, events: &mut Vec<Event>) {
+    fn absorb(&mut self, seen: Vec<FrontierSeen>, is_newest: bool, events: &mut Vec<Event>) {
         let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
         // What was written before this look has a timestamp of at most its upstream.
         self.goal = self.goal.or(is_newest.then_some(upstream + 1));
@@ -111,7 +111,7 @@ impl Frontiers {
 /// The lowest offset that coverage of one partition, ordered by sequence, does not reach from 0 on.
 pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
     let mut end = 0;
-    for cover in covers.filter(|cover| cover.registered != Known::Known(false)) {
+    for cover in covers.filter(|cover| cover.registered != Observed::Known(false)) {
         if cover.start > end {
             break;
         }
@@ -120,10 +120,10 @@ pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
     end
 }
 
-impl View {
+impl ClusterView {
     /// Nothing seen yet.
-    pub(super) fn new(facts: &Facts) -> View {
-        View {
+    pub(super) fn new(facts: &RunMeta) -> ClusterView {
+        ClusterView {
             roster: facts.roster.clone(),
             log_ends: vec![0; facts.partitions as usize],
             segments: BTreeMap::new(),
@@ -196,7 +196,7 @@ impl View {
         }
         let first = seen.map_or(now, |seen| seen.first);
         events.push(Event::Segment { segment: segment.clone() });
-        self.segments.insert(at, Opened { segment, first });
+        self.segments.insert(at, OpenSegment { segment, first });
     }
 
     /// The sequence number of the partition's newest segment.

@@ -51,7 +51,7 @@ pub(super) fn full(schema: &Schema, op: u64, word: u32) -> Vec<Value> {
 }
 
 /// A data column of the workload and how often it is written.
-struct Draw {
+struct ValueDraw {
     /// Its position in the schema, if the target has it.
     at: Option<usize>,
     /// Whether the target may lack it.
@@ -64,19 +64,19 @@ struct Draw {
 pub(super) struct Columns {
     rng: ChaCha8Rng,
     schema: Schema,
-    draws: Vec<Draw>,
+    draws: Vec<ValueDraw>,
     /// Positions in the schema of the columns that every target has.
     always: Vec<usize>,
 }
 
 impl Columns {
     pub(super) fn new(workload: &Workload, schema: &Schema, seed: Seed) -> Columns {
-        let draws = workload.columns.iter().map(|column| Draw {
+        let draws = workload.columns.iter().map(|column| ValueDraw {
             at: schema.position(&column.name),
             optional: column.optional,
             below: (u64::from(column.touched_percent) << 32) / 100,
         });
-        let draws: Vec<Draw> = draws.collect();
+        let draws: Vec<ValueDraw> = draws.collect();
         let always = draws.iter().filter(|draw| !draw.optional).filter_map(|draw| draw.at);
         Columns { rng: seed.stream(Stream::Columns), always: always.collect(), schema: schema.clone(), draws }
     }

@@ -90,7 +90,7 @@ fn deleting(op: Op) -> Op {
 /// The calibration set: small, without faults, and enough to see whether model and target agree on every
 /// merge function (`RULES.md` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Calibration {
+pub struct CalibrationOps {
     /// Written first. Three writes a key; write w of key n gives values iff bit w of n is set, so that every
     /// merge function meets a value and a null as the first, second and third write.
     pub before: Vec<Op>,
@@ -99,7 +99,7 @@ pub struct Calibration {
 }
 
 /// Makes the calibration set. Ids run from 1; all is due at once, in this order per key.
-pub fn calibration(schema: &Schema) -> Calibration {
+pub fn calibration(schema: &Schema) -> CalibrationOps {
     let key = |n: u64| format!("cal-{n}");
     let writes =
         (0..).zip(BEFORE).flat_map(|(write, word)| (0..CALIBRATION_KEYS).map(move |n| (write, word, n)));
@@ -111,7 +111,7 @@ pub fn calibration(schema: &Schema) -> Calibration {
     let after = (before.len() as u64 + 1..)
         .zip(0..CALIBRATION_KEYS)
         .map(|(id, n)| op(id, CALIBRATED, key(n), full(schema, id, AFTER), Nanos(0)));
-    Calibration { after: after.collect(), before }
+    CalibrationOps { after: after.collect(), before }
 }
 
 /// A partition's canary: one write with a value in every column, whose arrival at a replica shows that its
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn calibration_meets_every_choice_of_null_and_value_in_three_writes() {
         let schema = schema(&workload(), &[]);
-        let Calibration { before, after } = calibration(&schema);
+        let CalibrationOps { before, after } = calibration(&schema);
         let ids: Vec<u64> = before.iter().chain(&after).map(|op| op.id).collect();
         assert_eq!(ids, (1..=CALIBRATION_OPS).collect::<Vec<u64>>());
         let data = |op: &Op| {

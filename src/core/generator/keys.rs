@@ -6,7 +6,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 /// A key that is in use.
-struct Live {
+struct LiveKey {
     key: String,
     /// The nominal segment of its first op.
     born: u64,
@@ -20,7 +20,7 @@ pub(super) struct Keyspace {
     /// Running sums of the ranks' weights: rank r is drawn for numbers from `sums[r - 1]` up to `sums[r]`.
     sums: Vec<u64>,
     /// By partition, by rank.
-    live: Vec<Vec<Live>>,
+    live: Vec<Vec<LiveKey>>,
     /// Keys made so far, by partition.
     made: Vec<u64>,
     /// Ops a nominal segment, over all partitions.
@@ -56,11 +56,11 @@ impl Keyspace {
         keyspace
     }
 
-    fn fresh(&mut self, partition: u32, born: u64) -> Live {
+    fn fresh(&mut self, partition: u32, born: u64) -> LiveKey {
         let made = &mut self.made[partition as usize];
         let key = format!("k{partition}-{made}");
         *made += 1;
-        Live { key, born, updates: 0 }
+        LiveKey { key, born, updates: 0 }
     }
 
     /// The partition and the key of the op with this index in the load.

@@ -44,7 +44,7 @@ pub enum Phase {
 /// What became of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum OpOutcome {
     /// It happened: it lies in the log at this offset.
     Ok,
     /// It certainly did not happen.
@@ -92,7 +92,7 @@ pub enum Event {
         /// The op's id.
         op: u64,
         /// What became of it.
-        outcome: Outcome,
+        outcome: OpOutcome,
         /// Where it lies in its partition's log, if the target said so.
         off: Option<u64>,
     },
@@ -155,7 +155,7 @@ pub enum Event {
         incarnation: u64,
     },
     /// One look at one frontier that the target declares ([`super::frontier::Frontier`]).
-    Frontier(super::frontier::Look),
+    Frontier(super::frontier::FrontierReading),
     /// A replica did not answer when it was sampled.
     Unreachable {
         /// The replica.
@@ -178,7 +178,7 @@ pub enum Event {
     /// Current flags of one partition on one replica were read.
     CurrentRead(CurrentRead),
     /// The contents of a shard were read.
-    Contents(super::contents::Contents),
+    Contents(super::shard_snapshot::ShardSnapshot),
     /// A capture ended.
     CaptureEnd {
         /// Its number.

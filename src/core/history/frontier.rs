@@ -37,7 +37,7 @@ pub enum Combines {
 /// Which number stands for the end of an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum UpstreamEnd {
     /// The next one, which nothing has yet.
     #[default]
     Next,
@@ -50,7 +50,7 @@ pub enum End {
 #[serde(default)]
 pub struct Upstream {
     /// Whether it is the next offset or the last.
-    pub end: End,
+    pub end: UpstreamEnd,
     /// The partition of the input log whose offsets it and the frontier are; none: they are others.
     pub partition: Option<u32>,
     /// Whether it also counts what is no entry for readers: markers of transactions, what was aborted.
@@ -126,7 +126,7 @@ impl Frontier {
 
 /// One look at one frontier, read in the order u1, f, u2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
+pub struct FrontierReading {
     /// The frontier's name.
     pub object: String,
     /// The upstream's end before.

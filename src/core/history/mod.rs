@@ -2,14 +2,14 @@
 //! words; this one knows of none of them but [`crate::history::schema`].
 
 pub mod check_name;
-pub mod contents;
 pub mod duration;
 pub mod event;
-pub mod evidence;
 pub mod fault;
 pub mod frontier;
 pub mod nemesis;
 pub mod row;
+pub mod run_record;
 pub mod schema;
+pub mod shard_snapshot;
 pub mod time;
 pub mod workload;

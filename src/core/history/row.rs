@@ -44,7 +44,7 @@ pub struct Row {
 /// The offsets that a replica shows as current for a key. More than one is a finding; none means deleted or
 /// lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Current {
+pub struct CurrentRow {
     /// The key.
     pub key: String,
     /// The offsets of its rows that the replica flags as current, ascending.
@@ -66,7 +66,7 @@ pub enum CopyState {
 /// What a target may be unable to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Known<T> {
+pub enum Observed<T> {
     /// The target says so.
     Known(T),
     /// This target cannot show it.
@@ -89,7 +89,7 @@ pub struct Cover {
     /// How the rows came.
     pub state: CopyState,
     /// Whether the segment is visible to merges and reads.
-    pub registered: Known<bool>,
+    pub registered: Observed<bool>,
     /// Names this very copy: it changes whenever the replica's rows of this segment may have changed other
     /// than by consuming on. Unique within a replica for ever, over restarts too.
     pub copy: u64,

@@ -6,10 +6,10 @@ use crate::report::words::{
     Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
 };
 use dissent_core::checker::verdict::{
-    Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, Shown, Standing,
+    CaptureState, Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, ShownRow,
 };
-use dissent_core::history::evidence::Facts;
 use dissent_core::history::row::CopyState;
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Schema, Value};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ const NAME_MAX: usize = 80;
 const NBSP: &str = "\u{a0}";
 
 /// Everything that shows a finding to be so.
-pub(super) fn proof(finding: &Finding, facts: &Facts, clock: &Clock) -> Markup {
+pub(super) fn proof(finding: &Finding, facts: &RunMeta, clock: &Clock) -> Markup {
     match &finding.kind {
         FindingKind::Divergence(d) => html! {
             @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &facts.schema)) }
@@ -162,7 +162,7 @@ fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
     }
 }
 
-fn replica_head(shown: &Shown, modelled: bool) -> Markup {
+fn replica_head(shown: &ShownRow, modelled: bool) -> Markup {
     html! {
         th.bad[shown.wrong] {
             (printable(&shown.replica)) br;
@@ -198,7 +198,7 @@ fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
 
 fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
     let expected = row.expected.as_ref().and_then(|expected| expected.get(column));
-    let is_stale = |shown: &Shown| shown.stale.iter().any(|stale| stale == column);
+    let is_stale = |shown: &ShownRow| shown.stale.iter().any(|stale| stale == column);
     let default = schema.position(column).map(|at| schema.columns[at].ty.default_value());
     html! {
         tr.named[row.columns.iter().any(|wrong| wrong == column)] {
@@ -225,7 +225,7 @@ fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Mar
     }
 }
 
-fn absent(shown: &Shown) -> Markup {
+fn absent(shown: &ShownRow) -> Markup {
     html! {
         @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
         @else { span.faint { "not compared" } }
@@ -260,7 +260,7 @@ fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
     }
 }
 
-fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
+fn current_cell(shown: &ShownRow, d: &Divergence) -> Markup {
     let word = if shown.current { "yes: queries see it" } else { "no" };
     let bad = shown.wrong && is_flag(d);
     html! {
@@ -271,7 +271,7 @@ fn current_cell(shown: &Shown, d: &Divergence) -> Markup {
     }
 }
 
-fn held_as(shown: &Shown) -> Markup {
+fn held_as(shown: &ShownRow) -> Markup {
     let state = match shown.state {
         Some(CopyState::Consuming) => "consuming",
         Some(CopyState::CommittedLocal) => "committed by itself",
@@ -282,7 +282,7 @@ fn held_as(shown: &Shown) -> Markup {
 }
 
 /// First and last capture, replica by replica.
-fn course(d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
+fn course(d: &Divergence, facts: &RunMeta, clock: &Clock) -> Markup {
     let last = if d.course == Course::Healed { "last that shows it" } else { "last" };
     html! {
         div.scroll {
@@ -303,7 +303,7 @@ fn course(d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
     }
 }
 
-fn standing(label: &str, at: &Standing, d: &Divergence, facts: &Facts, clock: &Clock) -> Markup {
+fn standing(label: &str, at: &CaptureState, d: &Divergence, facts: &RunMeta, clock: &Clock) -> Markup {
     html! {
         tr {
             th scope="row" { (label) }

@@ -7,8 +7,8 @@ use super::figure::{
 use super::timeline::Timeline;
 use crate::report::words::{printable, shortened};
 use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
-use dissent_core::history::evidence::Facts;
-use dissent_core::history::frontier::{Domain, Look};
+use dissent_core::history::frontier::{Domain, FrontierReading};
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ struct Line {
 
 impl Lines {
     /// Takes in the next look.
-    pub(super) fn take(&mut self, t: Nanos, look: &Look) {
+    pub(super) fn take(&mut self, t: Nanos, look: &FrontierReading) {
         if let Some(line) = self.lines.get_mut(&look.object) {
             return line.take((t, look.u1, look.f));
         }
@@ -67,7 +67,7 @@ impl Line {
 }
 
 /// The figure; none where no frontier was looked at that counts as its upstream does.
-pub(super) fn plot(timeline: &Timeline, facts: &Facts, verdict: &Verdict) -> Option<Markup> {
+pub(super) fn plot(timeline: &Timeline, facts: &RunMeta, verdict: &Verdict) -> Option<Markup> {
     let frozen = || {
         verdict.findings.iter().filter_map(|finding| match &finding.kind {
             FindingKind::Frozen(frozen) => Some(frozen.as_ref()),

@@ -2,8 +2,8 @@
 
 use super::timeline::{Timeline, Window};
 use crate::report::words::{Clock, count, counted, joined, listed, name, shortened, span};
-use dissent_core::history::evidence::Facts;
 use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
 use maud::{Markup, html};
 
@@ -11,7 +11,7 @@ use maud::{Markup, html};
 const LINES_MAX: usize = 40;
 
 /// The section on the run.
-pub(super) fn section(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Markup {
+pub(super) fn section(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
         section {
             h2 { "The run" }
@@ -29,7 +29,7 @@ pub(super) fn section(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Mark
     }
 }
 
-fn pairs(facts: &Facts, timeline: &Timeline) -> Vec<(&'static str, String)> {
+fn pairs(facts: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
     let settings: Vec<_> = facts.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (ok, not_ok) = timeline.completed();
     let mut pairs = vec![
@@ -79,7 +79,7 @@ fn captures(timeline: &Timeline) -> String {
     format!("{} ({})", reasons.len(), listed(&reasons, 12))
 }
 
-fn schedule(facts: &Facts, timeline: &Timeline, clock: &Clock) -> Markup {
+fn schedule(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
         div.scroll {
             table {
@@ -163,7 +163,7 @@ fn condition(condition: &Condition) -> String {
     }
 }
 
-fn columns(facts: &Facts) -> Markup {
+fn columns(facts: &RunMeta) -> Markup {
     html! {
         div.scroll {
             table {

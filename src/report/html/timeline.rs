@@ -2,9 +2,9 @@
 //! most 400 buckets, the windows of the faults, phases and captures. Its size does not grow with the run.
 
 use super::frontiers::Lines;
-use dissent_core::history::event::{CaptureReason, Event, Outcome, Phase};
-use dissent_core::history::evidence::{EventRef, RunRecord};
+use dissent_core::history::event::{CaptureReason, Event, OpOutcome, Phase};
 use dissent_core::history::fault::StepId;
+use dissent_core::history::run_record::{EventRef, RunRecord};
 use dissent_core::history::time::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ impl Timeline {
     /// Reads all events.
     pub fn of(evidence: &dyn RunRecord) -> Self {
         let mut timeline = Timeline::default();
-        evidence.moments(&mut |t, moment| timeline.take(t, moment));
+        evidence.scan_events(&mut |t, moment| timeline.take(t, moment));
         timeline
     }
 
@@ -141,7 +141,7 @@ impl Timeline {
         }
     }
 
-    fn complete(&mut self, t: Nanos, due: Nanos, outcome: Outcome) {
+    fn complete(&mut self, t: Nanos, due: Nanos, outcome: OpOutcome) {
         while t.0 / self.width.0 >= BUCKETS_MAX {
             self.widen();
         }
@@ -150,7 +150,7 @@ impl Timeline {
             self.buckets.resize(at + 1, Bucket::default());
         }
         let bucket = &mut self.buckets[at];
-        if outcome != Outcome::Ok {
+        if outcome != OpOutcome::Ok {
             bucket.not_ok += 1;
             return;
         }

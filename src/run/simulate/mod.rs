@@ -7,8 +7,8 @@ mod weight;
 
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
 use dissent_core::history::event::{Op, TimedEvent};
-use dissent_core::history::evidence::{Evidence, Facts};
 use dissent_core::history::row::Entry;
+use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::{Stream, below};
@@ -41,9 +41,9 @@ trait Cluster {
     /// Does what a command asks for; none for those that the driver keeps for itself.
     fn answer(&mut self, command: Command) -> Option<Input>;
     /// What is on record so far.
-    fn evidence(&mut self) -> &mut Evidence;
+    fn evidence(&mut self) -> &mut MemoryRecord;
     /// What is on record at the end.
-    fn into_evidence(self) -> Evidence;
+    fn into_evidence(self) -> MemoryRecord;
 }
 
 /// What is on its way.
@@ -64,14 +64,14 @@ struct Simulation<C> {
 }
 
 /// Runs once in virtual time.
-pub fn run(facts: &Facts, timing: Timing, what: &Simulated) -> Result<Evidence, specimen::Error> {
+pub fn run(facts: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
         Simulated::Segments(config) => Ok(lead(facts, timing, Segments::new(facts, config)?)),
         Simulated::Shard(config) => Ok(lead(facts, timing, Shard::new(facts, config)?)),
     }
 }
 
-fn lead(facts: &Facts, timing: Timing, cluster: impl Cluster) -> Evidence {
+fn lead(facts: &RunMeta, timing: Timing, cluster: impl Cluster) -> MemoryRecord {
     let mut simulation = Simulation {
         cluster,
         latency: facts.seed.stream(Stream::World),
@@ -150,14 +150,14 @@ impl<C: Cluster> Simulation<C> {
 }
 
 /// Nothing on record yet.
-fn empty(facts: &Facts) -> Evidence {
+fn empty(facts: &RunMeta) -> MemoryRecord {
     let partitions = facts.partitions as usize;
-    Evidence {
-        facts: facts.clone(),
+    MemoryRecord {
+        meta: facts.clone(),
         events: Vec::new(),
         log: vec![Vec::new(); partitions],
         rows: vec![Vec::new(); partitions],
-        currents: vec![Vec::new(); partitions],
+        current_rows: vec![Vec::new(); partitions],
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::{Cluster, empty, entry_of, from_specimen, logged};
 use crate::report::words::name;
-use dissent_core::conductor::{Command, FlagsRead, Input, Snapshot};
-use dissent_core::history::event::{LifecycleRecord, Op, Outcome};
-use dissent_core::history::evidence::{Evidence, Facts};
+use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
+use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
 use dissent_core::history::row::{
-    CopyState, Cover, Coverage, Current, CurrentRead, Known, Read, Row, Segment,
+    CopyState, Cover, Coverage, CurrentRead, CurrentRow, Observed, Read, Row, Segment,
 };
+use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use specimen::World;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(super) struct Segments {
     heard: BTreeMap<String, u64>,
     faults: BTreeMap<StepId, Fault>,
     shown: Shown,
-    evidence: Evidence,
+    evidence: MemoryRecord,
 }
 
 impl Cluster for Segments {
@@ -57,7 +57,7 @@ impl Cluster for Segments {
 
     fn produce(&mut self, op: &Op) -> Input {
         let off = self.world.produce(op.partition, entry_of(op)).ok();
-        let outcome = if off.is_some() { Outcome::Ok } else { Outcome::Failed };
+        let outcome = if off.is_some() { OpOutcome::Ok } else { OpOutcome::Failed };
         Input::Completed { op: op.id, outcome, off }
     }
 
@@ -91,15 +91,15 @@ impl Cluster for Segments {
         })
     }
 
-    fn evidence(&mut self) -> &mut Evidence {
+    fn evidence(&mut self) -> &mut MemoryRecord {
         &mut self.evidence
     }
 
-    fn into_evidence(mut self) -> Evidence {
+    fn into_evidence(mut self) -> MemoryRecord {
         for rows in &mut self.evidence.rows {
             rows.sort_by_key(|(read, row)| (row.off, *read));
         }
-        for currents in &mut self.evidence.currents {
+        for currents in &mut self.evidence.current_rows {
             currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
         }
         self.evidence
@@ -107,7 +107,7 @@ impl Cluster for Segments {
 }
 
 impl Segments {
-    pub(super) fn new(facts: &Facts, config: &specimen::Config) -> Result<Segments, specimen::Error> {
+    pub(super) fn new(facts: &RunMeta, config: &specimen::Config) -> Result<Segments, specimen::Error> {
         Ok(Segments {
             world: World::new(config.clone(), facts.seed.0)?,
             heard: BTreeMap::new(),
@@ -156,7 +156,7 @@ impl Segments {
     }
 
     fn snapshot(&mut self) -> Snapshot {
-        let roster = self.evidence.facts.roster.clone();
+        let roster = self.evidence.meta.roster.clone();
         let ends = self.world.log_ends();
         let lifecycle = roster.iter().flat_map(|replica| self.lifecycle(replica)).collect();
         let replicas = roster.into_iter().map(|replica| {
@@ -209,16 +209,17 @@ impl Segments {
         Ok(rows.len() as u64)
     }
 
-    fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<FlagsRead, String> {
+    fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<CurrentRowsAnswer, String> {
         let (version, incarnation, flags) = self
             .world
             .current(&read.replica, read.partition, since)
             .ok_or_else(|| format!("{} is down or paused", read.replica))?;
         let keys = flags.len() as u64;
-        let flags =
-            flags.into_iter().map(|flag| (read.id, Current { key: flag.key.to_string(), offs: flag.offs }));
-        self.evidence.currents[read.partition as usize].extend(flags);
-        Ok(FlagsRead { incarnation, version, keys })
+        let flags = flags
+            .into_iter()
+            .map(|flag| (read.id, CurrentRow { key: flag.key.to_string(), offs: flag.offs }));
+        self.evidence.current_rows[read.partition as usize].extend(flags);
+        Ok(CurrentRowsAnswer { incarnation, version, keys })
     }
 
     fn read_log(&mut self) -> Result<(), specimen::Error> {
@@ -265,7 +266,7 @@ fn cover(cover: specimen::Cover) -> Cover {
             specimen::CopyState::CommittedLocal => CopyState::CommittedLocal,
             specimen::CopyState::Downloaded => CopyState::Downloaded,
         },
-        registered: Known::Known(cover.registered.known),
+        registered: Observed::Known(cover.registered.known),
         copy: cover.copy,
         rows: cover.rows,
     }

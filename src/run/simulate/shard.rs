@@ -3,10 +3,10 @@
 use super::{Cluster, empty, entry_of, from_specimen, logged};
 use crate::adapter::specimen::shard::{Progress, SHARD, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
-use dissent_core::history::contents::{Contents, Held};
-use dissent_core::history::event::{Op, Outcome};
-use dissent_core::history::evidence::{Evidence, Facts};
+use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, Queue, StepId};
+use dissent_core::history::run_record::{MemoryRecord, RunMeta};
+use dissent_core::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use specimen::shard::{Config, Mode, World};
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ struct InForce {
 pub(super) struct Shard {
     world: World,
     faults: BTreeMap<StepId, InForce>,
-    evidence: Evidence,
+    evidence: MemoryRecord,
 }
 
 impl Cluster for Shard {
@@ -30,7 +30,7 @@ impl Cluster for Shard {
 
     fn produce(&mut self, op: &Op) -> Input {
         let off = self.world.produce(entry_of(op));
-        Input::Completed { op: op.id, outcome: Outcome::Ok, off: Some(off) }
+        Input::Completed { op: op.id, outcome: OpOutcome::Ok, off: Some(off) }
     }
 
     fn answer(&mut self, command: Command) -> Option<Input> {
@@ -61,17 +61,17 @@ impl Cluster for Shard {
         })
     }
 
-    fn evidence(&mut self) -> &mut Evidence {
+    fn evidence(&mut self) -> &mut MemoryRecord {
         &mut self.evidence
     }
 
-    fn into_evidence(self) -> Evidence {
+    fn into_evidence(self) -> MemoryRecord {
         self.evidence
     }
 }
 
 impl Shard {
-    pub(super) fn new(facts: &Facts, config: &Config) -> Result<Shard, specimen::Error> {
+    pub(super) fn new(facts: &RunMeta, config: &Config) -> Result<Shard, specimen::Error> {
         let world = World::new(config.clone(), facts.seed.0)?;
         Ok(Shard { world, faults: BTreeMap::new(), evidence: empty(facts) })
     }
@@ -112,7 +112,7 @@ impl Shard {
             FaultKind::DelayQueue { queue, .. } => world.delay(writer, at_specimen(queue), 0),
             FaultKind::Cutover => {
                 world.promote(writer)?;
-                let others = self.evidence.facts.roster.iter().filter(|other| *other != writer);
+                let others = self.evidence.meta.roster.iter().filter(|other| *other != writer);
                 others.into_iter().try_for_each(|other| world.kill(other))
             }
             // What came stays, and what left stays away.
@@ -123,7 +123,7 @@ impl Shard {
     /// Nothing happens while this looks: upstream is the same before and after.
     fn snapshot(&self) -> Snapshot {
         let upstream = self.world.bindings().len() as u64;
-        let writers = self.evidence.facts.roster.iter().filter_map(|writer| {
+        let writers = self.evidence.meta.roster.iter().filter_map(|writer| {
             let it = self.world.progress(writer)?;
             let (incarnation, mode) = (it.incarnation, it.mode);
             let progress = Progress { incarnation, mode, hydrated: it.hydrated, frontier: it.frontier };
@@ -142,12 +142,12 @@ impl Shard {
         }
     }
 
-    fn contents(&self, capture: u32) -> Contents {
+    fn contents(&self, capture: u32) -> ShardSnapshot {
         let upper = self.world.shard_upper();
         let newest = upper.checked_sub(1);
         let log_end = newest.and_then(|at| self.world.bindings().get(usize::try_from(at).ok()?).copied());
         let rows = newest.and_then(|as_of| self.world.contents(as_of)).unwrap_or_default();
-        let rows = rows.iter().map(|row| Held {
+        let rows = rows.iter().map(|row| CountedRow {
             key: row.entry.key.to_string(),
             op: row.entry.op,
             cmp: row.entry.cmp,
@@ -155,7 +155,7 @@ impl Shard {
             count: row.count,
         });
         let (object, log_end) = (SHARD.to_owned(), log_end.unwrap_or(0));
-        Contents { capture, object, upper, log_end, rows: rows.collect() }
+        ShardSnapshot { capture, object, upper, log_end, rows: rows.collect() }
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
 
         fn answer(&mut self, command: Command) -> Option<Input> {
             if matches!(command, Command::Sample) {
-                for writer in &self.shard.evidence.facts.roster {
+                for writer in &self.shard.evidence.meta.roster {
                     let stranded = self.shard.world.stranded(writer);
                     *self.truth.borrow_mut().entry(writer.clone()).or_default() += u32::from(stranded);
                 }
@@ -212,11 +212,11 @@ mod tests {
             self.shard.answer(command)
         }
 
-        fn evidence(&mut self) -> &mut Evidence {
+        fn evidence(&mut self) -> &mut MemoryRecord {
             self.shard.evidence()
         }
 
-        fn into_evidence(self) -> Evidence {
+        fn into_evidence(self) -> MemoryRecord {
             self.shard.into_evidence()
         }
     }

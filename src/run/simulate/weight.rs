@@ -7,7 +7,7 @@
 //! ```
 
 use dissent_core::history::event::Op;
-use dissent_core::history::evidence::Facts;
+use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Merge, Value};
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    pub(super) fn of(facts: &Facts) -> Weight {
+    pub(super) fn of(facts: &RunMeta) -> Weight {
         let columns = facts.schema.columns.iter().enumerate();
         let grows = |merge| matches!(merge, Merge::Append | Merge::Union);
         let lists = columns.filter(|(_, column)| grows(column.merge)).map(|(at, _)| at).collect();

@@ -5,7 +5,7 @@ use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::DoubtKind;
-use dissent_core::history::evidence::Evidence;
+use dissent_core::history::run_record::MemoryRecord;
 use dissent_store::codec;
 use dissent_store::store::RunFile;
 use std::sync::Arc;
@@ -21,40 +21,40 @@ pub(crate) fn evidence(bytes: &[u8]) {
     let verdict = judge(&evidence);
     let panicked = verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::CheckFailed);
     assert_eq!(panicked, None);
-    let facts = &evidence.facts;
+    let facts = &evidence.meta;
     let told = json::verdict_json(&verdict, facts, 0).expect("a verdict is JSON");
     assert_eq!(json::read(&told).expect("it is read back"), verdict);
     assert_eq!(judge(&evidence), verdict);
     assert!(!terminal::summary(&verdict, facts, terminal::Style { colour: false }).is_empty());
     assert!(!terminal::last_line(&verdict, facts, None).contains('\n'));
-    html::page(&verdict, &evidence.facts, &Timeline::of(&evidence));
+    html::page(&verdict, &evidence.meta, &Timeline::of(&evidence));
 }
 
-fn understood(bytes: &[u8]) -> Evidence {
+fn understood(bytes: &[u8]) -> MemoryRecord {
     let facts = serde_json::from_str::<RunFile>(FACTS).expect("the sample").facts;
     let partitions = facts.partitions as usize;
     let (log, rows, currents) =
         (vec![Vec::new(); partitions], vec![Vec::new(); partitions], vec![Vec::new(); partitions]);
-    let mut evidence = Evidence { facts, events: Vec::new(), log, rows, currents };
+    let mut evidence = MemoryRecord { meta: facts, events: Vec::new(), log, rows, current_rows: currents };
     let lines = bytes.split(|byte| *byte == b'\n').take(LINES_MAX);
     for line in lines.filter(|line| line.len() > 3) {
         let (head, line) = line.split_at(3);
         let partition = usize::from(head[1] == b'1');
-        let schema = &evidence.facts.schema;
+        let schema = &evidence.meta.schema;
         match head[0] {
             b'e' => evidence.events.extend(serde_json::from_slice(line).ok()),
             b'l' => evidence.log[partition].extend(codec::decode_entry(schema, line).ok()),
             b'r' => evidence.rows[partition]
                 .extend(codec::decode_row(schema, line).ok().map(|(read, row)| (read, Arc::new(row)))),
-            b'c' => evidence.currents[partition].extend(codec::decode_flags(line).ok()),
+            b'c' => evidence.current_rows[partition].extend(codec::decode_flags(line).ok()),
             _ => {}
         }
     }
     evidence.log.iter_mut().for_each(|log| log.sort_by_key(|entry| entry.off));
     evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
-    let by_key = |flags: &mut Vec<(u64, dissent_core::history::row::Current)>| {
+    let by_key = |flags: &mut Vec<(u64, dissent_core::history::row::CurrentRow)>| {
         flags.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
     };
-    evidence.currents.iter_mut().for_each(by_key);
+    evidence.current_rows.iter_mut().for_each(by_key);
     evidence
 }

@@ -1,25 +1,25 @@
 //! From deviations to findings: one finding has one what, partition, root-cause key and set of replicas that
 //! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
 
-use super::evidence::Witnesses;
-use super::trend::{Rows, Run};
-use crate::checker::safety::live_rows::Flags;
-use crate::checker::safety::mismatch::{Deviation, View, Wrong};
-use crate::checker::tables::copies::When;
+use super::course::{GroupRows, Trajectory};
+use super::evidence::EvidencePicker;
+use crate::checker::safety::current_rows::CurrentRows;
+use crate::checker::safety::mismatch::{Defect, Mismatch, ReplicaView};
+use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row::name;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
-    Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side, What,
+    Anomaly, Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side,
 };
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What all wrong views of a finding have in common.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Kin {
-    what: What,
+struct FindingKey {
+    what: Anomaly,
     root_cause: RootCause,
     roots: BTreeSet<usize>,
     /// Whether the model judged them.
@@ -32,21 +32,21 @@ struct Kin {
 pub(crate) fn assemble(
     history: &History<'_>,
     ledger: &LogIndex,
-    flags: Option<&Flags<'_>>,
-    deviations: &[Deviation],
+    flags: Option<&CurrentRows<'_>>,
+    deviations: &[Mismatch],
     acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
-    let mut kin: BTreeMap<Kin, Vec<&Deviation>> = BTreeMap::new();
+    let mut kin: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for deviation in deviations {
         let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
-        let kins: BTreeSet<Kin> = wrongs.map(|wrong| kin_of(deviation, wrong)).collect();
+        let kins: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(deviation, wrong)).collect();
         kins.into_iter().for_each(|found| kin.entry(found).or_default().push(deviation));
     }
     let findings = kin.iter().filter_map(|(kin, deviations)| {
-        let family = Family { history, ledger, flags, kin, deviations, acknowledged };
-        let is_member = |view: &View| family.is_member(view);
-        let rows = Rows { history, partition: ledger.partition, deviations, is_member: &is_member };
-        let run = rows.run()?;
+        let family = FindingGroup { history, ledger, flags, finding_key: kin, deviations, acknowledged };
+        let is_member = |view: &ReplicaView| family.is_member(view);
+        let rows = GroupRows { history, partition: ledger.partition, deviations, is_member: &is_member };
+        let run = rows.trajectory()?;
         let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
@@ -70,8 +70,8 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     });
 }
 
-fn kin_of(deviation: &Deviation, wrong: &Wrong) -> Kin {
-    Kin {
+fn finding_key(deviation: &Mismatch, wrong: &Defect) -> FindingKey {
+    FindingKey {
         what: wrong.what,
         root_cause: wrong.cause.class,
         roots: wrong.cause.roots.clone(),
@@ -81,19 +81,19 @@ fn kin_of(deviation: &Deviation, wrong: &Wrong) -> Kin {
 }
 
 /// The deviations of one finding.
-struct Family<'f> {
+struct FindingGroup<'f> {
     history: &'f History<'f>,
     ledger: &'f LogIndex,
-    flags: Option<&'f Flags<'f>>,
-    kin: &'f Kin,
-    deviations: &'f [&'f Deviation],
+    flags: Option<&'f CurrentRows<'f>>,
+    finding_key: &'f FindingKey,
+    deviations: &'f [&'f Mismatch],
     /// When ops were acknowledged, by id.
     acknowledged: &'f BTreeMap<u64, Nanos>,
 }
 
-impl Family<'_> {
-    fn divergence(&self, run: Run) -> Divergence {
-        let Kin { what, root_cause, roots, of_flags, .. } = self.kin;
+impl FindingGroup<'_> {
+    fn divergence(&self, run: Trajectory) -> Divergence {
+        let FindingKey { what, root_cause, roots, of_flags, .. } = self.finding_key;
         let schema = &self.history.facts.schema;
         let spans = &self.history.segments[self.ledger.partition as usize];
         let wrongs = || self.members().map(|(_, _, wrong)| wrong);
@@ -105,7 +105,7 @@ impl Family<'_> {
         let points = || self.deviations.iter().map(|deviation| self.point(deviation));
         let nowhere = LogPoint { off: 0, t: None };
         let witnesses =
-            Witnesses { history: self.history, ledger: self.ledger, flags: self.flags, at: run.last_at };
+            EvidencePicker { history: self.history, ledger: self.ledger, flags: self.flags, at: run.last_at };
         Divergence {
             what: *what,
             root_cause: *root_cause,
@@ -128,19 +128,19 @@ impl Family<'_> {
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
-            evidence: witnesses.choose(self.deviations, |view| self.is_member(view)),
+            evidence: witnesses.select_rows(self.deviations, |view| self.is_member(view)),
         }
     }
 
-    fn is_member(&self, view: &View) -> bool {
-        let Kin { what, root_cause, roots, .. } = self.kin;
+    fn is_member(&self, view: &ReplicaView) -> bool {
+        let FindingKey { what, root_cause, roots, .. } = self.finding_key;
         view.wrong.as_ref().is_some_and(|wrong| {
             wrong.what == *what && wrong.cause.class == *root_cause && wrong.cause.roots == *roots
         })
     }
 
     /// All wrong views of this finding.
-    fn members(&self) -> impl Iterator<Item = (&Deviation, &View, &Wrong)> {
+    fn members(&self) -> impl Iterator<Item = (&Mismatch, &ReplicaView, &Defect)> {
         self.deviations.iter().flat_map(|deviation| {
             let members = deviation.views.iter().filter(|view| self.is_member(view));
             members.filter_map(|view| view.wrong.as_ref().map(|wrong| (*deviation, view, wrong)))
@@ -158,18 +158,18 @@ impl Family<'_> {
         origins
     }
 
-    fn point(&self, deviation: &Deviation) -> LogPoint {
+    fn point(&self, deviation: &Mismatch) -> LogPoint {
         LogPoint { off: deviation.off, t: deviation.op.and_then(|op| self.acknowledged.get(&op).copied()) }
     }
 
     /// The segments and the number of ops over all roots; where no root is known, over the copies.
     fn missing(&self) -> Option<MissingState> {
-        let class = self.kin.root_cause;
+        let class = self.finding_key.root_cause;
         let mut segments: BTreeSet<usize> = BTreeSet::new();
         let mut ops = 0;
         let mut counted = BTreeSet::new();
         for (deviation, view, wrong) in self.members() {
-            if let Some(lost) = &wrong.lost
+            if let Some(lost) = &wrong.missing
                 && counted.insert((view.replica, deviation.off))
             {
                 segments.extend(&lost.segments);
@@ -184,19 +184,19 @@ impl Family<'_> {
 
     /// Keys of which a user's query sees the wrong row: the one flagged as current, or the absence of the
     /// one that should be.
-    fn keys_visible(&self, at: When) -> u64 {
+    fn keys_visible(&self, at: CapturePoint) -> u64 {
         let mut visible = BTreeSet::new();
         for deviation in self.deviations {
             for view in deviation.at(at).filter(|view| self.is_member(view)) {
                 let key = deviation.key_of(view);
-                let seen = match self.kin.what {
-                    _ if self.kin.of_flags => true,
-                    What::WrongValue | What::Differs | What::Extra | What::DuplicateRow => {
+                let seen = match self.finding_key.what {
+                    _ if self.finding_key.of_flags => true,
+                    Anomaly::WrongValue | Anomaly::Differs | Anomaly::Extra | Anomaly::DuplicateRow => {
                         is_current(self.flags, view.replica, key, deviation.off, at)
                     }
-                    What::Missing => {
+                    Anomaly::Missing => {
                         let line = self.ledger.at(deviation.off);
-                        line.is_some_and(|at| self.ledger.last[self.ledger.line(at).key] == at)
+                        line.is_some_and(|at| self.ledger.last[self.ledger.entry(at).key] == at)
                     }
                     _ => false,
                 };
@@ -210,7 +210,13 @@ impl Family<'_> {
 }
 
 /// Whether a replica's flags name the row at this offset as its key's current one.
-pub(crate) fn is_current(flags: Option<&Flags<'_>>, replica: usize, key: &str, off: u64, at: When) -> bool {
+pub(crate) fn is_current(
+    flags: Option<&CurrentRows<'_>>,
+    replica: usize,
+    key: &str,
+    off: u64,
+    at: CapturePoint,
+) -> bool {
     let shown = flags.and_then(|flags| flags.shown(replica, flags.key(key)?, at));
     shown.is_some_and(|offs| offs.contains(&off))
 }

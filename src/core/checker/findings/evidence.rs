@@ -1,15 +1,15 @@
 //! A few rows as evidence, side by side; and which wrong cells show an older value of their key.
 
 use super::assemble::is_current;
-use crate::checker::safety::live_rows::Flags;
+use crate::checker::safety::current_rows::CurrentRows;
 use crate::checker::safety::merge::merge_into;
-use crate::checker::safety::mismatch::{Content, Deviation, Expected, View};
-use crate::checker::tables::copies::When;
+use crate::checker::safety::mismatch::{Content, Expected, Mismatch, ReplicaView};
+use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::named_row::{name, own};
-use crate::checker::verdict::{Origin, RowEvidence, Shown};
-use crate::history::evidence::RunRecord;
+use crate::checker::verdict::{Origin, RowEvidence, ShownRow};
+use crate::history::run_record::RunRecord;
 use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
@@ -17,21 +17,21 @@ use std::collections::BTreeMap;
 const ROWS_MAX: usize = 6;
 
 /// Chooses and spells out evidence as of one time.
-pub(crate) struct Witnesses<'w> {
+pub(crate) struct EvidencePicker<'w> {
     pub(crate) history: &'w History<'w>,
     pub(crate) ledger: &'w LogIndex,
-    pub(crate) flags: Option<&'w Flags<'w>>,
-    pub(crate) at: When,
+    pub(crate) flags: Option<&'w CurrentRows<'w>>,
+    pub(crate) at: CapturePoint,
 }
 
-impl Witnesses<'_> {
+impl EvidencePicker<'_> {
     /// Roots first, in log order, so chosen that both signs are there if any row has them.
-    pub(crate) fn choose(
+    pub(crate) fn select_rows(
         &self,
-        deviations: &[&Deviation],
-        is_member: impl Fn(&View) -> bool,
+        deviations: &[&Mismatch],
+        is_member: impl Fn(&ReplicaView) -> bool,
     ) -> Vec<RowEvidence> {
-        let mut ranked: Vec<(bool, Origin, u64, &Deviation)> = Vec::new();
+        let mut ranked: Vec<(bool, Origin, u64, &Mismatch)> = Vec::new();
         for deviation in deviations {
             let origins = deviation.views.iter().filter(|view| is_member(view) && view.content_or_absent());
             let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
@@ -41,7 +41,7 @@ impl Witnesses<'_> {
             ranked.push((gone, origin, deviation.off, deviation));
         }
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
-        let shows = |deviation: &Deviation, default: bool| {
+        let shows = |deviation: &Mismatch, default: bool| {
             let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
             wrongs
                 .into_iter()
@@ -59,11 +59,16 @@ impl Witnesses<'_> {
             }
         }
         kept.sort_unstable();
-        let spell = |at: usize| self.spell(ranked[at].3, ranked[at].1, &is_member);
+        let spell = |at: usize| self.row_evidence(ranked[at].3, ranked[at].1, &is_member);
         kept.into_iter().map(spell).collect()
     }
 
-    fn spell(&self, deviation: &Deviation, origin: Origin, is_member: &dyn Fn(&View) -> bool) -> RowEvidence {
+    fn row_evidence(
+        &self,
+        deviation: &Mismatch,
+        origin: Origin,
+        is_member: &dyn Fn(&ReplicaView) -> bool,
+    ) -> RowEvidence {
         let schema = &self.history.facts.schema;
         let spans = &self.history.segments[self.ledger.partition as usize];
         let names = |at: &[usize]| -> Vec<String> {
@@ -73,7 +78,7 @@ impl Witnesses<'_> {
         let key = member.map_or(&deviation.key, |view| deviation.key_of(view));
         let shown = (0..self.history.facts.roster.len()).map(|replica| {
             let view = deviation.at(self.at).find(|view| view.replica == replica);
-            Shown {
+            ShownRow {
                 replica: self.history.facts.roster[replica].clone(),
                 read: view.and_then(|view| view.read),
                 state: view.and_then(|view| view.state),
@@ -128,7 +133,7 @@ impl Witnesses<'_> {
     }
 }
 
-impl View {
+impl ReplicaView {
     /// Whether this view can be shown: its content was kept, or there is none to keep.
     fn content_or_absent(&self) -> bool {
         self.content.is_some() || self.read.is_none()
@@ -145,22 +150,22 @@ pub(crate) fn mark_stale(
     evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &LogIndex,
-    deviations: &mut [Deviation],
+    deviations: &mut [Mismatch],
 ) {
     let columns = &history.facts.schema.columns;
-    let mut pasts: BTreeMap<usize, Past> = BTreeMap::new();
-    let mut wrong: Vec<&mut Deviation> = deviations.iter_mut().filter(|it| it.has_content()).collect();
+    let mut pasts: BTreeMap<usize, KeyPast> = BTreeMap::new();
+    let mut wrong: Vec<&mut Mismatch> = deviations.iter_mut().filter(|it| it.has_content()).collect();
     let Some(last) = wrong.last().map(|deviation| deviation.off) else { return };
     for deviation in &wrong {
         if let Some(key) = ledger.key(&deviation.key) {
-            pasts.entry(key).or_insert_with(|| Past {
+            pasts.entry(key).or_insert_with(|| KeyPast {
                 row: vec![Value::Null; columns.len()],
                 older: vec![Vec::new(); columns.len()],
             });
         }
     }
     let mut wrong = wrong.iter_mut().peekable();
-    let lines = evidence.log(ledger.partition).zip(ledger.lines());
+    let lines = evidence.log(ledger.partition).zip(ledger.entries());
     for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
         while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
         let Some(past) = pasts.get_mut(&line.key) else { continue };
@@ -168,7 +173,7 @@ pub(crate) fn mark_stale(
             deviation.views.iter_mut().for_each(|view| past.mark(view));
         }
         match line.effect {
-            Effect::Aside | Effect::Ignored => {}
+            Effect::OutOfOrder | Effect::Ignored => {}
             Effect::Deleted => past.row.fill(Value::Null),
             Effect::Merged => {
                 for (at, event) in entry.cols.iter().enumerate().filter(|(_, event)| **event != Value::Null) {
@@ -181,13 +186,13 @@ pub(crate) fn mark_stale(
 }
 
 /// The values that a key's columns have had.
-struct Past {
+struct KeyPast {
     row: Vec<Value>,
     older: Vec<Vec<Value>>,
 }
 
-impl Past {
-    fn mark(&self, view: &mut View) {
+impl KeyPast {
+    fn mark(&self, view: &mut ReplicaView) {
         let Some(Content::Row(row)) = &view.content else { return };
         let Some(wrong) = &mut view.wrong else { return };
         let is_stale = |at: &usize| self.older.get(*at).is_some_and(|older| older.contains(&row.cols[*at]));

@@ -1,21 +1,21 @@
 //! The part of the judge that concerns frontiers and shards: what a shard holds, and whether all that was
 //! declared was looked at to the end.
 
-use super::{Oracle, Sheet};
+use super::{Oracle, VerdictBuilder};
 use crate::checker::owed::frontiers;
 use crate::checker::safety::shard;
-use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
-use crate::checker::verdict::{Doubt, Finding, FindingKind, FreezeCourse, Status, Unseen};
+use crate::checker::verdict::{Doubt, Finding, FindingKind, FreezeCourse, NotVisible, Status};
 use crate::history::check_name::CheckName;
-use crate::history::evidence::RunRecord;
+use crate::history::run_record::RunRecord;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
 /// A shard that stands still to the end does not show what came to the log since.
-pub(super) fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, Unseen>) {
+pub(super) fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, NotVisible>) {
     if let FindingKind::Frozen(frozen) = &mut finding.kind
         && frozen.course == FreezeCourse::Sticky
     {
@@ -23,14 +23,14 @@ pub(super) fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, Unsee
     }
 }
 
-impl Sheet {
+impl VerdictBuilder {
     /// What a shard holds, where rows lie in one.
     pub(super) fn compare_contents(
         &mut self,
         evidence: &dyn RunRecord,
         history: &History<'_>,
         log_is_whole: bool,
-    ) -> Option<ContentsCompared> {
+    ) -> Option<ShardCompared> {
         self.set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
         self.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
         self.set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
@@ -54,10 +54,15 @@ impl Sheet {
         &mut self,
         history: &History<'_>,
         ledgers: &[LogIndex],
-        contents: Option<&ContentsCompared>,
+        contents: Option<&ShardCompared>,
     ) {
-        let known =
-            frontiers::Known { history, ledgers, contents, findings: &self.findings, doubts: &self.doubts };
+        let known = frontiers::FrontiersOwed {
+            history,
+            ledgers,
+            contents,
+            findings: &self.findings,
+            doubts: &self.doubts,
+        };
         let looks = catch_unwind(AssertUnwindSafe(|| frontiers::check(&known)));
         if let Some((owed, doubts)) = self.settle(&[CheckName::Owed], looks).filter(|(owed, _)| *owed > 0) {
             self.owe(owed, doubts);

@@ -4,15 +4,15 @@
 
 use crate::checker::safety::absence::Absences;
 use crate::checker::safety::calibration::calibrate;
-use crate::checker::safety::live_rows::Flags;
+use crate::checker::safety::current_rows::CurrentRows;
 use crate::checker::safety::merge::{fold, shows};
-use crate::checker::tables::copies::{Shown, Stage, When};
+use crate::checker::tables::copies::{CapturePoint, CopyTimeline, VisibleCopy};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{Effect, LogIndex, Line};
+use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::tables::named_row::{named, names, own};
 use crate::checker::tables::segments::{bounds, segment_of};
-use crate::history::evidence::RunRecord;
 use crate::history::row::{CopyState, Row};
+use crate::history::run_record::RunRecord;
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
 use serde::Serialize;
@@ -58,13 +58,13 @@ pub struct RowView {
     /// Whether the entry here deletes the key.
     pub deletes: bool,
     /// What each replica has, in roster order.
-    pub held: Vec<Held>,
+    pub held: Vec<ShownCell>,
 }
 
 /// What one replica has at an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Held {
+pub enum ShownCell {
     /// It has not loaded the offset, or is not assigned to the segment.
     NotLoaded,
     /// It covers the offset and has no row.
@@ -95,10 +95,10 @@ impl KeyView {
         for row in &self.rows {
             for (replica, held) in self.replicas.iter().zip(&row.held) {
                 let odd = match held {
-                    Held::Row { odd, .. } => !odd.is_empty(),
-                    Held::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
-                    Held::Missing => row.held.iter().any(|held| held.current().is_some()),
-                    Held::NotLoaded | Held::Excused(_) => false,
+                    ShownCell::Row { odd, .. } => !odd.is_empty(),
+                    ShownCell::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
+                    ShownCell::Missing => row.held.iter().any(|held| held.current().is_some()),
+                    ShownCell::NotLoaded | ShownCell::Excused(_) => false,
                 };
                 if odd {
                     count += 1;
@@ -111,13 +111,16 @@ impl KeyView {
 }
 
 /// A key in each partition whose log has it.
-pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence, &mut |_, _| {});
     let partitions = 0..history.facts.partitions;
-    let mut ledgers: Vec<LogIndex> = partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
-    ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.place(spans));
-    let stages: Vec<Stage> =
-        ledgers.iter().map(|ledger| Stage::set(&history, ledger.partition, &BTreeSet::new())).collect();
+    let mut ledgers: Vec<LogIndex> =
+        partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
+    ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.assign_segments(spans));
+    let stages: Vec<CopyTimeline> = ledgers
+        .iter()
+        .map(|ledger| CopyTimeline::build(&history, ledger.partition, &BTreeSet::new()))
+        .collect();
     let model_on = calibrate(evidence, &history, &ledgers, &stages).model_on;
     let views: Vec<KeyView> = ledgers
         .iter()
@@ -126,7 +129,7 @@ pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>,
             let number = ledger.key(key)?;
             let absences = Absences::of(evidence, &history, ledger, stage);
             let (history, model_on) = (&history, model_on.as_slice());
-            let looker = Looker { evidence, history, ledger, stage, absences, model_on, number };
+            let looker = KeyViewBuilder { evidence, history, ledger, stage, absences, model_on, number };
             Some(looker.view(key))
         })
         .collect();
@@ -136,11 +139,11 @@ pub fn side_by_side(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>,
     }
 }
 
-struct Looker<'l> {
+struct KeyViewBuilder<'l> {
     evidence: &'l dyn RunRecord,
     history: &'l History<'l>,
     ledger: &'l LogIndex,
-    stage: &'l Stage,
+    stage: &'l CopyTimeline,
     absences: Absences<'l>,
     model_on: &'l [bool],
     /// The key, by index.
@@ -148,15 +151,15 @@ struct Looker<'l> {
 }
 
 /// What the log has at an offset.
-struct Logged {
-    line: Line,
+struct LogRow {
+    line: IndexedEntry,
     cmp: i64,
     tombstone: bool,
     /// None: a deletion.
     cols: Option<Vec<Value>>,
 }
 
-impl Looker<'_> {
+impl KeyViewBuilder<'_> {
     fn view(&self, key: &str) -> KeyView {
         let schema = &self.history.facts.schema;
         let logged = self.logged();
@@ -170,7 +173,7 @@ impl Looker<'_> {
             rows: Vec::new(),
             unsaid: Vec::new(),
         };
-        let flags = Flags::read(self.evidence, self.history, self.ledger);
+        let flags = CurrentRows::read(self.evidence, self.history, self.ledger);
         for off in offs {
             view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
         }
@@ -179,15 +182,15 @@ impl Looker<'_> {
     }
 
     /// The key's entries, folded.
-    fn logged(&self) -> BTreeMap<u64, Logged> {
+    fn logged(&self) -> BTreeMap<u64, LogRow> {
         let columns = &self.history.facts.schema.columns;
         let mut state = vec![Value::Null; columns.len()];
         let mut logged = BTreeMap::new();
-        for (entry, line) in self.evidence.log(self.ledger.partition).zip(self.ledger.lines()) {
+        for (entry, line) in self.evidence.log(self.ledger.partition).zip(self.ledger.entries()) {
             if line.key == self.number {
                 let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
                 let (cmp, tombstone) = (entry.cmp, entry.tombstone);
-                logged.insert(line.off, Logged { line, cmp, tombstone, cols });
+                logged.insert(line.off, LogRow { line, cmp, tombstone, cols });
             }
         }
         logged
@@ -198,8 +201,8 @@ impl Looker<'_> {
         let mut rows = BTreeMap::new();
         for (read, row) in self.evidence.rows(self.ledger.partition) {
             let of_key = row.key == key
-                || self.ledger.at(row.off).is_some_and(|at| self.ledger.line(at).key == self.number);
-            let copy = self.history.read_index(read).and_then(|index| self.stage.of_read[index]);
+                || self.ledger.at(row.off).is_some_and(|at| self.ledger.entry(at).key == self.number);
+            let copy = self.history.read_index(read).and_then(|index| self.stage.by_read[index]);
             let Some(copy) = copy.filter(|_| of_key) else { continue };
             let replica = self.stage.copies[copy].replica;
             if self.shown(row.off, replica).is_some_and(|shown| shown.copy == copy) {
@@ -210,7 +213,7 @@ impl Looker<'_> {
     }
 
     /// The copy that a replica showed last at an offset, if it had loaded it.
-    fn shown(&self, off: u64, replica: usize) -> Option<Shown> {
+    fn shown(&self, off: u64, replica: usize) -> Option<VisibleCopy> {
         let segment = segment_of(&bounds(&self.history.segments[self.ledger.partition as usize]), off)?;
         let (_, shown) = self.stage.changes(segment).last()?;
         shown[replica].filter(|shown| off < shown.end)
@@ -219,9 +222,9 @@ impl Looker<'_> {
     fn row(
         &self,
         off: u64,
-        logged: Option<&Logged>,
+        logged: Option<&LogRow>,
         rows: &BTreeMap<(u64, usize), Row>,
-        flags: &Flags<'_>,
+        flags: &CurrentRows<'_>,
     ) -> RowView {
         let spans = &self.history.segments[self.ledger.partition as usize];
         let columns = &self.history.facts.schema.columns;
@@ -233,10 +236,11 @@ impl Looker<'_> {
         });
         let last = self.history.captures.len().checked_sub(1);
         let held = (0..self.history.facts.roster.len()).map(|replica| {
-            let Some(shown) = self.shown(off, replica) else { return Held::NotLoaded };
+            let Some(shown) = self.shown(off, replica) else { return ShownCell::NotLoaded };
             let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
-            let offs = last.and_then(|capture| flags.shown(replica, self.number, When::end_of(capture)));
-            Held::Row {
+            let offs =
+                last.and_then(|capture| flags.shown(replica, self.number, CapturePoint::end_of(capture)));
+            ShownCell::Row {
                 cells: named(columns, row.op, row.cmp, &row.cols),
                 doc: row.doc,
                 state: self.stage.copies[shown.copy].state,
@@ -258,14 +262,14 @@ impl Looker<'_> {
         view
     }
 
-    fn without_row(&self, off: u64, copy: usize) -> Held {
+    fn without_row(&self, off: u64, copy: usize) -> ShownCell {
         let reason = self.ledger.at(off).and_then(|at| self.absences.of_row_at_last(at, copy));
-        reason.map_or(Held::Missing, Held::Excused)
+        reason.map_or(ShownCell::Missing, ShownCell::Excused)
     }
 
     /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
     /// go on beyond a log that was cut short.
-    fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, Logged>) {
+    fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, LogRow>) {
         if view.rows.last().is_some_and(|row| row.off >= self.ledger.end()) {
             return;
         }
@@ -275,7 +279,7 @@ impl Looker<'_> {
             let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
             for row in &mut view.rows {
                 let off = row.off;
-                if let Held::Row { current, odd, .. } = &mut row.held[replica]
+                if let ShownCell::Row { current, odd, .. } = &mut row.held[replica]
                     && *current != (right == Some(off))
                 {
                     odd.insert("current".to_owned());
@@ -291,9 +295,9 @@ pub(crate) fn mark_cells(columns: &[Column], row: &mut RowView) {
         Some(column) => shows(column, a, b),
         None => a == b,
     };
-    let all: Vec<BTreeMap<String, Value>> = row.held.iter().filter_map(Held::cells).cloned().collect();
+    let all: Vec<BTreeMap<String, Value>> = row.held.iter().filter_map(ShownCell::cells).cloned().collect();
     for held in &mut row.held {
-        let Held::Row { cells, odd, .. } = held else { continue };
+        let ShownCell::Row { cells, odd, .. } = held else { continue };
         for (name, value) in cells.iter() {
             let is_odd = match row.expected.as_ref().and_then(|expected| expected.get(name)) {
                 Some(expected) => !same(name, expected, value),
@@ -309,19 +313,19 @@ pub(crate) fn mark_cells(columns: &[Column], row: &mut RowView) {
     }
 }
 
-impl Held {
+impl ShownCell {
     /// Whether a user's query sees the row, if there is one.
     pub(crate) fn current(&self) -> Option<bool> {
         match self {
-            Held::Row { current, .. } => Some(*current),
-            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
+            ShownCell::Row { current, .. } => Some(*current),
+            ShownCell::NotLoaded | ShownCell::Missing | ShownCell::Excused(_) => None,
         }
     }
 
     fn cells(&self) -> Option<&BTreeMap<String, Value>> {
         match self {
-            Held::Row { cells, .. } => Some(cells),
-            Held::NotLoaded | Held::Missing | Held::Excused(_) => None,
+            ShownCell::Row { cells, .. } => Some(cells),
+            ShownCell::NotLoaded | ShownCell::Missing | ShownCell::Excused(_) => None,
         }
     }
 }

@@ -4,11 +4,11 @@
 use super::folded::NoSuchKey;
 use crate::checker::safety::shard::{captures, live, wrong};
 use crate::checker::tables::named_row::{named, names};
-use crate::checker::verdict::{Unseen, What};
-use crate::history::contents::Contents;
-use crate::history::evidence::RunRecord;
+use crate::checker::verdict::{Anomaly, NotVisible};
 use crate::history::row::Entry;
+use crate::history::run_record::RunRecord;
 use crate::history::schema::{Schema, Value};
+use crate::history::shard_snapshot::ShardSnapshot;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ pub struct ShardView {
     /// The columns, in schema order, then `op` and `cmp`.
     pub columns: Vec<String>,
     /// The captures at which it was another than before, in the log's order.
-    pub captures: Vec<CaptureView>,
+    pub captures: Vec<ShardCaptureView>,
     /// What of the key the last capture did not show.
-    pub unseen: Unseen,
+    pub unseen: NotVisible,
 }
 
 /// The key at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CaptureView {
+pub struct ShardCaptureView {
     /// The capture.
     pub capture: u32,
     /// The shard.
@@ -39,14 +39,14 @@ pub struct CaptureView {
     /// What the log folds to; none where the key has no row.
     pub expected: Option<BTreeMap<String, Value>>,
     /// What is there.
-    pub rows: Vec<HeldView>,
+    pub rows: Vec<CountedRowView>,
     /// What is wrong with it, if anything is.
-    pub wrong: Option<What>,
+    pub wrong: Option<Anomaly>,
 }
 
 /// A row and how often it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HeldView {
+pub struct CountedRowView {
     /// By column name.
     pub cells: BTreeMap<String, Value>,
     /// Never 0; negative if it was retracted more often than written.
@@ -55,7 +55,7 @@ pub struct HeldView {
 
 /// A key of a target whose rows lie in a shard.
 pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
-    let schema = &evidence.facts().schema;
+    let schema = &evidence.meta().schema;
     let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
     for entry in evidence.log(0) {
         known.insert(entry.key.clone());
@@ -67,7 +67,7 @@ pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuch
     if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| row.key == key)) {
         return Err(NoSuchKey { known });
     }
-    let mut views: Vec<CaptureView> = all.iter().map(|it| view(schema, it, key, &entries)).collect();
+    let mut views: Vec<ShardCaptureView> = all.iter().map(|it| view(schema, it, key, &entries)).collect();
     views.dedup_by(|later, earlier| later.rows == earlier.rows && later.expected == earlier.expected);
     let from = all.last().map_or(0, |last| last.log_end);
     let beyond = entries.iter().filter(|entry| entry.off >= from).count() as u64;
@@ -75,18 +75,18 @@ pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuch
         key: key.to_owned(),
         columns: names(&schema.columns),
         captures: views,
-        unseen: Unseen { from, entries: beyond, keys: beyond.min(1) },
+        unseen: NotVisible { from, entries: beyond, keys: beyond.min(1) },
     })
 }
 
-fn view(schema: &Schema, contents: &Contents, key: &str, entries: &[Entry]) -> CaptureView {
+fn view(schema: &Schema, contents: &ShardSnapshot, key: &str, entries: &[Entry]) -> ShardCaptureView {
     let newest = entries.iter().rfind(|entry| entry.off < contents.log_end);
     let expected = live(newest);
     let held: Vec<_> = contents.rows.iter().filter(|row| row.key == key).collect();
     let rows = held
         .iter()
-        .map(|it| HeldView { cells: named(&schema.columns, it.op, it.cmp, &it.cols), count: it.count });
-    CaptureView {
+        .map(|it| CountedRowView { cells: named(&schema.columns, it.op, it.cmp, &it.cols), count: it.count });
+    ShardCaptureView {
         capture: contents.capture,
         object: contents.object.clone(),
         upper: contents.upper,

@@ -1,19 +1,19 @@
 //! What every replica shows of one key of a table that the model does not fold: offset by offset, beside what
 //! the log says there if it is known. Nothing is right here; what most replicas do not show is marked.
 
-use super::folded::{Held, KeyView, NoSuchKey, RowView, mark_cells};
+use super::folded::{KeyView, NoSuchKey, RowView, ShownCell, mark_cells};
 use crate::checker::tables::named_row::{named, names};
 use crate::history::event::Event;
-use crate::history::evidence::RunRecord;
 use crate::history::row::{Cover, CurrentRead, Entry, Read, Row, Soundness};
+use crate::history::run_record::RunRecord;
 use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A key in each partition where a replica or the log has it.
-pub fn as_shown(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
-    let partitions = 0..evidence.facts().partitions;
-    let views =
-        partitions.filter_map(|partition| Shown::read(evidence, partition, key).view(evidence, key, unsaid));
+pub fn unfolded(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
+    let partitions = 0..evidence.meta().partitions;
+    let views = partitions
+        .filter_map(|partition| KeyReads::read(evidence, partition, key).view(evidence, key, unsaid));
     let views: Vec<KeyView> = views.collect();
     match views.is_empty() {
         true => Err(NoSuchKey { known: BTreeSet::new() }),
@@ -22,7 +22,7 @@ pub fn as_shown(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Resul
 }
 
 /// What there is of the key in one partition, replicas by name.
-struct Shown {
+struct KeyReads {
     partition: u32,
     covers: BTreeMap<String, Vec<Cover>>,
     rows: BTreeMap<(u64, String), Row>,
@@ -30,8 +30,8 @@ struct Shown {
     written: BTreeMap<u64, Entry>,
 }
 
-impl Shown {
-    fn read(evidence: &dyn RunRecord, partition: u32, key: &str) -> Shown {
+impl KeyReads {
+    fn read(evidence: &dyn RunRecord, partition: u32, key: &str) -> KeyReads {
         let mut covers: BTreeMap<String, Vec<Cover>> = BTreeMap::new();
         let (mut reads, mut looks) = (BTreeMap::new(), BTreeMap::new());
         for stamped in evidence.events() {
@@ -50,7 +50,7 @@ impl Shown {
         }
         let rows = evidence.rows(partition).filter(|(_, row)| row.key == key);
         let rows = rows.filter_map(|(id, row)| Some(((row.off, reads.get(&id)?.clone()), row.into_owned())));
-        let flags = evidence.currents(partition).filter(|(_, flag)| flag.key == key);
+        let flags = evidence.current_rows(partition).filter(|(_, flag)| flag.key == key);
         let current = flags.flat_map(|(id, flag)| {
             let replica = looks.get(&id).cloned();
             let offs = flag.into_owned().offs.into_iter();
@@ -58,7 +58,7 @@ impl Shown {
         });
         let written = evidence.log(partition).filter(|entry| entry.key == key);
         let written = written.map(|entry| (entry.off, entry.into_owned()));
-        Shown {
+        KeyReads {
             partition,
             rows: rows.collect(),
             current: current.collect(),
@@ -68,7 +68,7 @@ impl Shown {
     }
 
     fn view(&self, evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
-        let facts = evidence.facts();
+        let facts = evidence.meta();
         let offs = self.rows.keys().map(|(off, _)| off).chain(self.written.keys());
         let offs: BTreeSet<u64> = offs.copied().collect();
         let rows = offs.into_iter().map(|off| self.row(&facts.schema, &facts.roster, off));
@@ -83,7 +83,7 @@ impl Shown {
             rows: rows.collect(),
             unsaid: unsaid.to_vec(),
         };
-        let is_partial = view.rows.iter().flat_map(|row| &row.held).any(|held| *held == Held::NotLoaded);
+        let is_partial = view.rows.iter().flat_map(|row| &row.held).any(|held| *held == ShownCell::NotLoaded);
         if !is_partial {
             view.rows.iter_mut().for_each(mark_flags);
         }
@@ -96,10 +96,10 @@ impl Shown {
             covers.into_iter().find(|cover| (cover.start..cover.end).contains(&off))
         };
         let held = roster.iter().map(|replica| {
-            let Some(cover) = cover(replica) else { return Held::NotLoaded };
+            let Some(cover) = cover(replica) else { return ShownCell::NotLoaded };
             let at = (off, replica.clone());
-            let Some(row) = self.rows.get(&at) else { return Held::Missing };
-            Held::Row {
+            let Some(row) = self.rows.get(&at) else { return ShownCell::Missing };
+            ShownCell::Row {
                 cells: cells(schema, row.op, row.cmp, &row.cols),
                 doc: row.doc,
                 state: cover.state,
@@ -131,9 +131,9 @@ fn cells(schema: &Schema, op: u64, cmp: i64, cols: &[Value]) -> BTreeMap<String,
 
 /// Marks the flags that are not as most replicas have them.
 fn mark_flags(row: &mut RowView) {
-    let flags: Vec<bool> = row.held.iter().filter_map(Held::current).collect();
+    let flags: Vec<bool> = row.held.iter().filter_map(ShownCell::current).collect();
     for held in &mut row.held {
-        let Held::Row { current, odd, .. } = held else { continue };
+        let ShownCell::Row { current, odd, .. } = held else { continue };
         let alike = flags.iter().filter(|flag| **flag == *current).count();
         if 2 * alike <= flags.len() && flags.len() > 1 {
             odd.insert("current".to_owned());

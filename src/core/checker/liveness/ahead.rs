@@ -3,8 +3,8 @@
 
 use super::fault_windows::{combines, inputs};
 use super::freeze::FreezeReport;
-use super::stall::Stand;
-use crate::checker::tables::frontier_samples::{Object, Sight};
+use super::stall::FrontierTimeline;
+use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::Ahead;
 use crate::history::frontier::{Combines, Domain};
 use crate::history::time::Nanos;
@@ -13,17 +13,21 @@ use crate::history::time::Nanos;
 const AGE_FACTOR: u64 = 2;
 
 /// That a frontier was beyond its upstream's end, or beyond an input, if it was.
-pub(super) fn ahead(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
-    if tale.stand.object.is_foreign() {
+pub(super) fn ahead(
+    tale: &FreezeReport<'_, '_>,
+    stands: &[FrontierTimeline<'_>],
+    held: &[bool],
+) -> Option<Ahead> {
+    if tale.timeline.object.is_foreign() {
         return None;
     }
     of_upstream(tale).or_else(|| of_inputs(tale, stands, held))
 }
 
 fn of_upstream(tale: &FreezeReport<'_, '_>) -> Option<Ahead> {
-    let sights = &tale.stand.sights;
-    let ages = Ages::of(tale.stand.object, sights);
-    let is_over = |sight: &Sight| sight.f.is_some_and(|f| f > sight.u2);
+    let sights = &tale.timeline.samples;
+    let ages = SampleAges::of(tale.timeline.object, sights);
+    let is_over = |sight: &FrontierSample| sight.f.is_some_and(|f| f > sight.u2);
     let mut at = 0;
     let mut told: Option<(usize, u64)> = None;
     for run in sights.chunk_by(|a, b| is_over(a) == is_over(b)) {
@@ -40,7 +44,7 @@ fn of_upstream(tale: &FreezeReport<'_, '_>) -> Option<Ahead> {
 }
 
 /// The longest time for which an upstream's number stood below the frontier and turned out to be old.
-pub(super) fn seen_age(sights: &[Sight]) -> Nanos {
+pub(super) fn seen_age(sights: &[FrontierSample]) -> Nanos {
     let (mut age, mut since) = (0, 0);
     for at in 1..sights.len() {
         let (was, now) = (&sights[at - 1], &sights[at]);
@@ -56,16 +60,16 @@ pub(super) fn seen_age(sights: &[Sight]) -> Nanos {
 }
 
 /// How old an upstream's numbers are.
-struct Ages<'s> {
-    sights: &'s [Sight],
+struct SampleAges<'s> {
+    sights: &'s [FrontierSample],
     declared: Option<Nanos>,
     seen: Nanos,
     /// By look: the next that shows another number.
     next: Vec<usize>,
 }
 
-impl<'s> Ages<'s> {
-    fn of(object: Object<'_>, sights: &'s [Sight]) -> Ages<'s> {
+impl<'s> SampleAges<'s> {
+    fn of(object: Object<'_>, sights: &'s [FrontierSample]) -> SampleAges<'s> {
         let declared = match object {
             Object::Declared(frontier) => frontier.upstream.age,
             Object::Position { .. } => None,
@@ -74,7 +78,7 @@ impl<'s> Ages<'s> {
         for at in (1..sights.len()).rev() {
             next[at - 1] = if sights[at - 1].u2 == sights[at].u2 { next[at] } else { at };
         }
-        Ages { sights, declared, seen: seen_age(sights), next }
+        SampleAges { sights, declared, seen: seen_age(sights), next }
     }
 
     /// Whether an upstream's number that is known to be younger than this look is still below what it saw.
@@ -84,7 +88,7 @@ impl<'s> Ages<'s> {
     /// ```
     fn is_younger(&self, at: usize) -> bool {
         let look = &self.sights[at];
-        let is_below = |later: &Sight| look.f.is_some_and(|f| later.u2 < f);
+        let is_below = |later: &FrontierSample| look.f.is_some_and(|f| later.u2 < f);
         if let Some(age) = self.declared {
             let later = &self.sights[at..];
             let asked = later.partition_point(|later| later.t.0 < look.t.0.saturating_add(age.0));
@@ -102,22 +106,22 @@ impl<'s> Ages<'s> {
 
 /// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
 /// an input that stands still for good is no proof against it, nor one that has nothing to do.
-fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -> Option<Ahead> {
-    let Object::Declared(fed) = tale.stand.object else { return None };
+fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[FrontierTimeline<'_>], held: &[bool]) -> Option<Ahead> {
+    let Object::Declared(fed) = tale.timeline.object else { return None };
     if combines(tale.history, fed) == Combines::Any {
         return None;
     }
     let is_declared = fed.combines.is_some();
-    let is_input = |it: &&Stand<'_>| match it.object {
+    let is_input = |it: &&FrontierTimeline<'_>| match it.object {
         Object::Declared(input) => {
             inputs(tale.history, fed).any(|known| known == input) && input.domain == Domain::Same
         }
         Object::Position { .. } => false,
     };
     let beyond = stands.iter().filter(is_input).filter_map(|input| {
-        let mut shown = Shown { input, held, is_declared, at: 0, most: 0 };
-        let over = tale.stand.sights.iter().filter_map(|look| Some((look, shown.below(look)?)));
-        let over: Vec<(&Sight, u64)> = over.collect();
+        let mut shown = InputProgress { input, held, is_declared, at: 0, most: 0 };
+        let over = tale.timeline.samples.iter().filter_map(|look| Some((look, shown.below(look)?)));
+        let over: Vec<(&FrontierSample, u64)> = over.collect();
         let &(first, upper) = over.first()?;
         let Object::Declared(named) = input.object else { return None };
         Some(found(tale, first, upper, over.len() as u64, Some(named.object.clone())))
@@ -126,8 +130,8 @@ fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[Stand<'_>], held: &[bool]) -
 }
 
 /// What an input has shown, look by look.
-struct Shown<'s, 'h> {
-    input: &'s Stand<'h>,
+struct InputProgress<'s, 'h> {
+    input: &'s FrontierTimeline<'h>,
     held: &'s [bool],
     is_declared: bool,
     at: usize,
@@ -135,10 +139,10 @@ struct Shown<'s, 'h> {
     most: u64,
 }
 
-impl Shown<'_, '_> {
+impl InputProgress<'_, '_> {
     /// Where the input is at its first look after this one, if that is below what this one saw.
-    fn below(&mut self, look: &Sight) -> Option<u64> {
-        let sights = &self.input.sights;
+    fn below(&mut self, look: &FrontierSample) -> Option<u64> {
+        let sights = &self.input.samples;
         while sights.get(self.at)?.t <= look.t {
             self.most = self.most.max(sights[self.at].f.unwrap_or(u64::MAX));
             self.at += 1;
@@ -152,7 +156,7 @@ impl Shown<'_, '_> {
 
 fn found(
     tale: &FreezeReport<'_, '_>,
-    look: &Sight,
+    look: &FrontierSample,
     upper: u64,
     samples: u64,
     input: Option<String>,

@@ -8,7 +8,7 @@ use crate::history::time::Nanos;
 
 /// A fault that may keep a process from going on.
 #[derive(Clone, Copy)]
-struct Excuse {
+struct FaultWindow {
     begin: Nanos,
     /// When it was seen cured.
     cured: Nanos,
@@ -19,7 +19,7 @@ struct Excuse {
 /// The excuses of one object.
 pub(super) struct FaultWindows<'h> {
     /// One list a process that may move the object.
-    processes: Vec<Vec<Excuse>>,
+    processes: Vec<Vec<FaultWindow>>,
     /// Whether it waits for all of these processes: else it is excused only while each of them is.
     waits_for_all: bool,
     /// When its replica did not answer.
@@ -59,8 +59,8 @@ impl<'h> FaultWindows<'h> {
         self.silences.iter().copied().find(|&(t, _)| t > end && !self.cover(t, t))
     }
 
-    fn excused(&self, by: impl Fn(&Excuse) -> bool) -> bool {
-        let is_excused = |process: &Vec<Excuse>| process.iter().any(&by);
+    fn excused(&self, by: impl Fn(&FaultWindow) -> bool) -> bool {
+        let is_excused = |process: &Vec<FaultWindow>| process.iter().any(&by);
         match self.waits_for_all {
             true => self.processes.iter().any(is_excused),
             false => !self.processes.is_empty() && self.processes.iter().all(is_excused),
@@ -93,7 +93,7 @@ pub(super) fn replica_of(history: &History<'_>, object: Object<'_>) -> Option<us
 }
 
 /// A frontier without a process is moved by those that feed it.
-fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<Excuse>> {
+fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<FaultWindow>> {
     let replica = |writer: &Frontier| history.replica(writer.replica.as_deref()?);
     let writers: Vec<Option<usize>> = inputs(history, frontier).map(replica).collect();
     match writers.is_empty() {
@@ -102,13 +102,13 @@ fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<Excuse>> {
     }
 }
 
-fn faults_on(history: &History<'_>, replica: Option<usize>) -> Vec<Excuse> {
+fn faults_on(history: &History<'_>, replica: Option<usize>) -> Vec<FaultWindow> {
     let floor = history.facts.frozen_floor;
     let on = history.faults.iter().filter(|span| match replica {
         Some(replica) => span.is_on(replica),
         None => span.fault.kind.is_of_all(),
     });
-    let excuse = |span: &FaultSpan| Excuse {
+    let excuse = |span: &FaultSpan| FaultWindow {
         begin: span.t,
         cured: span.excused_until(Nanos(0)),
         end: span.excused_until(floor),

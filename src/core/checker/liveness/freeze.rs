@@ -1,24 +1,26 @@
 //! What a finding tells of an object that stopped: what it is, the last move before, what happened just
 //! before that, and what lies beyond it now.
 
-use super::stall::Stand;
-use super::stall_window::Window;
-use crate::checker::tables::frontier_samples::{Object, Sight, shows_a_cause};
+use super::stall::FrontierTimeline;
+use super::stall_window::StallWindow;
+use crate::checker::tables::frontier_samples::{FrontierSample, Object, shows_a_cause};
 use crate::checker::tables::history::History;
 use crate::checker::tables::segments::{bounds, segment_of};
-use crate::checker::verdict::{Cause, Doubt, DoubtKind, Frozen, Grade, Happening, Move, ObjectKind};
+use crate::checker::verdict::{
+    Doubt, DoubtKind, Frozen, Grade, Move, ObjectKind, PrecedingEvent, StatusCause,
+};
 use crate::history::time::Nanos;
 
 /// One object in its run.
 pub(super) struct FreezeReport<'s, 'h> {
     pub(super) history: &'s History<'h>,
-    pub(super) stand: &'s Stand<'h>,
+    pub(super) timeline: &'s FrontierTimeline<'h>,
 }
 
 impl FreezeReport<'_, '_> {
     /// What the object is called.
     pub(super) fn name(&self) -> String {
-        match self.stand.object {
+        match self.timeline.object {
             Object::Position { replica, partition } => {
                 format!("{} partition {partition}", self.history.facts.roster[replica])
             }
@@ -28,7 +30,7 @@ impl FreezeReport<'_, '_> {
 
     /// What it is.
     pub(super) fn kind(&self) -> ObjectKind {
-        match self.stand.object {
+        match self.timeline.object {
             Object::Position { .. } => ObjectKind::ConsumingPosition,
             Object::Declared(frontier) => frontier.kind.into(),
         }
@@ -36,7 +38,7 @@ impl FreezeReport<'_, '_> {
 
     /// Whose it is.
     pub(super) fn replica(&self) -> Option<String> {
-        match self.stand.object {
+        match self.timeline.object {
             Object::Position { replica, .. } => Some(self.history.facts.roster[replica].clone()),
             Object::Declared(frontier) => frontier.replica.clone(),
         }
@@ -45,24 +47,24 @@ impl FreezeReport<'_, '_> {
     /// That an object was frozen in this window; `fed` is what it feeds, and `pinned_by` what feeds it.
     pub(super) fn frozen(
         &self,
-        window: &Window,
+        window: &StallWindow,
         times: u64,
-        fed: Option<&Stand<'_>>,
+        fed: Option<&FrontierTimeline<'_>>,
         pinned_by: Vec<String>,
     ) -> Frozen {
-        let (sights, came) = (&self.stand.sights, self.stand.came_at(window));
+        let (sights, came) = (&self.timeline.samples, self.timeline.stalled_since(window));
         let (first, last) = (&sights[came], &sights[window.last]);
         let position = last.f.unwrap_or(0);
-        let tracks = &self.history.tracks;
+        let tracks = &self.history.frontier_samples;
         let status = tracks.status(last).to_owned();
         Frozen {
             object: self.name(),
             kind: self.kind(),
             grade: match fed {
-                Some(fed) if !fed.sights.is_empty() && !fed.is_pinned_in(last.t, last.t) => Grade::Latent,
+                Some(fed) if !fed.samples.is_empty() && !fed.is_pinned_in(last.t, last.t) => Grade::Latent,
                 _ => Grade::Visible,
             },
-            course: self.stand.course(window),
+            course: self.timeline.course(window),
             replica: self.replica(),
             pinned_by,
             partition: self.partition(),
@@ -70,16 +72,16 @@ impl FreezeReport<'_, '_> {
             segment: self.segment(position),
             log_end: last.u1,
             upstream_moved: last.u1.saturating_sub(first.u1),
-            invisible: (!self.stand.object.is_foreign()).then(|| last.u1.saturating_sub(position)),
+            invisible: (!self.timeline.object.is_foreign()).then(|| last.u1.saturating_sub(position)),
             unseen: None,
             since: first.t,
             watched: window.watched,
             threshold: window.threshold,
             baseline: window.baseline,
             last_move: last_move(&sights[..=came]),
-            before: self.happening_before(came, self.stand.due_again(window)),
+            before: self.happening_before(came, self.timeline.expected_by(window)),
             status_at_freeze: tracks.status(first).to_owned(),
-            cause: if shows_a_cause(&status) { Cause::Shown } else { Cause::Silent },
+            cause: if shows_a_cause(&status) { StatusCause::Shown } else { StatusCause::Silent },
             status,
             incarnation: last.incarnation,
             samples: (window.last - window.first + 1) as u64,
@@ -88,8 +90,8 @@ impl FreezeReport<'_, '_> {
     }
 
     /// That an object of a foreign domain stood still, and nothing says that it should not have.
-    pub(super) fn unconfirmed(&self, window: &Window, canary_seen: Option<bool>) -> Doubt {
-        let (first, last) = (&self.stand.sights[window.first], &self.stand.sights[window.last]);
+    pub(super) fn unconfirmed(&self, window: &StallWindow, canary_seen: Option<bool>) -> Doubt {
+        let (first, last) = (&self.timeline.samples[window.first], &self.timeline.samples[window.last]);
         let canary = match canary_seen {
             Some(true) => "; the canary that was written meanwhile was seen: data moves",
             _ => "",
@@ -105,8 +107,8 @@ impl FreezeReport<'_, '_> {
     }
 
     /// That an object stands behind its upstream by its number, and its data is all there.
-    pub(super) fn behind_by_number(&self, window: &Window) -> Doubt {
-        let last = &self.stand.sights[window.last];
+    pub(super) fn behind_by_number(&self, window: &StallWindow) -> Doubt {
+        let last = &self.timeline.samples[window.last];
         let detail = format!(
             "{} stands at {} of {}, and what was read of it has every entry of the log: its number is \
              behind, its data is not",
@@ -119,33 +121,34 @@ impl FreezeReport<'_, '_> {
 
     /// That an object was sealed before its declared end, if it was.
     pub(super) fn sealed_early(&self) -> Option<Doubt> {
-        let Object::Declared(frontier) = self.stand.object else { return None };
-        let (end, last) = (frontier.ends_at?, self.stand.sights.last()?);
-        let stood = self.stand.sights.iter().rev().find_map(|sight| sight.f).unwrap_or(0);
+        let Object::Declared(frontier) = self.timeline.object else { return None };
+        let (end, last) = (frontier.ends_at?, self.timeline.samples.last()?);
+        let stood = self.timeline.samples.iter().rev().find_map(|sight| sight.f).unwrap_or(0);
         let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
         (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
     }
 
     /// The last thing that happened up to this time, or up to this look to the object itself.
-    pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<Happening> {
-        let sights = &self.stand.sights;
-        let phases = self.history.phases.iter().map(|&(t, phase)| Happening::Phase { t, phase });
+    pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<PrecedingEvent> {
+        let sights = &self.timeline.samples;
+        let phases = self.history.phases.iter().map(|&(t, phase)| PrecedingEvent::Phase { t, phase });
         let faults = self.history.faults.iter().flat_map(|span| {
             let step = &span.step;
-            let begin = Happening::FaultBegin { t: span.t, step: step.clone() };
+            let begin = PrecedingEvent::FaultBegin { t: span.t, step: step.clone() };
             let cure = span.cure_begun.iter();
-            let cure = cure.map(|(t, _)| Happening::CureBegin { t: *t, step: step.clone() });
-            let cured = span.cured.iter().map(|(t, _)| Happening::Cured { t: *t, step: step.clone() });
+            let cure = cure.map(|(t, _)| PrecedingEvent::CureBegin { t: *t, step: step.clone() });
+            let cured = span.cured.iter().map(|(t, _)| PrecedingEvent::Cured { t: *t, step: step.clone() });
             std::iter::once(begin).chain(cure).chain(cured)
         });
         let life = sights[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
-        let life = life.map(|pair| Happening::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });
+        let life =
+            life.map(|pair| PrecedingEvent::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });
         let earlier = phases.chain(faults).chain(life).filter(|happening| happening.t() <= t);
-        earlier.max_by_key(Happening::t)
+        earlier.max_by_key(PrecedingEvent::t)
     }
 
     fn partition(&self) -> Option<u32> {
-        match self.stand.object {
+        match self.timeline.object {
             Object::Position { partition, .. } => Some(partition),
             Object::Declared(_) => None,
         }
@@ -158,8 +161,8 @@ impl FreezeReport<'_, '_> {
 }
 
 /// The last move that these looks show.
-fn last_move(sights: &[Sight]) -> Option<Move> {
-    let pair = sights.windows(2).rfind(|pair| !pair[0].stands_as(&pair[1]))?;
+fn last_move(sights: &[FrontierSample]) -> Option<Move> {
+    let pair = sights.windows(2).rfind(|pair| !pair[0].same_position(&pair[1]))?;
     let t: Nanos = pair[1].t;
     Some(Move { t, from: pair[0].f?, to: pair[1].f? })
 }

@@ -5,9 +5,9 @@
 //! confirms it. What was read of the log and of shards outranks the numbers.
 
 mod ahead;
-mod data;
 mod fault_windows;
 mod freeze;
+mod read_back;
 mod regression;
 mod restart_loop;
 mod restarts;
@@ -19,17 +19,18 @@ use crate::checker::tables::frontier_samples::Object;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
-    CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, Healed, Progress, State, Status,
+    CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, FrontierState, Healed, Progress,
+    Status,
 };
 use crate::history::check_name::CheckName;
 use crate::history::frontier::{Combines, Frontier};
 use crate::history::time::Nanos;
-pub(super) use data::Data;
 use fault_windows::FaultWindows;
 use freeze::FreezeReport;
-use restarts::Lives;
-use stall::{Stand, Terms};
-use stall_window::Window;
+pub(super) use read_back::ReadBack;
+use restarts::Restarts;
+use stall::{FrontierTimeline, StallTerms};
+use stall_window::StallWindow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -39,22 +40,22 @@ const NAMED_MAX: usize = 20;
 /// Looks for objects that stand still, went back or are ahead of their upstream.
 pub(super) fn check(
     history: &History<'_>,
-    data: &Data<'_>,
+    data: &ReadBack<'_>,
 ) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
-    let mut sheet = Sheet::of(history, data);
-    sheet.tell_silences();
-    sheet.stands.iter().for_each(|stand| sheet.doubts.extend(unsettled(history, stand)));
-    for at in 0..sheet.stands.len() {
+    let mut sheet = LivenessCheck::of(history, data);
+    sheet.note_silences();
+    sheet.timelines.iter().for_each(|stand| sheet.doubts.extend(unsettled(history, stand)));
+    for at in 0..sheet.timelines.len() {
         sheet.judge(at);
     }
     sheet.conclude()
 }
 
 /// The check in the making.
-struct Sheet<'h> {
+struct LivenessCheck<'h> {
     history: &'h History<'h>,
-    data: &'h Data<'h>,
-    stands: Vec<Stand<'h>>,
+    data: &'h ReadBack<'h>,
+    timelines: Vec<FrontierTimeline<'h>>,
     /// When any frontier of a group moved, in time.
     moves: BTreeMap<&'h str, Vec<Nanos>>,
     progress: Progress,
@@ -62,9 +63,9 @@ struct Sheet<'h> {
     doubts: Vec<Doubt>,
 }
 
-impl<'h> Sheet<'h> {
-    fn of(history: &'h History<'h>, data: &'h Data<'h>) -> Sheet<'h> {
-        let tracks = &history.tracks;
+impl<'h> LivenessCheck<'h> {
+    fn of(history: &'h History<'h>, data: &'h ReadBack<'h>) -> LivenessCheck<'h> {
+        let tracks = &history.frontier_samples;
         let held = tracks.held();
         let positions = tracks.positions.iter().map(|(&(replica, partition), sights)| {
             (Object::Position { replica, partition }, Cow::Borrowed(sights.as_slice()))
@@ -72,18 +73,18 @@ impl<'h> Sheet<'h> {
         let declared = tracks
             .frontiers
             .iter()
-            .map(|(it, sights)| (Object::Declared(it), upstream::put_right(it, sights)));
+            .map(|(it, sights)| (Object::Declared(it), upstream::corrected(it, sights)));
         let stand = |(object, sights)| {
-            let (excuses, lives) = (FaultWindows::of(history, object), Lives::of(history, object, &held));
+            let (excuses, lives) = (FaultWindows::of(history, object), Restarts::of(history, object, &held));
             let floor = history.facts.frozen_floor;
-            Stand::of(object, sights, Terms { excuses, lives, held: &held, floor, data })
+            FrontierTimeline::of(object, sights, StallTerms { excuses, lives, held: &held, floor, data })
         };
-        let stands: Vec<Stand<'_>> = positions.chain(declared).map(stand).collect();
-        Sheet {
+        let stands: Vec<FrontierTimeline<'_>> = positions.chain(declared).map(stand).collect();
+        LivenessCheck {
             history,
             data,
             moves: moves_by_group(&stands),
-            stands,
+            timelines: stands,
             progress: Progress::default(),
             findings: Vec::new(),
             doubts: Vec::new(),
@@ -91,10 +92,10 @@ impl<'h> Sheet<'h> {
     }
 
     /// Replicas that did not answer their last sampling.
-    fn tell_silences(&mut self) {
-        for stand in &self.stands {
+    fn note_silences(&mut self) {
+        for stand in &self.timelines {
             let Some(replica) = fault_windows::replica_of(self.history, stand.object) else { continue };
-            let end = stand.sights.last().map_or(Nanos(0), |last| last.t);
+            let end = stand.samples.last().map_or(Nanos(0), |last| last.t);
             if let Some((t, error)) = FaultWindows::of(self.history, stand.object).silent_after(end) {
                 let name = &self.history.facts.roster[replica];
                 let detail = format!("{name} did not answer its last sampling, at {} ns: {error}", t.0);
@@ -107,37 +108,37 @@ impl<'h> Sheet<'h> {
     }
 
     fn judge(&mut self, at: usize) {
-        let stand = &self.stands[at];
-        let tale = FreezeReport { history: self.history, stand };
+        let stand = &self.timelines[at];
+        let tale = FreezeReport { history: self.history, timeline: stand };
         let never_began = stand.never_began.as_ref().filter(|window| self.is_missed(stand, window));
-        if let Some(state) = never_began.map(|_| State::Frozen).or_else(|| stand.state()) {
+        if let Some(state) = never_began.map(|_| FrontierState::Frozen).or_else(|| stand.state()) {
             *self.progress.states.entry(state).or_default() += 1;
             match state {
-                State::Lagging => self.progress.lagging.extend(stand.lagging(&tale.name())),
-                State::Waiting => self.progress.waiting.extend(stand.waiting(&tale.name())),
+                FrontierState::Lagging => self.progress.lagging.extend(stand.lagging(&tale.name())),
+                FrontierState::Waiting => self.progress.waiting.extend(stand.waiting(&tale.name())),
                 _ => {}
             }
         }
         if let Object::Declared(_) = stand.object {
-            self.progress.looks += stand.sights.len() as u64;
+            self.progress.looks += stand.samples.len() as u64;
             self.findings.extend(regression::regressed(&tale).map(FindingKind::Regressed));
-            let ahead = ahead::ahead(&tale, &self.stands, &self.history.tracks.held());
+            let ahead = ahead::ahead(&tale, &self.timelines, &self.history.frontier_samples.held());
             self.findings.extend(ahead.map(FindingKind::Ahead));
             self.doubts.extend(tale.sealed_early());
         }
-        let (healed, lasting): (Vec<Window>, Vec<Window>) =
+        let (healed, lasting): (Vec<StallWindow>, Vec<StallWindow>) =
             stand.too_long.iter().partition(|window| heals_in_time(stand, window));
         self.progress.healed.extend(healed.iter().map(|window| Healed {
             object: tale.name(),
-            since: stand.sights[window.first].t,
+            since: stand.samples[window.first].t,
             watched: window.watched,
             within: stand.object.heals_within(),
         }));
-        let sticky = |window: &&Window| stand.course(window) == FreezeCourse::Sticky;
-        let (confirmed, unconfirmed): (Vec<Window>, Vec<Window>) =
+        let sticky = |window: &&StallWindow| stand.course(window) == FreezeCourse::Sticky;
+        let (confirmed, unconfirmed): (Vec<StallWindow>, Vec<StallWindow>) =
             lasting.into_iter().partition(|window| self.is_confirmed(stand, window));
         let shows_all = matches!(stand.object, Object::Declared(_)) && self.data.shows_all(&tale.name());
-        let (by_number, mut real): (Vec<Window>, Vec<Window>) =
+        let (by_number, mut real): (Vec<StallWindow>, Vec<StallWindow>) =
             confirmed.into_iter().partition(|window| shows_all && sticky(&window));
         if let Some(window) = unconfirmed.iter().rfind(sticky) {
             self.doubts.push(tale.unconfirmed(window, self.was_canary_seen(stand, window)));
@@ -156,7 +157,7 @@ impl<'h> Sheet<'h> {
     /// In a foreign domain that an object stands still may be its nature: one of its group that went on
     /// meanwhile shows that it is not, and so does a canary that did not come. What lies beyond it by a
     /// number that counts more than its entries must be known to be missing.
-    fn is_confirmed(&self, stand: &Stand<'_>, window: &Window) -> bool {
+    fn is_confirmed(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
         let Object::Declared(frontier) = stand.object else { return true };
         let upstream = &frontier.upstream;
         if !stand.object.is_foreign() && upstream.partition.is_none() && (upstream.markers || upstream.others)
@@ -165,7 +166,7 @@ impl<'h> Sheet<'h> {
                 || self.was_canary_seen(stand, window) == Some(false);
         }
         let moves = self.moves.get(frontier.group.as_str());
-        let (from, to) = (stand.sights[window.first].t, stand.sights[window.last].t);
+        let (from, to) = (stand.samples[window.first].t, stand.samples[window.last].t);
         // It did not move itself in this time, so whoever did is a sibling.
         let moved =
             |moves: &Vec<Nanos>| moves.get(moves.partition_point(|t| *t <= from)).is_some_and(|t| *t <= to);
@@ -175,46 +176,49 @@ impl<'h> Sheet<'h> {
     }
 
     /// Whether what an object that was never seen anywhere but at its origin should have brought is missed.
-    fn is_missed(&self, stand: &Stand<'_>, window: &Window) -> bool {
+    fn is_missed(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
         let Object::Declared(frontier) = stand.object else { return false };
         self.data.is_lacking(&destinations(frontier)) && self.was_canary_seen(stand, window) == Some(false)
     }
 
     /// Whether what was written meanwhile came to where this object's data goes, as far as that is known.
-    fn was_canary_seen(&self, stand: &Stand<'_>, window: &Window) -> Option<bool> {
+    fn was_canary_seen(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> Option<bool> {
         let Object::Declared(frontier) = stand.object else { return None };
         self.history.canaries.were_seen(&destinations(frontier), &stand.standstill(window))
     }
 
     /// The object that this one feeds.
-    fn fed_by(&self, stand: &Stand<'_>) -> Option<&Stand<'h>> {
+    fn fed_by(&self, stand: &FrontierTimeline<'_>) -> Option<&FrontierTimeline<'h>> {
         let Object::Declared(frontier) = stand.object else { return None };
         let fed = frontier.feeds.as_deref()?;
-        self.stands.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
+        self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
     /// The objects that feed this one and were pinned in the time of its window; if none was, those that it
     /// waits for: they are no further than it is, even if they have nothing to do themselves.
-    fn pinning(&self, stand: &Stand<'_>, window: &Window) -> Vec<String> {
+    fn pinning(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
         let Object::Declared(fed) = stand.object else { return Vec::new() };
-        let (first, last) = (&stand.sights[window.first], &stand.sights[window.last]);
-        let inputs = || self.stands.iter().filter(move |it| it.feeds(fed));
+        let (first, last) = (&stand.samples[window.first], &stand.samples[window.last]);
+        let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
         let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == Combines::All {
             pinning = inputs().filter(|it| it.stood_below(last.f, last.t)).collect();
         }
-        pinning.into_iter().map(|stand| FreezeReport { history: self.history, stand }.name()).collect()
+        pinning
+            .into_iter()
+            .map(|stand| FreezeReport { history: self.history, timeline: stand }.name())
+            .collect()
     }
 
     /// Whether all had come to the end of the log at the deadline, though numbers said that some had not.
     fn are_done_by_data(&self) -> bool {
-        self.stands.iter().any(|stand| stand.is_done_by_data)
-            && self.stands.iter().all(|stand| stand.at_end.is_none())
+        self.timelines.iter().any(|stand| stand.is_done_by_data)
+            && self.timelines.iter().all(|stand| stand.at_end.is_none())
             && !self.history.faults.iter().any(FaultSpan::is_probe)
     }
 
     fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
-        let samples = self.stands.iter().map(|stand| stand.sights.len() as u64).sum();
+        let samples = self.timelines.iter().map(|stand| stand.samples.len() as u64).sum();
         let is_late = self.history.settled_late() && !self.are_done_by_data();
         if is_late && self.findings.is_empty() && self.doubts.is_empty() {
             let detail = "not every replica had caught up at the deadline".to_owned();
@@ -246,13 +250,13 @@ fn destinations(frontier: &Frontier) -> Vec<&str> {
     [Some(&frontier.object), frontier.feeds.as_ref()].into_iter().flatten().map(String::as_str).collect()
 }
 
-fn heals_in_time(stand: &Stand<'_>, window: &Window) -> bool {
+fn heals_in_time(stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
     stand.course(window) == FreezeCourse::SelfHealed && window.watched <= stand.object.heals_within()
 }
 
 /// That an object was behind at the end of a run that had not settled, and is not known to be frozen.
-fn unsettled(history: &History<'_>, stand: &Stand<'_>) -> Option<Doubt> {
-    let last = stand.sights.get(stand.at_end?.last)?;
+fn unsettled(history: &History<'_>, stand: &FrontierTimeline<'_>) -> Option<Doubt> {
+    let last = stand.samples.get(stand.at_end?.last)?;
     let is_frozen = stand.too_long.iter().any(|it| stand.course(it) == FreezeCourse::Sticky);
     if is_frozen || stand.object.is_foreign() || history.settled == Some(true) {
         return None;
@@ -270,11 +274,11 @@ fn unsettled(history: &History<'_>, stand: &Stand<'_>) -> Option<Doubt> {
     Some(Doubt { kind: DoubtKind::NotSettled, detail })
 }
 
-fn moves_by_group<'h>(stands: &[Stand<'h>]) -> BTreeMap<&'h str, Vec<Nanos>> {
+fn moves_by_group<'h>(stands: &[FrontierTimeline<'h>]) -> BTreeMap<&'h str, Vec<Nanos>> {
     let mut moves: BTreeMap<&str, Vec<Nanos>> = BTreeMap::new();
     for stand in stands.iter().filter(|stand| stand.object.is_foreign()) {
         let Object::Declared(frontier) = stand.object else { continue };
-        let pairs = stand.sights.windows(2).filter(|pair| !pair[0].stands_as(&pair[1]));
+        let pairs = stand.samples.windows(2).filter(|pair| !pair[0].same_position(&pair[1]));
         moves.entry(frontier.group.as_str()).or_default().extend(pairs.map(|pair| pair[1].t));
     }
     moves.values_mut().for_each(|times| times.sort_unstable());

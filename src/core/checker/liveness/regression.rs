@@ -2,7 +2,7 @@
 //! covered goes back when an older range is assigned.
 
 use super::freeze::FreezeReport;
-use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::Regressed;
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 /// w stood at 50, was seen sealed, and is at 30 in the same life
 /// ```
 pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
-    let Object::Declared(frontier) = tale.stand.object else { return None };
-    let sights = &tale.stand.sights;
+    let Object::Declared(frontier) = tale.timeline.object else { return None };
+    let sights = &tale.timeline.samples;
     let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
     let (mut first, mut times) = (None, 0);
     for (at, sight) in sights.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
         }
     }
     let (before, at) = first?;
-    let (was, now): (&Sight, &Sight) = (&sights[before], &sights[at]);
+    let (was, now): (&FrontierSample, &FrontierSample) = (&sights[before], &sights[at]);
     Some(Regressed {
         object: tale.name(),
         kind: tale.kind(),

@@ -1,7 +1,7 @@
 //! An object that is restarted again and again, and stands at one place in every life.
 
 use super::fault_windows::FaultWindows;
-use super::stall_window::{View, Window};
+use super::stall_window::{StallWindow, WatchedSamples};
 use crate::history::time::Nanos;
 
 /// From so many lives on that stand at one place it is a loop: what little each is granted to come up adds up
@@ -9,7 +9,7 @@ use crate::history::time::Nanos;
 const LOOP_MIN: usize = 3;
 
 /// What several lives add up to.
-struct Chain {
+struct RestartLoop {
     first: usize,
     last: usize,
     lives: usize,
@@ -19,47 +19,47 @@ struct Chain {
     unexcused: u64,
 }
 
-impl View<'_> {
+impl WatchedSamples<'_> {
     /// Lives that stand at one place while the upstream goes on, added up; without their thresholds.
     ///
     /// ```text
     /// w is restarted every 20 s and stands at 40 through four lives: no life of it is longer than the floor
     /// ```
-    pub(super) fn chains(&self, excuses: &FaultWindows<'_>) -> Vec<Window> {
-        let (mut chains, mut chain): (Vec<Chain>, Option<Chain>) = (Vec::new(), None);
+    pub(super) fn restart_loops(&self, excuses: &FaultWindows<'_>) -> Vec<StallWindow> {
+        let (mut chains, mut chain): (Vec<RestartLoop>, Option<RestartLoop>) = (Vec::new(), None);
         for at in self.seen() {
             if let Some(open) = &mut chain {
                 if self.is_coming_up(open, at) {
                     continue;
                 }
-                if self.stands(at) && self.sights[at].stands_as(&self.sights[open.first]) {
+                if self.stands(at) && self.samples[at].same_position(&self.samples[open.first]) {
                     self.extend(open, at, excuses);
                     continue;
                 }
             }
             chains.extend(chain.take());
             if self.stands(at) {
-                chain = Some(Chain { first: at, last: at, lives: 1, up: 0, unexcused: 0 });
+                chain = Some(RestartLoop { first: at, last: at, lives: 1, up: 0, unexcused: 0 });
             }
         }
         chains.extend(chain);
-        let moved = |it: &Chain| self.sights[it.first].u1 < self.sights[it.last].u1;
+        let moved = |it: &RestartLoop| self.samples[it.first].u1 < self.samples[it.last].u1;
         let chains = chains.into_iter().filter(|it| it.lives > 1 && moved(it));
-        chains.map(|it| Window::new(it.first, it.last, it.watched())).collect()
+        chains.map(|it| StallWindow::new(it.first, it.last, it.watched())).collect()
     }
 
     fn stands(&self, at: usize) -> bool {
-        self.behind[at] && !self.sights[at].is_odd(self.held)
+        self.behind[at] && !self.samples[at].tells_nothing(self.held)
     }
 
     /// Whether a later life is not yet where the one before stood: it starts, or reads again.
-    fn is_coming_up(&self, chain: &Chain, at: usize) -> bool {
-        let (stood, now) = (&self.sights[chain.last], &self.sights[at]);
-        stood.incarnation != now.incarnation && (now.is_odd(self.held) || now.f < stood.f)
+    fn is_coming_up(&self, chain: &RestartLoop, at: usize) -> bool {
+        let (stood, now) = (&self.samples[chain.last], &self.samples[at]);
+        stood.incarnation != now.incarnation && (now.tells_nothing(self.held) || now.f < stood.f)
     }
 
-    fn extend(&self, chain: &mut Chain, at: usize, excuses: &FaultWindows<'_>) {
-        let (was, now) = (&self.sights[chain.last], &self.sights[at]);
+    fn extend(&self, chain: &mut RestartLoop, at: usize, excuses: &FaultWindows<'_>) {
+        let (was, now) = (&self.samples[chain.last], &self.samples[at]);
         if was.incarnation == now.incarnation {
             let watched = self.clock[at] - self.clock[chain.last];
             chain.up += if excuses.is_down(was.t, now.t) { 0 } else { watched };
@@ -71,7 +71,7 @@ impl View<'_> {
     }
 }
 
-impl Chain {
+impl RestartLoop {
     fn watched(&self) -> Nanos {
         Nanos(if self.lives < LOOP_MIN { self.unexcused } else { self.up })
     }

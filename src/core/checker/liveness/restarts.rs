@@ -1,22 +1,22 @@
 //! The restarts that may have made one object go on.
 
 use super::fault_windows::replica_of;
-use crate::checker::tables::frontier_samples::{Object, Sight};
+use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::tables::history::History;
 use crate::history::frontier::Frontier;
 use crate::history::time::Nanos;
 
 /// When lives began that an object's own looks do not show, and when we ended its own on purpose.
-pub(super) struct Lives {
+pub(super) struct Restarts {
     /// When one of those that feed an object without a process was first seen in a new life, and when that
     /// was first meant to move.
-    feeders: Vec<(Nanos, Nanos)>,
+    upstream_restarts: Vec<(Nanos, Nanos)>,
     /// When its replica was restarted because it had not settled.
     probes: Vec<Nanos>,
 }
 
-impl Lives {
-    pub(super) fn of(history: &History<'_>, object: Object<'_>, held: &[bool]) -> Lives {
+impl Restarts {
+    pub(super) fn of(history: &History<'_>, object: Object<'_>, held: &[bool]) -> Restarts {
         let replica = replica_of(history, object);
         let probes = history.faults.iter().filter(|span| span.is_probe() && span.replica.is_some());
         let probes = probes.filter(|span| span.replica == replica).map(|span| span.t).collect();
@@ -24,28 +24,28 @@ impl Lives {
             (Object::Declared(frontier), None) => feeders(history, frontier, held),
             _ => Vec::new(),
         };
-        Lives { feeders, probes }
+        Restarts { upstream_restarts: feeders, probes }
     }
 
     /// Whether a feeder began a new life after the first time, and what went on at the second went on by
     /// that: it did not stand still for too long under the new life, too.
-    pub(super) fn fed_anew(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
+    pub(super) fn upstream_restarted(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
         let stood = |ready: Nanos| to.0.saturating_sub(ready.0);
-        self.feeders.iter().any(|&(t, ready)| after < t && t <= to && stood(ready) < within.0)
+        self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stood(ready) < within.0)
     }
 
     /// Whether its replica was restarted to see whether it goes on, between two looks.
-    pub(super) fn probed(&self, from: Nanos, to: Nanos) -> bool {
+    pub(super) fn probe_between(&self, from: Nanos, to: Nanos) -> bool {
         self.probes.iter().any(|t| from <= *t && *t <= to)
     }
 }
 
 fn feeders(history: &History<'_>, fed: &Frontier, held: &[bool]) -> Vec<(Nanos, Nanos)> {
-    let tracks = history.tracks.frontiers.iter();
+    let tracks = history.frontier_samples.frontiers.iter();
     let feeders = tracks.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
-    let new_lives = |sights: &[Sight]| {
+    let new_lives = |sights: &[FrontierSample]| {
         let lives = sights.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
-        let times = |life: &[Sight]| {
+        let times = |life: &[FrontierSample]| {
             let ready = life.iter().find(|sight| !sight.is_held(held)).or(life.last())?;
             Some((life.first()?.t, ready.t))
         };

@@ -1,29 +1,29 @@
 //! Where one object stood still behind its upstream, and for how long is too long.
 
 use super::ahead::seen_age;
-use super::data::Data;
 use super::fault_windows::FaultWindows;
-use super::restarts::Lives;
-use super::stall_window::{GAP_FACTOR, View, Window, blinks, watched_clock};
+use super::read_back::ReadBack;
+use super::restarts::Restarts;
+use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, blinks, watched_clock};
 use crate::checker::tables::canaries::Standstill;
-use crate::checker::tables::frontier_samples::{Object, Sight};
-use crate::checker::verdict::{FreezeCourse, Lagging, State, Waiting};
+use crate::checker::tables::frontier_samples::{FrontierSample, Object};
+use crate::checker::verdict::{FreezeCourse, FrontierState, Lagging, Waiting};
 use crate::history::frontier::Frontier;
 use crate::history::time::Nanos;
 use std::borrow::Cow;
 
 /// How one object went.
-pub(super) struct Stand<'h> {
+pub(super) struct FrontierTimeline<'h> {
     pub(super) object: Object<'h>,
-    pub(super) sights: Cow<'h, [Sight]>,
+    pub(super) samples: Cow<'h, [FrontierSample]>,
     /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
     /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
     /// (`RULES.md` 1).
-    pub(super) too_long: Vec<Window>,
+    pub(super) too_long: Vec<StallWindow>,
     /// The window at the end.
-    pub(super) at_end: Option<Window>,
+    pub(super) at_end: Option<StallWindow>,
     /// All looks, where none of them saw it anywhere but at its origin, and that for too long.
-    pub(super) never_began: Option<Window>,
+    pub(super) never_began: Option<StallWindow>,
     /// Whether numbers alone would have it behind at the end, and the log has nothing more for it.
     pub(super) is_done_by_data: bool,
     /// The longest time between two advances while behind, but for freezes.
@@ -31,26 +31,30 @@ pub(super) struct Stand<'h> {
     behind: Vec<bool>,
     blinks: Vec<bool>,
     held_at_end: bool,
-    lives: Lives,
+    restarts: Restarts,
 }
 
 /// What an object is judged by, beside its looks.
-pub(super) struct Terms<'t> {
+pub(super) struct StallTerms<'t> {
     pub(super) excuses: FaultWindows<'t>,
-    pub(super) lives: Lives,
+    pub(super) lives: Restarts,
     pub(super) held: &'t [bool],
     pub(super) floor: Nanos,
-    pub(super) data: &'t Data<'t>,
+    pub(super) data: &'t ReadBack<'t>,
 }
 
-impl<'h> Stand<'h> {
-    pub(super) fn of(object: Object<'h>, sights: Cow<'h, [Sight]>, terms: Terms<'_>) -> Stand<'h> {
-        let Terms { excuses, lives, held, floor, data } = terms;
+impl<'h> FrontierTimeline<'h> {
+    pub(super) fn of(
+        object: Object<'h>,
+        sights: Cow<'h, [FrontierSample]>,
+        terms: StallTerms<'_>,
+    ) -> FrontierTimeline<'h> {
+        let StallTerms { excuses, lives, held, floor, data } = terms;
         let behind = behind(object, &sights, data);
         let (blinks, clock) = (blinks(&sights, held, floor), watched_clock(&sights, floor));
-        let view = View { sights: &sights, behind: &behind, blinks: &blinks, clock: &clock, held };
+        let view = WatchedSamples { samples: &sights, behind: &behind, blinks: &blinks, clock: &clock, held };
         let (mut windows, gaps) = view.windows(&excuses, floor);
-        let mut chains = view.chains(&excuses);
+        let mut chains = view.restart_loops(&excuses);
         let last = view.seen().next_back();
         let next = |at: usize| (at + 1..sights.len()).find(|later| !blinks[*later]).unwrap_or(sights.len());
         for window in windows.iter_mut().chain(&mut chains) {
@@ -62,9 +66,9 @@ impl<'h> Stand<'h> {
         let is_done_by_data = last.is_some_and(|last| object.is_below(&sights[last]) && !behind[last])
             && object.partition().is_some();
         let (too_long, longest_gap) = (Vec::new(), gaps.longest());
-        let mut stand = Stand {
+        let mut stand = FrontierTimeline {
             object,
-            sights,
+            samples: sights,
             too_long,
             at_end,
             never_began,
@@ -73,17 +77,19 @@ impl<'h> Stand<'h> {
             behind,
             blinks,
             held_at_end,
-            lives,
+            restarts: lives,
         };
         stand.too_long = stand.those_too_long(windows, chains);
         stand
     }
 
     /// Windows that passed their threshold; of several lives those of which none does so by itself.
-    fn those_too_long(&self, windows: Vec<Window>, chains: Vec<Window>) -> Vec<Window> {
-        let mut long: Vec<Window> = windows.into_iter().filter(|window| self.is_too_long(window)).collect();
-        let within = |chain: &Window| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
-        let alone: Vec<Window> =
+    fn those_too_long(&self, windows: Vec<StallWindow>, chains: Vec<StallWindow>) -> Vec<StallWindow> {
+        let mut long: Vec<StallWindow> =
+            windows.into_iter().filter(|window| self.is_too_long(window)).collect();
+        let within =
+            |chain: &StallWindow| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
+        let alone: Vec<StallWindow> =
             chains.into_iter().filter(|chain| !within(chain) && self.is_too_long(chain)).collect();
         long.extend(alone);
         long.sort_by_key(|window| window.last);
@@ -92,14 +98,14 @@ impl<'h> Stand<'h> {
 
     /// The first look after this one that is not passed over, by index.
     fn seen_after(&self, at: usize) -> Option<usize> {
-        (at + 1..self.sights.len()).find(|later| !self.blinks[*later])
+        (at + 1..self.samples.len()).find(|later| !self.blinks[*later])
     }
 
-    fn is_too_long(&self, window: &Window) -> bool {
-        let last = self.sights[window.last].t;
-        let next = self.seen_after(window.last).map(|next| &self.sights[next]);
+    fn is_too_long(&self, window: &StallWindow) -> bool {
+        let last = self.samples[window.last].t;
+        let next = self.seen_after(window.last).map(|next| &self.samples[next]);
         let counts = match self.object {
-            Object::Position { .. } => next.is_none_or(|next| self.lives.probed(last, next.t)),
+            Object::Position { .. } => next.is_none_or(|next| self.restarts.probe_between(last, next.t)),
             Object::Declared(_) => true,
         };
         // What still stands, or did when it was restarted, may heal within the declared time.
@@ -111,12 +117,13 @@ impl<'h> Stand<'h> {
     }
 
     /// How a window ended. What belongs to no process lives as those that feed it do.
-    pub(super) fn course(&self, window: &Window) -> FreezeCourse {
-        let (first, pinned) = (&self.sights[window.first], &self.sights[window.last]);
-        let is_anew = |over: &Sight| {
-            over.incarnation != pinned.incarnation || self.lives.fed_anew(first.t, over.t, window.threshold)
+    pub(super) fn course(&self, window: &StallWindow) -> FreezeCourse {
+        let (first, pinned) = (&self.samples[window.first], &self.samples[window.last]);
+        let is_anew = |over: &FrontierSample| {
+            over.incarnation != pinned.incarnation
+                || self.restarts.upstream_restarted(first.t, over.t, window.threshold)
         };
-        match self.went_on(window).map(is_anew) {
+        match self.resumed_at(window).map(is_anew) {
             None => FreezeCourse::Sticky,
             Some(false) => FreezeCourse::SelfHealed,
             Some(true) => FreezeCourse::ClearedByRestart,
@@ -129,41 +136,41 @@ impl<'h> Stand<'h> {
     /// ```text
     /// stood at 40 of 100; restarted; seen at 0, 20, 40, and at 40 ever since: a restart does not help
     /// ```
-    fn went_on(&self, window: &Window) -> Option<&Sight> {
-        let pinned = &self.sights[window.last];
-        let went_back = |sight: &Sight| {
+    fn resumed_at(&self, window: &StallWindow) -> Option<&FrontierSample> {
+        let pinned = &self.samples[window.last];
+        let went_back = |sight: &FrontierSample| {
             sight.incarnation != pinned.incarnation
                 && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
         };
-        let later = (window.last + 1..self.sights.len()).filter(|at| !self.blinks[*at]);
-        let elsewhere = later.filter(|at| !self.sights[*at].stands_as(pinned) || !self.behind[*at]);
-        elsewhere.map(|at| &self.sights[at]).find(|sight| !went_back(sight))
+        let later = (window.last + 1..self.samples.len()).filter(|at| !self.blinks[*at]);
+        let elsewhere = later.filter(|at| !self.samples[*at].same_position(pinned) || !self.behind[*at]);
+        elsewhere.map(|at| &self.samples[at]).find(|sight| !went_back(sight))
     }
 
     /// The time in which it stood where this window saw it, from its last move before to the next.
-    pub(super) fn standstill(&self, window: &Window) -> Standstill {
-        let until = self.went_on(window).map(|over| over.t);
-        let (from, to) = (self.sights[self.came_at(window)].t, self.sights[window.last].t);
+    pub(super) fn standstill(&self, window: &StallWindow) -> Standstill {
+        let until = self.resumed_at(window).map(|over| over.t);
+        let (from, to) = (self.samples[self.stalled_since(window)].t, self.samples[window.last].t);
         Standstill { from, to, until, threshold: window.threshold }
     }
 
     /// The first look, by index, that saw it where this window did: a fault may excuse it for a while first.
-    pub(super) fn came_at(&self, window: &Window) -> usize {
+    pub(super) fn stalled_since(&self, window: &StallWindow) -> usize {
         let before = (0..window.first).rev().filter(|at| !self.blinks[*at]);
-        let there = |at: &usize| self.sights[*at].stands_as(&self.sights[window.first]);
+        let there = |at: &usize| self.samples[*at].same_position(&self.samples[window.first]);
         before.take_while(there).last().unwrap_or(window.first)
     }
 
     /// When it should have moved again after it came to where this window saw it: what made it stop happened
     /// before that. A gap between moves that nearly made a freeze is no usual one.
-    pub(super) fn due_again(&self, window: &Window) -> Nanos {
+    pub(super) fn expected_by(&self, window: &StallWindow) -> Nanos {
         let usual = self.longest_gap.0.min(window.threshold.0 / GAP_FACTOR);
-        Nanos(self.sights[self.came_at(window)].t.0 + usual)
+        Nanos(self.samples[self.stalled_since(window)].t.0 + usual)
     }
 
     /// Whether it stood still for too long at some time between these two.
     pub(super) fn is_pinned_in(&self, begin: Nanos, end: Nanos) -> bool {
-        let span = |window: &Window| (self.sights[window.first].t, self.sights[window.last].t);
+        let span = |window: &StallWindow| (self.samples[window.first].t, self.samples[window.last].t);
         self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)
     }
 
@@ -177,23 +184,27 @@ impl<'h> Stand<'h> {
 
     /// Whether its last look up to this time saw it no further than this.
     pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
-        let looks = self.sights.partition_point(|sight| sight.t <= t);
-        self.sights[..looks].last().is_some_and(|sight| sight.f.is_some() && sight.f <= position)
+        let looks = self.samples.partition_point(|sight| sight.t <= t);
+        self.samples[..looks].last().is_some_and(|sight| sight.f.is_some() && sight.f <= position)
     }
 
     /// How it stood at the last look that is not passed over.
-    pub(super) fn state(&self) -> Option<State> {
-        let at = (0..self.sights.len()).rfind(|at| !self.blinks[*at])?;
-        let last = &self.sights[at];
+    pub(super) fn state(&self) -> Option<FrontierState> {
+        let at = (0..self.samples.len()).rfind(|at| !self.blinks[*at])?;
+        let last = &self.samples[at];
         let is_declared = matches!(self.object, Object::Declared(_));
         let state = match last.f {
-            None => State::Sealed,
-            Some(0) if is_declared => State::NeverWritten,
-            _ if self.held_at_end => State::Held,
-            _ if self.too_long.iter().any(|it| self.course(it) == FreezeCourse::Sticky) => State::Frozen,
-            _ if !self.behind[at] => match self.object.is_foreign() || seen_age(&self.sights) > Nanos(0) {
-                true if self.sights.iter().any(|sight| !sight.stands_as(last)) => State::Advancing,
-                _ => State::Idle,
+            None => FrontierState::Sealed,
+            Some(0) if is_declared => FrontierState::NeverWritten,
+            _ if self.held_at_end => FrontierState::Held,
+            _ if self.too_long.iter().any(|it| self.course(it) == FreezeCourse::Sticky) => {
+                FrontierState::Frozen
+            }
+            _ if !self.behind[at] => match self.object.is_foreign() || seen_age(&self.samples) > Nanos(0) {
+                true if self.samples.iter().any(|sight| !sight.same_position(last)) => {
+                    FrontierState::Advancing
+                }
+                _ => FrontierState::Idle,
             },
             Some(f) => self.state_behind(f, last),
         };
@@ -201,17 +212,17 @@ impl<'h> Stand<'h> {
     }
 
     /// How one that is behind stands: what its upstream passed just now is no lag.
-    fn state_behind(&self, f: u64, last: &Sight) -> State {
+    fn state_behind(&self, f: u64, last: &FrontierSample) -> FrontierState {
         let threshold = self.at_end.map_or(Nanos(u64::MAX), |window| window.threshold);
-        let passed = &self.sights[self.passed_at(f)];
+        let passed = &self.samples[self.passed_at(f)];
         let is_late = last.t.0 - passed.t.0 >= threshold.0;
-        let from = if is_late { passed } else { &self.sights[0] };
+        let from = if is_late { passed } else { &self.samples[0] };
         let waits = self.at_end.is_some_and(|window| window.watched > self.longest_gap);
         match (from.f.is_some_and(|from| from < f) && !self.object.is_foreign(), is_late) {
-            (false, _) => State::Waiting,
-            (true, false) if waits => State::Waiting,
-            (true, false) => State::Advancing,
-            (true, true) => State::Lagging,
+            (false, _) => FrontierState::Waiting,
+            (true, false) if waits => FrontierState::Waiting,
+            (true, false) => FrontierState::Advancing,
+            (true, true) => FrontierState::Lagging,
         }
     }
 
@@ -220,8 +231,8 @@ impl<'h> Stand<'h> {
         let window = self.at_end?;
         Some(Waiting {
             object: name.to_owned(),
-            position: self.sights[window.last].f?,
-            since: self.sights[self.came_at(&window)].t,
+            position: self.samples[window.last].f?,
+            since: self.samples[self.stalled_since(&window)].t,
             watched: window.watched,
             threshold: window.threshold,
         })
@@ -229,14 +240,14 @@ impl<'h> Stand<'h> {
 
     /// The first look, by index, that saw its upstream beyond where it is now.
     fn passed_at(&self, f: u64) -> usize {
-        let last = self.sights.len() - 1;
-        self.sights.iter().position(|sight| sight.u1 > f).unwrap_or(last)
+        let last = self.samples.len() - 1;
+        self.samples.iter().position(|sight| sight.u1 > f).unwrap_or(last)
     }
 
     /// How fast it lags.
     pub(super) fn lagging(&self, name: &str) -> Option<Lagging> {
-        let last = self.sights.last()?;
-        let first = &self.sights[self.passed_at(last.f?)];
+        let last = self.samples.last()?;
+        let first = &self.samples[self.passed_at(last.f?)];
         let took = u128::from(last.t.0 - first.t.0).max(1);
         let slope = |moved: u64| u128::from(moved) * 1_000 * 1_000_000_000 / took;
         let ours = slope(last.f?.saturating_sub(first.f?));
@@ -256,14 +267,14 @@ impl<'h> Stand<'h> {
 /// Whether each look saw the object behind: there is something between it and its upstream's end. In a
 /// foreign domain that is not to be seen in the numbers: it is behind once its upstream has moved since it
 /// moved itself.
-fn behind(object: Object<'_>, sights: &[Sight], data: &Data<'_>) -> Vec<bool> {
+fn behind(object: Object<'_>, sights: &[FrontierSample], data: &ReadBack<'_>) -> Vec<bool> {
     let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
-    let is_done = |sight: &Sight| {
+    let is_done = |sight: &FrontierSample| {
         let (from, to) = (sight.f.unwrap_or(0), sight.u1);
         object.partition().is_some_and(|partition| data.holds_nothing(partition, from, to))
     };
     let is_behind =
-        |sight: &Sight| sight.f.is_some_and(is_written) && object.is_below(sight) && !is_done(sight);
+        |sight: &FrontierSample| sight.f.is_some_and(is_written) && object.is_below(sight) && !is_done(sight);
     match object.is_foreign() {
         false => sights.iter().map(is_behind).collect(),
         true => {
@@ -273,23 +284,23 @@ fn behind(object: Object<'_>, sights: &[Sight], data: &Data<'_>) -> Vec<bool> {
 }
 
 /// Whether the upstream has moved since each look's value was first seen.
-fn passed(sights: &[Sight]) -> impl Iterator<Item = bool> {
-    let mut moved: Option<&Sight> = None;
+fn passed(sights: &[FrontierSample]) -> impl Iterator<Item = bool> {
+    let mut moved: Option<&FrontierSample> = None;
     sights.iter().map(move |sight| {
-        let since = moved.filter(|moved| moved.stands_as(sight)).unwrap_or(sight);
+        let since = moved.filter(|moved| moved.same_position(sight)).unwrap_or(sight);
         moved = Some(since);
         sight.u1 > since.u2
     })
 }
 
 /// The last window of an object that was never seen anywhere but at its origin, if that is too long.
-fn never_began(view: &View<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<Window> {
-    let is_at_origin = |at: usize| view.sights[at].f == Some(0) || view.sights[at].is_odd(view.held);
+fn never_began(view: &WatchedSamples<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<StallWindow> {
+    let is_at_origin = |at: usize| view.samples[at].f == Some(0) || view.samples[at].tells_nothing(view.held);
     if !view.seen().all(is_at_origin) {
         return None;
     }
-    let behind: Vec<bool> = view.sights.iter().map(|sight| sight.f == Some(0) && sight.u1 > 0).collect();
-    let (windows, _) = View { behind: &behind, ..*view }.windows(excuses, floor);
+    let behind: Vec<bool> = view.samples.iter().map(|sight| sight.f == Some(0) && sight.u1 > 0).collect();
+    let (windows, _) = WatchedSamples { behind: &behind, ..*view }.windows(excuses, floor);
     let last = windows.last().filter(|window| window.watched >= floor)?;
-    Some(Window { threshold: floor, ..*last })
+    Some(StallWindow { threshold: floor, ..*last })
 }

@@ -2,7 +2,7 @@
 //! between two moves.
 
 use super::fault_windows::FaultWindows;
-use crate::checker::tables::frontier_samples::Sight;
+use crate::checker::tables::frontier_samples::FrontierSample;
 use crate::history::time::Nanos;
 
 /// So many gaps between advances make a baseline.
@@ -25,7 +25,7 @@ const ODD_MAX: usize = 2;
 
 /// Looks, from the first to the last by index, that saw an object behind at one unchanged place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+pub(super) struct StallWindow {
     pub(super) first: usize,
     pub(super) last: usize,
     pub(super) watched: Nanos,
@@ -33,15 +33,15 @@ pub(super) struct Window {
     pub(super) baseline: bool,
 }
 
-impl Window {
-    pub(super) fn new(first: usize, last: usize, watched: Nanos) -> Window {
-        Window { first, last, watched, threshold: Nanos(0), baseline: false }
+impl StallWindow {
+    pub(super) fn new(first: usize, last: usize, watched: Nanos) -> StallWindow {
+        StallWindow { first, last, watched, threshold: Nanos(0), baseline: false }
     }
 }
 
 /// What there is to see of one object.
-pub(super) struct View<'v> {
-    pub(super) sights: &'v [Sight],
+pub(super) struct WatchedSamples<'v> {
+    pub(super) samples: &'v [FrontierSample],
     /// Whether each look saw it behind.
     pub(super) behind: &'v [bool],
     /// Looks that are passed over: they tell nothing, and came one or two at a time.
@@ -51,21 +51,25 @@ pub(super) struct View<'v> {
     pub(super) held: &'v [bool],
 }
 
-impl View<'_> {
+impl WatchedSamples<'_> {
     /// The looks that are not passed over, by index.
     pub(super) fn seen(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.sights.len()).filter(|at| !self.blinks[*at])
+        (0..self.samples.len()).filter(|at| !self.blinks[*at])
     }
 
     /// All windows within one life, without their thresholds, and the gaps between advances.
-    pub(super) fn windows(&self, excuses: &FaultWindows<'_>, floor: Nanos) -> (Vec<Window>, Gaps) {
+    pub(super) fn windows(
+        &self,
+        excuses: &FaultWindows<'_>,
+        floor: Nanos,
+    ) -> (Vec<StallWindow>, AdvanceGaps) {
         let (mut windows, mut gaps) = (Vec::new(), Vec::new());
         let mut seen = self.seen();
-        let Some(mut first) = seen.next() else { return (windows, Gaps::of(gaps, floor)) };
+        let Some(mut first) = seen.next() else { return (windows, AdvanceGaps::of(gaps, floor)) };
         let (mut last, mut advanced) = (first, None);
         for at in seen {
-            let goes_on = self.goes_on(last, at, excuses);
-            if !goes_on || !self.sights[last].stands_as(&self.sights[at]) {
+            let goes_on = self.continues(last, at, excuses);
+            if !goes_on || !self.samples[last].same_position(&self.samples[at]) {
                 windows.extend(self.window(first, last));
                 first = at;
                 match goes_on {
@@ -79,20 +83,20 @@ impl View<'_> {
             last = at;
         }
         windows.extend(self.window(first, last));
-        (windows, Gaps::of(gaps, floor))
+        (windows, AdvanceGaps::of(gaps, floor))
     }
 
-    fn window(&self, first: usize, last: usize) -> Option<Window> {
+    fn window(&self, first: usize, last: usize) -> Option<StallWindow> {
         let watched = Nanos(self.clock[last] - self.clock[first]);
-        self.behind[last].then(|| Window::new(first, last, watched))
+        self.behind[last].then(|| StallWindow::new(first, last, watched))
     }
 
-    fn goes_on(&self, before: usize, now: usize, excuses: &FaultWindows<'_>) -> bool {
-        let (was, is) = (&self.sights[before], &self.sights[now]);
+    fn continues(&self, before: usize, now: usize, excuses: &FaultWindows<'_>) -> bool {
+        let (was, is) = (&self.samples[before], &self.samples[now]);
         self.behind[before]
             && was.incarnation == is.incarnation
-            && !was.is_odd(self.held)
-            && !is.is_odd(self.held)
+            && !was.tells_nothing(self.held)
+            && !is.tells_nothing(self.held)
             && !excuses.cover(was.t, is.t)
     }
 }
@@ -103,21 +107,21 @@ impl View<'_> {
 /// ```text
 /// w stands at 40 for 400 s, and every 20 s one look says `starting`
 /// ```
-pub(super) fn blinks(sights: &[Sight], held: &[bool], floor: Nanos) -> Vec<bool> {
+pub(super) fn blinks(sights: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
     let mut blinks = Vec::with_capacity(sights.len());
-    for run in sights.chunk_by(|a, b| a.is_odd(held) == b.is_odd(held)) {
+    for run in sights.chunk_by(|a, b| a.tells_nothing(held) == b.tells_nothing(held)) {
         let at = blinks.len();
         let (before, after) = (at.checked_sub(1).map(|it| &sights[it]), sights.get(at + run.len()));
         let lasted = before.zip(after).map(|(before, after)| after.t.0.saturating_sub(before.t.0));
         let is_short = run.len() <= ODD_MAX || lasted.is_some_and(|lasted| lasted <= floor.0 / STALL_SHARE);
-        let is_blink = run[0].is_odd(held) && is_short && before.is_some();
+        let is_blink = run[0].tells_nothing(held) && is_short && before.is_some();
         blinks.resize(at + run.len(), is_blink);
     }
     blinks
 }
 
 /// A clock that goes on only while somebody looks.
-pub(super) fn watched_clock(sights: &[Sight], floor: Nanos) -> Vec<u64> {
+pub(super) fn watched_clock(sights: &[FrontierSample], floor: Nanos) -> Vec<u64> {
     let mut gaps: Vec<u64> = sights.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
     let middle = gaps.len() / 2;
     let usual = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 };
@@ -132,7 +136,7 @@ pub(super) fn watched_clock(sights: &[Sight], floor: Nanos) -> Vec<u64> {
 }
 
 /// The gaps between advances while behind that are an object's usual pace.
-pub(super) struct Gaps {
+pub(super) struct AdvanceGaps {
     count: usize,
     /// The two largest, with the look that ended each.
     largest: [(u64, usize); 2],
@@ -140,14 +144,14 @@ pub(super) struct Gaps {
     ends: Vec<usize>,
 }
 
-impl Gaps {
+impl AdvanceGaps {
     /// Sets those apart that were freezes, healed or not: far larger than all before them in order of size,
     /// and too few to be a pace of their own.
     ///
     /// ```text
     /// 39 gaps of a second, then one of a minute: the next minute is no usual one by that example
     /// ```
-    fn of(mut gaps: Vec<(u64, usize)>, floor: Nanos) -> Gaps {
+    fn of(mut gaps: Vec<(u64, usize)>, floor: Nanos) -> AdvanceGaps {
         gaps.sort_unstable();
         let is_far = |pair: &[(u64, usize)]| pair[1].0 > floor.0.max(pair[0].0.saturating_mul(GAP_FACTOR));
         let joints = gaps.windows(2).enumerate().filter(|(_, pair)| is_far(pair)).map(|(at, _)| at + 1);
@@ -157,7 +161,7 @@ impl Gaps {
         let largest = [nth(1), nth(2)];
         let mut ends: Vec<usize> = gaps.iter().map(|(_, at)| *at).collect();
         ends.sort_unstable();
-        Gaps { count: gaps.len(), largest, ends }
+        AdvanceGaps { count: gaps.len(), largest, ends }
     }
 
     /// The largest.

@@ -1,18 +1,18 @@
 //! The looks at an object with its upstream's end as it is meant: the next offset, where the target gives the
 //! last one, and not what the object itself says of it, where its siblings know better.
 
-use crate::checker::tables::frontier_samples::Sight;
-use crate::history::frontier::{End, Frontier};
+use crate::checker::tables::frontier_samples::FrontierSample;
+use crate::history::frontier::{Frontier, UpstreamEnd};
 use std::borrow::Cow;
 
 /// So many moves that an object's upstream makes in step with its siblings' show that it is the same one.
 const MOVES_MIN: usize = 3;
 
 /// The looks at a declared frontier, put right.
-pub(super) fn put_right<'h>(frontier: &Frontier, sights: &'h [Sight]) -> Cow<'h, [Sight]> {
+pub(super) fn corrected<'h>(frontier: &Frontier, sights: &'h [FrontierSample]) -> Cow<'h, [FrontierSample]> {
     let mut looks = Cow::Borrowed(sights);
     raise(&mut looks, frontier.upstream.own);
-    if frontier.upstream.end == End::Last && !sights.is_empty() {
+    if frontier.upstream.end == UpstreamEnd::Last && !sights.is_empty() {
         looks.to_mut().iter_mut().for_each(|sight| {
             sight.u1 = sight.u1.saturating_add(1);
             sight.u2 = sight.u2.saturating_add(1);
@@ -28,10 +28,10 @@ pub(super) fn put_right<'h>(frontier: &Frontier, sights: &'h [Sight]) -> Cow<'h,
 /// partitions of one group have ends of their own: one that is idle at 40 while another goes from 0 to 100
 /// never moved in step with it
 /// ```
-fn raise(looks: &mut Cow<'_, [Sight]>, is_own: bool) {
+fn raise(looks: &mut Cow<'_, [FrontierSample]>, is_own: bool) {
     let (mut before, mut moves): (Option<(u64, u64)>, usize) = (None, 0);
     for at in 0..looks.len() {
-        let Sight { u1, u2, known, .. } = looks[at];
+        let FrontierSample { u1, u2, known, .. } = looks[at];
         let in_step = |(was_known, was): (u64, u64)| was < u1 && was_known <= u1 && was_known < known;
         moves += usize::from(before.is_some_and(in_step));
         before = Some((known, u1));

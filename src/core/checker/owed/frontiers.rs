@@ -1,6 +1,6 @@
 //! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
 
-use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind};
@@ -10,20 +10,20 @@ use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
 /// What is known when it is asked what is owed.
-pub(crate) struct Known<'k> {
+pub(crate) struct FrontiersOwed<'k> {
     pub(crate) history: &'k History<'k>,
     pub(crate) ledgers: &'k [LogIndex],
     /// None: shards are not compared with the log.
-    pub(crate) contents: Option<&'k ContentsCompared>,
+    pub(crate) contents: Option<&'k ShardCompared>,
     pub(crate) findings: &'k [Finding],
     pub(crate) doubts: &'k [Doubt],
 }
 
 /// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
 /// doubt speaks of it already. Of a run that was cut off nothing is owed.
-pub(crate) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
+pub(crate) fn check(known: &FrontiersOwed<'_>) -> (u64, Vec<Doubt>) {
     let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
-    let tracks = &known.history.tracks.frontiers;
+    let tracks = &known.history.frontier_samples.frontiers;
     let (mut owed, mut doubts) = (0, Vec::new());
     for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
         let last = sights.last();
@@ -45,12 +45,12 @@ pub(crate) fn check(known: &Known<'_>) -> (u64, Vec<Doubt>) {
     (owed, doubts)
 }
 
-impl Known<'_> {
+impl FrontiersOwed<'_> {
     /// The last time at which anything was looked at, or a capture began.
     fn end(&self) -> Option<Nanos> {
         let history = self.history;
-        let positions = history.tracks.positions.values().filter_map(|sights| sights.last());
-        let declared = history.tracks.frontiers.iter().filter_map(|(_, sights)| sights.last());
+        let positions = history.frontier_samples.positions.values().filter_map(|sights| sights.last());
+        let declared = history.frontier_samples.frontiers.iter().filter_map(|(_, sights)| sights.last());
         let looks = positions.chain(declared).map(|last| last.t);
         looks.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
@@ -78,7 +78,7 @@ impl Known<'_> {
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
         let (object, floor) = (&frontier.object, self.history.facts.frozen_floor);
         let end = self.end()?;
-        let tracks = &self.history.tracks.frontiers;
+        let tracks = &self.history.frontier_samples.frontiers;
         let is_fed =
             tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
         // What a shard holds tells of it too, if nobody looks at whoever writes to it either.
@@ -122,7 +122,8 @@ impl Known<'_> {
         for (partition, spans) in (0..).zip(&history.segments) {
             let assigned: BTreeSet<usize> =
                 spans.iter().flat_map(|span| span.assigned(last)).copied().collect();
-            let is_sampled = |replica: &usize| history.tracks.positions.contains_key(&(*replica, partition));
+            let is_sampled =
+                |replica: &usize| history.frontier_samples.positions.contains_key(&(*replica, partition));
             let (sampled, missing): (Vec<usize>, Vec<usize>) = assigned.into_iter().partition(is_sampled);
             if missing.len() < sampled.len() {
                 owed += (sampled.len() + missing.len()) as u64;
@@ -150,7 +151,7 @@ impl Known<'_> {
     }
 
     /// That a shard was never read, or not up to its end.
-    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ContentsCompared) -> Option<Doubt> {
+    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
         let object = &frontier.object;
         let has_entries = self.ledgers.iter().any(|ledger| ledger.len() > 0);
         if !has_entries || !was_seen || self.tells(object) {

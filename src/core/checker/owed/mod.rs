@@ -7,9 +7,9 @@ pub(super) mod frontiers;
 mod rows;
 mod seen;
 
-use crate::checker::safety::live_rows::Flags;
-use crate::checker::tables::copies::Stage;
-use crate::checker::tables::history::{History, Look};
+use crate::checker::safety::current_rows::CurrentRows;
+use crate::checker::tables::copies::CopyTimeline;
+use crate::checker::tables::history::{History, ReadHeader};
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
@@ -19,12 +19,12 @@ use std::collections::BTreeMap;
 /// The reads of one partition, as the other checks used them.
 pub(super) struct Reads<'r> {
     pub(super) ledger: &'r LogIndex,
-    pub(super) stage: &'r Stage,
-    pub(super) flags: &'r Flags<'r>,
+    pub(super) stage: &'r CopyTimeline,
+    pub(super) flags: &'r CurrentRows<'r>,
 }
 
 /// What one replica owes.
-struct Debt {
+struct OwedRead {
     replica: usize,
     kind: DoubtKind,
     /// What is not known of it, and why: segment, range, and the read that should have brought it.
@@ -42,7 +42,7 @@ pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckRe
         owed += flags::owed(history, reads, &mut debts);
     }
     seen::owed(history, &mut debts);
-    let doubts = told(history, debts);
+    let doubts = as_doubts(history, debts);
     let status = if doubts.is_empty() && owed > 0 { Status::Pass } else { Status::Unknown };
     let reason = doubts.first().map(|doubt| doubt.detail.clone());
     let result = CheckResult {
@@ -56,7 +56,7 @@ pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckRe
 }
 
 /// One doubt for each reason, and one for all that a replica owes without any.
-fn told(history: &History<'_>, debts: Vec<Debt>) -> Vec<Doubt> {
+fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = Vec::new();
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
     for debt in debts {
@@ -80,7 +80,7 @@ fn told(history: &History<'_>, debts: Vec<Debt>) -> Vec<Doubt> {
 
 /// The doubt about a read that did not count and that nothing made up for; none for a copy that only changed
 /// while it was read.
-fn of_unsound(history: &History<'_>, look: &Look, of: &str) -> Option<Debt> {
+fn of_unsound(history: &History<'_>, look: &ReadHeader, of: &str) -> Option<OwedRead> {
     let replica = &history.facts.roster[look.replica];
     let capture = history.captures[look.capture].number;
     let place = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
@@ -93,5 +93,5 @@ fn of_unsound(history: &History<'_>, look: &Look, of: &str) -> Option<Debt> {
         }
         _ => return None,
     };
-    Some(Debt { replica: look.replica, kind, detail, joins: false })
+    Some(OwedRead { replica: look.replica, kind, detail, joins: false })
 }

@@ -1,7 +1,7 @@
 //! The rows of every segment on every replica that is assigned it.
 
 use super::seen::{self, Silence};
-use super::{Debt, Reads, of_unsound};
+use super::{OwedRead, Reads, of_unsound};
 use crate::checker::tables::history::{History, RowsRead};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::DoubtKind;
@@ -9,21 +9,21 @@ use crate::history::row::Soundness;
 
 /// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were
 /// asked for.
-pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<Debt>) -> u64 {
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
     let spans = &history.segments[reads.ledger.partition as usize];
     let Some(last) = history.captures.len().checked_sub(1) else { return 0 };
     let mut pairs = 0;
     for (segment, span) in spans.iter().enumerate() {
         for &replica in span.assigned(last) {
             pairs += 1;
-            debts.extend(Pair { history, reads, span, segment, replica }.debt());
+            debts.extend(SegmentRowsOwed { history, reads, span, segment, replica }.owed());
         }
     }
     pairs
 }
 
 /// A segment on a replica that is assigned it.
-struct Pair<'p> {
+struct SegmentRowsOwed<'p> {
     history: &'p History<'p>,
     reads: &'p Reads<'p>,
     span: &'p SegmentSpan,
@@ -31,12 +31,12 @@ struct Pair<'p> {
     replica: usize,
 }
 
-impl<'p> Pair<'p> {
-    fn debt(&self) -> Option<Debt> {
-        let unsound = self.of_it().filter(|read| read.look.soundness != Soundness::Sound);
+impl<'p> SegmentRowsOwed<'p> {
+    fn owed(&self) -> Option<OwedRead> {
+        let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
         let place = format!("segment {} of", self.span.seq);
-        let unsound = unsound.filter(|read| !self.is_made_up_for(read));
-        let reason = unsound.filter_map(|read| of_unsound(self.history, &read.look, &place)).last();
+        let unsound = unsound.filter(|read| !self.is_superseded(read));
+        let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &place)).last();
         reason.or_else(|| self.unread()).or_else(|| self.shrunk())
     }
 
@@ -51,11 +51,11 @@ impl<'p> Pair<'p> {
     /// ```text
     /// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
     /// ```
-    fn is_made_up_for(&self, read: &RowsRead) -> bool {
-        self.of_it().filter(|later| later.look.id > read.look.id).any(|later| {
-            let reach = self.reads.stage.read_to(self.history, later.look.id);
+    fn is_superseded(&self, read: &RowsRead) -> bool {
+        self.of_it().filter(|later| later.header.id > read.header.id).any(|later| {
+            let reach = self.reads.stage.read_to(self.history, later.header.id);
             reach.is_some_and(|reach| {
-                later.look.capture == read.look.capture
+                later.header.capture == read.header.capture
                     || later.held.copy == read.held.copy && reach >= read.held.end
             })
         })
@@ -63,7 +63,7 @@ impl<'p> Pair<'p> {
 
     /// Entries that nobody looked for on this replica, though it was said to have settled, or though reads of
     /// the same copy lie below and above.
-    fn unread(&self) -> Option<Debt> {
+    fn unread(&self) -> Option<OwedRead> {
         let Reads { ledger, stage, .. } = self.reads;
         let held = stage.held_at_last(self.segment, self.replica);
         let settled = self.history.settled == Some(true) && !seen::is_held(self.history, self.replica);
@@ -91,13 +91,13 @@ impl<'p> Pair<'p> {
         let offsets = parts.join(" and ");
         let detail =
             format!("offsets {offsets} of {}, partition {partition}, were never read: {why}", self.span.name);
-        Some(Debt { replica: self.replica, kind, detail, joins: true })
+        Some(OwedRead { replica: self.replica, kind, detail, joins: true })
     }
 
     /// A copy that covers less than it did: what it does not cover any more was not judged again.
-    fn shrunk(&self) -> Option<Debt> {
+    fn shrunk(&self) -> Option<OwedRead> {
         let sound: Vec<&RowsRead> =
-            self.of_it().filter(|read| read.look.soundness == Soundness::Sound).collect();
+            self.of_it().filter(|read| read.header.soundness == Soundness::Sound).collect();
         let shrinks = |pair: &&[&RowsRead]| {
             let (before, after) = (pair[0].held, pair[1].held);
             before.copy == after.copy && (after.end < before.end || after.start > before.start)
@@ -108,12 +108,12 @@ impl<'p> Pair<'p> {
             "its copy of {}, partition {}, covered [{}, {}), and later [{}, {})",
             self.span.name, self.reads.ledger.partition, before.start, before.end, after.start, after.end
         );
-        Some(Debt { replica: self.replica, kind: DoubtKind::UnmetAssumption, detail, joins: true })
+        Some(OwedRead { replica: self.replica, kind: DoubtKind::UnmetAssumption, detail, joins: true })
     }
 
     /// Why no read brought them, as far as the record tells.
     fn why(&self, has_gap: bool, silence: Option<Silence<'_>>) -> (DoubtKind, String) {
-        let capture = |read: &RowsRead| self.history.captures[read.look.capture].number;
+        let capture = |read: &RowsRead| self.history.captures[read.header.capture].number;
         if has_gap {
             return (DoubtKind::Unread, "later reads of the same copy begin above them".to_owned());
         }
@@ -122,7 +122,7 @@ impl<'p> Pair<'p> {
         }
         let why = match self.of_it().last() {
             None => "no read of it is on record".to_owned(),
-            Some(read) if read.look.soundness == Soundness::CopyChanged => {
+            Some(read) if read.header.soundness == Soundness::CopyChanged => {
                 format!("the copy changed each time that it was read in capture {}", capture(read))
             }
             Some(read) if !read.held.is_visible() => {
@@ -137,6 +137,6 @@ impl<'p> Pair<'p> {
 
     /// Whether a read of it is torn on disk: that is told as damage.
     fn is_torn(&self) -> bool {
-        self.of_it().any(|read| self.reads.stage.is_torn(read.look.id))
+        self.of_it().any(|read| self.reads.stage.is_torn(read.header.id))
     }
 }

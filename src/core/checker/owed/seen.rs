@@ -1,26 +1,26 @@
 //! Whether a replica was seen at all since it was last disturbed, and what excuses that it was not.
 
-use super::Debt;
-use crate::checker::tables::history::{FaultSpan, History, Look};
+use super::OwedRead;
+use crate::checker::tables::history::{FaultSpan, History, ReadHeader};
 use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 use crate::history::time::Nanos;
 
 /// Adds the replicas that a fault of ours took away, and that nothing was read of since they came back.
-pub(super) fn owed(history: &History<'_>, debts: &mut Vec<Debt>) {
+pub(super) fn owed(history: &History<'_>, debts: &mut Vec<OwedRead>) {
     for replica in 0..history.facts.roster.len() {
         let is_told = debts.iter().any(|debt| debt.replica == replica);
         let was_seen = sound_looks(history, replica).next().is_some() || history.settled == Some(true);
         if let Some(step) = unseen_since(history, replica).filter(|_| !is_told && was_seen) {
             let detail = format!("nothing was read of it since step {step} was cured");
-            debts.push(Debt { replica, kind: DoubtKind::Unread, detail, joins: true });
+            debts.push(OwedRead { replica, kind: DoubtKind::Unread, detail, joins: true });
         }
     }
 }
 
 /// Whether a fault of ours explains that a replica did not answer a read: one that was in force then, or only
 /// just over, and nothing since could have made up for the read and did not.
-pub(super) fn is_excused(history: &History<'_>, look: &Look) -> bool {
+pub(super) fn is_excused(history: &History<'_>, look: &ReadHeader) -> bool {
     history.restarting(look.replica, look.t) && unseen_since(history, look.replica).is_none()
 }
 
@@ -41,7 +41,8 @@ pub(super) struct Silence<'h> {
 /// The last silence of a replica, if nothing was read of it since.
 pub(super) fn silence<'h>(history: &'h History<'_>, replica: usize) -> Option<Silence<'h>> {
     let (_, t, error) = history.silences.iter().rfind(|(silent, ..)| *silent == replica)?;
-    let mut positions = history.tracks.positions.iter().filter(|((of, _), _)| *of == replica).peekable();
+    let mut positions =
+        history.frontier_samples.positions.iter().filter(|((of, _), _)| *of == replica).peekable();
     let is_told = positions.peek().is_some()
         && positions.all(|(_, sights)| sights.last().is_some_and(|last| last.t < *t));
     (!sound_looks(history, replica).any(|seen| seen > *t)).then_some(Silence { error, is_told })
@@ -62,8 +63,8 @@ fn unseen_since<'h>(history: &'h History<'_>, replica: usize) -> Option<&'h str>
 
 /// When reads of a replica that count were made.
 fn sound_looks(history: &History<'_>, replica: usize) -> impl Iterator<Item = Nanos> {
-    let rows = history.reads.iter().map(|read| read.look);
-    let flags = history.flag_reads.iter().map(|read| read.look);
-    let sound = move |look: &Look| look.replica == replica && look.soundness == Soundness::Sound;
+    let rows = history.reads.iter().map(|read| read.header);
+    let flags = history.current_reads.iter().map(|read| read.header);
+    let sound = move |look: &ReadHeader| look.replica == replica && look.soundness == Soundness::Sound;
     rows.chain(flags).filter(sound).map(|look| look.t)
 }

@@ -3,12 +3,12 @@
 //! An absence is excused where it was read: by what the replica, or for a downloaded copy anybody, had merged
 //! by then. The newest row that a replica has merged of a key excuses the older ones, and never itself.
 
-use crate::checker::tables::copies::{Reading, Stage, When};
-use crate::checker::tables::entry_ages::Ages;
-use crate::checker::tables::history::{Held, History, Look};
-use crate::checker::tables::log_index::{Effect, LogIndex, Line};
-use crate::history::evidence::RunRecord;
+use crate::checker::tables::copies::{CapturePoint, CopyRead, CopyTimeline};
+use crate::checker::tables::entry_ages::EntryAges;
+use crate::checker::tables::history::{HeldSegment, History, ReadHeader};
+use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::history::row::CopyState;
+use crate::history::run_record::RunRecord;
 use crate::history::schema::rules::{Absence, Rules};
 use crate::history::time::Nanos;
 
@@ -22,7 +22,7 @@ pub(crate) struct Excused {
 }
 
 /// A range of a segment that a replica had merged by a capture.
-struct Merged {
+struct MergedRange {
     replica: usize,
     capture: usize,
     start: u64,
@@ -30,7 +30,7 @@ struct Merged {
 }
 
 /// A copy, and the read that should have brought the row.
-struct Sight {
+struct CopyAt {
     copy: usize,
     capture: usize,
 }
@@ -40,13 +40,13 @@ pub(crate) struct Absences<'j> {
     rules: &'j Rules,
     history: &'j History<'j>,
     ledger: &'j LogIndex,
-    stage: &'j Stage,
+    stage: &'j CopyTimeline,
     /// By line: the key's next accepted line, and its next delete.
     next: Vec<u32>,
     next_delete: Vec<u32>,
     /// By segment.
-    merged: Vec<Vec<Merged>>,
-    ages: Option<Ages>,
+    merged: Vec<Vec<MergedRange>>,
+    ages: Option<EntryAges>,
 }
 
 impl<'j> Absences<'j> {
@@ -55,7 +55,7 @@ impl<'j> Absences<'j> {
         evidence: &dyn RunRecord,
         history: &'j History<'j>,
         ledger: &'j LogIndex,
-        stage: &'j Stage,
+        stage: &'j CopyTimeline,
     ) -> Absences<'j> {
         let rules = &history.facts.schema.rules;
         let mut absences = Absences {
@@ -66,7 +66,7 @@ impl<'j> Absences<'j> {
             next: Vec::new(),
             next_delete: Vec::new(),
             merged: Vec::new(),
-            ages: rules.allow(Absence::Expired).then(|| Ages::read(evidence, ledger)),
+            ages: rules.allow(Absence::Expired).then(|| EntryAges::read(evidence, ledger)),
         };
         if !rules.is_plain() {
             absences.look_ahead();
@@ -80,7 +80,7 @@ impl<'j> Absences<'j> {
         (self.next, self.next_delete) = (vec![NONE; lines], vec![NONE; lines]);
         let mut newest = vec![(NONE, NONE); self.ledger.keys.len()];
         for at in (0..lines).rev() {
-            let line = self.ledger.line(at);
+            let line = self.ledger.entry(at);
             let (accepted, delete) = &mut newest[line.key];
             (self.next[at], self.next_delete[at]) = (*accepted, *delete);
             if line.effect.is_accepted() {
@@ -96,73 +96,76 @@ impl<'j> Absences<'j> {
     fn gather_merged(&mut self, history: &History<'_>) {
         let spans = &history.segments[self.ledger.partition as usize];
         self.merged = spans.iter().map(|_| Vec::new()).collect();
-        let mut take = |look: &Look, held: &Held| {
+        let mut take = |look: &ReadHeader, held: &HeldSegment| {
             let counts = look.partition == self.ledger.partition && held.is_visible();
             let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
             if let (true, Ok(segment)) = (counts, segment) {
-                let (Look { replica, capture, .. }, Held { start, end, .. }) = (*look, *held);
+                let (ReadHeader { replica, capture, .. }, HeldSegment { start, end, .. }) = (*look, *held);
                 for at in spans[segment].held(segment) {
-                    self.merged[at].push(Merged { replica, capture, start, end });
+                    self.merged[at].push(MergedRange { replica, capture, start, end });
                 }
             }
         };
-        history.reads.iter().for_each(|read| take(&read.look, &read.held));
-        for read in &history.flag_reads {
-            read.before.iter().chain(&read.after).for_each(|held| take(&read.look, held));
+        history.reads.iter().for_each(|read| take(&read.header, &read.held));
+        for read in &history.current_reads {
+            read.before.iter().chain(&read.after).for_each(|held| take(&read.header, held));
         }
     }
 
     /// Why a copy may lack the row of a line that it covers, seen so from that time on, if it may.
-    pub(crate) fn of_row(&self, at: usize, copy: usize, since: When) -> Option<Absence> {
-        let off = self.ledger.line(at).off;
-        let mut readings = self.stage.copies[copy].readings.iter();
+    pub(crate) fn of_row(&self, at: usize, copy: usize, since: CapturePoint) -> Option<Absence> {
+        let off = self.ledger.entry(at).off;
+        let mut readings = self.stage.copies[copy].reads.iter();
         self.reason(at, copy, readings.find(|reading| reading.when >= since && reading.covers(off)))
     }
 
     /// As `of_row`, when it was read last.
     pub(crate) fn of_row_at_last(&self, at: usize, copy: usize) -> Option<Absence> {
-        let off = self.ledger.line(at).off;
-        let readings = self.stage.copies[copy].readings.iter();
+        let off = self.ledger.entry(at).off;
+        let readings = self.stage.copies[copy].reads.iter();
         self.reason(at, copy, readings.rev().find(|reading| reading.covers(off)))
     }
 
-    fn reason(&self, at: usize, copy: usize, reading: Option<&Reading>) -> Option<Absence> {
+    fn reason(&self, at: usize, copy: usize, reading: Option<&CopyRead>) -> Option<Absence> {
         if self.rules.is_plain() {
             return None;
         }
-        let line = self.ledger.line(at);
-        let Look { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].look;
-        let sight = Sight { copy, capture };
+        let line = self.ledger.entry(at);
+        let ReadHeader { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].header;
+        let sight = CopyAt { copy, capture };
         let reason = match line.effect {
             Effect::Ignored => Some(self.ignored(&line)),
-            Effect::Aside => self.late(&line, &sight).or_else(|| self.outdated(at, &line, &sight)),
+            Effect::OutOfOrder => self.late(&line, &sight).or_else(|| self.outdated(at, &line, &sight)),
             Effect::Merged | Effect::Deleted => self.outdated(at, &line, &sight),
         };
         reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
     }
 
     /// An event of which the table takes no notice leaves no row that could be owed.
-    fn ignored(&self, line: &Line) -> Absence {
+    fn ignored(&self, line: &IndexedEntry) -> Absence {
         if self.repeats(line) { Absence::Duplicates } else { Absence::Tombstones }
     }
 
-    fn repeats(&self, line: &Line) -> bool {
+    fn repeats(&self, line: &IndexedEntry) -> bool {
         self.rules.allow(Absence::Duplicates)
-            && line.previous.is_some_and(|at| self.ledger.before(at).any(|earlier| earlier.op == line.op))
+            && line
+                .previous
+                .is_some_and(|at| self.ledger.earlier_of_key(at).any(|earlier| earlier.op == line.op))
     }
 
     /// A late event is outdated from the first, where the row that it comes behind had been merged.
-    fn late(&self, line: &Line, sight: &Sight) -> Option<Absence> {
+    fn late(&self, line: &IndexedEntry, sight: &CopyAt) -> Option<Absence> {
         if self.repeats(line) {
             return Some(Absence::Duplicates);
         }
-        let newer = line.previous.and_then(|at| self.ledger.before(at).find(|it| it.effect.is_accepted()))?;
+        let newer =
+            line.previous.and_then(|at| self.ledger.earlier_of_key(at).find(|it| it.effect.is_accepted()))?;
         let allowed = [Absence::Late, Absence::Superseded].into_iter().find(|it| self.rules.allow(*it));
         allowed.filter(|_| self.was_merged(&newer, sight))
     }
 
     /// A row whose key has gone on, or was deleted, where that had been merged.
-    fn outdated(&self, at: usize, line: &Line, sight: &Sight) -> Option<Absence> {
+    fn outdated(&self, at: usize, line: &IndexedEntry, sight: &CopyAt) -> Option<Absence> {
         let chains = [
             (Absence::Superseded, false, &self.next),
             (Absence::Tombstones, line.effect == Effect::Deleted, &self.next_delete),
@@ -174,14 +177,14 @@ impl<'j> Absences<'j> {
     }
 
     /// Whether any line of this chain, after this one, had been merged when the copy was read.
-    fn any_merged(&self, at: usize, chain: &[u32], sight: &Sight) -> bool {
+    fn any_merged(&self, at: usize, chain: &[u32], sight: &CopyAt) -> bool {
         let after = |at: usize| (chain[at] != NONE).then_some(chain[at] as usize);
         let mut later = std::iter::successors(after(at), |at| after(*at));
-        later.any(|at| self.was_merged(&self.ledger.line(at), sight))
+        later.any(|at| self.was_merged(&self.ledger.entry(at), sight))
     }
 
     /// Whether the holder of the copy had merged this line by then. What is downloaded was made elsewhere.
-    fn was_merged(&self, line: &Line, sight: &Sight) -> bool {
+    fn was_merged(&self, line: &IndexedEntry, sight: &CopyAt) -> bool {
         let copy = &self.stage.copies[sight.copy];
         let by_any = copy.state == CopyState::Downloaded;
         let Some(segment) = line.segment else { return false };
@@ -200,7 +203,7 @@ impl<'j> Absences<'j> {
     /// Whether the key's state may have expired before this line was merged onto it.
     pub(crate) fn may_be_forgotten_before(&self, at: usize) -> bool {
         let Some(ages) = &self.ages else { return false };
-        let mut past = self.ledger.before(at).skip(1);
+        let mut past = self.ledger.earlier_of_key(at).skip(1);
         let state = past.find(|line| line.effect.is_accepted());
         let state = state.and_then(|line| self.ledger.at(line.off));
         state.is_some_and(|state| ages.between(state, at) >= self.rules.time_to_live)
@@ -208,14 +211,14 @@ impl<'j> Absences<'j> {
 
     /// Whether a replica's current flags are right, read at this time, although they do not name the line
     /// that is current: a repetition of its op stands for it, and a row that may be absent is not shown.
-    pub(crate) fn excuse_flags(&self, replica: usize, line: &Line, shown: &[u64], t: Nanos) -> bool {
+    pub(crate) fn excuse_flags(&self, replica: usize, line: &IndexedEntry, shown: &[u64], t: Nanos) -> bool {
         if self.rules.is_plain() || line.effect != Effect::Merged {
             return false;
         }
         let Some(at) = self.ledger.at(line.off) else { return false };
         match shown {
             [] => self.is_expired(at, t) || self.may_lack(at, line, replica),
-            [one] => self.ledger.at(*one).map(|at| self.ledger.line(at)).is_some_and(|shown| {
+            [one] => self.ledger.at(*one).map(|at| self.ledger.entry(at)).is_some_and(|shown| {
                 (shown.effect, shown.key, shown.op) == (Effect::Ignored, line.key, line.op)
             }),
             _ => false,
@@ -223,8 +226,8 @@ impl<'j> Absences<'j> {
     }
 
     /// Whether any copy of a replica may lack the row of a line.
-    fn may_lack(&self, at: usize, line: &Line, replica: usize) -> bool {
-        let copies = line.segment.map_or(&[][..], |segment| &self.stage.of_segment[segment]);
+    fn may_lack(&self, at: usize, line: &IndexedEntry, replica: usize) -> bool {
+        let copies = line.segment.map_or(&[][..], |segment| &self.stage.by_segment[segment]);
         let mut own = copies.iter().filter(|copy| self.stage.copies[**copy].replica == replica);
         own.any(|copy| self.of_row_at_last(at, *copy).is_some())
     }

@@ -9,13 +9,13 @@
 //! ```
 
 use super::absence::Absences;
-use super::scan::{Place, walk};
-use crate::checker::tables::copies::Stage;
+use super::scan::{OffsetView, scan};
+use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row::{judged, name};
 use crate::checker::verdict::{Doubt, DoubtKind};
-use crate::history::evidence::RunRecord;
+use crate::history::run_record::RunRecord;
 use crate::history::schema::{Column, Value};
 
 /// How far the model may be trusted.
@@ -43,7 +43,7 @@ impl Calibration {
         Calibration { model_on: vec![true; cells], proven: vec![false; cells], rows: 0, doubts: Vec::new() }
     }
 
-    fn take(&mut self, columns: &[Column], place: &Place<'_, '_>) {
+    fn take(&mut self, columns: &[Column], place: &OffsetView<'_, '_>) {
         self.rows += place.claims.len() as u64;
         let written = place.logged.into_iter().flat_map(|logged| &logged.entry.cols);
         let written = written.map(|value| *value != Value::Null).chain([true]);
@@ -62,15 +62,15 @@ pub(crate) fn calibrate(
     evidence: &dyn RunRecord,
     history: &History<'_>,
     ledgers: &[LogIndex],
-    stages: &[Stage],
+    stages: &[CopyTimeline],
 ) -> Calibration {
     let columns = &history.facts.schema.columns;
     let mut calibration = Calibration::unproven(columns);
     for (ledger, stage) in ledgers.iter().zip(stages) {
-        let last = ledger.lines().rev().find(|line| line.op <= history.facts.calibration_ops);
+        let last = ledger.entries().rev().find(|line| line.op <= history.facts.calibration_ops);
         let Some(limit) = last.map(|line| line.off + 1) else { continue };
         let absences = Absences::of(evidence, history, ledger, stage);
-        walk(evidence, history, ledger, stage, &absences, limit, &mut |place| {
+        scan(evidence, history, ledger, stage, &absences, limit, &mut |place| {
             let op = place.logged.map(|logged| logged.line.op);
             if op.is_some_and(|op| op <= history.facts.calibration_ops) && is_unanimous(columns, place) {
                 calibration.take(columns, place);
@@ -83,7 +83,7 @@ pub(crate) fn calibrate(
 /// The cells in which the first row is not what the log folds to, each with its example.
 pub(crate) fn disagreements<'p>(
     columns: &'p [Column],
-    place: &'p Place<'_, '_>,
+    place: &'p OffsetView<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
     let first = place.claims.iter().find_map(|claim| place.row_of_entry(*claim));
     let both = place.logged.zip(first.map(|brought| brought.row));
@@ -107,7 +107,7 @@ pub(crate) fn disagreements<'p>(
     })
 }
 
-fn is_unanimous(columns: &[Column], place: &Place<'_, '_>) -> bool {
+fn is_unanimous(columns: &[Column], place: &OffsetView<'_, '_>) -> bool {
     let all = vec![true; judged(columns)];
     place.claims.first().is_some_and(|first| {
         place.row_of_entry(*first).is_some()

@@ -3,8 +3,8 @@
 
 use super::absence::Absences;
 use super::merge::{merge_into, shows};
-use super::scan::Logged;
-use crate::checker::tables::log_index::{Effect, Line};
+use super::scan::ExpectedRow;
+use crate::checker::tables::log_index::{Effect, IndexedEntry};
 use crate::history::row::{Entry, Row};
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
@@ -26,9 +26,9 @@ impl<'j> Forgotten<'j> {
     }
 
     /// Takes an entry into the states that its key may be in.
-    pub(crate) fn take(&mut self, absences: &Absences<'_>, at: usize, line: &Line, entry: &Entry) {
+    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, line: &IndexedEntry, entry: &Entry) {
         match line.effect {
-            Effect::Aside | Effect::Ignored => return,
+            Effect::OutOfOrder | Effect::Ignored => return,
             Effect::Deleted => {
                 self.states.remove(&line.key);
                 return;
@@ -55,7 +55,7 @@ impl<'j> Forgotten<'j> {
     }
 
     /// Why a row may show something else than what the log folds to, if it may.
-    pub(crate) fn explains(&self, logged: Logged<'_>, row: &Row) -> Option<Absence> {
+    pub(crate) fn explains(&self, logged: ExpectedRow<'_>, row: &Row) -> Option<Absence> {
         let states = self.states.get(&logged.line.key)?;
         let entry = logged.entry;
         let is_of = (&row.key, row.op, row.cmp) == (&entry.key, entry.op, entry.cmp);

@@ -1,30 +1,30 @@
 //! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`RULES.md` 5).
 
 use super::merge::{merged, shows};
-use super::mismatch::{Cause, Lost, View};
-use super::missing_ops::{Merged, MissingStates};
-use super::scan::{Claim, Logged, Place};
-use crate::checker::tables::copies::{Copy, Stage, When};
+use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
+use super::missing_ops::{MergeContext, MissingOpsFinder};
+use super::scan::{Claim, ExpectedRow, OffsetView};
+use crate::checker::tables::copies::{CapturePoint, CopyTimeline, SegmentCopy};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::{Effect, LogIndex};
-use crate::checker::verdict::{Origin, RootCause, What};
+use crate::checker::verdict::{Anomaly, Origin, RootCause};
 use crate::history::row::CopyState;
 use crate::history::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one oracle makes of a place.
 #[derive(Default)]
-pub(crate) struct Judged {
+pub(crate) struct Judgement {
     /// Whether the model is the oracle.
     pub(crate) modelled: bool,
-    pub(crate) views: Vec<View>,
+    pub(crate) views: Vec<ReplicaView>,
     /// The claim that each view is of.
     pub(crate) of: Vec<usize>,
     /// The views that were shown from then on.
-    pub(crate) scenes: Vec<(When, Vec<usize>)>,
+    pub(crate) scenes: Vec<(CapturePoint, Vec<usize>)>,
 }
 
-impl Judged {
+impl Judgement {
     /// The claims that are wrong (without a model: differ).
     pub(crate) fn wrong(&self) -> impl Iterator<Item = usize> {
         let both = self.views.iter().zip(&self.of);
@@ -39,53 +39,53 @@ struct Ancestor {
     /// The line that it is the row of, by its number.
     at: usize,
     row: Vec<Value>,
-    cause: Cause,
+    cause: MismatchCause,
 }
 
 /// Follows wrong rows from their roots, in log order.
-pub(crate) struct Roots<'j> {
+pub(crate) struct Lineage<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) model_on: &'j [bool],
     pub(crate) history: &'j History<'j>,
     pub(crate) ledger: &'j LogIndex,
-    pub(crate) stage: &'j Stage,
-    pub(crate) missing: MissingStates,
+    pub(crate) stage: &'j CopyTimeline,
+    pub(crate) missing: MissingOpsFinder,
     /// By key: what was wrong at its previous merged row.
     ancestors: BTreeMap<usize, Vec<Ancestor>>,
     /// The (life, segment) pairs of which any row was wrong.
     spoiled: BTreeSet<(usize, usize)>,
 }
 
-impl<'j> Roots<'j> {
+impl<'j> Lineage<'j> {
     /// Nothing is wrong yet.
     pub(crate) fn new(
         columns: &'j [Column],
         model_on: &'j [bool],
         ledger: &'j LogIndex,
-        stage: &'j Stage,
-        missing: MissingStates,
+        stage: &'j CopyTimeline,
+        missing: MissingOpsFinder,
         history: &'j History<'j>,
-    ) -> Roots<'j> {
+    ) -> Lineage<'j> {
         let (ancestors, spoiled) = (BTreeMap::new(), BTreeSet::new());
-        Roots { columns, model_on, history, ledger, stage, missing, ancestors, spoiled }
+        Lineage { columns, model_on, history, ledger, stage, missing, ancestors, spoiled }
     }
 
     /// Takes note of a merged row that a copy shows rightly.
-    pub(crate) fn right(&mut self, logged: Logged<'_>, copy: usize) {
-        let Some(previous) = logged.line.previous.map(|at| self.ledger.line(at)) else { return };
-        let copy: &Copy = &self.stage.copies[copy];
+    pub(crate) fn clear_copy(&mut self, logged: ExpectedRow<'_>, copy: usize) {
+        let Some(previous) = logged.line.previous.map(|at| self.ledger.entry(at)) else { return };
+        let copy: &SegmentCopy = &self.stage.copies[copy];
         if let Some(segment) = previous.segment
             && logged.line.effect == Effect::Merged
             && previous.effect == Effect::Merged
             && previous.segment != logged.line.segment
             && copy.state != CopyState::Downloaded
         {
-            self.missing.see(copy.life, segment);
+            self.missing.mark_seen(copy.life, segment);
         }
     }
 
     /// Forgets what was wrong with a key whose row is right everywhere.
-    pub(crate) fn clear(&mut self, logged: Logged<'_>) {
+    pub(crate) fn clear_key(&mut self, logged: ExpectedRow<'_>) {
         if !self.ancestors.is_empty() && logged.line.effect.is_accepted() {
             let of_key = self.ancestors.remove(&logged.line.key).unwrap_or_default();
             self.keep(logged, of_key.into_iter().filter(|it| it.at == logged.at).collect());
@@ -94,10 +94,10 @@ impl<'j> Roots<'j> {
 
     /// Goes on over a row that a replica may lack: what was wrong before is what it was merged onto. An
     /// absence that is excused is no evidence, neither of a root nor of a row that came right.
-    pub(crate) fn pass(&mut self, logged: Logged<'_>, replica: usize) {
+    pub(crate) fn pass(&mut self, logged: ExpectedRow<'_>, replica: usize) {
         let Some(of_key) = self.ancestors.get_mut(&logged.line.key) else { return };
         match logged.line.effect {
-            Effect::Aside | Effect::Ignored => {}
+            Effect::OutOfOrder | Effect::Ignored => {}
             Effect::Deleted => of_key.retain(|ancestor| ancestor.replica != replica),
             Effect::Merged => {
                 for ancestor in of_key.iter_mut().filter(|ancestor| ancestor.replica == replica) {
@@ -108,19 +108,24 @@ impl<'j> Roots<'j> {
         }
     }
 
-    fn keep(&mut self, logged: Logged<'_>, of_key: Vec<Ancestor>) {
+    fn keep(&mut self, logged: ExpectedRow<'_>, of_key: Vec<Ancestor>) {
         if !of_key.is_empty() {
             self.ancestors.insert(logged.line.key, of_key);
         }
     }
 
     /// Fills in origin and cause of all that is wrong at a place, by both oracles.
-    pub(crate) fn trace(&mut self, place: &Place<'_, '_>, by_model: &mut Judged, by_peers: &mut Judged) {
+    pub(crate) fn trace(
+        &mut self,
+        place: &OffsetView<'_, '_>,
+        by_model: &mut Judgement,
+        by_peers: &mut Judgement,
+    ) {
         let key = place.logged.map(|logged| logged.line.key);
         let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
         for judged in [&mut *by_model, &mut *by_peers] {
             for at in 0..judged.views.len() {
-                self.trace_local(place, judged, at, &ancestors);
+                self.trace_merged(place, judged, at, &ancestors);
             }
             for at in 0..judged.views.len() {
                 self.trace_copied(place, judged, at, &ancestors);
@@ -135,17 +140,23 @@ impl<'j> Roots<'j> {
         let next = match logged.line.effect {
             Effect::Merged => {
                 let passed = ancestors.into_iter().filter(|ancestor| ancestor.at == logged.at);
-                let heirs = heirs(place, logged, by_model).chain(heirs(place, logged, by_peers));
+                let heirs = descendants(place, logged, by_model).chain(descendants(place, logged, by_peers));
                 heirs.chain(passed).collect()
             }
-            Effect::Aside | Effect::Ignored => ancestors,
+            Effect::OutOfOrder | Effect::Ignored => ancestors,
             Effect::Deleted => Vec::new(),
         };
         self.keep(logged, next);
     }
 
     /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
-    fn trace_local(&mut self, place: &Place<'_, '_>, judged: &mut Judged, at: usize, ancestors: &[Ancestor]) {
+    fn trace_merged(
+        &mut self,
+        place: &OffsetView<'_, '_>,
+        judged: &mut Judgement,
+        at: usize,
+        ancestors: &[Ancestor],
+    ) {
         let view = &judged.views[at];
         if view.wrong.is_none() || view.state == Some(CopyState::Downloaded) {
             return;
@@ -153,18 +164,18 @@ impl<'j> Roots<'j> {
         let (modelled, claim) = (judged.modelled, place.claims[judged.of[at]]);
         let heir_of = ancestors.iter().find(|ancestor| {
             (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
-                && (!modelled || self.gives(ancestor, place, claim))
+                && (!modelled || self.reproduces(ancestor, place, claim))
         });
         let (origin, cause, lost) = match heir_of {
             Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
             None => {
-                let lost = self.lost(place, view, claim, true);
-                let cause = Cause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
+                let lost = self.missing_ops(place, view, claim, true);
+                let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
                 (Origin::Root, cause, lost)
             }
         };
         if let Some(wrong) = &mut judged.views[at].wrong {
-            (wrong.origin, wrong.cause, wrong.lost) = (origin, cause, lost);
+            (wrong.origin, wrong.cause, wrong.missing) = (origin, cause, lost);
         }
     }
 
@@ -172,8 +183,8 @@ impl<'j> Roots<'j> {
     /// that an older wrong row of any replica gives.
     fn trace_copied(
         &mut self,
-        place: &Place<'_, '_>,
-        judged: &mut Judged,
+        place: &OffsetView<'_, '_>,
+        judged: &mut Judgement,
         at: usize,
         ancestors: &[Ancestor],
     ) {
@@ -188,23 +199,23 @@ impl<'j> Roots<'j> {
         let known = source.and_then(|source| source.wrong.as_ref()).map(|wrong| wrong.cause.clone());
         let known = known.or_else(|| {
             let mut own = ancestors.iter().filter(|ancestor| ancestor.modelled == judged.modelled);
-            let ancestor = own.find(|ancestor| self.gives(ancestor, place, claim));
+            let ancestor = own.find(|ancestor| self.reproduces(ancestor, place, claim));
             ancestor.map(|ancestor| ancestor.cause.clone())
         });
         let (cause, lost) = match known {
             Some(cause) => (cause, None),
             None => {
-                let lost = self.lost(place, view, claim, false);
-                (Cause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+                let lost = self.missing_ops(place, view, claim, false);
+                (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
             }
         };
         if let Some(wrong) = &mut judged.views[at].wrong {
-            (wrong.cause, wrong.lost) = (cause, lost);
+            (wrong.cause, wrong.missing) = (cause, lost);
         }
     }
 
     /// Whether merging the event onto the ancestor gives the claim's row.
-    fn gives(&self, ancestor: &Ancestor, place: &Place<'_, '_>, claim: Claim) -> bool {
+    fn reproduces(&self, ancestor: &Ancestor, place: &OffsetView<'_, '_>, claim: Claim) -> bool {
         let (Some(logged), Some(brought)) = (place.logged, place.row_of_entry(claim)) else { return false };
         if logged.line.effect != Effect::Merged || brought.row.cmp != logged.entry.cmp {
             return false;
@@ -216,9 +227,9 @@ impl<'j> Roots<'j> {
 
     /// Whether the replica itself said, before this read of a copy, that it dropped keys of an earlier
     /// segment.
-    fn were_keys_dropped(&self, copy: &Copy, read: u64) -> bool {
+    fn were_keys_dropped(&self, copy: &SegmentCopy, read: u64) -> bool {
         let spans = &self.history.segments[self.ledger.partition as usize];
-        let read_at = self.history.read_index(read).map(|at| self.history.reads[at].look.t);
+        let read_at = self.history.read_index(read).map(|at| self.history.reads[at].header.t);
         self.history.dropped_keys.iter().any(|line| {
             line.replica == copy.replica
                 && read_at.is_some_and(|read_at| line.t <= read_at)
@@ -226,12 +237,18 @@ impl<'j> Roots<'j> {
         })
     }
 
-    fn lost(&mut self, place: &Place<'_, '_>, view: &View, claim: Claim, local: bool) -> Option<Lost> {
+    fn missing_ops(
+        &mut self,
+        place: &OffsetView<'_, '_>,
+        view: &ReplicaView,
+        claim: Claim,
+        local: bool,
+    ) -> Option<MissingOps> {
         let what = view.wrong.as_ref()?.what;
         let (logged, brought) = (place.logged?, place.row(claim)?);
-        let expected = logged.expected.filter(|_| matches!(what, What::WrongValue | What::Differs))?;
-        if logged.line.effect == Effect::Aside {
-            return Some(Lost { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
+        let expected = logged.expected.filter(|_| matches!(what, Anomaly::WrongValue | Anomaly::Differs))?;
+        if logged.line.effect == Effect::OutOfOrder {
+            return Some(MissingOps { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
         }
         let copy = &self.stage.copies[claim.copy];
         let life = local.then_some(copy.life);
@@ -243,20 +260,24 @@ impl<'j> Roots<'j> {
             life.is_some_and(is_known)
         };
         let keys_dropped = local && self.were_keys_dropped(copy, brought.read);
-        let merged = Merged { life, was_registered: &was_registered, keys_dropped };
+        let merged = MergeContext { life, was_registered: &was_registered, keys_dropped };
         Some(self.missing.of(self.ledger, logged.at, expected, &brought.row.cols, &merged))
     }
 }
 
-fn class_of(lost: &Option<Lost>) -> RootCause {
+fn class_of(lost: &Option<MissingOps>) -> RootCause {
     lost.as_ref().map_or(RootCause::NoProvenance, |lost| lost.class)
 }
 
 /// The wrong rows of this place, onto which the key's next row may be merged.
-fn heirs(place: &Place<'_, '_>, logged: Logged<'_>, judged: &Judged) -> impl Iterator<Item = Ancestor> {
+fn descendants(
+    place: &OffsetView<'_, '_>,
+    logged: ExpectedRow<'_>,
+    judged: &Judgement,
+) -> impl Iterator<Item = Ancestor> {
     judged.views.iter().zip(&judged.of).filter_map(move |(view, claim)| {
         let wrong = view.wrong.as_ref()?;
-        if !matches!(wrong.what, What::WrongValue | What::Differs) {
+        if !matches!(wrong.what, Anomaly::WrongValue | Anomaly::Differs) {
             return None;
         }
         let row = place.row(place.claims[*claim])?.row.cols.clone();
@@ -267,8 +288,8 @@ fn heirs(place: &Place<'_, '_>, logged: Logged<'_>, judged: &Judged) -> impl Ite
 
 /// Roots of the same class at one place are one cause. Where no root is known, those that show it stand
 /// for it.
-pub(crate) fn join_causes(views: &mut [View]) {
-    let mut roots: BTreeMap<(What, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
+pub(crate) fn join_causes(views: &mut [ReplicaView]) {
+    let mut roots: BTreeMap<(Anomaly, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     for view in views.iter() {
         let Some(wrong) = &view.wrong else { continue };
         let (holding, showing) = roots.entry((wrong.what, wrong.cause.class)).or_default();

@@ -20,8 +20,8 @@ pub(crate) fn fold<'f>(
             }
             Some(state)
         }
-        Effect::Aside if entry.tombstone => None,
-        Effect::Aside => Some(&entry.cols),
+        Effect::OutOfOrder if entry.tombstone => None,
+        Effect::OutOfOrder => Some(&entry.cols),
         Effect::Deleted => {
             state.fill(Value::Null);
             None

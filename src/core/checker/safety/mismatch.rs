@@ -1,7 +1,7 @@
 //! One place where replicas are wrong or differ: an offset of the log, or the current view of a key.
 
-use crate::checker::tables::copies::When;
-use crate::checker::verdict::{Origin, RootCause, What};
+use crate::checker::tables::copies::CapturePoint;
+use crate::checker::verdict::{Anomaly, Origin, RootCause};
 use crate::history::row::{CopyState, Row};
 use crate::history::schema::Value;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ pub(crate) const WITH_CONTENT_MAX: usize = 10_000;
 
 /// What made a row wrong, as far as findings tell causes apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cause {
+pub(crate) struct MismatchCause {
     pub(crate) class: RootCause,
     /// The replicas that held the roots.
     pub(crate) roots: BTreeSet<usize>,
@@ -20,7 +20,7 @@ pub(crate) struct Cause {
 
 /// The ops that a root lacks.
 #[derive(Clone, Debug)]
-pub(crate) struct Lost {
+pub(crate) struct MissingOps {
     pub(crate) class: RootCause,
     pub(crate) segments: BTreeSet<usize>,
     pub(crate) ops: u64,
@@ -28,11 +28,11 @@ pub(crate) struct Lost {
 
 /// Why a view is wrong (without a model: differs).
 #[derive(Clone, Debug)]
-pub(crate) struct Wrong {
-    pub(crate) what: What,
+pub(crate) struct Defect {
+    pub(crate) what: Anomaly,
     pub(crate) origin: Origin,
-    pub(crate) cause: Cause,
-    pub(crate) lost: Option<Lost>,
+    pub(crate) cause: MismatchCause,
+    pub(crate) missing: Option<MissingOps>,
     /// The key that it shows, if that is not the place's own.
     pub(crate) key: Option<String>,
     /// The wrong cells ([`crate::checker::tables::named_row`]).
@@ -42,14 +42,14 @@ pub(crate) struct Wrong {
     pub(crate) stale: Vec<usize>,
 }
 
-impl Wrong {
+impl Defect {
     /// Of which origin and cause are not known yet: it counts as downloaded from nowhere.
-    pub(crate) fn of(what: What) -> Wrong {
-        Wrong {
+    pub(crate) fn of(what: Anomaly) -> Defect {
+        Defect {
             what,
             origin: Origin::Copied,
-            cause: Cause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
-            lost: None,
+            cause: MismatchCause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
+            missing: None,
             key: None,
             columns: Vec::new(),
             shows_default: false,
@@ -60,19 +60,19 @@ impl Wrong {
 
 /// What one copy, or one replica's current view, shows here.
 #[derive(Clone, Debug)]
-pub(crate) struct View {
+pub(crate) struct ReplicaView {
     pub(crate) replica: usize,
     pub(crate) state: Option<CopyState>,
     pub(crate) read: Option<u64>,
     /// Views of equal content have equal numbers.
     pub(crate) group: usize,
-    pub(crate) wrong: Option<Wrong>,
+    pub(crate) wrong: Option<Defect>,
     pub(crate) content: Option<Content>,
 }
 
-impl View {
+impl ReplicaView {
     /// What is wrong with it, if anything is.
-    pub(crate) fn what(&self) -> Option<What> {
+    pub(crate) fn what(&self) -> Option<Anomaly> {
         self.wrong.as_ref().map(|wrong| wrong.what)
     }
 }
@@ -96,14 +96,14 @@ pub(crate) enum Expected {
 
 /// Which views the comparable replicas showed from then on, by index of [`Deviation::views`].
 #[derive(Clone, Debug)]
-pub(crate) struct Scene {
-    pub(crate) when: When,
+pub(crate) struct CaptureScene {
+    pub(crate) when: CapturePoint,
     pub(crate) views: Vec<usize>,
 }
 
 /// One place where replicas are wrong or differ.
 #[derive(Clone, Debug)]
-pub(crate) struct Deviation {
+pub(crate) struct Mismatch {
     pub(crate) off: u64,
     pub(crate) key: String,
     pub(crate) segment: Option<usize>,
@@ -111,30 +111,30 @@ pub(crate) struct Deviation {
     /// Whether the model says who is wrong.
     pub(crate) modelled: bool,
     pub(crate) expected: Option<Expected>,
-    pub(crate) views: Vec<View>,
+    pub(crate) views: Vec<ReplicaView>,
     /// Only where something changed since the scene before.
-    pub(crate) scenes: Vec<Scene>,
+    pub(crate) scenes: Vec<CaptureScene>,
     /// The replicas on which it is over, though none of these scenes shows them right: a later write or
     /// delete of the key put their flags right.
     pub(crate) over: BTreeSet<usize>,
 }
 
-impl Deviation {
+impl Mismatch {
     /// What the comparable replicas showed at some time.
-    pub(crate) fn at(&self, when: When) -> impl Iterator<Item = &View> {
+    pub(crate) fn at(&self, when: CapturePoint) -> impl Iterator<Item = &ReplicaView> {
         let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
         scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
     }
 
     /// Adds what was shown from then on; scenes come in order.
-    pub(crate) fn show(&mut self, when: When, views: Vec<usize>) {
+    pub(crate) fn show(&mut self, when: CapturePoint, views: Vec<usize>) {
         if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
-            self.scenes.push(Scene { when, views });
+            self.scenes.push(CaptureScene { when, views });
         }
     }
 
     /// The key that a view shows here.
-    pub(crate) fn key_of<'d>(&'d self, view: &'d View) -> &'d String {
+    pub(crate) fn key_of<'d>(&'d self, view: &'d ReplicaView) -> &'d String {
         view.wrong.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
     }
 

@@ -12,8 +12,8 @@
 //! > Row 10 lacks op 0, all of k1's past, and row 15 is right. With "some other key of SEG_M was merged
 //! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
 
-use super::mismatch::Lost;
-use crate::checker::tables::log_index::{Effect, LogIndex, Line};
+use super::mismatch::MissingOps;
+use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::verdict::RootCause;
 use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ const GROUPS_MAX: usize = 8;
 
 /// How rows tell their ops, with the columns' positions.
 #[derive(Clone, Copy)]
-enum Telling {
+enum ProvenanceColumns {
     List(usize),
     Digest { count: usize, sum: usize },
     Nothing,
@@ -31,37 +31,37 @@ enum Telling {
 
 /// What each life of a replica was first seen to do with a segment's state.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum First {
+enum FirstSeen {
     Unknown,
     Seen,
     Missed,
 }
 
 /// Finds the missing state of roots, in log order.
-pub(crate) struct MissingStates {
-    telling: Telling,
+pub(crate) struct MissingOpsFinder {
+    columns: ProvenanceColumns,
     /// By life, by segment.
-    first: Vec<Vec<First>>,
+    first: Vec<Vec<FirstSeen>>,
 }
 
-impl MissingStates {
+impl MissingOpsFinder {
     /// `model_on` says for which columns the model holds: ops columns that it does not know tell nothing.
-    pub(crate) fn new(schema: &Schema, model_on: &[bool], lives: usize, segments: usize) -> MissingStates {
+    pub(crate) fn new(schema: &Schema, model_on: &[bool], lives: usize, segments: usize) -> MissingOpsFinder {
         let role = |role| schema.role(role).filter(|&at| model_on[at]);
         let telling = match schema.provenance {
-            Provenance::Full => role(Role::Ops).map(Telling::List),
-            Provenance::Digest => {
-                role(Role::OpCount).zip(role(Role::OpSum)).map(|(count, sum)| Telling::Digest { count, sum })
-            }
+            Provenance::Full => role(Role::Ops).map(ProvenanceColumns::List),
+            Provenance::Digest => role(Role::OpCount)
+                .zip(role(Role::OpSum))
+                .map(|(count, sum)| ProvenanceColumns::Digest { count, sum }),
             Provenance::None => None,
         };
-        let telling = telling.unwrap_or(Telling::Nothing);
-        MissingStates { telling, first: vec![vec![First::Unknown; segments]; lives] }
+        let telling = telling.unwrap_or(ProvenanceColumns::Nothing);
+        MissingOpsFinder { columns: telling, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
     }
 
     /// Takes note that a right row was merged, in this life, onto state of that segment.
-    pub(crate) fn see(&mut self, life: usize, segment: usize) {
-        self.note(life, segment, First::Seen);
+    pub(crate) fn mark_seen(&mut self, life: usize, segment: usize) {
+        self.mark(life, segment, FirstSeen::Seen);
     }
 
     /// The state that a wrong row lacks, or has twice. Without a life (a downloaded row) nothing is learned
@@ -72,24 +72,24 @@ impl MissingStates {
         at: usize,
         expected: &[Value],
         row: &[Value],
-        merged: &Merged<'_>,
-    ) -> Lost {
+        merged: &MergeContext<'_>,
+    ) -> MissingOps {
         let past = ledger.merged_before(at);
-        let line = &ledger.line(at);
-        let nothing = |class| Lost { class, segments: BTreeSet::new(), ops: 0 };
-        let (gone, twice) = match self.telling {
-            Telling::List(ops) => {
-                (gone_by_list(&past, line, &row[ops]), twice_by_list(&past, line, &row[ops]))
+        let line = &ledger.entry(at);
+        let nothing = |class| MissingOps { class, segments: BTreeSet::new(), ops: 0 };
+        let (gone, twice) = match self.columns {
+            ProvenanceColumns::List(ops) => {
+                (missing_by_list(&past, line, &row[ops]), repeated_by_list(&past, line, &row[ops]))
             }
-            Telling::Digest { count, sum } => {
+            ProvenanceColumns::Digest { count, sum } => {
                 let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
-                (gone_by_digest(&past, expected, shown), twice_by_digest(&past, line, expected, shown))
+                (missing_by_digest(&past, expected, shown), repeated_by_digest(&past, line, expected, shown))
             }
-            Telling::Nothing => return nothing(RootCause::NoProvenance),
+            ProvenanceColumns::Nothing => return nothing(RootCause::NoProvenance),
         };
         if !twice.is_empty() {
             let segments = twice.iter().filter_map(|line| line.segment).collect();
-            return Lost { class: RootCause::AppliedTwice, segments, ops: twice.len() as u64 };
+            return MissingOps { class: RootCause::AppliedTwice, segments, ops: twice.len() as u64 };
         }
         let Some(gone) = gone.filter(|gone| gone.iter().any(|gone| *gone)) else {
             return nothing(RootCause::Unexplained);
@@ -101,21 +101,27 @@ impl MissingStates {
         if let Some(life) = life {
             let kept = past.iter().zip(&gone).rev().find(|(_, gone)| !**gone);
             if let Some(segment) = kept.and_then(|(line, _)| line.segment) {
-                self.note(life, segment, First::Seen);
+                self.mark(life, segment, FirstSeen::Seen);
             }
             if class == RootCause::WholeSegment {
-                segments.iter().for_each(|&segment| self.note(life, segment, First::Missed));
+                segments.iter().for_each(|&segment| self.mark(life, segment, FirstSeen::Missed));
             }
         }
         let ops = gone.iter().filter(|gone| **gone).count() as u64;
-        Lost { class, segments, ops }
+        MissingOps { class, segments, ops }
     }
 
-    fn class(&self, past: &[Line], gone: &[bool], own: Option<usize>, merged: &Merged<'_>) -> RootCause {
+    fn class(
+        &self,
+        past: &[IndexedEntry],
+        gone: &[bool],
+        own: Option<usize>,
+        merged: &MergeContext<'_>,
+    ) -> RootCause {
         let seen = |segment: Option<usize>| {
             segment == own
                 || matches!((merged.life, segment), (Some(life), Some(segment))
-                    if self.first[life][segment] == First::Seen)
+                    if self.first[life][segment] == FirstSeen::Seen)
         };
         let groups = groups(past);
         let touched: Vec<_> = groups.iter().filter(|group| group.lines.iter().any(|&at| gone[at])).collect();
@@ -136,16 +142,16 @@ impl MissingStates {
         }
     }
 
-    fn note(&mut self, life: usize, segment: usize, first: First) {
+    fn mark(&mut self, life: usize, segment: usize, first: FirstSeen) {
         let known = &mut self.first[life][segment];
-        if *known == First::Unknown {
+        if *known == FirstSeen::Unknown {
             *known = first;
         }
     }
 }
 
 /// What is known of a replica when it merged a row.
-pub(crate) struct Merged<'m> {
+pub(crate) struct MergeContext<'m> {
     /// None: it did not merge the row itself.
     pub(crate) life: Option<usize>,
     /// Whether a capture showed that this segment was registered, and right, before.
@@ -160,7 +166,7 @@ struct PastGroup {
     lines: Vec<usize>,
 }
 
-fn groups(past: &[Line]) -> Vec<PastGroup> {
+fn groups(past: &[IndexedEntry]) -> Vec<PastGroup> {
     let mut by_segment: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
     for (at, line) in past.iter().enumerate() {
         by_segment.entry(line.segment).or_default().push(at);
@@ -174,7 +180,7 @@ fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
 
 /// Which of the past is not in the row's list. None if the list is not a part of the past, in order, and
 /// the row's own op.
-fn gone_by_list(past: &[Line], line: &Line, shown: &Value) -> Option<Vec<bool>> {
+fn missing_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Option<Vec<bool>> {
     let Value::Longs(shown) = shown else { return None };
     let (own, shown) = shown.split_last()?;
     if own.cast_unsigned() != line.op {
@@ -187,7 +193,7 @@ fn gone_by_list(past: &[Line], line: &Line, shown: &Value) -> Option<Vec<bool>> 
 
 /// What shows more often than it was written; an event that the table ignores should not show at all. Nothing
 /// if anything is missing beside, or is another key's.
-fn twice_by_list(past: &[Line], line: &Line, shown: &Value) -> Vec<Line> {
+fn repeated_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Vec<IndexedEntry> {
     let Value::Longs(shown) = shown else { return Vec::new() };
     let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
     let own = (line.effect != Effect::Ignored).then_some(line);
@@ -198,27 +204,32 @@ fn twice_by_list(past: &[Line], line: &Line, shown: &Value) -> Vec<Line> {
             None => return Vec::new(),
         }
     }
-    let twice: Vec<Line> = rest.iter().filter_map(|op| all().find(|line| line.op == *op)).copied().collect();
+    let twice: Vec<IndexedEntry> =
+        rest.iter().filter_map(|op| all().find(|line| line.op == *op)).copied().collect();
     if twice.len() == rest.len() { twice } else { Vec::new() }
 }
 
 /// As [`twice_by_list`], of one op at a time.
-fn twice_by_digest(
-    past: &[Line],
-    line: &Line,
+fn repeated_by_digest(
+    past: &[IndexedEntry],
+    line: &IndexedEntry,
     expected: (&Value, &Value),
     shown: (&Value, &Value),
-) -> Vec<Line> {
+) -> Vec<IndexedEntry> {
     let (Value::Long(count), Value::Long(sum)) = expected else { return Vec::new() };
     let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return Vec::new() };
     let more = (shown_count.wrapping_sub(*count), shown_sum.wrapping_sub(*sum));
-    let is_more = |line: &&Line| more == (1, op_hash(line.op));
+    let is_more = |line: &&IndexedEntry| more == (1, op_hash(line.op));
     past.iter().chain([line]).find(is_more).into_iter().copied().collect()
 }
 
 /// Which of the past explains the difference of count and sum: unions of whole groups first, the nearest
 /// groups before the others, then suffixes of one group.
-fn gone_by_digest(past: &[Line], expected: (&Value, &Value), shown: (&Value, &Value)) -> Option<Vec<bool>> {
+fn missing_by_digest(
+    past: &[IndexedEntry],
+    expected: (&Value, &Value),
+    shown: (&Value, &Value),
+) -> Option<Vec<bool>> {
     let (Value::Long(count), Value::Long(sum)) = expected else { return None };
     let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return None };
     let lacks = (count.wrapping_sub(*shown_count), sum.wrapping_sub(*shown_sum));

@@ -2,9 +2,9 @@
 
 pub(super) mod absence;
 pub(super) mod calibration;
+pub(super) mod current_rows;
 pub(super) mod forgotten;
 pub(super) mod lineage;
-pub(super) mod live_rows;
 pub(super) mod merge;
 pub(super) mod mismatch;
 pub(super) mod missing_ops;

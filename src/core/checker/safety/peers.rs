@@ -6,44 +6,44 @@
 //! By copies c has 3 votes of 5, and a and b would be the odd ones.
 //! ```
 
-use super::lineage::Judged;
+use super::lineage::Judgement;
 use super::merge::alike;
-use super::mismatch::{Content, View, Wrong};
-use super::scan::{Claim, Place};
-use crate::checker::tables::copies::Stage;
-use crate::checker::verdict::What;
+use super::mismatch::{Content, Defect, ReplicaView};
+use super::scan::{Claim, OffsetView};
+use crate::checker::tables::copies::CopyTimeline;
+use crate::checker::verdict::Anomaly;
 use crate::checker::verdict::pattern::{classes, sizes};
 use crate::history::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The replicas at one place, as each other's judges.
-pub(crate) struct Jury<'j> {
+pub(crate) struct PeerVote<'j> {
     pub(crate) columns: &'j [Column],
-    pub(crate) stage: &'j Stage,
-    pub(crate) place: &'j Place<'j, 'j>,
+    pub(crate) stage: &'j CopyTimeline,
+    pub(crate) place: &'j OffsetView<'j, 'j>,
     /// By cell, whether the model leaves it to the peers.
     pub(crate) open: Vec<bool>,
-    pub(crate) by_model: &'j Judged,
+    pub(crate) by_model: &'j Judgement,
 }
 
-impl Jury<'_> {
+impl PeerVote<'_> {
     /// Who differs when: each claim is a view as one of the many, and another one as the odd one.
-    pub(crate) fn judge(&self) -> Judged {
-        let mut judged = Judged { modelled: false, ..Judged::default() };
+    pub(crate) fn judge(&self) -> Judgement {
+        let mut judged = Judgement { modelled: false, ..Judgement::default() };
         if !self.open.contains(&true) || self.place.logged.is_none() {
             return judged;
         }
         let groups = classes(self.place.claims, |a, b| self.place.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
         for (when, seen) in &self.by_model.scenes {
-            let voices = self.voices(seen, &groups);
-            let odd = self.odd(&voices, &groups);
+            let voices = self.voters(seen, &groups);
+            let odd = self.outvoted(&voices, &groups);
             let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voices) };
             let views = voices.into_iter().map(|claim| {
                 let is_odd = odd.contains(&claim);
                 *known.entry((claim, is_odd)).or_insert_with(|| {
                     let wrong =
-                        is_odd.then(|| Wrong { columns: differing.clone(), ..Wrong::of(What::Differs) });
+                        is_odd.then(|| Defect { columns: differing.clone(), ..Defect::of(Anomaly::Differs) });
                     let of = self.place.claims[claim];
                     judged.views.push(view(self.stage, self.place, of, groups[claim], wrong));
                     judged.of.push(claim);
@@ -58,7 +58,7 @@ impl Jury<'_> {
 
     /// The claims that are heard. A replica that the model finds wrong here is heard only where it says what
     /// another one says too.
-    fn voices(&self, seen: &[usize], groups: &[usize]) -> Vec<usize> {
+    fn voters(&self, seen: &[usize], groups: &[usize]) -> Vec<usize> {
         let is_wrong = |claim: usize| self.by_model.views[claim].wrong.is_some();
         let of_entry = |claim: &&usize| self.place.row_of_entry(self.place.claims[**claim]).is_some();
         let clean: BTreeSet<usize> = seen
@@ -73,7 +73,7 @@ impl Jury<'_> {
 
     /// Those outside the largest group; all are odd where no group is the largest. Whom the model finds wrong
     /// is told of for that.
-    fn odd(&self, voices: &[usize], groups: &[usize]) -> BTreeSet<usize> {
+    fn outvoted(&self, voices: &[usize], groups: &[usize]) -> BTreeSet<usize> {
         let numbers: Vec<usize> = voices.iter().map(|&claim| groups[claim]).collect();
         let sizes = sizes(&numbers);
         let largest = sizes.iter().copied().max().unwrap_or(0);
@@ -100,15 +100,15 @@ impl Jury<'_> {
 
 /// What a claim shows.
 pub(crate) fn view(
-    stage: &Stage,
-    place: &Place<'_, '_>,
+    stage: &CopyTimeline,
+    place: &OffsetView<'_, '_>,
     claim: Claim,
     group: usize,
-    wrong: Option<Wrong>,
-) -> View {
+    wrong: Option<Defect>,
+) -> ReplicaView {
     let copy = &stage.copies[claim.copy];
     let brought = place.row(claim);
-    View {
+    ReplicaView {
         replica: copy.replica,
         state: Some(copy.state),
         read: brought.map(|brought| brought.read),

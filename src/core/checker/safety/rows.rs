@@ -5,19 +5,19 @@
 
 use super::absence::Absences;
 use super::calibration::{Calibration, disagreements};
-use super::lineage::{Judged, Roots, join_causes};
+use super::lineage::{Judgement, Lineage, join_causes};
 use super::merge::is_empty;
-use super::mismatch::{Deviation, Expected, View, WITH_CONTENT_MAX, Wrong};
-use super::missing_ops::MissingStates;
-use super::peers::{Jury, view};
-use super::scan::{Claim, Logged, Place, walk};
-use crate::checker::tables::copies::{Stage, When};
+use super::mismatch::{Defect, Expected, Mismatch, ReplicaView, WITH_CONTENT_MAX};
+use super::missing_ops::MissingOpsFinder;
+use super::peers::{PeerVote, view};
+use super::scan::{Claim, ExpectedRow, OffsetView, scan};
+use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::pattern::classes;
-use crate::checker::verdict::{Origin, What};
-use crate::history::evidence::RunRecord;
+use crate::checker::verdict::{Anomaly, Origin};
 use crate::history::row::{CopyState, Row};
+use crate::history::run_record::RunRecord;
 use crate::history::schema::Column;
 use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(crate) struct RowsCompared {
     pub(crate) rows: u64,
     /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
     pub(crate) excused: BTreeMap<Absence, u64>,
-    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) deviations: Vec<Mismatch>,
     /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
     pub(crate) unproven: BTreeMap<usize, String>,
     /// How many rows each read brought, by id.
@@ -43,38 +43,38 @@ pub(crate) fn compare(
     evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &LogIndex,
-    stage: &Stage,
+    stage: &CopyTimeline,
     absences: &Absences<'_>,
     calibration: &Calibration,
     judged_to: u64,
 ) -> RowsCompared {
     let schema = &history.facts.schema;
     let segments = history.segments[ledger.partition as usize].len();
-    let missing = MissingStates::new(schema, &calibration.model_on, stage.lives, segments);
+    let missing = MissingOpsFinder::new(schema, &calibration.model_on, stage.lives, segments);
     let mut inspector = Inspector {
         columns: &schema.columns,
         stage,
         calibration,
         judged_to,
-        roots: Roots::new(&schema.columns, &calibration.model_on, ledger, stage, missing, history),
+        roots: Lineage::new(&schema.columns, &calibration.model_on, ledger, stage, missing, history),
         compared: RowsCompared::default(),
     };
-    let visit = &mut |place: &Place<'_, '_>| inspector.inspect(place);
-    let brought = walk(evidence, history, ledger, stage, absences, u64::MAX, visit);
+    let visit = &mut |place: &OffsetView<'_, '_>| inspector.inspect(place);
+    let brought = scan(evidence, history, ledger, stage, absences, u64::MAX, visit);
     RowsCompared { brought, ..inspector.compared }
 }
 
 struct Inspector<'j> {
     columns: &'j [Column],
-    stage: &'j Stage,
+    stage: &'j CopyTimeline,
     calibration: &'j Calibration,
     judged_to: u64,
-    roots: Roots<'j>,
+    roots: Lineage<'j>,
     compared: RowsCompared,
 }
 
 impl Inspector<'_> {
-    fn inspect(&mut self, place: &Place<'_, '_>) {
+    fn inspect(&mut self, place: &OffsetView<'_, '_>) {
         if place.off >= self.judged_to {
             return;
         }
@@ -93,15 +93,15 @@ impl Inspector<'_> {
         if let Some(logged) = place.logged
             && self.agrees(place, logged)
         {
-            place.claims.iter().for_each(|claim| self.roots.right(logged, claim.copy));
-            self.roots.clear(logged);
+            place.claims.iter().for_each(|claim| self.roots.clear_copy(logged, claim.copy));
+            self.roots.clear_key(logged);
         } else {
             self.look_closely(place);
         }
     }
 
     /// Counts what may be absent, once a replica.
-    fn excuse(&mut self, place: &Place<'_, '_>) {
+    fn excuse(&mut self, place: &OffsetView<'_, '_>) {
         let Some(logged) = place.logged.filter(|_| !place.excused.is_empty()) else { return };
         let replica = |copy: usize| self.stage.copies[copy].replica;
         let by_replica: BTreeMap<usize, Absence> =
@@ -115,9 +115,9 @@ impl Inspector<'_> {
     }
 
     /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
-    fn agrees(&self, place: &Place<'_, '_>, logged: Logged<'_>) -> bool {
+    fn agrees(&self, place: &OffsetView<'_, '_>, logged: ExpectedRow<'_>) -> bool {
         let Some(first) = place.row(place.claims[0]) else { return false };
-        self.fault(logged, first.row, &self.calibration.model_on).is_none()
+        self.defect(logged, first.row, &self.calibration.model_on).is_none()
             && place.claims.iter().all(|claim| {
                 place.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
                     let (row, first_row) = (brought.row, first.row);
@@ -130,20 +130,20 @@ impl Inspector<'_> {
             })
     }
 
-    fn look_closely(&mut self, place: &Place<'_, '_>) {
+    fn look_closely(&mut self, place: &OffsetView<'_, '_>) {
         let trusted = self.trusted(place);
         self.note_unproven(place, &trusted);
         let changes = place.segment.map_or(&[][..], |segment| self.stage.changes(segment)).iter();
-        let scenes: Vec<(When, Vec<usize>)> =
+        let scenes: Vec<(CapturePoint, Vec<usize>)> =
             changes.map(|(when, shown)| (*when, place.seen(*when, shown).collect())).collect();
         let mut by_model = self.by_model(place, &trusted, &scenes);
         let open = trusted.iter().map(|trusted| !trusted).collect();
-        let jury = Jury { columns: self.columns, stage: self.stage, place, open, by_model: &by_model };
+        let jury = PeerVote { columns: self.columns, stage: self.stage, place, open, by_model: &by_model };
         let mut by_peers = jury.judge();
         if let Some(logged) = place.logged {
             let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
             let right = (0..place.claims.len()).filter(|claim| !wrong.contains(claim));
-            right.for_each(|claim| self.roots.right(logged, place.claims[claim].copy));
+            right.for_each(|claim| self.roots.clear_copy(logged, place.claims[claim].copy));
         }
         self.roots.trace(place, &mut by_model, &mut by_peers);
         let doubled = self.doubled(place, &scenes);
@@ -154,7 +154,7 @@ impl Inspector<'_> {
 
     /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
     /// shows what it says does.
-    fn trusted(&self, place: &Place<'_, '_>) -> Vec<bool> {
+    fn trusted(&self, place: &OffsetView<'_, '_>) -> Vec<bool> {
         let Calibration { model_on, proven, .. } = self.calibration;
         let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
         let Some(logged) = place.logged else { return trusted };
@@ -167,7 +167,7 @@ impl Inspector<'_> {
     }
 
     /// Takes note of cells in which all agree against a model that nothing bears out.
-    fn note_unproven(&mut self, place: &Place<'_, '_>, trusted: &[bool]) {
+    fn note_unproven(&mut self, place: &OffsetView<'_, '_>, trusted: &[bool]) {
         for (cell, text) in disagreements(self.columns, place) {
             let mut among = vec![false; trusted.len()];
             among[cell] = true;
@@ -181,13 +181,18 @@ impl Inspector<'_> {
         }
     }
 
-    fn by_model(&self, place: &Place<'_, '_>, trusted: &[bool], scenes: &[(When, Vec<usize>)]) -> Judged {
+    fn by_model(
+        &self,
+        place: &OffsetView<'_, '_>,
+        trusted: &[bool],
+        scenes: &[(CapturePoint, Vec<usize>)],
+    ) -> Judgement {
         let groups = classes(place.claims, |a, b| place.same(self.columns, trusted, *a, *b));
         let views = place.claims.iter().zip(groups).map(|(claim, group)| {
-            let wrong = self.fault_of(place, *claim, trusted).map(Fault::into_wrong);
+            let wrong = self.defect_of(place, *claim, trusted).map(RowDefect::into_wrong);
             view(self.stage, place, *claim, group, wrong)
         });
-        Judged {
+        Judgement {
             modelled: true,
             views: views.collect(),
             of: (0..place.claims.len()).collect(),
@@ -196,14 +201,14 @@ impl Inspector<'_> {
     }
 
     /// The copies of which one read brought more than one row here.
-    fn doubled(&self, place: &Place<'_, '_>, scenes: &[(When, Vec<usize>)]) -> Judged {
+    fn doubled(&self, place: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
         if !place.claims.iter().any(|claim| claim.is_double) {
-            return Judged::default();
+            return Judgement::default();
         }
         let views = place.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.stage.copies[claim.copy];
-                let mut wrong = Fault::of(What::DuplicateRow).into_wrong();
+                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_wrong();
                 if copy.state != CopyState::Downloaded {
                     (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
                 }
@@ -211,12 +216,12 @@ impl Inspector<'_> {
             });
             view(self.stage, place, *claim, usize::from(claim.is_double), wrong)
         });
-        let mut views: Vec<View> = views.collect();
+        let mut views: Vec<ReplicaView> = views.collect();
         join_causes(&mut views);
-        Judged { modelled: true, views, of: (0..place.claims.len()).collect(), scenes: scenes.to_vec() }
+        Judgement { modelled: true, views, of: (0..place.claims.len()).collect(), scenes: scenes.to_vec() }
     }
 
-    fn keep(&mut self, place: &Place<'_, '_>, judged: Judged) {
+    fn keep(&mut self, place: &OffsetView<'_, '_>, judged: Judgement) {
         if judged.wrong().next().is_none() {
             return;
         }
@@ -230,7 +235,7 @@ impl Inspector<'_> {
             let columns = logged.expected.unwrap_or_default().to_vec();
             Expected::Row(logged.entry.op, logged.entry.cmp, columns)
         });
-        let mut deviation = Deviation {
+        let mut deviation = Mismatch {
             off: place.off,
             key,
             segment: place.segment,
@@ -249,19 +254,19 @@ impl Inspector<'_> {
     }
 
     /// What is wrong with what a copy shows, by the model.
-    fn fault_of(&self, place: &Place<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<Fault> {
+    fn defect_of(&self, place: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
         match (place.logged, place.row(claim)) {
-            (Some(logged), Some(brought)) => self.fault(logged, brought.row, trusted),
-            (Some(_), None) => Some(Fault::of(What::Missing)),
-            (None, Some(brought)) => Some(Fault::extra(brought.row)),
+            (Some(logged), Some(brought)) => self.defect(logged, brought.row, trusted),
+            (Some(_), None) => Some(RowDefect::of(Anomaly::Missing)),
+            (None, Some(brought)) => Some(RowDefect::extra(brought.row)),
             (None, None) => None,
         }
     }
 
     /// What is wrong with a row, by the model.
-    fn fault(&self, logged: Logged<'_>, row: &Row, trusted: &[bool]) -> Option<Fault> {
+    fn defect(&self, logged: ExpectedRow<'_>, row: &Row, trusted: &[bool]) -> Option<RowDefect> {
         if !logged.is_of(row) {
-            return Some(Fault::extra(row));
+            return Some(RowDefect::extra(row));
         }
         let columns: Vec<usize> =
             logged.wrong_cells(self.columns, row).filter(|cell| trusted[*cell]).collect();
@@ -272,29 +277,33 @@ impl Inspector<'_> {
             })
         };
         let shows_default = columns.iter().any(shows_default);
-        (!columns.is_empty()).then(|| Fault { columns, shows_default, ..Fault::of(What::WrongValue) })
+        (!columns.is_empty()).then(|| RowDefect {
+            columns,
+            shows_default,
+            ..RowDefect::of(Anomaly::WrongValue)
+        })
     }
 }
 
-struct Fault {
-    what: What,
+struct RowDefect {
+    what: Anomaly,
     /// The key of a row that the log does not have here.
     key: Option<String>,
     columns: Vec<usize>,
     shows_default: bool,
 }
 
-impl Fault {
-    fn of(what: What) -> Fault {
-        Fault { what, key: None, columns: Vec::new(), shows_default: false }
+impl RowDefect {
+    fn of(what: Anomaly) -> RowDefect {
+        RowDefect { what, key: None, columns: Vec::new(), shows_default: false }
     }
 
-    fn extra(row: &Row) -> Fault {
-        Fault { key: Some(row.key.clone()), ..Fault::of(What::Extra) }
+    fn extra(row: &Row) -> RowDefect {
+        RowDefect { key: Some(row.key.clone()), ..RowDefect::of(Anomaly::Extra) }
     }
 
-    fn into_wrong(self) -> Wrong {
-        let Fault { what, key, columns, shows_default } = self;
-        Wrong { key, columns, shows_default, ..Wrong::of(what) }
+    fn into_wrong(self) -> Defect {
+        let RowDefect { what, key, columns, shows_default } = self;
+        Defect { key, columns, shows_default, ..Defect::of(what) }
     }
 }

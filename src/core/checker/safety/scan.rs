@@ -11,12 +11,12 @@
 use super::absence::{Absences, Excused};
 use super::forgotten::Forgotten;
 use super::merge::{alike, fold, shows};
-use crate::checker::tables::copies::{Shown, Stage, When};
+use crate::checker::tables::copies::{CapturePoint, CopyTimeline, VisibleCopy};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::{LogIndex, Line};
+use crate::checker::tables::log_index::{IndexedEntry, LogIndex};
 use crate::checker::tables::segments::{bounds, segment_of};
-use crate::history::evidence::{RowsAt, RunRecord};
 use crate::history::row::{Entry, Row};
+use crate::history::run_record::{RowsAt, RunRecord};
 use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
@@ -30,14 +30,14 @@ pub(crate) struct Claim {
     /// Whether one read brought a second row.
     pub(crate) is_double: bool,
     /// From when on the copy was seen so.
-    since: When,
+    since: CapturePoint,
     /// Whether the read had not asked for it yet: it came above the position before the read.
     is_early: bool,
 }
 
 /// A row, and the read that brought it. Rows of one content are equal.
 #[derive(Clone, Copy)]
-pub(crate) struct Brought<'w> {
+pub(crate) struct ReadRow<'w> {
     pub(crate) read: u64,
     pub(crate) content: usize,
     pub(crate) row: &'w Row,
@@ -45,7 +45,7 @@ pub(crate) struct Brought<'w> {
 
 /// A copy's row: the read that brought it, and its content by index.
 #[derive(Clone, Copy)]
-pub(crate) struct OfCopy {
+pub(crate) struct CopyRow {
     copy: usize,
     read: u64,
     content: usize,
@@ -53,15 +53,15 @@ pub(crate) struct OfCopy {
 
 /// An offset of the log as the log has it.
 #[derive(Clone, Copy)]
-pub(crate) struct Logged<'w> {
+pub(crate) struct ExpectedRow<'w> {
     pub(crate) at: usize,
-    pub(crate) line: &'w Line,
+    pub(crate) line: &'w IndexedEntry,
     pub(crate) entry: &'w Entry,
     /// The columns of the row that the log folds to; none for a deletion, whose row's columns mean nothing.
     pub(crate) expected: Option<&'w [Value]>,
 }
 
-impl<'w> Logged<'w> {
+impl<'w> ExpectedRow<'w> {
     /// Whether a row is this entry's, right or wrong.
     pub(crate) fn is_of(&self, row: &Row) -> bool {
         (&row.key, row.op) == (&self.entry.key, self.entry.op)
@@ -82,28 +82,28 @@ impl<'w> Logged<'w> {
 }
 
 /// All that is known at one offset.
-pub(crate) struct Place<'w, 'e> {
+pub(crate) struct OffsetView<'w, 'e> {
     pub(crate) off: u64,
     /// The segment in which it was first written.
     pub(crate) segment: Option<usize>,
     /// None: the log has no such entry.
-    pub(crate) logged: Option<Logged<'w>>,
+    pub(crate) logged: Option<ExpectedRow<'w>>,
     pub(crate) claims: &'w [Claim],
     /// The copies that claim the offset too, and are not compared here: what they lack may be absent.
     pub(crate) excused: &'w [Excused],
-    pub(crate) rows: &'w [OfCopy],
+    pub(crate) rows: &'w [CopyRow],
     pub(crate) contents: &'w [Cow<'e, Row>],
 }
 
-impl<'w> Place<'w, '_> {
+impl<'w> OffsetView<'w, '_> {
     /// The row of a claim.
-    pub(crate) fn row(&self, claim: Claim) -> Option<Brought<'w>> {
-        let OfCopy { read, content, .. } = self.rows[claim.row?];
-        Some(Brought { read, content, row: &self.contents[content] })
+    pub(crate) fn row(&self, claim: Claim) -> Option<ReadRow<'w>> {
+        let CopyRow { read, content, .. } = self.rows[claim.row?];
+        Some(ReadRow { read, content, row: &self.contents[content] })
     }
 
     /// The row of a claim, if it is the logged entry's.
-    pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<Brought<'w>> {
+    pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<ReadRow<'w>> {
         let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
         self.row(claim).filter(|brought| of_entry(brought.row))
     }
@@ -129,8 +129,8 @@ impl<'w> Place<'w, '_> {
     /// The claims that replicas lay at some time, given what each of them showed then.
     pub(crate) fn seen<'p>(
         &'p self,
-        when: When,
-        shown: &'p [Option<Shown>],
+        when: CapturePoint,
+        shown: &'p [Option<VisibleCopy>],
     ) -> impl Iterator<Item = usize> + 'p {
         shown.iter().flatten().filter_map(move |shown| {
             let of_copy = |claim: &Claim| claim.copy == shown.copy && claim.since <= when;
@@ -141,25 +141,25 @@ impl<'w> Place<'w, '_> {
 }
 
 /// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
-pub(crate) fn walk(
+pub(crate) fn scan(
     evidence: &dyn RunRecord,
     history: &History<'_>,
     ledger: &LogIndex,
-    stage: &Stage,
+    stage: &CopyTimeline,
     absences: &Absences<'_>,
     limit: u64,
-    visit: &mut dyn FnMut(&Place<'_, '_>),
+    visit: &mut dyn FnMut(&OffsetView<'_, '_>),
 ) -> BTreeMap<u64, u64> {
     let partition = ledger.partition;
     let spans = bounds(&history.segments[partition as usize]);
     let columns = &history.facts.schema.columns;
     let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
-    let mut log = evidence.log(partition).zip(ledger.lines().enumerate()).peekable();
+    let mut log = evidence.log(partition).zip(ledger.entries().enumerate()).peekable();
     let mut groups = evidence.row_groups(partition);
     let mut shown = RowsAt::default();
     let mut more = groups.next(&mut shown);
     let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
-    let mut rows: Vec<OfCopy> = Vec::new();
+    let mut rows: Vec<CopyRow> = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
     let mut excused: Vec<Excused> = Vec::new();
     let mut forgotten = Forgotten::new(columns);
@@ -173,29 +173,29 @@ pub(crate) fn walk(
         for &(read, content) in shown.seen.iter().filter(|_| here) {
             let Some(index) = history.read_index(read) else { continue };
             brought_by[index] += 1;
-            let Some(copy) = stage.of_read[index] else { continue };
+            let Some(copy) = stage.by_read[index] else { continue };
             is_plain &= !rows.iter().any(|known| known.copy == copy);
-            rows.push(OfCopy { copy, read, content });
+            rows.push(CopyRow { copy, read, content });
         }
         let entry = log.next_if(|(entry, _)| entry.off == off);
         let logged = entry.as_ref().map(|(entry, (at, line))| {
             let expected = fold(columns, &mut state[line.key], line.effect, entry);
-            forgotten.take(absences, *at, line, entry);
-            Logged { at: *at, line, entry, expected }
+            forgotten.add(absences, *at, line, entry);
+            ExpectedRow { at: *at, line, entry, expected }
         });
         claims.clear();
         let segment = segment_of(&spans, off);
-        let copies = segment.map_or(&[][..], |segment| &stage.of_segment[segment]);
-        let shelf = Shelf { columns, off, logged, rows: &rows, contents: &shown.contents };
+        let copies = segment.map_or(&[][..], |segment| &stage.by_segment[segment]);
+        let shelf = RowMatcher { columns, off, logged, rows: &rows, contents: &shown.contents };
         let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
         for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off) || has_row(copy)) {
             shelf.claim(stage, copy, is_plain, &mut claims);
         }
-        leave_out(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
+        excuse(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
             (logged, None) => absences.of_row(logged.at, claim.copy, claim.since),
         });
-        visit(&Place {
+        visit(&OffsetView {
             off,
             segment,
             logged,
@@ -208,11 +208,11 @@ pub(crate) fn walk(
             more = groups.next(&mut shown);
         }
     }
-    history.reads.iter().zip(brought_by).map(|(read, count)| (read.look.id, count)).collect()
+    history.reads.iter().zip(brought_by).map(|(read, count)| (read.header.id, count)).collect()
 }
 
 /// Takes out the claims of copies that may have no row here, or another one.
-fn leave_out(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
+fn excuse(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
     excused.clear();
     claims.retain(|claim| {
         let reason = why(claim);
@@ -222,26 +222,26 @@ fn leave_out(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&
 }
 
 /// The rows that reads brought at one offset.
-struct Shelf<'w, 'e> {
+struct RowMatcher<'w, 'e> {
     columns: &'w [Column],
     off: u64,
-    logged: Option<Logged<'w>>,
-    rows: &'w [OfCopy],
+    logged: Option<ExpectedRow<'w>>,
+    rows: &'w [CopyRow],
     contents: &'w [Cow<'e, Row>],
 }
 
-impl Shelf<'_, '_> {
+impl RowMatcher<'_, '_> {
     /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
     /// no copy has two rows, one that was asked for once has one claim.
-    fn claim(&self, stage: &Stage, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
+    fn claim(&self, stage: &CopyTimeline, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
         let of = &stage.copies[copy];
         if is_plain && of.claims(self.off) && !of.is_read_again() {
             let row = self.rows.iter().position(|brought| brought.copy == copy);
-            claims.push(Claim { copy, row, is_double: false, since: When::START, is_early: false });
+            claims.push(Claim { copy, row, is_double: false, since: CapturePoint::START, is_early: false });
             return;
         }
         let first = claims.len();
-        for reading in &stage.copies[copy].readings {
+        for reading in &stage.copies[copy].reads {
             let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == reading.id);
             let (one, other) = (rows.next(), rows.next());
             let is_early = !reading.covers(self.off);
@@ -265,8 +265,9 @@ impl Shelf<'_, '_> {
 
     fn is_right(&self, row: usize) -> bool {
         let row = self.content(row);
-        let is_right =
-            |logged: Logged<'_>| logged.is_of(row) && logged.wrong_cells(self.columns, row).next().is_none();
+        let is_right = |logged: ExpectedRow<'_>| {
+            logged.is_of(row) && logged.wrong_cells(self.columns, row).next().is_none()
+        };
         self.logged.is_some_and(is_right)
     }
 

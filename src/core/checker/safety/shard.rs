@@ -8,14 +8,14 @@ use crate::checker::tables::history::History;
 use crate::checker::tables::named_row::named;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
-    Course, Divergence, Finding, FindingKind, LogPoint, Origin, Pattern, RootCause, RowEvidence, Shown, Side,
-    Standing, Unseen, What,
+    Anomaly, CaptureState, Course, Divergence, Finding, FindingKind, LogPoint, NotVisible, Origin, Pattern,
+    RootCause, RowEvidence, ShownRow, Side,
 };
-use crate::history::contents::{Contents, Held};
 use crate::history::event::Event;
-use crate::history::evidence::{EventRef, RunRecord};
 use crate::history::row::Entry;
+use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::schema::{Schema, Value};
+use crate::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,24 +26,24 @@ const ROWS_MAX: usize = 5;
 
 /// What the comparison came to.
 #[derive(Default)]
-pub(crate) struct ContentsCompared {
+pub(crate) struct ShardCompared {
     /// (capture x key) pairs compared.
     pub(crate) rows: u64,
     /// By the name of the shard, what its last capture did not show.
-    pub(crate) unseen: BTreeMap<String, Unseen>,
+    pub(crate) unseen: BTreeMap<String, NotVisible>,
     /// The shards whose last capture shows something wrong.
     pub(crate) wrong_at_last: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,
 }
 
 /// A key of which a capture shows something else than the log folds to.
-struct Deviation {
+struct KeyMismatch {
     /// The capture, by its place among those that were judged.
     at: usize,
-    what: What,
+    what: Anomaly,
     key: String,
     expected: Option<Entry>,
-    held: Vec<Held>,
+    held: Vec<CountedRow>,
     /// The newest offset and op that the key has to do with here.
     newest: (u64, Option<u64>),
 }
@@ -55,14 +55,10 @@ struct Deviation {
 /// ```text
 /// entries lie at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, and lacks 2
 /// ```
-pub(crate) fn compare(
-    evidence: &dyn RunRecord,
-    history: &History<'_>,
-    log_is_whole: bool,
-) -> ContentsCompared {
+pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_whole: bool) -> ShardCompared {
     let mut captures = captures(evidence);
     let mut log = evidence.log(PARTITION).peekable();
-    let (mut fold, mut reached) = (Fold::default(), 0);
+    let (mut fold, mut reached) = (NewestRows::default(), 0);
     let mut deviations = Vec::new();
     let mut rows = 0;
     for (at, contents) in captures.iter().enumerate() {
@@ -81,13 +77,13 @@ pub(crate) fn compare(
         captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
     let wrong = last.into_iter().filter(|(_, last)| deviations.iter().any(|it| it.at == *last));
     let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
-    ContentsCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
+    ShardCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
 }
 
 /// All captures of shards, in the log's order.
-pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<Contents> {
+pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<ShardSnapshot> {
     let mut captures = Vec::new();
-    evidence.moments(&mut |_, moment| {
+    evidence.scan_events(&mut |_, moment| {
         if let EventRef::Other(Event::Contents(contents)) = moment {
             captures.push(contents.clone());
         }
@@ -97,10 +93,10 @@ pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<Contents> {
 }
 
 /// What of the log each shard did not show at its last capture.
-fn unseen(evidence: &dyn RunRecord, captures: &[Contents]) -> BTreeMap<String, Unseen> {
+fn unseen(evidence: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<String, NotVisible> {
     let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
     let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
-    evidence.skim(PARTITION, &mut |entry| {
+    evidence.scan_log(PARTITION, &mut |entry| {
         for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
             let (entries, keys) = beyond.entry(object).or_default();
             *entries += 1;
@@ -111,28 +107,28 @@ fn unseen(evidence: &dyn RunRecord, captures: &[Contents]) -> BTreeMap<String, U
     });
     let of = |(object, from): (&String, u64)| {
         let (entries, keys) = beyond.remove(object).unwrap_or_default();
-        (object.clone(), Unseen { from, entries, keys: keys.len() as u64 })
+        (object.clone(), NotVisible { from, entries, keys: keys.len() as u64 })
     };
     ends.into_iter().map(of).collect()
 }
 
 /// The last entry of every key, and where each op lies.
 #[derive(Default)]
-struct Fold {
+struct NewestRows {
     newest: BTreeMap<String, Entry>,
     offs: BTreeMap<u64, u64>,
 }
 
-impl Fold {
+impl NewestRows {
     fn take(&mut self, entry: Entry) {
         self.offs.insert(entry.op, entry.off);
         self.newest.insert(entry.key.clone(), entry);
     }
 
     /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
-    fn compare(&self, at: usize, contents: &Contents, deviations: &mut Vec<Deviation>) -> u64 {
+    fn compare(&self, at: usize, contents: &ShardSnapshot, deviations: &mut Vec<KeyMismatch>) -> u64 {
         let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
-        let mut keys: BTreeMap<&str, Vec<&Held>> =
+        let mut keys: BTreeMap<&str, Vec<&CountedRow>> =
             rows.map(|entry| (entry.key.as_str(), Vec::new())).collect();
         for held in &contents.rows {
             keys.entry(&held.key).or_default().push(held);
@@ -142,7 +138,7 @@ impl Fold {
             let Some(what) = wrong(newest, held) else { continue };
             let expected = live(newest);
             let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
-            deviations.push(Deviation {
+            deviations.push(KeyMismatch {
                 at,
                 what,
                 key: (*key).to_owned(),
@@ -165,21 +161,21 @@ pub(crate) fn live(newest: Option<&Entry>) -> Option<&Entry> {
 /// ```text
 /// the log has k=w, k=x, k=y; the shard has w -1, x +1, y +1: two rows of k are there, and one is owed
 /// ```
-pub(crate) fn wrong(newest: Option<&Entry>, held: &[&Held]) -> Option<What> {
+pub(crate) fn wrong(newest: Option<&Entry>, held: &[&CountedRow]) -> Option<Anomaly> {
     let present: i64 = held.iter().map(|held| held.count.max(0)).sum();
     let is_deleted = newest.is_some_and(|entry| entry.tombstone);
     match (live(newest), held) {
         (None, []) => None,
-        (Some(entry), [only]) if only.count == 1 => (!is_of(only, entry)).then_some(What::WrongValue),
-        _ if is_deleted && present > 0 => Some(What::Resurrected),
-        _ if present > 1 => Some(What::DuplicateCurrent),
-        (Some(_), _) if present == 0 => Some(What::Missing),
+        (Some(entry), [only]) if only.count == 1 => (!is_of(only, entry)).then_some(Anomaly::WrongValue),
+        _ if is_deleted && present > 0 => Some(Anomaly::Resurrected),
+        _ if present > 1 => Some(Anomaly::DuplicateCurrent),
+        (Some(_), _) if present == 0 => Some(Anomaly::Missing),
         // Also a row that was retracted more often than written, beside the one that is right.
-        _ => Some(What::Extra),
+        _ => Some(Anomaly::Extra),
     }
 }
 
-fn is_of(held: &Held, entry: &Entry) -> bool {
+fn is_of(held: &CountedRow, entry: &Entry) -> bool {
     (held.op, held.cmp, &held.cols) == (entry.op, entry.cmp, &entry.cols)
 }
 
@@ -187,12 +183,12 @@ fn is_of(held: &Held, entry: &Entry) -> bool {
 fn assemble(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    captures: &[Contents],
-    deviations: &[Deviation],
+    captures: &[ShardSnapshot],
+    deviations: &[KeyMismatch],
 ) -> Vec<Finding> {
     let ops = deviations.iter().filter_map(|it| it.newest.1).collect();
     let times = acknowledged(evidence, &ops);
-    let mut kin: BTreeMap<What, Vec<&Deviation>> = BTreeMap::new();
+    let mut kin: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
     deviations.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
     let findings = kin.into_iter().filter_map(|(what, of)| {
         let divergence = divergence(history, captures, what, &of, &times)?;
@@ -204,17 +200,17 @@ fn assemble(
 
 fn divergence(
     history: &History<'_>,
-    captures: &[Contents],
-    what: What,
-    of: &[&Deviation],
+    captures: &[ShardSnapshot],
+    what: Anomaly,
+    of: &[&KeyMismatch],
     times: &BTreeMap<u64, Nanos>,
 ) -> Option<Divergence> {
     let (first, last) = (of.iter().map(|it| it.at).min()?, of.iter().map(|it| it.at).max()?);
     let schema = &history.facts.schema;
     let standing = |at: usize| standing(history, &captures[at]);
     let still = last + 1 == captures.len();
-    let at_last: Vec<&Deviation> = of.iter().copied().filter(|it| it.at == last).collect();
-    let point = |it: &&&Deviation| LogPoint {
+    let at_last: Vec<&KeyMismatch> = of.iter().copied().filter(|it| it.at == last).collect();
+    let point = |it: &&&KeyMismatch| LogPoint {
         off: it.newest.0,
         t: it.newest.1.and_then(|op| times.get(&op).copied()),
     };
@@ -248,10 +244,10 @@ fn divergence(
     })
 }
 
-fn standing(history: &History<'_>, contents: &Contents) -> Standing {
+fn standing(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
     let begun = history.captures.iter().find(|capture| capture.number == contents.capture);
     let object = vec![contents.object.clone()];
-    Standing {
+    CaptureState {
         capture: contents.capture,
         t: begun.map_or(Nanos(0), |capture| capture.t),
         pattern: Pattern::Unanimous,
@@ -263,14 +259,14 @@ fn standing(history: &History<'_>, contents: &Contents) -> Standing {
 }
 
 /// The columns in which the row that is there differs from the expected one.
-fn differing(deviation: &Deviation) -> Vec<usize> {
-    let wrong = deviation.what == What::WrongValue;
+fn differing(deviation: &KeyMismatch) -> Vec<usize> {
+    let wrong = deviation.what == Anomaly::WrongValue;
     let Some(entry) = deviation.expected.as_ref().filter(|_| wrong) else { return Vec::new() };
     let differs = |at: &usize| deviation.held.iter().any(|held| held.cols.get(*at) != entry.cols.get(*at));
     (0..entry.cols.len()).filter(differs).collect()
 }
 
-fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
+fn shown(deviation: &KeyMismatch, object: &str, schema: &Schema) -> RowEvidence {
     let rows = deviation.held.iter().map(|held| {
         let mut row = named(&schema.columns, held.op, held.cmp, &held.cols);
         row.insert("count".to_owned(), Value::Long(held.count));
@@ -278,7 +274,7 @@ fn shown(deviation: &Deviation, object: &str, schema: &Schema) -> RowEvidence {
         (Some(row), held.count > 0, !right)
     });
     let absent = deviation.held.is_empty().then_some((None, false, true));
-    let shown = rows.chain(absent).map(|(row, current, wrong)| Shown {
+    let shown = rows.chain(absent).map(|(row, current, wrong)| ShownRow {
         replica: object.to_owned(),
         read: None,
         state: None,
@@ -307,9 +303,9 @@ mod tests {
         Entry { off, key: key.to_owned(), op, cmp, tombstone, cols: vec![Value::Long(cmp)] }
     }
 
-    fn held(off: u64, count: i64) -> Held {
+    fn held(off: u64, count: i64) -> CountedRow {
         let Entry { key, op, cmp, cols, .. } = entry(off, "k", false);
-        Held { key, op, cmp, cols, count }
+        CountedRow { key, op, cmp, cols, count }
     }
 
     /// The log of `k` (offset, tombstone), what the shard holds of it (offset, count), and what is wrong.
@@ -319,23 +315,24 @@ mod tests {
             (vec![(1, false), (2, false)], vec![(2, 1)], None),
             (vec![(1, false), (2, true)], vec![], None),
             (vec![(1, false), (2, true), (3, false)], vec![(3, 1)], None),
-            (vec![(1, false), (2, false)], vec![(1, 1)], Some(What::WrongValue)),
-            (vec![(1, false)], vec![], Some(What::Missing)),
-            (vec![(1, false), (2, true)], vec![(1, 1)], Some(What::Resurrected)),
-            (vec![], vec![(1, 1)], Some(What::Extra)),
-            (vec![(1, false), (2, false)], vec![(2, 2)], Some(What::DuplicateCurrent)),
+            (vec![(1, false), (2, false)], vec![(1, 1)], Some(Anomaly::WrongValue)),
+            (vec![(1, false)], vec![], Some(Anomaly::Missing)),
+            (vec![(1, false), (2, true)], vec![(1, 1)], Some(Anomaly::Resurrected)),
+            (vec![], vec![(1, 1)], Some(Anomaly::Extra)),
+            (vec![(1, false), (2, false)], vec![(2, 2)], Some(Anomaly::DuplicateCurrent)),
             (
                 vec![(1, false), (2, false), (3, false)],
                 vec![(1, -1), (2, 1), (3, 1)],
-                Some(What::DuplicateCurrent),
+                Some(Anomaly::DuplicateCurrent),
             ),
-            (vec![(1, false), (2, false)], vec![(1, -1), (2, 1)], Some(What::Extra)),
-            (vec![(1, false)], vec![(1, -1)], Some(What::Missing)),
+            (vec![(1, false), (2, false)], vec![(1, -1), (2, 1)], Some(Anomaly::Extra)),
+            (vec![(1, false)], vec![(1, -1)], Some(Anomaly::Missing)),
         ] {
-            let mut fold = Fold::default();
+            let mut fold = NewestRows::default();
             log.iter().for_each(|(off, tombstone)| fold.take(entry(*off, "k", *tombstone)));
             let rows = rows.iter().map(|(off, count)| held(*off, *count)).collect();
-            let contents = Contents { capture: 0, object: "shard".to_owned(), upper: 9, log_end: 9, rows };
+            let contents =
+                ShardSnapshot { capture: 0, object: "shard".to_owned(), upper: 9, log_end: 9, rows };
             let mut found = Vec::new();
             fold.compare(0, &contents, &mut found);
             let found = found.first().map(|it| it.what);

@@ -8,12 +8,12 @@ mod shard;
 
 use crate::checker::judge::judge;
 use crate::checker::verdict::{
-    CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict, What,
+    Anomaly, CheckResult, Divergence, Finding, FindingKind, Pattern, Status, Verdict,
 };
 use crate::history::check_name::CheckName;
 use crate::history::event::{Event, TimedEvent};
-use crate::history::evidence::{Damage, Facts, RowGroups, RowsAt, RunRecord};
-use crate::history::row::{Current, Entry, Known, Row, Soundness};
+use crate::history::row::{CurrentRow, Entry, Observed, Row, Soundness};
+use crate::history::run_record::{Damage, RowGroups, RowsAt, RunMeta, RunRecord};
 use crate::history::schema::{Role, Value};
 use crate::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
@@ -65,8 +65,8 @@ pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     if !evidence.damage().is_empty() {
         return not_done("the record is damaged, so a changed row may lie in a read that does not count");
     }
-    if !evidence.facts().has_segments() {
-        return match shard::Planted::draw(evidence, verdict) {
+    if !evidence.meta().has_segments() {
+        return match shard::PlantedInShard::draw(evidence, verdict) {
             Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
             None => not_done("no row of the shard was compared in which nothing is wrong yet"),
         };
@@ -105,7 +105,7 @@ fn prove(
 }
 
 /// The columns that hold data, by index.
-fn data_columns(facts: &Facts) -> Vec<usize> {
+fn data_columns(facts: &RunMeta) -> Vec<usize> {
     let columns = facts.schema.columns.iter().enumerate();
     columns.filter(|(_, column)| column.role == Role::Data).map(|(at, _)| at).collect()
 }
@@ -138,9 +138,9 @@ struct Counted {
 
 impl<'e> Planted<'e> {
     fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
-        let facts = evidence.facts();
+        let facts = evidence.meta();
         let data = data_columns(facts);
-        let mut draw = Draw {
+        let mut draw = SpotDraw {
             rng: facts.seed.stream(Stream::SelfTest),
             counted: counted(evidence),
             best: (false, 2),
@@ -174,7 +174,7 @@ impl<'e> Planted<'e> {
             0..=2 => Pattern::Undecided,
             _ => Pattern::OneDiffers,
         };
-        *what == What::WrongValue
+        *what == Anomaly::WrongValue
             && *partition == self.spot.partition
             && (since.off, until.off) == (self.spot.off, self.spot.off)
             && [replicas, &last.wrong].into_iter().all(|it| it == std::slice::from_ref(replica))
@@ -196,7 +196,7 @@ struct Avoid {
 }
 
 impl Avoid {
-    fn of(verdict: &Verdict, facts: &Facts, partition: u32) -> Avoid {
+    fn of(verdict: &Verdict, facts: &RunMeta, partition: u32) -> Avoid {
         let mut avoid = Avoid { anything: false, keys: BTreeSet::new(), replicas: BTreeSet::new() };
         for finding in &verdict.findings {
             let FindingKind::Divergence(it) = &finding.kind else { continue };
@@ -215,7 +215,7 @@ impl Avoid {
 }
 
 /// A row drawn alike from all that are equally good, in one pass: of n seen, the last is taken with 1/n.
-struct Draw {
+struct SpotDraw {
     rng: ChaCha8Rng,
     counted: BTreeMap<u64, Counted>,
     /// Whether the partition has no finding, and how many replicas show the row: the more, the better.
@@ -224,9 +224,9 @@ struct Draw {
     chosen: Option<(u32, u64, String, usize)>,
 }
 
-impl Draw {
+impl SpotDraw {
     fn look_through(&mut self, evidence: &dyn RunRecord, partition: u32, avoid: &Avoid) {
-        let calibration = evidence.facts().calibration_ops;
+        let calibration = evidence.meta().calibration_ops;
         let mut rows = evidence.rows(partition).peekable();
         for entry in evidence.log(partition) {
             let mut showing = BTreeSet::new();
@@ -266,14 +266,14 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
                 ends.extend(segment.end.map(|end| (segment.name.clone(), end)));
             }
             Event::Read(read)
-                if read.soundness == Soundness::Sound && read.before.registered != Known::Known(false) =>
+                if read.soundness == Soundness::Sound && read.before.registered != Observed::Known(false) =>
             {
                 sound.push(read.clone());
             }
             _ => {}
         }
     }
-    let roster = &evidence.facts().roster;
+    let roster = &evidence.meta().roster;
     let counted = sound.into_iter().filter_map(|read| {
         let end = ends.get(&read.before.segment).copied().unwrap_or(u64::MAX);
         let replica = roster.iter().position(|replica| *replica == read.replica)?;
@@ -299,8 +299,8 @@ fn another(value: &Value) -> Value {
 }
 
 impl RunRecord for Planted<'_> {
-    fn facts(&self) -> &Facts {
-        self.evidence.facts()
+    fn meta(&self) -> &RunMeta {
+        self.evidence.meta()
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         self.evidence.events()
@@ -317,8 +317,8 @@ impl RunRecord for Planted<'_> {
             (read, row)
         }))
     }
-    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
-        self.evidence.currents(partition)
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
+        self.evidence.current_rows(partition)
     }
     fn damage(&self) -> Vec<Damage> {
         self.evidence.damage()

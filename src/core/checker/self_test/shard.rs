@@ -2,17 +2,17 @@
 
 use super::{Spot, another, data_columns};
 use crate::checker::safety::shard::captures;
-use crate::checker::verdict::{Divergence, Finding, FindingKind, Verdict, What};
-use crate::history::contents::Contents;
+use crate::checker::verdict::{Anomaly, Divergence, Finding, FindingKind, Verdict};
 use crate::history::event::{Event, TimedEvent};
-use crate::history::evidence::{Damage, Facts, RowGroups, RunRecord};
-use crate::history::row::{Current, Entry, Row};
+use crate::history::row::{CurrentRow, Entry, Row};
+use crate::history::run_record::{Damage, RowGroups, RunMeta, RunRecord};
+use crate::history::shard_snapshot::ShardSnapshot;
 use crate::seed::{Stream, below};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Evidence in which one row of a shard is changed on the way through.
-pub(super) struct Planted<'e> {
+pub(super) struct PlantedInShard<'e> {
     evidence: &'e dyn RunRecord,
     pub(super) spot: Spot,
     column: usize,
@@ -20,10 +20,10 @@ pub(super) struct Planted<'e> {
     capture: u32,
 }
 
-impl<'e> Planted<'e> {
+impl<'e> PlantedInShard<'e> {
     /// A row of the last capture of which no finding speaks.
-    pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
-        let (facts, last) = (evidence.facts(), captures(evidence).pop()?);
+    pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
+        let (facts, last) = (evidence.meta(), captures(evidence).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
         let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
         let mut rng = facts.seed.stream(Stream::SelfTest);
@@ -38,21 +38,21 @@ impl<'e> Planted<'e> {
             replica: last.object.clone(),
             column: facts.schema.columns[column].name.clone(),
         };
-        Some(Planted { evidence, spot, column, capture: last.capture })
+        Some(PlantedInShard { evidence, spot, column, capture: last.capture })
     }
 
     pub(super) fn is_found_as(&self, finding: &Finding) -> bool {
         let FindingKind::Divergence(it) = &finding.kind else { return false };
         let Divergence { what, replicas, keys, columns, since, until, .. } = &**it;
         let Spot { off, key, replica, column, .. } = &self.spot;
-        *what == What::WrongValue
+        *what == Anomaly::WrongValue
             && (since.off, until.off) == (*off, *off)
             && replicas == std::slice::from_ref(replica)
             && keys == std::slice::from_ref(key)
             && columns == std::slice::from_ref(column)
     }
 
-    fn changed(&self, contents: &mut Contents) {
+    fn changed(&self, contents: &mut ShardSnapshot) {
         for row in contents.rows.iter_mut().filter(|row| row.key == self.spot.key) {
             let cell = &mut row.cols[self.column];
             *cell = another(cell);
@@ -67,9 +67,9 @@ fn keys(finding: &Finding) -> &[String] {
     }
 }
 
-impl RunRecord for Planted<'_> {
-    fn facts(&self) -> &Facts {
-        self.evidence.facts()
+impl RunRecord for PlantedInShard<'_> {
+    fn meta(&self) -> &RunMeta {
+        self.evidence.meta()
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         Box::new(self.evidence.events().map(move |mut stamped| {
@@ -87,8 +87,8 @@ impl RunRecord for Planted<'_> {
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
         self.evidence.rows(partition)
     }
-    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
-        self.evidence.currents(partition)
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
+        self.evidence.current_rows(partition)
     }
     fn damage(&self) -> Vec<Damage> {
         self.evidence.damage()

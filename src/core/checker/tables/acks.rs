@@ -1,7 +1,7 @@
 //! The ops that were acknowledged, and the ops that the log holds: a bit for each.
 
-use crate::history::event::Outcome;
-use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::event::OpOutcome;
+use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ impl Acks {
     /// Reads those for which `counts` holds, by partition and offset.
     pub(crate) fn read(evidence: &dyn RunRecord, counts: impl Fn(u32, Option<u64>) -> bool) -> Acks {
         let mut acks = Acks::default();
-        evidence.moments(&mut |_, moment| acks.take(moment, &counts));
+        evidence.scan_events(&mut |_, moment| acks.take(moment, &counts));
         acks
     }
 
@@ -89,7 +89,7 @@ impl Acks {
             }
             EventRef::Completed { op, outcome, off } => {
                 if let Some(partition) = self.sent.remove(&op)
-                    && outcome == Outcome::Ok
+                    && outcome == OpOutcome::Ok
                     && counts(partition, off)
                 {
                     self.of.entry(partition).or_default().insert(op);
@@ -106,8 +106,8 @@ impl Acks {
 pub(crate) fn acknowledged(evidence: &dyn RunRecord, ops: &BTreeSet<u64>) -> BTreeMap<u64, Nanos> {
     let mut times = BTreeMap::new();
     if !ops.is_empty() {
-        evidence.moments(&mut |t, moment| {
-            if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
+        evidence.scan_events(&mut |t, moment| {
+            if let EventRef::Completed { op, outcome: OpOutcome::Ok, .. } = moment
                 && ops.contains(&op)
             {
                 times.insert(op, t);

@@ -1,8 +1,8 @@
 //! The canaries of a run, and whether what was read of a shard holds them (`RULES.md` 7).
 
-use crate::history::contents::Contents;
-use crate::history::event::Outcome;
-use crate::history::evidence::EventRef;
+use crate::history::event::OpOutcome;
+use crate::history::run_record::EventRef;
+use crate::history::shard_snapshot::ShardSnapshot;
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 pub(crate) struct Canaries {
     /// By op: when it was acknowledged.
     acks: BTreeMap<u64, Option<Nanos>>,
-    looks: Vec<Look>,
+    reads: Vec<ShardRead>,
 }
 
 /// One read of a shard.
-struct Look {
+struct ShardRead {
     object: String,
     /// When it began.
     t: Nanos,
@@ -43,7 +43,7 @@ impl Canaries {
 
     /// Takes in what became of an op.
     pub(crate) fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
-        if let EventRef::Completed { op, outcome: Outcome::Ok, .. } = moment
+        if let EventRef::Completed { op, outcome: OpOutcome::Ok, .. } = moment
             && let Some(acked) = self.acks.get_mut(&op)
         {
             *acked = Some(t);
@@ -51,20 +51,20 @@ impl Canaries {
     }
 
     /// Takes in a read that began at this time.
-    pub(crate) fn look(&mut self, t: Nanos, contents: &Contents) {
+    pub(crate) fn add_shard_read(&mut self, t: Nanos, contents: &ShardSnapshot) {
         let held = contents.rows.iter().filter(|row| row.count > 0).map(|row| row.op);
         let held = held.filter(|op| self.acks.contains_key(op)).collect();
-        self.looks.push(Look { object: contents.object.clone(), t, held });
+        self.reads.push(ShardRead { object: contents.object.clone(), t, held });
     }
 
     /// Whether these objects showed the canaries that were acknowledged while something stood still, when
     /// they were last read before it went on. None where that proves nothing: there was no canary, or it was
     /// written just now.
     pub(crate) fn were_seen(&self, objects: &[&str], still: &Standstill) -> Option<bool> {
-        let of = |look: &&Look| {
+        let of = |look: &&ShardRead| {
             objects.contains(&look.object.as_str()) && still.until.is_none_or(|until| look.t < until)
         };
-        let look = self.looks.iter().rfind(of)?;
+        let look = self.reads.iter().rfind(of)?;
         let acks = self.acks.iter().filter_map(|(op, acked)| Some((op, (*acked)?)));
         let meanwhile = acks.filter(|(_, acked)| still.from <= *acked && *acked <= still.to);
         let waited = |acked: Nanos| look.t.0.checked_sub(acked.0);

@@ -1,14 +1,14 @@
 //! How old log entries are at the most, by what we sent and were answered (`schema::rules`).
 
 use super::log_index::LogIndex;
-use crate::history::event::Outcome;
-use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::event::OpOutcome;
+use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
 /// When an entry came into the log, at the earliest and at the latest.
 #[derive(Clone, Copy)]
-struct Window {
+struct SendWindow {
     /// None: nobody knows, perhaps before the run.
     from: Option<Nanos>,
     to: Nanos,
@@ -16,27 +16,27 @@ struct Window {
 
 /// The entries of a partition, by line. An entry lies behind all that were sent before it, and before all
 /// that were acknowledged after it, so that those of others have their windows, too.
-pub(crate) struct Ages {
-    windows: Vec<Window>,
+pub(crate) struct EntryAges {
+    windows: Vec<SendWindow>,
 }
 
-impl Ages {
+impl EntryAges {
     /// Reads when ops were sent and acknowledged.
-    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &LogIndex) -> Ages {
-        let mut known: BTreeMap<u64, Window> = BTreeMap::new();
+    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &LogIndex) -> EntryAges {
+        let mut known: BTreeMap<u64, SendWindow> = BTreeMap::new();
         let never = Nanos(u64::MAX);
-        evidence.moments(&mut |t, moment| match moment {
+        evidence.scan_events(&mut |t, moment| match moment {
             EventRef::Invoked { op, .. } => {
-                known.entry(op).or_insert(Window { from: Some(t), to: never });
+                known.entry(op).or_insert(SendWindow { from: Some(t), to: never });
             }
-            EventRef::Completed { op, outcome: Outcome::Ok, .. } => {
+            EventRef::Completed { op, outcome: OpOutcome::Ok, .. } => {
                 known.entry(op).and_modify(|window| window.to = window.to.min(t));
             }
             _ => {}
         });
-        let unknown = Window { from: None, to: never };
+        let unknown = SendWindow { from: None, to: never };
         let of_op = |op| known.get(&op).copied().unwrap_or(unknown);
-        let mut windows: Vec<Window> = ledger.lines().map(|line| of_op(line.op)).collect();
+        let mut windows: Vec<SendWindow> = ledger.entries().map(|line| of_op(line.op)).collect();
         let mut earliest = None;
         for window in &mut windows {
             earliest = earliest.max(window.from);
@@ -47,7 +47,7 @@ impl Ages {
             latest = latest.min(window.to);
             window.to = latest;
         }
-        Ages { windows }
+        EntryAges { windows }
     }
 
     /// The age of a line at a time, at the most.

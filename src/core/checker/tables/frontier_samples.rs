@@ -1,12 +1,12 @@
 //! All looks at consuming positions and declared frontiers, compactly: one track an object, in time.
 
-use crate::history::frontier::{Domain, Frontier, Look};
+use crate::history::frontier::{Domain, Frontier, FrontierReading};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, HashMap};
 
 /// One look at one object. There are millions of them: the status is a number in [`Tracks::status`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sight {
+pub(crate) struct FrontierSample {
     pub(crate) t: Nanos,
     pub(crate) u1: u64,
     /// None: sealed.
@@ -19,7 +19,7 @@ pub(crate) struct Sight {
 }
 
 /// What was read of a consuming position.
-pub(crate) struct Reading<'s> {
+pub(crate) struct PositionReading<'s> {
     pub(crate) u1: u64,
     pub(crate) f: u64,
     pub(crate) u2: u64,
@@ -28,11 +28,11 @@ pub(crate) struct Reading<'s> {
 }
 
 /// Every object's track.
-pub(crate) struct Tracks<'e> {
+pub(crate) struct FrontierSamples<'e> {
     /// By (replica, partition).
-    pub(crate) positions: BTreeMap<(usize, u32), Vec<Sight>>,
+    pub(crate) positions: BTreeMap<(usize, u32), Vec<FrontierSample>>,
     /// As declared, in that order.
-    pub(crate) frontiers: Vec<(&'e Frontier, Vec<Sight>)>,
+    pub(crate) frontiers: Vec<(&'e Frontier, Vec<FrontierSample>)>,
     index: HashMap<&'e str, usize>,
     /// By frontier: its group.
     groups: Vec<usize>,
@@ -42,9 +42,9 @@ pub(crate) struct Tracks<'e> {
     known: HashMap<String, u32>,
 }
 
-impl<'e> Tracks<'e> {
+impl<'e> FrontierSamples<'e> {
     /// Room for what is declared.
-    pub(crate) fn of(declared: &'e [Frontier]) -> Tracks<'e> {
+    pub(crate) fn of(declared: &'e [Frontier]) -> FrontierSamples<'e> {
         let mut groups: Vec<(&str, Domain)> = Vec::new();
         let group_of = |frontier: &'e Frontier| {
             let group = (frontier.group.as_str(), frontier.domain);
@@ -54,7 +54,7 @@ impl<'e> Tracks<'e> {
             })
         };
         let group_of: Vec<usize> = declared.iter().map(group_of).collect();
-        Tracks {
+        FrontierSamples {
             furthest: vec![(0, 0); groups.len()],
             groups: group_of,
             positions: BTreeMap::new(),
@@ -66,28 +66,28 @@ impl<'e> Tracks<'e> {
     }
 
     /// Takes in a consuming position.
-    pub(crate) fn take_position(&mut self, at: (usize, u32), t: Nanos, reading: &Reading<'_>) {
-        let Reading { u1, f, u2, status, incarnation } = *reading;
+    pub(crate) fn add_position(&mut self, at: (usize, u32), t: Nanos, reading: &PositionReading<'_>) {
+        let PositionReading { u1, f, u2, status, incarnation } = *reading;
         let status = self.intern(status);
-        let sight = Sight { t, u1, f: Some(f), u2, known: u1, incarnation, status };
+        let sight = FrontierSample { t, u1, f: Some(f), u2, known: u1, incarnation, status };
         self.positions.entry(at).or_default().push(sight);
     }
 
     /// Takes in a look at a declared frontier; false if nobody declared it.
-    pub(crate) fn take_look(&mut self, t: Nanos, look: &Look) -> bool {
+    pub(crate) fn add_frontier(&mut self, t: Nanos, look: &FrontierReading) -> bool {
         let Some(&at) = self.index.get(look.object.as_str()) else { return false };
         let status = self.intern(&look.status);
-        let Look { u1, f, u2, incarnation, .. } = *look;
+        let FrontierReading { u1, f, u2, incarnation, .. } = *look;
         let (frontier, sights) = &mut self.frontiers[at];
         let furthest = &mut self.furthest[self.groups[at]];
         *furthest = (furthest.0.max(u1), furthest.1.max(f.unwrap_or(0)));
         let known = if frontier.upstream.own { furthest.1 } else { furthest.0 };
-        sights.push(Sight { t, u1, f, u2, known, incarnation, status });
+        sights.push(FrontierSample { t, u1, f, u2, known, incarnation, status });
         true
     }
 
     /// The status that an object reported.
-    pub(crate) fn status(&self, sight: &Sight) -> &str {
+    pub(crate) fn status(&self, sight: &FrontierSample) -> &str {
         &self.statuses[sight.status as usize]
     }
 
@@ -107,19 +107,19 @@ impl<'e> Tracks<'e> {
     }
 }
 
-impl Sight {
+impl FrontierSample {
     /// Whether its status is one of those that hold an object back.
     pub(crate) fn is_held(&self, held: &[bool]) -> bool {
         held[self.status as usize]
     }
 
     /// Whether it tells nothing of where the object stands: it is sealed, or not meant to move.
-    pub(crate) fn is_odd(&self, held: &[bool]) -> bool {
+    pub(crate) fn tells_nothing(&self, held: &[bool]) -> bool {
         self.f.is_none() || self.is_held(held)
     }
 
     /// Whether two looks saw one place, under one life.
-    pub(crate) fn stands_as(&self, other: &Sight) -> bool {
+    pub(crate) fn same_position(&self, other: &FrontierSample) -> bool {
         self.f == other.f
     }
 }
@@ -169,7 +169,7 @@ impl Object<'_> {
     }
 
     /// Whether its upstream had come further than it when it was looked at, as far as numbers tell.
-    pub(crate) fn is_below(self, sight: &Sight) -> bool {
+    pub(crate) fn is_below(self, sight: &FrontierSample) -> bool {
         sight.f.is_some_and(|f| f < sight.u1)
     }
 

@@ -2,14 +2,14 @@
 
 use super::acks::Acks;
 use super::canaries::Canaries;
+use super::event_sequence::EventSequence;
 use super::segments::{self, SegmentSpan};
-use super::sequence::Sequence;
-use crate::checker::tables::frontier_samples::{Reading, Tracks};
+use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Death, Event, LifecycleRecord, Phase};
-use crate::history::evidence::{EventRef, Facts, RunRecord};
 use crate::history::fault::{Fault, FaultKind, StepId};
-use crate::history::row::{Base, CopyState, Cover, CurrentRead, Known, Read, Segment, Soundness};
+use crate::history::row::{Base, CopyState, Cover, CurrentRead, Observed, Read, Segment, Soundness};
+use crate::history::run_record::{EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -22,32 +22,32 @@ pub(crate) struct Capture {
 
 /// A [`Cover`] without its names.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldSegment {
     pub(crate) seq: u32,
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) state: CopyState,
-    pub(crate) registered: Known<bool>,
+    pub(crate) registered: Observed<bool>,
     pub(crate) copy: u64,
 }
 
-impl From<&Cover> for Held {
-    fn from(cover: &Cover) -> Held {
+impl From<&Cover> for HeldSegment {
+    fn from(cover: &Cover) -> HeldSegment {
         let Cover { seq, start, end, state, registered, copy, .. } = *cover;
-        Held { seq, start, end, state, registered, copy }
+        HeldSegment { seq, start, end, state, registered, copy }
     }
 }
 
-impl Held {
+impl HeldSegment {
     /// Whether merges and reads see these rows, as far as the target can show that.
     pub(crate) fn is_visible(&self) -> bool {
-        self.registered != Known::Known(false)
+        self.registered != Observed::Known(false)
     }
 }
 
 /// Who was read when, and whether the read counts: common to rows and flags.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct ReadHeader {
     pub(crate) id: u64,
     pub(crate) capture: usize,
     pub(crate) t: Nanos,
@@ -62,18 +62,18 @@ pub(crate) struct Look {
 /// A read of the rows of one segment.
 #[derive(Clone, Debug)]
 pub(crate) struct RowsRead {
-    pub(crate) look: Look,
+    pub(crate) header: ReadHeader,
     pub(crate) from: u64,
-    pub(crate) held: Held,
+    pub(crate) held: HeldSegment,
 }
 
 /// A read of the current flags of one partition.
 #[derive(Clone, Debug)]
-pub(crate) struct FlagsRead {
-    pub(crate) look: Look,
+pub(crate) struct CurrentRowsRead {
+    pub(crate) header: ReadHeader,
     pub(crate) base: Base,
-    pub(crate) before: Vec<Held>,
-    pub(crate) after: Vec<Held>,
+    pub(crate) before: Vec<HeldSegment>,
+    pub(crate) after: Vec<HeldSegment>,
 }
 
 /// A fault from its begin to its verified cure.
@@ -142,7 +142,7 @@ pub(crate) struct DroppedKeys {
 
 /// All events of a run, as tables.
 pub(crate) struct History<'e> {
-    pub(crate) facts: &'e Facts,
+    pub(crate) facts: &'e RunMeta,
     pub(crate) captures: Vec<Capture>,
     /// By partition, by sequence.
     pub(crate) segments: Vec<Vec<SegmentSpan>>,
@@ -151,9 +151,9 @@ pub(crate) struct History<'e> {
     /// The same by replica, partition and sequence, as indices of `reads`.
     reads_of: BTreeMap<(usize, u32, u32), Vec<usize>>,
     /// By id.
-    pub(crate) flag_reads: Vec<FlagsRead>,
+    pub(crate) current_reads: Vec<CurrentRowsRead>,
     /// All looks at consuming positions and declared frontiers.
-    pub(crate) tracks: Tracks<'e>,
+    pub(crate) frontier_samples: FrontierSamples<'e>,
     /// When each phase began.
     pub(crate) phases: Vec<(Nanos, Phase)>,
     /// When a replica did not answer its sampling.
@@ -179,15 +179,15 @@ impl<'e> History<'e> {
         evidence: &'e dyn RunRecord,
         also: &mut dyn FnMut(Nanos, EventRef<'_>),
     ) -> History<'e> {
-        let facts = evidence.facts();
+        let facts = evidence.meta();
         let mut history = History {
             facts,
             captures: Vec::new(),
             segments: vec![Vec::new(); facts.partitions as usize],
             reads: Vec::new(),
             reads_of: BTreeMap::new(),
-            flag_reads: Vec::new(),
-            tracks: Tracks::of(&facts.frontiers),
+            current_reads: Vec::new(),
+            frontier_samples: FrontierSamples::of(&facts.frontiers),
             phases: Vec::new(),
             silences: Vec::new(),
             faults: Vec::new(),
@@ -199,8 +199,8 @@ impl<'e> History<'e> {
             doubts: Vec::new(),
             captures_ended: 0,
         };
-        let mut sequence = Sequence::default();
-        evidence.moments(&mut |t, moment| {
+        let mut sequence = EventSequence::default();
+        evidence.scan_events(&mut |t, moment| {
             also(t, moment);
             match moment {
                 EventRef::Other(event) => {
@@ -215,13 +215,13 @@ impl<'e> History<'e> {
             }
         });
         let is_cut_off =
-            evidence.damage().iter().any(|damage| damage.file == crate::history::evidence::EVENTS);
+            evidence.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
         history.doubts.extend(sequence.doubts(is_cut_off));
-        history.reads.sort_by_key(|read| read.look.id);
-        for (at, RowsRead { look, held, .. }) in history.reads.iter().enumerate() {
+        history.reads.sort_by_key(|read| read.header.id);
+        for (at, RowsRead { header: look, held, .. }) in history.reads.iter().enumerate() {
             history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
         }
-        history.flag_reads.sort_by_key(|read| read.look.id);
+        history.current_reads.sort_by_key(|read| read.header.id);
         history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
         history
     }
@@ -238,12 +238,12 @@ impl<'e> History<'e> {
 
     /// The index of the row read of this id.
     pub(crate) fn read_index(&self, id: u64) -> Option<usize> {
-        self.reads.binary_search_by_key(&id, |read| read.look.id).ok()
+        self.reads.binary_search_by_key(&id, |read| read.header.id).ok()
     }
 
     /// The index of the read of flags of this id.
     pub(crate) fn flags_index(&self, id: u64) -> Option<usize> {
-        self.flag_reads.binary_search_by_key(&id, |read| read.look.id).ok()
+        self.current_reads.binary_search_by_key(&id, |read| read.header.id).ok()
     }
 
     /// The row reads of one segment on one replica, in order; `of` is replica, partition and sequence.
@@ -290,12 +290,12 @@ impl<'e> History<'e> {
             Event::Sample { replica, partition, u1, f, u2, status, incarnation } => {
                 if let Some(replica) = self.known(replica) {
                     let (u1, f, u2, incarnation) = (*u1, *f, *u2, *incarnation);
-                    let reading = Reading { u1, f, u2, status, incarnation };
-                    self.tracks.take_position((replica, *partition), t, &reading);
+                    let reading = PositionReading { u1, f, u2, status, incarnation };
+                    self.frontier_samples.add_position((replica, *partition), t, &reading);
                 }
             }
             Event::Frontier(look) => {
-                if !self.tracks.take_look(t, look) {
+                if !self.frontier_samples.add_frontier(t, look) {
                     let detail = format!("{} is no frontier that the target declares", look.object);
                     self.doubt(DoubtKind::UnmetAssumption, detail);
                 }
@@ -317,7 +317,7 @@ impl<'e> History<'e> {
             Event::Contents(contents) => {
                 let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);
                 if let Some(begun) = begun {
-                    self.canaries.look(begun.t, contents);
+                    self.canaries.add_shard_read(begun.t, contents);
                 }
             }
             Event::ServerDied(Death { server, words }) => {
@@ -391,7 +391,7 @@ impl<'e> History<'e> {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = Look {
+        let look = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -401,14 +401,14 @@ impl<'e> History<'e> {
             soundness: read.soundness,
             count: read.rows,
         };
-        self.reads.push(RowsRead { look, from: read.from, held: Held::from(&read.before) });
+        self.reads.push(RowsRead { header: look, from: read.from, held: HeldSegment::from(&read.before) });
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = Look {
+        let look = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -418,9 +418,9 @@ impl<'e> History<'e> {
             soundness: read.soundness,
             count: read.keys,
         };
-        let before = read.before.iter().map(Held::from).collect();
-        let after = read.after.iter().map(Held::from).collect();
-        self.flag_reads.push(FlagsRead { look, base: read.base, before, after });
+        let before = read.before.iter().map(HeldSegment::from).collect();
+        let after = read.after.iter().map(HeldSegment::from).collect();
+        self.current_reads.push(CurrentRowsRead { header: look, base: read.base, before, after });
     }
 
     /// A line that counts no keys says that none was lost.

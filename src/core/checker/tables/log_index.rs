@@ -3,7 +3,7 @@
 
 use super::acks::Ids;
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
-use crate::history::evidence::{EntryHeader, RunRecord};
+use crate::history::run_record::{EntryHeader, RunRecord};
 use crate::history::schema::rules::{Absence, EventOfDeleted, Rules};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ pub(crate) enum Effect {
     /// It is merged into the key's row, which becomes current.
     Merged = 0,
     /// It came out of order: its raw row is the event alone, never current.
-    Aside = 1,
+    OutOfOrder = 1,
     /// It deletes the key.
     Deleted = 2,
     /// The table takes no notice of it (`schema::rules`): its row is the key's as it was, and never current.
@@ -29,7 +29,7 @@ impl Effect {
 
 /// One log entry.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
+pub(crate) struct IndexedEntry {
     pub(crate) off: u64,
     pub(crate) op: u64,
     pub(crate) key: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Line {
 
 /// A line as it is kept: there are as many as the log has entries.
 #[derive(Clone, Copy)]
-struct Kept {
+struct PackedEntry {
     off: u64,
     op: u64,
     /// The key, and the effect in the two highest bits.
@@ -54,36 +54,36 @@ const EFFECT_BIT: u32 = 30;
 const NONE: u32 = u32::MAX;
 
 /// What decides the effect of a key's next entry.
-struct Standing {
+struct KeyState {
     /// The largest comparison value that was accepted.
     cmp: i64,
     deleted: bool,
 }
 
 /// What the table makes of entries, and how its keys stand by now.
-struct Reader<'r> {
+struct EffectFold<'r> {
     rules: &'r Rules,
-    standings: Vec<Standing>,
+    states: Vec<KeyState>,
     /// Where duplicates are ignored: the ops that each key has had.
     had: HashSet<(usize, u64)>,
 }
 
-impl Reader<'_> {
+impl EffectFold<'_> {
     /// What an entry does to its key.
     fn effect(&mut self, key: usize, entry: EntryHeader<'_>) -> Effect {
         let is_repeated = self.rules.allow(Absence::Duplicates) && !self.had.insert((key, entry.op));
-        let standing = &mut self.standings[key];
+        let standing = &mut self.states[key];
         let drops = self.rules.event_of_deleted == EventOfDeleted::Dropped;
         if drops && standing.deleted && !entry.tombstone {
             return Effect::Ignored;
         }
         if entry.cmp < standing.cmp {
-            return Effect::Aside;
+            return Effect::OutOfOrder;
         }
         if is_repeated {
             return Effect::Ignored;
         }
-        *standing = Standing { cmp: entry.cmp, deleted: entry.tombstone };
+        *standing = KeyState { cmp: entry.cmp, deleted: entry.tombstone };
         if entry.tombstone { Effect::Deleted } else { Effect::Merged }
     }
 }
@@ -92,7 +92,7 @@ impl Reader<'_> {
 #[derive(Default)]
 pub(crate) struct LogIndex {
     pub(crate) partition: u32,
-    kept: Vec<Kept>,
+    packed: Vec<PackedEntry>,
     /// Key names, by index.
     pub(crate) keys: Vec<String>,
     /// Each key's last line.
@@ -111,14 +111,14 @@ impl LogIndex {
     /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
     pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> LogIndex {
         let mut ledger = LogIndex { partition, ..LogIndex::default() };
-        let rules = &evidence.facts().schema.rules;
-        let mut reader = Reader { rules, standings: Vec::new(), had: HashSet::new() };
-        evidence.skim(partition, &mut |entry| ledger.take(entry, &mut reader));
+        let rules = &evidence.meta().schema.rules;
+        let mut reader = EffectFold { rules, states: Vec::new(), had: HashSet::new() };
+        evidence.scan_log(partition, &mut |entry| ledger.take(entry, &mut reader));
         ledger
     }
 
-    fn take(&mut self, entry: EntryHeader<'_>, reader: &mut Reader<'_>) {
-        let at = self.kept.len();
+    fn take(&mut self, entry: EntryHeader<'_>, reader: &mut EffectFold<'_>) {
+        let at = self.packed.len();
         if !self.logged.insert(entry.op) {
             self.repeated.insert(entry.op);
         }
@@ -129,57 +129,57 @@ impl LogIndex {
                 self.keys.push(entry.key.to_owned());
                 self.index.insert(entry.key.to_owned(), key);
                 self.last.push(at);
-                reader.standings.push(Standing { cmp: entry.cmp, deleted: false });
+                reader.states.push(KeyState { cmp: entry.cmp, deleted: false });
                 (key, None)
             }
         };
         assert!(key >> EFFECT_BIT == 0 && at < NONE as usize, "a partition with more than 2^32 entries");
         if let Some(previous) = previous
-            && entry.cmp <= reader.standings[key].cmp
+            && entry.cmp <= reader.states[key].cmp
             && self.disorder.is_none()
-            && !self.before(previous).any(|line| line.op == entry.op)
+            && !self.earlier_of_key(previous).any(|line| line.op == entry.op)
         {
-            self.disorder = Some((self.kept[previous].off, entry.off));
+            self.disorder = Some((self.packed[previous].off, entry.off));
         }
         let effect = reader.effect(key, entry);
         self.last[key] = at;
         let key = key as u32 | (effect as u32) << EFFECT_BIT;
         let previous = previous.map_or(NONE, |previous| previous as u32);
-        self.kept.push(Kept { off: entry.off, op: entry.op, key, previous });
+        self.packed.push(PackedEntry { off: entry.off, op: entry.op, key, previous });
     }
 
     /// Takes note of the segments that its lines lie in.
-    pub(crate) fn place(&mut self, spans: &[SegmentSpan]) {
+    pub(crate) fn assign_segments(&mut self, spans: &[SegmentSpan]) {
         self.spans = bounds(spans);
     }
 
     /// The number of lines.
     pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+        self.packed.len()
     }
 
     /// A line by its number.
-    pub(crate) fn line(&self, at: usize) -> Line {
-        let Kept { off, op, key, previous } = self.kept[at];
+    pub(crate) fn entry(&self, at: usize) -> IndexedEntry {
+        let PackedEntry { off, op, key, previous } = self.packed[at];
         let effect = match key >> EFFECT_BIT {
             0 => Effect::Merged,
-            1 => Effect::Aside,
+            1 => Effect::OutOfOrder,
             2 => Effect::Deleted,
             _ => Effect::Ignored,
         };
         let key = (key & !(3 << EFFECT_BIT)) as usize;
         let previous = (previous != NONE).then_some(previous as usize);
-        Line { off, op, key, effect, segment: self.segment(off), previous }
+        IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
     }
 
     /// All lines, in log order.
-    pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = Line> {
-        (0..self.len()).map(|at| self.line(at))
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = IndexedEntry> {
+        (0..self.len()).map(|at| self.entry(at))
     }
 
     /// One past the last offset.
     pub(crate) fn end(&self) -> u64 {
-        self.kept.last().map_or(0, |line| line.off + 1)
+        self.packed.last().map_or(0, |line| line.off + 1)
     }
 
     /// The index of a key.
@@ -188,20 +188,20 @@ impl LogIndex {
     }
 
     /// The lines of a key from this one back to its first.
-    pub(crate) fn before(&self, line: usize) -> impl Iterator<Item = Line> {
-        std::iter::successors(Some(self.line(line)), |line| line.previous.map(|at| self.line(at)))
+    pub(crate) fn earlier_of_key(&self, line: usize) -> impl Iterator<Item = IndexedEntry> {
+        std::iter::successors(Some(self.entry(line)), |line| line.previous.map(|at| self.entry(at)))
     }
 
     /// Puts all lines of a key, in log order, in place of what `past` holds.
-    pub(crate) fn past(&self, key: usize, past: &mut Vec<Line>) {
+    pub(crate) fn past(&self, key: usize, past: &mut Vec<IndexedEntry>) {
         past.clear();
-        past.extend(self.before(self.last[key]));
+        past.extend(self.earlier_of_key(self.last[key]));
         past.reverse();
     }
 
     /// The line at an offset.
     pub(crate) fn at(&self, off: u64) -> Option<usize> {
-        self.kept.binary_search_by_key(&off, |line| line.off).ok()
+        self.packed.binary_search_by_key(&off, |line| line.off).ok()
     }
 
     /// The segment that an offset lies in, by index.
@@ -211,16 +211,16 @@ impl LogIndex {
 
     /// How many entries lie in `start..end`.
     pub(crate) fn count(&self, start: u64, end: u64) -> u64 {
-        let first = self.kept.partition_point(|line| line.off < start);
-        let last = self.kept.partition_point(|line| line.off < end);
+        let first = self.packed.partition_point(|line| line.off < start);
+        let last = self.packed.partition_point(|line| line.off < end);
         last.saturating_sub(first) as u64
     }
 
     /// What was merged into the key's row before this line, since its birth or last deletion, in log order.
-    pub(crate) fn merged_before(&self, line: usize) -> Vec<Line> {
-        let Some(previous) = self.line(line).previous else { return Vec::new() };
-        let mut past: Vec<Line> = self
-            .before(previous)
+    pub(crate) fn merged_before(&self, line: usize) -> Vec<IndexedEntry> {
+        let Some(previous) = self.entry(line).previous else { return Vec::new() };
+        let mut past: Vec<IndexedEntry> = self
+            .earlier_of_key(previous)
             .filter(|line| line.effect.is_accepted())
             .take_while(|line| line.effect == Effect::Merged)
             .collect();

@@ -6,8 +6,8 @@ use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
-use crate::history::evidence::Damage;
 use crate::history::row::Soundness;
+use crate::history::run_record::Damage;
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub(crate) fn check(
     let looked_at = history.segments.iter().map(Vec::len).sum::<usize>()
         + history.facts.steps.len()
         + history.reads.len()
-        + history.flag_reads.len()
+        + history.current_reads.len()
         + ledgers.iter().map(|ledger| ledger.keys.len()).sum::<usize>();
     let result = CheckResult {
         name: CheckName::Assumptions,
@@ -102,7 +102,7 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 /// A replica that began a new life without a restart of ours, wherever the record tells which life it is in.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
-    let tracks = &history.tracks;
+    let tracks = &history.frontier_samples;
     let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
     let declared = tracks
         .frontiers
@@ -112,8 +112,11 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
         lives.entry(replica).or_default().extend(seen);
     }
-    let looks =
-        history.reads.iter().map(|read| read.look).chain(history.flag_reads.iter().map(|read| read.look));
+    let looks = history
+        .reads
+        .iter()
+        .map(|read| read.header)
+        .chain(history.current_reads.iter().map(|read| read.header));
     for look in looks.filter(|look| look.soundness == Soundness::Sound) {
         lives.entry(look.replica).or_default().push((look.t, look.incarnation));
     }
@@ -155,12 +158,12 @@ fn segments(history: &History<'_>, ledger: &LogIndex, doubts: &mut Vec<Doubt>) {
             ));
         }
     }
-    let outside = ledger.lines().find(|line| line.segment.is_none() && history.facts.has_segments());
+    let outside = ledger.entries().find(|line| line.segment.is_none() && history.facts.has_segments());
     if let Some(line) = outside {
         unmet(format!("no segment holds offset {} of partition {partition}", line.off));
     }
     let known = |seq| spans.iter().any(|span| span.seq == seq);
-    let stray = history.reads.iter().find(|read| read.look.partition == partition && !known(read.held.seq));
+    let stray = history.reads.iter().find(|read| read.header.partition == partition && !known(read.held.seq));
     if let Some(read) = stray {
         unmet(format!("segment {} of partition {partition} was read, and nobody knows it", read.held.seq));
     }

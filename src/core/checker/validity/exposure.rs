@@ -72,7 +72,7 @@ fn opportunities(
         exposure.push(opportunity(what, history.faults.iter().filter(done).count() as u64, demanded));
     }
     if exposure.is_empty() && rows_compared == 0 && !history.facts.frontiers.is_empty() {
-        let looks = history.tracks.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
+        let looks = history.frontier_samples.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
         exposure.push(opportunity("looks-at-frontiers", looks, plan.min_exposure.max(1)));
     } else if exposure.is_empty() {
         exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
@@ -159,7 +159,7 @@ fn keys_carried(history: &History<'_>, ledgers: &[LogIndex], findings: &[Finding
 /// itself.
 fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterator<Item = &'h RowsRead> {
     history.reads_of(of).filter(|read| {
-        read.look.soundness == Soundness::Sound
+        read.header.soundness == Soundness::Sound
             && read.held.is_visible()
             && read.held.state != CopyState::Downloaded
     })
@@ -171,7 +171,7 @@ fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterat
 /// the hold on s0 began when the victim had long merged all of s1: nothing was carried under it
 /// ```
 fn merged_before(history: &History<'_>, of: (usize, u32, u32), t: Nanos) -> u64 {
-    let earlier = own_reads(history, of).filter(|read| read.look.t <= t);
+    let earlier = own_reads(history, of).filter(|read| read.header.t <= t);
     earlier.map(|read| read.held.end).max().unwrap_or(0)
 }
 
@@ -188,7 +188,7 @@ fn is_stuck(history: &History<'_>, victim: &Withheld, findings: &[Finding]) -> b
 
 fn carried(ledger: &LogIndex, held: usize, next: usize, without: &[(u64, u64)], seen: &[(u64, u64)]) -> u64 {
     let lies_in = |ranges: &[(u64, u64)], off| ranges.iter().any(|&(from, to)| from <= off && off < to);
-    let merged = ledger.lines().filter(|line| line.effect == Effect::Merged);
+    let merged = ledger.entries().filter(|line| line.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for line in merged {
         if line.segment == Some(held) {

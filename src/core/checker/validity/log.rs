@@ -8,9 +8,9 @@ use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, LostAck, Status};
 use crate::history::check_name::CheckName;
-use crate::history::event::Outcome;
-use crate::history::evidence::{EventRef, RunRecord};
+use crate::history::event::OpOutcome;
 use crate::history::row::Entry;
+use crate::history::run_record::{EventRef, RunRecord};
 use std::collections::BTreeMap;
 
 /// How far the log may be trusted.
@@ -46,13 +46,13 @@ impl Trust {
     fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-        evidence.moments(&mut |_, moment| match moment {
+        evidence.scan_events(&mut |_, moment| match moment {
             EventRef::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
             EventRef::Completed { op, outcome, off } => {
-                let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == Outcome::Ok);
+                let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == OpOutcome::Ok);
                 let Some((partition, off)) = acknowledged else { return };
                 let Some(ledger) = ledgers.get(partition as usize) else { return };
-                if ledger.at(off).is_some_and(|at| ledger.line(at).op == op) {
+                if ledger.at(off).is_some_and(|at| ledger.entry(at).op == op) {
                     return;
                 }
                 let lowest = &mut self.contradicted[partition as usize];
@@ -77,7 +77,7 @@ impl Trust {
 /// What the log says of where acknowledged ops lie, as one number.
 fn places(ledger: &LogIndex, acks: &Acks) -> u64 {
     let Some(acked) = acks.of.get(&ledger.partition) else { return 0 };
-    let lines = ledger.lines().filter(|line| acked.contains(line.op));
+    let lines = ledger.entries().filter(|line| acked.contains(line.op));
     lines.fold(0, |sum: u64, line| sum.wrapping_add(place(line.op, line.off)))
 }
 

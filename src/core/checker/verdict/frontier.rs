@@ -53,7 +53,7 @@ pub enum FreezeCourse {
 /// Whether the object's own status tells that it does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cause {
+pub enum StatusCause {
     /// It says that all is well.
     Silent,
     /// It says that it stalled or failed.
@@ -74,7 +74,7 @@ pub struct Move {
 /// What happened last before an object stopped or went back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
-pub enum Happening {
+pub enum PrecedingEvent {
     /// A phase of the run began.
     Phase {
         /// When.
@@ -112,15 +112,15 @@ pub enum Happening {
     },
 }
 
-impl Happening {
+impl PrecedingEvent {
     /// When it happened.
     pub fn t(&self) -> Nanos {
         match self {
-            Happening::Phase { t, .. }
-            | Happening::FaultBegin { t, .. }
-            | Happening::CureBegin { t, .. }
-            | Happening::Cured { t, .. }
-            | Happening::Incarnation { t, .. } => *t,
+            PrecedingEvent::Phase { t, .. }
+            | PrecedingEvent::FaultBegin { t, .. }
+            | PrecedingEvent::CureBegin { t, .. }
+            | PrecedingEvent::Cured { t, .. }
+            | PrecedingEvent::Incarnation { t, .. } => *t,
         }
     }
 }
@@ -155,7 +155,7 @@ pub struct Frozen {
     pub invisible: Option<u64>,
     /// Of a shard: what of the input log it did not show at the last capture.
     #[serde(default)]
-    pub unseen: Option<Unseen>,
+    pub unseen: Option<NotVisible>,
     /// Since when it has not moved, on the run's clock: the first sample that saw it there.
     pub since: Nanos,
     /// For how long it was watched without a move and without an excuse: of a gap in the sampling only a
@@ -168,13 +168,13 @@ pub struct Frozen {
     /// The last move before; none if none was seen.
     pub last_move: Option<Move>,
     /// What happened last before it stopped.
-    pub before: Option<Happening>,
+    pub before: Option<PrecedingEvent>,
     /// Its status when it stopped.
     pub status_at_freeze: String,
     /// Its status at the last sample that shows it pinned.
     pub status: String,
     /// Whether that status shows a cause.
-    pub cause: Cause,
+    pub cause: StatusCause,
     /// Its incarnation.
     pub incarnation: u64,
     /// Samples in the time that it was watched.
@@ -186,7 +186,7 @@ pub struct Frozen {
 
 /// What of the input log nobody sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unseen {
+pub struct NotVisible {
     /// The first offset.
     pub from: u64,
     /// Log entries from there on.
@@ -217,7 +217,7 @@ pub struct Regressed {
     /// Whether it is declared durable.
     pub durable: bool,
     /// What happened last before.
-    pub before: Option<Happening>,
+    pub before: Option<PrecedingEvent>,
     /// How often it went back; this is the first time.
     pub times: u64,
 }
@@ -250,7 +250,7 @@ pub struct Ahead {
 /// How an object stood at its last sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum FrontierState {
     /// It moves, and was at its upstream's end lately.
     Advancing,
     /// It is at its upstream's end.
@@ -316,7 +316,7 @@ pub struct Waiting {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Objects by their state at their last sample.
-    pub states: BTreeMap<State, u64>,
+    pub states: BTreeMap<FrontierState, u64>,
     /// The objects that lag, the furthest behind first, at most 20 of them.
     pub lagging: Vec<Lagging>,
     /// The objects that may have stopped shortly before the end, at most 20 of them.

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// What the list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct KnownFindings {
     /// As what each finding is known, in the order of the findings; none: it is new.
-    pub findings: Vec<Option<KnownAs>>,
+    pub findings: Vec<Option<KnownIssueRef>>,
     /// Issues on runs like this one that none of its findings is.
-    pub unmet: Vec<KnownAs>,
+    pub unmet: Vec<KnownIssueRef>,
 }
 
 /// An issue that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownAs {
+pub struct KnownIssueRef {
     /// Its fingerprint.
     pub fingerprint: String,
     /// Why it may be found.
@@ -29,15 +29,15 @@ pub struct KnownAs {
     pub expired: bool,
 }
 
-impl KnownAs {
+impl KnownIssueRef {
     /// Takes from an entry of the list what is told of it.
-    pub fn of(issue: &KnownIssue, expired: bool) -> KnownAs {
+    pub fn of(issue: &KnownIssue, expired: bool) -> KnownIssueRef {
         let KnownIssue { fingerprint, reason, owner, link, until, .. } = issue.clone();
-        KnownAs { fingerprint, reason, owner, link, until, expired }
+        KnownIssueRef { fingerprint, reason, owner, link, until, expired }
     }
 }
 
-impl Known {
+impl KnownFindings {
     /// How many findings are known.
     pub fn count(&self) -> u64 {
         let known = self.findings.iter().flatten().filter(|known| !known.expired);

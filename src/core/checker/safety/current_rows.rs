@@ -3,13 +3,13 @@
 //! They are compared only where nothing that matters to the key moved while they were read.
 
 use super::absence::Absences;
-use super::mismatch::{Content, Deviation, Expected, View, Wrong};
-use crate::checker::tables::copies::When;
-use crate::checker::tables::history::{FlagsRead, Held, History, Look};
-use crate::checker::tables::log_index::{Effect, LogIndex, Line};
-use crate::checker::verdict::{Origin, What};
-use crate::history::evidence::RunRecord;
+use super::mismatch::{Content, Defect, Expected, Mismatch, ReplicaView};
+use crate::checker::tables::copies::CapturePoint;
+use crate::checker::tables::history::{CurrentRowsRead, HeldSegment, History, ReadHeader};
+use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
+use crate::checker::verdict::{Anomaly, Origin};
 use crate::history::row::{Base, Soundness};
+use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The flags of a key, and the read that brought them, as index of [`History::flag_reads`].
@@ -17,26 +17,26 @@ type Change = (usize, Vec<u64>);
 
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
 /// of the same incarnation brings others; a new incarnation starts from nothing.
-pub(crate) struct Flags<'h> {
+pub(crate) struct CurrentRows<'h> {
     /// By replica, by key, in time: the ledger's keys, then those that the log does not have.
     changes: Vec<Vec<Vec<Change>>>,
     /// Keys that the log does not have, numbered after the ledger's.
     strangers: BTreeMap<String, usize>,
     /// By replica: the last sound read of a capture; where it read them again, of each step of it.
-    reads: Vec<(When, Vec<Option<usize>>)>,
+    reads: Vec<(CapturePoint, Vec<Option<usize>>)>,
     history: &'h History<'h>,
     ledger: &'h LogIndex,
     /// Reads whose flags are torn on disk, by id.
     pub(crate) torn: Vec<u64>,
     /// By replica: what its reads come to in the life that was read last.
-    chains: Vec<Chain>,
+    chains: Vec<ReadChain>,
     /// By index of [`History::flag_reads`]: the read that brought all flags, which this one's build on.
     wholes: Vec<usize>,
 }
 
 /// Whether the flags of a replica are known: a life's reads bring all flags once, and then what changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chain {
+pub(crate) enum ReadChain {
     /// They are.
     Whole,
     /// No sound read of this life.
@@ -50,24 +50,28 @@ pub(crate) enum Chain {
     },
 }
 
-impl<'h> Flags<'h> {
+impl<'h> CurrentRows<'h> {
     /// Reads all flags of a partition.
-    pub(crate) fn read(evidence: &dyn RunRecord, history: &'h History<'h>, ledger: &'h LogIndex) -> Flags<'h> {
+    pub(crate) fn read(
+        evidence: &dyn RunRecord,
+        history: &'h History<'h>,
+        ledger: &'h LogIndex,
+    ) -> CurrentRows<'h> {
         let replicas = history.facts.roster.len();
-        let mut flags = Flags {
+        let mut flags = CurrentRows {
             changes: vec![vec![Vec::new(); ledger.keys.len()]; replicas],
             strangers: BTreeMap::new(),
             reads: Vec::new(),
             history,
             ledger,
             torn: Vec::new(),
-            chains: vec![Chain::Unread; replicas],
+            chains: vec![ReadChain::Unread; replicas],
             wholes: Vec::new(),
         };
-        let mut brought = vec![0_u64; history.flag_reads.len()];
-        for (id, current) in evidence.currents(ledger.partition) {
+        let mut brought = vec![0_u64; history.current_reads.len()];
+        for (id, current) in evidence.current_rows(ledger.partition) {
             let Some(at) = history.flags_index(id) else { continue };
-            let look = history.flag_reads[at].look;
+            let look = history.current_reads[at].header;
             brought[at] += 1;
             if look.soundness == Soundness::Sound {
                 let key = flags.number(&current.key);
@@ -77,26 +81,26 @@ impl<'h> Flags<'h> {
         let mut whole = vec![0; replicas];
         let mut lives: Vec<Option<u64>> = vec![None; replicas];
         let mut sound = vec![vec![Vec::new(); replicas]; history.captures.len()];
-        for (at, read) in history.flag_reads.iter().enumerate() {
-            let look = read.look;
+        for (at, read) in history.current_reads.iter().enumerate() {
+            let look = read.header;
             flags.wholes.push(whole[look.replica]);
             if look.partition != ledger.partition || look.soundness != Soundness::Sound {
                 continue;
             }
             let chain = &mut flags.chains[look.replica];
             if lives[look.replica].replace(look.incarnation) != Some(look.incarnation) {
-                *chain = Chain::Unread;
+                *chain = ReadChain::Unread;
             }
-            if *chain == Chain::Unread || read.base == Base::Nothing {
+            if *chain == ReadChain::Unread || read.base == Base::Nothing {
                 whole[look.replica] = at;
                 flags.wholes[at] = at;
             }
             *chain = chain.and(read, history);
             if brought[at] != look.count {
                 flags.torn.push(look.id);
-                *chain = Chain::Torn;
+                *chain = ReadChain::Torn;
             }
-            if *chain == Chain::Whole {
+            if *chain == ReadChain::Whole {
                 sound[look.capture][look.replica].push(at);
             }
         }
@@ -107,7 +111,7 @@ impl<'h> Flags<'h> {
     }
 
     /// Whether the flags of a replica are known to the end.
-    pub(crate) fn chain(&self, replica: usize) -> Chain {
+    pub(crate) fn chain(&self, replica: usize) -> ReadChain {
         self.chains[replica]
     }
 
@@ -128,33 +132,33 @@ impl<'h> Flags<'h> {
     }
 
     /// The offsets that a replica flagged as current for a key when last read, then or before.
-    pub(crate) fn shown(&self, replica: usize, key: usize, at: When) -> Option<&[u64]> {
+    pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<&[u64]> {
         let before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
         let read = before.into_iter().find_map(|(_, reads)| reads[replica])?;
         Some(self.shown_by(read, key))
     }
 
     fn shown_by(&self, read: usize, key: usize) -> &[u64] {
-        let look = self.history.flag_reads[read].look;
+        let look = self.history.current_reads[read].header;
         let known = self.changes[look.replica][key].iter().rev().find(|(at, _)| *at <= read);
         known.filter(|(at, _)| *at >= self.wholes[read]).map_or(&[], |(_, offs)| offs)
     }
 }
 
-impl Chain {
+impl ReadChain {
     /// The chain with one more sound read.
-    fn and(self, read: &FlagsRead, history: &History<'_>) -> Chain {
+    fn and(self, read: &CurrentRowsRead, history: &History<'_>) -> ReadChain {
         match (read.base, self) {
-            (Base::Nothing, _) => Chain::Whole,
-            (Base::Unknown, Chain::Unread) => match passed_over(read, history) {
-                true => Chain::Broken { read: read.look.id },
-                false => Chain::Whole,
+            (Base::Nothing, _) => ReadChain::Whole,
+            (Base::Unknown, ReadChain::Unread) => match passed_over(read, history) {
+                true => ReadChain::Broken { read: read.header.id },
+                false => ReadChain::Whole,
             },
-            (Base::Read(base), Chain::Whole | Chain::Unread) => {
-                let known = history.flags_index(base).map(|at| history.flag_reads[at].look.soundness);
-                match self == Chain::Whole && known == Some(Soundness::Sound) {
-                    true => Chain::Whole,
-                    false => Chain::Broken { read: read.look.id },
+            (Base::Read(base), ReadChain::Whole | ReadChain::Unread) => {
+                let known = history.flags_index(base).map(|at| history.current_reads[at].header.soundness);
+                match self == ReadChain::Whole && known == Some(Soundness::Sound) {
+                    true => ReadChain::Whole,
+                    false => ReadChain::Broken { read: read.header.id },
                 }
             }
             (_, broken) => broken,
@@ -163,54 +167,56 @@ impl Chain {
 }
 
 /// Whether an earlier capture read rows of this life, and no flags: those were read as well, and are lost.
-fn passed_over(read: &FlagsRead, history: &History<'_>) -> bool {
-    let of_life = |look: &Look| (look.replica, look.partition, look.incarnation);
+fn passed_over(read: &CurrentRowsRead, history: &History<'_>) -> bool {
+    let of_life = |look: &ReadHeader| (look.replica, look.partition, look.incarnation);
     let tried = |capture| {
-        let reads = history.flag_reads.iter().map(|read| read.look);
-        reads.filter(|look| look.capture == capture).any(|look| of_life(&look) == of_life(&read.look))
+        let reads = history.current_reads.iter().map(|read| read.header);
+        reads.filter(|look| look.capture == capture).any(|look| of_life(&look) == of_life(&read.header))
     };
-    history.reads.iter().map(|read| read.look).any(|earlier| {
-        of_life(&earlier) == of_life(&read.look)
-            && earlier.capture < read.look.capture
+    history.reads.iter().map(|read| read.header).any(|earlier| {
+        of_life(&earlier) == of_life(&read.header)
+            && earlier.capture < read.header.capture
             && earlier.soundness == Soundness::Sound
             && !tried(earlier.capture)
     })
 }
 
 /// The sound reads of a capture, by replica, as its steps and its end show them.
-fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (When, Vec<Option<usize>>)> {
+fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CapturePoint, Vec<Option<usize>>)> {
     let again = sound.iter().map(|reads| reads.len().saturating_sub(1)).max().unwrap_or(0);
     let at = move |step: usize| {
         let of = |reads: &Vec<usize>| reads.get(step).or(reads.last()).copied();
         sound.iter().map(of).collect()
     };
     let ends = sound.iter().map(|reads| reads.last().copied()).collect();
-    (0..again).map(move |step| (When::step(capture, step), at(step))).chain([(When::end_of(capture), ends)])
+    (0..again)
+        .map(move |step| (CapturePoint::step(capture, step), at(step)))
+        .chain([(CapturePoint::end_of(capture), ends)])
 }
 
 /// What the comparison of one partition's flags came to.
 #[derive(Default)]
-pub(crate) struct FlagsCompared {
+pub(crate) struct CurrentRowsCompared {
     /// (replica x key) flags compared.
     pub(crate) flags: u64,
-    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) deviations: Vec<Mismatch>,
 }
 
 /// Compares the flags of a partition, but of no read that reached beyond `judged_to`: entries that are not
 /// known may have moved them. `absent` names (replica, offset) pairs whose row is missing: their keys are
 /// reported for that, and not for the flag that cannot be there.
 pub(crate) fn compare(
-    flags: &Flags<'_>,
+    flags: &CurrentRows<'_>,
     absences: &Absences<'_>,
     judged_to: u64,
     absent: &BTreeSet<(usize, u64)>,
-) -> FlagsCompared {
+) -> CurrentRowsCompared {
     let glances = flags.reads.iter().map(|(when, reads)| {
-        let reads = reads.iter().flatten().map(|&at| Glance::of(at, &flags.history.flag_reads[at]));
+        let reads = reads.iter().flatten().map(|&at| ReplicaFlags::of(at, &flags.history.current_reads[at]));
         (*when, reads.filter(|glance| glance.reach() <= judged_to).collect())
     });
-    let comparison = Comparison { flags, absences, absent, glances: glances.collect() };
-    let mut compared = FlagsCompared::default();
+    let comparison = KeyComparison { flags, absences, absent, replicas: glances.collect() };
+    let mut compared = CurrentRowsCompared::default();
     let mut past = Vec::new();
     for key in 0..flags.ledger.keys.len() {
         flags.ledger.past(key, &mut past);
@@ -222,21 +228,21 @@ pub(crate) fn compare(
     compared
 }
 
-struct Comparison<'c> {
-    flags: &'c Flags<'c>,
+struct KeyComparison<'c> {
+    flags: &'c CurrentRows<'c>,
     absences: &'c Absences<'c>,
     absent: &'c BTreeSet<(usize, u64)>,
-    glances: Vec<(When, Vec<Glance>)>,
+    replicas: Vec<(CapturePoint, Vec<ReplicaFlags>)>,
 }
 
-impl Comparison<'_> {
+impl KeyComparison<'_> {
     /// One deviation for each of a key's entries by which flags are wrong.
-    fn of_key(&self, key: usize, past: &[Line], compared: &mut FlagsCompared) {
+    fn of_key(&self, key: usize, past: &[IndexedEntry], compared: &mut CurrentRowsCompared) {
         let roster = self.flags.history.facts.roster.len();
         let mut wrong: BTreeSet<u64> = BTreeSet::new();
         // By replica: the entry by which its flags were judged last, and whether they were right.
         let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
-        for glance in self.glances.iter().flat_map(|(_, glances)| glances) {
+        for glance in self.replicas.iter().flat_map(|(_, glances)| glances) {
             let Some(line) = glance.expects(past, self.absent) else { continue };
             let is_wrong = self.fault(line, self.flags.shown_by(glance.read, key), glance.read).is_some();
             compared.flags += u64::from(last[glance.replica].is_none());
@@ -246,12 +252,12 @@ impl Comparison<'_> {
             }
         }
         for line in past.iter().filter(|line| wrong.contains(&line.off)) {
-            let mut deviation = Deviation {
+            let mut deviation = Mismatch {
                 op: Some(line.op),
                 expected: Some(Expected::Current((line.effect == Effect::Merged).then_some(line.off))),
                 ..self.nothing_shown(&self.flags.ledger.keys[key], line.off)
             };
-            let fault = |offs: &[u64], read: usize| self.fault(line, offs, read).map(Wrong::of);
+            let fault = |offs: &[u64], read: usize| self.fault(line, offs, read).map(Defect::of);
             self.show(&mut deviation, key, fault, |glance| {
                 glance.expects(past, self.absent).is_some_and(|found| found.off == line.off)
             });
@@ -264,27 +270,27 @@ impl Comparison<'_> {
 
     /// A key that the log does not have, and any replica shows as current. A row that is itself too many is
     /// told as that.
-    fn of_stranger(&self, name: &str, key: usize) -> Option<Deviation> {
-        let shown = |glance: &Glance| {
+    fn of_stranger(&self, name: &str, key: usize) -> Option<Mismatch> {
+        let shown = |glance: &ReplicaFlags| {
             let offs = self.flags.shown_by(glance.read, key).iter();
             offs.copied().find(|off| !self.absent.contains(&(glance.replica, *off)))
         };
-        let first = self.glances.iter().flat_map(|(_, glances)| glances).find_map(shown)?;
+        let first = self.replicas.iter().flat_map(|(_, glances)| glances).find_map(shown)?;
         let mut deviation = self.nothing_shown(name, first);
         let fault = |offs: &[u64], _| {
-            (!offs.is_empty()).then(|| Wrong { key: Some(name.to_owned()), ..Wrong::of(What::Extra) })
+            (!offs.is_empty()).then(|| Defect { key: Some(name.to_owned()), ..Defect::of(Anomaly::Extra) })
         };
         self.show(&mut deviation, key, fault, |_| true);
         Some(deviation)
     }
 
     /// What is wrong with the flags that a read brought of a key, by its last entry.
-    fn fault(&self, line: &Line, offs: &[u64], read: usize) -> Option<What> {
-        fault(line, offs, self.absences, &self.flags.history.flag_reads[read].look)
+    fn fault(&self, line: &IndexedEntry, offs: &[u64], read: usize) -> Option<Anomaly> {
+        fault(line, offs, self.absences, &self.flags.history.current_reads[read].header)
     }
 
-    fn nothing_shown(&self, key: &str, off: u64) -> Deviation {
-        Deviation {
+    fn nothing_shown(&self, key: &str, off: u64) -> Mismatch {
+        Mismatch {
             off,
             key: key.to_owned(),
             segment: self.flags.ledger.segment(off),
@@ -300,15 +306,15 @@ impl Comparison<'_> {
     /// Lays down what all replicas showed of a key in the reads that can be judged.
     fn show(
         &self,
-        deviation: &mut Deviation,
+        deviation: &mut Mismatch,
         key: usize,
-        fault: impl Fn(&[u64], usize) -> Option<Wrong>,
-        counts: impl Fn(&Glance) -> bool,
+        fault: impl Fn(&[u64], usize) -> Option<Defect>,
+        counts: impl Fn(&ReplicaFlags) -> bool,
     ) {
-        for (when, glances) in &self.glances {
+        for (when, glances) in &self.replicas {
             let views = glances.iter().filter(|glance| counts(glance)).map(|glance| {
                 let offs = self.flags.shown_by(glance.read, key);
-                let id = self.flags.history.flag_reads[glance.read].look.id;
+                let id = self.flags.history.current_reads[glance.read].header.id;
                 view(&mut deviation.views, (glance.replica, id), offs, || fault(offs, glance.read))
             });
             let views = views.collect();
@@ -319,7 +325,7 @@ impl Comparison<'_> {
 }
 
 /// One read of flags: what it covers without a move.
-struct Glance {
+struct ReplicaFlags {
     read: usize,
     replica: usize,
     /// One past the highest offset covered.
@@ -330,15 +336,20 @@ struct Glance {
     moved: Vec<(u64, u64)>,
 }
 
-impl Glance {
-    fn of(at: usize, read: &FlagsRead) -> Glance {
-        let visible = |held: &&Held| held.is_visible();
-        let twin = |held: &Held, others: &[Held]| {
-            let same = |other: &&Held| other.seq == held.seq && other.copy == held.copy;
+impl ReplicaFlags {
+    fn of(at: usize, read: &CurrentRowsRead) -> ReplicaFlags {
+        let visible = |held: &&HeldSegment| held.is_visible();
+        let twin = |held: &HeldSegment, others: &[HeldSegment]| {
+            let same = |other: &&HeldSegment| other.seq == held.seq && other.copy == held.copy;
             others.iter().filter(visible).find(same).map(|other| other.end)
         };
-        let mut glance =
-            Glance { read: at, replica: read.look.replica, top: 0, steady: Vec::new(), moved: Vec::new() };
+        let mut glance = ReplicaFlags {
+            read: at,
+            replica: read.header.replica,
+            top: 0,
+            steady: Vec::new(),
+            moved: Vec::new(),
+        };
         for held in read.before.iter().filter(visible) {
             glance.top = glance.top.max(held.end);
             match twin(held, &read.after) {
@@ -361,7 +372,11 @@ impl Glance {
 
     /// The last accepted entry of a key that the replica covers, if its flags can be judged by it; `past` are
     /// the key's lines in log order.
-    fn expects<'l>(&self, past: &'l [Line], absent: &BTreeSet<(usize, u64)>) -> Option<&'l Line> {
+    fn expects<'l>(
+        &self,
+        past: &'l [IndexedEntry],
+        absent: &BTreeSet<(usize, u64)>,
+    ) -> Option<&'l IndexedEntry> {
         let below = |off| past.partition_point(|line| line.off < off);
         let line = past[..below(self.top)].iter().rfind(|line| line.effect.is_accepted())?;
         let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
@@ -372,39 +387,39 @@ impl Glance {
     }
 }
 
-fn fault(line: &Line, shown: &[u64], absences: &Absences<'_>, look: &Look) -> Option<What> {
+fn fault(line: &IndexedEntry, shown: &[u64], absences: &Absences<'_>, look: &ReadHeader) -> Option<Anomaly> {
     match (line.effect, shown) {
         _ if absences.excuse_flags(look.replica, line, shown, look.t) => None,
         (Effect::Deleted, []) => None,
-        (Effect::Deleted, _) => Some(What::Resurrected),
-        (_, []) => Some(What::NoCurrent),
+        (Effect::Deleted, _) => Some(Anomaly::Resurrected),
+        (_, []) => Some(Anomaly::NoCurrent),
         (_, [one]) if *one == line.off => None,
-        (_, [_]) => Some(What::StaleCurrent),
-        _ => Some(What::DuplicateCurrent),
+        (_, [_]) => Some(Anomaly::StaleCurrent),
+        _ => Some(Anomaly::DuplicateCurrent),
     }
 }
 
 /// The index of the view of a replica with these flags, made if it is new.
 fn view(
-    views: &mut Vec<View>,
+    views: &mut Vec<ReplicaView>,
     (replica, read): (usize, u64),
     offs: &[u64],
-    fault: impl Fn() -> Option<Wrong>,
+    fault: impl Fn() -> Option<Defect>,
 ) -> usize {
-    let shows = |view: &View| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
+    let shows = |view: &ReplicaView| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
     if let Some(at) = views.iter().position(|view| view.replica == replica && shows(view)) {
         return at;
     }
     let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
-    let wrong = fault().map(|wrong| Wrong { origin: Origin::Root, ..wrong });
+    let wrong = fault().map(|wrong| Defect { origin: Origin::Root, ..wrong });
     let content = Some(Content::Flags(offs.to_vec()));
-    views.push(View { replica, state: None, read: Some(read), group, wrong, content });
+    views.push(ReplicaView { replica, state: None, read: Some(read), group, wrong, content });
     views.len() - 1
 }
 
 /// The roots are the replicas that were wrong first.
-fn name_roots(deviation: &mut Deviation) {
-    let whats: BTreeSet<What> = deviation.views.iter().filter_map(|view| view.what()).collect();
+fn name_roots(deviation: &mut Mismatch) {
+    let whats: BTreeSet<Anomaly> = deviation.views.iter().filter_map(|view| view.what()).collect();
     for what in whats {
         let first = deviation.scenes.iter().find_map(|scene| {
             let views = scene.views.iter().map(|&at| &deviation.views[at]);

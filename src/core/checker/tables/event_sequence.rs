@@ -8,7 +8,7 @@ use crate::history::event::{Event, Phase};
 
 /// Captures and reads, as far as they were told.
 #[derive(Debug, Default)]
-pub(crate) struct Sequence {
+pub(crate) struct EventSequence {
     /// How many captures were begun, or must have been.
     captures: u32,
     open: Option<u32>,
@@ -27,7 +27,7 @@ pub(crate) struct Sequence {
     details: Vec<String>,
 }
 
-impl Sequence {
+impl EventSequence {
     /// Takes the next event.
     pub(crate) fn take(&mut self, event: &Event) {
         match event {
@@ -59,7 +59,7 @@ impl Sequence {
     }
 
     fn begin(&mut self, capture: u32) {
-        self.leave_open();
+        self.note_unended();
         (self.owing, self.is_answered) = (None, false);
         let due = self.captures;
         if capture < due {
@@ -71,7 +71,7 @@ impl Sequence {
         self.open = Some(capture);
     }
 
-    fn leave_open(&mut self) {
+    fn note_unended(&mut self) {
         if let Some(open) = self.open.take() {
             self.details.push(format!("capture {open} has no end"));
             self.reads.append(&mut self.pending);
@@ -103,7 +103,7 @@ impl Sequence {
     /// several replicas come side by side: which of them are lost says nothing more.
     pub(crate) fn doubts(mut self, is_cut_off: bool) -> Vec<Doubt> {
         if !is_cut_off {
-            self.leave_open();
+            self.note_unended();
             self.reads.append(&mut self.pending);
         }
         for capture in self.empty.iter().filter(|_| self.has_contents) {
@@ -136,8 +136,8 @@ fn numbers(what: &str, start: u64, end: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::contents::Contents;
     use crate::history::event::CaptureReason;
+    use crate::history::shard_snapshot::ShardSnapshot;
 
     fn begin(capture: u32) -> Event {
         Event::CaptureBegin { capture, reason: CaptureReason::Periodic }
@@ -149,7 +149,7 @@ mod tests {
 
     fn contents(capture: u32) -> Event {
         let object = "s".to_owned();
-        Event::Contents(Contents { capture, object, upper: 0, log_end: 0, rows: Vec::new() })
+        Event::Contents(ShardSnapshot { capture, object, upper: 0, log_end: 0, rows: Vec::new() })
     }
 
     fn phase(phase: Phase) -> Event {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn told(events: &[Event], is_cut_off: bool) -> Vec<String> {
-        let mut sequence = Sequence::default();
+        let mut sequence = EventSequence::default();
         events.iter().for_each(|event| sequence.take(event));
         sequence.doubts(is_cut_off).into_iter().map(|doubt| doubt.detail).collect()
     }

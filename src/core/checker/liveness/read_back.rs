@@ -1,7 +1,7 @@
 //! What was read of the log and of shards. It outranks the numbers: behind is what is not there, not what is
 //! counted (`RULES.md` 7).
 
-use crate::checker::safety::shard::ContentsCompared;
+use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::validity::log::Trust;
 
@@ -9,15 +9,15 @@ use crate::checker::validity::log::Trust;
 const SHARDS_LOG: u32 = 0;
 
 /// What of a run's data the frontiers are held against.
-pub(crate) struct Data<'e> {
+pub(crate) struct ReadBack<'e> {
     /// By partition.
     pub(crate) ledgers: &'e [LogIndex],
     pub(crate) log: &'e Trust,
     /// What was read of shards.
-    pub(crate) contents: &'e ContentsCompared,
+    pub(crate) contents: &'e ShardCompared,
 }
 
-impl Data<'_> {
+impl ReadBack<'_> {
     /// Whether the log has no entry in `from..to`. One that ends below where somebody stands was not read
     /// back whole.
     ///

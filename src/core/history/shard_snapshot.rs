@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// All rows of a shard as of one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contents {
+pub struct ShardSnapshot {
     /// The capture it belongs to.
     pub capture: u32,
     /// The shard's name.
@@ -16,12 +16,12 @@ pub struct Contents {
     /// One past the last log offset of that time or an earlier one: what the rows are to be folded from.
     pub log_end: u64,
     /// By key.
-    pub rows: Vec<Held>,
+    pub rows: Vec<CountedRow>,
 }
 
 /// A row and how often it is there. Anything but one row a key, once, is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct CountedRow {
     /// Its key.
     pub key: String,
     /// The id of the op that wrote it.

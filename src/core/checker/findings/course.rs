@@ -3,44 +3,44 @@
 //! Only its own wrong views count: what else is wrong in the same rows is another finding, with a course of
 //! its own.
 
-use crate::checker::safety::mismatch::{Deviation, View};
-use crate::checker::tables::copies::When;
+use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
+use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
 use crate::checker::verdict::pattern::{classes, pattern, side, sizes};
-use crate::checker::verdict::{Course, Side, Standing};
+use crate::checker::verdict::{CaptureState, Course, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The first and last standing of a finding, when the last one was, and its course.
-pub(crate) struct Run {
-    pub(crate) first: Standing,
-    pub(crate) last: Standing,
-    pub(crate) last_at: When,
+pub(crate) struct Trajectory {
+    pub(crate) first: CaptureState,
+    pub(crate) last: CaptureState,
+    pub(crate) last_at: CapturePoint,
     pub(crate) course: Course,
     /// The replicas that were wrong when last seen, and are not assigned the rows any more.
     pub(crate) moved_away: BTreeSet<usize>,
 }
 
 /// All rows of one finding, and which views of them are wrong by it.
-pub(crate) struct Rows<'r> {
+pub(crate) struct GroupRows<'r> {
     pub(crate) history: &'r History<'r>,
     pub(crate) partition: u32,
-    pub(crate) deviations: &'r [&'r Deviation],
-    pub(crate) is_member: &'r dyn Fn(&View) -> bool,
+    pub(crate) deviations: &'r [&'r Mismatch],
+    pub(crate) is_member: &'r dyn Fn(&ReplicaView) -> bool,
 }
 
-impl Rows<'_> {
+impl GroupRows<'_> {
     /// The run of a finding over the captures. None: no capture shows it wrong.
-    pub(crate) fn run(&self) -> Option<Run> {
+    pub(crate) fn trajectory(&self) -> Option<Trajectory> {
         let scenes = self.deviations.iter().flat_map(|deviation| &deviation.scenes);
-        let changes: Vec<When> =
+        let changes: Vec<CapturePoint> =
             scenes.map(|scene| scene.when).collect::<BTreeSet<_>>().into_iter().collect();
-        let tallies: Vec<Tally> = changes.iter().map(|when| self.tally(*when)).collect();
+        let tallies: Vec<CaptureTally> = changes.iter().map(|when| self.tally(*when)).collect();
         let first = tallies.iter().position(|tally| !tally.wrong.is_empty())?;
         let last = tallies.iter().rposition(|tally| !tally.wrong.is_empty())?;
         let (was, is) = (&tallies[first], &tallies[last]);
         let last_at = self.until(changes[last], changes.get(last + 1).copied());
-        let ends: Vec<BTreeMap<usize, End>> = self.deviations.iter().map(|it| self.ends(it)).collect();
-        let is_healed = ends.iter().flat_map(BTreeMap::values).all(|end| *end != End::Wrong);
+        let ends: Vec<BTreeMap<usize, ReplicaEnd>> = self.deviations.iter().map(|it| self.ends(it)).collect();
+        let is_healed = ends.iter().flat_map(BTreeMap::values).all(|end| *end != ReplicaEnd::Wrong);
         let has_grown = is.wrong.len() > was.wrong.len();
         let course = if is_healed {
             Course::Healed
@@ -51,8 +51,8 @@ impl Rows<'_> {
         } else {
             Course::Standing
         };
-        let moved = ends.iter().flatten().filter(|(_, end)| **end == End::MovedAway);
-        Some(Run {
+        let moved = ends.iter().flatten().filter(|(_, end)| **end == ReplicaEnd::MovedAway);
+        Some(Trajectory {
             first: self.standing(was, changes[first].capture),
             last: self.standing(is, last_at.capture),
             last_at,
@@ -62,42 +62,42 @@ impl Rows<'_> {
     }
 
     /// What stood at a change stands until the next one.
-    fn until(&self, change: When, next: Option<When>) -> When {
+    fn until(&self, change: CapturePoint, next: Option<CapturePoint>) -> CapturePoint {
         let next = next.map_or(self.history.captures.len(), |next| next.capture);
-        next.checked_sub(1).map_or(change, |before| change.max(When::end_of(before)))
+        next.checked_sub(1).map_or(change, |before| change.max(CapturePoint::end_of(before)))
     }
 
     /// How it ended on every replica that was ever wrong here.
-    fn ends(&self, deviation: &Deviation) -> BTreeMap<usize, End> {
+    fn ends(&self, deviation: &Mismatch) -> BTreeMap<usize, ReplicaEnd> {
         let mut ends = BTreeMap::new();
         for view in deviation.scenes.iter().flat_map(|scene| &scene.views) {
             let view = &deviation.views[*view];
             match (self.is_member)(view) {
-                true => drop(ends.insert(view.replica, End::Wrong)),
-                false => drop(ends.entry(view.replica).and_modify(|end| *end = End::Right)),
+                true => drop(ends.insert(view.replica, ReplicaEnd::Wrong)),
+                false => drop(ends.entry(view.replica).and_modify(|end| *end = ReplicaEnd::Right)),
             }
         }
-        for (replica, end) in ends.iter_mut().filter(|(_, end)| **end == End::Wrong) {
+        for (replica, end) in ends.iter_mut().filter(|(_, end)| **end == ReplicaEnd::Wrong) {
             if deviation.over.contains(replica) {
-                *end = End::Right;
+                *end = ReplicaEnd::Right;
             } else if !self.is_assigned(deviation, *replica) {
-                *end = End::MovedAway;
+                *end = ReplicaEnd::MovedAway;
             }
         }
         ends
     }
 
     /// Whether a replica is assigned the segment of a deviation to the end.
-    fn is_assigned(&self, deviation: &Deviation, replica: usize) -> bool {
+    fn is_assigned(&self, deviation: &Mismatch, replica: usize) -> bool {
         let last = self.history.captures.len().checked_sub(1);
         last.zip(deviation.segment)
             .is_none_or(|(last, segment)| self.history.is_holder(self.partition, segment, last, replica))
     }
 
-    fn tally(&self, when: When) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(&self, when: CapturePoint) -> CaptureTally {
+        let mut tally = CaptureTally::default();
         for deviation in self.deviations {
-            let views: Vec<&View> = deviation.at(when).collect();
+            let views: Vec<&ReplicaView> = deviation.at(when).collect();
             let wrong = views.iter().filter(|view| (self.is_member)(view)).map(|view| view.replica);
             let wrong: BTreeSet<usize> = wrong.collect();
             let right = views.iter().filter(|view| view.wrong.is_none()).map(|view| view.replica);
@@ -116,13 +116,13 @@ impl Rows<'_> {
         tally
     }
 
-    fn standing(&self, tally: &Tally, capture: usize) -> Standing {
-        let Tally { comparable, wrong, .. } = tally;
+    fn standing(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
+        let CaptureTally { comparable, wrong, .. } = tally;
         let replicas: Vec<usize> = comparable.iter().copied().collect();
         let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));
         let modelled = self.deviations.iter().any(|deviation| deviation.modelled);
         let capture = self.history.captures[capture];
-        Standing {
+        CaptureState {
             capture: capture.number,
             t: capture.t,
             pattern: pattern(&sizes(&groups)),
@@ -136,7 +136,7 @@ impl Rows<'_> {
 
 /// How a finding ended on one replica.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ReplicaEnd {
     /// It was wrong when it was last comparable. One that went dark while wrong is not healed:
     /// > capture 1: a b c right, d wrong. Capture 2: d is down, a b c right.
     Wrong,
@@ -148,7 +148,7 @@ enum End {
 /// All rows of a finding at one time, taken together: replicas are equal if they are in all rows that both
 /// of them show.
 #[derive(Default)]
-struct Tally {
+struct CaptureTally {
     comparable: BTreeSet<usize>,
     wrong: BTreeSet<usize>,
     /// Those right in any row.
@@ -162,7 +162,7 @@ struct Tally {
     is_right_left: bool,
 }
 
-impl Tally {
+impl CaptureTally {
     fn is_all_wrong(&self) -> bool {
         !self.is_right_left
     }

@@ -1,10 +1,10 @@
 //! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
 
-use super::event::{Event, Outcome, TimedEvent};
+use super::event::{Event, OpOutcome, TimedEvent};
 use super::fault::Step;
 use super::frontier::FrontierKind;
 use super::nemesis::Nemesis;
-use super::row::{Current, Entry, Row};
+use super::row::{CurrentRow, Entry, Row};
 use super::schema::Schema;
 use super::time::Nanos;
 use super::workload::Workload;
@@ -23,7 +23,7 @@ pub const EVENTS: &str = "events.jsonl.zst";
 
 /// What is known of a run beside what happened in it. Written before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct RunMeta {
     /// [`FORMAT`].
     pub format: u32,
     /// The seed.
@@ -67,7 +67,7 @@ pub struct Facts {
     pub started: String,
 }
 
-impl Facts {
+impl RunMeta {
     /// Whether rows lie in segments on replicas. Where a shard has an upper, they lie in that shard.
     pub fn has_segments(&self) -> bool {
         !self.frontiers.iter().any(|frontier| frontier.kind == FrontierKind::ShardUpper)
@@ -100,7 +100,7 @@ pub enum EventRef<'a> {
         /// Its id.
         op: u64,
         /// What became of it.
-        outcome: Outcome,
+        outcome: OpOutcome,
         /// Where it lies.
         off: Option<u64>,
     },
@@ -161,7 +161,7 @@ pub trait RowGroups<'a> {
 /// [`RunRecord::damage`] then names it. A read that lost rows has fewer than its `rows` says.
 pub trait RunRecord: Sync {
     /// What is known of the run.
-    fn facts(&self) -> &Facts;
+    fn meta(&self) -> &RunMeta;
     /// All events, in order.
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_>;
     /// The input log of a partition, by ascending offset.
@@ -170,31 +170,31 @@ pub trait RunRecord: Sync {
     /// Rows of unsound reads come too: the judge knows which reads count.
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_>;
     /// The current flags of all reads of a partition, with the read's id, by ascending read id, then key.
-    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_>;
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_>;
     /// What was found torn or corrupt, in all that was read so far.
     fn damage(&self) -> Vec<Damage>;
 
     /// As `events`, at less cost.
-    fn moments(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+    fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
         self.events().for_each(|stamped| each(stamped.t, EventRef::from(&stamped.event)));
     }
     /// As `log`, at less cost.
-    fn skim(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+    fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         self.log(partition).for_each(|entry| each(EntryHeader::from(entry.as_ref())));
     }
     /// As `rows`, at less cost where rows are alike.
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_>;
     /// How many partitions are worth reading side by side.
-    fn lanes(&self) -> usize {
+    fn parallelism(&self) -> usize {
         1
     }
 }
 
 /// Evidence in memory.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub struct MemoryRecord {
     /// See [`RunRecord::facts`].
-    pub facts: Facts,
+    pub meta: RunMeta,
     /// See [`RunRecord::events`].
     pub events: Vec<TimedEvent>,
     /// By partition, by offset.
@@ -202,12 +202,12 @@ pub struct Evidence {
     /// By partition; the driver sorts them by (offset, read). Replicas that show the same share one row.
     pub rows: Vec<Vec<(u64, Arc<Row>)>>,
     /// By partition, by (read, key).
-    pub currents: Vec<Vec<(u64, Current)>>,
+    pub current_rows: Vec<Vec<(u64, CurrentRow)>>,
 }
 
-impl RunRecord for Evidence {
-    fn facts(&self) -> &Facts {
-        &self.facts
+impl RunRecord for MemoryRecord {
+    fn meta(&self) -> &RunMeta {
+        &self.meta
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         Box::new(self.events.iter().map(Cow::Borrowed))
@@ -218,8 +218,10 @@ impl RunRecord for Evidence {
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
         Box::new(self.rows[partition as usize].iter().map(|(read, row)| (*read, Cow::Borrowed(row.as_ref()))))
     }
-    fn currents(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Current>)> + '_> {
-        Box::new(self.currents[partition as usize].iter().map(|(read, flag)| (*read, Cow::Borrowed(flag))))
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
+        Box::new(
+            self.current_rows[partition as usize].iter().map(|(read, flag)| (*read, Cow::Borrowed(flag))),
+        )
     }
     fn damage(&self) -> Vec<Damage> {
         Vec::new()
