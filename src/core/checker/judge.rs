@@ -60,16 +60,19 @@ pub fn judge_seeing(
     also: &mut dyn FnMut(Nanos, EventRef<'_>),
 ) -> Verdict {
     let mut sheet = VerdictBuilder { oracle, ..VerdictBuilder::default() };
-    let (history, ledgers) = both(
+    let (history, log_indexes) = both(
         evidence,
         || History::gather(evidence, also),
         || each_partition(evidence, |partition| LogIndex::read(evidence, partition)),
     );
     let history = sheet.settle(&CheckName::ALL, history);
-    let ledgers = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, ledgers));
-    if let (Some(history), Some(mut ledgers)) = (history, ledgers) {
-        ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.assign_segments(spans));
-        sheet.judge(evidence, &history, &ledgers);
+    let log_indexes = history.as_ref().and_then(|_| sheet.settle(&CheckName::ALL, log_indexes));
+    if let (Some(history), Some(mut log_indexes)) = (history, log_indexes) {
+        log_indexes
+            .iter_mut()
+            .zip(&history.segments)
+            .for_each(|(log_index, spans)| log_index.assign_segments(spans));
+        sheet.judge(evidence, &history, &log_indexes);
     }
     sheet.conclude(evidence)
 }
@@ -87,21 +90,21 @@ struct VerdictBuilder {
 }
 
 impl VerdictBuilder {
-    fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, ledgers: &'h [LogIndex]) {
-        self.measure(history, ledgers);
-        let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, ledgers));
+    fn judge<'h>(&mut self, evidence: &dyn RunRecord, history: &'h History<'h>, log_indexes: &'h [LogIndex]) {
+        self.measure(history, log_indexes);
+        let trust = self.attempt(&[CheckName::Log], || log::Trust::of(evidence, history, log_indexes));
         let Some(mut trust) = trust else { return };
         let mut contents = None;
         let mut partitions = None;
-        if history.facts.has_segments() {
-            let calibration = self.calibrate(evidence, history, ledgers);
-            partitions = self.compare(evidence, history, ledgers, &calibration, &trust);
+        if history.meta.has_segments() {
+            let calibration = self.calibrate(evidence, history, log_indexes);
+            partitions = self.compare(evidence, history, log_indexes, &calibration, &trust);
         } else {
             contents = self.compare_contents(evidence, history, trust.is_whole);
         }
         let damage = evidence.damage();
         if let Some((result, doubts)) =
-            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, ledgers, &damage))
+            self.attempt(&[CheckName::Assumptions], || assumptions::check(history, log_indexes, &damage))
         {
             self.checks.push(result);
             self.doubts.extend(doubts);
@@ -110,8 +113,8 @@ impl VerdictBuilder {
         if let Some(partitions) = partitions {
             let reads: Vec<owed::Reads<'_>> = partitions
                 .iter()
-                .zip(ledgers)
-                .map(|(it, ledger)| owed::Reads { ledger, stage: &it.stage, flags: &it.flags })
+                .zip(log_indexes)
+                .map(|(it, log_index)| owed::Reads { log_index, timeline: &it.timeline, flags: &it.flags })
                 .collect();
             if let Some((result, doubts)) = self.attempt(&[CheckName::Owed], || owed::check(history, &reads))
             {
@@ -121,19 +124,19 @@ impl VerdictBuilder {
         }
         trust.is_whole &= damage.is_empty();
         let none = ShardCompared::default();
-        let data = ReadBack { ledgers, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
+        let data = ReadBack { log_indexes, log: &trust, contents: contents.as_ref().unwrap_or(&none) };
         let progress = self.attempt(&[CheckName::Progress], || liveness::check(history, &data));
         let rows = self.compared.rows;
         let standing = progress.as_ref().map_or(&[][..], |(_, _, findings, _)| findings.as_slice());
         if let Some((result, exposure, doubts)) =
-            self.attempt(&[CheckName::Exposure], || exposure::check(history, ledgers, rows, standing))
+            self.attempt(&[CheckName::Exposure], || exposure::check(history, log_indexes, rows, standing))
         {
             self.checks.push(result);
             self.exposure = exposure;
             self.doubts.extend(doubts);
         }
         if let Some((result, findings)) =
-            self.attempt(&[CheckName::Log], || log::check(evidence, history, ledgers, trust.is_whole))
+            self.attempt(&[CheckName::Log], || log::check(evidence, history, log_indexes, trust.is_whole))
         {
             self.checks.push(result);
             self.findings.extend(findings);
@@ -145,28 +148,28 @@ impl VerdictBuilder {
             self.findings.extend(findings);
             self.doubts.extend(doubts);
         }
-        self.look_for_looks(history, ledgers, contents.as_ref());
+        self.look_for_looks(history, log_indexes, contents.as_ref());
     }
 
     fn calibrate(
         &mut self,
         evidence: &dyn RunRecord,
         history: &History<'_>,
-        ledgers: &[LogIndex],
+        log_indexes: &[LogIndex],
     ) -> Calibration {
         if self.oracle == Oracle::PeersAlone {
             self.set_aside(CheckName::Calibration, "there is no model to calibrate");
-            return Calibration::none(&history.facts.schema.columns);
+            return Calibration::none(&history.meta.schema.columns);
         }
         let calibration = self.attempt(&[CheckName::Calibration], || {
-            let partitions = 0..history.facts.partitions;
-            let stages: Vec<CopyTimeline> = partitions
+            let partitions = 0..history.meta.partitions;
+            let timelines: Vec<CopyTimeline> = partitions
                 .map(|partition| CopyTimeline::build(history, partition, &BTreeSet::new()))
                 .collect();
-            calibrate(evidence, history, ledgers, &stages)
+            calibrate(evidence, history, log_indexes, &timelines)
         });
         let Some(mut calibration) = calibration else {
-            return Calibration::unproven(&history.facts.schema.columns);
+            return Calibration::unproven(&history.meta.schema.columns);
         };
         self.doubts.append(&mut calibration.doubts);
         let off = calibration.model_on.iter().filter(|on| !**on).count();
@@ -186,7 +189,7 @@ impl VerdictBuilder {
         &mut self,
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
-        ledgers: &'h [LogIndex],
+        log_indexes: &'h [LogIndex],
         calibration: &Calibration,
         trust: &log::Trust,
     ) -> Option<Vec<PartitionCompared<'h>>> {
@@ -194,14 +197,14 @@ impl VerdictBuilder {
         let by_model = self.oracle == Oracle::PeersAndModel;
         let compared = self.attempt(&CHECKS, || {
             let partitions = each_partition(evidence, |partition| {
-                let ledger = &ledgers[partition as usize];
-                PartitionCompared::compare(evidence, history, ledger, calibration, trust, by_model)
+                let log_index = &log_indexes[partition as usize];
+                PartitionCompared::compare(evidence, history, log_index, calibration, trust, by_model)
             });
-            let ops = partitions.iter().flat_map(|it| &it.deviations).filter_map(|it| it.op).collect();
+            let ops = partitions.iter().flat_map(|it| &it.mismatches).filter_map(|it| it.op).collect();
             let times = acknowledged(evidence, &ops);
-            let findings = partitions.iter().zip(ledgers).flat_map(|(partition, ledger)| {
-                let PartitionCompared { flags, deviations, .. } = partition;
-                assemble::assemble(history, ledger, Some(flags), deviations, &times)
+            let findings = partitions.iter().zip(log_indexes).flat_map(|(partition, log_index)| {
+                let PartitionCompared { flags, mismatches, .. } = partition;
+                assemble::assemble(history, log_index, Some(flags), mismatches, &times)
             });
             let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
             (partitions, findings)
@@ -217,8 +220,8 @@ impl VerdictBuilder {
                 unproven.entry(cell).or_insert(text);
             }
         }
-        self.doubts.extend(unproven_doubt(&history.facts.schema.columns, unproven));
-        let replicas = &history.facts.roster;
+        self.doubts.extend(unproven_doubt(&history.meta.schema.columns, unproven));
+        let replicas = &history.meta.roster;
         self.compared.replicas.sort_by_key(|name| replicas.iter().position(|known| known == name));
         self.compared.replicas.dedup();
         let found = |wanted: fn(&Finding) -> bool| self.findings[first_finding..].iter().any(wanted);
@@ -243,9 +246,9 @@ impl VerdictBuilder {
         self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
     }
 
-    fn measure(&mut self, history: &History<'_>, ledgers: &[LogIndex]) {
-        self.compared.entries = ledgers.iter().map(|ledger| ledger.len() as u64).sum();
-        self.compared.keys = ledgers.iter().map(|ledger| ledger.keys.len() as u64).sum();
+    fn measure(&mut self, history: &History<'_>, log_indexes: &[LogIndex]) {
+        self.compared.entries = log_indexes.iter().map(|log_index| log_index.len() as u64).sum();
+        self.compared.keys = log_indexes.iter().map(|log_index| log_index.keys.len() as u64).sum();
         self.compared.captures = history.captures.len() as u32;
     }
 
@@ -323,8 +326,8 @@ pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) ->
 /// What the comparison of one partition came to.
 struct PartitionCompared<'h> {
     compared: Compared,
-    deviations: Vec<Mismatch>,
-    stage: CopyTimeline,
+    mismatches: Vec<Mismatch>,
+    timeline: CopyTimeline,
     flags: CurrentRows<'h>,
     doubts: Vec<Doubt>,
     /// See [`rows::RowsCompared::unproven`].
@@ -335,45 +338,46 @@ impl<'h> PartitionCompared<'h> {
     fn compare(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
-        ledger: &'h LogIndex,
+        log_index: &'h LogIndex,
         calibration: &Calibration,
         trust: &log::Trust,
         by_model: bool,
     ) -> PartitionCompared<'h> {
         // Beyond the end of a log that may have been longer nothing can be proved.
-        let end = if trust.is_whole { u64::MAX } else { ledger.end() };
-        let contradicted = trust.contradicted[ledger.partition as usize];
+        let end = if trust.is_whole { u64::MAX } else { log_index.end() };
+        let contradicted = trust.contradicted[log_index.partition as usize];
         let mut judged_to = end.min(contradicted);
         let mut doubts = Vec::new();
         let mut void = BTreeSet::new();
-        let mut stage = CopyTimeline::build(history, ledger.partition, &void);
+        let mut timeline = CopyTimeline::build(history, log_index.partition, &void);
         let (mut rows, absences) = loop {
-            let absences = Absences::of(evidence, history, ledger, &stage);
-            let rows = rows::compare(evidence, history, ledger, &stage, &absences, calibration, judged_to);
-            let torn = torn_reads(history, &stage, &rows);
+            let absences = Absences::of(evidence, history, log_index, &timeline);
+            let rows =
+                rows::compare(evidence, history, log_index, &timeline, &absences, calibration, judged_to);
+            let torn = torn_reads(history, &timeline, &rows);
             if torn.is_empty() {
                 break (rows, absences);
             }
             void.extend(torn);
-            judged_to = ledger.end().min(contradicted);
-            stage = CopyTimeline::build(history, ledger.partition, &void);
+            judged_to = log_index.end().min(contradicted);
+            timeline = CopyTimeline::build(history, log_index.partition, &void);
         };
-        let flags = CurrentRows::read(evidence, history, ledger);
+        let flags = CurrentRows::read(evidence, history, log_index);
         for id in void.iter().chain(&flags.torn) {
-            let detail = format!("read {id} of partition {} is torn: it is left out", ledger.partition);
+            let detail = format!("read {id} of partition {} is torn: it is left out", log_index.partition);
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
-        let mut deviations: Vec<Mismatch> = std::mem::take(&mut rows.deviations);
-        evidence::mark_stale(evidence, history, ledger, &mut deviations);
+        let mut mismatches: Vec<Mismatch> = std::mem::take(&mut rows.mismatches);
+        evidence::mark_stale(evidence, history, log_index, &mut mismatches);
         let flags_to = if by_model { judged_to } else { 0 };
-        let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&deviations));
-        tell_once(&mut deviations, &flags_compared.deviations);
-        deviations.extend(flags_compared.deviations);
-        let mut compared = loaded(history, ledger, &stage);
+        let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&mismatches));
+        tell_once(&mut mismatches, &flags_compared.mismatches);
+        mismatches.extend(flags_compared.mismatches);
+        let mut compared = loaded(history, log_index, &timeline);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         compared.excused = rows.excused;
         let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
-        PartitionCompared { compared, deviations, stage, flags, doubts, unproven }
+        PartitionCompared { compared, mismatches, timeline, flags, doubts, unproven }
     }
 }
 
@@ -389,16 +393,16 @@ fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Opti
 }
 
 /// Sound reads that brought another number of rows than they say: the record is torn.
-fn torn_reads(history: &History<'_>, stage: &CopyTimeline, rows: &rows::RowsCompared) -> Vec<u64> {
-    let reads = history.reads.iter().zip(&stage.by_read).filter(|(_, copy)| copy.is_some());
+fn torn_reads(history: &History<'_>, timeline: &CopyTimeline, rows: &rows::RowsCompared) -> Vec<u64> {
+    let reads = history.reads.iter().zip(&timeline.by_read).filter(|(_, copy)| copy.is_some());
     let looks = reads.map(|(read, _)| read.header);
     let torn = looks.filter(|look| rows.brought.get(&look.id) != Some(&look.count));
     torn.map(|look| look.id).collect()
 }
 
 /// Where a replica has no row of the key: its flag cannot be right there.
-fn absent(deviations: &[Mismatch]) -> BTreeSet<(usize, u64)> {
-    let views = deviations.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+fn absent(mismatches: &[Mismatch]) -> BTreeSet<(usize, u64)> {
+    let views = mismatches.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let gone = views.filter(|(_, view)| matches!(view.what(), Some(Anomaly::Missing | Anomaly::Extra)));
     gone.map(|(off, view)| (view.replica, off)).collect()
 }
@@ -408,37 +412,38 @@ fn tell_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
     let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let back = views.filter(|(_, view)| view.what() == Some(Anomaly::Resurrected));
     let back: BTreeSet<(usize, u64)> = back.map(|(off, view)| (view.replica, off)).collect();
-    for deviation in rows.iter_mut().filter(|_| !back.is_empty()) {
-        let off = deviation.off;
+    for mismatch in rows.iter_mut().filter(|_| !back.is_empty()) {
+        let off = mismatch.off;
         let told = |view: &&mut ReplicaView| {
             view.what() == Some(Anomaly::Missing) && back.contains(&(view.replica, off))
         };
-        deviation.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
+        mismatch.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
     }
-    rows.retain(|deviation| deviation.views.iter().any(|view| view.wrong.is_some()));
+    rows.retain(|mismatch| mismatch.views.iter().any(|view| view.wrong.is_some()));
 }
 
 /// What was compared of which replicas, and what the last capture had not loaded.
-fn loaded(history: &History<'_>, ledger: &LogIndex, stage: &CopyTimeline) -> Compared {
+fn loaded(history: &History<'_>, log_index: &LogIndex, timeline: &CopyTimeline) -> Compared {
     let mut compared = Compared::default();
-    let spans = &history.segments[ledger.partition as usize];
+    let spans = &history.segments[log_index.partition as usize];
     let last = history.captures.len().checked_sub(1);
     for (segment, span) in spans.iter().enumerate() {
         let replicas: BTreeSet<usize> =
-            stage.by_segment[segment].iter().map(|&at| stage.copies[at].replica).collect();
+            timeline.by_segment[segment].iter().map(|&at| timeline.copies[at].replica).collect();
         compared.segments += replicas.len() as u64;
         compared.replicas.extend(history.names(&replicas));
         let Some(last) = last else { continue };
         let end = span.end.unwrap_or(u64::MAX);
         for &replica in span.assigned(last) {
-            let not_loaded = match stage.held_at_last(segment, replica) {
+            let not_loaded = match timeline.held_at_last(segment, replica) {
                 Some(held) => {
-                    ledger.count(span.start, held.start.min(end)) + ledger.count(held.read_to.min(end), end)
+                    log_index.count(span.start, held.start.min(end))
+                        + log_index.count(held.read_to.min(end), end)
                 }
-                None => ledger.count(span.start, end),
+                None => log_index.count(span.start, end),
             };
             if not_loaded > 0 {
-                *compared.not_loaded.entry(history.facts.roster[replica].clone()).or_default() += not_loaded;
+                *compared.not_loaded.entry(history.meta.roster[replica].clone()).or_default() += not_loaded;
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::checker::verdict::{
 use crate::history::run_record::RunMeta;
 
 /// Says of every finding whether it is known. New ones come first.
-pub fn acknowledge(verdict: &mut Verdict, facts: &RunMeta, list: &KnownIssues) {
-    let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, facts)).collect();
+pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
+    let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, meta)).collect();
     let told = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
     let known_as = |finding: &Finding| {
         let mut covering: Vec<KnownIssueRef> =
@@ -36,17 +36,17 @@ pub fn acknowledge(verdict: &mut Verdict, facts: &RunMeta, list: &KnownIssues) {
     verdict.findings = findings;
     verdict.known = Some(KnownFindings { findings: known, unmet });
     if all_known {
-        verdict.outcome = outcome(verdict, &facts.nemesis.required, false);
+        verdict.outcome = outcome(verdict, &meta.nemesis.required, false);
     }
 }
 
 /// Whether an entry is about runs like this one.
-fn concerns(issue: &KnownIssue, facts: &RunMeta) -> bool {
+fn concerns(issue: &KnownIssue, meta: &RunMeta) -> bool {
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
-    is(&issue.workload, &facts.workload.name)
-        && is(&issue.nemesis, &facts.nemesis.name)
-        && is(&issue.target, &facts.target)
-        && issue.versions.cover(&facts.target_version)
+    is(&issue.workload, &meta.workload.name)
+        && is(&issue.nemesis, &meta.nemesis.name)
+        && is(&issue.target, &meta.target)
+        && issue.versions.cover(&meta.target_version)
 }
 
 /// Whether a finding is what an entry describes, and nothing worse.

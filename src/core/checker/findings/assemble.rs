@@ -1,4 +1,4 @@
-//! From deviations to findings: one finding has one what, partition, root-cause key and set of replicas that
+//! From mismatches to findings: one finding has one what, partition, root-cause key and set of replicas that
 //! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
 
 use super::course::{GroupRows, Trajectory};
@@ -31,21 +31,21 @@ struct FindingKey {
 /// The findings of one partition.
 pub(crate) fn assemble(
     history: &History<'_>,
-    ledger: &LogIndex,
+    log_index: &LogIndex,
     flags: Option<&CurrentRows<'_>>,
-    deviations: &[Mismatch],
+    mismatches: &[Mismatch],
     acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
     let mut kin: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
-    for deviation in deviations {
-        let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
-        let kins: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(deviation, wrong)).collect();
-        kins.into_iter().for_each(|found| kin.entry(found).or_default().push(deviation));
+    for mismatch in mismatches {
+        let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
+        let kins: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
+        kins.into_iter().for_each(|found| kin.entry(found).or_default().push(mismatch));
     }
-    let findings = kin.iter().filter_map(|(kin, deviations)| {
-        let family = FindingGroup { history, ledger, flags, finding_key: kin, deviations, acknowledged };
+    let findings = kin.iter().filter_map(|(kin, mismatches)| {
+        let family = FindingGroup { history, log_index, flags, finding_key: kin, mismatches, acknowledged };
         let is_member = |view: &ReplicaView| family.is_member(view);
-        let rows = GroupRows { history, partition: ledger.partition, deviations, is_member: &is_member };
+        let rows = GroupRows { history, partition: log_index.partition, mismatches, is_member: &is_member };
         let run = rows.trajectory()?;
         let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
@@ -70,23 +70,23 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     });
 }
 
-fn finding_key(deviation: &Mismatch, wrong: &Defect) -> FindingKey {
+fn finding_key(mismatch: &Mismatch, wrong: &Defect) -> FindingKey {
     FindingKey {
         what: wrong.what,
         root_cause: wrong.cause.class,
         roots: wrong.cause.roots.clone(),
-        modelled: deviation.modelled,
-        of_flags: deviation.is_of_flags(),
+        modelled: mismatch.modelled,
+        of_flags: mismatch.is_of_flags(),
     }
 }
 
-/// The deviations of one finding.
+/// The mismatches of one finding.
 struct FindingGroup<'f> {
     history: &'f History<'f>,
-    ledger: &'f LogIndex,
+    log_index: &'f LogIndex,
     flags: Option<&'f CurrentRows<'f>>,
     finding_key: &'f FindingKey,
-    deviations: &'f [&'f Mismatch],
+    mismatches: &'f [&'f Mismatch],
     /// When ops were acknowledged, by id.
     acknowledged: &'f BTreeMap<u64, Nanos>,
 }
@@ -94,22 +94,26 @@ struct FindingGroup<'f> {
 impl FindingGroup<'_> {
     fn divergence(&self, run: Trajectory) -> Divergence {
         let FindingKey { what, root_cause, roots, of_flags, .. } = self.finding_key;
-        let schema = &self.history.facts.schema;
-        let spans = &self.history.segments[self.ledger.partition as usize];
+        let schema = &self.history.meta.schema;
+        let spans = &self.history.segments[self.log_index.partition as usize];
         let wrongs = || self.members().map(|(_, _, wrong)| wrong);
         let columns: BTreeSet<usize> = wrongs().flat_map(|wrong| wrong.columns.iter().copied()).collect();
-        let segments: BTreeSet<usize> = self.deviations.iter().filter_map(|it| it.segment).collect();
+        let segments: BTreeSet<usize> = self.mismatches.iter().filter_map(|it| it.segment).collect();
         let keys: BTreeSet<&String> = self.members().map(|(it, view, _)| it.key_of(view)).collect();
         let counts = self.origins();
         let count = |origin| counts.values().filter(|found| **found == origin).count() as u64;
-        let points = || self.deviations.iter().map(|deviation| self.point(deviation));
+        let points = || self.mismatches.iter().map(|mismatch| self.point(mismatch));
         let nowhere = LogPoint { off: 0, t: None };
-        let witnesses =
-            EvidencePicker { history: self.history, ledger: self.ledger, flags: self.flags, at: run.last_at };
+        let witnesses = EvidencePicker {
+            history: self.history,
+            log_index: self.log_index,
+            flags: self.flags,
+            at: run.last_at,
+        };
         Divergence {
             what: *what,
             root_cause: *root_cause,
-            partition: self.ledger.partition,
+            partition: self.log_index.partition,
             flags: *of_flags,
             replicas: self.history.names(roots),
             course: run.course,
@@ -128,7 +132,7 @@ impl FindingGroup<'_> {
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
-            evidence: witnesses.select_rows(self.deviations, |view| self.is_member(view)),
+            evidence: witnesses.select_rows(self.mismatches, |view| self.is_member(view)),
         }
     }
 
@@ -141,9 +145,9 @@ impl FindingGroup<'_> {
 
     /// All wrong views of this finding.
     fn members(&self) -> impl Iterator<Item = (&Mismatch, &ReplicaView, &Defect)> {
-        self.deviations.iter().flat_map(|deviation| {
-            let members = deviation.views.iter().filter(|view| self.is_member(view));
-            members.filter_map(|view| view.wrong.as_ref().map(|wrong| (*deviation, view, wrong)))
+        self.mismatches.iter().flat_map(|mismatch| {
+            let members = mismatch.views.iter().filter(|view| self.is_member(view));
+            members.filter_map(|view| view.wrong.as_ref().map(|wrong| (*mismatch, view, wrong)))
         })
     }
 
@@ -151,15 +155,15 @@ impl FindingGroup<'_> {
     /// same wrong row, holds a root.
     fn origins(&self) -> BTreeMap<(usize, u64), Origin> {
         let mut origins = BTreeMap::new();
-        for (deviation, view, wrong) in self.members() {
-            let known = origins.entry((view.replica, deviation.off)).or_insert(wrong.origin);
+        for (mismatch, view, wrong) in self.members() {
+            let known = origins.entry((view.replica, mismatch.off)).or_insert(wrong.origin);
             *known = (*known).min(wrong.origin);
         }
         origins
     }
 
-    fn point(&self, deviation: &Mismatch) -> LogPoint {
-        LogPoint { off: deviation.off, t: deviation.op.and_then(|op| self.acknowledged.get(&op).copied()) }
+    fn point(&self, mismatch: &Mismatch) -> LogPoint {
+        LogPoint { off: mismatch.off, t: mismatch.op.and_then(|op| self.acknowledged.get(&op).copied()) }
     }
 
     /// The segments and the number of ops over all roots; where no root is known, over the copies.
@@ -168,15 +172,15 @@ impl FindingGroup<'_> {
         let mut segments: BTreeSet<usize> = BTreeSet::new();
         let mut ops = 0;
         let mut counted = BTreeSet::new();
-        for (deviation, view, wrong) in self.members() {
+        for (mismatch, view, wrong) in self.members() {
             if let Some(lost) = &wrong.missing
-                && counted.insert((view.replica, deviation.off))
+                && counted.insert((view.replica, mismatch.off))
             {
                 segments.extend(&lost.segments);
                 ops += lost.ops;
             }
         }
-        let spans = &self.history.segments[self.ledger.partition as usize];
+        let spans = &self.history.segments[self.log_index.partition as usize];
         let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
         let told = class != RootCause::NoProvenance && !counted.is_empty();
         told.then_some(MissingState { class, segments, ops })
@@ -186,17 +190,17 @@ impl FindingGroup<'_> {
     /// one that should be.
     fn keys_visible(&self, at: CapturePoint) -> u64 {
         let mut visible = BTreeSet::new();
-        for deviation in self.deviations {
-            for view in deviation.at(at).filter(|view| self.is_member(view)) {
-                let key = deviation.key_of(view);
+        for mismatch in self.mismatches {
+            for view in mismatch.at(at).filter(|view| self.is_member(view)) {
+                let key = mismatch.key_of(view);
                 let seen = match self.finding_key.what {
                     _ if self.finding_key.of_flags => true,
                     Anomaly::WrongValue | Anomaly::Differs | Anomaly::Extra | Anomaly::DuplicateRow => {
-                        is_current(self.flags, view.replica, key, deviation.off, at)
+                        is_current(self.flags, view.replica, key, mismatch.off, at)
                     }
                     Anomaly::Missing => {
-                        let line = self.ledger.at(deviation.off);
-                        line.is_some_and(|at| self.ledger.last[self.ledger.entry(at).key] == at)
+                        let line = self.log_index.at(mismatch.off);
+                        line.is_some_and(|at| self.log_index.last[self.log_index.entry(at).key] == at)
                     }
                     _ => false,
                 };

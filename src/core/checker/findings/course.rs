@@ -24,14 +24,14 @@ pub(crate) struct Trajectory {
 pub(crate) struct GroupRows<'r> {
     pub(crate) history: &'r History<'r>,
     pub(crate) partition: u32,
-    pub(crate) deviations: &'r [&'r Mismatch],
+    pub(crate) mismatches: &'r [&'r Mismatch],
     pub(crate) is_member: &'r dyn Fn(&ReplicaView) -> bool,
 }
 
 impl GroupRows<'_> {
     /// The run of a finding over the captures. None: no capture shows it wrong.
     pub(crate) fn trajectory(&self) -> Option<Trajectory> {
-        let scenes = self.deviations.iter().flat_map(|deviation| &deviation.scenes);
+        let scenes = self.mismatches.iter().flat_map(|mismatch| &mismatch.scenes);
         let changes: Vec<CapturePoint> =
             scenes.map(|scene| scene.when).collect::<BTreeSet<_>>().into_iter().collect();
         let tallies: Vec<CaptureTally> = changes.iter().map(|when| self.tally(*when)).collect();
@@ -39,7 +39,7 @@ impl GroupRows<'_> {
         let last = tallies.iter().rposition(|tally| !tally.wrong.is_empty())?;
         let (was, is) = (&tallies[first], &tallies[last]);
         let last_at = self.until(changes[last], changes.get(last + 1).copied());
-        let ends: Vec<BTreeMap<usize, ReplicaEnd>> = self.deviations.iter().map(|it| self.ends(it)).collect();
+        let ends: Vec<BTreeMap<usize, ReplicaEnd>> = self.mismatches.iter().map(|it| self.ends(it)).collect();
         let is_healed = ends.iter().flat_map(BTreeMap::values).all(|end| *end != ReplicaEnd::Wrong);
         let has_grown = is.wrong.len() > was.wrong.len();
         let course = if is_healed {
@@ -68,36 +68,36 @@ impl GroupRows<'_> {
     }
 
     /// How it ended on every replica that was ever wrong here.
-    fn ends(&self, deviation: &Mismatch) -> BTreeMap<usize, ReplicaEnd> {
+    fn ends(&self, mismatch: &Mismatch) -> BTreeMap<usize, ReplicaEnd> {
         let mut ends = BTreeMap::new();
-        for view in deviation.scenes.iter().flat_map(|scene| &scene.views) {
-            let view = &deviation.views[*view];
+        for view in mismatch.scenes.iter().flat_map(|scene| &scene.views) {
+            let view = &mismatch.views[*view];
             match (self.is_member)(view) {
                 true => drop(ends.insert(view.replica, ReplicaEnd::Wrong)),
                 false => drop(ends.entry(view.replica).and_modify(|end| *end = ReplicaEnd::Right)),
             }
         }
         for (replica, end) in ends.iter_mut().filter(|(_, end)| **end == ReplicaEnd::Wrong) {
-            if deviation.over.contains(replica) {
+            if mismatch.over.contains(replica) {
                 *end = ReplicaEnd::Right;
-            } else if !self.is_assigned(deviation, *replica) {
+            } else if !self.is_assigned(mismatch, *replica) {
                 *end = ReplicaEnd::MovedAway;
             }
         }
         ends
     }
 
-    /// Whether a replica is assigned the segment of a deviation to the end.
-    fn is_assigned(&self, deviation: &Mismatch, replica: usize) -> bool {
+    /// Whether a replica is assigned the segment of a mismatch to the end.
+    fn is_assigned(&self, mismatch: &Mismatch, replica: usize) -> bool {
         let last = self.history.captures.len().checked_sub(1);
-        last.zip(deviation.segment)
+        last.zip(mismatch.segment)
             .is_none_or(|(last, segment)| self.history.is_holder(self.partition, segment, last, replica))
     }
 
     fn tally(&self, when: CapturePoint) -> CaptureTally {
         let mut tally = CaptureTally::default();
-        for deviation in self.deviations {
-            let views: Vec<&ReplicaView> = deviation.at(when).collect();
+        for mismatch in self.mismatches {
+            let views: Vec<&ReplicaView> = mismatch.at(when).collect();
             let wrong = views.iter().filter(|view| (self.is_member)(view)).map(|view| view.replica);
             let wrong: BTreeSet<usize> = wrong.collect();
             let right = views.iter().filter(|view| view.wrong.is_none()).map(|view| view.replica);
@@ -120,7 +120,7 @@ impl GroupRows<'_> {
         let CaptureTally { comparable, wrong, .. } = tally;
         let replicas: Vec<usize> = comparable.iter().copied().collect();
         let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));
-        let modelled = self.deviations.iter().any(|deviation| deviation.modelled);
+        let modelled = self.mismatches.iter().any(|mismatch| mismatch.modelled);
         let capture = self.history.captures[capture];
         CaptureState {
             capture: capture.number,

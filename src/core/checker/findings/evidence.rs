@@ -19,7 +19,7 @@ const ROWS_MAX: usize = 6;
 /// Chooses and spells out evidence as of one time.
 pub(crate) struct EvidencePicker<'w> {
     pub(crate) history: &'w History<'w>,
-    pub(crate) ledger: &'w LogIndex,
+    pub(crate) log_index: &'w LogIndex,
     pub(crate) flags: Option<&'w CurrentRows<'w>>,
     pub(crate) at: CapturePoint,
 }
@@ -28,28 +28,28 @@ impl EvidencePicker<'_> {
     /// Roots first, in log order, so chosen that both signs are there if any row has them.
     pub(crate) fn select_rows(
         &self,
-        deviations: &[&Mismatch],
+        mismatches: &[&Mismatch],
         is_member: impl Fn(&ReplicaView) -> bool,
     ) -> Vec<RowEvidence> {
         let mut ranked: Vec<(bool, Origin, u64, &Mismatch)> = Vec::new();
-        for deviation in deviations {
-            let origins = deviation.views.iter().filter(|view| is_member(view) && view.content_or_absent());
+        for mismatch in mismatches {
+            let origins = mismatch.views.iter().filter(|view| is_member(view) && view.content_or_absent());
             let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
                 continue;
             };
-            let gone = !deviation.at(self.at).any(&is_member);
-            ranked.push((gone, origin, deviation.off, deviation));
+            let gone = !mismatch.at(self.at).any(&is_member);
+            ranked.push((gone, origin, mismatch.off, mismatch));
         }
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
-        let shows = |deviation: &Mismatch, default: bool| {
-            let wrongs = deviation.views.iter().filter_map(|view| view.wrong.as_ref());
+        let shows = |mismatch: &Mismatch, default: bool| {
+            let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
             wrongs
                 .into_iter()
                 .any(|wrong| if default { wrong.shows_default } else { !wrong.stale.is_empty() })
         };
         let mut chosen: Vec<usize> = Vec::new();
         for default in [true, false] {
-            chosen.extend(ranked.iter().position(|(.., deviation)| shows(deviation, default)));
+            chosen.extend(ranked.iter().position(|(.., mismatch)| shows(mismatch, default)));
         }
         chosen.extend(0..ranked.len());
         let mut kept: Vec<usize> = Vec::new();
@@ -65,33 +65,33 @@ impl EvidencePicker<'_> {
 
     fn row_evidence(
         &self,
-        deviation: &Mismatch,
+        mismatch: &Mismatch,
         origin: Origin,
         is_member: &dyn Fn(&ReplicaView) -> bool,
     ) -> RowEvidence {
-        let schema = &self.history.facts.schema;
-        let spans = &self.history.segments[self.ledger.partition as usize];
+        let schema = &self.history.meta.schema;
+        let spans = &self.history.segments[self.log_index.partition as usize];
         let names = |at: &[usize]| -> Vec<String> {
             at.iter().map(|&at| name(&schema.columns, at).to_owned()).collect()
         };
-        let member = deviation.at(self.at).chain(&deviation.views).find(|view| is_member(view));
-        let key = member.map_or(&deviation.key, |view| deviation.key_of(view));
-        let shown = (0..self.history.facts.roster.len()).map(|replica| {
-            let view = deviation.at(self.at).find(|view| view.replica == replica);
+        let member = mismatch.at(self.at).chain(&mismatch.views).find(|view| is_member(view));
+        let key = member.map_or(&mismatch.key, |view| mismatch.key_of(view));
+        let shown = (0..self.history.meta.roster.len()).map(|replica| {
+            let view = mismatch.at(self.at).find(|view| view.replica == replica);
             ShownRow {
-                replica: self.history.facts.roster[replica].clone(),
+                replica: self.history.meta.roster[replica].clone(),
                 read: view.and_then(|view| view.read),
                 state: view.and_then(|view| view.state),
                 row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
                 wrong: view.is_some_and(|view| view.wrong.is_some()),
                 stale: view.and_then(|view| view.wrong.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
                 current: view.is_some_and(|view| {
-                    is_current(self.flags, replica, deviation.key_of(view), deviation.off, self.at)
+                    is_current(self.flags, replica, mismatch.key_of(view), mismatch.off, self.at)
                 }),
             }
         });
         let shown = shown.collect();
-        let mut columns: Vec<usize> = deviation
+        let mut columns: Vec<usize> = mismatch
             .at(self.at)
             .filter_map(|view| view.wrong.as_ref())
             .flat_map(|wrong| wrong.columns.iter().copied())
@@ -100,10 +100,10 @@ impl EvidencePicker<'_> {
         columns.dedup();
         RowEvidence {
             key: key.clone(),
-            off: deviation.off,
-            segment: deviation.segment.map_or_else(String::new, |at| spans[at].name.clone()),
+            off: mismatch.off,
+            segment: mismatch.segment.map_or_else(String::new, |at| spans[at].name.clone()),
             origin,
-            expected: deviation.expected.as_ref().map(|expected| self.expected(expected)),
+            expected: mismatch.expected.as_ref().map(|expected| self.expected(expected)),
             shown,
             columns: names(&columns),
         }
@@ -124,7 +124,7 @@ impl EvidencePicker<'_> {
     }
 
     fn row(&self, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
-        let columns = &self.history.facts.schema.columns;
+        let columns = &self.history.meta.schema.columns;
         let named = columns.iter().zip(values).map(|(column, value)| {
             // A reader lays this beside a raw row.
             (column.name.clone(), column.shown(value))
@@ -149,15 +149,15 @@ fn flagged<'o>(offs: impl Iterator<Item = &'o u64>) -> BTreeMap<String, Value> {
 pub(crate) fn mark_stale(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &LogIndex,
-    deviations: &mut [Mismatch],
+    log_index: &LogIndex,
+    mismatches: &mut [Mismatch],
 ) {
-    let columns = &history.facts.schema.columns;
+    let columns = &history.meta.schema.columns;
     let mut pasts: BTreeMap<usize, KeyPast> = BTreeMap::new();
-    let mut wrong: Vec<&mut Mismatch> = deviations.iter_mut().filter(|it| it.has_content()).collect();
-    let Some(last) = wrong.last().map(|deviation| deviation.off) else { return };
-    for deviation in &wrong {
-        if let Some(key) = ledger.key(&deviation.key) {
+    let mut wrong: Vec<&mut Mismatch> = mismatches.iter_mut().filter(|it| it.has_content()).collect();
+    let Some(last) = wrong.last().map(|mismatch| mismatch.off) else { return };
+    for mismatch in &wrong {
+        if let Some(key) = log_index.key(&mismatch.key) {
             pasts.entry(key).or_insert_with(|| KeyPast {
                 row: vec![Value::Null; columns.len()],
                 older: vec![Vec::new(); columns.len()],
@@ -165,12 +165,12 @@ pub(crate) fn mark_stale(
         }
     }
     let mut wrong = wrong.iter_mut().peekable();
-    let lines = evidence.log(ledger.partition).zip(ledger.entries());
+    let lines = evidence.log(log_index.partition).zip(log_index.entries());
     for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
-        while wrong.next_if(|deviation| deviation.off < line.off).is_some() {}
+        while wrong.next_if(|mismatch| mismatch.off < line.off).is_some() {}
         let Some(past) = pasts.get_mut(&line.key) else { continue };
-        while let Some(deviation) = wrong.next_if(|deviation| deviation.off == line.off) {
-            deviation.views.iter_mut().for_each(|view| past.mark(view));
+        while let Some(mismatch) = wrong.next_if(|mismatch| mismatch.off == line.off) {
+            mismatch.views.iter_mut().for_each(|view| past.mark(view));
         }
         match line.effect {
             Effect::OutOfOrder | Effect::Ignored => {}

@@ -53,12 +53,12 @@ impl VerdictBuilder {
     pub(super) fn look_for_looks(
         &mut self,
         history: &History<'_>,
-        ledgers: &[LogIndex],
+        log_indexes: &[LogIndex],
         contents: Option<&ShardCompared>,
     ) {
         let known = frontiers::FrontiersOwed {
             history,
-            ledgers,
+            log_indexes,
             contents,
             findings: &self.findings,
             doubts: &self.doubts,

@@ -113,28 +113,34 @@ impl KeyView {
 /// A key in each partition whose log has it.
 pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence, &mut |_, _| {});
-    let partitions = 0..history.facts.partitions;
-    let mut ledgers: Vec<LogIndex> =
+    let partitions = 0..history.meta.partitions;
+    let mut log_indexes: Vec<LogIndex> =
         partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
-    ledgers.iter_mut().zip(&history.segments).for_each(|(ledger, spans)| ledger.assign_segments(spans));
-    let stages: Vec<CopyTimeline> = ledgers
+    log_indexes
+        .iter_mut()
+        .zip(&history.segments)
+        .for_each(|(log_index, spans)| log_index.assign_segments(spans));
+    let timelines: Vec<CopyTimeline> = log_indexes
         .iter()
-        .map(|ledger| CopyTimeline::build(&history, ledger.partition, &BTreeSet::new()))
+        .map(|log_index| CopyTimeline::build(&history, log_index.partition, &BTreeSet::new()))
         .collect();
-    let model_on = calibrate(evidence, &history, &ledgers, &stages).model_on;
-    let views: Vec<KeyView> = ledgers
+    let model_on = calibrate(evidence, &history, &log_indexes, &timelines).model_on;
+    let views: Vec<KeyView> = log_indexes
         .iter()
-        .zip(&stages)
-        .filter_map(|(ledger, stage)| {
-            let number = ledger.key(key)?;
-            let absences = Absences::of(evidence, &history, ledger, stage);
+        .zip(&timelines)
+        .filter_map(|(log_index, timeline)| {
+            let number = log_index.key(key)?;
+            let absences = Absences::of(evidence, &history, log_index, timeline);
             let (history, model_on) = (&history, model_on.as_slice());
-            let looker = KeyViewBuilder { evidence, history, ledger, stage, absences, model_on, number };
+            let looker =
+                KeyViewBuilder { evidence, history, log_index, timeline, absences, model_on, number };
             Some(looker.view(key))
         })
         .collect();
     match views.is_empty() {
-        true => Err(NoSuchKey { known: ledgers.into_iter().flat_map(|ledger| ledger.keys).collect() }),
+        true => {
+            Err(NoSuchKey { known: log_indexes.into_iter().flat_map(|log_index| log_index.keys).collect() })
+        }
         false => Ok(views),
     }
 }
@@ -142,8 +148,8 @@ pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuc
 struct KeyViewBuilder<'l> {
     evidence: &'l dyn RunRecord,
     history: &'l History<'l>,
-    ledger: &'l LogIndex,
-    stage: &'l CopyTimeline,
+    log_index: &'l LogIndex,
+    timeline: &'l CopyTimeline,
     absences: Absences<'l>,
     model_on: &'l [bool],
     /// The key, by index.
@@ -161,19 +167,19 @@ struct LogRow {
 
 impl KeyViewBuilder<'_> {
     fn view(&self, key: &str) -> KeyView {
-        let schema = &self.history.facts.schema;
+        let schema = &self.history.meta.schema;
         let logged = self.logged();
         let rows = self.rows(key);
         let offs: BTreeSet<u64> = logged.keys().copied().chain(rows.keys().map(|(off, _)| *off)).collect();
         let mut view = KeyView {
             key: key.to_owned(),
-            partition: self.ledger.partition,
-            replicas: self.history.facts.roster.clone(),
+            partition: self.log_index.partition,
+            replicas: self.history.meta.roster.clone(),
             columns: names(&schema.columns),
             rows: Vec::new(),
             unsaid: Vec::new(),
         };
-        let flags = CurrentRows::read(self.evidence, self.history, self.ledger);
+        let flags = CurrentRows::read(self.evidence, self.history, self.log_index);
         for off in offs {
             view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
         }
@@ -183,10 +189,10 @@ impl KeyViewBuilder<'_> {
 
     /// The key's entries, folded.
     fn logged(&self) -> BTreeMap<u64, LogRow> {
-        let columns = &self.history.facts.schema.columns;
+        let columns = &self.history.meta.schema.columns;
         let mut state = vec![Value::Null; columns.len()];
         let mut logged = BTreeMap::new();
-        for (entry, line) in self.evidence.log(self.ledger.partition).zip(self.ledger.entries()) {
+        for (entry, line) in self.evidence.log(self.log_index.partition).zip(self.log_index.entries()) {
             if line.key == self.number {
                 let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
                 let (cmp, tombstone) = (entry.cmp, entry.tombstone);
@@ -199,12 +205,12 @@ impl KeyViewBuilder<'_> {
     /// What each replica showed last at the key's offsets, and wherever else it shows the key.
     fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
         let mut rows = BTreeMap::new();
-        for (read, row) in self.evidence.rows(self.ledger.partition) {
+        for (read, row) in self.evidence.rows(self.log_index.partition) {
             let of_key = row.key == key
-                || self.ledger.at(row.off).is_some_and(|at| self.ledger.entry(at).key == self.number);
-            let copy = self.history.read_index(read).and_then(|index| self.stage.by_read[index]);
+                || self.log_index.at(row.off).is_some_and(|at| self.log_index.entry(at).key == self.number);
+            let copy = self.history.read_index(read).and_then(|index| self.timeline.by_read[index]);
             let Some(copy) = copy.filter(|_| of_key) else { continue };
-            let replica = self.stage.copies[copy].replica;
+            let replica = self.timeline.copies[copy].replica;
             if self.shown(row.off, replica).is_some_and(|shown| shown.copy == copy) {
                 rows.insert((row.off, replica), row.into_owned());
             }
@@ -214,8 +220,8 @@ impl KeyViewBuilder<'_> {
 
     /// The copy that a replica showed last at an offset, if it had loaded it.
     fn shown(&self, off: u64, replica: usize) -> Option<VisibleCopy> {
-        let segment = segment_of(&bounds(&self.history.segments[self.ledger.partition as usize]), off)?;
-        let (_, shown) = self.stage.changes(segment).last()?;
+        let segment = segment_of(&bounds(&self.history.segments[self.log_index.partition as usize]), off)?;
+        let (_, shown) = self.timeline.changes(segment).last()?;
         shown[replica].filter(|shown| off < shown.end)
     }
 
@@ -226,8 +232,8 @@ impl KeyViewBuilder<'_> {
         rows: &BTreeMap<(u64, usize), Row>,
         flags: &CurrentRows<'_>,
     ) -> RowView {
-        let spans = &self.history.segments[self.ledger.partition as usize];
-        let columns = &self.history.facts.schema.columns;
+        let spans = &self.history.segments[self.log_index.partition as usize];
+        let columns = &self.history.meta.schema.columns;
         let expected = logged.and_then(|logged| {
             let cols = logged.cols.as_ref()?;
             let on = columns.iter().zip(cols).zip(self.model_on).filter(|(_, on)| **on);
@@ -235,7 +241,7 @@ impl KeyViewBuilder<'_> {
             Some(cells.chain(own(logged.line.op, logged.cmp)).collect())
         });
         let last = self.history.captures.len().checked_sub(1);
-        let held = (0..self.history.facts.roster.len()).map(|replica| {
+        let held = (0..self.history.meta.roster.len()).map(|replica| {
             let Some(shown) = self.shown(off, replica) else { return ShownCell::NotLoaded };
             let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
             let offs =
@@ -243,7 +249,7 @@ impl KeyViewBuilder<'_> {
             ShownCell::Row {
                 cells: named(columns, row.op, row.cmp, &row.cols),
                 doc: row.doc,
-                state: self.stage.copies[shown.copy].state,
+                state: self.timeline.copies[shown.copy].state,
                 current: offs.is_some_and(|offs| offs.contains(&off)),
                 odd: BTreeSet::new(),
             }
@@ -263,14 +269,14 @@ impl KeyViewBuilder<'_> {
     }
 
     fn without_row(&self, off: u64, copy: usize) -> ShownCell {
-        let reason = self.ledger.at(off).and_then(|at| self.absences.of_row_at_last(at, copy));
+        let reason = self.log_index.at(off).and_then(|at| self.absences.of_row_at_last(at, copy));
         reason.map_or(ShownCell::Missing, ShownCell::Excused)
     }
 
     /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
     /// go on beyond a log that was cut short.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, LogRow>) {
-        if view.rows.last().is_some_and(|row| row.off >= self.ledger.end()) {
+        if view.rows.last().is_some_and(|row| row.off >= self.log_index.end()) {
             return;
         }
         for replica in 0..view.replicas.len() {

@@ -68,17 +68,17 @@ impl KeyReads {
     }
 
     fn view(&self, evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
-        let facts = evidence.meta();
+        let meta = evidence.meta();
         let offs = self.rows.keys().map(|(off, _)| off).chain(self.written.keys());
         let offs: BTreeSet<u64> = offs.copied().collect();
-        let rows = offs.into_iter().map(|off| self.row(&facts.schema, &facts.roster, off));
+        let rows = offs.into_iter().map(|off| self.row(&meta.schema, &meta.roster, off));
         let mut view = KeyView {
             key: key.to_owned(),
             partition: self.partition,
-            replicas: facts.roster.clone(),
-            columns: match has_ops(&facts.schema) {
-                true => names(&facts.schema.columns),
-                false => facts.schema.columns.iter().map(|column| column.name.clone()).collect(),
+            replicas: meta.roster.clone(),
+            columns: match has_ops(&meta.schema) {
+                true => names(&meta.schema.columns),
+                false => meta.schema.columns.iter().map(|column| column.name.clone()).collect(),
             },
             rows: rows.collect(),
             unsaid: unsaid.to_vec(),

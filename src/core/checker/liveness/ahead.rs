@@ -14,45 +14,45 @@ const AGE_FACTOR: u64 = 2;
 
 /// That a frontier was beyond its upstream's end, or beyond an input, if it was.
 pub(super) fn ahead(
-    tale: &FreezeReport<'_, '_>,
-    stands: &[FrontierTimeline<'_>],
+    report: &FreezeReport<'_, '_>,
+    timelines: &[FrontierTimeline<'_>],
     held: &[bool],
 ) -> Option<Ahead> {
-    if tale.timeline.object.is_foreign() {
+    if report.timeline.object.is_foreign() {
         return None;
     }
-    of_upstream(tale).or_else(|| of_inputs(tale, stands, held))
+    of_upstream(report).or_else(|| of_inputs(report, timelines, held))
 }
 
-fn of_upstream(tale: &FreezeReport<'_, '_>) -> Option<Ahead> {
-    let sights = &tale.timeline.samples;
-    let ages = SampleAges::of(tale.timeline.object, sights);
-    let is_over = |sight: &FrontierSample| sight.f.is_some_and(|f| f > sight.u2);
+fn of_upstream(report: &FreezeReport<'_, '_>) -> Option<Ahead> {
+    let samples = &report.timeline.samples;
+    let ages = SampleAges::of(report.timeline.object, samples);
+    let is_over = |sample: &FrontierSample| sample.f.is_some_and(|f| f > sample.u2);
     let mut at = 0;
     let mut told: Option<(usize, u64)> = None;
-    for run in sights.chunk_by(|a, b| is_over(a) == is_over(b)) {
+    for run in samples.chunk_by(|a, b| is_over(a) == is_over(b)) {
         let is_proven = |it: usize| ages.is_younger(it);
         if is_over(&run[0]) && (at..at + run.len()).any(is_proven) {
-            let (first, samples) = told.unwrap_or((at, 0));
-            told = Some((first, samples + run.len() as u64));
+            let (first, count) = told.unwrap_or((at, 0));
+            told = Some((first, count + run.len() as u64));
         }
         at += run.len();
     }
-    let (first, samples) = told?;
-    let first = &sights[first];
-    Some(found(tale, first, first.u2, samples, None))
+    let (first, count) = told?;
+    let first = &samples[first];
+    Some(found(report, first, first.u2, count, None))
 }
 
 /// The longest time for which an upstream's number stood below the frontier and turned out to be old.
-pub(super) fn seen_age(sights: &[FrontierSample]) -> Nanos {
+pub(super) fn seen_age(samples: &[FrontierSample]) -> Nanos {
     let (mut age, mut since) = (0, 0);
-    for at in 1..sights.len() {
-        let (was, now) = (&sights[at - 1], &sights[at]);
+    for at in 1..samples.len() {
+        let (was, now) = (&samples[at - 1], &samples[at]);
         if was.u2 == now.u2 {
             continue;
         }
         if was.f.is_some_and(|f| f > was.u2 && f <= now.u2) {
-            age = age.max(was.t.0.saturating_sub(sights[since].t.0));
+            age = age.max(was.t.0.saturating_sub(samples[since].t.0));
         }
         since = at;
     }
@@ -61,7 +61,7 @@ pub(super) fn seen_age(sights: &[FrontierSample]) -> Nanos {
 
 /// How old an upstream's numbers are.
 struct SampleAges<'s> {
-    sights: &'s [FrontierSample],
+    samples: &'s [FrontierSample],
     declared: Option<Nanos>,
     seen: Nanos,
     /// By look: the next that shows another number.
@@ -69,16 +69,16 @@ struct SampleAges<'s> {
 }
 
 impl<'s> SampleAges<'s> {
-    fn of(object: Object<'_>, sights: &'s [FrontierSample]) -> SampleAges<'s> {
+    fn of(object: Object<'_>, samples: &'s [FrontierSample]) -> SampleAges<'s> {
         let declared = match object {
             Object::Declared(frontier) => frontier.upstream.age,
             Object::Position { .. } => None,
         };
-        let mut next = vec![sights.len(); sights.len()];
-        for at in (1..sights.len()).rev() {
-            next[at - 1] = if sights[at - 1].u2 == sights[at].u2 { next[at] } else { at };
+        let mut next = vec![samples.len(); samples.len()];
+        for at in (1..samples.len()).rev() {
+            next[at - 1] = if samples[at - 1].u2 == samples[at].u2 { next[at] } else { at };
         }
-        SampleAges { sights, declared, seen: seen_age(sights), next }
+        SampleAges { samples, declared, seen: seen_age(samples), next }
     }
 
     /// Whether an upstream's number that is known to be younger than this look is still below what it saw.
@@ -87,17 +87,17 @@ impl<'s> SampleAges<'s> {
     /// the end is asked for every 30 s: 1 for half a minute, then 31; the frontier goes 1, 2, 3 .. 31
     /// ```
     fn is_younger(&self, at: usize) -> bool {
-        let look = &self.sights[at];
-        let is_below = |later: &FrontierSample| look.f.is_some_and(|f| later.u2 < f);
+        let sample = &self.samples[at];
+        let is_below = |later: &FrontierSample| sample.f.is_some_and(|f| later.u2 < f);
         if let Some(age) = self.declared {
-            let later = &self.sights[at..];
-            let asked = later.partition_point(|later| later.t.0 < look.t.0.saturating_add(age.0));
+            let later = &self.samples[at..];
+            let asked = later.partition_point(|later| later.t.0 < sample.t.0.saturating_add(age.0));
             return later.get(asked).is_some_and(is_below);
         }
-        match self.sights.get(self.next[at]) {
+        match self.samples.get(self.next[at]) {
             Some(later) => is_below(later),
             None => {
-                let stood = self.sights.last().map_or(0, |last| last.t.0 - look.t.0);
+                let stood = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
                 self.seen == Nanos(0) || stood > self.seen.0.saturating_mul(AGE_FACTOR)
             }
         }
@@ -106,25 +106,29 @@ impl<'s> SampleAges<'s> {
 
 /// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
 /// an input that stands still for good is no proof against it, nor one that has nothing to do.
-fn of_inputs(tale: &FreezeReport<'_, '_>, stands: &[FrontierTimeline<'_>], held: &[bool]) -> Option<Ahead> {
-    let Object::Declared(fed) = tale.timeline.object else { return None };
-    if combines(tale.history, fed) == Combines::Any {
+fn of_inputs(
+    report: &FreezeReport<'_, '_>,
+    timelines: &[FrontierTimeline<'_>],
+    held: &[bool],
+) -> Option<Ahead> {
+    let Object::Declared(fed) = report.timeline.object else { return None };
+    if combines(report.history, fed) == Combines::Any {
         return None;
     }
     let is_declared = fed.combines.is_some();
     let is_input = |it: &&FrontierTimeline<'_>| match it.object {
         Object::Declared(input) => {
-            inputs(tale.history, fed).any(|known| known == input) && input.domain == Domain::Same
+            inputs(report.history, fed).any(|known| known == input) && input.domain == Domain::Same
         }
         Object::Position { .. } => false,
     };
-    let beyond = stands.iter().filter(is_input).filter_map(|input| {
+    let beyond = timelines.iter().filter(is_input).filter_map(|input| {
         let mut shown = InputProgress { input, held, is_declared, at: 0, most: 0 };
-        let over = tale.timeline.samples.iter().filter_map(|look| Some((look, shown.below(look)?)));
+        let over = report.timeline.samples.iter().filter_map(|sample| Some((sample, shown.below(sample)?)));
         let over: Vec<(&FrontierSample, u64)> = over.collect();
         let &(first, upper) = over.first()?;
         let Object::Declared(named) = input.object else { return None };
-        Some(found(tale, first, upper, over.len() as u64, Some(named.object.clone())))
+        Some(found(report, first, upper, over.len() as u64, Some(named.object.clone())))
     });
     beyond.min_by_key(|ahead| ahead.t)
 }
@@ -141,35 +145,35 @@ struct InputProgress<'s, 'h> {
 
 impl InputProgress<'_, '_> {
     /// Where the input is at its first look after this one, if that is below what this one saw.
-    fn below(&mut self, look: &FrontierSample) -> Option<u64> {
-        let sights = &self.input.samples;
-        while sights.get(self.at)?.t <= look.t {
-            self.most = self.most.max(sights[self.at].f.unwrap_or(u64::MAX));
+    fn below(&mut self, sample: &FrontierSample) -> Option<u64> {
+        let samples = &self.input.samples;
+        while samples.get(self.at)?.t <= sample.t {
+            self.most = self.most.max(samples[self.at].f.unwrap_or(u64::MAX));
             self.at += 1;
         }
-        let next = sights[self.at..].iter().find(|next| !next.is_held(self.held))?;
+        let next = samples[self.at..].iter().find(|next| !next.is_held(self.held))?;
         let upper = self.most.max(next.f.unwrap_or(u64::MAX));
         let counts = self.is_declared || next.f < Some(next.u1) && !self.input.is_pinned_in(next.t, next.t);
-        (look.f? > upper && counts).then_some(upper)
+        (sample.f? > upper && counts).then_some(upper)
     }
 }
 
 fn found(
-    tale: &FreezeReport<'_, '_>,
-    look: &FrontierSample,
+    report: &FreezeReport<'_, '_>,
+    sample: &FrontierSample,
     upper: u64,
     samples: u64,
     input: Option<String>,
 ) -> Ahead {
     Ahead {
-        object: tale.name(),
-        kind: tale.kind(),
-        replica: tale.replica(),
-        position: look.f.unwrap_or(0),
+        object: report.name(),
+        kind: report.kind(),
+        replica: report.replica(),
+        position: sample.f.unwrap_or(0),
         upper,
         input,
-        t: look.t,
-        incarnation: look.incarnation,
+        t: sample.t,
+        incarnation: sample.incarnation,
         samples,
     }
 }

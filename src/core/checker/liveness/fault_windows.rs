@@ -81,7 +81,7 @@ pub(super) fn combines(history: &History<'_>, fed: &Frontier) -> Combines {
 
 /// The declared frontiers that feed this one.
 pub(super) fn inputs<'h>(history: &'h History<'_>, fed: &'h Frontier) -> impl Iterator<Item = &'h Frontier> {
-    history.facts.frontiers.iter().filter(|it| it.feeds.as_deref() == Some(fed.object.as_str()))
+    history.meta.frontiers.iter().filter(|it| it.feeds.as_deref() == Some(fed.object.as_str()))
 }
 
 /// The roster index of the replica that an object belongs to.
@@ -103,7 +103,7 @@ fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<FaultWindow
 }
 
 fn faults_on(history: &History<'_>, replica: Option<usize>) -> Vec<FaultWindow> {
-    let floor = history.facts.frozen_floor;
+    let floor = history.meta.frozen_floor;
     let on = history.faults.iter().filter(|span| match replica {
         Some(replica) => span.is_on(replica),
         None => span.fault.kind.is_of_all(),

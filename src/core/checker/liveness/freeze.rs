@@ -22,7 +22,7 @@ impl FreezeReport<'_, '_> {
     pub(super) fn name(&self) -> String {
         match self.timeline.object {
             Object::Position { replica, partition } => {
-                format!("{} partition {partition}", self.history.facts.roster[replica])
+                format!("{} partition {partition}", self.history.meta.roster[replica])
             }
             Object::Declared(frontier) => frontier.object.clone(),
         }
@@ -39,7 +39,7 @@ impl FreezeReport<'_, '_> {
     /// Whose it is.
     pub(super) fn replica(&self) -> Option<String> {
         match self.timeline.object {
-            Object::Position { replica, .. } => Some(self.history.facts.roster[replica].clone()),
+            Object::Position { replica, .. } => Some(self.history.meta.roster[replica].clone()),
             Object::Declared(frontier) => frontier.replica.clone(),
         }
     }
@@ -52,8 +52,8 @@ impl FreezeReport<'_, '_> {
         fed: Option<&FrontierTimeline<'_>>,
         pinned_by: Vec<String>,
     ) -> Frozen {
-        let (sights, came) = (&self.timeline.samples, self.timeline.stalled_since(window));
-        let (first, last) = (&sights[came], &sights[window.last]);
+        let (samples, came) = (&self.timeline.samples, self.timeline.stalled_since(window));
+        let (first, last) = (&samples[came], &samples[window.last]);
         let position = last.f.unwrap_or(0);
         let tracks = &self.history.frontier_samples;
         let status = tracks.status(last).to_owned();
@@ -78,7 +78,7 @@ impl FreezeReport<'_, '_> {
             watched: window.watched,
             threshold: window.threshold,
             baseline: window.baseline,
-            last_move: last_move(&sights[..=came]),
+            last_move: last_move(&samples[..=came]),
             before: self.happening_before(came, self.timeline.expected_by(window)),
             status_at_freeze: tracks.status(first).to_owned(),
             cause: if shows_a_cause(&status) { StatusCause::Shown } else { StatusCause::Silent },
@@ -110,7 +110,7 @@ impl FreezeReport<'_, '_> {
     pub(super) fn behind_by_number(&self, window: &StallWindow) -> Doubt {
         let last = &self.timeline.samples[window.last];
         let detail = format!(
-            "{} stands at {} of {}, and what was read of it has every entry of the log: its number is \
+            "{} timelines at {} of {}, and what was read of it has every entry of the log: its number is \
              behind, its data is not",
             self.name(),
             last.f.unwrap_or(0),
@@ -123,14 +123,14 @@ impl FreezeReport<'_, '_> {
     pub(super) fn sealed_early(&self) -> Option<Doubt> {
         let Object::Declared(frontier) = self.timeline.object else { return None };
         let (end, last) = (frontier.ends_at?, self.timeline.samples.last()?);
-        let stood = self.timeline.samples.iter().rev().find_map(|sight| sight.f).unwrap_or(0);
+        let stood = self.timeline.samples.iter().rev().find_map(|sample| sample.f).unwrap_or(0);
         let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
         (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
     }
 
     /// The last thing that happened up to this time, or up to this look to the object itself.
     pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<PrecedingEvent> {
-        let sights = &self.timeline.samples;
+        let samples = &self.timeline.samples;
         let phases = self.history.phases.iter().map(|&(t, phase)| PrecedingEvent::Phase { t, phase });
         let faults = self.history.faults.iter().flat_map(|span| {
             let step = &span.step;
@@ -140,7 +140,7 @@ impl FreezeReport<'_, '_> {
             let cured = span.cured.iter().map(|(t, _)| PrecedingEvent::Cured { t: *t, step: step.clone() });
             std::iter::once(begin).chain(cure).chain(cured)
         });
-        let life = sights[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
+        let life = samples[..=at].windows(2).rfind(|pair| pair[0].incarnation != pair[1].incarnation);
         let life =
             life.map(|pair| PrecedingEvent::Incarnation { t: pair[1].t, incarnation: pair[1].incarnation });
         let earlier = phases.chain(faults).chain(life).filter(|happening| happening.t() <= t);
@@ -161,8 +161,8 @@ impl FreezeReport<'_, '_> {
 }
 
 /// The last move that these looks show.
-fn last_move(sights: &[FrontierSample]) -> Option<Move> {
-    let pair = sights.windows(2).rfind(|pair| !pair[0].same_position(&pair[1]))?;
+fn last_move(samples: &[FrontierSample]) -> Option<Move> {
+    let pair = samples.windows(2).rfind(|pair| !pair[0].same_position(&pair[1]))?;
     let t: Nanos = pair[1].t;
     Some(Move { t, from: pair[0].f?, to: pair[1].f? })
 }

@@ -44,7 +44,7 @@ pub(super) fn check(
 ) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
     let mut sheet = LivenessCheck::of(history, data);
     sheet.note_silences();
-    sheet.timelines.iter().for_each(|stand| sheet.doubts.extend(unsettled(history, stand)));
+    sheet.timelines.iter().for_each(|timeline| sheet.doubts.extend(unsettled(history, timeline)));
     for at in 0..sheet.timelines.len() {
         sheet.judge(at);
     }
@@ -67,24 +67,24 @@ impl<'h> LivenessCheck<'h> {
     fn of(history: &'h History<'h>, data: &'h ReadBack<'h>) -> LivenessCheck<'h> {
         let tracks = &history.frontier_samples;
         let held = tracks.held();
-        let positions = tracks.positions.iter().map(|(&(replica, partition), sights)| {
-            (Object::Position { replica, partition }, Cow::Borrowed(sights.as_slice()))
+        let positions = tracks.positions.iter().map(|(&(replica, partition), samples)| {
+            (Object::Position { replica, partition }, Cow::Borrowed(samples.as_slice()))
         });
         let declared = tracks
             .frontiers
             .iter()
-            .map(|(it, sights)| (Object::Declared(it), upstream::corrected(it, sights)));
-        let stand = |(object, sights)| {
+            .map(|(it, samples)| (Object::Declared(it), upstream::corrected(it, samples)));
+        let timeline = |(object, samples)| {
             let (excuses, lives) = (FaultWindows::of(history, object), Restarts::of(history, object, &held));
-            let floor = history.facts.frozen_floor;
-            FrontierTimeline::of(object, sights, StallTerms { excuses, lives, held: &held, floor, data })
+            let floor = history.meta.frozen_floor;
+            FrontierTimeline::of(object, samples, StallTerms { excuses, lives, held: &held, floor, data })
         };
-        let stands: Vec<FrontierTimeline<'_>> = positions.chain(declared).map(stand).collect();
+        let timelines: Vec<FrontierTimeline<'_>> = positions.chain(declared).map(timeline).collect();
         LivenessCheck {
             history,
             data,
-            moves: moves_by_group(&stands),
-            timelines: stands,
+            moves: moves_by_group(&timelines),
+            timelines: timelines,
             progress: Progress::default(),
             findings: Vec::new(),
             doubts: Vec::new(),
@@ -93,11 +93,11 @@ impl<'h> LivenessCheck<'h> {
 
     /// Replicas that did not answer their last sampling.
     fn note_silences(&mut self) {
-        for stand in &self.timelines {
-            let Some(replica) = fault_windows::replica_of(self.history, stand.object) else { continue };
-            let end = stand.samples.last().map_or(Nanos(0), |last| last.t);
-            if let Some((t, error)) = FaultWindows::of(self.history, stand.object).silent_after(end) {
-                let name = &self.history.facts.roster[replica];
+        for timeline in &self.timelines {
+            let Some(replica) = fault_windows::replica_of(self.history, timeline.object) else { continue };
+            let end = timeline.samples.last().map_or(Nanos(0), |last| last.t);
+            if let Some((t, error)) = FaultWindows::of(self.history, timeline.object).silent_after(end) {
+                let name = &self.history.meta.roster[replica];
                 let detail = format!("{name} did not answer its last sampling, at {} ns: {error}", t.0);
                 let doubt = Doubt { kind: DoubtKind::Unreadable, detail };
                 if !self.doubts.contains(&doubt) {
@@ -108,48 +108,52 @@ impl<'h> LivenessCheck<'h> {
     }
 
     fn judge(&mut self, at: usize) {
-        let stand = &self.timelines[at];
-        let tale = FreezeReport { history: self.history, timeline: stand };
-        let never_began = stand.never_began.as_ref().filter(|window| self.is_missed(stand, window));
-        if let Some(state) = never_began.map(|_| FrontierState::Frozen).or_else(|| stand.state()) {
+        let timeline = &self.timelines[at];
+        let report = FreezeReport { history: self.history, timeline: timeline };
+        let never_began = timeline.never_began.as_ref().filter(|window| self.is_missed(timeline, window));
+        if let Some(state) = never_began.map(|_| FrontierState::Frozen).or_else(|| timeline.state()) {
             *self.progress.states.entry(state).or_default() += 1;
             match state {
-                FrontierState::Lagging => self.progress.lagging.extend(stand.lagging(&tale.name())),
-                FrontierState::Waiting => self.progress.waiting.extend(stand.waiting(&tale.name())),
+                FrontierState::Lagging => self.progress.lagging.extend(timeline.lagging(&report.name())),
+                FrontierState::Waiting => self.progress.waiting.extend(timeline.waiting(&report.name())),
                 _ => {}
             }
         }
-        if let Object::Declared(_) = stand.object {
-            self.progress.looks += stand.samples.len() as u64;
-            self.findings.extend(regression::regressed(&tale).map(FindingKind::Regressed));
-            let ahead = ahead::ahead(&tale, &self.timelines, &self.history.frontier_samples.held());
+        if let Object::Declared(_) = timeline.object {
+            self.progress.looks += timeline.samples.len() as u64;
+            self.findings.extend(regression::regressed(&report).map(FindingKind::Regressed));
+            let ahead = ahead::ahead(&report, &self.timelines, &self.history.frontier_samples.held());
             self.findings.extend(ahead.map(FindingKind::Ahead));
-            self.doubts.extend(tale.sealed_early());
+            self.doubts.extend(report.sealed_early());
         }
         let (healed, lasting): (Vec<StallWindow>, Vec<StallWindow>) =
-            stand.too_long.iter().partition(|window| heals_in_time(stand, window));
+            timeline.too_long.iter().partition(|window| heals_in_time(timeline, window));
         self.progress.healed.extend(healed.iter().map(|window| Healed {
-            object: tale.name(),
-            since: stand.samples[window.first].t,
+            object: report.name(),
+            since: timeline.samples[window.first].t,
             watched: window.watched,
-            within: stand.object.heals_within(),
+            within: timeline.object.heals_within(),
         }));
-        let sticky = |window: &&StallWindow| stand.course(window) == FreezeCourse::Sticky;
+        let sticky = |window: &&StallWindow| timeline.course(window) == FreezeCourse::Sticky;
         let (confirmed, unconfirmed): (Vec<StallWindow>, Vec<StallWindow>) =
-            lasting.into_iter().partition(|window| self.is_confirmed(stand, window));
-        let shows_all = matches!(stand.object, Object::Declared(_)) && self.data.shows_all(&tale.name());
+            lasting.into_iter().partition(|window| self.is_confirmed(timeline, window));
+        let shows_all = matches!(timeline.object, Object::Declared(_)) && self.data.shows_all(&report.name());
         let (by_number, mut real): (Vec<StallWindow>, Vec<StallWindow>) =
             confirmed.into_iter().partition(|window| shows_all && sticky(&window));
         if let Some(window) = unconfirmed.iter().rfind(sticky) {
-            self.doubts.push(tale.unconfirmed(window, self.was_canary_seen(stand, window)));
+            self.doubts.push(report.unconfirmed(window, self.was_canary_seen(timeline, window)));
         } else if let Some(window) = by_number.last() {
-            self.doubts.push(tale.behind_by_number(window));
+            self.doubts.push(report.behind_by_number(window));
         }
         real.extend(never_began);
         let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
         if let Some(window) = worst {
-            let frozen =
-                tale.frozen(window, real.len() as u64, self.fed_by(stand), self.pinning(stand, window));
+            let frozen = report.frozen(
+                window,
+                real.len() as u64,
+                self.fed_by(timeline),
+                self.pinning(timeline, window),
+            );
             self.findings.push(FindingKind::Frozen(Box::new(frozen)));
         }
     }
@@ -157,48 +161,50 @@ impl<'h> LivenessCheck<'h> {
     /// In a foreign domain that an object stands still may be its nature: one of its group that went on
     /// meanwhile shows that it is not, and so does a canary that did not come. What lies beyond it by a
     /// number that counts more than its entries must be known to be missing.
-    fn is_confirmed(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
-        let Object::Declared(frontier) = stand.object else { return true };
+    fn is_confirmed(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
+        let Object::Declared(frontier) = timeline.object else { return true };
         let upstream = &frontier.upstream;
-        if !stand.object.is_foreign() && upstream.partition.is_none() && (upstream.markers || upstream.others)
+        if !timeline.object.is_foreign()
+            && upstream.partition.is_none()
+            && (upstream.markers || upstream.others)
         {
             return self.data.is_lacking(&destinations(frontier))
-                || self.was_canary_seen(stand, window) == Some(false);
+                || self.was_canary_seen(timeline, window) == Some(false);
         }
         let moves = self.moves.get(frontier.group.as_str());
-        let (from, to) = (stand.samples[window.first].t, stand.samples[window.last].t);
+        let (from, to) = (timeline.samples[window.first].t, timeline.samples[window.last].t);
         // It did not move itself in this time, so whoever did is a sibling.
         let moved =
             |moves: &Vec<Nanos>| moves.get(moves.partition_point(|t| *t <= from)).is_some_and(|t| *t <= to);
-        !stand.object.is_foreign()
+        !timeline.object.is_foreign()
             || moves.is_some_and(moved)
-            || self.was_canary_seen(stand, window) == Some(false)
+            || self.was_canary_seen(timeline, window) == Some(false)
     }
 
     /// Whether what an object that was never seen anywhere but at its origin should have brought is missed.
-    fn is_missed(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
-        let Object::Declared(frontier) = stand.object else { return false };
-        self.data.is_lacking(&destinations(frontier)) && self.was_canary_seen(stand, window) == Some(false)
+    fn is_missed(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
+        let Object::Declared(frontier) = timeline.object else { return false };
+        self.data.is_lacking(&destinations(frontier)) && self.was_canary_seen(timeline, window) == Some(false)
     }
 
     /// Whether what was written meanwhile came to where this object's data goes, as far as that is known.
-    fn was_canary_seen(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> Option<bool> {
-        let Object::Declared(frontier) = stand.object else { return None };
-        self.history.canaries.were_seen(&destinations(frontier), &stand.standstill(window))
+    fn was_canary_seen(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Option<bool> {
+        let Object::Declared(frontier) = timeline.object else { return None };
+        self.history.canaries.were_seen(&destinations(frontier), &timeline.standstill(window))
     }
 
     /// The object that this one feeds.
-    fn fed_by(&self, stand: &FrontierTimeline<'_>) -> Option<&FrontierTimeline<'h>> {
-        let Object::Declared(frontier) = stand.object else { return None };
+    fn fed_by(&self, timeline: &FrontierTimeline<'_>) -> Option<&FrontierTimeline<'h>> {
+        let Object::Declared(frontier) = timeline.object else { return None };
         let fed = frontier.feeds.as_deref()?;
         self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
     /// The objects that feed this one and were pinned in the time of its window; if none was, those that it
     /// waits for: they are no further than it is, even if they have nothing to do themselves.
-    fn pinning(&self, stand: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
-        let Object::Declared(fed) = stand.object else { return Vec::new() };
-        let (first, last) = (&stand.samples[window.first], &stand.samples[window.last]);
+    fn pinning(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
+        let Object::Declared(fed) = timeline.object else { return Vec::new() };
+        let (first, last) = (&timeline.samples[window.first], &timeline.samples[window.last]);
         let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
         let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == Combines::All {
@@ -206,19 +212,19 @@ impl<'h> LivenessCheck<'h> {
         }
         pinning
             .into_iter()
-            .map(|stand| FreezeReport { history: self.history, timeline: stand }.name())
+            .map(|timeline| FreezeReport { history: self.history, timeline: timeline }.name())
             .collect()
     }
 
     /// Whether all had come to the end of the log at the deadline, though numbers said that some had not.
     fn are_done_by_data(&self) -> bool {
-        self.timelines.iter().any(|stand| stand.is_done_by_data)
-            && self.timelines.iter().all(|stand| stand.at_end.is_none())
+        self.timelines.iter().any(|timeline| timeline.is_done_by_data)
+            && self.timelines.iter().all(|timeline| timeline.at_end.is_none())
             && !self.history.faults.iter().any(FaultSpan::is_probe)
     }
 
     fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
-        let samples = self.timelines.iter().map(|stand| stand.samples.len() as u64).sum();
+        let samples = self.timelines.iter().map(|timeline| timeline.samples.len() as u64).sum();
         let is_late = self.history.settled_late() && !self.are_done_by_data();
         if is_late && self.findings.is_empty() && self.doubts.is_empty() {
             let detail = "not every replica had caught up at the deadline".to_owned();
@@ -250,21 +256,21 @@ fn destinations(frontier: &Frontier) -> Vec<&str> {
     [Some(&frontier.object), frontier.feeds.as_ref()].into_iter().flatten().map(String::as_str).collect()
 }
 
-fn heals_in_time(stand: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
-    stand.course(window) == FreezeCourse::SelfHealed && window.watched <= stand.object.heals_within()
+fn heals_in_time(timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
+    timeline.course(window) == FreezeCourse::SelfHealed && window.watched <= timeline.object.heals_within()
 }
 
 /// That an object was behind at the end of a run that had not settled, and is not known to be frozen.
-fn unsettled(history: &History<'_>, stand: &FrontierTimeline<'_>) -> Option<Doubt> {
-    let last = stand.samples.get(stand.at_end?.last)?;
-    let is_frozen = stand.too_long.iter().any(|it| stand.course(it) == FreezeCourse::Sticky);
-    if is_frozen || stand.object.is_foreign() || history.settled == Some(true) {
+fn unsettled(history: &History<'_>, timeline: &FrontierTimeline<'_>) -> Option<Doubt> {
+    let last = timeline.samples.get(timeline.at_end?.last)?;
+    let is_frozen = timeline.too_long.iter().any(|it| timeline.course(it) == FreezeCourse::Sticky);
+    if is_frozen || timeline.object.is_foreign() || history.settled == Some(true) {
         return None;
     }
     let (f, end) = (last.f?, last.u1);
-    let detail = match stand.object {
+    let detail = match timeline.object {
         Object::Position { replica, partition } => {
-            let name = &history.facts.roster[replica];
+            let name = &history.meta.roster[replica];
             format!("{name} was still at {f} of {end} in partition {partition}, and not yet frozen")
         }
         Object::Declared(frontier) => {
@@ -274,11 +280,11 @@ fn unsettled(history: &History<'_>, stand: &FrontierTimeline<'_>) -> Option<Doub
     Some(Doubt { kind: DoubtKind::NotSettled, detail })
 }
 
-fn moves_by_group<'h>(stands: &[FrontierTimeline<'h>]) -> BTreeMap<&'h str, Vec<Nanos>> {
+fn moves_by_group<'h>(timelines: &[FrontierTimeline<'h>]) -> BTreeMap<&'h str, Vec<Nanos>> {
     let mut moves: BTreeMap<&str, Vec<Nanos>> = BTreeMap::new();
-    for stand in stands.iter().filter(|stand| stand.object.is_foreign()) {
-        let Object::Declared(frontier) = stand.object else { continue };
-        let pairs = stand.samples.windows(2).filter(|pair| !pair[0].same_position(&pair[1]));
+    for timeline in timelines.iter().filter(|timeline| timeline.object.is_foreign()) {
+        let Object::Declared(frontier) = timeline.object else { continue };
+        let pairs = timeline.samples.windows(2).filter(|pair| !pair[0].same_position(&pair[1]));
         moves.entry(frontier.group.as_str()).or_default().extend(pairs.map(|pair| pair[1].t));
     }
     moves.values_mut().for_each(|times| times.sort_unstable());

@@ -11,7 +11,7 @@ const SHARDS_LOG: u32 = 0;
 /// What of a run's data the frontiers are held against.
 pub(crate) struct ReadBack<'e> {
     /// By partition.
-    pub(crate) ledgers: &'e [LogIndex],
+    pub(crate) log_indexes: &'e [LogIndex],
     pub(crate) log: &'e Trust,
     /// What was read of shards.
     pub(crate) contents: &'e ShardCompared,
@@ -25,8 +25,8 @@ impl ReadBack<'_> {
     /// position 18896, end 18897, and the last offset is a transaction's marker, which no reader gets
     /// ```
     pub(super) fn holds_nothing(&self, partition: u32, from: u64, to: u64) -> bool {
-        let nothing = |ledger: &LogIndex| ledger.end() >= from && ledger.count(from, to) == 0;
-        self.is_trusted(partition) && self.ledgers.get(partition as usize).is_some_and(nothing)
+        let nothing = |log_index: &LogIndex| log_index.end() >= from && log_index.count(from, to) == 0;
+        self.is_trusted(partition) && self.log_indexes.get(partition as usize).is_some_and(nothing)
     }
 
     /// Whether the last read of this shard shows all that the log has.
@@ -49,6 +49,6 @@ impl ReadBack<'_> {
     }
 
     fn has_entries(&self) -> bool {
-        self.ledgers.iter().any(|ledger| ledger.len() > 0)
+        self.log_indexes.iter().any(|log_index| log_index.len() > 0)
     }
 }

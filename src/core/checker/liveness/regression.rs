@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 /// ```text
 /// w stood at 50, was seen sealed, and is at 30 in the same life
 /// ```
-pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
-    let Object::Declared(frontier) = tale.timeline.object else { return None };
-    let sights = &tale.timeline.samples;
+pub(super) fn regressed(report: &FreezeReport<'_, '_>) -> Option<Regressed> {
+    let Object::Declared(frontier) = report.timeline.object else { return None };
+    let samples = &report.timeline.samples;
     let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
     let (mut first, mut times) = (None, 0);
-    for (at, sight) in sights.iter().enumerate() {
-        let Some(f) = sight.f else { continue };
-        let life = if frontier.durable { 0 } else { sight.incarnation };
+    for (at, sample) in samples.iter().enumerate() {
+        let Some(f) = sample.f else { continue };
+        let life = if frontier.durable { 0 } else { sample.incarnation };
         if let Some((before, from)) = stood.insert(life, (at, f))
             && f < from
         {
@@ -28,18 +28,18 @@ pub(super) fn regressed(tale: &FreezeReport<'_, '_>) -> Option<Regressed> {
         }
     }
     let (before, at) = first?;
-    let (was, now): (&FrontierSample, &FrontierSample) = (&sights[before], &sights[at]);
+    let (was, now): (&FrontierSample, &FrontierSample) = (&samples[before], &samples[at]);
     Some(Regressed {
-        object: tale.name(),
-        kind: tale.kind(),
-        replica: tale.replica(),
+        object: report.name(),
+        kind: report.kind(),
+        replica: report.replica(),
         from: was.f?,
         to: now.f?,
         after: was.t,
         t: now.t,
         incarnations: (was.incarnation, now.incarnation),
         durable: frontier.durable,
-        before: tale.happening_before(at, now.t),
+        before: report.happening_before(at, now.t),
         times,
     })
 }

@@ -32,13 +32,13 @@ impl WatchedSamples<'_> {
                 if self.is_coming_up(open, at) {
                     continue;
                 }
-                if self.stands(at) && self.samples[at].same_position(&self.samples[open.first]) {
+                if self.timelines(at) && self.samples[at].same_position(&self.samples[open.first]) {
                     self.extend(open, at, excuses);
                     continue;
                 }
             }
             chains.extend(chain.take());
-            if self.stands(at) {
+            if self.timelines(at) {
                 chain = Some(RestartLoop { first: at, last: at, lives: 1, up: 0, unexcused: 0 });
             }
         }
@@ -48,7 +48,7 @@ impl WatchedSamples<'_> {
         chains.map(|it| StallWindow::new(it.first, it.last, it.watched())).collect()
     }
 
-    fn stands(&self, at: usize) -> bool {
+    fn timelines(&self, at: usize) -> bool {
         self.behind[at] && !self.samples[at].tells_nothing(self.held)
     }
 

@@ -43,13 +43,13 @@ impl Restarts {
 fn feeders(history: &History<'_>, fed: &Frontier, held: &[bool]) -> Vec<(Nanos, Nanos)> {
     let tracks = history.frontier_samples.frontiers.iter();
     let feeders = tracks.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
-    let new_lives = |sights: &[FrontierSample]| {
-        let lives = sights.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
+    let new_lives = |samples: &[FrontierSample]| {
+        let lives = samples.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
         let times = |life: &[FrontierSample]| {
-            let ready = life.iter().find(|sight| !sight.is_held(held)).or(life.last())?;
+            let ready = life.iter().find(|sample| !sample.is_held(held)).or(life.last())?;
             Some((life.first()?.t, ready.t))
         };
         lives.filter_map(times).collect::<Vec<_>>()
     };
-    feeders.flat_map(|(_, sights)| new_lives(sights)).collect()
+    feeders.flat_map(|(_, samples)| new_lives(samples)).collect()
 }

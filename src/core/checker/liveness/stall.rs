@@ -46,29 +46,30 @@ pub(super) struct StallTerms<'t> {
 impl<'h> FrontierTimeline<'h> {
     pub(super) fn of(
         object: Object<'h>,
-        sights: Cow<'h, [FrontierSample]>,
+        samples: Cow<'h, [FrontierSample]>,
         terms: StallTerms<'_>,
     ) -> FrontierTimeline<'h> {
         let StallTerms { excuses, lives, held, floor, data } = terms;
-        let behind = behind(object, &sights, data);
-        let (blinks, clock) = (blinks(&sights, held, floor), watched_clock(&sights, floor));
-        let view = WatchedSamples { samples: &sights, behind: &behind, blinks: &blinks, clock: &clock, held };
+        let behind = behind(object, &samples, data);
+        let (blinks, clock) = (blinks(&samples, held, floor), watched_clock(&samples, floor));
+        let view =
+            WatchedSamples { samples: &samples, behind: &behind, blinks: &blinks, clock: &clock, held };
         let (mut windows, gaps) = view.windows(&excuses, floor);
         let mut chains = view.restart_loops(&excuses);
         let last = view.seen().next_back();
-        let next = |at: usize| (at + 1..sights.len()).find(|later| !blinks[*later]).unwrap_or(sights.len());
+        let next = |at: usize| (at + 1..samples.len()).find(|later| !blinks[*later]).unwrap_or(samples.len());
         for window in windows.iter_mut().chain(&mut chains) {
             (window.threshold, window.baseline) = gaps.threshold(floor, next(window.last));
         }
-        let held_at_end = last.is_some_and(|last| sights[last].is_held(held));
+        let held_at_end = last.is_some_and(|last| samples[last].is_held(held));
         let at_end = windows.last().copied().filter(|window| Some(window.last) == last && !held_at_end);
         let never_began = never_began(&view, &excuses, floor);
-        let is_done_by_data = last.is_some_and(|last| object.is_below(&sights[last]) && !behind[last])
+        let is_done_by_data = last.is_some_and(|last| object.is_below(&samples[last]) && !behind[last])
             && object.partition().is_some();
         let (too_long, longest_gap) = (Vec::new(), gaps.longest());
-        let mut stand = FrontierTimeline {
+        let mut timeline = FrontierTimeline {
             object,
-            samples: sights,
+            samples: samples,
             too_long,
             at_end,
             never_began,
@@ -79,8 +80,8 @@ impl<'h> FrontierTimeline<'h> {
             held_at_end,
             restarts: lives,
         };
-        stand.too_long = stand.those_too_long(windows, chains);
-        stand
+        timeline.too_long = timeline.those_too_long(windows, chains);
+        timeline
     }
 
     /// Windows that passed their threshold; of several lives those of which none does so by itself.
@@ -138,13 +139,13 @@ impl<'h> FrontierTimeline<'h> {
     /// ```
     fn resumed_at(&self, window: &StallWindow) -> Option<&FrontierSample> {
         let pinned = &self.samples[window.last];
-        let went_back = |sight: &FrontierSample| {
-            sight.incarnation != pinned.incarnation
-                && sight.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
+        let went_back = |sample: &FrontierSample| {
+            sample.incarnation != pinned.incarnation
+                && sample.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
         };
         let later = (window.last + 1..self.samples.len()).filter(|at| !self.blinks[*at]);
         let elsewhere = later.filter(|at| !self.samples[*at].same_position(pinned) || !self.behind[*at]);
-        elsewhere.map(|at| &self.samples[at]).find(|sight| !went_back(sight))
+        elsewhere.map(|at| &self.samples[at]).find(|sample| !went_back(sample))
     }
 
     /// The time in which it stood where this window saw it, from its last move before to the next.
@@ -184,8 +185,8 @@ impl<'h> FrontierTimeline<'h> {
 
     /// Whether its last look up to this time saw it no further than this.
     pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
-        let looks = self.samples.partition_point(|sight| sight.t <= t);
-        self.samples[..looks].last().is_some_and(|sight| sight.f.is_some() && sight.f <= position)
+        let samples = self.samples.partition_point(|sample| sample.t <= t);
+        self.samples[..samples].last().is_some_and(|sample| sample.f.is_some() && sample.f <= position)
     }
 
     /// How it stood at the last look that is not passed over.
@@ -201,7 +202,7 @@ impl<'h> FrontierTimeline<'h> {
                 FrontierState::Frozen
             }
             _ if !self.behind[at] => match self.object.is_foreign() || seen_age(&self.samples) > Nanos(0) {
-                true if self.samples.iter().any(|sight| !sight.same_position(last)) => {
+                true if self.samples.iter().any(|sample| !sample.same_position(last)) => {
                     FrontierState::Advancing
                 }
                 _ => FrontierState::Idle,
@@ -241,7 +242,7 @@ impl<'h> FrontierTimeline<'h> {
     /// The first look, by index, that saw its upstream beyond where it is now.
     fn passed_at(&self, f: u64) -> usize {
         let last = self.samples.len() - 1;
-        self.samples.iter().position(|sight| sight.u1 > f).unwrap_or(last)
+        self.samples.iter().position(|sample| sample.u1 > f).unwrap_or(last)
     }
 
     /// How fast it lags.
@@ -267,29 +268,30 @@ impl<'h> FrontierTimeline<'h> {
 /// Whether each look saw the object behind: there is something between it and its upstream's end. In a
 /// foreign domain that is not to be seen in the numbers: it is behind once its upstream has moved since it
 /// moved itself.
-fn behind(object: Object<'_>, sights: &[FrontierSample], data: &ReadBack<'_>) -> Vec<bool> {
+fn behind(object: Object<'_>, samples: &[FrontierSample], data: &ReadBack<'_>) -> Vec<bool> {
     let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
-    let is_done = |sight: &FrontierSample| {
-        let (from, to) = (sight.f.unwrap_or(0), sight.u1);
+    let is_done = |sample: &FrontierSample| {
+        let (from, to) = (sample.f.unwrap_or(0), sample.u1);
         object.partition().is_some_and(|partition| data.holds_nothing(partition, from, to))
     };
-    let is_behind =
-        |sight: &FrontierSample| sight.f.is_some_and(is_written) && object.is_below(sight) && !is_done(sight);
+    let is_behind = |sample: &FrontierSample| {
+        sample.f.is_some_and(is_written) && object.is_below(sample) && !is_done(sample)
+    };
     match object.is_foreign() {
-        false => sights.iter().map(is_behind).collect(),
+        false => samples.iter().map(is_behind).collect(),
         true => {
-            passed(sights).zip(sights).map(|(passed, it)| passed && it.f.is_some_and(is_written)).collect()
+            passed(samples).zip(samples).map(|(passed, it)| passed && it.f.is_some_and(is_written)).collect()
         }
     }
 }
 
 /// Whether the upstream has moved since each look's value was first seen.
-fn passed(sights: &[FrontierSample]) -> impl Iterator<Item = bool> {
+fn passed(samples: &[FrontierSample]) -> impl Iterator<Item = bool> {
     let mut moved: Option<&FrontierSample> = None;
-    sights.iter().map(move |sight| {
-        let since = moved.filter(|moved| moved.same_position(sight)).unwrap_or(sight);
+    samples.iter().map(move |sample| {
+        let since = moved.filter(|moved| moved.same_position(sample)).unwrap_or(sample);
         moved = Some(since);
-        sight.u1 > since.u2
+        sample.u1 > since.u2
     })
 }
 
@@ -299,7 +301,7 @@ fn never_began(view: &WatchedSamples<'_>, excuses: &FaultWindows<'_>, floor: Nan
     if !view.seen().all(is_at_origin) {
         return None;
     }
-    let behind: Vec<bool> = view.samples.iter().map(|sight| sight.f == Some(0) && sight.u1 > 0).collect();
+    let behind: Vec<bool> = view.samples.iter().map(|sample| sample.f == Some(0) && sample.u1 > 0).collect();
     let (windows, _) = WatchedSamples { behind: &behind, ..*view }.windows(excuses, floor);
     let last = windows.last().filter(|window| window.watched >= floor)?;
     Some(StallWindow { threshold: floor, ..*last })

@@ -107,11 +107,11 @@ impl WatchedSamples<'_> {
 /// ```text
 /// w stands at 40 for 400 s, and every 20 s one look says `starting`
 /// ```
-pub(super) fn blinks(sights: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
-    let mut blinks = Vec::with_capacity(sights.len());
-    for run in sights.chunk_by(|a, b| a.tells_nothing(held) == b.tells_nothing(held)) {
+pub(super) fn blinks(samples: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
+    let mut blinks = Vec::with_capacity(samples.len());
+    for run in samples.chunk_by(|a, b| a.tells_nothing(held) == b.tells_nothing(held)) {
         let at = blinks.len();
-        let (before, after) = (at.checked_sub(1).map(|it| &sights[it]), sights.get(at + run.len()));
+        let (before, after) = (at.checked_sub(1).map(|it| &samples[it]), samples.get(at + run.len()));
         let lasted = before.zip(after).map(|(before, after)| after.t.0.saturating_sub(before.t.0));
         let is_short = run.len() <= ODD_MAX || lasted.is_some_and(|lasted| lasted <= floor.0 / STALL_SHARE);
         let is_blink = run[0].tells_nothing(held) && is_short && before.is_some();
@@ -121,14 +121,14 @@ pub(super) fn blinks(sights: &[FrontierSample], held: &[bool], floor: Nanos) -> 
 }
 
 /// A clock that goes on only while somebody looks.
-pub(super) fn watched_clock(sights: &[FrontierSample], floor: Nanos) -> Vec<u64> {
-    let mut gaps: Vec<u64> = sights.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
+pub(super) fn watched_clock(samples: &[FrontierSample], floor: Nanos) -> Vec<u64> {
+    let mut gaps: Vec<u64> = samples.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
     let middle = gaps.len() / 2;
     let usual = if gaps.is_empty() { 0 } else { *gaps.select_nth_unstable(middle).1 };
     let most = usual.saturating_mul(STALL_FACTOR).max(floor.0 / STALL_SHARE);
     let mut now = 0;
-    let mut clock = vec![0; sights.len().min(1)];
-    clock.extend(sights.windows(2).map(|pair| {
+    let mut clock = vec![0; samples.len().min(1)];
+    clock.extend(samples.windows(2).map(|pair| {
         now += pair[1].t.0.saturating_sub(pair[0].t.0).min(most);
         now
     }));

@@ -9,16 +9,16 @@ use std::borrow::Cow;
 const MOVES_MIN: usize = 3;
 
 /// The looks at a declared frontier, put right.
-pub(super) fn corrected<'h>(frontier: &Frontier, sights: &'h [FrontierSample]) -> Cow<'h, [FrontierSample]> {
-    let mut looks = Cow::Borrowed(sights);
-    raise(&mut looks, frontier.upstream.own);
-    if frontier.upstream.end == UpstreamEnd::Last && !sights.is_empty() {
-        looks.to_mut().iter_mut().for_each(|sight| {
-            sight.u1 = sight.u1.saturating_add(1);
-            sight.u2 = sight.u2.saturating_add(1);
+pub(super) fn corrected<'h>(frontier: &Frontier, samples: &'h [FrontierSample]) -> Cow<'h, [FrontierSample]> {
+    let mut samples = Cow::Borrowed(samples);
+    raise(&mut samples, frontier.upstream.own);
+    if frontier.upstream.end == UpstreamEnd::Last && !samples.is_empty() {
+        samples.to_mut().iter_mut().for_each(|sample| {
+            sample.u1 = sample.u1.saturating_add(1);
+            sample.u2 = sample.u2.saturating_add(1);
         });
     }
-    looks
+    samples
 }
 
 /// Raises the upstream's end to what the siblings had shown of it: if the object reports its own, and once
@@ -28,16 +28,16 @@ pub(super) fn corrected<'h>(frontier: &Frontier, sights: &'h [FrontierSample]) -
 /// partitions of one group have ends of their own: one that is idle at 40 while another goes from 0 to 100
 /// never moved in step with it
 /// ```
-fn raise(looks: &mut Cow<'_, [FrontierSample]>, is_own: bool) {
+fn raise(samples: &mut Cow<'_, [FrontierSample]>, is_own: bool) {
     let (mut before, mut moves): (Option<(u64, u64)>, usize) = (None, 0);
-    for at in 0..looks.len() {
-        let FrontierSample { u1, u2, known, .. } = looks[at];
+    for at in 0..samples.len() {
+        let FrontierSample { u1, u2, known, .. } = samples[at];
         let in_step = |(was_known, was): (u64, u64)| was < u1 && was_known <= u1 && was_known < known;
         moves += usize::from(before.is_some_and(in_step));
         before = Some((known, u1));
         if known > u1 && (is_own || moves >= MOVES_MIN) {
-            let sight = &mut looks.to_mut()[at];
-            (sight.u1, sight.u2) = (known, u2.max(known));
+            let sample = &mut samples.to_mut()[at];
+            (sample.u1, sample.u2) = (known, u2.max(known));
         }
     }
 }

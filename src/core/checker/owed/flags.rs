@@ -20,19 +20,19 @@ pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<Owe
 
 /// The replicas that are assigned a part of the partition, and had something of it read, or tried.
 fn showing(history: &History<'_>, reads: &Reads<'_>) -> BTreeSet<usize> {
-    let spans = &history.segments[reads.ledger.partition as usize];
+    let spans = &history.segments[reads.log_index.partition as usize];
     let last = history.captures.len().saturating_sub(1);
     let assigned = spans
         .iter()
         .enumerate()
         .flat_map(|(segment, span)| span.assigned(last).iter().map(move |&replica| (segment, replica)));
-    let partition = reads.ledger.partition;
+    let partition = reads.log_index.partition;
     let tried = |replica| {
         let mut looks = history.current_reads.iter().map(|read| read.header);
         looks.any(|look| (look.replica, look.partition) == (replica, partition))
     };
     let shows = |&(segment, replica): &(usize, usize)| {
-        reads.stage.held_at_last(segment, replica).is_some() || tried(replica)
+        reads.timeline.held_at_last(segment, replica).is_some() || tried(replica)
     };
     assigned.filter(shows).map(|(_, replica)| replica).collect()
 }
@@ -54,7 +54,7 @@ impl<'l> CurrentRowsOwed<'l> {
 
     /// The flag reads of this partition on this replica, in order.
     fn of_it(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
-        let (replica, partition) = (self.replica, self.reads.ledger.partition);
+        let (replica, partition) = (self.replica, self.reads.log_index.partition);
         let reads = self.history.current_reads.iter();
         reads.filter(move |read| (read.header.replica, read.header.partition) == (replica, partition))
     }
@@ -76,7 +76,7 @@ impl<'l> CurrentRowsOwed<'l> {
                 format!("read {read} brought only what had changed since a read that is not on record")
             }
         };
-        let partition = self.reads.ledger.partition;
+        let partition = self.reads.log_index.partition;
         let detail = format!("the current flags of partition {partition} are not known: {why}");
         Some(OwedRead { replica: self.replica, kind: DoubtKind::Unread, detail, joins: true })
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// What is known when it is asked what is owed.
 pub(crate) struct FrontiersOwed<'k> {
     pub(crate) history: &'k History<'k>,
-    pub(crate) ledgers: &'k [LogIndex],
+    pub(crate) log_indexes: &'k [LogIndex],
     /// None: shards are not compared with the log.
     pub(crate) contents: Option<&'k ShardCompared>,
     pub(crate) findings: &'k [Finding],
@@ -76,7 +76,7 @@ impl FrontiersOwed<'_> {
 
     /// That it was never looked at, or not for long enough.
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
-        let (object, floor) = (&frontier.object, self.history.facts.frozen_floor);
+        let (object, floor) = (&frontier.object, self.history.meta.frozen_floor);
         let end = self.end()?;
         let tracks = &self.history.frontier_samples.frontiers;
         let is_fed =
@@ -101,7 +101,7 @@ impl FrontiersOwed<'_> {
     /// could not yet have come.
     fn is_excused(&self, frontier: &Frontier, last: Nanos, end: Nanos) -> bool {
         let Some(replica) = self.replica(frontier) else { return false };
-        let floor = self.history.facts.frozen_floor;
+        let floor = self.history.meta.frozen_floor;
         let silenced = |it: &FaultSpan| {
             it.is_on(replica)
                 && it.fault.kind.silences()
@@ -135,7 +135,7 @@ impl FrontiersOwed<'_> {
     }
 
     fn never_sampled(&self, replica: usize, partition: u32) -> Doubt {
-        let name = &self.history.facts.roster[replica];
+        let name = &self.history.meta.roster[replica];
         let detail = format!(
             "{name} is assigned segments of partition {partition}: its position there was never looked at"
         );
@@ -144,7 +144,7 @@ impl FrontiersOwed<'_> {
 
     /// Whether it is told already that a replica did not answer.
     fn is_silent(&self, replica: usize) -> bool {
-        let name = &self.history.facts.roster[replica];
+        let name = &self.history.meta.roster[replica];
         self.history.silences.iter().any(|(silent, ..)| *silent == replica)
             || self.tells(name)
             || self.tells(&format!("{name}:"))
@@ -153,7 +153,7 @@ impl FrontiersOwed<'_> {
     /// That a shard was never read, or not up to its end.
     fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
         let object = &frontier.object;
-        let has_entries = self.ledgers.iter().any(|ledger| ledger.len() > 0);
+        let has_entries = self.log_indexes.iter().any(|log_index| log_index.len() > 0);
         if !has_entries || !was_seen || self.tells(object) {
             return None;
         }

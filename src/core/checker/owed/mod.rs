@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 /// The reads of one partition, as the other checks used them.
 pub(super) struct Reads<'r> {
-    pub(super) ledger: &'r LogIndex,
-    pub(super) stage: &'r CopyTimeline,
+    pub(super) log_index: &'r LogIndex,
+    pub(super) timeline: &'r CopyTimeline,
     pub(super) flags: &'r CurrentRows<'r>,
 }
 
@@ -69,7 +69,7 @@ fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
                 if debt.joins {
                     joined.insert(debt.replica, doubts.len());
                 }
-                let name = &history.facts.roster[debt.replica];
+                let name = &history.meta.roster[debt.replica];
                 let detail = if debt.joins { format!("{name}: {}", debt.detail) } else { debt.detail };
                 doubts.push(Doubt { kind: debt.kind, detail });
             }
@@ -81,15 +81,16 @@ fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
 /// The doubt about a read that did not count and that nothing made up for; none for a copy that only changed
 /// while it was read.
 fn of_unsound(history: &History<'_>, look: &ReadHeader, of: &str) -> Option<OwedRead> {
-    let replica = &history.facts.roster[look.replica];
+    let replica = &history.meta.roster[look.replica];
     let capture = history.captures[look.capture].number;
-    let place = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
+    let offset = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
     let (kind, detail) = match look.soundness {
-        Soundness::Truncated => {
-            (DoubtKind::TruncatedRead, format!("{place}: {} rows are not the target's own count", look.count))
-        }
+        Soundness::Truncated => (
+            DoubtKind::TruncatedRead,
+            format!("{offset}: {} rows are not the target's own count", look.count),
+        ),
         Soundness::Failed if !seen::is_excused(history, look) => {
-            (DoubtKind::Unreadable, format!("{place}: no answer"))
+            (DoubtKind::Unreadable, format!("{offset}: no answer"))
         }
         _ => return None,
     };

@@ -10,7 +10,7 @@ use crate::history::row::Soundness;
 /// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were
 /// asked for.
 pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
-    let spans = &history.segments[reads.ledger.partition as usize];
+    let spans = &history.segments[reads.log_index.partition as usize];
     let Some(last) = history.captures.len().checked_sub(1) else { return 0 };
     let mut pairs = 0;
     for (segment, span) in spans.iter().enumerate() {
@@ -34,15 +34,15 @@ struct SegmentRowsOwed<'p> {
 impl<'p> SegmentRowsOwed<'p> {
     fn owed(&self) -> Option<OwedRead> {
         let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
-        let place = format!("segment {} of", self.span.seq);
+        let offset = format!("segment {} of", self.span.seq);
         let unsound = unsound.filter(|read| !self.is_superseded(read));
-        let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &place)).last();
+        let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &offset)).last();
         reason.or_else(|| self.unread()).or_else(|| self.shrunk())
     }
 
     /// The row reads of this segment on this replica, in order.
     fn of_it(&self) -> impl Iterator<Item = &'p RowsRead> {
-        self.history.reads_of((self.replica, self.reads.ledger.partition, self.span.seq))
+        self.history.reads_of((self.replica, self.reads.log_index.partition, self.span.seq))
     }
 
     /// Whether a later read brought what this one did not: of the same capture, or the rows of the very same
@@ -53,7 +53,7 @@ impl<'p> SegmentRowsOwed<'p> {
     /// ```
     fn is_superseded(&self, read: &RowsRead) -> bool {
         self.of_it().filter(|later| later.header.id > read.header.id).any(|later| {
-            let reach = self.reads.stage.read_to(self.history, later.header.id);
+            let reach = self.reads.timeline.read_to(self.history, later.header.id);
             reach.is_some_and(|reach| {
                 later.header.capture == read.header.capture
                     || later.held.copy == read.held.copy && reach >= read.held.end
@@ -64,10 +64,10 @@ impl<'p> SegmentRowsOwed<'p> {
     /// Entries that nobody looked for on this replica, though it was said to have settled, or though reads of
     /// the same copy lie below and above.
     fn unread(&self) -> Option<OwedRead> {
-        let Reads { ledger, stage, .. } = self.reads;
-        let held = stage.held_at_last(self.segment, self.replica);
+        let Reads { log_index, timeline, .. } = self.reads;
+        let held = timeline.held_at_last(self.segment, self.replica);
         let settled = self.history.settled == Some(true) && !seen::is_held(self.history, self.replica);
-        let end = self.span.end.unwrap_or(u64::MAX).min(ledger.end());
+        let end = self.span.end.unwrap_or(u64::MAX).min(log_index.end());
         let parts = match (held, settled) {
             (None, false) => return None,
             (None, true) => vec![(self.span.start, end)],
@@ -76,7 +76,7 @@ impl<'p> SegmentRowsOwed<'p> {
         };
         let parts: Vec<String> = parts
             .into_iter()
-            .filter(|&(start, end)| start < end && ledger.count(start, end) > 0)
+            .filter(|&(start, end)| start < end && log_index.count(start, end) > 0)
             .map(|(start, end)| format!("[{start}, {end})"))
             .collect();
         if parts.is_empty() || self.is_torn() {
@@ -87,7 +87,7 @@ impl<'p> SegmentRowsOwed<'p> {
             return None;
         }
         let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to), silence);
-        let partition = ledger.partition;
+        let partition = log_index.partition;
         let offsets = parts.join(" and ");
         let detail =
             format!("offsets {offsets} of {}, partition {partition}, were never read: {why}", self.span.name);
@@ -106,7 +106,7 @@ impl<'p> SegmentRowsOwed<'p> {
         let (before, after) = (pair[0].held, pair[1].held);
         let detail = format!(
             "its copy of {}, partition {}, covered [{}, {}), and later [{}, {})",
-            self.span.name, self.reads.ledger.partition, before.start, before.end, after.start, after.end
+            self.span.name, self.reads.log_index.partition, before.start, before.end, after.start, after.end
         );
         Some(OwedRead { replica: self.replica, kind: DoubtKind::UnmetAssumption, detail, joins: true })
     }
@@ -137,6 +137,6 @@ impl<'p> SegmentRowsOwed<'p> {
 
     /// Whether a read of it is torn on disk: that is told as damage.
     fn is_torn(&self) -> bool {
-        self.of_it().any(|read| self.reads.stage.is_torn(read.header.id))
+        self.of_it().any(|read| self.reads.timeline.is_torn(read.header.id))
     }
 }

@@ -8,7 +8,7 @@ use crate::history::time::Nanos;
 
 /// Adds the replicas that a fault of ours took away, and that nothing was read of since they came back.
 pub(super) fn owed(history: &History<'_>, debts: &mut Vec<OwedRead>) {
-    for replica in 0..history.facts.roster.len() {
+    for replica in 0..history.meta.roster.len() {
         let is_told = debts.iter().any(|debt| debt.replica == replica);
         let was_seen = sound_looks(history, replica).next().is_some() || history.settled == Some(true);
         if let Some(step) = unseen_since(history, replica).filter(|_| !is_told && was_seen) {

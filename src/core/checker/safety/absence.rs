@@ -39,8 +39,8 @@ struct CopyAt {
 pub(crate) struct Absences<'j> {
     rules: &'j Rules,
     history: &'j History<'j>,
-    ledger: &'j LogIndex,
-    stage: &'j CopyTimeline,
+    log_index: &'j LogIndex,
+    timeline: &'j CopyTimeline,
     /// By line: the key's next accepted line, and its next delete.
     next: Vec<u32>,
     next_delete: Vec<u32>,
@@ -54,19 +54,19 @@ impl<'j> Absences<'j> {
     pub(crate) fn of(
         evidence: &dyn RunRecord,
         history: &'j History<'j>,
-        ledger: &'j LogIndex,
-        stage: &'j CopyTimeline,
+        log_index: &'j LogIndex,
+        timeline: &'j CopyTimeline,
     ) -> Absences<'j> {
-        let rules = &history.facts.schema.rules;
+        let rules = &history.meta.schema.rules;
         let mut absences = Absences {
             rules,
             history,
-            ledger,
-            stage,
+            log_index,
+            timeline,
             next: Vec::new(),
             next_delete: Vec::new(),
             merged: Vec::new(),
-            ages: rules.allow(Absence::Expired).then(|| EntryAges::read(evidence, ledger)),
+            ages: rules.allow(Absence::Expired).then(|| EntryAges::read(evidence, log_index)),
         };
         if !rules.is_plain() {
             absences.look_ahead();
@@ -76,11 +76,11 @@ impl<'j> Absences<'j> {
     }
 
     fn look_ahead(&mut self) {
-        let lines = self.ledger.len();
+        let lines = self.log_index.len();
         (self.next, self.next_delete) = (vec![NONE; lines], vec![NONE; lines]);
-        let mut newest = vec![(NONE, NONE); self.ledger.keys.len()];
+        let mut newest = vec![(NONE, NONE); self.log_index.keys.len()];
         for at in (0..lines).rev() {
-            let line = self.ledger.entry(at);
+            let line = self.log_index.entry(at);
             let (accepted, delete) = &mut newest[line.key];
             (self.next[at], self.next_delete[at]) = (*accepted, *delete);
             if line.effect.is_accepted() {
@@ -94,10 +94,10 @@ impl<'j> Absences<'j> {
 
     /// A read that failed tells all the same what was there to be read.
     fn gather_merged(&mut self, history: &History<'_>) {
-        let spans = &history.segments[self.ledger.partition as usize];
+        let spans = &history.segments[self.log_index.partition as usize];
         self.merged = spans.iter().map(|_| Vec::new()).collect();
         let mut take = |look: &ReadHeader, held: &HeldSegment| {
-            let counts = look.partition == self.ledger.partition && held.is_visible();
+            let counts = look.partition == self.log_index.partition && held.is_visible();
             let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
             if let (true, Ok(segment)) = (counts, segment) {
                 let (ReadHeader { replica, capture, .. }, HeldSegment { start, end, .. }) = (*look, *held);
@@ -114,15 +114,15 @@ impl<'j> Absences<'j> {
 
     /// Why a copy may lack the row of a line that it covers, seen so from that time on, if it may.
     pub(crate) fn of_row(&self, at: usize, copy: usize, since: CapturePoint) -> Option<Absence> {
-        let off = self.ledger.entry(at).off;
-        let mut readings = self.stage.copies[copy].reads.iter();
+        let off = self.log_index.entry(at).off;
+        let mut readings = self.timeline.copies[copy].reads.iter();
         self.reason(at, copy, readings.find(|reading| reading.when >= since && reading.covers(off)))
     }
 
     /// As `of_row`, when it was read last.
     pub(crate) fn of_row_at_last(&self, at: usize, copy: usize) -> Option<Absence> {
-        let off = self.ledger.entry(at).off;
-        let readings = self.stage.copies[copy].reads.iter();
+        let off = self.log_index.entry(at).off;
+        let readings = self.timeline.copies[copy].reads.iter();
         self.reason(at, copy, readings.rev().find(|reading| reading.covers(off)))
     }
 
@@ -130,7 +130,7 @@ impl<'j> Absences<'j> {
         if self.rules.is_plain() {
             return None;
         }
-        let line = self.ledger.entry(at);
+        let line = self.log_index.entry(at);
         let ReadHeader { capture, t, .. } = self.history.reads[self.history.read_index(reading?.id)?].header;
         let sight = CopyAt { copy, capture };
         let reason = match line.effect {
@@ -150,7 +150,7 @@ impl<'j> Absences<'j> {
         self.rules.allow(Absence::Duplicates)
             && line
                 .previous
-                .is_some_and(|at| self.ledger.earlier_of_key(at).any(|earlier| earlier.op == line.op))
+                .is_some_and(|at| self.log_index.earlier_of_key(at).any(|earlier| earlier.op == line.op))
     }
 
     /// A late event is outdated from the first, where the row that it comes behind had been merged.
@@ -158,8 +158,9 @@ impl<'j> Absences<'j> {
         if self.repeats(line) {
             return Some(Absence::Duplicates);
         }
-        let newer =
-            line.previous.and_then(|at| self.ledger.earlier_of_key(at).find(|it| it.effect.is_accepted()))?;
+        let newer = line
+            .previous
+            .and_then(|at| self.log_index.earlier_of_key(at).find(|it| it.effect.is_accepted()))?;
         let allowed = [Absence::Late, Absence::Superseded].into_iter().find(|it| self.rules.allow(*it));
         allowed.filter(|_| self.was_merged(&newer, sight))
     }
@@ -180,12 +181,12 @@ impl<'j> Absences<'j> {
     fn any_merged(&self, at: usize, chain: &[u32], sight: &CopyAt) -> bool {
         let after = |at: usize| (chain[at] != NONE).then_some(chain[at] as usize);
         let mut later = std::iter::successors(after(at), |at| after(*at));
-        later.any(|at| self.was_merged(&self.ledger.entry(at), sight))
+        later.any(|at| self.was_merged(&self.log_index.entry(at), sight))
     }
 
     /// Whether the holder of the copy had merged this line by then. What is downloaded was made elsewhere.
     fn was_merged(&self, line: &IndexedEntry, sight: &CopyAt) -> bool {
-        let copy = &self.stage.copies[sight.copy];
+        let copy = &self.timeline.copies[sight.copy];
         let by_any = copy.state == CopyState::Downloaded;
         let Some(segment) = line.segment else { return false };
         self.merged[segment].iter().any(|merged| {
@@ -203,9 +204,9 @@ impl<'j> Absences<'j> {
     /// Whether the key's state may have expired before this line was merged onto it.
     pub(crate) fn may_be_forgotten_before(&self, at: usize) -> bool {
         let Some(ages) = &self.ages else { return false };
-        let mut past = self.ledger.earlier_of_key(at).skip(1);
+        let mut past = self.log_index.earlier_of_key(at).skip(1);
         let state = past.find(|line| line.effect.is_accepted());
-        let state = state.and_then(|line| self.ledger.at(line.off));
+        let state = state.and_then(|line| self.log_index.at(line.off));
         state.is_some_and(|state| ages.between(state, at) >= self.rules.time_to_live)
     }
 
@@ -215,10 +216,10 @@ impl<'j> Absences<'j> {
         if self.rules.is_plain() || line.effect != Effect::Merged {
             return false;
         }
-        let Some(at) = self.ledger.at(line.off) else { return false };
+        let Some(at) = self.log_index.at(line.off) else { return false };
         match shown {
             [] => self.is_expired(at, t) || self.may_lack(at, line, replica),
-            [one] => self.ledger.at(*one).map(|at| self.ledger.entry(at)).is_some_and(|shown| {
+            [one] => self.log_index.at(*one).map(|at| self.log_index.entry(at)).is_some_and(|shown| {
                 (shown.effect, shown.key, shown.op) == (Effect::Ignored, line.key, line.op)
             }),
             _ => false,
@@ -227,8 +228,8 @@ impl<'j> Absences<'j> {
 
     /// Whether any copy of a replica may lack the row of a line.
     fn may_lack(&self, at: usize, line: &IndexedEntry, replica: usize) -> bool {
-        let copies = line.segment.map_or(&[][..], |segment| &self.stage.by_segment[segment]);
-        let mut own = copies.iter().filter(|copy| self.stage.copies[**copy].replica == replica);
+        let copies = line.segment.map_or(&[][..], |segment| &self.timeline.by_segment[segment]);
+        let mut own = copies.iter().filter(|copy| self.timeline.copies[**copy].replica == replica);
         own.any(|copy| self.of_row_at_last(at, *copy).is_some())
     }
 }

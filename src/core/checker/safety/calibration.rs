@@ -43,12 +43,12 @@ impl Calibration {
         Calibration { model_on: vec![true; cells], proven: vec![false; cells], rows: 0, doubts: Vec::new() }
     }
 
-    fn take(&mut self, columns: &[Column], place: &OffsetView<'_, '_>) {
-        self.rows += place.claims.len() as u64;
-        let written = place.logged.into_iter().flat_map(|logged| &logged.entry.cols);
+    fn take(&mut self, columns: &[Column], offset: &OffsetView<'_, '_>) {
+        self.rows += offset.claims.len() as u64;
+        let written = offset.logged.into_iter().flat_map(|logged| &logged.entry.cols);
         let written = written.map(|value| *value != Value::Null).chain([true]);
         self.proven.iter_mut().zip(written).for_each(|(proven, written)| *proven |= written);
-        for (cell, text) in disagreements(columns, place) {
+        for (cell, text) in disagreements(columns, offset) {
             if std::mem::replace(&mut self.model_on[cell], false) {
                 let detail = format!("{text}; the model is off for this column");
                 self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
@@ -61,19 +61,19 @@ impl Calibration {
 pub(crate) fn calibrate(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledgers: &[LogIndex],
-    stages: &[CopyTimeline],
+    log_indexes: &[LogIndex],
+    timelines: &[CopyTimeline],
 ) -> Calibration {
-    let columns = &history.facts.schema.columns;
+    let columns = &history.meta.schema.columns;
     let mut calibration = Calibration::unproven(columns);
-    for (ledger, stage) in ledgers.iter().zip(stages) {
-        let last = ledger.entries().rev().find(|line| line.op <= history.facts.calibration_ops);
+    for (log_index, timeline) in log_indexes.iter().zip(timelines) {
+        let last = log_index.entries().rev().find(|line| line.op <= history.meta.calibration_ops);
         let Some(limit) = last.map(|line| line.off + 1) else { continue };
-        let absences = Absences::of(evidence, history, ledger, stage);
-        scan(evidence, history, ledger, stage, &absences, limit, &mut |place| {
-            let op = place.logged.map(|logged| logged.line.op);
-            if op.is_some_and(|op| op <= history.facts.calibration_ops) && is_unanimous(columns, place) {
-                calibration.take(columns, place);
+        let absences = Absences::of(evidence, history, log_index, timeline);
+        scan(evidence, history, log_index, timeline, &absences, limit, &mut |offset| {
+            let op = offset.logged.map(|logged| logged.line.op);
+            if op.is_some_and(|op| op <= history.meta.calibration_ops) && is_unanimous(columns, offset) {
+                calibration.take(columns, offset);
             }
         });
     }
@@ -83,10 +83,10 @@ pub(crate) fn calibrate(
 /// The cells in which the first row is not what the log folds to, each with its example.
 pub(crate) fn disagreements<'p>(
     columns: &'p [Column],
-    place: &'p OffsetView<'_, '_>,
+    offset: &'p OffsetView<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
-    let first = place.claims.iter().find_map(|claim| place.row_of_entry(*claim));
-    let both = place.logged.zip(first.map(|brought| brought.row));
+    let first = offset.claims.iter().find_map(|claim| offset.row_of_entry(*claim));
+    let both = offset.logged.zip(first.map(|brought| brought.row));
     both.into_iter().flat_map(move |(logged, row)| {
         let entry = logged.entry;
         logged.wrong_cells(columns, row).map(move |cell| {
@@ -107,11 +107,11 @@ pub(crate) fn disagreements<'p>(
     })
 }
 
-fn is_unanimous(columns: &[Column], place: &OffsetView<'_, '_>) -> bool {
+fn is_unanimous(columns: &[Column], offset: &OffsetView<'_, '_>) -> bool {
     let all = vec![true; judged(columns)];
-    place.claims.first().is_some_and(|first| {
-        place.row_of_entry(*first).is_some()
-            && place.claims.iter().all(|claim| place.same(columns, &all, *first, *claim))
+    offset.claims.first().is_some_and(|first| {
+        offset.row_of_entry(*first).is_some()
+            && offset.claims.iter().all(|claim| offset.same(columns, &all, *first, *claim))
     })
 }
 

@@ -18,14 +18,14 @@ type Change = (usize, Vec<u64>);
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
 /// of the same incarnation brings others; a new incarnation starts from nothing.
 pub(crate) struct CurrentRows<'h> {
-    /// By replica, by key, in time: the ledger's keys, then those that the log does not have.
+    /// By replica, by key, in time: the log index's keys, then those that the log does not have.
     changes: Vec<Vec<Vec<Change>>>,
-    /// Keys that the log does not have, numbered after the ledger's.
+    /// Keys that the log does not have, numbered after the log index's.
     strangers: BTreeMap<String, usize>,
     /// By replica: the last sound read of a capture; where it read them again, of each step of it.
     reads: Vec<(CapturePoint, Vec<Option<usize>>)>,
     history: &'h History<'h>,
-    ledger: &'h LogIndex,
+    log_index: &'h LogIndex,
     /// Reads whose flags are torn on disk, by id.
     pub(crate) torn: Vec<u64>,
     /// By replica: what its reads come to in the life that was read last.
@@ -55,21 +55,21 @@ impl<'h> CurrentRows<'h> {
     pub(crate) fn read(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
-        ledger: &'h LogIndex,
+        log_index: &'h LogIndex,
     ) -> CurrentRows<'h> {
-        let replicas = history.facts.roster.len();
+        let replicas = history.meta.roster.len();
         let mut flags = CurrentRows {
-            changes: vec![vec![Vec::new(); ledger.keys.len()]; replicas],
+            changes: vec![vec![Vec::new(); log_index.keys.len()]; replicas],
             strangers: BTreeMap::new(),
             reads: Vec::new(),
             history,
-            ledger,
+            log_index,
             torn: Vec::new(),
             chains: vec![ReadChain::Unread; replicas],
             wholes: Vec::new(),
         };
         let mut brought = vec![0_u64; history.current_reads.len()];
-        for (id, current) in evidence.current_rows(ledger.partition) {
+        for (id, current) in evidence.current_rows(log_index.partition) {
             let Some(at) = history.flags_index(id) else { continue };
             let look = history.current_reads[at].header;
             brought[at] += 1;
@@ -84,7 +84,7 @@ impl<'h> CurrentRows<'h> {
         for (at, read) in history.current_reads.iter().enumerate() {
             let look = read.header;
             flags.wholes.push(whole[look.replica]);
-            if look.partition != ledger.partition || look.soundness != Soundness::Sound {
+            if look.partition != log_index.partition || look.soundness != Soundness::Sound {
                 continue;
             }
             let chain = &mut flags.chains[look.replica];
@@ -128,7 +128,7 @@ impl<'h> CurrentRows<'h> {
 
     /// The number of a key that the log has, or any replica showed.
     pub(crate) fn key(&self, name: &str) -> Option<usize> {
-        self.ledger.key(name).or_else(|| self.strangers.get(name).copied())
+        self.log_index.key(name).or_else(|| self.strangers.get(name).copied())
     }
 
     /// The offsets that a replica flagged as current for a key when last read, then or before.
@@ -199,7 +199,7 @@ fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CaptureP
 pub(crate) struct CurrentRowsCompared {
     /// (replica x key) flags compared.
     pub(crate) flags: u64,
-    pub(crate) deviations: Vec<Mismatch>,
+    pub(crate) mismatches: Vec<Mismatch>,
 }
 
 /// Compares the flags of a partition, but of no read that reached beyond `judged_to`: entries that are not
@@ -218,12 +218,12 @@ pub(crate) fn compare(
     let comparison = KeyComparison { flags, absences, absent, replicas: glances.collect() };
     let mut compared = CurrentRowsCompared::default();
     let mut past = Vec::new();
-    for key in 0..flags.ledger.keys.len() {
-        flags.ledger.past(key, &mut past);
+    for key in 0..flags.log_index.keys.len() {
+        flags.log_index.past(key, &mut past);
         comparison.of_key(key, &past, &mut compared);
     }
     for (name, &key) in &flags.strangers {
-        compared.deviations.extend(comparison.of_stranger(name, key));
+        compared.mismatches.extend(comparison.of_stranger(name, key));
     }
     compared
 }
@@ -236,9 +236,9 @@ struct KeyComparison<'c> {
 }
 
 impl KeyComparison<'_> {
-    /// One deviation for each of a key's entries by which flags are wrong.
+    /// One mismatch for each of a key's entries by which flags are wrong.
     fn of_key(&self, key: usize, past: &[IndexedEntry], compared: &mut CurrentRowsCompared) {
-        let roster = self.flags.history.facts.roster.len();
+        let roster = self.flags.history.meta.roster.len();
         let mut wrong: BTreeSet<u64> = BTreeSet::new();
         // By replica: the entry by which its flags were judged last, and whether they were right.
         let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
@@ -252,19 +252,19 @@ impl KeyComparison<'_> {
             }
         }
         for line in past.iter().filter(|line| wrong.contains(&line.off)) {
-            let mut deviation = Mismatch {
+            let mut mismatch = Mismatch {
                 op: Some(line.op),
                 expected: Some(Expected::Current((line.effect == Effect::Merged).then_some(line.off))),
-                ..self.nothing_shown(&self.flags.ledger.keys[key], line.off)
+                ..self.nothing_shown(&self.flags.log_index.keys[key], line.off)
             };
             let fault = |offs: &[u64], read: usize| self.fault(line, offs, read).map(Defect::of);
-            self.show(&mut deviation, key, fault, |glance| {
+            self.show(&mut mismatch, key, fault, |glance| {
                 glance.expects(past, self.absent).is_some_and(|found| found.off == line.off)
             });
             let put_right =
                 |last: &Option<(u64, bool)>| last.is_some_and(|(off, right)| right && line.off < off);
-            deviation.over = (0..roster).filter(|&replica| put_right(&last[replica])).collect();
-            compared.deviations.push(deviation);
+            mismatch.over = (0..roster).filter(|&replica| put_right(&last[replica])).collect();
+            compared.mismatches.push(mismatch);
         }
     }
 
@@ -276,12 +276,12 @@ impl KeyComparison<'_> {
             offs.copied().find(|off| !self.absent.contains(&(glance.replica, *off)))
         };
         let first = self.replicas.iter().flat_map(|(_, glances)| glances).find_map(shown)?;
-        let mut deviation = self.nothing_shown(name, first);
+        let mut mismatch = self.nothing_shown(name, first);
         let fault = |offs: &[u64], _| {
             (!offs.is_empty()).then(|| Defect { key: Some(name.to_owned()), ..Defect::of(Anomaly::Extra) })
         };
-        self.show(&mut deviation, key, fault, |_| true);
-        Some(deviation)
+        self.show(&mut mismatch, key, fault, |_| true);
+        Some(mismatch)
     }
 
     /// What is wrong with the flags that a read brought of a key, by its last entry.
@@ -293,7 +293,7 @@ impl KeyComparison<'_> {
         Mismatch {
             off,
             key: key.to_owned(),
-            segment: self.flags.ledger.segment(off),
+            segment: self.flags.log_index.segment(off),
             op: None,
             modelled: true,
             expected: Some(Expected::Current(None)),
@@ -306,7 +306,7 @@ impl KeyComparison<'_> {
     /// Lays down what all replicas showed of a key in the reads that can be judged.
     fn show(
         &self,
-        deviation: &mut Mismatch,
+        mismatch: &mut Mismatch,
         key: usize,
         fault: impl Fn(&[u64], usize) -> Option<Defect>,
         counts: impl Fn(&ReplicaFlags) -> bool,
@@ -315,12 +315,12 @@ impl KeyComparison<'_> {
             let views = glances.iter().filter(|glance| counts(glance)).map(|glance| {
                 let offs = self.flags.shown_by(glance.read, key);
                 let id = self.flags.history.current_reads[glance.read].header.id;
-                view(&mut deviation.views, (glance.replica, id), offs, || fault(offs, glance.read))
+                view(&mut mismatch.views, (glance.replica, id), offs, || fault(offs, glance.read))
             });
             let views = views.collect();
-            deviation.show(*when, views);
+            mismatch.show(*when, views);
         }
-        name_roots(deviation);
+        name_roots(mismatch);
     }
 }
 
@@ -418,16 +418,16 @@ fn view(
 }
 
 /// The roots are the replicas that were wrong first.
-fn name_roots(deviation: &mut Mismatch) {
-    let whats: BTreeSet<Anomaly> = deviation.views.iter().filter_map(|view| view.what()).collect();
+fn name_roots(mismatch: &mut Mismatch) {
+    let whats: BTreeSet<Anomaly> = mismatch.views.iter().filter_map(|view| view.what()).collect();
     for what in whats {
-        let first = deviation.scenes.iter().find_map(|scene| {
-            let views = scene.views.iter().map(|&at| &deviation.views[at]);
+        let first = mismatch.scenes.iter().find_map(|scene| {
+            let views = scene.views.iter().map(|&at| &mismatch.views[at]);
             let wrong: BTreeSet<usize> =
                 views.filter(|view| view.what() == Some(what)).map(|view| view.replica).collect();
             (!wrong.is_empty()).then_some(wrong)
         });
-        let wrong = deviation.views.iter_mut().filter_map(|view| view.wrong.as_mut());
+        let wrong = mismatch.views.iter_mut().filter_map(|view| view.wrong.as_mut());
         for wrong in wrong.filter(|wrong| wrong.what == what) {
             wrong.cause.roots = first.clone().unwrap_or_default();
         }

@@ -47,8 +47,8 @@ pub(crate) struct Lineage<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) model_on: &'j [bool],
     pub(crate) history: &'j History<'j>,
-    pub(crate) ledger: &'j LogIndex,
-    pub(crate) stage: &'j CopyTimeline,
+    pub(crate) log_index: &'j LogIndex,
+    pub(crate) timeline: &'j CopyTimeline,
     pub(crate) missing: MissingOpsFinder,
     /// By key: what was wrong at its previous merged row.
     ancestors: BTreeMap<usize, Vec<Ancestor>>,
@@ -61,19 +61,19 @@ impl<'j> Lineage<'j> {
     pub(crate) fn new(
         columns: &'j [Column],
         model_on: &'j [bool],
-        ledger: &'j LogIndex,
-        stage: &'j CopyTimeline,
+        log_index: &'j LogIndex,
+        timeline: &'j CopyTimeline,
         missing: MissingOpsFinder,
         history: &'j History<'j>,
     ) -> Lineage<'j> {
         let (ancestors, spoiled) = (BTreeMap::new(), BTreeSet::new());
-        Lineage { columns, model_on, history, ledger, stage, missing, ancestors, spoiled }
+        Lineage { columns, model_on, history, log_index, timeline, missing, ancestors, spoiled }
     }
 
     /// Takes note of a merged row that a copy shows rightly.
     pub(crate) fn clear_copy(&mut self, logged: ExpectedRow<'_>, copy: usize) {
-        let Some(previous) = logged.line.previous.map(|at| self.ledger.entry(at)) else { return };
-        let copy: &SegmentCopy = &self.stage.copies[copy];
+        let Some(previous) = logged.line.previous.map(|at| self.log_index.entry(at)) else { return };
+        let copy: &SegmentCopy = &self.timeline.copies[copy];
         if let Some(segment) = previous.segment
             && logged.line.effect == Effect::Merged
             && previous.effect == Effect::Merged
@@ -117,30 +117,31 @@ impl<'j> Lineage<'j> {
     /// Fills in origin and cause of all that is wrong at a place, by both oracles.
     pub(crate) fn trace(
         &mut self,
-        place: &OffsetView<'_, '_>,
+        offset: &OffsetView<'_, '_>,
         by_model: &mut Judgement,
         by_peers: &mut Judgement,
     ) {
-        let key = place.logged.map(|logged| logged.line.key);
+        let key = offset.logged.map(|logged| logged.line.key);
         let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
         for judged in [&mut *by_model, &mut *by_peers] {
             for at in 0..judged.views.len() {
-                self.trace_merged(place, judged, at, &ancestors);
+                self.trace_merged(offset, judged, at, &ancestors);
             }
             for at in 0..judged.views.len() {
-                self.trace_copied(place, judged, at, &ancestors);
+                self.trace_copied(offset, judged, at, &ancestors);
             }
             join_causes(&mut judged.views);
             self.spoiled.extend(judged.wrong().map(|claim| {
-                let copy = &self.stage.copies[place.claims[claim].copy];
+                let copy = &self.timeline.copies[offset.claims[claim].copy];
                 (copy.life, copy.segment)
             }));
         }
-        let Some(logged) = place.logged else { return };
+        let Some(logged) = offset.logged else { return };
         let next = match logged.line.effect {
             Effect::Merged => {
                 let passed = ancestors.into_iter().filter(|ancestor| ancestor.at == logged.at);
-                let heirs = descendants(place, logged, by_model).chain(descendants(place, logged, by_peers));
+                let heirs =
+                    descendants(offset, logged, by_model).chain(descendants(offset, logged, by_peers));
                 heirs.chain(passed).collect()
             }
             Effect::OutOfOrder | Effect::Ignored => ancestors,
@@ -152,7 +153,7 @@ impl<'j> Lineage<'j> {
     /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
     fn trace_merged(
         &mut self,
-        place: &OffsetView<'_, '_>,
+        offset: &OffsetView<'_, '_>,
         judged: &mut Judgement,
         at: usize,
         ancestors: &[Ancestor],
@@ -161,15 +162,15 @@ impl<'j> Lineage<'j> {
         if view.wrong.is_none() || view.state == Some(CopyState::Downloaded) {
             return;
         }
-        let (modelled, claim) = (judged.modelled, place.claims[judged.of[at]]);
+        let (modelled, claim) = (judged.modelled, offset.claims[judged.of[at]]);
         let heir_of = ancestors.iter().find(|ancestor| {
             (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
-                && (!modelled || self.reproduces(ancestor, place, claim))
+                && (!modelled || self.reproduces(ancestor, offset, claim))
         });
         let (origin, cause, lost) = match heir_of {
             Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
             None => {
-                let lost = self.missing_ops(place, view, claim, true);
+                let lost = self.missing_ops(offset, view, claim, true);
                 let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
                 (Origin::Root, cause, lost)
             }
@@ -183,7 +184,7 @@ impl<'j> Lineage<'j> {
     /// that an older wrong row of any replica gives.
     fn trace_copied(
         &mut self,
-        place: &OffsetView<'_, '_>,
+        offset: &OffsetView<'_, '_>,
         judged: &mut Judgement,
         at: usize,
         ancestors: &[Ancestor],
@@ -192,20 +193,20 @@ impl<'j> Lineage<'j> {
         if view.wrong.is_none() || view.state != Some(CopyState::Downloaded) {
             return;
         }
-        let claim = place.claims[judged.of[at]];
+        let claim = offset.claims[judged.of[at]];
         let source = judged.views.iter().find(|other| {
             other.group == view.group && other.wrong.as_ref().is_some_and(|w| w.origin != Origin::Copied)
         });
         let known = source.and_then(|source| source.wrong.as_ref()).map(|wrong| wrong.cause.clone());
         let known = known.or_else(|| {
             let mut own = ancestors.iter().filter(|ancestor| ancestor.modelled == judged.modelled);
-            let ancestor = own.find(|ancestor| self.reproduces(ancestor, place, claim));
+            let ancestor = own.find(|ancestor| self.reproduces(ancestor, offset, claim));
             ancestor.map(|ancestor| ancestor.cause.clone())
         });
         let (cause, lost) = match known {
             Some(cause) => (cause, None),
             None => {
-                let lost = self.missing_ops(place, view, claim, false);
+                let lost = self.missing_ops(offset, view, claim, false);
                 (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
             }
         };
@@ -215,8 +216,8 @@ impl<'j> Lineage<'j> {
     }
 
     /// Whether merging the event onto the ancestor gives the claim's row.
-    fn reproduces(&self, ancestor: &Ancestor, place: &OffsetView<'_, '_>, claim: Claim) -> bool {
-        let (Some(logged), Some(brought)) = (place.logged, place.row_of_entry(claim)) else { return false };
+    fn reproduces(&self, ancestor: &Ancestor, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
+        let (Some(logged), Some(brought)) = (offset.logged, offset.row_of_entry(claim)) else { return false };
         if logged.line.effect != Effect::Merged || brought.row.cmp != logged.entry.cmp {
             return false;
         }
@@ -228,7 +229,7 @@ impl<'j> Lineage<'j> {
     /// Whether the replica itself said, before this read of a copy, that it dropped keys of an earlier
     /// segment.
     fn were_keys_dropped(&self, copy: &SegmentCopy, read: u64) -> bool {
-        let spans = &self.history.segments[self.ledger.partition as usize];
+        let spans = &self.history.segments[self.log_index.partition as usize];
         let read_at = self.history.read_index(read).map(|at| self.history.reads[at].header.t);
         self.history.dropped_keys.iter().any(|line| {
             line.replica == copy.replica
@@ -239,29 +240,29 @@ impl<'j> Lineage<'j> {
 
     fn missing_ops(
         &mut self,
-        place: &OffsetView<'_, '_>,
+        offset: &OffsetView<'_, '_>,
         view: &ReplicaView,
         claim: Claim,
         local: bool,
     ) -> Option<MissingOps> {
         let what = view.wrong.as_ref()?.what;
-        let (logged, brought) = (place.logged?, place.row(claim)?);
+        let (logged, brought) = (offset.logged?, offset.row(claim)?);
         let expected = logged.expected.filter(|_| matches!(what, Anomaly::WrongValue | Anomaly::Differs))?;
         if logged.line.effect == Effect::OutOfOrder {
             return Some(MissingOps { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
         }
-        let copy = &self.stage.copies[claim.copy];
+        let copy = &self.timeline.copies[claim.copy];
         let life = local.then_some(copy.life);
         let was_registered = |segment: usize| {
             let is_known = |life| {
-                self.stage.was_registered(life, segment, place.off)
+                self.timeline.was_registered(life, segment, offset.off)
                     && !self.spoiled.contains(&(life, segment))
             };
             life.is_some_and(is_known)
         };
         let keys_dropped = local && self.were_keys_dropped(copy, brought.read);
         let merged = MergeContext { life, was_registered: &was_registered, keys_dropped };
-        Some(self.missing.of(self.ledger, logged.at, expected, &brought.row.cols, &merged))
+        Some(self.missing.of(self.log_index, logged.at, expected, &brought.row.cols, &merged))
     }
 }
 
@@ -271,7 +272,7 @@ fn class_of(lost: &Option<MissingOps>) -> RootCause {
 
 /// The wrong rows of this place, onto which the key's next row may be merged.
 fn descendants(
-    place: &OffsetView<'_, '_>,
+    offset: &OffsetView<'_, '_>,
     logged: ExpectedRow<'_>,
     judged: &Judgement,
 ) -> impl Iterator<Item = Ancestor> {
@@ -280,7 +281,7 @@ fn descendants(
         if !matches!(wrong.what, Anomaly::WrongValue | Anomaly::Differs) {
             return None;
         }
-        let row = place.row(place.claims[*claim])?.row.cols.clone();
+        let row = offset.row(offset.claims[*claim])?.row.cols.clone();
         let (modelled, replica, cause) = (judged.modelled, view.replica, wrong.cause.clone());
         Some(Ancestor { modelled, replica, at: logged.at, row, cause })
     })

@@ -6,7 +6,7 @@ use crate::history::row::{CopyState, Row};
 use crate::history::schema::Value;
 use std::collections::BTreeSet;
 
-/// Beyond this many deviations a partition's wrong rows are counted and placed, but their content is not
+/// Beyond this many mismatches a partition's wrong rows are counted and placed, but their content is not
 /// kept: a run that is wrong everywhere must not cost the memory of all its rows.
 pub(crate) const WITH_CONTENT_MAX: usize = 10_000;
 

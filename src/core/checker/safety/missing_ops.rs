@@ -68,14 +68,14 @@ impl MissingOpsFinder {
     /// from it.
     pub(crate) fn of(
         &mut self,
-        ledger: &LogIndex,
+        log_index: &LogIndex,
         at: usize,
         expected: &[Value],
         row: &[Value],
         merged: &MergeContext<'_>,
     ) -> MissingOps {
-        let past = ledger.merged_before(at);
-        let line = &ledger.entry(at);
+        let past = log_index.merged_before(at);
+        let line = &log_index.entry(at);
         let nothing = |class| MissingOps { class, segments: BTreeSet::new(), ops: 0 };
         let (gone, twice) = match self.columns {
             ProvenanceColumns::List(ops) => {

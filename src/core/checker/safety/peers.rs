@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The replicas at one place, as each other's judges.
 pub(crate) struct PeerVote<'j> {
     pub(crate) columns: &'j [Column],
-    pub(crate) stage: &'j CopyTimeline,
-    pub(crate) place: &'j OffsetView<'j, 'j>,
+    pub(crate) timeline: &'j CopyTimeline,
+    pub(crate) offset: &'j OffsetView<'j, 'j>,
     /// By cell, whether the model leaves it to the peers.
     pub(crate) open: Vec<bool>,
     pub(crate) by_model: &'j Judgement,
@@ -30,10 +30,10 @@ impl PeerVote<'_> {
     /// Who differs when: each claim is a view as one of the many, and another one as the odd one.
     pub(crate) fn judge(&self) -> Judgement {
         let mut judged = Judgement { modelled: false, ..Judgement::default() };
-        if !self.open.contains(&true) || self.place.logged.is_none() {
+        if !self.open.contains(&true) || self.offset.logged.is_none() {
             return judged;
         }
-        let groups = classes(self.place.claims, |a, b| self.place.same(self.columns, &self.open, *a, *b));
+        let groups = classes(self.offset.claims, |a, b| self.offset.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
         for (when, seen) in &self.by_model.scenes {
             let voices = self.voters(seen, &groups);
@@ -44,8 +44,8 @@ impl PeerVote<'_> {
                 *known.entry((claim, is_odd)).or_insert_with(|| {
                     let wrong =
                         is_odd.then(|| Defect { columns: differing.clone(), ..Defect::of(Anomaly::Differs) });
-                    let of = self.place.claims[claim];
-                    judged.views.push(view(self.stage, self.place, of, groups[claim], wrong));
+                    let of = self.offset.claims[claim];
+                    judged.views.push(view(self.timeline, self.offset, of, groups[claim], wrong));
                     judged.of.push(claim);
                     judged.views.len() - 1
                 })
@@ -60,7 +60,7 @@ impl PeerVote<'_> {
     /// another one says too.
     fn voters(&self, seen: &[usize], groups: &[usize]) -> Vec<usize> {
         let is_wrong = |claim: usize| self.by_model.views[claim].wrong.is_some();
-        let of_entry = |claim: &&usize| self.place.row_of_entry(self.place.claims[**claim]).is_some();
+        let of_entry = |claim: &&usize| self.offset.row_of_entry(self.offset.claims[**claim]).is_some();
         let clean: BTreeSet<usize> = seen
             .iter()
             .filter(of_entry)
@@ -87,7 +87,7 @@ impl PeerVote<'_> {
     fn differing(&self, voices: &[usize]) -> Vec<usize> {
         let rows: Vec<_> = voices
             .iter()
-            .filter_map(|&claim| self.place.row(self.place.claims[claim]))
+            .filter_map(|&claim| self.offset.row(self.offset.claims[claim]))
             .map(|brought| brought.row)
             .collect();
         let differs = |&cell: &usize| match self.columns.get(cell) {
@@ -100,14 +100,14 @@ impl PeerVote<'_> {
 
 /// What a claim shows.
 pub(crate) fn view(
-    stage: &CopyTimeline,
-    place: &OffsetView<'_, '_>,
+    timeline: &CopyTimeline,
+    offset: &OffsetView<'_, '_>,
     claim: Claim,
     group: usize,
     wrong: Option<Defect>,
 ) -> ReplicaView {
-    let copy = &stage.copies[claim.copy];
-    let brought = place.row(claim);
+    let copy = &timeline.copies[claim.copy];
+    let brought = offset.row(claim);
     ReplicaView {
         replica: copy.replica,
         state: Some(copy.state),

@@ -31,7 +31,7 @@ pub(crate) struct RowsCompared {
     pub(crate) rows: u64,
     /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
     pub(crate) excused: BTreeMap<Absence, u64>,
-    pub(crate) deviations: Vec<Mismatch>,
+    pub(crate) mismatches: Vec<Mismatch>,
     /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
     pub(crate) unproven: BTreeMap<usize, String>,
     /// How many rows each read brought, by id.
@@ -42,31 +42,31 @@ pub(crate) struct RowsCompared {
 pub(crate) fn compare(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &LogIndex,
-    stage: &CopyTimeline,
+    log_index: &LogIndex,
+    timeline: &CopyTimeline,
     absences: &Absences<'_>,
     calibration: &Calibration,
     judged_to: u64,
 ) -> RowsCompared {
-    let schema = &history.facts.schema;
-    let segments = history.segments[ledger.partition as usize].len();
-    let missing = MissingOpsFinder::new(schema, &calibration.model_on, stage.lives, segments);
+    let schema = &history.meta.schema;
+    let segments = history.segments[log_index.partition as usize].len();
+    let missing = MissingOpsFinder::new(schema, &calibration.model_on, timeline.lives, segments);
     let mut inspector = Inspector {
         columns: &schema.columns,
-        stage,
+        timeline,
         calibration,
         judged_to,
-        roots: Lineage::new(&schema.columns, &calibration.model_on, ledger, stage, missing, history),
+        roots: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
         compared: RowsCompared::default(),
     };
-    let visit = &mut |place: &OffsetView<'_, '_>| inspector.inspect(place);
-    let brought = scan(evidence, history, ledger, stage, absences, u64::MAX, visit);
+    let visit = &mut |offset: &OffsetView<'_, '_>| inspector.inspect(offset);
+    let brought = scan(evidence, history, log_index, timeline, absences, u64::MAX, visit);
     RowsCompared { brought, ..inspector.compared }
 }
 
 struct Inspector<'j> {
     columns: &'j [Column],
-    stage: &'j CopyTimeline,
+    timeline: &'j CopyTimeline,
     calibration: &'j Calibration,
     judged_to: u64,
     roots: Lineage<'j>,
@@ -74,52 +74,52 @@ struct Inspector<'j> {
 }
 
 impl Inspector<'_> {
-    fn inspect(&mut self, place: &OffsetView<'_, '_>) {
-        if place.off >= self.judged_to {
+    fn inspect(&mut self, offset: &OffsetView<'_, '_>) {
+        if offset.off >= self.judged_to {
             return;
         }
-        self.excuse(place);
-        if place.claims.is_empty() {
+        self.excuse(offset);
+        if offset.claims.is_empty() {
             return;
         }
         let mut replicas = 0;
         let mut last = None;
-        for claim in place.claims {
-            let replica = self.stage.copies[claim.copy].replica;
+        for claim in offset.claims {
+            let replica = self.timeline.copies[claim.copy].replica;
             replicas += u64::from(last.replace(replica) != Some(replica));
         }
         self.compared.rows += replicas;
         self.compared.offsets += u64::from(replicas > 1);
-        if let Some(logged) = place.logged
-            && self.agrees(place, logged)
+        if let Some(logged) = offset.logged
+            && self.agrees(offset, logged)
         {
-            place.claims.iter().for_each(|claim| self.roots.clear_copy(logged, claim.copy));
+            offset.claims.iter().for_each(|claim| self.roots.clear_copy(logged, claim.copy));
             self.roots.clear_key(logged);
         } else {
-            self.look_closely(place);
+            self.look_closely(offset);
         }
     }
 
     /// Counts what may be absent, once a replica.
-    fn excuse(&mut self, place: &OffsetView<'_, '_>) {
-        let Some(logged) = place.logged.filter(|_| !place.excused.is_empty()) else { return };
-        let replica = |copy: usize| self.stage.copies[copy].replica;
+    fn excuse(&mut self, offset: &OffsetView<'_, '_>) {
+        let Some(logged) = offset.logged.filter(|_| !offset.excused.is_empty()) else { return };
+        let replica = |copy: usize| self.timeline.copies[copy].replica;
         let by_replica: BTreeMap<usize, Absence> =
-            place.excused.iter().map(|it| (replica(it.copy), it.reason)).collect();
+            offset.excused.iter().map(|it| (replica(it.copy), it.reason)).collect();
         for (replica, reason) in by_replica {
             *self.compared.excused.entry(reason).or_default() += 1;
-            if !place.claims.iter().any(|claim| self.stage.copies[claim.copy].replica == replica) {
+            if !offset.claims.iter().any(|claim| self.timeline.copies[claim.copy].replica == replica) {
                 self.roots.pass(logged, replica);
             }
         }
     }
 
     /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
-    fn agrees(&self, place: &OffsetView<'_, '_>, logged: ExpectedRow<'_>) -> bool {
-        let Some(first) = place.row(place.claims[0]) else { return false };
+    fn agrees(&self, offset: &OffsetView<'_, '_>, logged: ExpectedRow<'_>) -> bool {
+        let Some(first) = offset.row(offset.claims[0]) else { return false };
         self.defect(logged, first.row, &self.calibration.model_on).is_none()
-            && place.claims.iter().all(|claim| {
-                place.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
+            && offset.claims.iter().all(|claim| {
+                offset.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
                     let (row, first_row) = (brought.row, first.row);
                     brought.content == first.content
                         || row.cols == first_row.cols
@@ -130,35 +130,36 @@ impl Inspector<'_> {
             })
     }
 
-    fn look_closely(&mut self, place: &OffsetView<'_, '_>) {
-        let trusted = self.trusted(place);
-        self.note_unproven(place, &trusted);
-        let changes = place.segment.map_or(&[][..], |segment| self.stage.changes(segment)).iter();
+    fn look_closely(&mut self, offset: &OffsetView<'_, '_>) {
+        let trusted = self.trusted(offset);
+        self.note_unproven(offset, &trusted);
+        let changes = offset.segment.map_or(&[][..], |segment| self.timeline.changes(segment)).iter();
         let scenes: Vec<(CapturePoint, Vec<usize>)> =
-            changes.map(|(when, shown)| (*when, place.seen(*when, shown).collect())).collect();
-        let mut by_model = self.by_model(place, &trusted, &scenes);
+            changes.map(|(when, shown)| (*when, offset.seen(*when, shown).collect())).collect();
+        let mut by_model = self.by_model(offset, &trusted, &scenes);
         let open = trusted.iter().map(|trusted| !trusted).collect();
-        let jury = PeerVote { columns: self.columns, stage: self.stage, place, open, by_model: &by_model };
+        let jury =
+            PeerVote { columns: self.columns, timeline: self.timeline, offset, open, by_model: &by_model };
         let mut by_peers = jury.judge();
-        if let Some(logged) = place.logged {
+        if let Some(logged) = offset.logged {
             let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
-            let right = (0..place.claims.len()).filter(|claim| !wrong.contains(claim));
-            right.for_each(|claim| self.roots.clear_copy(logged, place.claims[claim].copy));
+            let right = (0..offset.claims.len()).filter(|claim| !wrong.contains(claim));
+            right.for_each(|claim| self.roots.clear_copy(logged, offset.claims[claim].copy));
         }
-        self.roots.trace(place, &mut by_model, &mut by_peers);
-        let doubled = self.doubled(place, &scenes);
+        self.roots.trace(offset, &mut by_model, &mut by_peers);
+        let doubled = self.doubled(offset, &scenes);
         for judged in [by_model, by_peers, doubled] {
-            self.keep(place, judged);
+            self.keep(offset, judged);
         }
     }
 
     /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
     /// shows what it says does.
-    fn trusted(&self, place: &OffsetView<'_, '_>) -> Vec<bool> {
+    fn trusted(&self, offset: &OffsetView<'_, '_>) -> Vec<bool> {
         let Calibration { model_on, proven, .. } = self.calibration;
         let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
-        let Some(logged) = place.logged else { return trusted };
-        for brought in place.claims.iter().filter_map(|claim| place.row_of_entry(*claim)) {
+        let Some(logged) = offset.logged else { return trusted };
+        for brought in offset.claims.iter().filter_map(|claim| offset.row_of_entry(*claim)) {
             let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, brought.row).collect();
             let borne_out = (0..trusted.len()).filter(|cell| model_on[*cell] && !wrong.contains(cell));
             borne_out.for_each(|cell| trusted[cell] = true);
@@ -167,14 +168,14 @@ impl Inspector<'_> {
     }
 
     /// Takes note of cells in which all agree against a model that nothing bears out.
-    fn note_unproven(&mut self, place: &OffsetView<'_, '_>, trusted: &[bool]) {
-        for (cell, text) in disagreements(self.columns, place) {
+    fn note_unproven(&mut self, offset: &OffsetView<'_, '_>, trusted: &[bool]) {
+        for (cell, text) in disagreements(self.columns, offset) {
             let mut among = vec![false; trusted.len()];
             among[cell] = true;
-            let mut claims = place.claims.iter().filter(|claim| place.row_of_entry(**claim).is_some());
+            let mut claims = offset.claims.iter().filter(|claim| offset.row_of_entry(**claim).is_some());
             let first = claims.next();
             let alike = claims
-                .all(|claim| first.is_some_and(|first| place.same(self.columns, &among, *first, *claim)));
+                .all(|claim| first.is_some_and(|first| offset.same(self.columns, &among, *first, *claim)));
             if self.calibration.model_on[cell] && !trusted[cell] && alike {
                 self.compared.unproven.entry(cell).or_insert(text);
             }
@@ -183,62 +184,62 @@ impl Inspector<'_> {
 
     fn by_model(
         &self,
-        place: &OffsetView<'_, '_>,
+        offset: &OffsetView<'_, '_>,
         trusted: &[bool],
         scenes: &[(CapturePoint, Vec<usize>)],
     ) -> Judgement {
-        let groups = classes(place.claims, |a, b| place.same(self.columns, trusted, *a, *b));
-        let views = place.claims.iter().zip(groups).map(|(claim, group)| {
-            let wrong = self.defect_of(place, *claim, trusted).map(RowDefect::into_wrong);
-            view(self.stage, place, *claim, group, wrong)
+        let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
+        let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
+            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_wrong);
+            view(self.timeline, offset, *claim, group, wrong)
         });
         Judgement {
             modelled: true,
             views: views.collect(),
-            of: (0..place.claims.len()).collect(),
+            of: (0..offset.claims.len()).collect(),
             scenes: scenes.to_vec(),
         }
     }
 
     /// The copies of which one read brought more than one row here.
-    fn doubled(&self, place: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
-        if !place.claims.iter().any(|claim| claim.is_double) {
+    fn doubled(&self, offset: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
+        if !offset.claims.iter().any(|claim| claim.is_double) {
             return Judgement::default();
         }
-        let views = place.claims.iter().map(|claim| {
+        let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
-                let copy = &self.stage.copies[claim.copy];
+                let copy = &self.timeline.copies[claim.copy];
                 let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_wrong();
                 if copy.state != CopyState::Downloaded {
                     (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
                 }
                 wrong
             });
-            view(self.stage, place, *claim, usize::from(claim.is_double), wrong)
+            view(self.timeline, offset, *claim, usize::from(claim.is_double), wrong)
         });
         let mut views: Vec<ReplicaView> = views.collect();
         join_causes(&mut views);
-        Judgement { modelled: true, views, of: (0..place.claims.len()).collect(), scenes: scenes.to_vec() }
+        Judgement { modelled: true, views, of: (0..offset.claims.len()).collect(), scenes: scenes.to_vec() }
     }
 
-    fn keep(&mut self, place: &OffsetView<'_, '_>, judged: Judgement) {
+    fn keep(&mut self, offset: &OffsetView<'_, '_>, judged: Judgement) {
         if judged.wrong().next().is_none() {
             return;
         }
-        let shown = place.claims.iter().find_map(|claim| place.row(*claim)).map(|brought| brought.row);
-        let (key, op) = match (place.logged, shown) {
+        let shown = offset.claims.iter().find_map(|claim| offset.row(*claim)).map(|brought| brought.row);
+        let (key, op) = match (offset.logged, shown) {
             (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
             (None, Some(row)) => (row.key.clone(), None),
             (None, None) => return,
         };
-        let expected = place.logged.filter(|_| judged.modelled).map(|logged| {
+        let expected = offset.logged.filter(|_| judged.modelled).map(|logged| {
             let columns = logged.expected.unwrap_or_default().to_vec();
             Expected::Row(logged.entry.op, logged.entry.cmp, columns)
         });
-        let mut deviation = Mismatch {
-            off: place.off,
+        let mut mismatch = Mismatch {
+            off: offset.off,
             key,
-            segment: place.segment,
+            segment: offset.segment,
             op,
             modelled: judged.modelled,
             expected,
@@ -246,16 +247,16 @@ impl Inspector<'_> {
             scenes: Vec::new(),
             over: BTreeSet::new(),
         };
-        judged.scenes.into_iter().for_each(|(when, views)| deviation.show(when, views));
-        if self.compared.deviations.len() >= WITH_CONTENT_MAX {
-            deviation.forget_content();
+        judged.scenes.into_iter().for_each(|(when, views)| mismatch.show(when, views));
+        if self.compared.mismatches.len() >= WITH_CONTENT_MAX {
+            mismatch.forget_content();
         }
-        self.compared.deviations.push(deviation);
+        self.compared.mismatches.push(mismatch);
     }
 
     /// What is wrong with what a copy shows, by the model.
-    fn defect_of(&self, place: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
-        match (place.logged, place.row(claim)) {
+    fn defect_of(&self, offset: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
+        match (offset.logged, offset.row(claim)) {
             (Some(logged), Some(brought)) => self.defect(logged, brought.row, trusted),
             (Some(_), None) => Some(RowDefect::of(Anomaly::Missing)),
             (None, Some(brought)) => Some(RowDefect::extra(brought.row)),

@@ -144,21 +144,21 @@ impl<'w> OffsetView<'w, '_> {
 pub(crate) fn scan(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledger: &LogIndex,
-    stage: &CopyTimeline,
+    log_index: &LogIndex,
+    timeline: &CopyTimeline,
     absences: &Absences<'_>,
     limit: u64,
     visit: &mut dyn FnMut(&OffsetView<'_, '_>),
 ) -> BTreeMap<u64, u64> {
-    let partition = ledger.partition;
+    let partition = log_index.partition;
     let spans = bounds(&history.segments[partition as usize]);
-    let columns = &history.facts.schema.columns;
+    let columns = &history.meta.schema.columns;
     let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
-    let mut log = evidence.log(partition).zip(ledger.entries().enumerate()).peekable();
+    let mut log = evidence.log(partition).zip(log_index.entries().enumerate()).peekable();
     let mut groups = evidence.row_groups(partition);
     let mut shown = RowsAt::default();
     let mut more = groups.next(&mut shown);
-    let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; ledger.keys.len()];
+    let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; log_index.keys.len()];
     let mut rows: Vec<CopyRow> = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
     let mut excused: Vec<Excused> = Vec::new();
@@ -173,7 +173,7 @@ pub(crate) fn scan(
         for &(read, content) in shown.seen.iter().filter(|_| here) {
             let Some(index) = history.read_index(read) else { continue };
             brought_by[index] += 1;
-            let Some(copy) = stage.by_read[index] else { continue };
+            let Some(copy) = timeline.by_read[index] else { continue };
             is_plain &= !rows.iter().any(|known| known.copy == copy);
             rows.push(CopyRow { copy, read, content });
         }
@@ -185,11 +185,11 @@ pub(crate) fn scan(
         });
         claims.clear();
         let segment = segment_of(&spans, off);
-        let copies = segment.map_or(&[][..], |segment| &stage.by_segment[segment]);
+        let copies = segment.map_or(&[][..], |segment| &timeline.by_segment[segment]);
         let shelf = RowMatcher { columns, off, logged, rows: &rows, contents: &shown.contents };
         let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
-        for &copy in copies.iter().filter(|&&copy| stage.copies[copy].claims(off) || has_row(copy)) {
-            shelf.claim(stage, copy, is_plain, &mut claims);
+        for &copy in copies.iter().filter(|&&copy| timeline.copies[copy].claims(off) || has_row(copy)) {
+            shelf.claim(timeline, copy, is_plain, &mut claims);
         }
         excuse(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
@@ -233,15 +233,15 @@ struct RowMatcher<'w, 'e> {
 impl RowMatcher<'_, '_> {
     /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
     /// no copy has two rows, one that was asked for once has one claim.
-    fn claim(&self, stage: &CopyTimeline, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
-        let of = &stage.copies[copy];
+    fn claim(&self, timeline: &CopyTimeline, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
+        let of = &timeline.copies[copy];
         if is_plain && of.claims(self.off) && !of.is_read_again() {
             let row = self.rows.iter().position(|brought| brought.copy == copy);
             claims.push(Claim { copy, row, is_double: false, since: CapturePoint::START, is_early: false });
             return;
         }
         let first = claims.len();
-        for reading in &stage.copies[copy].reads {
+        for reading in &timeline.copies[copy].reads {
             let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == reading.id);
             let (one, other) = (rows.next(), rows.next());
             let is_early = !reading.covers(self.off);

@@ -59,7 +59,7 @@ pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_wh
     let mut captures = captures(evidence);
     let mut log = evidence.log(PARTITION).peekable();
     let (mut fold, mut reached) = (NewestRows::default(), 0);
-    let mut deviations = Vec::new();
+    let mut mismatches = Vec::new();
     let mut rows = 0;
     for (at, contents) in captures.iter().enumerate() {
         while let Some(entry) = log.next_if(|entry| entry.off < contents.log_end) {
@@ -70,12 +70,12 @@ pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_wh
             captures.truncate(at);
             break;
         }
-        rows += fold.compare(at, contents, &mut deviations);
+        rows += fold.compare(at, contents, &mut mismatches);
     }
-    let findings = assemble(evidence, history, &captures, &deviations);
+    let findings = assemble(evidence, history, &captures, &mismatches);
     let last: BTreeMap<&String, usize> =
         captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
-    let wrong = last.into_iter().filter(|(_, last)| deviations.iter().any(|it| it.at == *last));
+    let wrong = last.into_iter().filter(|(_, last)| mismatches.iter().any(|it| it.at == *last));
     let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
     ShardCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
 }
@@ -126,7 +126,7 @@ impl NewestRows {
     }
 
     /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
-    fn compare(&self, at: usize, contents: &ShardSnapshot, deviations: &mut Vec<KeyMismatch>) -> u64 {
+    fn compare(&self, at: usize, contents: &ShardSnapshot, mismatches: &mut Vec<KeyMismatch>) -> u64 {
         let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
         let mut keys: BTreeMap<&str, Vec<&CountedRow>> =
             rows.map(|entry| (entry.key.as_str(), Vec::new())).collect();
@@ -138,7 +138,7 @@ impl NewestRows {
             let Some(what) = wrong(newest, held) else { continue };
             let expected = live(newest);
             let offs = held.iter().filter_map(|held| Some((*self.offs.get(&held.op)?, Some(held.op))));
-            deviations.push(KeyMismatch {
+            mismatches.push(KeyMismatch {
                 at,
                 what,
                 key: (*key).to_owned(),
@@ -184,12 +184,12 @@ fn assemble(
     evidence: &dyn RunRecord,
     history: &History<'_>,
     captures: &[ShardSnapshot],
-    deviations: &[KeyMismatch],
+    mismatches: &[KeyMismatch],
 ) -> Vec<Finding> {
-    let ops = deviations.iter().filter_map(|it| it.newest.1).collect();
+    let ops = mismatches.iter().filter_map(|it| it.newest.1).collect();
     let times = acknowledged(evidence, &ops);
     let mut kin: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
-    deviations.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
+    mismatches.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
     let findings = kin.into_iter().filter_map(|(what, of)| {
         let divergence = divergence(history, captures, what, &of, &times)?;
         let kind = FindingKind::Divergence(Box::new(divergence));
@@ -206,7 +206,7 @@ fn divergence(
     times: &BTreeMap<u64, Nanos>,
 ) -> Option<Divergence> {
     let (first, last) = (of.iter().map(|it| it.at).min()?, of.iter().map(|it| it.at).max()?);
-    let schema = &history.facts.schema;
+    let schema = &history.meta.schema;
     let standing = |at: usize| standing(history, &captures[at]);
     let still = last + 1 == captures.len();
     let at_last: Vec<&KeyMismatch> = of.iter().copied().filter(|it| it.at == last).collect();
@@ -259,21 +259,21 @@ fn standing(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
 }
 
 /// The columns in which the row that is there differs from the expected one.
-fn differing(deviation: &KeyMismatch) -> Vec<usize> {
-    let wrong = deviation.what == Anomaly::WrongValue;
-    let Some(entry) = deviation.expected.as_ref().filter(|_| wrong) else { return Vec::new() };
-    let differs = |at: &usize| deviation.held.iter().any(|held| held.cols.get(*at) != entry.cols.get(*at));
+fn differing(mismatch: &KeyMismatch) -> Vec<usize> {
+    let wrong = mismatch.what == Anomaly::WrongValue;
+    let Some(entry) = mismatch.expected.as_ref().filter(|_| wrong) else { return Vec::new() };
+    let differs = |at: &usize| mismatch.held.iter().any(|held| held.cols.get(*at) != entry.cols.get(*at));
     (0..entry.cols.len()).filter(differs).collect()
 }
 
-fn shown(deviation: &KeyMismatch, object: &str, schema: &Schema) -> RowEvidence {
-    let rows = deviation.held.iter().map(|held| {
+fn shown(mismatch: &KeyMismatch, object: &str, schema: &Schema) -> RowEvidence {
+    let rows = mismatch.held.iter().map(|held| {
         let mut row = named(&schema.columns, held.op, held.cmp, &held.cols);
         row.insert("count".to_owned(), Value::Long(held.count));
-        let right = deviation.expected.as_ref().is_some_and(|entry| held.count == 1 && is_of(held, entry));
+        let right = mismatch.expected.as_ref().is_some_and(|entry| held.count == 1 && is_of(held, entry));
         (Some(row), held.count > 0, !right)
     });
-    let absent = deviation.held.is_empty().then_some((None, false, true));
+    let absent = mismatch.held.is_empty().then_some((None, false, true));
     let shown = rows.chain(absent).map(|(row, current, wrong)| ShownRow {
         replica: object.to_owned(),
         read: None,
@@ -284,13 +284,13 @@ fn shown(deviation: &KeyMismatch, object: &str, schema: &Schema) -> RowEvidence 
         current,
     });
     RowEvidence {
-        key: deviation.key.clone(),
-        off: deviation.newest.0,
+        key: mismatch.key.clone(),
+        off: mismatch.newest.0,
         segment: String::new(),
         origin: Origin::Root,
-        expected: deviation.expected.as_ref().map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
+        expected: mismatch.expected.as_ref().map(|it| named(&schema.columns, it.op, it.cmp, &it.cols)),
         shown: shown.collect(),
-        columns: differing(deviation).into_iter().map(|at| schema.columns[at].name.clone()).collect(),
+        columns: differing(mismatch).into_iter().map(|at| schema.columns[at].name.clone()).collect(),
     }
 }
 

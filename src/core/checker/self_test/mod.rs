@@ -105,8 +105,8 @@ fn prove(
 }
 
 /// The columns that hold data, by index.
-fn data_columns(facts: &RunMeta) -> Vec<usize> {
-    let columns = facts.schema.columns.iter().enumerate();
+fn data_columns(meta: &RunMeta) -> Vec<usize> {
+    let columns = meta.schema.columns.iter().enumerate();
     columns.filter(|(_, column)| column.role == Role::Data).map(|(at, _)| at).collect()
 }
 
@@ -138,17 +138,17 @@ struct Counted {
 
 impl<'e> Planted<'e> {
     fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
-        let facts = evidence.meta();
-        let data = data_columns(facts);
+        let meta = evidence.meta();
+        let data = data_columns(meta);
         let mut draw = SpotDraw {
-            rng: facts.seed.stream(Stream::SelfTest),
+            rng: meta.seed.stream(Stream::SelfTest),
             counted: counted(evidence),
             best: (false, 2),
             seen: 0,
             chosen: None,
         };
-        for partition in 0..facts.partitions {
-            draw.look_through(evidence, partition, &Avoid::of(verdict, facts, partition));
+        for partition in 0..meta.partitions {
+            draw.look_through(evidence, partition, &Avoid::of(verdict, meta, partition));
         }
         let (partition, off, key, replica) = draw.chosen?;
         let column = *data.get(below(&mut draw.rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
@@ -156,8 +156,8 @@ impl<'e> Planted<'e> {
             partition,
             off,
             key,
-            replica: facts.roster[replica].clone(),
-            column: facts.schema.columns[column].name.clone(),
+            replica: meta.roster[replica].clone(),
+            column: meta.schema.columns[column].name.clone(),
         };
         let reads = evidence.events().filter_map(|stamped| match &stamped.event {
             Event::Read(read) if read.replica == spot.replica => Some(read.id),
@@ -196,7 +196,7 @@ struct Avoid {
 }
 
 impl Avoid {
-    fn of(verdict: &Verdict, facts: &RunMeta, partition: u32) -> Avoid {
+    fn of(verdict: &Verdict, meta: &RunMeta, partition: u32) -> Avoid {
         let mut avoid = Avoid { anything: false, keys: BTreeSet::new(), replicas: BTreeSet::new() };
         for finding in &verdict.findings {
             let FindingKind::Divergence(it) = &finding.kind else { continue };
@@ -208,7 +208,7 @@ impl Avoid {
             let wrong = it.replicas.iter().chain(&it.first.wrong).chain(&it.last.wrong);
             avoid
                 .replicas
-                .extend(wrong.filter_map(|name| facts.roster.iter().position(|replica| replica == name)));
+                .extend(wrong.filter_map(|name| meta.roster.iter().position(|replica| replica == name)));
         }
         avoid
     }

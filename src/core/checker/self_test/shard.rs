@@ -23,12 +23,12 @@ pub(super) struct PlantedInShard<'e> {
 impl<'e> PlantedInShard<'e> {
     /// A row of the last capture of which no finding speaks.
     pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
-        let (facts, last) = (evidence.meta(), captures(evidence).pop()?);
+        let (meta, last) = (evidence.meta(), captures(evidence).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
         let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
-        let mut rng = facts.seed.stream(Stream::SelfTest);
+        let mut rng = meta.seed.stream(Stream::SelfTest);
         let row = rows.get(below(&mut rng, u32::try_from(rows.len()).ok()?.max(1)) as usize)?;
-        let data = data_columns(facts);
+        let data = data_columns(meta);
         let column = *data.get(below(&mut rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
         let off = evidence.log(0).find(|entry| entry.op == row.op)?.off;
         let spot = Spot {
@@ -36,7 +36,7 @@ impl<'e> PlantedInShard<'e> {
             off,
             key: row.key.clone(),
             replica: last.object.clone(),
-            column: facts.schema.columns[column].name.clone(),
+            column: meta.schema.columns[column].name.clone(),
         };
         Some(PlantedInShard { evidence, spot, column, capture: last.capture })
     }

@@ -52,7 +52,7 @@ impl Ids {
 
 /// A number for an op at an offset. Sums of them are equal, but for one chance in 2^64, where all ops lie at
 /// the same offsets.
-pub(crate) fn place(op: u64, off: u64) -> u64 {
+pub(crate) fn offset(op: u64, off: u64) -> u64 {
     // The finisher of splitmix64, of two words.
     let mixed = (op ^ off.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(off | 1);
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,7 +94,7 @@ impl Acks {
                 {
                     self.of.entry(partition).or_default().insert(op);
                     let places = self.places.entry(partition).or_default();
-                    *places = places.wrapping_add(off.map_or(0, |off| place(op, off)));
+                    *places = places.wrapping_add(off.map_or(0, |off| offset(op, off)));
                 }
             }
             EventRef::Other(_) => {}

@@ -179,11 +179,11 @@ enum CaptureRead<'h> {
 }
 
 impl CopyTimeline {
-    /// Builds the stage of a partition; `void` names reads whose rows are known to be torn on disk.
+    /// Builds the timeline of a partition; `void` names reads whose rows are known to be torn on disk.
     pub(crate) fn build(history: &History<'_>, partition: u32, void: &BTreeSet<u64>) -> CopyTimeline {
         let spans = &history.segments[partition as usize];
-        let replicas = history.facts.roster.len();
-        let mut stage = CopyTimeline {
+        let replicas = history.meta.roster.len();
+        let mut timeline = CopyTimeline {
             copies: Vec::new(),
             by_segment: vec![Vec::new(); spans.len()],
             by_read: vec![None; history.reads.len()],
@@ -205,7 +205,9 @@ impl CopyTimeline {
                 let life = *lives.entry((look.replica, look.incarnation)).or_insert(next);
                 let is_sound = look.soundness == Soundness::Sound && !void.contains(&look.id);
                 match sight.2 {
-                    CaptureRead::Flags(read) if is_sound => stage.take_flags(spans, &mut latest, read, life),
+                    CaptureRead::Flags(read) if is_sound => {
+                        timeline.take_flags(spans, &mut latest, read, life)
+                    }
                     CaptureRead::Flags(_) => {}
                     CaptureRead::Rows(index, read) => {
                         let Ok(at) = spans.binary_search_by_key(&read.held.seq, |span| span.seq) else {
@@ -213,20 +215,20 @@ impl CopyTimeline {
                         };
                         let slot = &mut latest[at][look.replica];
                         if is_sound {
-                            stage.by_read[index] = stage.take_rows(at, read, life, slot);
+                            timeline.by_read[index] = timeline.take_rows(at, read, life, slot);
                         } else {
-                            stage.supersede(slot, capture);
+                            timeline.supersede(slot, capture);
                             slot.void_at = Some(capture);
                         }
                     }
                 }
             }
-            stage.snapshot(history, partition, capture, &mut latest);
+            timeline.snapshot(history, partition, capture, &mut latest);
         }
-        stage.lives = lives.len();
-        stage.order();
-        stage.follow(spans);
-        stage
+        timeline.lives = lives.len();
+        timeline.order();
+        timeline.follow(spans);
+        timeline
     }
 
     /// What each replica shows of a segment from then on, by roster index, wherever that changed.
@@ -363,7 +365,7 @@ impl CopyTimeline {
                 .map(|step| CapturePoint::step(capture, step))
                 .chain([CapturePoint::end_of(capture)]);
             for when in whens {
-                let mut shown = vec![None; history.facts.roster.len()];
+                let mut shown = vec![None; history.meta.roster.len()];
                 for &replica in span.assigned(capture) {
                     let slot = &slots[replica];
                     let earlier = slot.superseded.get(when.step).copied();

@@ -22,7 +22,7 @@ pub(crate) struct EntryAges {
 
 impl EntryAges {
     /// Reads when ops were sent and acknowledged.
-    pub(crate) fn read(evidence: &dyn RunRecord, ledger: &LogIndex) -> EntryAges {
+    pub(crate) fn read(evidence: &dyn RunRecord, log_index: &LogIndex) -> EntryAges {
         let mut known: BTreeMap<u64, SendWindow> = BTreeMap::new();
         let never = Nanos(u64::MAX);
         evidence.scan_events(&mut |t, moment| match moment {
@@ -36,7 +36,7 @@ impl EntryAges {
         });
         let unknown = SendWindow { from: None, to: never };
         let of_op = |op| known.get(&op).copied().unwrap_or(unknown);
-        let mut windows: Vec<SendWindow> = ledger.entries().map(|line| of_op(line.op)).collect();
+        let mut windows: Vec<SendWindow> = log_index.entries().map(|line| of_op(line.op)).collect();
         let mut earliest = None;
         for window in &mut windows {
             earliest = earliest.max(window.from);

@@ -142,7 +142,7 @@ pub(crate) struct DroppedKeys {
 
 /// All events of a run, as tables.
 pub(crate) struct History<'e> {
-    pub(crate) facts: &'e RunMeta,
+    pub(crate) meta: &'e RunMeta,
     pub(crate) captures: Vec<Capture>,
     /// By partition, by sequence.
     pub(crate) segments: Vec<Vec<SegmentSpan>>,
@@ -179,15 +179,15 @@ impl<'e> History<'e> {
         evidence: &'e dyn RunRecord,
         also: &mut dyn FnMut(Nanos, EventRef<'_>),
     ) -> History<'e> {
-        let facts = evidence.meta();
+        let meta = evidence.meta();
         let mut history = History {
-            facts,
+            meta,
             captures: Vec::new(),
-            segments: vec![Vec::new(); facts.partitions as usize],
+            segments: vec![Vec::new(); meta.partitions as usize],
             reads: Vec::new(),
             reads_of: BTreeMap::new(),
             current_reads: Vec::new(),
-            frontier_samples: FrontierSamples::of(&facts.frontiers),
+            frontier_samples: FrontierSamples::of(&meta.frontiers),
             phases: Vec::new(),
             silences: Vec::new(),
             faults: Vec::new(),
@@ -228,12 +228,12 @@ impl<'e> History<'e> {
 
     /// The roster index of a replica.
     pub(crate) fn replica(&self, name: &str) -> Option<usize> {
-        self.facts.roster.iter().position(|known| known == name)
+        self.meta.roster.iter().position(|known| known == name)
     }
 
     /// The names of replicas, in roster order.
     pub(crate) fn names<'i>(&self, replicas: impl IntoIterator<Item = &'i usize>) -> Vec<String> {
-        replicas.into_iter().map(|&replica| self.facts.roster[replica].clone()).collect()
+        replicas.into_iter().map(|&replica| self.meta.roster[replica].clone()).collect()
     }
 
     /// The index of the row read of this id.
@@ -276,7 +276,7 @@ impl<'e> History<'e> {
                 && span.may_be_in_force()
                 && span.replica == Some(replica)
                 && span.t <= t
-                && t <= span.excused_until(self.facts.frozen_floor)
+                && t <= span.excused_until(self.meta.frozen_floor)
         })
     }
 
@@ -346,7 +346,7 @@ impl<'e> History<'e> {
                     step: step.clone(),
                     fault: fault.clone(),
                     replica,
-                    is_planned: self.facts.steps.iter().any(|planned| planned.id == *step),
+                    is_planned: self.meta.steps.iter().any(|planned| planned.id == *step),
                     t,
                     begun: None,
                     cure_begun: None,
@@ -455,7 +455,7 @@ impl<'e> History<'e> {
     /// without the doubt, op 33 would be called a lost acknowledgement
     /// ```
     fn has_partition(&mut self, partition: u32) -> bool {
-        let partitions = self.facts.partitions;
+        let partitions = self.meta.partitions;
         if partition >= partitions {
             let detail = format!("partition {partition} is spoken of, and the table has {partitions}");
             self.doubt(DoubtKind::UnmetAssumption, detail);

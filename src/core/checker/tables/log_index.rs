@@ -110,11 +110,11 @@ pub(crate) struct LogIndex {
 impl LogIndex {
     /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
     pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> LogIndex {
-        let mut ledger = LogIndex { partition, ..LogIndex::default() };
+        let mut log_index = LogIndex { partition, ..LogIndex::default() };
         let rules = &evidence.meta().schema.rules;
         let mut reader = EffectFold { rules, states: Vec::new(), had: HashSet::new() };
-        evidence.scan_log(partition, &mut |entry| ledger.take(entry, &mut reader));
-        ledger
+        evidence.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
+        log_index
     }
 
     fn take(&mut self, entry: EntryHeader<'_>, reader: &mut EffectFold<'_>) {

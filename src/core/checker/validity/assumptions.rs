@@ -17,7 +17,7 @@ const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
 /// Checks what the run must have done for its other checks to mean anything.
 pub(crate) fn check(
     history: &History<'_>,
-    ledgers: &[LogIndex],
+    log_indexes: &[LogIndex],
     damage: &[Damage],
 ) -> (CheckResult, Vec<Doubt>) {
     let mut doubts = history.doubts.clone();
@@ -27,12 +27,12 @@ pub(crate) fn check(
     }));
     faults(history, &mut doubts);
     restarts(history, &mut doubts);
-    for ledger in ledgers {
-        segments(history, ledger, &mut doubts);
-        if let Some((earlier, later)) = ledger.disorder
-            && !DISORDERLY.contains(&history.facts.workload.name.as_str())
+    for log_index in log_indexes {
+        segments(history, log_index, &mut doubts);
+        if let Some((earlier, later)) = log_index.disorder
+            && !DISORDERLY.contains(&history.meta.workload.name.as_str())
         {
-            let partition = ledger.partition;
+            let partition = log_index.partition;
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
                 detail: format!(
@@ -42,10 +42,10 @@ pub(crate) fn check(
         }
     }
     let looked_at = history.segments.iter().map(Vec::len).sum::<usize>()
-        + history.facts.steps.len()
+        + history.meta.steps.len()
         + history.reads.len()
         + history.current_reads.len()
-        + ledgers.iter().map(|ledger| ledger.keys.len()).sum::<usize>();
+        + log_indexes.iter().map(|log_index| log_index.keys.len()).sum::<usize>();
     let result = CheckResult {
         name: CheckName::Assumptions,
         status: if doubts.is_empty() && looked_at > 0 { Status::Pass } else { Status::Unknown },
@@ -74,7 +74,7 @@ fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) 
 }
 
 fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
-    for step in &history.facts.steps {
+    for step in &history.meta.steps {
         let span = history.faults.iter().find(|span| span.step == step.id);
         let failed = match span.map(|span| &span.begun) {
             None => "never began".to_owned(),
@@ -122,7 +122,7 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
     for (replica, seen) in lives {
         if let Some((before, after)) = new_life(history, replica, seen) {
-            let name = &history.facts.roster[replica];
+            let name = &history.meta.roster[replica];
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
                 detail: format!("{name} restarted unasked: incarnation {before} became {after}"),
@@ -133,8 +133,8 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 
 /// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
 /// place of is nobody's any more.
-fn segments(history: &History<'_>, ledger: &LogIndex, doubts: &mut Vec<Doubt>) {
-    let partition = ledger.partition;
+fn segments(history: &History<'_>, log_index: &LogIndex, doubts: &mut Vec<Doubt>) {
+    let partition = log_index.partition;
     let spans = &history.segments[partition as usize];
     let mut unmet = |detail| doubts.push(Doubt { kind: DoubtKind::UnmetAssumption, detail });
     let first: Vec<&SegmentSpan> = spans.iter().filter(|span| span.replaces.is_empty()).collect();
@@ -158,7 +158,7 @@ fn segments(history: &History<'_>, ledger: &LogIndex, doubts: &mut Vec<Doubt>) {
             ));
         }
     }
-    let outside = ledger.entries().find(|line| line.segment.is_none() && history.facts.has_segments());
+    let outside = log_index.entries().find(|line| line.segment.is_none() && history.meta.has_segments());
     if let Some(line) = outside {
         unmet(format!("no segment holds offset {} of partition {partition}", line.off));
     }

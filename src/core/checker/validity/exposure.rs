@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Counts the opportunities of the plan; `findings` tell which replicas stand still.
 pub(crate) fn check(
     history: &History<'_>,
-    ledgers: &[LogIndex],
+    log_indexes: &[LogIndex],
     rows_compared: u64,
     findings: &[Finding],
 ) -> (CheckResult, Vec<Exposure>, Vec<Doubt>) {
-    let exposure = opportunities(history, ledgers, rows_compared, findings);
+    let exposure = opportunities(history, log_indexes, rows_compared, findings);
     let doubts: Vec<Doubt> = exposure
         .iter()
         .filter(|exposure| exposure.count < exposure.demanded)
@@ -52,17 +52,17 @@ const DONE: [(&str, &str); 9] = [
 
 fn opportunities(
     history: &History<'_>,
-    ledgers: &[LogIndex],
+    log_indexes: &[LogIndex],
     rows_compared: u64,
     findings: &[Finding],
 ) -> Vec<Exposure> {
-    let plan = &history.facts.nemesis;
-    let planned = |name| history.facts.steps.iter().any(|step| step.kind.name() == name);
-    let holds = history.facts.steps.iter().any(|step| step.kind.withholds_a_segment());
+    let plan = &history.meta.nemesis;
+    let planned = |name| history.meta.steps.iter().any(|step| step.kind.name() == name);
+    let holds = history.meta.steps.iter().any(|step| step.kind.withholds_a_segment());
     let mut exposure = Vec::new();
     let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
     if holds {
-        let carried = keys_carried(history, ledgers, findings);
+        let carried = keys_carried(history, log_indexes, findings);
         exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
     for (name, what) in DONE.iter().filter(|(name, _)| planned(*name)) {
@@ -71,7 +71,7 @@ fn opportunities(
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, history.faults.iter().filter(done).count() as u64, demanded));
     }
-    if exposure.is_empty() && rows_compared == 0 && !history.facts.frontiers.is_empty() {
+    if exposure.is_empty() && rows_compared == 0 && !history.meta.frontiers.is_empty() {
         let looks = history.frontier_samples.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
         exposure.push(opportunity("looks-at-frontiers", looks, plan.min_exposure.max(1)));
     } else if exposure.is_empty() {
@@ -138,9 +138,9 @@ fn withheld(history: &History<'_>) -> Vec<Withheld> {
 /// the victim merges s4 onto rows it does not have; a healthy copy of s4 wins the commit and replaces its own
 /// the next capture reads the right copy: that the victim was wrong was never to be seen
 /// ```
-fn keys_carried(history: &History<'_>, ledgers: &[LogIndex], findings: &[Finding]) -> u64 {
+fn keys_carried(history: &History<'_>, log_indexes: &[LogIndex], findings: &[Finding]) -> u64 {
     let carried = withheld(history).into_iter().map(|it| {
-        let ledger = ledgers.get(it.partition as usize)?;
+        let log_index = log_indexes.get(it.partition as usize)?;
         let spans = &history.segments[it.partition as usize];
         let of = |seq| spans.iter().position(|span: &SegmentSpan| span.seq == seq);
         let (held, next) = (of(it.seq)?, of(it.seq + 1)?);
@@ -150,7 +150,7 @@ fn keys_carried(history: &History<'_>, ledgers: &[LogIndex], findings: &[Finding
         let own = own_reads(history, (it.replica, it.partition, it.seq + 1));
         let mut seen: Vec<(u64, u64)> = own.map(|read| (read.from, read.held.end)).collect();
         seen.extend(is_stuck(history, &it, findings).then_some((0, u64::MAX)));
-        Some(carried(ledger, held, next, &it.without, &seen))
+        Some(carried(log_index, held, next, &it.without, &seen))
     });
     carried.flatten().sum()
 }
@@ -179,16 +179,22 @@ fn merged_before(history: &History<'_>, of: (usize, u32, u32), t: Nanos) -> u64 
 fn is_stuck(history: &History<'_>, victim: &Withheld, findings: &[Finding]) -> bool {
     findings.iter().any(|finding| match &finding.kind {
         FindingKind::Frozen(frozen) => {
-            frozen.replica.as_ref() == history.facts.roster.get(victim.replica)
+            frozen.replica.as_ref() == history.meta.roster.get(victim.replica)
                 && frozen.partition == Some(victim.partition)
         }
         _ => false,
     })
 }
 
-fn carried(ledger: &LogIndex, held: usize, next: usize, without: &[(u64, u64)], seen: &[(u64, u64)]) -> u64 {
+fn carried(
+    log_index: &LogIndex,
+    held: usize,
+    next: usize,
+    without: &[(u64, u64)],
+    seen: &[(u64, u64)],
+) -> u64 {
     let lies_in = |ranges: &[(u64, u64)], off| ranges.iter().any(|&(from, to)| from <= off && off < to);
-    let merged = ledger.entries().filter(|line| line.effect == Effect::Merged);
+    let merged = log_index.entries().filter(|line| line.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
     for line in merged {
         if line.segment == Some(held) {

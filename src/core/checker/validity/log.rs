@@ -2,7 +2,7 @@
 //! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
 //! same (`RULES.md` 2, 10).
 
-use crate::checker::tables::acks::{Acks, Ids, place};
+use crate::checker::tables::acks::{Acks, Ids, offset};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
@@ -25,25 +25,25 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Holds the log against what was sent and acknowledged.
-    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, ledgers: &[LogIndex]) -> Trust {
+    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
             is_whole: evidence.damage().is_empty() && !is_cut_off && !history.log_failed,
-            contradicted: vec![u64::MAX; ledgers.len()],
+            contradicted: vec![u64::MAX; log_indexes.len()],
             doubts: Vec::new(),
         };
         let acks = &history.acks;
-        if ledgers.iter().any(|ledger| places(ledger, acks) != acknowledged(ledger, acks)) {
-            trust.contradict(evidence, ledgers);
+        if log_indexes.iter().any(|log_index| places(log_index, acks) != acknowledged(log_index, acks)) {
+            trust.contradict(evidence, log_indexes);
         }
-        ledgers.iter().for_each(|ledger| trust.doubts.extend(foreign(evidence, history, ledger)));
+        log_indexes.iter().for_each(|log_index| trust.doubts.extend(foreign(evidence, history, log_index)));
         trust
     }
 
     /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
     /// acknowledgement, and told as that.
-    fn contradict(&mut self, evidence: &dyn RunRecord, ledgers: &[LogIndex]) {
+    fn contradict(&mut self, evidence: &dyn RunRecord, log_indexes: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         evidence.scan_events(&mut |_, moment| match moment {
@@ -51,13 +51,13 @@ impl Trust {
             EventRef::Completed { op, outcome, off } => {
                 let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == OpOutcome::Ok);
                 let Some((partition, off)) = acknowledged else { return };
-                let Some(ledger) = ledgers.get(partition as usize) else { return };
-                if ledger.at(off).is_some_and(|at| ledger.entry(at).op == op) {
+                let Some(log_index) = log_indexes.get(partition as usize) else { return };
+                if log_index.at(off).is_some_and(|at| log_index.entry(at).op == op) {
                     return;
                 }
                 let lowest = &mut self.contradicted[partition as usize];
                 *lowest = off.min(*lowest);
-                if ledger.logged.contains(op) {
+                if log_index.logged.contains(op) {
                     let known = moved.entry(partition).or_insert((off, op));
                     *known = (off, op).min(*known);
                 }
@@ -75,24 +75,24 @@ impl Trust {
 }
 
 /// What the log says of where acknowledged ops lie, as one number.
-fn places(ledger: &LogIndex, acks: &Acks) -> u64 {
-    let Some(acked) = acks.of.get(&ledger.partition) else { return 0 };
-    let lines = ledger.entries().filter(|line| acked.contains(line.op));
-    lines.fold(0, |sum: u64, line| sum.wrapping_add(place(line.op, line.off)))
+fn places(log_index: &LogIndex, acks: &Acks) -> u64 {
+    let Some(acked) = acks.of.get(&log_index.partition) else { return 0 };
+    let lines = log_index.entries().filter(|line| acked.contains(line.op));
+    lines.fold(0, |sum: u64, line| sum.wrapping_add(offset(line.op, line.off)))
 }
 
 /// The same as it was acknowledged.
-fn acknowledged(ledger: &LogIndex, acks: &Acks) -> u64 {
-    acks.places.get(&ledger.partition).copied().unwrap_or(0)
+fn acknowledged(log_index: &LogIndex, acks: &Acks) -> u64 {
+    acks.places.get(&log_index.partition).copied().unwrap_or(0)
 }
 
 /// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
-fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &LogIndex) -> Option<Doubt> {
-    let partition = ledger.partition;
+fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
+    let partition = log_index.partition;
     let none = Ids::default();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
-    let never_sent = ledger.logged.without(sent).first().copied();
-    let op = never_sent.or_else(|| with_two_contents(evidence, ledger))?;
+    let never_sent = log_index.logged.without(sent).first().copied();
+    let op = never_sent.or_else(|| with_two_contents(evidence, log_index))?;
     let detail = match never_sent {
         Some(_) => format!("the log of partition {partition} holds op {op}, which was never sent"),
         None => format!("the log of partition {partition} holds op {op} twice, with different contents"),
@@ -101,12 +101,12 @@ fn foreign(evidence: &dyn RunRecord, history: &History<'_>, ledger: &LogIndex) -
     Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
 }
 
-fn with_two_contents(evidence: &dyn RunRecord, ledger: &LogIndex) -> Option<u64> {
-    if ledger.repeated.is_empty() {
+fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u64> {
+    if log_index.repeated.is_empty() {
         return None;
     }
     let mut first = BTreeMap::new();
-    let repeated = evidence.log(ledger.partition).filter(|entry| ledger.repeated.contains(&entry.op));
+    let repeated = evidence.log(log_index.partition).filter(|entry| log_index.repeated.contains(&entry.op));
     for entry in repeated {
         let (op, entry) = (entry.op, Entry { off: 0, ..entry.into_owned() });
         if *first.entry(op).or_insert_with(|| entry.clone()) != entry {
@@ -121,21 +121,22 @@ fn with_two_contents(evidence: &dyn RunRecord, ledger: &LogIndex) -> Option<u64>
 pub(crate) fn check(
     evidence: &dyn RunRecord,
     history: &History<'_>,
-    ledgers: &[LogIndex],
+    log_indexes: &[LogIndex],
     is_whole: bool,
 ) -> (CheckResult, Vec<Finding>) {
     let below;
     let acks = if is_whole {
         &history.acks
     } else {
-        let end = |partition: u32| ledgers.get(partition as usize).map_or(0, LogIndex::end);
+        let end = |partition: u32| log_indexes.get(partition as usize).map_or(0, LogIndex::end);
         let counts =
             |partition, off: Option<u64>| !history.log_failed && off.is_some_and(|off| off < end(partition));
         below = Acks::read(evidence, counts);
         &below
     };
     let none = Ids::default();
-    let logged = |partition: u32| ledgers.get(partition as usize).map_or(&none, |ledger| &ledger.logged);
+    let logged =
+        |partition: u32| log_indexes.get(partition as usize).map_or(&none, |log_index| &log_index.logged);
     let compared = acks.of.values().map(Ids::len).sum();
     let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for (&partition, acked) in &acks.of {
