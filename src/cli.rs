@@ -28,43 +28,43 @@ Exit codes:
 pub enum Command {
     /// The main job on the embedded cluster: bug arms and control arms, a table, reports
     #[command(after_help = "Example:\n  dissent demo\n  dissent demo --seed 7")]
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Write to a target, break it on purpose, compare its replicas, say who is wrong
     #[command(after_help = RUN_EXAMPLES)]
-    Run(Run),
+    Run(RunArgs),
     /// Judge recorded runs again
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(Check),
+    Check(CheckArgs),
     /// What every replica has of one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
-    Raw(Raw),
+    Raw(RawArgs),
     /// What there is: workloads, nemeses, targets, faults, findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
-    List(List),
+    List(ListArgs),
     /// Cure the faults that runs have left at a target
     #[command(after_help = "Examples:\n  dissent heal my-target.toml\n  dissent heal latest")]
-    Heal(Heal),
+    Heal(HealArgs),
     /// Stand before the place from which replicas download segments, so that a plan can slow a download
     #[command(after_help = PROXY_EXAMPLES)]
-    Proxy(Proxy),
+    Proxy(ProxyArgs),
     /// Write a target file for a cluster of your own, from what it tells
     #[command(after_help = INIT_EXAMPLES)]
-    Init(Init),
+    Init(InitArgs),
     /// What can be reached at a target, what may be done there, and what is in the way; changes nothing
     #[command(after_help = DOCTOR_EXAMPLES)]
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Drop the tables that runs have left at a target, with their topics and schemas
     #[command(after_help = CLEAN_EXAMPLES)]
-    Clean(Clean),
+    Clean(CleanArgs),
     /// The process that holds one fault and cures it when the tool is gone
     #[command(hide = true)]
-    Keeper(Keeper),
+    Keeper(WatchdogArgs),
     /// A process of the embedded cluster
     #[command(hide = true)]
-    Specimen(Specimen),
+    Specimen(SpecimenArgs),
     /// A made-up run of any size, with a fault planted on purpose
     #[command(hide = true)]
-    Synth(Synth),
+    Synth(SynthArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -150,7 +150,7 @@ pub enum Format {
 
 /// `dissent demo`.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// The first seed: process runs take it, simulated runs count up from it
     #[arg(long, default_value_t = 1, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: u64,
@@ -167,7 +167,7 @@ pub const CAPTURE_EVERY: &str = "1s";
 
 /// `dissent run`.
 #[derive(Debug, Parser)]
-pub struct Run {
+pub struct RunArgs {
     /// A built-in target (see `dissent list targets`), or the path of a target file
     pub target: String,
     /// A workload by name, or the path of a TOML file
@@ -224,7 +224,7 @@ pub struct Run {
 
 /// `dissent check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Folders of runs, or `latest`
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
@@ -241,7 +241,7 @@ pub struct Check {
 
 /// `dissent heal`.
 #[derive(Debug, Args)]
-pub struct Heal {
+pub struct HealArgs {
     /// A target file: what its marks tell; or a run's folder: what it wrote down
     #[arg(value_name = "TARGET|RUN")]
     pub what: String,
@@ -255,7 +255,7 @@ pub struct Heal {
 
 /// `dissent proxy`.
 #[derive(Debug, Args)]
-pub struct Proxy {
+pub struct ProxyArgs {
     /// Where downloads come from
     #[arg(long, value_name = "HOST:PORT")]
     pub to: String,
@@ -269,7 +269,7 @@ pub struct Proxy {
 
 /// `dissent init`.
 #[derive(Debug, Args)]
-pub struct Init {
+pub struct InitArgs {
     /// The system: pinot, specimen-segments or specimen-shard
     pub system: String,
     /// The URL at which it is asked first; of Pinot a controller's
@@ -299,7 +299,7 @@ pub struct Init {
 
 /// `dissent doctor`.
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// A target file
     pub target: String,
     /// How it is told on stdout
@@ -309,7 +309,7 @@ pub struct Doctor {
 
 /// `dissent clean`.
 #[derive(Debug, Args)]
-pub struct Clean {
+pub struct CleanArgs {
     /// A target file
     pub target: String,
     /// Only what this run made: its folder's name, or the name in full as `dissent doctor` tells it
@@ -328,7 +328,7 @@ pub struct Clean {
 
 /// `dissent keeper`.
 #[derive(Debug, Args)]
-pub struct Keeper {
+pub struct WatchdogArgs {
     /// The longest that the fault may last
     #[arg(long)]
     pub lease_ms: u64,
@@ -339,7 +339,7 @@ pub struct Keeper {
 
 /// `dissent raw`.
 #[derive(Debug, Args)]
-pub struct Raw {
+pub struct RawArgs {
     /// A target file, a run's folder, or `latest`
     #[arg(value_name = "TARGET|RUN")]
     pub from: String,
@@ -352,7 +352,7 @@ pub struct Raw {
 
 /// `dissent list`.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct ListArgs {
     /// Only these
     #[arg(value_enum)]
     pub kind: Option<Kind>,
@@ -378,7 +378,7 @@ pub enum Kind {
 
 /// `dissent synth`.
 #[derive(Debug, Args)]
-pub struct Synth {
+pub struct SynthArgs {
     /// Rows on every replica
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub rows: u64,
@@ -398,7 +398,7 @@ pub struct Synth {
 
 /// `dissent specimen`.
 #[derive(Debug, Args)]
-pub struct Specimen {
+pub struct SpecimenArgs {
     /// Which process.
     #[command(subcommand)]
     pub role: Role,

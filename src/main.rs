@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dissent::commands::obey(std::env::args_os().collect()).into()
+    dissent::commands::run(std::env::args_os().collect()).into()
 }

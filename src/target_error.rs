@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// A cure waits so long at most to learn whether its fault is still in force.
-pub const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why something could not be done at a target. While reading it is evidence (unknown); only before the
 /// run does it end it (exit 4).
@@ -20,7 +20,7 @@ pub enum TargetError {
     },
     /// An answer that cannot be understood.
     #[error("{at} answered nonsense: {cause}")]
-    Nonsense {
+    InvalidResponse {
         /// Who was asked.
         at: String,
         /// What is wrong with the answer.
@@ -39,7 +39,7 @@ pub enum TargetError {
         "{at} is in use by {holder}: wait until it has ended; if it was killed, its lock ends by itself in \
          {} s", .holder.left
     )]
-    Busy {
+    InUse {
         /// The target.
         at: String,
         /// The other run.
@@ -47,7 +47,7 @@ pub enum TargetError {
     },
     /// Faults of earlier runs are still in force.
     #[error("{at} still has faults of earlier runs: {marks}; cure them with `dissent heal {heal}`")]
-    Marked {
+    FaultsInForce {
         /// The target.
         at: String,
         /// Each with its run and step.
@@ -60,13 +60,13 @@ pub enum TargetError {
     NotReady(String),
     /// What is to let us in is not there.
     #[error("cannot log in: {cause}")]
-    Locked {
+    Unauthenticated {
         /// What is missing.
         cause: String,
     },
     /// A process could not be started, or died at once.
     #[error("cannot start {process}: {cause}")]
-    Start {
+    SpawnFailed {
         /// Which.
         process: String,
         /// Why.

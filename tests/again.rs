@@ -1,7 +1,7 @@
 //! The line `run again` of a report makes the same run: it is read as a shell and the command line read it,
 //! and must ask for the same.
 
-use dissent::cli::Run;
+use dissent::cli::RunArgs;
 use dissent::commands::order_of;
 use dissent::report::terminal::{Style, summary};
 use dissent_core::checker::judge::judge;
@@ -15,8 +15,8 @@ fn words(line: &str) -> Vec<String> {
     text.trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
-fn parsed(words: &[String]) -> Run {
-    <Run as clap::Parser>::parse_from(&words[1..])
+fn parsed(words: &[String]) -> RunArgs {
+    <RunArgs as clap::Parser>::parse_from(&words[1..])
 }
 
 #[test]

@@ -5,8 +5,8 @@ use dissent::config::catalogue::parse;
 use dissent::exit::Exit;
 use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};
-use dissent::run::conclude::Judged;
-use dissent::run::one::{Keep, simulated};
+use dissent::run::judging::JudgedRun;
+use dissent::run::one::{Retention, simulated};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Pattern, Side, VerdictOutcome};
 use dissent_core::seed::Seed;
@@ -24,20 +24,20 @@ fn list(fingerprint: &str, more: &str) -> KnownIssues {
 }
 
 /// The published bug on one replica, or its corruption of all of them.
-fn judged(ending: &str) -> Judged {
+fn judged(ending: &str) -> JudgedRun {
     let order = sim("partial-upsert", "late-transition", &[ending]);
-    let judged = simulated(&order, Seed(3), Path::new("nowhere"), Keep::None).expect("a run");
+    let judged = simulated(&order, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
     assert_eq!(judged.exit, Exit::Violation);
     assert!(judged.verdict.findings.iter().all(|finding| finding.fingerprint == FINGERPRINT));
     judged
 }
 
-fn acknowledged(mut judged: Judged, list: &KnownIssues) -> Judged {
+fn acknowledged(mut judged: JudgedRun, list: &KnownIssues) -> JudgedRun {
     judged.acknowledge(list);
     judged
 }
 
-fn last(judged: &Judged) -> String {
+fn last(judged: &JudgedRun) -> String {
     last_line(&judged.verdict, &judged.facts, None)
 }
 

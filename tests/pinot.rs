@@ -3,7 +3,7 @@
 
 mod fake;
 
-use dissent::adapter::{InjectionContext, Target, TargetError, reach};
+use dissent::adapter::{Capabilities, InjectionContext, TargetError, reach};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
@@ -29,7 +29,7 @@ fn world(committed: u64, consuming: u64) -> World {
     World { hosts: HOSTS.to_vec(), segments, keys: 7, ..World::default() }
 }
 
-async fn try_open(fake: &Fake) -> Result<(Schema, Target), TargetError> {
+async fn try_open(fake: &Fake) -> Result<(Schema, Capabilities), TargetError> {
     let site = reach(&fake.target()).await?;
     let schema = site.table().await?.expect("a table");
     let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
@@ -37,32 +37,37 @@ async fn try_open(fake: &Fake) -> Result<(Schema, Target), TargetError> {
     Ok((schema, target))
 }
 
-async fn open(fake: &Fake) -> Target {
+async fn open(fake: &Fake) -> Capabilities {
     try_open(fake).await.expect("a target").1
 }
 
-async fn rows(target: &Target, server: usize, number: usize, to: u64) -> Result<Vec<Row>, TargetError> {
-    let raw = target.raw.as_ref().expect("raw reads");
+async fn rows(target: &Capabilities, server: usize, number: usize, to: u64) -> Result<Vec<Row>, TargetError> {
+    let raw = target.raw_reads.as_ref().expect("raw reads");
     let start = if number == 0 { 0 } else { raw_start(target, server, number).await };
     let mut rows = Vec::new();
     raw.rows(&instance(server), &segment(number), start, to, &mut |row| rows.push(row)).await?;
     Ok(rows)
 }
 
-async fn raw_start(target: &Target, server: usize, number: usize) -> u64 {
+async fn raw_start(target: &Capabilities, server: usize, number: usize) -> u64 {
     let coverage =
-        target.raw.as_ref().expect("raw reads").coverage(&instance(server)).await.expect("coverage");
+        target.raw_reads.as_ref().expect("raw reads").coverage(&instance(server)).await.expect("coverage");
     coverage.covers.iter().find(|cover| cover.segment == segment(number)).map_or(0, |cover| cover.start)
 }
 
 async fn flags(
-    target: &Target,
+    target: &Capabilities,
     server: usize,
     partition: u32,
 ) -> Result<BTreeMap<String, Vec<u64>>, TargetError> {
     let mut keys = BTreeMap::new();
     let mut keep = |CurrentRow { key, offs }| drop(keys.insert(key, offs));
-    target.raw.as_ref().expect("raw reads").flags(&instance(server), partition, 0, &mut keep).await?;
+    target
+        .raw_reads
+        .as_ref()
+        .expect("raw reads")
+        .current_rows(&instance(server), partition, 0, &mut keep)
+        .await?;
     Ok(keys)
 }
 
@@ -107,7 +112,7 @@ async fn a_replica_far_behind_shows_what_it_has() {
     are_whole(&rows(&target, 2, 1, 13).await.expect("rows"), 10..13);
     let current = flags(&target, 2, 0).await.expect("flags");
     assert_eq!(current.into_values().flatten().min(), Some(6), "the last seven of thirteen");
-    let raw = target.raw.as_ref().expect("raw reads");
+    let raw = target.raw_reads.as_ref().expect("raw reads");
     let behind = raw.coverage(&instance(3)).await.expect("coverage");
     assert_eq!(behind.covers.iter().map(|cover| cover.end).collect::<Vec<_>>(), [10, 10, 9]);
 }
@@ -137,7 +142,7 @@ async fn a_segment_without_rows_is_no_difference_and_no_error() {
     world.segments.iter_mut().flat_map(|held| held.rows.values_mut()).for_each(|rows| *rows = 0);
     let fake = Fake::of(world);
     let target = open(&fake).await;
-    let raw = target.raw.as_ref().expect("raw reads");
+    let raw = target.raw_reads.as_ref().expect("raw reads");
     for server in 1..4 {
         let coverage = raw.coverage(&instance(server)).await.expect("coverage");
         let states: Vec<(u64, CopyState)> =
@@ -202,8 +207,8 @@ async fn what_is_wrong_with_a_controller_s_answer_is_said() {
             let target = open(&fake).await;
             fake.world().trouble = Some((at, trouble));
             let error = match at {
-                "idealstate" => target.authority.as_ref().expect("an authority").segments().await.err(),
-                _ => target.raw.as_ref().expect("raw").coverage(&instance(1)).await.err(),
+                "idealstate" => target.segments.as_ref().expect("an authority").segments().await.err(),
+                _ => target.raw_reads.as_ref().expect("raw").coverage(&instance(1)).await.err(),
             };
             assert!(error.is_some_and(|error| error.to_string().contains(at)), "{trouble:?} at {at}");
         }

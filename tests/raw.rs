@@ -2,11 +2,11 @@
 //! that is not there.
 
 use crate::support::{order, sim};
-use dissent::adapter::specimen::{self, Cluster};
-use dissent::adapter::{InjectionContext, Site};
+use dissent::adapter::specimen::{self, SpecimenCluster};
+use dissent::adapter::{Cluster, InjectionContext};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
-use dissent::run::one::{Keep, simulated};
+use dissent::run::one::{Retention, simulated};
 use dissent_core::checker::key_view::folded::{ShownCell, folded};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
@@ -33,7 +33,7 @@ fn raw(results: &Path, words: &[&str]) -> (Option<i32>, String, String) {
 fn a_recorded_key_shows_what_the_judge_found() {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", "late-transition", &[]);
-    let judged = simulated(&order, Seed(7), results.path(), Keep::All).expect("a verdict");
+    let judged = simulated(&order, Seed(7), results.path(), Retention::All).expect("a verdict");
     let Verdict { findings, .. } = &judged.verdict;
     let FindingKind::Divergence(found) = &findings[0].kind else { panic!("{findings:?}") };
     let row = &found.evidence[0];
@@ -69,7 +69,7 @@ fn a_recorded_key_shows_what_the_judge_found() {
 fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", "late-transition", &["guard=partition-gate-no-skip-wake"]);
-    let judged = simulated(&order, Seed(3), results.path(), Keep::All).expect("a verdict");
+    let judged = simulated(&order, Seed(3), results.path(), Retention::All).expect("a verdict");
     let FindingKind::Frozen(frozen) = &judged.verdict.findings[0].kind else {
         panic!("{:?}", judged.verdict.findings)
     };
@@ -93,7 +93,7 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
 fn what_cannot_be_shown_is_told_with_the_next_step() {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("steady", "none", &[]);
-    let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
+    let judged = simulated(&order, Seed(1), results.path(), Retention::All).expect("a verdict");
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let known =
         dissent_core::history::run_record::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
@@ -118,7 +118,8 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let order = order("specimen-segments", "steady", "none", &[]);
     let schema = schema(&order.workload, &[]);
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
-    let started = Cluster::start(order.embedded, program, &dir.path().join("cluster"), &order.settings).await;
+    let started =
+        SpecimenCluster::start(order.embedded, program, &dir.path().join("cluster"), &order.settings).await;
     let cluster = Arc::new(started.expect("the cluster starts"));
     let made = cluster.make_table("raw", &schema, order.workload.partitions, None).await;
     made.expect("an empty table");
@@ -134,7 +135,7 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
         delete: false,
         due: Nanos(0),
     };
-    let written = target.writes.as_ref().expect("a front door").write(&[op(1), op(2)]).await;
+    let written = target.client.as_ref().expect("a front door").write(&[op(1), op(2)]).await;
     assert_eq!(written.iter().map(|done| done.off).collect::<Vec<_>>(), [Some(0), Some(1)]);
     let view = loop {
         let told = raw_live(&target, &schema, "k1", Format::Json).await.expect("it answers");

@@ -3,8 +3,8 @@
 use crate::support::sim;
 use dissent::exit::Exit;
 use dissent::run::campaign::simulate_all;
-use dissent::run::one::{Keep, simulated};
-use dissent::run::order::Order;
+use dissent::run::one::{Retention, simulated};
+use dissent::run::run_spec::RunSpec;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
@@ -13,7 +13,7 @@ use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 
-fn evidence(order: &Order, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
+fn evidence(order: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
     let facts = order.facts(seed, None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
@@ -23,7 +23,7 @@ fn evidence(order: &Order, seed: Seed) -> dissent_core::history::run_record::Mem
 fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
     let mut drawn = BTreeSet::new();
     for set in [&["guard=partition-gate"][..], &[]] {
-        let order = Order { self_test: true, ..sim("partial-upsert", "late-transition", set) };
+        let order = RunSpec { self_test: true, ..sim("partial-upsert", "late-transition", set) };
         let results = tempfile::tempdir().expect("a folder");
         let tally = simulate_all(&order, Seed(1), 6, 2, results.path(), |judged| {
             let Some(SelfTest::Found { spot, pattern }) = &judged.self_test else {
@@ -47,7 +47,7 @@ fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
 fn a_folder_is_tested_as_memory_is_and_is_left_as_it_was() {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&order, Seed(4), results.path(), Keep::All).expect("a verdict");
+    let kept = simulated(&order, Seed(4), results.path(), Retention::All).expect("a verdict");
     let dir = kept.folder.clone().expect("it was kept");
     let before = crate::support::digest(&dir);
     let folder = Folder::open(&dir).expect("it can be read");

@@ -4,9 +4,9 @@
 use crate::keeper::place;
 use crate::support::{digest, order};
 use dissent::exit::Exit;
-use dissent::run::conclude::Judged;
-use dissent::run::one::{Keep, simulated};
-use dissent::run::order::Order;
+use dissent::run::judging::JudgedRun;
+use dissent::run::one::{Retention, simulated};
+use dissent::run::run_spec::RunSpec;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::key_view::shard::in_shard;
@@ -32,7 +32,7 @@ fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRec
     run(&order("sim-shard", workload, nemesis, set), seed)
 }
 
-fn run(order: &Order, seed: u64) -> MemoryRecord {
+fn run(order: &RunSpec, seed: u64) -> MemoryRecord {
     let facts = order.facts(Seed(seed), None).expect("it fits");
     simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
@@ -247,14 +247,14 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
     let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let kept = || {
         let results = tempfile::tempdir().expect("a folder");
-        let kept = simulated(&order, Seed(3), results.path(), Keep::All).expect("a verdict");
+        let kept = simulated(&order, Seed(3), results.path(), Retention::All).expect("a verdict");
         (kept, results)
     };
     let ((one, here), (other, there)) = (kept(), kept());
     let folders = [one.folder.clone(), other.folder].map(|folder| folder.expect("it was kept"));
     assert_eq!(digest(&folders[0]), digest(&folders[1]));
     let folder = Folder::open(&folders[0]).expect("it can be read");
-    assert_eq!(Judged::new(&folder, Exit::Pass).verdict, one.verdict);
+    assert_eq!(JudgedRun::new(&folder, Exit::Pass).verdict, one.verdict);
     assert!(folder.damage().is_empty());
     drop((here, there));
 }
@@ -263,10 +263,10 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
 #[test]
 fn a_changed_value_of_a_shard_is_found() {
     for set in [&["rule=v2-dropping"][..], &["rule=v2-stranding"]] {
-        let order = Order { self_test: true, ..order("sim-shard", "upsert-feed", "cold-cutover", set) };
+        let order = RunSpec { self_test: true, ..order("sim-shard", "upsert-feed", "cold-cutover", set) };
         let results = tempfile::tempdir().expect("a folder");
         for seed in 1..=4 {
-            let judged = simulated(&order, Seed(seed), results.path(), Keep::None).expect("a verdict");
+            let judged = simulated(&order, Seed(seed), results.path(), Retention::None).expect("a verdict");
             let Some(SelfTest::Found { spot, .. }) = &judged.self_test else {
                 panic!("{:?}", judged.self_test)
             };
@@ -280,7 +280,7 @@ fn a_changed_value_of_a_shard_is_found() {
 fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
     let order = order("sim-shard", "upsert-feed", "cold-cutover", &["rule=v2-stranding"]);
     let results = tempfile::tempdir().expect("a folder");
-    let judged = simulated(&order, Seed(1), results.path(), Keep::All).expect("a verdict");
+    let judged = simulated(&order, Seed(1), results.path(), Retention::All).expect("a verdict");
     let page = std::fs::read_to_string(judged.report().expect("it was kept")).expect("a page");
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("path class=\"upstream\""), count("class=\"frontier\"")), (1, 1));
@@ -295,7 +295,7 @@ fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
 fn a_key_of_a_shard_is_shown_as_it_was_judged() {
     let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let results = tempfile::tempdir().expect("a folder");
-    let keep = |seed| simulated(&order, Seed(seed), results.path(), Keep::NotPassed).expect("a verdict");
+    let keep = |seed| simulated(&order, Seed(seed), results.path(), Retention::NotPassed).expect("a verdict");
     let judged = (1..=SEEDS).map(keep).find(|it| !it.verdict.findings.is_empty()).expect("one is wrong");
     let FindingKind::Divergence(found) = &judged.verdict.findings[0].kind else { panic!("rows") };
     let key = &found.evidence[0].key;
@@ -327,7 +327,7 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
     ] {
         let results = tempfile::tempdir().expect("a folder");
         let order = order(target, workload, nemesis, &[]);
-        let error = simulated(&order, Seed(1), results.path(), Keep::None).expect_err("it is refused");
+        let error = simulated(&order, Seed(1), results.path(), Retention::None).expect_err("it is refused");
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.to_string().contains(reason), "{target} {workload} {nemesis}: {error}");
     }

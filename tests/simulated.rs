@@ -2,10 +2,10 @@
 
 use crate::support::{order, sim};
 use dissent::exit::Exit;
-use dissent::report::tally::Tally;
+use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
-use dissent::run::conclude::Judged;
-use dissent::run::one::{Keep, simulated};
+use dissent::run::judging::JudgedRun;
+use dissent::run::one::{Retention, simulated};
 use dissent_core::checker::verdict::{FindingKind, FreezeCourse, RootCause, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
@@ -13,7 +13,7 @@ use dissent_store::folder::Folder;
 /// Enough to see a broken arm; a thousand are run with the release build.
 const SEEDS: u32 = 6;
 
-fn arm(nemesis: &str, set: &[&str]) -> Tally {
+fn arm(nemesis: &str, set: &[&str]) -> CampaignSummary {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", nemesis, set);
     simulate_all(&order, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
@@ -82,7 +82,7 @@ fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
         for (probe_restart, course) in [(true, FreezeCourse::ClearedByRestart), (false, FreezeCourse::Sticky)]
         {
             order.timing.probe_restart = probe_restart;
-            let judged = simulated(&order, Seed(3), results.path(), Keep::None).expect("a verdict");
+            let judged = simulated(&order, Seed(3), results.path(), Retention::None).expect("a verdict");
             let [finding] = &judged.verdict.findings[..] else { panic!("{:#?}", judged.verdict) };
             let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
             assert_eq!(
@@ -111,10 +111,10 @@ fn the_class_of_the_missing_state_is_the_same_in_full_and_digest_provenance() {
     classes(&["provenance=none"], RootCause::NoProvenance);
 }
 
-fn once(set: &[&str], seed: Seed) -> Judged {
+fn once(set: &[&str], seed: Seed) -> JudgedRun {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", "late-transition", set);
-    simulated(&order, seed, results.path(), Keep::None).expect("a verdict")
+    simulated(&order, seed, results.path(), Retention::None).expect("a verdict")
 }
 
 /// The verdict of the same run, judged in memory and from its folder.
@@ -122,10 +122,10 @@ fn once(set: &[&str], seed: Seed) -> Judged {
 fn a_run_that_was_kept_is_judged_alike() {
     let results = tempfile::tempdir().expect("a folder");
     let order = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&order, Seed(5), results.path(), Keep::All).expect("a verdict");
-    let not_kept = simulated(&order, Seed(5), results.path(), Keep::None).expect("a verdict");
+    let kept = simulated(&order, Seed(5), results.path(), Retention::All).expect("a verdict");
+    let not_kept = simulated(&order, Seed(5), results.path(), Retention::None).expect("a verdict");
     let folder = Folder::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
-    let again: Verdict = Judged::new(&folder, Exit::Pass).verdict;
+    let again: Verdict = JudgedRun::new(&folder, Exit::Pass).verdict;
     assert_eq!(kept.verdict, not_kept.verdict);
     assert_eq!(kept.verdict, again);
 }
@@ -159,7 +159,7 @@ fn findings_agree_with_the_truth() {
 fn a_seed_gives_the_same_bytes_for_ever() {
     let digest = |results: &std::path::Path| {
         let order = order("sim-segments", "partial-upsert", "late-transition", &[]);
-        let kept = simulated(&order, Seed(42), results, Keep::All).expect("a verdict");
+        let kept = simulated(&order, Seed(42), results, Retention::All).expect("a verdict");
         crate::support::digest(&kept.folder.expect("it was kept"))
     };
     let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

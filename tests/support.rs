@@ -1,21 +1,21 @@
 //! What several tests need.
 
-use dissent::cli::Run;
+use dissent::cli::RunArgs;
 use dissent::commands::order_of;
-use dissent::run::order::Order;
+use dissent::run::run_spec::RunSpec;
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The order of a command line.
-pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> Order {
+pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     let set = set.iter().flat_map(|pair| ["--set", pair]);
     let words = ["run", target, workload, nemesis].into_iter().chain(set);
-    order_of(&<Run as clap::Parser>::parse_from(words)).expect("it makes sense")
+    order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense")
 }
 
 /// The same in virtual time.
-pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> Order {
+pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     order("sim-segments", workload, nemesis, set)
 }
 

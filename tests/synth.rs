@@ -1,6 +1,6 @@
 //! Every planted fault is found with its own fields, and nothing else is.
 
-use dissent::synth::{Order, Plant, synthesize};
+use dissent::synth::{Plant, SynthSpec, synthesize};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{
     Anomaly, Course, Divergence, FindingKind, Pattern, RootCause, Side, Verdict, VerdictOutcome,
@@ -15,7 +15,7 @@ const ROWS: u64 = 4_000;
 #[track_caller]
 fn judged(plant: &str, replicas: u32, seed: u64, dir: &Path) -> Verdict {
     let plant: Plant = plant.parse().expect("a plant");
-    let order = Order { rows: ROWS, replicas, seed: Seed(seed), plant };
+    let order = SynthSpec { rows: ROWS, replicas, seed: Seed(seed), plant };
     synthesize(&order, dir).expect("made up");
     judge(&Folder::open(dir).expect("a run"))
 }
@@ -103,7 +103,7 @@ fn a_seed_gives_the_same_folder_and_another_seed_another() {
     let temp = tempfile::tempdir().expect("a folder");
     let digest = |name: &str, seed| {
         let dir = temp.path().join(name);
-        let order = Order { rows: 1_000, replicas: 3, seed: Seed(seed), plant: Plant::OneColumn };
+        let order = SynthSpec { rows: 1_000, replicas: 3, seed: Seed(seed), plant: Plant::OneColumn };
         synthesize(&order, &dir).expect("made up");
         crate::support::digest(&dir)
     };
@@ -116,7 +116,7 @@ fn what_cannot_be_planted_says_why() {
     let temp = tempfile::tempdir().expect("a folder");
     let refused = |plant: &str, replicas, rows| {
         let plant: Plant = plant.parse().expect("a plant");
-        let order = Order { rows, replicas, seed: Seed(1), plant };
+        let order = SynthSpec { rows, replicas, seed: Seed(1), plant };
         synthesize(&order, &temp.path().join(plant.to_string())).expect_err("refused").to_string()
     };
     assert!(refused("two-of-four", 3, ROWS).contains("takes 4 replicas"));

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 /// What the injector must know of a cluster.
 #[async_trait]
-pub(super) trait Victim: Send + Sync {
+pub(super) trait InjectorBackend: Send + Sync {
     /// What is needed to undo a fault.
     type Undo: Serialize + Send;
     /// The same, from what is read now.
@@ -30,52 +30,52 @@ pub(super) fn undo_of<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError
 }
 
 fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
-    TargetError::Nonsense { at: format!("the cure of step {step}"), cause: error.to_string() }
+    TargetError::InvalidResponse { at: format!("the cure of step {step}"), cause: error.to_string() }
 }
 
 /// The injector of one run.
 pub(super) struct LeasedInjector<V> {
-    victim: Arc<V>,
+    backend: Arc<V>,
     context: InjectionContext,
     /// By step.
-    leases: Mutex<BTreeMap<String, Slot>>,
+    leases: Mutex<BTreeMap<String, ActiveFault>>,
 }
 
 impl<V> LeasedInjector<V> {
     pub(super) fn new(victim: Arc<V>, context: InjectionContext) -> LeasedInjector<V> {
-        LeasedInjector { victim, context, leases: Mutex::default() }
+        LeasedInjector { backend: victim, context, leases: Mutex::default() }
     }
 }
 
 /// A fault that may be in force: locked while it begins; without a lease once it is being undone.
 #[derive(Clone)]
-struct Slot {
+struct ActiveFault {
     cure: Cure,
     lease: Arc<Mutex<Option<Lease>>>,
 }
 
 #[async_trait]
-impl<V: Victim> Injector for LeasedInjector<V> {
+impl<V: InjectorBackend> Injector for LeasedInjector<V> {
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
-        let undo = serde_json::to_value(self.victim.undo(fault).await?);
+        let undo = serde_json::to_value(self.backend.undo(fault).await?);
         let undo = undo.map_err(|error| not_understood(step, &error))?;
         let mark = self.context.mark.clone();
         Ok(Cure { step: step.to_owned(), fault: fault.clone(), mark, undo })
     }
 
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError> {
-        let slot = Slot { cure: cure.clone(), lease: Arc::default() };
+        let slot = ActiveFault { cure: cure.clone(), lease: Arc::default() };
         let mut held = slot.lease.clone().lock_owned().await;
         // It stays there whatever happens: whether all is undone is only known by healing it.
         self.leases.lock().await.insert(cure.step.clone(), slot);
         let lease = held.insert(Lease::take(&self.context.program, cure.clone(), self.context.lease).await?);
         let silences = cure.fault.kind.silences();
         if silences {
-            self.victim.silence(&cure.fault.replica);
+            self.backend.silence(&cure.fault.replica);
         }
         let begun = lease.begin().await;
         if begun.is_err() && silences {
-            self.victim.unsilence(&cure.fault.replica).await;
+            self.backend.unsilence(&cure.fault.replica).await;
         }
         begun
     }
@@ -97,7 +97,7 @@ impl<V: Victim> Injector for LeasedInjector<V> {
             },
             None => heal(cure).await.map(|()| None),
         };
-        self.victim.unsilence(&cure.fault.replica).await;
+        self.backend.unsilence(&cure.fault.replica).await;
         if healed.is_ok() {
             self.leases.lock().await.remove(&cure.step);
         }

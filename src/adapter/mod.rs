@@ -3,25 +3,26 @@
 //! A new system is one module here, one line in [`reach`], [`marks`], [`begin`] and [`heal`] each, and one in
 //! [`crate::config::target`].
 
-pub mod checkup;
-pub mod draft;
+pub mod diagnosis;
+pub mod discovery;
+pub mod http;
 mod leased;
-#[cfg(feature = "pinot")]
-mod pace;
 #[cfg(feature = "pinot")]
 pub mod pinot;
 pub mod specimen;
+#[cfg(feature = "pinot")]
+mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
-pub mod web;
 
 #[cfg(feature = "pinot")]
 use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
 pub use crate::target_error::TargetError;
-use crate::target_error::{Holder, LOOK_PATIENCE};
+use crate::target_error::{CHECK_TIMEOUT, Holder};
 use async_trait::async_trait;
-use checkup::{Checkup, Leaving};
+use diagnosis::{Diagnosis, Leftover};
+use discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use dissent_core::conductor::{CurrentRowsAnswer, Snapshot};
 use dissent_core::history::event::{Death, LifecycleRecord, Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -31,7 +32,6 @@ use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::shard_snapshot::ShardSnapshot;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
-use draft::{Draft, DraftError, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,18 +59,18 @@ pub struct Completion {
 }
 
 /// Takes items one by one as they arrive.
-pub type Sink<'a, T> = &'a mut (dyn FnMut(T) + Send);
+pub type RowSink<'a, T> = &'a mut (dyn FnMut(T) + Send);
 
 /// The front door.
 #[async_trait]
-pub trait Writes: Send + Sync {
+pub trait Client: Send + Sync {
     /// Writes each op; one completion an op, in order.
     async fn write(&self, ops: &[Op]) -> Vec<Completion>;
 }
 
 /// The input log.
 #[async_trait]
-pub trait Log: Send + Sync {
+pub trait InputLog: Send + Sync {
     /// The end of every partition.
     async fn ends(&self) -> Result<Vec<u64>, TargetError>;
     /// The entries `from..end` of a partition, by ascending offset.
@@ -79,17 +79,17 @@ pub trait Log: Send + Sync {
         partition: u32,
         from: u64,
         end: u64,
-        out: Sink<'_, Entry>,
+        out: RowSink<'_, Entry>,
     ) -> Result<(), TargetError>;
 }
 
 /// The authority over segments: who holds what, and where one ends.
 #[async_trait]
-pub trait Authority: Send + Sync {
+pub trait SegmentCatalogue: Send + Sync {
     /// All segments, ordered by partition, then sequence.
     async fn segments(&self) -> Result<Vec<Segment>, TargetError>;
     /// Asks for every consuming segment that holds anything to be committed, and a new one opened.
-    async fn boundary(&self) -> Result<(), TargetError>;
+    async fn force_commit(&self) -> Result<(), TargetError>;
 }
 
 /// Raw reads around the router, replica by replica.
@@ -104,15 +104,15 @@ pub trait RawReads: Send + Sync {
         segment: &str,
         from: u64,
         to: u64,
-        out: Sink<'_, Row>,
+        out: RowSink<'_, Row>,
     ) -> Result<(), TargetError>;
     /// The current flags of a partition that changed since `since` (0: all).
-    async fn flags(
+    async fn current_rows(
         &self,
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, CurrentRow>,
+        out: RowSink<'_, CurrentRow>,
     ) -> Result<CurrentRowsAnswer, TargetError>;
 }
 
@@ -120,9 +120,9 @@ pub trait RawReads: Send + Sync {
 #[async_trait]
 pub trait Frontiers: Send + Sync {
     /// One look at each, with the log's ends: all that there is to see of a target without segments.
-    async fn look(&self) -> Result<Snapshot, TargetError>;
+    async fn sample(&self) -> Result<Snapshot, TargetError>;
     /// What the shard holds as of the newest time that is complete.
-    async fn contents(&self, capture: u32) -> Result<ShardSnapshot, TargetError>;
+    async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError>;
 }
 
 /// What replicas report of their own life.
@@ -134,7 +134,7 @@ pub trait Lifecycle: Send + Sync {
 
 /// What is known of processes that have ended.
 #[async_trait]
-pub trait Census: Send + Sync {
+pub trait ProcessMonitor: Send + Sync {
     /// Those that have, with their last words; none if nobody can be asked.
     async fn deaths(&self) -> Vec<Death>;
 }
@@ -166,7 +166,7 @@ pub struct InjectionContext {
 
 /// A cluster that can be reached, before it has the table of a run.
 #[async_trait]
-pub trait Site: Send + Sync {
+pub trait Cluster: Send + Sync {
     /// What it is called in reports.
     fn name(&self) -> &'static str;
     /// Its version, as it reports it.
@@ -180,7 +180,7 @@ pub trait Site: Send + Sync {
         Vec::new()
     }
     /// What the table of this run is to be called, where the usual name may be somebody else's.
-    fn table_of(&self, mark: &str) -> Option<String>;
+    fn table_name(&self, mark: &str) -> Option<String>;
     /// How long a position may stand still at this system without anything being wrong (`RULES.md` 7).
     fn frozen_floor(&self) -> Nanos;
     /// Takes the target for one run, or tells who has it.
@@ -192,7 +192,7 @@ pub trait Site: Send + Sync {
     async fn keep_lock(&self, run: &str) -> String {
         loop {
             tokio::time::sleep(self.lock_renewal()).await;
-            if let Err(busy @ TargetError::Busy { .. }) = self.lock(run).await {
+            if let Err(busy @ TargetError::InUse { .. }) = self.lock(run).await {
                 return format!("the loss of the target's lock: {busy}");
             }
         }
@@ -200,9 +200,9 @@ pub trait Site: Send + Sync {
     /// Gives the target free. One that cannot be told will find out by the lock's age.
     async fn unlock(&self, run: &str);
     /// Tables that runs have made, or that look like it.
-    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError>;
+    async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError>;
     /// Removes what a run has made: the table last, so that what stopped half-way can be begun again.
-    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError>;
+    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError>;
     /// The marks that runs have left: each is a cure.
     async fn marks(&self) -> Result<Vec<Cure>, TargetError>;
     /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
@@ -222,11 +222,12 @@ pub trait Site: Send + Sync {
         full_rows: Option<u64>,
     ) -> Result<Vec<String>, TargetError>;
     /// Replicas that have nothing of the table that was made and could take over, in order.
-    fn spares(&self) -> Vec<String> {
+    fn spare_servers(&self) -> Vec<String> {
         Vec::new()
     }
     /// The cluster with its table, as a target.
-    fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext) -> Result<Target, TargetError>;
+    fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext)
+    -> Result<Capabilities, TargetError>;
     /// Ends the cluster if it is private to this process.
     async fn end(&self);
 }
@@ -236,12 +237,12 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => pinot::can(file, kind),
-        system => specimen::Embedded::of_system(system).can(kind),
+        system => specimen::SpecimenKind::of_system(system).can(kind),
     }
 }
 
 /// How the cluster of a target file stands, as far as it answers.
-pub async fn checkup(file: &TargetFile) -> Checkup {
+pub async fn diagnose(file: &TargetFile) -> Diagnosis {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => pinot::checkup(file).await,
@@ -251,14 +252,14 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
 
 /// Refuses a run that could not begin there. `dissent doctor` tells the same beforehand.
 pub async fn refuse_obstacles(file: &TargetFile, path: &str) -> Result<(), TargetError> {
-    match checkup(file).await.obstacles(path).as_slice() {
+    match diagnose(file).await.obstacles(path).as_slice() {
         [] => Ok(()),
         some => Err(TargetError::NotReady(some.join("; "))),
     }
 }
 
 /// A target file for the cluster at a URL, from what it tells.
-pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
+pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
     match wanted.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => pinot::draft(wanted).await,
@@ -267,10 +268,10 @@ pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
 }
 
 /// Reaches the cluster of a target file.
-pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Site>, TargetError> {
+pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
     Ok(match file.system.as_str() {
         #[cfg(feature = "pinot")]
-        PINOT => Arc::new(pinot::Cluster::reach(file).await?),
+        PINOT => Arc::new(pinot::PinotCluster::reach(file).await?),
         _ => Arc::new(specimen::reach(file).await?),
     })
 }
@@ -306,10 +307,10 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
 /// As [`ended_early`], in time and never failing: a fault that is not seen in force is not known to be.
 pub async fn seen_over(cure: &Cure) -> Option<String> {
     let unseen = |why: String| Some(format!("whether it was still in force could not be told: {why}"));
-    match tokio::time::timeout(LOOK_PATIENCE, ended_early(cure)).await {
+    match tokio::time::timeout(CHECK_TIMEOUT, ended_early(cure)).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) => unseen(error.to_string()),
-        Err(_) => unseen(format!("no answer within {LOOK_PATIENCE:?}")),
+        Err(_) => unseen(format!("no answer within {CHECK_TIMEOUT:?}")),
     }
 }
 
@@ -333,7 +334,7 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
 
 /// A cluster under test.
 #[derive(Clone)]
-pub struct Target {
+pub struct Capabilities {
     /// Its name.
     pub name: String,
     /// Its version, as it reports it.
@@ -341,13 +342,13 @@ pub struct Target {
     /// Its replicas, in order.
     pub roster: Vec<String>,
     /// The front door.
-    pub writes: Option<Arc<dyn Writes>>,
+    pub client: Option<Arc<dyn Client>>,
     /// The input log.
-    pub log: Option<Arc<dyn Log>>,
+    pub log: Option<Arc<dyn InputLog>>,
     /// The authority over segments.
-    pub authority: Option<Arc<dyn Authority>>,
+    pub segments: Option<Arc<dyn SegmentCatalogue>>,
     /// Raw reads.
-    pub raw: Option<Arc<dyn RawReads>>,
+    pub raw_reads: Option<Arc<dyn RawReads>>,
     /// Lifecycle events.
     pub lifecycle: Option<Arc<dyn Lifecycle>>,
     /// Frontiers, in place of segments.
@@ -357,7 +358,7 @@ pub struct Target {
     /// Faults.
     pub injector: Option<Arc<dyn Injector>>,
     /// What has ended.
-    pub census: Option<Arc<dyn Census>>,
+    pub processes: Option<Arc<dyn ProcessMonitor>>,
 }
 
 /// This process, as another user of the target would look for it.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What a client of TLS believes: the certificates in a file, or else those of the system.
-pub(super) fn believing(ca: Option<&Path>) -> Result<ClientConfig, String> {
+pub(super) fn with_roots(ca: Option<&Path>) -> Result<ClientConfig, String> {
     match ca {
         Some(path) => from_file(path),
         None => {
@@ -21,7 +21,7 @@ pub(super) fn believing(ca: Option<&Path>) -> Result<ClientConfig, String> {
 }
 
 /// A client that believes nobody: for plain HTTP, where the system's certificates would be read in vain.
-pub(super) fn believing_nobody() -> Result<ClientConfig, String> {
+pub(super) fn without_roots() -> Result<ClientConfig, String> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
@@ -56,9 +56,9 @@ mod tests {
             [("", "none in it"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem")]
         {
             std::fs::write(&path, text).expect("a file");
-            let error = believing(Some(&path)).expect_err("no certificates");
+            let error = with_roots(Some(&path)).expect_err("no certificates");
             assert!(error.contains(told) && error.contains("ca.pem"), "{error}");
         }
-        assert!(believing(Some(Path::new("nowhere.pem"))).is_err());
+        assert!(with_roots(Some(Path::new("nowhere.pem"))).is_err());
     }
 }

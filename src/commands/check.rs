@@ -1,15 +1,15 @@
 //! `dissent check`: recorded runs are judged again.
 
-use super::tell;
+use super::output;
 use crate::cli::{self, Format};
 use crate::config::known;
 use crate::exit::Exit;
-use crate::run::conclude::Judged;
+use crate::run::judging::JudgedRun;
 use crate::run::one::RunError;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_store::folder::Folder;
-use dissent_store::latest::resolve;
+use dissent_store::latest_run::resolve;
 
 /// A new verdict lies beside the old one under this suffix.
 const SUFFIX: &str = "checked";
@@ -18,44 +18,44 @@ const SUFFIX: &str = "checked";
 const BY_PEERS: &str = "peers";
 
 /// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
-pub(super) fn check(args: &cli::Check) -> Exit {
+pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     let known = match args.known.as_deref().map(known::load).transpose() {
         Ok(known) => known,
-        Err(error) => return tell::refusal(error),
+        Err(error) => return output::refusal(error),
     };
     let mut worst = Exit::Pass;
     let listed = args.output.format == Format::Json && args.runs.len() > 1;
     for (at, run) in args.runs.iter().enumerate() {
         if listed {
-            tell::result(if at == 0 { "[" } else { "," });
+            output::result(if at == 0 { "[" } else { "," });
         }
         let exit = match check_one(args, run, known.as_ref()) {
             Ok(judged) => {
-                tell::verdict(&judged, args.output.format);
+                output::verdict(&judged, args.output.format);
                 judged.exit
             }
-            Err(error) => tell::failure(&error, error.exit()),
+            Err(error) => output::failure(&error, error.exit()),
         };
         worst = worst.worst(exit);
     }
     if listed {
-        tell::result("]");
+        output::result("]");
     }
     worst
 }
 
-fn check_one(args: &cli::Check, run: &str, known: Option<&KnownIssues>) -> Result<Judged, RunError> {
+fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> Result<JudgedRun, RunError> {
     let dir = resolve(&args.output.results, run)?;
     let evidence = Folder::open(&dir)?;
     let (oracle, suffix) = match args.peers_only {
         true => (Oracle::PeersAlone, BY_PEERS),
         false => (Oracle::PeersAndModel, SUFFIX),
     };
-    let mut judged = Judged::for_page(&evidence, oracle, Exit::Pass);
+    let mut judged = JudgedRun::for_page(&evidence, oracle, Exit::Pass);
     known.into_iter().for_each(|list| judged.acknowledge(list));
     // An archive that cannot be written to can still be judged.
     if let Err(error) = judged.write(&evidence, &dir, suffix) {
-        tell::aside(&format!("the verdict is told, but not kept: {error}"));
+        output::status(&format!("the verdict is told, but not kept: {error}"));
     }
     Ok(judged)
 }

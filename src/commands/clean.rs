@@ -1,10 +1,10 @@
 //! `dissent clean`: the tables that runs have left at a target are dropped, with their topics and schemas.
 
-use super::outside::target_file;
+use super::external::target_file;
+use super::output;
 use super::run::runtime;
-use super::tell;
-use crate::adapter::checkup::Leaving;
-use crate::adapter::{Site, TargetError, reach};
+use crate::adapter::diagnosis::Leftover;
+use crate::adapter::{Cluster, TargetError, reach};
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
@@ -38,17 +38,17 @@ enum CleanError {
 }
 
 /// Drops what was chosen, and tells of each.
-pub(super) fn clean(args: &cli::Clean) -> Exit {
+pub(super) fn clean(args: &cli::CleanArgs) -> Exit {
     match cleaned(args) {
         Ok(()) => Exit::Pass,
-        Err(CleanError::File(error)) => tell::refusal(error),
-        Err(CleanError::Surroundings(error)) => tell::failure(&error, error.exit()),
-        Err(CleanError::Target(error)) => tell::failure(&error, Exit::Target),
-        Err(error) => tell::failure(&error, Exit::Usage),
+        Err(CleanError::File(error)) => output::refusal(error),
+        Err(CleanError::Surroundings(error)) => output::failure(&error, error.exit()),
+        Err(CleanError::Target(error)) => output::failure(&error, Exit::Target),
+        Err(error) => output::failure(&error, Exit::Usage),
     }
 }
 
-fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
+fn cleaned(args: &cli::CleanArgs) -> Result<(), CleanError> {
     let file = target_file(&args.target)?;
     if !args.dry_run {
         file.admit_writes(&args.target, "drop tables")?;
@@ -56,21 +56,21 @@ fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
     runtime()?.block_on(async {
         let site = reach(&file).await?;
         if args.dry_run {
-            let chosen = chosen(args, site.leavings().await?)?;
-            chosen.iter().for_each(|leaving| tell::result(&format!("would drop: {}", words(leaving))));
+            let chosen = chosen(args, site.leftovers().await?)?;
+            chosen.iter().for_each(|leaving| output::result(&format!("would drop: {}", words(leaving))));
             return Ok(());
         }
         // No run may begin meanwhile, and none may be going on.
         let me = format!("clean@{}", jiff::Timestamp::now());
         let lock = match site.lock(&me).await {
             Ok(()) => Some(me.as_str()),
-            Err(TargetError::Busy { holder, .. }) if args.force => {
-                tell::spoilt(&holder);
+            Err(TargetError::InUse { holder, .. }) if args.force => {
+                output::warn_spoilt(&holder);
                 None
             }
             Err(error) => return Err(error.into()),
         };
-        let dropped = async { drop_all(&*site, lock, chosen(args, site.leavings().await?)?).await };
+        let dropped = async { drop_all(&*site, lock, chosen(args, site.leftovers().await?)?).await };
         let dropped = dropped.await;
         if lock.is_some() {
             site.unlock(&me).await;
@@ -79,52 +79,52 @@ fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
     })
 }
 
-async fn drop_all(site: &dyn Site, lock: Option<&str>, chosen: Vec<Leaving>) -> Result<(), CleanError> {
+async fn drop_all(site: &dyn Cluster, lock: Option<&str>, chosen: Vec<Leftover>) -> Result<(), CleanError> {
     for leaving in chosen {
         // Dropping takes its time, and the lock ends by itself.
         if let Some(me) = lock {
             site.lock(me).await?;
         }
         site.remove(&leaving).await?;
-        tell::result(&format!("dropped: {}", words(&leaving)));
+        output::result(&format!("dropped: {}", words(&leaving)));
     }
     Ok(())
 }
 
-fn words(Leaving { table, run }: &Leaving) -> String {
+fn words(Leftover { table, run }: &Leftover) -> String {
     format!("{table}, its topic and schema (run {})", run.as_deref().unwrap_or("unknown"))
 }
 
 /// What is to be dropped. Tables that no run made are told by name and left alone.
-fn chosen(args: &cli::Clean, leavings: Vec<Leaving>) -> Result<Vec<Leaving>, CleanError> {
-    let (ours, foreign): (Vec<Leaving>, Vec<Leaving>) =
+fn chosen(args: &cli::CleanArgs, leavings: Vec<Leftover>) -> Result<Vec<Leftover>, CleanError> {
+    let (ours, foreign): (Vec<Leftover>, Vec<Leftover>) =
         leavings.into_iter().partition(|leaving| leaving.run.is_some());
     for leaving in &foreign {
         let table = &leaving.table;
-        tell::aside(&format!("left alone: {table}: its configuration does not tell that a run made it"));
+        output::status(&format!("left alone: {table}: its configuration does not tell that a run made it"));
     }
     if ours.is_empty() {
-        tell::result(&format!("nothing to drop: no run has left a table at {}", args.target));
+        output::result(&format!("nothing to drop: no run has left a table at {}", args.target));
         return Ok(Vec::new());
     }
     match &args.run {
         Some(run) => {
             let known: Vec<String> = ours.iter().filter_map(|leaving| leaving.run.clone()).collect();
-            let of_run: Vec<Leaving> = ours.into_iter().filter(|leaving| is_of(leaving, run)).collect();
+            let of_run: Vec<Leftover> = ours.into_iter().filter(|leaving| is_of(leaving, run)).collect();
             let (run, target) = (run.clone(), args.target.clone());
             let none = CleanError::NoRun { run, target, known: known.join(", ") };
             if of_run.is_empty() { Err(none) } else { Ok(of_run) }
         }
         None if args.all || args.dry_run => Ok(ours),
         None => {
-            ours.iter().for_each(|leaving| tell::result(&format!("left: {}", words(leaving))));
+            ours.iter().for_each(|leaving| output::result(&format!("left: {}", words(leaving))));
             Err(CleanError::Choose(ours[0].run.clone().unwrap_or_default()))
         }
     }
 }
 
 /// A run is named in full, or by its folder's name: then by all runs of that name.
-fn is_of(leaving: &Leaving, wanted: &str) -> bool {
+fn is_of(leaving: &Leftover, wanted: &str) -> bool {
     let run = leaving.run.as_deref().unwrap_or_default();
     let folder = run.split_once('@').map_or(run, |(folder, _)| folder);
     run == wanted || folder == wanted
@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn a_run_is_named_in_full_or_by_its_folder_and_never_by_a_part() {
         let run = Some("pinot-steady-none-seed1@2026-01-01T00:00:00Z".to_owned());
-        let leaving = Leaving { table: "dissent_1".to_owned(), run };
+        let leaving = Leftover { table: "dissent_1".to_owned(), run };
         assert!(is_of(&leaving, "pinot-steady-none-seed1"));
         assert!(is_of(&leaving, "pinot-steady-none-seed1@2026-01-01T00:00:00Z"));
         assert!(!is_of(&leaving, "pinot-steady-none-seed") && !is_of(&leaving, ""));
-        assert!(!is_of(&Leaving { run: None, ..leaving }, "pinot-steady-none-seed1"));
+        assert!(!is_of(&Leftover { run: None, ..leaving }, "pinot-steady-none-seed1"));
     }
 }

@@ -1,20 +1,20 @@
 //! `dissent demo`: the main job on the embedded cluster. Bug arms and control arms, as processes and in
 //! virtual time; it succeeds only if every arm came out as expected.
 
+use super::output;
 use super::progress::counting;
 use super::run::{cores, order, runtime};
-use super::tell;
-use crate::adapter::specimen::Embedded;
+use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::{Exit, StopSignal};
+use crate::report::campaign::CampaignSummary;
 use crate::report::table::{ArmRow, arms};
-use crate::report::tally::Tally;
 use crate::report::terminal;
 use crate::run::campaign::{run_all, simulate_all};
-use crate::run::conclude::Judged;
-use crate::run::one::{Finished, RunError};
-use crate::run::order::Order;
+use crate::run::judging::JudgedRun;
+use crate::run::one::{RunError, RunOutcome};
+use crate::run::run_spec::RunSpec;
 use crate::run::signals::signalled;
 use clap::Parser as _;
 use dissent_core::checker::verdict::VerdictOutcome;
@@ -32,19 +32,20 @@ const FROZEN: &str = "frozen";
 const SIDE_BY_SIDE: usize = 2;
 
 /// What is run on a cluster, the same for every arm of it.
-struct Plan {
-    on: Embedded,
+struct DemoPlan {
+    on: SpecimenKind,
     workload: &'static str,
     nemesis: &'static str,
 }
 
-const SEGMENTS: Plan =
-    Plan { on: Embedded::Segments, workload: "partial-upsert", nemesis: "late-transition" };
-const SHARD: Plan = Plan { on: Embedded::Shard, workload: "upsert-feed", nemesis: "cold-cutover" };
+const SEGMENTS: DemoPlan =
+    DemoPlan { on: SpecimenKind::Segments, workload: "partial-upsert", nemesis: "late-transition" };
+const SHARD: DemoPlan =
+    DemoPlan { on: SpecimenKind::Shard, workload: "upsert-feed", nemesis: "cold-cutover" };
 
 /// One guard or rule on the same seeds as all others: an arm of processes and an arm in virtual time.
 struct Arm {
-    plan: Plan,
+    plan: DemoPlan,
     /// The target's setting, and what it is set to.
     set: (&'static str, &'static str),
     /// What every exposed run must have found; none: every run passes.
@@ -85,18 +86,18 @@ Each arm runs as real processes once, two at a time, and in virtual time over ma
 ";
 
 /// Runs all arms and tells whether each came out as expected.
-pub(super) fn demo(args: &cli::Demo) -> Exit {
-    tell::result(OPENING);
-    let orders = |name: fn(Embedded) -> &'static str| {
+pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
+    output::result(OPENING);
+    let orders = |name: fn(SpecimenKind) -> &'static str| {
         ARMS.iter().map(|arm| arm.order(name(arm.plan.on))).collect::<Result<Vec<_>, _>>()
     };
-    let (real, virtual_time) = match (orders(Embedded::processes), orders(Embedded::simulated)) {
+    let (real, virtual_time) = match (orders(SpecimenKind::processes), orders(SpecimenKind::simulated)) {
         (Ok(real), Ok(virtual_time)) => (real, virtual_time),
-        (Err(error), _) | (_, Err(error)) => return tell::refusal(error),
+        (Err(error), _) | (_, Err(error)) => return output::refusal(error),
     };
     let mut rows = Vec::new();
     let mut as_expected = true;
-    let mut came = |arm: &Arm, how: &str, tally: &Tally| {
+    let mut came = |arm: &Arm, how: &str, tally: &CampaignSummary| {
         as_expected &= arm.came_out(tally);
         rows.push(row(arm, how, tally));
     };
@@ -105,50 +106,50 @@ pub(super) fn demo(args: &cli::Demo) -> Exit {
             ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally));
             cut
         }
-        Err(error) => return tell::lost(&error, Seed(args.seed)),
+        Err(error) => return output::lost(&error, Seed(args.seed)),
     };
     if let Some(cut) = cut {
         return cut_off(cut, &rows);
     }
     for (arm, order) in ARMS.iter().zip(&virtual_time) {
-        tell::aside(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
+        output::status(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
         let bar = counting(args.runs);
         let tally = simulate_all(order, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
         match tally {
-            Ok(Tally { cut: Some(cut), .. }) => return cut_off(cut, &rows),
+            Ok(CampaignSummary { cut: Some(cut), .. }) => return cut_off(cut, &rows),
             Ok(tally) => came(arm, "simulated", &tally),
-            Err(stopped) => return tell::lost(&stopped.error, stopped.seed),
+            Err(stopped) => return output::lost(&stopped.error, stopped.seed),
         }
     }
-    tell::result(&format!("\n{}", arms(&rows)));
+    output::result(&format!("\n{}", arms(&rows)));
     if as_expected {
-        tell::result("every arm came out as expected");
+        output::result("every arm came out as expected");
         Exit::Pass
     } else {
-        tell::result("NOT every arm came out as expected");
+        output::result("NOT every arm came out as expected");
         Exit::Violation
     }
 }
 
 /// A signal came: tells of the arms that ran to their end.
 fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
-    tell::result(&format!("\n{}", arms(rows)));
+    output::result(&format!("\n{}", arms(rows)));
     let (ran, all) = (rows.len(), 2 * ARMS.len());
-    tell::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
+    output::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
     cut.exit()
 }
 
 impl Arm {
     /// The same order as the command line's, so that what is shown here can be repeated by hand.
-    fn order(&self, target: &str) -> Result<Order, ConfigError> {
+    fn order(&self, target: &str) -> Result<RunSpec, ConfigError> {
         let set = format!("{}={}", self.set.0, self.set.1);
         let plan = ["run", target, self.plan.workload, self.plan.nemesis];
         let words = plan.into_iter().chain(["--set", &set, "--quiesce", self.quiesce]);
-        order(&cli::Run::parse_from(words))
+        order(&cli::RunArgs::parse_from(words))
     }
 
-    fn came_out(&self, tally: &Tally) -> bool {
+    fn came_out(&self, tally: &CampaignSummary) -> bool {
         let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
         let as_expected = match self.expected {
             Some(words) => {
@@ -163,8 +164,11 @@ impl Arm {
 
 /// The arms on processes, begun in order and few at a time; each verdict is told as it comes. After a signal
 /// none is begun any more, and those that it cut off do not count.
-fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<StopSignal>), RunError> {
-    tell::aside(&format!("seed {}: processes", args.seed));
+fn real_arms(
+    args: &cli::DemoArgs,
+    orders: &[RunSpec],
+) -> Result<(Vec<CampaignSummary>, Option<StopSignal>), RunError> {
+    output::status(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
     let failed = |what, error: &dyn std::fmt::Display| RunError::Surroundings {
         what,
@@ -202,17 +206,17 @@ fn real_arms(args: &cli::Demo, orders: &[Order]) -> Result<(Vec<Tally>, Option<S
     })
 }
 
-fn told(arm: &str, finished: &Finished) {
-    let Judged { verdict, facts, .. } = &finished.judged;
+fn told(arm: &str, finished: &RunOutcome) {
+    let JudgedRun { verdict, facts, .. } = &finished.judged;
     if verdict.outcome == VerdictOutcome::Fail {
-        tell::result(&terminal::summary(verdict, facts, tell::style()));
+        output::result(&terminal::summary(verdict, facts, output::style()));
     }
     let report = finished.judged.report().map(|path| path.display().to_string());
-    tell::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
-    tell::beside(finished);
+    output::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
+    output::notices(finished);
 }
 
-fn row(arm: &Arm, how: &str, tally: &Tally) -> ArmRow {
+fn row(arm: &Arm, how: &str, tally: &CampaignSummary) -> ArmRow {
     let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
     let found = match (fail, tally.found.iter().next()) {
         (0, _) => format!("pass in {pass} of {}", tally.runs),

@@ -1,30 +1,30 @@
 //! `dissent doctor`: what can be reached at a target, what may be done there, and what is in the way.
 
-use super::outside::target_file;
+use super::external::target_file;
+use super::output;
 use super::run::runtime;
-use super::tell;
 use crate::adapter;
 use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::report::doctor::{json, text};
 
 /// Looks and tells. Nothing is locked, marked or written.
-pub(super) fn doctor(args: &cli::Doctor) -> Exit {
+pub(super) fn doctor(args: &cli::DoctorArgs) -> Exit {
     let file = match target_file(&args.target) {
         Ok(file) => file,
-        Err(error) => return tell::refusal(error),
+        Err(error) => return output::refusal(error),
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return tell::failure(&error, error.exit()),
+        Err(error) => return output::failure(&error, error.exit()),
     };
-    let checkup = runtime.block_on(adapter::checkup(&file));
+    let checkup = runtime.block_on(adapter::diagnose(&file));
     let exit = if checkup.obstacles(&args.target).is_empty() { Exit::Pass } else { Exit::Target };
     match args.format {
-        Format::Human => tell::result(text(&checkup, &file, &args.target, tell::style()).trim_end()),
+        Format::Human => output::result(text(&checkup, &file, &args.target, output::style()).trim_end()),
         Format::Json => match json(&checkup, &file, &args.target, exit as u8) {
-            Ok(document) => tell::result(&document),
-            Err(error) => return tell::failure(&error, Exit::Bug),
+            Ok(document) => output::result(&document),
+            Err(error) => return output::failure(&error, Exit::Bug),
         },
     }
     exit

@@ -1,9 +1,9 @@
 //! `dissent heal`: faults that runs have left are cured, going by the marks at the target or by what a run
 //! wrote down before it began them. Neither needs the other.
 
-use super::outside::refuse_built_in;
+use super::external::refuse_built_in;
+use super::output;
 use super::run::runtime;
-use super::tell;
 use crate::adapter;
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
@@ -11,16 +11,16 @@ use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::target_error::Holder;
 use dissent_store::cure::{Cure, read_cures};
-use dissent_store::latest::resolve;
+use dissent_store::latest_run::resolve;
 use std::collections::BTreeSet;
 use std::path::Path;
 use tokio::task::JoinSet;
 
 /// Cures what is found, side by side, and tells of each.
-pub(super) fn heal(args: &cli::Heal) -> Exit {
+pub(super) fn heal(args: &cli::HealArgs) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return tell::failure(&error, error.exit()),
+        Err(error) => return output::failure(&error, error.exit()),
     };
     let found = match found(args, &runtime) {
         Ok(found) => found,
@@ -28,16 +28,16 @@ pub(super) fn heal(args: &cli::Heal) -> Exit {
     };
     let Found { at, cures } = found;
     if cures.is_empty() {
-        tell::result(&format!("nothing to cure: no fault is on record at {at}"));
+        output::result(&format!("nothing to cure: no fault is on record at {at}"));
     }
     for holder in runtime.block_on(going_on(&cures)) {
         if !args.force {
-            return tell::failure(&InUse(holder), Exit::Target);
+            return output::failure(&InUse(holder), Exit::Target);
         }
-        tell::spoilt(&holder);
+        output::warn_spoilt(&holder);
     }
     let left = runtime.block_on(cure_all(cures));
-    tell::uncured(&left, &args.what);
+    output::uncured(&left, &args.what);
     if left.is_empty() { Exit::Pass } else { Exit::Uncured }
 }
 
@@ -48,16 +48,16 @@ struct Found {
 }
 
 /// Looks for faults at what was named; nothing to look at is told, with its exit code.
-fn found(args: &cli::Heal, runtime: &tokio::runtime::Runtime) -> Result<Found, Exit> {
+fn found(args: &cli::HealArgs, runtime: &tokio::runtime::Runtime) -> Result<Found, Exit> {
     let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
     if is_file {
-        let file: TargetFile = load(&args.what).map_err(tell::refusal)?;
+        let file: TargetFile = load(&args.what).map_err(output::refusal)?;
         let marks = runtime.block_on(adapter::marks(&file));
-        let cures = marks.map_err(|error| tell::failure(&error, Exit::Target))?;
+        let cures = marks.map_err(|error| output::failure(&error, Exit::Target))?;
         return Ok(Found { at: args.what.clone(), cures });
     }
-    refuse_built_in(&args.what).map_err(tell::refusal)?;
-    let dir = resolve(&args.results, &args.what).map_err(|error| tell::failure(&error, Exit::Usage))?;
+    refuse_built_in(&args.what).map_err(output::refusal)?;
+    let dir = resolve(&args.results, &args.what).map_err(|error| output::failure(&error, Exit::Usage))?;
     Ok(Found { at: dir.display().to_string(), cures: written_down(&dir) })
 }
 
@@ -83,7 +83,7 @@ async fn going_on(cures: &[Cure]) -> BTreeSet<Holder> {
 fn written_down(dir: &Path) -> Vec<Cure> {
     let (cures, damage) = read_cures(dir);
     for damage in damage {
-        tell::aside(&format!("{}/{}: {}", dir.display(), damage.file, damage.detail));
+        output::status(&format!("{}/{}: {}", dir.display(), damage.file, damage.detail));
     }
     cures
 }
@@ -97,12 +97,12 @@ async fn cure_all(cures: Vec<Cure>) -> Vec<Cure> {
     let mut left = Vec::new();
     for healed in healing {
         match healed.await {
-            Ok((Ok(()), cure)) => tell::result(&format!("cured: {}", tell::fault(&cure))),
+            Ok((Ok(()), cure)) => output::result(&format!("cured: {}", output::fault(&cure))),
             Ok((Err(error), cure)) => {
-                tell::result(&format!("left: {}: {error}", tell::fault(&cure)));
+                output::result(&format!("left: {}: {error}", output::fault(&cure)));
                 left.push(cure);
             }
-            Err(panicked) => tell::aside(&format!("error: {panicked}")),
+            Err(panicked) => output::status(&format!("error: {panicked}")),
         }
     }
     left

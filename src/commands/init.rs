@@ -1,9 +1,9 @@
 //! `dissent init`: a target file by discovery.
 
+use super::output;
 use super::run::runtime;
-use super::tell;
 use crate::adapter;
-use crate::adapter::draft::{DraftError, Wanted};
+use crate::adapter::discovery::{DiscoveryError, DiscoveryRequest};
 use crate::cli;
 use crate::config::access::Credentials;
 use crate::config::catalogue::load;
@@ -26,7 +26,7 @@ enum InitError {
     System(String, String),
     /// What is there.
     #[error(transparent)]
-    Draft(#[from] DraftError),
+    Draft(#[from] DiscoveryError),
     /// The runtime.
     #[error(transparent)]
     Surroundings(#[from] RunError),
@@ -44,7 +44,7 @@ enum InitError {
 impl InitError {
     fn exit(&self) -> Exit {
         match self {
-            InitError::Draft(DraftError::Target(_) | DraftError::NoController { .. }) => Exit::Target,
+            InitError::Draft(DiscoveryError::Target(_) | DiscoveryError::NoController { .. }) => Exit::Target,
             InitError::Surroundings(error) => error.exit(),
             _ => Exit::Usage,
         }
@@ -52,34 +52,36 @@ impl InitError {
 }
 
 /// Asks, writes, and says what comes next.
-pub(super) fn init(args: &cli::Init) -> Exit {
+pub(super) fn init(args: &cli::InitArgs) -> Exit {
     match written(args) {
         Ok(()) => Exit::Pass,
-        Err(error) => tell::failure(&error, error.exit()),
+        Err(error) => output::failure(&error, error.exit()),
     }
 }
 
-fn written(args: &cli::Init) -> Result<(), InitError> {
+fn written(args: &cli::InitArgs) -> Result<(), InitError> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.system)));
     let wanted = wanted(args)?;
     if out.exists() && !args.force {
         return Err(InitError::There(out));
     }
-    let draft = runtime()?.block_on(adapter::draft(&wanted))?;
+    let draft = runtime()?.block_on(adapter::discover(&wanted))?;
     write(&out, &draft.file(&wanted), args.force)?;
     // What was found may be anything: that it is a target file is seen at once.
     let name = out.display().to_string();
     let file: TargetFile = load(&name)?;
-    draft.found.iter().for_each(|line| tell::result(line));
-    tell::result(&format!("written: {name}. Nothing but reading is allowed in it."));
+    draft.found.iter().for_each(|line| output::result(line));
+    output::result(&format!("written: {name}. Nothing but reading is allowed in it."));
     if file.system == PINOT && file.kafka.is_none() {
-        tell::result(&format!("No table tells where Kafka is: a run needs the line `kafka = ..` in {name}."));
+        output::result(&format!(
+            "No table tells where Kafka is: a run needs the line `kafka = ..` in {name}."
+        ));
     }
-    tell::result(&format!("next: dissent doctor {name}"));
+    output::result(&format!("next: dissent doctor {name}"));
     Ok(())
 }
 
-fn wanted(args: &cli::Init) -> Result<Wanted, InitError> {
+fn wanted(args: &cli::InitArgs) -> Result<DiscoveryRequest, InitError> {
     if !SYSTEMS.contains(&args.system.as_str()) {
         return Err(InitError::System(args.system.clone(), advise(&args.system, SYSTEMS)));
     }
@@ -90,7 +92,7 @@ fn wanted(args: &cli::Init) -> Result<Wanted, InitError> {
     let credentials = Some(given).filter(|given| *given != Credentials::default());
     let (system, url, table, ca) =
         (args.system.clone(), args.url.clone(), args.table.clone(), args.ca.clone());
-    Ok(Wanted { system, url, table, credentials, ca })
+    Ok(DiscoveryRequest { system, url, table, credentials, ca })
 }
 
 fn write(out: &Path, text: &str, force: bool) -> Result<(), InitError> {

@@ -1,14 +1,14 @@
 //! `dissent list`: what there is, and what each thing is for.
 
-use super::tell;
+use super::output;
 use crate::cli::{self, Kind};
-use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
+use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
 use crate::report::catalogue::{FAULTS, FINDINGS, TARGETS};
 
 /// Lists everything, one kind, or one thing whole.
-pub(super) fn list(args: &cli::List) -> Exit {
+pub(super) fn list(args: &cli::ListArgs) -> Exit {
     match (args.kind, &args.name) {
         (Some(kind), Some(name)) => show(kind, name),
         (Some(kind), None) => {
@@ -17,9 +17,9 @@ pub(super) fn list(args: &cli::List) -> Exit {
         }
         (None, _) => {
             for kind in [Kind::Workloads, Kind::Nemeses, Kind::Targets, Kind::Faults, Kind::Findings] {
-                tell::result(heading(kind));
+                output::result(heading(kind));
                 list_kind(kind);
-                tell::result("");
+                output::result("");
             }
             Exit::Pass
         }
@@ -41,7 +41,7 @@ fn things(kind: Kind) -> Vec<(&'static str, &'static str, &'static str)> {
     let told = |table: &'static [(&'static str, &'static str)]| {
         table.iter().map(|(name, about)| (*name, *about, *about)).collect()
     };
-    let files = |files: &'static [Embedded]| {
+    let files = |files: &'static [EmbeddedFile]| {
         files.iter().map(|file| (file.name, opening(file.text), file.text)).collect()
     };
     match kind {
@@ -62,7 +62,7 @@ fn list_kind(kind: Kind) {
     let things = things(kind);
     let width = things.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     for (name, about, _) in things {
-        tell::result(&format!("  {name:<width$}  {about}"));
+        output::result(&format!("  {name:<width$}  {about}"));
     }
 }
 
@@ -70,7 +70,7 @@ fn show(kind: Kind, name: &str) -> Exit {
     let things = things(kind);
     match things.iter().find(|(known, ..)| *known == name) {
         Some((.., text)) => {
-            tell::result(text.trim_end());
+            output::result(text.trim_end());
             Exit::Pass
         }
         None => {
@@ -82,7 +82,7 @@ fn show(kind: Kind, name: &str) -> Exit {
                 Kind::Faults => "fault",
                 Kind::Findings => "finding",
             };
-            tell::refusal(ConfigError::UnknownName {
+            output::refusal(ConfigError::UnknownName {
                 kind,
                 name: name.to_owned(),
                 help: advise(name, &known),

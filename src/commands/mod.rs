@@ -4,11 +4,11 @@ mod check;
 mod clean;
 mod demo;
 mod doctor;
+mod external;
 mod heal;
 mod init;
-mod keeper;
 mod list;
-mod outside;
+mod output;
 mod progress;
 mod proxy;
 mod raw;
@@ -16,7 +16,7 @@ mod repeat;
 mod run;
 mod specimen;
 mod synth;
-mod tell;
+mod watchdog;
 
 use crate::cli::{self, Cli, Command, Format};
 use crate::exit::Exit;
@@ -27,14 +27,14 @@ pub use raw::live as raw_live;
 pub use run::order as order_of;
 
 /// Does what these words ask for; the first is the program's name.
-pub fn obey(words: Vec<OsString>) -> Exit {
-    tell::concluded(match Cli::try_parse_from(&words) {
+pub fn run(words: Vec<OsString>) -> Exit {
+    output::concluded(match Cli::try_parse_from(&words) {
         Ok(cli) => dispatch(cli),
         Err(error) => {
             if asks_for_json(&words) {
-                tell::speak(Format::Json);
+                output::set_format(Format::Json);
             }
-            tell::misspelt(error)
+            output::usage_error(error)
         }
     })
 }
@@ -46,14 +46,14 @@ fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn dispatch(cli: Cli) -> Exit {
-    if let Command::Run(cli::Run { output, .. })
-    | Command::Check(cli::Check { output, .. })
-    | Command::Raw(cli::Raw { output, .. }) = &cli.command
+    if let Command::Run(cli::RunArgs { output, .. })
+    | Command::Check(cli::CheckArgs { output, .. })
+    | Command::Raw(cli::RawArgs { output, .. }) = &cli.command
     {
-        tell::speak(output.format);
+        output::set_format(output.format);
     }
-    if let Command::Doctor(cli::Doctor { format, .. }) = &cli.command {
-        tell::speak(*format);
+    if let Command::Doctor(cli::DoctorArgs { format, .. }) = &cli.command {
+        output::set_format(*format);
     }
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
@@ -66,7 +66,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),
         Command::Proxy(args) => proxy::proxy(&args),
-        Command::Keeper(args) => keeper::keeper(&args),
+        Command::Keeper(args) => watchdog::keeper(&args),
         Command::Specimen(args) => specimen::specimen(&args),
         Command::Synth(args) => synth::synth(&args),
     }

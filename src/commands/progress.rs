@@ -1,8 +1,8 @@
 //! How a run goes, on standard error: a live line on a terminal, a line a phase elsewhere.
 
-use super::tell;
-use crate::report::words::name;
-use crate::run::live::{Lines, Live, stamp};
+use super::output;
+use crate::report::format::name;
+use crate::run::observer::{LiveLines, Observer, stamp};
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::time::Nanos;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,32 +21,32 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Shows one run.
-pub(super) struct Watch {
+pub(super) struct ProgressWatch {
     bar: Option<ProgressBar>,
     phase: Phase,
     done: u64,
     unanswered: u64,
     captures: u32,
     faults: Vec<String>,
-    lines: Lines,
+    lines: LiveLines,
 }
 
-impl Watch {
-    pub(super) fn new() -> Watch {
-        let bar = tell::is_watched().then(|| {
+impl ProgressWatch {
+    pub(super) fn new() -> ProgressWatch {
+        let bar = output::is_watched().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(style("{spinner} {elapsed}  {msg}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Watch {
+        ProgressWatch {
             bar,
             phase: Phase::SetUp,
             done: 0,
             unanswered: 0,
             captures: 0,
             faults: Vec::new(),
-            lines: Lines::default(),
+            lines: LiveLines::default(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Watch {
     }
 }
 
-impl Live for Watch {
+impl Observer for ProgressWatch {
     fn event(&mut self, now: Nanos, event: &Event) {
         match event {
             Event::Phase { phase } => self.phase = *phase,
@@ -85,7 +85,7 @@ impl Live for Watch {
         }
         match (&self.bar, self.lines.of(event)) {
             (Some(bar), _) => bar.set_message(self.line()),
-            (None, Some(line)) => tell::aside(&format!("{}  {line}", stamp(now))),
+            (None, Some(line)) => output::status(&format!("{}  {line}", stamp(now))),
             (None, None) => {}
         }
     }

@@ -1,8 +1,8 @@
 //! `dissent proxy`: stands before the place from which replicas download segments, so that plans can make
 //! one download slow.
 
+use super::output;
 use super::run::runtime;
-use super::tell;
 use crate::cli;
 use crate::exit::Exit;
 use crate::faults::proxy::Proxy;
@@ -23,19 +23,19 @@ enum ProxyError {
 }
 
 /// Says where it listens, as one line of JSON, and relays until it is ended.
-pub(super) fn proxy(args: &cli::Proxy) -> Exit {
+pub(super) fn proxy(args: &cli::ProxyArgs) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return tell::failure(&error, error.exit()),
+        Err(error) => return output::failure(&error, error.exit()),
     };
     match runtime.block_on(serve(args)) {
         Ok(()) => Exit::Pass,
-        Err(ProxyError::Serve(error)) => tell::failure(&error, Exit::Target),
-        Err(error) => tell::failure(&error, Exit::Usage),
+        Err(ProxyError::Serve(error)) => output::failure(&error, Exit::Target),
+        Err(error) => output::failure(&error, Exit::Usage),
     }
 }
 
-async fn serve(args: &cli::Proxy) -> Result<(), ProxyError> {
+async fn serve(args: &cli::ProxyArgs) -> Result<(), ProxyError> {
     let to = &args.to;
     if !is_address(to) {
         return Err(ProxyError::NoAddress(to.clone()));
@@ -44,8 +44,8 @@ async fn serve(args: &cli::Proxy) -> Result<(), ProxyError> {
     drop(tokio::net::lookup_host(to).await.map_err(|error| ProxyError::LookUp(to.clone(), error))?);
     let proxy = Proxy::bind(to.clone(), args.listen, args.control).await?;
     let (listen, control) = (proxy.listen()?.to_string(), proxy.control()?);
-    tell::result(&json!({ "listen": listen, "control": format!("http://{control}") }).to_string());
-    tell::aside(&format!("ready: relays to {to}; Ctrl-C ends it"));
+    output::result(&json!({ "listen": listen, "control": format!("http://{control}") }).to_string());
+    output::status(&format!("ready: relays to {to}; Ctrl-C ends it"));
     Ok(proxy.serve().await?)
 }
 

@@ -1,15 +1,15 @@
 //! `dissent raw`: what every replica has of one key, side by side.
 
-use super::outside::is_built_in;
-use super::tell;
-use crate::adapter::{InjectionContext, Target, reach};
+use super::external::is_built_in;
+use super::output;
+use crate::adapter::{Capabilities, InjectionContext, reach};
 use crate::cli::{self, Format};
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, nearest_few};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::report::raw::{json, shard_text, text};
-use crate::run::look::{LookError, look};
+use crate::run::inspect::{InspectError, inspect};
 use crate::run::one::RunError;
 use dissent_core::checker::key_view::folded::{NoSuchKey, folded};
 use dissent_core::checker::key_view::shard::in_shard;
@@ -17,7 +17,7 @@ use dissent_core::checker::key_view::unfolded::unfolded;
 use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
 use dissent_store::folder::Folder;
-use dissent_store::latest::resolve;
+use dissent_store::latest_run::resolve;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub enum RawError {
     Run(#[from] RunError),
     /// The live cluster cannot be looked at.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Look(#[from] InspectError),
     /// The document could not be written: our own bug.
     #[error("cannot spell the view as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -66,7 +66,7 @@ impl RawError {
                 Exit::Usage
             }
             RawError::Run(error) => error.exit(),
-            RawError::Look(LookError::Target(_)) => Exit::Target,
+            RawError::Look(InspectError::Target(_)) => Exit::Target,
             RawError::Look(_) => Exit::Usage,
             RawError::Json(_) => Exit::Bug,
         }
@@ -74,19 +74,19 @@ impl RawError {
 }
 
 /// Shows a key.
-pub(super) fn raw(args: &cli::Raw) -> Exit {
+pub(super) fn raw(args: &cli::RawArgs) -> Exit {
     let told =
         if is_path(&args.from) && args.from.ends_with(".toml") { outside(args) } else { recorded(args) };
     match told {
         Ok(told) => {
-            tell::result(&told);
+            output::result(&told);
             Exit::Pass
         }
-        Err(error) => tell::failure(&error, error.exit()),
+        Err(error) => output::failure(&error, error.exit()),
     }
 }
 
-fn recorded(args: &cli::Raw) -> Result<String, RawError> {
+fn recorded(args: &cli::RawArgs) -> Result<String, RawError> {
     if is_built_in(&args.from) {
         return Err(RawError::Private(args.from.clone(), args.key.clone()));
     }
@@ -94,31 +94,36 @@ fn recorded(args: &cli::Raw) -> Result<String, RawError> {
     let folder = Folder::open(&dir).map_err(RunError::from)?;
     let told = told(&folder, &args.key, &BTreeSet::new(), None, args.output.format)?;
     for damage in folder.damage() {
-        tell::aside(&format!("damaged: {}: {}", damage.file, damage.detail));
+        output::status(&format!("damaged: {}: {}", damage.file, damage.detail));
     }
     Ok(told)
 }
 
 /// The cluster of a target file. Nothing is locked, marked or written: it is only looked at.
-fn outside(args: &cli::Raw) -> Result<String, RawError> {
+fn outside(args: &cli::RawArgs) -> Result<String, RawError> {
     let file: TargetFile = load(&args.from)?;
     super::run::runtime()?.block_on(async {
-        let site = reach(&file).await.map_err(LookError::from)?;
-        let schema = site.table().await.map_err(LookError::from)?;
+        let site = reach(&file).await.map_err(InspectError::from)?;
+        let schema = site.table().await.map_err(InspectError::from)?;
         let mut schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
         schema.rules = file.table_rules.clone().unwrap_or(schema.rules);
         let context =
             InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
-        let target = site.open(&schema, context).map_err(LookError::from)?;
+        let target = site.open(&schema, context).map_err(InspectError::from)?;
         live(&target, &schema, &args.key, args.output.format).await
     })
 }
 
 /// The same view of a live cluster, from raw reads around the router.
-pub async fn live(target: &Target, schema: &Schema, key: &str, format: Format) -> Result<String, RawError> {
-    let looked = look(target, schema, key).await?;
+pub async fn live(
+    target: &Capabilities,
+    schema: &Schema,
+    key: &str,
+    format: Format,
+) -> Result<String, RawError> {
+    let looked = inspect(target, schema, key).await?;
     for (replica, error) in &looked.silent {
-        tell::aside(&format!("{replica} is shown as not loaded: {error}"));
+        output::status(&format!("{replica} is shown as not loaded: {error}"));
     }
     told(&looked.evidence, key, &looked.known, looked.unsaid.as_deref(), format)
 }

@@ -1,12 +1,12 @@
 //! The words that make a run again: what was asked for, in the order of the command line.
 
-use crate::cli::{CAPTURE_EVERY, Run};
+use crate::cli::{CAPTURE_EVERY, RunArgs};
 
 /// The words after `dissent run`, but for the seed: how many runs there were, where they were kept and how
 /// they were told changes none of them.
-pub(super) fn words(args: &Run) -> Vec<String> {
+pub(super) fn words(args: &RunArgs) -> Vec<String> {
     // Every field is named, so that none is forgotten.
-    let Run {
+    let RunArgs {
         target,
         workload,
         nemesis,

@@ -1,8 +1,8 @@
 //! `dissent run`.
 
-use super::progress::{Watch, counting};
-use super::{repeat, tell};
-use crate::adapter::specimen::Embedded;
+use super::progress::{ProgressWatch, counting};
+use super::{output, repeat};
+use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::{ConfigError, advise};
@@ -11,11 +11,11 @@ use crate::config::target::PINOT;
 use crate::config::{known, table};
 use crate::exit::Exit;
 use crate::faults::hook::HookError;
-use crate::report::tally::Tally;
+use crate::report::campaign::CampaignSummary;
 use crate::run::campaign::{Stopped, run_all, simulate_all};
-use crate::run::hooks::around;
-use crate::run::one::{Finished, Keep, RunError, processes, simulated};
-use crate::run::order::{Order, Outside, ROW_THRESHOLD, by_rows, probe};
+use crate::run::hooks::with_hooks;
+use crate::run::one::{Retention, RunError, RunOutcome, processes, simulated};
+use crate::run::run_spec::{ExternalTarget, ROW_THRESHOLD, RunSpec, by_rows, probe};
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;
@@ -44,16 +44,16 @@ const UNDER_LOAD_TIMES: u64 = 8;
 const JOBS_OF_PROCESSES: u32 = 2;
 
 /// Runs, judges, tells.
-pub(super) fn run(args: &cli::Run) -> Exit {
+pub(super) fn run(args: &cli::RunArgs) -> Exit {
     let order = match order(args) {
         Ok(order) => order,
-        Err(error) => return tell::refusal(error),
+        Err(error) => return output::refusal(error),
     };
     if let Err(error) = order.check() {
-        return tell::failure(&error, Exit::Usage);
+        return output::failure(&error, Exit::Usage);
     }
     let seed = Seed(args.seed.unwrap_or_else(draw_seed));
-    tell::aside(&format!("seed {}  {}", seed.0, order.title()));
+    output::status(&format!("seed {}  {}", seed.0, order.title()));
     if args.plan_only {
         return plan_only(&order, seed);
     }
@@ -66,17 +66,18 @@ fn draw_seed() -> u64 {
 }
 
 /// What is asked for, with every setting in its place.
-pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
+pub fn order(args: &cli::RunArgs) -> Result<RunSpec, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
     let mut outside = outside(&args.target)?;
-    if let Some(Outside { file, .. }) = outside.as_mut().filter(|outside| outside.file.system == PINOT) {
+    if let Some(ExternalTarget { file, .. }) = outside.as_mut().filter(|outside| outside.file.system == PINOT)
+    {
         settings.apply_to_table(&mut file.table)?;
         given.retain(|key, _| !key.starts_with(table::PREFIX));
         given.extend(file.table.settings());
     }
     let (embedded, simulated) = match &outside {
-        Some(outside) => (Embedded::of_system(&outside.file.system), false),
+        Some(outside) => (SpecimenKind::of_system(&outside.file.system), false),
         None => embedded(&args.target)?,
     };
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
@@ -88,7 +89,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         None => embedded.settings(),
     };
     settings.refuse_unknown(&args.target, own)?;
-    if let Some(Outside { path, file }) = &outside {
+    if let Some(ExternalTarget { path, file }) = &outside {
         file.admit(path, nemesis.faults().chain(probe(args.probe_restart)))?;
     }
     if let Some(rate_hz) = args.rate {
@@ -111,10 +112,10 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
         deadline: some_time("--timeout", args.timeout.as_deref().unwrap_or(timeout))?,
         probe_restart: args.probe_restart,
     };
-    Ok(Order {
+    Ok(RunSpec {
         simulated,
         embedded,
-        outside,
+        external: outside,
         workload,
         nemesis,
         settings: given,
@@ -144,17 +145,18 @@ fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, C
 }
 
 /// The cluster of a target file, if the argument is the path of one.
-fn outside(target: &str) -> Result<Option<Outside>, ConfigError> {
+fn outside(target: &str) -> Result<Option<ExternalTarget>, ConfigError> {
     if !is_path(target) {
         return Ok(None);
     }
-    Ok(Some(Outside { path: target.to_owned(), file: load(target)? }))
+    Ok(Some(ExternalTarget { path: target.to_owned(), file: load(target)? }))
 }
 
 /// Which embedded cluster this is, and whether its time is virtual.
-fn embedded(target: &str) -> Result<(Embedded, bool), ConfigError> {
-    let called = |embedded: Embedded| [(embedded.processes(), false), (embedded.simulated(), true)];
-    let all: Vec<_> = Embedded::ALL.into_iter().flat_map(|it| called(it).map(|name| (it, name))).collect();
+fn embedded(target: &str) -> Result<(SpecimenKind, bool), ConfigError> {
+    let called = |embedded: SpecimenKind| [(embedded.processes(), false), (embedded.simulated(), true)];
+    let all: Vec<_> =
+        SpecimenKind::ALL.into_iter().flat_map(|it| called(it).map(|name| (it, name))).collect();
     if let Some((embedded, (_, simulated))) = all.iter().find(|(_, (name, _))| *name == target) {
         return Ok((*embedded, *simulated));
     }
@@ -182,23 +184,23 @@ fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
     }
 }
 
-fn plan_only(order: &Order, seed: Seed) -> Exit {
-    if let Some(Outside { path, file }) = &order.outside
+fn plan_only(order: &RunSpec, seed: Seed) -> Exit {
+    if let Some(ExternalTarget { path, file }) = &order.external
         && file.system == PINOT
     {
         let why =
             format!("--plan-only: the victims are drawn from the replicas that {path} gives a run's table");
-        return tell::failure(&why, Exit::Usage);
+        return output::failure(&why, Exit::Usage);
     }
     match order.facts(seed, None) {
         Ok(facts) => match serde_json::to_string_pretty(&facts) {
             Ok(text) => {
-                tell::result(&text);
+                output::result(&text);
                 Exit::Pass
             }
-            Err(error) => tell::failure(&error, Exit::Bug),
+            Err(error) => output::failure(&error, Exit::Bug),
         },
-        Err(error) => tell::failure(&error, Exit::Usage),
+        Err(error) => output::failure(&error, Exit::Usage),
     }
 }
 
@@ -210,37 +212,37 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
         .map_err(|source| RunError::Surroundings { what: "start the runtime", source })
 }
 
-fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
+fn one(args: &cli::RunArgs, order: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
     if order.simulated {
-        return match simulated(order, seed, results, Keep::All) {
+        return match simulated(order, seed, results, Retention::All) {
             Ok(judged) => {
-                tell::verdict(&judged, args.output.format);
+                output::verdict(&judged, args.output.format);
                 judged.exit
             }
-            Err(error) => tell::lost(&error, seed),
+            Err(error) => output::lost(&error, seed),
         };
     }
-    let mut watch = Watch::new();
-    let run = async { around(order, processes(order, seed, results, &mut watch)).await };
-    let finished = runtime().and_then(|runtime| told_down(runtime.block_on(run))).and_then(|done| done);
+    let mut watch = ProgressWatch::new();
+    let run = async { with_hooks(order, processes(order, seed, results, &mut watch)).await };
+    let finished = runtime().and_then(|runtime| report_teardown(runtime.block_on(run))).and_then(|done| done);
     watch.end();
     match finished {
         Ok(finished) => conclude(&finished, args.output.format),
-        Err(error) => tell::lost(&error, seed),
+        Err(error) => output::lost(&error, seed),
     }
 }
 
 /// What became of the work between hooks; that the cluster may still be up is told at once.
-fn told_down<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
-    down.iter().for_each(|error| tell::aside(&format!("error: {error}; the cluster may still be up")));
+fn report_teardown<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
+    down.iter().for_each(|error| output::status(&format!("error: {error}; the cluster may still be up")));
     done
 }
 
 /// Tells a verdict and what must be said beside it.
-fn conclude(finished: &Finished, format: cli::Format) -> Exit {
-    tell::verdict(&finished.judged, format);
-    tell::beside(finished);
+fn conclude(finished: &RunOutcome, format: cli::Format) -> Exit {
+    output::verdict(&finished.judged, format);
+    output::notices(finished);
     finished.judged.exit
 }
 
@@ -249,7 +251,7 @@ pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
 }
 
-fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
+fn many(args: &cli::RunArgs, order: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
     let bar = counting(args.runs);
     let tally = if order.simulated {
@@ -257,15 +259,15 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
         simulate_all(order, first, args.runs, jobs, results, |_| bar.inc(1))
     } else {
         // One run a target at a time.
-        let most = if order.outside.is_some() { 1 } else { u32::MAX };
+        let most = if order.external.is_some() { 1 } else { u32::MAX };
         let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
-        let each = |finished: &Finished| {
-            tell::beside(finished);
+        let each = |finished: &RunOutcome| {
+            output::notices(finished);
             bar.inc(1);
         };
-        let runs = async { around(order, run_all(order, first, args.runs, jobs, results, each)).await };
+        let runs = async { with_hooks(order, run_all(order, first, args.runs, jobs, results, each)).await };
         let stopped = |error| Stopped { seed: first, error };
-        let runs = runtime().map_err(stopped).map(|runtime| told_down(runtime.block_on(runs)));
+        let runs = runtime().map_err(stopped).map(|runtime| report_teardown(runtime.block_on(runs)));
         runs.and_then(|runs| runs.map_err(stopped)).and_then(|tally| tally)
     };
     bar.finish_and_clear();
@@ -275,17 +277,17 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
             tally.exit.unwrap_or(Exit::Inconclusive)
         }
         Err(stopped) => {
-            tell::aside(&format!("stopped at seed {}", stopped.seed.0));
-            tell::lost(&stopped.error, stopped.seed)
+            output::status(&format!("stopped at seed {}", stopped.seed.0));
+            output::lost(&stopped.error, stopped.seed)
         }
     }
 }
 
-fn tell_tally(tally: &Tally, order: &Order, first: Seed, format: cli::Format) {
+fn tell_tally(tally: &CampaignSummary, order: &RunSpec, first: Seed, format: cli::Format) {
     let title = order.title();
     match format {
-        cli::Format::Human => tell::result(&crate::report::tally::words(tally, &title)),
-        cli::Format::Json => tell::result(&crate::report::tally::json(tally, &title, first)),
+        cli::Format::Human => output::result(&crate::report::campaign::words(tally, &title)),
+        cli::Format::Json => output::result(&crate::report::campaign::json(tally, &title, first)),
     }
-    tell::last_line(&crate::report::tally::last_line(tally, first));
+    output::last_line(&crate::report::campaign::last_line(tally, first));
 }

@@ -1,13 +1,13 @@
 //! The hidden subcommand behind which the embedded clusters' processes run.
 
+use super::output;
 use super::run::runtime;
-use super::tell;
-use crate::adapter::specimen::{Embedded, segments, shard};
+use crate::adapter::specimen::{SpecimenKind, segments, shard};
 use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::exit::Exit;
-use specimen::serve::{Crew, Setup, controller, server, shard as shard_service, supervisor, writer};
+use specimen::serve::{Setup, Topology, controller, server, shard as shard_service, supervisor, writer};
 use specimen::shard::Mode;
 use specimen::{Config, Error};
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause"];
 const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "writers"];
 
 /// Runs one process of a cluster until its standard input closes.
-pub(super) fn specimen(args: &cli::Specimen) -> Exit {
+pub(super) fn specimen(args: &cli::SpecimenArgs) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return tell::failure(&error, error.exit()),
+        Err(error) => return output::failure(&error, error.exit()),
     };
     let ended =
         match &args.role {
@@ -40,11 +40,11 @@ pub(super) fn specimen(args: &cli::Specimen) -> Exit {
             }
             Role::Segments(args) => {
                 let config = |set: &_| segments::settled(Config::new("none", Vec::new(), 1), set);
-                return supervise(&runtime, args, Embedded::Segments, config, ALLOW_SEGMENTS);
+                return supervise(&runtime, args, SpecimenKind::Segments, config, ALLOW_SEGMENTS);
             }
             Role::Shard(args) => {
                 let config = |set: &_| shard::settled(specimen::shard::Config::new("none", Vec::new()), set);
-                return supervise(&runtime, args, Embedded::Shard, config, ALLOW_SHARD);
+                return supervise(&runtime, args, SpecimenKind::Shard, config, ALLOW_SHARD);
             }
         };
     told(ended)
@@ -53,21 +53,21 @@ pub(super) fn specimen(args: &cli::Specimen) -> Exit {
 fn told(ended: Result<(), Error>) -> Exit {
     match ended {
         Ok(()) => Exit::Pass,
-        Err(error) => tell::failure(&error, Exit::Target),
+        Err(error) => output::failure(&error, Exit::Target),
     }
 }
 
 /// Runs a supervisor. Its cluster's table is made by the runs.
-fn supervise<C: Crew>(
+fn supervise<C: Topology>(
     runtime: &tokio::runtime::Runtime,
     args: &Supervised,
-    system: Embedded,
+    system: SpecimenKind,
     config: impl Fn(&BTreeMap<String, String>) -> Result<C, String>,
     allow: &[&str],
 ) -> Exit {
     let setup = match setup(args, system, config) {
         Ok(setup) => setup,
-        Err(error) => return tell::refusal(error),
+        Err(error) => return output::refusal(error),
     };
     told(runtime.block_on(supervisor(setup, |address| match &args.target_file {
         Some(file) => write_target_file(file, system, address, allow),
@@ -78,7 +78,7 @@ fn supervise<C: Crew>(
 /// What a cluster is started with.
 fn setup<C>(
     Supervised { target_file, dir, set }: &Supervised,
-    system: Embedded,
+    system: SpecimenKind,
     config: impl Fn(&BTreeMap<String, String>) -> Result<C, String>,
 ) -> Result<Setup<C>, ConfigError> {
     let name = system.processes();
@@ -94,7 +94,7 @@ fn setup<C>(
     Ok(Setup { program, dir, config, settings })
 }
 
-fn write_target_file(file: &Path, system: Embedded, address: &str, allow: &[&str]) -> Result<(), Error> {
+fn write_target_file(file: &Path, system: SpecimenKind, address: &str, allow: &[&str]) -> Result<(), Error> {
     let name = system.processes();
     let allowed: String = allow.iter().map(|line| format!("{line} = true\n")).collect();
     let text = format!(

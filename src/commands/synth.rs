@@ -1,19 +1,20 @@
 //! `dissent synth`: run folders of any size, with a fault planted on purpose.
 
-use super::tell;
+use super::output;
 use crate::cli;
 use crate::exit::Exit;
-use crate::synth::{Order, synthesize};
+use crate::synth::{SynthSpec, synthesize};
 use dissent_core::seed::Seed;
 
 /// Makes up a run.
-pub(super) fn synth(args: &cli::Synth) -> Exit {
-    let order = Order { rows: args.rows, replicas: args.replicas, seed: Seed(args.seed), plant: args.plant };
+pub(super) fn synth(args: &cli::SynthArgs) -> Exit {
+    let order =
+        SynthSpec { rows: args.rows, replicas: args.replicas, seed: Seed(args.seed), plant: args.plant };
     match synthesize(&order, &args.out) {
         Ok(()) => {
-            tell::result(&args.out.display().to_string());
+            output::result(&args.out.display().to_string());
             Exit::Pass
         }
-        Err(error) => tell::failure(&error, Exit::Usage),
+        Err(error) => output::failure(&error, Exit::Usage),
     }
 }

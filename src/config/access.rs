@@ -3,7 +3,7 @@
 //! A target file never holds a secret, only where it lies: an environment variable or a file. So cures,
 //! marks, records and messages may carry all of this, and a secret is read at the moment of use.
 
-use super::error::Wrong;
+use super::error::InvalidValue;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ pub enum SecretError {
 
 impl Credentials {
     /// Refuses what does not say just one way in. `tokens`: whether a token is one.
-    pub(super) fn check(&self, at: &str, tokens: bool) -> Result<(), Wrong> {
+    pub(super) fn check(&self, at: &str, tokens: bool) -> Result<(), InvalidValue> {
         let password = [self.password_env.is_some(), self.password_file.is_some()];
         let token = [self.token_env.is_some(), self.token_file.is_some()];
         let count = |of: &[bool]| of.iter().filter(|given| **given).count();
@@ -97,7 +97,7 @@ impl Credentials {
             }
             false => "write `user` with `password-env` or `password-file`",
         };
-        Wrong::unless(by_password || by_token, at, "not one way to be let in", help)
+        InvalidValue::unless(by_password || by_token, at, "not one way to be let in", help)
     }
 
     /// Reads the secret, now.

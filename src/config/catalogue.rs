@@ -6,7 +6,7 @@ use super::source::{self, Source};
 
 /// A file in the program.
 #[derive(Clone, Copy, Debug)]
-pub struct Embedded {
+pub struct EmbeddedFile {
     /// Its name: the file's stem.
     pub name: &'static str,
     /// Its text, which opens with what it hunts.
@@ -15,7 +15,7 @@ pub struct Embedded {
 
 macro_rules! embedded {
     ($folder:literal: $($name:literal),*) => {
-        &[$(Embedded {
+        &[$(EmbeddedFile {
             name: $name,
             text: include_str!(concat!("../../", $folder, "/", $name, ".toml")),
         }),*]
@@ -23,11 +23,11 @@ macro_rules! embedded {
 }
 
 /// The files under `workloads/`.
-pub const WORKLOADS: &[Embedded] =
+pub const WORKLOADS: &[EmbeddedFile] =
     embedded!("workloads": "partial-upsert", "steady", "upsert-burst", "upsert-feed");
 
 /// The files under `nemesis/`.
-pub const NEMESES: &[Embedded] = embedded!(
+pub const NEMESES: &[EmbeddedFile] = embedded!(
     "nemesis": "cold-cutover", "failover", "lag", "late-skip", "late-transition", "mixed", "none",
     "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one", "restart-one",
     "session-expiry", "warm-active-active"

@@ -99,7 +99,7 @@ pub enum ConfigError {
 
 /// A value that parses and makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct InvalidValue {
     /// Where, as keys and positions with dots between: `column.2.merge`.
     pub at: String,
     /// What is wrong.
@@ -108,15 +108,19 @@ pub struct Wrong {
     pub help: String,
 }
 
-impl Wrong {
+impl InvalidValue {
     /// Refuses with these words unless `holds`.
-    pub(super) fn unless(holds: bool, at: &str, problem: &str, help: &str) -> Result<(), Wrong> {
-        if holds { Ok(()) } else { Err(Wrong::new(at, problem, help)) }
+    pub(super) fn unless(holds: bool, at: &str, problem: &str, help: &str) -> Result<(), InvalidValue> {
+        if holds { Ok(()) } else { Err(InvalidValue::new(at, problem, help)) }
     }
 
     /// Puts the three together.
-    pub(super) fn new(at: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Wrong {
-        Wrong { at: at.into(), problem: problem.into(), help: help.into() }
+    pub(super) fn new(
+        at: impl Into<String>,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> InvalidValue {
+        InvalidValue { at: at.into(), problem: problem.into(), help: help.into() }
     }
 }
 

@@ -2,8 +2,8 @@
 //! when. An entry says what it covers; what it does not say it covers in its mildest form only.
 
 use super::Document;
-use super::catalogue::Embedded;
-use super::error::{ConfigError, Wrong, advise};
+use super::catalogue::EmbeddedFile;
+use super::error::{ConfigError, InvalidValue, advise};
 use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub fn load(path: &Path) -> Result<KnownIssues, ConfigError> {
 impl Document for KnownIssues {
     const KIND: &'static str = "known issues";
     const FOLDER: &'static str = "known";
-    const CATALOGUE: &'static [Embedded] = &[];
+    const CATALOGUE: &'static [EmbeddedFile] = &[];
     const SETTINGS: &'static [&'static str] = &[];
 
     fn name(&mut self) -> &mut String {
@@ -31,12 +31,12 @@ impl Document for KnownIssues {
         Err("not a setting of known issues".to_owned())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), InvalidValue> {
         self.issues.iter().enumerate().try_for_each(|(at, issue)| check_issue(issue, &format!("issue.{at}")))
     }
 }
 
-fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), Wrong> {
+fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), InvalidValue> {
     let said = [
         ("fingerprint", &issue.fingerprint, "such as wrong-value/whole-segment"),
         ("reason", &issue.reason, "say why it may be found"),
@@ -45,20 +45,20 @@ fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), Wrong> {
     ];
     for (key, value, help) in said {
         let problem = format!("no {key} is given");
-        Wrong::unless(!value.trim().is_empty(), &format!("{at}.{key}"), &problem, help)?;
+        InvalidValue::unless(!value.trim().is_empty(), &format!("{at}.{key}"), &problem, help)?;
     }
     let date: Result<jiff::civil::Date, _> = issue.until.parse();
     let is_day = date.is_ok_and(|date| date.to_string() == issue.until);
     let problem = format!("`{}` is no day", issue.until);
-    Wrong::unless(is_day, &format!("{at}.until"), &problem, "write it as \"2027-01-31\"")?;
+    InvalidValue::unless(is_day, &format!("{at}.until"), &problem, "write it as \"2027-01-31\"")?;
     let course = issue.course.as_deref().unwrap_or(COURSES[0]);
     let problem = format!("no course is called `{course}`");
     let known = COURSES.contains(&course);
-    Wrong::unless(known, &format!("{at}.course"), &problem, &advise(course, COURSES))?;
+    InvalidValue::unless(known, &format!("{at}.course"), &problem, &advise(course, COURSES))?;
     for (key, limit) in [("from", &issue.versions.from), ("before", &issue.versions.before)] {
         let is_version = limit.as_ref().is_none_or(|limit| !numbers(limit).is_empty());
         let help = "write numbers with dots between, such as \"1.5.0\"";
-        Wrong::unless(is_version, &format!("{at}.versions.{key}"), "no version", help)?;
+        InvalidValue::unless(is_version, &format!("{at}.versions.{key}"), "no version", help)?;
     }
     Ok(())
 }

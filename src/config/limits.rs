@@ -1,7 +1,7 @@
 //! What a target file says of the load that dissent may be to a cluster, and of what brings the cluster up
 //! and down.
 
-use super::error::Wrong;
+use super::error::InvalidValue;
 use dissent_core::history::duration;
 use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -32,14 +32,14 @@ impl Default for Limits {
 const QUERIES_MAX: u32 = 64;
 
 impl Limits {
-    pub(super) fn check(&self) -> Result<(), Wrong> {
+    pub(super) fn check(&self) -> Result<(), InvalidValue> {
         let fits = (1..=QUERIES_MAX).contains(&self.queries);
-        Wrong::unless(fits, "limits.queries", "not so many at a time", "write a number from 1 to 64")?;
+        InvalidValue::unless(fits, "limits.queries", "not so many at a time", "write a number from 1 to 64")?;
         let none = self.rows_per_second == Some(0);
         let help = "leave the line out, or write how many";
-        Wrong::unless(!none, "limits.rows-per-second", "nothing could be read", help)?;
+        InvalidValue::unless(!none, "limits.rows-per-second", "nothing could be read", help)?;
         let help = "such as \"20s\"";
-        Wrong::unless(self.query_timeout.0 > 0, "limits.query-timeout", "no time at all", help)
+        InvalidValue::unless(self.query_timeout.0 > 0, "limits.query-timeout", "no time at all", help)
     }
 }
 

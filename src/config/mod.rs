@@ -13,7 +13,7 @@ pub mod table;
 pub mod target;
 pub mod workload;
 
-use error::Wrong;
+use error::InvalidValue;
 
 /// What a file of one kind can do: be listed, parsed, adjusted by `--set`, and checked.
 pub trait Document: serde::de::DeserializeOwned {
@@ -22,7 +22,7 @@ pub trait Document: serde::de::DeserializeOwned {
     /// The folder of the embedded ones.
     const FOLDER: &'static str;
     /// The embedded ones, in alphabetical order.
-    const CATALOGUE: &'static [catalogue::Embedded];
+    const CATALOGUE: &'static [catalogue::EmbeddedFile];
     /// The keys of `--set` that belong to this kind. A file spells them alike, but for `keys`, which is the
     /// number of live keys a partition.
     const SETTINGS: &'static [&'static str];
@@ -31,5 +31,5 @@ pub trait Document: serde::de::DeserializeOwned {
     /// Gives the field behind a key of [`Document::SETTINGS`] a new value. The error says what is wrong.
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
     /// Refuses what parses and makes no sense.
-    fn check(&self) -> Result<(), Wrong>;
+    fn check(&self) -> Result<(), InvalidValue>;
 }

@@ -1,8 +1,8 @@
 //! Reading nemesis plans: one TOML file each, under `nemesis/`.
 
 use super::Document;
-use super::catalogue::{Embedded, NEMESES};
-use super::error::{Wrong, advise};
+use super::catalogue::{EmbeddedFile, NEMESES};
+use super::error::{InvalidValue, advise};
 use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
@@ -15,7 +15,7 @@ const DELAY_MS_MAX: u64 = 600_000;
 impl Document for Nemesis {
     const KIND: &'static str = "nemesis plan";
     const FOLDER: &'static str = "nemesis";
-    const CATALOGUE: &'static [Embedded] = NEMESES;
+    const CATALOGUE: &'static [EmbeddedFile] = NEMESES;
     const SETTINGS: &'static [&'static str] = &["ending", "reload", "tail", "min-exposure"];
 
     fn name(&mut self) -> &mut String {
@@ -33,30 +33,30 @@ impl Document for Nemesis {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), InvalidValue> {
         for (at, step) in self.steps.iter().enumerate() {
             check_step(step, at, &self.steps[..at])?;
         }
         let held = self.steps.iter().any(|step| step.fault.withholds_a_segment());
-        Wrong::unless(
+        InvalidValue::unless(
             held || self.ending == Ending::Uncommitted,
             "ending",
             "no step holds a segment, so there is none to end",
             "leave the ending out, or add a step with the fault `hold-message`",
         )?;
-        Wrong::unless(
+        InvalidValue::unless(
             self.ending != Ending::Uncommitted || !self.reload,
             "reload",
             "the segment stays open, so there is no committed copy of it",
             "set the ending to `healthy-wins` or `victim-wins`, or leave `reload` out",
         )?;
-        Wrong::unless(
+        InvalidValue::unless(
             held || self.min_exposure == 0,
             "min-exposure",
             "no step holds a segment, so no key is ever carried across a boundary under a hold",
             "leave it out, or every run of this plan is inconclusive",
         )?;
-        Wrong::unless(
+        InvalidValue::unless(
             !self.steps.is_empty() || self.boundaries_after_first_step.is_none(),
             "boundaries-after-first-step",
             "there is no first step",
@@ -65,17 +65,17 @@ impl Document for Nemesis {
     }
 }
 
-fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), Wrong> {
+fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), InvalidValue> {
     let ids: Vec<&str> = earlier.iter().map(|step| step.id.as_str()).collect();
     let place = |field: &str| format!("step.{at}.{field}");
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    Wrong::unless(
+    InvalidValue::unless(
         !step.id.is_empty() && step.id.chars().all(plain),
         &place("id"),
         &format!("`{}` is no step name", step.id),
         "use lower-case letters, digits and -",
     )?;
-    Wrong::unless(
+    InvalidValue::unless(
         !ids.contains(&step.id.as_str()),
         &place("id"),
         &format!("two steps are called `{}`", step.id),
@@ -87,20 +87,20 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), Wr
             ids => advise(other, ids),
         };
         let problem = format!("no earlier step is called `{other}`");
-        Wrong::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
+        InvalidValue::unless(ids.contains(&other.as_str()), &place("select.same-as"), &problem, &help)?;
     }
     check_measure(step, &place)?;
     check_conditions(step, &place)
 }
 
 /// A measure of nothing would be a fault that changes nothing.
-fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), Wrong> {
+fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     let (measure, max, what) = match step.fault {
         FaultKind::Lag { timestamps } => (timestamps, LAG_MAX, "timestamps"),
         FaultKind::DelayQueue { ms, .. } => (ms, DELAY_MS_MAX, "milliseconds"),
         _ => return Ok(()),
     };
-    Wrong::unless(
+    InvalidValue::unless(
         (1..=max).contains(&measure),
         &place("fault"),
         &format!("{} by {measure} {what}", step.fault.name()),
@@ -110,15 +110,15 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
 
 /// A condition can only speak of what the step has: a step has not begun before it begins, and only a
 /// held message names a segment.
-fn check_conditions(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), Wrong> {
-    Wrong::unless(
+fn check_conditions(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
+    InvalidValue::unless(
         matches!(step.begin, Condition::At(_) | Condition::Boundaries(_)),
         &place("begin"),
         "a step cannot begin on this",
         "it begins `at` a time since the load began, or after a number of `boundaries`",
     )?;
     let of_segment = matches!(step.until, Condition::OthersCommitted | Condition::EventsInNext { .. });
-    Wrong::unless(
+    InvalidValue::unless(
         !of_segment || step.fault.withholds_a_segment(),
         &place("until"),
         "this fault concerns no segment that it could wait for",

@@ -2,7 +2,7 @@
 //! in that text.
 
 use super::Document;
-use super::error::{ConfigError, Wrong, advise, reword};
+use super::error::{ConfigError, InvalidValue, advise, reword};
 use miette::NamedSource;
 use std::io::Read as _;
 use std::ops::Range;
@@ -83,7 +83,7 @@ impl Source {
         name.clone_from(&self.stem);
         match document.check() {
             Ok(()) => Ok(document),
-            Err(Wrong { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),
+            Err(InvalidValue { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),
         }
     }
 
@@ -124,7 +124,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::catalogue::{Embedded, NEMESES, WORKLOADS};
+    use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
     use crate::config::target::TargetFile;
     use dissent_core::history::nemesis::Nemesis;
     use dissent_core::history::workload::Workload;
@@ -166,13 +166,13 @@ mod tests {
     none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
     "#;
 
-    const TARGET: Embedded = Embedded {
+    const TARGET: EmbeddedFile = EmbeddedFile {
         name: "target",
         text: "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\npause = true\n",
     };
 
     #[track_caller]
-    fn refusal<T: Document + Debug>(file: &Embedded, old: &str, new: &str) -> (String, String, String) {
+    fn refusal<T: Document + Debug>(file: &EmbeddedFile, old: &str, new: &str) -> (String, String, String) {
         assert!(file.text.contains(old), "{} has no {old}", file.name);
         let text = file.text.replacen(old, &new.replace(" / ", "\n"), 1);
         let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text };
@@ -187,7 +187,7 @@ mod tests {
         for case in REFUSED.lines().filter(|line| line.contains('|')) {
             let cells: Vec<&str> = case.split('|').map(str::trim).collect();
             let [name, old, new, marked, problem, help] = cells[..] else { panic!("six cells: {case}") };
-            let of = |files: &'static [Embedded]| files.iter().find(|file| file.name == name);
+            let of = |files: &'static [EmbeddedFile]| files.iter().find(|file| file.name == name);
             let refused = match (of(WORKLOADS), of(NEMESES)) {
                 _ if name == TARGET.name => refusal::<TargetFile>(&TARGET, old, new),
                 (Some(file), _) => refusal::<Workload>(file, old, new),

@@ -5,7 +5,7 @@
 //! leave alone what rows hold, in which order they lie, and which of them is current; any other is refused by
 //! name.
 
-use super::error::{Wrong, nearest};
+use super::error::{InvalidValue, nearest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -165,7 +165,7 @@ impl TableChoice {
     }
 
     /// Refuses an option that the model does not know.
-    pub(super) fn check(&self) -> Result<(), Wrong> {
+    pub(super) fn check(&self) -> Result<(), InvalidValue> {
         self.leaves().iter().try_for_each(|(path, _)| check(&path.join(".")))
     }
 }
@@ -173,13 +173,13 @@ impl TableChoice {
 /// Words of options that hold secrets: what is set stands in the record.
 const SECRETS: &[&str] = &["jaas", "password", "sasl", "secret"];
 
-fn check(path: &str) -> Result<(), Wrong> {
+fn check(path: &str) -> Result<(), InvalidValue> {
     let at = format!("{PREFIX}{path}");
     let lower = path.to_lowercase();
     let is_secret = SECRETS.iter().any(|word| lower.contains(word));
     let problem =
         format!("a run's table cannot have `{path}`: it would stand in the record, and no secret may");
-    Wrong::unless(!is_secret, &at, &problem, "leave it out")?;
+    InvalidValue::unless(!is_secret, &at, &problem, "leave it out")?;
     let lies_in =
         |whole: &str| path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if KNOWN.iter().any(|known| lies_in(known)) {
@@ -193,7 +193,7 @@ fn check(path: &str) -> Result<(), Wrong> {
         ),
     };
     let help = help.map_or("leave it out".to_owned(), |near| format!("did you mean `{near}`?"));
-    Err(Wrong { at, problem, help })
+    Err(InvalidValue { at, problem, help })
 }
 
 /// Takes options in, over those that are there; a list takes the place of a list.

@@ -3,8 +3,8 @@
 
 use super::Document;
 use super::access::{Access, Credentials};
-use super::catalogue::Embedded;
-use super::error::{ConfigError, Wrong, advise};
+use super::catalogue::EmbeddedFile;
+use super::error::{ConfigError, InvalidValue, advise};
 use super::limits::{Hooks, Limits};
 use super::table::TableChoice;
 use dissent_core::history::fault::FaultKind;
@@ -119,7 +119,7 @@ pub struct TargetFile {
 impl Document for TargetFile {
     const KIND: &'static str = "target";
     const FOLDER: &'static str = "targets";
-    const CATALOGUE: &'static [Embedded] = &[];
+    const CATALOGUE: &'static [EmbeddedFile] = &[];
     const SETTINGS: &'static [&'static str] = &[];
 
     fn name(&mut self) -> &mut String {
@@ -130,10 +130,10 @@ impl Document for TargetFile {
         Err("not a setting of a target file".to_owned())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), InvalidValue> {
         let known = SYSTEMS.contains(&self.system.as_str());
         let problem = format!("no system is called `{}`", self.system);
-        Wrong::unless(known, "system", &problem, &advise(&self.system, SYSTEMS))?;
+        InvalidValue::unless(known, "system", &problem, &advise(&self.system, SYSTEMS))?;
         is_url("url", &self.url)?;
         if let Some(broker) = &self.broker {
             is_url("broker", broker)?;
@@ -144,14 +144,24 @@ impl Document for TargetFile {
         self.servers.values().try_for_each(|url| is_url("servers", url))?;
         let is_pinot = self.system == PINOT;
         let problem = "Pinot is queried at a broker";
-        Wrong::unless(!is_pinot || self.broker.is_some(), "system", problem, "add `broker = \"http://..\"`")?;
+        InvalidValue::unless(
+            !is_pinot || self.broker.is_some(),
+            "system",
+            problem,
+            "add `broker = \"http://..\"`",
+        )?;
         let problem = "the embedded cluster's table is the workload's";
-        Wrong::unless(is_pinot || self.table.config.is_empty(), "table", problem, "leave the options out")?;
+        InvalidValue::unless(
+            is_pinot || self.table.config.is_empty(),
+            "table",
+            problem,
+            "leave the options out",
+        )?;
         self.table.check()?;
         let plain = is_pinot || !self.url.starts_with(HTTPS);
-        Wrong::unless(plain, "url", "the embedded cluster speaks plain HTTP only", "write `http://`")?;
+        InvalidValue::unless(plain, "url", "the embedded cluster speaks plain HTTP only", "write `http://`")?;
         let problem = "this build of dissent speaks no TLS";
-        Wrong::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
+        InvalidValue::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
         if let Some(credentials) = &self.credentials {
             credentials.check("credentials", true)?;
         }
@@ -164,32 +174,32 @@ impl Document for TargetFile {
 }
 
 /// Rows that expire do so after a time.
-fn check_rules(rules: &Rules) -> Result<(), Wrong> {
+fn check_rules(rules: &Rules) -> Result<(), InvalidValue> {
     let (expires, has_time) = (rules.allow(Absence::Expired), rules.time_to_live.0 > 0);
     let key = "table-rules.time-to-live";
     let problem = "it is not said how long a row is kept";
-    Wrong::unless(has_time || !expires, key, problem, "such as `time-to-live = \"24h\"`")?;
+    InvalidValue::unless(has_time || !expires, key, problem, "such as `time-to-live = \"24h\"`")?;
     let help = "add \"expired\" to `may-be-absent`";
-    Wrong::unless(expires || !has_time, key, "no row expires", help)
+    InvalidValue::unless(expires || !has_time, key, "no row expires", help)
 }
 
 const HTTPS: &str = "https://";
 const NO_TLS: &str = "build it with the feature `tls`";
 
-fn is_url(key: &'static str, text: &str) -> Result<(), Wrong> {
+fn is_url(key: &'static str, text: &str) -> Result<(), InvalidValue> {
     let help = if cfg!(feature = "tls") { "" } else { NO_TLS };
     let secure = text.starts_with(HTTPS);
-    Wrong::unless(!secure || help.is_empty(), key, "this build of dissent speaks no TLS", help)?;
+    InvalidValue::unless(!secure || help.is_empty(), key, "this build of dissent speaks no TLS", help)?;
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix(HTTPS)).unwrap_or_default();
     let problem = format!("`{text}` is no URL");
-    Wrong::unless(!rest.is_empty(), key, &problem, "such as http://127.0.0.1:4000")?;
+    InvalidValue::unless(!rest.is_empty(), key, &problem, "such as http://127.0.0.1:4000")?;
     let host = rest.split('/').next().unwrap_or_default();
     let help = "take them out of the URL, and name the variable or file that holds them under [credentials]";
-    Wrong::unless(!host.contains('@'), key, "a target file holds no credentials", help)
+    InvalidValue::unless(!host.contains('@'), key, "a target file holds no credentials", help)
 }
 
 /// A URL as a target file may have it, or what is wrong with it.
-pub fn check_url(text: &str) -> Result<(), Wrong> {
+pub fn check_url(text: &str) -> Result<(), InvalidValue> {
     is_url("url", text)
 }
 
@@ -275,7 +285,7 @@ impl TargetFile {
 mod tests {
     use super::*;
     use crate::config::catalogue::load;
-    use crate::run::order::probe;
+    use crate::run::run_spec::probe;
     use dissent_core::history::nemesis::Nemesis;
 
     fn target(allow: &str) -> TargetFile {

@@ -1,8 +1,8 @@
 //! Reading workloads: one TOML file each, under `workloads/`.
 
 use super::Document;
-use super::catalogue::{Embedded, WORKLOADS};
-use super::error::Wrong;
+use super::catalogue::{EmbeddedFile, WORKLOADS};
+use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
 use dissent_core::history::schema::{Merge, Type};
@@ -16,7 +16,7 @@ const LIVE_KEYS_MAX: u64 = 10_000_000;
 impl Document for Workload {
     const KIND: &'static str = "workload";
     const FOLDER: &'static str = "workloads";
-    const CATALOGUE: &'static [Embedded] = WORKLOADS;
+    const CATALOGUE: &'static [EmbeddedFile] = WORKLOADS;
     const SETTINGS: &'static [&'static str] =
         &["rate", "load", "segment-rows", "provenance", "partitions", "keys", "delete-percent"];
 
@@ -38,10 +38,10 @@ impl Document for Workload {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self) -> Result<(), InvalidValue> {
         let within = |value: u64, max: u64, at: &str, what: &str| {
             let help = format!("write 1 to {max}");
-            Wrong::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
+            InvalidValue::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
         };
         within(self.partitions.into(), PARTITIONS_MAX.into(), "partitions", "partitions")?;
         within(self.rate_hz.into(), 1_000_000, "rate", "ops a second")?;
@@ -49,8 +49,8 @@ impl Document for Workload {
         within(self.keys.live.into(), 1_000_000, "keys.live", "live keys a partition")?;
         let live = u64::from(self.partitions) * u64::from(self.keys.live);
         within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions")?;
-        Wrong::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
-        Wrong::unless(
+        InvalidValue::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
+        InvalidValue::unless(
             self.delete_percent < 100,
             "delete-percent",
             &format!("{} of 100 ops delete", self.delete_percent),
@@ -58,7 +58,7 @@ impl Document for Workload {
         )?;
         check_names(self)?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
-        Wrong::unless(
+        InvalidValue::unless(
             self.columns.iter().any(|column| !column.optional),
             "column",
             "every column may be left out",
@@ -68,7 +68,7 @@ impl Document for Workload {
 }
 
 /// Column names become names at the target and must differ, from the ones of the table itself too.
-fn check_names(workload: &Workload) -> Result<(), Wrong> {
+fn check_names(workload: &Workload) -> Result<(), InvalidValue> {
     let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
     let columns = workload.columns.iter().enumerate();
     let columns = columns.map(|(at, column)| (format!("column.{at}.name"), column.name.as_str()));
@@ -76,13 +76,13 @@ fn check_names(workload: &Workload) -> Result<(), Wrong> {
     {
         let starts_with_letter = name.starts_with(|letter: char| letter.is_ascii_lowercase());
         let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
-        Wrong::unless(
+        InvalidValue::unless(
             starts_with_letter && name.chars().all(plain),
             &at,
             &format!("`{name}` is no column name"),
             "use lower-case letters, digits and _, a letter first",
         )?;
-        Wrong::unless(
+        InvalidValue::unless(
             taken.insert(name),
             &at,
             &format!("the name `{name}` is taken"),
@@ -94,9 +94,9 @@ fn check_names(workload: &Workload) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn check_column(column: &ColumnSpec, at: usize) -> Result<(), Wrong> {
+fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
     let percent = column.touched_percent;
-    Wrong::unless(
+    InvalidValue::unless(
         (1..=100).contains(&percent),
         &format!("column.{at}.touched-percent"),
         &format!("{percent} of 100 ops"),
@@ -107,7 +107,7 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), Wrong> {
         return Ok(());
     }
     let names = fitting.iter().map(|ty| word(*ty)).collect::<Vec<String>>().join(", ");
-    Err(Wrong::new(
+    Err(InvalidValue::new(
         format!("column.{at}.merge"),
         format!("`{}` does not merge a {}", word(column.merge), word(column.ty)),
         format!("it merges: {names}"),

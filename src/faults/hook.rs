@@ -9,10 +9,10 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 /// So much of the end of what a hook said is told.
-const TOLD_BYTES: u64 = 600;
+const OUTPUT_BYTES_MAX: u64 = 600;
 
 /// Between two looks whether a cluster is ready.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// However short the time is until it must be ready: one answer may take so long.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct Hook<'a> {
     /// What `sh -c` is given.
     pub command: &'a str,
     /// After this long it is ended.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Hook<'_> {
@@ -53,10 +53,10 @@ impl Hook<'_> {
         shell.args(["-c", self.command]).envs(environment.iter().copied());
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(cannot)?);
         // Ctrl-C is for us: who is brought up by a hook is taken down by another.
-        let mut group = Group(shell.process_group(0).spawn().map_err(cannot)?);
-        let status = timeout(self.patience, group.0.wait()).await;
+        let mut group = ProcessGroup(shell.process_group(0).spawn().map_err(cannot)?);
+        let status = timeout(self.timeout, group.0.wait()).await;
         let Ok(status) = status else {
-            return Err(self.error(format!("has not ended after {:?}{}", self.patience, end_of(&mut said))));
+            return Err(self.error(format!("has not ended after {:?}{}", self.timeout, end_of(&mut said))));
         };
         match status.map_err(cannot)? {
             status if status.success() => Ok(()),
@@ -66,24 +66,24 @@ impl Hook<'_> {
 
     /// Runs it again and again until it exits 0 or its time is over; tells how it failed last.
     pub async fn until_it_works(&self) -> Result<(), HookError> {
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.timeout;
         loop {
             let patience = until.saturating_duration_since(Instant::now()).max(ATTEMPT);
-            let Err(failed) = (Hook { patience, ..*self }).run(&[]).await else { return Ok(()) };
-            if Instant::now() + LOOK >= until {
-                let problem = format!("did not exit 0 within {:?}: it {}", self.patience, failed.problem);
+            let Err(failed) = (Hook { timeout: patience, ..*self }).run(&[]).await else { return Ok(()) };
+            if Instant::now() + POLL_INTERVAL >= until {
+                let problem = format!("did not exit 0 within {:?}: it {}", self.timeout, failed.problem);
                 return Err(self.error(problem));
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }
 
 /// A shell that is not waited for any longer is ended with all that it started; one that has ended leaves
 /// what it started alone.
-struct Group(Child);
+struct ProcessGroup(Child);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let running = self.0.id().and_then(|id| i32::try_from(id).ok());
         if let Some(group) = running.and_then(rustix::process::Pid::from_raw) {
@@ -97,7 +97,7 @@ impl Drop for Group {
 fn end_of(said: &mut File) -> String {
     let length = said.metadata().map_or(0, |data| data.len());
     let mut bytes = Vec::new();
-    let from = SeekFrom::Start(length.saturating_sub(TOLD_BYTES));
+    let from = SeekFrom::Start(length.saturating_sub(OUTPUT_BYTES_MAX));
     if said.seek(from).is_ok() {
         // What cannot be read is not told.
         drop(said.read_to_end(&mut bytes));
@@ -111,13 +111,13 @@ fn end_of(said: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::process::{ProcessId, State};
+    use crate::faults::process::{ProcessId, ProcessState};
     use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(60);
 
     fn hook(command: &str) -> Hook<'_> {
-        Hook { name: "up", command, patience: LONG }
+        Hook { name: "up", command, timeout: LONG }
     }
 
     #[tokio::test]
@@ -142,10 +142,10 @@ mod tests {
         let child = std::fs::read_to_string(&pid).expect("a number").trim().to_owned();
         let child = ProcessId::of(child.parse().expect("a number")).expect("it runs");
         endless.abort();
-        while child.state() != State::Gone {
+        while child.state() != ProcessState::Gone {
             sleep(Duration::from_millis(5)).await;
         }
-        let late = Hook { patience: Duration::ZERO, ..hook("sleep 1000") };
+        let late = Hook { timeout: Duration::ZERO, ..hook("sleep 1000") };
         let told = late.run(&[]).await.expect_err("its time is over").to_string();
         assert!(told.contains("has not ended after"), "{told}");
     }
@@ -160,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let once = format!("test -e {0} || {{ touch {0}; exit 1; }}", dir.path().join("asked").display());
         hook(&once).until_it_works().await.expect("the second time");
-        let never = Hook { name: "wait-ready", patience: LOOK, ..hook("echo not yet >&2; false") };
+        let never = Hook { name: "wait-ready", timeout: POLL_INTERVAL, ..hook("echo not yet >&2; false") };
         let told = never.until_it_works().await.expect_err("it never is").to_string();
         assert!(told.starts_with("the hook `wait-ready` did not exit 0 within"), "{told}");
         assert!(told.ends_with("not yet"), "{told}");

@@ -1,7 +1,7 @@
 //! The tool's end of a keeper: the fault that it holds, and the pipe whose end is the cure.
 
-use super::keeper::{BEGIN, CURE, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE, PATIENCE};
-use crate::target_error::{LOOK_PATIENCE, TargetError};
+use super::watchdog::{BEGIN, CURE, CURE_TIMEOUT, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE};
+use crate::target_error::{CHECK_TIMEOUT, TargetError};
 use dissent_store::cure::Cure;
 use std::path::Path;
 use std::process::Stdio;
@@ -11,10 +11,11 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// How long a keeper may take to start, or to begin a fault.
-const BEGINNING: Duration = Duration::from_secs(20);
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A cure's last attempt may begin when the keeper's patience ends, and take as long as one answer.
-const CURING: Duration = PATIENCE.saturating_add(Duration::from_secs(2)).saturating_add(LOOK_PATIENCE);
+const ANSWER_TIMEOUT: Duration =
+    CURE_TIMEOUT.saturating_add(Duration::from_secs(2)).saturating_add(CHECK_TIMEOUT);
 
 /// A fault in force, and the keeper that holds it. Dropping it lets the keeper cure by itself.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub struct Lease {
 impl Lease {
     /// Starts a keeper that holds nothing yet, for `lasting` at the longest.
     pub async fn take(program: &Path, cure: Cure, lasting: Duration) -> Result<Lease, TargetError> {
-        let failed = |cause: String| TargetError::Start { process: "a keeper".to_owned(), cause };
+        let failed = |cause: String| TargetError::SpawnFailed { process: "a keeper".to_owned(), cause };
         let mark = serde_json::to_string(&cure).map_err(|error| failed(error.to_string()))?;
         let mut keeper = Command::new(program)
             .args(["keeper", "--lease-ms", &lasting.as_millis().to_string(), "--mark", &mark])
@@ -42,7 +43,7 @@ impl Lease {
             return Err(failed("it has no standard input or output".to_owned()));
         };
         let mut lease = Lease { cure, keeper, orders, answers: BufReader::new(answers).lines() };
-        match lease.answer(BEGINNING).await.as_deref() {
+        match lease.answer(BEGIN_TIMEOUT).await.as_deref() {
             Some(HOLDING) => Ok(lease),
             other => Err(failed(format!("it said {other:?} instead of `{HOLDING}`"))),
         }
@@ -50,7 +51,7 @@ impl Lease {
 
     /// Begins the fault. A fault that could not be begun is undone by the keeper before it says so.
     pub async fn begin(&mut self) -> Result<(), TargetError> {
-        match self.ask(BEGIN, BEGINNING).await.as_deref() {
+        match self.ask(BEGIN, BEGIN_TIMEOUT).await.as_deref() {
             Some(IN_FORCE) => Ok(()),
             other => Err(self.refused(other)),
         }
@@ -58,13 +59,13 @@ impl Lease {
 
     /// Lets the keeper cure; tells what it saw of a fault that was over before.
     pub async fn cure(mut self) -> Result<Option<String>, TargetError> {
-        let answer = self.ask(CURE, CURING).await;
+        let answer = self.ask(CURE, ANSWER_TIMEOUT).await;
         let ended_early = answer.as_deref().and_then(|line| line.strip_prefix(ENDED_EARLY));
         if answer.as_deref() != Some(CURED) && ended_early.is_none() {
             return Err(self.refused(answer.as_deref()));
         }
         // It has said its last word; this only takes it out of the process table.
-        drop(timeout(CURING, self.keeper.wait()).await);
+        drop(timeout(ANSWER_TIMEOUT, self.keeper.wait()).await);
         Ok(ended_early.map(str::to_owned))
     }
 

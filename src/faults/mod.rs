@@ -2,7 +2,7 @@
 //! fault, and a proxy that makes downloads wait.
 
 pub mod hook;
-pub mod keeper;
 pub mod lease;
 pub mod process;
 pub mod proxy;
+pub mod watchdog;

@@ -15,7 +15,7 @@ pub struct ProcessId {
 
 /// What a process is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ProcessState {
     /// It runs or waits.
     Running,
     /// It was stopped by a signal.
@@ -32,15 +32,15 @@ impl ProcessId {
     }
 
     /// What it is doing now.
-    pub fn state(self) -> State {
+    pub fn state(self) -> ProcessState {
         match read(self.pid) {
             Ok((letter, started)) if started == self.started => match letter {
-                'T' | 't' => State::Stopped,
+                'T' | 't' => ProcessState::Stopped,
                 // A zombie only waits to be noticed by whoever started it.
-                'Z' | 'X' => State::Gone,
-                _ => State::Running,
+                'Z' | 'X' => ProcessState::Gone,
+                _ => ProcessState::Running,
             },
-            Ok(_) | Err(_) => State::Gone,
+            Ok(_) | Err(_) => ProcessState::Gone,
         }
     }
 
@@ -62,7 +62,7 @@ impl ProcessId {
     /// Sends a signal; one that is gone needs none.
     fn signal(self, signal: Signal) -> std::io::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        match pid.filter(|_| self.state() != State::Gone) {
+        match pid.filter(|_| self.state() != ProcessState::Gone) {
             Some(pid) => kill_process(pid, signal).map_err(std::io::Error::from),
             None => Ok(()),
         }
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn a_process_is_told_from_another_with_its_number() {
         let me = ProcessId::of(std::process::id()).expect("I am there");
-        assert_eq!(me.state(), State::Running);
+        assert_eq!(me.state(), ProcessState::Running);
         let earlier = ProcessId { started: me.started - 1, ..me };
-        assert_eq!(earlier.state(), State::Gone);
+        assert_eq!(earlier.state(), ProcessState::Gone);
         earlier.kill().expect("nobody is hit");
     }
 
@@ -106,12 +106,12 @@ mod tests {
             false
         };
         id.stop().expect("it is ours");
-        assert!(reaches(State::Stopped));
+        assert!(reaches(ProcessState::Stopped));
         id.resume().expect("it is ours");
-        assert!(reaches(State::Running));
+        assert!(reaches(ProcessState::Running));
         id.kill().expect("it is ours");
-        assert!(reaches(State::Gone), "a zombie counts as gone");
+        assert!(reaches(ProcessState::Gone), "a zombie counts as gone");
         child.wait().expect("it ended");
-        assert_eq!(id.state(), State::Gone);
+        assert_eq!(id.state(), ProcessState::Gone);
     }
 }

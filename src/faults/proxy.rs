@@ -44,7 +44,7 @@ pub struct Release {
 
 /// A hold in force, as `GET /holds` tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct HeldDownload {
     /// By which it is released.
     pub id: String,
     /// What the path of a download must contain.
@@ -104,11 +104,11 @@ async fn release(State(holds): State<Holds>, Json(Release { id }): Json<Release>
     holds.0.send_modify(|all| drop(all.remove(&id)));
 }
 
-async fn in_force(State(holds): State<Holds>) -> Json<Vec<Held>> {
+async fn in_force(State(holds): State<Holds>) -> Json<Vec<HeldDownload>> {
     let now = Instant::now();
     let all = holds.0.borrow();
     let all = all.iter().filter(|(_, (_, until))| now < *until);
-    Json(all.map(|(id, (path, _))| Held { id: id.clone(), path: path.clone() }).collect())
+    Json(all.map(|(id, (path, _))| HeldDownload { id: id.clone(), path: path.clone() }).collect())
 }
 
 async fn relay_all(relay: TcpListener, to: Arc<str>, holds: Holds) -> io::Result<()> {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn client() -> reqwest::Client {
-        crate::adapter::web::client(Duration::from_secs(60)).expect("a client")
+        crate::adapter::http::client(Duration::from_secs(60)).expect("a client")
     }
 
     async fn ask(control: &str, path: &str, body: serde_json::Value) {
@@ -229,9 +229,9 @@ mod tests {
         assert_eq!(other.await.expect("no panic").expect("an answer"), "whole");
         assert_eq!(reaches.recv().await.as_deref(), Some("/segments/t/t__1__3__x"));
         assert!(!held.is_finished() && reaches.is_empty());
-        let holds: Vec<Held> =
+        let holds: Vec<HeldDownload> =
             client.get(format!("{control}/holds")).send().await.expect("holds").json().await.expect("JSON");
-        assert_eq!(holds, [Held { id: "a/1".to_owned(), path: "t__0__3__".to_owned() }]);
+        assert_eq!(holds, [HeldDownload { id: "a/1".to_owned(), path: "t__0__3__".to_owned() }]);
         ask(&control, "/release", serde_json::json!({ "id": "a/1" })).await;
         assert_eq!(held.await.expect("no panic").expect("an answer"), "whole");
         assert_eq!(reaches.recv().await.as_deref(), Some("/segments/t/t__0__3__x"));

@@ -1,8 +1,8 @@
 //! What a reader asks, in the order in which it is asked at 2 AM, with the answers in words. Terminal and
 //! page print the same answers: the terminal the short ones, the page what lies behind them too.
 
-use super::words::{Clock, count, counted, excused, len, name, printable};
-use super::{clear, disorder, divergence, frozen, known, lost_ack};
+use super::format::{Clock, count, counted, excused, len, name, printable};
+use super::{divergence, frontier_order, frozen, known, lost_ack, no_findings};
 use dissent_core::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind, Verdict, VerdictOutcome};
 
 /// Doubts named in the answers; the page has a section with more.
@@ -45,8 +45,8 @@ impl Answer {
 pub(super) fn headline(verdict: &Verdict) -> String {
     match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => finding_headline(finding),
-        (_, VerdictOutcome::Pass) => known::headline(verdict, clear::pass_headline(verdict)),
-        (..) => known::headline(verdict, clear::inconclusive_headline(verdict)),
+        (_, VerdictOutcome::Pass) => known::headline(verdict, no_findings::pass_headline(verdict)),
+        (..) => known::headline(verdict, no_findings::inconclusive_headline(verdict)),
     }
 }
 
@@ -55,8 +55,8 @@ pub(super) fn finding_headline(finding: &Finding) -> String {
     match &finding.kind {
         FindingKind::Divergence(divergence) => divergence::headline(divergence),
         FindingKind::Frozen(frozen) => frozen::headline(frozen),
-        FindingKind::Regressed(regressed) => disorder::regressed_headline(regressed),
-        FindingKind::Ahead(ahead) => disorder::ahead_headline(ahead),
+        FindingKind::Regressed(regressed) => frontier_order::regressed_headline(regressed),
+        FindingKind::Ahead(ahead) => frontier_order::ahead_headline(ahead),
         FindingKind::LostAck(lost) => lost_ack::headline(lost),
     }
 }
@@ -65,8 +65,8 @@ pub(super) fn finding_headline(finding: &Finding) -> String {
 pub(super) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     let mut answers = match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => finding_answers(finding, verdict, clock),
-        (_, VerdictOutcome::Pass) => clear::pass_answers(verdict),
-        (..) => clear::inconclusive_answers(verdict),
+        (_, VerdictOutcome::Pass) => no_findings::pass_answers(verdict),
+        (..) => no_findings::inconclusive_answers(verdict),
     };
     answers.extend(known::answers(verdict));
     answers
@@ -77,8 +77,8 @@ pub(super) fn finding_answers(finding: &Finding, verdict: &Verdict, clock: &Cloc
     match &finding.kind {
         FindingKind::Divergence(d) => divergence::answers(d, finding, verdict, clock),
         FindingKind::Frozen(f) => frozen::answers(f, finding, verdict, clock),
-        FindingKind::Regressed(r) => disorder::regressed_answers(r, finding, verdict, clock),
-        FindingKind::Ahead(a) => disorder::ahead_answers(a, finding, verdict, clock),
+        FindingKind::Regressed(r) => frontier_order::regressed_answers(r, finding, verdict, clock),
+        FindingKind::Ahead(a) => frontier_order::ahead_answers(a, finding, verdict, clock),
         FindingKind::LostAck(lost) => lost_ack::answers(lost, finding, verdict),
     }
 }

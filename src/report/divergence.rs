@@ -7,9 +7,9 @@
 //! ```
 
 use super::answers::{Answer, certainty, scope, steps};
-use super::clear::calibration;
+use super::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use super::known::novelty;
-use super::words::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
+use super::no_findings::calibration;
 use dissent_core::checker::verdict::{
     Anomaly, CaptureState, Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause,
     RowEvidence, ShownRow, Side, Verdict,

@@ -1,14 +1,19 @@
 //! How a cluster stands, as `dissent doctor` tells it: what answers, what may be done, what is in the way.
 
+use super::format::{count, counted, len, name, printable};
 use super::terminal::{Ink, Style};
-use super::words::{count, counted, len, name, printable};
-use crate::adapter::checkup::{Asked, Checkup, LeftCost, TableFacts};
+use crate::adapter::diagnosis::{Diagnosis, Endpoint, LeftoverCost, TableFacts};
 use crate::config::target::TargetFile;
 use dissent_core::history::fault::FaultKind;
 use serde_json::{Value, json};
 
 /// As one JSON document.
-pub fn json(checkup: &Checkup, file: &TargetFile, path: &str, exit: u8) -> Result<String, serde_json::Error> {
+pub fn json(
+    checkup: &Diagnosis,
+    file: &TargetFile,
+    path: &str,
+    exit: u8,
+) -> Result<String, serde_json::Error> {
     let mut document = serde_json::to_value(checkup)?;
     document["allow"] = serde_json::to_value(file.allow)?;
     document["limits"] = serde_json::to_value(&file.limits)?;
@@ -28,7 +33,7 @@ pub fn json(checkup: &Checkup, file: &TargetFile, path: &str, exit: u8) -> Resul
 }
 
 /// For people; `path` is the target file as given.
-pub fn text(checkup: &Checkup, file: &TargetFile, path: &str, style: Style) -> String {
+pub fn text(checkup: &Diagnosis, file: &TargetFile, path: &str, style: Style) -> String {
     let mut page = Page { out: String::new(), style };
     page.who(checkup);
     page.table(checkup);
@@ -54,10 +59,10 @@ impl Page {
         self.out += &format!("  {label}{words}\n");
     }
 
-    fn who(&mut self, checkup: &Checkup) {
+    fn who(&mut self, checkup: &Diagnosis) {
         let version = checkup.version.as_deref().unwrap_or("of an unknown version");
         self.out += &format!("{} {}\n", checkup.system, printable(version));
-        for Asked { who, at, ms, problem, .. } in &checkup.asked {
+        for Endpoint { who, at, ms, problem, .. } in &checkup.asked {
             match problem {
                 None => self.line(&short(who), &format!("{at} answers in {ms} ms")),
                 Some(problem) => self.warn(&short(who), problem),
@@ -76,7 +81,7 @@ impl Page {
         }
     }
 
-    fn replicas(&mut self, checkup: &Checkup) {
+    fn replicas(&mut self, checkup: &Diagnosis) {
         let (alive, all) = (checkup.alive(), checkup.replicas.len());
         let words = format!("{alive} of {all} are alive");
         match (alive, checkup.starts_anew) {
@@ -90,7 +95,7 @@ impl Page {
         }
     }
 
-    fn table(&mut self, checkup: &Checkup) {
+    fn table(&mut self, checkup: &Diagnosis) {
         let Some(table) = &checkup.table else {
             self.line("table", "none is named in the target file; a run makes one of its own");
             return;
@@ -111,7 +116,7 @@ impl Page {
         self.line("a capture", &format!("about {queries} to the broker; rows: {rows}"));
     }
 
-    fn allowed(&mut self, file: &TargetFile, checkup: &Checkup) {
+    fn allowed(&mut self, file: &TargetFile, checkup: &Diagnosis) {
         let allow = file.allow;
         let mut each = vec![
             ("writes", allow.writes),
@@ -148,7 +153,7 @@ impl Page {
         }
     }
 
-    fn left(&mut self, checkup: &Checkup, path: &str) {
+    fn left(&mut self, checkup: &Diagnosis, path: &str) {
         match &checkup.holder {
             Some(holder) => {
                 self.warn("in use by", &holder.to_string());
@@ -167,24 +172,25 @@ impl Page {
         if checkup.left().next().is_some() {
             self.line("", &format!("cure: dissent heal {path}"));
         }
-        if let Some(LeftCost { segments, consuming, bytes }) = checkup.left_cost {
+        if let Some(LeftoverCost { segments, consuming, bytes }) = checkup.left_cost {
             let bytes = bytes.map_or("bytes not known".to_owned(), |bytes| counted(bytes, "byte"));
-            let (tables, segments) = (counted(len(&checkup.leavings), "table"), counted(segments, "segment"));
+            let (tables, segments) =
+                (counted(len(&checkup.leftovers), "table"), counted(segments, "segment"));
             let copies = counted(consuming, "copy");
             let words = format!("{tables}: {segments}, {bytes}; {copies} still consumed");
             self.warn("left by runs", &words);
         }
-        for leaving in &checkup.leavings {
+        for leaving in &checkup.leftovers {
             let run = leaving.run.as_ref();
             let whose = run.map_or("nothing tells which run made it".to_owned(), |run| format!("run {run}"));
             self.line("table left", &format!("{}: {whose}", leaving.table));
         }
-        if checkup.leavings.iter().any(|leaving| leaving.run.is_some()) {
+        if checkup.leftovers.iter().any(|leaving| leaving.run.is_some()) {
             self.line("", &format!("drop: dissent clean {path} --all"));
         }
     }
 
-    fn conclusion(&mut self, checkup: &Checkup, file: &TargetFile, path: &str) {
+    fn conclusion(&mut self, checkup: &Diagnosis, file: &TargetFile, path: &str) {
         let obstacles = checkup.obstacles(path);
         let is_pinot = file.system == crate::config::target::PINOT;
         let (ink, words) = match obstacles.as_slice() {
@@ -221,19 +227,19 @@ fn fault(kind: FaultKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::checkup::{Cannot, Leaving};
+    use crate::adapter::diagnosis::{Leftover, UnsupportedFault};
     use crate::target_error::Holder;
 
-    fn asked(problem: Option<&str>) -> Asked {
+    fn asked(problem: Option<&str>) -> Endpoint {
         let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());
-        Asked { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true }
+        Endpoint { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true }
     }
 
-    fn told(checkup: &Checkup, allow: bool) -> String {
+    fn told(checkup: &Diagnosis, allow: bool) -> String {
         told_of("specimen-segments", checkup, allow)
     }
 
-    fn told_of(system: &str, checkup: &Checkup, allow: bool) -> String {
+    fn told_of(system: &str, checkup: &Diagnosis, allow: bool) -> String {
         let mut file = TargetFile::at(system, "http://c:9000");
         file.allow.writes = allow;
         text(checkup, &file, "my.toml", Style::default())
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn it_ends_with_what_comes_next_and_says_why_not() {
-        let mut checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
+        let mut checkup = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
         assert!(told(&checkup, false).ends_with("a run needs `writes = true` under [allow]\n"));
         assert!(told(&checkup, true).ends_with("dissent run my.toml partial-upsert none\n"));
         let of_shard = told_of("specimen-shard", &checkup, true);
@@ -260,14 +266,17 @@ mod tests {
 
     #[test]
     fn what_was_left_is_told_with_the_command_that_takes_it_away() {
-        let leaving =
-            |table: &str, run: Option<&str>| Leaving { table: table.to_owned(), run: run.map(str::to_owned) };
-        let mut checkup = Checkup { leavings: vec![leaving("dissent_1", None)], ..Checkup::default() };
+        let leaving = |table: &str, run: Option<&str>| Leftover {
+            table: table.to_owned(),
+            run: run.map(str::to_owned),
+        };
+        let mut checkup = Diagnosis { leftovers: vec![leaving("dissent_1", None)], ..Diagnosis::default() };
         assert!(!told(&checkup, true).contains("dissent clean"));
-        checkup.leavings.push(leaving("dissent_2", Some("r@1")));
-        checkup.left_cost = Some(LeftCost { segments: 12, consuming: 8, bytes: Some(4_096) });
+        checkup.leftovers.push(leaving("dissent_2", Some("r@1")));
+        checkup.left_cost = Some(LeftoverCost { segments: 12, consuming: 8, bytes: Some(4_096) });
         checkup.boundaries = Some("it is restricted".to_owned());
-        checkup.cannot = vec![Cannot { fault: FaultKind::Lag { timestamps: 1 }, why: "no shard".to_owned() }];
+        checkup.cannot =
+            vec![UnsupportedFault { fault: FaultKind::Lag { timestamps: 1 }, why: "no shard".to_owned() }];
         let told = told(&checkup, true);
         assert!(
             told.contains("dissent_2: run r@1\n") && told.contains("dissent clean my.toml --all"),
@@ -284,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_document_tells_all_and_holds_no_escape_codes() {
-        let checkup = Checkup { asked: vec![asked(None)], ..Checkup::default() };
+        let checkup = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
         let file = TargetFile::at("pinot", "http://c:9000");
         let document: Value =
             serde_json::from_str(&json(&checkup, &file, "my.toml", 0).expect("JSON")).expect("JSON");

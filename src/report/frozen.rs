@@ -1,9 +1,9 @@
 //! A frozen position or frontier in words: it says that it runs, and has stopped.
 
 use super::answers::{Answer, basis, certainty, steps};
-use super::disorder::{happening, whose};
+use super::format::{Clock, count, counted, joined, printable, span};
+use super::frontier_order::{preceding_event, whose};
 use super::known::novelty;
-use super::words::{Clock, count, counted, joined, printable, span};
 use dissent_core::checker::verdict::{
     Finding, FreezeCourse, Frozen, Grade, NotVisible, ObjectKind, StatusCause, Verdict,
 };
@@ -68,7 +68,7 @@ fn moved(f: &Frozen, clock: &Clock) -> String {
         }
         None => "No move of it was seen: it may have stopped before anyone looked".to_owned(),
     };
-    format!("{last}. Just before it stopped: {}.", happening(f.before.as_ref(), clock))
+    format!("{last}. Just before it stopped: {}.", preceding_event(f.before.as_ref(), clock))
 }
 
 fn data(f: &Frozen) -> Answer {
@@ -91,12 +91,12 @@ fn data(f: &Frozen) -> Answer {
     };
     let segment = f.segment.iter().map(|segment| format!("Segment: {segment}."));
     let upstream = format!("Its upstream moved by {} since.", count(f.upstream_moved));
-    let unseen = f.unseen.iter().map(unseen);
+    let unseen = f.unseen.iter().map(not_visible);
     Answer::new("Which data, and do users see it?", "which data", short)
         .because(segment.chain([upstream]).chain(unseen).collect())
 }
 
-fn unseen(NotVisible { from, entries, keys }: &NotVisible) -> String {
+fn not_visible(NotVisible { from, entries, keys }: &NotVisible) -> String {
     let (entries, keys) = (counted(*entries, "log entry"), counted(*keys, "key"));
     format!("At the last capture it lacked {entries} from offset {} on, of {keys}.", count(*from))
 }

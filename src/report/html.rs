@@ -9,7 +9,7 @@ pub mod timeline;
 
 use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::words::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
+use super::format::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
 use dissent_core::checker::verdict::{FindingKind, Status, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;

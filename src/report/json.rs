@@ -4,7 +4,7 @@
 //! The verdict is not wrapped in an object of its own, so that [`Verdict`] itself reads the document back: a
 //! reader ignores fields that it does not know.
 
-use super::words::repeat;
+use super::format::repeat;
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 pub const SCHEMA: &str = include_str!("verdict.schema.json");
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct VerdictDocument<'a> {
     #[serde(flatten)]
     verdict: &'a Verdict,
-    run: Run<'a>,
+    run: RunSummary<'a>,
     exit_code: u8,
 }
 
 #[derive(Serialize)]
-struct Run<'a> {
+struct RunSummary<'a> {
     seed: Seed,
     target: &'a str,
     target_version: &'a str,
@@ -38,7 +38,7 @@ struct Run<'a> {
 /// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
 /// that ran (or judged) exits with.
 pub fn verdict_json(verdict: &Verdict, facts: &RunMeta, exit_code: u8) -> Result<String, serde_json::Error> {
-    let run = Run {
+    let run = RunSummary {
         seed: facts.seed,
         target: &facts.target,
         target_version: &facts.target_version,
@@ -49,7 +49,7 @@ pub fn verdict_json(verdict: &Verdict, facts: &RunMeta, exit_code: u8) -> Result
         roster: &facts.roster,
         again: repeat(facts),
     };
-    let mut text = serde_json::to_string_pretty(&Document { verdict, run, exit_code })?;
+    let mut text = serde_json::to_string_pretty(&VerdictDocument { verdict, run, exit_code })?;
     text.push('\n');
     Ok(text)
 }

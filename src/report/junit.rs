@@ -5,8 +5,8 @@
 //! evidence must not depend on, and a dozen packages for what is one page here.
 
 use super::answers::{doubt_line, finding_headline, headline};
+use super::format::{name, printable, repeat};
 use super::known::known_as;
-use super::words::{name, printable, repeat};
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
 };

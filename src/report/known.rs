@@ -1,7 +1,7 @@
 //! Whether a finding was met before, in words: nothing is called new or known where no list was given.
 
 use super::answers::{Answer, basis, finding_headline};
-use super::words::{counted, printable};
+use super::format::{counted, printable};
 use dissent_core::checker::verdict::{Finding, KnownFindings, KnownIssueRef, Verdict, VerdictOutcome};
 
 /// As what a finding is known; nothing if it is new, or if there is no list.

@@ -1,8 +1,8 @@
 //! Lost acknowledgements in words: the log said yes, and does not have the op.
 
 use super::answers::{Answer, basis, certainty, steps};
+use super::format::{counted, len, listed};
 use super::known::novelty;
-use super::words::{counted, len, listed};
 use dissent_core::checker::verdict::{Finding, LostAck, Verdict};
 
 /// The finding in one sentence.

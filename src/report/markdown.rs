@@ -3,7 +3,7 @@
 
 use super::answers::{answers, finding_headline, headline};
 use super::divergence::is_wrong;
-use super::words::{Clock, count, len, modelled, name, printable, repeat, value};
+use super::format::{Clock, count, len, modelled, name, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;

@@ -2,12 +2,13 @@
 //! file or a terminal, so the same evidence gives the same bytes; the edge decides where they go.
 
 mod answers;
+pub mod campaign;
 pub mod catalogue;
-mod clear;
-mod disorder;
 mod divergence;
 pub mod doctor;
 mod doubts;
+pub(crate) mod format;
+mod frontier_order;
 mod frozen;
 pub mod html;
 pub mod json;
@@ -15,9 +16,8 @@ pub mod junit;
 mod known;
 mod lost_ack;
 pub mod markdown;
+mod no_findings;
 pub mod raw;
 pub mod self_test;
 pub mod table;
-pub mod tally;
 pub mod terminal;
-pub(crate) mod words;

@@ -1,7 +1,7 @@
 //! One key on all replicas, side by side, in plain text: a block an offset, a column a replica. What is odd
 //! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
 
-use super::words::{count, counted, joined, len, name, printable, shortened, value};
+use super::format::{count, counted, joined, len, name, printable, shortened, value};
 use dissent_core::checker::key_view::folded::{KeyView, RowView, ShownCell};
 use dissent_core::checker::key_view::shard::{ShardCaptureView, ShardView};
 use dissent_core::history::row::CopyState;

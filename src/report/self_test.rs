@@ -1,6 +1,6 @@
 //! A self-test in one line.
 
-use super::words::{name, printable};
+use super::format::{name, printable};
 use dissent_core::checker::self_test::{SelfTest, Spot};
 
 /// `self-test: found ..`, or what came of it instead. No newline.

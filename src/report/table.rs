@@ -21,7 +21,7 @@ pub fn arms(rows: &[ArmRow]) -> String {
     let mut lines = vec![heads];
     for row in rows {
         let cells = [&row.arm, &row.expected, &row.found, &row.evidence, &row.report];
-        lines.push(cells.map(|cell| super::words::printable(cell)));
+        lines.push(cells.map(|cell| super::format::printable(cell)));
     }
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
     let widths: [usize; 5] = std::array::from_fn(|column| width(column).unwrap_or(0));

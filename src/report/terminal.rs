@@ -2,8 +2,8 @@
 
 use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
+use super::format::{Clock, counted, len, listed, name, printable, repeat, span};
 use super::known;
-use super::words::{Clock, counted, len, listed, name, printable, repeat, span};
 use dissent_core::checker::verdict::{
     CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Side,
     Status, Verdict, VerdictOutcome,

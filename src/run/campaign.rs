@@ -1,13 +1,13 @@
 //! Many runs of one order, side by side: run i of N has seed S + i.
 
-use super::conclude::Judged;
-use super::live::Unwatched;
-use super::one::{Finished, Keep, RunError, processes, simulated};
-use super::order::Order;
-use super::signals::Watch;
+use super::judging::JudgedRun;
+use super::observer::NoObserver;
+use super::one::{Retention, RunError, RunOutcome, processes, simulated};
+use super::run_spec::RunSpec;
+use super::signals::SignalWatch;
 use crate::exit::{Exit, StopSignal};
-use crate::report::tally::Tally;
-use crate::report::words::name;
+use crate::report::campaign::CampaignSummary;
+use crate::report::format::name;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
@@ -31,9 +31,9 @@ pub struct Stopped {
     pub error: RunError,
 }
 
-impl Tally {
+impl CampaignSummary {
     /// Takes in one run.
-    pub fn add(&mut self, judged: &Judged) {
+    pub fn add(&mut self, judged: &JudgedRun) {
         let verdict = &judged.verdict;
         let exposed = verdict.exposure.iter().all(|exposure| exposure.count > 0);
         self.runs += 1;
@@ -103,7 +103,7 @@ pub fn found(verdict: &Verdict) -> String {
 
 /// Whether every finding has its roots on the replica that the schedule hit. The judge does not know the
 /// victim; this is a comparison afterwards.
-fn is_on_victim(judged: &Judged) -> bool {
+fn is_on_victim(judged: &JudgedRun) -> bool {
     let facts = &judged.facts;
     // A shard is nobody's: what lies on it lies on no replica.
     let hit = |replica: &String| {
@@ -120,7 +120,7 @@ fn is_on_victim(judged: &Judged) -> bool {
 
 /// What the threads of a campaign have in common.
 struct Campaign {
-    order: Order,
+    order: RunSpec,
     first: Seed,
     runs: u32,
     results: PathBuf,
@@ -131,9 +131,9 @@ struct Campaign {
 }
 
 /// What a campaign hears.
-enum News {
+enum CampaignEvent {
     /// A run is over.
-    Run(Seed, Box<thread::Result<Result<Judged, RunError>>>),
+    Run(Seed, Box<thread::Result<Result<JudgedRun, RunError>>>),
     /// It is to end at once.
     StopSignal(StopSignal),
 }
@@ -141,13 +141,13 @@ enum News {
 /// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes. A signal ends it at once:
 /// there is nothing to cure, and what has not come to a verdict by then is left to itself.
 pub fn simulate_all(
-    order: &Order,
+    order: &RunSpec,
     first: Seed,
     runs: u32,
     jobs: u32,
     results: &Path,
-    mut each: impl FnMut(&Judged),
-) -> Result<Tally, Stopped> {
+    mut each: impl FnMut(&JudgedRun),
+) -> Result<CampaignSummary, Stopped> {
     let (order, results) = (order.clone(), results.to_owned());
     let (next, alike) = (AtomicU32::new(0), Mutex::default());
     let campaign = Arc::new(Campaign { order, first, runs, results, next, alike });
@@ -156,7 +156,7 @@ pub fn simulate_all(
         let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
         thread::spawn(move || campaign.work(&tx));
     }
-    let watch = Watch::begin(move |cut| drop(tx.send(News::StopSignal(cut))));
+    let watch = SignalWatch::begin(move |cut| drop(tx.send(CampaignEvent::StopSignal(cut))));
     let _watch = watch.map_err(|source| {
         let error = RunError::Surroundings { what: "listen for signals", source };
         Stopped { seed: first, error }
@@ -168,7 +168,7 @@ pub fn simulate_all(
 
 impl Campaign {
     /// Runs one seed after the other, until there is none left or nobody listens.
-    fn work(&self, tell: &Sender<News>) {
+    fn work(&self, tell: &Sender<CampaignEvent>) {
         loop {
             let i = self.next.fetch_add(1, Ordering::Relaxed);
             if i >= self.runs {
@@ -176,19 +176,19 @@ impl Campaign {
             }
             let seed = Seed(self.first.0.wrapping_add(u64::from(i)));
             let judged = catch_unwind(AssertUnwindSafe(|| self.run(seed)));
-            if tell.send(News::Run(seed, Box::new(judged))).is_err() {
+            if tell.send(CampaignEvent::Run(seed, Box::new(judged))).is_err() {
                 return;
             }
         }
     }
 
     /// One run; once more, this time with a folder, if it is worth keeping: the same seed gives the same run.
-    fn run(&self, seed: Seed) -> Result<Judged, RunError> {
-        let judged = simulated(&self.order, seed, &self.results, Keep::None)?;
+    fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
+        let judged = simulated(&self.order, seed, &self.results, Retention::None)?;
         if judged.exit == Exit::Pass || !self.is_rare(&found(&judged.verdict)) {
             return Ok(judged);
         }
-        simulated(&self.order, seed, &self.results, Keep::All)
+        simulated(&self.order, seed, &self.results, Retention::All)
     }
 
     /// Whether few runs like this one are kept so far.
@@ -200,11 +200,15 @@ impl Campaign {
     }
 
     /// Takes in verdicts as they come.
-    fn tally(&self, news: &Receiver<News>, each: &mut impl FnMut(&Judged)) -> Result<Tally, Stopped> {
-        let mut tally = Tally::default();
+    fn tally(
+        &self,
+        news: &Receiver<CampaignEvent>,
+        each: &mut impl FnMut(&JudgedRun),
+    ) -> Result<CampaignSummary, Stopped> {
+        let mut tally = CampaignSummary::default();
         while tally.runs < self.runs {
             match news.recv() {
-                Ok(News::Run(seed, judged)) => match *judged {
+                Ok(CampaignEvent::Run(seed, judged)) => match *judged {
                     Ok(Ok(judged)) => {
                         each(&judged);
                         tally.add(&judged);
@@ -212,7 +216,7 @@ impl Campaign {
                     Ok(Err(error)) => return Err(Stopped { seed, error }),
                     Err(panic) => resume_unwind(panic),
                 },
-                Ok(News::StopSignal(cut)) => {
+                Ok(CampaignEvent::StopSignal(cut)) => {
                     tally.cut_off(cut);
                     break;
                 }
@@ -226,19 +230,19 @@ impl Campaign {
 
 /// Runs against processes, `jobs` at a time; a signal ends the campaign once the running ones are cured.
 pub async fn run_all(
-    order: &Order,
+    order: &RunSpec,
     first: Seed,
     runs: u32,
     jobs: u32,
     results: &Path,
-    mut each: impl FnMut(&Finished),
-) -> Result<Tally, Stopped> {
-    let mut tally = Tally::default();
+    mut each: impl FnMut(&RunOutcome),
+) -> Result<CampaignSummary, Stopped> {
+    let mut tally = CampaignSummary::default();
     let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0.wrapping_add(u64::from(i)))).collect();
     let mut running = tokio::task::JoinSet::new();
     let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
         let (order, results) = (order.clone(), results.to_owned());
-        running.spawn(async move { (seed, processes(&order, seed, &results, &mut Unwatched).await) });
+        running.spawn(async move { (seed, processes(&order, seed, &results, &mut NoObserver).await) });
     };
     waiting.drain(..waiting.len().min(jobs as usize)).for_each(|seed| begin(&mut running, seed));
     let mut stopped = None;

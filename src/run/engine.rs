@@ -1,11 +1,11 @@
 //! The tokio shell around the conductor: real time, real sockets, files. It carries out commands, feeds
 //! back what came of them, and writes everything down before anybody judges it.
 
-use super::live::Live;
+use super::observer::Observer;
 use super::panic::caught;
 use super::sampling::{deaths, snapshot};
 use super::signals::Signals;
-use crate::adapter::{Completion, Target, TargetError};
+use crate::adapter::{Capabilities, Completion, TargetError};
 use crate::exit::StopSignal;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
 use dissent_core::history::event::{Death, Event, Op, TimedEvent};
@@ -14,7 +14,7 @@ use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
-use dissent_store::store::{RunFolder, StoreError};
+use dissent_store::writer::{RunFolder, StoreError};
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// How a run ended, beside what was recorded.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub struct EngineEnd {
     /// The signal that cut it off, if one did.
     pub signal: Option<StopSignal>,
     /// What a panic of ours said; nothing was recorded after it.
@@ -32,7 +32,7 @@ pub struct Ended {
 }
 
 /// What came of a command, before it is written down.
-enum Done {
+enum Completed {
     Input(Input),
     Rows {
         read: Read,
@@ -40,7 +40,7 @@ enum Done {
     },
     Flags {
         read: CurrentRead,
-        answer: Result<FlagsCame, TargetError>,
+        answer: Result<CurrentRowsRead, TargetError>,
     },
     Log {
         last: bool,
@@ -56,16 +56,16 @@ enum Done {
     Panicked(String),
 }
 
-type FlagsCame = (dissent_core::conductor::CurrentRowsAnswer, Vec<CurrentRow>);
+type CurrentRowsRead = (dissent_core::conductor::CurrentRowsAnswer, Vec<CurrentRow>);
 
 struct Engine<'a> {
-    target: Target,
+    target: Capabilities,
     folder: RunFolder,
-    live: &'a mut dyn Live,
+    live: &'a mut dyn Observer,
     began: Instant,
-    tx: UnboundedSender<Done>,
+    tx: UnboundedSender<Completed>,
     cures: BTreeMap<StepId, Cure>,
-    ended: Ended,
+    ended: EngineEnd,
     /// By partition, how far the log is on record.
     logged: Vec<u64>,
     log_reading: LogReading,
@@ -87,13 +87,13 @@ enum LogReading {
 /// Leads one run against a target from set-up to the last capture. The record is complete when it returns.
 /// `lost` ends when the run must stop because the target is no longer ours, with the reason.
 pub async fn run(
-    target: Target,
+    target: Capabilities,
     facts: RunMeta,
     timing: Timing,
     folder: RunFolder,
-    live: &mut dyn Live,
+    live: &mut dyn Observer,
     lost: impl Future<Output = String>,
-) -> std::io::Result<Ended> {
+) -> std::io::Result<EngineEnd> {
     let mut lost = pin!(lost);
     let mut signals = Signals::listen()?;
     let (tx, mut rx) = unbounded_channel();
@@ -106,7 +106,7 @@ pub async fn run(
         began: Instant::now(),
         tx,
         cures: BTreeMap::new(),
-        ended: Ended::default(),
+        ended: EngineEnd::default(),
         logged: vec![0; partitions as usize],
         log_reading: LogReading::Idle,
         is_lost: false,
@@ -144,7 +144,7 @@ impl Engine<'_> {
     /// What happens next; none if our own work broke, which ends the run at once.
     async fn next_input(
         &mut self,
-        rx: &mut UnboundedReceiver<Done>,
+        rx: &mut UnboundedReceiver<Completed>,
         signals: &mut Signals,
         mut lost: Pin<&mut impl Future<Output = String>>,
         wake: Instant,
@@ -162,7 +162,7 @@ impl Engine<'_> {
                 done = rx.recv() => done,
                 () = sleep_until(wake) => return Some(Input::Woken),
             };
-            if let Some(Done::Panicked(words)) = done {
+            if let Some(Completed::Panicked(words)) = done {
                 self.ended.panicked = Some(words);
                 return None;
             }
@@ -219,11 +219,11 @@ impl Engine<'_> {
     }
 
     /// Bulk is on disk before the conductor hears of it.
-    fn write_down(&mut self, done: Done) -> Option<Input> {
+    fn write_down(&mut self, done: Completed) -> Option<Input> {
         let now = self.now();
         match done {
-            Done::Input(input) => Some(input),
-            Done::Rows { read, rows } => {
+            Completed::Input(input) => Some(input),
+            Completed::Rows { read, rows } => {
                 let answer = rows.map_err(|error| error.to_string()).map(|rows| {
                     let written = self.folder.rows(now, &read, &rows);
                     self.note(written);
@@ -231,44 +231,44 @@ impl Engine<'_> {
                 });
                 Some(Input::RowsRead { replica: read.replica, answer })
             }
-            Done::Flags { read, answer } => {
+            Completed::Flags { read, answer } => {
                 let answer = answer.map_err(|error| error.to_string()).map(|(flags, keys)| {
-                    let written = self.folder.currents(now, &read, &keys);
+                    let written = self.folder.current_rows(now, &read, &keys);
                     self.note(written);
                     flags
                 });
                 Some(Input::FlagsRead { replica: read.replica, answer })
             }
-            Done::Log { last, read, deaths } => self.log_came(now, last, read, deaths),
-            Done::CureMade { step, cure } => match cure {
+            Completed::Log { last, read, deaths } => self.log_came(now, last, read, deaths),
+            Completed::CureMade { step, cure } => match cure {
                 Ok(cure) => self.begin(step, cure),
                 Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
             },
-            Done::Panicked(_) => None,
+            Completed::Panicked(_) => None,
         }
     }
 
     fn spawn<F>(&self, work: F)
     where
-        F: Future<Output = Done> + Send + 'static,
+        F: Future<Output = Completed> + Send + 'static,
     {
         self.spawn_many(async move { vec![work.await] });
     }
 
     fn spawn_many<F>(&self, work: F)
     where
-        F: Future<Output = Vec<Done>> + Send + 'static,
+        F: Future<Output = Vec<Completed>> + Send + 'static,
     {
         let tx = self.tx.clone();
         tokio::spawn(async move {
-            let all = caught(work).await.unwrap_or_else(|words| vec![Done::Panicked(words)]);
+            let all = caught(work).await.unwrap_or_else(|words| vec![Completed::Panicked(words)]);
             // The receiver lives as long as the run; what comes after it is of no use to anybody.
             all.into_iter().for_each(|done| drop(tx.send(done)));
         });
     }
 
     fn write(&self, ops: Vec<Op>) {
-        let writes = self.target.writes.clone();
+        let writes = self.target.client.clone();
         self.spawn_many(async move {
             let completions = match &writes {
                 Some(writes) => writes.write(&ops).await,
@@ -276,7 +276,7 @@ impl Engine<'_> {
             };
             let completed = ops.iter().zip(completions).map(|(op, completion)| {
                 let Completion { outcome, off } = completion;
-                Done::Input(Input::Completed { op: op.id, outcome, off })
+                Completed::Input(Input::Completed { op: op.id, outcome, off })
             });
             completed.collect()
         });
@@ -289,7 +289,7 @@ impl Engine<'_> {
                 Some(injector) => injector.cure(&step, &fault).await,
                 None => Err(absent("injector")),
             };
-            Done::CureMade { step, cure }
+            Completed::CureMade { step, cure }
         });
     }
 
@@ -307,7 +307,7 @@ impl Engine<'_> {
                 Some(injector) => injector.begin(&cure).await,
                 None => Err(absent("injector")),
             };
-            Done::Input(Input::Begun { step, error: begun.err().map(|error| error.to_string()) })
+            Completed::Input(Input::Begun { step, error: begun.err().map(|error| error.to_string()) })
         });
         None
     }
@@ -324,25 +324,25 @@ impl Engine<'_> {
                 Ok(seen) => (seen, None),
                 Err(error) => (None, Some(error.to_string())),
             };
-            Done::Input(Input::Cured { step, error, ended_early })
+            Completed::Input(Input::Cured { step, error, ended_early })
         });
     }
 
     fn boundary(&self) {
-        let authority = self.target.authority.clone();
+        let authority = self.target.segments.clone();
         self.spawn(async move {
             let asked = match authority {
-                Some(authority) => authority.boundary().await,
+                Some(authority) => authority.force_commit().await,
                 None => Err(absent("authority")),
             };
-            Done::Input(Input::BoundaryAsked { error: asked.err().map(|error| error.to_string()) })
+            Completed::Input(Input::BoundaryAsked { error: asked.err().map(|error| error.to_string()) })
         });
     }
 
     fn sample(&self) {
         let target = self.target.clone();
         self.spawn(async move {
-            Done::Input(match snapshot(&target).await {
+            Completed::Input(match snapshot(&target).await {
                 Ok(snapshot) => Input::Sampled(snapshot),
                 Err(error) => Input::SampleFailed { error: error.to_string(), deaths: deaths(&target).await },
             })
@@ -350,18 +350,18 @@ impl Engine<'_> {
     }
 
     fn cover(&self, replica: String) {
-        let raw = self.target.raw.clone();
+        let raw = self.target.raw_reads.clone();
         self.spawn(async move {
             let answer = match raw {
                 Some(raw) => raw.coverage(&replica).await,
                 None => Err(absent("raw reads")),
             };
-            Done::Input(Input::Covered { replica, answer: answer.map_err(|error| error.to_string()) })
+            Completed::Input(Input::Covered { replica, answer: answer.map_err(|error| error.to_string()) })
         });
     }
 
     fn rows(&self, read: Read) {
-        let raw = self.target.raw.clone();
+        let raw = self.target.raw_reads.clone();
         self.spawn(async move {
             let mut rows = Vec::new();
             let came = match raw {
@@ -372,22 +372,22 @@ impl Engine<'_> {
                 }
                 None => Err(absent("raw reads")),
             };
-            Done::Rows { read, rows: came.map(|()| rows) }
+            Completed::Rows { read, rows: came.map(|()| rows) }
         });
     }
 
     fn flags(&self, read: CurrentRead, since: u64) {
-        let raw = self.target.raw.clone();
+        let raw = self.target.raw_reads.clone();
         self.spawn(async move {
             let mut keys = Vec::new();
             let came = match raw {
                 Some(raw) => {
                     let mut keep = |key| keys.push(key);
-                    raw.flags(&read.replica, read.partition, since, &mut keep).await
+                    raw.current_rows(&read.replica, read.partition, since, &mut keep).await
                 }
                 None => Err(absent("raw reads")),
             };
-            Done::Flags { read, answer: came.map(|flags| (flags, keys)) }
+            Completed::Flags { read, answer: came.map(|flags| (flags, keys)) }
         });
     }
 
@@ -395,10 +395,10 @@ impl Engine<'_> {
         let frontiers = self.target.frontiers.clone();
         self.spawn(async move {
             let answer = match frontiers {
-                Some(frontiers) => frontiers.contents(capture).await,
+                Some(frontiers) => frontiers.shard_snapshot(capture).await,
                 None => Err(absent("shard")),
             };
-            Done::Input(Input::ContentsRead { answer: answer.map_err(|error| error.to_string()) })
+            Completed::Input(Input::ContentsRead { answer: answer.map_err(|error| error.to_string()) })
         });
     }
 
@@ -416,7 +416,7 @@ impl Engine<'_> {
                 None => Err(absent("log")),
             };
             let deaths = if read.is_err() { deaths(&target).await } else { Vec::new() };
-            Done::Log { last, read, deaths }
+            Completed::Log { last, read, deaths }
         });
     }
 
@@ -449,11 +449,11 @@ impl Engine<'_> {
 }
 
 /// The log from these offsets on, by partition.
-async fn read_on(log: &dyn crate::adapter::Log, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
+async fn read_on(log: &dyn crate::adapter::InputLog, from: &[u64]) -> Result<Vec<Vec<Entry>>, TargetError> {
     let ends = log.ends().await?;
     if ends.len() != from.len() {
         let cause = format!("{} log ends, where the table has {} partitions", ends.len(), from.len());
-        return Err(TargetError::Nonsense { at: "the log".to_owned(), cause });
+        return Err(TargetError::InvalidResponse { at: "the log".to_owned(), cause });
     }
     let mut all = Vec::new();
     for (partition, (from, end)) in (0..).zip(from.iter().zip(ends)) {

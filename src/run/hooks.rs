@@ -2,8 +2,8 @@
 //! the runs end; what they left in it is collected after each.
 
 use super::one::RunError;
-use super::order::{Order, Outside};
-use super::signals::uncut;
+use super::run_spec::{ExternalTarget, RunSpec};
+use super::signals::interruptible;
 use crate::config::limits::Hooks;
 use crate::faults::hook::{Hook, HookError};
 use std::path::Path;
@@ -19,15 +19,15 @@ const DOWN: Duration = Duration::from_secs(5 * 60);
 pub const COLLECTED: &str = "collected";
 
 /// Brings the cluster up, does the work, takes it down. The second value tells why it may still be up.
-pub async fn around<T>(
-    order: &Order,
+pub async fn with_hooks<T>(
+    order: &RunSpec,
     work: impl Future<Output = T>,
 ) -> (Result<T, RunError>, Option<HookError>) {
     let none = Hooks::default();
-    let hooks = order.outside.as_ref().map_or(&none, |Outside { file, .. }| &file.hooks);
+    let hooks = order.external.as_ref().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
     // Whoever listens for signals once is not ended by them any more: not without need.
     let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
-        true => uncut(bring_up(hooks)).await,
+        true => interruptible(bring_up(hooks)).await,
         false => Ok(()),
     };
     let done = match up {
@@ -43,7 +43,7 @@ async fn bring_up(hooks: &Hooks) -> Result<(), HookError> {
     match &hooks.wait_ready {
         Some(command) => {
             let patience = Duration::from_nanos(hooks.ready_within.0);
-            Hook { name: "wait-ready", command, patience }.until_it_works().await
+            Hook { name: "wait-ready", command, timeout: patience }.until_it_works().await
         }
         None => Ok(()),
     }
@@ -51,7 +51,7 @@ async fn bring_up(hooks: &Hooks) -> Result<(), HookError> {
 
 async fn run(name: &'static str, command: Option<&str>, patience: Duration) -> Result<(), HookError> {
     match command {
-        Some(command) => Hook { name, command, patience }.run(&[]).await,
+        Some(command) => Hook { name, command, timeout: patience }.run(&[]).await,
         None => Ok(()),
     }
 }
@@ -64,6 +64,6 @@ pub(super) async fn collect(hooks: &Hooks, dir: &Path) -> Result<(), HookError> 
     let dir = std::path::absolute(dir).map_err(failed)?;
     let into = dir.join(COLLECTED);
     std::fs::create_dir_all(&into).map_err(failed)?;
-    let hook = Hook { name: "collect", command, patience: DOWN };
+    let hook = Hook { name: "collect", command, timeout: DOWN };
     hook.run(&[("DISSENT_RUN", &dir), ("DISSENT_COLLECT", &into)]).await
 }

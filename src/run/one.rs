@@ -1,16 +1,16 @@
 //! One run from order to verdict: against processes, or in virtual time.
 
-use super::conclude::Judged;
-use super::engine::{self, Ended};
+use super::engine::{self, EngineEnd};
 use super::hooks::collect;
-use super::live::{Live, Logged};
-use super::order::{Order, OrderError, Outside, Place};
+use super::judging::JudgedRun;
+use super::observer::{Observer, ToolLog};
 use super::panic::caught;
-use super::signals::uncut;
+use super::run_spec::{ExternalTarget, RunSpec, RunSpecError, TargetInfo};
+use super::signals::interruptible;
 use super::simulate;
-use crate::adapter::checkup::marked;
-use crate::adapter::specimen::Cluster;
-use crate::adapter::{self, InjectionContext, Injector, Site, Target, TargetError};
+use crate::adapter::diagnosis::marked;
+use crate::adapter::specimen::SpecimenCluster;
+use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector, TargetError};
 use crate::config::table;
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
@@ -19,11 +19,11 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
-use dissent_store::dump::write_evidence;
+use dissent_store::dump::write_record;
 use dissent_store::folder::{Folder, OpenError};
-use dissent_store::latest::{ResolveError, mark_latest};
+use dissent_store::latest_run::{ResolveError, mark_latest};
 use dissent_store::names::path_name;
-use dissent_store::store::{RunFolder, StoreError, Wall};
+use dissent_store::writer::{RunFolder, StoreError, Wall};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ const TOOL_LOG: &str = "tool.log";
 pub enum RunError {
     /// The order makes no sense.
     #[error(transparent)]
-    Order(#[from] OrderError),
+    Order(#[from] RunSpecError),
     /// The target could not be set up.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -113,9 +113,9 @@ impl RunError {
 
 /// A run that came to a verdict, and what must be said beside it.
 #[derive(Debug)]
-pub struct Finished {
+pub struct RunOutcome {
     /// The verdict.
-    pub judged: Judged,
+    pub judged: JudgedRun,
     /// Faults that may have been left at the target.
     pub uncured: Vec<Cure>,
     /// What to heal: the target's file, or the run's folder.
@@ -132,7 +132,7 @@ pub struct Finished {
 
 /// Which simulated runs leave a folder: for the others (seed, plan, build) is the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub enum Retention {
     /// All.
     All,
     /// Those that did not pass.
@@ -142,23 +142,28 @@ pub enum Keep {
 }
 
 /// One run in virtual time.
-pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Result<Judged, RunError> {
+pub fn simulated(
+    order: &RunSpec,
+    seed: Seed,
+    results: &Path,
+    keep: Retention,
+) -> Result<JudgedRun, RunError> {
     order.check()?;
     let facts = order.facts(seed, None)?;
     let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
-    let mut judged = Judged::new(&evidence, Exit::Pass);
+    let mut judged = JudgedRun::new(&evidence, Exit::Pass);
     if order.self_test {
-        judged.prove(&evidence);
+        judged.self_test_with(&evidence);
     }
     order.known.iter().for_each(|list| judged.acknowledge(list));
     let kept = match keep {
-        Keep::All => true,
-        Keep::NotPassed => judged.exit != Exit::Pass,
-        Keep::None => false,
+        Retention::All => true,
+        Retention::NotPassed => judged.exit != Exit::Pass,
+        Retention::None => false,
     };
     if kept {
         let wanted = name_of(order, seed);
-        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_evidence(dir, &evidence))?;
+        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &evidence))?;
         judged.write(&evidence, &results.join(&name), "")?;
         mark_latest(results, &name)?;
     }
@@ -167,11 +172,11 @@ pub fn simulated(order: &Order, seed: Seed, results: &Path, keep: Keep) -> Resul
 
 /// One run against processes. What it recorded is on disk before it is judged.
 pub async fn processes(
-    order: &Order,
+    order: &RunSpec,
     seed: Seed,
     results: &Path,
-    live: &mut dyn Live,
-) -> Result<Finished, RunError> {
+    live: &mut dyn Observer,
+) -> Result<RunOutcome, RunError> {
     order.check()?;
     let started = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string();
     let program = std::env::current_exe()
@@ -182,11 +187,12 @@ pub async fn processes(
     let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
     let (context, self_test, known) =
         (InjectionContext { program, mark, lease }, order.self_test, order.known.clone());
-    let mut run = Real { started, results, wanted, name, dir, context, self_test, known };
-    let Some(Outside { path, file }) = &order.outside else {
+    let mut run = RealRun { started, results, wanted, name, dir, context, self_test, known };
+    let Some(ExternalTarget { path, file }) = &order.external else {
         let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
-        let site = Cluster::start(order.embedded, &run.context.program, &scratch, &order.settings).await?;
+        let site =
+            SpecimenCluster::start(order.embedded, &run.context.program, &scratch, &order.settings).await?;
         let site = Arc::new(site);
         // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
         site.lock(&run.context.mark).await?;
@@ -195,19 +201,19 @@ pub async fn processes(
         let heal = run.dir.display().to_string();
         return run.lead(order, recorded, site, heal, live).await;
     };
-    uncut(adapter::refuse_obstacles(file, path)).await?;
-    let site = uncut(adapter::reach(file)).await?;
+    interruptible(adapter::refuse_obstacles(file, path)).await?;
+    let site = interruptible(adapter::reach(file)).await?;
     let led = async {
-        uncut(site.lock(&run.context.mark)).await?;
+        interruptible(site.lock(&run.context.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
-        let mut order = order.clone().with_boundaries_of(uncut(site.refuses_boundaries()).await?)?;
+        let mut order = order.clone().with_boundaries_of(interruptible(site.refuses_boundaries()).await?)?;
         order.settings.extend(site.settings());
         let set_up = async {
             // Between the look and the lock another run may have been killed.
             marked(path, site.marks().await?.iter()).map_or(Ok(()), Err)?;
             run.make_table(&order, &*site).await
         };
-        let place = uncut(set_up).await?;
+        let place = interruptible(set_up).await?;
         let facts = order.facts_at(seed, Some(run.started.clone()), place)?;
         let recorded = run.record(facts)?;
         run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
@@ -216,11 +222,11 @@ pub async fn processes(
     site.unlock(&run.context.mark).await;
     let finished = led?;
     let uncollected = collect(&file.hooks, &run.dir).await.err();
-    Ok(Finished { uncollected, ..finished })
+    Ok(RunOutcome { uncollected, ..finished })
 }
 
 /// A run in real time.
-struct Real<'a> {
+struct RealRun<'a> {
     started: String,
     results: &'a Path,
     /// What its folder is called, if no other is called so.
@@ -232,16 +238,16 @@ struct Real<'a> {
     known: Option<KnownIssues>,
 }
 
-impl Real<'_> {
+impl RealRun<'_> {
     /// Makes the table that the order asks for, as far as the target can have it.
-    async fn make_table(&self, order: &Order, site: &dyn Site) -> Result<Place, RunError> {
-        let (schema, left_out) = order.schema(site.lacks(), site.table_of(&self.context.mark))?;
+    async fn make_table(&self, order: &RunSpec, site: &dyn Cluster) -> Result<TargetInfo, RunError> {
+        let (schema, left_out) = order.schema(site.lacks(), site.table_name(&self.context.mark))?;
         let (mark, partitions) = (&self.context.mark, order.workload.partitions);
         let roster = site.make_table(mark, &schema, partitions, order.full_rows()).await?;
-        let spares = site.spares();
+        let spares = site.spare_servers();
         let frozen_floor = site.frozen_floor();
         let (version, frontiers) = (site.version(), site.frontiers());
-        Ok(Place { version, roster, spares, schema, frontiers, left_out, frozen_floor })
+        Ok(TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
     /// Begins the record. The mark at the target keeps the name that was free before.
@@ -258,25 +264,25 @@ impl Real<'_> {
     /// Leads the run, leaves nothing behind, and judges.
     async fn lead(
         &self,
-        order: &Order,
+        order: &RunSpec,
         (facts, folder): (RunMeta, RunFolder),
-        site: Arc<dyn Site>,
+        site: Arc<dyn Cluster>,
         heal: String,
-        live: &mut dyn Live,
-    ) -> Result<Finished, RunError> {
+        live: &mut dyn Observer,
+    ) -> Result<RunOutcome, RunError> {
         let target = Arc::clone(&site).open(&facts.schema, self.context.clone())?;
-        let target = Target { roster: facts.roster.clone(), ..target };
+        let target = Capabilities { roster: facts.roster.clone(), ..target };
         let injector = target.injector.clone();
         let lost = site.keep_lock(&self.context.mark);
         // From here on there is something to read in the folder.
         mark_latest(self.results, &self.name)?;
-        let mut logged = Logged::new(&self.dir.join(TOOL_LOG), live);
+        let mut logged = ToolLog::new(&self.dir.join(TOOL_LOG), live);
         let led = engine::run(target, facts, order.timing, folder, &mut logged, lost);
         let ended = match caught(led).await {
             Ok(ended) => {
                 ended.map_err(|source| RunError::Surroundings { what: "listen for signals", source })
             }
-            Err(words) => Ok(Ended { panicked: Some(words), ..Ended::default() }),
+            Err(words) => Ok(EngineEnd { panicked: Some(words), ..EngineEnd::default() }),
         };
         site.end().await;
         let uncured = match &injector {
@@ -287,8 +293,8 @@ impl Real<'_> {
     }
 
     /// Judges what was recorded, whatever ended the run.
-    fn conclude(&self, ended: Ended, uncured: Vec<Cure>, heal: String) -> Result<Finished, RunError> {
-        let Ended { signal, panicked, mut unrecorded } = ended;
+    fn conclude(&self, ended: EngineEnd, uncured: Vec<Cure>, heal: String) -> Result<RunOutcome, RunError> {
+        let EngineEnd { signal, panicked, mut unrecorded } = ended;
         let over = exit_over(signal, panicked.is_some(), &uncured);
         let evidence = match Folder::open(&self.dir) {
             Ok(evidence) => evidence,
@@ -297,9 +303,9 @@ impl Real<'_> {
                 return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
-        let mut judged = Judged::for_page(&evidence, Oracle::default(), over);
+        let mut judged = JudgedRun::for_page(&evidence, Oracle::default(), over);
         if self.self_test {
-            judged.prove(&evidence);
+            judged.self_test_with(&evidence);
         }
         self.known.iter().for_each(|list| judged.acknowledge(list));
         if unrecorded.is_none() {
@@ -308,7 +314,15 @@ impl Real<'_> {
         if unrecorded.is_some() {
             judged.exit = judged.exit.worst(Exit::Inconclusive);
         }
-        Ok(Finished { judged, uncured, heal, panicked, unrecorded, cut: signal.is_some(), uncollected: None })
+        Ok(RunOutcome {
+            judged,
+            uncured,
+            heal,
+            panicked,
+            unrecorded,
+            cut: signal.is_some(),
+            uncollected: None,
+        })
     }
 }
 
@@ -358,7 +372,7 @@ fn fresh_name(results: &Path, wanted: &str) -> String {
 
 /// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many,
 /// it tells that there are some.
-fn name_of(order: &Order, seed: Seed) -> String {
+fn name_of(order: &RunSpec, seed: Seed) -> String {
     let words = [order.target(), &order.workload.name, &order.nemesis.name];
     let (of_table, settings): (Vec<_>, Vec<_>) =
         order.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));

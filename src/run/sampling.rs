@@ -1,22 +1,22 @@
 //! One look at a whole target: what it shows of itself, and who of it is gone.
 
 use super::engine::absent;
-use crate::adapter::{Target, TargetError};
+use crate::adapter::{Capabilities, TargetError};
 use dissent_core::conductor::Snapshot;
 use dissent_core::history::event::Death;
 
 /// What of the target has ended.
-pub(super) async fn deaths(target: &Target) -> Vec<Death> {
-    match &target.census {
+pub(super) async fn deaths(target: &Capabilities) -> Vec<Death> {
+    match &target.processes {
         Some(census) => census.deaths().await,
         None => Vec::new(),
     }
 }
 
 /// One look at the whole cluster; where somebody does not answer, with those that have ended.
-pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
+pub(super) async fn snapshot(target: &Capabilities) -> Result<Snapshot, TargetError> {
     let mut snapshot = match &target.frontiers {
-        Some(frontiers) => frontiers.look().await?,
+        Some(frontiers) => frontiers.sample().await?,
         None => look_at_segments(target).await?,
     };
     if snapshot.replicas.iter().any(|(_, answer)| answer.is_err()) {
@@ -26,15 +26,15 @@ pub(super) async fn snapshot(target: &Target) -> Result<Snapshot, TargetError> {
 }
 
 /// Log ends, then every replica side by side, then log ends: in this order (`RULES.md` 7).
-async fn look_at_segments(target: &Target) -> Result<Snapshot, TargetError> {
+async fn look_at_segments(target: &Capabilities) -> Result<Snapshot, TargetError> {
     let log = target.log.clone().ok_or_else(|| absent("log"))?;
-    let authority = target.authority.clone().ok_or_else(|| absent("authority"))?;
+    let authority = target.segments.clone().ok_or_else(|| absent("authority"))?;
     let log_ends_before = log.ends().await?;
     let mut asked = Vec::new();
     for replica in &target.roster {
         let (target, replica) = (target.clone(), replica.clone());
         asked.push(tokio::spawn(async move {
-            let covered = match &target.raw {
+            let covered = match &target.raw_reads {
                 Some(raw) => raw.coverage(&replica).await.map_err(|error| error.to_string()),
                 None => Err(absent("raw reads").to_string()),
             };
@@ -47,9 +47,10 @@ async fn look_at_segments(target: &Target) -> Result<Snapshot, TargetError> {
     }
     let (mut replicas, mut lifecycle) = (Vec::new(), Vec::new());
     for answer in asked {
-        let (replica, covered, lived) = answer
-            .await
-            .map_err(|error| TargetError::Nonsense { at: "sampling".to_owned(), cause: error.to_string() })?;
+        let (replica, covered, lived) = answer.await.map_err(|error| TargetError::InvalidResponse {
+            at: "sampling".to_owned(),
+            cause: error.to_string(),
+        })?;
         replicas.push((replica, covered));
         lifecycle.extend(lived);
     }

@@ -31,14 +31,14 @@ impl Signals {
 }
 
 /// A thread that waits for a signal until this is dropped: for work that is not done by futures.
-pub(super) struct Watch {
+pub(super) struct SignalWatch {
     /// Its end is the thread's.
     _over: oneshot::Sender<()>,
 }
 
-impl Watch {
+impl SignalWatch {
     /// Waits from now on; tells of the first signal.
-    pub(super) fn begin(tell: impl FnOnce(StopSignal) + Send + 'static) -> std::io::Result<Watch> {
+    pub(super) fn begin(tell: impl FnOnce(StopSignal) + Send + 'static) -> std::io::Result<SignalWatch> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let mut signals = {
             let _entered = runtime.enter();
@@ -54,7 +54,7 @@ impl Watch {
             });
             cut.map(tell)
         });
-        Ok(Watch { _over: over })
+        Ok(SignalWatch { _over: over })
     }
 }
 
@@ -64,7 +64,7 @@ pub async fn signalled() -> std::io::Result<StopSignal> {
 }
 
 /// Does what a signal may cut off, as long as there is nothing to cure.
-pub(super) async fn uncut<T, E: Into<RunError>>(
+pub(super) async fn interruptible<T, E: Into<RunError>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, RunError> {
     let listening = Signals::listen();

@@ -6,11 +6,11 @@ pub(crate) struct Commit {
     reports: Vec<usize>,
     /// When the first report came, in the controller's nanoseconds.
     first_at: u64,
-    winner: Option<Winner>,
+    winner: Option<CommitWinner>,
 }
 
 #[derive(Debug)]
-struct Winner {
+struct CommitWinner {
     server: usize,
     since: u64,
 }
@@ -55,7 +55,7 @@ impl Commit {
     /// A replica that is held, or dead, never stops a commit: else a boundary that falls into a restart
     /// would stop ingestion for all. Only a winner named by hand is waited for without end.
     pub(crate) fn winner(&mut self, terms: &Terms<'_>) -> Option<usize> {
-        if let Some(Winner { server, since }) = self.winner {
+        if let Some(CommitWinner { server, since }) = self.winner {
             if terms.now < since + WAITS_FOR_UPLOAD * terms.wait {
                 return Some(server);
             }
@@ -67,7 +67,7 @@ impl Commit {
             None if all || terms.now >= self.first_at + terms.wait => self.reports.first(),
             None => None,
         };
-        self.winner = server.map(|server| Winner { server: *server, since: terms.now });
+        self.winner = server.map(|server| CommitWinner { server: *server, since: terms.now });
         server.copied()
     }
 }

@@ -20,7 +20,7 @@ pub enum CopyState {
 
 /// A committed copy as a server keeps it on its disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct StoredCopy {
     /// How the server came by it.
     pub(crate) state: CopyState,
     /// The rows.
@@ -29,7 +29,7 @@ pub(crate) struct Kept {
 
 /// An answer that other systems could not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Known {
+pub struct Observed {
     /// The answer.
     pub known: bool,
 }
@@ -50,7 +50,7 @@ pub struct Cover {
     /// How the rows came.
     pub state: CopyState,
     /// Whether merges and reads can see them.
-    pub registered: Known,
+    pub registered: Observed,
     /// Names this copy, on this server, for ever.
     pub copy: u64,
     /// The number of rows.
@@ -106,7 +106,7 @@ impl SegmentCopy {
             start: self.start,
             end: self.position(),
             state: self.state,
-            registered: Known { known: true },
+            registered: Observed { known: true },
             copy: self.id,
             rows: self.rows.len() as u64,
         }

@@ -2,7 +2,7 @@
 //! one; in virtual time a disk is a map.
 
 use crate::config::Error;
-use crate::copy::Kept;
+use crate::copy::StoredCopy;
 use crate::messages::SegmentId;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,16 +27,16 @@ impl Disk {
     }
 
     /// The copies kept here. One that cannot be read is left out: it will be fetched again.
-    pub(crate) fn load(&self) -> Result<BTreeMap<SegmentId, Kept>, Error> {
+    pub(crate) fn load(&self) -> Result<BTreeMap<SegmentId, StoredCopy>, Error> {
         let entries = std::fs::read_dir(&self.dir).map_err(|source| at("list", &self.dir, source))?;
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        let read = |path: PathBuf| serde_json::from_slice::<Kept>(&std::fs::read(path).ok()?).ok();
+        let read = |path: PathBuf| serde_json::from_slice::<StoredCopy>(&std::fs::read(path).ok()?).ok();
         Ok(files.filter_map(read).map(|kept| (kept.stored.segment, kept)).collect())
     }
 
     /// Keeps a copy instead of an older one of the segment.
-    pub(crate) fn keep(&self, kept: &Kept) -> Result<(), Error> {
+    pub(crate) fn keep(&self, kept: &StoredCopy) -> Result<(), Error> {
         let SegmentId { partition, seq } = kept.stored.segment;
         let name = format!("{partition}-{seq}.json");
         let bytes = serde_json::to_vec(kept).map_err(|error| at("encode", &self.dir, error.into()))?;

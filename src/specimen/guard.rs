@@ -91,7 +91,7 @@ impl From<Guard> for String {
 }
 
 /// What a server knows when its guard is tested.
-pub(crate) struct Seen<'a> {
+pub(crate) struct GateView<'a> {
     /// The segment to be consumed.
     pub(crate) segment: SegmentId,
     /// The segments that were committed when this process joined.
@@ -161,7 +161,7 @@ impl Gate {
     }
 
     /// Tests the guard for one segment at `now`. None: it is not tested, since nobody woke who waits for it.
-    pub(crate) fn test(&mut self, now: u64, seen: &Seen<'_>) -> Option<Tested> {
+    pub(crate) fn test(&mut self, now: u64, seen: &GateView<'_>) -> Option<Tested> {
         match self.guard {
             Guard::StartupLatch => Some(self.test_latch(now, seen)),
             Guard::PartitionGate => Some(test_partition(now, seen)),
@@ -176,7 +176,7 @@ impl Gate {
         }
     }
 
-    fn test_latch(&mut self, now: u64, seen: &Seen<'_>) -> Tested {
+    fn test_latch(&mut self, now: u64, seen: &GateView<'_>) -> Tested {
         let (wanted, registered) = (seen.boot.len(), seen.boot.intersection(seen.registered).count());
         let already = self.opened_at.is_some();
         if registered == wanted {
@@ -194,7 +194,7 @@ impl Gate {
     }
 
     /// What is registered is counted for the log only: the signal alone decides.
-    fn test_signal(&self, now: u64, seen: &Seen<'_>) -> Tested {
+    fn test_signal(&self, now: u64, seen: &GateView<'_>) -> Tested {
         let SegmentId { partition, seq } = seen.segment;
         let before = seq.checked_sub(1).map(|seq| SegmentId { partition, seq });
         let signalled = before.and_then(|before| self.ended.get(&before)).copied();
@@ -208,7 +208,7 @@ impl Gate {
     }
 }
 
-fn test_partition(now: u64, seen: &Seen<'_>) -> Tested {
+fn test_partition(now: u64, seen: &GateView<'_>) -> Tested {
     let SegmentId { partition, seq } = seen.segment;
     let registered = seen.registered.range(SegmentId { partition, seq: 0 }..seen.segment).count();
     let wanted = seq as usize;
@@ -257,7 +257,7 @@ mod tests {
             let boot = boot.iter().map(|seq| id(*seq)).collect();
             for (registered, answer) in registered.iter().zip(answers) {
                 let registered = registered.iter().map(|seq| id(*seq)).collect();
-                let seen = Seen { segment: id(2), boot: &boot, registered: &registered };
+                let seen = GateView { segment: id(2), boot: &boot, registered: &registered };
                 let tested = gate.test(7, &seen).expect("it is tested every time");
                 assert_eq!(tested.released_by, answer, "{guard} {boot:?} {registered:?}");
             }
@@ -280,16 +280,16 @@ mod tests {
         ];
         for (guard, ends, registered, answer) in cases {
             let (mut gate, none) = (Gate::new(guard), BTreeSet::new());
-            let shut = gate.test(1, &Seen { segment: id(2), boot: &none, registered: &none });
+            let shut = gate.test(1, &GateView { segment: id(2), boot: &none, registered: &none });
             assert_eq!(shut.expect("the first test is always made").released_by, None, "{guard}");
             ends.iter().for_each(|how| gate.ended(2, id(1), *how));
             let registered = registered.iter().map(|seq| id(*seq)).collect();
-            let tested = gate.test(3, &Seen { segment: id(2), boot: &none, registered: &registered });
+            let tested = gate.test(3, &GateView { segment: id(2), boot: &none, registered: &registered });
             assert_eq!(tested.map(|tested| tested.released_by), answer, "{guard} {ends:?}");
         }
         let mut gate = Gate::new(Guard::SignalGate);
         let none = BTreeSet::new();
-        let first = gate.test(1, &Seen { segment: id(0), boot: &none, registered: &none });
+        let first = gate.test(1, &GateView { segment: id(0), boot: &none, registered: &none });
         assert_eq!(first.expect("it is tested").released_by, Some("already-open"));
     }
 }

@@ -11,12 +11,12 @@
 //!
 //! This crate knows nothing of the checker that is tested on it, and shares no code with it.
 
-mod agenda;
 mod commit;
 mod config;
 mod controller;
 mod copy;
 mod disk;
+mod event_queue;
 mod guard;
 mod lifecycle;
 mod messages;
@@ -29,7 +29,7 @@ mod world;
 
 pub use config::{Config, Error};
 pub use controller::{Hold, Segment};
-pub use copy::{CopyState, Cover, Coverage, Known};
+pub use copy::{CopyState, Cover, Coverage, Observed};
 pub use guard::{Guard, NAMES as GUARDS, UnknownGuard};
 pub use lifecycle::{Event, Kind};
 pub use messages::Transition;

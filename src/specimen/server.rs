@@ -4,8 +4,8 @@
 //! guard; one to go online keeps the server's own rows if they are the committed ones, else fetches.
 
 use crate::config::Config;
-use crate::copy::{CopyState, Coverage, Kept, SegmentCopy};
-use crate::guard::{Ended, Gate, Seen, Tested};
+use crate::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
+use crate::guard::{Ended, Gate, GateView, Tested};
 use crate::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
 use crate::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use crate::messages::{Stored, Transition, Work};
@@ -21,11 +21,11 @@ pub(crate) enum Action {
     /// Ask the controller; the answer goes to [`Server::receive`].
     Call(Call),
     /// Keep a copy on disk, instead of an older one of the segment.
-    Keep(Kept),
+    Keep(StoredCopy),
 }
 
 /// An order in the pool: one to consume waits for the guard, any other for the stored copy.
-struct Running {
+struct RunningTransition {
     message: Message,
     started: u64,
     /// Whether the log says already that the guard is shut.
@@ -38,7 +38,7 @@ pub(crate) struct Server {
     incarnation: u64,
     config: Arc<Config>,
     /// What lay on disk at boot, until it is loaded.
-    disk: BTreeMap<SegmentId, Kept>,
+    disk: BTreeMap<SegmentId, StoredCopy>,
     /// The segments that were committed when this process joined; none before it did.
     boot: Option<BTreeSet<SegmentId>>,
     gate: Gate,
@@ -49,7 +49,7 @@ pub(crate) struct Server {
     /// Orders ever seen: the controller repeats them until it knows that they are done.
     seen: BTreeSet<u64>,
     queue: BTreeMap<u64, Message>,
-    running: BTreeMap<u64, Running>,
+    running: BTreeMap<u64, RunningTransition>,
     finished: Vec<u64>,
     next_copy: u64,
     log: Lifecycle,
@@ -61,7 +61,7 @@ impl Server {
         config: Arc<Config>,
         number: usize,
         incarnation: u64,
-        disk: BTreeMap<SegmentId, Kept>,
+        disk: BTreeMap<SegmentId, StoredCopy>,
     ) -> Self {
         Server {
             number,
@@ -184,7 +184,9 @@ impl Server {
         loop {
             let running: Vec<u64> = self.running.keys().copied().collect();
             let opened = running.into_iter().find(|id| self.passes(now, *id));
-            if let Some(Running { message, started, .. }) = opened.and_then(|id| self.running.remove(&id)) {
+            if let Some(RunningTransition { message, started, .. }) =
+                opened.and_then(|id| self.running.remove(&id))
+            {
                 self.begin_consuming(now, &message);
                 self.finish(now, &message, started, "consuming");
             } else if self.running.len() < self.config.pool
@@ -218,7 +220,7 @@ impl Server {
         if message.transition.target() == State::Online {
             out.push(Action::Call(self.call(Ask::Download(message.segment))));
         }
-        self.running.insert(message.id, Running { message, started: now, told: false });
+        self.running.insert(message.id, RunningTransition { message, started: now, told: false });
     }
 
     fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str) {
@@ -239,7 +241,8 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
-        let Some(tested) = self.gate.test(now, &Seen { segment, boot, registered: &self.committed }) else {
+        let Some(tested) = self.gate.test(now, &GateView { segment, boot, registered: &self.committed })
+        else {
             return false;
         };
         let passes = tested.released_by.is_some();
@@ -272,7 +275,7 @@ impl Server {
             return false;
         }
         copy.state = CopyState::CommittedLocal;
-        out.push(Action::Keep(Kept { state: copy.state, stored }));
+        out.push(Action::Keep(StoredCopy { state: copy.state, stored }));
         self.registered(now, id, "own rows");
         true
     }
@@ -294,11 +297,12 @@ impl Server {
         let id = stored.segment;
         let waits = self.running.values().find(|running| running.message.segment == id);
         let order = waits.map(|running| running.message.id);
-        let Some(Running { message, started, .. }) = order.and_then(|order| self.running.remove(&order))
+        let Some(RunningTransition { message, started, .. }) =
+            order.and_then(|order| self.running.remove(&order))
         else {
             return;
         };
-        out.push(Action::Keep(Kept { state: CopyState::Downloaded, stored: stored.clone() }));
+        out.push(Action::Keep(StoredCopy { state: CopyState::Downloaded, stored: stored.clone() }));
         self.add(now, CopyState::Downloaded, stored, "download");
         self.finish(now, &message, started, "online");
     }

@@ -1,10 +1,10 @@
 //! A cluster in virtual time: the same state machines, with calls that take seeded times to arrive. Nothing
 //! here reads a clock or sleeps; two worlds of one configuration and seed do the same to the last byte.
 
-use crate::agenda::Agenda;
 use crate::config::{Config, Error};
 use crate::controller::{Controller, Hold, Segment};
-use crate::copy::{Coverage, Kept};
+use crate::copy::{Coverage, StoredCopy};
+use crate::event_queue::EventQueue;
 use crate::lifecycle::Event;
 use crate::messages::{Ask, Call, Reply, SegmentId};
 use crate::server::{Action, Server};
@@ -23,7 +23,7 @@ const WAY: (u64, u64) = (200_000, 3_000_000);
 struct Machine {
     server: Option<Server>,
     incarnation: u64,
-    disk: BTreeMap<SegmentId, Kept>,
+    disk: BTreeMap<SegmentId, StoredCopy>,
     paused: bool,
     /// What reached the server while it was paused, in order.
     slept_through: Vec<Due>,
@@ -46,7 +46,7 @@ pub struct World {
     rng: ChaCha8Rng,
     controller: Controller,
     machines: Vec<Machine>,
-    agenda: Agenda<Due>,
+    agenda: EventQueue<Due>,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(seed),
             controller: Controller::new(Arc::clone(&config)),
             machines: config.servers.iter().map(|_| Machine::default()).collect(),
-            agenda: Agenda::default(),
+            agenda: EventQueue::default(),
             config,
         };
         (0..world.machines.len()).for_each(|server| world.boot(server));

@@ -8,8 +8,8 @@
 
 use super::folder::{Folder, walk};
 use super::names::{ReadFile, log_name};
-use super::reads::Announced;
-use super::store::{READS, RUN_FILE, SCHEDULE};
+use super::reads::AnnouncedRead;
+use super::writer::{READS, RUN_FILE, SCHEDULE};
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
 use dissent_core::history::run_record::EVENTS;
@@ -23,7 +23,7 @@ const LOG: &str = "log";
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
     /// By id.
-    pub(super) reads: BTreeMap<u64, Announced>,
+    pub(super) reads: BTreeMap<u64, AnnouncedRead>,
     /// The last phase that began.
     pub(super) phase: Option<Phase>,
     /// Whether all events could be read: what the others announce is not known.
@@ -32,8 +32,8 @@ pub(super) struct Announcements {
 
 impl Announcements {
     /// Takes the next event.
-    pub(super) fn hear(&mut self, event: &Event) {
-        self.reads.extend(Announced::by(event));
+    pub(super) fn note(&mut self, event: &Event) {
+        self.reads.extend(AnnouncedRead::by(event));
         if let Event::Phase { phase } = event {
             self.phase = Some(*phase);
         }
@@ -109,7 +109,7 @@ fn strays(folder: &Folder, told: &Announcements, files: &BTreeSet<String>) {
 fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
     let with_lines = told.reads.values().filter(|read| read.lines > 0);
     with_lines
-        .map(|Announced { folder, partition, kind, .. }| ReadFile {
+        .map(|AnnouncedRead { folder, partition, kind, .. }| ReadFile {
             folder,
             partition: *partition,
             kind: *kind,

@@ -14,7 +14,7 @@
 //! how many offsets before it hold none (`"skip":1`, left out for 0): a line that was lost shows. Fields and
 //! columns that are not known are skipped: a later version may have written them.
 
-use super::scan;
+use super::fast_scan;
 use dissent_core::history::event::{Event, TimedEvent};
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::{Column, Schema, Value};
@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RowLine<'a> {
     off: u64,
     key: &'a str,
     op: u64,
@@ -34,14 +34,14 @@ struct Line<'a> {
     del: Option<bool>,
     cols: Cols<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<At>,
+    at: Option<ReadAt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     skip: Option<u64>,
 }
 
 /// Where a row was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct At {
+pub(super) struct ReadAt {
     pub(super) read: u64,
     pub(super) doc: u32,
 }
@@ -62,21 +62,21 @@ impl Serialize for Cols<'_> {
 
 /// The line of a row that came by the read of this id.
 pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 'a {
-    Line {
+    RowLine {
         off: row.off,
         key: &row.key,
         op: row.op,
         cmp: row.cmp,
         del: None,
         cols: Cols { columns: &schema.columns, values: &row.cols },
-        at: Some(At { read, doc: row.doc }),
+        at: Some(ReadAt { read, doc: row.doc }),
         skip: None,
     }
 }
 
 /// The line of a log entry, before which so many offsets hold none.
 pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry, skip: u64) -> impl Serialize + 'a {
-    Line {
+    RowLine {
         off: entry.off,
         key: &entry.key,
         op: entry.op,
@@ -112,7 +112,7 @@ pub(super) fn skipped(line: &[u8]) -> serde_json::Result<u64> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Flags<'a> {
+struct FlagsLine<'a> {
     key: Cow<'a, str>,
     offs: Cow<'a, [u64]>,
     at: FlagsAt,
@@ -125,32 +125,32 @@ struct FlagsAt {
 
 /// The line of a key's current flags that came by the read of this id.
 pub fn flags(read: u64, current: &CurrentRow) -> impl Serialize + '_ {
-    Flags { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
+    FlagsLine { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
 }
 
 /// A row and the id of its read.
 pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
-    if let Some(row) = scan::row(schema, line) {
+    if let Some(row) = fast_scan::row(schema, line) {
         return Ok(row);
     }
     let (Entry { off, key, op, cmp, cols, .. }, at) = parse(schema, line)?;
-    let At { read, doc } = at.ok_or_else(|| serde_json::Error::missing_field("at"))?;
+    let ReadAt { read, doc } = at.ok_or_else(|| serde_json::Error::missing_field("at"))?;
     Ok((read, Row { off, key, op, cmp, cols, doc }))
 }
 
 /// A log entry.
 pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
-    scan::entry(schema, line).map_or_else(|| parse(schema, line).map(|(entry, _)| entry), Ok)
+    fast_scan::entry(schema, line).map_or_else(|| parse(schema, line).map(|(entry, _)| entry), Ok)
 }
 
 /// A key's current flags and the id of their read.
 pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, CurrentRow)> {
-    let Flags { key, offs, at } = serde_json::from_slice(line)?;
+    let FlagsLine { key, offs, at } = serde_json::from_slice(line)?;
     Ok((at.read, CurrentRow { key: key.into_owned(), offs: offs.into_owned() }))
 }
 
 /// What a row or a log entry says, however it is written.
-pub(super) fn parse(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<At>)> {
+pub(super) fn parse(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<ReadAt>)> {
     let mut from = serde_json::Deserializer::from_slice(line);
     let decoded = LineSeed(&schema.columns).deserialize(&mut from)?;
     from.end()?;
@@ -174,7 +174,7 @@ enum Field {
 struct LineSeed<'a>(&'a [Column]);
 
 impl<'de> DeserializeSeed<'de> for LineSeed<'_> {
-    type Value = (Entry, Option<At>);
+    type Value = (Entry, Option<ReadAt>);
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
         from.deserialize_map(self)
@@ -182,7 +182,7 @@ impl<'de> DeserializeSeed<'de> for LineSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for LineSeed<'_> {
-    type Value = (Entry, Option<At>);
+    type Value = (Entry, Option<ReadAt>);
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("a row or a log entry")

@@ -1,6 +1,6 @@
 //! Evidence that lies in memory, as the folder that a run would have written.
 
-use super::store::{Build, RunFile, RunFolder, StoreError};
+use super::writer::{Build, RunFile, RunFolder, StoreError};
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Writes evidence to a folder, which must not exist. The bytes are a function of the evidence and of the
 /// build alone: time closes no frame, and no clock is asked.
-pub fn write_evidence(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreError> {
+pub fn write_record(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreError> {
     let mut phases = evidence.events.iter().rev().filter_map(|stamped| match stamped.event {
         Event::Phase { phase } => Some(phase),
         _ => None,
@@ -31,7 +31,7 @@ pub fn write_evidence(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreEr
             }
             Event::CurrentRead(read) => {
                 let currents = currents.remove(&(read.partition, read.id));
-                folder.currents(still, read, currents.unwrap_or_default())?;
+                folder.current_rows(still, read, currents.unwrap_or_default())?;
             }
             _ => {}
         }

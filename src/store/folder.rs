@@ -6,13 +6,13 @@
 
 use super::audit::{Announcements, audit};
 use super::cure::{Cure, read_cures};
-use super::merge::{Due, Merge, Stream, Unfit};
+use super::merge::{DueFile, Merge, Rejected, Stream};
 use super::names::{Kind, ReadFile, log_name};
 use super::order::{EventOrder, LogOrder};
 use super::origin::{Origin, RunNumber};
-use super::reads::{Announced, Counted, Groups};
-use super::store::{Build, READS, RUN_FILE, RunFile};
-use super::{codec, scan};
+use super::reads::{AnnouncedRead, Counted, RowGroupStream};
+use super::writer::{Build, READS, RUN_FILE, RunFile};
+use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::EVENTS;
@@ -98,11 +98,11 @@ pub enum OpenError {
 #[derive(Deserialize)]
 struct Outline {
     build: Build,
-    facts: FactsOutline,
+    facts: MetaOutline,
 }
 
 #[derive(Deserialize)]
-struct FactsOutline {
+struct MetaOutline {
     format: u32,
 }
 
@@ -237,8 +237,8 @@ impl Folder {
 
     /// The files of a partition's reads, each with the least number that its lines can begin with, and the
     /// lines that the events announce.
-    fn reads(&self, partition: u32, kind: Kind) -> (Vec<Due>, Counted<'_>) {
-        let of_here = |read: &Announced| read.partition == partition && read.kind == kind;
+    fn reads(&self, partition: u32, kind: Kind) -> (Vec<DueFile>, Counted<'_>) {
+        let of_here = |read: &AnnouncedRead| read.partition == partition && read.kind == kind;
         let announced: Vec<_> = self.announced().reads.iter().filter(|(_, read)| of_here(read)).collect();
         let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
         for (_, read) in announced.iter().filter(|(_, read)| read.lines > 0) {
@@ -247,7 +247,7 @@ impl Folder {
         }
         let files = self.read_files(partition, kind).into_iter().map(|file| {
             let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-            Due { first: firsts.get(folder).copied().unwrap_or(0), file }
+            DueFile { first: firsts.get(folder).copied().unwrap_or(0), file }
         });
         (files.collect(), Counted::new(self, announced))
     }
@@ -291,12 +291,12 @@ impl RunRecord for Folder {
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         let (stream, order) = (Stream::open(self, EVENTS.to_owned()), EventOrder::of(self));
-        Box::new(Events { folder: self, stream, order, told: Announcements::default() })
+        Box::new(EventStream { folder: self, stream, order, told: Announcements::default() })
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
         let (stream, order) = (Stream::open(self, log_name(partition)), LogOrder::of(self, partition));
-        Box::new(Log { folder: self, stream, order })
+        Box::new(LogStream { folder: self, stream, order })
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
@@ -322,11 +322,11 @@ impl RunRecord for Folder {
         let mut stream = Stream::<TimedEvent>::open(self, EVENTS.to_owned());
         stream.each(|line| {
             order.follow(line)?;
-            match scan::moment(line) {
+            match fast_scan::event_ref(line) {
                 Some((t, moment)) => each(t, moment),
                 None => {
                     let stamped: TimedEvent = serde_json::from_slice(line)?;
-                    told.hear(&stamped.event);
+                    told.note(&stamped.event);
                     each(stamped.t, EventRef::from(&stamped.event));
                 }
             }
@@ -340,12 +340,12 @@ impl RunRecord for Folder {
         let mut order = LogOrder::of(self, partition);
         let mut stream = Stream::<Entry>::open(self, log_name(partition));
         stream.each(|line| {
-            let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Unfit> {
+            let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Rejected> {
                 order.follow(entry.off, line)?;
                 each(entry);
                 Ok(())
             };
-            match scan::skimmed(line) {
+            match fast_scan::entry_header(line) {
                 Some(entry) => in_order(entry),
                 None => in_order(EntryHeader::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
             }
@@ -357,7 +357,7 @@ impl RunRecord for Folder {
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(Groups::new(&self.run.facts.schema, Merge::new(self, files), counted))
+        Box::new(RowGroupStream::new(&self.run.facts.schema, Merge::new(self, files), counted))
     }
 
     fn parallelism(&self) -> usize {
@@ -366,14 +366,14 @@ impl RunRecord for Folder {
 }
 
 /// The events; on the way it is noted what they say of the other files.
-struct Events<'a> {
+struct EventStream<'a> {
     folder: &'a Folder,
     stream: Stream<'a, TimedEvent>,
     order: EventOrder,
     told: Announcements,
 }
 
-impl<'a> Iterator for Events<'a> {
+impl<'a> Iterator for EventStream<'a> {
     type Item = Cow<'a, TimedEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -381,7 +381,7 @@ impl<'a> Iterator for Events<'a> {
         if let Some(stamped) = next
             && self.stream.fits(|line| self.order.follow(line))
         {
-            self.told.hear(&stamped.event);
+            self.told.note(&stamped.event);
             return Some(Cow::Owned(stamped));
         }
         let mut told = std::mem::take(&mut self.told);
@@ -392,13 +392,13 @@ impl<'a> Iterator for Events<'a> {
 }
 
 /// The entries of a log.
-struct Log<'a> {
+struct LogStream<'a> {
     folder: &'a Folder,
     stream: Stream<'a, Entry>,
     order: LogOrder,
 }
 
-impl<'a> Iterator for Log<'a> {
+impl<'a> Iterator for LogStream<'a> {
     type Item = Cow<'a, Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -15,7 +15,7 @@
 //! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
 
 use super::origin::Origin;
-use super::store::RUN_FILE;
+use super::writer::RUN_FILE;
 use dissent_core::history::time::Nanos;
 use memchr::memchr;
 use serde::Serialize;
@@ -156,7 +156,7 @@ fn flaw_of_mark(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
 /// Why a file could not be read on, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("frame at byte {byte}: {flaw}")]
-pub struct Broken {
+pub struct BrokenFrame {
     /// Where the frame begins that could not be read.
     pub byte: u64,
     /// What is wrong with it.
@@ -247,14 +247,14 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// The next line without its end; `None` after the last line, and after a flaw.
-    pub fn next_line(&mut self) -> Result<Option<&[u8]>, Broken> {
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, BrokenFrame> {
         if self.taken == self.plain.len() && !self.ended {
             let byte = self.frame_at;
             if let Err(flaw) = self.next_frame() {
                 self.ended = true;
                 self.plain.clear();
                 (self.taken, self.line) = (0, (0, 0));
-                return Err(Broken { byte, flaw });
+                return Err(BrokenFrame { byte, flaw });
             }
         }
         let Some(length) = memchr(b'\n', &self.plain[self.taken..]) else {

@@ -1,9 +1,9 @@
 //! Files of a run's folder as streams, and many ascending streams as one.
 
 use super::codec;
+use super::fast_scan::{self, PlacedRow};
 use super::folder::Folder;
-use super::frame::{Broken, Flaw, FrameReader};
-use super::scan::{self, Placed};
+use super::frame::{BrokenFrame, Flaw, FrameReader};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::run_record::RunRecord;
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::marker::PhantomData;
 
 /// What a line of a file holds.
-pub(super) trait Stored: Sized {
+pub(super) trait StoredLine: Sized {
     /// What the lines of a file ascend by.
     type Key: Ord;
     fn key(&self) -> Self::Key;
@@ -24,7 +24,7 @@ pub(super) trait Stored: Sized {
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self>;
 }
 
-impl Stored for TimedEvent {
+impl StoredLine for TimedEvent {
     type Key = ();
     fn key(&self) {}
     fn from(_: u64) {}
@@ -33,7 +33,7 @@ impl Stored for TimedEvent {
     }
 }
 
-impl Stored for Entry {
+impl StoredLine for Entry {
     type Key = u64;
     fn key(&self) -> u64 {
         self.off
@@ -46,7 +46,7 @@ impl Stored for Entry {
     }
 }
 
-impl Stored for (u64, Row) {
+impl StoredLine for (u64, Row) {
     type Key = (u64, u64);
     fn key(&self) -> (u64, u64) {
         (self.1.off, self.0)
@@ -59,7 +59,7 @@ impl Stored for (u64, Row) {
     }
 }
 
-impl Stored for (u64, CurrentRow) {
+impl StoredLine for (u64, CurrentRow) {
     type Key = (u64, String);
     fn key(&self) -> (u64, String) {
         (self.0, self.1.key.clone())
@@ -73,7 +73,7 @@ impl Stored for (u64, CurrentRow) {
 }
 
 /// A row whose content stays in its line.
-impl Stored for Placed {
+impl StoredLine for PlacedRow {
     type Key = (u64, u64);
     fn key(&self) -> (u64, u64) {
         (self.off, self.read)
@@ -82,9 +82,9 @@ impl Stored for Placed {
         (first, 0)
     }
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self> {
-        scan::placed(line).map_or_else(
+        fast_scan::placed(line).map_or_else(
             || {
-                codec::decode_row(schema, line).map(|(read, Row { off, .. })| Placed {
+                codec::decode_row(schema, line).map(|(read, Row { off, .. })| PlacedRow {
                     off,
                     read,
                     content: line.len(),
@@ -97,7 +97,7 @@ impl Stored for Placed {
 
 /// Why a file is read no further than to a line that is whole.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unfit {
+pub(super) enum Rejected {
     #[error("line not understood: {0}")]
     Garbled(#[from] serde_json::Error),
     #[error("{0}")]
@@ -112,7 +112,7 @@ pub(super) struct Stream<'a, T> {
     holds: PhantomData<T>,
 }
 
-impl<'a, T: Stored> Stream<'a, T> {
+impl<'a, T: StoredLine> Stream<'a, T> {
     /// Opens a file by its name within the folder.
     pub(super) fn open(folder: &'a Folder, file: String) -> Self {
         let origin = folder.origin(&file);
@@ -128,7 +128,7 @@ impl<'a, T: Stored> Stream<'a, T> {
     }
 
     /// Ends where the file is broken.
-    fn give_up(&mut self, broken: &Broken) {
+    fn give_up(&mut self, broken: &BrokenFrame) {
         match broken.flaw {
             Flaw::OtherRun => {
                 self.reader = None;
@@ -139,7 +139,7 @@ impl<'a, T: Stored> Stream<'a, T> {
     }
 
     /// Whether the line of the last item is what is due; it ends before one that is not.
-    pub(super) fn fits(&mut self, follows: impl FnOnce(&[u8]) -> Result<(), Unfit>) -> bool {
+    pub(super) fn fits(&mut self, follows: impl FnOnce(&[u8]) -> Result<(), Rejected>) -> bool {
         let unfit = follows(self.line()).err();
         if let Some(unfit) = &unfit {
             self.stop(&unfit.to_string());
@@ -153,14 +153,14 @@ impl<'a, T: Stored> Stream<'a, T> {
     }
 }
 
-impl<T: Stored> Stream<'_, T> {
+impl<T: StoredLine> Stream<'_, T> {
     /// The line of the item that was handed out last.
     pub(super) fn line(&self) -> &[u8] {
         self.reader.as_ref().map_or(&[], FrameReader::line)
     }
 
     /// Hands out every line as what `read` makes of it; ends early where it cannot.
-    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> Result<(), Unfit>) {
+    pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> Result<(), Rejected>) {
         while let Some(reader) = self.reader.as_mut() {
             match reader.next_line() {
                 Ok(Some(line)) => {
@@ -175,7 +175,7 @@ impl<T: Stored> Stream<'_, T> {
     }
 }
 
-impl<T: Stored> Iterator for Stream<'_, T> {
+impl<T: StoredLine> Iterator for Stream<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -187,14 +187,14 @@ impl<T: Stored> Iterator for Stream<'_, T> {
             }
         };
         decoded.unwrap_or_else(|error| {
-            self.stop(&Unfit::from(error).to_string());
+            self.stop(&Rejected::from(error).to_string());
             None
         })
     }
 }
 
 /// A file and a key below which it has none, as the events say.
-pub(super) struct Due {
+pub(super) struct DueFile {
     pub(super) file: String,
     pub(super) first: u64,
 }
@@ -202,7 +202,7 @@ pub(super) struct Due {
 /// Merges files, each ascending; equal keys come in the order of the files. A file is opened only when its
 /// first item may be due, and closed after its last: captures follow each other along the log, so that few
 /// of a thousand files are open at a time.
-pub(super) struct Merge<'a, T: Stored> {
+pub(super) struct Merge<'a, T: StoredLine> {
     folder: &'a Folder,
     /// Files not yet opened, the one with the least first key last.
     waiting: Vec<(T::Key, usize, String)>,
@@ -210,18 +210,18 @@ pub(super) struct Merge<'a, T: Stored> {
 }
 
 /// An open file and the item that it is to give next.
-struct Head<'a, T: Stored> {
+struct Head<'a, T: StoredLine> {
     key: T::Key,
     rank: usize,
     item: T,
     rest: Stream<'a, T>,
 }
 
-impl<'a, T: Stored> Merge<'a, T> {
-    pub(super) fn new(folder: &'a Folder, files: Vec<Due>) -> Self {
+impl<'a, T: StoredLine> Merge<'a, T> {
+    pub(super) fn new(folder: &'a Folder, files: Vec<DueFile>) -> Self {
         let ranked = files.into_iter().enumerate();
         let mut waiting: Vec<_> =
-            ranked.map(|(rank, Due { file, first })| (T::from(first), rank, file)).collect();
+            ranked.map(|(rank, DueFile { file, first })| (T::from(first), rank, file)).collect();
         waiting.sort_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
         Self { folder, waiting, open: BinaryHeap::new() }
     }
@@ -257,7 +257,7 @@ impl<'a, T: Stored> Merge<'a, T> {
     }
 }
 
-impl<T: Stored> Iterator for Merge<'_, T> {
+impl<T: StoredLine> Iterator for Merge<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -279,22 +279,22 @@ impl<T: Stored> Iterator for Merge<'_, T> {
 }
 
 /// The heap gives its greatest first: greatest is who comes first.
-impl<T: Stored> Ord for Head<'_, T> {
+impl<T: StoredLine> Ord for Head<'_, T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (&other.key, other.rank).cmp(&(&self.key, self.rank))
     }
 }
 
-impl<T: Stored> PartialOrd for Head<'_, T> {
+impl<T: StoredLine> PartialOrd for Head<'_, T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T: Stored> PartialEq for Head<'_, T> {
+impl<T: StoredLine> PartialEq for Head<'_, T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<T: Stored> Eq for Head<'_, T> {}
+impl<T: StoredLine> Eq for Head<'_, T> {}

@@ -1,6 +1,6 @@
 //! The names of the files that a run's folder holds, made and understood.
 
-use super::store::READS;
+use super::writer::READS;
 
 /// A name from outside as a name of a file: other bytes than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
 /// dot that comes first. Two names never become one.

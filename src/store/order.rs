@@ -2,10 +2,10 @@
 //! lost, doubled or moved shows, however well its frame was closed.
 
 use super::codec;
+use super::fast_scan;
 use super::folder::Folder;
-use super::merge::Unfit;
+use super::merge::Rejected;
 use super::names::log_name;
-use super::scan;
 use dissent_core::history::run_record::EVENTS;
 
 /// Events, as far as they were read.
@@ -20,14 +20,14 @@ impl EventOrder {
     }
 
     /// Takes the line of the next event.
-    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Unfit> {
+    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Rejected> {
         self.seen += 1;
         let due = self.seen;
-        match scan::number(line) {
+        match fast_scan::number(line) {
             _ if !self.is_numbered => Ok(()),
             Some(n) if n == due => Ok(()),
-            Some(n) => Err(Unfit::OutOfOrder(format!("event {n} lies where event {due} is due"))),
-            None => Err(Unfit::OutOfOrder("an event without its number".to_owned())),
+            Some(n) => Err(Rejected::OutOfOrder(format!("event {n} lies where event {due} is due"))),
+            None => Err(Rejected::OutOfOrder("an event without its number".to_owned())),
         }
     }
 
@@ -56,13 +56,13 @@ impl LogOrder {
     }
 
     /// Takes the next entry, by its offset and its line.
-    pub(super) fn follow(&mut self, off: u64, line: &[u8]) -> Result<(), Unfit> {
+    pub(super) fn follow(&mut self, off: u64, line: &[u8]) -> Result<(), Rejected> {
         let due = self.next;
         if off < due {
-            return Err(Unfit::OutOfOrder("line out of order".to_owned()));
+            return Err(Rejected::OutOfOrder("line out of order".to_owned()));
         }
         if off > due && self.tells_gaps && codec::skipped(line)? != off - due {
-            return Err(Unfit::OutOfOrder(format!("offset {off} lies where {due} is due")));
+            return Err(Rejected::OutOfOrder(format!("offset {off} lies where {due} is due")));
         }
         self.next = off.saturating_add(1);
         self.seen += 1;

@@ -5,11 +5,11 @@
 //! are compared with bytes: a hash would cost as much, and could call two rows equal that are not.
 
 use super::codec;
+use super::fast_scan::PlacedRow;
 use super::folder::Folder;
-use super::merge::{Merge, Stored};
+use super::merge::{Merge, StoredLine};
 use super::names::{Kind, reads_folder};
-use super::scan::Placed;
-use super::store::READS;
+use super::writer::READS;
 use dissent_core::history::event::Event;
 use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 /// What an event says of a read.
 #[derive(Clone, Debug)]
-pub(super) struct Announced {
+pub(super) struct AnnouncedRead {
     pub(super) partition: u32,
     pub(super) kind: Kind,
     /// How many lines of it lie under `reads/`.
@@ -28,9 +28,9 @@ pub(super) struct Announced {
     pub(super) first: u64,
 }
 
-impl Announced {
+impl AnnouncedRead {
     /// The read that an event announces, by its id.
-    pub(super) fn by(event: &Event) -> Option<(u64, Announced)> {
+    pub(super) fn by(event: &Event) -> Option<(u64, AnnouncedRead)> {
         let (id, partition, kind, lines, folder, first) = match event {
             Event::Read(read) => {
                 let folder = reads_folder(read.capture, &read.replica);
@@ -42,7 +42,7 @@ impl Announced {
             }
             _ => return None,
         };
-        Some((id, Announced { partition, kind, lines, folder, first }))
+        Some((id, AnnouncedRead { partition, kind, lines, folder, first }))
     }
 }
 
@@ -64,8 +64,8 @@ struct Count {
 
 impl<'a> Counted<'a> {
     /// Nothing found yet; `announced` ascends.
-    pub(super) fn new(folder: &'a Folder, announced: Vec<(&u64, &Announced)>) -> Counted<'a> {
-        let count = |(id, read): (&u64, &Announced)| Count { id: *id, announced: read.lines, found: 0 };
+    pub(super) fn new(folder: &'a Folder, announced: Vec<(&u64, &AnnouncedRead)>) -> Counted<'a> {
+        let count = |(id, read): (&u64, &AnnouncedRead)| Count { id: *id, announced: read.lines, found: 0 };
         let reads = announced.into_iter().map(count).collect();
         Counted { folder, reads, recent: [0; 8], turn: 0 }
     }
@@ -102,7 +102,7 @@ impl<'a> Counted<'a> {
         mut lines: Merge<'a, (u64, T)>,
     ) -> impl Iterator<Item = (u64, Cow<'a, T>)>
     where
-        (u64, T): Stored,
+        (u64, T): StoredLine,
     {
         std::iter::from_fn(move || {
             let next = lines.by_ref().find(|(read, _)| self.count(*read));
@@ -115,29 +115,33 @@ impl<'a> Counted<'a> {
 }
 
 /// The rows of a partition's files by offset. One row of each content is parsed.
-pub(super) struct Groups<'a> {
+pub(super) struct RowGroupStream<'a> {
     schema: &'a Schema,
-    lines: Merge<'a, Placed>,
+    lines: Merge<'a, PlacedRow>,
     counted: Counted<'a>,
     /// The contents of the present offset, one after the other, and where each ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl<'a> Groups<'a> {
-    pub(super) fn new(schema: &'a Schema, lines: Merge<'a, Placed>, counted: Counted<'a>) -> Groups<'a> {
-        Groups { schema, lines, counted, bytes: Vec::new(), ends: Vec::new() }
+impl<'a> RowGroupStream<'a> {
+    pub(super) fn new(
+        schema: &'a Schema,
+        lines: Merge<'a, PlacedRow>,
+        counted: Counted<'a>,
+    ) -> RowGroupStream<'a> {
+        RowGroupStream { schema, lines, counted, bytes: Vec::new(), ends: Vec::new() }
     }
 }
 
-impl<'a> RowGroups<'a> for Groups<'a> {
+impl<'a> RowGroups<'a> for RowGroupStream<'a> {
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool {
         rows.seen.clear();
         rows.contents.clear();
         self.bytes.clear();
         self.ends.clear();
         while let Some((placed, line)) = self.lines.peek() {
-            let Placed { off, read, content } = *placed;
+            let PlacedRow { off, read, content } = *placed;
             if !rows.seen.is_empty() && off != rows.off {
                 return true;
             }

@@ -19,7 +19,7 @@ use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
 use dissent_core::seed::Seed;
-use dissent_store::store::{RunFolder, StoreError};
+use dissent_store::writer::{RunFolder, StoreError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use writer::Writer;
@@ -35,7 +35,7 @@ const KEYS_MIN: u64 = 16;
 
 /// What to make up.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct SynthSpec {
     /// Rows on every replica, over all partitions.
     pub rows: u64,
     /// The number of replicas.
@@ -72,7 +72,7 @@ pub enum SynthError {
 }
 
 /// Makes up a run and writes it to a folder, which must not exist.
-pub fn synthesize(order: &Order, dir: &Path) -> Result<(), SynthError> {
+pub fn synthesize(order: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
     order.plant.check(order.replicas)?;
     let facts = facts(order)?;
     let load = order.rows.saturating_sub(CALIBRATION_OPS);
@@ -95,7 +95,7 @@ pub fn synthesize(order: &Order, dir: &Path) -> Result<(), SynthError> {
 }
 
 /// Columns of constant size under keys that never retire: what a run of any length can be judged by.
-fn facts(order: &Order) -> Result<RunMeta, ConfigError> {
+fn facts(order: &SynthSpec) -> Result<RunMeta, ConfigError> {
     let mut workload: Workload = load("steady")?;
     let nemesis: Nemesis = load("none")?;
     workload.name = "synth".to_owned();

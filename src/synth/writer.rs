@@ -1,7 +1,7 @@
 //! Writes a made-up run: ops and their log entries, what every replica merged of them, and what was read.
 
 use super::plant::{Aim, Edits};
-use super::{Order, SynthError};
+use super::{SynthError, SynthSpec};
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
     Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Segment, Soundness,
@@ -9,11 +9,11 @@ use dissent_core::history::row::{
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
-use dissent_store::store::{RunFolder, StoreError};
+use dissent_store::writer::{RunFolder, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and how each replica holds it.
-struct Held {
+struct HeldCopy {
     segment: Segment,
     copies: Vec<Copy>,
 }
@@ -29,7 +29,7 @@ struct Copy {
 struct Part {
     /// What every healthy replica's row of a key holds.
     keys: HashMap<String, Vec<Value>>,
-    held: Vec<Held>,
+    held: Vec<HeldCopy>,
     end: u64,
     entries: Vec<Entry>,
     rows: Vec<Row>,
@@ -38,7 +38,7 @@ struct Part {
 pub(super) struct Writer<'o> {
     folder: RunFolder,
     facts: RunMeta,
-    order: &'o Order,
+    order: &'o SynthSpec,
     parts: Vec<Part>,
     now: Nanos,
     load_began: Nanos,
@@ -49,7 +49,7 @@ pub(super) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(folder: RunFolder, facts: RunMeta, order: &'o Order) -> Writer<'o> {
+    pub(super) fn new(folder: RunFolder, facts: RunMeta, order: &'o SynthSpec) -> Writer<'o> {
         let parts = (0..facts.partitions).map(|_| Part::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
         let last_reads = HashMap::new();
@@ -136,7 +136,7 @@ impl<'o> Writer<'o> {
         let segment = self.segment(partition, start, Some(end));
         let copies = vec![Copy { rows, downloaded: false }; self.facts.roster.len()];
         self.record(Event::Segment { segment: segment.clone() })?;
-        self.parts[partition as usize].held.push(Held { segment, copies });
+        self.parts[partition as usize].held.push(HeldCopy { segment, copies });
         let next = self.segment(partition, end, None);
         self.record(Event::Segment { segment: next })
     }
@@ -176,7 +176,7 @@ impl<'o> Writer<'o> {
     }
 
     fn edits(&self, partition: u32, rows: &[Row], last: bool) -> Result<Vec<Edits>, SynthError> {
-        let Order { plant, seed, .. } = *self.order;
+        let SynthSpec { plant, seed, .. } = *self.order;
         let replicas = self.facts.roster.len();
         let schema = &self.facts.schema;
         let mut edits = vec![Edits::default(); replicas];
@@ -275,7 +275,7 @@ impl<'o> Writer<'o> {
             base,
             soundness: Soundness::Sound,
         };
-        self.folder.currents(self.now, &read, &moved)?;
+        self.folder.current_rows(self.now, &read, &moved)?;
         self.record(Event::CurrentRead(read))
     }
 

@@ -2,7 +2,7 @@
 //! asked, in a time that is bounded.
 
 use dissent::adapter::TargetError;
-use dissent::adapter::web::answer;
+use dissent::adapter::http::send;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -64,8 +64,8 @@ fn reply(stream: &mut TcpStream, text: &[u8]) {
 
 fn ask(url: &str, patience: Duration) -> Result<Vec<u8>, TargetError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let client = dissent::adapter::web::client(patience).expect("a client");
-    runtime.block_on(answer(url, client.get(url)))
+    let client = dissent::adapter::http::client(patience).expect("a client");
+    runtime.block_on(send(url, client.get(url)))
 }
 
 #[test]

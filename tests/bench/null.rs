@@ -2,13 +2,13 @@
 //! conductor leads a run on it as on any other, and the run is recorded, so that what is measured is the
 //! tool's own work for an op.
 
-use dissent::run::order::Order;
+use dissent::run::run_spec::RunSpec;
 use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome, TimedEvent};
 use dissent_core::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::store::RunFolder;
+use dissent_store::writer::RunFolder;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ struct Null {
 }
 
 /// Records a run of at least so many ops, and tells how many were counted; then it is interrupted.
-pub(crate) fn run(order: &Order, ops: u64, dir: &Path) -> u64 {
+pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
     let facts = order.facts(Seed(1), None).expect("facts");
     let mut folder = RunFolder::create(dir, facts.clone(), None).expect("a folder");
     let partitions = facts.partitions;

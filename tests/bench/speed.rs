@@ -6,11 +6,11 @@
 
 mod null;
 
-use dissent::cli::Run;
+use dissent::cli::RunArgs;
 use dissent::commands::order_of;
-use dissent::run::conclude::Judged;
-use dissent::run::one::{Keep, simulated};
-use dissent::run::order::Order;
+use dissent::run::judging::JudgedRun;
+use dissent::run::one::{Retention, simulated};
+use dissent::run::run_spec::RunSpec;
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
 use dissent_core::history::event::{Event, TimedEvent};
@@ -89,7 +89,7 @@ fn main() {
 
 /// `dissent check`, as a whole: the verdict and its page, beside decompressing and hashing the same files.
 fn check(rows: u64, plant: Plant, dir: &Path) {
-    let order = synth::Order { rows, replicas: REPLICAS, seed: Seed(1), plant };
+    let order = synth::SynthSpec { rows, replicas: REPLICAS, seed: Seed(1), plant };
     synthesize(&order, dir).expect("made up");
     let mut files = Vec::new();
     collect(dir, &mut files);
@@ -102,7 +102,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
     });
     let judge = Cost::of(|| {
         let evidence = Folder::open(dir).expect("a run");
-        let mut judged = Judged::for_page(&evidence, Oracle::default(), dissent::exit::Exit::Pass);
+        let mut judged = JudgedRun::for_page(&evidence, Oracle::default(), dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
         judged.write(&evidence, dir, "checked").expect("written");
     });
@@ -113,7 +113,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
 
 /// A million looks at a thousand frontiers, in memory: every tenth is frozen.
 fn frontiers(dir: &Path) {
-    let order = synth::Order { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
+    let order = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
     synthesize(&order, dir).expect("made up");
     let mut facts = Folder::open(dir).expect("a run").meta().clone();
     facts.frontiers = (0..FRONTIERS).map(declared).collect();
@@ -203,13 +203,13 @@ fn simulate(dir: &Path) {
     let cost = Cost::of(|| {
         for _ in 0..SIMULATED {
             seed += 1;
-            simulated(&order, Seed(seed), dir, Keep::None).expect("a verdict");
+            simulated(&order, Seed(seed), dir, Retention::None).expect("a verdict");
         }
     });
     cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);
 }
 
-fn order(words: &[&str]) -> Order {
-    order_of(&<Run as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
+fn order(words: &[&str]) -> RunSpec {
+    order_of(&<RunArgs as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
         .expect("it makes sense")
 }

@@ -9,7 +9,7 @@ use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::dump::write_evidence;
+use dissent_store::dump::write_record;
 use dissent_store::folder::Folder;
 use dissent_store::frame::{FrameReader, FrameWriter};
 use dissent_store::origin::RunNumber;
@@ -76,7 +76,7 @@ impl Kept {
         let evidence = simulate::run(&facts, order.timing, &simulation).expect("it runs");
         let temp = tempfile::tempdir().expect("a folder");
         let dir = temp.path().join("run");
-        write_evidence(&dir, &evidence).expect("written");
+        write_record(&dir, &evidence).expect("written");
         fs::write(dir.join("tool.log"), "what the tool said\n").expect("written");
         let folder = Folder::open(&dir).expect("opened");
         let verdict = judge(&folder);

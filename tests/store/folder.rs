@@ -7,11 +7,11 @@ use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
-use dissent_store::dump::write_evidence;
+use dissent_store::dump::write_record;
 use dissent_store::folder::Folder;
 use dissent_store::names::path_name;
 use dissent_store::origin::RunNumber;
-use dissent_store::store::{RunFolder, StoreError, Wall};
+use dissent_store::writer::{RunFolder, StoreError, Wall};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 fn written() -> (TempDir, PathBuf) {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    write_evidence(&dir, &evidence()).expect("written");
+    write_record(&dir, &evidence()).expect("written");
     (temp, dir)
 }
 
@@ -95,7 +95,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
         if let Event::CurrentRead(read) = &stamped.event {
             let currents = &evidence.current_rows[read.partition as usize];
             let currents = currents.iter().filter(|(id, _)| *id == read.id).map(|(_, current)| current);
-            run.currents(stamped.t, read, currents).expect("currents");
+            run.current_rows(stamped.t, read, currents).expect("currents");
         }
         run.event(stamped).expect("event");
         run.tick(stamped.t).expect("tick");
@@ -312,7 +312,7 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
 #[test]
 fn a_run_is_never_written_over_another() {
     let (_temp, dir) = written();
-    let again = write_evidence(&dir, &evidence()).expect_err("refused");
+    let again = write_record(&dir, &evidence()).expect_err("refused");
     assert!(matches!(&again, StoreError::Exists { dir: at } if *at == dir), "{again}");
 }
 
@@ -321,7 +321,7 @@ fn rows_of_a_read_that_no_event_announces_are_refused() {
     let temp = tempfile::tempdir().expect("folder");
     let mut evidence = evidence();
     evidence.rows[1][0].0 = 99;
-    let refused = write_evidence(&temp.path().join("run"), &evidence).expect_err("refused");
+    let refused = write_record(&temp.path().join("run"), &evidence).expect_err("refused");
     assert!(matches!(refused, StoreError::Unannounced { partition: 1, read: 99 }), "{refused}");
 }
 

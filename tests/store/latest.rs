@@ -1,6 +1,6 @@
 //! `latest` names the newest run, and a path names itself.
 
-use dissent_store::latest::{mark_latest, resolve};
+use dissent_store::latest_run::{mark_latest, resolve};
 use std::fs;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::store::sample::evidence;
 use dissent_core::history::run_record::{FORMAT, RunRecord};
-use dissent_store::dump::write_evidence;
+use dissent_store::dump::write_record;
 use dissent_store::folder::Folder;
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn runs_of_every_format_are_read() {
     if today.exists() {
         std::fs::remove_dir_all(&today).expect("removed");
     }
-    write_evidence(&today, &evidence()).expect("written");
+    write_record(&today, &evidence()).expect("written");
     let wanted = (30, [20, 2], [34, 2], [6, 3], 0);
     assert_eq!(counts(&today), wanted, "as written today");
     for format in 1..=FORMAT {

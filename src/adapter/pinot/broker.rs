@@ -1,8 +1,8 @@
 //! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
 
-use super::answers::nonsense;
+use super::wire::invalid_response;
 use crate::adapter::TargetError;
-use crate::adapter::web::parse;
+use crate::adapter::http::parse;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -41,7 +41,7 @@ struct Exception {
 pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r str>, TargetError> {
     let host = |row: &'r Vec<Json>| row.first().and_then(Json::as_str);
     let Some(first) = rows.first() else { return Ok(None) };
-    let first = host(first).ok_or_else(|| nonsense(url, "a row without the name of its host"))?;
+    let first = host(first).ok_or_else(|| invalid_response(url, "a row without the name of its host"))?;
     Ok(rows.iter().all(|row| host(row) == Some(first)).then_some(first))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Js
 
 /// A cell as a value of its column. A list that no event gave a value shows the default of its elements.
 pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, TargetError> {
-    let odd = || nonsense(url, &format!("column {} shows {cell}", column.name));
+    let odd = || invalid_response(url, &format!("column {} shows {cell}", column.name));
     let list = || cell.as_array().ok_or_else(odd);
     Ok(match column.ty {
         Type::Long => Value::Long(cell.as_i64().ok_or_else(odd)?),

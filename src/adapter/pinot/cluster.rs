@@ -3,15 +3,15 @@
 //! Lock and marks lie in the cluster's own configuration, under names that begin with `dissent.`: every
 //! controller has it, it outlives processes, and Pinot itself does not read them.
 
-use super::answers::{self, nonsense};
+use super::foreign_table::{self, ForeignTable};
 use super::inventory::{Inventory, Server};
 use super::kafka::Kafka;
 use super::table;
-use super::theirs::{self, Theirs};
-use super::{OURS, number_of};
+use super::wire::{self, invalid_response};
+use super::{TABLE_PREFIX, number_of};
 use crate::adapter::TargetError;
-use crate::adapter::checkup::Leaving;
-use crate::adapter::web::{Web, answer, parse};
+use crate::adapter::diagnosis::Leftover;
+use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::access::Access;
 use crate::config::target::TargetFile;
 use crate::target_error::Holder;
@@ -26,85 +26,85 @@ use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 /// A query or a change may take so long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A lock ends by itself this long after its last renewal.
-const LOCKED: Duration = Duration::from_secs(30);
+const LOCK_EXPIRY: Duration = Duration::from_secs(30);
 
 /// Between two renewals.
 pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(8);
 
 /// Between a lock and the look whether somebody else took it at the same moment.
-const SETTLED: Duration = Duration::from_millis(300);
+const LOCK_SETTLE_TIME: Duration = Duration::from_millis(300);
 
 const LOCK: &str = "dissent.lock";
 const MARK: &str = "dissent.mark.";
 
 /// Who has the target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Lock {
+struct LockRecord {
     run: String,
     owner: String,
     since_ms: u64,
     renewed_ms: u64,
 }
 
-impl Lock {
+impl LockRecord {
     /// Whether it is still somebody's.
     fn holds(&self, now: u64) -> bool {
-        now < self.renewed_ms + LOCKED.as_millis() as u64
+        now < self.renewed_ms + LOCK_EXPIRY.as_millis() as u64
     }
 }
 
-async fn held_lock(web: &Web, url: &str) -> Result<Option<Lock>, TargetError> {
-    let all = configs(web, url).await?;
+async fn held_lock(http: &HttpClient, url: &str) -> Result<Option<LockRecord>, TargetError> {
+    let all = configs(http, url).await?;
     Ok(all.get(LOCK).and_then(|text| serde_json::from_str(text).ok()))
 }
 
 /// The run that has the target now.
-pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
-    let lock = held_lock(web, url).await?.filter(|lock| lock.holds(now_ms()));
+pub(super) async fn holder(http: &HttpClient, url: &str) -> Result<Option<Holder>, TargetError> {
+    let lock = held_lock(http, url).await?.filter(|lock| lock.holds(now_ms()));
     Ok(lock.map(Holder::from))
 }
 
-impl From<Lock> for Holder {
-    fn from(Lock { run, owner, since_ms, renewed_ms }: Lock) -> Holder {
-        let (now, until) = (now_ms(), renewed_ms + LOCKED.as_millis() as u64);
+impl From<LockRecord> for Holder {
+    fn from(LockRecord { run, owner, since_ms, renewed_ms }: LockRecord) -> Holder {
+        let (now, until) = (now_ms(), renewed_ms + LOCK_EXPIRY.as_millis() as u64);
         let seconds = now.saturating_sub(since_ms) / 1_000;
         Holder { run, owner, seconds, left: until.saturating_sub(now).div_ceil(1_000) }
     }
 }
 
 /// A Pinot cluster.
-pub struct Cluster {
+pub struct PinotCluster {
     pub(super) inventory: Inventory,
-    pub(super) web: Web,
+    pub(super) http: HttpClient,
     /// For servers: one that is stopped must not hold up the others.
-    hasty: Web,
+    hasty: HttpClient,
     pub(super) file: TargetFile,
     roster: Mutex<Vec<String>>,
     silent: Mutex<BTreeSet<String>>,
     since: OnceCell<u64>,
     /// The table that the target file names, once it was asked for.
-    pub(super) named: OnceCell<Named>,
+    pub(super) named: OnceCell<NamedTable>,
 }
 
 /// What is known of a table that a target file names, beside its columns.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NamedTable {
     pub(super) topic: Option<String>,
     /// None of one that the model folds.
-    pub(super) theirs: Option<Theirs>,
+    pub(super) theirs: Option<ForeignTable>,
 }
 
-impl Cluster {
+impl PinotCluster {
     /// Reaches the cluster of a target file, and learns its version and servers.
-    pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
+    pub async fn reach(file: &TargetFile) -> Result<PinotCluster, TargetError> {
         let access = file.access();
-        let hasty = Web::entering(super::reads::SERVER_PATIENCE, &access)?;
-        let inventory = Inventory::take(Web::entering(PATIENCE, &access)?, file).await?;
-        Ok(Cluster {
-            web: inventory.web.clone(),
+        let hasty = HttpClient::with_access(super::reads::SERVER_TIMEOUT, &access)?;
+        let inventory = Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &access)?, file).await?;
+        Ok(PinotCluster {
+            http: inventory.http.clone(),
             hasty,
             file: TargetFile { url: inventory.url.clone(), ..file.clone() },
             inventory,
@@ -149,20 +149,20 @@ impl Cluster {
 
     pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.url());
-        let body = answer(&url, self.web.get(&url)).await?;
+        let body = send(&url, self.http.get(&url)).await?;
         Ok((url, body))
     }
 
     /// Asks the controller for what can do without: it does not wait for long.
-    pub(super) async fn glance(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
+    pub(super) async fn get_quick(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.url());
-        let body = answer(&url, self.hasty.get(&url)).await?;
+        let body = send(&url, self.hasty.get(&url)).await?;
         Ok((url, body))
     }
 
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Vec<u8>, TargetError> {
         let url = format!("{}/{path}", self.url());
-        answer(&url, self.web.post(&url, body)).await
+        send(&url, self.http.post(&url, body)).await
     }
 
     fn known(&self, replica: &str) -> Result<&Server, TargetError> {
@@ -188,22 +188,22 @@ impl Cluster {
     pub(super) async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         self.host(replica)?;
         let url = format!("{}/{path}", self.known(replica)?.url);
-        let body = answer(&url, self.hasty.get(&url)).await?;
+        let body = send(&url, self.hasty.get(&url)).await?;
         Ok((url, body))
     }
 
-    pub(super) fn ask_no_more(&self, replica: &str) {
+    pub(super) fn mute(&self, replica: &str) {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(replica.to_owned());
     }
 
-    pub(super) fn ask_again(&self, replica: &str) {
+    pub(super) fn unmute(&self, replica: &str) {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(replica);
     }
 
     /// Which life of a server this is.
     pub(super) async fn session(&self, replica: &str) -> Result<u64, TargetError> {
         let (url, body) = self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{replica}", self.name())).await?;
-        answers::session(&url, &body)
+        wire::session(&url, &body)
     }
 
     /// The table that the target file names, and its replicas.
@@ -212,22 +212,22 @@ impl Cluster {
         let (url, body) = self.get(&format!("tables/{table}")).await?;
         let config: Json = parse(&url, &body)?;
         let (url, document) = self.get(&format!("schemas/{table}")).await?;
-        let (schema, theirs) = match theirs::theirs(table, &document, &config) {
+        let (schema, theirs) = match foreign_table::theirs(table, &document, &config) {
             Some((schema, theirs)) => (schema, Some(theirs)),
             None => {
-                let none = || nonsense(&url, "not the schema of a table with a primary key");
+                let none = || invalid_response(&url, "not the schema of a table with a primary key");
                 (table::read(table, &document, &config).ok_or_else(none)?, None)
             }
         };
         let topic = table::stream(&config)["stream.kafka.topic.name"].as_str().map(str::to_owned);
-        self.named.get_or_init(|| async { Named { topic, theirs } }).await;
+        self.named.get_or_init(|| async { NamedTable { topic, theirs } }).await;
         self.take_roster(&schema).await?;
         Ok(Some(schema))
     }
 
     pub(super) async fn take_roster(&self, schema: &Schema) -> Result<Vec<String>, TargetError> {
         let holders: Vec<String> = self.holders(&schema.table).await?.into_iter().collect();
-        self.tell_apart(&holders)?;
+        self.require_distinct_hosts(&holders)?;
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&holders);
         Ok(holders)
     }
@@ -235,7 +235,7 @@ impl Cluster {
     /// The servers that are to have something of a table.
     pub(super) async fn holders(&self, table: &str) -> Result<BTreeSet<String>, TargetError> {
         let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
-        let assignment = answers::ideal_state(&url, &body)?;
+        let assignment = wire::ideal_state(&url, &body)?;
         Ok(assignment.into_values().flat_map(BTreeMap::into_keys).collect())
     }
 
@@ -250,7 +250,7 @@ impl Cluster {
     }
 
     /// Whose an answer is, only the host in it tells.
-    fn tell_apart(&self, servers: &[String]) -> Result<(), TargetError> {
+    fn require_distinct_hosts(&self, servers: &[String]) -> Result<(), TargetError> {
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for server in servers {
             let Some(host) = self.known(server)?.host.as_deref() else {
@@ -269,28 +269,28 @@ impl Cluster {
     }
 
     /// The tables whose names begin as those of runs do.
-    pub(super) async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+    pub(super) async fn leavings(&self) -> Result<Vec<Leftover>, TargetError> {
         self.inventory.leavings().await
     }
 
     /// Drops a run's topic, table and schema. The table tells whose it is: with it goes the leave to drop it.
-    pub(super) async fn drop_table(&self, leaving: &Leaving) -> Result<(), TargetError> {
+    pub(super) async fn drop_table(&self, leaving: &Leftover) -> Result<(), TargetError> {
         let table = &leaving.table;
         let made = table::made_by(&self.inventory.table(table).await?);
-        if made.is_none() || made != leaving.run || !table.starts_with(OURS) {
+        if made.is_none() || made != leaving.run || !table.starts_with(TABLE_PREFIX) {
             let cause = format!("nothing says that a run made the table {table}");
             return Err(TargetError::Refused { at: self.url().to_owned(), cause });
         }
         self.kafka()?.drop_topic(table).await?;
         for path in [format!("tables/{table}?type=realtime"), format!("schemas/{table}")] {
             let url = format!("{}/{path}", self.url());
-            answer(&url, self.web.delete(&url)).await?;
+            send(&url, self.http.delete(&url)).await?;
         }
         Ok(())
     }
 
-    async fn held_lock(&self) -> Result<Option<Lock>, TargetError> {
-        held_lock(&self.web, self.url()).await
+    async fn held_lock(&self) -> Result<Option<LockRecord>, TargetError> {
+        held_lock(&self.http, self.url()).await
     }
 
     /// Takes the target for one run, or tells who has it.
@@ -300,22 +300,23 @@ impl Cluster {
             && lock.run != run
             && lock.holds(now)
         {
-            return Err(self.busy(lock));
+            return Err(self.in_use(lock));
         }
         let since_ms = *self.since.get_or_init(|| async { now }).await;
-        let own = Lock { run: run.to_owned(), owner: crate::adapter::owner(), since_ms, renewed_ms: now };
-        set_config(&self.web, self.url(), LOCK, &serde_json::to_string(&own).unwrap_or_default()).await?;
+        let own =
+            LockRecord { run: run.to_owned(), owner: crate::adapter::owner(), since_ms, renewed_ms: now };
+        set_config(&self.http, self.url(), LOCK, &serde_json::to_string(&own).unwrap_or_default()).await?;
         if since_ms == now {
-            sleep(SETTLED).await;
+            sleep(LOCK_SETTLE_TIME).await;
         }
         match self.held_lock().await? {
-            Some(lock) if lock.run != run => Err(self.busy(lock)),
+            Some(lock) if lock.run != run => Err(self.in_use(lock)),
             _ => Ok(()),
         }
     }
 
-    fn busy(&self, lock: Lock) -> TargetError {
-        TargetError::Busy { at: self.url().to_owned(), holder: lock.into() }
+    fn in_use(&self, lock: LockRecord) -> TargetError {
+        TargetError::InUse { at: self.url().to_owned(), holder: lock.into() }
     }
 
     /// Gives the target free.
@@ -323,7 +324,7 @@ impl Cluster {
         if let Ok(Some(lock)) = self.held_lock().await
             && lock.run == run
         {
-            drop(drop_config(&self.web, self.url(), LOCK).await);
+            drop(drop_config(&self.http, self.url(), LOCK).await);
         }
     }
 }
@@ -340,28 +341,29 @@ fn mark_key(cure: &Cure) -> String {
 }
 
 /// The cluster's configuration: `GET /cluster/configs`.
-pub(super) async fn configs(web: &Web, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
+pub(super) async fn configs(http: &HttpClient, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
     let url = format!("{}/cluster/configs", url.trim_end_matches('/'));
-    parse(&url, &answer(&url, web.get(&url)).await?)
+    parse(&url, &send(&url, http.get(&url)).await?)
 }
 
-async fn set_config(web: &Web, url: &str, key: &str, value: &str) -> Result<(), TargetError> {
+async fn set_config(http: &HttpClient, url: &str, key: &str, value: &str) -> Result<(), TargetError> {
     let url = format!("{url}/cluster/configs");
-    answer(&url, web.post(&url, &json!({ key: value }))).await.map(drop)
+    send(&url, http.post(&url, &json!({ key: value }))).await.map(drop)
 }
 
-async fn drop_config(web: &Web, url: &str, key: &str) -> Result<(), TargetError> {
+async fn drop_config(http: &HttpClient, url: &str, key: &str) -> Result<(), TargetError> {
     let url = format!("{url}/cluster/configs/{key}");
-    answer(&url, web.delete(&url)).await.map(drop)
+    send(&url, http.delete(&url)).await.map(drop)
 }
 
 /// The marks that runs have left at a cluster: each is a cure, to be done by whoever reads it, so with the
 /// reader's own access.
 pub async fn marks(url: &str, access: &Access) -> Result<Vec<Cure>, TargetError> {
-    let all = configs(&Web::entering(PATIENCE, access)?, url).await?;
+    let all = configs(&HttpClient::with_access(REQUEST_TIMEOUT, access)?, url).await?;
     let marks = all.into_iter().filter(|(key, _)| key.starts_with(MARK));
     let marks = marks.map(|(key, text)| {
-        let broken = |error: serde_json::Error| nonsense(&format!("{url}, {key}"), &error.to_string());
+        let broken =
+            |error: serde_json::Error| invalid_response(&format!("{url}, {key}"), &error.to_string());
         let mut cure: Cure = serde_json::from_str(&text).map_err(broken)?;
         cure.undo["access"] = serde_json::to_value(access).map_err(broken)?;
         Ok(cure)
@@ -370,12 +372,12 @@ pub async fn marks(url: &str, access: &Access) -> Result<Vec<Cure>, TargetError>
 }
 
 /// Leaves the mark of a fault.
-pub(super) async fn mark(web: &Web, url: &str, cure: &Cure) -> Result<(), TargetError> {
-    let text = serde_json::to_string(cure).map_err(|error| nonsense("a cure", &error.to_string()))?;
-    set_config(web, url, &mark_key(cure), &text).await
+pub(super) async fn mark(http: &HttpClient, url: &str, cure: &Cure) -> Result<(), TargetError> {
+    let text = serde_json::to_string(cure).map_err(|error| invalid_response("a cure", &error.to_string()))?;
+    set_config(http, url, &mark_key(cure), &text).await
 }
 
 /// Takes a fault's mark away.
-pub(super) async fn unmark(web: &Web, url: &str, cure: &Cure) -> Result<(), TargetError> {
-    drop_config(web, url, &mark_key(cure)).await
+pub(super) async fn unmark(http: &HttpClient, url: &str, cure: &Cure) -> Result<(), TargetError> {
+    drop_config(http, url, &mark_key(cure)).await
 }

@@ -1,17 +1,17 @@
 //! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
 
-use super::answers::{refuses_commits, release};
-use super::cluster::{PATIENCE, configs, holder, marks};
+use super::cluster::{REQUEST_TIMEOUT, configs, holder, marks};
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
-use super::reads::SERVER_PATIENCE;
-use super::table::{place, realtime};
-use super::{OURS, injection, lacks};
-use super::{answers, broker, rules};
+use super::reads::SERVER_TIMEOUT;
+use super::table::{parse_segment_name, realtime};
+use super::wire::{refuses_commits, release};
+use super::{TABLE_PREFIX, injection, lacks};
+use super::{broker, rules, wire};
 use crate::adapter::TargetError;
-use crate::adapter::checkup::{Asked, Checkup, Standing, TableFacts};
-use crate::adapter::draft::{Draft, DraftError, Wanted};
-use crate::adapter::web::{Web, answer};
+use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus, TableFacts};
+use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
+use crate::adapter::http::{HttpClient, send};
 use crate::config::target::{PINOT, TargetFile};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// Asks somebody, and notes how long the answer took.
 async fn timed<T>(
-    checkup: &mut Checkup,
+    checkup: &mut Diagnosis,
     (who, at, needed): (&str, &str, bool),
     ask: impl Future<Output = Result<T, TargetError>>,
 ) -> Option<T> {
@@ -27,16 +27,17 @@ async fn timed<T>(
     let told = ask.await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = told.as_ref().err().map(ToString::to_string);
-    checkup.asked.push(Asked { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
+    checkup.asked.push(Endpoint { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
     told.ok()
 }
 
 /// How the cluster of a target file stands.
-pub async fn checkup(file: &TargetFile) -> Checkup {
-    let mut checkup = Checkup { system: PINOT.to_owned(), ..Checkup::default() };
+pub async fn checkup(file: &TargetFile) -> Diagnosis {
+    let mut checkup = Diagnosis { system: PINOT.to_owned(), ..Diagnosis::default() };
     checkup.note_refusals(|kind| injection::can(file, kind));
     let controller = ("controller", file.url.as_str(), true);
-    let reached = async { Inventory::take(Web::entering(PATIENCE, &file.access())?, file).await };
+    let reached =
+        async { Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &file.access())?, file).await };
     let inventory = timed(&mut checkup, controller, reached).await;
     if let Some(inventory) = &inventory {
         checkup.version = Some(inventory.version.clone());
@@ -54,23 +55,23 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
     checkup
 }
 
-async fn broker(checkup: &mut Checkup, file: &TargetFile) {
+async fn broker(checkup: &mut Diagnosis, file: &TargetFile) {
     let at = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
     let url = format!("{at}/health");
     let health = async {
-        let web = Web::entering(SERVER_PATIENCE, &file.access())?;
-        answer(&url, web.get(&url)).await
+        let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
+        send(&url, http.get(&url)).await
     };
     timed(checkup, ("broker", at, true), health).await;
 }
 
-async fn servers(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+async fn servers(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     for (name, Server { host, url }) in &inventory.servers {
-        checkup.replicas.push(Standing { name: name.clone(), host: host.clone() });
+        checkup.replicas.push(ReplicaStatus { name: name.clone(), host: host.clone() });
         let health = format!("{url}/health");
         let asked = async {
-            let web = Web::entering(SERVER_PATIENCE, &file.access())?;
-            answer(&health, web.get(&health)).await
+            let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
+            send(&health, http.get(&health)).await
         };
         timed(checkup, (name, url, host.is_some()), asked).await;
     }
@@ -79,7 +80,7 @@ async fn servers(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory
     }
 }
 
-async fn kafka(checkup: &mut Checkup, file: &TargetFile) {
+async fn kafka(checkup: &mut Diagnosis, file: &TargetFile) {
     match Kafka::of(file) {
         Some(kafka) => drop(timed(checkup, ("Kafka", &kafka.address, true), kafka.topics()).await),
         None => {
@@ -89,10 +90,10 @@ async fn kafka(checkup: &mut Checkup, file: &TargetFile) {
 }
 
 /// What runs have left there.
-async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+async fn left(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     let mut unknown = Vec::new();
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
-    match holder(&inventory.web, &inventory.url).await {
+    match holder(&inventory.http, &inventory.url).await {
         Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
         Err(error) => note("who has it", error),
     }
@@ -100,22 +101,22 @@ async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
         Ok(marks) => checkup.marks = marks,
         Err(error) => note("faults of earlier runs", error),
     }
-    match configs(&inventory.web, &inventory.url).await {
+    match configs(&inventory.http, &inventory.url).await {
         Ok(configs) => checkup.boundaries = refuses_commits(release(&inventory.version), &configs),
         Err(error) => note("whether segments end on request", error),
     }
     match inventory.leavings().await {
-        Ok(leavings) => checkup.leavings = leavings,
+        Ok(leavings) => checkup.leftovers = leavings,
         Err(error) => note("tables of earlier runs", error),
     }
-    match inventory.cost(&checkup.leavings).await {
+    match inventory.cost(&checkup.leftovers).await {
         Ok(cost) => checkup.left_cost = cost,
         Err(error) => note("what tables of earlier runs cost", error),
     }
     checkup.unknown.extend(unknown);
 }
 
-async fn table(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
+async fn table(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     let Some(name) = &file.table.name else { return };
     match facts(file, inventory, name).await {
         Ok(facts) => checkup.table = Some(facts),
@@ -126,12 +127,12 @@ async fn table(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) 
 async fn facts(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<TableFacts, TargetError> {
     let config = inventory.table(name).await?;
     let (url, body) = inventory.get(&format!("tables/{name}/idealstate")).await?;
-    let assignment = answers::ideal_state(&url, &body)?;
+    let assignment = wire::ideal_state(&url, &body)?;
     let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
-    let places = assignment.keys().filter_map(|segment| place(name, segment));
+    let places = assignment.keys().filter_map(|segment| parse_segment_name(name, segment));
     let partitions: BTreeSet<u32> = places.map(|(partition, _)| partition).collect();
     let rules = file.table_rules.clone().unwrap_or_else(|| rules::declared(&config));
-    let mut options = options(&config["REALTIME"]);
+    let mut options = table_options(&config["REALTIME"]);
     options.extend(rules::told(&rules).map(|told| ("may be absent".to_owned(), told)));
     Ok(TableFacts {
         name: name.to_owned(),
@@ -148,14 +149,14 @@ async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u
     let broker = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
     let url = format!("{broker}/query/sql");
     let sql = format!("SELECT count(*) FROM {} option(skipUpsert=true)", realtime(name));
-    let body = answer(&url, inventory.web.post(&url, &json!({ "sql": sql }))).await?;
+    let body = send(&url, inventory.http.post(&url, &json!({ "sql": sql }))).await?;
     let rows = broker::rows(&url, &body, 0)?;
     let count = rows.first().and_then(|row| row.first()).and_then(Json::as_u64);
-    count.ok_or_else(|| answers::nonsense(&url, "no count"))
+    count.ok_or_else(|| wire::invalid_response(&url, "no count"))
 }
 
 /// What decides how a table merges, consumes and is queried.
-fn options(config: &Json) -> BTreeMap<String, String> {
+fn table_options(config: &Json) -> BTreeMap<String, String> {
     let upsert = &config["upsertConfig"];
     let shown = [
         ("upsert", &upsert["mode"]),
@@ -186,13 +187,13 @@ fn words(value: &Json) -> String {
 }
 
 /// A target file for the cluster of this controller.
-pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
+pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
     let access = wanted.access();
     let file = TargetFile::at(PINOT, &wanted.url);
-    let web = Web::entering(PATIENCE, &access)?;
-    let inventory = match Inventory::take(web.clone(), &file).await {
+    let http = HttpClient::with_access(REQUEST_TIMEOUT, &access)?;
+    let inventory = match Inventory::read(http.clone(), &file).await {
         Ok(inventory) => inventory,
-        Err(error) => return Err(no_controller(&web, wanted, error).await),
+        Err(error) => return Err(no_controller(&http, wanted, error).await),
     };
     let streams = inventory.streams().await?;
     let chosen = choose(wanted.table.as_deref(), &streams)?;
@@ -202,7 +203,7 @@ pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
     };
     // Where tables disagree there is nothing to go by.
     let kafka = kafkas.first().filter(|_| kafkas.len() == 1).and_then(|list| list.split(',').next());
-    let mut draft = Draft {
+    let mut draft = Discovery {
         found: Vec::new(),
         version: inventory.version.clone(),
         broker: inventory.brokers.first().cloned(),
@@ -215,32 +216,35 @@ pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
 }
 
 /// The table to look at: the one that was asked for, or else the only one that no run made.
-fn choose<'s>(wanted: Option<&str>, streams: &'s [Stream]) -> Result<Option<&'s Stream>, DraftError> {
-    let theirs: Vec<&Stream> = streams.iter().filter(|stream| !stream.table.starts_with(OURS)).collect();
+fn choose<'s>(wanted: Option<&str>, streams: &'s [Stream]) -> Result<Option<&'s Stream>, DiscoveryError> {
+    let theirs: Vec<&Stream> =
+        streams.iter().filter(|stream| !stream.table.starts_with(TABLE_PREFIX)).collect();
     let names = || theirs.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
     match (wanted, theirs.as_slice()) {
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(*only)),
-        (None, _) => Err(DraftError::Tables(names())),
+        (None, _) => Err(DiscoveryError::Tables(names())),
         (Some(name), _) => streams.iter().find(|stream| stream.table == name).map(Some).ok_or_else(|| {
             let known = if theirs.is_empty() { "none".to_owned() } else { names().join(", ") };
-            DraftError::NoTable { name: name.to_owned(), known }
+            DiscoveryError::NoTable { name: name.to_owned(), known }
         }),
     }
 }
 
 /// A broker, a server and a web server of any kind answer too.
-async fn no_controller(web: &Web, wanted: &Wanted, error: TargetError) -> DraftError {
+async fn no_controller(http: &HttpClient, wanted: &DiscoveryRequest, error: TargetError) -> DiscoveryError {
     if matches!(
         error,
-        TargetError::Unreachable { .. } | TargetError::Locked { .. } | TargetError::Start { .. }
+        TargetError::Unreachable { .. }
+            | TargetError::Unauthenticated { .. }
+            | TargetError::SpawnFailed { .. }
     ) {
         return error.into();
     }
     let url = wanted.url.trim_end_matches('/');
     let answers = async |path: &str| {
         let url = format!("{url}/{path}");
-        answer(&url, web.get(&url)).await.is_ok()
+        send(&url, http.get(&url)).await.is_ok()
     };
     let guess = match (answers("health").await, answers("tables").await) {
         (true, true) => ": it may be a server's own HTTP",
@@ -248,10 +252,10 @@ async fn no_controller(web: &Web, wanted: &Wanted, error: TargetError) -> DraftE
         _ if error.to_string().contains("401") || error.to_string().contains("403") => return error.into(),
         _ => "",
     };
-    DraftError::NoController { url: url.to_owned(), guess: guess.to_owned() }
+    DiscoveryError::NoController { url: url.to_owned(), guess: guess.to_owned() }
 }
 
-fn found(draft: &Draft, inventory: &Inventory, tables: usize) -> Vec<String> {
+fn found(draft: &Discovery, inventory: &Inventory, tables: usize) -> Vec<String> {
     let alive = inventory.servers.values().filter(|server| server.host.is_some()).count();
     let told = |what: &Option<String>| what.clone().unwrap_or_else(|| "not found".to_owned());
     vec![
@@ -313,7 +317,7 @@ mod tests {
                 "partialUpsertStrategies": { "a": "APPEND", "b": "IGNORE" },
             },
         });
-        let options = options(&config);
+        let options = table_options(&config);
         assert_eq!(options["merges"], "a APPEND, b IGNORE");
         assert_eq!((options["replication"].as_str(), options.len()), ("4", 3));
     }

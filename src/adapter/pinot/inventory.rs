@@ -1,11 +1,11 @@
 //! What a Pinot controller tells of its cluster: version, brokers, servers, and the tables that are there.
 
-use super::OURS;
-use super::answers::{self, nonsense};
+use super::TABLE_PREFIX;
 use super::table::{made_by, stream};
+use super::wire::{self, invalid_response};
 use crate::adapter::TargetError;
-use crate::adapter::checkup::{Leaving, LeftCost};
-use crate::adapter::web::{Web, answer, parse};
+use crate::adapter::diagnosis::{Leftover, LeftoverCost};
+use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::target::TargetFile;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -31,7 +31,7 @@ pub(super) struct Stream {
 
 /// A cluster.
 pub(super) struct Inventory {
-    pub(super) web: Web,
+    pub(super) http: HttpClient,
     pub(super) url: String,
     pub(super) version: String,
     /// What the coordination store calls the cluster.
@@ -43,17 +43,17 @@ pub(super) struct Inventory {
 
 impl Inventory {
     /// Asks the controller of a target file.
-    pub(super) async fn take(web: Web, file: &TargetFile) -> Result<Inventory, TargetError> {
+    pub(super) async fn read(http: HttpClient, file: &TargetFile) -> Result<Inventory, TargetError> {
         let url = file.url.trim_end_matches('/').to_owned();
         let (name, version) = (String::new(), String::new());
         let (brokers, servers) = (Vec::new(), BTreeMap::new());
-        let mut taken = Inventory { web, url, version, name, brokers, servers };
+        let mut taken = Inventory { http, url, version, name, brokers, servers };
         let (at, body) = taken.get("version").await?;
-        taken.version = answers::version(&at, &body)?;
+        taken.version = wire::version(&at, &body)?;
         let (at, body) = taken.get("cluster/info").await?;
         let info: BTreeMap<String, Json> = parse(&at, &body)?;
         let name = info.get("clusterName").and_then(Json::as_str);
-        taken.name = name.ok_or_else(|| nonsense(&at, "no name of the cluster"))?.to_owned();
+        taken.name = name.ok_or_else(|| invalid_response(&at, "no name of the cluster"))?.to_owned();
         let (at, body) = taken.get("instances").await?;
         let instances: BTreeMap<String, Vec<String>> = parse(&at, &body)?;
         for instance in instances.into_values().flatten() {
@@ -71,7 +71,7 @@ impl Inventory {
 
     pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.url);
-        let body = answer(&url, self.web.get(&url)).await?;
+        let body = send(&url, self.http.get(&url)).await?;
         Ok((url, body))
     }
 
@@ -90,9 +90,9 @@ impl Inventory {
         let own = file.servers.get(name).map(|url| url.trim_end_matches('/').to_owned());
         let url = own.unwrap_or_else(|| config.url(self.scheme(), config.admin_port.unwrap_or_default()));
         let host = match self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{name}", self.name)).await {
-            Ok((at, body)) => Some(answers::live_host(&at, &body)?),
+            Ok((at, body)) => Some(wire::live_host(&at, &body)?),
             // The store has no such path: it is not alive.
-            Err(error) if answers::is_absent(&error) => None,
+            Err(error) if wire::is_absent(&error) => None,
             Err(error) => return Err(error),
         };
         Ok(Server { host, url })
@@ -122,26 +122,26 @@ impl Inventory {
     }
 
     /// The tables whose names begin as those of runs do.
-    pub(super) async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+    pub(super) async fn leavings(&self) -> Result<Vec<Leftover>, TargetError> {
         let mut leavings = Vec::new();
-        for table in self.tables().await?.into_iter().filter(|name| name.starts_with(OURS)) {
+        for table in self.tables().await?.into_iter().filter(|name| name.starts_with(TABLE_PREFIX)) {
             let run = made_by(&self.table(&table).await?);
-            leavings.push(Leaving { table, run });
+            leavings.push(Leftover { table, run });
         }
         Ok(leavings)
     }
 
     /// What these tables cost. How large one is takes a word of every server, so it may be unknown.
-    pub(super) async fn cost(&self, leavings: &[Leaving]) -> Result<Option<LeftCost>, TargetError> {
-        let mut cost = LeftCost { bytes: Some(0), ..LeftCost::default() };
-        for Leaving { table, .. } in leavings {
+    pub(super) async fn cost(&self, leavings: &[Leftover]) -> Result<Option<LeftoverCost>, TargetError> {
+        let mut cost = LeftoverCost { bytes: Some(0), ..LeftoverCost::default() };
+        for Leftover { table, .. } in leavings {
             let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
-            let assignment = answers::ideal_state(&url, &body)?;
+            let assignment = wire::ideal_state(&url, &body)?;
             let states = assignment.values().flat_map(BTreeMap::values);
             cost.segments += assignment.len() as u64;
             cost.consuming += states.filter(|state| *state == "CONSUMING").count() as u64;
             let size = self.get(&format!("tables/{table}/size?detailed=false")).await;
-            let size = size.ok().and_then(|(_, body)| answers::table_size(&body));
+            let size = size.ok().and_then(|(_, body)| wire::table_size(&body));
             cost.bytes = cost.bytes.zip(size).map(|(bytes, size)| bytes + size);
         }
         Ok((!leavings.is_empty()).then_some(cost))

@@ -1,10 +1,10 @@
 //! The input log of a Pinot table: a Kafka topic, written to a partition of our choice and read back.
 
-use super::answers::{entry, message};
 use super::cluster::now_ms;
-use super::produce::Queue;
-use super::theirs;
-use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
+use super::foreign_table;
+use super::produce::ProduceQueue;
+use super::wire::{entry, message};
+use crate::adapter::{Client, Completion, InputLog, RowSink, TargetError};
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use dissent_core::history::row::Entry;
 use dissent_core::history::schema::Schema;
 use rskafka::chrono::DateTime;
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder, Credentials as SaslCredentials, SaslConfig};
+use rskafka::client::{Client as KafkaClient, ClientBuilder, Credentials as SaslCredentials, SaslConfig};
 use rskafka::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// An answer that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most that one fetch brings.
 const FETCH_BYTES: i32 = 4 << 20;
@@ -56,7 +56,7 @@ impl Kafka {
         format!("Kafka at {}", self.address)
     }
 
-    fn lost(&self, cause: impl ToString) -> TargetError {
+    fn unreachable(&self, cause: impl ToString) -> TargetError {
         TargetError::Unreachable { at: self.at(), cause: cause.to_string() }
     }
 
@@ -68,16 +68,16 @@ impl Kafka {
         &self,
         answer: impl Future<Output = Result<T, E>>,
     ) -> Result<T, TargetError> {
-        match timeout(PATIENCE, answer).await {
-            Ok(answer) => answer.map_err(|error| self.lost(error)),
-            Err(_) => Err(self.lost("none in time")),
+        match timeout(REQUEST_TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(|error| self.unreachable(error)),
+            Err(_) => Err(self.unreachable("none in time")),
         }
     }
 
-    async fn client(&self) -> Result<Client, TargetError> {
+    async fn client(&self) -> Result<KafkaClient, TargetError> {
         let mut builder = ClientBuilder::new(vec![self.address.clone()]);
         if let Some(credentials) = &self.credentials {
-            let locked = |error: SecretError| TargetError::Locked { cause: error.to_string() };
+            let locked = |error: SecretError| TargetError::Unauthenticated { cause: error.to_string() };
             if let Login::Password(user, password) = credentials.login().map_err(locked)? {
                 let plain = SaslCredentials::new(user, password.reveal().to_owned());
                 builder = builder.sasl_config(SaslConfig::Plain(plain));
@@ -91,7 +91,8 @@ impl Kafka {
         if !self.tls {
             return Ok(builder);
         }
-        let config = crate::adapter::tls::believing(self.ca.as_deref()).map_err(|cause| self.lost(cause))?;
+        let config =
+            crate::adapter::tls::with_roots(self.ca.as_deref()).map_err(|cause| self.unreachable(cause))?;
         Ok(builder.tls_config(Arc::new(config)))
     }
 
@@ -115,7 +116,7 @@ impl Kafka {
         if !self.topics().await?.contains(name) {
             return Ok(());
         }
-        let controller = self.client().await?.controller_client().map_err(|error| self.lost(error))?;
+        let controller = self.client().await?.controller_client().map_err(|error| self.unreachable(error))?;
         controller.delete_topic(name, MAKE_MS).await.map_err(|error| self.refused(error))
     }
 }
@@ -127,13 +128,13 @@ pub(super) struct Topic {
     schema: Schema,
     /// The columns of the key of a table that no run made.
     theirs: Option<Vec<String>>,
-    partitions: OnceCell<Vec<Partition>>,
+    partitions: OnceCell<Vec<TopicPartition>>,
 }
 
 /// One partition of it.
-pub(super) struct Partition {
+pub(super) struct TopicPartition {
     client: PartitionClient,
-    queue: Queue,
+    queue: ProduceQueue,
 }
 
 impl Topic {
@@ -145,14 +146,14 @@ impl Topic {
     fn entry(&self, partition: u32, off: u64, value: &[u8]) -> Result<Entry, TargetError> {
         let at = format!("offset {off} of {}/{partition}", self.name);
         if let Some(keys) = &self.theirs {
-            return theirs::entry(keys, &self.schema, &at, off, value);
+            return foreign_table::entry(keys, &self.schema, &at, off, value);
         }
         let (key, op, cmp, cols) = entry(&self.schema, &at, value)?;
         Ok(Entry { off, key, op, cmp, tombstone: false, cols })
     }
 
     fn lost(&self, cause: impl ToString) -> TargetError {
-        self.kafka.lost(cause)
+        self.kafka.unreachable(cause)
     }
 
     async fn in_time<T, E: ToString>(
@@ -170,7 +171,7 @@ impl Topic {
         made.map_err(|error| self.kafka.refused(error))
     }
 
-    async fn partitions(&self) -> Result<&Vec<Partition>, TargetError> {
+    async fn partitions(&self) -> Result<&Vec<TopicPartition>, TargetError> {
         let open = || async {
             let client = self.kafka.client().await?;
             let topics = self.in_time(client.list_topics()).await?;
@@ -181,14 +182,14 @@ impl Topic {
                 let name = self.name.clone();
                 let open = client.partition_client(name, partition, UnknownTopicHandling::Retry);
                 let client = self.in_time(open).await?;
-                partitions.push(Partition { client, queue: Queue::default() });
+                partitions.push(TopicPartition { client, queue: ProduceQueue::default() });
             }
             Ok(partitions)
         };
         self.partitions.get_or_try_init(open).await
     }
 
-    async fn partition(&self, partition: u32) -> Result<&Partition, TargetError> {
+    async fn partition(&self, partition: u32) -> Result<&TopicPartition, TargetError> {
         let all = self.partitions().await?;
         let none = || self.lost(format!("no partition {partition} of {}", self.name));
         all.get(partition as usize).ok_or_else(none)
@@ -203,14 +204,14 @@ impl Topic {
             timestamp: DateTime::from_timestamp_millis(now_ms().cast_signed()).unwrap_or_default(),
         };
         let records = ops.iter().map(record).collect();
-        let Partition { client, queue } = self.partition(partition).await?;
+        let TopicPartition { client, queue } = self.partition(partition).await?;
         let send = |records| self.in_time(client.produce(records, Compression::NoCompression));
         Ok(queue.produce(records, send).await)
     }
 }
 
 #[async_trait]
-impl Writes for Topic {
+impl Client for Topic {
     /// Silence is not certain: the entries may lie in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
         let mut completions = vec![Completion { outcome: OpOutcome::Unknown, off: None }; ops.len()];
@@ -231,10 +232,10 @@ impl Writes for Topic {
 }
 
 #[async_trait]
-impl Log for Topic {
+impl InputLog for Topic {
     async fn ends(&self) -> Result<Vec<u64>, TargetError> {
         let mut ends = Vec::new();
-        for Partition { client, .. } in self.partitions().await? {
+        for TopicPartition { client, .. } in self.partitions().await? {
             let end = self.in_time(client.get_offset(OffsetAt::Latest)).await?;
             ends.push(end.cast_unsigned());
         }
@@ -246,7 +247,7 @@ impl Log for Topic {
         partition: u32,
         mut from: u64,
         end: u64,
-        out: Sink<'_, Entry>,
+        out: RowSink<'_, Entry>,
     ) -> Result<(), TargetError> {
         let client = &self.partition(partition).await?.client;
         if self.theirs.is_some() {

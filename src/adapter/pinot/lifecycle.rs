@@ -9,11 +9,11 @@
 //!
 //! The external view is not read: it says CONSUMING before a server consumes.
 
-use super::answers::{self, Message, Stated};
-use super::cluster::Cluster;
-use super::lines::{LATENCY, SCHEDULED, SESSION, Said, understood};
+use super::cluster::PinotCluster;
 use super::log::Tail;
-use super::table::{place, realtime};
+use super::log_lines::{LATENCY, LogEvent, SCHEDULED, SESSION, parse_line};
+use super::table::{parse_segment_name, realtime};
+use super::wire::{self, Message, ReplicaState};
 use crate::adapter::{Lifecycle, TargetError};
 use async_trait::async_trait;
 use dissent_core::history::event::LifecycleRecord;
@@ -25,15 +25,15 @@ use tokio::sync::Mutex;
 const CREATED: &str = "transition-created";
 
 /// The lives of a table's replicas.
-pub(super) struct Lives {
-    cluster: Arc<Cluster>,
+pub(super) struct LifecyclePoller {
+    cluster: Arc<PinotCluster>,
     table: String,
-    lives: BTreeMap<String, Mutex<Life>>,
+    lives: BTreeMap<String, Mutex<ServerLife>>,
 }
 
 /// What is known of one replica, so that everything is told once.
 #[derive(Default)]
-struct Life {
+struct ServerLife {
     incarnation: u64,
     seq: u64,
     look: u64,
@@ -44,52 +44,52 @@ struct Life {
     messages: BTreeMap<String, String>,
     /// How long messages took until they were read, of which no more is known yet.
     latencies: BTreeMap<String, Json>,
-    states: BTreeMap<String, Stated>,
+    states: BTreeMap<String, ReplicaState>,
 }
 
 /// What the controller shows of a replica that is registered.
-struct Look {
+struct ServerLook {
     session: u64,
     messages: Vec<Message>,
-    states: BTreeMap<String, Stated>,
+    states: BTreeMap<String, ReplicaState>,
 }
 
 /// A record that has no number yet.
-struct Told {
+struct TransitionRecord {
     kind: &'static str,
     node_ms: u64,
     segment: Option<String>,
     detail: Map<String, Json>,
 }
 
-impl Lives {
-    pub(super) fn new(cluster: Arc<Cluster>, table: &str) -> Lives {
+impl LifecyclePoller {
+    pub(super) fn new(cluster: Arc<PinotCluster>, table: &str) -> LifecyclePoller {
         let logs = &cluster.file.logs;
-        let life = |replica: &String| Life {
+        let life = |replica: &String| ServerLife {
             log: logs.get(replica).map(|path| Tail::of(path.clone())),
-            ..Life::default()
+            ..ServerLife::default()
         };
         let lives = cluster.roster().into_iter().map(|replica| (replica.clone(), Mutex::new(life(&replica))));
         let lives = lives.collect();
-        Lives { cluster, table: table.to_owned(), lives }
+        LifecyclePoller { cluster, table: table.to_owned(), lives }
     }
 
     /// None of a server that is not registered, as one that was killed.
-    async fn look(&self, replica: &str) -> Result<Option<Look>, TargetError> {
+    async fn look(&self, replica: &str) -> Result<Option<ServerLook>, TargetError> {
         let cluster = self.cluster.name();
         let Some((url, body)) = self.glance(&format!("/{cluster}/LIVEINSTANCES/{replica}"), "get").await?
         else {
             return Ok(None);
         };
-        let session = answers::session(&url, &body)?;
+        let session = wire::session(&url, &body)?;
         let at = format!("/{cluster}/INSTANCES/{replica}");
         let states = format!("{at}/CURRENTSTATES/{session:x}/{}", realtime(&self.table));
         let messages = format!("{at}/MESSAGES");
         let (messages, states) =
             tokio::join!(self.glance(&messages, "getChildren"), self.glance(&states, "get"));
-        let messages = messages?.map(|(url, body)| answers::messages(&url, &body));
-        let states = states?.map(|(url, body)| answers::current_states(&url, &body));
-        Ok(Some(Look {
+        let messages = messages?.map(|(url, body)| wire::messages(&url, &body));
+        let states = states?.map(|(url, body)| wire::current_states(&url, &body));
+        Ok(Some(ServerLook {
             session,
             messages: messages.transpose()?.unwrap_or_default(),
             states: states.transpose()?.unwrap_or_default(),
@@ -98,16 +98,16 @@ impl Lives {
 
     /// A place in the coordination store; none if there is nothing.
     async fn glance(&self, path: &str, verb: &str) -> Result<Option<(String, Vec<u8>)>, TargetError> {
-        match self.cluster.glance(&format!("zk/{verb}?path={path}")).await {
+        match self.cluster.get_quick(&format!("zk/{verb}?path={path}")).await {
             Ok(came) => Ok(Some(came)),
-            Err(error) if answers::is_absent(&error) => Ok(None),
+            Err(error) if wire::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
 #[async_trait]
-impl Lifecycle for Lives {
+impl Lifecycle for LifecyclePoller {
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError> {
         let Some(life) = self.lives.get(replica) else {
             let cause = format!("{replica} has no part of {}", self.table);
@@ -117,7 +117,8 @@ impl Lifecycle for Lives {
         let mut life = life.lock().await;
         life.look += 1;
         let (lines, has_log) = life.lines().await;
-        let mut teller = Teller { replica, table: &self.table, life: &mut life, records: Vec::new() };
+        let mut teller =
+            LifecycleBuilder { replica, table: &self.table, life: &mut life, records: Vec::new() };
         let (look, failed) = match looked {
             Ok(look) => (look, None),
             Err(error) => (None, Some(error)),
@@ -130,10 +131,10 @@ impl Lifecycle for Lives {
             teller.begin(look.session, has_log);
             teller.messages(&look.messages);
         }
-        let release = answers::release(self.cluster.version());
+        let release = wire::release(self.cluster.version());
         let said = lines.unwrap_or_default();
         said.iter()
-            .filter_map(|line| understood(release, &self.table, line))
+            .filter_map(|line| parse_line(release, &self.table, line))
             .for_each(|said| teller.said(said));
         if let Some(look) = look {
             teller.states(look.states, !has_log);
@@ -145,7 +146,7 @@ impl Lifecycle for Lives {
     }
 }
 
-impl Life {
+impl ServerLife {
     /// The log's new lines, and whether there is a log that can be read.
     async fn lines(&mut self) -> (Result<Vec<String>, String>, bool) {
         let Some(log) = &mut self.log else { return (Ok(Vec::new()), false) };
@@ -156,16 +157,16 @@ impl Life {
 }
 
 /// Tells of one replica, once each.
-struct Teller<'l> {
+struct LifecycleBuilder<'l> {
     replica: &'l str,
     table: &'l str,
-    life: &'l mut Life,
+    life: &'l mut ServerLife,
     records: Vec<LifecycleRecord>,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, told: Told) {
-        let Told { kind, node_ms, segment, mut detail } = told;
+impl LifecycleBuilder<'_> {
+    fn tell(&mut self, told: TransitionRecord) {
+        let TransitionRecord { kind, node_ms, segment, mut detail } = told;
         detail.insert("look".to_owned(), self.life.look.into());
         self.records.push(LifecycleRecord {
             replica: self.replica.to_owned(),
@@ -192,7 +193,7 @@ impl Teller<'_> {
         }
         self.life.log_trouble = Some(trouble.to_owned());
         let detail = object(json!({ "by": "log", "error": trouble }));
-        self.tell(Told { kind: "log-lost", node_ms: 0, segment: None, detail });
+        self.tell(TransitionRecord { kind: "log-lost", node_ms: 0, segment: None, detail });
     }
 
     /// Messages that wait for the server, or that it is working on. One that was sent before and has another
@@ -217,19 +218,19 @@ impl Teller<'_> {
                 "created_ms": created_ms,
             }));
             let segment = Some(message.field("PARTITION_NAME").to_owned());
-            self.tell(Told { kind, node_ms: created_ms, segment, detail });
+            self.tell(TransitionRecord { kind, node_ms: created_ms, segment, detail });
         }
     }
 
     fn is_ours(&self, message: &Message) -> bool {
         message.field("MSG_TYPE") == "STATE_TRANSITION"
             && message.field("RESOURCE_NAME") == realtime(self.table)
-            && place(self.table, message.field("PARTITION_NAME")).is_some()
+            && parse_segment_name(self.table, message.field("PARTITION_NAME")).is_some()
     }
 
     /// What the server wrote into its log.
-    fn said(&mut self, said: Said) {
-        let Said { kind, node_ms, segment, mut detail } = said;
+    fn said(&mut self, said: LogEvent) {
+        let LogEvent { kind, node_ms, segment, mut detail } = said;
         detail.insert("by".to_owned(), "log".into());
         let message = detail.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
         match kind {
@@ -252,22 +253,22 @@ impl Teller<'_> {
                 // Messages that came and went between two looks are known from here alone.
                 if self.life.messages.insert(message, "read".to_owned()).is_none() {
                     let (segment, detail) = (segment.clone(), detail.clone());
-                    self.tell(Told { kind: CREATED, node_ms, segment, detail });
+                    self.tell(TransitionRecord { kind: CREATED, node_ms, segment, detail });
                 }
             }
             _ => {}
         }
-        self.tell(Told { kind, node_ms, segment, detail });
+        self.tell(TransitionRecord { kind, node_ms, segment, detail });
     }
 
     /// What the server has done by its own account. Where `is_told` is not, its log has told already.
-    fn states(&mut self, states: BTreeMap<String, Stated>, is_told: bool) {
-        let mut new: Vec<(String, Stated)> = states
+    fn states(&mut self, states: BTreeMap<String, ReplicaState>, is_told: bool) {
+        let mut new: Vec<(String, ReplicaState)> = states
             .into_iter()
             .filter(|(segment, now)| self.life.states.get(segment) != Some(now))
-            .filter(|(segment, _)| place(self.table, segment).is_some())
+            .filter(|(segment, _)| parse_segment_name(self.table, segment).is_some())
             .collect();
-        new.sort_by_key(|(segment, _)| place(self.table, segment));
+        new.sort_by_key(|(segment, _)| parse_segment_name(self.table, segment));
         for (segment, now) in new {
             self.life.states.insert(segment.clone(), now.clone());
             if !is_told || now.end_time.is_empty() {
@@ -278,10 +279,10 @@ impl Teller<'_> {
             let detail = object(json!({ "by": "current-states", "transition": transition }));
             let segment = Some(segment);
             let (kind, of, started) = ("transition-started", segment.clone(), detail.clone());
-            self.tell(Told { kind, node_ms: began, segment: of, detail: started });
+            self.tell(TransitionRecord { kind, node_ms: began, segment: of, detail: started });
             let took_ms = ended.saturating_sub(began).into();
             let detail = detail.into_iter().chain([("took_ms".to_owned(), took_ms)]).collect();
-            self.tell(Told { kind: "transition-finished", node_ms: ended, segment, detail });
+            self.tell(TransitionRecord { kind: "transition-finished", node_ms: ended, segment, detail });
         }
     }
 }
@@ -309,8 +310,8 @@ mod tests {
     const LOG: &str = include_str!("answers/0.11.0/server.log");
     const SESSION: u64 = 0x0100_00fb_98a1_001c;
 
-    fn teller(life: &mut Life) -> Teller<'_> {
-        Teller { replica: "Server_pinot-s1_8098", table: "acct", life, records: Vec::new() }
+    fn teller(life: &mut ServerLife) -> LifecycleBuilder<'_> {
+        LifecycleBuilder { replica: "Server_pinot-s1_8098", table: "acct", life, records: Vec::new() }
     }
 
     fn lines(records: &[LifecycleRecord]) -> Vec<String> {
@@ -325,11 +326,11 @@ mod tests {
 
     #[test]
     fn what_the_controller_shows_is_told_once() {
-        let messages = answers::messages("", include_bytes!("answers/0.11.0/messages.json"));
+        let messages = wire::messages("", include_bytes!("answers/0.11.0/messages.json"));
         let mut messages = messages.expect("messages");
-        let states = answers::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
+        let states = wire::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
         let states = states.expect("states");
-        let mut life = Life::default();
+        let mut life = ServerLife::default();
         let mut teller = teller(&mut life);
         teller.begin(SESSION, false);
         teller.messages(&messages);
@@ -362,10 +363,10 @@ mod tests {
 
     #[test]
     fn a_log_tells_the_server_s_own_order_and_where_a_new_life_begins() {
-        let mut life = Life::default();
+        let mut life = ServerLife::default();
         let mut teller = teller(&mut life);
         teller.begin(7, true);
-        LOG.lines().filter_map(|line| understood((0, 11), "acct", line)).for_each(|said| teller.said(said));
+        LOG.lines().filter_map(|line| parse_line((0, 11), "acct", line)).for_each(|said| teller.said(said));
         let told = lines(&teller.records);
         assert_eq!(told[0], "0 transition-created acct__0__0 offline-to-consuming");
         assert_eq!(told[1], "1 transition-scheduled acct__0__0 offline-to-consuming");
@@ -375,7 +376,7 @@ mod tests {
         assert_eq!(gate.incarnation, 0x0100_00fb_98a1_0025);
         assert_eq!(teller.records[0].incarnation, SESSION);
         // What the log has told, the controller's picture does not tell again.
-        let states = answers::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
+        let states = wire::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
         let before = teller.records.len();
         teller.states(states.expect("states"), false);
         assert_eq!(teller.records.len(), before);

@@ -8,7 +8,7 @@ use tokio::fs::{File, metadata};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 /// The most that one look reads; what is left comes with the next one.
-const LOOK_BYTES_MAX: u64 = 4 << 20;
+const POLL_BYTES_MAX: u64 = 4 << 20;
 
 /// A longer line is none of ours.
 const LINE_BYTES_MAX: usize = 64 << 10;
@@ -36,11 +36,11 @@ impl Tail {
         let mut lines = Vec::new();
         if self.file.is_none() {
             let length = self.open().await?;
-            self.at = length.saturating_sub(LOOK_BYTES_MAX);
+            self.at = length.saturating_sub(POLL_BYTES_MAX);
             self.in_mid_line = self.at > 0;
         }
         let is_read = self.read(&mut lines).await?;
-        if is_read && self.is_another().await {
+        if is_read && self.was_rotated().await {
             self.open().await?;
             self.read(&mut lines).await?;
         }
@@ -58,7 +58,7 @@ impl Tail {
     }
 
     /// Whether the path leads to another file by now, or ours was cut short: a log that is rotated.
-    async fn is_another(&self) -> bool {
+    async fn was_rotated(&self) -> bool {
         let Ok(known) = metadata(&self.path).await else { return false };
         let ours = self.file.as_ref().map(|(_, number)| *number);
         ours != Some(known.ino()) || known.len() < self.at
@@ -69,7 +69,7 @@ impl Tail {
         let Some((file, _)) = &mut self.file else { return Ok(true) };
         file.seek(SeekFrom::Start(self.at)).await?;
         let mut bytes = Vec::new();
-        file.take(LOOK_BYTES_MAX).read_to_end(&mut bytes).await?;
+        file.take(POLL_BYTES_MAX).read_to_end(&mut bytes).await?;
         self.at += bytes.len() as u64;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let whole = piece.ends_with(b"\n");
@@ -84,7 +84,7 @@ impl Tail {
                 self.in_mid_line = !whole;
             }
         }
-        Ok((bytes.len() as u64) < LOOK_BYTES_MAX)
+        Ok((bytes.len() as u64) < POLL_BYTES_MAX)
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("server.log");
         let line = [&b"a line that is 32 bytes long: 1"[..], b"\n"].concat();
-        let lines = LOOK_BYTES_MAX as usize / line.len();
+        let lines = POLL_BYTES_MAX as usize / line.len();
         std::fs::write(&path, line.repeat(3 * lines)).expect("written");
         let mut tail = Tail::of(path.clone());
         assert!((lines - 1..=lines).contains(&tail.lines().await.expect("lines").len()));

@@ -1,31 +1,31 @@
 //! `pinot`: Apache Pinot as it is released, with Kafka before it, over its public HTTP. Nothing is installed
 //! in the cluster.
 
-mod answers;
 mod broker;
 mod cluster;
 mod discover;
+mod foreign_table;
 mod injection;
 mod inventory;
 mod kafka;
 mod lifecycle;
-mod lines;
 mod log;
-mod make;
-mod pages;
+mod log_lines;
+mod make_table;
 mod produce;
+mod query;
 mod reads;
 mod rules;
 mod table;
-mod theirs;
+mod wire;
 
-pub use cluster::{Cluster, marks};
+pub use cluster::{PinotCluster, marks};
 pub use discover::{checkup, draft};
 pub use injection::{begin, can, ended_early, heal, holder, is_of};
 
-use super::checkup::Leaving;
-use super::leased::{LeasedInjector, Victim};
-use super::{InjectionContext, Site, Target, TargetError};
+use super::diagnosis::Leftover;
+use super::leased::{InjectorBackend, LeasedInjector};
+use super::{Capabilities, Cluster, InjectionContext, TargetError};
 use crate::config::target::PINOT;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
@@ -34,9 +34,9 @@ use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::number_of;
 use dissent_store::cure::Cure;
-use injection::Undo;
+use injection::PinotUndo;
 use kafka::{Kafka, Topic};
-use lifecycle::Lives;
+use lifecycle::LifecyclePoller;
 use reads::Reads;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,22 +49,22 @@ const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 const MAX_AND_MIN: (u32, u32) = (1, 1);
 
 /// How the names of tables begin that runs make.
-const OURS: &str = "dissent_";
+const TABLE_PREFIX: &str = "dissent_";
 
 /// The merge functions that a version does not have.
 fn lacks(version: &str) -> &'static [Merge] {
-    let has = answers::release(version) >= MAX_AND_MIN;
+    let has = wire::release(version) >= MAX_AND_MIN;
     if has { &[] } else { &[Merge::Max, Merge::Min] }
 }
 
 #[async_trait]
-impl Site for Cluster {
+impl Cluster for PinotCluster {
     fn name(&self) -> &'static str {
         PINOT
     }
 
     fn version(&self) -> String {
-        Cluster::version(self).to_owned()
+        PinotCluster::version(self).to_owned()
     }
 
     fn settings(&self) -> BTreeMap<String, String> {
@@ -72,13 +72,13 @@ impl Site for Cluster {
     }
 
     fn lacks(&self) -> &'static [Merge] {
-        lacks(Cluster::version(self))
+        lacks(PinotCluster::version(self))
     }
 
     /// Its name tells tables of runs from those of people.
-    fn table_of(&self, mark: &str) -> Option<String> {
+    fn table_name(&self, mark: &str) -> Option<String> {
         let id = number_of(&[mark]);
-        Some(format!("{OURS}{id:016x}"))
+        Some(format!("{TABLE_PREFIX}{id:016x}"))
     }
 
     fn frozen_floor(&self) -> Nanos {
@@ -97,11 +97,11 @@ impl Site for Cluster {
         self.drop_lock(run).await;
     }
 
-    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
-        Cluster::leavings(self).await
+    async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
+        PinotCluster::leavings(self).await
     }
 
-    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError> {
+    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError> {
         self.drop_table(leaving).await
     }
 
@@ -127,12 +127,16 @@ impl Site for Cluster {
         self.make(run, schema, partitions, full_rows).await
     }
 
-    fn spares(&self) -> Vec<String> {
+    fn spare_servers(&self) -> Vec<String> {
         let holders = self.roster();
         self.servers().filter(|server| !holders.contains(server)).cloned().collect()
     }
 
-    fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext) -> Result<Target, TargetError> {
+    fn open(
+        self: Arc<Self>,
+        schema: &Schema,
+        context: InjectionContext,
+    ) -> Result<Capabilities, TargetError> {
         let theirs = self.named.get().and_then(|named| named.theirs.as_ref());
         let topic = Kafka::of(&self.file).map(|kafka| {
             let named = self.named.get().and_then(|named| named.topic.clone());
@@ -140,21 +144,21 @@ impl Site for Cluster {
             Arc::new(Topic::new(kafka, name, schema, theirs.map(|theirs| theirs.keys.clone())))
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
-        let lives = Arc::new(Lives::new(Arc::clone(&self), &schema.table));
-        let victim = Arc::new(OfTable { cluster: Arc::clone(&self), table: schema.table.clone() });
-        Ok(Target {
+        let lives = Arc::new(LifecyclePoller::new(Arc::clone(&self), &schema.table));
+        let victim = Arc::new(TableFaults { cluster: Arc::clone(&self), table: schema.table.clone() });
+        Ok(Capabilities {
             name: PINOT.to_owned(),
-            version: Cluster::version(&self).to_owned(),
+            version: PinotCluster::version(&self).to_owned(),
             roster: self.roster(),
-            writes: topic.clone().map(|topic| topic as _),
+            client: topic.clone().map(|topic| topic as _),
             log: topic.map(|topic| topic as _),
-            authority: Some(reads.clone()),
-            raw: Some(reads),
+            segments: Some(reads.clone()),
+            raw_reads: Some(reads),
             lifecycle: Some(lives),
             frontiers: None,
             unmodelled: theirs.map(|theirs| theirs.unsaid.clone()),
             injector: Some(Arc::new(LeasedInjector::new(victim, context))),
-            census: None,
+            processes: None,
         })
     }
 
@@ -162,12 +166,12 @@ impl Site for Cluster {
 }
 
 /// The replicas of one table.
-struct OfTable {
-    cluster: Arc<Cluster>,
+struct TableFaults {
+    cluster: Arc<PinotCluster>,
     table: String,
 }
 
-impl OfTable {
+impl TableFaults {
     /// The replicas beside the fault's own that have a part in it.
     async fn others(&self, fault: &Fault) -> Result<Vec<String>, TargetError> {
         let holders = self.cluster.holders(&self.table).await?;
@@ -183,12 +187,12 @@ impl OfTable {
 }
 
 #[async_trait]
-impl Victim for OfTable {
-    type Undo = Undo;
+impl InjectorBackend for TableFaults {
+    type Undo = PinotUndo;
 
-    async fn undo(&self, fault: &Fault) -> Result<Undo, TargetError> {
+    async fn undo(&self, fault: &Fault) -> Result<PinotUndo, TargetError> {
         let file = &self.cluster.file;
-        Ok(Undo {
+        Ok(PinotUndo {
             system: PINOT.to_owned(),
             at: file.url.clone(),
             cluster: self.cluster.name().to_owned(),
@@ -202,10 +206,10 @@ impl Victim for OfTable {
     }
 
     fn silence(&self, replica: &str) {
-        self.cluster.ask_no_more(replica);
+        self.cluster.mute(replica);
     }
 
     async fn unsilence(&self, replica: &str) {
-        self.cluster.ask_again(replica);
+        self.cluster.unmute(replica);
     }
 }

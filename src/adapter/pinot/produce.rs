@@ -14,13 +14,13 @@ type Waiting = (Record, oneshot::Sender<i64>);
 
 /// What waits to be produced to one partition.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct ProduceQueue {
     waiting: Mutex<Vec<Waiting>>,
     /// Whoever has it sends for all that wait.
     sending: tokio::sync::Mutex<()>,
 }
 
-impl Queue {
+impl ProduceQueue {
     /// Produces records, in order, with `send` or with somebody else's; their offsets, where they are known.
     pub(super) async fn produce<S, F, E>(&self, records: Vec<Record>, send: S) -> Vec<Option<i64>>
     where
@@ -86,7 +86,7 @@ mod tests {
     /// A partition that gives each record the next offset, and counts its requests; it fails the first ones.
     #[derive(Default)]
     struct Partition {
-        queue: Queue,
+        queue: ProduceQueue,
         end: AtomicI64,
         requests: AtomicUsize,
         failing: usize,

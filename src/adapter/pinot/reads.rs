@@ -3,16 +3,16 @@
 //!
 //! A table of upserts is queried on one server at a time, in turn, and every row tells the server's host.
 
-use super::answers::{self, Assignment, SegmentMetadata, nonsense};
 use super::broker;
-use super::cluster::Cluster;
+use super::cluster::PinotCluster;
+use super::foreign_table;
 use super::number_of;
-use super::pages::{Question, pages};
-use super::table::{place, realtime};
-use super::theirs;
-use crate::adapter::pace::Gate;
-use crate::adapter::web::answer;
-use crate::adapter::{Authority, RawReads, Sink, TargetError};
+use super::query::{Query, pages};
+use super::table::{parse_segment_name, realtime};
+use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
+use crate::adapter::http::send;
+use crate::adapter::throttle::Gate;
+use crate::adapter::{RawReads, RowSink, SegmentCatalogue, TargetError};
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
@@ -30,11 +30,11 @@ const ROUTED: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a replica flagged as current when it was read last, by key.
-type Shown = BTreeMap<String, Vec<u64>>;
+type ShownDocs = BTreeMap<String, Vec<u64>>;
 
 /// A copy that a replica was seen to build itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Built {
+enum CopyOrigin {
     /// It consumes, in this life; whether it has read beyond the segment's end, so that it must fetch a copy.
     Open { life: u64, overran: bool },
     /// It has committed what it consumed.
@@ -44,15 +44,15 @@ enum Built {
 /// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this
 /// very life, and its first committed copy is its own. One with another checksum was fetched later.
 fn own_copy(
-    built: &mut BTreeMap<(String, String), Built>,
+    built: &mut BTreeMap<(String, String), CopyOrigin>,
     at: (String, String),
     life: u64,
     crc: u64,
 ) -> bool {
     match built.get(&at) {
-        Some(Built::Done { crc: own }) => *own == crc,
-        Some(Built::Open { life: then, overran: false }) if *then == life => {
-            built.insert(at, Built::Done { crc });
+        Some(CopyOrigin::Done { crc: own }) => *own == crc,
+        Some(CopyOrigin::Open { life: then, overran: false }) if *then == life => {
+            built.insert(at, CopyOrigin::Done { crc });
             true
         }
         _ => false,
@@ -61,14 +61,14 @@ fn own_copy(
 
 /// The replicas of one table.
 pub(super) struct Reads {
-    pub(super) cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<PinotCluster>,
     pub(super) schema: Schema,
     /// What never changes again: committed segments.
     done: Mutex<BTreeMap<String, SegmentMetadata>>,
     /// What replicas were seen to build themselves, by replica and segment.
-    built: Mutex<BTreeMap<(String, String), Built>>,
+    built: Mutex<BTreeMap<(String, String), CopyOrigin>>,
     /// By replica and partition.
-    shown: Mutex<BTreeMap<(String, u32), Shown>>,
+    shown: Mutex<BTreeMap<(String, u32), ShownDocs>>,
     /// Until when replicas that the broker leaves out are asked for in haste.
     hidden: Mutex<BTreeMap<String, Instant>>,
     /// A cluster of others must not feel us.
@@ -76,7 +76,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Reads {
+    pub(super) fn new(cluster: Arc<PinotCluster>, schema: Schema) -> Reads {
         let gate = Gate::new(&cluster.file.limits);
         Reads {
             cluster,
@@ -92,7 +92,7 @@ impl Reads {
     /// Where each segment begins and ends, and who is to have it.
     async fn assigned(&self) -> Result<(Assignment, BTreeMap<String, SegmentMetadata>), TargetError> {
         let (url, body) = self.cluster.get(&format!("tables/{}/idealstate", self.schema.table)).await?;
-        let assignment = answers::ideal_state(&url, &body)?;
+        let assignment = wire::ideal_state(&url, &body)?;
         let mut known = BTreeMap::new();
         for segment in assignment.keys() {
             if let Some(metadata) = self.metadata(segment).await? {
@@ -110,10 +110,10 @@ impl Reads {
         let path = format!("segments/{}/{segment}/metadata", realtime(&self.schema.table));
         let (url, body) = match self.cluster.get(&path).await {
             Ok(came) => came,
-            Err(error) if answers::is_absent(&error) => return Ok(None),
+            Err(error) if wire::is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let metadata = answers::segment_metadata(&url, &body)?;
+        let metadata = wire::segment_metadata(&url, &body)?;
         if metadata.end.is_some() {
             self.done.lock().await.insert(segment.to_owned(), metadata.clone());
         }
@@ -123,11 +123,7 @@ impl Reads {
     /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
     /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
     /// a segment: then it is asked in haste for a while.
-    pub(super) async fn ask(
-        &self,
-        replica: &str,
-        question: &Question,
-    ) -> Result<Vec<Vec<Json>>, TargetError> {
+    pub(super) async fn ask(&self, replica: &str, question: &Query) -> Result<Vec<Vec<Json>>, TargetError> {
         let host = self.cluster.host(replica)?;
         let hidden = self.hidden.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
         let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
@@ -174,24 +170,26 @@ impl Reads {
     pub(super) async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
         let url = self.cluster.sql();
         let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
-        let query = self.cluster.web.post(&url, &json!({ "sql": sql })).timeout(patience);
-        let ask = async { broker::rows(&url, &answer(&url, query).await?, segments) };
+        let query = self.cluster.http.post(&url, &json!({ "sql": sql })).timeout(patience);
+        let ask = async { broker::rows(&url, &send(&url, query).await?, segments) };
         self.gate.pass(ask, |rows| rows.len() as u64).await
     }
 
     async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
         let known = self.metadata(segment).await?;
-        known.map(|it| it.start).ok_or_else(|| nonsense(self.cluster.url(), &format!("no segment {segment}")))
+        known
+            .map(|it| it.start)
+            .ok_or_else(|| invalid_response(self.cluster.url(), &format!("no segment {segment}")))
     }
 }
 
 #[async_trait]
-impl Authority for Reads {
+impl SegmentCatalogue for Reads {
     async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
         let (assignment, known) = self.assigned().await?;
         let mut segments: Vec<Segment> = Vec::new();
         for (name, servers) in assignment {
-            let Some((partition, seq)) = place(&self.schema.table, &name) else { continue };
+            let Some((partition, seq)) = parse_segment_name(&self.schema.table, &name) else { continue };
             let Some(SegmentMetadata { start, end, crc }) = known.get(&name).cloned() else { continue };
             let replicas = servers.into_keys().filter(|server| self.cluster.has(server)).collect();
             segments.push(Segment { name, partition, seq, start, end, crc, replicas });
@@ -200,12 +198,12 @@ impl Authority for Reads {
         Ok(segments)
     }
 
-    async fn boundary(&self) -> Result<(), TargetError> {
+    async fn force_commit(&self) -> Result<(), TargetError> {
         let path = format!("tables/{}/forceCommit", self.schema.table);
-        let release = answers::release(self.cluster.version());
+        let release = wire::release(self.cluster.version());
         let told = self.cluster.post(&path, &Json::Null).await;
-        let told = told.map_err(|error| answers::not_committed(release, error))?;
-        answers::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
+        let told = told.map_err(|error| wire::not_committed(release, error))?;
+        wire::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
     }
 }
 
@@ -215,19 +213,19 @@ impl RawReads for Reads {
         let table = realtime(&self.schema.table);
         let incarnation = self.cluster.session(replica).await?;
         let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
-        if crcs.as_ref().is_err_and(answers::is_absent) {
+        if crcs.as_ref().is_err_and(wire::is_absent) {
             // It has nothing of the table.
             return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new() });
         }
         let (url, body) = crcs?;
-        let crcs = answers::crcs(&url, &body)?;
+        let crcs = wire::crcs(&url, &body)?;
         let (url, body) =
             self.cluster.server(replica, &format!("tables/{table}/consumingSegmentsInfo")).await?;
-        let consuming = answers::consuming(&url, &body)?;
+        let consuming = wire::consuming(&url, &body)?;
         let mut states = BTreeSet::new();
         let mut covers = Vec::new();
         for (segment, crc) in crcs {
-            let Some((partition, seq)) = place(&self.schema.table, &segment) else { continue };
+            let Some((partition, seq)) = parse_segment_name(&self.schema.table, &segment) else { continue };
             let Some(metadata) = self.metadata(&segment).await? else { continue };
             let consumed = consuming.get(&segment).filter(|_| crc.is_none());
             let at = (replica.to_owned(), segment.clone());
@@ -236,7 +234,7 @@ impl RawReads for Reads {
                     states.insert(consumed.state.clone());
                     let end = metadata.end.unwrap_or(u64::MAX);
                     let overran = consumed.position > end;
-                    self.built.lock().await.insert(at, Built::Open { life: incarnation, overran });
+                    self.built.lock().await.insert(at, CopyOrigin::Open { life: incarnation, overran });
                     // One that reads on beyond the segment's end has nothing more of it.
                     let position = consumed.position.min(end);
                     (position.max(metadata.start), CopyState::Consuming, incarnation)
@@ -271,7 +269,7 @@ impl RawReads for Reads {
         segment: &str,
         from: u64,
         to: u64,
-        out: Sink<'_, Row>,
+        out: RowSink<'_, Row>,
     ) -> Result<(), TargetError> {
         if from >= to {
             return Ok(());
@@ -292,7 +290,7 @@ impl RawReads for Reads {
                 let row = self.row(start, row)?;
                 if u64::from(row.doc) != doc {
                     let cause = format!("document {} of {segment} in place of {doc}", row.doc);
-                    return Err(nonsense(&self.cluster.sql(), &cause));
+                    return Err(invalid_response(&self.cluster.sql(), &cause));
                 }
                 out(row);
             }
@@ -304,12 +302,12 @@ impl RawReads for Reads {
         Ok(())
     }
 
-    async fn flags(
+    async fn current_rows(
         &self,
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, CurrentRow>,
+        out: RowSink<'_, CurrentRow>,
     ) -> Result<CurrentRowsAnswer, TargetError> {
         let Coverage { incarnation, covers, .. } = self.coverage(replica).await?;
         let mine = |cover: &&Cover| cover.partition == partition && cover.rows > 0;
@@ -321,7 +319,8 @@ impl RawReads for Reads {
         }
         let (assignment, known) = self.assigned().await?;
         let mut answers = Vec::new();
-        let is_mine = |name: &str| place(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
+        let is_mine =
+            |name: &str| parse_segment_name(&self.schema.table, name).is_some_and(|(of, _)| of == partition);
         let mine = assignment.iter().filter(|(name, servers)| is_mine(name) && servers.contains_key(replica));
         let mine: Assignment = mine.map(|(name, servers)| (name.clone(), servers.clone())).collect();
         if held.keys().any(|segment| !mine.contains_key(*segment)) {
@@ -333,15 +332,15 @@ impl RawReads for Reads {
                 answers.extend(self.ask(replica, &question).await?);
             }
         }
-        let mut now = Shown::new();
+        let mut now = ShownDocs::new();
         for row in answers {
             let [_, segment, doc, key @ ..] = row.as_slice() else {
-                return Err(nonsense(&self.cluster.sql(), "not as many cells as asked for"));
+                return Err(invalid_response(&self.cluster.sql(), "not as many cells as asked for"));
             };
             let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
             let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
             let (Some(start), Some(doc), Some(key)) = (start, doc, key) else {
-                return Err(nonsense(&self.cluster.sql(), "a current row that cannot be placed"));
+                return Err(invalid_response(&self.cluster.sql(), "a current row that cannot be placed"));
             };
             now.entry(key).or_default().push(start + doc);
         }
@@ -372,14 +371,14 @@ impl Reads {
 
     fn key_of(&self, cells: &[Json]) -> Option<String> {
         match (self.theirs(), cells) {
-            (Some(keys), cells) => (cells.len() == keys.len()).then(|| theirs::key_of(cells.iter())),
+            (Some(keys), cells) => (cells.len() == keys.len()).then(|| foreign_table::key_of(cells.iter())),
             (None, [key]) => key.as_str().map(str::to_owned),
             (None, _) => None,
         }
     }
 
     /// Pinot shows all flags; what is handed on is what changed since the last time.
-    async fn changed(&self, replica: &str, partition: u32, since: u64, now: Shown) -> Vec<CurrentRow> {
+    async fn changed(&self, replica: &str, partition: u32, since: u64, now: ShownDocs) -> Vec<CurrentRow> {
         let mut shown = self.shown.lock().await;
         let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
         let before = before.unwrap_or_default();
@@ -398,12 +397,12 @@ impl Reads {
             return their_row(&url, keys.len(), start, cells);
         }
         let [_, doc, key, op, cmp, cols @ ..] = cells else {
-            return Err(nonsense(&url, "not as many cells as asked for"));
+            return Err(invalid_response(&url, "not as many cells as asked for"));
         };
         let doc = doc.as_u64().and_then(|doc| u32::try_from(doc).ok());
         let (Some(doc), Some(key), Some(op), Some(cmp)) = (doc, key.as_str(), op.as_i64(), cmp.as_i64())
         else {
-            return Err(nonsense(&url, "a row that cannot be placed"));
+            return Err(invalid_response(&url, "a row that cannot be placed"));
         };
         let named = self.schema.columns.iter().zip(cols);
         let cols = named.map(|(column, cell)| broker::cell(&url, column, cell)).collect::<Result<_, _>>()?;
@@ -417,10 +416,10 @@ fn their_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row, 
     let doc = cells.get(1).and_then(Json::as_u64).and_then(|doc| u32::try_from(doc).ok());
     let (Some(doc), Some((key, cols))) = (doc, cells.get(2..).and_then(|rest| rest.split_at_checked(keys)))
     else {
-        return Err(nonsense(url, "a row that cannot be placed"));
+        return Err(invalid_response(url, "a row that cannot be placed"));
     };
-    let cols = cols.iter().map(theirs::shown).collect();
-    Ok(Row { off: start + u64::from(doc), key: theirs::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
+    let cols = cols.iter().map(foreign_table::shown).collect();
+    Ok(Row { off: start + u64::from(doc), key: foreign_table::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
 }
 
 /// Segments that lie on the same servers, and how many rows they hold: they are answered by one of these,
@@ -445,7 +444,7 @@ fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
 }
 
 /// How long a server may take: one that is stopped must not hold up the others.
-pub(super) const SERVER_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -454,7 +453,7 @@ mod tests {
     #[test]
     fn only_what_was_consumed_in_this_life_up_to_its_end_is_a_replicas_own_copy() {
         let at = || ("s1".to_owned(), "t__0__0".to_owned());
-        let open = |life, overran| BTreeMap::from([(at(), Built::Open { life, overran })]);
+        let open = |life, overran| BTreeMap::from([(at(), CopyOrigin::Open { life, overran })]);
         let mut built = open(1, false);
         assert!(own_copy(&mut built, at(), 1, 7) && own_copy(&mut built, at(), 2, 7));
         assert!(!own_copy(&mut built, at(), 1, 8), "it was loaded again, and is another one");

@@ -163,7 +163,7 @@ pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize, r
 }
 
 /// The segment's partition and sequence number, as its name tells: `table__partition__sequence__time`.
-pub(super) fn place(table: &str, segment: &str) -> Option<(u32, u32)> {
+pub(super) fn parse_segment_name(table: &str, segment: &str) -> Option<(u32, u32)> {
     let mut parts = segment.strip_prefix(table)?.strip_prefix("__")?.split("__");
     let (partition, seq) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     parts.next()?;

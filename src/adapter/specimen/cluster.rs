@@ -1,9 +1,9 @@
 //! One specimen as its supervisor shows it: where its service and its replicas listen, which processes they
 //! are, and who uses it. The same whether it was started for one run or lives outside of any.
 
-use super::Embedded;
-use crate::adapter::web::{self, Web, answer, parse};
-use crate::adapter::{Census, TargetError, owner};
+use super::SpecimenKind;
+use crate::adapter::http::{self, HttpClient, parse, send};
+use crate::adapter::{ProcessMonitor, TargetError, owner};
 use crate::faults::process::ProcessId;
 use crate::target_error::Holder;
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ const END: Duration = Duration::from_secs(5);
 const START: Duration = Duration::from_secs(60);
 
 /// A lock ends by itself this long after its last renewal.
-const LOCKED: Duration = Duration::from_secs(15);
+const LOCK_EXPIRY: Duration = Duration::from_secs(15);
 
 /// Between two renewals.
 pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(4);
@@ -39,10 +39,10 @@ pub(super) struct Overview {
     pub(super) pid: u32,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) roster: Vec<String>,
-    table: Option<Table>,
+    table: Option<TableRequest>,
     service: Option<String>,
     /// Of the roster; none for one that nobody has asked for.
-    pub(super) replicas: BTreeMap<String, Option<Seat>>,
+    pub(super) replicas: BTreeMap<String, Option<ReplicaProcess>>,
     /// Processes that have ended, and their last words.
     #[serde(default)]
     ended: BTreeMap<String, String>,
@@ -50,45 +50,45 @@ pub(super) struct Overview {
 
 /// A lock, as the supervisor tells of it.
 #[derive(Deserialize)]
-struct Held {
+struct LockHeld {
     owner: String,
     run: String,
     held_ms: u64,
     left_ms: u64,
 }
 
-impl From<Held> for Holder {
-    fn from(Held { owner, run, held_ms, left_ms }: Held) -> Holder {
+impl From<LockHeld> for Holder {
+    fn from(LockHeld { owner, run, held_ms, left_ms }: LockHeld) -> Holder {
         Holder { run, owner, seconds: held_ms / 1000, left: left_ms.div_ceil(1000) }
     }
 }
 
 /// The run that has the target of the supervisor at this URL.
-pub(super) async fn holder(web: &Web, url: &str) -> Result<Option<Holder>, TargetError> {
+pub(super) async fn holder(http: &HttpClient, url: &str) -> Result<Option<Holder>, TargetError> {
     let url = format!("{url}/lock");
-    let held: Option<Held> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    let held: Option<LockHeld> = parse(&url, &send(&url, http.get(&url)).await?)?;
     Ok(held.map(Holder::from))
 }
 
 /// The table that the cluster has now.
 #[derive(Clone, Debug, Deserialize)]
-struct Table {
+struct TableRequest {
     table: String,
     columns: Vec<Column>,
 }
 
 /// Where a replica's latest life is lived; over, if it has no process.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Seat {
+pub(super) struct ReplicaProcess {
     pub(super) address: String,
     pub(super) pid: Option<u32>,
 }
 
 impl Overview {
     /// Asks the supervisor at this URL.
-    pub(super) async fn ask(web: &Web, url: &str) -> Result<Overview, TargetError> {
+    pub(super) async fn ask(http: &HttpClient, url: &str) -> Result<Overview, TargetError> {
         let url = format!("{url}/cluster");
-        parse(&url, &answer(&url, web.get(&url)).await?)
+        parse(&url, &send(&url, http.get(&url)).await?)
     }
 
     /// The supervisor's process.
@@ -103,7 +103,7 @@ impl Overview {
     }
 
     /// Where a replica runs: its URL and its process.
-    pub(super) fn seat(&self, name: &str) -> Result<(String, u32), TargetError> {
+    pub(super) fn replica_process(&self, name: &str) -> Result<(String, u32), TargetError> {
         let seat = self.replicas.get(name).ok_or_else(|| TargetError::Refused {
             at: "the specimen".to_owned(),
             cause: format!("it has no replica {name}"),
@@ -114,7 +114,7 @@ impl Overview {
 }
 
 #[async_trait]
-impl Census for Cluster {
+impl ProcessMonitor for SpecimenCluster {
     async fn deaths(&self) -> Vec<Death> {
         let ended = self.refresh().await.map(|overview| overview.ended).unwrap_or_default();
         ended.into_iter().map(|(server, words)| Death { server, words }).collect()
@@ -135,10 +135,10 @@ fn down(name: &str) -> TargetError {
 }
 
 /// A specimen that can be reached.
-pub struct Cluster {
-    pub(super) system: Embedded,
+pub struct SpecimenCluster {
+    pub(super) system: SpecimenKind,
     url: String,
-    web: Web,
+    http: HttpClient,
     /// The supervisor, if the cluster is private to this process.
     private: Mutex<Option<Child>>,
     seen: std::sync::Mutex<Overview>,
@@ -146,15 +146,15 @@ pub struct Cluster {
     silent: std::sync::Mutex<BTreeSet<String>>,
 }
 
-impl Cluster {
+impl SpecimenCluster {
     /// Starts a cluster that dies with us; its files lie in `dir`.
     pub async fn start(
-        system: Embedded,
+        system: SpecimenKind,
         program: &Path,
         dir: &Path,
         settings: &BTreeMap<String, String>,
-    ) -> Result<Cluster, TargetError> {
-        let failed = |cause: String| TargetError::Start { process: "the specimen".to_owned(), cause };
+    ) -> Result<SpecimenCluster, TargetError> {
+        let failed = |cause: String| TargetError::SpawnFailed { process: "the specimen".to_owned(), cause };
         std::fs::create_dir_all(dir).map_err(|error| failed(format!("{}: {error}", dir.display())))?;
         let mut arguments = vec!["specimen".into(), system.role().into(), "--dir".into(), dir.into()];
         for (key, value) in settings.iter().filter(|(key, _)| system.settings().contains(&key.as_str())) {
@@ -165,19 +165,23 @@ impl Cluster {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let url = format!("http://{}", supervisor.address);
-        Cluster::at(system, &url, Some(supervisor)).await
+        SpecimenCluster::at(system, &url, Some(supervisor)).await
     }
 
     /// Reaches a cluster that lives outside of any run.
-    pub async fn reach(system: Embedded, url: &str) -> Result<Cluster, TargetError> {
-        Cluster::at(system, url.trim_end_matches('/'), None).await
+    pub async fn reach(system: SpecimenKind, url: &str) -> Result<SpecimenCluster, TargetError> {
+        SpecimenCluster::at(system, url.trim_end_matches('/'), None).await
     }
 
-    async fn at(system: Embedded, url: &str, private: Option<Child>) -> Result<Cluster, TargetError> {
-        let web = Web::new()?;
-        let seen = Overview::ask(&web, url).await?;
+    async fn at(
+        system: SpecimenKind,
+        url: &str,
+        private: Option<Child>,
+    ) -> Result<SpecimenCluster, TargetError> {
+        let http = HttpClient::new()?;
+        let seen = Overview::ask(&http, url).await?;
         let (seen, silent) = (std::sync::Mutex::new(seen), std::sync::Mutex::default());
-        Ok(Cluster { system, url: url.to_owned(), web, private: Mutex::new(private), seen, silent })
+        Ok(SpecimenCluster { system, url: url.to_owned(), http, private: Mutex::new(private), seen, silent })
     }
 
     /// The supervisor's URL.
@@ -187,7 +191,7 @@ impl Cluster {
 
     /// The table that the cluster has now. What a column is for, beside its values, it does not know.
     pub fn schema(&self) -> Option<Schema> {
-        let Table { table, columns } = self.overview().table?;
+        let TableRequest { table, columns } = self.overview().table?;
         Some(Schema {
             table,
             key: KEY.to_owned(),
@@ -205,7 +209,7 @@ impl Cluster {
 
     /// Looks again: a replica that was started again has a new address.
     pub(super) async fn refresh(&self) -> Result<Overview, TargetError> {
-        let seen = Overview::ask(&self.web, &self.url).await?;
+        let seen = Overview::ask(&self.http, &self.url).await?;
         *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen.clone();
         Ok(seen)
     }
@@ -224,16 +228,16 @@ impl Cluster {
     /// The replica's URL, if it can be asked.
     pub(super) fn replica(&self, name: &str) -> Result<String, TargetError> {
         self.not_silent(name)?;
-        Ok(self.overview().seat(name)?.0)
+        Ok(self.overview().replica_process(name)?.0)
     }
 
     /// From now on a replica is not asked.
-    pub(super) fn ask_no_more(&self, name: &str) {
+    pub(super) fn mute(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
     }
 
     /// From now on it is asked again.
-    pub(super) fn ask_again(&self, name: &str) {
+    pub(super) fn unmute(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
     }
 
@@ -242,33 +246,33 @@ impl Cluster {
         let columns: Vec<_> = schema.columns.iter().map(super::column).collect();
         let table = json!({ "table": schema.table, "columns": columns, "partitions": partitions });
         let url = format!("{}/table", self.url);
-        answer(&url, self.web.post(&url, &table).timeout(START)).await?;
+        send(&url, self.http.post(&url, &table).timeout(START)).await?;
         self.refresh().await.map(drop)
     }
 
     /// The run that has the target now.
     pub(super) async fn holder(&self) -> Result<Option<Holder>, TargetError> {
-        holder(&self.web, &self.url).await
+        holder(&self.http, &self.url).await
     }
 
     /// Takes the target for one run, or tells who has it.
     pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
         let url = format!("{}/lock", self.url);
-        let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCKED.as_millis() as u64 });
-        let sent = self.web.post(&url, &wish).send().await;
-        let response = sent.map_err(|error| web::lost(&url, error))?;
+        let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCK_EXPIRY.as_millis() as u64 });
+        let sent = self.http.post(&url, &wish).send().await;
+        let response = sent.map_err(|error| http::unreachable(&url, error))?;
         if response.status() != StatusCode::CONFLICT {
-            return web::body(&url, response).await.map(drop);
+            return http::body(&url, response).await.map(drop);
         }
-        let body = response.bytes().await.map_err(|error| web::lost(&url, error))?;
-        let holder = parse::<Held>(&url, &body)?.into();
-        Err(TargetError::Busy { at: self.url.clone(), holder })
+        let body = response.bytes().await.map_err(|error| http::unreachable(&url, error))?;
+        let holder = parse::<LockHeld>(&url, &body)?.into();
+        Err(TargetError::InUse { at: self.url.clone(), holder })
     }
 
     /// Gives the target free. One that cannot be told will find out by the lock's age.
     pub(super) async fn drop_lock(&self, run: &str) {
         let url = format!("{}/unlock", self.url);
-        drop(answer(&url, self.web.post(&url, &json!({ "run": run }))).await);
+        drop(send(&url, self.http.post(&url, &json!({ "run": run }))).await);
     }
 
     /// Ends the cluster if it is private.

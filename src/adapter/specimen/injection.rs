@@ -4,9 +4,9 @@
 use super::cluster::{self, Overview};
 use super::writers;
 use crate::adapter::TargetError;
+use crate::adapter::http::{HttpClient, parse, send};
 use crate::adapter::leased::undo_of;
-use crate::adapter::web::{Web, answer, parse};
-use crate::faults::process::{ProcessId, State};
+use crate::faults::process::{ProcessId, ProcessState};
 use crate::target_error::Holder;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_store::cure::Cure;
@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// An answer that takes longer counts as none: a cure is tried again, and must not wait for the dead.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starting a process takes longer.
 pub(super) const START: Duration = Duration::from_secs(20);
 
 /// What is needed to undo, as read before the fault began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::adapter) struct Undo {
+pub(in crate::adapter) struct SpecimenUndo {
     /// The supervisor's URL.
     pub(super) at: String,
     /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
@@ -40,14 +40,15 @@ fn id(cure: &Cure) -> String {
     format!("{}/{}", cure.mark, cure.step)
 }
 
-pub(super) async fn post(web: &Web, url: &str, body: Value) -> Result<(), TargetError> {
-    answer(url, web.post(url, &body)).await.map(drop)
+pub(super) async fn post(http: &HttpClient, url: &str, body: Value) -> Result<(), TargetError> {
+    send(url, http.post(url, &body)).await.map(drop)
 }
 
 /// Leaves the mark, then begins the fault; returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
-    let (web, undo, fault) = (Web::patient(PATIENCE)?, undo_of::<Undo>(cure)?, &cure.fault);
-    post(&web, &format!("{}/mark", undo.at), json!({ "id": id(cure), "mark": cure })).await?;
+    let (http, undo, fault) =
+        (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?, &cure.fault);
+    post(&http, &format!("{}/mark", undo.at), json!({ "id": id(cure), "mark": cure })).await?;
     match fault.kind {
         FaultKind::HoldMessage(transition) => {
             let hold = json!({
@@ -57,36 +58,37 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
                 "seq": fault.seq,
                 "transition": transition_name(transition),
             });
-            post(&web, &format!("{}/admin/hold", undo.service), hold).await
+            post(&http, &format!("{}/admin/hold", undo.service), hold).await
         }
-        FaultKind::Restart => signalled(cure, &undo, ProcessId::kill, State::Gone).await,
-        FaultKind::Pause => signalled(cure, &undo, ProcessId::stop, State::Stopped).await,
+        FaultKind::Restart => signalled(cure, &undo, ProcessId::kill, ProcessState::Gone).await,
+        FaultKind::Pause => signalled(cure, &undo, ProcessId::stop, ProcessState::Stopped).await,
         FaultKind::CommitWinner => {
             let winner = json!({ "partition": fault.partition, "server": fault.replica });
-            post(&web, &format!("{}/admin/commit-winner", undo.service), winner).await
+            post(&http, &format!("{}/admin/commit-winner", undo.service), winner).await
         }
-        kind if kind.is_of_writers() => writers::begin(&web, &undo, fault).await,
+        kind if kind.is_of_writers() => writers::begin(&http, &undo, fault).await,
         kind => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
     }
 }
 
 /// What shows that the fault is over already, if anything does.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
-    let (web, undo) = (Web::patient(PATIENCE)?, undo_of::<Undo>(cure)?);
+    let (http, undo) = (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?);
     if !marks(&undo.at).await?.iter().any(|mark| id(mark) == id(cure)) {
         return Ok(Some("its mark is gone, so somebody else has undone it".to_owned()));
     }
-    let overview = Overview::ask(&web, &undo.at).await?;
+    let overview = Overview::ask(&http, &undo.at).await?;
     let gone = match (cure.fault.kind, undo.process) {
         _ if overview.service().is_ok_and(|service| service != undo.service) => {
             Some("another table is there")
         }
-        (FaultKind::HoldMessage(_), _) => (!is_held(&web, cure, &undo).await?).then_some("the hold is gone"),
-        (FaultKind::Restart, _) => {
-            overview.seat(&cure.fault.replica).is_ok().then_some("it was started again by somebody else")
-        }
+        (FaultKind::HoldMessage(_), _) => (!is_held(&http, cure, &undo).await?).then_some("the hold is gone"),
+        (FaultKind::Restart, _) => overview
+            .replica_process(&cure.fault.replica)
+            .is_ok()
+            .then_some("it was started again by somebody else"),
         (FaultKind::Pause, Some(process)) => {
-            (process.state() != State::Stopped).then_some("its process is not stopped any more")
+            (process.state() != ProcessState::Stopped).then_some("its process is not stopped any more")
         }
         _ => None,
     };
@@ -94,67 +96,67 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
 }
 
 /// Whether the controller still has the hold.
-async fn is_held(web: &Web, cure: &Cure, undo: &Undo) -> Result<bool, TargetError> {
+async fn is_held(http: &HttpClient, cure: &Cure, undo: &SpecimenUndo) -> Result<bool, TargetError> {
     let url = format!("{}/admin/holds", undo.service);
-    let holds: Vec<Value> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    let holds: Vec<Value> = parse(&url, &send(&url, http.get(&url)).await?)?;
     Ok(holds.iter().any(|hold| hold["id"] == id(cure).as_str()))
 }
 
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo: what
 /// looks like it is somebody else's.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    let undo = undo_of::<Undo>(cure)?;
+    let undo = undo_of::<SpecimenUndo>(cure)?;
     if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
         return Ok(());
     }
     if let (FaultKind::Pause, Some(process)) = (cure.fault.kind, undo.process) {
         process.resume().map_err(|error| refused(cure, format!("SIGCONT: {error}")))?;
-        reach(cure, process, |state| state != State::Stopped).await?;
+        reach(cure, process, |state| state != ProcessState::Stopped).await?;
     }
     match heal_cluster(cure, &undo).await {
-        Err(_) if undo.supervisor.state() == State::Gone => Ok(()),
+        Err(_) if undo.supervisor.state() == ProcessState::Gone => Ok(()),
         healed => healed,
     }
 }
 
-async fn heal_cluster(cure: &Cure, undo: &Undo) -> Result<(), TargetError> {
-    let web = Web::patient(PATIENCE)?;
-    let overview = Overview::ask(&web, &undo.at).await?;
+async fn heal_cluster(cure: &Cure, undo: &SpecimenUndo) -> Result<(), TargetError> {
+    let http = HttpClient::with_timeout(REQUEST_TIMEOUT)?;
+    let overview = Overview::ask(&http, &undo.at).await?;
     let same_table = overview.service().is_ok_and(|service| service == undo.service);
     match cure.fault.kind {
         FaultKind::HoldMessage(_) if same_table => {
-            post(&web, &format!("{}/admin/release", undo.service), json!({ "id": id(cure) })).await?;
-            if is_held(&web, cure, undo).await? {
+            post(&http, &format!("{}/admin/release", undo.service), json!({ "id": id(cure) })).await?;
+            if is_held(&http, cure, undo).await? {
                 return Err(refused(cure, "the hold was released and is still there".to_owned()));
             }
         }
         FaultKind::Restart => {
             let url = format!("{}/start", undo.at);
-            answer(&url, web.post(&url, &undo.start).timeout(START)).await?;
-            Overview::ask(&web, &undo.at).await?.seat(&cure.fault.replica)?;
+            send(&url, http.post(&url, &undo.start).timeout(START)).await?;
+            Overview::ask(&http, &undo.at).await?.replica_process(&cure.fault.replica)?;
         }
         FaultKind::CommitWinner if same_table => {
             let any = json!({ "partition": cure.fault.partition, "server": null });
-            post(&web, &format!("{}/admin/commit-winner", undo.service), any).await?;
+            post(&http, &format!("{}/admin/commit-winner", undo.service), any).await?;
         }
         kind if kind.is_of_writers() && same_table => {
-            writers::heal(&web, undo, &cure.fault, &overview).await?;
+            writers::heal(&http, undo, &cure.fault, &overview).await?;
         }
         _ => {}
     }
-    post(&web, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
+    post(&http, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
 }
 
 /// The run that has the target of a fault now.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
-    cluster::holder(&Web::patient(PATIENCE)?, &undo_of::<Undo>(cure)?.at).await
+    cluster::holder(&HttpClient::with_timeout(REQUEST_TIMEOUT)?, &undo_of::<SpecimenUndo>(cure)?.at).await
 }
 
 /// The marks that runs have left at a target: each is a cure.
 pub async fn marks(at: &str) -> Result<Vec<Cure>, TargetError> {
     let url = format!("{}/marks", at.trim_end_matches('/'));
-    let web = Web::patient(PATIENCE)?;
-    let marks: std::collections::BTreeMap<String, Cure> = parse(&url, &answer(&url, web.get(&url)).await?)?;
+    let http = HttpClient::with_timeout(REQUEST_TIMEOUT)?;
+    let marks: std::collections::BTreeMap<String, Cure> = parse(&url, &send(&url, http.get(&url)).await?)?;
     Ok(marks.into_values().collect())
 }
 
@@ -172,12 +174,12 @@ fn refused(cure: &Cure, cause: String) -> TargetError {
 /// Signals the process that was there when the cure was made, and no other, until it is in this state.
 async fn signalled(
     cure: &Cure,
-    undo: &Undo,
+    undo: &SpecimenUndo,
     send: fn(ProcessId) -> std::io::Result<()>,
-    wanted: State,
+    wanted: ProcessState,
 ) -> Result<(), TargetError> {
     let process = undo.process.ok_or_else(|| refused(cure, "its cure names no process".to_owned()))?;
-    if process.state() == State::Gone {
+    if process.state() == ProcessState::Gone {
         return Err(refused(cure, format!("process {} has ended meanwhile", process.pid)));
     }
     send(process).map_err(|error| refused(cure, format!("signal to process {}: {error}", process.pid)))?;
@@ -185,7 +187,11 @@ async fn signalled(
 }
 
 /// Waits until a signal has had its effect.
-async fn reach(cure: &Cure, process: ProcessId, is: impl Fn(State) -> bool) -> Result<(), TargetError> {
+async fn reach(
+    cure: &Cure,
+    process: ProcessId,
+    is: impl Fn(ProcessState) -> bool,
+) -> Result<(), TargetError> {
     for _ in 0..200 {
         if is(process.state()) {
             return Ok(());

@@ -1,22 +1,22 @@
 //! The embedded clusters as real processes of this very binary, over loopback HTTP. One is private to a run,
 //! starts with it and dies with it; or it lives outside of any, and a target file says where.
 
-pub mod answers;
 mod cluster;
-mod front;
 mod injection;
 mod injector;
 pub mod segments;
+mod service;
 pub mod shard;
+pub mod wire;
 mod writers;
 
-pub use cluster::Cluster;
+pub use cluster::SpecimenCluster;
 pub use injection::{begin, ended_early, heal, holder, marks};
 
-use super::checkup::{Asked, Checkup, Leaving, Standing};
-use super::draft::{Draft, DraftError, Wanted};
+use super::diagnosis::{Diagnosis, Endpoint, Leftover, ReplicaStatus};
+use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased::LeasedInjector;
-use super::{InjectionContext, Refusal, Site, Target, TargetError};
+use super::{Capabilities, Cluster, InjectionContext, Refusal, TargetError};
 use crate::config::error::advise;
 use crate::config::target::TargetFile;
 use async_trait::async_trait;
@@ -26,8 +26,8 @@ use dissent_core::history::frontier::Frontier;
 use dissent_core::history::schema::{Column, Merge, Schema, Type};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
-use front::Front;
 use segments::Servers;
+use service::ServiceClient;
 use shard::Writers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,76 +35,76 @@ use std::time::Duration;
 
 /// The clusters that are part of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Embedded {
+pub enum SpecimenKind {
     /// Servers that hold segments.
     Segments,
     /// Writers that share a shard.
     Shard,
 }
 
-impl Embedded {
+impl SpecimenKind {
     /// All of them.
-    pub const ALL: [Embedded; 2] = [Embedded::Segments, Embedded::Shard];
+    pub const ALL: [SpecimenKind; 2] = [SpecimenKind::Segments, SpecimenKind::Shard];
 
     /// Its name as processes.
     pub fn processes(self) -> &'static str {
         match self {
-            Embedded::Segments => segments::PROCESSES,
-            Embedded::Shard => shard::PROCESSES,
+            SpecimenKind::Segments => segments::PROCESSES,
+            SpecimenKind::Shard => shard::PROCESSES,
         }
     }
 
     /// Its name in virtual time.
     pub fn simulated(self) -> &'static str {
         match self {
-            Embedded::Segments => segments::SIMULATED,
-            Embedded::Shard => shard::SIMULATED,
+            SpecimenKind::Segments => segments::SIMULATED,
+            SpecimenKind::Shard => shard::SIMULATED,
         }
     }
 
     /// The one that a system of this name is, or is most like: rows lie in segments elsewhere, too.
-    pub fn of_system(name: &str) -> Embedded {
-        let is_called = |embedded: &Embedded| embedded.processes() == name;
-        Embedded::ALL.into_iter().find(is_called).unwrap_or(Embedded::Segments)
+    pub fn of_system(name: &str) -> SpecimenKind {
+        let is_called = |embedded: &SpecimenKind| embedded.processes() == name;
+        SpecimenKind::ALL.into_iter().find(is_called).unwrap_or(SpecimenKind::Segments)
     }
 
     /// The settings that `--set` may change.
     pub fn settings(self) -> &'static [&'static str] {
         match self {
-            Embedded::Segments => segments::SETTINGS,
-            Embedded::Shard => shard::SETTINGS,
+            SpecimenKind::Segments => segments::SETTINGS,
+            SpecimenKind::Shard => shard::SETTINGS,
         }
     }
 
     /// The merge functions that it does not have.
     pub fn lacks(self) -> &'static [Merge] {
         match self {
-            Embedded::Segments => &[],
-            Embedded::Shard => shard::LACKS,
+            SpecimenKind::Segments => &[],
+            SpecimenKind::Shard => shard::LACKS,
         }
     }
 
     /// The frontiers that it declares, beside its replicas' consuming positions.
     pub fn frontiers(self, roster: &[String], settings: &BTreeMap<String, String>) -> Vec<Frontier> {
         match self {
-            Embedded::Segments => Vec::new(),
-            Embedded::Shard => shard::frontiers(roster, shard::active(settings)),
+            SpecimenKind::Segments => Vec::new(),
+            SpecimenKind::Shard => shard::frontiers(roster, shard::active(settings)),
         }
     }
 
     /// Whether it has what a fault needs, as processes or simulated.
     pub(crate) fn can(self, kind: FaultKind) -> Result<(), Refusal> {
         match self {
-            Embedded::Segments => segments::can(kind),
-            Embedded::Shard => shard::can(kind),
+            SpecimenKind::Segments => segments::can(kind),
+            SpecimenKind::Shard => shard::can(kind),
         }
     }
 
     /// What the supervisor's process is told to be.
     fn role(self) -> &'static str {
         match self {
-            Embedded::Segments => "segments",
-            Embedded::Shard => "shard",
+            SpecimenKind::Segments => "segments",
+            SpecimenKind::Shard => "shard",
         }
     }
 }
@@ -141,7 +141,7 @@ fn column(column: &Column) -> ::specimen::Column {
 pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
 
 #[async_trait]
-impl Site for Cluster {
+impl Cluster for SpecimenCluster {
     fn name(&self) -> &'static str {
         self.system.processes()
     }
@@ -163,7 +163,7 @@ impl Site for Cluster {
         self.system.frontiers(&overview.roster, &overview.settings)
     }
 
-    fn table_of(&self, _mark: &str) -> Option<String> {
+    fn table_name(&self, _mark: &str) -> Option<String> {
         None
     }
 
@@ -184,11 +184,11 @@ impl Site for Cluster {
     }
 
     /// A table takes the place of the one before: nothing is left.
-    async fn leavings(&self) -> Result<Vec<Leaving>, TargetError> {
+    async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
         Ok(Vec::new())
     }
 
-    async fn remove(&self, leaving: &Leaving) -> Result<(), TargetError> {
+    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError> {
         let cause = format!("it has no table {} of an earlier run", leaving.table);
         Err(TargetError::Refused { at: self.url().to_owned(), cause })
     }
@@ -212,7 +212,11 @@ impl Site for Cluster {
         Ok(self.overview().roster)
     }
 
-    fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext) -> Result<Target, TargetError> {
+    fn open(
+        self: Arc<Self>,
+        schema: &Schema,
+        context: InjectionContext,
+    ) -> Result<Capabilities, TargetError> {
         open(&self, schema, context)
     }
 
@@ -222,23 +226,23 @@ impl Site for Cluster {
 }
 
 /// Reaches the cluster of a target file.
-pub async fn reach(file: &TargetFile) -> Result<Cluster, TargetError> {
-    Cluster::reach(Embedded::of_system(&file.system), &file.url).await
+pub async fn reach(file: &TargetFile) -> Result<SpecimenCluster, TargetError> {
+    SpecimenCluster::reach(SpecimenKind::of_system(&file.system), &file.url).await
 }
 
 /// How the cluster of a target file stands.
-pub async fn checkup(file: &TargetFile) -> Checkup {
-    let mut checkup = Checkup { system: file.system.clone(), starts_anew: true, ..Checkup::default() };
+pub async fn checkup(file: &TargetFile) -> Diagnosis {
+    let mut checkup = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
     let begun = tokio::time::Instant::now();
     let reached = reach(file).await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = reached.as_ref().err().map(ToString::to_string);
     let (who, at) = ("supervisor".to_owned(), file.url.clone());
-    checkup.asked.push(Asked { who, at, ms, problem, needed: true });
+    checkup.asked.push(Endpoint { who, at, ms, problem, needed: true });
     if let Ok(cluster) = reached {
         let overview = cluster.overview();
-        let alive = |name: &String| overview.seat(name).ok().map(|(url, _)| url);
-        let standing = |name: &String| Standing { name: name.clone(), host: alive(name) };
+        let alive = |name: &String| overview.replica_process(name).ok().map(|(url, _)| url);
+        let standing = |name: &String| ReplicaStatus { name: name.clone(), host: alive(name) };
         checkup.replicas = overview.roster.iter().map(standing).collect();
         checkup.version = Some(overview.version.clone());
         match cluster.holder().await {
@@ -254,43 +258,44 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
 }
 
 /// A target file for the cluster of this supervisor.
-pub async fn draft(wanted: &Wanted) -> Result<Draft, DraftError> {
-    let overview = Cluster::reach(Embedded::of_system(&wanted.system), &wanted.url).await?.overview();
+pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
+    let overview =
+        SpecimenCluster::reach(SpecimenKind::of_system(&wanted.system), &wanted.url).await?.overview();
     let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
-    Ok(Draft { found, version: overview.version, ..Draft::default() })
+    Ok(Discovery { found, version: overview.version, ..Discovery::default() })
 }
 
 /// A cluster that has its table, as a target.
 pub fn open(
-    cluster: &Arc<Cluster>,
+    cluster: &Arc<SpecimenCluster>,
     schema: &Schema,
     context: InjectionContext,
-) -> Result<Target, TargetError> {
+) -> Result<Capabilities, TargetError> {
     let overview = cluster.overview();
-    let front = Arc::new(Front::new(Arc::clone(cluster), schema.clone())?);
-    let target = Target {
+    let front = Arc::new(ServiceClient::new(Arc::clone(cluster), schema.clone())?);
+    let target = Capabilities {
         name: cluster.system.processes().to_owned(),
         version: overview.version,
         roster: overview.roster,
-        writes: Some(front.clone()),
+        client: Some(front.clone()),
         log: Some(front.clone()),
-        authority: None,
-        raw: None,
+        segments: None,
+        raw_reads: None,
         lifecycle: None,
         frontiers: None,
         unmodelled: None,
         injector: Some(Arc::new(LeasedInjector::new(Arc::clone(cluster), context))),
-        census: Some(Arc::clone(cluster) as _),
+        processes: Some(Arc::clone(cluster) as _),
     };
     Ok(match cluster.system {
-        Embedded::Segments => {
+        SpecimenKind::Segments => {
             let servers = Arc::new(Servers::new(Arc::clone(cluster), front, schema.clone())?);
             let (authority, raw) = (Some(servers.clone() as _), Some(servers.clone() as _));
-            Target { authority, raw, lifecycle: Some(servers), ..target }
+            Capabilities { segments: authority, raw_reads: raw, lifecycle: Some(servers), ..target }
         }
-        Embedded::Shard => {
+        SpecimenKind::Shard => {
             let writers = Writers::new(Arc::clone(cluster), front, schema.clone())?;
-            Target { frontiers: Some(Arc::new(writers)), ..target }
+            Capabilities { frontiers: Some(Arc::new(writers)), ..target }
         }
     })
 }

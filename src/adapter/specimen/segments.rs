@@ -1,10 +1,10 @@
 //! `specimen-segments`: a controller and servers that merge keyed partial updates, each with all segments.
 
-use super::cluster::Cluster;
-use super::front::Front;
-use super::{answers, column, unknown};
-use crate::adapter::web::{Web, answer, parse};
-use crate::adapter::{Authority, Lifecycle, RawReads, Refusal, Sink, TargetError};
+use super::cluster::SpecimenCluster;
+use super::service::ServiceClient;
+use super::{column, unknown, wire};
+use crate::adapter::http::{HttpClient, parse, send};
+use crate::adapter::{Lifecycle, RawReads, Refusal, RowSink, SegmentCatalogue, TargetError};
 use ::specimen::GUARDS;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
@@ -84,26 +84,26 @@ pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
 
 /// A client of the servers, and of what the controller knows of segments.
 pub(super) struct Servers {
-    cluster: Arc<Cluster>,
-    front: Arc<Front>,
+    cluster: Arc<SpecimenCluster>,
+    front: Arc<ServiceClient>,
     schema: Schema,
-    web: Web,
+    http: HttpClient,
     /// The next event of each server: their numbers ascend over restarts too.
     heard: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Servers {
     pub(super) fn new(
-        cluster: Arc<Cluster>,
-        front: Arc<Front>,
+        cluster: Arc<SpecimenCluster>,
+        front: Arc<ServiceClient>,
         schema: Schema,
     ) -> Result<Servers, TargetError> {
-        Ok(Servers { cluster, front, schema, web: Web::new()?, heard: Mutex::default() })
+        Ok(Servers { cluster, front, schema, http: HttpClient::new()?, heard: Mutex::default() })
     }
 
     async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.cluster.replica(replica)?);
-        match answer(&url, self.web.get(&url)).await {
+        match send(&url, self.http.get(&url)).await {
             Ok(body) => Ok((url, body)),
             Err(error) => {
                 // Somebody may have started it again, elsewhere: then the next request finds it.
@@ -115,12 +115,12 @@ impl Servers {
 }
 
 #[async_trait]
-impl Authority for Servers {
+impl SegmentCatalogue for Servers {
     async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
         self.front.ask("segments").await
     }
 
-    async fn boundary(&self) -> Result<(), TargetError> {
+    async fn force_commit(&self) -> Result<(), TargetError> {
         self.front.post("admin/force-commit", &serde_json::json!({})).await.map(drop)
     }
 }
@@ -138,23 +138,23 @@ impl RawReads for Servers {
         segment: &str,
         from: u64,
         to: u64,
-        out: Sink<'_, Row>,
+        out: RowSink<'_, Row>,
     ) -> Result<(), TargetError> {
         let path = format!("rows?segment={segment}&from={from}&to={to}");
         let (url, body) = self.server(replica, &path).await?;
-        answers::rows(&self.schema, &url, &body, out).map(drop)
+        wire::rows(&self.schema, &url, &body, out).map(drop)
     }
 
-    async fn flags(
+    async fn current_rows(
         &self,
         replica: &str,
         partition: u32,
         since: u64,
-        out: Sink<'_, CurrentRow>,
+        out: RowSink<'_, CurrentRow>,
     ) -> Result<CurrentRowsAnswer, TargetError> {
         let path = format!("current?partition={partition}&since={since}");
         let (url, body) = self.server(replica, &path).await?;
-        answers::flags(&url, &body, out)
+        wire::flags(&url, &body, out)
     }
 }
 

@@ -3,10 +3,10 @@
 //! It has no segments, and rows lie on no replica: what is looked at are the writers' own frontiers and the
 //! shard's, and what is read is the shard.
 
-use super::cluster::{Cluster, Overview, Seat};
-use super::front::Front;
-use super::{answers, column};
-use crate::adapter::web::{Web, answer, parse};
+use super::cluster::{Overview, ReplicaProcess, SpecimenCluster};
+use super::service::ServiceClient;
+use super::{column, wire};
+use crate::adapter::http::{HttpClient, parse, send};
 use crate::adapter::{Frontiers, Refusal, TargetError};
 use ::specimen::shard::{Config, Mode, RULES};
 use async_trait::async_trait;
@@ -161,7 +161,7 @@ pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
 
 /// Upstream and the shard, read at one moment.
 #[derive(Deserialize)]
-struct Standing {
+struct WriterStatus {
     upstream: Upstream,
     shard_upper: u64,
 }
@@ -176,19 +176,19 @@ struct Upstream {
 
 /// A client of the writers and of the shard.
 pub(super) struct Writers {
-    cluster: Arc<Cluster>,
-    front: Arc<Front>,
+    cluster: Arc<SpecimenCluster>,
+    front: Arc<ServiceClient>,
     schema: Schema,
-    web: Web,
+    http: HttpClient,
 }
 
 impl Writers {
     pub(super) fn new(
-        cluster: Arc<Cluster>,
-        front: Arc<Front>,
+        cluster: Arc<SpecimenCluster>,
+        front: Arc<ServiceClient>,
         schema: Schema,
     ) -> Result<Writers, TargetError> {
-        Ok(Writers { cluster, front, schema, web: Web::new()? })
+        Ok(Writers { cluster, front, schema, http: HttpClient::new()? })
     }
 
     /// What every writer shows that is there, or why it does not answer. One that was asked to leave
@@ -206,13 +206,13 @@ impl Writers {
     async fn asked(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
         let mut asked = JoinSet::new();
         for (name, seat) in &overview.replicas {
-            let Some(Seat { address, .. }) = seat else { continue };
+            let Some(ReplicaProcess { address, .. }) = seat else { continue };
             let (name, url) = (name.clone(), format!("http://{address}/progress"));
-            let (web, audible) = (self.web.clone(), self.cluster.not_silent(&name));
+            let (http, audible) = (self.http.clone(), self.cluster.not_silent(&name));
             asked.spawn(async move {
                 let answer = async {
                     audible?;
-                    parse(&url, &answer(&url, web.get(&url)).await?)
+                    parse(&url, &send(&url, http.get(&url)).await?)
                 };
                 (name, answer.await)
             });
@@ -227,10 +227,10 @@ impl Writers {
 impl Frontiers for Writers {
     /// The upstream, every writer side by side, the upstream with the shard: in this order (`RULES.md` 7).
     /// A writer that nobody has asked for, or that was asked to leave, is not looked at.
-    async fn look(&self) -> Result<Snapshot, TargetError> {
-        let before: Standing = self.front.ask("frontiers").await?;
+    async fn sample(&self) -> Result<Snapshot, TargetError> {
+        let before: WriterStatus = self.front.ask("frontiers").await?;
         let answers = self.of_all().await?;
-        let after: Standing = self.front.ask("frontiers").await?;
+        let after: WriterStatus = self.front.ask("frontiers").await?;
         let (u1, u2) = (before.upstream.timestamp, after.upstream.timestamp);
         let mut snapshot = Snapshot {
             log_ends_before: vec![before.upstream.offset],
@@ -248,8 +248,8 @@ impl Frontiers for Writers {
     }
 
     /// The rows as of the newest time that is complete: those do not change any more.
-    async fn contents(&self, capture: u32) -> Result<ShardSnapshot, TargetError> {
-        let Standing { shard_upper: upper, .. } = self.front.ask("frontiers").await?;
+    async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError> {
+        let WriterStatus { shard_upper: upper, .. } = self.front.ask("frontiers").await?;
         let object = SHARD.to_owned();
         let Some(as_of) = upper.checked_sub(1) else {
             return Ok(ShardSnapshot { capture, object, upper, log_end: 0, rows: Vec::new() });
@@ -257,7 +257,7 @@ impl Frontiers for Writers {
         let bindings: Vec<u64> = self.front.ask(&format!("bindings?from={as_of}&limit=1")).await?;
         let log_end = bindings.first().copied().unwrap_or(0);
         let (url, body) = self.front.get(&format!("contents?as_of={as_of}")).await?;
-        let rows = answers::held(&self.schema, &url, &body)?;
+        let rows = wire::held(&self.schema, &url, &body)?;
         Ok(ShardSnapshot { capture, object, upper, log_end, rows })
     }
 }

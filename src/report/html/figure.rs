@@ -2,7 +2,7 @@
 //! hand: it needs no script and no font, follows the page's colours, and is at most 400 points wide.
 
 use super::timeline::{Bucket, Timeline};
-use crate::report::words::{name, shortened, spaced, span};
+use crate::report::format::{name, shortened, spaced, span};
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
@@ -55,7 +55,7 @@ impl Scale {
 /// The figure, with one moment marked and named if there is one to mark.
 pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup {
     let scale = Scale::to(timeline.end);
-    let lanes = timeline.windows.len().min(LANES_MAX);
+    let lanes = timeline.fault_bars.len().min(LANES_MAX);
     let rate = Panel { top: LANE * (lanes as f64 + 2.0) + 24.0 };
     let latency = Panel { top: rate.bottom() + GAP };
     let height = latency.bottom() + 44.0;
@@ -78,8 +78,8 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
             figcaption {
                 "Time runs from the start of the run. Shaded: a fault was in force. Each point is "
                 (span(timeline.width)) " long. Latency counts from when an op was due, so waiting is in it. "
-                @if timeline.windows.len() > LANES_MAX {
-                    "Only the first " (LANES_MAX) " of " (timeline.windows.len()) " faults are drawn."
+                @if timeline.fault_bars.len() > LANES_MAX {
+                    "Only the first " (LANES_MAX) " of " (timeline.fault_bars.len()) " faults are drawn."
                 }
             }
         }
@@ -88,7 +88,7 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
 
 fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     html! {
-        @for (lane, window) in timeline.windows.iter().take(LANES_MAX).enumerate() {
+        @for (lane, window) in timeline.fault_bars.iter().take(LANES_MAX).enumerate() {
             @let (x, y) = (scale.x(window.begin), LANE * lane as f64);
             @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
             rect.shade x=(px(x)) y=(px(y)) width=(px(width)) height=(px(bottom - y)) {}
@@ -253,7 +253,7 @@ pub(super) fn px(coordinate: f64) -> String {
 
 pub(super) fn number(n: f64) -> String {
     if n.fract() == 0.0 {
-        crate::report::words::count(n as u64)
+        crate::report::format::count(n as u64)
     } else {
         format!("{n:.2}").trim_end_matches('0').to_owned()
     }

@@ -1,10 +1,10 @@
 //! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
 
-use crate::report::disorder::happening;
 use crate::report::divergence::{is_flag, is_wrong, standing_words};
-use crate::report::words::{
+use crate::report::format::{
     Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
 };
+use crate::report::frontier_order::preceding_event;
 use dissent_core::checker::verdict::{
     CaptureState, Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, ShownRow,
 };
@@ -43,7 +43,7 @@ pub(super) fn proof(finding: &Finding, facts: &RunMeta, clock: &Clock) -> Markup
             ("the sample before", clock.both(r.after)),
             ("incarnation", format!("{}, then {}", r.incarnations.0, r.incarnations.1)),
             ("declared durable", if r.durable { "yes" } else { "no" }.to_owned()),
-            ("just before", happening(r.before.as_ref(), clock)),
+            ("just before", preceding_event(r.before.as_ref(), clock)),
             ("times", count(r.times)),
         ]),
         FindingKind::Ahead(a) => pairs(&[
@@ -93,7 +93,7 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
                 format!("{}: {} to {}", clock.both(it.t), count(it.from), count(it.to))
             }),
         ),
-        ("just before", happening(f.before.as_ref(), clock)),
+        ("just before", preceding_event(f.before.as_ref(), clock)),
         ("since", clock.both(f.since)),
         ("watched for", span(f.watched)),
         ("threshold", span(f.threshold)),

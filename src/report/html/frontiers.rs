@@ -5,7 +5,7 @@ use super::figure::{
     LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
 };
 use super::timeline::Timeline;
-use crate::report::words::{printable, shortened};
+use crate::report::format::{printable, shortened};
 use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
 use dissent_core::history::frontier::{Domain, FrontierReading};
 use dissent_core::history::run_record::RunMeta;
@@ -23,13 +23,13 @@ const POINTS_MAX: usize = 400;
 
 /// What is kept of all looks at frontiers, by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lines {
-    lines: BTreeMap<String, Line>,
+pub(super) struct FrontierLines {
+    lines: BTreeMap<String, FrontierLine>,
 }
 
 /// One frontier, thinned out evenly.
 #[derive(Clone, Debug)]
-struct Line {
+struct FrontierLine {
     /// When, the upstream's end, and the frontier.
     points: Vec<(Nanos, u64, Option<u64>)>,
     /// One look of so many is kept.
@@ -37,18 +37,18 @@ struct Line {
     seen: u64,
 }
 
-impl Lines {
+impl FrontierLines {
     /// Takes in the next look.
     pub(super) fn take(&mut self, t: Nanos, look: &FrontierReading) {
         if let Some(line) = self.lines.get_mut(&look.object) {
             return line.take((t, look.u1, look.f));
         }
-        let line = Line { points: vec![(t, look.u1, look.f)], every: 1, seen: 1 };
+        let line = FrontierLine { points: vec![(t, look.u1, look.f)], every: 1, seen: 1 };
         self.lines.insert(look.object.clone(), line);
     }
 }
 
-impl Line {
+impl FrontierLine {
     fn take(&mut self, point: (Nanos, u64, Option<u64>)) {
         self.seen += 1;
         if !self.seen.is_multiple_of(self.every) {
@@ -79,7 +79,7 @@ pub(super) fn plot(timeline: &Timeline, facts: &RunMeta, verdict: &Verdict) -> O
     names.sort_by_key(|name| !frozen().any(|it| it.object == *name));
     let left_out = names.len().saturating_sub(DRAWN_MAX);
     names.truncate(DRAWN_MAX);
-    let drawn: Vec<(&str, &Line)> =
+    let drawn: Vec<(&str, &FrontierLine)> =
         names.iter().filter_map(|name| Some((*name, timeline.lines.lines.get(*name)?))).collect();
     let (_, first) = drawn.first()?;
     let marks: Vec<&Frozen> = frozen().filter(|it| names.contains(&it.object.as_str())).collect();
@@ -88,8 +88,8 @@ pub(super) fn plot(timeline: &Timeline, facts: &RunMeta, verdict: &Verdict) -> O
 
 fn figure(
     timeline: &Timeline,
-    upstream: &Line,
-    drawn: &[(&str, &Line)],
+    upstream: &FrontierLine,
+    drawn: &[(&str, &FrontierLine)],
     marks: &[&Frozen],
     left_out: usize,
 ) -> Markup {
@@ -104,7 +104,7 @@ fn figure(
             div.scroll {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
                     aria-label="The upstream and the frontiers over the run, faults shaded" {
-                    @for window in &timeline.windows {
+                    @for window in &timeline.fault_bars {
                         @let x = scale.x(window.begin);
                         @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
                         rect.shade x=(px(x)) y=(px(panel.top)) width=(px(width)) height=(px(PANEL)) {}
@@ -135,7 +135,11 @@ fn figure(
 }
 
 /// Each frontier's name and where it stands: at its last point, or below the one that is there already.
-fn labels<'d>(drawn: &[(&'d str, &Line)], scale: Scale, y: impl Fn(u64) -> f64) -> Vec<(f64, f64, &'d str)> {
+fn labels<'d>(
+    drawn: &[(&'d str, &FrontierLine)],
+    scale: Scale,
+    y: impl Fn(u64) -> f64,
+) -> Vec<(f64, f64, &'d str)> {
     let mut placed: Vec<(f64, f64, &str)> = Vec::new();
     for (name, line) in drawn {
         let Some((t, f)) = line.points.iter().rev().find_map(|(t, _, f)| Some((*t, (*f)?))) else { continue };
@@ -152,7 +156,7 @@ fn labels<'d>(drawn: &[(&'d str, &Line)], scale: Scale, y: impl Fn(u64) -> f64) 
 }
 
 /// A line through the points that have a value, with gaps where there is none.
-fn path(line: &Line, scale: Scale, y: impl Fn((Nanos, u64, Option<u64>)) -> Option<f64>) -> String {
+fn path(line: &FrontierLine, scale: Scale, y: impl Fn((Nanos, u64, Option<u64>)) -> Option<f64>) -> String {
     let mut out = String::new();
     let mut drawing = false;
     for &point in &line.points {

@@ -1,7 +1,7 @@
 //! The facts of the run: what was tested with what, and the schedule as drawn and as it went.
 
-use super::timeline::{Timeline, Window};
-use crate::report::words::{Clock, count, counted, joined, listed, name, shortened, span};
+use super::timeline::{FaultBar, Timeline};
+use crate::report::format::{Clock, count, counted, joined, listed, name, shortened, span};
 use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
@@ -91,7 +91,7 @@ fn schedule(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                 }
                 tbody {
                     @for step in facts.steps.iter().take(LINES_MAX) {
-                        @let window = timeline.windows.iter().find(|window| window.step == step.id);
+                        @let window = timeline.fault_bars.iter().find(|window| window.step == step.id);
                         tr {
                             th scope="row" { (step.id) }
                             td { (fault_words(step.kind)) }
@@ -118,15 +118,15 @@ fn place(step: &Step) -> String {
     }
 }
 
-fn began(window: Option<&Window>, clock: &Clock) -> String {
+fn began(window: Option<&FaultBar>, clock: &Clock) -> String {
     window.map_or_else(|| "never".to_owned(), |window| clock.both(window.begin))
 }
 
-fn cured(window: Option<&Window>, clock: &Clock) -> String {
+fn cured(window: Option<&FaultBar>, clock: &Clock) -> String {
     match window {
         None => "–".to_owned(),
-        Some(Window { error: Some(error), .. }) => format!("failed: {}", shortened(error, 200)),
-        Some(Window { end: Some(end), .. }) => clock.both(*end),
+        Some(FaultBar { error: Some(error), .. }) => format!("failed: {}", shortened(error, 200)),
+        Some(FaultBar { end: Some(end), .. }) => clock.both(*end),
         Some(_) => "not seen".to_owned(),
     }
 }

@@ -1,7 +1,7 @@
 //! What happened when, boiled down from the events to what the page shows: completions and latencies in at
 //! most 400 buckets, the windows of the faults, phases and captures. Its size does not grow with the run.
 
-use super::frontiers::Lines;
+use super::frontiers::FrontierLines;
 use dissent_core::history::event::{CaptureReason, Event, OpOutcome, Phase};
 use dissent_core::history::fault::StepId;
 use dissent_core::history::run_record::{EventRef, RunRecord};
@@ -30,13 +30,13 @@ pub struct Timeline {
     /// When each phase began.
     pub(super) phases: Vec<(Nanos, Phase)>,
     /// The faults, in the order in which they began.
-    pub(super) windows: Vec<Window>,
+    pub(super) fault_bars: Vec<FaultBar>,
     /// The captures: number, when it began, and why.
     pub(super) captures: Vec<(u32, Nanos, CaptureReason)>,
     /// Whether all replicas had settled, and how long that was waited for.
     pub(super) settled: Option<(bool, Nanos)>,
     /// The frontiers that were looked at.
-    pub(super) lines: Lines,
+    pub(super) lines: FrontierLines,
     /// Ops invoked.
     pub(super) invoked: u64,
     /// Ops in flight, and when they were due.
@@ -56,7 +56,7 @@ pub(super) struct Bucket {
 
 /// When a fault was in force.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(super) struct FaultBar {
     /// The step of the schedule.
     pub(super) step: StepId,
     /// On which replica.
@@ -78,10 +78,10 @@ impl Default for Timeline {
             width: Nanos(WIDTHS_MS[0] * 1_000_000),
             buckets: Vec::new(),
             phases: Vec::new(),
-            windows: Vec::new(),
+            fault_bars: Vec::new(),
             captures: Vec::new(),
             settled: None,
-            lines: Lines::default(),
+            lines: FrontierLines::default(),
             invoked: 0,
             dues: BTreeMap::new(),
         }
@@ -118,7 +118,7 @@ impl Timeline {
             Event::Frontier(look) => self.lines.take(t, look),
             Event::CaptureBegin { capture, reason } => self.captures.push((*capture, t, *reason)),
             Event::Settled { all, waited } => self.settled = Some((*all, *waited)),
-            Event::FaultBegin { step, fault, .. } => self.windows.push(Window {
+            Event::FaultBegin { step, fault, .. } => self.fault_bars.push(FaultBar {
                 step: step.clone(),
                 replica: fault.replica.clone(),
                 seq: fault.seq,
@@ -135,7 +135,7 @@ impl Timeline {
     }
 
     fn fault_ended(&mut self, step: &str, end: Option<Nanos>, error: Option<&String>) {
-        if let Some(window) = self.windows.iter_mut().rev().find(|window| window.step == step) {
+        if let Some(window) = self.fault_bars.iter_mut().rev().find(|window| window.step == step) {
             window.end = end.or(window.end);
             window.error = error.cloned().or(window.error.take());
         }

@@ -33,7 +33,7 @@ pub enum Simulated {
 }
 
 /// A cluster in virtual time, and the evidence of its run.
-trait Cluster {
+trait SimulatedCluster {
     /// Lets everything happen that is due up to and at this time.
     fn advance(&mut self, to: u64);
     /// An op reaches the log.
@@ -47,7 +47,7 @@ trait Cluster {
 }
 
 /// What is on its way.
-enum Underway {
+enum InFlight {
     /// An op to the log.
     Produce(Op),
     /// An answer to the conductor.
@@ -58,7 +58,7 @@ struct Simulation<C> {
     cluster: C,
     latency: ChaCha8Rng,
     due: BinaryHeap<Reverse<(u64, u64)>>,
-    underway: HashMap<u64, Underway>,
+    underway: HashMap<u64, InFlight>,
     sent: u64,
     weight: Weight,
 }
@@ -71,7 +71,7 @@ pub fn run(facts: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRe
     }
 }
 
-fn lead(facts: &RunMeta, timing: Timing, cluster: impl Cluster) -> MemoryRecord {
+fn lead(facts: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
     let mut simulation = Simulation {
         cluster,
         latency: facts.seed.stream(Stream::World),
@@ -106,8 +106,8 @@ fn lead(facts: &RunMeta, timing: Timing, cluster: impl Cluster) -> MemoryRecord 
     }
 }
 
-impl<C: Cluster> Simulation<C> {
-    fn send(&mut self, now: u64, what: Underway) {
+impl<C: SimulatedCluster> Simulation<C> {
+    fn send(&mut self, now: u64, what: InFlight) {
         let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
         self.sent += 1;
         self.due.push(Reverse((now + delay, self.sent)));
@@ -125,10 +125,10 @@ impl<C: Cluster> Simulation<C> {
         }
         let Reverse((_, sent)) = self.due.pop()?;
         match self.underway.remove(&sent)? {
-            Underway::Answer(input) => Some(input),
-            Underway::Produce(op) => {
+            InFlight::Answer(input) => Some(input),
+            InFlight::Produce(op) => {
                 let input = self.cluster.produce(&op);
-                self.send(now, Underway::Answer(input));
+                self.send(now, InFlight::Answer(input));
                 self.weight.take(&op).then(|| Input::Interrupt { by: TOO_LARGE.to_owned() })
             }
         }
@@ -139,10 +139,10 @@ impl<C: Cluster> Simulation<C> {
             Command::Record(event) => {
                 self.cluster.evidence().events.push(TimedEvent { t: Nanos(now), event })
             }
-            Command::Write(op) => self.send(now, Underway::Produce(op)),
+            Command::Write(op) => self.send(now, InFlight::Produce(op)),
             other => {
                 if let Some(input) = self.cluster.answer(other) {
-                    self.send(now, Underway::Answer(input));
+                    self.send(now, InFlight::Answer(input));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The embedded cluster of segments in virtual time.
 
-use super::{Cluster, empty, entry_of, from_specimen, logged};
-use crate::report::words::name;
+use super::{SimulatedCluster, empty, entry_of, from_specimen, logged};
+use crate::report::format::name;
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
@@ -16,12 +16,12 @@ use std::sync::Arc;
 /// The rows that were shown so far. What replicas show is nearly always the same, so it is translated once
 /// and shared: that is where most of a simulated run's time went.
 #[derive(Default)]
-struct Shown(HashMap<(u32, u64), Vec<Pair>>);
+struct ShownRows(HashMap<(u32, u64), Vec<Pair>>);
 
 /// A row of the specimen, and the same as the record has it.
 type Pair = (Arc<specimen::Entry>, Arc<Row>);
 
-impl Shown {
+impl ShownRows {
     fn row(
         &mut self,
         partition: u32,
@@ -46,11 +46,11 @@ pub(super) struct Segments {
     world: World,
     heard: BTreeMap<String, u64>,
     faults: BTreeMap<StepId, Fault>,
-    shown: Shown,
+    shown: ShownRows,
     evidence: MemoryRecord,
 }
 
-impl Cluster for Segments {
+impl SimulatedCluster for Segments {
     fn advance(&mut self, to: u64) {
         self.world.advance(to);
     }
@@ -112,7 +112,7 @@ impl Segments {
             world: World::new(config.clone(), facts.seed.0)?,
             heard: BTreeMap::new(),
             faults: BTreeMap::new(),
-            shown: Shown::default(),
+            shown: ShownRows::default(),
             evidence: empty(facts),
         })
     }

@@ -1,6 +1,6 @@
 //! Writers that share a shard, in virtual time.
 
-use super::{Cluster, empty, entry_of, from_specimen, logged};
+use super::{SimulatedCluster, empty, entry_of, from_specimen, logged};
 use crate::adapter::specimen::shard::{Progress, SHARD, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
@@ -23,7 +23,7 @@ pub(super) struct Shard {
     evidence: MemoryRecord,
 }
 
-impl Cluster for Shard {
+impl SimulatedCluster for Shard {
     fn advance(&mut self, to: u64) {
         self.world.advance(to);
     }
@@ -174,7 +174,7 @@ mod tests {
 
     use super::super::lead;
     use super::*;
-    use crate::cli::Run;
+    use crate::cli::RunArgs;
     use crate::commands::order_of;
     use dissent_core::checker::judge::judge;
     use dissent_core::checker::verdict::{FindingKind, Verdict};
@@ -193,7 +193,7 @@ mod tests {
         truth: Truth,
     }
 
-    impl Cluster for Watched {
+    impl SimulatedCluster for Watched {
         fn advance(&mut self, to: u64) {
             self.shard.advance(to);
         }
@@ -224,7 +224,7 @@ mod tests {
     /// What was concluded, and what was true.
     fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
         let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
-        let order = order_of(&<Run as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let order = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
         let facts = order.facts(Seed(seed), None).expect("it fits");
         let crate::run::simulate::Simulated::Shard(config) = order.simulation().expect("it fits") else {
             panic!("a shard");

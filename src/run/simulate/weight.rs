@@ -67,14 +67,14 @@ fn bytes(value: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Run;
+    use crate::cli::RunArgs;
     use crate::commands::order_of;
     use dissent_core::history::time::Nanos;
     use dissent_core::seed::Seed;
 
     fn weight() -> (Weight, Vec<Value>) {
         let words = ["run", "sim-segments", "partial-upsert", "none"];
-        let order = order_of(&<Run as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let order = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
         let facts = order.facts(Seed(1), None).expect("it fits");
         let one = |merge| if merge == Merge::Append { Value::Longs(vec![1]) } else { Value::Null };
         let cols = facts.schema.columns.iter().map(|column| one(column.merge)).collect();

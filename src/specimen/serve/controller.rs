@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 #[derive(Clone)]
-struct Shared {
+struct SharedController {
     config: Arc<Config>,
     controller: Arc<Mutex<Controller>>,
 }
@@ -31,8 +31,14 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
     axum::Router::new()
         .route("/produce", post(produce))
         .route("/log/{partition}", get(log))
-        .route("/log-ends", get(async |State(it): State<Shared>| Json(it.controller.lock().await.log_ends())))
-        .route("/segments", get(async |State(it): State<Shared>| Json(it.controller.lock().await.segments())))
+        .route(
+            "/log-ends",
+            get(async |State(it): State<SharedController>| Json(it.controller.lock().await.log_ends())),
+        )
+        .route(
+            "/segments",
+            get(async |State(it): State<SharedController>| Json(it.controller.lock().await.segments())),
+        )
         .route("/call", post(call))
         .route("/admin/hold", post(hold))
         .route("/admin/release", post(release))
@@ -40,7 +46,7 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
         .route("/admin/force-commit", post(force_commit))
         .route("/admin/commit-winner", post(commit_winner))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(Shared { config, controller })
+        .with_state(SharedController { config, controller })
 }
 
 /// An entry as it is sent to be written.
@@ -82,7 +88,7 @@ impl Write {
 
 /// All of the batch or nothing: it is checked before the first entry is appended.
 async fn produce(
-    State(it): State<Shared>,
+    State(it): State<SharedController>,
     Json(batch): Json<Vec<Write>>,
 ) -> Result<Json<Vec<Written>>, Error> {
     let mut controller = it.controller.lock().await;
@@ -105,7 +111,7 @@ pub(super) struct Range {
 }
 
 async fn log(
-    State(it): State<Shared>,
+    State(it): State<SharedController>,
     Path(partition): Path<u32>,
     Query(Range { from, limit }): Query<Range>,
 ) -> Result<Response, Error> {
@@ -114,11 +120,11 @@ async fn log(
     Ok(lines(entries.map(|entry| Named::entry(entry, &it.config.columns))))
 }
 
-async fn call(State(it): State<Shared>, Json(call): Json<Call>) -> Response {
+async fn call(State(it): State<SharedController>, Json(call): Json<Call>) -> Response {
     Json(it.controller.lock().await.call(clock(), call)).into_response()
 }
 
-async fn hold(State(it): State<Shared>, Json(hold): Json<Hold>) -> Result<(), Error> {
+async fn hold(State(it): State<SharedController>, Json(hold): Json<Hold>) -> Result<(), Error> {
     it.controller.lock().await.hold(hold)
 }
 
@@ -127,15 +133,15 @@ struct Release {
     id: String,
 }
 
-async fn release(State(it): State<Shared>, Json(Release { id }): Json<Release>) {
+async fn release(State(it): State<SharedController>, Json(Release { id }): Json<Release>) {
     it.controller.lock().await.release(&id);
 }
 
-async fn holds(State(it): State<Shared>) -> Json<Vec<Hold>> {
+async fn holds(State(it): State<SharedController>) -> Json<Vec<Hold>> {
     Json(it.controller.lock().await.holds().cloned().collect())
 }
 
-async fn force_commit(State(it): State<Shared>) -> Json<Vec<String>> {
+async fn force_commit(State(it): State<SharedController>) -> Json<Vec<String>> {
     Json(it.controller.lock().await.force_commit())
 }
 
@@ -145,6 +151,6 @@ struct Winner {
     server: Option<String>,
 }
 
-async fn commit_winner(State(it): State<Shared>, Json(winner): Json<Winner>) -> Result<(), Error> {
+async fn commit_winner(State(it): State<SharedController>, Json(winner): Json<Winner>) -> Result<(), Error> {
     it.controller.lock().await.commit_winner(winner.partition, winner.server.as_deref())
 }

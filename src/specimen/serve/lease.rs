@@ -34,33 +34,36 @@ impl Lock {
 }
 
 #[derive(Default)]
-struct Kept {
+struct Leases {
     lock: Option<Lock>,
     marks: BTreeMap<String, Value>,
 }
 
-type Shared = State<Arc<Mutex<Kept>>>;
+type SharedLeases = State<Arc<Mutex<Leases>>>;
 
 /// The part of a supervisor that serves them.
 pub(super) fn lease() -> Router {
     Router::new()
         .route("/lock", post(lock).get(holder))
         .route("/unlock", post(unlock))
-        .route("/marks", get(async |State(it): Shared| Json(it.lock().await.marks.clone())))
+        .route("/marks", get(async |State(it): SharedLeases| Json(it.lock().await.marks.clone())))
         .route("/mark", post(mark))
         .route("/unmark", post(unmark))
         .with_state(Arc::default())
 }
 
 #[derive(Deserialize)]
-struct Wish {
+struct LockRequest {
     owner: String,
     run: String,
     for_ms: u64,
 }
 
 /// Takes the lock or renews it; refuses with who has it and since when.
-async fn lock(State(it): Shared, Json(Wish { owner, run, for_ms }): Json<Wish>) -> Response {
+async fn lock(
+    State(it): SharedLeases,
+    Json(LockRequest { owner, run, for_ms }): Json<LockRequest>,
+) -> Response {
     let kept = &mut it.lock().await;
     let now = Instant::now();
     let held = kept.lock.take().filter(|lock| lock.until > now);
@@ -75,7 +78,7 @@ async fn lock(State(it): Shared, Json(Wish { owner, run, for_ms }): Json<Wish>) 
 }
 
 /// Who has it now; null if nobody does.
-async fn holder(State(it): Shared) -> Json<Option<Value>> {
+async fn holder(State(it): SharedLeases) -> Json<Option<Value>> {
     let now = Instant::now();
     let kept = it.lock().await;
     Json(kept.lock.as_ref().filter(|lock| lock.until > now).map(|lock| lock.told(now)))
@@ -86,7 +89,7 @@ struct Unlock {
     run: String,
 }
 
-async fn unlock(State(it): Shared, Json(Unlock { run }): Json<Unlock>) {
+async fn unlock(State(it): SharedLeases, Json(Unlock { run }): Json<Unlock>) {
     it.lock().await.lock.take_if(|lock| lock.run == run);
 }
 
@@ -97,10 +100,10 @@ struct Mark {
     mark: Value,
 }
 
-async fn mark(State(it): Shared, Json(Mark { id, mark }): Json<Mark>) {
+async fn mark(State(it): SharedLeases, Json(Mark { id, mark }): Json<Mark>) {
     it.lock().await.marks.insert(id, mark);
 }
 
-async fn unmark(State(it): Shared, Json(Mark { id, .. }): Json<Mark>) {
+async fn unmark(State(it): SharedLeases, Json(Mark { id, .. }): Json<Mark>) {
     it.lock().await.marks.remove(&id);
 }

@@ -3,22 +3,22 @@
 //! Each binds a free port of 127.0.0.1, says `listening on ADDRESS` on its standard output, and ends when
 //! its standard input closes: whoever started it takes it along, even by kill -9.
 
-mod asked;
+mod call_relay;
 mod child;
 mod controller;
-mod crew;
 mod lease;
 mod server;
 mod shard;
 mod supervisor;
+mod topology;
 mod writer;
 
 pub use child::{Child, Group};
 pub use controller::controller;
-pub use crew::Crew;
 pub use server::server;
 pub use shard::shard;
 pub use supervisor::{Setup, supervisor};
+pub use topology::Topology;
 pub use writer::writer;
 
 use crate::config::Error;
@@ -165,7 +165,7 @@ mod tests {
 
     /// A server whose polls end when the handle is aborted: that is its death.
     async fn start(config: &Arc<Config>, url: &str, dir: &Path) -> (String, tokio::task::JoinHandle<()>) {
-        let process = server::Process::new("a", url, Arc::clone(config), dir).expect("a server");
+        let process = server::ServerProcess::new("a", url, Arc::clone(config), dir).expect("a server");
         let polls = tokio::spawn(Arc::clone(&process).poll());
         (listen(process.router()).await, polls)
     }

@@ -1,6 +1,6 @@
 //! A server's process: one loop that polls, a task for every other call, and what it serves.
 
-use super::asked::{Asked, complain};
+use super::call_relay::{CallRelay, complain};
 use super::{Named, answer, clock, lines};
 use crate::config::{Config, Error};
 use crate::disk::Disk;
@@ -16,31 +16,31 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-pub(super) struct Process {
+pub(super) struct ServerProcess {
     config: Arc<Config>,
     server: Mutex<Server>,
     disk: Disk,
-    controller: Asked,
+    controller: CallRelay,
 }
 
 /// Runs a server until the standard input closes. Its state lies in `dir`, and outlives it.
 pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path) -> Result<(), Error> {
     config.check()?;
-    let process = Process::new(name, controller_url, Arc::new(config), dir)?;
+    let process = ServerProcess::new(name, controller_url, Arc::new(config), dir)?;
     let polls = tokio::spawn(Arc::clone(&process).poll());
     let served = answer(process.router(), |_| Ok(())).await;
     polls.abort();
     served
 }
 
-type Shared = State<Arc<Process>>;
+type SharedServer = State<Arc<ServerProcess>>;
 
-impl Process {
+impl ServerProcess {
     pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
         let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
-        let controller = Asked::at(url, config.poll_ms)?;
-        Ok(Arc::new(Process { config, server: Mutex::new(server), disk, controller }))
+        let controller = CallRelay::at(url, config.poll_ms)?;
+        Ok(Arc::new(ServerProcess { config, server: Mutex::new(server), disk, controller }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> axum::Router {
@@ -84,11 +84,11 @@ impl Process {
     }
 }
 
-async fn status(State(it): Shared) -> Response {
+async fn status(State(it): SharedServer) -> Response {
     Json(json!({"status": "running", "incarnation": it.server.lock().await.incarnation()})).into_response()
 }
 
-async fn coverage(State(it): Shared) -> Response {
+async fn coverage(State(it): SharedServer) -> Response {
     Json(it.server.lock().await.coverage()).into_response()
 }
 
@@ -100,7 +100,7 @@ struct Rows {
     to: Option<u64>,
 }
 
-async fn rows(State(it): Shared, Query(Rows { segment, from, to }): Query<Rows>) -> Response {
+async fn rows(State(it): SharedServer, Query(Rows { segment, from, to }): Query<Rows>) -> Response {
     let server = it.server.lock().await;
     let id = SegmentId::parse(&it.config.table, &segment);
     let Some((doc, rows)) = id.and_then(|id| server.rows(id, from, to.unwrap_or(u64::MAX))) else {
@@ -118,12 +118,12 @@ struct Since {
     since: u64,
 }
 
-async fn current(State(it): Shared, Query(Since { partition, since }): Query<Since>) -> Response {
+async fn current(State(it): SharedServer, Query(Since { partition, since }): Query<Since>) -> Response {
     let server = it.server.lock().await;
     let (version, keys) = server.current(partition, since);
     Json(json!({"version": version, "incarnation": server.incarnation(), "keys": keys})).into_response()
 }
 
-async fn events(State(it): Shared, Query(Since { since, .. }): Query<Since>) -> Response {
+async fn events(State(it): SharedServer, Query(Since { since, .. }): Query<Since>) -> Response {
     Json(it.server.lock().await.events(since)).into_response()
 }

@@ -1,7 +1,7 @@
 //! The process of the shard's service: the input log, the map to timestamps, the shard, and the faults on the
 //! ways between it and the writers, which are made here because every way ends here.
 
-use super::asked::ANSWER_WITHIN;
+use super::call_relay::ANSWER_WITHIN;
 use super::controller::{Range, Write, Written};
 use super::{Named, answer, lines};
 use crate::config::Error;
@@ -36,25 +36,25 @@ struct Delays {
     reached_at: BTreeMap<usize, Instant>,
 }
 
-pub(super) struct Process {
+pub(super) struct ServiceProcess {
     config: Config,
     service: Mutex<Service>,
     delays: Mutex<Delays>,
 }
 
-type Shared = State<Arc<Process>>;
+type SharedService = State<Arc<ServiceProcess>>;
 
 /// Runs the service until the standard input closes.
 pub async fn shard(config: Config) -> Result<(), Error> {
     config.check()?;
-    let process = Process::new(config);
+    let process = ServiceProcess::new(config);
     let ticks = tokio::spawn(Arc::clone(&process).tick());
     let served = answer(process.router(), |_| Ok(())).await;
     ticks.abort();
     served
 }
 
-impl Process {
+impl ServiceProcess {
     pub(super) fn new(config: Config) -> Arc<Self> {
         let delays = Delays {
             rng: ChaCha8Rng::seed_from_u64(0),
@@ -63,7 +63,7 @@ impl Process {
             reached_at: BTreeMap::new(),
         };
         let service = Mutex::new(Service::new(&config));
-        Arc::new(Process { config, service, delays: Mutex::new(delays) })
+        Arc::new(ServiceProcess { config, service, delays: Mutex::new(delays) })
     }
 
     pub(super) fn router(self: Arc<Self>) -> Router {
@@ -132,7 +132,10 @@ impl Delays {
 }
 
 /// All of the batch or nothing.
-async fn produce(State(it): Shared, Json(batch): Json<Vec<Write>>) -> Result<Json<Vec<Written>>, Error> {
+async fn produce(
+    State(it): SharedService,
+    Json(batch): Json<Vec<Write>>,
+) -> Result<Json<Vec<Written>>, Error> {
     let entry = |write: Write| known(write.partition).and_then(|()| write.entry(&it.config.columns));
     let entries: Vec<Entry> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
     let mut service = it.service.lock().await;
@@ -147,12 +150,12 @@ fn known(partition: u32) -> Result<(), Error> {
     }
 }
 
-async fn log_ends(State(it): Shared) -> Json<[usize; 1]> {
+async fn log_ends(State(it): SharedService) -> Json<[usize; 1]> {
     Json([it.service.lock().await.log(0).len()])
 }
 
 async fn log(
-    State(it): Shared,
+    State(it): SharedService,
     Path(partition): Path<u32>,
     Query(Range { from, limit }): Query<Range>,
 ) -> Result<Response, Error> {
@@ -163,13 +166,13 @@ async fn log(
 }
 
 /// Upstream before and after the shard's upper are one and the same: all is read at one moment.
-async fn frontiers(State(it): Shared) -> Response {
+async fn frontiers(State(it): SharedService) -> Response {
     let service = it.service.lock().await;
     let upstream = json!({"offset": service.log(0).len(), "timestamp": service.remap().upper()});
     Json(json!({"upstream": upstream, "shard_upper": service.shard().upper()})).into_response()
 }
 
-async fn bindings(State(it): Shared, Query(Range { from, limit }): Query<Range>) -> Json<Vec<u64>> {
+async fn bindings(State(it): SharedService, Query(Range { from, limit }): Query<Range>) -> Json<Vec<u64>> {
     let service = it.service.lock().await;
     let skipped = usize::try_from(from).unwrap_or(usize::MAX);
     Json(service.remap().ends().iter().skip(skipped).take(limit.unwrap_or(usize::MAX)).copied().collect())
@@ -188,7 +191,7 @@ struct Counted<'a> {
     count: i64,
 }
 
-async fn contents(State(it): Shared, Query(AsOf { as_of }): Query<AsOf>) -> Response {
+async fn contents(State(it): SharedService, Query(AsOf { as_of }): Query<AsOf>) -> Response {
     let service = it.service.lock().await;
     let Some(rows) = service.shard().contents(as_of) else {
         let upper = service.shard().upper();
@@ -204,7 +207,7 @@ fn counted<'a>(row: &'a Row, columns: &'a [Column]) -> Counted<'a> {
 
 /// What a writer has sent is carried out even when the writer is gone before its answer: that is how one
 /// that restarts can meet an append of its own last life.
-async fn call(State(it): Shared, Json(call): Json<Call>) -> Result<Json<Reply>, Error> {
+async fn call(State(it): SharedService, Json(call): Json<Call>) -> Result<Json<Reply>, Error> {
     if call.writer >= it.config.writers.len() {
         return Err(Error::Request(format!("no writer {}", call.writer)));
     }
@@ -218,7 +221,7 @@ struct Lag {
     timestamps: u64,
 }
 
-async fn lag(State(it): Shared, Json(Lag { writer, timestamps }): Json<Lag>) -> Result<(), Error> {
+async fn lag(State(it): SharedService, Json(Lag { writer, timestamps }): Json<Lag>) -> Result<(), Error> {
     it.service.lock().await.lag(it.config.writer(&writer)?, timestamps);
     Ok(())
 }
@@ -230,7 +233,10 @@ struct Delay {
     ms: u64,
 }
 
-async fn delay(State(it): Shared, Json(Delay { writer, queue, ms }): Json<Delay>) -> Result<(), Error> {
+async fn delay(
+    State(it): SharedService,
+    Json(Delay { writer, queue, ms }): Json<Delay>,
+) -> Result<(), Error> {
     let writer = it.config.writer(&writer)?;
     if ms > DELAY_MS_MAX {
         return Err(Error::Request(format!("delay by {ms} ms: the most is {DELAY_MS_MAX}")));
@@ -253,7 +259,7 @@ mod tests {
 
     /// A writer whose polls end when the set is dropped: that is its death.
     async fn start(config: &Config, url: &str, name: &str, life: u64, mode: Mode) -> (String, JoinSet<()>) {
-        let process = writer::Process::new(name, life, mode, url, config).expect("a writer");
+        let process = writer::WriterProcess::new(name, life, mode, url, config).expect("a writer");
         let polls = Arc::clone(&process).poll();
         (listen(process.router()).await, polls)
     }
@@ -276,7 +282,7 @@ mod tests {
         let column = Column { name: "n".to_owned(), ty: Type::Long, merge: Merge::Overwrite };
         let config = Config { rule: Rule::V2Stranding, ..Config::new("t", vec![column]) };
         let config = Config { tick_ms: 20, poll_ms: 2, append_ms: 2, ..config };
-        let process = Process::new(config.clone());
+        let process = ServiceProcess::new(config.clone());
         let _ticks = tokio::spawn(Arc::clone(&process).tick());
         let service = listen(process.router()).await;
         let to = |path: &str| format!("{service}{path}");

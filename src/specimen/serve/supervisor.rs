@@ -6,8 +6,8 @@
 
 use super::answer;
 use super::child::{Child, Group};
-use super::crew::{Crew, Replica, Table};
 use super::lease::lease;
+use super::topology::{Replica, Table, Topology};
 use crate::config::Error;
 use crate::shard::Mode;
 use axum::extract::State;
@@ -39,7 +39,7 @@ pub struct Setup<C> {
 
 /// The processes of the present table; none before the first.
 #[derive(Default)]
-struct Running {
+struct RunningCluster {
     table: Option<Table>,
     service: Option<Child>,
     replicas: BTreeMap<String, Life>,
@@ -53,13 +53,13 @@ struct Life {
 
 struct Supervisor<C> {
     setup: Setup<C>,
-    running: Mutex<Running>,
+    running: Mutex<RunningCluster>,
 }
 
-type Shared<C> = State<Arc<Supervisor<C>>>;
+type SharedSupervisor<C> = State<Arc<Supervisor<C>>>;
 
 /// Runs the supervisor until the standard input closes; `ready` is told its address first.
-pub async fn supervisor<C: Crew>(
+pub async fn supervisor<C: Topology>(
     setup: Setup<C>,
     ready: impl FnOnce(&str) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -79,7 +79,7 @@ pub async fn supervisor<C: Crew>(
     served
 }
 
-impl<C: Crew> Setup<C> {
+impl<C: Topology> Setup<C> {
     /// Writes down what the processes that start from now on are made of.
     fn write(&self, config: &C) -> Result<(), Error> {
         let file = self.dir.join("config.json");
@@ -104,10 +104,10 @@ impl<C: Crew> Setup<C> {
     }
 }
 
-impl<C: Crew> Supervisor<C> {
+impl<C: Topology> Supervisor<C> {
     /// Ends every process, side by side. Their logs stay; the data that the replicas kept goes.
-    async fn end(&self, running: &mut Running) {
-        let Running { service, replicas, .. } = std::mem::take(running);
+    async fn end(&self, running: &mut RunningCluster) {
+        let RunningCluster { service, replicas, .. } = std::mem::take(running);
         let mut ending = tokio::task::JoinSet::new();
         for mut child in replicas.into_values().filter_map(|life| life.process).chain(service) {
             ending.spawn(async move { child.end(PATIENCE).await });
@@ -120,7 +120,7 @@ impl<C: Crew> Supervisor<C> {
     }
 
     /// Starts a replica that is down; one that runs is left as it is.
-    async fn start(&self, running: &mut Running, name: &str, mode: Mode) -> Result<(), Error> {
+    async fn start(&self, running: &mut RunningCluster, name: &str, mode: Mode) -> Result<(), Error> {
         let Some(service) = &running.service else {
             return Err(Error::Request("there is no table, so no replica runs".to_owned()));
         };
@@ -139,32 +139,32 @@ impl<C: Crew> Supervisor<C> {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ClusterStatus {
     version: &'static str,
     pid: u32,
     settings: BTreeMap<String, String>,
     roster: Vec<String>,
     table: Option<Table>,
     service: Option<String>,
-    replicas: BTreeMap<String, Option<Seat>>,
+    replicas: BTreeMap<String, Option<ReplicaStatus>>,
     /// Processes that have ended, with their last words.
     ended: BTreeMap<String, String>,
 }
 
 /// Where a replica's latest life is lived; without a process it is over.
 #[derive(Serialize)]
-struct Seat {
+struct ReplicaStatus {
     address: String,
     pid: Option<u32>,
 }
 
 /// All there is to know from outside. A replica that nobody has asked for is null.
-async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
+async fn cluster<C: Topology>(State(it): SharedSupervisor<C>) -> Json<ClusterStatus> {
     let running = &mut *it.running.lock().await;
     let roster = it.setup.config.roster().to_vec();
     let seat = |life: &mut Life| {
         let process = life.process.as_mut()?;
-        Some(Seat { pid: process.pid(), address: process.address.clone() })
+        Some(ReplicaStatus { pid: process.pid(), address: process.address.clone() })
     };
     let shown = |name: &String| (name.clone(), running.replicas.get_mut(name).and_then(seat));
     let replicas = roster.iter().map(shown).collect();
@@ -173,7 +173,7 @@ async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
         running.replicas.iter_mut().filter_map(|(name, life)| Some((name.as_str(), life.process.as_mut()?)));
     let last = |(name, process): (&str, &mut Child)| Some((name.to_owned(), process.last_words()?));
     let ended = lives.chain(service).filter_map(last).collect();
-    Json(Shown {
+    Json(ClusterStatus {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         settings: it.setup.settings.clone(),
@@ -186,7 +186,7 @@ async fn cluster<C: Crew>(State(it): Shared<C>) -> Json<Shown> {
 }
 
 /// A new, empty table takes the place of the old one: all processes end, and begin again.
-async fn table<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Table>) -> Result<(), Error> {
+async fn table<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<Table>) -> Result<(), Error> {
     let config = it.setup.config.with_table(wanted.clone())?;
     config.check()?;
     let running = &mut *it.running.lock().await;
@@ -207,7 +207,7 @@ struct Start {
     mode: Mode,
 }
 
-async fn start<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Start>) -> Result<(), Error> {
+async fn start<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<Start>) -> Result<(), Error> {
     let Start { replica, mode } = wanted;
     it.setup.refuse_unknown(&replica)?;
     it.start(&mut *it.running.lock().await, &replica, mode).await
@@ -220,7 +220,7 @@ struct Leave {
 
 /// A replica leaves for good, as after kill -9: what it has sent still arrives. One that is not there has
 /// left already.
-async fn leave<C: Crew>(State(it): Shared<C>, Json(wanted): Json<Leave>) -> Result<(), Error> {
+async fn leave<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<Leave>) -> Result<(), Error> {
     let Leave { replica } = wanted;
     it.setup.refuse_unknown(&replica)?;
     let mut running = it.running.lock().await;

@@ -1,7 +1,7 @@
 //! A writer's process: one loop a queue, and what it serves. It keeps nothing on disk.
 
 use super::answer;
-use super::asked::Asked;
+use super::call_relay::CallRelay;
 use crate::config::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
 use axum::extract::State;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-pub(super) struct Process {
+pub(super) struct WriterProcess {
     writer: Mutex<Writer>,
-    service: Asked,
+    service: CallRelay,
 }
 
-type Shared = State<Arc<Process>>;
+type SharedWriter = State<Arc<WriterProcess>>;
 
 /// Runs a writer until the standard input closes. Who starts it counts its lives.
 pub async fn writer(
@@ -27,12 +27,12 @@ pub async fn writer(
     config: Config,
 ) -> Result<(), Error> {
     config.check()?;
-    let process = Process::new(name, incarnation, mode, service_url, &config)?;
+    let process = WriterProcess::new(name, incarnation, mode, service_url, &config)?;
     let _polls = Arc::clone(&process).poll();
     answer(process.router(), |_| Ok(())).await
 }
 
-impl Process {
+impl WriterProcess {
     pub(super) fn new(
         name: &str,
         incarnation: u64,
@@ -41,14 +41,14 @@ impl Process {
         config: &Config,
     ) -> Result<Arc<Self>, Error> {
         let writer = Writer::new(config.rule, config.writer(name)?, incarnation, mode);
-        let service = Asked::at(url, config.poll_ms)?;
-        Ok(Arc::new(Process { writer: Mutex::new(writer), service }))
+        let service = CallRelay::at(url, config.poll_ms)?;
+        Ok(Arc::new(WriterProcess { writer: Mutex::new(writer), service }))
     }
 
     pub(super) fn router(self: Arc<Self>) -> Router {
         Router::new()
-            .route("/progress", get(async |State(it): Shared| Json(it.writer.lock().await.progress())))
-            .route("/admin/promote", post(async |State(it): Shared| it.writer.lock().await.promote()))
+            .route("/progress", get(async |State(it): SharedWriter| Json(it.writer.lock().await.progress())))
+            .route("/admin/promote", post(async |State(it): SharedWriter| it.writer.lock().await.promote()))
             .with_state(self)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// How much of the input a writer is shown.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sight {
+struct WriterSighting {
     /// The upper of the timestamps that have reached it: its queue may be slow.
     reached: u64,
     /// How many timestamps behind it is kept.
@@ -22,7 +22,7 @@ pub(crate) struct Service {
     remap: Remap,
     shard: Shard,
     /// By writer.
-    sights: Vec<Sight>,
+    sights: Vec<WriterSighting>,
     /// The most entries in one answer.
     batch: usize,
 }
@@ -33,7 +33,7 @@ impl Service {
             log: Vec::new(),
             remap: Remap::default(),
             shard: Shard::default(),
-            sights: vec![Sight::default(); config.writers.len()],
+            sights: vec![WriterSighting::default(); config.writers.len()],
             batch: config.batch,
         }
     }
@@ -94,7 +94,7 @@ impl Service {
         }
     }
 
-    fn input(&self, from: u64, sight: Sight) -> Reply {
+    fn input(&self, from: u64, sight: WriterSighting) -> Reply {
         let frontier = sight.reached.min(self.remap.upper().saturating_sub(sight.lag));
         // A lag that was just put on may end before what has been read: then nothing comes.
         let end = self.remap.end_before(frontier).max(from);

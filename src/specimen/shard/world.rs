@@ -7,8 +7,8 @@ use super::messages::{Call, Mode, Queue, Reply};
 use super::persist::Row;
 use super::service::Service;
 use super::writer::{Progress, Writer};
-use crate::agenda::Agenda;
 use crate::config::Error;
+use crate::event_queue::EventQueue;
 use crate::value::Entry;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +22,7 @@ const MILLISECOND: u64 = 1_000_000;
 
 /// Where a writer runs. Delays belong to the place: they outlive the process.
 #[derive(Default)]
-struct Seat {
+struct Slot {
     writer: Option<Writer>,
     incarnation: u64,
     paused: bool,
@@ -54,8 +54,8 @@ pub struct World {
     config: Config,
     rng: ChaCha8Rng,
     service: Service,
-    seats: Vec<Seat>,
-    agenda: Agenda<Due>,
+    slots: Vec<Slot>,
+    agenda: EventQueue<Due>,
 }
 
 impl World {
@@ -65,8 +65,8 @@ impl World {
         let mut world = World {
             rng: ChaCha8Rng::seed_from_u64(seed),
             service: Service::new(&config),
-            seats: config.writers.iter().map(|_| Seat::default()).collect(),
-            agenda: Agenda::default(),
+            slots: config.writers.iter().map(|_| Slot::default()).collect(),
+            agenda: EventQueue::default(),
             config,
         };
         world.agenda.after(world.config.tick_ms * MILLISECOND, Due::Tick);
@@ -119,21 +119,21 @@ impl World {
 
     /// What a writer shows of itself; none while it is down or paused.
     pub fn progress(&self, writer: &str) -> Option<Progress> {
-        let seat = &self.seats[self.config.writer(writer).ok()?];
+        let seat = &self.slots[self.config.writer(writer).ok()?];
         seat.writer.as_ref().filter(|_| !seat.paused).map(Writer::progress)
     }
 
     /// The truth that no writer shows: whether this one will never append again. What a black box concludes
     /// is held against it.
     pub fn stranded(&self, writer: &str) -> bool {
-        let writer = self.config.writer(writer).ok().and_then(|at| self.seats[at].writer.as_ref());
+        let writer = self.config.writer(writer).ok().and_then(|at| self.slots[at].writer.as_ref());
         writer.is_some_and(Writer::stranded)
     }
 
     /// Starts a writer, unless it is running.
     pub fn start(&mut self, writer: &str, mode: Mode) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        if self.seats[writer].writer.is_none() {
+        if self.slots[writer].writer.is_none() {
             self.boot(writer, mode);
         }
         Ok(())
@@ -142,7 +142,7 @@ impl World {
     /// Lets a writer append that was read-only.
     pub fn promote(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        if let Some(writer) = &mut self.seats[writer].writer {
+        if let Some(writer) = &mut self.slots[writer].writer {
             writer.promote();
         }
         Ok(())
@@ -151,7 +151,7 @@ impl World {
     /// Ends a writer at once, also a paused one. Ending one that is down changes nothing.
     pub fn kill(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        let seat = &mut self.seats[writer];
+        let seat = &mut self.slots[writer];
         (seat.writer, seat.paused) = (None, false);
         seat.slept_through.clear();
         Ok(())
@@ -160,15 +160,15 @@ impl World {
     /// Stops a writer: until it is resumed it does nothing and answers nobody.
     pub fn pause(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        self.seats[writer].paused = true;
+        self.slots[writer].paused = true;
         Ok(())
     }
 
     /// Lets a paused writer go on, with everything that reached it meanwhile, in order.
     pub fn resume(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        self.seats[writer].paused = false;
-        for due in std::mem::take(&mut self.seats[writer].slept_through) {
+        self.slots[writer].paused = false;
+        for due in std::mem::take(&mut self.slots[writer].slept_through) {
             self.agenda.after(0, due);
         }
         Ok(())
@@ -184,12 +184,12 @@ impl World {
     /// Lets everything on one of a writer's queues take longer, by up to this time; 0 lifts it.
     pub fn delay(&mut self, writer: &str, queue: Queue, ms: u64) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        self.seats[writer].delays.insert(queue, ms);
+        self.slots[writer].delays.insert(queue, ms);
         Ok(())
     }
 
     fn boot(&mut self, writer: usize, mode: Mode) {
-        let seat = &mut self.seats[writer];
+        let seat = &mut self.slots[writer];
         seat.incarnation += 1;
         let incarnation = seat.incarnation;
         seat.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
@@ -204,7 +204,7 @@ impl World {
             Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
             Due::Tick | Due::Reach { .. } | Due::Call { .. } => None,
         };
-        if let Some(seat) = receiver.map(|writer| &mut self.seats[writer]).filter(|seat| seat.paused) {
+        if let Some(seat) = receiver.map(|writer| &mut self.slots[writer]).filter(|seat| seat.paused) {
             return seat.slept_through.push(due);
         }
         match due {
@@ -219,7 +219,7 @@ impl World {
                 self.agenda.after(way, Due::Reply { writer, incarnation, queue, reply });
             }
             Due::Reply { writer, incarnation, queue, reply } => {
-                if let Some(process) = alive(&mut self.seats, writer, incarnation) {
+                if let Some(process) = alive(&mut self.slots, writer, incarnation) {
                     process.receive(reply);
                     let pause = self.until_next_poll();
                     self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
@@ -229,7 +229,7 @@ impl World {
     }
 
     fn poll(&mut self, writer: usize, incarnation: u64, queue: Queue) {
-        let Some(process) = alive(&mut self.seats, writer, incarnation) else {
+        let Some(process) = alive(&mut self.slots, writer, incarnation) else {
             return;
         };
         match process.poll(queue) {
@@ -248,9 +248,9 @@ impl World {
     /// Every timestamp may be late, and none overtakes another.
     fn tick(&mut self) {
         let upper = self.service.tick();
-        for writer in 0..self.seats.len() {
+        for writer in 0..self.slots.len() {
             let at = self.agenda.now() + self.delayed(writer, Queue::Input);
-            let seat = &mut self.seats[writer];
+            let seat = &mut self.slots[writer];
             seat.reached_at = seat.reached_at.max(at);
             let late = seat.reached_at - self.agenda.now();
             self.agenda.after(late, Due::Reach { writer, upper });
@@ -264,7 +264,7 @@ impl World {
     }
 
     fn delayed(&mut self, writer: usize, queue: Queue) -> u64 {
-        let ms = self.seats[writer].delays.get(&queue).copied().unwrap_or(0);
+        let ms = self.slots[writer].delays.get(&queue).copied().unwrap_or(0);
         self.below(ms * MILLISECOND + 1)
     }
 
@@ -284,6 +284,6 @@ impl World {
     }
 }
 
-fn alive(seats: &mut [Seat], writer: usize, incarnation: u64) -> Option<&mut Writer> {
+fn alive(seats: &mut [Slot], writer: usize, incarnation: u64) -> Option<&mut Writer> {
     seats[writer].writer.as_mut().filter(|process| process.incarnation() == incarnation)
 }

@@ -2,8 +2,8 @@
 //! takes no body longer than its own bound.
 
 use super::schema;
-use dissent::adapter::specimen::answers::{entries, flags, held, produced, rows};
-use dissent::adapter::web::parse;
+use dissent::adapter::http::parse;
+use dissent::adapter::specimen::wire::{entries, flags, held, produced, rows};
 use dissent_core::history::event::LifecycleRecord;
 use dissent_core::history::row::{Coverage, Segment};
 

@@ -4,7 +4,7 @@ use super::schema;
 use dissent_core::history::event::TimedEvent;
 use dissent_store::codec;
 use dissent_store::cure::Cure;
-use dissent_store::store::RunFile;
+use dissent_store::writer::RunFile;
 
 /// Each line is read as each kind; what is understood reads the same once it was written again.
 pub(crate) fn lines(bytes: &[u8]) {

@@ -8,11 +8,11 @@
 //! Pinot registers a segment inside the transition that begins it. So a hold of the later transition, to
 //! online, has nothing to hold: it keeps the earlier message from being released until it is cured itself.
 
-use super::{Injection, LOOK, STOPPED_MAX};
+use super::{LOOK, PinotInjection, STOPPED_MAX};
 use crate::adapter::TargetError;
-use crate::adapter::pinot::answers::{self, Message};
-use crate::adapter::pinot::table::{place, realtime};
-use crate::adapter::web::answer;
+use crate::adapter::http::send;
+use crate::adapter::pinot::table::{parse_segment_name, realtime};
+use crate::adapter::pinot::wire::{self, Message};
 use dissent_core::history::fault::FaultKind;
 use dissent_store::cure::Cure;
 use tokio::time::{Instant, sleep};
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 /// The field by which a message is known that we marked as read.
 const HELD: &str = "DISSENT_HELD";
 
-impl Injection<'_> {
+impl PinotInjection<'_> {
     /// Whether another fault wants the same message held.
     pub(super) fn is_kept_by(&self, mark: &Cure) -> bool {
         let (own, other) = (&self.cure.fault, &mark.fault);
@@ -57,7 +57,7 @@ impl Injection<'_> {
         let fault = &self.cure.fault;
         field("RESOURCE_NAME") == realtime(&self.undo.table)
             && field("TO_STATE") == "CONSUMING"
-            && place(&self.undo.table, field("PARTITION_NAME"))
+            && parse_segment_name(&self.undo.table, field("PARTITION_NAME"))
                 .is_some_and(|(partition, seq)| Some(partition) == fault.partition && Some(seq) == fault.seq)
     }
 
@@ -67,7 +67,7 @@ impl Injection<'_> {
 
     async fn messages(&self) -> Result<Vec<Message>, TargetError> {
         let url = format!("{}/zk/getChildren?path={}", self.undo.at, self.path("MESSAGES"));
-        answers::messages(&url, &answer(&url, self.web.get(&url)).await?)
+        wire::messages(&url, &send(&url, self.http.get(&url)).await?)
     }
 
     /// Writes a message's record with another state, with or without our own field.
@@ -82,7 +82,7 @@ impl Injection<'_> {
         }
         let path = self.path(&format!("MESSAGES/{}", message.id));
         let url = format!("{}/zk/put?path={path}&expectedVersion=-1&accessOption=1", self.undo.at);
-        answer(&url, self.web.put(&url, &record)).await.map(drop)
+        send(&url, self.http.put(&url, &record)).await.map(drop)
     }
 
     /// Sends the held message again, if it was held at all, and its transition did not run meanwhile.
@@ -93,7 +93,7 @@ impl Injection<'_> {
             }
             let path = self.path(&format!("MESSAGES/{}", message.id));
             let url = format!("{}/zk/delete?path={path}", self.undo.at);
-            answer(&url, self.web.delete(&url)).await?;
+            send(&url, self.http.delete(&url)).await?;
             if !self.has_run(&message).await? {
                 self.put(&message, "new", false).await?;
             }
@@ -110,7 +110,7 @@ impl Injection<'_> {
         let field = |name: &str| message.field(name);
         let rest = format!("CURRENTSTATES/{}/{}", field("TGT_SESSION_ID"), field("RESOURCE_NAME"));
         let url = format!("{}/zk/get?path={}", self.undo.at, self.path(&rest));
-        let states = answers::current_states(&url, &answer(&url, self.web.get(&url)).await?)?;
+        let states = wire::current_states(&url, &send(&url, self.http.get(&url)).await?)?;
         Ok(states.get(field("PARTITION_NAME")).is_some_and(|now| now.current_state != "OFFLINE"))
     }
 }

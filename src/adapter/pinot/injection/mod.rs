@@ -4,10 +4,10 @@
 mod message;
 mod table;
 
-use super::answers;
 use super::cluster::{self, mark, marks, unmark};
+use super::wire;
+use crate::adapter::http::{HttpClient, send};
 use crate::adapter::leased::undo_of;
-use crate::adapter::web::{Web, answer};
 use crate::adapter::{Refusal, TargetError};
 use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What is needed to undo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::adapter) struct Undo {
+pub(in crate::adapter) struct PinotUndo {
     /// The system: a keeper does not read target files.
     pub(super) system: String,
     /// The controller's URL.
@@ -65,8 +65,8 @@ pub fn is_of(cure: &Cure) -> bool {
 
 /// The run that has the target of a fault now.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
-    let undo = undo_of::<Undo>(cure)?;
-    cluster::holder(&Web::entering(PATIENCE, &undo.access)?, &undo.at).await
+    let undo = undo_of::<PinotUndo>(cure)?;
+    cluster::holder(&HttpClient::with_access(PATIENCE, &undo.access)?, &undo.at).await
 }
 
 /// Whether the target file says how to do this.
@@ -92,16 +92,16 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
 }
 
 /// One fault at one cluster.
-struct Injection<'c> {
+struct PinotInjection<'c> {
     cure: &'c Cure,
-    undo: Undo,
-    web: Web,
+    undo: PinotUndo,
+    http: HttpClient,
 }
 
 /// Leaves the mark, then begins the fault; returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
-    let deed = Injection::of(cure)?;
-    mark(&deed.web, &deed.undo.at, cure).await?;
+    let deed = PinotInjection::of(cure)?;
+    mark(&deed.http, &deed.undo.at, cure).await?;
     let victim = &cure.fault.replica;
     match cure.fault.kind {
         FaultKind::HoldMessage(Transition::OfflineToConsuming) => {
@@ -129,7 +129,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
 fn go_on(cure: &Cure) {
     let cure = cure.clone();
     tokio::spawn(async move {
-        let Ok(deed) = Injection::of(&cure) else { return };
+        let Ok(deed) = PinotInjection::of(&cure) else { return };
         match cure.fault.kind {
             FaultKind::CommitWinner => deed.resume_after_commit().await,
             _ => deed.hold_next().await,
@@ -139,14 +139,14 @@ fn go_on(cure: &Cure) {
 
 /// What shows that the fault is over already, if anything does: whoever undoes it takes its mark away.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
-    let deed = Injection::of(cure)?;
+    let deed = PinotInjection::of(cure)?;
     let is_marked = deed.marks().await?.iter().any(|mark| deed.is_own(mark));
     Ok((!is_marked).then(|| "its mark is gone, so somebody else has undone it".to_owned()))
 }
 
 /// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    let deed = Injection::of(cure)?;
+    let deed = PinotInjection::of(cure)?;
     let all = deed.marks().await?;
     if !all.iter().any(|mark| deed.is_own(mark)) {
         return Ok(());
@@ -158,7 +158,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
                 deed.resume(victim).await?;
             }
             if all.iter().any(|mark| deed.is_kept_by(mark)) {
-                unmark(&deed.web, &deed.undo.at, cure).await?;
+                unmark(&deed.http, &deed.undo.at, cure).await?;
                 // The other one may be undone at this very moment: then it saw our mark, and left it to us.
                 let left = deed.marks().await?;
                 return match left.iter().any(|mark| deed.is_kept_by(mark)) {
@@ -185,14 +185,14 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. } => {}
     }
-    unmark(&deed.web, &deed.undo.at, cure).await
+    unmark(&deed.http, &deed.undo.at, cure).await
 }
 
-impl Injection<'_> {
-    fn of(cure: &Cure) -> Result<Injection<'_>, TargetError> {
-        let undo: Undo = undo_of(cure)?;
-        let web = Web::entering(PATIENCE, &undo.access)?;
-        Ok(Injection { cure, undo, web })
+impl PinotInjection<'_> {
+    fn of(cure: &Cure) -> Result<PinotInjection<'_>, TargetError> {
+        let undo: PinotUndo = undo_of(cure)?;
+        let http = HttpClient::with_access(PATIENCE, &undo.access)?;
+        Ok(PinotInjection { cure, undo, http })
     }
 
     async fn marks(&self) -> Result<Vec<Cure>, TargetError> {
@@ -226,18 +226,18 @@ impl Injection<'_> {
         let Some(command) = command else {
             return Err(self.refused(format!("the target file has no command `{name}`")));
         };
-        let run = Hook { name, command, patience }.run(&[("REPLICA", Path::new(replica))]).await;
+        let run = Hook { name, command, timeout: patience }.run(&[("REPLICA", Path::new(replica))]).await;
         run.map_err(|HookError { name, problem }| self.refused(format!("`{name}` {problem}")))
     }
 
     /// Waits until a victim that was started again has registered.
     async fn lives_again(&self) -> Result<(), TargetError> {
-        let Undo { at, cluster, session, .. } = &self.undo;
+        let PinotUndo { at, cluster, session, .. } = &self.undo;
         let url = format!("{at}/zk/get?path=/{cluster}/LIVEINSTANCES/{}", self.cure.fault.replica);
         let until = Instant::now() + START;
         while Instant::now() < until {
-            if let Ok(body) = answer(&url, self.web.get(&url)).await
-                && answers::session(&url, &body).is_ok_and(|now| now != *session)
+            if let Ok(body) = send(&url, self.http.get(&url)).await
+                && wire::session(&url, &body).is_ok_and(|now| now != *session)
             {
                 return Ok(());
             }

@@ -1,12 +1,12 @@
 //! What is done to a whole table: its segments are fetched late, moved, loaded again, committed by a replica
 //! of our choice, or not consumed. The table is the run's own.
 
-use super::{Injection, LOOK, STOPPED_MAX};
+use super::{LOOK, PinotInjection, STOPPED_MAX};
 use crate::adapter::TargetError;
-use crate::adapter::pinot::answers::{self, nonsense};
-use crate::adapter::pinot::table::{place, realtime};
-use crate::adapter::web::{answer, parse};
-use crate::faults::proxy::{Held, Hold, Release};
+use crate::adapter::http::{parse, send};
+use crate::adapter::pinot::table::{parse_segment_name, realtime};
+use crate::adapter::pinot::wire::{self, invalid_response};
+use crate::faults::proxy::{HeldDownload, Hold, Release};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,16 +18,16 @@ const RELOADED: Duration = Duration::from_secs(15);
 /// A proxy lets everything through after so long, whatever becomes of whoever asked it not to.
 const DOWNLOAD_HELD_MAX: Duration = Duration::from_secs(600);
 
-impl Injection<'_> {
+impl PinotInjection<'_> {
     async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.undo.at);
-        let body = answer(&url, self.web.get(&url)).await?;
+        let body = send(&url, self.http.get(&url)).await?;
         Ok((url, body))
     }
 
     async fn post(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.undo.at);
-        let body = answer(&url, self.web.post(&url, &Json::Null)).await?;
+        let body = send(&url, self.http.post(&url, &Json::Null)).await?;
         Ok((url, body))
     }
 
@@ -54,14 +54,14 @@ impl Injection<'_> {
         let url = format!("{}/hold", self.proxy()?);
         let lease_ms = DOWNLOAD_HELD_MAX.as_millis() as u64;
         let hold = json!(Hold { id: self.hold_id(), path: self.withheld(), lease_ms });
-        answer(&url, self.web.post(&url, &hold)).await.map(drop)
+        send(&url, self.http.post(&url, &hold)).await.map(drop)
     }
 
     pub(super) async fn let_downloads_through(&self) -> Result<(), TargetError> {
         let url = format!("{}/release", self.proxy()?);
-        answer(&url, self.web.post(&url, &json!(Release { id: self.hold_id() }))).await?;
+        send(&url, self.http.post(&url, &json!(Release { id: self.hold_id() }))).await?;
         let url = format!("{}/holds", self.proxy()?);
-        let left: Vec<Held> = parse(&url, &answer(&url, self.web.get(&url)).await?)?;
+        let left: Vec<HeldDownload> = parse(&url, &send(&url, self.http.get(&url)).await?)?;
         match left.iter().any(|held| held.id == self.hold_id()) {
             false => Ok(()),
             true => Err(self.refused("the download was let through and is still held")),
@@ -102,8 +102,8 @@ impl Injection<'_> {
     /// The sequence numbers of the partition's segments, each with its name and whether it is committed.
     async fn segments(&self) -> Result<BTreeMap<u32, (String, bool)>, TargetError> {
         let (url, body) = self.get(&format!("tables/{}/idealstate", self.undo.table)).await?;
-        let own = answers::ideal_state(&url, &body)?.into_iter().filter_map(|(name, replicas)| {
-            let (partition, seq) = place(&self.undo.table, &name)?;
+        let own = wire::ideal_state(&url, &body)?.into_iter().filter_map(|(name, replicas)| {
+            let (partition, seq) = parse_segment_name(&self.undo.table, &name)?;
             let committed = replicas.values().all(|state| state != "CONSUMING");
             (Some(partition) == self.cure.fault.partition).then_some((seq, (name, committed)))
         });
@@ -124,11 +124,11 @@ impl Injection<'_> {
         let (_, (segment, _)) = last.ok_or_else(|| self.refused("no committed segment to load again"))?;
         let path = format!("segments/{}/{segment}/reload", realtime(&self.undo.table));
         let (url, body) = self.post(&path).await?;
-        let job = answers::reload_job(&url, &body)?;
+        let job = wire::reload_job(&url, &body)?;
         let until = Instant::now() + RELOADED;
         while Instant::now() < until {
             let (url, body) = self.get(&format!("segments/segmentReloadStatus/{job}")).await?;
-            if answers::is_reloaded(&url, &body)? {
+            if wire::is_reloaded(&url, &body)? {
                 return Ok(());
             }
             sleep(LOOK).await;
@@ -145,10 +145,10 @@ impl Injection<'_> {
         let (url, body) = self.get(&format!("tables/{table}/instancePartitions?type=CONSUMING")).await?;
         let mut partitions: BTreeMap<String, Json> = parse(&url, &body)?;
         let consuming = partitions.get_mut("CONSUMING");
-        let consuming = consuming.ok_or_else(|| nonsense(&url, "no partitions of instances"))?;
+        let consuming = consuming.ok_or_else(|| invalid_response(&url, "no partitions of instances"))?;
         replace(consuming, &self.cure.fault.replica, spare);
         let url = format!("{}/tables/{table}/instancePartitions", self.undo.at);
-        answer(&url, self.web.put(&url, consuming)).await?;
+        send(&url, self.http.put(&url, consuming)).await?;
         self.post(&format!("tables/{table}/rebalance?type=REALTIME&includeConsuming=true")).await.map(drop)
     }
 

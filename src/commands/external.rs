@@ -1,13 +1,13 @@
 //! What names a cluster that outlives runs: the path of its target file, and nothing else.
 
-use crate::adapter::specimen::Embedded;
+use crate::adapter::specimen::SpecimenKind;
 use crate::config::catalogue::{is_path, load};
 use crate::config::error::ConfigError;
 use crate::config::target::TargetFile;
 
 /// Whether an argument names one of the clusters that each run has to itself.
 pub(super) fn is_built_in(argument: &str) -> bool {
-    Embedded::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&argument))
+    SpecimenKind::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&argument))
 }
 
 /// Reads the target file that an argument names.

@@ -139,12 +139,12 @@ pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 /// A file of frames and its name, for errors.
-struct Lines {
+struct LineWriter {
     file: PathBuf,
     frames: FrameWriter<File>,
 }
 
-impl Lines {
+impl LineWriter {
     fn create(dir: &Path, name: &str, run: RunNumber) -> Result<Self, StoreError> {
         let (file, origin) = (dir.join(name), run.file(name));
         if let Some(parent) = file.parent() {
@@ -174,7 +174,7 @@ impl Lines {
 
 /// Which file under `reads/`, but for the number that keeps it ascending.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ReadKey {
     capture: u32,
     replica: String,
     partition: u32,
@@ -182,8 +182,8 @@ struct Place {
 }
 
 /// A file under `reads/` that is being written.
-struct Run {
-    lines: Lines,
+struct ReadRun {
+    lines: LineWriter,
     /// The first is 1.
     number: u32,
     /// What it is ordered by, of its last read: the last offset of rows, the id of flags.
@@ -191,8 +191,8 @@ struct Run {
 }
 
 /// A partition's log that is being written.
-struct Log {
-    lines: Lines,
+struct LogWriter {
+    lines: LineWriter,
     entries: u64,
     /// The least offset that the next entry can have.
     next: u64,
@@ -204,12 +204,12 @@ pub struct RunFolder {
     dir: PathBuf,
     run: RunFile,
     number: RunNumber,
-    events: Lines,
+    events: LineWriter,
     /// How many events were written.
     recorded: u64,
-    logs: Vec<Log>,
+    logs: Vec<LogWriter>,
     cures: File,
-    reads: BTreeMap<Place, Run>,
+    reads: BTreeMap<ReadKey, ReadRun>,
 }
 
 impl RunFolder {
@@ -234,14 +234,14 @@ impl RunFolder {
         let file = dir.join(RUN_FILE);
         let text = run_text(&run, &file)?;
         let number = RunNumber::of(&text).map_err(|error| failed("write", &file)(error.into()))?;
-        let log = |partition| -> Result<Log, StoreError> {
-            let lines = Lines::create(dir, &log_name(partition), number)?;
-            Ok(Log { lines, entries: 0, next: 0 })
+        let log = |partition| -> Result<LogWriter, StoreError> {
+            let lines = LineWriter::create(dir, &log_name(partition), number)?;
+            Ok(LogWriter { lines, entries: 0, next: 0 })
         };
         let folder = Self {
             dir: dir.to_owned(),
             number,
-            events: Lines::create(dir, EVENTS, number)?,
+            events: LineWriter::create(dir, EVENTS, number)?,
             recorded: 0,
             logs: (0..run.facts.partitions).map(log).collect::<Result<_, _>>()?,
             cures,
@@ -285,7 +285,7 @@ impl RunFolder {
 
     /// Writes entries of a partition's log down, which follow those of the call before.
     pub fn entries(&mut self, now: Nanos, partition: u32, entries: &[Entry]) -> Result<(), StoreError> {
-        let Log { lines, entries: count, next } = &mut self.logs[partition as usize];
+        let LogWriter { lines, entries: count, next } = &mut self.logs[partition as usize];
         entries.iter().try_for_each(|entry| {
             let skip = entry.off.saturating_sub(*next);
             *next = entry.off.saturating_add(1);
@@ -308,15 +308,15 @@ impl RunFolder {
         };
         let partition = read.before.partition;
         let place =
-            Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
-        let lines = run_at((self.dir.as_path(), self.number), &mut self.reads, place, first.off, last.off)?;
+            ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
+        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, place, first.off, last.off)?;
         let schema: &Schema = &self.run.facts.schema;
         rows.into_iter().try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
         lines.flush()
     }
 
     /// Writes the current flags of a read down, in whatever order they came.
-    pub fn currents<'a>(
+    pub fn current_rows<'a>(
         &mut self,
         now: Nanos,
         read: &CurrentRead,
@@ -329,8 +329,8 @@ impl RunFolder {
         }
         let partition = read.partition;
         let place =
-            Place { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
-        let lines = run_at((self.dir.as_path(), self.number), &mut self.reads, place, read.id, read.id)?;
+            ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
+        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, place, read.id, read.id)?;
         currents.into_iter().try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
         lines.flush()
     }
@@ -366,27 +366,27 @@ fn run_text(run: &RunFile, file: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 /// The file in which a read that reaches from `first` to `last` goes on in ascending order.
-fn run_at<'a>(
+fn read_run<'a>(
     (dir, number_of_run): (&Path, RunNumber),
-    reads: &'a mut BTreeMap<Place, Run>,
-    place: Place,
+    reads: &'a mut BTreeMap<ReadKey, ReadRun>,
+    place: ReadKey,
     first: u64,
     last: u64,
-) -> Result<&'a mut Lines, StoreError> {
+) -> Result<&'a mut LineWriter, StoreError> {
     let run = match reads.remove(&place) {
-        Some(run) if run.until < first => Run { until: last, ..run },
+        Some(run) if run.until < first => ReadRun { until: last, ..run },
         old => {
             let number = old.as_ref().map_or(1, |run| run.number + 1);
             old.map_or(Ok(()), |run| run.lines.finish())?;
-            let lines = Lines::create(dir, &read_name(&place, number), number_of_run)?;
-            Run { lines, number, until: last }
+            let lines = LineWriter::create(dir, &read_name(&place, number), number_of_run)?;
+            ReadRun { lines, number, until: last }
         }
     };
     Ok(&mut reads.entry(place).or_insert(run).lines)
 }
 
-fn read_name(place: &Place, number: u32) -> String {
-    let Place { capture, replica, partition, kind } = place;
+fn read_name(place: &ReadKey, number: u32) -> String {
+    let ReadKey { capture, replica, partition, kind } = place;
     let folder = reads_folder(*capture, replica);
     ReadFile { folder: &folder, partition: *partition, kind: *kind, number }.name()
 }

@@ -146,14 +146,14 @@ impl<'a> Scan<'a> {
 
 /// Where a row lies and which read brought it, and how long its content is: the line up to its placement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
+pub(super) struct PlacedRow {
     pub(super) off: u64,
     pub(super) read: u64,
     pub(super) content: usize,
 }
 
 /// The place of a row, by its line.
-pub(super) fn placed(line: &[u8]) -> Option<Placed> {
+pub(super) fn placed(line: &[u8]) -> Option<PlacedRow> {
     let mut scan = Scan(line);
     scan.word(b"{\"off\":")?;
     let off = scan.number()?;
@@ -161,11 +161,11 @@ pub(super) fn placed(line: &[u8]) -> Option<Placed> {
     let (front, at) = line.split_at(memrchr(b'{', line)?);
     let content = front.strip_suffix(b",\"at\":")?.len();
     let (read, _) = Scan(at).placement()?;
-    Some(Placed { off, read, content })
+    Some(PlacedRow { off, read, content })
 }
 
 /// A log entry without its values, by its line.
-pub(super) fn skimmed(line: &[u8]) -> Option<EntryHeader<'_>> {
+pub(super) fn entry_header(line: &[u8]) -> Option<EntryHeader<'_>> {
     Scan(line).front()
 }
 
@@ -197,7 +197,7 @@ pub(super) fn number(line: &[u8]) -> Option<u64> {
 }
 
 /// The line of an op that is sent or answered.
-pub(super) fn moment(line: &[u8]) -> Option<(Nanos, EventRef<'static>)> {
+pub(super) fn event_ref(line: &[u8]) -> Option<(Nanos, EventRef<'static>)> {
     let mut scan = Scan(line);
     match scan.has(b"{\"n\":") {
         true => scan.number().and_then(|_| scan.word(b",\"t\":"))?,
@@ -306,7 +306,7 @@ mod tests {
             let row = Row { off: 7, key: key.clone(), op, cmp, cols: cols.clone(), doc: 4 };
             let line = text(&codec::row(&schema, 9, &row));
             let (_, placement) = codec::parse(&schema, line.as_bytes()).expect("a row");
-            assert_eq!(placement, Some(codec::At { read: 9, doc: 4 }));
+            assert_eq!(placement, Some(codec::ReadAt { read: 9, doc: 4 }));
             let is_escaped = line.contains('\\');
             assert_eq!(super::row(&schema, line.as_bytes()), (!is_escaped).then_some((9, row)), "{line}");
             let entry = Entry { off: 7, key, op, cmp, tombstone: at % 2 == 0, cols };
@@ -335,7 +335,7 @@ mod tests {
             let cols = vec![Value::String(trap.into()), Value::Null, Value::Null, Value::Null];
             let entry = Entry { off: 7, key: trap.into(), op: 8, cmp: i64::MIN, tombstone, cols };
             let line = text(&codec::entry(&schema(), &entry, 3));
-            match skimmed(line.as_bytes()) {
+            match entry_header(line.as_bytes()) {
                 None => assert!(trap.contains('"'), "only an escaped key is left to the parser: {line}"),
                 Some(EntryHeader { off, key, op, cmp, tombstone: gone }) => {
                     assert_eq!((off, key, op, cmp, gone), (7, trap, 8, i64::MIN, tombstone));
@@ -353,7 +353,7 @@ mod tests {
             let stamped = TimedEvent { t: Nanos(77), event: Event::Invoke { op } };
             // As written today, and as format 1 had it.
             for line in [text(&codec::event(9, &stamped)), text(&stamped)] {
-                let found = moment(line.as_bytes()).expect("as written");
+                let found = event_ref(line.as_bytes()).expect("as written");
                 assert_eq!(found, (Nanos(77), EventRef::Invoked { op: 5, partition: 1, due: Nanos(66) }));
             }
             assert_eq!(number(text(&codec::event(9, &stamped)).as_bytes()), Some(9));
@@ -362,12 +362,12 @@ mod tests {
         let complete =
             |outcome, off| text(&TimedEvent { t: Nanos(1), event: Event::Complete { op: 2, outcome, off } });
         let done = EventRef::Completed { op: 2, outcome: OpOutcome::Ok, off: Some(3) };
-        assert_eq!(moment(complete(OpOutcome::Ok, Some(3)).as_bytes()), Some((Nanos(1), done)));
-        assert_eq!(moment(complete(OpOutcome::Ok, None).as_bytes()), None);
-        assert_eq!(moment(complete(OpOutcome::Unknown, Some(3)).as_bytes()), None);
-        assert_eq!(moment(br#"{"t":1,"type":"boundary"}"#), None);
+        assert_eq!(event_ref(complete(OpOutcome::Ok, Some(3)).as_bytes()), Some((Nanos(1), done)));
+        assert_eq!(event_ref(complete(OpOutcome::Ok, None).as_bytes()), None);
+        assert_eq!(event_ref(complete(OpOutcome::Unknown, Some(3)).as_bytes()), None);
+        assert_eq!(event_ref(br#"{"t":1,"type":"boundary"}"#), None);
         assert_eq!(
-            moment(br#"{"t":99999999999999999999,"type":"complete","op":1,"outcome":"ok","off":1}"#),
+            event_ref(br#"{"t":99999999999999999999,"type":"complete","op":1,"outcome":"ok","off":1}"#),
             None
         );
     }

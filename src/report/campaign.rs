@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// What many runs came to.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct CampaignSummary {
     /// Runs that came to a verdict.
     pub runs: u32,
     /// Those in which the opportunity that the plan is for arose.
@@ -44,7 +44,7 @@ pub struct Tally {
 }
 
 /// A few lines. No newline at the end.
-pub fn words(tally: &Tally, title: &str) -> String {
+pub fn words(tally: &CampaignSummary, title: &str) -> String {
     let fail = tally.count(VerdictOutcome::Fail);
     let mut out = format!("{title}\n");
     for (found, runs) in &tally.found {
@@ -75,7 +75,7 @@ pub fn words(tally: &Tally, title: &str) -> String {
 }
 
 /// The one line to grep for. No newline.
-pub fn last_line(tally: &Tally, first: Seed) -> String {
+pub fn last_line(tally: &CampaignSummary, first: Seed) -> String {
     let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
     let inconclusive = tally.count(VerdictOutcome::Inconclusive);
     let cut = tally.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
@@ -99,7 +99,7 @@ pub fn last_line(tally: &Tally, first: Seed) -> String {
 }
 
 /// One JSON document.
-pub fn json(tally: &Tally, title: &str, first: Seed) -> String {
+pub fn json(tally: &CampaignSummary, title: &str, first: Seed) -> String {
     let inconclusive: Vec<u64> = tally.inconclusive.iter().map(|seed| seed.0).collect();
     let document = serde_json::json!({
         "order": title,

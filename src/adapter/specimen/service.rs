@@ -1,9 +1,9 @@
 //! The front door and the input log of either embedded cluster, over its service's HTTP.
 
-use super::answers;
-use super::cluster::Cluster;
-use crate::adapter::web::{Web, answer, parse};
-use crate::adapter::{Completion, Log, Sink, TargetError, Writes};
+use super::cluster::SpecimenCluster;
+use super::wire;
+use crate::adapter::http::{HttpClient, parse, send};
+use crate::adapter::{Client, Completion, InputLog, RowSink, TargetError};
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::row::Entry;
@@ -16,27 +16,27 @@ use std::sync::Arc;
 const PAGE: u64 = 10_000;
 
 /// A client of one specimen's service.
-pub(super) struct Front {
-    cluster: Arc<Cluster>,
+pub(super) struct ServiceClient {
+    cluster: Arc<SpecimenCluster>,
     schema: Schema,
-    web: Web,
+    http: HttpClient,
 }
 
-impl Front {
-    pub(super) fn new(cluster: Arc<Cluster>, schema: Schema) -> Result<Front, TargetError> {
-        Ok(Front { cluster, schema, web: Web::new()? })
+impl ServiceClient {
+    pub(super) fn new(cluster: Arc<SpecimenCluster>, schema: Schema) -> Result<ServiceClient, TargetError> {
+        Ok(ServiceClient { cluster, schema, http: HttpClient::new()? })
     }
 
     /// Posts JSON to the service.
     pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
         let url = format!("{}/{path}", self.cluster.overview().service()?);
-        answer(&url, self.web.post(&url, body)).await
+        send(&url, self.http.post(&url, body)).await
     }
 
     /// Asks the service: where, and what came.
     pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.cluster.overview().service()?);
-        let body = answer(&url, self.web.get(&url)).await?;
+        let body = send(&url, self.http.get(&url)).await?;
         Ok((url, body))
     }
 
@@ -59,11 +59,11 @@ impl Front {
 }
 
 #[async_trait]
-impl Writes for Front {
+impl Client for ServiceClient {
     /// A refusal is certain; silence is not: the entry may lie in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
         let body = ops.iter().map(|op| self.wire(op)).collect();
-        let produced = self.post("produce", &body).await.and_then(|body| answers::produced("produce", &body));
+        let produced = self.post("produce", &body).await.and_then(|body| wire::produced("produce", &body));
         let all = |outcome| vec![Completion { outcome, off: None }; ops.len()];
         match produced {
             Ok(offs) if offs.len() == ops.len() => {
@@ -76,7 +76,7 @@ impl Writes for Front {
 }
 
 #[async_trait]
-impl Log for Front {
+impl InputLog for ServiceClient {
     async fn ends(&self) -> Result<Vec<u64>, TargetError> {
         self.ask("log-ends").await
     }
@@ -86,15 +86,15 @@ impl Log for Front {
         partition: u32,
         mut from: u64,
         end: u64,
-        out: Sink<'_, Entry>,
+        out: RowSink<'_, Entry>,
     ) -> Result<(), TargetError> {
         while from < end {
             let limit = PAGE.min(end - from);
             let (url, body) = self.get(&format!("log/{partition}?from={from}&limit={limit}")).await?;
-            let came = answers::entries(&self.schema, &url, &body, out)?;
+            let came = wire::entries(&self.schema, &url, &body, out)?;
             if came == 0 {
                 let cause = format!("the log ends at {end}, and nothing came from {from} on");
-                return Err(TargetError::Nonsense { at: url, cause });
+                return Err(TargetError::InvalidResponse { at: url, cause });
             }
             from += came;
         }

@@ -9,7 +9,7 @@ use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{RunMeta, RunRecord};
-use dissent_store::store::{StoreError, replace_file};
+use dissent_store::writer::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
 /// The verdict as JSON.
@@ -23,7 +23,7 @@ pub const REPORT: &str = "report.html";
 
 /// A run that was judged.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct JudgedRun {
     /// What is known of it.
     pub facts: RunMeta,
     /// The verdict.
@@ -40,24 +40,24 @@ pub struct Judged {
     timeline: Option<Timeline>,
 }
 
-impl Judged {
+impl JudgedRun {
     /// Judges evidence; `over` is an exit code that goes above the verdict's own.
-    pub fn new(evidence: &dyn RunRecord, over: Exit) -> Judged {
-        Judged::of(evidence.meta(), judge(evidence), over)
+    pub fn new(evidence: &dyn RunRecord, over: Exit) -> JudgedRun {
+        JudgedRun::of(evidence.meta(), judge(evidence), over)
     }
 
     /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
     /// that a large run's are read once.
-    pub fn for_page(evidence: &dyn RunRecord, oracle: Oracle, over: Exit) -> Judged {
+    pub fn for_page(evidence: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
         let mut timeline = Timeline::default();
         let verdict = judge_seeing(evidence, oracle, &mut |t, moment| timeline.take(t, moment));
-        Judged { timeline: Some(timeline), ..Judged::of(evidence.meta(), verdict, over) }
+        JudgedRun { timeline: Some(timeline), ..JudgedRun::of(evidence.meta(), verdict, over) }
     }
 
-    fn of(facts: &RunMeta, verdict: Verdict, over: Exit) -> Judged {
+    fn of(facts: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
         let exit = over.worst(Exit::from(verdict.outcome));
         let facts = facts.clone();
-        Judged { facts, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
+        JudgedRun { facts, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
     }
 
     /// Says which findings are known.
@@ -78,7 +78,7 @@ impl Judged {
 
     /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
     /// and so is its verdict; where no row can be changed, the verdict is not proved.
-    pub fn prove(&mut self, evidence: &dyn RunRecord) {
+    pub fn self_test_with(&mut self, evidence: &dyn RunRecord) {
         self.self_test = Some(self_test(evidence, &self.verdict));
         self.settle();
     }

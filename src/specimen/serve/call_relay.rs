@@ -9,20 +9,20 @@ use std::time::Duration;
 /// A call that was not answered within this time is made again.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) struct Asked {
+pub(super) struct CallRelay {
     client: reqwest::Client,
     /// The address for calls.
     url: String,
     poll: Duration,
 }
 
-impl Asked {
+impl CallRelay {
     /// The process at a URL, polled at this pace.
     pub(super) fn at(url: &str, poll_ms: u64) -> Result<Self, Error> {
         let client = super::client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
         let url = format!("{}/call", url.trim_end_matches('/'));
-        Ok(Asked { client, url, poll: Duration::from_millis(poll_ms) })
+        Ok(CallRelay { client, url, poll: Duration::from_millis(poll_ms) })
     }
 
     /// Asks until there is an answer: the other may be paused or slow, but it never forgets.

@@ -1,7 +1,7 @@
 //! Pinot's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a socket.
 
 use crate::adapter::TargetError;
-use crate::adapter::web::parse;
+use crate::adapter::http::parse;
 use dissent_core::history::schema::{Schema, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -17,7 +17,7 @@ pub(super) fn version(url: &str, body: &[u8]) -> Result<String, TargetError> {
     // A part that was built without one says so in words.
     let version =
         version.into_iter().find(|version| version.starts_with(|first: char| first.is_ascii_digit()));
-    version.map(str::to_owned).ok_or_else(|| nonsense(url, "no version at all"))
+    version.map(str::to_owned).ok_or_else(|| invalid_response(url, "no version at all"))
 }
 
 /// The first two numbers of a version.
@@ -120,7 +120,8 @@ pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata
         Some(Json::Number(number)) => number.as_u64(),
         _ => None,
     };
-    let start = number("segment.realtime.startOffset").ok_or_else(|| nonsense(url, "no start offset"))?;
+    let start =
+        number("segment.realtime.startOffset").ok_or_else(|| invalid_response(url, "no start offset"))?;
     let done = fields.get("segment.realtime.status").and_then(Json::as_str) == Some("DONE");
     let end = number("segment.realtime.endOffset").filter(|_| done);
     Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done) })
@@ -131,14 +132,16 @@ pub(super) fn crcs(url: &str, body: &[u8]) -> Result<BTreeMap<String, Option<u64
     let all: BTreeMap<String, String> = parse(url, body)?;
     let crc = |text: String| match text.as_str() {
         NO_CRC => Ok(None),
-        text => text.parse().map(Some).map_err(|_| nonsense(url, &format!("`{text}` is no checksum"))),
+        text => {
+            text.parse().map(Some).map_err(|_| invalid_response(url, &format!("`{text}` is no checksum")))
+        }
     };
     all.into_iter().map(|(segment, text)| Ok((segment, crc(text)?))).collect()
 }
 
 /// How far a server has consumed a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Consuming {
+pub(super) struct ConsumingInfo {
     /// The next offset.
     pub(super) position: u64,
     /// Its own word for what it does.
@@ -146,7 +149,7 @@ pub(super) struct Consuming {
 }
 
 /// A server's consuming segments: its `GET /tables/{t}/consumingSegmentsInfo`.
-pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, Consuming>, TargetError> {
+pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, ConsumingInfo>, TargetError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Info {
@@ -160,8 +163,9 @@ pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, Consu
             Json::String(text) => text.parse().ok(),
             offset => offset.as_u64(),
         });
-        let position = position.ok_or_else(|| nonsense(url, "a consuming segment without an offset"))?;
-        Ok((info.segment_name, Consuming { position, state: info.consumer_state }))
+        let position =
+            position.ok_or_else(|| invalid_response(url, "a consuming segment without an offset"))?;
+        Ok((info.segment_name, ConsumingInfo { position, state: info.consumer_state }))
     });
     told.collect()
 }
@@ -181,14 +185,14 @@ pub(super) fn simple_fields(url: &str, body: &[u8]) -> Result<BTreeMap<String, S
 pub(super) fn session(url: &str, body: &[u8]) -> Result<u64, TargetError> {
     let fields = simple_fields(url, body)?;
     let session = fields.get("SESSION_ID").and_then(|id| u64::from_str_radix(id, 16).ok());
-    session.ok_or_else(|| nonsense(url, "no session"))
+    session.ok_or_else(|| invalid_response(url, "no session"))
 }
 
 /// The host that a server's rows tell: it registers as `process@host`.
 pub(super) fn live_host(url: &str, body: &[u8]) -> Result<String, TargetError> {
     let fields = simple_fields(url, body)?;
     let host = fields.get("LIVE_INSTANCE").and_then(|live| live.rsplit_once('@')).map(|(_, host)| host);
-    host.map(str::to_owned).ok_or_else(|| nonsense(url, "a server without a host"))
+    host.map(str::to_owned).ok_or_else(|| invalid_response(url, "a server without a host"))
 }
 
 /// A message of the coordination service to a server.
@@ -213,7 +217,8 @@ impl Message {
 pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetError> {
     let records: Vec<Json> = parse(url, body)?;
     let messages = records.into_iter().map(|record| {
-        let message = Message::deserialize(&record).map_err(|error| nonsense(url, &error.to_string()))?;
+        let message =
+            Message::deserialize(&record).map_err(|error| invalid_response(url, &error.to_string()))?;
         Ok(Message { record, ..message })
     });
     messages.collect()
@@ -222,7 +227,7 @@ pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetErr
 /// The newest transition that a server finished for a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) struct Stated {
+pub(super) struct ReplicaState {
     #[serde(default)]
     pub(super) previous_state: String,
     pub(super) current_state: String,
@@ -234,7 +239,7 @@ pub(super) struct Stated {
 }
 
 /// What a server says of its segments: `mapFields` of its `CURRENTSTATES`. One without a state is none.
-pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, Stated>, TargetError> {
+pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, ReplicaState>, TargetError> {
     #[derive(Deserialize)]
     struct Record {
         #[serde(rename = "mapFields", default)]
@@ -242,7 +247,9 @@ pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, 
     }
     let record: Record = parse(url, body)?;
     let states = record.fields.into_iter();
-    Ok(states.filter_map(|(segment, fields)| Some((segment, Stated::deserialize(fields).ok()?))).collect())
+    Ok(states
+        .filter_map(|(segment, fields)| Some((segment, ReplicaState::deserialize(fields).ok()?)))
+        .collect())
 }
 
 /// The job by which replicas load a segment again, as the words of `POST /segments/{t}/{s}/reload` name it.
@@ -253,7 +260,7 @@ pub(super) fn reload_job(url: &str, body: &[u8]) -> Result<String, TargetError> 
     }
     let Answer { status } = parse(url, body)?;
     let job = status.split_once("job id: ").and_then(|(_, rest)| rest.split([',', '"', ' ']).next());
-    job.map(str::to_owned).ok_or_else(|| nonsense(url, &format!("no job in `{status}`")))
+    job.map(str::to_owned).ok_or_else(|| invalid_response(url, &format!("no job in `{status}`")))
 }
 
 /// Whether every replica has: `GET /segments/segmentReloadStatus/{job}`.
@@ -287,10 +294,10 @@ pub(super) fn entry(
     value: &[u8],
 ) -> Result<(String, u64, i64, Vec<Value>), TargetError> {
     let mut fields: BTreeMap<String, Value> = parse(at, value)?;
-    let mut own = |name: &str| fields.remove(name).ok_or_else(|| nonsense(at, &format!("no {name}")));
+    let mut own = |name: &str| fields.remove(name).ok_or_else(|| invalid_response(at, &format!("no {name}")));
     let (key, op, cmp) = (own(&schema.key)?, own(&schema.op)?, own(&schema.comparison)?);
     let (Value::String(key), Value::Long(op), Value::Long(cmp)) = (key, op, cmp) else {
-        return Err(nonsense(at, "not a message of this run"));
+        return Err(invalid_response(at, "not a message of this run"));
     };
     let columns = schema.columns.iter();
     let cols = columns.map(|column| fields.remove(&column.name).unwrap_or_default()).collect();
@@ -302,8 +309,8 @@ pub(super) fn is_absent(error: &TargetError) -> bool {
     matches!(error, TargetError::Refused { cause, .. } if cause.starts_with("404"))
 }
 
-pub(super) fn nonsense(at: &str, cause: &str) -> TargetError {
-    TargetError::Nonsense { at: at.to_owned(), cause: cause.to_owned() }
+pub(super) fn invalid_response(at: &str, cause: &str) -> TargetError {
+    TargetError::InvalidResponse { at: at.to_owned(), cause: cause.to_owned() }
 }
 
 /// Answers as a cluster of 0.11.0 gave them.
@@ -340,7 +347,7 @@ mod tests {
         let crcs = crcs("", recorded!("segments_crc")).expect("checksums");
         assert_eq!((crcs[SEGMENT], crcs[NEXT]), (Some(1_794_246_803), None));
         let consuming = consuming("", recorded!("consumingSegmentsInfo")).expect("positions");
-        assert_eq!(consuming[SEGMENT], Consuming { position: 16, state: "CONSUMING".to_owned() });
+        assert_eq!(consuming[SEGMENT], ConsumingInfo { position: 16, state: "CONSUMING".to_owned() });
     }
 
     #[test]
@@ -355,7 +362,7 @@ mod tests {
         assert!(of.iter().any(|segment| *segment == NEXT), "{of:?}");
         assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
         let states = current_states("", recorded!("currentstates")).expect("states");
-        let Stated { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
+        let ReplicaState { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
         assert_eq!((previous_state.as_str(), current_state.as_str()), ("OFFLINE", "CONSUMING"));
         assert!(start_time < end_time, "{start_time} {end_time}");
     }
@@ -397,7 +404,7 @@ mod tests {
         }
         assert_eq!(version("", of!("1.4.0/version")).expect("a version"), "1.4.0");
         let consuming = consuming("", of!("1.4.0/consumingSegmentsInfo")).expect("positions");
-        assert_eq!(consuming[NEXT], Consuming { position: 20, state: "CONSUMING".to_owned() });
+        assert_eq!(consuming[NEXT], ConsumingInfo { position: 20, state: "CONSUMING".to_owned() });
         assert!(force_committed("", b"").is_ok() && force_committed("", of!("1.4.0/force_commit")).is_ok());
         assert!(force_committed("", br#"{"forceCommitStatus":"FAILED"}"#).is_err());
         assert!(force_committed("", b"<html>").is_err());

@@ -1,10 +1,10 @@
 //! A table that no run made, as `dissent raw` shows it: its own columns, whatever they are called and hold,
 //! and what cannot be said of it. Of such a table nothing says what is right, so nothing is folded.
 
-use super::answers::nonsense;
 use super::table::{SchemaDocument, made_by};
+use super::wire::invalid_response;
 use crate::adapter::TargetError;
-use crate::adapter::web::parse;
+use crate::adapter::http::parse;
 use dissent_core::generator::generate::OP;
 use dissent_core::history::row::Entry;
 use dissent_core::history::schema::rules::Rules;
@@ -17,7 +17,7 @@ const BETWEEN: &str = ",";
 
 /// How a table of others is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Theirs {
+pub(super) struct ForeignTable {
     /// The columns of its key.
     pub(super) keys: Vec<String>,
     /// What cannot be said of it, and why.
@@ -25,7 +25,7 @@ pub(super) struct Theirs {
 }
 
 /// The table, if it is none that the model could fold: one that a run made, or that looks like it.
-pub(super) fn theirs(table: &str, document: &[u8], config: &Json) -> Option<(Schema, Theirs)> {
+pub(super) fn theirs(table: &str, document: &[u8], config: &Json) -> Option<(Schema, ForeignTable)> {
     let document: SchemaDocument = serde_json::from_slice(document).ok()?;
     let keys = document.primary_key_columns.clone()?;
     let comparisons = comparisons(&config["REALTIME"]);
@@ -49,7 +49,7 @@ pub(super) fn theirs(table: &str, document: &[u8], config: &Json) -> Option<(Sch
         provenance: Provenance::None,
         rules: Rules::default(),
     };
-    Some((schema, Theirs { unsaid: unsaid(&keys, &comparisons, &config["REALTIME"]), keys }))
+    Some((schema, ForeignTable { unsaid: unsaid(&keys, &comparisons, &config["REALTIME"]), keys }))
 }
 
 /// The columns by which rows are compared.
@@ -131,7 +131,7 @@ pub(super) fn entry(
     let fields: Map<String, Json> = parse(at, value)?;
     let missing = keys.iter().find(|name| !fields.contains_key(*name));
     if let Some(name) = missing {
-        return Err(nonsense(at, &format!("no {name}")));
+        return Err(invalid_response(at, &format!("no {name}")));
     }
     let key = key_of(keys.iter().filter_map(|name| fields.get(name)));
     let columns = schema.columns.iter();
@@ -160,7 +160,7 @@ mod tests {
         })
     }
 
-    fn of(document: &Json, upsert: &Json) -> Option<(Schema, Theirs)> {
+    fn of(document: &Json, upsert: &Json) -> Option<(Schema, ForeignTable)> {
         let config = json!({ "REALTIME": { "upsertConfig": upsert } });
         theirs("acct", document.to_string().as_bytes(), &config)
     }

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 /// What is due, in time; of one time, in the order in which it was put down.
-pub(crate) struct Agenda<D> {
+pub(crate) struct EventQueue<D> {
     now: u64,
     due: BTreeMap<(u64, u64), D>,
     created: u64,
 }
 
-impl<D> Default for Agenda<D> {
+impl<D> Default for EventQueue<D> {
     /// At time 0 nothing is due.
     fn default() -> Self {
-        Agenda { now: 0, due: BTreeMap::new(), created: 0 }
+        EventQueue { now: 0, due: BTreeMap::new(), created: 0 }
     }
 }
 
-impl<D> Agenda<D> {
+impl<D> EventQueue<D> {
     /// The present, in nanoseconds.
     pub(crate) fn now(&self) -> u64 {
         self.now

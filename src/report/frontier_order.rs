@@ -1,12 +1,12 @@
 //! Frontiers that went back, or are ahead of their upstream, in words.
 
 use super::answers::{Answer, basis, certainty, steps};
+use super::format::{Clock, count, counted, name, printable};
 use super::known::novelty;
-use super::words::{Clock, count, counted, name, printable};
 use dissent_core::checker::verdict::{Ahead, Finding, PrecedingEvent, Regressed, Verdict};
 
 /// What happened last before, and when.
-pub(super) fn happening(happening: Option<&PrecedingEvent>, clock: &Clock) -> String {
+pub(super) fn preceding_event(happening: Option<&PrecedingEvent>, clock: &Clock) -> String {
     let Some(it) = happening else { return "nothing that the run knows of".to_owned() };
     let what = match it {
         PrecedingEvent::Phase { phase, .. } => format!("phase {} began", name(phase)),
@@ -43,7 +43,7 @@ pub(super) fn regressed_answers(
         Answer::new("Is it real?", "is it real", real).because(vec![format!("{}.", basis(verdict))]),
         Answer::new("Which replica?", "which replica", whose(&r.object, r.replica.as_deref())),
         Answer::new("Since when?", "since when", clock.both(r.t))
-            .because(vec![format!("Just before: {}.", happening(r.before.as_ref(), clock))]),
+            .because(vec![format!("Just before: {}.", preceding_event(r.before.as_ref(), clock))]),
         Answer::new("Which data, and do users see it?", "which data", data),
         novelty(finding, verdict),
         steps(vec![

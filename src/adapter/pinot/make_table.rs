@@ -1,12 +1,12 @@
 //! The table of a run: its topic, schema and configuration are made, read back, and waited for.
 
-use super::answers;
 use super::broker;
-use super::cluster::{Cluster, configs};
+use super::cluster::{PinotCluster, configs};
 use super::kafka::Topic;
 use super::table::{self, realtime};
+use super::wire;
 use crate::adapter::TargetError;
-use crate::adapter::web::answer;
+use crate::adapter::http::send;
 use dissent_core::history::schema::Schema;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,15 +14,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A table may take so long until all its replicas consume.
-const SET_UP: Duration = Duration::from_secs(90);
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Between two looks whether they do.
-const LOOK: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// The replicas of a table that a run makes, if there are so many servers.
 const REPLICAS: usize = 4;
 
-impl Cluster {
+impl PinotCluster {
     /// Makes topic, schema and table, and waits until every replica consumes every partition.
     pub(super) async fn make(
         &self,
@@ -43,7 +43,7 @@ impl Cluster {
             self.unmake(&schema.table).await;
             return Err(error);
         }
-        let until = Instant::now() + SET_UP;
+        let until = Instant::now() + SET_UP_TIMEOUT;
         loop {
             let ready = self.is_ready(schema, partitions as usize * replicas).await;
             match ready {
@@ -51,9 +51,10 @@ impl Cluster {
                     self.is_full_at(schema, full_rows).await?;
                     return self.take_roster(schema).await;
                 }
-                _ if Instant::now() < until => sleep(LOOK).await,
+                _ if Instant::now() < until => sleep(POLL_INTERVAL).await,
                 Ok(false) => {
-                    let cause = format!("not all replicas of {} consume after {SET_UP:?}", schema.table);
+                    let cause =
+                        format!("not all replicas of {} consume after {SET_UP_TIMEOUT:?}", schema.table);
                     return Err(TargetError::Refused { at: self.url().to_owned(), cause });
                 }
                 Err(error) => return Err(error),
@@ -82,19 +83,19 @@ impl Cluster {
         }
         for path in [format!("tables/{table}?type=realtime"), format!("schemas/{table}")] {
             let url = format!("{}/{path}", self.url());
-            drop(answer(&url, self.web.delete(&url)).await);
+            drop(send(&url, self.http.delete(&url)).await);
         }
     }
 
     async fn is_ready(&self, schema: &Schema, wanted: usize) -> Result<bool, TargetError> {
         let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
-        let assignment = answers::ideal_state(&url, &body)?;
+        let assignment = wire::ideal_state(&url, &body)?;
         let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
         let mut consuming = 0;
         for server in replicas {
             let path = format!("tables/{}/consumingSegmentsInfo", realtime(&schema.table));
             let (url, body) = self.server(server, &path).await?;
-            consuming += answers::consuming(&url, &body)?.len();
+            consuming += wire::consuming(&url, &body)?.len();
         }
         if consuming < wanted {
             return Ok(false);
@@ -102,7 +103,7 @@ impl Cluster {
         // The broker must know the table, too.
         let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
         let url = self.sql();
-        let counted = answer(&url, self.web.post(&url, &sql)).await?;
+        let counted = send(&url, self.http.post(&url, &sql)).await?;
         broker::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
     }
 
@@ -110,10 +111,10 @@ impl Cluster {
     async fn is_full_at(&self, schema: &Schema, full_rows: Option<u64>) -> Result<(), TargetError> {
         let Some(wanted) = full_rows else { return Ok(()) };
         let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
-        for segment in answers::ideal_state(&url, &body)?.into_keys() {
+        for segment in wire::ideal_state(&url, &body)?.into_keys() {
             let path = format!("segments/{}/{segment}/metadata", realtime(&schema.table));
             let (url, body) = self.get(&path).await?;
-            let told = answers::full_rows(&url, &body)?;
+            let told = wire::full_rows(&url, &body)?;
             if told != Some(wanted) {
                 let told = told.map_or("no number of rows".to_owned(), |told| format!("{told} rows"));
                 let cause = format!("{segment} ends at {told}, and {wanted} were asked for");
@@ -125,8 +126,8 @@ impl Cluster {
 
     /// Why segments of partial upsert cannot be ended on request, if they cannot.
     pub(super) async fn refuses_commits(&self) -> Result<Option<TargetError>, TargetError> {
-        let configs = configs(&self.web, self.url()).await?;
-        let why = answers::refuses_commits(answers::release(self.version()), &configs);
+        let configs = configs(&self.http, self.url()).await?;
+        let why = wire::refuses_commits(wire::release(self.version()), &configs);
         Ok(why.map(|cause| TargetError::Refused { at: self.url().to_owned(), cause }))
     }
 }

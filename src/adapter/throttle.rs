@@ -20,7 +20,7 @@ const SLOW: u32 = 64;
 
 /// How long to pause after a query. It has no clock: it is told how long each answer took.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(super) struct Throttle {
     rows_per_second: Option<u32>,
     back_off: bool,
     /// How long an answer takes as a rule, by how many bits its number of rows has: an answer of many rows is
@@ -30,10 +30,10 @@ pub(super) struct Pace {
     slow: u32,
 }
 
-impl Pace {
-    pub(super) fn new(limits: &Limits) -> Pace {
+impl Throttle {
+    pub(super) fn new(limits: &Limits) -> Throttle {
         let (rows_per_second, back_off) = (limits.rows_per_second, limits.back_off);
-        Pace { rows_per_second, back_off, usual: BTreeMap::new(), slow: 0 }
+        Throttle { rows_per_second, back_off, usual: BTreeMap::new(), slow: 0 }
     }
 
     /// The pause that is due after an answer that took so long and brought so many rows.
@@ -59,7 +59,7 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Gate {
     turns: Semaphore,
-    pace: std::sync::Mutex<Pace>,
+    pace: std::sync::Mutex<Throttle>,
     /// Before this nobody asks.
     not_before: Mutex<Instant>,
 }
@@ -68,7 +68,7 @@ impl Gate {
     pub(super) fn new(limits: &Limits) -> Gate {
         Gate {
             turns: Semaphore::new(limits.queries as usize),
-            pace: std::sync::Mutex::new(Pace::new(limits)),
+            pace: std::sync::Mutex::new(Throttle::new(limits)),
             not_before: Mutex::new(Instant::now()),
         }
     }
@@ -106,8 +106,8 @@ mod tests {
     }
 
     /// A pace by which this many answers of 100 ms have passed.
-    fn used_to(answers: u32, limits: &Limits) -> Pace {
-        let mut pace = Pace::new(limits);
+    fn used_to(answers: u32, limits: &Limits) -> Throttle {
+        let mut pace = Throttle::new(limits);
         for _ in 0..answers {
             assert_eq!(pace.after(ms(100), 0), ms(0));
         }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn answers_in_no_time_are_never_slow_and_back_off_can_be_switched_off() {
-        let mut pace = Pace::new(&Limits::default());
+        let mut pace = Throttle::new(&Limits::default());
         assert_eq!((pace.after(ms(1), 0), pace.after(ms(19), 0)), (ms(0), ms(0)));
         let mut pace = used_to(3, &Limits { back_off: false, ..Limits::default() });
         assert_eq!(pace.after(ms(10_000), 0), ms(0));
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn rows_are_spread_over_the_time_that_they_may_take() {
         let limits = Limits { rows_per_second: Some(1_000), ..Limits::default() };
-        let mut pace = Pace::new(&limits);
+        let mut pace = Throttle::new(&limits);
         assert_eq!(pace.after(ms(100), 500), ms(400));
         assert_eq!(pace.after(ms(100), 50), ms(0), "the answer itself took longer");
         assert_eq!(pace.after(ms(100), 0), ms(0));

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A kind of cluster, as it is configured.
-pub trait Crew: Clone + Serialize + Send + Sync + 'static {
+pub trait Topology: Clone + Serialize + Send + Sync + 'static {
     /// The role of the service's process.
     const SERVICE: &'static str;
     /// The role of a replica's process.
@@ -48,7 +48,7 @@ pub struct Table {
     pub partitions: u32,
 }
 
-impl Crew for Config {
+impl Topology for Config {
     const SERVICE: &'static str = "controller";
     const REPLICA: &'static str = "server";
 
@@ -74,7 +74,7 @@ impl Crew for Config {
     }
 }
 
-impl Crew for shard::Config {
+impl Topology for shard::Config {
     const SERVICE: &'static str = "shard-service";
     const REPLICA: &'static str = "writer";
 

@@ -33,14 +33,14 @@ pub(super) const ENDED_EARLY: &str = "ended early: ";
 pub(super) const FAILED: &str = "failed: ";
 
 /// A cure that has not worked after this long is reported as failed; the keeper goes on trying.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const CURE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two attempts of a cure.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a keeper ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum WatchdogExit {
     /// Nothing was ever begun, or it is cured.
     Cured,
     /// The lease is over, and the cure never worked.
@@ -49,12 +49,12 @@ pub enum Kept {
 
 /// Keeps one fault, from the standard input's `begin` to its cure; `seen_over` looks whether it is over
 /// before that.
-pub async fn keep<B, S, C, E>(
+pub async fn watch<B, S, C, E>(
     lease: Duration,
     begin: impl FnOnce() -> B,
     seen_over: impl FnOnce() -> S,
     cure: impl Fn() -> C,
-) -> Kept
+) -> WatchdogExit
 where
     B: Future<Output = Result<(), E>>,
     S: Future<Output = Option<String>>,
@@ -68,7 +68,7 @@ where
     say(HOLDING).await;
     match timeout_at(until, orders.next_line()).await {
         Ok(Ok(Some(order))) if order == BEGIN => {}
-        _ => return Kept::Cured,
+        _ => return WatchdogExit::Cured,
     }
     match begin().await {
         Ok(()) => {
@@ -98,11 +98,15 @@ where
 
 /// Cures until it has worked or the lease is over; tells how it went once it has worked, or after
 /// [`PATIENCE`].
-async fn heal<C, E>(until: Instant, cure: impl Fn() -> C, words: impl Fn(Result<(), &E>) -> String) -> Kept
+async fn heal<C, E>(
+    until: Instant,
+    cure: impl Fn() -> C,
+    words: impl Fn(Result<(), &E>) -> String,
+) -> WatchdogExit
 where
     C: Future<Output = Result<(), E>>,
 {
-    let patience = Instant::now() + PATIENCE;
+    let patience = Instant::now() + CURE_TIMEOUT;
     let until = until.max(patience);
     let mut told = false;
     loop {
@@ -110,7 +114,7 @@ where
             if !told {
                 say(&words(Ok(()))).await;
             }
-            return Kept::Cured;
+            return WatchdogExit::Cured;
         };
         let now = Instant::now();
         if now >= patience && !told {
@@ -118,7 +122,7 @@ where
             told = true;
         }
         if now >= until {
-            return Kept::Left;
+            return WatchdogExit::Left;
         }
         sleep(PAUSE).await;
     }

@@ -1,6 +1,6 @@
 //! Who watches a run while it lasts, and what is worth a line.
 
-use crate::report::words::name;
+use crate::report::format::name;
 use dissent_core::history::event::{Death, Event};
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeSet;
@@ -9,26 +9,26 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 /// Sees every event at once, before it is judged.
-pub trait Live: Send {
+pub trait Observer: Send {
     /// Something happened at this time of the run.
     fn event(&mut self, now: Nanos, event: &Event);
 }
 
 /// Nobody watches.
-pub struct Unwatched;
+pub struct NoObserver;
 
-impl Live for Unwatched {
+impl Observer for NoObserver {
     fn event(&mut self, _now: Nanos, _event: &Event) {}
 }
 
 /// What a person who follows the run wants to read.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct LiveLines {
     /// The replicas that do not answer: told once, not at every look.
     silent: BTreeSet<String>,
 }
 
-impl Lines {
+impl LiveLines {
     /// What is worth a line of an event, if anything.
     pub fn of(&mut self, event: &Event) -> Option<String> {
         match event {
@@ -79,20 +79,20 @@ pub fn stamp(now: Nanos) -> String {
 
 /// `tool.log`: the same lines for a reader who comes later, and somebody who watches now. It is there for
 /// people: nothing is judged by it, and a line that cannot be written is no reason to stop.
-pub struct Logged<'a> {
+pub struct ToolLog<'a> {
     file: Option<BufWriter<File>>,
-    lines: Lines,
-    watcher: &'a mut dyn Live,
+    lines: LiveLines,
+    watcher: &'a mut dyn Observer,
 }
 
-impl<'a> Logged<'a> {
+impl<'a> ToolLog<'a> {
     /// Logs to `file`.
-    pub fn new(file: &Path, watcher: &'a mut dyn Live) -> Logged<'a> {
-        Logged { file: File::create(file).ok().map(BufWriter::new), lines: Lines::default(), watcher }
+    pub fn new(file: &Path, watcher: &'a mut dyn Observer) -> ToolLog<'a> {
+        ToolLog { file: File::create(file).ok().map(BufWriter::new), lines: LiveLines::default(), watcher }
     }
 }
 
-impl Live for Logged<'_> {
+impl Observer for ToolLog<'_> {
     fn event(&mut self, now: Nanos, event: &Event) {
         if let (Some(line), Some(file)) = (self.lines.of(event), &mut self.file) {
             let written = writeln!(file, "{}  {line}", stamp(now)).and_then(|()| file.flush());

@@ -10,38 +10,38 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// An answer that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// No answer is longer: a server that sends without end must not take all memory.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// A client of any server.
 #[derive(Clone, Debug)]
-pub(crate) struct Web {
+pub(crate) struct HttpClient {
     client: reqwest::Client,
     credentials: Option<Credentials>,
 }
 
-impl Web {
+impl HttpClient {
     /// One with the usual patience, for plain HTTP that lets everybody in.
-    pub(crate) fn new() -> Result<Web, TargetError> {
-        Web::patient(PATIENCE)
+    pub(crate) fn new() -> Result<HttpClient, TargetError> {
+        HttpClient::with_timeout(REQUEST_TIMEOUT)
     }
 
     /// One to which an answer that takes longer counts as none.
-    pub(crate) fn patient(patience: Duration) -> Result<Web, TargetError> {
-        Ok(Web { client: client(patience)?, credentials: None })
+    pub(crate) fn with_timeout(patience: Duration) -> Result<HttpClient, TargetError> {
+        Ok(HttpClient { client: client(patience)?, credentials: None })
     }
 
     /// One that is let in, with TLS where a URL asks for it. That its secret is there is seen now; it is read
     /// again for every request.
     #[cfg(feature = "pinot")]
-    pub(crate) fn entering(patience: Duration, access: &Access) -> Result<Web, TargetError> {
+    pub(crate) fn with_access(patience: Duration, access: &Access) -> Result<HttpClient, TargetError> {
         if let Some(credentials) = &access.credentials {
-            credentials.login().map_err(|error| TargetError::Locked { cause: error.to_string() })?;
+            credentials.login().map_err(|error| TargetError::Unauthenticated { cause: error.to_string() })?;
         }
         let builder = believing(reqwest::Client::builder(), access)?;
-        Ok(Web { client: built(builder, patience)?, credentials: access.credentials.clone() })
+        Ok(HttpClient { client: built(builder, patience)?, credentials: access.credentials.clone() })
     }
 
     pub(crate) fn get(&self, url: &str) -> reqwest::RequestBuilder {
@@ -77,7 +77,7 @@ pub fn client(patience: Duration) -> Result<reqwest::Client, TargetError> {
     let builder = reqwest::Client::builder();
     // Without it every client, also one of loopback, would read the system's certificates.
     #[cfg(feature = "tls")]
-    let builder = builder.tls_backend_preconfigured(tls::believing_nobody().map_err(no_client)?);
+    let builder = builder.tls_backend_preconfigured(tls::without_roots().map_err(no_client)?);
     built(builder, patience)
 }
 
@@ -86,7 +86,7 @@ fn believing(
     builder: reqwest::ClientBuilder,
     access: &Access,
 ) -> Result<reqwest::ClientBuilder, TargetError> {
-    let config = tls::believing(access.ca.as_deref()).map_err(no_client)?;
+    let config = tls::with_roots(access.ca.as_deref()).map_err(no_client)?;
     Ok(builder.tls_backend_preconfigured(config))
 }
 
@@ -103,11 +103,11 @@ fn built(builder: reqwest::ClientBuilder, patience: Duration) -> Result<reqwest:
 }
 
 fn no_client(cause: impl ToString) -> TargetError {
-    TargetError::Start { process: "the HTTP client".to_owned(), cause: cause.to_string() }
+    TargetError::SpawnFailed { process: "the HTTP client".to_owned(), cause: cause.to_string() }
 }
 
 /// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
-pub(crate) fn lost(url: &str, error: reqwest::Error) -> TargetError {
+pub(crate) fn unreachable(url: &str, error: reqwest::Error) -> TargetError {
     let late = error.is_timeout();
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
@@ -119,18 +119,18 @@ pub(crate) fn lost(url: &str, error: reqwest::Error) -> TargetError {
 }
 
 /// Sends a request and takes the body of the answer: whole, in time, of a bounded length, and no refusal.
-pub async fn answer(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
-    body(url, request.send().await.map_err(|error| lost(url, error))?).await
+pub async fn send(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
+    body(url, request.send().await.map_err(|error| unreachable(url, error))?).await
 }
 
 /// The body of an answer; a refusal is an error in the target's own words.
 pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
     let status = response.status();
     let mut body = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(|error| lost(url, error))? {
+    while let Some(more) = response.chunk().await.map_err(|error| unreachable(url, error))? {
         if body.len() + more.len() > ANSWER_BYTES_MAX {
             let cause = format!("more than {ANSWER_BYTES_MAX} bytes");
-            return Err(TargetError::Nonsense { at: url.to_owned(), cause });
+            return Err(TargetError::InvalidResponse { at: url.to_owned(), cause });
         }
         body.extend_from_slice(&more);
     }
@@ -150,5 +150,5 @@ pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<V
 /// An answer that is one JSON document.
 pub fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
     serde_json::from_slice(body)
-        .map_err(|error| TargetError::Nonsense { at: url.to_owned(), cause: error.to_string() })
+        .map_err(|error| TargetError::InvalidResponse { at: url.to_owned(), cause: error.to_string() })
 }

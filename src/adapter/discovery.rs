@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What a target file is wanted for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct DiscoveryRequest {
     /// The system.
     pub system: String,
     /// Where it is asked.
@@ -20,7 +20,7 @@ pub struct Wanted {
     pub ca: Option<PathBuf>,
 }
 
-impl Wanted {
+impl DiscoveryRequest {
     /// How its HTTP is entered.
     pub fn access(&self) -> Access {
         Access::new(self.credentials.as_ref(), self.ca.as_ref())
@@ -29,7 +29,7 @@ impl Wanted {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub struct Discovery {
     /// For people, a line each.
     pub found: Vec<String>,
     /// The version.
@@ -46,7 +46,7 @@ pub struct Draft {
 
 /// Why there is no target file.
 #[derive(Debug, thiserror::Error)]
-pub enum DraftError {
+pub enum DiscoveryError {
     /// It does not answer.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -74,9 +74,9 @@ pub enum DraftError {
     },
 }
 
-impl Draft {
+impl Discovery {
     /// The target file.
-    pub fn file(&self, wanted: &Wanted) -> String {
+    pub fn file(&self, wanted: &DiscoveryRequest) -> String {
         let mut text = format!("# A target of dissent: {}", wanted.system);
         if !self.version.is_empty() {
             text += &format!(" {}", self.version);
@@ -203,9 +203,9 @@ mod tests {
     use super::*;
     use crate::config::target::{Allow, TargetFile};
 
-    fn wanted(system: &str) -> Wanted {
+    fn wanted(system: &str) -> DiscoveryRequest {
         let (system, url) = (system.to_owned(), "http://127.0.0.1:9000/".to_owned());
-        Wanted { system, url, table: None, credentials: None, ca: None }
+        DiscoveryRequest { system, url, table: None, credentials: None, ca: None }
     }
 
     fn loaded(text: &str) -> TargetFile {
@@ -225,17 +225,17 @@ mod tests {
     #[test]
     fn what_is_written_is_a_target_file_in_which_everything_is_forbidden() {
         let credentials: Credentials = toml::from_str("token-env = \"T\"").expect("it parses");
-        let pinot = Draft {
+        let pinot = Discovery {
             broker: Some("http://b:8099".to_owned()),
             kafka: Some("k:9092".to_owned()),
             table: Some("acct".to_owned()),
             servers: vec![("Server_a_8098".to_owned(), "http://a:8097".to_owned())],
-            ..Draft::default()
+            ..Discovery::default()
         };
         for (draft, wanted) in [
-            (Draft::default(), wanted("specimen-segments")),
-            (Draft::default(), wanted("pinot")),
-            (pinot.clone(), Wanted { credentials: Some(credentials.clone()), ..wanted("pinot") }),
+            (Discovery::default(), wanted("specimen-segments")),
+            (Discovery::default(), wanted("pinot")),
+            (pinot.clone(), DiscoveryRequest { credentials: Some(credentials.clone()), ..wanted("pinot") }),
         ] {
             let text = draft.file(&wanted);
             let file = loaded(&text);

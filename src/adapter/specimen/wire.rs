@@ -1,8 +1,8 @@
 //! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
 //! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
 
-use crate::adapter::web::parse;
-use crate::adapter::{Sink, TargetError};
+use crate::adapter::http::parse;
+use crate::adapter::{RowSink, TargetError};
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
 use dissent_core::history::schema::{Schema, Value};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-type Named = BTreeMap<String, Value>;
+type NamedValues = BTreeMap<String, Value>;
 
 #[derive(Deserialize)]
 struct WireEntry {
@@ -21,7 +21,7 @@ struct WireEntry {
     cmp: i64,
     #[serde(default)]
     tombstone: bool,
-    cols: Named,
+    cols: NamedValues,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct WireRow {
     key: String,
     op: u64,
     cmp: i64,
-    cols: Named,
+    cols: NamedValues,
     doc: u32,
 }
 
@@ -39,7 +39,7 @@ struct WireHeld {
     key: String,
     op: u64,
     cmp: i64,
-    cols: Named,
+    cols: NamedValues,
     count: i64,
 }
 
@@ -74,14 +74,14 @@ pub fn produced(url: &str, body: &[u8]) -> Result<Vec<u64>, TargetError> {
 }
 
 /// Entries of the log, and how many came.
-pub fn entries(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Entry>) -> Result<u64, TargetError> {
+pub fn entries(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Entry>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireEntry { off, key, op, cmp, tombstone, cols }| {
         out(Entry { off, key, op, cmp, tombstone, cols: ordered(schema, cols) });
     })
 }
 
 /// Raw rows, and how many came.
-pub fn rows(schema: &Schema, url: &str, body: &[u8], out: Sink<'_, Row>) -> Result<u64, TargetError> {
+pub fn rows(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Row>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireRow { off, key, op, cmp, cols, doc }| {
         out(Row { off, key, op, cmp, cols: ordered(schema, cols), doc });
     })
@@ -97,7 +97,7 @@ pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<CountedRow>, 
 }
 
 /// Current flags.
-pub fn flags(url: &str, body: &[u8], out: Sink<'_, CurrentRow>) -> Result<CurrentRowsAnswer, TargetError> {
+pub fn flags(url: &str, body: &[u8], out: RowSink<'_, CurrentRow>) -> Result<CurrentRowsAnswer, TargetError> {
     let WireFlags { version, incarnation, keys } = parse(url, body)?;
     let read = CurrentRowsAnswer { incarnation, version, keys: keys.len() as u64 };
     keys.into_iter().for_each(out);
@@ -105,7 +105,7 @@ pub fn flags(url: &str, body: &[u8], out: Sink<'_, CurrentRow>) -> Result<Curren
 }
 
 /// Values in the schema's order; what the answer lacks is null.
-fn ordered(schema: &Schema, mut named: Named) -> Vec<Value> {
+fn ordered(schema: &Schema, mut named: NamedValues) -> Vec<Value> {
     let columns = schema.columns.iter();
     columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
 }

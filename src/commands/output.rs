@@ -8,8 +8,8 @@ use crate::cli::{Cli, Format};
 use crate::config::error::nearest;
 use crate::exit::Exit;
 use crate::report::{json, self_test, terminal};
-use crate::run::conclude::Judged;
-use crate::run::one::{Finished, RunError};
+use crate::run::judging::JudgedRun;
+use crate::run::one::{RunError, RunOutcome};
 use crate::target_error::Holder;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 static FORMAT: OnceLock<Format> = OnceLock::new();
 
 /// Results, and errors too, are told in this format from now on.
-pub(super) fn speak(format: Format) {
+pub(super) fn set_format(format: Format) {
     FORMAT.get_or_init(|| format);
 }
 
@@ -52,7 +52,7 @@ pub(super) fn last_line(line: &str) {
         result(line);
     }
     if !for_people || UNTOLD.get().is_some() {
-        aside(line);
+        status(line);
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn concluded(exit: Exit) -> Exit {
     note(std::io::stdout().flush());
     match UNTOLD.get() {
         Some(error) => {
-            aside(&format!("error: cannot write to standard output: {error}"));
+            status(&format!("error: cannot write to standard output: {error}"));
             exit.worst(Exit::Inconclusive)
         }
         None => exit,
@@ -69,13 +69,13 @@ pub(super) fn concluded(exit: Exit) -> Exit {
 }
 
 /// A line about how it goes.
-pub(super) fn aside(text: &str) {
+pub(super) fn status(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// What went wrong, and the exit code for it.
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
-    aside(&format!("error: {error}"));
+    status(&format!("error: {error}"));
     document(&error.to_string(), exit)
 }
 
@@ -91,18 +91,18 @@ fn document(error: &str, exit: Exit) -> Exit {
 pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
     let told = error.to_string();
     match error.source_code() {
-        Some(_) => aside(&format!("{:?}", miette::Report::new(error))),
+        Some(_) => status(&format!("{:?}", miette::Report::new(error))),
         // Without a text to point at it is a line, whatever its width: names in it are there to be copied.
         None => {
-            aside(&format!("error: {error}"));
-            error.help().iter().for_each(|help| aside(&format!("  help: {help}")));
+            status(&format!("error: {error}"));
+            error.help().iter().for_each(|help| status(&format!("  help: {help}")));
         }
     }
     document(&told, Exit::Usage)
 }
 
 /// Words that are no command, or that ask for help.
-pub(super) fn misspelt(mut error: clap::Error) -> Exit {
+pub(super) fn usage_error(mut error: clap::Error) -> Exit {
     if let Some(command) = meant(&error) {
         let command = ContextValue::Strings(vec![command]);
         error.insert(ContextKind::SuggestedSubcommand, command);
@@ -141,7 +141,7 @@ pub(super) fn is_watched() -> bool {
 }
 
 /// A verdict: in words and then in one line, or as one document.
-pub(super) fn verdict(judged: &Judged, format: Format) {
+pub(super) fn verdict(judged: &JudgedRun, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
     let last = terminal::last_line(&judged.verdict, &judged.facts, report.as_deref());
     let test = judged.self_test.as_ref().map(self_test::line);
@@ -153,9 +153,9 @@ pub(super) fn verdict(judged: &Judged, format: Format) {
         Format::Json => {
             match json::verdict_json(&judged.verdict, &judged.facts, judged.exit as u8) {
                 Ok(text) => result(text.trim_end()),
-                Err(error) => aside(&format!("error: {error}")),
+                Err(error) => status(&format!("error: {error}")),
             }
-            test.iter().for_each(|line| aside(line));
+            test.iter().for_each(|line| status(line));
         }
     }
     last_line(&last);
@@ -168,20 +168,20 @@ pub(super) fn fault(cure: &Cure) -> String {
 }
 
 /// What must be said beside a verdict: our own bug, what could not be written down, faults that may be left.
-pub(super) fn beside(finished: &Finished) {
+pub(super) fn notices(finished: &RunOutcome) {
     if let Some(words) = &finished.panicked {
-        aside(&format!("error: a bug of dissent ended the run: {words}"));
+        status(&format!("error: a bug of dissent ended the run: {words}"));
     }
-    finished.uncollected.iter().for_each(|error| aside(&format!("error: {error}")));
+    finished.uncollected.iter().for_each(|error| status(&format!("error: {error}")));
     if let Some(error) = &finished.unrecorded {
-        aside(&format!("error: {error}; what came after it is not on record"));
+        status(&format!("error: {error}; what came after it is not on record"));
     }
     uncured(&finished.uncured, &finished.heal);
 }
 
 /// Whose run is spoilt by what is done by force.
-pub(super) fn spoilt(holder: &Holder) {
-    aside(&format!("by force: this spoils {holder}; its verdict says nothing any more"));
+pub(super) fn warn_spoilt(holder: &Holder) {
+    status(&format!("by force: this spoils {holder}; its verdict says nothing any more"));
 }
 
 /// A run without a verdict: why, the faults that it may have left, and what there is to grep for.
@@ -199,9 +199,9 @@ pub(super) fn lost(error: &RunError, seed: Seed) -> Exit {
 /// Faults whose cure failed, and the one command that tries again.
 pub(super) fn uncured(cures: &[Cure], heal: &str) {
     for cure in cures {
-        aside(&format!("a fault may be left at the target: {}", fault(cure)));
+        status(&format!("a fault may be left at the target: {}", fault(cure)));
     }
     if !cures.is_empty() {
-        aside(&format!("dissent heal {heal}"));
+        status(&format!("dissent heal {heal}"));
     }
 }

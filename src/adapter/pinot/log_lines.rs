@@ -5,13 +5,13 @@
 //! A server's lines lie in its program order, which is what they are read for. Their times are its own
 //! clock's, and order nothing.
 
-use super::table::{place, realtime};
+use super::table::{parse_segment_name, realtime};
 use serde_json::{Map, Value as Json};
 
 /// A kind of line: from which release on, what it is called, and how it reads. In a template `{name}` stands
 /// for text without a blank, `{name*}` for any; `{_}` is not kept. `segment`, `table`, `from` and `to` are
 /// understood, the rest becomes the record's detail.
-type Line = ((u32, u32), &'static str, &'static str);
+type LineTemplate = ((u32, u32), &'static str, &'static str);
 
 /// The server begins a life: what comes after this line belongs to it.
 pub(super) const SESSION: &str = "session";
@@ -26,55 +26,55 @@ pub(super) const SCHEDULED: &str = "transition-scheduled";
 /// them, though a segment that it has holds their rows.
 pub(super) const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
 
-const OLD: (u32, u32) = (0, 11);
+const ANY_RELEASE: (u32, u32) = (0, 11);
 
-const LINES: &[Line] = &[
-    (OLD, SESSION, "Handle new session, instance: {_}, type: PARTICIPANT, session id: {session}."),
-    (OLD, LATENCY, "The latency of message {message} is {latency_ms} ms"),
-    (OLD, SCHEDULED, "Scheduling message {message}: {table}:{segment}, {from}->{to}"),
+const TEMPLATES: &[LineTemplate] = &[
+    (ANY_RELEASE, SESSION, "Handle new session, instance: {_}, type: PARTICIPANT, session id: {session}."),
+    (ANY_RELEASE, LATENCY, "The latency of message {message} is {latency_ms} ms"),
+    (ANY_RELEASE, SCHEDULED, "Scheduling message {message}: {table}:{segment}, {from}->{to}"),
     (
-        OLD,
+        ANY_RELEASE,
         "transition-started",
         "handling message: {message} transit {table}.{segment}|{_} from:{from} to:{to}, relayedFrom: {_}",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "transition-finished",
         "Message: {message} (parent: {_}) handling task for {table}:{segment} completed at: {_}, \
          results: {result}. FrameworkTime: {framework_ms} ms; HandlerTime: {took_ms} ms",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "consume-start",
         "SegmentDataManager_{segment}] [{_*}] Starting consumption loop start offset {start}, \
          finalOffset {final}",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "consume-end",
         "SegmentDataManager_{segment}] [{_*}] Stopping consumption due to {reason*} - \
          numRowsConsumed={consumed} numRowsIndexed={rows}",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "consume-end",
         "SegmentDataManager_{segment}] [{_*}] Stopping consumption due to {reason*} nRows={limit} \
          numRowsIndexed={rows}, numRowsConsumed={consumed}",
     ),
-    (OLD, "consume-end", "SegmentDataManager_{segment}] [{_*}] Caught up to offset {end}"),
+    (ANY_RELEASE, "consume-end", "SegmentDataManager_{segment}] [{_*}] Caught up to offset {end}"),
     (
-        OLD,
+        ANY_RELEASE,
         "downloading",
         "SegmentDataManager_{segment}] [{_*}] Downloading to replace segment while in state {state}",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "downloading",
         "SegmentDataManager_{segment}] [{_*}] Could not catch up to offset (current = {position}). \
          Downloading to replace",
     ),
     (
-        OLD,
+        ANY_RELEASE,
         "downloading",
         "SegmentDataManager_{segment}] [{_*}] Current offset {position} ahead of the offset in zk {end}. \
          Downloading to replace",
@@ -90,24 +90,36 @@ const LINES: &[Line] = &[
     ((1, 0), "downloading", "Downloading and loading segment: {segment}"),
     ((1, 0), "downloaded", "Downloaded and loaded segment: {segment} with CRC: {crc} on tier"),
     ((1, 0), "crc-same", "Segment: {segment} has CRC: {crc} same as before, not replacing it"),
-    (OLD, "crc-changed", "segment:{segment} of table: {table} as crc changes from: {old_crc} to: {crc}"),
-    (OLD, "crc-changed", "Segment: {segment} of table: {table} has crc change from: {old_crc} to: {crc}"),
+    (
+        ANY_RELEASE,
+        "crc-changed",
+        "segment:{segment} of table: {table} as crc changes from: {old_crc} to: {crc}",
+    ),
+    (
+        ANY_RELEASE,
+        "crc-changed",
+        "Segment: {segment} of table: {table} has crc change from: {old_crc} to: {crc}",
+    ),
     ((1, 0), "crc-changed", "Segment: {segment} has CRC changed from: {old_crc} to: {crc}"),
-    (OLD, "registering", "Adding segment: {segment}, current primary key count: {keys}"),
-    (OLD, "registered", "Finished adding segment: {segment}, current primary key count: {keys}"),
+    (ANY_RELEASE, "registering", "Adding segment: {segment}, current primary key count: {keys}"),
+    (ANY_RELEASE, "registered", "Finished adding segment: {segment}, current primary key count: {keys}"),
     (
         (1, 0),
         "registered",
         "Finished adding segment: {segment} in {took_ms}ms, current primary key count: {keys}",
     ),
-    (OLD, "replacing", "Replacing {old} segment: {segment}, current primary key count: {keys}"),
-    (OLD, "replaced", "Finished replacing segment: {segment}, current primary key count: {keys}"),
+    (ANY_RELEASE, "replacing", "Replacing {old} segment: {segment}, current primary key count: {keys}"),
+    (ANY_RELEASE, "replaced", "Finished replacing segment: {segment}, current primary key count: {keys}"),
     (
         (1, 0),
         "replaced",
         "Finished replacing segment: {segment} in {took_ms}ms, current primary key count: {keys}",
     ),
-    (OLD, KEYS_NOT_REPLACED, "Found {keys} primary keys not replaced when replacing segment: {segment}"),
+    (
+        ANY_RELEASE,
+        KEYS_NOT_REPLACED,
+        "Found {keys} primary keys not replaced when replacing segment: {segment}",
+    ),
     ((1, 5), KEYS_NOT_REPLACED, "Found {keys} primary keys not replaced for segment: {segment}. {_*}state"),
     ((1, 5), KEYS_NOT_REPLACED, "Found {keys} primary keys not replaced for segment: {segment}"),
     // The same under PROTECTED: the metadata goes back to what it was before the segment.
@@ -117,7 +129,7 @@ const LINES: &[Line] = &[
         "Inconsistencies noticed for the segment: {segment} across {_}, reverting the metadata",
     ),
     ((1, 5), "keys-reverted", "Successfully resolved inconsistency for segment: {segment} across servers"),
-    (OLD, "removing", "Removing {old} segment: {segment}, current primary key count: {keys}"),
+    (ANY_RELEASE, "removing", "Removing {old} segment: {segment}, current primary key count: {keys}"),
     ((1, 0), "removing", "Removing {removed} primary keys for segment: {segment}"),
     (
         (1, 1),
@@ -125,8 +137,12 @@ const LINES: &[Line] = &[
         "[{table}-{partition}-{_}] [{_*}] Taking snapshot for {registered_segments} segments",
     ),
     // The guard of 0.11.0: it is asked until it is open once, and then never again.
-    (OLD, "gate", "Find unloaded segment: {segment}, table: {table}, expected: {expected}, actual: {actual}"),
-    (OLD, "gate", "All {seen*} for table: {table}"),
+    (
+        ANY_RELEASE,
+        "gate",
+        "Find unloaded segment: {segment}, table: {table}, expected: {expected}, actual: {actual}",
+    ),
+    (ANY_RELEASE, "gate", "All {seen*} for table: {table}"),
     ((1, 3), "skipped", "Segment: {segment} is already {state}, skipping adding it as CONSUMING segment"),
     (
         (1, 3),
@@ -157,7 +173,7 @@ const LINES: &[Line] = &[
 
 /// A line that was understood.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Said {
+pub(super) struct LogEvent {
     pub(super) kind: &'static str,
     /// The server's clock; 0 if the line does not begin with one. A log tells no zone: it is taken for UTC.
     pub(super) node_ms: u64,
@@ -166,11 +182,11 @@ pub(super) struct Said {
 }
 
 /// What a line says of a table, at a server of this release; none if nothing that is of use here.
-pub(super) fn understood(release: (u32, u32), table: &str, line: &str) -> Option<Said> {
-    let of_release = LINES.iter().filter(|(since, ..)| *since <= release);
+pub(super) fn parse_line(release: (u32, u32), table: &str, line: &str) -> Option<LogEvent> {
+    let of_release = TEMPLATES.iter().filter(|(since, ..)| *since <= release);
     let mut read = of_release.filter_map(|(_, kind, template)| Some((*kind, captured(template, line)?)));
     let (kind, captures) = read.find(|(_, captures)| is_about(table, captures))?;
-    let mut said = Said { kind, node_ms: node_ms(line), segment: None, detail: Map::new() };
+    let mut said = LogEvent { kind, node_ms: node_ms(line), segment: None, detail: Map::new() };
     let mut transition = (None, None);
     for (name, text) in captures {
         match name {
@@ -194,7 +210,7 @@ pub(super) fn understood(release: (u32, u32), table: &str, line: &str) -> Option
 fn is_about(table: &str, captures: &[(&str, &str)]) -> bool {
     captures.iter().all(|(name, text)| match *name {
         "table" => *text == realtime(table),
-        "segment" => place(table, text).is_some(),
+        "segment" => parse_segment_name(table, text).is_some(),
         _ => true,
     })
 }
@@ -248,7 +264,7 @@ mod tests {
     const LATER: &str = include_str!("answers/1.5.1/server.log");
 
     fn told(release: (u32, u32), table: &str, line: &str) -> Option<String> {
-        let Said { kind, segment, mut detail, .. } = understood(release, table, line)?;
+        let LogEvent { kind, segment, mut detail, .. } = parse_line(release, table, line)?;
         let (logger, message) = (detail.remove("logger"), detail.remove("message"));
         assert!(logger.is_some(), "{line}");
         let about = segment.unwrap_or_default().replace("__20261122T0208Z", "");
@@ -288,7 +304,7 @@ gate   {seen:segments loaded}
 consume-start  acct__0__1 {final:null,start:16}";
         assert_eq!(lines.join("\n"), expected);
         let first = LOG.lines().next().expect("a line");
-        let said = understood((0, 11), "acct", first).expect("understood");
+        let said = parse_line((0, 11), "acct", first).expect("understood");
         assert_eq!(
             (said.node_ms, node_ms("2026/11/22 02:08:35.093 INFO [a]")),
             (1_795_313_315_093, 1_795_313_315_093)
@@ -323,7 +339,7 @@ skipped  acct__0__0 {state:completed}";
 
     #[test]
     fn another_table_and_an_older_release_have_nothing_to_say() {
-        let of = |table| LOG.lines().filter_map(|line| understood((0, 11), table, line)).collect::<Vec<_>>();
+        let of = |table| LOG.lines().filter_map(|line| parse_line((0, 11), table, line)).collect::<Vec<_>>();
         assert!(of("acc").iter().all(|said| [SESSION, LATENCY].contains(&said.kind)), "{:?}", of("acc"));
         let line = "[acct_REALTIME-0-X] [main] Taking snapshot for 3 segments";
         assert_eq!(told((0, 11), "acct", line), None);

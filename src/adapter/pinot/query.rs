@@ -21,10 +21,10 @@ const SMALL_ROWS: u64 = 2_000;
 const KEYS_MAX: usize = 10_000_000;
 
 /// So many questions a server, and whose turn it is cannot be learnt: others ask all the time.
-const QUESTIONS_MAX: usize = 6;
+const QUERIES_MAX: usize = 6;
 
 /// What is asked of one server.
-pub(super) struct Question {
+pub(super) struct Query {
     sql: String,
     /// Of how many segments of the table the answer must be made; 0 if that does not matter.
     segments: usize,
@@ -36,14 +36,14 @@ pub(super) struct Question {
 
 /// The wanted server's turn.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Turn {
+struct RoundRobin {
     /// After so many queries it comes again.
     cycle: Option<usize>,
     /// So many queries ago it came last.
     ago: Option<usize>,
 }
 
-impl Turn {
+impl RoundRobin {
     fn is_next(&self) -> bool {
         self.ago.is_some_and(|ago| self.cycle == Some(ago + 1))
     }
@@ -51,7 +51,7 @@ impl Turn {
     /// A query was answered by the wanted server, or by another.
     fn answered(&mut self, wanted: bool) {
         match (wanted, self.ago) {
-            (true, Some(ago)) => *self = Turn { cycle: Some(ago + 1), ago: Some(0) },
+            (true, Some(ago)) => *self = RoundRobin { cycle: Some(ago + 1), ago: Some(0) },
             (true, None) => self.ago = Some(0),
             (false, ago) => self.ago = ago.map(|ago| ago + 1),
         }
@@ -92,7 +92,7 @@ fn quoted(segments: &[String]) -> String {
 
 impl Reads {
     /// The question for raw rows of a segment: `columns` of these documents, in order.
-    pub(super) fn of_rows(&self, segment: &str, docs: &Range<u64>, columns: &str) -> Question {
+    pub(super) fn of_rows(&self, segment: &str, docs: &Range<u64>, columns: &str) -> Query {
         let table = realtime(&self.schema.table);
         let Range { start, end } = docs;
         let count = end - start;
@@ -102,7 +102,7 @@ impl Reads {
             count + 1
         );
         let probe = self.probe(&[segment.to_owned()]);
-        Question { sql, segments: 0, probe, is_big: count > SMALL_ROWS }
+        Query { sql, segments: 0, probe, is_big: count > SMALL_ROWS }
     }
 
     fn probe(&self, segments: &[String]) -> String {
@@ -119,7 +119,7 @@ impl Reads {
         names: &[String],
         rows: u64,
         segments: usize,
-    ) -> Result<Vec<Question>, TargetError> {
+    ) -> Result<Vec<Query>, TargetError> {
         let groups = match rows > PAGE_ROWS {
             true => grouped(&self.current_counts(replica, names, segments).await?),
             false => vec![names.to_vec()],
@@ -132,7 +132,7 @@ impl Reads {
                 quoted(&names)
             );
             let (probe, is_big) = (self.probe(&names), rows > SMALL_ROWS);
-            Question { sql, segments, probe, is_big }
+            Query { sql, segments, probe, is_big }
         };
         Ok(groups.into_iter().map(question).collect())
     }
@@ -152,7 +152,7 @@ impl Reads {
             names.len() + 1
         );
         let probe = self.probe(names);
-        let question = Question { sql, segments, probe, is_big: false };
+        let question = Query { sql, segments, probe, is_big: false };
         let counted = self.ask(replica, &question).await?;
         let count = |name: &String| {
             let row = counted.iter().find(|row| row.get(1).and_then(Json::as_str) == Some(name));
@@ -165,7 +165,7 @@ impl Reads {
     pub(super) async fn in_turn(
         &self,
         host: &str,
-        question: &Question,
+        question: &Query,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         match question.is_big {
             true => self.when_it_is_next(host, question).await,
@@ -177,22 +177,22 @@ impl Reads {
     async fn when_it_is_next(
         &self,
         host: &str,
-        question: &Question,
+        question: &Query,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
-        let Question { sql, segments, probe, .. } = question;
+        let Query { sql, segments, probe, .. } = question;
         let url = self.cluster.sql();
         let servers = self.cluster.roster().len();
-        let mut turn = Turn { cycle: Some(servers), ago: None };
+        let mut turn = RoundRobin { cycle: Some(servers), ago: None };
         let mut is_seen = false;
         let our_turn = self.gate.turn().await;
-        for _ in 0..QUESTIONS_MAX * servers {
+        for _ in 0..QUERIES_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;
                 if broker::host_of(&url, &rows)? == Some(host) {
                     return Ok(Some(rows));
                 }
                 // Somebody else has asked, or not all servers have a turn: count again how many there are.
-                turn = Turn::default();
+                turn = RoundRobin::default();
             } else {
                 let answered = self.query(probe, *segments).await?;
                 let is_wanted = broker::host_of(&url, &answered)? == Some(host);
@@ -246,7 +246,7 @@ mod tests {
             (None, "wabcwabc", true),
             (Some(4), "wabwab", true),
         ] {
-            let mut turn = Turn { cycle, ago: None };
+            let mut turn = RoundRobin { cycle, ago: None };
             answers.chars().for_each(|who| turn.answered(who == 'w'));
             assert_eq!(turn.is_next(), next, "{answers} of {cycle:?}");
         }

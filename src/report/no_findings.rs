@@ -3,7 +3,7 @@
 
 use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
-use super::words::{count, counted, excused, joined, len, name, printable, spaced, span};
+use super::format::{count, counted, excused, joined, len, name, printable, spaced, span};
 use dissent_core::checker::verdict::{CheckResult, Progress, Status, Verdict};
 use dissent_core::history::check_name::CheckName;
 

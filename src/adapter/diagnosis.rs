@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Somebody who was asked.
 #[derive(Clone, Debug, Serialize)]
-pub struct Asked {
+pub struct Endpoint {
     /// Who, in a word.
     pub who: String,
     /// Where.
@@ -25,7 +25,7 @@ pub struct Asked {
 
 /// A replica.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub struct ReplicaStatus {
     /// Its name.
     pub name: String,
     /// What its rows call it; none for one that is not alive.
@@ -51,7 +51,7 @@ pub struct TableFacts {
 
 /// What reading every replica once costs the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Cost {
+pub struct CaptureCost {
     /// Queries to the broker, on average.
     pub queries: u64,
     /// Rows in their answers.
@@ -61,18 +61,18 @@ pub struct Cost {
 impl TableFacts {
     /// A query a segment and one a partition, each repeated until the wanted one of the replicas answers:
     /// they answer in turn.
-    pub fn cost(&self) -> Cost {
+    pub fn cost(&self) -> CaptureCost {
         let wanted = self.replicas * (self.segments + self.partitions);
         // Rows and flags of every row.
         let rows = 2 * self.replicas * self.rows.unwrap_or_default();
         let tries = |count: u64| (count * (self.replicas + 1)).div_ceil(2);
-        Cost { queries: tries(wanted), rows: tries(rows) }
+        CaptureCost { queries: tries(wanted), rows: tries(rows) }
     }
 }
 
 /// A table that looks like one of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Leaving {
+pub struct Leftover {
     /// The table, and its topic and schema.
     pub table: String,
     /// The run that made it; none if nothing says that a run did.
@@ -81,7 +81,7 @@ pub struct Leaving {
 
 /// What tables that runs have left cost, as far as it is known: each goes on consuming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LeftCost {
+pub struct LeftoverCost {
     /// Segments.
     pub segments: u64,
     /// Those that replicas still consume, counted once a replica.
@@ -92,7 +92,7 @@ pub struct LeftCost {
 
 /// A fault that cannot be done.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cannot {
+pub struct UnsupportedFault {
     /// Which.
     pub fault: FaultKind,
     /// Why not.
@@ -103,20 +103,20 @@ pub struct Cannot {
 pub fn marked<'c>(path: &str, left: impl Iterator<Item = &'c Cure>) -> Option<TargetError> {
     let named: Vec<String> = left.map(|cure| format!("{} of run {}", cure.step, cure.mark)).collect();
     let (at, marks, heal) = (path.to_owned(), named.join(", "), path.to_owned());
-    (!named.is_empty()).then_some(TargetError::Marked { at, marks, heal })
+    (!named.is_empty()).then_some(TargetError::FaultsInForce { at, marks, heal })
 }
 
 /// How a cluster stands.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Checkup {
+pub struct Diagnosis {
     /// What it is.
     pub system: String,
     /// Its version, as it reports it.
     pub version: Option<String>,
     /// Who was asked.
-    pub asked: Vec<Asked>,
+    pub asked: Vec<Endpoint>,
     /// Its replicas.
-    pub replicas: Vec<Standing>,
+    pub replicas: Vec<ReplicaStatus>,
     /// Whether a run's table starts them all anew: then dead ones are in nobody's way.
     pub starts_anew: bool,
     /// The table that the target file names.
@@ -124,7 +124,7 @@ pub struct Checkup {
     /// Merge functions that this version does not have.
     pub lacks: Vec<Merge>,
     /// Faults that cannot be done.
-    pub cannot: Vec<Cannot>,
+    pub cannot: Vec<UnsupportedFault>,
     /// Why segments are not ended on request there, if they are not.
     pub boundaries: Option<String>,
     /// The run that has it now.
@@ -134,18 +134,18 @@ pub struct Checkup {
     /// Faults in force, of the run that has it or left by others.
     pub marks: Vec<Cure>,
     /// Tables that runs have left.
-    pub leavings: Vec<Leaving>,
+    pub leftovers: Vec<Leftover>,
     /// What they cost.
-    pub left_cost: Option<LeftCost>,
+    pub left_cost: Option<LeftoverCost>,
     /// What could not be found out, and why.
     pub unknown: Vec<String>,
 }
 
-impl Checkup {
+impl Diagnosis {
     /// Hosts that more than one replica claims as its own: their rows cannot be told apart.
     pub fn twins(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for Standing { name, host } in &self.replicas {
+        for ReplicaStatus { name, host } in &self.replicas {
             if let Some(host) = host {
                 hosts.entry(host).or_default().push(name);
             }
@@ -181,7 +181,7 @@ impl Checkup {
         let hosts = self.twins();
         obstacles.extend(hosts.iter().map(|(host, names)| format!("{} share {host}", names.join(" and "))));
         if let Some(holder) = &self.holder {
-            let busy = TargetError::Busy { at: path.to_owned(), holder: holder.clone() };
+            let busy = TargetError::InUse { at: path.to_owned(), holder: holder.clone() };
             obstacles.push(busy.to_string());
         }
         obstacles.extend(marked(path, self.left()).map(|marked| marked.to_string()));
@@ -191,7 +191,8 @@ impl Checkup {
     /// Notes which faults this injector refuses.
     pub fn note_refusals(&mut self, can: impl Fn(FaultKind) -> Result<(), Refusal>) {
         let refused = FaultKind::ALL.into_iter().filter_map(|fault| can(fault).err());
-        self.cannot = refused.map(|Refusal { fault, reason, .. }| Cannot { fault, why: reason }).collect();
+        self.cannot =
+            refused.map(|Refusal { fault, reason, .. }| UnsupportedFault { fault, why: reason }).collect();
     }
 }
 
@@ -209,18 +210,18 @@ mod tests {
             segments: 6,
             rows: Some(100),
         };
-        assert_eq!(table(1).cost(), Cost { queries: 8, rows: 200 });
-        assert_eq!(table(4).cost(), Cost { queries: 80, rows: 2_000 });
+        assert_eq!(table(1).cost(), CaptureCost { queries: 8, rows: 200 });
+        assert_eq!(table(4).cost(), CaptureCost { queries: 80, rows: 2_000 });
         assert_eq!(TableFacts { rows: None, ..table(4) }.cost().rows, 0);
     }
 
     #[test]
     fn two_replicas_of_one_host_stand_in_the_way_and_dead_ones_do_not() {
-        let standing = |name: &str, host: Option<&str>| Standing {
+        let standing = |name: &str, host: Option<&str>| ReplicaStatus {
             name: name.to_owned(),
             host: host.map(str::to_owned),
         };
-        let mut checkup = Checkup::default();
+        let mut checkup = Diagnosis::default();
         assert!(checkup.obstacles("my.toml").is_empty());
         checkup.replicas = vec![standing("a", Some("h")), standing("b", None), standing("c", None)];
         assert!(checkup.twins().is_empty() && checkup.obstacles("my.toml").is_empty());
@@ -231,8 +232,8 @@ mod tests {
 
     #[test]
     fn a_cluster_without_a_live_replica_is_in_the_way_unless_a_run_starts_them() {
-        let dead = |name: &str| Standing { name: name.to_owned(), host: None };
-        let mut checkup = Checkup { replicas: vec![dead("a"), dead("b")], ..Checkup::default() };
+        let dead = |name: &str| ReplicaStatus { name: name.to_owned(), host: None };
+        let mut checkup = Diagnosis { replicas: vec![dead("a"), dead("b")], ..Diagnosis::default() };
         assert_eq!(checkup.obstacles("my.toml"), ["none of its 2 replicas is alive"]);
         checkup.starts_anew = true;
         assert!(checkup.obstacles("my.toml").is_empty());

@@ -4,7 +4,7 @@
 //!
 //! Only what concerns the key is kept; memory grows with the number of keys, not of rows.
 
-use crate::adapter::{Frontiers, Target, TargetError};
+use crate::adapter::{Capabilities, Frontiers, TargetError};
 use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
 use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Why a live cluster could not be looked at. A replica that does not answer is no reason: it is shown as
 /// not loaded, and named.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum InspectError {
     /// The target lacks the part.
     #[error("{target} offers no {part}, so its replicas cannot be looked at one by one")]
     Lacks {
@@ -42,7 +42,7 @@ pub enum LookError {
 
 /// What was seen.
 #[derive(Debug)]
-pub struct Looked {
+pub struct InspectedKey {
     /// What concerns the key.
     pub evidence: MemoryRecord,
     /// Every key that the log, or else the flags, have.
@@ -54,35 +54,39 @@ pub struct Looked {
 }
 
 /// Looks once at every replica. The schema is that of the table at the target.
-pub async fn look(target: &Target, schema: &Schema, key: &str) -> Result<Looked, LookError> {
-    let lacks = |part| LookError::Lacks { target: target.name.clone(), part };
+pub async fn inspect(
+    target: &Capabilities,
+    schema: &Schema,
+    key: &str,
+) -> Result<InspectedKey, InspectError> {
+    let lacks = |part| InspectError::Lacks { target: target.name.clone(), part };
     if let Some(frontiers) = &target.frontiers {
         return look_into_shard(target, &**frontiers, schema, key).await;
     }
-    let authority = target.authority.as_ref().ok_or_else(|| lacks("table of segments"))?;
-    target.raw.as_ref().ok_or_else(|| lacks("raw reads"))?;
+    let authority = target.segments.as_ref().ok_or_else(|| lacks("table of segments"))?;
+    target.raw_reads.as_ref().ok_or_else(|| lacks("raw reads"))?;
     let segments = authority.segments().await?;
     let (ends, no_log) = ends(target).await;
     let of_segments = segments.iter().map(|segment| segment.partition + 1).max().unwrap_or(0);
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
     let facts = facts(target, schema, partitions)?;
-    let mut look = Look { target, key, next: 0, looked: Looked::new(facts, segments) };
-    look.looked.unsaid.clone_from(&target.unmodelled);
-    look.no_log(no_log);
+    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(facts, segments) };
+    inspection.looked.unsaid.clone_from(&target.unmodelled);
+    inspection.no_log(no_log);
     for replica in &target.roster {
-        if let Err(error) = look.replica(replica).await {
-            look.looked.silent.insert(replica.clone(), error);
+        if let Err(error) = inspection.replica(replica).await {
+            inspection.looked.silent.insert(replica.clone(), error);
         }
     }
     for (partition, end) in (0..).zip(ends) {
-        let failed = look.log(partition, end).await.err();
-        look.no_log(failed.map(|error| error.to_string()));
+        let failed = inspection.log(partition, end).await.err();
+        inspection.no_log(failed.map(|error| error.to_string()));
     }
-    Ok(look.looked.in_order())
+    Ok(inspection.looked.in_order())
 }
 
 /// Where the log ends, or why that is not known.
-async fn ends(target: &Target) -> (Vec<u64>, Option<String>) {
+async fn ends(target: &Capabilities) -> (Vec<u64>, Option<String>) {
     match &target.log {
         Some(log) => match log.ends().await {
             Ok(ends) => (ends, None),
@@ -94,37 +98,37 @@ async fn ends(target: &Target) -> (Vec<u64>, Option<String>) {
 
 /// Looks once at a shard, and then at the log.
 async fn look_into_shard(
-    target: &Target,
+    target: &Capabilities,
     frontiers: &dyn Frontiers,
     schema: &Schema,
     key: &str,
-) -> Result<Looked, LookError> {
-    let mut contents = frontiers.contents(0).await?;
+) -> Result<InspectedKey, InspectError> {
+    let mut contents = frontiers.shard_snapshot(0).await?;
     contents.rows.retain(|row| row.key == key);
     let mut facts = facts(target, schema, 1)?;
     facts.frontiers = vec![Frontier::of_shard(&contents.object)];
-    let mut look = Look { target, key, next: 0, looked: Looked::new(facts, Vec::new()) };
-    look.looked.push(Event::Contents(contents));
+    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(facts, Vec::new()) };
+    inspection.looked.push(Event::Contents(contents));
     if let Some(log) = &target.log {
         for (partition, end) in (0..1).zip(log.ends().await?) {
-            look.log(partition, end).await?;
+            inspection.log(partition, end).await?;
         }
     }
-    Ok(look.looked.in_order())
+    Ok(inspection.looked.in_order())
 }
 
-struct Look<'l> {
-    target: &'l Target,
+struct KeyInspection<'l> {
+    target: &'l Capabilities,
     key: &'l str,
     /// The id of the next read.
     next: u64,
-    looked: Looked,
+    looked: InspectedKey,
 }
 
-impl Look<'_> {
+impl KeyInspection<'_> {
     /// A bracket: coverage, rows and flags, coverage.
     async fn replica(&mut self, replica: &str) -> Result<(), TargetError> {
-        let Some(raw) = self.target.raw.clone() else { return Ok(()) };
+        let Some(raw) = self.target.raw_reads.clone() else { return Ok(()) };
         let mut before = raw.coverage(replica).await?;
         // A partition that neither the authority nor the log knows has nothing to be compared with.
         before.covers.retain(|cover| cover.partition < self.looked.evidence.meta.partitions);
@@ -144,7 +148,7 @@ impl Look<'_> {
                     kept = Some(flag);
                 }
             };
-            raw.flags(replica, partition, 0, &mut keep).await?;
+            raw.current_rows(replica, partition, 0, &mut keep).await?;
             flags.insert(partition, kept);
         }
         let after = raw.coverage(replica).await?;
@@ -213,7 +217,7 @@ impl Look<'_> {
 
     async fn log(&mut self, partition: u32, end: u64) -> Result<(), TargetError> {
         let Some(log) = self.target.log.clone() else { return Ok(()) };
-        let Looked { evidence, known, .. } = &mut self.looked;
+        let InspectedKey { evidence, known, .. } = &mut self.looked;
         let kept = &mut evidence.log[partition as usize];
         let key = self.key;
         let mut keep = |entry: Entry| {
@@ -237,8 +241,8 @@ impl Look<'_> {
     }
 }
 
-impl Looked {
-    fn new(facts: RunMeta, segments: Vec<Segment>) -> Looked {
+impl InspectedKey {
+    fn new(facts: RunMeta, segments: Vec<Segment>) -> InspectedKey {
         let partitions = facts.partitions as usize;
         let evidence = MemoryRecord {
             meta: facts,
@@ -248,7 +252,7 @@ impl Looked {
             current_rows: vec![Vec::new(); partitions],
         };
         let (known, silent, unsaid) = (BTreeSet::new(), BTreeMap::new(), None);
-        let mut looked = Looked { evidence, known, silent, unsaid };
+        let mut looked = InspectedKey { evidence, known, silent, unsaid };
         segments.into_iter().for_each(|segment| looked.push(Event::Segment { segment }));
         looked.push(Event::CaptureBegin { capture: 0, reason: CaptureReason::Final });
         looked
@@ -258,7 +262,7 @@ impl Looked {
         self.evidence.events.push(TimedEvent { t: Nanos(0), event });
     }
 
-    fn in_order(mut self) -> Looked {
+    fn in_order(mut self) -> InspectedKey {
         self.push(Event::CaptureEnd { capture: 0 });
         for rows in &mut self.evidence.rows {
             rows.sort_by_key(|(read, row)| (row.off, *read));
@@ -268,7 +272,7 @@ impl Looked {
 }
 
 /// The facts of a look: a run in which nothing is written and nothing goes wrong.
-fn facts(target: &Target, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
+fn facts(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
     let workload = Workload {
         name: "look".to_owned(),
         hunts: "what each replica has now".to_owned(),

@@ -1,25 +1,25 @@
 //! The hidden subcommand behind which a keeper runs.
 
-use super::tell;
+use super::output;
 use crate::adapter;
 use crate::cli;
 use crate::exit::Exit;
-use crate::faults::keeper::{Kept, keep};
+use crate::faults::watchdog::{WatchdogExit, watch};
 use dissent_store::cure::Cure;
 use std::time::Duration;
 
 /// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.
-pub(super) fn keeper(args: &cli::Keeper) -> Exit {
+pub(super) fn keeper(args: &cli::WatchdogArgs) -> Exit {
     let cure: Cure = match serde_json::from_str(&args.mark) {
         Ok(cure) => cure,
-        Err(error) => return tell::failure(&error, Exit::Usage),
+        Err(error) => return output::failure(&error, Exit::Usage),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tell::failure(&error, Exit::Bug),
+        Err(error) => return output::failure(&error, Exit::Bug),
     };
     let lease = Duration::from_millis(args.lease_ms);
-    let kept = runtime.block_on(keep(
+    let kept = runtime.block_on(watch(
         lease,
         || adapter::begin(&cure),
         || adapter::seen_over(&cure),
@@ -28,7 +28,7 @@ pub(super) fn keeper(args: &cli::Keeper) -> Exit {
     // A lease that is over does not wait for the end of the standard input.
     runtime.shutdown_background();
     match kept {
-        Kept::Cured => Exit::Pass,
-        Kept::Left => Exit::Uncured,
+        WatchdogExit::Cured => Exit::Pass,
+        WatchdogExit::Left => Exit::Uncured,
     }
 }

@@ -1,7 +1,7 @@
 //! What a run is asked to be, before a seed makes one run of it.
 
 use super::simulate::Simulated;
-use crate::adapter::specimen::{Embedded, FROZEN_FLOOR, segments, shard};
+use crate::adapter::specimen::{FROZEN_FLOOR, SpecimenKind, segments, shard};
 use crate::adapter::{self, Refusal, TargetError};
 use crate::config::catalogue::{NEMESES, load};
 use crate::config::target::{PINOT, TargetFile};
@@ -24,7 +24,7 @@ const SIMULATED_START: &str = "2026-01-01T00:00:00Z";
 
 /// Why an order cannot be turned into a run.
 #[derive(Debug, thiserror::Error)]
-pub enum OrderError {
+pub enum RunSpecError {
     /// A setting of the target.
     #[error("{0}")]
     Setting(String),
@@ -75,7 +75,7 @@ pub enum OrderError {
 
 /// A cluster that lives outside of any run.
 #[derive(Clone, Debug)]
-pub struct Outside {
+pub struct ExternalTarget {
     /// The target file, as given.
     pub path: String,
     /// What it says.
@@ -84,7 +84,7 @@ pub struct Outside {
 
 /// A target that has its table.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct TargetInfo {
     /// The target's version.
     pub version: String,
     /// Its replicas, in order.
@@ -103,13 +103,13 @@ pub struct Place {
 
 /// Everything about a run but its seed.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct RunSpec {
     /// Whether time is virtual.
     pub simulated: bool,
     /// What it is on: an embedded cluster, or one whose rows lie in segments as well.
-    pub embedded: Embedded,
+    pub embedded: SpecimenKind,
     /// The cluster outside of any run, if it is not the run's own.
-    pub outside: Option<Outside>,
+    pub external: Option<ExternalTarget>,
     /// What is written.
     pub workload: Workload,
     /// What goes wrong.
@@ -148,17 +148,17 @@ fn waits_for_segments(step: &StepSpec) -> bool {
 /// The plans of the catalogue that can be run where writers share a shard.
 fn plans_for_shards() -> Vec<&'static str> {
     let fits = |plan: &Nemesis| {
-        let can = |kind| Embedded::Shard.can(kind).is_ok();
+        let can = |kind| SpecimenKind::Shard.can(kind).is_ok();
         plan.faults().all(can) && !plan.steps.iter().any(waits_for_segments)
     };
     let names = NEMESES.iter().map(|embedded| embedded.name);
     names.filter(|name| load::<Nemesis>(name).is_ok_and(|plan| fits(&plan))).collect()
 }
 
-impl Order {
+impl RunSpec {
     /// The target's name.
     pub fn target(&self) -> &str {
-        match &self.outside {
+        match &self.external {
             Some(outside) => &outside.file.system,
             None if self.simulated => self.embedded.simulated(),
             None => self.embedded.processes(),
@@ -170,24 +170,24 @@ impl Order {
         &self,
         lacks: &[Merge],
         table: Option<String>,
-    ) -> Result<(Schema, Vec<String>), OrderError> {
-        let is_of_shard = self.embedded == Embedded::Shard;
+    ) -> Result<(Schema, Vec<String>), RunSpecError> {
+        let is_of_shard = self.embedded == SpecimenKind::Shard;
         if is_of_shard {
             self.fits_shard()?;
         }
         let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
         let (left_out, required): (Vec<_>, Vec<_>) = needed.partition(|column| column.optional);
         if let Some(column) = required.first() {
-            return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
+            return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
         if self.workload.delete_percent > 0 && !is_of_shard {
             let (workload, target) = (self.workload.name.clone(), self.target().to_owned());
-            return Err(OrderError::Deletes { workload, target });
+            return Err(RunSpecError::Deletes { workload, target });
         }
         let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
         let mut schema = schema(&self.workload, &left_out);
         if let Some(column) = schema.columns.iter().find(|column| lacks.contains(&column.merge)) {
-            return Err(OrderError::Lacks { column: column.name.clone(), merge: column.merge });
+            return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
         schema.table = table.unwrap_or(schema.table);
         Ok((schema, left_out))
@@ -195,7 +195,7 @@ impl Order {
 
     /// The order as a target has it that does not end segments on request: where nothing else was asked for,
     /// they end by their number of rows.
-    pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<Order, TargetError> {
+    pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<RunSpec, TargetError> {
         match (refusal, self.timing.boundaries) {
             (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
             (Some(refusal), _) if self.settings.contains_key("boundaries") => Err(refusal),
@@ -216,22 +216,22 @@ impl Order {
     }
 
     /// The cluster to be set up.
-    pub fn cluster(&self) -> Result<specimen::Config, OrderError> {
+    pub fn cluster(&self) -> Result<specimen::Config, RunSpecError> {
         let schema = schema(&self.workload, &[]);
-        segments::config(&schema, self.workload.partitions, &self.settings).map_err(OrderError::Setting)
+        segments::config(&schema, self.workload.partitions, &self.settings).map_err(RunSpecError::Setting)
     }
 
     /// The writers to be set up.
-    fn writers(&self) -> Result<::specimen::shard::Config, OrderError> {
+    fn writers(&self) -> Result<::specimen::shard::Config, RunSpecError> {
         let (schema, _) = self.schema(self.embedded.lacks(), None)?;
-        shard::config(&schema, &self.settings).map_err(OrderError::Setting)
+        shard::config(&schema, &self.settings).map_err(RunSpecError::Setting)
     }
 
     /// What is to be simulated.
-    pub fn simulation(&self) -> Result<Simulated, OrderError> {
+    pub fn simulation(&self) -> Result<Simulated, RunSpecError> {
         Ok(match self.embedded {
-            Embedded::Segments => Simulated::Segments(self.cluster()?),
-            Embedded::Shard => Simulated::Shard(self.writers()?),
+            SpecimenKind::Segments => Simulated::Segments(self.cluster()?),
+            SpecimenKind::Shard => Simulated::Shard(self.writers()?),
         })
     }
 
@@ -240,15 +240,15 @@ impl Order {
         self.nemesis.faults().chain(probe(self.timing.probe_restart))
     }
 
-    fn fits_shard(&self) -> Result<(), OrderError> {
+    fn fits_shard(&self) -> Result<(), RunSpecError> {
         let target = || self.target().to_owned();
         if self.workload.partitions != 1 {
-            return Err(OrderError::OnePartition { target: target() });
+            return Err(RunSpecError::OnePartition { target: target() });
         }
         match self.nemesis.steps.iter().find(|step| waits_for_segments(step)) {
             Some(step) => {
                 let (step, others) = (step.id.clone(), plans_for_shards().join(", "));
-                Err(OrderError::Segments { step, target: target(), others })
+                Err(RunSpecError::Segments { step, target: target(), others })
             }
             None => Ok(()),
         }
@@ -256,7 +256,7 @@ impl Order {
 
     /// Whether the target has what a fault needs, as far as that is known without asking it.
     fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        match &self.outside {
+        match &self.external {
             Some(outside) => adapter::can(&outside.file, kind),
             None => self.embedded.can(kind),
         }
@@ -264,30 +264,30 @@ impl Order {
 
     /// Refuses what is known to fail before anything is begun: settings, steps that wait for what never
     /// comes, faults that the target cannot do.
-    pub fn check(&self) -> Result<(), OrderError> {
+    pub fn check(&self) -> Result<(), RunSpecError> {
         self.schema(if self.is_pinot() { &[] } else { self.embedded.lacks() }, None)?;
-        if self.outside.is_none() {
+        if self.external.is_none() {
             self.simulation()?;
         }
         Ok(self.faults().try_for_each(|kind| self.can(kind))?)
     }
 
     fn is_pinot(&self) -> bool {
-        self.outside.as_ref().is_some_and(|outside| outside.file.system == PINOT)
+        self.external.as_ref().is_some_and(|outside| outside.file.system == PINOT)
     }
 
     /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
     /// in real time.
-    pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, OrderError> {
+    pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
         let roster = match self.embedded {
-            Embedded::Segments => self.cluster()?.servers,
-            Embedded::Shard => self.writers()?.writers,
+            SpecimenKind::Segments => self.cluster()?.servers,
+            SpecimenKind::Shard => self.writers()?.writers,
         };
         let frontiers = self.embedded.frontiers(&roster, &self.settings);
         let (schema, left_out) = self.schema(self.embedded.lacks(), None)?;
-        let place = Place { version, roster, spares, schema, frontiers, left_out, frozen_floor };
+        let place = TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor };
         self.facts_at(seed, started, place)
     }
 
@@ -296,8 +296,8 @@ impl Order {
         &self,
         seed: Seed,
         started: Option<String>,
-        Place { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: Place,
-    ) -> Result<RunMeta, OrderError> {
+        TargetInfo { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: TargetInfo,
+    ) -> Result<RunMeta, RunSpecError> {
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
         // Who takes over is watched from the beginning, and never a victim.
@@ -308,7 +308,7 @@ impl Order {
             format: FORMAT,
             seed,
             target: self.target().to_owned(),
-            target_file: self.outside.as_ref().map(|outside| outside.path.clone()),
+            target_file: self.external.as_ref().map(|outside| outside.path.clone()),
             target_version: version,
             settings: self.settings.clone(),
             command: self.command.clone(),
