@@ -211,7 +211,7 @@ pub struct RunArgs {
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub plan_only: bool,
-    /// A file of known issues: what it covers turns exit code 1 into 0 (see README, "Known issues")
+    /// A file of known issues: what it covers turns exit code 1 into 0 (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
     /// After the verdict, change one captured value and demand that the judge finds just that
@@ -231,7 +231,7 @@ pub struct CheckArgs {
     /// Compare replicas with each other alone, to see what a comparison without a model would have missed
     #[arg(long)]
     pub peers_only: bool,
-    /// A file of known issues: what it covers turns exit code 1 into 0 (see README, "Known issues")
+    /// A file of known issues: what it covers turns exit code 1 into 0 (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
     /// Where and how
