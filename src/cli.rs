@@ -58,7 +58,7 @@ pub enum Command {
     Clean(CleanArgs),
     /// The process that holds one fault and cures it when the tool is gone
     #[command(hide = true)]
-    Keeper(WatchdogArgs),
+    Watchdog(WatchdogArgs),
     /// A process of the embedded cluster
     #[command(hide = true)]
     Specimen(SpecimenArgs),
@@ -326,7 +326,7 @@ pub struct CleanArgs {
     pub force: bool,
 }
 
-/// `dissent keeper`.
+/// `dissent watchdog`.
 #[derive(Debug, Args)]
 pub struct WatchdogArgs {
     /// The longest that the fault may last

@@ -1,7 +1,7 @@
 //! What ends while a run lasts, though the run did not end it: a process of the target, a fault, the run
 //! itself. Nobody is accused of it, nothing passes, and what is gone is named.
 
-use crate::keeper::place::{Outside, Watched, processes_of, signal, until};
+use crate::watchdog::place::{Outside, Watched, processes_of, signal, until};
 use std::path::Path;
 
 /// The process of a role in the cluster of the run that leaves its results here.

@@ -6,7 +6,6 @@ mod cli;
 mod draw;
 mod fuzz;
 mod gone;
-mod keeper;
 mod known;
 mod mutate;
 #[cfg(feature = "pinot")]
@@ -23,3 +22,4 @@ mod store;
 mod support;
 mod synth;
 mod tidy;
+mod watchdog;

@@ -3,7 +3,7 @@
 
 mod fake;
 
-use crate::keeper::place::{Outside, run, told};
+use crate::watchdog::place::{Outside, run, told};
 use fake::Fake;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -234,8 +234,8 @@ fn an_interrupt_takes_the_cluster_down() {
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
-    crate::keeper::place::until("it comes up", || dir.path().join("coming").exists());
-    crate::keeper::place::signal(child.id(), "INT");
+    crate::watchdog::place::until("it comes up", || dir.path().join("coming").exists());
+    crate::watchdog::place::signal(child.id(), "INT");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(dir.path().join("gone").exists());
 }

@@ -1,8 +1,8 @@
 //! Writers that share a shard, in virtual time and as processes: every rule under every plan, what is on
 //! record of a freeze, what is concluded of it, and what the shard held all the while.
 
-use crate::keeper::place;
 use crate::support::{digest, order};
+use crate::watchdog::place;
 use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
 use dissent::run::one::{Retention, simulated};

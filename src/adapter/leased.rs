@@ -1,4 +1,4 @@
-//! The injector of one run on one cluster: every fault is begun, held and undone by a keeper of its own.
+//! The injector of one run on one cluster: every fault is begun, held and undone by a watchdog of its own.
 
 use super::{InjectionContext, Injector, TargetError, heal, seen_over};
 use crate::faults::lease::Lease;
@@ -87,7 +87,7 @@ impl<V: InjectorBackend> Injector for LeasedInjector<V> {
             None => None,
         };
         let healed = match lease {
-            // A keeper that was killed: then it is done here.
+            // A watchdog that was killed: then it is done here.
             Some(lease) => match lease.cure().await {
                 Ok(seen) => Ok(seen),
                 Err(error) => {

@@ -156,7 +156,7 @@ pub trait Injector: Send + Sync {
 /// How faults are begun at a target.
 #[derive(Clone, Debug)]
 pub struct InjectionContext {
-    /// This program: a keeper is another process of it.
+    /// This program: a watchdog is another process of it.
     pub program: PathBuf,
     /// What faults are marked with.
     pub mark: String,

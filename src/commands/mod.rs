@@ -66,7 +66,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Raw(args) => raw::raw(&args),
         Command::List(args) => list::list(&args),
         Command::Proxy(args) => proxy::proxy(&args),
-        Command::Keeper(args) => watchdog::keeper(&args),
+        Command::Watchdog(args) => watchdog::watchdog(&args),
         Command::Specimen(args) => specimen::specimen(&args),
         Command::Synth(args) => synth::synth(&args),
     }

@@ -1,4 +1,4 @@
-//! The hidden subcommand behind which a keeper runs.
+//! The hidden subcommand behind which a watchdog runs.
 
 use super::output;
 use crate::adapter;
@@ -9,7 +9,7 @@ use dissent_store::cure::Cure;
 use std::time::Duration;
 
 /// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.
-pub(super) fn keeper(args: &cli::WatchdogArgs) -> Exit {
+pub(super) fn watchdog(args: &cli::WatchdogArgs) -> Exit {
     let cure: Cure = match serde_json::from_str(&args.mark) {
         Ok(cure) => cure,
         Err(error) => return output::failure(&error, Exit::Usage),

@@ -1,4 +1,4 @@
-//! The tool's end of a keeper: the fault that it holds, and the pipe whose end is the cure.
+//! The tool's end of a watchdog: the fault that it holds, and the pipe whose end is the cure.
 
 use super::watchdog::{BEGIN, CURE, CURE_TIMEOUT, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE};
 use crate::target_error::{CHECK_TIMEOUT, TargetError};
@@ -10,46 +10,46 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long a keeper may take to start, or to begin a fault.
+/// How long a watchdog may take to start, or to begin a fault.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A cure's last attempt may begin when the keeper's patience ends, and take as long as one answer.
+/// A cure's last attempt may begin when the watchdog's patience ends, and take as long as one answer.
 const ANSWER_TIMEOUT: Duration =
     CURE_TIMEOUT.saturating_add(Duration::from_secs(2)).saturating_add(CHECK_TIMEOUT);
 
-/// A fault in force, and the keeper that holds it. Dropping it lets the keeper cure by itself.
+/// A fault in force, and the watchdog that holds it. Dropping it lets the watchdog cure by itself.
 #[derive(Debug)]
 pub struct Lease {
     /// What undoes it.
     pub cure: Cure,
-    keeper: Child,
+    watchdog: Child,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
 impl Lease {
-    /// Starts a keeper that holds nothing yet, for `lasting` at the longest.
+    /// Starts a watchdog that holds nothing yet, for `lasting` at the longest.
     pub async fn take(program: &Path, cure: Cure, lasting: Duration) -> Result<Lease, TargetError> {
-        let failed = |cause: String| TargetError::SpawnFailed { process: "a keeper".to_owned(), cause };
+        let failed = |cause: String| TargetError::SpawnFailed { process: "a watchdog".to_owned(), cause };
         let mark = serde_json::to_string(&cure).map_err(|error| failed(error.to_string()))?;
-        let mut keeper = Command::new(program)
-            .args(["keeper", "--lease-ms", &lasting.as_millis().to_string(), "--mark", &mark])
+        let mut watchdog = Command::new(program)
+            .args(["watchdog", "--lease-ms", &lasting.as_millis().to_string(), "--mark", &mark])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| failed(format!("{}: {error}", program.display())))?;
-        let (Some(orders), Some(answers)) = (keeper.stdin.take(), keeper.stdout.take()) else {
+        let (Some(orders), Some(answers)) = (watchdog.stdin.take(), watchdog.stdout.take()) else {
             return Err(failed("it has no standard input or output".to_owned()));
         };
-        let mut lease = Lease { cure, keeper, orders, answers: BufReader::new(answers).lines() };
+        let mut lease = Lease { cure, watchdog, orders, answers: BufReader::new(answers).lines() };
         match lease.answer(BEGIN_TIMEOUT).await.as_deref() {
             Some(HOLDING) => Ok(lease),
             other => Err(failed(format!("it said {other:?} instead of `{HOLDING}`"))),
         }
     }
 
-    /// Begins the fault. A fault that could not be begun is undone by the keeper before it says so.
+    /// Begins the fault. A fault that could not be begun is undone by the watchdog before it says so.
     pub async fn begin(&mut self) -> Result<(), TargetError> {
         match self.ask(BEGIN, BEGIN_TIMEOUT).await.as_deref() {
             Some(IN_FORCE) => Ok(()),
@@ -57,7 +57,7 @@ impl Lease {
         }
     }
 
-    /// Lets the keeper cure; tells what it saw of a fault that was over before.
+    /// Lets the watchdog cure; tells what it saw of a fault that was over before.
     pub async fn cure(mut self) -> Result<Option<String>, TargetError> {
         let answer = self.ask(CURE, ANSWER_TIMEOUT).await;
         let ended_early = answer.as_deref().and_then(|line| line.strip_prefix(ENDED_EARLY));
@@ -65,12 +65,12 @@ impl Lease {
             return Err(self.refused(answer.as_deref()));
         }
         // It has said its last word; this only takes it out of the process table.
-        drop(timeout(ANSWER_TIMEOUT, self.keeper.wait()).await);
+        drop(timeout(ANSWER_TIMEOUT, self.watchdog.wait()).await);
         Ok(ended_early.map(str::to_owned))
     }
 
     async fn ask(&mut self, order: &str, patience: Duration) -> Option<String> {
-        // A keeper that is gone shows in its answer.
+        // A watchdog that is gone shows in its answer.
         drop(self.orders.write_all(format!("{order}\n").as_bytes()).await);
         self.answer(patience).await
     }
@@ -84,6 +84,6 @@ impl Lease {
             Some(line) => line.strip_prefix(FAILED).unwrap_or(line).to_owned(),
             None => "it gave no answer".to_owned(),
         };
-        TargetError::Refused { at: format!("the keeper of step {}", self.cure.step), cause }
+        TargetError::Refused { at: format!("the watchdog of step {}", self.cure.step), cause }
     }
 }

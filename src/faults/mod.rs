@@ -1,4 +1,4 @@
-//! Hands on processes: whose a process is, signals to it, keepers that outlive us to undo a
+//! Hands on processes: whose a process is, signals to it, watchdogs that outlive us to undo a
 //! fault, and a proxy that makes downloads wait.
 
 pub mod hook;

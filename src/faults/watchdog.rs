@@ -1,4 +1,4 @@
-//! The keeper: a process of its own that holds one fault, so that the fault ends even when the tool that
+//! The watchdog: a process of its own that holds one fault, so that the fault ends even when the tool that
 //! wished for it is killed, stopped or cut off from its terminal.
 //!
 //! Its arguments are the mark: the whole cure, and for how long the fault may last. It says `holding` and
@@ -8,8 +8,8 @@
 //! the cure can never overtake the beginning:
 //!
 //! ```text
-//! the tool asks the target for a hold and is killed; its keeper sees the pipe close and releases the hold
-//! the target answers the keeper first: nothing to release. Then it takes the hold, and keeps it for ever
+//! the tool asks the target for a hold and is killed; its watchdog sees the pipe close and releases the hold
+//! the target answers the watchdog first: nothing to release. Then it takes the hold, and keeps it for ever
 //! ```
 
 use std::future::Future;
@@ -17,28 +17,28 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// What a keeper hears.
+/// What a watchdog hears.
 pub(super) const BEGIN: &str = "begin";
-/// What a keeper hears.
+/// What a watchdog hears.
 pub(super) const CURE: &str = "cure";
-/// What a keeper says.
+/// What a watchdog says.
 pub(super) const HOLDING: &str = "holding";
-/// What a keeper says.
+/// What a watchdog says.
 pub(super) const IN_FORCE: &str = "in force";
-/// What a keeper says.
+/// What a watchdog says.
 pub(super) const CURED: &str = "cured";
-/// What a keeper says of a fault that it cured before it was told to, or found over, before what it saw.
+/// What a watchdog says of a fault that it cured before it was told to, or found over, before what it saw.
 pub(super) const ENDED_EARLY: &str = "ended early: ";
-/// What a keeper says, before the reason.
+/// What a watchdog says, before the reason.
 pub(super) const FAILED: &str = "failed: ";
 
-/// A cure that has not worked after this long is reported as failed; the keeper goes on trying.
+/// A cure that has not worked after this long is reported as failed; the watchdog goes on trying.
 pub(super) const CURE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two attempts of a cure.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How a keeper ended.
+/// How a watchdog ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchdogExit {
     /// Nothing was ever begun, or it is cured.

@@ -39,7 +39,7 @@ impl PinotInjection<'_> {
                 Ok(false) | Err(_) => sleep(LOOK).await,
             }
         }
-        // The keeper's cure does it again.
+        // The watchdog's cure does it again.
         drop(self.resume(&self.cure.fault.replica).await);
     }
 

@@ -1,4 +1,4 @@
-//! One fault on Pinot, begun and undone from its cure alone: in a keeper, by `dissent heal`, wherever the
+//! One fault on Pinot, begun and undone from its cure alone: in a watchdog, by `dissent heal`, wherever the
 //! run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
 mod message;
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What is needed to undo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::adapter) struct PinotUndo {
-    /// The system: a keeper does not read target files.
+    /// The system: a watchdog does not read target files.
     pub(super) system: String,
     /// The controller's URL.
     pub(super) at: String,
@@ -125,7 +125,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     }
 }
 
-/// What is left to do of a fault in force, beside its keeper's waiting for the cure.
+/// What is left to do of a fault in force, beside its watchdog's waiting for the cure.
 fn go_on(cure: &Cure) {
     let cure = cure.clone();
     tokio::spawn(async move {

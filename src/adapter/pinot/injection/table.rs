@@ -95,7 +95,7 @@ impl PinotInjection<'_> {
                 _ => sleep(LOOK).await,
             }
         }
-        // The keeper's cure does it again.
+        // The watchdog's cure does it again.
         drop(self.resume_others().await);
     }
 

@@ -56,7 +56,7 @@ fn kill_9_of_the_tool_takes_its_whole_cluster_along() {
 }
 
 #[test]
-fn after_kill_9_the_keepers_cure_a_cluster_that_lives_on() {
+fn after_kill_9_the_watchdogs_cure_a_cluster_that_lives_on() {
     for (plan, line, delete) in [
         ("pause-one", "pause: in force", true),
         ("restart-one", "restart: in force", false),
@@ -83,7 +83,7 @@ fn after_kill_9_the_keepers_cure_a_cluster_that_lives_on() {
     }
 }
 
-/// The tool is killed in the midst of a cutover: the keeper goes through with it, and the next run begins
+/// The tool is killed in the midst of a cutover: the watchdog goes through with it, and the next run begins
 /// with writers of its own.
 #[test]
 fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() {
@@ -107,7 +107,7 @@ fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() 
 }
 
 /// A second run is refused while the first one has the target, and while faults are left on it; a fault whose
-/// tool and keeper are both killed is found at the target by its mark.
+/// tool and watchdog are both killed is found at the target by its mark.
 #[test]
 fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
     let outside = Outside::start(&["guard=partition-gate"]);
@@ -126,8 +126,9 @@ fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
 
     let (victim, mark) = (outside.victim(), outside.marks()[0]["mark"].as_str().expect("text").to_owned());
     signal(watched.child.id(), "STOP");
-    let keepers = processes_of(results.path()).into_iter().filter(|(_, words)| words.contains(" keeper "));
-    keepers.for_each(|(pid, _)| signal(pid, "KILL"));
+    let watchdogs =
+        processes_of(results.path()).into_iter().filter(|(_, words)| words.contains(" watchdog "));
+    watchdogs.for_each(|(pid, _)| signal(pid, "KILL"));
     watched.kill();
     no_process_is_left(results.path());
     assert_eq!(state(victim), Some('T'), "nobody is left to resume it");
@@ -224,17 +225,18 @@ fn a_broken_pipe_ends_nothing() {
     no_process_is_left(results.path());
 }
 
-/// A keeper that is killed is no reason to leave its fault: the tool cures by itself.
+/// A watchdog that is killed is no reason to leave its fault: the tool cures by itself.
 #[test]
-fn a_fault_outlives_no_keeper() {
+fn a_fault_outlives_no_watchdog() {
     let results = tempfile::tempdir().expect("a folder");
     let words = ["run", PRIVATE, "partial-upsert", "pause-one", "--set", "guard=partition-gate"];
     let mut watched = Watched::start(results.path(), &words);
     watched.says("pause: in force");
-    let keepers = processes_of(results.path()).into_iter().filter(|(_, words)| words.contains(" keeper "));
-    let keepers: Vec<u32> = keepers.map(|(pid, _)| pid).collect();
-    assert_eq!(keepers.len(), 1);
-    signal(keepers[0], "KILL");
+    let watchdogs =
+        processes_of(results.path()).into_iter().filter(|(_, words)| words.contains(" watchdog "));
+    let watchdogs: Vec<u32> = watchdogs.map(|(pid, _)| pid).collect();
+    assert_eq!(watchdogs.len(), 1);
+    signal(watchdogs[0], "KILL");
     let (exit, rest) = watched.end();
     assert_eq!(exit, Some(0), "{rest}");
     no_process_is_left(results.path());
@@ -242,7 +244,7 @@ fn a_fault_outlives_no_keeper() {
 
 /// The protocol: nothing before `begin`, and the lease ends by itself.
 #[test]
-fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
+fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
     let outside = Outside::start(&[]);
     let supervisor = u32::try_from(outside.ask("/cluster")["pid"].as_u64().expect("a process")).expect("u32");
     let mut victim = Command::new("sleep").arg("600").spawn().expect("sleep is there");
@@ -259,23 +261,23 @@ fn a_keeper_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
             "start": { "replica": "server-1" },
         },
     });
-    let mut keeper = Command::new(env!("CARGO_BIN_EXE_dissent"))
-        .args(["keeper", "--lease-ms", "2000", "--mark", &mark.to_string()])
+    let mut watchdog = Command::new(env!("CARGO_BIN_EXE_dissent"))
+        .args(["watchdog", "--lease-ms", "2000", "--mark", &mark.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
-    let mut lines = BufReader::new(keeper.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(watchdog.stdout.take().expect("piped")).lines().map_while(Result::ok);
     assert_eq!(lines.next().as_deref(), Some("holding"));
     assert!(state(victim.id()) != Some('T') && outside.marks().is_empty());
-    let mut orders = keeper.stdin.take().expect("piped");
+    let mut orders = watchdog.stdin.take().expect("piped");
     orders.write_all(b"begin\n").expect("it reads");
     assert_eq!(lines.next().as_deref(), Some("in force"));
     assert!(state(victim.id()) == Some('T') && outside.marks().len() == 1);
     // The pipe stays open: only the lease ends it.
     assert_eq!(lines.next().as_deref(), Some("ended early: its lease ran out"));
     assert!(state(victim.id()) != Some('T') && outside.marks().is_empty());
-    assert_eq!(keeper.wait().expect("it ends").code(), Some(0));
+    assert_eq!(watchdog.wait().expect("it ends").code(), Some(0));
     drop(orders);
     victim.kill().expect("it is there");
     victim.wait().expect("it ends");

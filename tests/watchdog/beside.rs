@@ -1,7 +1,7 @@
 //! What may be done to a target beside the run that has it: it is looked at, and told of; healing it is
 //! refused, for the verdict counts on the faults.
 
-use crate::keeper::place::{Outside, Watched, lock, run, state, told, until};
+use crate::watchdog::place::{Outside, Watched, lock, run, state, told, until};
 use dissent_store::cure::read_cures;
 use std::path::Path;
 
@@ -95,7 +95,7 @@ fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
     assert_eq!(without_figures(after(&page, begin)), without_figures(after(&refusal, begin)), "{page}");
 
     drop(halted);
-    until("its keeper has cured", || outside.marks().is_empty());
+    until("its watchdog has cured", || outside.marks().is_empty());
     let doctor = run(results.path(), &["doctor", &file, "--format", "json"]);
     assert_eq!(doctor.status.code(), Some(4), "{}", told(&doctor));
     let document: serde_json::Value = serde_json::from_slice(&doctor.stdout).expect("one document");
