@@ -56,15 +56,15 @@ fn run_again_asks_for_the_same_run() {
     ] {
         let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
         let order = order_of(&parsed(&given)).expect("it makes sense");
-        let facts = order.facts(Seed(42), None).expect("it can be run");
+        let meta = order.meta(Seed(42), None).expect("it can be run");
         let verdict = judge(&dissent_core::history::run_record::MemoryRecord {
-            meta: facts.clone(),
+            meta: meta.clone(),
             events: Vec::new(),
-            log: vec![Vec::new(); facts.partitions as usize],
-            rows: vec![Vec::new(); facts.partitions as usize],
-            current_rows: vec![Vec::new(); facts.partitions as usize],
+            log: vec![Vec::new(); meta.partitions as usize],
+            rows: vec![Vec::new(); meta.partitions as usize],
+            current_rows: vec![Vec::new(); meta.partitions as usize],
         });
-        let told = summary(&verdict, &facts, Style::default());
+        let told = summary(&verdict, &meta, Style::default());
         let line =
             told.lines().find_map(|line| line.trim().strip_prefix("run again")).expect("the line").trim();
         let again = parsed(&words(line));

@@ -4,8 +4,8 @@
 //! language is described in `tests/check/README.md`. `= log` rows come from a fold of this file's own, which
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
-mod facts;
 mod frontiers;
+mod meta;
 pub(crate) mod naive;
 pub(crate) mod parse;
 mod reads;

@@ -38,7 +38,7 @@ fn acknowledged(mut judged: JudgedRun, list: &KnownIssues) -> JudgedRun {
 }
 
 fn last(judged: &JudgedRun) -> String {
-    last_line(&judged.verdict, &judged.facts, None)
+    last_line(&judged.verdict, &judged.meta, None)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
     let known = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, ""));
     assert_eq!((known.exit, known.verdict.outcome), (Exit::Pass, VerdictOutcome::Pass));
     assert!(last(&known).starts_with("PASS ") && last(&known).contains(" known=1 "), "{}", last(&known));
-    let told = summary(&known.verdict, &known.facts, Style::default());
+    let told = summary(&known.verdict, &known.meta, Style::default());
     for part in [
         "PASS  1 known issue, and nothing else: ",
         FINGERPRINT,
@@ -56,7 +56,7 @@ fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let suite = junit::suite(&known.verdict, &known.facts);
+    let suite = junit::suite(&known.verdict, &known.meta);
     assert!(suite.contains("failures=\"0\"") && suite.contains("<skipped message=\"known: "), "{suite}");
 }
 
@@ -110,11 +110,11 @@ fn an_entry_that_is_over_or_not_met_is_reported() {
     assert_eq!(over.exit, Exit::Violation);
     assert!(last(&over).contains(&format!("{FINGERPRINT} EXPIRED ")), "{}", last(&over));
     let unmet = acknowledged(judged("ending=uncommitted"), &list("frozen/consuming-position", ""));
-    let told = summary(&unmet.verdict, &unmet.facts, Style::default());
+    let told = summary(&unmet.verdict, &unmet.meta, Style::default());
     assert!(told.contains("not met") && told.contains("frozen/consuming-position"), "{told}");
     let elsewhere = list("frozen/consuming-position", "nemesis = \"pause-one\"");
     let elsewhere = acknowledged(judged("ending=uncommitted"), &elsewhere);
-    let told = summary(&elsewhere.verdict, &elsewhere.facts, Style::default());
+    let told = summary(&elsewhere.verdict, &elsewhere.meta, Style::default());
     assert!(!told.contains("not met"), "it is about other runs: {told}");
 }
 

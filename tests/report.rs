@@ -160,7 +160,7 @@ fn no_failures() -> Vec<Example> {
 #[test]
 fn a_summary_says_what_matters_in_few_lines() {
     for (name, verdict, _, says) in examples() {
-        let text = summary(&verdict, &facts(), PLAIN);
+        let text = summary(&verdict, &meta(), PLAIN);
         let unwrapped = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in says {
             let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -172,19 +172,19 @@ fn a_summary_says_what_matters_in_few_lines() {
         let most = if name == "lone" { 12 } else { 24 };
         assert!(text.lines().count() <= most, "{name} is long:\n{text}");
         assert!(!text.contains('\x1b'), "{name}");
-        assert!(summary(&verdict, &facts(), Style { colour: true }).contains("\x1b["), "{name}");
+        assert!(summary(&verdict, &meta(), Style { colour: true }).contains("\x1b["), "{name}");
     }
 }
 
 #[test]
 fn the_last_line_is_one_line_to_grep_for() {
     for (name, verdict, line, _) in examples() {
-        assert_eq!(last_line(&verdict, &facts(), None), line, "{name}");
-        let reported = last_line(&verdict, &facts(), Some("results/x/report.html"));
+        assert_eq!(last_line(&verdict, &meta(), None), line, "{name}");
+        let reported = last_line(&verdict, &meta(), Some("results/x/report.html"));
         assert_eq!(reported, format!("{line} report=results/x/report.html"));
     }
     let hostile = diverged(|d| d.segments = vec!["a\nPASS \x1b[2J".to_owned()]);
-    let line = last_line(&hostile, &facts(), None);
+    let line = last_line(&hostile, &meta(), None);
     assert!(line.contains(r"a\nPASS \u{1b}[2J") && !line.chars().any(char::is_control), "{line}");
 }
 
@@ -194,11 +194,11 @@ fn page_of(verdict: &Verdict, evidence: &MemoryRecord) -> String {
 
 #[test]
 fn real_time_is_told_by_the_wall() {
-    let facts = RunMeta { simulated: false, ..facts() };
-    let line = last_line(&diverged(|_| {}), &facts, None);
+    let meta = RunMeta { simulated: false, ..meta() };
+    let line = last_line(&diverged(|_| {}), &meta, None);
     assert!(line.contains("since 14:30:02Z"), "{line}");
     let unacknowledged = diverged(|d| d.since.t = None);
-    assert!(last_line(&unacknowledged, &facts, None).contains("since offset=1204"));
+    assert!(last_line(&unacknowledged, &meta, None).contains("since offset=1204"));
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn without_a_model_nobody_is_called_wrong() {
     let verdict = unmodelled();
     let page = page_of(&verdict, &evidence(50));
     let body = &page[page.find("<body>").expect("a body")..];
-    let told = [summary(&verdict, &facts(), PLAIN), last_line(&verdict, &facts(), None), body.to_owned()];
-    let kept = [markdown::summary(&verdict, &facts()), junit::suite(&verdict, &facts())];
+    let told = [summary(&verdict, &meta(), PLAIN), last_line(&verdict, &meta(), None), body.to_owned()];
+    let kept = [markdown::summary(&verdict, &meta()), junit::suite(&verdict, &meta())];
     for text in told.into_iter().chain(kept) {
         assert!(!text.contains("wrong"), "{text}");
     }
@@ -262,7 +262,7 @@ fn verdict_json_fits_its_schema_and_reads_back() {
     close(&mut schema);
     let strict = jsonschema::validator_for(&schema).expect("still a schema");
     for (name, verdict, _, _) in examples() {
-        let text = json::verdict_json(&verdict, &facts(), 1).expect("serialise");
+        let text = json::verdict_json(&verdict, &meta(), 1).expect("serialise");
         let document = serde_json::from_str(&text).expect("JSON");
         if let Err(error) = strict.validate(&document) {
             panic!("{name}: {error} at {}", error.instance_path());

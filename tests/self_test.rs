@@ -14,8 +14,8 @@ use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 
 fn evidence(order: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
-    let facts = order.facts(seed, None).expect("it fits");
-    simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
+    let meta = order.meta(seed, None).expect("it fits");
+    simulate::run(&meta, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
 
 /// A run that passes, and one with a finding of its own: the changed value is found beside it.
@@ -27,7 +27,7 @@ fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
         let results = tempfile::tempdir().expect("a folder");
         let tally = simulate_all(&order, Seed(1), 6, 2, results.path(), |judged| {
             let Some(SelfTest::Found { spot, pattern }) = &judged.self_test else {
-                panic!("seed {}: {:?}", judged.facts.seed.0, judged.self_test)
+                panic!("seed {}: {:?}", judged.meta.seed.0, judged.self_test)
             };
             assert_eq!(*pattern, Pattern::OneDiffers);
             for finding in &judged.verdict.findings {

@@ -33,8 +33,8 @@ fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRec
 }
 
 fn run(order: &RunSpec, seed: u64) -> MemoryRecord {
-    let facts = order.facts(Seed(seed), None).expect("it fits");
-    simulate::run(&facts, order.timing, &order.simulation().expect("it fits")).expect("it runs")
+    let meta = order.meta(Seed(seed), None).expect("it fits");
+    simulate::run(&meta, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
 
 fn looks<'e>(evidence: &'e MemoryRecord, object: &'e str) -> impl Iterator<Item = &'e FrontierReading> {
@@ -332,7 +332,7 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         assert!(error.to_string().contains(reason), "{target} {workload} {nemesis}: {error}");
     }
     let order = order("sim-shard", "partial-upsert", "none", &["partitions=1"]);
-    let error = order.facts(Seed(1), None).expect_err("it merges").to_string();
+    let error = order.meta(Seed(1), None).expect_err("it merges").to_string();
     assert!(error.contains("which this version of the target does not have"), "{error}");
 }
 

@@ -87,7 +87,7 @@ fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
             let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
             assert_eq!(
                 (frozen.course, frozen.replica.as_ref()),
-                (course, Some(&judged.facts.steps[0].replica))
+                (course, Some(&judged.meta.steps[0].replica))
             );
             // A winner that stands still cannot commit: that is in doubt where nobody restarts it.
             let doubts = &judged.verdict.doubts;
@@ -136,7 +136,7 @@ fn a_run_that_was_kept_is_judged_alike() {
 fn findings_agree_with_the_truth() {
     for seed in (1..=6).map(Seed) {
         let judged = once(&[], seed);
-        let hit = judged.facts.steps.first().expect("the plan has steps");
+        let hit = judged.meta.steps.first().expect("the plan has steps");
         let [finding] = &judged.verdict.findings[..] else {
             panic!("seed {}: {:#?}", seed.0, judged.verdict.findings)
         };

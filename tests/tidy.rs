@@ -175,7 +175,7 @@ fn is_code(path: &str) -> bool {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs")
+    path.contains("/tests/") || ["/tests.rs", "/test_data.rs"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_pure(path: &str) -> bool {

@@ -221,21 +221,21 @@ mod tests {
             name: name.to_owned(),
             host: host.map(str::to_owned),
         };
-        let mut checkup = Diagnosis::default();
-        assert!(checkup.obstacles("my.toml").is_empty());
-        checkup.replicas = vec![standing("a", Some("h")), standing("b", None), standing("c", None)];
-        assert!(checkup.twins().is_empty() && checkup.obstacles("my.toml").is_empty());
-        checkup.replicas.push(standing("d", Some("h")));
-        assert_eq!(checkup.twins()["h"], ["a", "d"]);
-        assert_eq!(checkup.obstacles("my.toml"), ["a and d share h"]);
+        let mut diagnosis = Diagnosis::default();
+        assert!(diagnosis.obstacles("my.toml").is_empty());
+        diagnosis.replicas = vec![standing("a", Some("h")), standing("b", None), standing("c", None)];
+        assert!(diagnosis.twins().is_empty() && diagnosis.obstacles("my.toml").is_empty());
+        diagnosis.replicas.push(standing("d", Some("h")));
+        assert_eq!(diagnosis.twins()["h"], ["a", "d"]);
+        assert_eq!(diagnosis.obstacles("my.toml"), ["a and d share h"]);
     }
 
     #[test]
     fn a_cluster_without_a_live_replica_is_in_the_way_unless_a_run_starts_them() {
         let dead = |name: &str| ReplicaStatus { name: name.to_owned(), host: None };
-        let mut checkup = Diagnosis { replicas: vec![dead("a"), dead("b")], ..Diagnosis::default() };
-        assert_eq!(checkup.obstacles("my.toml"), ["none of its 2 replicas is alive"]);
-        checkup.starts_anew = true;
-        assert!(checkup.obstacles("my.toml").is_empty());
+        let mut diagnosis = Diagnosis { replicas: vec![dead("a"), dead("b")], ..Diagnosis::default() };
+        assert_eq!(diagnosis.obstacles("my.toml"), ["none of its 2 replicas is alive"]);
+        diagnosis.starts_anew = true;
+        assert!(diagnosis.obstacles("my.toml").is_empty());
     }
 }

@@ -202,7 +202,7 @@ pub trait Cluster: Send + Sync {
     /// Tables that runs have made, or that look like it.
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError>;
     /// Removes what a run has made: the table last, so that what stopped half-way can be begun again.
-    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError>;
+    async fn remove(&self, leftover: &Leftover) -> Result<(), TargetError>;
     /// The marks that runs have left: each is a cure.
     async fn marks(&self) -> Result<Vec<Cure>, TargetError>;
     /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
@@ -245,8 +245,8 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
 pub async fn diagnose(file: &TargetFile) -> Diagnosis {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
-        PINOT => pinot::checkup(file).await,
-        _ => specimen::checkup(file).await,
+        PINOT => pinot::diagnosis(file).await,
+        _ => specimen::diagnosis(file).await,
     }
 }
 

@@ -54,15 +54,15 @@ fn cleaned(args: &cli::CleanArgs) -> Result<(), CleanError> {
         file.admit_writes(&args.target, "drop tables")?;
     }
     runtime()?.block_on(async {
-        let site = reach(&file).await?;
+        let cluster = reach(&file).await?;
         if args.dry_run {
-            let chosen = chosen(args, site.leftovers().await?)?;
-            chosen.iter().for_each(|leaving| output::result(&format!("would drop: {}", words(leaving))));
+            let chosen = chosen(args, cluster.leftovers().await?)?;
+            chosen.iter().for_each(|leftover| output::result(&format!("would drop: {}", words(leftover))));
             return Ok(());
         }
         // No run may begin meanwhile, and none may be going on.
         let me = format!("clean@{}", jiff::Timestamp::now());
-        let lock = match site.lock(&me).await {
+        let lock = match cluster.lock(&me).await {
             Ok(()) => Some(me.as_str()),
             Err(TargetError::InUse { holder, .. }) if args.force => {
                 output::warn_spoilt(&holder);
@@ -70,23 +70,27 @@ fn cleaned(args: &cli::CleanArgs) -> Result<(), CleanError> {
             }
             Err(error) => return Err(error.into()),
         };
-        let dropped = async { drop_all(&*site, lock, chosen(args, site.leftovers().await?)?).await };
+        let dropped = async { drop_all(&*cluster, lock, chosen(args, cluster.leftovers().await?)?).await };
         let dropped = dropped.await;
         if lock.is_some() {
-            site.unlock(&me).await;
+            cluster.unlock(&me).await;
         }
         dropped
     })
 }
 
-async fn drop_all(site: &dyn Cluster, lock: Option<&str>, chosen: Vec<Leftover>) -> Result<(), CleanError> {
-    for leaving in chosen {
+async fn drop_all(
+    cluster: &dyn Cluster,
+    lock: Option<&str>,
+    chosen: Vec<Leftover>,
+) -> Result<(), CleanError> {
+    for leftover in chosen {
         // Dropping takes its time, and the lock ends by itself.
         if let Some(me) = lock {
-            site.lock(me).await?;
+            cluster.lock(me).await?;
         }
-        site.remove(&leaving).await?;
-        output::result(&format!("dropped: {}", words(&leaving)));
+        cluster.remove(&leftover).await?;
+        output::result(&format!("dropped: {}", words(&leftover)));
     }
     Ok(())
 }
@@ -96,11 +100,11 @@ fn words(Leftover { table, run }: &Leftover) -> String {
 }
 
 /// What is to be dropped. Tables that no run made are told by name and left alone.
-fn chosen(args: &cli::CleanArgs, leavings: Vec<Leftover>) -> Result<Vec<Leftover>, CleanError> {
+fn chosen(args: &cli::CleanArgs, leftovers: Vec<Leftover>) -> Result<Vec<Leftover>, CleanError> {
     let (ours, foreign): (Vec<Leftover>, Vec<Leftover>) =
-        leavings.into_iter().partition(|leaving| leaving.run.is_some());
-    for leaving in &foreign {
-        let table = &leaving.table;
+        leftovers.into_iter().partition(|leftover| leftover.run.is_some());
+    for leftover in &foreign {
+        let table = &leftover.table;
         output::status(&format!("left alone: {table}: its configuration does not tell that a run made it"));
     }
     if ours.is_empty() {
@@ -109,23 +113,23 @@ fn chosen(args: &cli::CleanArgs, leavings: Vec<Leftover>) -> Result<Vec<Leftover
     }
     match &args.run {
         Some(run) => {
-            let known: Vec<String> = ours.iter().filter_map(|leaving| leaving.run.clone()).collect();
-            let of_run: Vec<Leftover> = ours.into_iter().filter(|leaving| is_of(leaving, run)).collect();
+            let known: Vec<String> = ours.iter().filter_map(|leftover| leftover.run.clone()).collect();
+            let of_run: Vec<Leftover> = ours.into_iter().filter(|leftover| is_of(leftover, run)).collect();
             let (run, target) = (run.clone(), args.target.clone());
             let none = CleanError::NoRun { run, target, known: known.join(", ") };
             if of_run.is_empty() { Err(none) } else { Ok(of_run) }
         }
         None if args.all || args.dry_run => Ok(ours),
         None => {
-            ours.iter().for_each(|leaving| output::result(&format!("left: {}", words(leaving))));
+            ours.iter().for_each(|leftover| output::result(&format!("left: {}", words(leftover))));
             Err(CleanError::Choose(ours[0].run.clone().unwrap_or_default()))
         }
     }
 }
 
 /// A run is named in full, or by its folder's name: then by all runs of that name.
-fn is_of(leaving: &Leftover, wanted: &str) -> bool {
-    let run = leaving.run.as_deref().unwrap_or_default();
+fn is_of(leftover: &Leftover, wanted: &str) -> bool {
+    let run = leftover.run.as_deref().unwrap_or_default();
     let folder = run.split_once('@').map_or(run, |(folder, _)| folder);
     run == wanted || folder == wanted
 }
@@ -137,10 +141,10 @@ mod tests {
     #[test]
     fn a_run_is_named_in_full_or_by_its_folder_and_never_by_a_part() {
         let run = Some("pinot-steady-none-seed1@2026-01-01T00:00:00Z".to_owned());
-        let leaving = Leftover { table: "dissent_1".to_owned(), run };
-        assert!(is_of(&leaving, "pinot-steady-none-seed1"));
-        assert!(is_of(&leaving, "pinot-steady-none-seed1@2026-01-01T00:00:00Z"));
-        assert!(!is_of(&leaving, "pinot-steady-none-seed") && !is_of(&leaving, ""));
-        assert!(!is_of(&Leftover { run: None, ..leaving }, "pinot-steady-none-seed1"));
+        let leftover = Leftover { table: "dissent_1".to_owned(), run };
+        assert!(is_of(&leftover, "pinot-steady-none-seed1"));
+        assert!(is_of(&leftover, "pinot-steady-none-seed1@2026-01-01T00:00:00Z"));
+        assert!(!is_of(&leftover, "pinot-steady-none-seed") && !is_of(&leftover, ""));
+        assert!(!is_of(&Leftover { run: None, ..leftover }, "pinot-steady-none-seed1"));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::output;
 use super::progress::counting;
-use super::run::{cores, order, runtime};
+use super::run::{cores, runtime, spec};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::error::ConfigError;
@@ -88,22 +88,22 @@ Each arm runs as real processes once, two at a time, and in virtual time over ma
 /// Runs all arms and tells whether each came out as expected.
 pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
     output::result(OPENING);
-    let orders = |name: fn(SpecimenKind) -> &'static str| {
-        ARMS.iter().map(|arm| arm.order(name(arm.plan.on))).collect::<Result<Vec<_>, _>>()
+    let specs = |name: fn(SpecimenKind) -> &'static str| {
+        ARMS.iter().map(|arm| arm.spec(name(arm.plan.on))).collect::<Result<Vec<_>, _>>()
     };
-    let (real, virtual_time) = match (orders(SpecimenKind::processes), orders(SpecimenKind::simulated)) {
+    let (real, virtual_time) = match (specs(SpecimenKind::processes), specs(SpecimenKind::simulated)) {
         (Ok(real), Ok(virtual_time)) => (real, virtual_time),
         (Err(error), _) | (_, Err(error)) => return output::refusal(error),
     };
     let mut rows = Vec::new();
     let mut as_expected = true;
-    let mut came = |arm: &Arm, how: &str, tally: &CampaignSummary| {
-        as_expected &= arm.came_out(tally);
-        rows.push(row(arm, how, tally));
+    let mut came = |arm: &Arm, how: &str, summary: &CampaignSummary| {
+        as_expected &= arm.came_out(summary);
+        rows.push(row(arm, how, summary));
     };
     let cut = match real_arms(args, &real) {
         Ok((tallies, cut)) => {
-            ARMS.iter().zip(&tallies).for_each(|(arm, tally)| came(arm, "processes", tally));
+            ARMS.iter().zip(&tallies).for_each(|(arm, summary)| came(arm, "processes", summary));
             cut
         }
         Err(error) => return output::lost(&error, Seed(args.seed)),
@@ -111,14 +111,14 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
     if let Some(cut) = cut {
         return cut_off(cut, &rows);
     }
-    for (arm, order) in ARMS.iter().zip(&virtual_time) {
+    for (arm, spec) in ARMS.iter().zip(&virtual_time) {
         output::status(&format!("{}, simulated: {} seeds", arm.set.1, args.runs));
         let bar = counting(args.runs);
-        let tally = simulate_all(order, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
+        let summary = simulate_all(spec, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
-        match tally {
+        match summary {
             Ok(CampaignSummary { cut: Some(cut), .. }) => return cut_off(cut, &rows),
-            Ok(tally) => came(arm, "simulated", &tally),
+            Ok(summary) => came(arm, "simulated", &summary),
             Err(stopped) => return output::lost(&stopped.error, stopped.seed),
         }
     }
@@ -142,23 +142,23 @@ fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
 
 impl Arm {
     /// The same order as the command line's, so that what is shown here can be repeated by hand.
-    fn order(&self, target: &str) -> Result<RunSpec, ConfigError> {
+    fn spec(&self, target: &str) -> Result<RunSpec, ConfigError> {
         let set = format!("{}={}", self.set.0, self.set.1);
         let plan = ["run", target, self.plan.workload, self.plan.nemesis];
         let words = plan.into_iter().chain(["--set", &set, "--quiesce", self.quiesce]);
-        order(&cli::RunArgs::parse_from(words))
+        spec(&cli::RunArgs::parse_from(words))
     }
 
-    fn came_out(&self, tally: &CampaignSummary) -> bool {
-        let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
+    fn came_out(&self, summary: &CampaignSummary) -> bool {
+        let (fail, pass) = (summary.count(VerdictOutcome::Fail), summary.count(VerdictOutcome::Pass));
         let as_expected = match self.expected {
             Some(words) => {
-                let found = tally.found.get(words).copied().unwrap_or_default();
-                found == tally.exposed && fail == found && tally.on_victim == found
+                let found = summary.found.get(words).copied().unwrap_or_default();
+                found == summary.exposed && fail == found && summary.on_victim == found
             }
-            None => pass == tally.runs,
+            None => pass == summary.runs,
         };
-        tally.exposed > 0 && as_expected
+        summary.exposed > 0 && as_expected
     }
 }
 
@@ -166,7 +166,7 @@ impl Arm {
 /// none is begun any more, and those that it cut off do not count.
 fn real_arms(
     args: &cli::DemoArgs,
-    orders: &[RunSpec],
+    specs: &[RunSpec],
 ) -> Result<(Vec<CampaignSummary>, Option<StopSignal>), RunError> {
     output::status(&format!("seed {}: processes", args.seed));
     let runtime = runtime()?;
@@ -180,24 +180,24 @@ fn real_arms(
         let seen = Arc::clone(&cut);
         tokio::spawn(async move { signalled().await.map(|signal| seen.set(signal)) });
         let mut running = Vec::new();
-        for (arm, order) in ARMS.iter().zip(orders) {
+        for (arm, spec) in ARMS.iter().zip(specs) {
             let place = Arc::clone(&places).acquire_owned().await;
             let place = place.map_err(|closed| failed("begin an arm", &closed))?;
             if cut.get().is_some() {
                 break;
             }
-            let (order, results, seed) = (order.clone(), args.results.clone(), Seed(args.seed));
+            let (spec, results, seed) = (spec.clone(), args.results.clone(), Seed(args.seed));
             running.push(tokio::spawn(async move {
-                let tally = run_all(&order, seed, 1, 1, &results, |finished| told(arm.set.1, finished)).await;
+                let summary = run_all(&spec, seed, 1, 1, &results, |outcome| told(arm.set.1, outcome)).await;
                 drop(place);
-                tally
+                summary
             }));
         }
         let mut tallies = Vec::new();
         for arm in running {
-            let tally = arm.await.map_err(|panicked| failed("finish an arm", &panicked))?;
-            match (tally, cut.get()) {
-                (Ok(tally), None) => tallies.push(tally),
+            let summary = arm.await.map_err(|panicked| failed("finish an arm", &panicked))?;
+            match (summary, cut.get()) {
+                (Ok(summary), None) => tallies.push(summary),
                 (Err(stopped), None) => return Err(stopped.error),
                 (_, Some(_)) => {}
             }
@@ -206,28 +206,28 @@ fn real_arms(
     })
 }
 
-fn told(arm: &str, finished: &RunOutcome) {
-    let JudgedRun { verdict, facts, .. } = &finished.judged;
+fn told(arm: &str, outcome: &RunOutcome) {
+    let JudgedRun { verdict, meta, .. } = &outcome.judged;
     if verdict.outcome == VerdictOutcome::Fail {
-        output::result(&terminal::summary(verdict, facts, output::style()));
+        output::result(&terminal::summary(verdict, meta, output::style()));
     }
-    let report = finished.judged.report().map(|path| path.display().to_string());
-    output::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, facts, report.as_deref())));
-    output::notices(finished);
+    let report = outcome.judged.report().map(|path| path.display().to_string());
+    output::result(&format!("{arm}, processes: {}", terminal::last_line(verdict, meta, report.as_deref())));
+    output::notices(outcome);
 }
 
-fn row(arm: &Arm, how: &str, tally: &CampaignSummary) -> ArmRow {
-    let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
-    let found = match (fail, tally.found.iter().next()) {
-        (0, _) => format!("pass in {pass} of {}", tally.runs),
-        (_, Some((words, _))) if tally.found.len() == 1 => format!("{words} in {fail} of {}", tally.runs),
-        _ => format!("{} kinds of finding in {fail} of {}", tally.found.len(), tally.runs),
+fn row(arm: &Arm, how: &str, summary: &CampaignSummary) -> ArmRow {
+    let (fail, pass) = (summary.count(VerdictOutcome::Fail), summary.count(VerdictOutcome::Pass));
+    let found = match (fail, summary.found.iter().next()) {
+        (0, _) => format!("pass in {pass} of {}", summary.runs),
+        (_, Some((words, _))) if summary.found.len() == 1 => format!("{words} in {fail} of {}", summary.runs),
+        _ => format!("{} kinds of finding in {fail} of {}", summary.found.len(), summary.runs),
     };
     ArmRow {
         arm: format!("{}, {how}", arm.set.1),
         expected: arm.expected.unwrap_or("pass").to_owned(),
         found,
-        evidence: format!("{} exposed, {} rows compared", tally.exposed, tally.rows),
-        report: tally.report.as_ref().map_or("-".to_owned(), |report| report.display().to_string()),
+        evidence: format!("{} exposed, {} rows compared", summary.exposed, summary.rows),
+        report: summary.report.as_ref().map_or("-".to_owned(), |report| report.display().to_string()),
     }
 }

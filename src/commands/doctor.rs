@@ -18,11 +18,11 @@ pub(super) fn doctor(args: &cli::DoctorArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return output::failure(&error, error.exit()),
     };
-    let checkup = runtime.block_on(adapter::diagnose(&file));
-    let exit = if checkup.obstacles(&args.target).is_empty() { Exit::Pass } else { Exit::Target };
+    let diagnosis = runtime.block_on(adapter::diagnose(&file));
+    let exit = if diagnosis.obstacles(&args.target).is_empty() { Exit::Pass } else { Exit::Target };
     match args.format {
-        Format::Human => output::result(text(&checkup, &file, &args.target, output::style()).trim_end()),
-        Format::Json => match json(&checkup, &file, &args.target, exit as u8) {
+        Format::Human => output::result(text(&diagnosis, &file, &args.target, output::style()).trim_end()),
+        Format::Json => match json(&diagnosis, &file, &args.target, exit as u8) {
             Ok(document) => output::result(&document),
             Err(error) => return output::failure(&error, Exit::Bug),
         },

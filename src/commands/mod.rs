@@ -24,7 +24,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 pub use raw::live as raw_live;
-pub use run::order as order_of;
+pub use run::spec as order_of;
 
 /// Does what these words ask for; the first is the program's name.
 pub fn run(words: Vec<OsString>) -> Exit {

@@ -143,15 +143,15 @@ pub(super) fn is_watched() -> bool {
 /// A verdict: in words and then in one line, or as one document.
 pub(super) fn verdict(judged: &JudgedRun, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
-    let last = terminal::last_line(&judged.verdict, &judged.facts, report.as_deref());
+    let last = terminal::last_line(&judged.verdict, &judged.meta, report.as_deref());
     let test = judged.self_test.as_ref().map(self_test::line);
     match format {
         Format::Human => {
-            result(&terminal::summary(&judged.verdict, &judged.facts, style()));
+            result(&terminal::summary(&judged.verdict, &judged.meta, style()));
             test.iter().for_each(|line| result(line));
         }
         Format::Json => {
-            match json::verdict_json(&judged.verdict, &judged.facts, judged.exit as u8) {
+            match json::verdict_json(&judged.verdict, &judged.meta, judged.exit as u8) {
                 Ok(text) => result(text.trim_end()),
                 Err(error) => status(&format!("error: {error}")),
             }
@@ -168,15 +168,15 @@ pub(super) fn fault(cure: &Cure) -> String {
 }
 
 /// What must be said beside a verdict: our own bug, what could not be written down, faults that may be left.
-pub(super) fn notices(finished: &RunOutcome) {
-    if let Some(words) = &finished.panicked {
+pub(super) fn notices(outcome: &RunOutcome) {
+    if let Some(words) = &outcome.panicked {
         status(&format!("error: a bug of dissent ended the run: {words}"));
     }
-    finished.uncollected.iter().for_each(|error| status(&format!("error: {error}")));
-    if let Some(error) = &finished.unrecorded {
+    outcome.uncollected.iter().for_each(|error| status(&format!("error: {error}")));
+    if let Some(error) = &outcome.unrecorded {
         status(&format!("error: {error}; what came after it is not on record"));
     }
-    uncured(&finished.uncured, &finished.heal);
+    uncured(&outcome.uncured, &outcome.heal);
 }
 
 /// Whose run is spoilt by what is done by force.

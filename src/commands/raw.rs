@@ -103,13 +103,13 @@ fn recorded(args: &cli::RawArgs) -> Result<String, RawError> {
 fn outside(args: &cli::RawArgs) -> Result<String, RawError> {
     let file: TargetFile = load(&args.from)?;
     super::run::runtime()?.block_on(async {
-        let site = reach(&file).await.map_err(InspectError::from)?;
-        let schema = site.table().await.map_err(InspectError::from)?;
+        let cluster = reach(&file).await.map_err(InspectError::from)?;
+        let schema = cluster.table().await.map_err(InspectError::from)?;
         let mut schema = schema.ok_or_else(|| RawError::NoTable(args.from.clone()))?;
         schema.rules = file.table_rules.clone().unwrap_or(schema.rules);
         let context =
             InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
-        let target = site.open(&schema, context).map_err(InspectError::from)?;
+        let target = cluster.open(&schema, context).map_err(InspectError::from)?;
         live(&target, &schema, &args.key, args.output.format).await
     })
 }

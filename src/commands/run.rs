@@ -45,19 +45,19 @@ const JOBS_OF_PROCESSES: u32 = 2;
 
 /// Runs, judges, tells.
 pub(super) fn run(args: &cli::RunArgs) -> Exit {
-    let order = match order(args) {
-        Ok(order) => order,
+    let spec = match spec(args) {
+        Ok(spec) => spec,
         Err(error) => return output::refusal(error),
     };
-    if let Err(error) = order.check() {
+    if let Err(error) = spec.check() {
         return output::failure(&error, Exit::Usage);
     }
     let seed = Seed(args.seed.unwrap_or_else(draw_seed));
-    output::status(&format!("seed {}  {}", seed.0, order.title()));
+    output::status(&format!("seed {}  {}", seed.0, spec.title()));
     if args.plan_only {
-        return plan_only(&order, seed);
+        return plan_only(&spec, seed);
     }
-    if args.runs > 1 { many(args, &order, seed) } else { one(args, &order, seed) }
+    if args.runs > 1 { many(args, &spec, seed) } else { one(args, &spec, seed) }
 }
 
 /// A seed for a run that was given none: short enough to be read out over the telephone.
@@ -66,7 +66,7 @@ fn draw_seed() -> u64 {
 }
 
 /// What is asked for, with every setting in its place.
-pub fn order(args: &cli::RunArgs) -> Result<RunSpec, ConfigError> {
+pub fn spec(args: &cli::RunArgs) -> Result<RunSpec, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
     let mut outside = outside(&args.target)?;
@@ -184,16 +184,16 @@ fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
     }
 }
 
-fn plan_only(order: &RunSpec, seed: Seed) -> Exit {
-    if let Some(ExternalTarget { path, file }) = &order.external
+fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
+    if let Some(ExternalTarget { path, file }) = &spec.external
         && file.system == PINOT
     {
         let why =
             format!("--plan-only: the victims are drawn from the replicas that {path} gives a run's table");
         return output::failure(&why, Exit::Usage);
     }
-    match order.facts(seed, None) {
-        Ok(facts) => match serde_json::to_string_pretty(&facts) {
+    match spec.meta(seed, None) {
+        Ok(meta) => match serde_json::to_string_pretty(&meta) {
             Ok(text) => {
                 output::result(&text);
                 Exit::Pass
@@ -212,10 +212,10 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
         .map_err(|source| RunError::Surroundings { what: "start the runtime", source })
 }
 
-fn one(args: &cli::RunArgs, order: &RunSpec, seed: Seed) -> Exit {
+fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
-    if order.simulated {
-        return match simulated(order, seed, results, Retention::All) {
+    if spec.simulated {
+        return match simulated(spec, seed, results, Retention::All) {
             Ok(judged) => {
                 output::verdict(&judged, args.output.format);
                 judged.exit
@@ -224,11 +224,11 @@ fn one(args: &cli::RunArgs, order: &RunSpec, seed: Seed) -> Exit {
         };
     }
     let mut watch = ProgressWatch::new();
-    let run = async { with_hooks(order, processes(order, seed, results, &mut watch)).await };
-    let finished = runtime().and_then(|runtime| report_teardown(runtime.block_on(run))).and_then(|done| done);
+    let run = async { with_hooks(spec, processes(spec, seed, results, &mut watch)).await };
+    let outcome = runtime().and_then(|runtime| report_teardown(runtime.block_on(run))).and_then(|done| done);
     watch.end();
-    match finished {
-        Ok(finished) => conclude(&finished, args.output.format),
+    match outcome {
+        Ok(outcome) => conclude(&outcome, args.output.format),
         Err(error) => output::lost(&error, seed),
     }
 }
@@ -240,10 +240,10 @@ fn report_teardown<T>((done, down): (Result<T, RunError>, Option<HookError>)) ->
 }
 
 /// Tells a verdict and what must be said beside it.
-fn conclude(finished: &RunOutcome, format: cli::Format) -> Exit {
-    output::verdict(&finished.judged, format);
-    output::notices(finished);
-    finished.judged.exit
+fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
+    output::verdict(&outcome.judged, format);
+    output::notices(outcome);
+    outcome.judged.exit
 }
 
 /// One thread a core for virtual time.
@@ -251,30 +251,30 @@ pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
 }
 
-fn many(args: &cli::RunArgs, order: &RunSpec, first: Seed) -> Exit {
+fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
     let bar = counting(args.runs);
-    let tally = if order.simulated {
+    let summary = if spec.simulated {
         let jobs = args.jobs.unwrap_or_else(cores);
-        simulate_all(order, first, args.runs, jobs, results, |_| bar.inc(1))
+        simulate_all(spec, first, args.runs, jobs, results, |_| bar.inc(1))
     } else {
         // One run a target at a time.
-        let most = if order.external.is_some() { 1 } else { u32::MAX };
+        let most = if spec.external.is_some() { 1 } else { u32::MAX };
         let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
-        let each = |finished: &RunOutcome| {
-            output::notices(finished);
+        let each = |outcome: &RunOutcome| {
+            output::notices(outcome);
             bar.inc(1);
         };
-        let runs = async { with_hooks(order, run_all(order, first, args.runs, jobs, results, each)).await };
+        let runs = async { with_hooks(spec, run_all(spec, first, args.runs, jobs, results, each)).await };
         let stopped = |error| Stopped { seed: first, error };
         let runs = runtime().map_err(stopped).map(|runtime| report_teardown(runtime.block_on(runs)));
-        runs.and_then(|runs| runs.map_err(stopped)).and_then(|tally| tally)
+        runs.and_then(|runs| runs.map_err(stopped)).and_then(|summary| summary)
     };
     bar.finish_and_clear();
-    match tally {
-        Ok(tally) => {
-            tell_tally(&tally, order, first, args.output.format);
-            tally.exit.unwrap_or(Exit::Inconclusive)
+    match summary {
+        Ok(summary) => {
+            tell_tally(&summary, spec, first, args.output.format);
+            summary.exit.unwrap_or(Exit::Inconclusive)
         }
         Err(stopped) => {
             output::status(&format!("stopped at seed {}", stopped.seed.0));
@@ -283,11 +283,11 @@ fn many(args: &cli::RunArgs, order: &RunSpec, first: Seed) -> Exit {
     }
 }
 
-fn tell_tally(tally: &CampaignSummary, order: &RunSpec, first: Seed, format: cli::Format) {
-    let title = order.title();
+fn tell_tally(summary: &CampaignSummary, spec: &RunSpec, first: Seed, format: cli::Format) {
+    let title = spec.title();
     match format {
-        cli::Format::Human => output::result(&crate::report::campaign::words(tally, &title)),
-        cli::Format::Json => output::result(&crate::report::campaign::json(tally, &title, first)),
+        cli::Format::Human => output::result(&crate::report::campaign::words(summary, &title)),
+        cli::Format::Json => output::result(&crate::report::campaign::json(summary, &title, first)),
     }
-    output::last_line(&crate::report::campaign::last_line(tally, first));
+    output::last_line(&crate::report::campaign::last_line(summary, first));
 }

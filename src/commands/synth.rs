@@ -8,9 +8,9 @@ use dissent_core::seed::Seed;
 
 /// Makes up a run.
 pub(super) fn synth(args: &cli::SynthArgs) -> Exit {
-    let order =
+    let spec =
         SynthSpec { rows: args.rows, replicas: args.replicas, seed: Seed(args.seed), plant: args.plant };
-    match synthesize(&order, &args.out) {
+    match synthesize(&spec, &args.out) {
         Ok(()) => {
             output::result(&args.out.display().to_string());
             Exit::Pass

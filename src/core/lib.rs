@@ -23,6 +23,6 @@ pub mod conductor;
 pub mod generator;
 pub mod history;
 #[cfg(test)]
-mod tests;
+mod test_data;
 
 pub mod seed;

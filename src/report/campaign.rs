@@ -44,30 +44,33 @@ pub struct CampaignSummary {
 }
 
 /// A few lines. No newline at the end.
-pub fn words(tally: &CampaignSummary, title: &str) -> String {
-    let fail = tally.count(VerdictOutcome::Fail);
+pub fn words(summary: &CampaignSummary, title: &str) -> String {
+    let fail = summary.count(VerdictOutcome::Fail);
     let mut out = format!("{title}\n");
-    for (found, runs) in &tally.found {
+    for (found, runs) in &summary.found {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  found in {runs} of {} runs: {found}", tally.runs);
+        let _ = writeln!(out, "  found in {runs} of {} runs: {found}", summary.runs);
     }
     if fail > 0 {
-        let _ =
-            writeln!(out, "  on the replica that the plan hit, and no other: {} of {fail}", tally.on_victim);
+        let _ = writeln!(
+            out,
+            "  on the replica that the plan hit, and no other: {} of {fail}",
+            summary.on_victim
+        );
     }
-    if tally.known > 0 {
-        let _ = writeln!(out, "  known issues in {} of {} runs", tally.known, tally.runs);
+    if summary.known > 0 {
+        let _ = writeln!(out, "  known issues in {} of {} runs", summary.known, summary.runs);
     }
-    for (what, count) in &tally.exposure {
+    for (what, count) in &summary.exposure {
         let _ = writeln!(out, "  exposure: {count} {what}");
     }
-    for seed in &tally.inconclusive {
+    for seed in &summary.inconclusive {
         let _ = writeln!(out, "  inconclusive: seed {}", seed.0);
     }
-    if let Some(found) = tally.self_tested {
-        let _ = writeln!(out, "  self-test: found in {found} of {} runs", tally.runs);
+    if let Some(found) = summary.self_tested {
+        let _ = writeln!(out, "  self-test: found in {found} of {} runs", summary.runs);
     }
-    if let Some((seed, test)) = &tally.self_test_failed {
+    if let Some((seed, test)) = &summary.self_test_failed {
         let _ = writeln!(out, "  seed {}: {}", seed.0, super::self_test::line(test));
     }
     out.truncate(out.trim_end().len());
@@ -75,50 +78,50 @@ pub fn words(tally: &CampaignSummary, title: &str) -> String {
 }
 
 /// The one line to grep for. No newline.
-pub fn last_line(tally: &CampaignSummary, first: Seed) -> String {
-    let (fail, pass) = (tally.count(VerdictOutcome::Fail), tally.count(VerdictOutcome::Pass));
-    let inconclusive = tally.count(VerdictOutcome::Inconclusive);
-    let cut = tally.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
+pub fn last_line(summary: &CampaignSummary, first: Seed) -> String {
+    let (fail, pass) = (summary.count(VerdictOutcome::Fail), summary.count(VerdictOutcome::Pass));
+    let inconclusive = summary.count(VerdictOutcome::Inconclusive);
+    let cut = summary.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
     let word = match (fail, inconclusive) {
-        (0, 0) if tally.cut.is_none() => "PASS",
+        (0, 0) if summary.cut.is_none() => "PASS",
         (0, _) => "INCONCLUSIVE",
         _ => "FAIL",
     };
     let mut out = format!(
         "{word} {fail} of {} runs failed, {} exposed, {pass} passed, {inconclusive} inconclusive, \
          {} rows compared{cut} seed={}",
-        tally.runs, tally.exposed, tally.rows, first.0
+        summary.runs, summary.exposed, summary.rows, first.0
     );
-    if tally.known > 0 {
-        let _ = write!(out, " known={}", tally.known);
+    if summary.known > 0 {
+        let _ = write!(out, " known={}", summary.known);
     }
-    if let Some(report) = &tally.report {
+    if let Some(report) = &summary.report {
         let _ = write!(out, " report={}", report.display());
     }
     out
 }
 
 /// One JSON document.
-pub fn json(tally: &CampaignSummary, title: &str, first: Seed) -> String {
-    let inconclusive: Vec<u64> = tally.inconclusive.iter().map(|seed| seed.0).collect();
+pub fn json(summary: &CampaignSummary, title: &str, first: Seed) -> String {
+    let inconclusive: Vec<u64> = summary.inconclusive.iter().map(|seed| seed.0).collect();
     let document = serde_json::json!({
         "order": title,
         "first_seed": first.0,
-        "runs": tally.runs,
-        "exposed": tally.exposed,
-        "exposure": tally.exposure,
-        "rows_compared": tally.rows,
-        "passed": tally.count(VerdictOutcome::Pass),
-        "failed": tally.count(VerdictOutcome::Fail),
-        "inconclusive": tally.count(VerdictOutcome::Inconclusive),
+        "runs": summary.runs,
+        "exposed": summary.exposed,
+        "exposure": summary.exposure,
+        "rows_compared": summary.rows,
+        "passed": summary.count(VerdictOutcome::Pass),
+        "failed": summary.count(VerdictOutcome::Fail),
+        "inconclusive": summary.count(VerdictOutcome::Inconclusive),
         "inconclusive_seeds": inconclusive,
-        "exposed_and_passed": tally.exposed_passes,
-        "found": tally.found,
-        "known": tally.known,
-        "on_victim": tally.on_victim,
-        "self_tests_found": tally.self_tested,
-        "report": tally.report,
-        "cut_off_by": tally.cut.map(StopSignal::name),
+        "exposed_and_passed": summary.exposed_passes,
+        "found": summary.found,
+        "known": summary.known,
+        "on_victim": summary.on_victim,
+        "self_tests_found": summary.self_tested,
+        "report": summary.report,
+        "cut_off_by": summary.cut.map(StopSignal::name),
     });
     document.to_string()
 }

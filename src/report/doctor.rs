@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 /// As one JSON document.
 pub fn json(
-    checkup: &Diagnosis,
+    diagnosis: &Diagnosis,
     file: &TargetFile,
     path: &str,
     exit: u8,
 ) -> Result<String, serde_json::Error> {
-    let mut document = serde_json::to_value(checkup)?;
+    let mut document = serde_json::to_value(diagnosis)?;
     document["allow"] = serde_json::to_value(file.allow)?;
     document["limits"] = serde_json::to_value(&file.limits)?;
-    document["cost"] = serde_json::to_value(checkup.table.as_ref().map(TableFacts::cost))?;
-    document["obstacles"] = json!(checkup.obstacles(path));
-    document["twins"] = json!(checkup.twins());
+    document["cost"] = serde_json::to_value(diagnosis.table.as_ref().map(TableFacts::cost))?;
+    document["obstacles"] = json!(diagnosis.obstacles(path));
+    document["twins"] = json!(diagnosis.twins());
     // A mark holds commands of whoever left it: who and where is enough.
-    let marks = checkup.marks.iter().map(|cure| {
+    let marks = diagnosis.marks.iter().map(|cure| {
         json!({
             "run": cure.mark, "step": cure.step, "replica": cure.fault.replica,
-            "left": !checkup.is_in_force(cure),
+            "left": !diagnosis.is_in_force(cure),
         })
     });
     document["marks"] = Value::Array(marks.collect());
@@ -33,13 +33,13 @@ pub fn json(
 }
 
 /// For people; `path` is the target file as given.
-pub fn text(checkup: &Diagnosis, file: &TargetFile, path: &str, style: Style) -> String {
+pub fn text(diagnosis: &Diagnosis, file: &TargetFile, path: &str, style: Style) -> String {
     let mut page = Page { out: String::new(), style };
-    page.who(checkup);
-    page.table(checkup);
-    page.allowed(file, checkup);
-    page.left(checkup, path);
-    page.conclusion(checkup, file, path);
+    page.who(diagnosis);
+    page.table(diagnosis);
+    page.allowed(file, diagnosis);
+    page.left(diagnosis, path);
+    page.conclusion(diagnosis, file, path);
     page.out
 }
 
@@ -59,32 +59,32 @@ impl Page {
         self.out += &format!("  {label}{words}\n");
     }
 
-    fn who(&mut self, checkup: &Diagnosis) {
-        let version = checkup.version.as_deref().unwrap_or("of an unknown version");
-        self.out += &format!("{} {}\n", checkup.system, printable(version));
-        for Endpoint { who, at, ms, problem, .. } in &checkup.asked {
+    fn who(&mut self, diagnosis: &Diagnosis) {
+        let version = diagnosis.version.as_deref().unwrap_or("of an unknown version");
+        self.out += &format!("{} {}\n", diagnosis.system, printable(version));
+        for Endpoint { who, at, ms, problem, .. } in &diagnosis.asked {
             match problem {
                 None => self.line(&short(who), &format!("{at} answers in {ms} ms")),
                 Some(problem) => self.warn(&short(who), problem),
             }
         }
-        self.replicas(checkup);
-        for (host, names) in checkup.twins() {
+        self.replicas(diagnosis);
+        for (host, names) in diagnosis.twins() {
             let names = names.join(" and ");
             self.warn(
                 "one host",
                 &format!("{names} both call themselves {host}: their rows cannot be told apart"),
             );
         }
-        for unknown in &checkup.unknown {
+        for unknown in &diagnosis.unknown {
             self.warn("unknown", unknown);
         }
     }
 
-    fn replicas(&mut self, checkup: &Diagnosis) {
-        let (alive, all) = (checkup.alive(), checkup.replicas.len());
+    fn replicas(&mut self, diagnosis: &Diagnosis) {
+        let (alive, all) = (diagnosis.alive(), diagnosis.replicas.len());
         let words = format!("{alive} of {all} are alive");
-        match (alive, checkup.starts_anew) {
+        match (alive, diagnosis.starts_anew) {
             _ if all == 0 => {}
             (0, true) => self.line("replicas", &format!("{all}, started with the table that a run makes")),
             (_, true) if alive < all => {
@@ -95,8 +95,8 @@ impl Page {
         }
     }
 
-    fn table(&mut self, checkup: &Diagnosis) {
-        let Some(table) = &checkup.table else {
+    fn table(&mut self, diagnosis: &Diagnosis) {
+        let Some(table) = &diagnosis.table else {
             self.line("table", "none is named in the target file; a run makes one of its own");
             return;
         };
@@ -116,7 +116,7 @@ impl Page {
         self.line("a capture", &format!("about {queries} to the broker; rows: {rows}"));
     }
 
-    fn allowed(&mut self, file: &TargetFile, checkup: &Diagnosis) {
+    fn allowed(&mut self, file: &TargetFile, diagnosis: &Diagnosis) {
         let allow = file.allow;
         let mut each = vec![
             ("writes", allow.writes),
@@ -141,57 +141,57 @@ impl Page {
             none if none.is_empty() => {}
             more => self.line("not allowed", &more),
         }
-        if let Some(why) = &checkup.boundaries {
+        if let Some(why) = &diagnosis.boundaries {
             self.line("boundaries", &format!("at a number of rows: {why}"));
         }
-        for cannot in &checkup.cannot {
+        for cannot in &diagnosis.cannot {
             self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
         }
-        if !checkup.lacks.is_empty() {
-            let lacks: Vec<String> = checkup.lacks.iter().map(name).collect();
+        if !diagnosis.lacks.is_empty() {
+            let lacks: Vec<String> = diagnosis.lacks.iter().map(name).collect();
             self.line("cannot", &format!("merge by {}: this version does not have it", lacks.join(" and ")));
         }
     }
 
-    fn left(&mut self, checkup: &Diagnosis, path: &str) {
-        match &checkup.holder {
+    fn left(&mut self, diagnosis: &Diagnosis, path: &str) {
+        match &diagnosis.holder {
             Some(holder) => {
                 self.warn("in use by", &holder.to_string());
                 self.line("", &format!("if it was killed, its lock ends by itself in {} s", holder.left));
             }
-            None if checkup.free => self.line("in use by", "nobody"),
+            None if diagnosis.free => self.line("in use by", "nobody"),
             None => self.line("in use by", "not known"),
         }
-        for cure in &checkup.marks {
+        for cure in &diagnosis.marks {
             let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
-            match checkup.is_in_force(cure) {
+            match diagnosis.is_in_force(cure) {
                 true => self.line("in force", &words),
                 false => self.warn("fault left", &words),
             }
         }
-        if checkup.left().next().is_some() {
+        if diagnosis.left().next().is_some() {
             self.line("", &format!("cure: dissent heal {path}"));
         }
-        if let Some(LeftoverCost { segments, consuming, bytes }) = checkup.left_cost {
+        if let Some(LeftoverCost { segments, consuming, bytes }) = diagnosis.left_cost {
             let bytes = bytes.map_or("bytes not known".to_owned(), |bytes| counted(bytes, "byte"));
             let (tables, segments) =
-                (counted(len(&checkup.leftovers), "table"), counted(segments, "segment"));
+                (counted(len(&diagnosis.leftovers), "table"), counted(segments, "segment"));
             let copies = counted(consuming, "copy");
             let words = format!("{tables}: {segments}, {bytes}; {copies} still consumed");
             self.warn("left by runs", &words);
         }
-        for leaving in &checkup.leftovers {
-            let run = leaving.run.as_ref();
+        for leftover in &diagnosis.leftovers {
+            let run = leftover.run.as_ref();
             let whose = run.map_or("nothing tells which run made it".to_owned(), |run| format!("run {run}"));
-            self.line("table left", &format!("{}: {whose}", leaving.table));
+            self.line("table left", &format!("{}: {whose}", leftover.table));
         }
-        if checkup.leftovers.iter().any(|leaving| leaving.run.is_some()) {
+        if diagnosis.leftovers.iter().any(|leftover| leftover.run.is_some()) {
             self.line("", &format!("drop: dissent clean {path} --all"));
         }
     }
 
-    fn conclusion(&mut self, checkup: &Diagnosis, file: &TargetFile, path: &str) {
-        let obstacles = checkup.obstacles(path);
+    fn conclusion(&mut self, diagnosis: &Diagnosis, file: &TargetFile, path: &str) {
+        let obstacles = diagnosis.obstacles(path);
         let is_pinot = file.system == crate::config::target::PINOT;
         let (ink, words) = match obstacles.as_slice() {
             [] if !file.allow.writes => {
@@ -235,29 +235,29 @@ mod tests {
         Endpoint { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true }
     }
 
-    fn told(checkup: &Diagnosis, allow: bool) -> String {
-        told_of("specimen-segments", checkup, allow)
+    fn told(diagnosis: &Diagnosis, allow: bool) -> String {
+        told_of("specimen-segments", diagnosis, allow)
     }
 
-    fn told_of(system: &str, checkup: &Diagnosis, allow: bool) -> String {
+    fn told_of(system: &str, diagnosis: &Diagnosis, allow: bool) -> String {
         let mut file = TargetFile::at(system, "http://c:9000");
         file.allow.writes = allow;
-        text(checkup, &file, "my.toml", Style::default())
+        text(diagnosis, &file, "my.toml", Style::default())
     }
 
     #[test]
     fn it_ends_with_what_comes_next_and_says_why_not() {
-        let mut checkup = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
-        assert!(told(&checkup, false).ends_with("a run needs `writes = true` under [allow]\n"));
-        assert!(told(&checkup, true).ends_with("dissent run my.toml partial-upsert none\n"));
-        let of_shard = told_of("specimen-shard", &checkup, true);
+        let mut diagnosis = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
+        assert!(told(&diagnosis, false).ends_with("a run needs `writes = true` under [allow]\n"));
+        assert!(told(&diagnosis, true).ends_with("dissent run my.toml partial-upsert none\n"));
+        let of_shard = told_of("specimen-shard", &diagnosis, true);
         assert!(of_shard.ends_with("dissent run my.toml upsert-feed none\n"), "{of_shard}");
         assert!(of_shard.contains("writers") && !of_shard.contains("downloads"), "{of_shard}");
         let (run, owner) = ("r@1".to_owned(), "me@here".to_owned());
-        checkup.holder = Some(Holder { run, owner, seconds: 4, left: 11 });
-        assert!(told(&checkup, true).contains("run r@1 of me@here, for 4 s now"));
-        checkup.asked.push(asked(Some("no answer from http://c:9000: refused")));
-        let told = told(&checkup, true);
+        diagnosis.holder = Some(Holder { run, owner, seconds: 4, left: 11 });
+        assert!(told(&diagnosis, true).contains("run r@1 of me@here, for 4 s now"));
+        diagnosis.asked.push(asked(Some("no answer from http://c:9000: refused")));
+        let told = told(&diagnosis, true);
         let busy = "my.toml is in use by run r@1 of me@here, for 4 s now: wait until it has ended; if it was \
                     killed, its lock ends by itself in 11 s\n";
         let end = format!("no run could begin: controller: no answer from http://c:9000: refused; {busy}");
@@ -266,18 +266,19 @@ mod tests {
 
     #[test]
     fn what_was_left_is_told_with_the_command_that_takes_it_away() {
-        let leaving = |table: &str, run: Option<&str>| Leftover {
+        let leftover = |table: &str, run: Option<&str>| Leftover {
             table: table.to_owned(),
             run: run.map(str::to_owned),
         };
-        let mut checkup = Diagnosis { leftovers: vec![leaving("dissent_1", None)], ..Diagnosis::default() };
-        assert!(!told(&checkup, true).contains("dissent clean"));
-        checkup.leftovers.push(leaving("dissent_2", Some("r@1")));
-        checkup.left_cost = Some(LeftoverCost { segments: 12, consuming: 8, bytes: Some(4_096) });
-        checkup.boundaries = Some("it is restricted".to_owned());
-        checkup.cannot =
+        let mut diagnosis =
+            Diagnosis { leftovers: vec![leftover("dissent_1", None)], ..Diagnosis::default() };
+        assert!(!told(&diagnosis, true).contains("dissent clean"));
+        diagnosis.leftovers.push(leftover("dissent_2", Some("r@1")));
+        diagnosis.left_cost = Some(LeftoverCost { segments: 12, consuming: 8, bytes: Some(4_096) });
+        diagnosis.boundaries = Some("it is restricted".to_owned());
+        diagnosis.cannot =
             vec![UnsupportedFault { fault: FaultKind::Lag { timestamps: 1 }, why: "no shard".to_owned() }];
-        let told = told(&checkup, true);
+        let told = told(&diagnosis, true);
         assert!(
             told.contains("dissent_2: run r@1\n") && told.contains("dissent clean my.toml --all"),
             "{told}"
@@ -293,10 +294,10 @@ mod tests {
 
     #[test]
     fn the_document_tells_all_and_holds_no_escape_codes() {
-        let checkup = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
+        let diagnosis = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
         let file = TargetFile::at("pinot", "http://c:9000");
         let document: Value =
-            serde_json::from_str(&json(&checkup, &file, "my.toml", 0).expect("JSON")).expect("JSON");
+            serde_json::from_str(&json(&diagnosis, &file, "my.toml", 0).expect("JSON")).expect("JSON");
         assert_eq!((&document["exit_code"], &document["allow"]["writes"]), (&json!(0), &json!(false)));
         assert_eq!(document["asked"][0]["ms"], 3);
     }

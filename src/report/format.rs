@@ -140,8 +140,8 @@ pub(super) struct Clock {
 
 impl Clock {
     /// The clock of a run. A simulated run has no wall clock; a start that is no RFC 3339 counts as none.
-    pub(super) fn of(facts: &RunMeta) -> Self {
-        let started = if facts.simulated { None } else { facts.started.parse().ok() };
+    pub(super) fn of(meta: &RunMeta) -> Self {
+        let started = if meta.simulated { None } else { meta.started.parse().ok() };
         Self { started }
     }
 
@@ -172,21 +172,21 @@ pub(super) fn offset(t: Nanos) -> String {
 }
 
 /// The command that repeats the run.
-pub(super) fn repeat(facts: &RunMeta) -> String {
-    let older = facts.command.is_empty().then(|| command_of_older(facts));
-    let words = older.as_ref().unwrap_or(&facts.command).iter().map(|word| quoted(word));
+pub(super) fn repeat(meta: &RunMeta) -> String {
+    let older = meta.command.is_empty().then(|| command_of_older(meta));
+    let words = older.as_ref().unwrap_or(&meta.command).iter().map(|word| quoted(word));
     let mut words: Vec<String> = ["dissent", "run"].map(str::to_owned).into_iter().chain(words).collect();
     // After target, workload and nemesis.
     let at = words.len().min(5);
-    words.splice(at..at, ["--seed".to_owned(), facts.seed.0.to_string()]);
+    words.splice(at..at, ["--seed".to_owned(), meta.seed.0.to_string()]);
     words.join(" ")
 }
 
 /// What a record without its command tells of it.
-fn command_of_older(facts: &RunMeta) -> Vec<String> {
-    let target = facts.target_file.as_ref().unwrap_or(&facts.target);
-    let plan = [target, &facts.workload.name, &facts.nemesis.name].map(Clone::clone);
-    let set = facts.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
+fn command_of_older(meta: &RunMeta) -> Vec<String> {
+    let target = meta.target_file.as_ref().unwrap_or(&meta.target);
+    let plan = [target, &meta.workload.name, &meta.nemesis.name].map(Clone::clone);
+    let set = meta.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
     plan.into_iter().chain(set).collect()
 }
 

@@ -25,9 +25,9 @@ const DOUBTS_MAX: usize = 20;
 const TEXT_MAX: usize = 400;
 
 /// The page of a run.
-pub fn page(verdict: &Verdict, facts: &RunMeta, timeline: &Timeline) -> String {
-    let clock = Clock::of(facts);
-    let title = format!("{} · {} · seed {}", name(&verdict.outcome), facts.target, facts.seed.0);
+pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
+    let clock = Clock::of(meta);
+    let title = format!("{} · {} · seed {}", name(&verdict.outcome), meta.target, meta.seed.0);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,24 +39,24 @@ pub fn page(verdict: &Verdict, facts: &RunMeta, timeline: &Timeline) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (header(verdict, facts))
+                (header(verdict, meta))
                 main {
                     (answer_section(verdict, &clock))
-                    (findings(verdict, facts, &clock))
-                    (over_time(verdict, facts, timeline))
+                    (findings(verdict, meta, &clock))
+                    (over_time(verdict, meta, timeline))
                     (checks(verdict))
                     (exposure(verdict))
                     (doubts(verdict))
-                    (run::section(facts, timeline, &clock))
+                    (run::section(meta, timeline, &clock))
                 }
-                footer { "dissent " (env!("CARGO_PKG_VERSION")) " · seed " (facts.seed.0) }
+                footer { "dissent " (env!("CARGO_PKG_VERSION")) " · seed " (meta.seed.0) }
             }
         }
     };
     page.into_string()
 }
 
-fn header(verdict: &Verdict, facts: &RunMeta) -> Markup {
+fn header(verdict: &Verdict, meta: &RunMeta) -> Markup {
     let class = match verdict.outcome {
         VerdictOutcome::Pass => "pass",
         VerdictOutcome::Inconclusive => "inconclusive",
@@ -65,12 +65,12 @@ fn header(verdict: &Verdict, facts: &RunMeta) -> Markup {
     html! {
         header class=(class) {
             p.run {
-                (facts.target) " · " (facts.workload.name) " · " (facts.nemesis.name)
-                " · seed " strong { (facts.seed.0) }
+                (meta.target) " · " (meta.workload.name) " · " (meta.nemesis.name)
+                " · seed " strong { (meta.seed.0) }
             }
             p.outcome { (name(&verdict.outcome)) }
             h1 { (prose(&headline(verdict))) }
-            p.repeat { "Run it again: " code { (repeat(facts)) } }
+            p.repeat { "Run it again: " code { (repeat(meta)) } }
         }
     }
 }
@@ -110,7 +110,7 @@ fn prose(text: &str) -> Markup {
     }
 }
 
-fn findings(verdict: &Verdict, facts: &RunMeta, clock: &Clock) -> Markup {
+fn findings(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
     let several = verdict.findings.len() > 1;
     html! {
         @for (i, found) in verdict.findings.iter().take(FINDINGS_MAX).enumerate() {
@@ -125,7 +125,7 @@ fn findings(verdict: &Verdict, facts: &RunMeta, clock: &Clock) -> Markup {
                     p.headline { (prose(&finding_headline(found))) }
                     (answer_list(&finding_answers(found, verdict, clock)))
                 }
-                (finding::proof(found, facts, clock))
+                (finding::proof(found, meta, clock))
             }
         }
         @if verdict.findings.len() > FINDINGS_MAX {
@@ -134,12 +134,12 @@ fn findings(verdict: &Verdict, facts: &RunMeta, clock: &Clock) -> Markup {
     }
 }
 
-fn over_time(verdict: &Verdict, facts: &RunMeta, timeline: &Timeline) -> Markup {
+fn over_time(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> Markup {
     html! {
         section {
             h2 { "Over time" }
             (figure::figure(timeline, first_wrong(verdict)))
-            @if let Some(plot) = frontiers::plot(timeline, facts, verdict) { (plot) }
+            @if let Some(plot) = frontiers::plot(timeline, meta, verdict) { (plot) }
         }
     }
 }

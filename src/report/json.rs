@@ -37,17 +37,17 @@ struct RunSummary<'a> {
 
 /// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
 /// that ran (or judged) exits with.
-pub fn verdict_json(verdict: &Verdict, facts: &RunMeta, exit_code: u8) -> Result<String, serde_json::Error> {
+pub fn verdict_json(verdict: &Verdict, meta: &RunMeta, exit_code: u8) -> Result<String, serde_json::Error> {
     let run = RunSummary {
-        seed: facts.seed,
-        target: &facts.target,
-        target_version: &facts.target_version,
-        workload: &facts.workload.name,
-        nemesis: &facts.nemesis.name,
-        settings: &facts.settings,
-        simulated: facts.simulated,
-        roster: &facts.roster,
-        again: repeat(facts),
+        seed: meta.seed,
+        target: &meta.target,
+        target_version: &meta.target_version,
+        workload: &meta.workload.name,
+        nemesis: &meta.nemesis.name,
+        settings: &meta.settings,
+        simulated: meta.simulated,
+        roster: &meta.roster,
+        again: repeat(meta),
     };
     let mut text = serde_json::to_string_pretty(&VerdictDocument { verdict, run, exit_code })?;
     text.push('\n');

@@ -28,7 +28,7 @@ enum Result {
 }
 
 /// The suite of one run, ending in a newline.
-pub fn suite(verdict: &Verdict, facts: &RunMeta) -> String {
+pub fn suite(verdict: &Verdict, meta: &RunMeta) -> String {
     let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict)).collect();
     let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
     // Nothing may look passed that was not, and a doubt belongs to no check.
@@ -37,32 +37,31 @@ pub fn suite(verdict: &Verdict, facts: &RunMeta) -> String {
         cases.push(Case { name: "verdict".to_owned(), result });
     }
     let count = |wanted: fn(&Result) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
-    let suite =
-        [&facts.target, &facts.workload.name, &facts.nemesis.name].map(|word| word.as_str()).join(" ");
+    let suite = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| word.as_str()).join(" ");
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n");
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
-        escaped(&format!("{suite} seed {}", facts.seed.0)),
+        escaped(&format!("{suite} seed {}", meta.seed.0)),
         cases.len(),
         count(|result| matches!(result, Result::Failed { .. })),
         count(|result| matches!(result, Result::Unknown { .. })),
         count(|result| matches!(result, Result::Skipped { .. })),
     );
-    push_properties(&mut out, facts);
+    push_properties(&mut out, meta);
     cases.iter().for_each(|case| case.push(&suite, &mut out));
     let told: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
-    let told = format!("{}\n{}\nrun it again: {}", headline(verdict), told.join("\n"), repeat(facts));
+    let told = format!("{}\n{}\nrun it again: {}", headline(verdict), told.join("\n"), repeat(meta));
     let _ = writeln!(out, "    <system-out>{}</system-out>", escaped(&told));
     out.push_str("  </testsuite>\n</testsuites>\n");
     out
 }
 
-fn push_properties(out: &mut String, facts: &RunMeta) {
-    let seed = facts.seed.0.to_string();
-    let own = [("seed", seed.as_str()), ("target_version", facts.target_version.as_str())];
-    let settings = facts.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+fn push_properties(out: &mut String, meta: &RunMeta) {
+    let seed = meta.seed.0.to_string();
+    let own = [("seed", seed.as_str()), ("target_version", meta.target_version.as_str())];
+    let settings = meta.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     out.push_str("    <properties>\n");
     for (key, value) in own.into_iter().chain(settings) {
         let _ = writeln!(out, "      <property name=\"{}\" value=\"{}\"/>", escaped(key), escaped(value));

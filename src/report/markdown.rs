@@ -15,9 +15,9 @@ const ALSO: usize = 9;
 const COLUMNS_MAX: usize = 8;
 
 /// The summary of a run, ending in a newline.
-pub fn summary(verdict: &Verdict, facts: &RunMeta) -> String {
+pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     let mut out = format!("## {}: {}\n\n", name(&verdict.outcome), escaped(&headline(verdict)));
-    for answer in answers(verdict, &Clock::of(facts)) {
+    for answer in answers(verdict, &Clock::of(meta)) {
         let told = match answer.short.as_slice() {
             [only] => format!(" {}", escaped(only)),
             // Numbered lines are a list already.
@@ -36,7 +36,7 @@ pub fn summary(verdict: &Verdict, facts: &RunMeta) -> String {
     if rest > 0 {
         out.push_str(&format!("\nAnd {} findings more in `verdict.json`.\n", count(rest)));
     }
-    out.push_str(&format!("\nRun it again:\n\n```sh\n{}\n```\n", printable(&repeat(facts))));
+    out.push_str(&format!("\nRun it again:\n\n```sh\n{}\n```\n", printable(&repeat(meta))));
     out
 }
 

@@ -25,8 +25,8 @@ const LABEL: usize = 15;
 const ALSO: usize = 3;
 
 /// The summary of a run, ending in a newline. Long lines are wrapped at 100 columns.
-pub fn summary(verdict: &Verdict, facts: &RunMeta, style: Style) -> String {
-    let clock = Clock::of(facts);
+pub fn summary(verdict: &Verdict, meta: &RunMeta, style: Style) -> String {
+    let clock = Clock::of(meta);
     let ink = Ink::of(verdict.outcome);
     let word = style.paint(ink, &name(&verdict.outcome));
     let mut out = format!("{word}  {}\n", printable(&headline(verdict)));
@@ -45,13 +45,13 @@ pub fn summary(verdict: &Verdict, facts: &RunMeta, style: Style) -> String {
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
     // The command is one line, whatever its width: it is there to be copied.
-    out.push_str(&format!("  {}{}\n", style.label("run again"), printable(&repeat(facts))));
+    out.push_str(&format!("  {}{}\n", style.label("run again"), printable(&repeat(meta))));
     out
 }
 
 /// The one line to grep for: outcome first, then what it is about, then `key=value` pairs. No newline.
-pub fn last_line(verdict: &Verdict, facts: &RunMeta, report_path: Option<&str>) -> String {
-    let clock = Clock::of(facts);
+pub fn last_line(verdict: &Verdict, meta: &RunMeta, report_path: Option<&str>) -> String {
+    let clock = Clock::of(meta);
     let mut words = vec![name(&verdict.outcome)];
     match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => words.extend(finding_words(finding, verdict, &clock)),
@@ -68,7 +68,7 @@ pub fn last_line(verdict: &Verdict, facts: &RunMeta, report_path: Option<&str>) 
     if verdict.findings.len() > 1 {
         words.push(format!("findings={}", verdict.findings.len()));
     }
-    words.push(format!("seed={}", facts.seed.0));
+    words.push(format!("seed={}", meta.seed.0));
     words.extend(report_path.map(|path| format!("report={path}")));
     printable(&words.join(" "))
 }

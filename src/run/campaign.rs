@@ -47,7 +47,7 @@ impl CampaignSummary {
         match verdict.outcome {
             VerdictOutcome::Pass => self.exposed_passes += u32::from(exposed),
             VerdictOutcome::Inconclusive if self.inconclusive.len() < 5 => {
-                self.inconclusive.push(judged.facts.seed)
+                self.inconclusive.push(judged.meta.seed)
             }
             VerdictOutcome::Inconclusive => {}
             VerdictOutcome::Fail => {
@@ -63,7 +63,7 @@ impl CampaignSummary {
             Some(other) => {
                 self.self_tested.get_or_insert(0);
                 let failed = self.self_test_failed.take();
-                self.self_test_failed = failed.or_else(|| Some((judged.facts.seed, other.clone())));
+                self.self_test_failed = failed.or_else(|| Some((judged.meta.seed, other.clone())));
             }
             None => {}
         }
@@ -104,10 +104,10 @@ pub fn found(verdict: &Verdict) -> String {
 /// Whether every finding has its roots on the replica that the schedule hit. The judge does not know the
 /// victim; this is a comparison afterwards.
 fn is_on_victim(judged: &JudgedRun) -> bool {
-    let facts = &judged.facts;
+    let meta = &judged.meta;
     // A shard is nobody's: what lies on it lies on no replica.
     let hit = |replica: &String| {
-        !facts.roster.contains(replica) || facts.steps.iter().any(|step| step.replica == *replica)
+        !meta.roster.contains(replica) || meta.steps.iter().any(|step| step.replica == *replica)
     };
     judged.verdict.findings.iter().all(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => divergence.replicas.iter().all(hit),
@@ -120,7 +120,7 @@ fn is_on_victim(judged: &JudgedRun) -> bool {
 
 /// What the threads of a campaign have in common.
 struct Campaign {
-    order: RunSpec,
+    spec: RunSpec,
     first: Seed,
     runs: u32,
     results: PathBuf,
@@ -141,16 +141,16 @@ enum CampaignEvent {
 /// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes. A signal ends it at once:
 /// there is nothing to cure, and what has not come to a verdict by then is left to itself.
 pub fn simulate_all(
-    order: &RunSpec,
+    spec: &RunSpec,
     first: Seed,
     runs: u32,
     jobs: u32,
     results: &Path,
     mut each: impl FnMut(&JudgedRun),
 ) -> Result<CampaignSummary, Stopped> {
-    let (order, results) = (order.clone(), results.to_owned());
+    let (spec, results) = (spec.clone(), results.to_owned());
     let (next, alike) = (AtomicU32::new(0), Mutex::default());
-    let campaign = Arc::new(Campaign { order, first, runs, results, next, alike });
+    let campaign = Arc::new(Campaign { spec, first, runs, results, next, alike });
     let (tx, rx) = channel();
     for _ in 0..jobs.min(runs) {
         let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
@@ -161,7 +161,7 @@ pub fn simulate_all(
         let error = RunError::Surroundings { what: "listen for signals", source };
         Stopped { seed: first, error }
     })?;
-    let told = campaign.tally(&rx, &mut each);
+    let told = campaign.summary(&rx, &mut each);
     campaign.next.store(runs, Ordering::Relaxed);
     told
 }
@@ -184,11 +184,11 @@ impl Campaign {
 
     /// One run; once more, this time with a folder, if it is worth keeping: the same seed gives the same run.
     fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
-        let judged = simulated(&self.order, seed, &self.results, Retention::None)?;
+        let judged = simulated(&self.spec, seed, &self.results, Retention::None)?;
         if judged.exit == Exit::Pass || !self.is_rare(&found(&judged.verdict)) {
             return Ok(judged);
         }
-        simulated(&self.order, seed, &self.results, Retention::All)
+        simulated(&self.spec, seed, &self.results, Retention::All)
     }
 
     /// Whether few runs like this one are kept so far.
@@ -200,58 +200,58 @@ impl Campaign {
     }
 
     /// Takes in verdicts as they come.
-    fn tally(
+    fn summary(
         &self,
         news: &Receiver<CampaignEvent>,
         each: &mut impl FnMut(&JudgedRun),
     ) -> Result<CampaignSummary, Stopped> {
-        let mut tally = CampaignSummary::default();
-        while tally.runs < self.runs {
+        let mut summary = CampaignSummary::default();
+        while summary.runs < self.runs {
             match news.recv() {
                 Ok(CampaignEvent::Run(seed, judged)) => match *judged {
                     Ok(Ok(judged)) => {
                         each(&judged);
-                        tally.add(&judged);
+                        summary.add(&judged);
                     }
                     Ok(Err(error)) => return Err(Stopped { seed, error }),
                     Err(panic) => resume_unwind(panic),
                 },
                 Ok(CampaignEvent::StopSignal(cut)) => {
-                    tally.cut_off(cut);
+                    summary.cut_off(cut);
                     break;
                 }
                 // Everybody is gone, the watch too: nothing more will come.
                 Err(_) => break,
             }
         }
-        Ok(tally)
+        Ok(summary)
     }
 }
 
 /// Runs against processes, `jobs` at a time; a signal ends the campaign once the running ones are cured.
 pub async fn run_all(
-    order: &RunSpec,
+    spec: &RunSpec,
     first: Seed,
     runs: u32,
     jobs: u32,
     results: &Path,
     mut each: impl FnMut(&RunOutcome),
 ) -> Result<CampaignSummary, Stopped> {
-    let mut tally = CampaignSummary::default();
+    let mut summary = CampaignSummary::default();
     let mut waiting: VecDeque<Seed> = (0..runs).map(|i| Seed(first.0.wrapping_add(u64::from(i)))).collect();
     let mut running = tokio::task::JoinSet::new();
     let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
-        let (order, results) = (order.clone(), results.to_owned());
-        running.spawn(async move { (seed, processes(&order, seed, &results, &mut NoObserver).await) });
+        let (spec, results) = (spec.clone(), results.to_owned());
+        running.spawn(async move { (seed, processes(&spec, seed, &results, &mut NoObserver).await) });
     };
     waiting.drain(..waiting.len().min(jobs as usize)).for_each(|seed| begin(&mut running, seed));
     let mut stopped = None;
     while let Some(ended) = running.join_next().await {
         match ended {
-            Ok((_, Ok(finished))) => {
-                each(&finished);
-                tally.add(&finished.judged);
-                if finished.cut {
+            Ok((_, Ok(outcome))) => {
+                each(&outcome);
+                summary.add(&outcome.judged);
+                if outcome.cut {
                     waiting.clear();
                 }
             }
@@ -268,5 +268,5 @@ pub async fn run_all(
             begin(&mut running, seed);
         }
     }
-    stopped.map_or(Ok(tally), Err)
+    stopped.map_or(Ok(summary), Err)
 }

@@ -88,7 +88,7 @@ enum LogReading {
 /// `lost` ends when the run must stop because the target is no longer ours, with the reason.
 pub async fn run(
     target: Capabilities,
-    facts: RunMeta,
+    meta: RunMeta,
     timing: Timing,
     folder: RunFolder,
     live: &mut dyn Observer,
@@ -97,8 +97,8 @@ pub async fn run(
     let mut lost = pin!(lost);
     let mut signals = Signals::listen()?;
     let (tx, mut rx) = unbounded_channel();
-    let partitions = facts.partitions;
-    let mut conductor = Conductor::new(facts, timing);
+    let partitions = meta.partitions;
+    let mut conductor = Conductor::new(meta, timing);
     let mut engine = Engine {
         target,
         folder,
@@ -129,8 +129,8 @@ pub async fn run(
         let Some(next) = engine.next_input(&mut rx, &mut signals, lost.as_mut(), wake).await else { break };
         input = next;
     }
-    let finished = engine.folder.finish();
-    if let Err(error) = finished {
+    let outcome = engine.folder.finish();
+    if let Err(error) = outcome {
         engine.ended.unrecorded.get_or_insert(error);
     }
     Ok(engine.ended)

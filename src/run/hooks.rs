@@ -20,11 +20,11 @@ pub const COLLECTED: &str = "collected";
 
 /// Brings the cluster up, does the work, takes it down. The second value tells why it may still be up.
 pub async fn with_hooks<T>(
-    order: &RunSpec,
+    spec: &RunSpec,
     work: impl Future<Output = T>,
 ) -> (Result<T, RunError>, Option<HookError>) {
     let none = Hooks::default();
-    let hooks = order.external.as_ref().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
+    let hooks = spec.external.as_ref().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
     // Whoever listens for signals once is not ended by them any more: not without need.
     let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
         true => interruptible(bring_up(hooks)).await,

@@ -69,8 +69,8 @@ pub async fn inspect(
     let (ends, no_log) = ends(target).await;
     let of_segments = segments.iter().map(|segment| segment.partition + 1).max().unwrap_or(0);
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
-    let facts = facts(target, schema, partitions)?;
-    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(facts, segments) };
+    let meta = meta(target, schema, partitions)?;
+    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(meta, segments) };
     inspection.looked.unsaid.clone_from(&target.unmodelled);
     inspection.no_log(no_log);
     for replica in &target.roster {
@@ -105,9 +105,9 @@ async fn look_into_shard(
 ) -> Result<InspectedKey, InspectError> {
     let mut contents = frontiers.shard_snapshot(0).await?;
     contents.rows.retain(|row| row.key == key);
-    let mut facts = facts(target, schema, 1)?;
-    facts.frontiers = vec![Frontier::of_shard(&contents.object)];
-    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(facts, Vec::new()) };
+    let mut meta = meta(target, schema, 1)?;
+    meta.frontiers = vec![Frontier::of_shard(&contents.object)];
+    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(meta, Vec::new()) };
     inspection.looked.push(Event::Contents(contents));
     if let Some(log) = &target.log {
         for (partition, end) in (0..1).zip(log.ends().await?) {
@@ -242,10 +242,10 @@ impl KeyInspection<'_> {
 }
 
 impl InspectedKey {
-    fn new(facts: RunMeta, segments: Vec<Segment>) -> InspectedKey {
-        let partitions = facts.partitions as usize;
+    fn new(meta: RunMeta, segments: Vec<Segment>) -> InspectedKey {
+        let partitions = meta.partitions as usize;
         let evidence = MemoryRecord {
-            meta: facts,
+            meta: meta,
             events: Vec::new(),
             log: vec![Vec::new(); partitions],
             rows: vec![Vec::new(); partitions],
@@ -272,7 +272,7 @@ impl InspectedKey {
 }
 
 /// The facts of a look: a run in which nothing is written and nothing goes wrong.
-fn facts(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
+fn meta(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
     let workload = Workload {
         name: "look".to_owned(),
         hunts: "what each replica has now".to_owned(),

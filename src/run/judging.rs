@@ -25,7 +25,7 @@ pub const REPORT: &str = "report.html";
 #[derive(Clone, Debug)]
 pub struct JudgedRun {
     /// What is known of it.
-    pub facts: RunMeta,
+    pub meta: RunMeta,
     /// The verdict.
     pub verdict: Verdict,
     /// Its exit code.
@@ -54,15 +54,15 @@ impl JudgedRun {
         JudgedRun { timeline: Some(timeline), ..JudgedRun::of(evidence.meta(), verdict, over) }
     }
 
-    fn of(facts: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
+    fn of(meta: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
         let exit = over.worst(Exit::from(verdict.outcome));
-        let facts = facts.clone();
-        JudgedRun { facts, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
+        let meta = meta.clone();
+        JudgedRun { meta, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
     }
 
     /// Says which findings are known.
     pub fn acknowledge(&mut self, list: &KnownIssues) {
-        acknowledge(&mut self.verdict, &self.facts, list);
+        acknowledge(&mut self.verdict, &self.meta, list);
         self.settle();
     }
 
@@ -86,15 +86,15 @@ impl JudgedRun {
     /// Writes verdict, summary and page into the run's folder. `suffix` keeps older ones from being replaced.
     pub fn write(&mut self, evidence: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         let file = dir.join(suffixed(VERDICT, suffix));
-        let text = json::verdict_json(&self.verdict, &self.facts, self.exit as u8)
+        let text = json::verdict_json(&self.verdict, &self.meta, self.exit as u8)
             .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;
         replace_file(&file, text.as_bytes())?;
-        let summary = markdown::summary(&self.verdict, &self.facts);
+        let summary = markdown::summary(&self.verdict, &self.meta);
         replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
-        let suite = junit::suite(&self.verdict, &self.facts);
+        let suite = junit::suite(&self.verdict, &self.meta);
         replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
         let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(evidence));
-        let page = html::page(&self.verdict, &self.facts, &timeline);
+        let page = html::page(&self.verdict, &self.meta, &timeline);
         let file = dir.join(suffixed(REPORT, suffix));
         replace_file(&file, page.as_bytes())?;
         self.page = Some(file);

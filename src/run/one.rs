@@ -142,27 +142,22 @@ pub enum Retention {
 }
 
 /// One run in virtual time.
-pub fn simulated(
-    order: &RunSpec,
-    seed: Seed,
-    results: &Path,
-    keep: Retention,
-) -> Result<JudgedRun, RunError> {
-    order.check()?;
-    let facts = order.facts(seed, None)?;
-    let evidence = simulate::run(&facts, order.timing, &order.simulation()?)?;
+pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) -> Result<JudgedRun, RunError> {
+    spec.check()?;
+    let meta = spec.meta(seed, None)?;
+    let evidence = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
     let mut judged = JudgedRun::new(&evidence, Exit::Pass);
-    if order.self_test {
+    if spec.self_test {
         judged.self_test_with(&evidence);
     }
-    order.known.iter().for_each(|list| judged.acknowledge(list));
+    spec.known.iter().for_each(|list| judged.acknowledge(list));
     let kept = match keep {
         Retention::All => true,
         Retention::NotPassed => judged.exit != Exit::Pass,
         Retention::None => false,
     };
     if kept {
-        let wanted = name_of(order, seed);
+        let wanted = name_of(spec, seed);
         let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &evidence))?;
         judged.write(&evidence, &results.join(&name), "")?;
         mark_latest(results, &name)?;
@@ -172,57 +167,57 @@ pub fn simulated(
 
 /// One run against processes. What it recorded is on disk before it is judged.
 pub async fn processes(
-    order: &RunSpec,
+    spec: &RunSpec,
     seed: Seed,
     results: &Path,
     live: &mut dyn Observer,
 ) -> Result<RunOutcome, RunError> {
-    order.check()?;
+    spec.check()?;
     let started = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string();
     let program = std::env::current_exe()
         .map_err(|source| RunError::Surroundings { what: "find the path of this program", source })?;
-    let wanted = name_of(order, seed);
+    let wanted = name_of(spec, seed);
     let name = fresh_name(results, &wanted);
     let (dir, mark) = (results.join(&name), format!("{name}@{started}"));
-    let lease = Duration::from_nanos(order.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
+    let lease = Duration::from_nanos(spec.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
     let (context, self_test, known) =
-        (InjectionContext { program, mark, lease }, order.self_test, order.known.clone());
+        (InjectionContext { program, mark, lease }, spec.self_test, spec.known.clone());
     let mut run = RealRun { started, results, wanted, name, dir, context, self_test, known };
-    let Some(ExternalTarget { path, file }) = &order.external else {
-        let recorded = run.record(order.facts(seed, Some(run.started.clone()))?)?;
+    let Some(ExternalTarget { path, file }) = &spec.external else {
+        let recorded = run.record(spec.meta(seed, Some(run.started.clone()))?)?;
         let scratch = run.dir.join("cluster");
-        let site =
-            SpecimenCluster::start(order.embedded, &run.context.program, &scratch, &order.settings).await?;
-        let site = Arc::new(site);
+        let cluster =
+            SpecimenCluster::start(spec.embedded, &run.context.program, &scratch, &spec.settings).await?;
+        let cluster = Arc::new(cluster);
         // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
-        site.lock(&run.context.mark).await?;
+        cluster.lock(&run.context.mark).await?;
         let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        site.make_table(&run.context.mark, schema, partitions, None).await?;
+        cluster.make_table(&run.context.mark, schema, partitions, None).await?;
         let heal = run.dir.display().to_string();
-        return run.lead(order, recorded, site, heal, live).await;
+        return run.lead(spec, recorded, cluster, heal, live).await;
     };
     interruptible(adapter::refuse_obstacles(file, path)).await?;
-    let site = interruptible(adapter::reach(file)).await?;
+    let cluster = interruptible(adapter::reach(file)).await?;
     let led = async {
-        interruptible(site.lock(&run.context.mark)).await?;
+        interruptible(cluster.lock(&run.context.mark)).await?;
         // It was set up by somebody else: how, it tells itself.
-        let mut order = order.clone().with_boundaries_of(interruptible(site.refuses_boundaries()).await?)?;
-        order.settings.extend(site.settings());
+        let mut spec = spec.clone().with_boundaries_of(interruptible(cluster.refuses_boundaries()).await?)?;
+        spec.settings.extend(cluster.settings());
         let set_up = async {
             // Between the look and the lock another run may have been killed.
-            marked(path, site.marks().await?.iter()).map_or(Ok(()), Err)?;
-            run.make_table(&order, &*site).await
+            marked(path, cluster.marks().await?.iter()).map_or(Ok(()), Err)?;
+            run.make_table(&spec, &*cluster).await
         };
         let place = interruptible(set_up).await?;
-        let facts = order.facts_at(seed, Some(run.started.clone()), place)?;
-        let recorded = run.record(facts)?;
-        run.lead(&order, recorded, Arc::clone(&site), path.clone(), live).await
+        let meta = spec.meta_at(seed, Some(run.started.clone()), place)?;
+        let recorded = run.record(meta)?;
+        run.lead(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await
     };
     let led = led.await;
-    site.unlock(&run.context.mark).await;
-    let finished = led?;
+    cluster.unlock(&run.context.mark).await;
+    let outcome = led?;
     let uncollected = collect(&file.hooks, &run.dir).await.err();
-    Ok(RunOutcome { uncollected, ..finished })
+    Ok(RunOutcome { uncollected, ..outcome })
 }
 
 /// A run in real time.
@@ -240,51 +235,51 @@ struct RealRun<'a> {
 
 impl RealRun<'_> {
     /// Makes the table that the order asks for, as far as the target can have it.
-    async fn make_table(&self, order: &RunSpec, site: &dyn Cluster) -> Result<TargetInfo, RunError> {
-        let (schema, left_out) = order.schema(site.lacks(), site.table_name(&self.context.mark))?;
-        let (mark, partitions) = (&self.context.mark, order.workload.partitions);
-        let roster = site.make_table(mark, &schema, partitions, order.full_rows()).await?;
-        let spares = site.spare_servers();
-        let frozen_floor = site.frozen_floor();
-        let (version, frontiers) = (site.version(), site.frontiers());
+    async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<TargetInfo, RunError> {
+        let (schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
+        let (mark, partitions) = (&self.context.mark, spec.workload.partitions);
+        let roster = cluster.make_table(mark, &schema, partitions, spec.full_rows()).await?;
+        let spares = cluster.spare_servers();
+        let frozen_floor = cluster.frozen_floor();
+        let (version, frontiers) = (cluster.version(), cluster.frontiers());
         Ok(TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
     /// Begins the record. The mark at the target keeps the name that was free before.
-    fn record(&mut self, facts: RunMeta) -> Result<(RunMeta, RunFolder), RunError> {
+    fn record(&mut self, meta: RunMeta) -> Result<(RunMeta, RunFolder), RunError> {
         let make = |dir: &Path| {
             let wall = Wall { started: self.started.clone() };
-            RunFolder::create(dir, facts.clone(), Some(wall))
+            RunFolder::create(dir, meta.clone(), Some(wall))
         };
         let (name, folder) = in_fresh_folder(self.results, &self.wanted, make)?;
         (self.dir, self.name) = (self.results.join(&name), name);
-        Ok((facts, folder))
+        Ok((meta, folder))
     }
 
     /// Leads the run, leaves nothing behind, and judges.
     async fn lead(
         &self,
-        order: &RunSpec,
-        (facts, folder): (RunMeta, RunFolder),
-        site: Arc<dyn Cluster>,
+        spec: &RunSpec,
+        (meta, folder): (RunMeta, RunFolder),
+        cluster: Arc<dyn Cluster>,
         heal: String,
         live: &mut dyn Observer,
     ) -> Result<RunOutcome, RunError> {
-        let target = Arc::clone(&site).open(&facts.schema, self.context.clone())?;
-        let target = Capabilities { roster: facts.roster.clone(), ..target };
+        let target = Arc::clone(&cluster).open(&meta.schema, self.context.clone())?;
+        let target = Capabilities { roster: meta.roster.clone(), ..target };
         let injector = target.injector.clone();
-        let lost = site.keep_lock(&self.context.mark);
+        let lost = cluster.keep_lock(&self.context.mark);
         // From here on there is something to read in the folder.
         mark_latest(self.results, &self.name)?;
         let mut logged = ToolLog::new(&self.dir.join(TOOL_LOG), live);
-        let led = engine::run(target, facts, order.timing, folder, &mut logged, lost);
+        let led = engine::run(target, meta, spec.timing, folder, &mut logged, lost);
         let ended = match caught(led).await {
             Ok(ended) => {
                 ended.map_err(|source| RunError::Surroundings { what: "listen for signals", source })
             }
             Err(words) => Ok(EngineEnd { panicked: Some(words), ..EngineEnd::default() }),
         };
-        site.end().await;
+        cluster.end().await;
         let uncured = match &injector {
             Some(injector) => heal_rest(&**injector).await,
             None => Vec::new(),
@@ -372,10 +367,10 @@ fn fresh_name(results: &Path, wanted: &str) -> String {
 
 /// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many,
 /// it tells that there are some.
-fn name_of(order: &RunSpec, seed: Seed) -> String {
-    let words = [order.target(), &order.workload.name, &order.nemesis.name];
+fn name_of(spec: &RunSpec, seed: Seed) -> String {
+    let words = [spec.target(), &spec.workload.name, &spec.nemesis.name];
     let (of_table, settings): (Vec<_>, Vec<_>) =
-        order.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));
+        spec.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));
     let settings = settings.into_iter().map(|(_, value)| value.as_str());
     let settings = settings.chain((!of_table.is_empty()).then_some("table"));
     let words: Vec<String> = words.into_iter().chain(settings).map(path_name).collect();

@@ -278,7 +278,7 @@ impl RunSpec {
 
     /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
     /// in real time.
-    pub fn facts(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
+    pub fn meta(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
         let roster = match self.embedded {
@@ -288,11 +288,11 @@ impl RunSpec {
         let frontiers = self.embedded.frontiers(&roster, &self.settings);
         let (schema, left_out) = self.schema(self.embedded.lacks(), None)?;
         let place = TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor };
-        self.facts_at(seed, started, place)
+        self.meta_at(seed, started, place)
     }
 
     /// The facts of the run with this seed at a target that has its table.
-    pub fn facts_at(
+    pub fn meta_at(
         &self,
         seed: Seed,
         started: Option<String>,

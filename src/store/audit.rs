@@ -60,7 +60,7 @@ fn schedule(folder: &Folder) {
         steps.map_err(|error| error.to_string())
     });
     match steps {
-        Ok(steps) if steps == folder.run().facts.steps => {}
+        Ok(steps) if steps == folder.run().meta.steps => {}
         Ok(_) => folder.damaged(SCHEDULE, format!("its steps are not those of {RUN_FILE}")),
         Err(error) => folder.damaged(SCHEDULE, error),
     }
@@ -97,7 +97,7 @@ fn strays(folder: &Folder, told: &Announcements, files: &BTreeSet<String>) {
         Some(read) => !announced.contains(&ReadFile { number: 1, ..read }),
         None => file.ends_with(".zst"),
     };
-    let logs: BTreeSet<String> = (0..folder.run().facts.partitions).map(log_name).collect();
+    let logs: BTreeSet<String> = (0..folder.run().meta.partitions).map(log_name).collect();
     let others = listed(folder, LOG, 0);
     let others = others.iter().filter(|file| file.ends_with(".zst") && !logs.contains(*file));
     for file in files.iter().filter(is_stray).chain(others) {

@@ -15,7 +15,7 @@ pub fn write_record(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreErro
         _ => None,
     });
     let phase = phases.next().unwrap_or(Phase::SetUp);
-    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, facts: evidence.meta.clone() };
+    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, meta: evidence.meta.clone() };
     let mut folder = RunFolder::begin(dir, run)?;
     let still = Nanos(0);
     for (partition, entries) in (0..).zip(&evidence.log) {

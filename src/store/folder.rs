@@ -98,7 +98,7 @@ pub enum OpenError {
 #[derive(Deserialize)]
 struct Outline {
     build: Build,
-    facts: MetaOutline,
+    meta: MetaOutline,
 }
 
 #[derive(Deserialize)]
@@ -126,13 +126,13 @@ impl Folder {
         let text = fs::read(&file).map_err(|source| no_run_file(dir, source))?;
         let garbled = |source| OpenError::Garbled { file: file.clone(), source };
         let outline: Outline = serde_json::from_slice(&text).map_err(garbled)?;
-        let format = outline.facts.format;
+        let format = outline.meta.format;
         if !(1..=FORMAT).contains(&format) {
             let (writer, reader) = (outline.build.version, env!("CARGO_PKG_VERSION"));
             return Err(OpenError::Format { file, format, writer, reader });
         }
         let run: RunFile = serde_json::from_slice(&text).map_err(garbled)?;
-        let partitions = run.facts.partitions;
+        let partitions = run.meta.partitions;
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             return Err(OpenError::Partitions { file, partitions });
         }
@@ -286,7 +286,7 @@ pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) ->
 
 impl RunRecord for Folder {
     fn meta(&self) -> &RunMeta {
-        &self.run.facts
+        &self.run.meta
     }
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
@@ -347,7 +347,7 @@ impl RunRecord for Folder {
             };
             match fast_scan::entry_header(line) {
                 Some(entry) => in_order(entry),
-                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run.facts.schema, line)?)),
+                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run.meta.schema, line)?)),
             }
         });
         if stream.is_whole() {
@@ -357,7 +357,7 @@ impl RunRecord for Folder {
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(RowGroupStream::new(&self.run.facts.schema, Merge::new(self, files), counted))
+        Box::new(RowGroupStream::new(&self.run.meta.schema, Merge::new(self, files), counted))
     }
 
     fn parallelism(&self) -> usize {

@@ -24,9 +24,9 @@ impl RunNumber {
     /// That of the run whose `run.json` this is. Neither its layout nor the order of its fields matters.
     pub fn of(run_file: &[u8]) -> serde_json::Result<RunNumber> {
         let run: Value = serde_json::from_slice(run_file)?;
-        let mut facts = String::new();
-        spell(&run["facts"], &mut facts);
-        Ok(RunNumber(number_of(&[&facts])))
+        let mut meta = String::new();
+        spell(&run["facts"], &mut meta);
+        Ok(RunNumber(number_of(&[&meta])))
     }
 
     /// A file of this run, by its name within the folder.
@@ -71,15 +71,14 @@ mod tests {
 
     #[test]
     fn a_run_is_known_by_its_facts_and_by_nothing_else() {
-        let run = number(r#"{"phase":"load","facts":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
-        let later =
-            r#"{"facts": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
+        let run = number(r#"{"phase":"load","meta":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
+        let later = r#"{"meta": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
         assert_eq!(number(later), run);
         for changed in [
-            r#"{"facts":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,
-            r#"{"facts":{"seed":7,"roster":["b","a"],"at":{"x":1,"y":2}}}"#,
-            r#"{"facts":{"seed":7,"roster":["a"],"at":{"x":1,"y":2}}}"#,
-            r#"{"facts":{"seed":7,"roster":["a","b"],"at":{"x":2,"y":1}}}"#,
+            r#"{"meta":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,
+            r#"{"meta":{"seed":7,"roster":["b","a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"meta":{"seed":7,"roster":["a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"meta":{"seed":7,"roster":["a","b"],"at":{"x":2,"y":1}}}"#,
         ] {
             assert_ne!(number(changed), run, "{changed}");
         }

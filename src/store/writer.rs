@@ -48,7 +48,7 @@ pub struct RunFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
     /// What is known of the run.
-    pub facts: RunMeta,
+    pub meta: RunMeta,
 }
 
 /// The tool that wrote a folder.
@@ -214,13 +214,13 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder, which must not exist, and writes down what is known before the first event.
-    pub fn create(dir: &Path, facts: RunMeta, wall: Option<Wall>) -> Result<Self, StoreError> {
+    pub fn create(dir: &Path, meta: RunMeta, wall: Option<Wall>) -> Result<Self, StoreError> {
         let (phase, build) = (Phase::SetUp, Build::this());
-        Self::begin(dir, RunFile { phase, build, wall, ended: None, facts })
+        Self::begin(dir, RunFile { phase, build, wall, ended: None, meta })
     }
 
     pub(super) fn begin(dir: &Path, mut run: RunFile) -> Result<Self, StoreError> {
-        run.facts.format = FORMAT;
+        run.meta.format = FORMAT;
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
@@ -228,7 +228,7 @@ impl RunFolder {
             ErrorKind::AlreadyExists => StoreError::Exists { dir: dir.to_owned() },
             _ => failed("create", dir)(error),
         })?;
-        write_schedule(&dir.join(SCHEDULE), &run.facts)?;
+        write_schedule(&dir.join(SCHEDULE), &run.meta)?;
         let file = dir.join(CURES);
         let cures = File::create_new(&file).map_err(failed("create", &file))?;
         let file = dir.join(RUN_FILE);
@@ -243,7 +243,7 @@ impl RunFolder {
             number,
             events: LineWriter::create(dir, EVENTS, number)?,
             recorded: 0,
-            logs: (0..run.facts.partitions).map(log).collect::<Result<_, _>>()?,
+            logs: (0..run.meta.partitions).map(log).collect::<Result<_, _>>()?,
             cures,
             reads: BTreeMap::new(),
             run,
@@ -290,7 +290,7 @@ impl RunFolder {
             let skip = entry.off.saturating_sub(*next);
             *next = entry.off.saturating_add(1);
             *count += 1;
-            lines.line(now, &codec::entry(&self.run.facts.schema, entry, skip))
+            lines.line(now, &codec::entry(&self.run.meta.schema, entry, skip))
         })
     }
 
@@ -310,7 +310,7 @@ impl RunFolder {
         let place =
             ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
         let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, place, first.off, last.off)?;
-        let schema: &Schema = &self.run.facts.schema;
+        let schema: &Schema = &self.run.meta.schema;
         rows.into_iter().try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
         lines.flush()
     }
@@ -391,8 +391,8 @@ fn read_name(place: &ReadKey, number: u32) -> String {
     ReadFile { folder: &folder, partition: *partition, kind: *kind, number }.name()
 }
 
-fn write_schedule(file: &Path, facts: &RunMeta) -> Result<(), StoreError> {
-    let lines: io::Result<Vec<Vec<u8>>> = facts.steps.iter().map(json_line).collect();
+fn write_schedule(file: &Path, meta: &RunMeta) -> Result<(), StoreError> {
+    let lines: io::Result<Vec<Vec<u8>>> = meta.steps.iter().map(json_line).collect();
     lines.and_then(|lines| fs::write(file, lines.concat())).map_err(failed("write", file))
 }
 

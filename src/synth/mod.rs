@@ -72,15 +72,15 @@ pub enum SynthError {
 }
 
 /// Makes up a run and writes it to a folder, which must not exist.
-pub fn synthesize(order: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
-    order.plant.check(order.replicas)?;
-    let facts = facts(order)?;
-    let load = order.rows.saturating_sub(CALIBRATION_OPS);
+pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
+    spec.plant.check(spec.replicas)?;
+    let meta = meta(spec)?;
+    let load = spec.rows.saturating_sub(CALIBRATION_OPS);
     let epoch_rows = load.div_ceil(EPOCHS_MIN).clamp(1, EPOCH_ROWS_MAX);
-    let mut generator = Generator::new(&facts.workload, &facts.schema, order.seed);
-    let set = calibration(&facts.schema);
-    let folder = RunFolder::create(dir, facts.clone(), None)?;
-    let mut writer = Writer::new(folder, facts, order);
+    let mut generator = Generator::new(&meta.workload, &meta.schema, spec.seed);
+    let set = calibration(&meta.schema);
+    let folder = RunFolder::create(dir, meta.clone(), None)?;
+    let mut writer = Writer::new(folder, meta, spec);
     writer.begin()?;
     writer.epoch(set.before.into_iter(), false)?;
     writer.epoch(set.after.into_iter(), false)?;
@@ -95,7 +95,7 @@ pub fn synthesize(order: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
 }
 
 /// Columns of constant size under keys that never retire: what a run of any length can be judged by.
-fn facts(order: &SynthSpec) -> Result<RunMeta, ConfigError> {
+fn meta(spec: &SynthSpec) -> Result<RunMeta, ConfigError> {
     let mut workload: Workload = load("steady")?;
     let nemesis: Nemesis = load("none")?;
     workload.name = "synth".to_owned();
@@ -104,17 +104,17 @@ fn facts(order: &SynthSpec) -> Result<RunMeta, ConfigError> {
     workload.rate_hz = 100_000;
     workload.segment_rows = EPOCH_ROWS_MAX / u64::from(workload.partitions);
     let keys = &mut workload.keys;
-    keys.live = (order.rows / ROWS_A_KEY).clamp(KEYS_MIN, KEYS_MAX) as u32;
+    keys.live = (spec.rows / ROWS_A_KEY).clamp(KEYS_MIN, KEYS_MAX) as u32;
     (keys.skew, keys.retire_after_segments, keys.retire_after_updates) = (Skew::Uniform, u32::MAX, u32::MAX);
     Ok(RunMeta {
         format: FORMAT,
-        seed: order.seed,
+        seed: spec.seed,
         target: "synth".to_owned(),
         target_version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: BTreeMap::from([("plant".to_owned(), order.plant.to_string())]),
+        settings: BTreeMap::from([("plant".to_owned(), spec.plant.to_string())]),
         command: Vec::new(),
         simulated: true,
-        roster: (0..order.replicas).map(|n| format!("server-{n}")).collect(),
+        roster: (0..spec.replicas).map(|n| format!("server-{n}")).collect(),
         partitions: workload.partitions,
         schema: schema(&workload, &[]),
         workload,

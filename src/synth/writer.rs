@@ -37,8 +37,8 @@ struct Part {
 
 pub(super) struct Writer<'o> {
     folder: RunFolder,
-    facts: RunMeta,
-    order: &'o SynthSpec,
+    meta: RunMeta,
+    spec: &'o SynthSpec,
     parts: Vec<Part>,
     now: Nanos,
     load_began: Nanos,
@@ -49,16 +49,16 @@ pub(super) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(folder: RunFolder, facts: RunMeta, order: &'o SynthSpec) -> Writer<'o> {
-        let parts = (0..facts.partitions).map(|_| Part::default()).collect();
+    pub(super) fn new(folder: RunFolder, meta: RunMeta, spec: &'o SynthSpec) -> Writer<'o> {
+        let parts = (0..meta.partitions).map(|_| Part::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
         let last_reads = HashMap::new();
-        Writer { folder, facts, order, parts, now, load_began, captures: 0, reads: 0, last_reads }
+        Writer { folder, meta, spec, parts, now, load_began, captures: 0, reads: 0, last_reads }
     }
 
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         self.phase(Phase::SetUp)?;
-        for partition in 0..self.facts.partitions {
+        for partition in 0..self.meta.partitions {
             let segment = self.segment(partition, 0, None);
             self.record(Event::Segment { segment })?;
         }
@@ -78,7 +78,7 @@ impl<'o> Writer<'o> {
         for op in ops {
             self.write(op)?;
         }
-        for partition in 0..self.facts.partitions {
+        for partition in 0..self.meta.partitions {
             let entries = std::mem::take(&mut self.parts[partition as usize].entries);
             self.folder.entries(self.now, partition, &entries)?;
             if !entries.is_empty() {
@@ -115,7 +115,7 @@ impl<'o> Writer<'o> {
         let Event::Invoke { op } = invoke.event else { return Ok(()) };
         let part = &mut self.parts[op.partition as usize];
         let off = part.end;
-        part.take(&self.facts.schema.columns, &op);
+        part.take(&self.meta.schema.columns, &op);
         let Op { id, key, cmp, cols, .. } = op;
         part.entries.push(Entry { off, key, op: id, cmp, tombstone: false, cols });
         self.record(Event::Complete { op: id, outcome: OpOutcome::Ok, off: Some(off) })
@@ -123,8 +123,8 @@ impl<'o> Writer<'o> {
 
     fn segment(&self, partition: u32, start: u64, end: Option<u64>) -> Segment {
         let seq = self.parts[partition as usize].held.len() as u32;
-        let name = format!("{}__{partition}__{seq}", self.facts.schema.table);
-        let replicas = self.facts.roster.clone();
+        let name = format!("{}__{partition}__{seq}", self.meta.schema.table);
+        let replicas = self.meta.roster.clone();
         Segment { name, partition, seq, start, end, crc: end.map(|end| end ^ start), replicas }
     }
 
@@ -134,7 +134,7 @@ impl<'o> Writer<'o> {
         let start = part.held.last().and_then(|held| held.segment.end).unwrap_or(0);
         let (end, rows) = (part.end, part.rows.len() as u64);
         let segment = self.segment(partition, start, Some(end));
-        let copies = vec![Copy { rows, downloaded: false }; self.facts.roster.len()];
+        let copies = vec![Copy { rows, downloaded: false }; self.meta.roster.len()];
         self.record(Event::Segment { segment: segment.clone() })?;
         self.parts[partition as usize].held.push(HeldCopy { segment, copies });
         let next = self.segment(partition, end, None);
@@ -142,7 +142,7 @@ impl<'o> Writer<'o> {
     }
 
     fn sample(&mut self) -> Result<(), StoreError> {
-        let (replicas, partitions) = (self.facts.roster.clone(), self.facts.partitions);
+        let (replicas, partitions) = (self.meta.roster.clone(), self.meta.partitions);
         for (replica, partition) in replicas.iter().flat_map(|name| (0..partitions).map(move |p| (name, p))) {
             let end = self.parts[partition as usize].end;
             let (replica, status) = (replica.clone(), "running".to_owned());
@@ -163,7 +163,7 @@ impl<'o> Writer<'o> {
         let capture = self.captures;
         self.captures += 1;
         self.record(Event::CaptureBegin { capture, reason })?;
-        for partition in 0..self.facts.partitions {
+        for partition in 0..self.meta.partitions {
             let rows = std::mem::take(&mut self.parts[partition as usize].rows);
             let edits = self.edits(partition, &rows, last)?;
             for (replica, edits) in edits.iter().enumerate() {
@@ -176,12 +176,12 @@ impl<'o> Writer<'o> {
     }
 
     fn edits(&self, partition: u32, rows: &[Row], last: bool) -> Result<Vec<Edits>, SynthError> {
-        let SynthSpec { plant, seed, .. } = *self.order;
-        let replicas = self.facts.roster.len();
-        let schema = &self.facts.schema;
+        let SynthSpec { plant, seed, .. } = *self.spec;
+        let replicas = self.meta.roster.len();
+        let schema = &self.meta.schema;
         let mut edits = vec![Edits::default(); replicas];
         if last && partition == 0 {
-            let aim = aim(rows, seed.0).ok_or(SynthError::Rows { rows: self.order.rows })?;
+            let aim = aim(rows, seed.0).ok_or(SynthError::Rows { rows: self.spec.rows })?;
             edits = plant.edits(schema, seed, replicas, &aim);
         }
         if self.load_began.0 > 0 {
@@ -215,7 +215,7 @@ impl<'o> Writer<'o> {
             let read = Read {
                 id,
                 capture,
-                replica: self.facts.roster[replica].clone(),
+                replica: self.meta.roster[replica].clone(),
                 incarnation: 1,
                 end_after: cover.end,
                 from: if is_new { cover.start } else { cover.end },
@@ -266,7 +266,7 @@ impl<'o> Writer<'o> {
         let read = CurrentRead {
             id,
             capture,
-            replica: self.facts.roster[replica].clone(),
+            replica: self.meta.roster[replica].clone(),
             partition,
             incarnation: 1,
             before: covers.clone(),

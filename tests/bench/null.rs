@@ -21,17 +21,17 @@ struct Null {
 
 /// Records a run of at least so many ops, and tells how many were counted; then it is interrupted.
 pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
-    let facts = order.facts(Seed(1), None).expect("facts");
-    let mut folder = RunFolder::create(dir, facts.clone(), None).expect("a folder");
-    let partitions = facts.partitions;
+    let meta = order.meta(Seed(1), None).expect("facts");
+    let mut folder = RunFolder::create(dir, meta.clone(), None).expect("a folder");
+    let partitions = meta.partitions;
     let mut null = Null {
-        roster: facts.roster.clone(),
+        roster: meta.roster.clone(),
         ends: vec![0; partitions as usize],
         segments: vec![Vec::new(); partitions as usize],
         answers: VecDeque::new(),
     };
     (0..partitions).for_each(|partition| null.open(partition));
-    let mut conductor = Conductor::new(facts, order.timing);
+    let mut conductor = Conductor::new(meta, order.timing);
     let (mut now, mut wake, mut written) = (Nanos(0), Nanos(0), 0);
     let mut commands = Vec::new();
     let mut input = Input::Woken;

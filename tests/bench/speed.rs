@@ -115,12 +115,12 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
 fn frontiers(dir: &Path) {
     let order = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
     synthesize(&order, dir).expect("made up");
-    let mut facts = Folder::open(dir).expect("a run").meta().clone();
-    facts.frontiers = (0..FRONTIERS).map(declared).collect();
+    let mut meta = Folder::open(dir).expect("a run").meta().clone();
+    meta.frontiers = (0..FRONTIERS).map(declared).collect();
     let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
-    let empty = facts.partitions as usize;
+    let empty = meta.partitions as usize;
     let (log, rows, currents) = (vec![Vec::new(); empty], vec![Vec::new(); empty], vec![Vec::new(); empty]);
-    let evidence = MemoryRecord { meta: facts, events, log, rows, current_rows: currents };
+    let evidence = MemoryRecord { meta: meta, events, log, rows, current_rows: currents };
     let cost = Cost::of(|| {
         let verdict = judge(&evidence);
         assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);

@@ -1,6 +1,6 @@
 //! From a case's lines to evidence. See `README.md` beside this file for the language.
 
-use crate::check::facts::facts;
+use crate::check::meta::meta;
 use crate::check::naive;
 use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, OpOutcome, TimedEvent};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
@@ -36,7 +36,7 @@ pub(crate) fn case(text: &str) -> Case {
     let history = text.split("\n----\n").next().expect("a history");
     let mut case = Case {
         evidence: MemoryRecord {
-            meta: facts(),
+            meta: meta(),
             events: Vec::new(),
             log: vec![Vec::new()],
             rows: vec![Vec::new()],
@@ -70,26 +70,26 @@ impl Case {
             self.end_capture();
         }
         let mut words = rest.split_whitespace();
-        let facts = &mut self.evidence.meta;
+        let meta = &mut self.evidence.meta;
         match verb {
             "columns" => self.columns(rest),
-            "provenance" => facts.schema.provenance = choice(rest),
-            "roster" => facts.roster = words.map(str::to_owned).collect(),
-            "workload" => facts.workload.name = rest.to_owned(),
-            "calibrate" => facts.calibration_ops = number(rest),
+            "provenance" => meta.schema.provenance = choice(rest),
+            "roster" => meta.roster = words.map(str::to_owned).collect(),
+            "workload" => meta.workload.name = rest.to_owned(),
+            "calibrate" => meta.calibration_ops = number(rest),
             "may-be-absent" => {
                 let reasons = rest.split([',', ' ']).filter(|reason| !reason.is_empty());
-                facts.schema.rules.may_be_absent.extend(reasons.map(choice::<Absence>));
+                meta.schema.rules.may_be_absent.extend(reasons.map(choice::<Absence>));
             }
-            "time-to-live" => facts.schema.rules.time_to_live = Nanos(number(rest) * SECOND),
-            "event-of-deleted" => facts.schema.rules.event_of_deleted = choice(rest),
-            "floor" => facts.frozen_floor = Nanos(number(rest) * SECOND),
-            "min-exposure" => facts.nemesis.min_exposure = number(rest),
-            "require" => facts.nemesis.required.push(choice(rest)),
+            "time-to-live" => meta.schema.rules.time_to_live = Nanos(number(rest) * SECOND),
+            "event-of-deleted" => meta.schema.rules.event_of_deleted = choice(rest),
+            "floor" => meta.frozen_floor = Nanos(number(rest) * SECOND),
+            "min-exposure" => meta.nemesis.min_exposure = number(rest),
+            "require" => meta.nemesis.required.push(choice(rest)),
             "partition" => {
                 self.partition = number(rest) as u32;
-                facts.partitions = facts.partitions.max(self.partition + 1);
-                let partitions = facts.partitions as usize;
+                meta.partitions = meta.partitions.max(self.partition + 1);
+                let partitions = meta.partitions as usize;
                 self.evidence.log.resize(partitions, Vec::new());
                 self.evidence.rows.resize(partitions, Vec::new());
                 self.evidence.current_rows.resize(partitions, Vec::new());

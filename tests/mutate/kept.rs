@@ -71,9 +71,9 @@ impl Kept {
         let [target, workload, nemesis] = kind.command;
         let set = [&SMALL[..], kind.set].concat();
         let order = order(target, workload, nemesis, &set);
-        let facts = order.facts(Seed(1), None).expect("it fits");
+        let meta = order.meta(Seed(1), None).expect("it fits");
         let simulation = order.simulation().expect("it fits");
-        let evidence = simulate::run(&facts, order.timing, &simulation).expect("it runs");
+        let evidence = simulate::run(&meta, order.timing, &simulation).expect("it runs");
         let temp = tempfile::tempdir().expect("a folder");
         let dir = temp.path().join("run");
         write_record(&dir, &evidence).expect("written");

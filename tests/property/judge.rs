@@ -96,9 +96,9 @@ fn healthy(draw: &mut Draw) -> (MemoryRecord, String) {
     let servers = format!("servers={}", 2 + draw.below(4));
     let order = sim(workload, nemesis, &["guard=partition-gate", "load=600ms", &provenance, &servers]);
     let seed = Seed(draw.below(1 << 20) as u64);
-    let facts = order.facts(seed, None).expect("it makes sense");
+    let meta = order.meta(seed, None).expect("it makes sense");
     let cluster = order.simulation().expect("it makes sense");
-    let evidence = simulate::run(&facts, order.timing, &cluster).expect("it runs");
+    let evidence = simulate::run(&meta, order.timing, &cluster).expect("it runs");
     (evidence, format!("{} seed {}", order.title(), seed.0))
 }
 

@@ -1,7 +1,7 @@
 //! `summary.md` and `junit.xml`: well-formed whatever a target's names hold, and never greener than the run.
 
 use super::examples;
-use crate::report::examples::{diverged, facts};
+use crate::report::examples::{diverged, meta};
 use dissent::report::{junit, markdown};
 use dissent_core::checker::verdict::{Status, VerdictOutcome};
 use dissent_core::history::schema::rules::Absence;
@@ -13,7 +13,7 @@ const HOSTILE: &str = "]]></failure><b a=\"'&\u{0}\u{1b}[2J\u{fffe}|`_x_`\n# PAS
 #[test]
 fn a_suite_has_a_case_a_check_and_is_xml() {
     for (name, verdict, ..) in examples() {
-        let text = junit::suite(&verdict, &facts());
+        let text = junit::suite(&verdict, &meta());
         let document =
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
@@ -37,7 +37,7 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
 fn an_inconclusive_run_whose_checks_all_passed_is_an_error_all_the_same() {
     let (_, mut verdict, ..) = examples().into_iter().find(|(name, ..)| *name == "pass").expect("an example");
     verdict.outcome = VerdictOutcome::Inconclusive;
-    let text = junit::suite(&verdict, &facts());
+    let text = junit::suite(&verdict, &meta());
     let document = roxmltree::Document::parse(&text).expect("XML");
     let error = document.descendants().find(|node| node.has_tag_name("error")).expect("an error");
     assert_eq!(error.parent().and_then(|case| case.attribute("name")), Some("verdict"));
@@ -51,7 +51,7 @@ fn names_from_the_target_break_neither_document() {
         d.last.wrong = vec![HOSTILE.to_owned()];
         d.evidence[0].key = HOSTILE.to_owned();
     });
-    let text = junit::suite(&verdict, &facts());
+    let text = junit::suite(&verdict, &meta());
     let document = roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let failure = document.descendants().find(|node| node.has_tag_name("failure")).expect("a failure");
     let message = failure.attribute("message").expect("a message");
@@ -60,7 +60,7 @@ fn names_from_the_target_break_neither_document() {
         "{message}"
     );
 
-    let text = markdown::summary(&verdict, &facts());
+    let text = markdown::summary(&verdict, &meta());
     assert!(!text.contains("<b a") && !text.contains("\n# PASS") && !text.contains('\u{1b}'), "{text}");
     let table: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
     let bars = |line: &str| line.replace("\\|", "").matches('|').count();
@@ -69,7 +69,7 @@ fn names_from_the_target_break_neither_document() {
 
 #[test]
 fn the_summary_answers_shows_rows_and_repeats() {
-    let text = markdown::summary(&diverged(|_| {}), &facts());
+    let text = markdown::summary(&diverged(|_| {}), &meta());
     for part in [
         "## FAIL: lone divergence: server-1 is wrong on 14 keys",
         "- **Since when?** +2.315s, offset 1,204",
@@ -82,7 +82,7 @@ fn the_summary_answers_shows_rows_and_repeats() {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
     for (name, verdict, ..) in examples() {
-        let text = markdown::summary(&verdict, &facts());
+        let text = markdown::summary(&verdict, &meta());
         assert!(text.starts_with("## ") && text.ends_with("```\n"), "{name}:\n{text}");
     }
 }
@@ -92,7 +92,7 @@ fn what_the_table_may_lack_is_told_on_a_pass_and_on_a_finding() {
     for name in ["pass", "lone"] {
         let (_, mut verdict, ..) = examples().into_iter().find(|(it, ..)| *it == name).expect("an example");
         verdict.compared.excused = BTreeMap::from([(Absence::Superseded, 1_204), (Absence::Late, 1)]);
-        let text = markdown::summary(&verdict, &facts());
+        let text = markdown::summary(&verdict, &meta());
         let told = "1,205 rows that the table may lack (1,204 superseded, 1 late)";
         assert!(text.contains(told), "{name}:\n{text}");
     }

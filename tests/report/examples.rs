@@ -33,7 +33,7 @@ fn step(id: &str, transition: Transition, begin: Condition, until: Condition) ->
     }
 }
 
-pub(crate) fn facts() -> RunMeta {
+pub(crate) fn meta() -> RunMeta {
     let column =
         |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
     RunMeta {
@@ -107,7 +107,7 @@ fn nemesis() -> Nemesis {
 
 /// A run of `ops` ops, 2 ms apart, with two holds and captures.
 pub(crate) fn evidence(ops: u64) -> MemoryRecord {
-    let facts = facts();
+    let meta = meta();
     let end = 1_200 + ops * 2;
     let fault = |step: &Step| Fault {
         kind: step.kind,
@@ -133,7 +133,7 @@ pub(crate) fn evidence(ops: u64) -> MemoryRecord {
     for (capture, (t, reason)) in captures.into_iter().enumerate() {
         events.push((t, Event::CaptureBegin { capture: capture as u32, reason }));
     }
-    for (step, begin, cured) in [(&facts.steps[1], 1_500, 2_100), (&facts.steps[0], 2_000, 3_300)] {
+    for (step, begin, cured) in [(&meta.steps[1], 1_500, 2_100), (&meta.steps[0], 2_000, 3_300)] {
         let begun = Event::FaultBegin { step: step.id.clone(), fault: fault(step), log_ends: vec![900, 880] };
         events.push((begin, begun));
         events.push((begin + 2, Event::FaultBegun { step: step.id.clone(), error: None }));
@@ -158,7 +158,7 @@ pub(crate) fn evidence(ops: u64) -> MemoryRecord {
     events.sort_by_key(|(t, _)| *t);
     let events = events.into_iter().map(|(t, event)| TimedEvent { t: ms(t), event }).collect();
     MemoryRecord {
-        meta: facts,
+        meta: meta,
         events,
         log: vec![Vec::new(); 2],
         rows: vec![Vec::new(); 2],

@@ -1,6 +1,6 @@
 //! Evidence that was written and read back is the same; what was lost is named.
 
-use crate::store::sample::{evidence, facts};
+use crate::store::sample::{evidence, meta};
 use crate::support::all;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -81,7 +81,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("results/run");
     let wall = Wall { started: "2026-01-02T03:04:05Z".to_owned() };
-    let mut run = RunFolder::create(&dir, facts(), Some(wall.clone())).expect("made");
+    let mut run = RunFolder::create(&dir, meta(), Some(wall.clone())).expect("made");
     let evidence = evidence();
     for (partition, entries) in (0..).zip(&evidence.log) {
         run.entries(Nanos(1), partition, entries).expect("entries");
@@ -111,7 +111,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
 fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    let mut run = RunFolder::create(&dir, facts(), None).expect("made");
+    let mut run = RunFolder::create(&dir, meta(), None).expect("made");
     let event = |t| TimedEvent { t: Nanos(t), event: Event::Boundary };
     run.event(&event(0)).expect("event");
     run.event(&event(300_000_000)).expect("event");
@@ -133,7 +133,7 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
 fn a_cure_is_on_disk_when_it_is_written_and_survives_a_torn_line() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    let mut run = RunFolder::create(&dir, facts(), None).expect("made");
+    let mut run = RunFolder::create(&dir, meta(), None).expect("made");
     let fault = Fault { kind: FaultKind::Restart, replica: "b".to_owned(), partition: None, seq: Some(2) };
     let undo = serde_json::json!({"pid": 7});
     let cure = Cure { step: "kill".to_owned(), fault, mark: "run".to_owned(), undo };

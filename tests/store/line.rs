@@ -1,6 +1,6 @@
 //! One line each: what a row, an entry and a value look like on disk, and what is made of odd ones.
 
-use crate::store::sample::{evidence, facts};
+use crate::store::sample::{evidence, meta};
 use dissent_core::history::row::CurrentRow;
 use dissent_core::history::schema::Value;
 use dissent_store::codec;
@@ -11,7 +11,7 @@ fn json(line: &impl serde::Serialize) -> String {
 
 #[test]
 fn lines_hold_content_first_and_placement_last() {
-    let (evidence, schema) = (evidence(), facts().schema);
+    let (evidence, schema) = (evidence(), meta().schema);
     let (read, row) = &evidence.rows[0][7];
     let content = r#""off":1,"key":"k1","op":18446744073709551614,"cmp":-1,"#;
     let cols = r#""cols":{"x":-9223372036854775807,"tags":[],"ops":[1,9223372036854775807],"note":"null"}"#;
@@ -32,7 +32,7 @@ fn lines_hold_content_first_and_placement_last() {
 fn unknown_fields_and_columns_are_skipped_and_absent_columns_are_null() {
     let line = r#"{"new":{"a":[1]},"key":"k\u00e9","cols":{"ops":[4],"other":1.5,"x":2},"cmp":3,
         "off":1,"op":2,"at":{"doc":5,"seg":"s","read":6}}"#;
-    let (read, row) = codec::decode_row(&facts().schema, line.as_bytes()).expect("row");
+    let (read, row) = codec::decode_row(&meta().schema, line.as_bytes()).expect("row");
     let cols = vec![Value::Long(2), Value::Null, Value::Longs(vec![4]), Value::Null];
     assert_eq!((read, row.off, row.op, row.cmp, row.doc), (6, 1, 2, 3, 5));
     assert_eq!((row.key.as_str(), row.cols), ("ké", cols));
@@ -41,7 +41,7 @@ fn unknown_fields_and_columns_are_skipped_and_absent_columns_are_null() {
 #[test]
 fn lines_that_lack_something_are_refused_by_its_name() {
     let whole = r#"{"off":1,"key":"k","op":2,"cmp":3,"cols":{},"at":{"read":1,"doc":2}}"#;
-    assert!(codec::decode_row(&facts().schema, whole.as_bytes()).is_ok());
+    assert!(codec::decode_row(&meta().schema, whole.as_bytes()).is_ok());
     for (cut, lacks) in [
         (r#""off":1,"#, "`off`"),
         (r#""key":"k","#, "`key`"),
@@ -52,7 +52,7 @@ fn lines_that_lack_something_are_refused_by_its_name() {
         (r#""read":1,"#, "`read`"),
     ] {
         let line = whole.replacen(cut, "", 1);
-        let error = codec::decode_row(&facts().schema, line.as_bytes()).expect_err(&line);
+        let error = codec::decode_row(&meta().schema, line.as_bytes()).expect_err(&line);
         assert!(error.to_string().contains(lacks), "{error} does not name {lacks}");
     }
 }

@@ -11,14 +11,14 @@ use serde_json::json;
 
 pub(crate) const REPLICAS: [&str; 3] = ["a", "b", "../c d"];
 
-pub(crate) fn facts() -> RunMeta {
+pub(crate) fn meta() -> RunMeta {
     let columns = json!([
         {"name": "x", "type": "long", "merge": "overwrite"},
         {"name": "tags", "type": "string-list", "merge": "union"},
         {"name": "ops", "type": "long-list", "merge": "append", "role": "ops"},
         {"name": "note", "type": "string", "merge": "ignore", "optional": true},
     ]);
-    let facts = json!({
+    let meta = json!({
         "format": FORMAT, "seed": 7, "target": "sim-segments", "target_version": "1", "simulated": true,
         "settings": {"guard": "startup-latch"}, "roster": REPLICAS, "partitions": 2,
         "workload": {
@@ -37,7 +37,7 @@ pub(crate) fn facts() -> RunMeta {
         },
         "left_out": [], "calibration_ops": 4, "frozen_floor": 5, "started": "2000-01-01T00:00:00Z",
     });
-    serde_json::from_value(facts).expect("facts")
+    serde_json::from_value(meta).expect("facts")
 }
 
 fn cols(off: u64) -> Vec<Value> {
@@ -146,7 +146,7 @@ impl Sampler {
 pub(crate) fn evidence() -> MemoryRecord {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);
-    let evidence = MemoryRecord { meta: facts(), events: Vec::new(), log, rows, current_rows: currents };
+    let evidence = MemoryRecord { meta: meta(), events: Vec::new(), log, rows, current_rows: currents };
     let mut run = Sampler { evidence, reads: 0 };
     run.event(Event::Phase { phase: Phase::SetUp });
     let op =

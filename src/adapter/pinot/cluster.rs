@@ -269,15 +269,15 @@ impl PinotCluster {
     }
 
     /// The tables whose names begin as those of runs do.
-    pub(super) async fn leavings(&self) -> Result<Vec<Leftover>, TargetError> {
-        self.inventory.leavings().await
+    pub(super) async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
+        self.inventory.leftovers().await
     }
 
     /// Drops a run's topic, table and schema. The table tells whose it is: with it goes the leave to drop it.
-    pub(super) async fn drop_table(&self, leaving: &Leftover) -> Result<(), TargetError> {
-        let table = &leaving.table;
+    pub(super) async fn drop_table(&self, leftover: &Leftover) -> Result<(), TargetError> {
+        let table = &leftover.table;
         let made = table::made_by(&self.inventory.table(table).await?);
-        if made.is_none() || made != leaving.run || !table.starts_with(TABLE_PREFIX) {
+        if made.is_none() || made != leftover.run || !table.starts_with(TABLE_PREFIX) {
             let cause = format!("nothing says that a run made the table {table}");
             return Err(TargetError::Refused { at: self.url().to_owned(), cause });
         }

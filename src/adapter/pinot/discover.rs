@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// Asks somebody, and notes how long the answer took.
 async fn timed<T>(
-    checkup: &mut Diagnosis,
+    diagnosis: &mut Diagnosis,
     (who, at, needed): (&str, &str, bool),
     ask: impl Future<Output = Result<T, TargetError>>,
 ) -> Option<T> {
@@ -27,104 +27,104 @@ async fn timed<T>(
     let told = ask.await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = told.as_ref().err().map(ToString::to_string);
-    checkup.asked.push(Endpoint { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
+    diagnosis.asked.push(Endpoint { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
     told.ok()
 }
 
 /// How the cluster of a target file stands.
-pub async fn checkup(file: &TargetFile) -> Diagnosis {
-    let mut checkup = Diagnosis { system: PINOT.to_owned(), ..Diagnosis::default() };
-    checkup.note_refusals(|kind| injection::can(file, kind));
+pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
+    let mut diagnosis = Diagnosis { system: PINOT.to_owned(), ..Diagnosis::default() };
+    diagnosis.note_refusals(|kind| injection::can(file, kind));
     let controller = ("controller", file.url.as_str(), true);
     let reached =
         async { Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &file.access())?, file).await };
-    let inventory = timed(&mut checkup, controller, reached).await;
+    let inventory = timed(&mut diagnosis, controller, reached).await;
     if let Some(inventory) = &inventory {
-        checkup.version = Some(inventory.version.clone());
-        checkup.lacks = lacks(&inventory.version).to_vec();
+        diagnosis.version = Some(inventory.version.clone());
+        diagnosis.lacks = lacks(&inventory.version).to_vec();
     }
-    broker(&mut checkup, file).await;
+    broker(&mut diagnosis, file).await;
     if let Some(inventory) = &inventory {
-        servers(&mut checkup, file, inventory).await;
+        servers(&mut diagnosis, file, inventory).await;
     }
-    kafka(&mut checkup, file).await;
+    kafka(&mut diagnosis, file).await;
     if let Some(inventory) = &inventory {
-        left(&mut checkup, file, inventory).await;
-        table(&mut checkup, file, inventory).await;
+        left(&mut diagnosis, file, inventory).await;
+        table(&mut diagnosis, file, inventory).await;
     }
-    checkup
+    diagnosis
 }
 
-async fn broker(checkup: &mut Diagnosis, file: &TargetFile) {
+async fn broker(diagnosis: &mut Diagnosis, file: &TargetFile) {
     let at = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
     let url = format!("{at}/health");
     let health = async {
         let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
         send(&url, http.get(&url)).await
     };
-    timed(checkup, ("broker", at, true), health).await;
+    timed(diagnosis, ("broker", at, true), health).await;
 }
 
-async fn servers(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
+async fn servers(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     for (name, Server { host, url }) in &inventory.servers {
-        checkup.replicas.push(ReplicaStatus { name: name.clone(), host: host.clone() });
+        diagnosis.replicas.push(ReplicaStatus { name: name.clone(), host: host.clone() });
         let health = format!("{url}/health");
         let asked = async {
             let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
             send(&health, http.get(&health)).await
         };
-        timed(checkup, (name, url, host.is_some()), asked).await;
+        timed(diagnosis, (name, url, host.is_some()), asked).await;
     }
-    if checkup.replicas.iter().all(|replica| replica.host.is_none()) {
-        checkup.unknown.push("no server is alive".to_owned());
+    if diagnosis.replicas.iter().all(|replica| replica.host.is_none()) {
+        diagnosis.unknown.push("no server is alive".to_owned());
     }
 }
 
-async fn kafka(checkup: &mut Diagnosis, file: &TargetFile) {
+async fn kafka(diagnosis: &mut Diagnosis, file: &TargetFile) {
     match Kafka::of(file) {
-        Some(kafka) => drop(timed(checkup, ("Kafka", &kafka.address, true), kafka.topics()).await),
-        None => {
-            checkup.unknown.push("Kafka: the target file does not say where it is, and a run needs it".into())
-        }
+        Some(kafka) => drop(timed(diagnosis, ("Kafka", &kafka.address, true), kafka.topics()).await),
+        None => diagnosis
+            .unknown
+            .push("Kafka: the target file does not say where it is, and a run needs it".into()),
     }
 }
 
 /// What runs have left there.
-async fn left(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
+async fn left(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     let mut unknown = Vec::new();
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
     match holder(&inventory.http, &inventory.url).await {
-        Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
+        Ok(holder) => (diagnosis.free, diagnosis.holder) = (holder.is_none(), holder),
         Err(error) => note("who has it", error),
     }
     match marks(&inventory.url, &file.access()).await {
-        Ok(marks) => checkup.marks = marks,
+        Ok(marks) => diagnosis.marks = marks,
         Err(error) => note("faults of earlier runs", error),
     }
     match configs(&inventory.http, &inventory.url).await {
-        Ok(configs) => checkup.boundaries = refuses_commits(release(&inventory.version), &configs),
+        Ok(configs) => diagnosis.boundaries = refuses_commits(release(&inventory.version), &configs),
         Err(error) => note("whether segments end on request", error),
     }
-    match inventory.leavings().await {
-        Ok(leavings) => checkup.leftovers = leavings,
+    match inventory.leftovers().await {
+        Ok(leftovers) => diagnosis.leftovers = leftovers,
         Err(error) => note("tables of earlier runs", error),
     }
-    match inventory.cost(&checkup.leftovers).await {
-        Ok(cost) => checkup.left_cost = cost,
+    match inventory.cost(&diagnosis.leftovers).await {
+        Ok(cost) => diagnosis.left_cost = cost,
         Err(error) => note("what tables of earlier runs cost", error),
     }
-    checkup.unknown.extend(unknown);
+    diagnosis.unknown.extend(unknown);
 }
 
-async fn table(checkup: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
+async fn table(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     let Some(name) = &file.table.name else { return };
-    match facts(file, inventory, name).await {
-        Ok(facts) => checkup.table = Some(facts),
-        Err(error) => checkup.unknown.push(format!("table {name}: {error}")),
+    match meta(file, inventory, name).await {
+        Ok(meta) => diagnosis.table = Some(meta),
+        Err(error) => diagnosis.unknown.push(format!("table {name}: {error}")),
     }
 }
 
-async fn facts(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<TableFacts, TargetError> {
+async fn meta(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<TableFacts, TargetError> {
     let config = inventory.table(name).await?;
     let (url, body) = inventory.get(&format!("tables/{name}/idealstate")).await?;
     let assignment = wire::ideal_state(&url, &body)?;

@@ -122,19 +122,19 @@ impl Inventory {
     }
 
     /// The tables whose names begin as those of runs do.
-    pub(super) async fn leavings(&self) -> Result<Vec<Leftover>, TargetError> {
-        let mut leavings = Vec::new();
+    pub(super) async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
+        let mut leftovers = Vec::new();
         for table in self.tables().await?.into_iter().filter(|name| name.starts_with(TABLE_PREFIX)) {
             let run = made_by(&self.table(&table).await?);
-            leavings.push(Leftover { table, run });
+            leftovers.push(Leftover { table, run });
         }
-        Ok(leavings)
+        Ok(leftovers)
     }
 
     /// What these tables cost. How large one is takes a word of every server, so it may be unknown.
-    pub(super) async fn cost(&self, leavings: &[Leftover]) -> Result<Option<LeftoverCost>, TargetError> {
+    pub(super) async fn cost(&self, leftovers: &[Leftover]) -> Result<Option<LeftoverCost>, TargetError> {
         let mut cost = LeftoverCost { bytes: Some(0), ..LeftoverCost::default() };
-        for Leftover { table, .. } in leavings {
+        for Leftover { table, .. } in leftovers {
             let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
             let assignment = wire::ideal_state(&url, &body)?;
             let states = assignment.values().flat_map(BTreeMap::values);
@@ -144,7 +144,7 @@ impl Inventory {
             let size = size.ok().and_then(|(_, body)| wire::table_size(&body));
             cost.bytes = cost.bytes.zip(size).map(|(bytes, size)| bytes + size);
         }
-        Ok((!leavings.is_empty()).then_some(cost))
+        Ok((!leftovers.is_empty()).then_some(cost))
     }
 
     /// The configuration of a table.

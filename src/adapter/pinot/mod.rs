@@ -20,7 +20,7 @@ mod table;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};
-pub use discover::{checkup, draft};
+pub use discover::{diagnosis, draft};
 pub use injection::{begin, can, ended_early, heal, holder, is_of};
 
 use super::diagnosis::Leftover;
@@ -98,11 +98,11 @@ impl Cluster for PinotCluster {
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
-        PinotCluster::leavings(self).await
+        PinotCluster::leftovers(self).await
     }
 
-    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError> {
-        self.drop_table(leaving).await
+    async fn remove(&self, leftover: &Leftover) -> Result<(), TargetError> {
+        self.drop_table(leftover).await
     }
 
     async fn marks(&self) -> Result<Vec<Cure>, TargetError> {

@@ -188,8 +188,8 @@ impl Cluster for SpecimenCluster {
         Ok(Vec::new())
     }
 
-    async fn remove(&self, leaving: &Leftover) -> Result<(), TargetError> {
-        let cause = format!("it has no table {} of an earlier run", leaving.table);
+    async fn remove(&self, leftover: &Leftover) -> Result<(), TargetError> {
+        let cause = format!("it has no table {} of an earlier run", leftover.table);
         Err(TargetError::Refused { at: self.url().to_owned(), cause })
     }
 
@@ -231,30 +231,30 @@ pub async fn reach(file: &TargetFile) -> Result<SpecimenCluster, TargetError> {
 }
 
 /// How the cluster of a target file stands.
-pub async fn checkup(file: &TargetFile) -> Diagnosis {
-    let mut checkup = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
+pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
+    let mut diagnosis = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
     let begun = tokio::time::Instant::now();
     let reached = reach(file).await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = reached.as_ref().err().map(ToString::to_string);
     let (who, at) = ("supervisor".to_owned(), file.url.clone());
-    checkup.asked.push(Endpoint { who, at, ms, problem, needed: true });
+    diagnosis.asked.push(Endpoint { who, at, ms, problem, needed: true });
     if let Ok(cluster) = reached {
         let overview = cluster.overview();
         let alive = |name: &String| overview.replica_process(name).ok().map(|(url, _)| url);
         let standing = |name: &String| ReplicaStatus { name: name.clone(), host: alive(name) };
-        checkup.replicas = overview.roster.iter().map(standing).collect();
-        checkup.version = Some(overview.version.clone());
+        diagnosis.replicas = overview.roster.iter().map(standing).collect();
+        diagnosis.version = Some(overview.version.clone());
         match cluster.holder().await {
-            Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
-            Err(error) => checkup.unknown.push(format!("who has it: {error}")),
+            Ok(holder) => (diagnosis.free, diagnosis.holder) = (holder.is_none(), holder),
+            Err(error) => diagnosis.unknown.push(format!("who has it: {error}")),
         }
     }
     match marks(&file.url).await {
-        Ok(marks) => checkup.marks = marks,
-        Err(error) => checkup.unknown.push(format!("faults of earlier runs: {error}")),
+        Ok(marks) => diagnosis.marks = marks,
+        Err(error) => diagnosis.unknown.push(format!("faults of earlier runs: {error}")),
     }
-    checkup
+    diagnosis
 }
 
 /// A target file for the cluster of this supervisor.

@@ -15,7 +15,7 @@ impl Conductor {
             // It does not count towards the next boundary.
             self.logged_at_boundary += lacks;
             for _ in 0..lacks {
-                let op = filler(&self.facts.schema, partition, self.filled);
+                let op = filler(&self.meta.schema, partition, self.filled);
                 self.filled += 1;
                 if let Some(op) = self.sessions.offer(op) {
                     write(op, out);

@@ -233,7 +233,7 @@ struct Crossing {
 
 /// The state of a run.
 pub struct Conductor {
-    facts: RunMeta,
+    meta: RunMeta,
     timing: Timing,
     generator: Generator,
     stage: RunStage,
@@ -272,14 +272,14 @@ pub struct Conductor {
 
 impl Conductor {
     /// A run that has not begun; the first `step` with [`Input::Woken`] begins it.
-    pub fn new(facts: RunMeta, timing: Timing) -> Conductor {
-        let generator = Generator::new(&facts.workload, &facts.schema, facts.seed);
+    pub fn new(meta: RunMeta, timing: Timing) -> Conductor {
+        let generator = Generator::new(&meta.workload, &meta.schema, meta.seed);
         Conductor {
             stage: RunStage::Begin,
-            view: ClusterView::new(&facts),
+            view: ClusterView::new(&meta),
             sessions: Sessions::default(),
-            faults: Faults::new(&facts.steps),
-            captures: Captures::new(facts.partitions),
+            faults: Faults::new(&meta.steps),
+            captures: Captures::new(meta.partitions),
             load_began: Nanos(0),
             still_since: None,
             stood_still: 0,
@@ -301,7 +301,7 @@ impl Conductor {
             probes: Vec::new(),
             interrupted: false,
             generator,
-            facts,
+            meta,
             timing,
         }
     }
@@ -455,8 +455,8 @@ impl Conductor {
         self.wanted_capture = None;
         self.committed_captured = self.view.committed();
         self.next_capture = Nanos(now.0 + self.timing.capture_every.0);
-        match self.facts.has_segments() {
-            true => self.captures.begin(&self.facts.roster, reason, out),
+        match self.meta.has_segments() {
+            true => self.captures.begin(&self.meta.roster, reason, out),
             false => self.captures.begin_of_shard(reason, out),
         }
     }

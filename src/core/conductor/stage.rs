@@ -134,8 +134,7 @@ impl Conductor {
         let ready = self.crossing.is_none() && self.is_still_enough();
         if ready {
             for (step, fault) in self.faults.begin_due(clock, &self.view) {
-                self.boundaries_left =
-                    self.boundaries_left.or(self.facts.nemesis.boundaries_after_first_step);
+                self.boundaries_left = self.boundaries_left.or(self.meta.nemesis.boundaries_after_first_step);
                 self.begin_fault(step, fault, out);
             }
         }
@@ -166,8 +165,8 @@ impl Conductor {
     pub(super) fn boundary_due(&self, now: Nanos) -> bool {
         let ends = self.timing.boundaries.most().is_some() && self.is_through(now);
         let logged: u64 = self.view.log_ends().iter().sum();
-        let wanted = self.facts.workload.segment_rows * u64::from(self.facts.partitions);
-        self.facts.has_segments()
+        let wanted = self.meta.workload.segment_rows * u64::from(self.meta.partitions);
+        self.meta.has_segments()
             && !ends
             && self.crossing.is_none()
             && self.boundaries_left != Some(0)
@@ -221,7 +220,7 @@ impl Conductor {
             RunStage::Begin => Some(RunStage::SetUp),
             RunStage::SetUp => self.view.all_serving().then_some(RunStage::CalibrateBefore),
             RunStage::CalibrateBefore => {
-                let crosses = self.facts.has_segments();
+                let crosses = self.meta.has_segments();
                 let next = if crosses { RunStage::CalibrateCross } else { RunStage::CalibrateAfter };
                 (idle && self.view.all_settled()).then_some(next)
             }
@@ -259,7 +258,7 @@ impl Conductor {
             RunStage::EndingSettle { since } => quiesced(since).then_some(RunStage::EndingCure),
             RunStage::EndingCure => {
                 let next =
-                    if self.facts.nemesis.reload { RunStage::EndingReload } else { RunStage::EndingCapture };
+                    if self.meta.nemesis.reload { RunStage::EndingReload } else { RunStage::EndingCapture };
                 (captured && !self.faults.any_changing()).then_some(next)
             }
             RunStage::EndingReload => (!self.faults.any_changing()).then_some(RunStage::EndingReloaded),
@@ -283,12 +282,12 @@ impl Conductor {
 
     /// Whether load and faults have had their time.
     fn is_through(&self, now: Nanos) -> bool {
-        let tail = |over: Nanos| now.0 >= over.0 + self.facts.nemesis.tail.0 || !self.faults.any_begun();
-        now.0 >= self.load_began.0 + self.facts.workload.load.0 && self.faults.over_at().is_some_and(tail)
+        let tail = |over: Nanos| now.0 >= over.0 + self.meta.nemesis.tail.0 || !self.faults.any_begun();
+        now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
 
     fn after_capture(&self) -> RunStage {
-        let ends = self.facts.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
+        let ends = self.meta.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
         if ends { RunStage::EndingBegin } else { RunStage::ReadLog }
     }
 
@@ -308,11 +307,11 @@ impl Conductor {
         self.stage = next;
         match next {
             RunStage::CalibrateBefore => {
-                let set = calibration(&self.facts.schema).before;
+                let set = calibration(&self.meta.schema).before;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
             RunStage::CalibrateAfter => {
-                let set = calibration(&self.facts.schema).after;
+                let set = calibration(&self.meta.schema).after;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
             RunStage::CalibrateCross | RunStage::EndingCommit { .. } => self.ask_boundary(out),
@@ -353,8 +352,8 @@ impl Conductor {
     }
 
     fn write_canaries(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        for partition in 0..self.facts.partitions {
-            let op = canary(&self.facts.schema, partition, self.last_id + 1, now);
+        for partition in 0..self.meta.partitions {
+            let op = canary(&self.meta.schema, partition, self.last_id + 1, now);
             out.push(Command::Record(Event::Canary { partition, op: op.id }));
             self.offer(op, out);
         }
@@ -363,9 +362,9 @@ impl Conductor {
     /// The next commit of the held partition goes to the victim, or to the next replica of the roster.
     fn begin_ending(&mut self, out: &mut Vec<Command>) {
         let Some(held) = self.faults.held() else { return };
-        let roster = &self.facts.roster;
+        let roster = &self.meta.roster;
         let victim = roster.iter().position(|replica| *replica == held.replica).unwrap_or(0);
-        let winner = match self.facts.nemesis.ending {
+        let winner = match self.meta.nemesis.ending {
             Ending::VictimWins => victim,
             Ending::HealthyWins | Ending::Uncommitted => (victim + 1) % roster.len(),
         };

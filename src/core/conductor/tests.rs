@@ -14,7 +14,7 @@ use crate::history::row::{
 };
 use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
-use crate::tests as example;
+use crate::test_data;
 
 const REPLICA: &str = "server-0";
 
@@ -176,9 +176,9 @@ fn an_op_waits_for_the_one_before_it_on_its_key_and_for_no_other() {
 /// A fault that was still beginning when the run was cut off is cured as soon as it is in force.
 #[test]
 fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
-    let mut facts = segments("late-transition");
-    facts.steps.iter_mut().for_each(|step| step.begin = Condition::At(Nanos(0)));
-    let mut conductor = Conductor::new(facts, TIMING);
+    let mut meta = segments("late-transition");
+    meta.steps.iter_mut().for_each(|step| step.begin = Condition::At(Nanos(0)));
+    let mut conductor = Conductor::new(meta, TIMING);
     let mut out = Vec::new();
     conductor.step(Nanos(0), Input::Woken, &mut out);
     conductor.enter(Nanos(1), RunStage::Load, &mut out);
@@ -204,20 +204,20 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
 /// The facts of a run of four replicas with segments, under this plan.
 fn segments(nemesis: &str) -> RunMeta {
     let replicas = [REPLICA, "server-1", "server-2", "server-3"];
-    example::facts(&example::workload("partial-upsert"), &example::nemesis(nemesis), &replicas)
+    test_data::meta(&test_data::workload("partial-upsert"), &test_data::nemesis(nemesis), &replicas)
 }
 
 /// The facts of a run of two writers that share a shard.
 fn shard() -> RunMeta {
     let writers = ["writer-0", "writer-1"];
-    let facts = example::facts(&example::workload("upsert-feed"), &example::nemesis("none"), &writers);
-    RunMeta { frontiers: example::frontiers(&writers), ..facts }
+    let meta = test_data::meta(&test_data::workload("upsert-feed"), &test_data::nemesis("none"), &writers);
+    RunMeta { frontiers: test_data::frontiers(&writers), ..meta }
 }
 
 /// A look at frontiers that are to come to 100, in the order in which they are declared; none for one that is
 /// not there.
-fn look(facts: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
-    let seen = facts.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
+fn look(meta: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
+    let seen = meta.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
         let (object, status) = (declared.object.clone(), "running".to_owned());
         let look = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
         Some(FrontierSeen { look, is_awaited: true })
@@ -236,15 +236,15 @@ fn look(facts: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
 /// Where the two writers and the shard stand, and who is to be restarted.
 #[test]
 fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
-    let facts = shard();
+    let meta = shard();
     for (stand, unsettled) in [
         ([100, 100, 100], &[][..]),
         ([100, 40, 100], &["writer-1"]),
         ([100, 40, 40], &["writer-1"]),
         ([100, 100, 40], &["writer-0", "writer-1"]),
     ] {
-        let mut view = ClusterView::new(&facts);
-        view.absorb(Nanos(1), look(&facts, stand.map(Some)));
+        let mut view = ClusterView::new(&meta);
+        view.absorb(Nanos(1), look(&meta, stand.map(Some)));
         assert_eq!(view.unsettled(), unsettled, "{stand:?}");
         assert_eq!(view.all_settled(), unsettled.is_empty());
     }
@@ -253,13 +253,13 @@ fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
 /// A probe is for a run that had not settled, before its deadline, and only if it is asked for.
 #[test]
 fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_for() {
-    let facts = shard();
+    let meta = shard();
     for (probe_restart, settled, now, expected) in
         [(true, false, 1, true), (false, false, 1, false), (true, true, 1, false), (true, false, 9, false)]
     {
         let timing = Timing { probe_restart, deadline: Nanos(9), ..TIMING };
-        let mut conductor = Conductor::new(facts.clone(), timing);
-        conductor.view.absorb(Nanos(1), look(&facts, [Some(100), Some(40), Some(100)]));
+        let mut conductor = Conductor::new(meta.clone(), timing);
+        conductor.view.absorb(Nanos(1), look(&meta, [Some(100), Some(40), Some(100)]));
         conductor.settled = settled;
         assert_eq!(conductor.is_to_probe(Nanos(now)), expected);
     }
@@ -268,16 +268,16 @@ fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_f
 /// While the writer that is short is down, all that is there stands where it is to come to.
 #[test]
 fn a_look_from_before_the_cure_does_not_settle_the_probe() {
-    let facts = shard();
-    let mut conductor = Conductor::new(facts.clone(), Timing { quiesce: Nanos(100), ..TIMING });
+    let meta = shard();
+    let mut conductor = Conductor::new(meta.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
     conductor.sampling = true;
     conductor.enter(Nanos(1), RunStage::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCure, "a look is still on its way");
-    conductor.step(Nanos(3), Input::Sampled(look(&facts, [Some(100), None, Some(100)])), &mut out);
+    conductor.step(Nanos(3), Input::Sampled(look(&meta, [Some(100), None, Some(100)])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeSettle { since: Nanos(3) });
-    conductor.step(Nanos(4), Input::Sampled(look(&facts, [Some(100); 3])), &mut out);
+    conductor.step(Nanos(4), Input::Sampled(look(&meta, [Some(100); 3])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCapture);
 }
 

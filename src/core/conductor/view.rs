@@ -122,13 +122,13 @@ pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
 
 impl ClusterView {
     /// Nothing seen yet.
-    pub(super) fn new(facts: &RunMeta) -> ClusterView {
+    pub(super) fn new(meta: &RunMeta) -> ClusterView {
         ClusterView {
-            roster: facts.roster.clone(),
-            log_ends: vec![0; facts.partitions as usize],
+            roster: meta.roster.clone(),
+            log_ends: vec![0; meta.partitions as usize],
             segments: BTreeMap::new(),
             coverage: BTreeMap::new(),
-            frontiers: (!facts.has_segments()).then(|| Frontiers::of(&facts.frontiers)),
+            frontiers: (!meta.has_segments()).then(|| Frontiers::of(&meta.frontiers)),
         }
     }
 

@@ -174,11 +174,11 @@ impl Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests as example;
+    use crate::test_data;
     use std::collections::BTreeMap;
 
     fn workload() -> Workload {
-        example::workload("partial-upsert")
+        test_data::workload("partial-upsert")
     }
 
     fn generated(workload: &Workload, left_out: &[String], seed: u64, ops: usize) -> Vec<Op> {

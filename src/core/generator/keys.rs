@@ -87,7 +87,7 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests as example;
+    use crate::test_data;
     use std::collections::{BTreeMap, BTreeSet};
 
     /// First nominal segment and ops of every key among the first `ops`. No key may be drawn once it is due
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_key_retires_after_enough_segments_and_enough_updates_and_not_before() {
-        let workload = example::workload("partial-upsert");
+        let workload = test_data::workload("partial-upsert");
         let segment_ops = workload.segment_rows * u64::from(workload.partitions);
         let first = lives(&workload, segment_ops * u64::from(workload.keys.retire_after_segments));
         assert!(first.keys().all(|key| key_number(key) < workload.keys.live), "none has crossed enough yet");
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn zipf_draws_the_first_rank_n_times_as_often_as_rank_n_and_uniform_draws_all_alike() {
         const DRAWS: u32 = 100_000;
-        let mut workload = example::workload("partial-upsert");
+        let mut workload = test_data::workload("partial-upsert");
         (workload.partitions, workload.keys.live) = (1, 4);
         workload.keys.retire_after_updates = u32::MAX;
         // 1/1 : 1/2 : 1/3 : 1/4 = 12 : 6 : 4 : 3 of 25.

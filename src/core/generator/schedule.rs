@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::history::fault::{Condition, FaultKind};
     use crate::history::nemesis::Select;
-    use crate::tests as example;
+    use crate::test_data;
     use std::collections::BTreeSet;
 
     fn roster() -> Vec<String> {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn both_holds_of_late_transition_hit_one_victim_in_one_partition_and_begin_together() {
-        let nemesis = example::nemesis("late-transition");
+        let nemesis = test_data::nemesis("late-transition");
         let mut hit = BTreeSet::new();
         for seed in 0..200 {
             let steps = schedule(&nemesis, &roster(), 2, Seed(seed)).expect("it fits");
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_restart_is_of_a_whole_replica() {
-        let nemesis = example::nemesis("restart-one");
+        let nemesis = test_data::nemesis("restart-one");
         let steps = schedule(&nemesis, &roster(), 2, Seed(7)).expect("it fits");
         assert_eq!(steps.len(), 1);
         assert_eq!((steps[0].kind, steps[0].partition), (FaultKind::Restart, None));
@@ -80,14 +80,14 @@ mod tests {
 
     #[test]
     fn a_plan_that_does_not_fit_is_refused_and_none_fits_everything() {
-        let mut nemesis = example::nemesis("late-transition");
+        let mut nemesis = test_data::nemesis("late-transition");
         let name = || "late-start".to_owned();
         assert_eq!(schedule(&nemesis, &[], 2, Seed(1)), Err(PlanError::NoReplicas(name())));
         assert_eq!(schedule(&nemesis, &roster(), 0, Seed(1)), Err(PlanError::NoPartitions(name())));
         nemesis.steps[0].select = Select::SameAs("late-registration".to_owned());
         let error = PlanError::UnknownStep { step: name(), other: "late-registration".to_owned() };
         assert_eq!(schedule(&nemesis, &roster(), 2, Seed(1)), Err(error));
-        let none = example::nemesis("none");
+        let none = test_data::nemesis("none");
         assert_eq!(schedule(&none, &[], 0, Seed(1)), Ok(Vec::new()));
     }
 }

@@ -25,13 +25,13 @@ const NAME_MAX: usize = 80;
 const NBSP: &str = "\u{a0}";
 
 /// Everything that shows a finding to be so.
-pub(super) fn proof(finding: &Finding, facts: &RunMeta, clock: &Clock) -> Markup {
+pub(super) fn proof(finding: &Finding, meta: &RunMeta, clock: &Clock) -> Markup {
     match &finding.kind {
         FindingKind::Divergence(d) => html! {
-            @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &facts.schema)) }
+            @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &meta.schema)) }
             @if d.evidence.is_empty() { p { "No row was kept as evidence." } }
             h3 { "Over the captures" }
-            (course(d, facts, clock))
+            (course(d, meta, clock))
         },
         FindingKind::Frozen(f) => pairs(&frozen_pairs(f, clock)),
         FindingKind::Regressed(r) => pairs(&[
@@ -282,7 +282,7 @@ fn held_as(shown: &ShownRow) -> Markup {
 }
 
 /// First and last capture, replica by replica.
-fn course(d: &Divergence, facts: &RunMeta, clock: &Clock) -> Markup {
+fn course(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Markup {
     let last = if d.course == Course::Healed { "last that shows it" } else { "last" };
     html! {
         div.scroll {
@@ -290,25 +290,25 @@ fn course(d: &Divergence, facts: &RunMeta, clock: &Clock) -> Markup {
                 thead {
                     tr {
                         th { "" } th { "capture" }
-                        @for replica in &facts.roster { th { (printable(replica)) } }
+                        @for replica in &meta.roster { th { (printable(replica)) } }
                         th { "pattern, side" }
                     }
                 }
                 tbody {
-                    (standing("first", &d.first, d, facts, clock))
-                    (standing(last, &d.last, d, facts, clock))
+                    (standing("first", &d.first, d, meta, clock))
+                    (standing(last, &d.last, d, meta, clock))
                 }
             }
         }
     }
 }
 
-fn standing(label: &str, at: &CaptureState, d: &Divergence, facts: &RunMeta, clock: &Clock) -> Markup {
+fn standing(label: &str, at: &CaptureState, d: &Divergence, meta: &RunMeta, clock: &Clock) -> Markup {
     html! {
         tr {
             th scope="row" { (label) }
             td { (at.capture) small { (clock.both(at.t)) } }
-            @for replica in &facts.roster {
+            @for replica in &meta.roster {
                 @match (at.wrong.contains(replica), at.comparable.contains(replica)) {
                     (true, _) => td.bad {
                         @if modelled(d) { span.mark { "✗" } (NBSP) "wrong" }

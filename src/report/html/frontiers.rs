@@ -67,14 +67,14 @@ impl FrontierLine {
 }
 
 /// The figure; none where no frontier was looked at that counts as its upstream does.
-pub(super) fn plot(timeline: &Timeline, facts: &RunMeta, verdict: &Verdict) -> Option<Markup> {
+pub(super) fn plot(timeline: &Timeline, meta: &RunMeta, verdict: &Verdict) -> Option<Markup> {
     let frozen = || {
         verdict.findings.iter().filter_map(|finding| match &finding.kind {
             FindingKind::Frozen(frozen) => Some(frozen.as_ref()),
             _ => None,
         })
     };
-    let same = facts.frontiers.iter().filter(|it| it.domain == Domain::Same).map(|it| it.object.as_str());
+    let same = meta.frontiers.iter().filter(|it| it.domain == Domain::Same).map(|it| it.object.as_str());
     let mut names: Vec<&str> = same.filter(|name| timeline.lines.lines.contains_key(*name)).collect();
     names.sort_by_key(|name| !frozen().any(|it| it.object == *name));
     let left_out = names.len().saturating_sub(DRAWN_MAX);

@@ -11,57 +11,57 @@ use maud::{Markup, html};
 const LINES_MAX: usize = 40;
 
 /// The section on the run.
-pub(super) fn section(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
+pub(super) fn section(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
         section {
             h2 { "The run" }
-            table.pairs { tbody { @for (label, text) in pairs(facts, timeline) {
+            table.pairs { tbody { @for (label, text) in pairs(meta, timeline) {
                 tr { th scope="row" { (label) } td { (shortened(&text, 600)) } }
             } } }
-            @if !facts.steps.is_empty() {
+            @if !meta.steps.is_empty() {
                 h3 { "Schedule" }
                 p.lead { "Drawn from the seed. What really happened, and when, is in the last two columns." }
-                (schedule(facts, timeline, clock))
+                (schedule(meta, timeline, clock))
             }
             h3 { "Columns" }
-            (columns(facts))
+            (columns(meta))
         }
     }
 }
 
-fn pairs(facts: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
-    let settings: Vec<_> = facts.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
+    let settings: Vec<_> = meta.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let (ok, not_ok) = timeline.completed();
     let mut pairs = vec![
-        ("target", format!("{}, version {}", facts.target, facts.target_version)),
+        ("target", format!("{}, version {}", meta.target, meta.target_version)),
         ("settings", listed(&settings, LINES_MAX)),
-        ("replicas", listed(&facts.roster, LINES_MAX)),
-        ("partitions", facts.partitions.to_string()),
-        ("workload", format!("{}: {}", facts.workload.name, facts.workload.hunts)),
-        ("nemesis", format!("{}: {}", facts.nemesis.name, facts.nemesis.hunts)),
-        ("ending", name(&facts.nemesis.ending)),
+        ("replicas", listed(&meta.roster, LINES_MAX)),
+        ("partitions", meta.partitions.to_string()),
+        ("workload", format!("{}: {}", meta.workload.name, meta.workload.hunts)),
+        ("nemesis", format!("{}: {}", meta.nemesis.name, meta.nemesis.hunts)),
+        ("ending", name(&meta.nemesis.ending)),
         (
             "writes",
             format!(
                 "{} invoked at {} a second: {} ok, {} failed or unknown",
                 counted(timeline.invoked, "op"),
-                count(facts.workload.rate_hz.into()),
+                count(meta.workload.rate_hz.into()),
                 count(ok),
                 count(not_ok),
             ),
         ),
-        ("calibration", counted(facts.calibration_ops, "op")),
+        ("calibration", counted(meta.calibration_ops, "op")),
         ("length", span(timeline.end)),
         ("settled", settled(timeline)),
         ("captures", captures(timeline)),
-        ("columns left out", joined(&facts.left_out)),
-        ("provenance", name(&facts.schema.provenance)),
+        ("columns left out", joined(&meta.left_out)),
+        ("provenance", name(&meta.schema.provenance)),
     ];
-    match facts.simulated {
+    match meta.simulated {
         true => pairs.push(("time", "virtual: the cluster was simulated".to_owned())),
-        false => pairs.push(("started", facts.started.clone())),
+        false => pairs.push(("started", meta.started.clone())),
     }
-    pairs.push(("seed", facts.seed.0.to_string()));
+    pairs.push(("seed", meta.seed.0.to_string()));
     pairs
 }
 
@@ -79,7 +79,7 @@ fn captures(timeline: &Timeline) -> String {
     format!("{} ({})", reasons.len(), listed(&reasons, 12))
 }
 
-fn schedule(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
+fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
         div.scroll {
             table {
@@ -90,7 +90,7 @@ fn schedule(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                     }
                 }
                 tbody {
-                    @for step in facts.steps.iter().take(LINES_MAX) {
+                    @for step in meta.steps.iter().take(LINES_MAX) {
                         @let window = timeline.fault_bars.iter().find(|window| window.step == step.id);
                         tr {
                             th scope="row" { (step.id) }
@@ -105,8 +105,8 @@ fn schedule(facts: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                 }
             }
         }
-        @if facts.steps.len() > LINES_MAX {
-            p { (counted((facts.steps.len() - LINES_MAX) as u64, "step")) " more in schedule.jsonl." }
+        @if meta.steps.len() > LINES_MAX {
+            p { (counted((meta.steps.len() - LINES_MAX) as u64, "step")) " more in schedule.jsonl." }
         }
     }
 }
@@ -163,19 +163,19 @@ fn condition(condition: &Condition) -> String {
     }
 }
 
-fn columns(facts: &RunMeta) -> Markup {
+fn columns(meta: &RunMeta) -> Markup {
     html! {
         div.scroll {
             table {
                 thead { tr { th { "column" } th { "type" } th { "merge" } th { "for" } } }
                 tbody {
                     tr {
-                        th scope="row" { (facts.schema.comparison) }
+                        th scope="row" { (meta.schema.comparison) }
                         td { "long" }
                         td { "the larger or equal wins" }
                         td { "comparison" }
                     }
-                    @for column in facts.schema.columns.iter().take(LINES_MAX) {
+                    @for column in meta.schema.columns.iter().take(LINES_MAX) {
                         tr {
                             th scope="row" { (column.name) }
                             td { (name(&column.ty)) }

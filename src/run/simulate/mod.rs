@@ -64,23 +64,23 @@ struct Simulation<C> {
 }
 
 /// Runs once in virtual time.
-pub fn run(facts: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
+pub fn run(meta: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
-        Simulated::Segments(config) => Ok(lead(facts, timing, Segments::new(facts, config)?)),
-        Simulated::Shard(config) => Ok(lead(facts, timing, Shard::new(facts, config)?)),
+        Simulated::Segments(config) => Ok(lead(meta, timing, Segments::new(meta, config)?)),
+        Simulated::Shard(config) => Ok(lead(meta, timing, Shard::new(meta, config)?)),
     }
 }
 
-fn lead(facts: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
+fn lead(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
     let mut simulation = Simulation {
         cluster,
-        latency: facts.seed.stream(Stream::World),
+        latency: meta.seed.stream(Stream::World),
         due: BinaryHeap::new(),
         underway: HashMap::new(),
         sent: 0,
-        weight: Weight::of(facts),
+        weight: Weight::of(meta),
     };
-    let mut conductor = Conductor::new(facts.clone(), timing);
+    let mut conductor = Conductor::new(meta.clone(), timing);
     let mut commands = Vec::new();
     let (mut now, mut wake) = (0, 0);
     let mut input = Input::Woken;
@@ -150,10 +150,10 @@ impl<C: SimulatedCluster> Simulation<C> {
 }
 
 /// Nothing on record yet.
-fn empty(facts: &RunMeta) -> MemoryRecord {
-    let partitions = facts.partitions as usize;
+fn empty(meta: &RunMeta) -> MemoryRecord {
+    let partitions = meta.partitions as usize;
     MemoryRecord {
-        meta: facts.clone(),
+        meta: meta.clone(),
         events: Vec::new(),
         log: vec![Vec::new(); partitions],
         rows: vec![Vec::new(); partitions],

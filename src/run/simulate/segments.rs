@@ -107,13 +107,13 @@ impl SimulatedCluster for Segments {
 }
 
 impl Segments {
-    pub(super) fn new(facts: &RunMeta, config: &specimen::Config) -> Result<Segments, specimen::Error> {
+    pub(super) fn new(meta: &RunMeta, config: &specimen::Config) -> Result<Segments, specimen::Error> {
         Ok(Segments {
-            world: World::new(config.clone(), facts.seed.0)?,
+            world: World::new(config.clone(), meta.seed.0)?,
             heard: BTreeMap::new(),
             faults: BTreeMap::new(),
             shown: ShownRows::default(),
-            evidence: empty(facts),
+            evidence: empty(meta),
         })
     }
 

@@ -71,9 +71,9 @@ impl SimulatedCluster for Shard {
 }
 
 impl Shard {
-    pub(super) fn new(facts: &RunMeta, config: &Config) -> Result<Shard, specimen::Error> {
-        let world = World::new(config.clone(), facts.seed.0)?;
-        Ok(Shard { world, faults: BTreeMap::new(), evidence: empty(facts) })
+    pub(super) fn new(meta: &RunMeta, config: &Config) -> Result<Shard, specimen::Error> {
+        let world = World::new(config.clone(), meta.seed.0)?;
+        Ok(Shard { world, faults: BTreeMap::new(), evidence: empty(meta) })
     }
 
     fn begin(&mut self, step: &StepId, fault: Fault) -> Result<(), specimen::Error> {
@@ -224,14 +224,14 @@ mod tests {
     /// What was concluded, and what was true.
     fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
         let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
-        let order = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
-        let facts = order.facts(Seed(seed), None).expect("it fits");
-        let crate::run::simulate::Simulated::Shard(config) = order.simulation().expect("it fits") else {
+        let spec = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let meta = spec.meta(Seed(seed), None).expect("it fits");
+        let crate::run::simulate::Simulated::Shard(config) = spec.simulation().expect("it fits") else {
             panic!("a shard");
         };
         let truth = Truth::default();
-        let shard = Shard::new(&facts, &config).expect("it is made");
-        let evidence = lead(&facts, order.timing, Watched { shard, truth: Rc::clone(&truth) });
+        let shard = Shard::new(&meta, &config).expect("it is made");
+        let evidence = lead(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
         let truth = truth.take();
         (judge(&evidence), truth)
     }

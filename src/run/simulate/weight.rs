@@ -34,11 +34,11 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    pub(super) fn of(facts: &RunMeta) -> Weight {
-        let columns = facts.schema.columns.iter().enumerate();
+    pub(super) fn of(meta: &RunMeta) -> Weight {
+        let columns = meta.schema.columns.iter().enumerate();
         let grows = |merge| matches!(merge, Merge::Append | Merge::Union);
         let lists = columns.filter(|(_, column)| grows(column.merge)).map(|(at, _)| at).collect();
-        let copies = facts.roster.len() as u64 + 1;
+        let copies = meta.roster.len() as u64 + 1;
         Weight { lists, copies, listed: HashMap::new(), total: 0 }
     }
 
@@ -74,11 +74,11 @@ mod tests {
 
     fn weight() -> (Weight, Vec<Value>) {
         let words = ["run", "sim-segments", "partial-upsert", "none"];
-        let order = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
-        let facts = order.facts(Seed(1), None).expect("it fits");
+        let spec = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let meta = spec.meta(Seed(1), None).expect("it fits");
         let one = |merge| if merge == Merge::Append { Value::Longs(vec![1]) } else { Value::Null };
-        let cols = facts.schema.columns.iter().map(|column| one(column.merge)).collect();
-        (Weight::of(&facts), cols)
+        let cols = meta.schema.columns.iter().map(|column| one(column.merge)).collect();
+        (Weight::of(&meta), cols)
     }
 
     fn op(id: u64, key: String, cols: &[Value]) -> Op {

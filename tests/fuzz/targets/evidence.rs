@@ -21,21 +21,21 @@ pub(crate) fn evidence(bytes: &[u8]) {
     let verdict = judge(&evidence);
     let panicked = verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::CheckFailed);
     assert_eq!(panicked, None);
-    let facts = &evidence.meta;
-    let told = json::verdict_json(&verdict, facts, 0).expect("a verdict is JSON");
+    let meta = &evidence.meta;
+    let told = json::verdict_json(&verdict, meta, 0).expect("a verdict is JSON");
     assert_eq!(json::read(&told).expect("it is read back"), verdict);
     assert_eq!(judge(&evidence), verdict);
-    assert!(!terminal::summary(&verdict, facts, terminal::Style { colour: false }).is_empty());
-    assert!(!terminal::last_line(&verdict, facts, None).contains('\n'));
+    assert!(!terminal::summary(&verdict, meta, terminal::Style { colour: false }).is_empty());
+    assert!(!terminal::last_line(&verdict, meta, None).contains('\n'));
     html::page(&verdict, &evidence.meta, &Timeline::of(&evidence));
 }
 
 fn understood(bytes: &[u8]) -> MemoryRecord {
-    let facts = serde_json::from_str::<RunFile>(FACTS).expect("the sample").facts;
-    let partitions = facts.partitions as usize;
+    let meta = serde_json::from_str::<RunFile>(FACTS).expect("the sample").meta;
+    let partitions = meta.partitions as usize;
     let (log, rows, currents) =
         (vec![Vec::new(); partitions], vec![Vec::new(); partitions], vec![Vec::new(); partitions]);
-    let mut evidence = MemoryRecord { meta: facts, events: Vec::new(), log, rows, current_rows: currents };
+    let mut evidence = MemoryRecord { meta: meta, events: Vec::new(), log, rows, current_rows: currents };
     let lines = bytes.split(|byte| *byte == b'\n').take(LINES_MAX);
     for line in lines.filter(|line| line.len() > 3) {
         let (head, line) = line.split_at(3);

@@ -34,7 +34,7 @@ pub(crate) fn nemesis(name: &str) -> Nemesis {
 }
 
 /// The facts of a run on these replicas, with a load of a second.
-pub(crate) fn facts(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> RunMeta {
+pub(crate) fn meta(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> RunMeta {
     let roster: Vec<String> = roster.iter().map(|name| (*name).to_owned()).collect();
     let workload = Workload { load: Nanos(1_000_000_000), ..workload.clone() };
     RunMeta {

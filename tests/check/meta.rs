@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 
 /// Four replicas, one partition, one calibration op, no faults.
-pub(crate) fn facts() -> RunMeta {
+pub(crate) fn meta() -> RunMeta {
     let keys = Keys { live: 1, skew: Skew::Uniform, retire_after_segments: 1, retire_after_updates: 1 };
     RunMeta {
         format: FORMAT,
