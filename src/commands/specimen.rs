@@ -7,9 +7,10 @@ use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::exit::Exit;
+use specimen::Error;
+use specimen::segments::Config;
 use specimen::serve::{Setup, Topology, controller, server, shard as shard_service, supervisor, writer};
 use specimen::shard::Mode;
-use specimen::{Config, Error};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

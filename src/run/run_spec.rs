@@ -216,7 +216,7 @@ impl RunSpec {
     }
 
     /// The cluster to be set up.
-    pub fn cluster(&self) -> Result<specimen::Config, RunSpecError> {
+    pub fn cluster(&self) -> Result<specimen::segments::Config, RunSpecError> {
         let schema = schema(&self.workload, &[]);
         segments::config(&schema, self.workload.partitions, &self.settings).map_err(RunSpecError::Setting)
     }

@@ -5,7 +5,7 @@ use super::service::ServiceClient;
 use super::{column, unknown, wire};
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::adapter::{Lifecycle, RawReads, Refusal, RowSink, SegmentCatalogue, TargetError};
-use ::specimen::GUARDS;
+use ::specimen::segments::GUARDS;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::event::LifecycleRecord;
@@ -34,16 +34,16 @@ pub fn config(
     schema: &Schema,
     partitions: u32,
     settings: &BTreeMap<String, String>,
-) -> Result<::specimen::Config, String> {
+) -> Result<::specimen::segments::Config, String> {
     let columns = schema.columns.iter().map(column).collect();
-    settled(::specimen::Config::new(&schema.table, columns, partitions), settings)
+    settled(::specimen::segments::Config::new(&schema.table, columns, partitions), settings)
 }
 
 /// A configuration with settings applied, and checked.
 pub fn settled(
-    mut config: ::specimen::Config,
+    mut config: ::specimen::segments::Config,
     settings: &BTreeMap<String, String>,
-) -> Result<::specimen::Config, String> {
+) -> Result<::specimen::segments::Config, String> {
     for (key, value) in settings {
         let number = |most: usize| match value.parse::<usize>() {
             Ok(number) if (1..=most).contains(&number) => Ok(number),

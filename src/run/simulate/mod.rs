@@ -27,7 +27,7 @@ const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
 #[derive(Clone, Debug)]
 pub enum Simulated {
     /// Servers that hold segments.
-    Segments(specimen::Config),
+    Segments(specimen::segments::Config),
     /// Writers that share a shard.
     Shard(specimen::shard::Config),
 }

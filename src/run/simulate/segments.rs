@@ -9,7 +9,7 @@ use dissent_core::history::row::{
     CopyState, Cover, Coverage, CurrentRead, CurrentRow, Observed, Read, Row, Segment,
 };
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
-use specimen::World;
+use specimen::segments::World;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -107,7 +107,10 @@ impl SimulatedCluster for Segments {
 }
 
 impl Segments {
-    pub(super) fn new(meta: &RunMeta, config: &specimen::Config) -> Result<Segments, specimen::Error> {
+    pub(super) fn new(
+        meta: &RunMeta,
+        config: &specimen::segments::Config,
+    ) -> Result<Segments, specimen::Error> {
         Ok(Segments {
             world: World::new(config.clone(), meta.seed.0)?,
             heard: BTreeMap::new(),
@@ -121,11 +124,11 @@ impl Segments {
         let begun = match (fault.kind, fault.partition, fault.seq) {
             (FaultKind::HoldMessage(transition), Some(partition), Some(seq)) => {
                 let transition = match transition {
-                    Transition::OfflineToConsuming => specimen::Transition::OfflineToConsuming,
-                    Transition::ConsumingToOnline => specimen::Transition::ConsumingToOnline,
+                    Transition::OfflineToConsuming => specimen::segments::Transition::OfflineToConsuming,
+                    Transition::ConsumingToOnline => specimen::segments::Transition::ConsumingToOnline,
                 };
                 let server = fault.replica.clone();
-                let hold = specimen::Hold { id: step.clone(), server, partition, seq, transition };
+                let hold = specimen::segments::Hold { id: step.clone(), server, partition, seq, transition };
                 self.world.hold(hold)
             }
             (FaultKind::CommitWinner, Some(partition), _) => {
@@ -230,7 +233,7 @@ impl Segments {
     }
 }
 
-fn lifecycle_record(event: &specimen::Event) -> LifecycleRecord {
+fn lifecycle_record(event: &specimen::segments::Event) -> LifecycleRecord {
     LifecycleRecord {
         replica: event.replica.clone(),
         incarnation: event.incarnation,
@@ -242,7 +245,7 @@ fn lifecycle_record(event: &specimen::Event) -> LifecycleRecord {
     }
 }
 
-fn segment(segment: specimen::Segment) -> Segment {
+fn segment(segment: specimen::segments::Segment) -> Segment {
     Segment {
         name: segment.name,
         partition: segment.partition,
@@ -254,7 +257,7 @@ fn segment(segment: specimen::Segment) -> Segment {
     }
 }
 
-fn cover(cover: specimen::Cover) -> Cover {
+fn cover(cover: specimen::segments::Cover) -> Cover {
     Cover {
         segment: cover.segment,
         partition: cover.partition,
@@ -262,9 +265,9 @@ fn cover(cover: specimen::Cover) -> Cover {
         start: cover.start,
         end: cover.end,
         state: match cover.state {
-            specimen::CopyState::Consuming => CopyState::Consuming,
-            specimen::CopyState::CommittedLocal => CopyState::CommittedLocal,
-            specimen::CopyState::Downloaded => CopyState::Downloaded,
+            specimen::segments::CopyState::Consuming => CopyState::Consuming,
+            specimen::segments::CopyState::CommittedLocal => CopyState::CommittedLocal,
+            specimen::segments::CopyState::Downloaded => CopyState::Downloaded,
         },
         registered: Observed::Known(cover.registered.known),
         copy: cover.copy,

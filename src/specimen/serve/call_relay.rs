@@ -1,7 +1,7 @@
 //! The process that another one asks for work: calls go there until they are answered.
 
 use super::clock;
-use crate::config::Error;
+use crate::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;

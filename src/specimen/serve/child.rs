@@ -1,7 +1,7 @@
 //! A child process that tells its address in its first line and ends when its standard input closes, so
 //! that it cannot outlive the one that started it, not even after kill -9.
 
-use crate::config::Error;
+use crate::error::Error;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

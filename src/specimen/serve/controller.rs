@@ -1,9 +1,10 @@
 //! The controller's process.
 
 use super::{Named, answer, clock, lines};
-use crate::config::{Config, Error};
-use crate::controller::{Controller, Hold};
-use crate::messages::Call;
+use crate::error::Error;
+use crate::segments::Call;
+use crate::segments::Config;
+use crate::segments::{Controller, Hold};
 use crate::value::{Column, Entry, Text, Value};
 use axum::Json;
 use axum::extract::{Path, Query, State};

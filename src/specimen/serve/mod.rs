@@ -21,7 +21,7 @@ pub use supervisor::{Setup, supervisor};
 pub use topology::Topology;
 pub use writer::writer;
 
-use crate::config::Error;
+use crate::error::Error;
 use crate::value::{Column, Entry, Value};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -149,7 +149,7 @@ mod tests {
     //! A wait is for a condition; the time-out of `until` is only reached by a failure.
 
     use super::*;
-    use crate::config::Config;
+    use crate::segments::Config;
     use crate::value::{Merge, Type};
     use serde_json::{Value as Json, json};
     use std::path::Path;

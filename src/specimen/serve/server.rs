@@ -2,10 +2,11 @@
 
 use super::call_relay::{CallRelay, complain};
 use super::{Named, answer, clock, lines};
-use crate::config::{Config, Error};
-use crate::disk::Disk;
-use crate::messages::{Call, Reply, SegmentId};
-use crate::server::{Action, Server};
+use crate::error::Error;
+use crate::segments::Config;
+use crate::segments::Disk;
+use crate::segments::{Action, Server};
+use crate::segments::{Call, Reply, SegmentId};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

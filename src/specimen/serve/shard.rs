@@ -4,7 +4,7 @@
 use super::call_relay::ANSWER_WITHIN;
 use super::controller::{Range, Write, Written};
 use super::{Named, answer, lines};
-use crate::config::Error;
+use crate::error::Error;
 use crate::shard::{Call, Config, Queue, Reply, Row, Service};
 use crate::value::{Column, Entry};
 use axum::extract::{Path, Query, State};

@@ -8,7 +8,7 @@ use super::answer;
 use super::child::{Child, Group};
 use super::lease::lease;
 use super::topology::{Replica, Table, Topology};
-use crate::config::Error;
+use crate::error::Error;
 use crate::shard::Mode;
 use axum::extract::State;
 use axum::routing::{get, post};

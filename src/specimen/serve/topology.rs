@@ -1,6 +1,7 @@
 //! What kinds of clusters there are to supervise: one service, and replicas that talk to it.
 
-use crate::config::{Config, Error};
+use crate::error::Error;
+use crate::segments::Config;
 use crate::shard::{self, Mode};
 use crate::value::Column;
 use serde::{Deserialize, Serialize};

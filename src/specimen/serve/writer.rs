@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::call_relay::CallRelay;
-use crate::config::Error;
+use crate::error::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
 use axum::extract::State;
 use axum::routing::{get, post};

@@ -2,7 +2,7 @@
 //! [`Config`].
 
 use super::rule::Rule;
-use crate::config::{Error, read};
+use crate::error::{Error, read};
 use crate::value::Column;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -7,27 +7,17 @@ use super::messages::{Call, Mode, Queue, Reply};
 use super::persist::Row;
 use super::service::Service;
 use super::writer::{Progress, Writer};
-use crate::config::Error;
-use crate::event_queue::EventQueue;
+use crate::error::Error;
 use crate::value::Entry;
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use crate::virtual_time::{MILLISECOND, VirtualTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The shortest and the longest way of a call or an answer, in nanoseconds.
-const WAY: (u64, u64) = (200_000, 3_000_000);
-
-const MILLISECOND: u64 = 1_000_000;
-
-/// Where a writer runs. Delays belong to the place: they outlive the process.
+/// Where a writer runs. Delays belong to the slot: they outlive the process.
 #[derive(Default)]
 struct Slot {
     writer: Option<Writer>,
     incarnation: u64,
-    paused: bool,
-    /// What reached the writer while it was paused, in order.
-    slept_through: Vec<Due>,
     /// How much longer a queue may take, in milliseconds.
     delays: BTreeMap<Queue, u64>,
     /// When the latest timestamp reaches the writer's input.
@@ -49,13 +39,22 @@ enum Due {
     Reply { writer: usize, incarnation: u64, queue: Queue, reply: Reply },
 }
 
-/// See the module.
+impl Due {
+    /// The writer that it is for, if its process must run.
+    fn receiver(&self) -> Option<usize> {
+        match self {
+            Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
+            Due::Tick | Due::Reach { .. } | Due::Call { .. } => None,
+        }
+    }
+}
+
+/// Writers and their service in virtual time.
 pub struct World {
     config: Config,
-    rng: ChaCha8Rng,
     service: Service,
     slots: Vec<Slot>,
-    agenda: EventQueue<Due>,
+    time: VirtualTime<Due>,
 }
 
 impl World {
@@ -63,30 +62,29 @@ impl World {
     pub fn new(config: Config, seed: u64) -> Result<Self, Error> {
         config.check()?;
         let mut world = World {
-            rng: ChaCha8Rng::seed_from_u64(seed),
             service: Service::new(&config),
             slots: config.writers.iter().map(|_| Slot::default()).collect(),
-            agenda: EventQueue::default(),
+            time: VirtualTime::new(seed, config.poll_ms),
             config,
         };
-        world.agenda.after(world.config.tick_ms * MILLISECOND, Due::Tick);
+        world.time.after(world.config.tick_ms * MILLISECOND, Due::Tick);
         (0..world.config.active).for_each(|writer| world.boot(writer, Mode::ReadWrite));
         Ok(world)
     }
 
     /// The present, in nanoseconds.
     pub fn now(&self) -> u64 {
-        self.agenda.now()
+        self.time.now()
     }
 
     /// When the next thing happens: the clock ticks for ever.
     pub fn next_at(&self) -> Option<u64> {
-        self.agenda.next_at()
+        self.time.next_at()
     }
 
     /// Lets everything happen that is due up to and at `to`, which becomes the present.
     pub fn advance(&mut self, to: u64) {
-        while let Some(due) = self.agenda.next(to) {
+        while let Some(due) = self.time.next(to, Due::receiver) {
             self.happen(due);
         }
     }
@@ -119,8 +117,9 @@ impl World {
 
     /// What a writer shows of itself; none while it is down or paused.
     pub fn progress(&self, writer: &str) -> Option<Progress> {
-        let seat = &self.slots[self.config.writer(writer).ok()?];
-        seat.writer.as_ref().filter(|_| !seat.paused).map(Writer::progress)
+        let writer = self.config.writer(writer).ok()?;
+        let running = self.slots[writer].writer.as_ref().filter(|_| !self.time.is_paused(writer));
+        running.map(Writer::progress)
     }
 
     /// The truth that no writer shows: whether this one will never append again. What a black box concludes
@@ -151,26 +150,22 @@ impl World {
     /// Ends a writer at once, also a paused one. Ending one that is down changes nothing.
     pub fn kill(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        let seat = &mut self.slots[writer];
-        (seat.writer, seat.paused) = (None, false);
-        seat.slept_through.clear();
+        self.slots[writer].writer = None;
+        self.time.end(writer);
         Ok(())
     }
 
     /// Stops a writer: until it is resumed it does nothing and answers nobody.
     pub fn pause(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        self.slots[writer].paused = true;
+        self.time.pause(writer);
         Ok(())
     }
 
     /// Lets a paused writer go on, with everything that reached it meanwhile, in order.
     pub fn resume(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
-        self.slots[writer].paused = false;
-        for due in std::mem::take(&mut self.slots[writer].slept_through) {
-            self.agenda.after(0, due);
-        }
+        self.time.resume(writer);
         Ok(())
     }
 
@@ -189,24 +184,16 @@ impl World {
     }
 
     fn boot(&mut self, writer: usize, mode: Mode) {
-        let seat = &mut self.slots[writer];
-        seat.incarnation += 1;
-        let incarnation = seat.incarnation;
-        seat.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
+        let slot = &mut self.slots[writer];
+        slot.incarnation += 1;
+        let incarnation = slot.incarnation;
+        slot.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
         for queue in Queue::ALL {
-            let pause = self.until_next_poll();
-            self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
+            self.time.poll_later(Due::Poll { writer, incarnation, queue });
         }
     }
 
     fn happen(&mut self, due: Due) {
-        let receiver = match &due {
-            Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
-            Due::Tick | Due::Reach { .. } | Due::Call { .. } => None,
-        };
-        if let Some(seat) = receiver.map(|writer| &mut self.slots[writer]).filter(|seat| seat.paused) {
-            return seat.slept_through.push(due);
-        }
         match due {
             Due::Tick => self.tick(),
             Due::Reach { writer, upper } => self.service.reach(writer, upper),
@@ -215,14 +202,12 @@ impl World {
                 let (writer, queue) = (call.writer, call.ask.queue());
                 let reply = self.service.call(call);
                 let late = if queue == Queue::Feedback { self.delayed(writer, queue) } else { 0 };
-                let way = self.way() + late;
-                self.agenda.after(way, Due::Reply { writer, incarnation, queue, reply });
+                self.time.send(late, Due::Reply { writer, incarnation, queue, reply });
             }
             Due::Reply { writer, incarnation, queue, reply } => {
                 if let Some(process) = alive(&mut self.slots, writer, incarnation) {
                     process.receive(reply);
-                    let pause = self.until_next_poll();
-                    self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
+                    self.time.poll_later(Due::Poll { writer, incarnation, queue });
                 }
             }
         }
@@ -235,12 +220,10 @@ impl World {
         match process.poll(queue) {
             Some(call) => {
                 let work = if queue == Queue::Append { self.append_time(writer) } else { 0 };
-                let way = self.way() + work;
-                self.agenda.after(way, Due::Call { incarnation, call });
+                self.time.send(work, Due::Call { incarnation, call });
             }
             None => {
-                let pause = self.until_next_poll();
-                self.agenda.after(pause, Due::Poll { writer, incarnation, queue });
+                self.time.poll_later(Due::Poll { writer, incarnation, queue });
             }
         }
     }
@@ -249,41 +232,26 @@ impl World {
     fn tick(&mut self) {
         let upper = self.service.tick();
         for writer in 0..self.slots.len() {
-            let at = self.agenda.now() + self.delayed(writer, Queue::Input);
-            let seat = &mut self.slots[writer];
-            seat.reached_at = seat.reached_at.max(at);
-            let late = seat.reached_at - self.agenda.now();
-            self.agenda.after(late, Due::Reach { writer, upper });
+            let at = self.time.now() + self.delayed(writer, Queue::Input);
+            let slot = &mut self.slots[writer];
+            slot.reached_at = slot.reached_at.max(at);
+            let late = slot.reached_at - self.time.now();
+            self.time.after(late, Due::Reach { writer, upper });
         }
-        self.agenda.after(self.config.tick_ms * MILLISECOND, Due::Tick);
+        self.time.after(self.config.tick_ms * MILLISECOND, Due::Tick);
     }
 
     /// An append takes its time before it is in the shard.
     fn append_time(&mut self, writer: usize) -> u64 {
-        self.below(self.config.append_ms * MILLISECOND + 1) + self.delayed(writer, Queue::Append)
+        self.time.below(self.config.append_ms * MILLISECOND + 1) + self.delayed(writer, Queue::Append)
     }
 
     fn delayed(&mut self, writer: usize, queue: Queue) -> u64 {
         let ms = self.slots[writer].delays.get(&queue).copied().unwrap_or(0);
-        self.below(ms * MILLISECOND + 1)
-    }
-
-    fn way(&mut self) -> u64 {
-        WAY.0 + self.below(WAY.1 - WAY.0)
-    }
-
-    /// The pause between two polls: the configured one, a quarter more or less.
-    fn until_next_poll(&mut self) -> u64 {
-        let poll = self.config.poll_ms * MILLISECOND;
-        poll - poll / 4 + self.below(poll / 2)
-    }
-
-    /// A number below `bound`, which is small beside 2^64: no bias that matters.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.rng.next_u64() % bound
+        self.time.below(ms * MILLISECOND + 1)
     }
 }
 
-fn alive(seats: &mut [Slot], writer: usize, incarnation: u64) -> Option<&mut Writer> {
-    seats[writer].writer.as_mut().filter(|process| process.incarnation() == incarnation)
+fn alive(slots: &mut [Slot], writer: usize, incarnation: u64) -> Option<&mut Writer> {
+    slots[writer].writer.as_mut().filter(|process| process.incarnation() == incarnation)
 }

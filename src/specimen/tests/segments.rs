@@ -3,7 +3,8 @@
 //! Each case writes one key born in SEG_M and one that is older, holds SEG_M on the victim, writes both
 //! keys into SEG_M1 without the columns that SEG_M gave, and then looks at what every server shows.
 
-use specimen::{Column, Config, Entry, Error, Guard, Hold, Merge, Transition, Type, Value, World};
+use specimen::segments::{Config, Guard, Hold, Transition, World};
+use specimen::{Column, Entry, Error, Merge, Type, Value};
 
 const MS: u64 = 1_000_000;
 const VICTIM: &str = "server-1";
@@ -150,7 +151,7 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
             pass(&mut world, 1_000);
             for (server, before) in SERVERS.iter().zip(before) {
                 assert_eq!(both_keys(&world, server), on_all, "{winner} {server}");
-                let copy = |coverage: &specimen::Coverage| {
+                let copy = |coverage: &specimen::segments::Coverage| {
                     coverage.covers.iter().find(|cover| cover.segment == SEG_M1).map(|cover| cover.copy)
                 };
                 let replaced = copy(&before) != copy(&world.coverage(server).expect("running"));
@@ -177,7 +178,7 @@ fn events_show_the_count_and_the_gate_but_never_the_guards_name() {
         assert_eq!(detail(VICTIM, "gate").len(), gates, "{guard}: shut and then open, or open at once");
         let text = serde_json::to_string(&world.events(VICTIM, 0)).expect("plain data");
         assert!(text.contains("already completed, skipping"));
-        assert!(specimen::GUARDS.iter().all(|(name, _)| !text.contains(name)), "{text}");
+        assert!(specimen::segments::GUARDS.iter().all(|(name, _)| !text.contains(name)), "{text}");
     }
 }
 

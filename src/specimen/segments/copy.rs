@@ -1,6 +1,6 @@
 //! A server's copy of a segment: in memory, on its disk, and as it is shown.
 
-use crate::messages::{SegmentId, Stored};
+use super::messages::{SegmentId, Stored};
 use crate::value::{Entry, checksum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};

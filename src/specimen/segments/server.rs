@@ -3,13 +3,13 @@
 //! Orders of the controller run side by side in a pool. An order to consume waits inside the pool for the
 //! guard; one to go online keeps the server's own rows if they are the committed ones, else fetches.
 
-use crate::config::Config;
-use crate::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
-use crate::guard::{Ended, Gate, GateView, Tested};
-use crate::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
-use crate::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
-use crate::messages::{Stored, Transition, Work};
-use crate::upsert::{Flag, Upsert};
+use super::config::Config;
+use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
+use super::guard::{Ended, Gate, GateView, Tested};
+use super::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
+use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
+use super::messages::{Stored, Transition, Work};
+use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};

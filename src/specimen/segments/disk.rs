@@ -1,9 +1,9 @@
 //! A server's folder: the committed copies, and how often the server has come up. Only the processes have
 //! one; in virtual time a disk is a map.
 
-use crate::config::Error;
-use crate::copy::StoredCopy;
-use crate::messages::SegmentId;
+use super::copy::StoredCopy;
+use super::messages::SegmentId;
+use crate::error::Error;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@
 //! [`Gate::test`]. The names of guards never reach the log of events; gates are called there by what they
 //! look at, so that whoever explains a break has to understand it.
 
-use crate::messages::SegmentId;
+use super::messages::SegmentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! The log that a server keeps of its own life, in program order: transitions, registrations, gates.
 
-use crate::messages::SegmentId;
+use super::messages::SegmentId;
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a cluster is made of. Both worlds, virtual and real, are set up from the same [`Config`].
 
-use crate::guard::Guard;
+use super::guard::Guard;
+use crate::error::{Error, read};
 use crate::value::{Column, Value};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -54,32 +54,6 @@ fn commit_wait_ms() -> u64 {
 
 fn batch() -> usize {
     500
-}
-
-/// Why a cluster cannot be set up or a request be answered.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The settings are not usable.
-    #[error("use the settings: {0}")]
-    Config(String),
-    /// A request names something that is not there, or lacks something.
-    #[error("answer the request: {0}")]
-    Request(String),
-    /// A file or socket.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried, with the path or address.
-        what: String,
-        /// What came of it.
-        source: std::io::Error,
-    },
-}
-
-/// Reads settings from a JSON file, whether or not anything would ever move under them.
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let at = |error: &dyn std::fmt::Display| Error::Config(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| at(&error))?;
-    serde_json::from_str(&text).map_err(|error| at(&error))
 }
 
 impl Config {

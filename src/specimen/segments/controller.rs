@@ -1,10 +1,11 @@
 //! The controller as a pure state machine: the input log, the ideal state of every segment, the orders to
 //! every server, commits, the store of committed segments, and the holds that an operator puts on orders.
 
-use crate::commit::{Commit, Terms};
-use crate::config::{Config, Error};
-use crate::messages::{Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored};
-use crate::messages::{Transition, Work};
+use super::commit::{Commit, Terms};
+use super::config::Config;
+use super::messages::{Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored};
+use super::messages::{Transition, Work};
+use crate::error::Error;
 use crate::value::Entry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,22 +1,18 @@
 //! A cluster in virtual time: the same state machines, with calls that take seeded times to arrive. Nothing
 //! here reads a clock or sleeps; two worlds of one configuration and seed do the same to the last byte.
 
-use crate::config::{Config, Error};
-use crate::controller::{Controller, Hold, Segment};
-use crate::copy::{Coverage, StoredCopy};
-use crate::event_queue::EventQueue;
-use crate::lifecycle::Event;
-use crate::messages::{Ask, Call, Reply, SegmentId};
-use crate::server::{Action, Server};
-use crate::upsert::Flag;
+use super::config::Config;
+use super::controller::{Controller, Hold, Segment};
+use super::copy::{Coverage, StoredCopy};
+use super::lifecycle::Event;
+use super::messages::{Ask, Call, Reply, SegmentId};
+use super::server::{Action, Server};
+use super::upsert::Flag;
+use crate::error::Error;
 use crate::value::{Entry, Value};
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use crate::virtual_time::VirtualTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The shortest and the longest way of a call or an answer, in nanoseconds.
-const WAY: (u64, u64) = (200_000, 3_000_000);
 
 /// A machine: its disk outlives the server's process.
 #[derive(Default)]
@@ -24,9 +20,6 @@ struct Machine {
     server: Option<Server>,
     incarnation: u64,
     disk: BTreeMap<SegmentId, StoredCopy>,
-    paused: bool,
-    /// What reached the server while it was paused, in order.
-    slept_through: Vec<Due>,
 }
 
 /// Something that is due. What was meant for a process that is gone is dropped.
@@ -39,14 +32,23 @@ enum Due {
     Reply { server: usize, incarnation: u64, polls: bool, reply: Reply },
 }
 
-/// See the module.
+impl Due {
+    /// The server that it is for.
+    fn receiver(&self) -> Option<usize> {
+        match self {
+            Due::Poll { server, .. } | Due::Reply { server, .. } => Some(*server),
+            Due::Call(_) => None,
+        }
+    }
+}
+
+/// A cluster in virtual time.
 pub struct World {
     config: Arc<Config>,
     defaults: Vec<Value>,
-    rng: ChaCha8Rng,
     controller: Controller,
     machines: Vec<Machine>,
-    agenda: EventQueue<Due>,
+    time: VirtualTime<Due>,
 }
 
 impl World {
@@ -56,10 +58,9 @@ impl World {
         let config = Arc::new(config);
         let mut world = World {
             defaults: config.defaults(),
-            rng: ChaCha8Rng::seed_from_u64(seed),
             controller: Controller::new(Arc::clone(&config)),
             machines: config.servers.iter().map(|_| Machine::default()).collect(),
-            agenda: EventQueue::default(),
+            time: VirtualTime::new(seed, config.poll_ms),
             config,
         };
         (0..world.machines.len()).for_each(|server| world.boot(server));
@@ -68,17 +69,17 @@ impl World {
 
     /// The present, in nanoseconds.
     pub fn now(&self) -> u64 {
-        self.agenda.now()
+        self.time.now()
     }
 
     /// When the next thing happens; nothing ever does if all servers are down.
     pub fn next_at(&self) -> Option<u64> {
-        self.agenda.next_at()
+        self.time.next_at()
     }
 
     /// Lets everything happen that is due up to and at `to`, which becomes the present.
     pub fn advance(&mut self, to: u64) {
-        while let Some(due) = self.agenda.next(to) {
+        while let Some(due) = self.time.next(to, Due::receiver) {
             self.happen(due);
         }
     }
@@ -131,25 +132,22 @@ impl World {
     /// Ends a server's process at once; its disk stays. Ending one that is down changes nothing.
     pub fn kill(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
-        let Machine { incarnation, disk, .. } = std::mem::take(&mut self.machines[server]);
-        self.machines[server] = Machine { incarnation, disk, ..Machine::default() };
+        self.machines[server].server = None;
+        self.time.end(server);
         Ok(())
     }
 
     /// Stops a server: until it is resumed it does nothing and answers nobody.
     pub fn pause(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
-        self.machines[server].paused = true;
+        self.time.pause(server);
         Ok(())
     }
 
     /// Lets a paused server go on, with everything that reached it meanwhile, in order.
     pub fn resume(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
-        self.machines[server].paused = false;
-        for due in std::mem::take(&mut self.machines[server].slept_through) {
-            self.agenda.after(0, due);
-        }
+        self.time.resume(server);
         Ok(())
     }
 
@@ -194,8 +192,8 @@ impl World {
     }
 
     fn running(&self, server: &str) -> Option<&Server> {
-        let machine = &self.machines[self.config.server(server).ok()?];
-        machine.server.as_ref().filter(|_| !machine.paused)
+        let server = self.config.server(server).ok()?;
+        self.machines[server].server.as_ref().filter(|_| !self.time.is_paused(server))
     }
 
     fn boot(&mut self, server: usize) {
@@ -204,37 +202,27 @@ impl World {
         let incarnation = machine.incarnation;
         machine.server =
             Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
-        let pause = self.until_next_poll();
-        self.agenda.after(pause, Due::Poll { server, incarnation });
+        self.time.poll_later(Due::Poll { server, incarnation });
     }
 
     fn happen(&mut self, due: Due) {
-        let receiver = match &due {
-            Due::Poll { server, .. } | Due::Reply { server, .. } => Some(*server),
-            Due::Call(_) => None,
-        };
-        if let Some(machine) = receiver.map(|server| &mut self.machines[server]).filter(|it| it.paused) {
-            return machine.slept_through.push(due);
-        }
         match due {
             Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
                     let call = process.poll();
-                    self.send(call);
+                    self.time.send(0, Due::Call(call));
                 }
             }
             Due::Call(call) => {
                 let (server, incarnation) = (call.server, call.incarnation);
                 let polls = matches!(call.ask, Ask::Poll(_));
-                let reply = self.controller.call(self.agenda.now(), call);
-                let way = self.way();
-                self.agenda.after(way, Due::Reply { server, incarnation, polls, reply });
+                let reply = self.controller.call(self.time.now(), call);
+                self.time.send(0, Due::Reply { server, incarnation, polls, reply });
             }
             Due::Reply { server, incarnation, polls, reply } => {
                 self.deliver(server, incarnation, reply);
                 if polls {
-                    let pause = self.until_next_poll();
-                    self.agenda.after(pause, Due::Poll { server, incarnation });
+                    self.time.poll_later(Due::Poll { server, incarnation });
                 }
             }
         }
@@ -245,35 +233,15 @@ impl World {
             return;
         };
         let mut actions = Vec::new();
-        process.receive(self.agenda.now(), reply, &mut actions);
+        process.receive(self.time.now(), reply, &mut actions);
         for action in actions {
             match action {
-                Action::Call(call) => self.send(call),
+                Action::Call(call) => self.time.send(0, Due::Call(call)),
                 Action::Keep(kept) => {
                     self.machines[server].disk.insert(kept.stored.segment, kept);
                 }
             }
         }
-    }
-
-    fn send(&mut self, call: Call) {
-        let way = self.way();
-        self.agenda.after(way, Due::Call(call));
-    }
-
-    fn way(&mut self) -> u64 {
-        WAY.0 + self.below(WAY.1 - WAY.0)
-    }
-
-    /// The pause between two polls: the configured one, a quarter more or less.
-    fn until_next_poll(&mut self) -> u64 {
-        let poll = self.config.poll_ms * 1_000_000;
-        poll - poll / 4 + self.below(poll / 2)
-    }
-
-    /// A number below `bound`, which is small beside 2^64: no bias that matters.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.rng.next_u64() % bound
     }
 }
 
