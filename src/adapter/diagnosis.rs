@@ -134,6 +134,7 @@ pub struct Diagnosis {
     /// Faults in force, of the run that has it or left by others.
     pub marks: Vec<Cure>,
     /// Tables that runs have left.
+    #[serde(rename = "leavings")]
     pub leftovers: Vec<Leftover>,
     /// What they cost.
     pub left_cost: Option<LeftoverCost>,

@@ -272,6 +272,21 @@ pub(crate) mod shared {
     }
 }
 
+/// JSON of a shared entry, for serde's `with`.
+pub(crate) mod one_shared {
+    use super::Entry;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(crate) fn serialize<S: Serializer>(entry: &Arc<Entry>, out: S) -> Result<S::Ok, S::Error> {
+        entry.as_ref().serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Entry>, D::Error> {
+        Entry::deserialize(from).map(Arc::new)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,10 +6,9 @@
 //! nobody saw a difference in what was left
 //! ```
 
-use super::folder::{Folder, walk};
-use super::names::{ReadFile, log_name};
+use super::files::{RunFiles, walk};
+use super::names::{READS, RUN_FILE, ReadFile, SCHEDULE, log_name};
 use super::reads::AnnouncedRead;
-use super::writer::{READS, RUN_FILE, SCHEDULE};
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
 use dissent_core::history::run_record::EVENTS;
@@ -41,67 +40,67 @@ impl Announcements {
 }
 
 /// Notes what is missing, and what nobody speaks of.
-pub(super) fn audit(folder: &Folder, told: &Announcements) {
-    schedule(folder);
-    let files = listed(folder, READS, 2);
-    missing(folder, told, &files);
+pub(super) fn audit(run: &RunFiles, told: &Announcements) {
+    schedule(run);
+    let files = listed(run, READS, 2);
+    missing(run, told, &files);
     if told.are_whole {
-        run_file(folder, told);
-        strays(folder, told, &files);
+        run_file(run, told);
+        strays(run, told, &files);
     }
 }
 
 /// The steps drawn are those of `run.json`.
-fn schedule(folder: &Folder) {
-    let text = fs::read(folder.dir().join(SCHEDULE)).map_err(|error| error.to_string());
+fn schedule(run: &RunFiles) {
+    let text = fs::read(run.dir().join(SCHEDULE)).map_err(|error| error.to_string());
     let steps = text.and_then(|text| {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let steps: Result<Vec<Step>, _> = lines.map(serde_json::from_slice).collect();
         steps.map_err(|error| error.to_string())
     });
     match steps {
-        Ok(steps) if steps == folder.run().meta.steps => {}
-        Ok(_) => folder.damaged(SCHEDULE, format!("its steps are not those of {RUN_FILE}")),
-        Err(error) => folder.damaged(SCHEDULE, error),
+        Ok(steps) if steps == run.run().meta.steps => {}
+        Ok(_) => run.damaged(SCHEDULE, format!("its steps are not those of {RUN_FILE}")),
+        Err(error) => run.damaged(SCHEDULE, error),
     }
 }
 
 /// A run that ended says so, and in which phase; its events end in the same.
-fn run_file(folder: &Folder, told: &Announcements) {
-    let run = folder.run();
-    if folder.has_marks() && run.ended.is_none() {
-        folder.damaged(RUN_FILE, format!("it does not say that the run has ended, as {EVENTS} does"));
+fn run_file(run: &RunFiles, told: &Announcements) {
+    let run_file = run.run();
+    if run.has_marks() && run_file.ended.is_none() {
+        run.damaged(RUN_FILE, format!("it does not say that the run has ended, as {EVENTS} does"));
     }
-    if run.ended.is_some() && told.phase != Some(Phase::Done) {
-        folder.damaged(EVENTS, "the run ended before it was done".to_owned());
+    if run_file.ended.is_some() && told.phase != Some(Phase::Done) {
+        run.damaged(EVENTS, "the run ended before it was done".to_owned());
     }
-    if told.phase.is_some_and(|phase| phase != run.phase) {
-        folder.damaged(RUN_FILE, format!("the phase that it names is not the last of {EVENTS}"));
+    if told.phase.is_some_and(|phase| phase != run_file.phase) {
+        run.damaged(RUN_FILE, format!("the phase that it names is not the last of {EVENTS}"));
     }
 }
 
 /// Which files under `reads/` must be there: the first of each, and the one before one that is there.
-fn missing(folder: &Folder, told: &Announcements, files: &BTreeSet<String>) {
+fn missing(run: &RunFiles, told: &Announcements, files: &BTreeSet<String>) {
     let mut due: BTreeSet<String> = announced(told).iter().map(|file| file.name()).collect();
     let later = files.iter().filter_map(|file| ReadFile::of(file)).filter(|file| file.number > 1);
     due.extend(later.map(|file| ReadFile { number: file.number - 1, ..file }.name()));
     for file in due.difference(files) {
-        folder.damaged(file, "it is missing".to_owned());
+        run.damaged(file, "it is missing".to_owned());
     }
 }
 
 /// Files of ours, by their names, of which no event speaks.
-fn strays(folder: &Folder, told: &Announcements, files: &BTreeSet<String>) {
+fn strays(run: &RunFiles, told: &Announcements, files: &BTreeSet<String>) {
     let announced = announced(told);
     let is_stray = |file: &&String| match ReadFile::of(file) {
         Some(read) => !announced.contains(&ReadFile { number: 1, ..read }),
         None => file.ends_with(".zst"),
     };
-    let logs: BTreeSet<String> = (0..folder.run().meta.partitions).map(log_name).collect();
-    let others = listed(folder, LOG, 0);
+    let logs: BTreeSet<String> = (0..run.run().meta.partitions).map(log_name).collect();
+    let others = listed(run, LOG, 0);
     let others = others.iter().filter(|file| file.ends_with(".zst") && !logs.contains(*file));
     for file in files.iter().filter(is_stray).chain(others) {
-        folder.damaged(file, "no event announces it".to_owned());
+        run.damaged(file, "no event announces it".to_owned());
     }
 }
 
@@ -119,10 +118,10 @@ fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
 }
 
 /// The files so many folders below one of the run's.
-fn listed(folder: &Folder, at: &str, depth: u32) -> BTreeSet<String> {
+fn listed(run: &RunFiles, at: &str, depth: u32) -> BTreeSet<String> {
     let mut files = Vec::new();
-    if let Err(error) = walk(folder.dir(), at, depth, &mut files) {
-        folder.damaged(at, format!("cannot be listed: {error}"));
+    if let Err(error) = walk(run.dir(), at, depth, &mut files) {
+        run.damaged(at, format!("cannot be listed: {error}"));
     }
     files.into_iter().collect()
 }

@@ -1,210 +1,57 @@
-//! Reads a run's folder as evidence, as streams: memory does not grow with the number of rows.
+//! Reads a run's folder as a record, as streams: memory does not grow with the number of rows.
 //!
 //! What cannot be read is damage, never silence: an event that announces a read makes its rows due, so that
 //! a lost file is not taken for rows that a replica lacks. A file is read to the first line that does not
 //! follow the one before: what lies behind a gap proves nothing.
 
 use super::audit::{Announcements, audit};
-use super::cure::{Cure, read_cures};
+use super::cure::Cure;
+pub use super::files::OpenError;
+use super::files::{RunFiles, walk};
 use super::merge::{DueFile, Merge, Rejected, Stream};
-use super::names::{Kind, ReadFile, log_name};
+use super::names::{Kind, READS, ReadFile, log_name};
 use super::order::{EventOrder, LogOrder};
-use super::origin::{Origin, RunNumber};
 use super::reads::{AnnouncedRead, Counted, RowGroupStream};
-use super::writer::{Build, READS, RUN_FILE, RunFile};
+use super::writer::RunFile;
 use super::{codec, fast_scan};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
-use dissent_core::history::run_record::EVENTS;
 use dissent_core::history::run_record::{
-    Damage, EntryHeader, EventRef, FORMAT, RowGroups, RunMeta, RunRecord,
+    Damage, EVENTS, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord,
 };
 use dissent_core::history::time::Nanos;
-use dissent_core::history::workload::PARTITIONS_MAX;
-use serde::Deserialize;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
-
-/// Why a folder cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There is no such folder.
-    #[error("no folder {dir}: name a run's folder, or `latest`")]
-    NoFolder {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// It holds nothing.
-    #[error("{dir} is empty: the run ended before it wrote anything, so run it again")]
-    Empty {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// It is something else.
-    #[error("{dir} has no {RUN_FILE}, so it is no run's folder: name one under results, or `latest`")]
-    NoRunFile {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// A later version wrote it.
-    #[error(
-        "{file} has format {format}, written by dissent {writer}; this is dissent {reader}, which reads \
-         formats up to {FORMAT}: use dissent {writer} or later"
-    )]
-    Format {
-        /// The file.
-        file: PathBuf,
-        /// Its format.
-        format: u32,
-        /// The version that wrote it.
-        writer: String,
-        /// The version that reads it.
-        reader: &'static str,
-    },
-    /// It contradicts itself.
-    #[error(
-        "{file} speaks of {partitions} partitions, where a run has 1 to {PARTITIONS_MAX}: it was changed"
-    )]
-    Partitions {
-        /// The file.
-        file: PathBuf,
-        /// Their number.
-        partitions: u32,
-    },
-    /// It is not understood.
-    #[error("cannot understand {file}: {source}; without it nothing else in the folder can be read")]
-    Garbled {
-        /// The file.
-        file: PathBuf,
-        /// What came of it.
-        source: serde_json::Error,
-    },
-    /// The file system fails.
-    #[error("cannot read {file}: {source}")]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What came of it.
-        source: io::Error,
-    },
-}
-
-/// What must be understood of `run.json` to know whether the rest can be.
-#[derive(Deserialize)]
-struct Outline {
-    build: Build,
-    meta: MetaOutline,
-}
-
-#[derive(Deserialize)]
-struct MetaOutline {
-    format: u32,
-}
 
 /// A run's folder that is being read.
 #[derive(Debug)]
 pub struct Folder {
-    dir: PathBuf,
-    run: RunFile,
-    /// None: its files are of format 1, which say nothing of their origin.
-    number: Option<RunNumber>,
-    damage: Mutex<Vec<Damage>>,
-    /// Files that belong to another run.
-    foreign: Mutex<BTreeSet<String>>,
+    files: RunFiles,
     announced: OnceLock<Announcements>,
 }
 
 impl Folder {
     /// Opens a run's folder. Damage in what lies in it is found when it is read.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let file = dir.join(RUN_FILE);
-        let text = fs::read(&file).map_err(|source| no_run_file(dir, source))?;
-        let garbled = |source| OpenError::Garbled { file: file.clone(), source };
-        let outline: Outline = serde_json::from_slice(&text).map_err(garbled)?;
-        let format = outline.meta.format;
-        if !(1..=FORMAT).contains(&format) {
-            let (writer, reader) = (outline.build.version, env!("CARGO_PKG_VERSION"));
-            return Err(OpenError::Format { file, format, writer, reader });
-        }
-        let run: RunFile = serde_json::from_slice(&text).map_err(garbled)?;
-        let partitions = run.meta.partitions;
-        if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            return Err(OpenError::Partitions { file, partitions });
-        }
-        let number = if format > 1 { Some(RunNumber::of(&text).map_err(garbled)?) } else { None };
-        Ok(Self {
-            dir: dir.to_owned(),
-            run,
-            number,
-            damage: Mutex::default(),
-            foreign: Mutex::default(),
-            announced: OnceLock::new(),
-        })
+        Ok(Self { files: RunFiles::open(dir)?, announced: OnceLock::new() })
     }
 
     /// The folder.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.files.dir()
     }
 
     /// `run.json`.
     pub fn run(&self) -> &RunFile {
-        &self.run
+        self.files.run()
     }
 
     /// The cures of the run, in order.
     pub fn cures(&self) -> Vec<Cure> {
-        let (cures, damage) = read_cures(&self.dir);
-        damage.into_iter().for_each(|damage| self.damaged(&damage.file, damage.detail));
-        cures
-    }
-
-    /// Notes damage, once however often it is met.
-    pub(super) fn damaged(&self, file: &str, detail: String) {
-        let damage = Damage { file: file.to_owned(), detail };
-        let mut all = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains(&damage) {
-            all.push(damage);
-        }
-    }
-
-    /// Whether files say whose they are and number their lines: since format 2.
-    pub(super) fn has_marks(&self) -> bool {
-        self.number.is_some()
-    }
-
-    /// What the frames of a file must say.
-    pub(super) fn origin(&self, file: &str) -> Option<Origin> {
-        self.number.map(|number| number.file(file))
-    }
-
-    /// Notes a file of another run.
-    pub(super) fn is_foreign(&self, file: &str) {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
-    }
-
-    /// Notes lines of a read that no event announces, unless that event may be lost.
-    pub(super) fn unannounced(&self, read: u64) {
-        if self.announced().are_whole {
-            self.damaged(READS, format!("read {read} lies here, but no event announces it"));
-        }
-    }
-
-    /// If the events are another run's, so is `run.json`, or all files are: that is told once.
-    fn foreign_files(&self) -> Vec<Damage> {
-        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        let damage = |file: &str, detail: String| Damage { file: file.to_owned(), detail };
-        if foreign.contains(EVENTS) {
-            let detail =
-                format!("{EVENTS} was recorded under other facts: it is another run's, or they were changed");
-            return vec![damage(RUN_FILE, detail)];
-        }
-        foreign.iter().map(|file| damage(file, "it belongs to another run".to_owned())).collect()
+        self.files.cures()
     }
 
     /// What the events announce, read once.
@@ -218,15 +65,15 @@ impl Folder {
     /// Keeps what all events said of the other files, and holds those against it.
     fn keep(&self, told: Announcements) {
         if self.announced.set(told).is_ok() {
-            audit(self, self.announced());
+            audit(&self.files, self.announced());
         }
     }
 
     /// The files under `reads/` of this partition and kind, in the order of their names.
     fn read_files(&self, partition: u32, kind: Kind) -> Vec<String> {
         let mut files = Vec::new();
-        if let Err(error) = walk(&self.dir, READS, 2, &mut files) {
-            self.damaged(READS, format!("cannot be listed: {error}"));
+        if let Err(error) = walk(self.dir(), READS, 2, &mut files) {
+            self.files.damaged(READS, format!("cannot be listed: {error}"));
         }
         let is_of_here = |file: &String| {
             ReadFile::of(file).is_some_and(|read| (read.partition, read.kind) == (partition, kind))
@@ -249,77 +96,43 @@ impl Folder {
             let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
             DueFile { first: firsts.get(folder).copied().unwrap_or(0), file }
         });
-        (files.collect(), Counted::new(self, announced))
+        (files.collect(), Counted::new(&self.files, announced, self.announced().are_whole))
     }
-}
-
-fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
-    let dir = dir.to_owned();
-    if source.kind() != ErrorKind::NotFound {
-        return OpenError::Io { file: dir.join(RUN_FILE), source };
-    }
-    match fs::read_dir(&dir).map(|mut files| files.next().is_none()) {
-        Ok(true) => OpenError::Empty { dir },
-        Ok(false) => OpenError::NoRunFile { dir },
-        Err(_) => OpenError::NoFolder { dir },
-    }
-}
-
-/// The files `depth` folders below `at`, sorted; none if `at` is not there.
-pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
-    let listed = match fs::read_dir(dir.join(at)) {
-        // A file that somebody else put where folders lie holds nothing of ours.
-        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
-            return Ok(());
-        }
-        listed => listed?,
-    };
-    let names = listed.map(|found| Ok(format!("{at}/{}", found?.file_name().to_string_lossy())));
-    let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
-    names.sort();
-    if depth == 0 {
-        files.extend(names);
-        return Ok(());
-    }
-    names.iter().try_for_each(|name| walk(dir, name, depth - 1, files))
 }
 
 impl RunRecord for Folder {
     fn meta(&self) -> &RunMeta {
-        &self.run.meta
+        &self.run().meta
     }
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
-        let (stream, order) = (Stream::open(self, EVENTS.to_owned()), EventOrder::of(self));
+        let (stream, order) = (Stream::open(&self.files, EVENTS.to_owned()), EventOrder::of(&self.files));
         Box::new(EventStream { folder: self, stream, order, told: Announcements::default() })
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        let (stream, order) = (Stream::open(self, log_name(partition)), LogOrder::of(self, partition));
-        Box::new(LogStream { folder: self, stream, order })
+        let (stream, order) =
+            (Stream::open(&self.files, log_name(partition)), LogOrder::of(&self.files, partition));
+        Box::new(LogStream { files: &self.files, stream, order })
     }
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(counted.of(Merge::new(self, files)))
+        Box::new(counted.of(Merge::new(&self.files, files)))
     }
 
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Flags);
-        Box::new(counted.of(Merge::new(self, files)))
+        Box::new(counted.of(Merge::new(&self.files, files)))
     }
 
-    /// Sorted: partitions are read side by side, and one run has one verdict.
     fn damage(&self) -> Vec<Damage> {
-        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        damage.extend(self.foreign_files());
-        damage.sort_by(|a, b| (&a.file, &a.detail).cmp(&(&b.file, &b.detail)));
-        damage
+        self.files.damage()
     }
 
     fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
-        let (mut told, mut order) = (Announcements::default(), EventOrder::of(self));
-        let mut stream = Stream::<TimedEvent>::open(self, EVENTS.to_owned());
+        let (mut told, mut order) = (Announcements::default(), EventOrder::of(&self.files));
+        let mut stream = Stream::<TimedEvent>::open(&self.files, EVENTS.to_owned());
         stream.each(|line| {
             order.follow(line)?;
             match fast_scan::event_ref(line) {
@@ -332,13 +145,13 @@ impl RunRecord for Folder {
             }
             Ok(())
         });
-        told.are_whole = stream.is_whole() && order.end(self);
+        told.are_whole = stream.is_whole() && order.end(&self.files);
         self.keep(told);
     }
 
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
-        let mut order = LogOrder::of(self, partition);
-        let mut stream = Stream::<Entry>::open(self, log_name(partition));
+        let mut order = LogOrder::of(&self.files, partition);
+        let mut stream = Stream::<Entry>::open(&self.files, log_name(partition));
         stream.each(|line| {
             let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Rejected> {
                 order.follow(entry.off, line)?;
@@ -347,17 +160,17 @@ impl RunRecord for Folder {
             };
             match fast_scan::entry_header(line) {
                 Some(entry) => in_order(entry),
-                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run.meta.schema, line)?)),
+                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run().meta.schema, line)?)),
             }
         });
         if stream.is_whole() {
-            order.end(self);
+            order.end(&self.files);
         }
     }
 
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(RowGroupStream::new(&self.run.meta.schema, Merge::new(self, files), counted))
+        Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
     }
 
     fn parallelism(&self) -> usize {
@@ -385,7 +198,7 @@ impl<'a> Iterator for EventStream<'a> {
             return Some(Cow::Owned(stamped));
         }
         let mut told = std::mem::take(&mut self.told);
-        told.are_whole = self.stream.is_whole() && self.order.end(self.folder);
+        told.are_whole = self.stream.is_whole() && self.order.end(&self.folder.files);
         self.folder.keep(told);
         None
     }
@@ -393,7 +206,7 @@ impl<'a> Iterator for EventStream<'a> {
 
 /// The entries of a log.
 struct LogStream<'a> {
-    folder: &'a Folder,
+    files: &'a RunFiles,
     stream: Stream<'a, Entry>,
     order: LogOrder,
 }
@@ -409,7 +222,7 @@ impl<'a> Iterator for LogStream<'a> {
             return Some(Cow::Owned(entry));
         }
         if self.stream.is_whole() {
-            self.order.end(self.folder);
+            self.order.end(self.files);
         }
         None
     }

@@ -14,8 +14,8 @@
 //!
 //! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
 
+use super::names::RUN_FILE;
 use super::origin::Origin;
-use super::writer::RUN_FILE;
 use dissent_core::history::time::Nanos;
 use memchr::memchr;
 use serde::Serialize;

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod cure;
 pub mod dump;
 mod fast_scan;
+mod files;
 pub mod folder;
 pub mod frame;
 pub mod latest_run;

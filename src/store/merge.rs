@@ -2,11 +2,10 @@
 
 use super::codec;
 use super::fast_scan::{self, PlacedRow};
-use super::folder::Folder;
+use super::files::RunFiles;
 use super::frame::{BrokenFrame, Flaw, FrameReader};
 use dissent_core::history::event::TimedEvent;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
-use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -106,7 +105,7 @@ pub(super) enum Rejected {
 
 /// The lines of one file. It ends early at damage, of which it tells the folder.
 pub(super) struct Stream<'a, T> {
-    folder: &'a Folder,
+    files: &'a RunFiles,
     file: String,
     reader: Option<FrameReader<File>>,
     holds: PhantomData<T>,
@@ -114,17 +113,17 @@ pub(super) struct Stream<'a, T> {
 
 impl<'a, T: StoredLine> Stream<'a, T> {
     /// Opens a file by its name within the folder.
-    pub(super) fn open(folder: &'a Folder, file: String) -> Self {
-        let origin = folder.origin(&file);
-        let reader = File::open(folder.dir().join(&file)).and_then(|from| FrameReader::new(from, origin));
-        let reader = reader.map_err(|error| folder.damaged(&file, error.to_string())).ok();
-        Self { folder, file, reader, holds: PhantomData }
+    pub(super) fn open(files: &'a RunFiles, file: String) -> Self {
+        let origin = files.origin(&file);
+        let reader = File::open(files.dir().join(&file)).and_then(|from| FrameReader::new(from, origin));
+        let reader = reader.map_err(|error| files.damaged(&file, error.to_string())).ok();
+        Self { files, file, reader, holds: PhantomData }
     }
 
     /// Ends here, and says why.
     pub(super) fn stop(&mut self, why: &str) {
         let line = self.reader.take().map_or(0, |reader| reader.lines());
-        self.folder.damaged(&self.file, format!("after line {line}: {why}"));
+        self.files.damaged(&self.file, format!("after line {line}: {why}"));
     }
 
     /// Ends where the file is broken.
@@ -132,7 +131,7 @@ impl<'a, T: StoredLine> Stream<'a, T> {
         match broken.flaw {
             Flaw::OtherRun => {
                 self.reader = None;
-                self.folder.is_foreign(&self.file);
+                self.files.is_foreign(&self.file);
             }
             _ => self.stop(&broken.to_string()),
         }
@@ -180,7 +179,7 @@ impl<T: StoredLine> Iterator for Stream<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         let decoded = match self.reader.as_mut()?.next_line() {
-            Ok(line) => line.map(|line| T::decode(&self.folder.meta().schema, line)).transpose(),
+            Ok(line) => line.map(|line| T::decode(&self.files.run().meta.schema, line)).transpose(),
             Err(broken) => {
                 self.give_up(&broken);
                 return None;
@@ -203,7 +202,7 @@ pub(super) struct DueFile {
 /// first item may be due, and closed after its last: captures follow each other along the log, so that few
 /// of a thousand files are open at a time.
 pub(super) struct Merge<'a, T: StoredLine> {
-    folder: &'a Folder,
+    files: &'a RunFiles,
     /// Files not yet opened, the one with the least first key last.
     waiting: Vec<(T::Key, usize, String)>,
     open: BinaryHeap<Head<'a, T>>,
@@ -218,12 +217,12 @@ struct Head<'a, T: StoredLine> {
 }
 
 impl<'a, T: StoredLine> Merge<'a, T> {
-    pub(super) fn new(folder: &'a Folder, files: Vec<DueFile>) -> Self {
-        let ranked = files.into_iter().enumerate();
+    pub(super) fn new(files: &'a RunFiles, due: Vec<DueFile>) -> Self {
+        let ranked = due.into_iter().enumerate();
         let mut waiting: Vec<_> =
             ranked.map(|(rank, DueFile { file, first })| (T::from(first), rank, file)).collect();
         waiting.sort_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
-        Self { folder, waiting, open: BinaryHeap::new() }
+        Self { files, waiting, open: BinaryHeap::new() }
     }
 
     fn open_due(&mut self) {
@@ -231,7 +230,7 @@ impl<'a, T: StoredLine> Merge<'a, T> {
             self.waiting.pop_if(|next| self.open.peek().is_none_or(|head| next.0 <= head.key))
         {
             let (first, rank, file) = due;
-            let mut rest = Stream::<T>::open(self.folder, file);
+            let mut rest = Stream::<T>::open(self.files, file);
             if let Some(item) = rest.next() {
                 let key: T::Key = item.key();
                 if key < first {

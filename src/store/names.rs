@@ -1,6 +1,11 @@
 //! The names of the files that a run's folder holds, made and understood.
 
-use super::writer::READS;
+/// What was run, and how far it came.
+pub const RUN_FILE: &str = "run.json";
+/// The steps of the schedule.
+pub const SCHEDULE: &str = "schedule.jsonl";
+/// The folder of raw rows and current flags.
+pub const READS: &str = "reads";
 
 /// A name from outside as a name of a file: other bytes than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
 /// dot that comes first. Two names never become one.

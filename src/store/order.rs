@@ -3,7 +3,7 @@
 
 use super::codec;
 use super::fast_scan;
-use super::folder::Folder;
+use super::files::RunFiles;
 use super::merge::Rejected;
 use super::names::log_name;
 use dissent_core::history::run_record::EVENTS;
@@ -15,8 +15,8 @@ pub(super) struct EventOrder {
 }
 
 impl EventOrder {
-    pub(super) fn of(folder: &Folder) -> EventOrder {
-        EventOrder { seen: 0, is_numbered: folder.has_marks() }
+    pub(super) fn of(files: &RunFiles) -> EventOrder {
+        EventOrder { seen: 0, is_numbered: files.has_marks() }
     }
 
     /// Takes the line of the next event.
@@ -32,10 +32,10 @@ impl EventOrder {
     }
 
     /// No more come, of a file that was read to its end; whether these are all.
-    pub(super) fn end(&self, folder: &Folder) -> bool {
-        let recorded = folder.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
+    pub(super) fn end(&self, files: &RunFiles) -> bool {
+        let recorded = files.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
         if recorded != self.seen {
-            folder.damaged(EVENTS, lost(recorded, self.seen, "events"));
+            files.damaged(EVENTS, lost(recorded, self.seen, "events"));
         }
         recorded == self.seen
     }
@@ -51,8 +51,8 @@ pub(super) struct LogOrder {
 }
 
 impl LogOrder {
-    pub(super) fn of(folder: &Folder, partition: u32) -> LogOrder {
-        LogOrder { partition, seen: 0, next: 0, tells_gaps: folder.has_marks() }
+    pub(super) fn of(files: &RunFiles, partition: u32) -> LogOrder {
+        LogOrder { partition, seen: 0, next: 0, tells_gaps: files.has_marks() }
     }
 
     /// Takes the next entry, by its offset and its line.
@@ -70,11 +70,11 @@ impl LogOrder {
     }
 
     /// No more come, of a file that was read to its end.
-    pub(super) fn end(&self, folder: &Folder) {
-        let Some(ended) = &folder.run().ended else { return };
+    pub(super) fn end(&self, files: &RunFiles) {
+        let Some(ended) = &files.run().ended else { return };
         let recorded = ended.entries.get(self.partition as usize).copied().unwrap_or(0);
         if recorded != self.seen {
-            folder.damaged(&log_name(self.partition), lost(recorded, self.seen, "entries"));
+            files.damaged(&log_name(self.partition), lost(recorded, self.seen, "entries"));
         }
     }
 }

@@ -6,10 +6,9 @@
 
 use super::codec;
 use super::fast_scan::PlacedRow;
-use super::folder::Folder;
+use super::files::RunFiles;
 use super::merge::{Merge, StoredLine};
-use super::names::{Kind, reads_folder};
-use super::writer::READS;
+use super::names::{Kind, READS, reads_folder};
 use dissent_core::history::event::Event;
 use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
@@ -48,12 +47,14 @@ impl AnnouncedRead {
 
 /// The lines of each read, announced and found so far.
 pub(super) struct Counted<'a> {
-    folder: &'a Folder,
+    files: &'a RunFiles,
     /// By id.
     reads: Vec<Count>,
     /// Where the last few lines were counted: each replica's come from one read for a while.
     recent: [usize; 8],
     turn: usize,
+    /// Whether all announcements are known.
+    are_whole: bool,
 }
 
 struct Count {
@@ -63,11 +64,15 @@ struct Count {
 }
 
 impl<'a> Counted<'a> {
-    /// Nothing found yet; `announced` ascends.
-    pub(super) fn new(folder: &'a Folder, announced: Vec<(&u64, &AnnouncedRead)>) -> Counted<'a> {
+    /// Nothing found yet; `announced` ascends, and `are_whole` says whether it lacks none.
+    pub(super) fn new(
+        files: &'a RunFiles,
+        announced: Vec<(&u64, &AnnouncedRead)>,
+        are_whole: bool,
+    ) -> Counted<'a> {
         let count = |(id, read): (&u64, &AnnouncedRead)| Count { id: *id, announced: read.lines, found: 0 };
         let reads = announced.into_iter().map(count).collect();
-        Counted { folder, reads, recent: [0; 8], turn: 0 }
+        Counted { files, reads, recent: [0; 8], turn: 0, are_whole }
     }
 
     /// Counts a line of a read; false if no event announces it.
@@ -75,7 +80,9 @@ impl<'a> Counted<'a> {
         let known =
             self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
         let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
-            self.folder.unannounced(id);
+            if self.are_whole {
+                self.files.damaged(READS, format!("read {id} lies here, but no event announces it"));
+            }
             return false;
         };
         if known.is_none() {
@@ -91,7 +98,7 @@ impl<'a> Counted<'a> {
         for Count { id, announced, found } in std::mem::take(&mut self.reads) {
             if announced != found {
                 let detail = format!("read {id}: {announced} lines were announced, {found} lie here");
-                self.folder.damaged(READS, detail);
+                self.files.damaged(READS, detail);
             }
         }
     }

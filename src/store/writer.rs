@@ -1,7 +1,7 @@
 //! Writes a run's folder: everything that happened, on disk before it is judged.
 //!
 //! ```text
-//! run.json                            facts, build, wall clock, the phase reached, how much was written
+//! run.json                            what was run, build, wall clock, the phase reached, how much was written
 //! schedule.jsonl  cures.jsonl         a line a step; a line a cure, synced
 //! events.jsonl.zst  log/<partition>.jsonl.zst    see `frame`
 //! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)
@@ -14,7 +14,7 @@
 use super::codec;
 use super::cure::{CURES, Cure};
 use super::frame::FrameWriter;
-use super::names::{Kind, ReadFile, log_name, reads_folder};
+use super::names::{Kind, RUN_FILE, ReadFile, SCHEDULE, log_name, reads_folder};
 use super::origin::RunNumber;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
@@ -26,13 +26,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-
-/// The file of facts.
-pub const RUN_FILE: &str = "run.json";
-/// The file of the steps drawn.
-pub const SCHEDULE: &str = "schedule.jsonl";
-/// The folder of rows and current flags.
-pub const READS: &str = "reads";
 
 /// `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +41,7 @@ pub struct RunFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
     /// What is known of the run.
+    #[serde(rename = "facts")]
     pub meta: RunMeta,
 }
 

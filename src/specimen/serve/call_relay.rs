@@ -1,6 +1,6 @@
 //! The process that another one asks for work: calls go there until they are answered.
 
-use super::clock;
+use super::process::{client, clock};
 use crate::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ pub(super) struct CallRelay {
 impl CallRelay {
     /// The process at a URL, polled at this pace.
     pub(super) fn at(url: &str, poll_ms: u64) -> Result<Self, Error> {
-        let client = super::client().timeout(ANSWER_WITHIN).build();
+        let client = client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
         let url = format!("{}/call", url.trim_end_matches('/'));
         Ok(CallRelay { client, url, poll: Duration::from_millis(poll_ms) })

@@ -1,6 +1,7 @@
 //! The controller's process.
 
-use super::{Named, answer, clock, lines};
+use super::process::{answer, clock, lines};
+use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::segments::Call;
 use crate::segments::Config;
@@ -118,7 +119,7 @@ async fn log(
 ) -> Result<Response, Error> {
     let controller = it.controller.lock().await;
     let entries = controller.log(partition, from)?.iter().take(limit.unwrap_or(usize::MAX));
-    Ok(lines(entries.map(|entry| Named::entry(entry, &it.config.columns))))
+    Ok(lines(entries.map(|entry| NamedEntry::entry(entry, &it.config.columns))))
 }
 
 async fn call(State(it): State<SharedController>, Json(call): Json<Call>) -> Response {

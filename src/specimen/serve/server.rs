@@ -1,7 +1,8 @@
 //! A server's process: one loop that polls, a task for every other call, and what it serves.
 
 use super::call_relay::{CallRelay, complain};
-use super::{Named, answer, clock, lines};
+use super::process::{answer, clock, lines};
+use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::segments::Config;
 use crate::segments::Disk;
@@ -108,7 +109,7 @@ async fn rows(State(it): SharedServer, Query(Rows { segment, from, to }): Query<
         return (StatusCode::NOT_FOUND, format!("no segment `{segment}` here")).into_response();
     };
     let defaults = it.config.defaults();
-    lines((doc..).zip(rows).map(|(doc, row)| Named::row(row, &it.config.columns, &defaults, doc)))
+    lines((doc..).zip(rows).map(|(doc, row)| NamedEntry::row(row, &it.config.columns, &defaults, doc)))
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@
 
 use super::call_relay::ANSWER_WITHIN;
 use super::controller::{Range, Write, Written};
-use super::{Named, answer, lines};
+use super::process::{answer, lines};
+use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::shard::{Call, Config, Queue, Reply, Row, Service};
 use crate::value::{Column, Entry};
@@ -162,7 +163,7 @@ async fn log(
     known(partition)?;
     let service = it.service.lock().await;
     let entries = service.log(from).iter().take(limit.unwrap_or(usize::MAX));
-    Ok(lines(entries.map(|entry| Named::entry(entry, &it.config.columns))))
+    Ok(lines(entries.map(|entry| NamedEntry::entry(entry, &it.config.columns))))
 }
 
 /// Upstream before and after the shard's upper are one and the same: all is read at one moment.
@@ -187,7 +188,7 @@ struct AsOf {
 #[derive(Serialize)]
 struct Counted<'a> {
     #[serde(flatten)]
-    row: Named<'a>,
+    row: NamedEntry<'a>,
     count: i64,
 }
 
@@ -202,7 +203,7 @@ async fn contents(State(it): SharedService, Query(AsOf { as_of }): Query<AsOf>) 
 }
 
 fn counted<'a>(row: &'a Row, columns: &'a [Column]) -> Counted<'a> {
-    Counted { row: Named::entry(&row.entry, columns), count: row.count }
+    Counted { row: NamedEntry::entry(&row.entry, columns), count: row.count }
 }
 
 /// What a writer has sent is carried out even when the writer is gone before its answer: that is how one

@@ -4,9 +4,9 @@
 //! It stands for what surrounds a real cluster: whoever starts processes again (systemd, Kubernetes), whoever
 //! is asked for one more or one less of them, and a place that outlives tables (`lease.rs`).
 
-use super::answer;
 use super::child::{Child, Group};
 use super::lease::lease;
+use super::process::answer;
 use super::topology::{Replica, Table, Topology};
 use crate::error::Error;
 use crate::shard::Mode;

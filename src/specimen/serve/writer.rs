@@ -1,7 +1,7 @@
 //! A writer's process: one loop a queue, and what it serves. It keeps nothing on disk.
 
-use super::answer;
 use super::call_relay::CallRelay;
+use super::process::answer;
 use crate::error::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
 use axum::extract::State;

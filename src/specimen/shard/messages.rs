@@ -1,7 +1,7 @@
 //! What writers and the service say to each other, and nothing more.
 
 use super::persist::Update;
-use crate::value::Entry;
+use crate::value::{Entry, one_shared};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -102,19 +102,4 @@ pub(crate) enum Reply {
     Appended { upper: u64, updates: usize },
     /// It is not: the shard stood not at its lower, but here.
     Mismatch(u64),
-}
-
-/// JSON of a shared entry, for serde's `with`.
-pub(crate) mod one_shared {
-    use crate::value::Entry;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(crate) fn serialize<S: Serializer>(entry: &Arc<Entry>, out: S) -> Result<S::Ok, S::Error> {
-        entry.as_ref().serialize(out)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Entry>, D::Error> {
-        Entry::deserialize(from).map(Arc::new)
-    }
 }

@@ -1,7 +1,6 @@
 //! The shard that all writers append to, and what updates add up to.
 
-use super::messages::one_shared;
-use crate::value::{Entry, Text};
+use crate::value::{Entry, Text, one_shared};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
