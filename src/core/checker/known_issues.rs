@@ -1,12 +1,11 @@
 //! Known issues (`RULES.md` 10): what a list of them says of a verdict. A verdict whose findings are all
 //! known is the one that it would be without them; one that hides a doubt behind them is no pass.
 
-use crate::checker::judge::outcome;
+use super::verdict::{
+    Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict, outcome,
+};
 use crate::checker::verdict::fingerprint::name;
 use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};
-use crate::checker::verdict::{
-    Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict,
-};
 use crate::history::run_record::RunMeta;
 
 /// Says of every finding whether it is known. New ones come first.

@@ -16,3 +16,4 @@ pub mod self_test;
 mod tables;
 mod validity;
 pub mod verdict;
+mod verdict_builder;

@@ -5,5 +5,6 @@ mod arrivals;
 mod columns;
 pub mod generate;
 mod keys;
+pub mod plan_error;
 pub mod schedule;
 mod select;

@@ -1,28 +1,10 @@
 //! From a nemesis plan, a roster and a seed to the steps of one run: who is hit, from when until when.
 
+use super::plan_error::PlanError;
 use super::select::victims;
-use crate::history::fault::{Step, StepId};
+use crate::history::fault::Step;
 use crate::history::nemesis::Nemesis;
 use crate::seed::Seed;
-
-/// Why a plan has no schedule on this roster.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The roster is empty.
-    #[error("step `{0}` needs a replica and the target has none")]
-    NoReplicas(StepId),
-    /// The table has no partitions.
-    #[error("step `{0}` needs a partition and the workload has none: set `partitions` to 1 or more")]
-    NoPartitions(StepId),
-    /// A step is hit like one that does not come before it.
-    #[error("step `{step}` selects `same-as` a step `{other}`, which does not come before it")]
-    UnknownStep {
-        /// The step that refers.
-        step: StepId,
-        /// The one it refers to.
-        other: StepId,
-    },
-}
 
 /// Draws the victims of a plan. The order of the steps is the plan's.
 pub fn schedule(

@@ -1,6 +1,6 @@
 //! Who is hit by each step of a plan.
 
-use super::schedule::PlanError;
+use super::plan_error::PlanError;
 use crate::history::nemesis::{Select, StepSpec};
 use crate::seed::{Seed, Stream, below};
 

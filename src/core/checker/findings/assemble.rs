@@ -3,7 +3,7 @@
 
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
-use crate::checker::safety::current_rows::CurrentRows;
+use crate::checker::safety::current_rows::{CurrentRows, is_current};
 use crate::checker::safety::mismatch::{Defect, Mismatch, ReplicaView};
 use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
@@ -211,16 +211,4 @@ impl FindingGroup<'_> {
         }
         visible.len() as u64
     }
-}
-
-/// Whether a replica's flags name the row at this offset as its key's current one.
-pub(crate) fn is_current(
-    flags: Option<&CurrentRows<'_>>,
-    replica: usize,
-    key: &str,
-    off: u64,
-    at: CapturePoint,
-) -> bool {
-    let shown = flags.and_then(|flags| flags.shown(replica, flags.key(key)?, at));
-    shown.is_some_and(|offs| offs.contains(&off))
 }

@@ -3,14 +3,11 @@
 
 use super::fault_windows::{combines, inputs};
 use super::freeze::FreezeReport;
+use super::sample_age::SampleAges;
 use super::stall::FrontierTimeline;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::Ahead;
 use crate::history::frontier::{Combines, Domain};
-use crate::history::time::Nanos;
-
-/// So many of the longest times that an upstream's number stood are sure to bring a new one.
-const AGE_FACTOR: u64 = 2;
 
 /// That a frontier was beyond its upstream's end, or beyond an input, if it was.
 pub(super) fn ahead(
@@ -41,67 +38,6 @@ fn of_upstream(report: &FreezeReport<'_, '_>) -> Option<Ahead> {
     let (first, count) = told?;
     let first = &samples[first];
     Some(found(report, first, first.u2, count, None))
-}
-
-/// The longest time for which an upstream's number stood below the frontier and turned out to be old.
-pub(super) fn seen_age(samples: &[FrontierSample]) -> Nanos {
-    let (mut age, mut since) = (0, 0);
-    for at in 1..samples.len() {
-        let (was, now) = (&samples[at - 1], &samples[at]);
-        if was.u2 == now.u2 {
-            continue;
-        }
-        if was.f.is_some_and(|f| f > was.u2 && f <= now.u2) {
-            age = age.max(was.t.0.saturating_sub(samples[since].t.0));
-        }
-        since = at;
-    }
-    Nanos(age)
-}
-
-/// How old an upstream's numbers are.
-struct SampleAges<'s> {
-    samples: &'s [FrontierSample],
-    declared: Option<Nanos>,
-    seen: Nanos,
-    /// By look: the next that shows another number.
-    next: Vec<usize>,
-}
-
-impl<'s> SampleAges<'s> {
-    fn of(object: Object<'_>, samples: &'s [FrontierSample]) -> SampleAges<'s> {
-        let declared = match object {
-            Object::Declared(frontier) => frontier.upstream.age,
-            Object::Position { .. } => None,
-        };
-        let mut next = vec![samples.len(); samples.len()];
-        for at in (1..samples.len()).rev() {
-            next[at - 1] = if samples[at - 1].u2 == samples[at].u2 { next[at] } else { at };
-        }
-        SampleAges { samples, declared, seen: seen_age(samples), next }
-    }
-
-    /// Whether an upstream's number that is known to be younger than this look is still below what it saw.
-    ///
-    /// ```text
-    /// the end is asked for every 30 s: 1 for half a minute, then 31; the frontier goes 1, 2, 3 .. 31
-    /// ```
-    fn is_younger(&self, at: usize) -> bool {
-        let sample = &self.samples[at];
-        let is_below = |later: &FrontierSample| sample.f.is_some_and(|f| later.u2 < f);
-        if let Some(age) = self.declared {
-            let later = &self.samples[at..];
-            let asked = later.partition_point(|later| later.t.0 < sample.t.0.saturating_add(age.0));
-            return later.get(asked).is_some_and(is_below);
-        }
-        match self.samples.get(self.next[at]) {
-            Some(later) => is_below(later),
-            None => {
-                let stood = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
-                self.seen == Nanos(0) || stood > self.seen.0.saturating_mul(AGE_FACTOR)
-            }
-        }
-    }
 }
 
 /// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,

@@ -11,6 +11,7 @@ mod read_back;
 mod regression;
 mod restart_loop;
 mod restarts;
+mod sample_age;
 mod stall;
 mod stall_window;
 mod upstream;
@@ -37,18 +38,23 @@ use std::collections::BTreeMap;
 /// Objects named in [`Progress`].
 const NAMED_MAX: usize = 20;
 
+/// What the looks at frontiers came to.
+pub(super) struct LivenessFound {
+    pub(super) result: CheckResult,
+    pub(super) progress: Progress,
+    pub(super) findings: Vec<Finding>,
+    pub(super) doubts: Vec<Doubt>,
+}
+
 /// Looks for objects that stand still, went back or are ahead of their upstream.
-pub(super) fn check(
-    history: &History<'_>,
-    data: &ReadBack<'_>,
-) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
-    let mut sheet = LivenessCheck::of(history, data);
-    sheet.note_silences();
-    sheet.timelines.iter().for_each(|timeline| sheet.doubts.extend(unsettled(history, timeline)));
-    for at in 0..sheet.timelines.len() {
-        sheet.judge(at);
+pub(super) fn check(history: &History<'_>, data: &ReadBack<'_>) -> LivenessFound {
+    let mut check = LivenessCheck::of(history, data);
+    check.note_silences();
+    check.timelines.iter().for_each(|timeline| check.doubts.extend(unsettled(history, timeline)));
+    for at in 0..check.timelines.len() {
+        check.judge(at);
     }
-    sheet.conclude()
+    check.conclude()
 }
 
 /// The check in the making.
@@ -223,7 +229,7 @@ impl<'h> LivenessCheck<'h> {
             && !self.history.faults.iter().any(FaultSpan::is_probe)
     }
 
-    fn conclude(mut self) -> (CheckResult, Progress, Vec<Finding>, Vec<Doubt>) {
+    fn conclude(mut self) -> LivenessFound {
         let samples = self.timelines.iter().map(|timeline| timeline.samples.len() as u64).sum();
         let is_late = self.history.settled_late() && !self.are_done_by_data();
         if is_late && self.findings.is_empty() && self.doubts.is_empty() {
@@ -247,7 +253,8 @@ impl<'h> LivenessCheck<'h> {
         let unit = "samples".to_owned();
         let result = CheckResult { name: CheckName::Progress, status, compared: samples, unit, reason };
         let finding = |kind| Finding { fingerprint: fingerprint(&kind), kind };
-        (result, self.progress, self.findings.into_iter().map(finding).collect(), self.doubts)
+        let findings = self.findings.into_iter().map(finding).collect();
+        LivenessFound { result, progress: self.progress, findings, doubts: self.doubts }
     }
 }
 

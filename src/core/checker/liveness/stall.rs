@@ -1,9 +1,9 @@
 //! Where one object stood still behind its upstream, and for how long is too long.
 
-use super::ahead::seen_age;
 use super::fault_windows::FaultWindows;
 use super::read_back::ReadBack;
 use super::restarts::Restarts;
+use super::sample_age::seen_age;
 use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, blinks, watched_clock};
 use crate::checker::tables::canaries::Standstill;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};

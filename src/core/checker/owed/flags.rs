@@ -1,7 +1,9 @@
 //! The current flags of every replica that shows rows: whole once in its last life, and then without a
 //! missing change.
 
-use super::{OwedRead, Reads, of_unsound};
+use super::owed_read::OwedRead;
+use super::owed_read::Reads;
+use super::seen::of_unsound;
 use crate::checker::safety::current_rows::ReadChain;
 use crate::checker::tables::history::{CurrentRowsRead, History, ReadHeader};
 use crate::checker::verdict::DoubtKind;

@@ -19,33 +19,33 @@ pub(crate) struct FrontiersOwed<'k> {
     pub(crate) doubts: &'k [Doubt],
 }
 
-/// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
-/// doubt speaks of it already. Of a run that was cut off nothing is owed.
-pub(crate) fn check(known: &FrontiersOwed<'_>) -> (u64, Vec<Doubt>) {
-    let is_cut_off = known.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
-    let tracks = &known.history.frontier_samples.frontiers;
-    let (mut owed, mut doubts) = (0, Vec::new());
-    for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
-        let last = sights.last();
-        let is_sealed = last.is_some_and(|last| last.f.is_none());
-        if !is_sealed && known.is_owed(frontier, last.is_some()) {
-            owed += 1;
-            doubts.extend(known.unseen(frontier, last.map(|last| last.t)));
-        }
-        if let Some(contents) = known.contents.filter(|_| frontier.kind == FrontierKind::ShardUpper) {
-            owed += 1;
-            doubts.extend(known.unread(frontier, last.is_some(), contents));
-        }
-    }
-    if !is_cut_off {
-        let (positions, unsampled) = known.unsampled();
-        owed += positions;
-        doubts.extend(unsampled);
-    }
-    (owed, doubts)
-}
-
 impl FrontiersOwed<'_> {
+    /// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
+    /// doubt speaks of it already. Of a run that was cut off nothing is owed.
+    pub(crate) fn check(&self) -> (u64, Vec<Doubt>) {
+        let is_cut_off = self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
+        let tracks = &self.history.frontier_samples.frontiers;
+        let (mut owed, mut doubts) = (0, Vec::new());
+        for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
+            let last = sights.last();
+            let is_sealed = last.is_some_and(|last| last.f.is_none());
+            if !is_sealed && self.is_owed(frontier, last.is_some()) {
+                owed += 1;
+                doubts.extend(self.unseen(frontier, last.map(|last| last.t)));
+            }
+            if let Some(contents) = self.contents.filter(|_| frontier.kind == FrontierKind::ShardUpper) {
+                owed += 1;
+                doubts.extend(self.unread(frontier, last.is_some(), contents));
+            }
+        }
+        if !is_cut_off {
+            let (positions, unsampled) = self.unsampled();
+            owed += positions;
+            doubts.extend(unsampled);
+        }
+        (owed, doubts)
+    }
+
     /// The last time at which anything was looked at, or a capture began.
     fn end(&self) -> Option<Nanos> {
         let history = self.history;

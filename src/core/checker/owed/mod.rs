@@ -3,35 +3,19 @@
 //! whole of that segment, in reads that chain without a gap, and its current flags.
 
 mod flags;
-pub(super) mod frontiers;
+mod frontiers;
+mod owed_read;
 mod rows;
 mod seen;
 
-use crate::checker::safety::current_rows::CurrentRows;
-use crate::checker::tables::copies::CopyTimeline;
-use crate::checker::tables::history::{History, ReadHeader};
-use crate::checker::tables::log_index::LogIndex;
-use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
+pub(super) use frontiers::FrontiersOwed;
+pub(super) use owed_read::Reads;
+
+use crate::checker::tables::history::History;
+use crate::checker::verdict::{CheckResult, Doubt, Status};
 use crate::history::check_name::CheckName;
-use crate::history::row::Soundness;
+use owed_read::OwedRead;
 use std::collections::BTreeMap;
-
-/// The reads of one partition, as the other checks used them.
-pub(super) struct Reads<'r> {
-    pub(super) log_index: &'r LogIndex,
-    pub(super) timeline: &'r CopyTimeline,
-    pub(super) flags: &'r CurrentRows<'r>,
-}
-
-/// What one replica owes.
-struct OwedRead {
-    replica: usize,
-    kind: DoubtKind,
-    /// What is not known of it, and why: segment, range, and the read that should have brought it.
-    detail: String,
-    /// Whether this replica's other debts without a reason of their own go into the same doubt.
-    joins: bool,
-}
 
 /// Names what was owed and is not there.
 pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckResult, Vec<Doubt>) {
@@ -76,23 +60,4 @@ fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
         }
     }
     doubts
-}
-
-/// The doubt about a read that did not count and that nothing made up for; none for a copy that only changed
-/// while it was read.
-fn of_unsound(history: &History<'_>, look: &ReadHeader, of: &str) -> Option<OwedRead> {
-    let replica = &history.meta.roster[look.replica];
-    let capture = history.captures[look.capture].number;
-    let offset = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
-    let (kind, detail) = match look.soundness {
-        Soundness::Truncated => (
-            DoubtKind::TruncatedRead,
-            format!("{offset}: {} rows are not the target's own count", look.count),
-        ),
-        Soundness::Failed if !seen::is_excused(history, look) => {
-            (DoubtKind::Unreadable, format!("{offset}: no answer"))
-        }
-        _ => return None,
-    };
-    Some(OwedRead { replica: look.replica, kind, detail, joins: false })
 }

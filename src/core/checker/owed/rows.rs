@@ -1,7 +1,9 @@
 //! The rows of every segment on every replica that is assigned it.
 
+use super::owed_read::OwedRead;
+use super::owed_read::Reads;
+use super::seen::of_unsound;
 use super::seen::{self, Silence};
-use super::{OwedRead, Reads, of_unsound};
 use crate::checker::tables::history::{History, RowsRead};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::DoubtKind;

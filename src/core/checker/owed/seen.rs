@@ -1,6 +1,6 @@
 //! Whether a replica was seen at all since it was last disturbed, and what excuses that it was not.
 
-use super::OwedRead;
+use super::owed_read::OwedRead;
 use crate::checker::tables::history::{FaultSpan, History, ReadHeader};
 use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
@@ -67,4 +67,23 @@ fn sound_looks(history: &History<'_>, replica: usize) -> impl Iterator<Item = Na
     let flags = history.current_reads.iter().map(|read| read.header);
     let sound = move |look: &ReadHeader| look.replica == replica && look.soundness == Soundness::Sound;
     rows.chain(flags).filter(sound).map(|look| look.t)
+}
+
+/// The doubt about a read that did not count and that nothing made up for; none for a copy that only changed
+/// while it was read.
+pub(super) fn of_unsound(history: &History<'_>, look: &ReadHeader, of: &str) -> Option<OwedRead> {
+    let replica = &history.meta.roster[look.replica];
+    let capture = history.captures[look.capture].number;
+    let offset = format!("{of} partition {} on {replica}, capture {capture}", look.partition);
+    let (kind, detail) = match look.soundness {
+        Soundness::Truncated => (
+            DoubtKind::TruncatedRead,
+            format!("{offset}: {} rows are not the target's own count", look.count),
+        ),
+        Soundness::Failed if !is_excused(history, look) => {
+            (DoubtKind::Unreadable, format!("{offset}: no answer"))
+        }
+        _ => return None,
+    };
+    Some(OwedRead { replica: look.replica, kind, detail, joins: false })
 }

@@ -9,7 +9,8 @@
 //! ```
 
 use super::absence::Absences;
-use super::scan::{OffsetView, scan};
+use super::offset_view::OffsetView;
+use super::scan::scan;
 use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;

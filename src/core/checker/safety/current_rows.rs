@@ -433,3 +433,15 @@ fn name_roots(mismatch: &mut Mismatch) {
         }
     }
 }
+
+/// Whether a replica's flags name the row at this offset as its key's current one.
+pub(crate) fn is_current(
+    flags: Option<&CurrentRows<'_>>,
+    replica: usize,
+    key: &str,
+    off: u64,
+    at: CapturePoint,
+) -> bool {
+    let shown = flags.and_then(|flags| flags.shown(replica, flags.key(key)?, at));
+    shown.is_some_and(|offs| offs.contains(&off))
+}

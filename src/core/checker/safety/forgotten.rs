@@ -3,7 +3,7 @@
 
 use super::absence::Absences;
 use super::merge::{merge_into, shows};
-use super::scan::ExpectedRow;
+use super::offset_view::ExpectedRow;
 use crate::checker::tables::log_index::{Effect, IndexedEntry};
 use crate::history::row::{Entry, Row};
 use crate::history::schema::rules::Absence;

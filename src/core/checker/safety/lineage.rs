@@ -3,7 +3,7 @@
 use super::merge::{merged, shows};
 use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
 use super::missing_ops::{MergeContext, MissingOpsFinder};
-use super::scan::{Claim, ExpectedRow, OffsetView};
+use super::offset_view::{Claim, ExpectedRow, OffsetView};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline, SegmentCopy};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::{Effect, LogIndex};

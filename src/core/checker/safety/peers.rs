@@ -9,7 +9,7 @@
 use super::lineage::Judgement;
 use super::merge::alike;
 use super::mismatch::{Content, Defect, ReplicaView};
-use super::scan::{Claim, OffsetView};
+use super::offset_view::{Claim, OffsetView};
 use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::verdict::Anomaly;
 use crate::checker::verdict::pattern::{classes, sizes};

@@ -5,6 +5,9 @@
 //! own verdict by one finding: this row, this column, this replica.
 
 mod shard;
+mod spot;
+
+pub use spot::Spot;
 
 use crate::checker::judge::judge;
 use crate::checker::verdict::{
@@ -14,26 +17,11 @@ use crate::history::check_name::CheckName;
 use crate::history::event::{Event, TimedEvent};
 use crate::history::row::{CurrentRow, Entry, Observed, Row, Soundness};
 use crate::history::run_record::{Damage, RowGroups, RowsAt, RunMeta, RunRecord};
-use crate::history::schema::{Role, Value};
 use crate::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
+use spot::{another, data_columns};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The value that was changed: what a replica shows in one column of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// The partition.
-    pub partition: u32,
-    /// The offset.
-    pub off: u64,
-    /// The key of the row there.
-    pub key: String,
-    /// The replica, or the shard.
-    pub replica: String,
-    /// The column.
-    pub column: String,
-}
 
 /// What a self-test came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,12 +90,6 @@ fn prove(
             SelfTest::Missed { spot, instead }
         }
     }
-}
-
-/// The columns that hold data, by index.
-fn data_columns(meta: &RunMeta) -> Vec<usize> {
-    let columns = meta.schema.columns.iter().enumerate();
-    columns.filter(|(_, column)| column.role == Role::Data).map(|(at, _)| at).collect()
 }
 
 /// What a finding is about, apart from counts that a changed row elsewhere may touch.
@@ -280,22 +262,6 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
         Some((read.id, Counted { replica, below: read.before.end.min(end) }))
     });
     counted.collect()
-}
-
-/// Another value of the same type, which is not the type's default either.
-fn another(value: &Value) -> Value {
-    match value {
-        Value::Null => Value::Long(1),
-        Value::Long(long) => Value::Long(long.wrapping_add(1)),
-        Value::String(string) => Value::String(format!("{string}, changed by the self-test")),
-        Value::Longs(list) => {
-            let most = list.iter().copied().max().unwrap_or(0);
-            Value::Longs(list.iter().copied().chain([most.wrapping_add(1)]).collect())
-        }
-        Value::Strings(list) => {
-            Value::Strings(list.iter().cloned().chain(["added by the self-test".to_owned()]).collect())
-        }
-    }
 }
 
 impl RunRecord for Planted<'_> {

@@ -1,6 +1,6 @@
 //! The same proof where rows lie in a shard: one value of the last capture is changed.
 
-use super::{Spot, another, data_columns};
+use super::spot::{Spot, another, data_columns};
 use crate::checker::safety::shard::captures;
 use crate::checker::verdict::{Anomaly, Divergence, Finding, FindingKind, Verdict};
 use crate::history::event::{Event, TimedEvent};

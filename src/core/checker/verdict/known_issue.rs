@@ -1,7 +1,7 @@
 //! An entry of a list of known issues: what may be found without breaking a build, why, who looks after it,
 //! and until when. It says what it covers; what it does not say it covers in its mildest form only.
 
-use crate::checker::verdict::{Pattern, Side};
+use super::divergence::{Pattern, Side};
 use serde::{Deserialize, Serialize};
 
 /// An issue that is known.

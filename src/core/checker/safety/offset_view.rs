@@ -1,0 +1,128 @@
+//! All that is known at one offset of a partition's log: the entry, what the log folds to, and what every copy
+//! shows there.
+
+use super::absence::Excused;
+use super::merge::{alike, shows};
+use crate::checker::tables::copies::{CapturePoint, VisibleCopy};
+use crate::checker::tables::log_index::IndexedEntry;
+use crate::history::row::{Entry, Row};
+use crate::history::schema::{Column, Value};
+use std::borrow::Cow;
+
+/// A copy that claims the offset, and its row there, if it has one, as an index of [`Place::rows`].
+#[derive(Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) copy: usize,
+    pub(crate) row: Option<usize>,
+    /// Whether one read brought a second row.
+    pub(crate) is_double: bool,
+    /// From when on the copy was seen so.
+    pub(super) since: CapturePoint,
+    /// Whether the read had not asked for it yet: it came above the position before the read.
+    pub(super) is_early: bool,
+}
+
+/// A row, and the read that brought it. Rows of one content are equal.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadRow<'w> {
+    pub(crate) read: u64,
+    pub(crate) content: usize,
+    pub(crate) row: &'w Row,
+}
+
+/// A copy's row: the read that brought it, and its content by index.
+#[derive(Clone, Copy)]
+pub(crate) struct CopyRow {
+    pub(super) copy: usize,
+    pub(super) read: u64,
+    pub(super) content: usize,
+}
+
+/// An offset of the log as the log has it.
+#[derive(Clone, Copy)]
+pub(crate) struct ExpectedRow<'w> {
+    pub(crate) at: usize,
+    pub(crate) line: &'w IndexedEntry,
+    pub(crate) entry: &'w Entry,
+    /// The columns of the row that the log folds to; none for a deletion, whose row's columns mean nothing.
+    pub(crate) expected: Option<&'w [Value]>,
+}
+
+impl<'w> ExpectedRow<'w> {
+    /// Whether a row is this entry's, right or wrong.
+    pub(crate) fn is_of(&self, row: &Row) -> bool {
+        (&row.key, row.op) == (&self.entry.key, self.entry.op)
+    }
+
+    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry is not what the log folds to. The columns of
+    /// a deleted key's row mean nothing.
+    pub(crate) fn wrong_cells<'r>(
+        &self,
+        columns: &'r [Column],
+        row: &'r Row,
+    ) -> impl Iterator<Item = usize> + use<'r, 'w> {
+        let cells = columns.iter().zip(self.expected.unwrap_or_default()).zip(&row.cols).enumerate();
+        let wrong = cells.filter(|(_, ((column, expected), shown))| !shows(column, expected, shown));
+        let order = (row.cmp != self.entry.cmp).then_some(columns.len());
+        wrong.map(|(cell, _)| cell).chain(order)
+    }
+}
+
+/// All that is known at one offset.
+pub(crate) struct OffsetView<'w, 'e> {
+    pub(crate) off: u64,
+    /// The segment in which it was first written.
+    pub(crate) segment: Option<usize>,
+    /// None: the log has no such entry.
+    pub(crate) logged: Option<ExpectedRow<'w>>,
+    pub(crate) claims: &'w [Claim],
+    /// The copies that claim the offset too, and are not compared here: what they lack may be absent.
+    pub(crate) excused: &'w [Excused],
+    pub(crate) rows: &'w [CopyRow],
+    pub(crate) contents: &'w [Cow<'e, Row>],
+}
+
+impl<'w> OffsetView<'w, '_> {
+    /// The row of a claim.
+    pub(crate) fn row(&self, claim: Claim) -> Option<ReadRow<'w>> {
+        let CopyRow { read, content, .. } = self.rows[claim.row?];
+        Some(ReadRow { read, content, row: &self.contents[content] })
+    }
+
+    /// The row of a claim, if it is the logged entry's.
+    pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<ReadRow<'w>> {
+        let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
+        self.row(claim).filter(|brought| of_entry(brought.row))
+    }
+
+    /// Whether two claims show the same, in these columns ([`crate::checker::tables::named_row`] counts them). The columns of a
+    /// deleted key's row mean nothing.
+    pub(crate) fn same(&self, columns: &[Column], among: &[bool], a: Claim, b: Claim) -> bool {
+        let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
+        match (self.row(a), self.row(b)) {
+            (None, None) => true,
+            (Some(a), Some(b)) if a.content == b.content => true,
+            (Some(a), Some(b)) => {
+                let (a, b) = (a.row, b.row);
+                let mut cells = columns.iter().zip(among).zip(a.cols.iter().zip(&b.cols));
+                (&a.key, a.op) == (&b.key, b.op)
+                    && (a.cmp == b.cmp || !among[columns.len()])
+                    && (deleted || cells.all(|((column, among), (a, b))| !among || alike(column, a, b)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The claims that replicas lay at some time, given what each of them showed then.
+    pub(crate) fn seen<'p>(
+        &'p self,
+        when: CapturePoint,
+        shown: &'p [Option<VisibleCopy>],
+    ) -> impl Iterator<Item = usize> + 'p {
+        shown.iter().flatten().filter_map(move |shown| {
+            let of_copy = |claim: &Claim| claim.copy == shown.copy && claim.since <= when;
+            let at = self.claims.iter().rposition(of_copy)?;
+            (self.off < shown.end || self.claims[at].is_early).then_some(at)
+        })
+    }
+}
