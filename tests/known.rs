@@ -6,7 +6,7 @@ use dissent::exit::Exit;
 use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::run::judging::JudgedRun;
-use dissent::run::one::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Pattern, Side, VerdictOutcome};
 use dissent_core::seed::Seed;

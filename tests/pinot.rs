@@ -3,10 +3,11 @@
 
 mod fake;
 
-use dissent::adapter::{Capabilities, InjectionContext, TargetError, reach};
+use dissent::adapter::{Capabilities, InjectionContext, reach};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
+use dissent::target_error::TargetError;
 use dissent_core::history::row::{CopyState, CurrentRow, Row};
 use dissent_core::history::schema::Schema;
 use fake::{Fake, Held, Trouble, World, instance, segment};

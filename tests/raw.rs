@@ -6,7 +6,7 @@ use dissent::adapter::specimen::{self, SpecimenCluster};
 use dissent::adapter::{Cluster, InjectionContext};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
-use dissent::run::one::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent_core::checker::key_view::folded::{ShownCell, folded};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
@@ -118,8 +118,13 @@ async fn a_live_cluster_is_shown_by_the_same_view() {
     let order = order("specimen-segments", "steady", "none", &[]);
     let schema = schema(&order.workload, &[]);
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
-    let started =
-        SpecimenCluster::start(order.embedded, program, &dir.path().join("cluster"), &order.settings).await;
+    let started = SpecimenCluster::start(
+        order.target.specimen().expect("ours"),
+        program,
+        &dir.path().join("cluster"),
+        &order.settings,
+    )
+    .await;
     let cluster = Arc::new(started.expect("the cluster starts"));
     let made = cluster.make_table("raw", &schema, order.workload.partitions, None).await;
     made.expect("an empty table");

@@ -3,9 +3,9 @@
 use crate::support::sim;
 use dissent::exit::Exit;
 use dissent::run::campaign::simulate_all;
-use dissent::run::one::{Retention, simulated};
 use dissent::run::run_spec::RunSpec;
 use dissent::run::simulate;
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::{FindingKind, Pattern, Verdict};

@@ -5,7 +5,7 @@ use dissent::exit::Exit;
 use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
 use dissent::run::judging::JudgedRun;
-use dissent::run::one::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent_core::checker::verdict::{FindingKind, FreezeCourse, RootCause, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;

@@ -1,7 +1,7 @@
 //! What several tests need.
 
 use dissent::cli::RunArgs;
-use dissent::commands::order_of;
+use dissent::commands::run_spec;
 use dissent::run::run_spec::RunSpec;
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     let set = set.iter().flat_map(|pair| ["--set", pair]);
     let words = ["run", target, workload, nemesis].into_iter().chain(set);
-    order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense")
+    run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense")
 }
 
 /// The same in virtual time.

@@ -1,7 +1,8 @@
 //! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
 
-use super::{Refusal, TargetError};
+use super::api::Refusal;
 use crate::target_error::Holder;
+use crate::target_error::TargetError;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::Merge;
 use dissent_store::cure::Cure;

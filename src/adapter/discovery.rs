@@ -1,8 +1,8 @@
 //! A target file by discovery, as `dissent init` writes it: what was found stands in it, what may be done is
 //! all forbidden, and what else can be said stands in comments.
 
-use super::TargetError;
 use crate::config::access::{Access, Credentials};
+use crate::target_error::TargetError;
 use std::path::PathBuf;
 
 /// What a target file is wanted for.

@@ -1,11 +1,11 @@
 //! HTTP to a target: bounded, in time, and told in the target's own words when it fails.
 
-use super::TargetError;
 #[cfg(feature = "tls")]
 use super::tls;
 #[cfg(feature = "pinot")]
 use crate::config::access::Access;
 use crate::config::access::{Credentials, Login};
+use crate::target_error::TargetError;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 

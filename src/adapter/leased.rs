@@ -1,7 +1,8 @@
 //! The injector of one run on one cluster: every fault is begun, held and undone by a watchdog of its own.
 
-use super::{InjectionContext, Injector, TargetError, heal, seen_over};
+use super::api::{InjectionContext, Injector};
 use crate::faults::lease::Lease;
+use crate::target_error::{CHECK_TIMEOUT, TargetError};
 use async_trait::async_trait;
 use dissent_core::history::fault::Fault;
 use dissent_store::cure::Cure;
@@ -18,6 +19,10 @@ pub(super) trait InjectorBackend: Send + Sync {
     type Undo: Serialize + Send;
     /// The same, from what is read now.
     async fn undo(&self, fault: &Fault) -> Result<Self::Undo, TargetError>;
+    /// Undoes a fault, from its cure alone.
+    async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
+    /// What shows that a fault is over already, if anything does.
+    async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError>;
     /// From now on a replica is not asked: that would only be waiting.
     fn silence(&self, replica: &str);
     /// From now on it is asked again; it may have another address.
@@ -31,6 +36,18 @@ pub(super) fn undo_of<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError
 
 fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
     TargetError::InvalidResponse { at: format!("the cure of step {step}"), cause: error.to_string() }
+}
+
+/// What was seen of a fault, in time and never failing: one that is not seen in force is not known to be.
+pub(super) async fn seen_in_time(
+    ended_early: impl Future<Output = Result<Option<String>, TargetError>>,
+) -> Option<String> {
+    let unseen = |why: String| Some(format!("whether it was still in force could not be told: {why}"));
+    match tokio::time::timeout(CHECK_TIMEOUT, ended_early).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(error)) => unseen(error.to_string()),
+        Err(_) => unseen(format!("no answer within {CHECK_TIMEOUT:?}")),
+    }
 }
 
 /// The injector of one run.
@@ -91,11 +108,11 @@ impl<V: InjectorBackend> Injector for LeasedInjector<V> {
             Some(lease) => match lease.cure().await {
                 Ok(seen) => Ok(seen),
                 Err(error) => {
-                    let seen = seen_over(cure).await;
-                    heal(cure).await.map(|()| seen).map_err(|_| error)
+                    let seen = seen_in_time(self.backend.ended_early(cure)).await;
+                    self.backend.heal(cure).await.map(|()| seen).map_err(|_| error)
                 }
             },
-            None => heal(cure).await.map(|()| None),
+            None => self.backend.heal(cure).await.map(|()| None),
         };
         self.backend.unsilence(&cure.fault.replica).await;
         if healed.is_ok() {

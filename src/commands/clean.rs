@@ -4,11 +4,12 @@ use super::external::target_file;
 use super::output;
 use super::run::runtime;
 use crate::adapter::diagnosis::Leftover;
-use crate::adapter::{Cluster, TargetError, reach};
+use crate::adapter::{Cluster, reach};
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
-use crate::run::one::RunError;
+use crate::run::error::RunError;
+use crate::target_error::TargetError;
 
 /// Why nothing more was dropped.
 #[derive(Debug, thiserror::Error)]

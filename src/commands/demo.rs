@@ -3,7 +3,8 @@
 
 use super::output;
 use super::progress::counting;
-use super::run::{cores, runtime, spec};
+use super::resolve::run_spec;
+use super::run::{cores, runtime};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::error::ConfigError;
@@ -12,8 +13,9 @@ use crate::report::campaign::CampaignSummary;
 use crate::report::table::{ArmRow, arms};
 use crate::report::terminal;
 use crate::run::campaign::{run_all, simulate_all};
+use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
-use crate::run::one::{RunError, RunOutcome};
+use crate::run::process_run::RunOutcome;
 use crate::run::run_spec::RunSpec;
 use crate::run::signals::signalled;
 use clap::Parser as _;
@@ -146,7 +148,7 @@ impl Arm {
         let set = format!("{}={}", self.set.0, self.set.1);
         let plan = ["run", target, self.plan.workload, self.plan.nemesis];
         let words = plan.into_iter().chain(["--set", &set, "--quiesce", self.quiesce]);
-        spec(&cli::RunArgs::parse_from(words))
+        run_spec(&cli::RunArgs::parse_from(words))
     }
 
     fn came_out(&self, summary: &CampaignSummary) -> bool {

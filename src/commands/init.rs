@@ -10,7 +10,7 @@ use crate::config::catalogue::load;
 use crate::config::error::{ConfigError, advise};
 use crate::config::target::{PINOT, SYSTEMS, TargetFile, check_url};
 use crate::exit::Exit;
-use crate::run::one::RunError;
+use crate::run::error::RunError;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ mod progress;
 mod proxy;
 mod raw;
 mod repeat;
+mod resolve;
 mod run;
 mod specimen;
 mod synth;
@@ -24,7 +25,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 pub use raw::live as raw_live;
-pub use run::spec as order_of;
+pub use resolve::run_spec;
 
 /// Does what these words ask for; the first is the program's name.
 pub fn run(words: Vec<OsString>) -> Exit {

@@ -2,7 +2,7 @@
 
 use super::output;
 use super::run::runtime;
-use crate::adapter::specimen::{SpecimenKind, segments, shard};
+use crate::adapter::specimen::{SpecimenKind, segments_settings, shard_settings};
 use crate::cli::{self, Role, Supervised};
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
@@ -40,11 +40,12 @@ pub(super) fn specimen(args: &cli::SpecimenArgs) -> Exit {
                     .and_then(|config| runtime.block_on(writer(name, *incarnation, mode, service, config)))
             }
             Role::Segments(args) => {
-                let config = |set: &_| segments::settled(Config::new("none", Vec::new(), 1), set);
+                let config = |set: &_| segments_settings::settled(Config::new("none", Vec::new(), 1), set);
                 return supervise(&runtime, args, SpecimenKind::Segments, config, ALLOW_SEGMENTS);
             }
             Role::Shard(args) => {
-                let config = |set: &_| shard::settled(specimen::shard::Config::new("none", Vec::new()), set);
+                let config =
+                    |set: &_| shard_settings::settled(specimen::shard::Config::new("none", Vec::new()), set);
                 return supervise(&runtime, args, SpecimenKind::Shard, config, ALLOW_SHARD);
             }
         };

@@ -1,10 +1,12 @@
 //! Many runs of one order, side by side: run i of N has seed S + i.
 
+use super::error::RunError;
 use super::judging::JudgedRun;
 use super::observer::NoObserver;
-use super::one::{Retention, RunError, RunOutcome, processes, simulated};
+use super::process_run::{RunOutcome, processes};
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
+use super::simulated_run::{Retention, simulated};
 use crate::exit::{Exit, StopSignal};
 use crate::report::campaign::CampaignSummary;
 use crate::report::format::name;

@@ -3,10 +3,11 @@
 
 use super::observer::Observer;
 use super::panic::caught;
-use super::sampling::{deaths, snapshot};
+use super::sampling::{absent, deaths, snapshot};
 use super::signals::Signals;
-use crate::adapter::{Capabilities, Completion, TargetError};
+use crate::adapter::{Capabilities, Completion};
 use crate::exit::StopSignal;
+use crate::target_error::TargetError;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
 use dissent_core::history::event::{Death, Event, Op, TimedEvent};
 use dissent_core::history::fault::{Fault, StepId};
@@ -462,9 +463,4 @@ async fn read_on(log: &dyn crate::adapter::InputLog, from: &[u64]) -> Result<Vec
         all.push(entries);
     }
     Ok(all)
-}
-
-/// What a target that lacks a part says to whoever asks for it.
-pub(super) fn absent(part: &str) -> TargetError {
-    TargetError::Refused { at: "the target".to_owned(), cause: format!("it has no {part}") }
 }

@@ -1,9 +1,10 @@
 //! The hooks of a target file around runs: the cluster is brought up once, waited for, and taken down however
 //! the runs end; what they left in it is collected after each.
 
-use super::one::RunError;
-use super::run_spec::{ExternalTarget, RunSpec};
+use super::error::RunError;
+use super::run_spec::RunSpec;
 use super::signals::interruptible;
+use super::target::ExternalTarget;
 use crate::config::limits::Hooks;
 use crate::faults::hook::{Hook, HookError};
 use std::path::Path;
@@ -24,7 +25,7 @@ pub async fn with_hooks<T>(
     work: impl Future<Output = T>,
 ) -> (Result<T, RunError>, Option<HookError>) {
     let none = Hooks::default();
-    let hooks = spec.external.as_ref().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
+    let hooks = spec.target.external().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
     // Whoever listens for signals once is not ended by them any more: not without need.
     let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
         true => interruptible(bring_up(hooks)).await,

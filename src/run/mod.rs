@@ -2,13 +2,17 @@
 
 pub mod campaign;
 pub mod engine;
+pub mod error;
+mod folder_name;
 pub mod hooks;
 pub mod inspect;
 pub mod judging;
 pub mod observer;
-pub mod one;
 mod panic;
+pub mod process_run;
 pub mod run_spec;
 mod sampling;
 pub mod signals;
 pub mod simulate;
+pub mod simulated_run;
+pub mod target;

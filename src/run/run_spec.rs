@@ -1,10 +1,11 @@
-//! What a run is asked to be, before a seed makes one run of it.
+//! What a run is to be, before a seed makes one run of it.
 
 use super::simulate::Simulated;
-use crate::adapter::specimen::{FROZEN_FLOOR, SpecimenKind, segments, shard};
-use crate::adapter::{self, Refusal, TargetError};
+use super::target::RunTarget;
+use crate::adapter::specimen::{FROZEN_FLOOR, SpecimenKind, segments_settings, shard_settings};
+use crate::adapter::{BOUNDARIES, Refusal};
 use crate::config::catalogue::{NEMESES, load};
-use crate::config::target::{PINOT, TargetFile};
+use crate::target_error::TargetError;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::conductor::{Boundaries, Timing};
 use dissent_core::generator::generate::{calibration, schema};
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 /// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
 const SIMULATED_START: &str = "2026-01-01T00:00:00Z";
 
-/// Why an order cannot be turned into a run.
+/// Why a specification cannot be turned into a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunSpecError {
     /// A setting of the target.
@@ -66,21 +67,18 @@ pub enum RunSpecError {
         /// Plans that fit.
         others: String,
     },
+    /// The replicas are not known before the run.
+    #[error("--plan-only: the victims are drawn from the replicas that {target} gives a run's table")]
+    NoRoster {
+        /// The target file.
+        target: String,
+    },
     /// The target cannot do a fault of the plan.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The plan does not fit the target.
     #[error(transparent)]
     Plan(#[from] PlanError),
-}
-
-/// A cluster that lives outside of any run.
-#[derive(Clone, Debug)]
-pub struct ExternalTarget {
-    /// The target file, as given.
-    pub path: String,
-    /// What it says.
-    pub file: TargetFile,
 }
 
 /// A target that has its table.
@@ -102,15 +100,11 @@ pub struct TargetInfo {
     pub frozen_floor: Nanos,
 }
 
-/// Everything about a run but its seed.
+/// Everything about a run but its seed: resolved once from the command line, the files and the defaults.
 #[derive(Clone, Debug)]
 pub struct RunSpec {
-    /// Whether time is virtual.
-    pub simulated: bool,
-    /// What it is on: an embedded cluster, or one whose rows lie in segments as well.
-    pub embedded: SpecimenKind,
-    /// The cluster outside of any run, if it is not the run's own.
-    pub external: Option<ExternalTarget>,
+    /// Where it takes place.
+    pub target: RunTarget,
     /// What is written.
     pub workload: Workload,
     /// What goes wrong.
@@ -157,22 +151,13 @@ fn plans_for_shards() -> Vec<&'static str> {
 }
 
 impl RunSpec {
-    /// The target's name.
-    pub fn target(&self) -> &str {
-        match &self.external {
-            Some(outside) => &outside.file.system,
-            None if self.simulated => self.embedded.simulated(),
-            None => self.embedded.processes(),
-        }
-    }
-
     /// The table that the workload asks for, without the optional columns that need what the target lacks.
     pub fn schema(
         &self,
         lacks: &[Merge],
         table: Option<String>,
     ) -> Result<(Schema, Vec<String>), RunSpecError> {
-        let is_of_shard = self.embedded == SpecimenKind::Shard;
+        let is_of_shard = self.target.has_shard();
         if is_of_shard {
             self.fits_shard()?;
         }
@@ -182,7 +167,7 @@ impl RunSpec {
             return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
         if self.workload.delete_percent > 0 && !is_of_shard {
-            let (workload, target) = (self.workload.name.clone(), self.target().to_owned());
+            let (workload, target) = (self.workload.name.clone(), self.target.name().to_owned());
             return Err(RunSpecError::Deletes { workload, target });
         }
         let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
@@ -194,15 +179,15 @@ impl RunSpec {
         Ok((schema, left_out))
     }
 
-    /// The order as a target has it that does not end segments on request: where nothing else was asked for,
+    /// The specification as a target has it that does not end segments on request: where nothing else was asked for,
     /// they end by their number of rows.
     pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<RunSpec, TargetError> {
         match (refusal, self.timing.boundaries) {
             (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
-            (Some(refusal), _) if self.settings.contains_key("boundaries") => Err(refusal),
+            (Some(refusal), _) if self.settings.contains_key(BOUNDARIES) => Err(refusal),
             (Some(_), _) => {
                 self.timing.boundaries = by_rows(&self.workload);
-                self.settings.insert("boundaries".to_owned(), ROW_THRESHOLD.to_owned());
+                self.settings.insert(BOUNDARIES.to_owned(), ROW_THRESHOLD.to_owned());
                 Ok(self)
             }
         }
@@ -216,22 +201,27 @@ impl RunSpec {
         }
     }
 
-    /// The cluster to be set up.
-    pub fn cluster(&self) -> Result<specimen::segments::Config, RunSpecError> {
+    /// The embedded cluster whose replicas are known before the run.
+    fn specimen(&self) -> Result<SpecimenKind, RunSpecError> {
+        let path = || self.target.external().map_or(String::new(), |external| external.path.clone());
+        self.target.specimen().ok_or_else(|| RunSpecError::NoRoster { target: path() })
+    }
+
+    fn segments(&self) -> Result<specimen::segments::Config, RunSpecError> {
         let schema = schema(&self.workload, &[]);
-        segments::config(&schema, self.workload.partitions, &self.settings).map_err(RunSpecError::Setting)
+        let config = segments_settings::config(&schema, self.workload.partitions, &self.settings);
+        config.map_err(RunSpecError::Setting)
     }
 
-    /// The writers to be set up.
-    fn writers(&self) -> Result<::specimen::shard::Config, RunSpecError> {
-        let (schema, _) = self.schema(self.embedded.lacks(), None)?;
-        shard::config(&schema, &self.settings).map_err(RunSpecError::Setting)
+    fn writers(&self) -> Result<specimen::shard::Config, RunSpecError> {
+        let (schema, _) = self.schema(self.target.lacks(), None)?;
+        shard_settings::config(&schema, &self.settings).map_err(RunSpecError::Setting)
     }
 
-    /// What is to be simulated.
+    /// The configuration of an embedded cluster that the run sets up.
     pub fn simulation(&self) -> Result<Simulated, RunSpecError> {
-        Ok(match self.embedded {
-            SpecimenKind::Segments => Simulated::Segments(self.cluster()?),
+        Ok(match self.specimen()? {
+            SpecimenKind::Segments => Simulated::Segments(self.segments()?),
             SpecimenKind::Shard => Simulated::Shard(self.writers()?),
         })
     }
@@ -242,7 +232,7 @@ impl RunSpec {
     }
 
     fn fits_shard(&self) -> Result<(), RunSpecError> {
-        let target = || self.target().to_owned();
+        let target = || self.target.name().to_owned();
         if self.workload.partitions != 1 {
             return Err(RunSpecError::OnePartition { target: target() });
         }
@@ -255,44 +245,33 @@ impl RunSpec {
         }
     }
 
-    /// Whether the target has what a fault needs, as far as that is known without asking it.
-    fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
-        match &self.external {
-            Some(outside) => adapter::can(&outside.file, kind),
-            None => self.embedded.can(kind),
-        }
-    }
-
     /// Refuses what is known to fail before anything is begun: settings, steps that wait for what never
     /// comes, faults that the target cannot do.
     pub fn check(&self) -> Result<(), RunSpecError> {
-        self.schema(if self.is_pinot() { &[] } else { self.embedded.lacks() }, None)?;
-        if self.external.is_none() {
+        self.schema(self.target.lacks(), None)?;
+        if self.target.external().is_none() {
             self.simulation()?;
         }
-        Ok(self.faults().try_for_each(|kind| self.can(kind))?)
+        Ok(self.faults().try_for_each(|kind| self.target.can(kind))?)
     }
 
-    fn is_pinot(&self) -> bool {
-        self.external.as_ref().is_some_and(|outside| outside.file.system == PINOT)
-    }
-
-    /// The facts of the run with this seed on the embedded cluster. `started` is the wall-clock time of a run
+    /// What is known of the run with this seed on an embedded cluster. `started` is the wall-clock time of a run
     /// in real time.
     pub fn meta(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
+        let kind = self.specimen()?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spares, frozen_floor) = (Vec::new(), FROZEN_FLOOR);
-        let roster = match self.embedded {
-            SpecimenKind::Segments => self.cluster()?.servers,
+        let roster = match kind {
+            SpecimenKind::Segments => self.segments()?.servers,
             SpecimenKind::Shard => self.writers()?.writers,
         };
-        let frontiers = self.embedded.frontiers(&roster, &self.settings);
-        let (schema, left_out) = self.schema(self.embedded.lacks(), None)?;
-        let place = TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor };
-        self.meta_at(seed, started, place)
+        let frontiers = kind.frontiers(&roster, &self.settings);
+        let (schema, left_out) = self.schema(kind.lacks(), None)?;
+        let info = TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor };
+        self.meta_at(seed, started, info)
     }
 
-    /// The facts of the run with this seed at a target that has its table.
+    /// What is known of the run with this seed at a target that has its table.
     pub fn meta_at(
         &self,
         seed: Seed,
@@ -308,12 +287,12 @@ impl RunSpec {
         Ok(RunMeta {
             format: FORMAT,
             seed,
-            target: self.target().to_owned(),
-            target_file: self.external.as_ref().map(|outside| outside.path.clone()),
+            target: self.target.name().to_owned(),
+            target_file: self.target.external().map(|external| external.path.clone()),
             target_version: version,
             settings: self.settings.clone(),
             command: self.command.clone(),
-            simulated: self.simulated,
+            simulated: self.target.is_simulated(),
             steps,
             roster,
             partitions: self.workload.partitions,
@@ -328,10 +307,10 @@ impl RunSpec {
         })
     }
 
-    /// What a reader calls this order: workload, nemesis, target and what was set.
+    /// What a reader calls this run: workload, nemesis, target and what was set.
     pub fn title(&self) -> String {
         let set: Vec<String> = self.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let parts = [self.target(), &self.workload.name, &self.nemesis.name];
+        let parts = [self.target.name(), &self.workload.name, &self.nemesis.name];
         parts.into_iter().map(str::to_owned).chain(set).collect::<Vec<_>>().join(" ")
     }
 }

@@ -1,7 +1,7 @@
 //! One look at a whole target: what it shows of itself, and who of it is gone.
 
-use super::engine::absent;
-use crate::adapter::{Capabilities, TargetError};
+use crate::adapter::Capabilities;
+use crate::target_error::TargetError;
 use dissent_core::conductor::Snapshot;
 use dissent_core::history::event::Death;
 
@@ -57,4 +57,9 @@ async fn look_at_segments(target: &Capabilities) -> Result<Snapshot, TargetError
     let segments = authority.segments().await?;
     let log_ends_after = log.ends().await?;
     Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, ..Snapshot::default() })
+}
+
+/// What a target that lacks a part says to whoever asks for it.
+pub(super) fn absent(part: &str) -> TargetError {
+    TargetError::Refused { at: "the target".to_owned(), cause: format!("it has no {part}") }
 }

@@ -1,6 +1,6 @@
 //! The signals that end a run: politely, after its cures.
 
-use super::one::RunError;
+use super::error::RunError;
 use crate::exit::StopSignal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;

@@ -5,7 +5,7 @@ use crate::bad_input::run;
 use crate::support::{all, sim};
 use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
-use dissent::run::one::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;

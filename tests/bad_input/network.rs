@@ -1,8 +1,8 @@
 //! A target that is not there, lies, is slow or hangs up in the middle of a word: an error that says who was
 //! asked, in a time that is bounded.
 
-use dissent::adapter::TargetError;
 use dissent::adapter::http::send;
+use dissent::target_error::TargetError;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

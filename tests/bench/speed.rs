@@ -7,10 +7,10 @@
 mod null;
 
 use dissent::cli::RunArgs;
-use dissent::commands::order_of;
+use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
-use dissent::run::one::{Retention, simulated};
 use dissent::run::run_spec::RunSpec;
+use dissent::run::simulated_run::{Retention, simulated};
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
 use dissent_core::history::event::{Event, TimedEvent};
@@ -210,6 +210,6 @@ fn simulate(dir: &Path) {
 }
 
 fn order(words: &[&str]) -> RunSpec {
-    order_of(&<RunArgs as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
+    run_spec(&<RunArgs as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
         .expect("it makes sense")
 }

@@ -1,8 +1,8 @@
 //! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
 
 use super::wire::invalid_response;
-use crate::adapter::TargetError;
 use crate::adapter::http::parse;
+use crate::target_error::TargetError;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;

@@ -3,19 +3,21 @@
 //! Lock and marks lie in the cluster's own configuration, under names that begin with `dissent.`: every
 //! controller has it, it outlives processes, and Pinot itself does not read them.
 
+use super::clock;
 use super::foreign_table::{self, ForeignTable};
 use super::inventory::{Inventory, Server};
 use super::kafka::Kafka;
 use super::table;
+use super::table::TABLE_PREFIX;
 use super::wire::{self, invalid_response};
-use super::{TABLE_PREFIX, number_of};
-use crate::adapter::TargetError;
 use crate::adapter::diagnosis::Leftover;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::access::Access;
 use crate::config::target::TargetFile;
 use crate::target_error::Holder;
+use crate::target_error::TargetError;
 use dissent_core::history::schema::Schema;
+use dissent_core::seed::number_of;
 use dissent_store::cure::Cure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -24,6 +26,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
+
+/// How long a server may take: one that is stopped must not hold up the others.
+pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A query or a change may take so long.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,13 +68,13 @@ async fn held_lock(http: &HttpClient, url: &str) -> Result<Option<LockRecord>, T
 
 /// The run that has the target now.
 pub(super) async fn holder(http: &HttpClient, url: &str) -> Result<Option<Holder>, TargetError> {
-    let lock = held_lock(http, url).await?.filter(|lock| lock.holds(now_ms()));
+    let lock = held_lock(http, url).await?.filter(|lock| lock.holds(clock::now_ms()));
     Ok(lock.map(Holder::from))
 }
 
 impl From<LockRecord> for Holder {
     fn from(LockRecord { run, owner, since_ms, renewed_ms }: LockRecord) -> Holder {
-        let (now, until) = (now_ms(), renewed_ms + LOCK_EXPIRY.as_millis() as u64);
+        let (now, until) = (clock::now_ms(), renewed_ms + LOCK_EXPIRY.as_millis() as u64);
         let seconds = now.saturating_sub(since_ms) / 1_000;
         Holder { run, owner, seconds, left: until.saturating_sub(now).div_ceil(1_000) }
     }
@@ -101,7 +106,7 @@ impl PinotCluster {
     /// Reaches the cluster of a target file, and learns its version and servers.
     pub async fn reach(file: &TargetFile) -> Result<PinotCluster, TargetError> {
         let access = file.access();
-        let hasty = HttpClient::with_access(super::reads::SERVER_TIMEOUT, &access)?;
+        let hasty = HttpClient::with_access(SERVER_TIMEOUT, &access)?;
         let inventory = Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &access)?, file).await?;
         Ok(PinotCluster {
             http: inventory.http.clone(),
@@ -295,7 +300,7 @@ impl PinotCluster {
 
     /// Takes the target for one run, or tells who has it.
     pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
-        let now = now_ms();
+        let now = clock::now_ms();
         if let Some(lock) = self.held_lock().await?
             && lock.run != run
             && lock.holds(now)
@@ -303,8 +308,12 @@ impl PinotCluster {
             return Err(self.in_use(lock));
         }
         let since_ms = *self.since.get_or_init(|| async { now }).await;
-        let own =
-            LockRecord { run: run.to_owned(), owner: crate::adapter::owner(), since_ms, renewed_ms: now };
+        let own = LockRecord {
+            run: run.to_owned(),
+            owner: crate::adapter::api::owner(),
+            since_ms,
+            renewed_ms: now,
+        };
         set_config(&self.http, self.url(), LOCK, &serde_json::to_string(&own).unwrap_or_default()).await?;
         if since_ms == now {
             sleep(LOCK_SETTLE_TIME).await;
@@ -327,11 +336,6 @@ impl PinotCluster {
             drop(drop_config(&self.http, self.url(), LOCK).await);
         }
     }
-}
-
-/// The clock on the wall, in milliseconds.
-pub(super) fn now_ms() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// What a fault is called in the cluster's configuration.

@@ -1,18 +1,18 @@
 //! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
 
-use super::cluster::{REQUEST_TIMEOUT, configs, holder, marks};
+use super::cluster::{REQUEST_TIMEOUT, SERVER_TIMEOUT, configs, holder, marks};
+use super::injection;
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
-use super::reads::SERVER_TIMEOUT;
+use super::table::{TABLE_PREFIX, lacks};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{refuses_commits, release};
-use super::{TABLE_PREFIX, injection, lacks};
 use super::{broker, rules, wire};
-use crate::adapter::TargetError;
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus, TableFacts};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::http::{HttpClient, send};
 use crate::config::target::{PINOT, TargetFile};
+use crate::target_error::TargetError;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;

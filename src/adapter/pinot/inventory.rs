@@ -1,12 +1,12 @@
 //! What a Pinot controller tells of its cluster: version, brokers, servers, and the tables that are there.
 
-use super::TABLE_PREFIX;
+use super::table::TABLE_PREFIX;
 use super::table::{made_by, stream};
 use super::wire::{self, invalid_response};
-use crate::adapter::TargetError;
 use crate::adapter::diagnosis::{Leftover, LeftoverCost};
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::target::TargetFile;
+use crate::target_error::TargetError;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -1,12 +1,13 @@
 //! The input log of a Pinot table: a Kafka topic, written to a partition of our choice and read back.
 
-use super::cluster::now_ms;
+use super::clock::now_ms;
 use super::foreign_table;
 use super::produce::ProduceQueue;
 use super::wire::{entry, message};
-use crate::adapter::{Client, Completion, InputLog, RowSink, TargetError};
+use crate::adapter::api::{Client, Completion, InputLog, RowSink};
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::row::Entry;

@@ -11,10 +11,11 @@
 
 use super::cluster::PinotCluster;
 use super::log::Tail;
-use super::log_lines::{LATENCY, LogEvent, SCHEDULED, SESSION, parse_line};
+use super::log_lines::{LATENCY, LogEvent, SCHEDULED, SESSION, parse_line, transition};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Message, ReplicaState};
-use crate::adapter::{Lifecycle, TargetError};
+use crate::adapter::api::Lifecycle;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::event::LifecycleRecord;
 use serde_json::{Map, Value as Json, json};
@@ -285,11 +286,6 @@ impl LifecycleBuilder<'_> {
             self.tell(TransitionRecord { kind: "transition-finished", node_ms: ended, segment, detail });
         }
     }
-}
-
-/// As the plans call it: `offline-to-consuming`.
-pub(super) fn transition(from: &str, to: &str) -> String {
-    format!("{from}-to-{to}").to_lowercase()
 }
 
 fn number(text: &str) -> u64 {

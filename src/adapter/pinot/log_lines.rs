@@ -187,21 +187,21 @@ pub(super) fn parse_line(release: (u32, u32), table: &str, line: &str) -> Option
     let mut read = of_release.filter_map(|(_, kind, template)| Some((*kind, captured(template, line)?)));
     let (kind, captures) = read.find(|(_, captures)| is_about(table, captures))?;
     let mut said = LogEvent { kind, node_ms: node_ms(line), segment: None, detail: Map::new() };
-    let mut transition = (None, None);
+    let mut states = (None, None);
     for (name, text) in captures {
         match name {
             "_" | "table" => {}
             "segment" => said.segment = Some(text.to_owned()),
-            "from" => transition.0 = Some(text),
-            "to" => transition.1 = Some(text),
+            "from" => states.0 = Some(text),
+            "to" => states.1 = Some(text),
             name => drop(said.detail.insert(name.to_owned(), value(text))),
         }
     }
     if let Some(logger) = captured("[{logger}]", line) {
         said.detail.extend(logger.into_iter().map(|(name, text)| (name.to_owned(), value(text))));
     }
-    if let (Some(from), Some(to)) = transition {
-        said.detail.insert("transition".to_owned(), super::lifecycle::transition(from, to).into());
+    if let (Some(from), Some(to)) = states {
+        said.detail.insert("transition".to_owned(), transition(from, to).into());
     }
     Some(said)
 }
@@ -251,6 +251,11 @@ fn node_ms(line: &str) -> u64 {
     let time = line.get(..23).map(|time| time.replace('/', "-").replacen(' ', "T", 1));
     let time = time.and_then(|time| format!("{time}Z").parse::<jiff::Timestamp>().ok());
     time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).unwrap_or(0)
+}
+
+/// As the plans call it: `offline-to-consuming`.
+pub(super) fn transition(from: &str, to: &str) -> String {
+    format!("{from}-to-{to}").to_lowercase()
 }
 
 #[cfg(test)]

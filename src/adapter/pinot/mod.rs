@@ -2,6 +2,7 @@
 //! in the cluster.
 
 mod broker;
+mod clock;
 mod cluster;
 mod discover;
 mod foreign_table;
@@ -12,6 +13,7 @@ mod lifecycle;
 mod log;
 mod log_lines;
 mod make_table;
+mod pages;
 mod produce;
 mod query;
 mod reads;
@@ -25,8 +27,9 @@ pub use injection::{begin, can, ended_early, heal, holder, is_of};
 
 use super::diagnosis::Leftover;
 use super::leased::{InjectorBackend, LeasedInjector};
-use super::{Capabilities, Cluster, InjectionContext, TargetError};
+use crate::adapter::api::{BOUNDARIES, Capabilities, Cluster, Defaults, InjectionContext};
 use crate::config::target::PINOT;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -41,21 +44,20 @@ use reads::Reads;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use table::{TABLE_PREFIX, lacks};
+
+/// Other people may use the cluster, and its segments take their time.
+pub(super) const DEFAULTS: Defaults = Defaults {
+    sample_every: Nanos(500_000_000),
+    blind: Nanos(60_000_000_000),
+    quiesce: Nanos(100_000_000_000),
+    deadline: Nanos(360_000_000_000),
+    settings: &[BOUNDARIES],
+    has_table_options: true,
+};
 
 /// The commit of a segment alone may take many seconds, in which its consumers stand still.
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
-
-/// From this release on columns can be merged by the larger or smaller value.
-const MAX_AND_MIN: (u32, u32) = (1, 1);
-
-/// How the names of tables begin that runs make.
-const TABLE_PREFIX: &str = "dissent_";
-
-/// The merge functions that a version does not have.
-fn lacks(version: &str) -> &'static [Merge] {
-    let has = wire::release(version) >= MAX_AND_MIN;
-    if has { &[] } else { &[Merge::Max, Merge::Min] }
-}
 
 #[async_trait]
 impl Cluster for PinotCluster {
@@ -203,6 +205,14 @@ impl InjectorBackend for TableFaults {
             proxy: file.proxy.clone(),
             others: self.others(fault).await?,
         })
+    }
+
+    async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
+        injection::heal(cure).await
+    }
+
+    async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
+        injection::ended_early(cure).await
     }
 
     fn silence(&self, replica: &str) {

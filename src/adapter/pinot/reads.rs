@@ -6,17 +6,18 @@
 use super::broker;
 use super::cluster::PinotCluster;
 use super::foreign_table;
-use super::number_of;
-use super::query::{Query, pages};
+use super::pages::{Query, pages};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
+use crate::adapter::api::{RawReads, RowSink, SegmentCatalogue};
 use crate::adapter::http::send;
 use crate::adapter::throttle::Gate;
-use crate::adapter::{RawReads, RowSink, SegmentCatalogue, TargetError};
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CopyState, Cover, Coverage, CurrentRow, Observed, Row, Segment};
 use dissent_core::history::schema::Schema;
+use dissent_core::seed::number_of;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -442,9 +443,6 @@ fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
     let kind = if state == CopyState::Consuming { "consuming" } else { "committed" };
     number_of(&[segment, kind, &number.to_string()])
 }
-
-/// How long a server may take: one that is stopped must not hold up the others.
-pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,23 @@
 //! What a table is called and told at Pinot: schema and table configuration, and back from them.
 
+use super::wire::release;
 use crate::config::table::{Leaf, merge, text};
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// From this release on columns can be merged by the larger or smaller value.
+const MAX_AND_MIN: (u32, u32) = (1, 1);
+
+/// How the names of tables begin that runs make.
+pub(super) const TABLE_PREFIX: &str = "dissent_";
+
+/// The merge functions that a version does not have.
+pub(super) fn lacks(version: &str) -> &'static [Merge] {
+    let has = release(version) >= MAX_AND_MIN;
+    if has { &[] } else { &[Merge::Max, Merge::Min] }
+}
 
 /// The rows of a table whose segments are to end only where a boundary is asked for.
 const ROWS_WITHOUT_END: u64 = 1_000_000;

@@ -1,7 +1,7 @@
 //! Pinot's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a socket.
 
-use crate::adapter::TargetError;
 use crate::adapter::http::parse;
+use crate::target_error::TargetError;
 use dissent_core::history::schema::{Schema, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;

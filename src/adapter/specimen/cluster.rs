@@ -1,11 +1,13 @@
 //! One specimen as its supervisor shows it: where its service and its replicas listen, which processes they
 //! are, and who uses it. The same whether it was started for one run or lives outside of any.
 
-use super::SpecimenKind;
+use super::kind::SpecimenKind;
+use super::wire;
+use crate::adapter::api::{ProcessMonitor, owner};
 use crate::adapter::http::{self, HttpClient, parse, send};
-use crate::adapter::{ProcessMonitor, TargetError, owner};
 use crate::faults::process::ProcessId;
 use crate::target_error::Holder;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::generator::generate::{KEY, OP};
 use dissent_core::history::event::Death;
@@ -243,7 +245,7 @@ impl SpecimenCluster {
 
     /// A new, empty table takes the place of the one that was there.
     pub(super) async fn put_table(&self, schema: &Schema, partitions: u32) -> Result<(), TargetError> {
-        let columns: Vec<_> = schema.columns.iter().map(super::column).collect();
+        let columns: Vec<_> = schema.columns.iter().map(wire::column).collect();
         let table = json!({ "table": schema.table, "columns": columns, "partitions": partitions });
         let url = format!("{}/table", self.url);
         send(&url, self.http.post(&url, &table).timeout(START)).await?;

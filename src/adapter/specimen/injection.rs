@@ -2,46 +2,24 @@
 //! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
 use super::cluster::{self, Overview};
+use super::undo::{START, SpecimenUndo, post};
 use super::writers;
-use crate::adapter::TargetError;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::adapter::leased::undo_of;
 use crate::faults::process::{ProcessId, ProcessState};
 use crate::target_error::Holder;
+use crate::target_error::TargetError;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_store::cure::Cure;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// An answer that takes longer counts as none: a cure is tried again, and must not wait for the dead.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starting a process takes longer.
-pub(super) const START: Duration = Duration::from_secs(20);
-
-/// What is needed to undo, as read before the fault began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::adapter) struct SpecimenUndo {
-    /// The supervisor's URL.
-    pub(super) at: String,
-    /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
-    pub(super) supervisor: ProcessId,
-    /// The service's URL: another one has another table, and nothing of ours.
-    pub(super) service: String,
-    /// The victim's process, where the fault is done to that.
-    pub(super) process: Option<ProcessId>,
-    /// What the supervisor is told to start the victim again as it was.
-    pub(super) start: Value,
-}
-
 /// What a fault is called at the target.
 fn id(cure: &Cure) -> String {
     format!("{}/{}", cure.mark, cure.step)
-}
-
-pub(super) async fn post(http: &HttpClient, url: &str, body: Value) -> Result<(), TargetError> {
-    send(url, http.post(url, &body)).await.map(drop)
 }
 
 /// Leaves the mark, then begins the fault; returns once it is in force.

@@ -1,13 +1,15 @@
 //! What faults on the specimen need to know of it.
 
 use super::cluster::{SpecimenCluster, process};
-use super::injection::SpecimenUndo;
-use super::{SpecimenKind, writers};
-use crate::adapter::TargetError;
+use super::kind::SpecimenKind;
+use super::undo::SpecimenUndo;
+use super::{injection, writers};
 use crate::adapter::http::HttpClient;
 use crate::adapter::leased::InjectorBackend;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_store::cure::Cure;
 use serde_json::{Value, json};
 
 impl SpecimenCluster {
@@ -38,6 +40,14 @@ impl InjectorBackend for SpecimenCluster {
                 _ => json!({ "replica": fault.replica }),
             },
         })
+    }
+
+    async fn heal(&self, cure: &Cure) -> Result<(), TargetError> {
+        injection::heal(cure).await
+    }
+
+    async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
+        injection::ended_early(cure).await
     }
 
     fn silence(&self, replica: &str) {

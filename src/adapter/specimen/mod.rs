@@ -4,26 +4,31 @@
 mod cluster;
 mod injection;
 mod injector;
-pub mod segments;
+mod kind;
+mod segments;
+pub mod segments_settings;
 mod service;
 pub mod shard;
+pub mod shard_settings;
+mod undo;
 pub mod wire;
 mod writers;
 
 pub use cluster::SpecimenCluster;
 pub use injection::{begin, ended_early, heal, holder, marks};
+pub(super) use kind::DEFAULTS;
+pub use kind::SpecimenKind;
 
 use super::diagnosis::{Diagnosis, Endpoint, Leftover, ReplicaStatus};
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased::LeasedInjector;
-use super::{Capabilities, Cluster, InjectionContext, Refusal, TargetError};
-use crate::config::error::advise;
+use crate::adapter::api::{Capabilities, Cluster, InjectionContext};
 use crate::config::target::TargetFile;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
-use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier::Frontier;
-use dissent_core::history::schema::{Column, Merge, Schema, Type};
+use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
 use segments::Servers;
@@ -32,110 +37,6 @@ use shard::Writers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The clusters that are part of this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpecimenKind {
-    /// Servers that hold segments.
-    Segments,
-    /// Writers that share a shard.
-    Shard,
-}
-
-impl SpecimenKind {
-    /// All of them.
-    pub const ALL: [SpecimenKind; 2] = [SpecimenKind::Segments, SpecimenKind::Shard];
-
-    /// Its name as processes.
-    pub fn processes(self) -> &'static str {
-        match self {
-            SpecimenKind::Segments => segments::PROCESSES,
-            SpecimenKind::Shard => shard::PROCESSES,
-        }
-    }
-
-    /// Its name in virtual time.
-    pub fn simulated(self) -> &'static str {
-        match self {
-            SpecimenKind::Segments => segments::SIMULATED,
-            SpecimenKind::Shard => shard::SIMULATED,
-        }
-    }
-
-    /// The one that a system of this name is, or is most like: rows lie in segments elsewhere, too.
-    pub fn of_system(name: &str) -> SpecimenKind {
-        let is_called = |embedded: &SpecimenKind| embedded.processes() == name;
-        SpecimenKind::ALL.into_iter().find(is_called).unwrap_or(SpecimenKind::Segments)
-    }
-
-    /// The settings that `--set` may change.
-    pub fn settings(self) -> &'static [&'static str] {
-        match self {
-            SpecimenKind::Segments => segments::SETTINGS,
-            SpecimenKind::Shard => shard::SETTINGS,
-        }
-    }
-
-    /// The merge functions that it does not have.
-    pub fn lacks(self) -> &'static [Merge] {
-        match self {
-            SpecimenKind::Segments => &[],
-            SpecimenKind::Shard => shard::LACKS,
-        }
-    }
-
-    /// The frontiers that it declares, beside its replicas' consuming positions.
-    pub fn frontiers(self, roster: &[String], settings: &BTreeMap<String, String>) -> Vec<Frontier> {
-        match self {
-            SpecimenKind::Segments => Vec::new(),
-            SpecimenKind::Shard => shard::frontiers(roster, shard::active(settings)),
-        }
-    }
-
-    /// Whether it has what a fault needs, as processes or simulated.
-    pub(crate) fn can(self, kind: FaultKind) -> Result<(), Refusal> {
-        match self {
-            SpecimenKind::Segments => segments::can(kind),
-            SpecimenKind::Shard => shard::can(kind),
-        }
-    }
-
-    /// What the supervisor's process is told to be.
-    fn role(self) -> &'static str {
-        match self {
-            SpecimenKind::Segments => "segments",
-            SpecimenKind::Shard => "shard",
-        }
-    }
-}
-
-/// What is said of a setting's value that is none of its names.
-fn unknown(key: &str, value: &str, names: &[&str]) -> String {
-    format!("--set {key}={value}: no {key} is called `{value}`: {}", advise(value, names))
-}
-
-/// The two crates know the same merge functions and types, and share none of their code.
-fn column(column: &Column) -> ::specimen::Column {
-    use ::specimen::{Merge as To, Type as As};
-    ::specimen::Column {
-        name: column.name.clone(),
-        ty: match column.ty {
-            Type::Long => As::Long,
-            Type::String => As::String,
-            Type::LongList => As::LongList,
-            Type::StringList => As::StringList,
-        },
-        merge: match column.merge {
-            Merge::Overwrite => To::Overwrite,
-            Merge::Ignore => To::Ignore,
-            Merge::Increment => To::Increment,
-            Merge::Append => To::Append,
-            Merge::Union => To::Union,
-            Merge::Max => To::Max,
-            Merge::Min => To::Min,
-        },
-    }
-}
 
 /// A position counts as frozen at the earliest after this long without a move (`RULES.md` 7).
 pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
@@ -227,7 +128,7 @@ impl Cluster for SpecimenCluster {
 
 /// Reaches the cluster of a target file.
 pub async fn reach(file: &TargetFile) -> Result<SpecimenCluster, TargetError> {
-    SpecimenCluster::reach(SpecimenKind::of_system(&file.system), &file.url).await
+    SpecimenCluster::reach(kind(&file.system)?, &file.url).await
 }
 
 /// How the cluster of a target file stands.
@@ -257,10 +158,14 @@ pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
     diagnosis
 }
 
+fn kind(system: &str) -> Result<SpecimenKind, TargetError> {
+    SpecimenKind::named(system)
+        .ok_or_else(|| TargetError::NotReady(format!("no system is called `{system}`")))
+}
+
 /// A target file for the cluster of this supervisor.
 pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
-    let overview =
-        SpecimenCluster::reach(SpecimenKind::of_system(&wanted.system), &wanted.url).await?.overview();
+    let overview = SpecimenCluster::reach(kind(&wanted.system)?, &wanted.url).await?.overview();
     let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
     Ok(Discovery { found, version: overview.version, ..Discovery::default() })
 }

@@ -2,85 +2,18 @@
 
 use super::cluster::SpecimenCluster;
 use super::service::ServiceClient;
-use super::{column, unknown, wire};
+use super::wire;
+use crate::adapter::api::{Lifecycle, RawReads, RowSink, SegmentCatalogue};
 use crate::adapter::http::{HttpClient, parse, send};
-use crate::adapter::{Lifecycle, RawReads, Refusal, RowSink, SegmentCatalogue, TargetError};
-use ::specimen::segments::GUARDS;
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::event::LifecycleRecord;
-use dissent_core::history::fault::FaultKind;
 use dissent_core::history::row::{Coverage, CurrentRow, Row, Segment};
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
-
-/// The name of the target as processes.
-pub const PROCESSES: &str = "specimen-segments";
-/// The name of the same cluster in virtual time.
-pub const SIMULATED: &str = "sim-segments";
-
-/// The settings that `--set` may change.
-pub const SETTINGS: &[&str] = &["guard", "pool", "servers"];
-
-/// The most servers of a cluster: each is a process.
-const SERVERS_MAX: usize = 64;
-/// The most transitions that a server runs side by side.
-const POOL_MAX: usize = 100_000;
-
-/// The configuration of a specimen for this table. `settings` holds the target's own keys only.
-pub fn config(
-    schema: &Schema,
-    partitions: u32,
-    settings: &BTreeMap<String, String>,
-) -> Result<::specimen::segments::Config, String> {
-    let columns = schema.columns.iter().map(column).collect();
-    settled(::specimen::segments::Config::new(&schema.table, columns, partitions), settings)
-}
-
-/// A configuration with settings applied, and checked.
-pub fn settled(
-    mut config: ::specimen::segments::Config,
-    settings: &BTreeMap<String, String>,
-) -> Result<::specimen::segments::Config, String> {
-    for (key, value) in settings {
-        let number = |most: usize| match value.parse::<usize>() {
-            Ok(number) if (1..=most).contains(&number) => Ok(number),
-            _ => Err(format!("--set {key}={value}: write a whole number from 1 to {most}")),
-        };
-        match key.as_str() {
-            "guard" => {
-                config.guard =
-                    value.parse().map_err(|_| unknown("guard", value, &GUARDS.map(|(name, _)| name)))?;
-            }
-            "pool" => config.pool = number(POOL_MAX)?,
-            "servers" => config.servers = (0..number(SERVERS_MAX)?).map(|n| format!("server-{n}")).collect(),
-            _ => {}
-        }
-    }
-    config.check().map_err(|error| error.to_string())?;
-    Ok(config)
-}
-
-/// Whether it has what this needs, as processes or simulated.
-pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
-    let reason = match kind {
-        FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
-            return Ok(());
-        }
-        FaultKind::SlowDownload => "its servers fetch from the controller itself, not through a proxy",
-        FaultKind::Rebalance => "every server has every partition: there is none to move one to",
-        FaultKind::PauseConsumption => "it has no switch to pause consumption",
-        FaultKind::Reload => "a server whose copy lost replaces it without being asked",
-        FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard: `specimen-shard` has",
-    };
-    Err(Refusal { target: "the embedded cluster".to_owned(), fault: kind, reason: reason.to_owned() })
-}
 
 /// A client of the servers, and of what the controller knows of segments.
 pub(super) struct Servers {

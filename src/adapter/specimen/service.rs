@@ -2,8 +2,9 @@
 
 use super::cluster::SpecimenCluster;
 use super::wire;
+use crate::adapter::api::{Client, Completion, InputLog, RowSink};
 use crate::adapter::http::{HttpClient, parse, send};
-use crate::adapter::{Client, Completion, InputLog, RowSink, TargetError};
+use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::row::Entry;

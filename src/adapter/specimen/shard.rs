@@ -5,126 +5,20 @@
 
 use super::cluster::{Overview, ReplicaProcess, SpecimenCluster};
 use super::service::ServiceClient;
-use super::{column, wire};
+use super::shard_settings::{HYDRATING, RUNNING, SHARD};
+use super::wire;
+use crate::adapter::api::Frontiers;
 use crate::adapter::http::{HttpClient, parse, send};
-use crate::adapter::{Frontiers, Refusal, TargetError};
-use ::specimen::shard::{Config, Mode, RULES};
+use crate::target_error::TargetError;
+use ::specimen::shard::Mode;
 use async_trait::async_trait;
 use dissent_core::conductor::{FrontierSeen, Snapshot};
-use dissent_core::history::fault::FaultKind;
-use dissent_core::history::frontier;
-use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, FrontierReading};
-use dissent_core::history::schema::{Merge, Schema};
+use dissent_core::history::frontier::FrontierReading;
+use dissent_core::history::schema::Schema;
 use dissent_core::history::shard_snapshot::ShardSnapshot;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-
-/// The name of the target as processes.
-pub const PROCESSES: &str = "specimen-shard";
-/// The name of the same cluster in virtual time.
-pub const SIMULATED: &str = "sim-shard";
-
-/// The settings that `--set` may change.
-pub const SETTINGS: &[&str] = &["rule", "writers", "active", "tick-ms", "poll-ms", "append-ms", "batch"];
-
-/// Rows are whole: the newest one of a key is the key's row.
-pub const LACKS: &[Merge] =
-    &[Merge::Ignore, Merge::Increment, Merge::Append, Merge::Union, Merge::Max, Merge::Min];
-
-/// The shard's frontier, and the shard itself.
-pub const SHARD: &str = "shard";
-
-/// The status of a writer that has read the shard up to where that stood when it came up, and of the shard.
-pub const RUNNING: &str = "running";
-/// The status of one that has not.
-pub const HYDRATING: &str = "hydrating";
-
-/// The writers' own frontiers.
-const WRITERS: &str = "writers";
-
-/// The most writers.
-const WRITERS_MAX: u64 = 64;
-/// The longest time, in milliseconds.
-const MS_MAX: u64 = 600_000;
-
-/// The configuration of the writers for this table. `settings` may hold others' keys too.
-pub fn config(schema: &Schema, settings: &BTreeMap<String, String>) -> Result<Config, String> {
-    settled(Config::new(&schema.table, schema.columns.iter().map(column).collect()), settings)
-}
-
-/// A configuration with settings applied, and checked.
-pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Result<Config, String> {
-    for (key, value) in settings {
-        let number = |least: u64, most: u64| match value.parse::<u64>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(format!("--set {key}={value}: write a whole number from {least} to {most}")),
-        };
-        match key.as_str() {
-            "rule" => {
-                config.rule =
-                    value.parse().map_err(|_| super::unknown("rule", value, &RULES.map(|(name, _)| name)))?;
-            }
-            "writers" => {
-                config.writers = (0..number(1, WRITERS_MAX)?).map(|n| format!("writer-{n}")).collect()
-            }
-            "active" => config.active = number(1, WRITERS_MAX)? as usize,
-            "tick-ms" => config.tick_ms = number(1, MS_MAX)?,
-            "poll-ms" => config.poll_ms = number(1, MS_MAX)?,
-            "append-ms" => config.append_ms = number(0, MS_MAX)?,
-            "batch" => config.batch = number(1, MS_MAX)? as usize,
-            _ => {}
-        }
-    }
-    config.check().map_err(|error| error.to_string())?;
-    Ok(config)
-}
-
-/// How many writers append from the start, as the settings say.
-pub(super) fn active(settings: &BTreeMap<String, String>) -> usize {
-    settings.get("active").and_then(|active| active.parse().ok()).unwrap_or(1)
-}
-
-/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never.
-/// All are timestamps, and the service tells upstream's; the first `active` writers are there from the start.
-pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
-    let own = writers.iter().enumerate().map(|(at, writer)| Frontier {
-        object: writer.clone(),
-        kind: FrontierKind::WriterOutput,
-        replica: Some(writer.clone()),
-        domain: Domain::Same,
-        durable: false,
-        feeds: Some(SHARD.to_owned()),
-        group: WRITERS.to_owned(),
-        heals_within: None,
-        combines: None,
-        upstream: frontier::Upstream::default(),
-        ends_at: None,
-        from_start: at < active,
-    });
-    own.chain([Frontier::of_shard(SHARD)]).collect()
-}
-
-/// Whether writers that share a shard have what this needs.
-pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
-    let reason = match kind {
-        FaultKind::Restart
-        | FaultKind::Pause
-        | FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => return Ok(()),
-        FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {
-            "it has no segments"
-        }
-        FaultKind::Rebalance => "its one shard is every writer's: there is nothing to move",
-        FaultKind::PauseConsumption => "it has no switch to pause consumption",
-    };
-    let target = "the embedded writers of a shard".to_owned();
-    Err(Refusal { target, fault: kind, reason: reason.to_owned() })
-}
 
 /// What a writer shows of itself.
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -1,11 +1,13 @@
 //! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
 //! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
 
+use crate::adapter::api::RowSink;
 use crate::adapter::http::parse;
-use crate::adapter::{RowSink, TargetError};
+use crate::config::error::advise;
+use crate::target_error::TargetError;
 use dissent_core::conductor::CurrentRowsAnswer;
 use dissent_core::history::row::{CurrentRow, Entry, Row};
-use dissent_core::history::schema::{Schema, Value};
+use dissent_core::history::schema::{Column, Merge, Schema, Type, Value};
 use dissent_core::history::shard_snapshot::CountedRow;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -108,4 +110,32 @@ pub fn flags(url: &str, body: &[u8], out: RowSink<'_, CurrentRow>) -> Result<Cur
 fn ordered(schema: &Schema, mut named: NamedValues) -> Vec<Value> {
     let columns = schema.columns.iter();
     columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
+}
+
+/// What is said of a setting's value that is none of its names.
+pub(super) fn unknown(key: &str, value: &str, names: &[&str]) -> String {
+    format!("--set {key}={value}: no {key} is called `{value}`: {}", advise(value, names))
+}
+
+/// The two crates know the same merge functions and types, and share none of their code.
+pub(super) fn column(column: &Column) -> ::specimen::Column {
+    use ::specimen::{Merge as To, Type as As};
+    ::specimen::Column {
+        name: column.name.clone(),
+        ty: match column.ty {
+            Type::Long => As::Long,
+            Type::String => As::String,
+            Type::LongList => As::LongList,
+            Type::StringList => As::StringList,
+        },
+        merge: match column.merge {
+            Merge::Overwrite => To::Overwrite,
+            Merge::Ignore => To::Ignore,
+            Merge::Increment => To::Increment,
+            Merge::Append => To::Append,
+            Merge::Union => To::Union,
+            Merge::Max => To::Max,
+            Merge::Min => To::Min,
+        },
+    }
 }

@@ -2,9 +2,9 @@
 //! come or to leave.
 
 use super::cluster::Overview;
-use super::injection::{START, SpecimenUndo, post};
-use crate::adapter::TargetError;
+use super::undo::{START, SpecimenUndo, post};
 use crate::adapter::http::{HttpClient, parse, send};
+use crate::target_error::TargetError;
 use ::specimen::shard::Mode;
 use dissent_core::history::fault::{Fault, FaultKind};
 use serde::Deserialize;

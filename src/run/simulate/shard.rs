@@ -1,7 +1,8 @@
 //! Writers that share a shard, in virtual time.
 
 use super::{SimulatedCluster, empty, entry_of, from_specimen, logged};
-use crate::adapter::specimen::shard::{Progress, SHARD, shard_seen};
+use crate::adapter::specimen::shard::{Progress, shard_seen};
+use crate::adapter::specimen::shard_settings::SHARD;
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, Queue, StepId};
@@ -175,7 +176,7 @@ mod tests {
     use super::super::lead;
     use super::*;
     use crate::cli::RunArgs;
-    use crate::commands::order_of;
+    use crate::commands::run_spec;
     use dissent_core::checker::judge::judge;
     use dissent_core::checker::verdict::{FindingKind, Verdict};
     use dissent_core::seed::Seed;
@@ -224,7 +225,7 @@ mod tests {
     /// What was concluded, and what was true.
     fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
         let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
-        let spec = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let spec = run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
         let meta = spec.meta(Seed(seed), None).expect("it fits");
         let crate::run::simulate::Simulated::Shard(config) = spec.simulation().expect("it fits") else {
             panic!("a shard");

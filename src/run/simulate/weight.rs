@@ -68,13 +68,13 @@ fn bytes(value: &Value) -> u64 {
 mod tests {
     use super::*;
     use crate::cli::RunArgs;
-    use crate::commands::order_of;
+    use crate::commands::run_spec;
     use dissent_core::history::time::Nanos;
     use dissent_core::seed::Seed;
 
     fn weight() -> (Weight, Vec<Value>) {
         let words = ["run", "sim-segments", "partial-upsert", "none"];
-        let spec = order_of(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
+        let spec = run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
         let meta = spec.meta(Seed(1), None).expect("it fits");
         let one = |merge| if merge == Merge::Append { Value::Longs(vec![1]) } else { Value::Null };
         let cols = meta.schema.columns.iter().map(|column| one(column.merge)).collect();

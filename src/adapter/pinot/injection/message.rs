@@ -9,10 +9,10 @@
 //! online, has nothing to hold: it keeps the earlier message from being released until it is cured itself.
 
 use super::{LOOK, PinotInjection, STOPPED_MAX};
-use crate::adapter::TargetError;
 use crate::adapter::http::send;
 use crate::adapter::pinot::table::{parse_segment_name, realtime};
 use crate::adapter::pinot::wire::{self, Message};
+use crate::target_error::TargetError;
 use dissent_core::history::fault::FaultKind;
 use dissent_store::cure::Cure;
 use tokio::time::{Instant, sleep};

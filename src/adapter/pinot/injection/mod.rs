@@ -6,13 +6,14 @@ mod table;
 
 use super::cluster::{self, mark, marks, unmark};
 use super::wire;
+use crate::adapter::api::Refusal;
 use crate::adapter::http::{HttpClient, send};
 use crate::adapter::leased::undo_of;
-use crate::adapter::{Refusal, TargetError};
 use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
 use crate::faults::hook::{Hook, HookError};
 use crate::target_error::Holder;
+use crate::target_error::TargetError;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_store::cure::Cure;
 use serde::{Deserialize, Serialize};

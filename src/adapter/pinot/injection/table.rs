@@ -2,11 +2,11 @@
 //! of our choice, or not consumed. The table is the run's own.
 
 use super::{LOOK, PinotInjection, STOPPED_MAX};
-use crate::adapter::TargetError;
 use crate::adapter::http::{parse, send};
 use crate::adapter::pinot::table::{parse_segment_name, realtime};
 use crate::adapter::pinot::wire::{self, invalid_response};
 use crate::faults::proxy::{HeldDownload, Hold, Release};
+use crate::target_error::TargetError;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,17 +1,18 @@
-//! One run from order to verdict: against processes, or in virtual time.
+//! One run in real time, from specification to verdict. What it recorded is on disk before it is judged.
 
 use super::engine::{self, EngineEnd};
+use super::error::RunError;
+use super::folder_name::{fresh_name, in_fresh_folder, name_of};
 use super::hooks::collect;
 use super::judging::JudgedRun;
 use super::observer::{Observer, ToolLog};
 use super::panic::caught;
-use super::run_spec::{ExternalTarget, RunSpec, RunSpecError, TargetInfo};
+use super::run_spec::{RunSpec, TargetInfo};
 use super::signals::interruptible;
-use super::simulate;
+use super::target::{ExternalTarget, RunTarget};
 use crate::adapter::diagnosis::marked;
-use crate::adapter::specimen::SpecimenCluster;
-use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector, TargetError};
-use crate::config::table;
+use crate::adapter::specimen::{SpecimenCluster, SpecimenKind};
+use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector};
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use dissent_core::checker::judge::Oracle;
@@ -19,10 +20,8 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
-use dissent_store::dump::write_record;
-use dissent_store::folder::{Folder, OpenError};
-use dissent_store::latest_run::{ResolveError, mark_latest};
-use dissent_store::names::path_name;
+use dissent_store::folder::Folder;
+use dissent_store::latest_run::mark_latest;
 use dissent_store::writer::{RunFolder, StoreError, Wall};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,83 +32,6 @@ const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What happened, line by line, for people.
 const TOOL_LOG: &str = "tool.log";
-
-/// Why a run came to no verdict.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The order makes no sense.
-    #[error(transparent)]
-    Order(#[from] RunSpecError),
-    /// The target could not be set up.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// What was to bring the target up failed.
-    #[error(transparent)]
-    Hook(#[from] HookError),
-    /// A signal came before there was anything to judge.
-    #[error("interrupted by {} while the target was set up", .0.name())]
-    StopSignal(StopSignal),
-    /// The simulated target could not be set up.
-    #[error(transparent)]
-    Simulated(#[from] ::specimen::Error),
-    /// The record could not be written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No such run.
-    #[error(transparent)]
-    NoRun(#[from] ResolveError),
-    /// The record could not be read back.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The record is gone, so there is nothing to judge.
-    #[error("the record of this run is lost, and with it the verdict: {source}")]
-    Lost {
-        /// What came of reading it.
-        source: Box<OpenError>,
-        /// Faults that may have been left.
-        uncured: Vec<Cure>,
-        /// What to heal.
-        heal: String,
-        /// The exit code: that of an unknown outcome, or what goes above it.
-        exit: Exit,
-    },
-    /// Our own surroundings: signals, the path of this program.
-    #[error("cannot {what}: {source}")]
-    Surroundings {
-        /// What was tried.
-        what: &'static str,
-        /// What came of it.
-        source: std::io::Error,
-    },
-}
-
-impl RunError {
-    /// The exit code for it.
-    pub fn exit(&self) -> Exit {
-        match self {
-            // The surroundings, not the words that were typed.
-            RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
-            RunError::Order(_) | RunError::Store(_) | RunError::NoRun(_) | RunError::Open(_) => Exit::Usage,
-            RunError::Lost { exit, .. } => *exit,
-            RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
-            RunError::StopSignal(cut) => cut.exit(),
-            RunError::Surroundings { .. } => Exit::Bug,
-        }
-    }
-
-    /// Why nothing is known of a run that was begun, in one word; none for one that never was.
-    pub fn reason(&self) -> Option<&'static str> {
-        match self {
-            RunError::Store(StoreError::Full { .. }) => Some("no-space"),
-            RunError::Store(_) => Some("no-record"),
-            RunError::Lost { .. } => Some("record-lost"),
-            RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
-            RunError::StopSignal(_) => Some("interrupted"),
-            RunError::Surroundings { .. } => Some("bug"),
-            RunError::Order(_) | RunError::NoRun(_) | RunError::Open(_) => None,
-        }
-    }
-}
 
 /// A run that came to a verdict, and what must be said beside it.
 #[derive(Debug)]
@@ -130,41 +52,6 @@ pub struct RunOutcome {
     pub uncollected: Option<HookError>,
 }
 
-/// Which simulated runs leave a folder: for the others (seed, plan, build) is the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retention {
-    /// All.
-    All,
-    /// Those that did not pass.
-    NotPassed,
-    /// None.
-    None,
-}
-
-/// One run in virtual time.
-pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) -> Result<JudgedRun, RunError> {
-    spec.check()?;
-    let meta = spec.meta(seed, None)?;
-    let evidence = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
-    let mut judged = JudgedRun::new(&evidence, Exit::Pass);
-    if spec.self_test {
-        judged.self_test_with(&evidence);
-    }
-    spec.known.iter().for_each(|list| judged.acknowledge(list));
-    let kept = match keep {
-        Retention::All => true,
-        Retention::NotPassed => judged.exit != Exit::Pass,
-        Retention::None => false,
-    };
-    if kept {
-        let wanted = name_of(spec, seed);
-        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &evidence))?;
-        judged.write(&evidence, &results.join(&name), "")?;
-        mark_latest(results, &name)?;
-    }
-    Ok(judged)
-}
-
 /// One run against processes. What it recorded is on disk before it is judged.
 pub async fn processes(
     spec: &RunSpec,
@@ -182,20 +69,44 @@ pub async fn processes(
     let lease = Duration::from_nanos(spec.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
     let (context, self_test, known) =
         (InjectionContext { program, mark, lease }, spec.self_test, spec.known.clone());
-    let mut run = RealRun { started, results, wanted, name, dir, context, self_test, known };
-    let Some(ExternalTarget { path, file }) = &spec.external else {
-        let recorded = run.record(spec.meta(seed, Some(run.started.clone()))?)?;
-        let scratch = run.dir.join("cluster");
-        let cluster =
-            SpecimenCluster::start(spec.embedded, &run.context.program, &scratch, &spec.settings).await?;
-        let cluster = Arc::new(cluster);
-        // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
-        cluster.lock(&run.context.mark).await?;
-        let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
-        cluster.make_table(&run.context.mark, schema, partitions, None).await?;
-        let heal = run.dir.display().to_string();
-        return run.lead(spec, recorded, cluster, heal, live).await;
-    };
+    let run = RealRun { started, results, wanted, name, dir, context, self_test, known };
+    match &spec.target {
+        RunTarget::External(external) => Box::pin(on_external(spec, external, seed, run, live)).await,
+        RunTarget::Private(kind) | RunTarget::Simulated(kind) => {
+            let meta = spec.meta(seed, Some(run.started.clone()))?;
+            Box::pin(on_private(spec, *kind, meta, run, live)).await
+        }
+    }
+}
+
+/// On an embedded cluster that begins and ends with the run.
+async fn on_private(
+    spec: &RunSpec,
+    kind: SpecimenKind,
+    meta: RunMeta,
+    mut run: RealRun<'_>,
+    live: &mut dyn Observer,
+) -> Result<RunOutcome, RunError> {
+    let recorded = run.record(meta)?;
+    let scratch = run.dir.join("cluster");
+    let cluster = SpecimenCluster::start(kind, &run.context.program, &scratch, &spec.settings).await?;
+    let cluster = Arc::new(cluster);
+    // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
+    cluster.lock(&run.context.mark).await?;
+    let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
+    cluster.make_table(&run.context.mark, schema, partitions, None).await?;
+    let heal = run.dir.display().to_string();
+    run.lead(spec, recorded, cluster, heal, live).await
+}
+
+/// On a cluster that somebody else set up: under its lock, on a table of the run's own.
+async fn on_external(
+    spec: &RunSpec,
+    ExternalTarget { path, file }: &ExternalTarget,
+    seed: Seed,
+    mut run: RealRun<'_>,
+    live: &mut dyn Observer,
+) -> Result<RunOutcome, RunError> {
     interruptible(adapter::refuse_obstacles(file, path)).await?;
     let cluster = interruptible(adapter::reach(file)).await?;
     let led = async {
@@ -208,8 +119,8 @@ pub async fn processes(
             marked(path, cluster.marks().await?.iter()).map_or(Ok(()), Err)?;
             run.make_table(&spec, &*cluster).await
         };
-        let place = interruptible(set_up).await?;
-        let meta = spec.meta_at(seed, Some(run.started.clone()), place)?;
+        let info = interruptible(set_up).await?;
+        let meta = spec.meta_at(seed, Some(run.started.clone()), info)?;
         let recorded = run.record(meta)?;
         run.lead(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await
     };
@@ -339,40 +250,4 @@ fn exit_over(signal: Option<StopSignal>, panicked: bool, uncured: &[Cure]) -> Ex
     let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };
     let bug = if panicked { Exit::Bug } else { Exit::Pass };
     signal.worst(left).worst(bug)
-}
-
-/// Makes the folder of a run under the first name that is free, also where another run takes one at the same
-/// moment. Returns the name, too.
-fn in_fresh_folder<T>(
-    results: &Path,
-    wanted: &str,
-    mut make: impl FnMut(&Path) -> Result<T, StoreError>,
-) -> Result<(String, T), StoreError> {
-    loop {
-        let name = fresh_name(results, wanted);
-        match make(&results.join(&name)) {
-            Err(StoreError::Exists { .. }) => {}
-            made => return Ok((name, made?)),
-        }
-    }
-}
-
-/// The name of a folder that does not exist yet: as wanted, or with a number if that is taken.
-fn fresh_name(results: &Path, wanted: &str) -> String {
-    let is_free = |name: &String| results.join(name).symlink_metadata().is_err();
-    let numbered = (2..).map(|n: u32| format!("{wanted}-{n}"));
-    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-    names.find(is_free).unwrap_or_else(|| wanted.to_owned())
-}
-
-/// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many,
-/// it tells that there are some.
-fn name_of(spec: &RunSpec, seed: Seed) -> String {
-    let words = [spec.target(), &spec.workload.name, &spec.nemesis.name];
-    let (of_table, settings): (Vec<_>, Vec<_>) =
-        spec.settings.iter().partition(|(key, _)| key.starts_with(table::PREFIX));
-    let settings = settings.into_iter().map(|(_, value)| value.as_str());
-    let settings = settings.chain((!of_table.is_empty()).then_some("table"));
-    let words: Vec<String> = words.into_iter().chain(settings).map(path_name).collect();
-    format!("{}-seed{}", words.join("-"), seed.0)
 }

@@ -1,0 +1,47 @@
+//! One run in virtual time, from specification to verdict.
+
+use super::error::RunError;
+use super::folder_name::{in_fresh_folder, name_of};
+use super::judging::JudgedRun;
+use super::run_spec::RunSpec;
+use super::simulate;
+use crate::exit::Exit;
+use dissent_core::seed::Seed;
+use dissent_store::dump::write_record;
+use dissent_store::latest_run::mark_latest;
+use std::path::Path;
+
+/// Which simulated runs leave a folder: for the others (seed, plan, build) is the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// All.
+    All,
+    /// Those that did not pass.
+    NotPassed,
+    /// None.
+    None,
+}
+
+/// One run in virtual time.
+pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) -> Result<JudgedRun, RunError> {
+    spec.check()?;
+    let meta = spec.meta(seed, None)?;
+    let evidence = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
+    let mut judged = JudgedRun::new(&evidence, Exit::Pass);
+    if spec.self_test {
+        judged.self_test_with(&evidence);
+    }
+    spec.known.iter().for_each(|list| judged.acknowledge(list));
+    let kept = match keep {
+        Retention::All => true,
+        Retention::NotPassed => judged.exit != Exit::Pass,
+        Retention::None => false,
+    };
+    if kept {
+        let wanted = name_of(spec, seed);
+        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &evidence))?;
+        judged.write(&evidence, &results.join(&name), "")?;
+        mark_latest(results, &name)?;
+    }
+    Ok(judged)
+}
