@@ -1,7 +1,7 @@
 //! Known issues: an entry turns the exit code of what it describes into 0, and of nothing worse.
 
 use crate::support::sim;
-use dissent::config::catalogue::parse;
+use dissent::config::load::parse;
 use dissent::exit::Exit;
 use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};

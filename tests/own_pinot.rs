@@ -146,7 +146,7 @@ fn a_secret_lets_in_and_is_never_told() {
     write(dir.path(), "secret", &format!("{SECRET}, but wrong\n"));
     said += &comes_to(&dissent(dir.path(), &["doctor", "by-file.toml"]), 4, &["401", "[credentials]"]);
     let file: dissent::config::target::TargetFile =
-        dissent::config::catalogue::load(&dir.path().join("by-file.toml").display().to_string())
+        dissent::config::load::load(&dir.path().join("by-file.toml").display().to_string())
             .expect("it loads");
     said += &format!("{file:?} {:?}", file.access());
     assert!(!said.contains(SECRET), "{said}");

@@ -1,7 +1,6 @@
 //! What can be asked of a cluster under test, as parts. What a system cannot do is an absent part: data, not an
 //! error.
 
-use super::diagnosis::Leftover;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::{CurrentRowsAnswer, Snapshot};
@@ -13,6 +12,7 @@ use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::shard_snapshot::ShardSnapshot;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +49,15 @@ pub struct Defaults {
 
 /// The setting by which a run chooses how segments end, where a system leaves the choice.
 pub const BOUNDARIES: &str = "boundaries";
+
+/// A table that looks like one of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// The table, and its topic and schema.
+    pub table: String,
+    /// The run that made it; none if nothing says that a run did.
+    pub run: Option<String>,
+}
 
 /// What became of one op. Never an error: not knowing is an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

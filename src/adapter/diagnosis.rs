@@ -1,6 +1,6 @@
 //! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
 
-use super::api::Refusal;
+use super::api::{Leftover, Refusal};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use dissent_core::history::fault::FaultKind;
@@ -69,15 +69,6 @@ impl TableFacts {
         let tries = |count: u64| (count * (self.replicas + 1)).div_ceil(2);
         CaptureCost { queries: tries(wanted), rows: tries(rows) }
     }
-}
-
-/// A table that looks like one of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Leftover {
-    /// The table, and its topic and schema.
-    pub table: String,
-    /// The run that made it; none if nothing says that a run did.
-    pub run: Option<String>,
 }
 
 /// What tables that runs have left cost, as far as it is known: each goes on consuming.

@@ -17,7 +17,7 @@ mod tls;
 
 pub use api::{
     BOUNDARIES, Capabilities, Client, Cluster, Completion, Defaults, Frontiers, InjectionContext, Injector,
-    InputLog, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
+    InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
     begin, can, defaults, diagnose, discover, ended_early, heal, holder, marks, reach, refuse_obstacles,

@@ -3,7 +3,7 @@
 use super::external::target_file;
 use super::output;
 use super::run::runtime;
-use crate::adapter::diagnosis::Leftover;
+use crate::adapter::api::Leftover;
 use crate::adapter::{Cluster, reach};
 use crate::cli;
 use crate::config::error::ConfigError;

@@ -1,8 +1,8 @@
 //! What names a cluster that outlives runs: the path of its target file, and nothing else.
 
 use crate::adapter::specimen::SpecimenKind;
-use crate::config::catalogue::{is_path, load};
 use crate::config::error::ConfigError;
+use crate::config::load::{is_path, load};
 use crate::config::target::TargetFile;
 
 /// Whether an argument names one of the clusters that each run has to itself.

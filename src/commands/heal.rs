@@ -6,7 +6,7 @@ use super::output;
 use super::run::runtime;
 use crate::adapter;
 use crate::cli;
-use crate::config::catalogue::{is_path, load};
+use crate::config::load::{is_path, load};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::target_error::Holder;

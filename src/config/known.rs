@@ -1,8 +1,8 @@
 //! A list of known issues: what may be found without breaking a build, why, who looks after it, and until
 //! when. An entry says what it covers; what it does not say it covers in its mildest form only.
 
-use super::Document;
 use super::catalogue::EmbeddedFile;
+use super::document::Document;
 use super::error::{ConfigError, InvalidValue, advise};
 use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
 use std::path::Path;
@@ -13,7 +13,7 @@ const COURSES: &[&str] =
 
 /// Reads a list, to be applied today.
 pub fn load(path: &Path) -> Result<KnownIssues, ConfigError> {
-    let list: KnownIssues = super::catalogue::load_file(&path.to_string_lossy())?;
+    let list: KnownIssues = super::load::load_file(&path.to_string_lossy())?;
     Ok(list.on(&jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()))
 }
 
@@ -66,7 +66,7 @@ fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::catalogue::parse;
+    use crate::config::load::parse;
     use dissent_core::checker::verdict::known_issue::Versions;
 
     const ISSUE: &str = "[[issue]]\nfingerprint = \"wrong-value/whole-segment\"\nreason = \"being fixed\"\n\

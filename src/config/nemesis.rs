@@ -1,7 +1,7 @@
 //! Reading nemesis plans: one TOML file each, under `nemesis/`.
 
-use super::Document;
 use super::catalogue::{EmbeddedFile, NEMESES};
+use super::document::Document;
 use super::error::{InvalidValue, advise};
 use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};

@@ -1,7 +1,7 @@
 //! `--set key=value`: what a run changes of its files, and what it tells its target. Each consumer takes its
 //! own keys; what nobody took is refused, so that a misspelt key never passes for a setting.
 
-use super::Document;
+use super::document::Document;
 use super::error::{ConfigError, advise, reword};
 use super::table::{self, TableChoice};
 use dissent_core::history::duration;
@@ -114,7 +114,7 @@ pub(super) fn choice<T: DeserializeOwned>(value: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::catalogue::load;
+    use crate::config::load::load;
     use dissent_core::history::nemesis::Ending;
     use dissent_core::history::schema::Provenance;
     use miette::Diagnostic as _;

@@ -1,7 +1,7 @@
 //! The text of one file, from the catalogue or from a path, and the way from a wrong value back to its place
 //! in that text.
 
-use super::Document;
+use super::document::Document;
 use super::error::{ConfigError, InvalidValue, advise, reword};
 use miette::NamedSource;
 use std::io::Read as _;

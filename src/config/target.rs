@@ -1,9 +1,9 @@
 //! A target file: where a cluster is, and what may be done to it. Without a word nothing but reading is
 //! allowed: a cluster that other people use is not written to, and not broken, by mistake.
 
-use super::Document;
 use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
+use super::document::Document;
 use super::error::{ConfigError, InvalidValue, advise};
 use super::limits::{Hooks, Limits};
 use super::table::TableChoice;
@@ -284,7 +284,7 @@ impl TargetFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::catalogue::load;
+    use crate::config::load::load;
     use crate::run::run_spec::probe;
     use dissent_core::history::nemesis::Nemesis;
 

@@ -1,7 +1,7 @@
 //! Reading workloads: one TOML file each, under `workloads/`.
 
-use super::Document;
 use super::catalogue::{EmbeddedFile, WORKLOADS};
+use super::document::Document;
 use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};

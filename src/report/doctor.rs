@@ -227,7 +227,8 @@ fn fault(kind: FaultKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::diagnosis::{Leftover, UnsupportedFault};
+    use crate::adapter::api::Leftover;
+    use crate::adapter::diagnosis::UnsupportedFault;
     use crate::target_error::Holder;
 
     fn asked(problem: Option<&str>) -> Endpoint {

@@ -5,8 +5,8 @@
 //! Only what concerns the key is kept; memory grows with the number of keys, not of rows.
 
 use crate::adapter::{Capabilities, Frontiers};
-use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
+use crate::config::load::load;
 use crate::target_error::TargetError;
 use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
 use dissent_core::history::frontier::Frontier;

@@ -5,12 +5,14 @@
 //! segment a partition. Every segment is committed, then captured on every replica.
 
 mod plant;
+mod spec;
 mod writer;
 
 pub use plant::Plant;
+pub use spec::{SynthError, SynthSpec};
 
-use crate::config::catalogue::load;
 use crate::config::error::ConfigError;
+use crate::config::load::load;
 use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration, schema};
 use dissent_core::history::event::Phase;
 use dissent_core::history::nemesis::Nemesis;
@@ -18,8 +20,7 @@ use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
-use dissent_core::seed::Seed;
-use dissent_store::writer::{RunFolder, StoreError};
+use dissent_store::writer::RunFolder;
 use std::collections::BTreeMap;
 use std::path::Path;
 use writer::Writer;
@@ -32,44 +33,6 @@ const EPOCHS_MIN: u64 = 4;
 const ROWS_A_KEY: u64 = 100;
 const KEYS_MAX: u64 = 5_000;
 const KEYS_MIN: u64 = 16;
-
-/// What to make up.
-#[derive(Clone, Debug)]
-pub struct SynthSpec {
-    /// Rows on every replica, over all partitions.
-    pub rows: u64,
-    /// The number of replicas.
-    pub replicas: u32,
-    /// Decides everything else.
-    pub seed: Seed,
-    /// What is wrong.
-    pub plant: Plant,
-}
-
-/// Why no folder was made up.
-#[derive(Debug, thiserror::Error)]
-pub enum SynthError {
-    /// The plant does not fit the number of replicas.
-    #[error("plant {plant} takes {wanted} replicas: pass --replicas")]
-    Replicas {
-        /// The plant.
-        plant: Plant,
-        /// How many it takes, in words.
-        wanted: &'static str,
-    },
-    /// There is no row to plant a fault in.
-    #[error("{rows} rows leave no key with two rows in the last segment: pass more with --rows")]
-    Rows {
-        /// As asked for.
-        rows: u64,
-    },
-    /// The workload that it goes by.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The folder could not be written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Makes up a run and writes it to a folder, which must not exist.
 pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {

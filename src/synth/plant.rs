@@ -1,6 +1,6 @@
 //! The faults that can be planted, each as edits of what single replicas show of one segment.
 
-use super::SynthError;
+use super::spec::SynthError;
 use dissent_core::history::row::Row;
 use dissent_core::history::schema::{Merge, Role, Schema, Value, op_hash};
 use dissent_core::seed::Seed;

@@ -1,7 +1,7 @@
 //! Writes a made-up run: ops and their log entries, what every replica merged of them, and what was read.
 
 use super::plant::{Aim, Edits};
-use super::{SynthError, SynthSpec};
+use super::spec::{SynthError, SynthSpec};
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
     Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Segment, Soundness,

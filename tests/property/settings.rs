@@ -3,7 +3,7 @@
 
 use crate::draw::{Draw, holds};
 use dissent::config::Document as _;
-use dissent::config::catalogue::{load, parse};
+use dissent::config::load::{load, parse};
 use dissent::config::settings::Settings;
 use dissent_core::history::duration;
 use dissent_core::history::fault::{Condition, FaultKind, Transition};

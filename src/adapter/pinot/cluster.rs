@@ -10,7 +10,7 @@ use super::kafka::Kafka;
 use super::table;
 use super::table::TABLE_PREFIX;
 use super::wire::{self, invalid_response};
-use crate::adapter::diagnosis::Leftover;
+use crate::adapter::api::Leftover;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::access::Access;
 use crate::config::target::TargetFile;

@@ -3,7 +3,8 @@
 use super::table::TABLE_PREFIX;
 use super::table::{made_by, stream};
 use super::wire::{self, invalid_response};
-use crate::adapter::diagnosis::{Leftover, LeftoverCost};
+use crate::adapter::api::Leftover;
+use crate::adapter::diagnosis::LeftoverCost;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;

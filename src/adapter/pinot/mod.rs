@@ -25,7 +25,7 @@ pub use cluster::{PinotCluster, marks};
 pub use discover::{diagnosis, draft};
 pub use injection::{begin, can, ended_early, heal, holder, is_of};
 
-use super::diagnosis::Leftover;
+use super::api::Leftover;
 use super::leased::{InjectorBackend, LeasedInjector};
 use crate::adapter::api::{BOUNDARIES, Capabilities, Cluster, Defaults, InjectionContext};
 use crate::config::target::PINOT;

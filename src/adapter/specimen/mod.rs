@@ -19,7 +19,8 @@ pub use injection::{begin, ended_early, heal, holder, marks};
 pub(super) use kind::DEFAULTS;
 pub use kind::SpecimenKind;
 
-use super::diagnosis::{Diagnosis, Endpoint, Leftover, ReplicaStatus};
+use super::api::Leftover;
+use super::diagnosis::{Diagnosis, Endpoint, ReplicaStatus};
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased::LeasedInjector;
 use crate::adapter::api::{Capabilities, Cluster, InjectionContext};

@@ -1,6 +1,6 @@
 //! The embedded cluster of segments in virtual time.
 
-use super::{SimulatedCluster, empty, entry_of, from_specimen, logged};
+use super::cluster::{SimulatedCluster, empty, entry_of, from_specimen, logged};
 use crate::report::format::name;
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};

@@ -1,6 +1,6 @@
 //! Writers that share a shard, in virtual time.
 
-use super::{SimulatedCluster, empty, entry_of, from_specimen, logged};
+use super::cluster::{SimulatedCluster, empty, entry_of, from_specimen, logged};
 use crate::adapter::specimen::shard::{Progress, shard_seen};
 use crate::adapter::specimen::shard_settings::SHARD;
 use dissent_core::conductor::{Command, Input, Snapshot};

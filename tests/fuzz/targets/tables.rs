@@ -2,7 +2,7 @@
 //! and read back the same, and a run can be planned from it.
 
 use dissent::config::Document;
-use dissent::config::catalogue::parse;
+use dissent::config::load::parse;
 use dissent_core::generator::generate::{Generator, calibration, schema};
 use dissent_core::generator::schedule::schedule;
 use dissent_core::history::nemesis::Nemesis;

@@ -1,0 +1,81 @@
+//! The one way to load a file of any kind: by its name in the catalogue, or from a path.
+
+use super::document::Document;
+use super::error::ConfigError;
+use super::source::{self, Source};
+
+/// Whether an argument is a path: it has a path separator, or ends in `.toml`.
+pub fn is_path(argument: &str) -> bool {
+    source::is_path(argument)
+}
+
+/// Loads a file: by its name in the catalogue, or from a path if the argument has a path separator or ends
+/// in `.toml`.
+pub fn load<T: Document>(argument: &str) -> Result<T, ConfigError> {
+    Source::find::<T>(argument)?.parse()
+}
+
+/// Loads a file from a path, whatever it is called.
+pub fn load_file<T: Document>(path: &str) -> Result<T, ConfigError> {
+    Source::read(T::KIND, path)?.parse()
+}
+
+/// Reads a file's text; `file` is its name in messages, and its stem the name of what is in it.
+pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
+    Source::of(file, text).parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dissent_core::history::nemesis::Nemesis;
+    use dissent_core::history::workload::Workload;
+    use std::fmt::Debug;
+
+    #[track_caller]
+    fn embeds_its_folder<T: Document + Debug + PartialEq + serde::Serialize>() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(T::FOLDER);
+        let mut files: Vec<String> = std::fs::read_dir(&folder)
+            .expect("the folder is there")
+            .map(|file| file.expect("it can be listed").file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let embedded: Vec<String> = T::CATALOGUE.iter().map(|file| format!("{}.toml", file.name)).collect();
+        assert_eq!(embedded, files, "the list in this file and {} differ", T::FOLDER);
+
+        for file in T::CATALOGUE {
+            let mut loaded: T = load(file.name).expect(file.name);
+            let path = folder.join(format!("{}.toml", file.name));
+            let read: T = load(&path.to_string_lossy()).expect("a path loads too");
+            assert_eq!(loaded, read);
+            assert_eq!(loaded.name(), file.name);
+            assert!(file.text.starts_with("# "), "{} opens with what it hunts", file.name);
+            let json = serde_json::to_string(&loaded).expect("it is stored as JSON");
+            assert_eq!(serde_json::from_str::<T>(&json).expect(&json), loaded);
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_the_folders() {
+        embeds_its_folder::<Workload>();
+        embeds_its_folder::<Nemesis>();
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_gives_the_nearest_and_the_list() {
+        let error = load::<Nemesis>("late-transitoin").expect_err("no such plan");
+        assert_eq!(error.to_string(), "no nemesis plan is called `late-transitoin`");
+        let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
+        assert_eq!(
+            help,
+            "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
+             late-transition, mixed, none, pause-and-slow-download, pause-consumption, pause-one, \
+             rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads \
+             your own"
+        );
+        for path in ["./nowhere", "nowhere.toml"] {
+            let error = load::<Workload>(path).expect_err("no such file").to_string();
+            assert!(error.starts_with(&format!("cannot read the workload file {path}: ")), "{error}");
+        }
+    }
+}
