@@ -1,6 +1,9 @@
 //! Style as a test: the invariants of `src/lib.rs` that a program can see. Each rule says what to do instead,
 //! and is shown to bite on a snippet of its own.
 
+mod imports;
+mod structure;
+
 use std::path::Path;
 
 const FILE_LINES_MAX: usize = 500;
@@ -142,27 +145,6 @@ const MAY_KNOW: [&str; 7] = [
     "src/run/one.rs",
 ];
 
-/// Folders and top-level files of each crate, from the ground up: each may name those before it.
-const LAYERS: [(&str, &[&str]); 2] = [
-    ("src/core/", &["seed", "history", "generator", "conductor", "checker"]),
-    (
-        "src/",
-        &[
-            "exit",
-            "target_error",
-            "config",
-            "faults",
-            "adapter",
-            "report",
-            "run",
-            "synth",
-            "cli",
-            "commands",
-            "main",
-        ],
-    ),
-];
-
 /// The rules that code and cases cite.
 const CITED: &str = include_str!("../src/core/checker/RULES.md");
 
@@ -170,8 +152,11 @@ fn is_rust(path: &str) -> bool {
     path.ends_with(".rs")
 }
 
+/// Code is also a script without an ending.
 fn is_code(path: &str) -> bool {
-    [".rs", ".css", ".js", ".sh"].iter().any(|end| path.ends_with(end))
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let has_no_ending = !name.contains('.') && path.starts_with("tests/");
+    has_no_ending || [".rs", ".css", ".js", ".sh"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_test(path: &str) -> bool {
@@ -194,25 +179,6 @@ fn cites_no_rule(text: &str) -> Vec<usize> {
         })
     };
     lines_where(text, wrong)
-}
-
-/// The layer of its crate that a file lies in, and all layers of that crate; none of a file beside them.
-fn layer(path: &str) -> Option<(usize, &'static [&'static str])> {
-    let (root, layers) = LAYERS.iter().find(|(root, _)| path.starts_with(root))?;
-    let name = path[root.len()..].split('/').next()?.trim_end_matches(".rs");
-    Some((layers.iter().position(|layer| *layer == name)?, layers))
-}
-
-/// The names that a file imports, or writes out, from a layer above its own.
-fn upward(path: &str, text: &str) -> Vec<String> {
-    let Some((own, layers)) = layer(path) else { return Vec::new() };
-    let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
-    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let named = code
-        .flat_map(|line| line.split("crate::").skip(1))
-        .filter_map(|after| after.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_').next());
-    let is_above = |name: &&str| layers[own + 1..].contains(name);
-    named.filter(is_above).map(str::to_owned).collect()
 }
 
 fn lines_where(text: &str, is: impl Fn(&str) -> bool) -> Vec<usize> {
@@ -293,18 +259,6 @@ fn every_file_keeps_every_rule() {
 }
 
 #[test]
-fn no_folder_names_one_above_it() {
-    let found = files(is_rust);
-    let upward = |(path, text): &(String, String)| {
-        upward(path, text).into_iter().map(|it| format!("{path} names {it}\n")).collect::<String>()
-    };
-    let broken: String = found.iter().map(upward).collect();
-    assert!(broken.is_empty(), "move what both need further down\n{broken}");
-    let in_layers = found.iter().filter(|(path, _)| layer(path).is_some()).count();
-    assert!(in_layers > 100, "the table of layers knows hardly any file: {in_layers}");
-}
-
-#[test]
 fn no_link_is_dead() {
     let found = files(|path| path.ends_with(".md"));
     assert!(found.len() > 3, "the walk missed most: {found:?}");
@@ -315,14 +269,6 @@ fn no_link_is_dead() {
             assert!(file.exists(), "{path}: the link {link} leads nowhere");
         }
     }
-}
-
-#[test]
-fn an_import_from_above_is_seen() {
-    let text = "use crate::checker::verdict::Verdict;\nfn a() {}\n";
-    assert_eq!(upward("src/core/history/a.rs", text), ["checker"]);
-    assert_eq!(upward("src/core/checker/a.rs", text), [""; 0]);
-    assert_eq!(upward("src/config/a.rs", "    crate::run::one();\n// crate::report\n"), ["run"]);
 }
 
 /// The names of the rules that a file of this path and text would break.

@@ -36,7 +36,9 @@ const KEYS_MIN: u64 = 16;
 
 /// Makes up a run and writes it to a folder, which must not exist.
 pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
-    spec.plant.check(spec.replicas)?;
+    if let Some(wanted) = spec.plant.wants_other(spec.replicas) {
+        return Err(SynthError::Replicas { plant: spec.plant, wanted });
+    }
     let meta = meta(spec)?;
     let load = spec.rows.saturating_sub(CALIBRATION_OPS);
     let epoch_rows = load.div_ceil(EPOCHS_MIN).clamp(1, EPOCH_ROWS_MAX);

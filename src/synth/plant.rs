@@ -1,6 +1,5 @@
 //! The faults that can be planted, each as edits of what single replicas show of one segment.
 
-use super::spec::SynthError;
 use dissent_core::history::row::Row;
 use dissent_core::history::schema::{Merge, Role, Schema, Value, op_hash};
 use dissent_core::seed::Seed;
@@ -97,7 +96,8 @@ pub(super) struct Aim<'a> {
 }
 
 impl Plant {
-    pub(super) fn check(self, replicas: u32) -> Result<(), SynthError> {
+    /// How many replicas it takes, in words, if these are not as many.
+    pub(super) fn wants_other(self, replicas: u32) -> Option<&'static str> {
         let (fits, wanted) = match self {
             Plant::TwoReplicas => (replicas == 2, "2"),
             Plant::TwoOfFour => (replicas == 4, "4"),
@@ -105,7 +105,7 @@ impl Plant {
             Plant::None | Plant::AllReplicas => (replicas >= 1, "1 or more"),
             _ => (replicas >= 2, "2 or more"),
         };
-        if fits { Ok(()) } else { Err(SynthError::Replicas { plant: self, wanted }) }
+        (!fits).then_some(wanted)
     }
 
     /// The edits of the last segment of partition 0, by replica. The seed chooses the replica.
