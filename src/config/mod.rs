@@ -1,5 +1,5 @@
-//! Files that a user writes: workloads and nemesis plans, from the embedded catalogue or from a path, and
-//! `--set key=value` on top. A file is data only, and a wrong one is answered with its place in the text.
+//! Files that users write: workloads, nemesis plans and target files, from the built-in catalogue or from a
+//! path, with `--set key=value` on top. Files are data only, and an error names its place in the text.
 
 pub mod access;
 pub mod catalogue;
@@ -15,21 +15,21 @@ pub mod workload;
 
 use error::Wrong;
 
-/// What a file of one kind can do: be listed, parsed, adjusted by `--set`, and checked.
+/// A kind of file, which can be listed, parsed, changed by `--set`, and checked.
 pub trait Document: serde::de::DeserializeOwned {
-    /// What to call one in a message.
+    /// The name of the kind in messages.
     const KIND: &'static str;
-    /// The folder of the embedded ones.
+    /// The folder of the built-in files.
     const FOLDER: &'static str;
-    /// The embedded ones, in alphabetical order.
+    /// The built-in files, in alphabetical order.
     const CATALOGUE: &'static [catalogue::Embedded];
-    /// The keys of `--set` that belong to this kind. A file spells them alike, but for `keys`, which is the
-    /// number of live keys a partition.
+    /// The keys of `--set` that belong to this kind. They are spelled as in a file, except `keys`, the number
+    /// of live keys per partition.
     const SETTINGS: &'static [&'static str];
-    /// Its name, which is its file's stem and is never written in the file.
+    /// The name: the stem of the file name, which is never written in the file.
     fn name(&mut self) -> &mut String;
-    /// Gives the field behind a key of [`Document::SETTINGS`] a new value. The error says what is wrong.
+    /// Sets the field of a key in [`Document::SETTINGS`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
-    /// Refuses what parses and makes no sense.
+    /// Refuses values that parse, but are invalid.
     fn check(&self) -> Result<(), Wrong>;
 }
