@@ -179,7 +179,9 @@ impl Checkup {
             obstacles.push(format!("none of its {} replicas is alive", self.replicas.len()));
         }
         let hosts = self.twins();
-        obstacles.extend(hosts.iter().map(|(host, names)| format!("{} share {host}", names.join(" and "))));
+        obstacles.extend(
+            hosts.iter().map(|(host, names)| format!("{} share the host name {host}", names.join(" and "))),
+        );
         if let Some(holder) = &self.holder {
             let busy = TargetError::Busy { at: path.to_owned(), holder: holder.clone() };
             obstacles.push(busy.to_string());
@@ -226,7 +228,7 @@ mod tests {
         assert!(checkup.twins().is_empty() && checkup.obstacles("my.toml").is_empty());
         checkup.replicas.push(standing("d", Some("h")));
         assert_eq!(checkup.twins()["h"], ["a", "d"]);
-        assert_eq!(checkup.obstacles("my.toml"), ["a and d share h"]);
+        assert_eq!(checkup.obstacles("my.toml"), ["a and d share the host name h"]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 /// Why a target cannot do a fault, known before the run.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{target} cannot do {}: {reason}", .fault.name())]
+#[error("{target} does not support {}: {reason}", .fault.name())]
 pub struct Refusal {
     /// The target.
     pub target: String,
@@ -305,7 +305,7 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
 
 /// As [`ended_early`], in time and never failing: a fault that is not seen in force is not known to be.
 pub async fn seen_over(cure: &Cure) -> Option<String> {
-    let unseen = |why: String| Some(format!("whether it was still in force could not be told: {why}"));
+    let unseen = |why: String| Some(format!("it is unknown whether it was still in force: {why}"));
     match tokio::time::timeout(LOOK_PATIENCE, ended_early(cure)).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) => unseen(error.to_string()),

@@ -61,7 +61,7 @@ fn schedule(folder: &Folder) {
     });
     match steps {
         Ok(steps) if steps == folder.run().facts.steps => {}
-        Ok(_) => folder.damaged(SCHEDULE, format!("its steps are not those of {RUN_FILE}")),
+        Ok(_) => folder.damaged(SCHEDULE, format!("its steps differ from those in {RUN_FILE}")),
         Err(error) => folder.damaged(SCHEDULE, error),
     }
 }
@@ -70,13 +70,13 @@ fn schedule(folder: &Folder) {
 fn run_file(folder: &Folder, told: &Announcements) {
     let run = folder.run();
     if folder.has_marks() && run.ended.is_none() {
-        folder.damaged(RUN_FILE, format!("it does not say that the run has ended, as {EVENTS} does"));
+        folder.damaged(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
     }
     if run.ended.is_some() && told.phase != Some(Phase::Done) {
-        folder.damaged(EVENTS, "the run ended before it was done".to_owned());
+        folder.damaged(EVENTS, "the run stopped before its last phase".to_owned());
     }
     if told.phase.is_some_and(|phase| phase != run.phase) {
-        folder.damaged(RUN_FILE, format!("the phase that it names is not the last of {EVENTS}"));
+        folder.damaged(RUN_FILE, format!("its phase is not the last phase in {EVENTS}"));
     }
 }
 
@@ -122,7 +122,7 @@ fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
 fn listed(folder: &Folder, at: &str, depth: u32) -> BTreeSet<String> {
     let mut files = Vec::new();
     if let Err(error) = walk(folder.dir(), at, depth, &mut files) {
-        folder.damaged(at, format!("cannot be listed: {error}"));
+        folder.damaged(at, format!("cannot list the files: {error}"));
     }
     files.into_iter().collect()
 }

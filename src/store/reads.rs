@@ -90,7 +90,7 @@ impl<'a> Counted<'a> {
     fn end(&mut self) {
         for Count { id, announced, found } in std::mem::take(&mut self.reads) {
             if announced != found {
-                let detail = format!("read {id}: {announced} lines were announced, {found} lie here");
+                let detail = format!("read {id}: {announced} lines were announced, {found} are here");
                 self.folder.damaged(READS, detail);
             }
         }
@@ -154,7 +154,7 @@ impl<'a> RowGroups<'a> for Groups<'a> {
                         rows.contents.len() - 1
                     }
                     Err(error) => {
-                        self.lines.stop(&format!("line not understood: {error}"));
+                        self.lines.stop(&format!("cannot parse the line: {error}"));
                         continue;
                     }
                 },

@@ -127,7 +127,8 @@ impl Cluster {
     pub(super) fn kafka(&self) -> Result<Kafka, TargetError> {
         Kafka::of(&self.file).ok_or_else(|| TargetError::Refused {
             at: self.url().to_owned(),
-            cause: "its target file does not say where Kafka is: add `kafka = \"HOST:PORT\"`".to_owned(),
+            cause: "its target file does not give the address of Kafka: add `kafka = \"HOST:PORT\"`"
+                .to_owned(),
         })
     }
 
@@ -278,7 +279,7 @@ impl Cluster {
         let table = &leaving.table;
         let made = table::made_by(&self.inventory.table(table).await?);
         if made.is_none() || made != leaving.run || !table.starts_with(OURS) {
-            let cause = format!("nothing says that a run made the table {table}");
+            let cause = format!("the table {table} does not name a run that created it");
             return Err(TargetError::Refused { at: self.url().to_owned(), cause });
         }
         self.kafka()?.drop_topic(table).await?;

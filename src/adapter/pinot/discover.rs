@@ -83,7 +83,7 @@ async fn kafka(checkup: &mut Checkup, file: &TargetFile) {
     match Kafka::of(file) {
         Some(kafka) => drop(timed(checkup, ("Kafka", &kafka.address, true), kafka.topics()).await),
         None => {
-            checkup.unknown.push("Kafka: the target file does not say where it is, and a run needs it".into())
+            checkup.unknown.push("Kafka: the target file does not give its address, which a run needs".into())
         }
     }
 }
@@ -94,7 +94,7 @@ async fn left(checkup: &mut Checkup, file: &TargetFile, inventory: &Inventory) {
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
     match holder(&inventory.web, &inventory.url).await {
         Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
-        Err(error) => note("who has it", error),
+        Err(error) => note("the run that uses it", error),
     }
     match marks(&inventory.url, &file.access()).await {
         Ok(marks) => checkup.marks = marks,
@@ -243,8 +243,8 @@ async fn no_controller(web: &Web, wanted: &Wanted, error: TargetError) -> DraftE
         answer(&url, web.get(&url)).await.is_ok()
     };
     let guess = match (answers("health").await, answers("tables").await) {
-        (true, true) => ": it may be a server's own HTTP",
-        (true, false) => ": it may be a broker",
+        (true, true) => "; it may be the HTTP port of a server",
+        (true, false) => "; it may be a broker",
         _ if error.to_string().contains("401") || error.to_string().contains("403") => return error.into(),
         _ => "",
     };
@@ -285,8 +285,8 @@ mod tests {
         assert_eq!(table(Some("b"), &["a", "b"]).expect("that one").as_deref(), Some("b"));
         for (wanted, names, told) in [
             (None, &["a", "b"][..], "--table: a, b"),
-            (Some("c"), &["a", "b"], "`c`: there are a, b"),
-            (Some("c"), &[], "there are none"),
+            (Some("c"), &["a", "b"], "`c`; tables: a, b"),
+            (Some("c"), &[], "tables: none"),
         ] {
             let error = table(wanted, names).expect_err("no table").to_string();
             assert!(error.contains(told), "{error}");

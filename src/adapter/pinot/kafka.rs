@@ -70,7 +70,7 @@ impl Kafka {
     ) -> Result<T, TargetError> {
         match timeout(PATIENCE, answer).await {
             Ok(answer) => answer.map_err(|error| self.lost(error)),
-            Err(_) => Err(self.lost("none in time")),
+            Err(_) => Err(self.lost("timeout")),
         }
     }
 
@@ -100,7 +100,7 @@ impl Kafka {
     fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
         match (self.tls, &self.ca) {
             (false, _) => Ok(builder),
-            (true, _) => Err(self.lost("this build of dissent speaks no TLS")),
+            (true, _) => Err(self.lost("this build of dissent does not support TLS")),
         }
     }
 

@@ -53,7 +53,7 @@ impl Cluster {
                 }
                 _ if Instant::now() < until => sleep(LOOK).await,
                 Ok(false) => {
-                    let cause = format!("not all replicas of {} consume after {SET_UP:?}", schema.table);
+                    let cause = format!("not all replicas of {} consume within {SET_UP:?}", schema.table);
                     return Err(TargetError::Refused { at: self.url().to_owned(), cause });
                 }
                 Err(error) => return Err(error),
@@ -71,7 +71,7 @@ impl Cluster {
             return Ok(());
         }
         let (version, dropped) = (self.version(), dropped.join(", "));
-        let cause = format!("Pinot {version} made the table and did not take over {dropped}");
+        let cause = format!("Pinot {version} created the table, but ignored {dropped}");
         Err(TargetError::Refused { at: self.url().to_owned(), cause })
     }
 
@@ -116,7 +116,7 @@ impl Cluster {
             let told = answers::full_rows(&url, &body)?;
             if told != Some(wanted) {
                 let told = told.map_or("no number of rows".to_owned(), |told| format!("{told} rows"));
-                let cause = format!("{segment} ends at {told}, and {wanted} were asked for");
+                let cause = format!("{segment} ends at {told}, but {wanted} were requested");
                 return Err(TargetError::Refused { at: url, cause });
             }
         }

@@ -243,7 +243,7 @@ pub async fn checkup(file: &TargetFile) -> Checkup {
         checkup.version = Some(overview.version.clone());
         match cluster.holder().await {
             Ok(holder) => (checkup.free, checkup.holder) = (holder.is_none(), holder),
-            Err(error) => checkup.unknown.push(format!("who has it: {error}")),
+            Err(error) => checkup.unknown.push(format!("the run that uses it: {error}")),
         }
     }
     match marks(&file.url).await {
