@@ -1,4 +1,4 @@
-//! `dissent clean`: the tables that runs have left at a target are dropped, with their topics and schemas.
+//! `dissent clean`: drops tables that runs left behind, with their topics and schemas.
 
 use super::outside::target_file;
 use super::run::runtime;
@@ -10,34 +10,34 @@ use crate::config::error::ConfigError;
 use crate::exit::Exit;
 use crate::run::one::RunError;
 
-/// Why nothing more was dropped.
+/// Why `clean` stopped.
 #[derive(Debug, thiserror::Error)]
 enum CleanError {
-    /// The target file cannot be used, or does not allow it.
+    /// The target file is invalid, or does not allow it.
     #[error(transparent)]
     File(#[from] ConfigError),
-    /// The runtime.
+    /// The runtime failed.
     #[error(transparent)]
     Surroundings(#[from] RunError),
-    /// The target.
+    /// The target failed.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// No such run has left anything.
-    #[error("run {run} has left no table at {target}: there are those of {known}")]
+    /// No such run left a table.
+    #[error("run {run} left no table on {target}; these runs did: {known}")]
     NoRun {
-        /// As asked for.
+        /// The run as given.
         run: String,
         /// The target file.
         target: String,
-        /// Runs that have.
+        /// The runs that left tables.
         known: String,
     },
-    /// Nothing was chosen.
+    /// Neither a run nor all runs were chosen.
     #[error("choose what to drop: `--run {0}`, or `--all`")]
     Choose(String),
 }
 
-/// Drops what was chosen, and tells of each.
+/// Drops what was chosen, and prints each table.
 pub(super) fn clean(args: &cli::Clean) -> Exit {
     match cleaned(args) {
         Ok(()) => Exit::Pass,
@@ -60,7 +60,7 @@ fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
             chosen.iter().for_each(|leaving| tell::result(&format!("would drop: {}", words(leaving))));
             return Ok(());
         }
-        // No run may begin meanwhile, and none may be going on.
+        // No run may start during this, and none may be in progress.
         let me = format!("clean@{}", jiff::Timestamp::now());
         let lock = match site.lock(&me).await {
             Ok(()) => Some(me.as_str()),
@@ -81,7 +81,7 @@ fn cleaned(args: &cli::Clean) -> Result<(), CleanError> {
 
 async fn drop_all(site: &dyn Site, lock: Option<&str>, chosen: Vec<Leaving>) -> Result<(), CleanError> {
     for leaving in chosen {
-        // Dropping takes its time, and the lock ends by itself.
+        // Dropping may take long, and the lock expires.
         if let Some(me) = lock {
             site.lock(me).await?;
         }
@@ -95,16 +95,16 @@ fn words(Leaving { table, run }: &Leaving) -> String {
     format!("{table}, its topic and schema (run {})", run.as_deref().unwrap_or("unknown"))
 }
 
-/// What is to be dropped. Tables that no run made are told by name and left alone.
+/// What to drop. Tables that no run created are listed and not dropped.
 fn chosen(args: &cli::Clean, leavings: Vec<Leaving>) -> Result<Vec<Leaving>, CleanError> {
     let (ours, foreign): (Vec<Leaving>, Vec<Leaving>) =
         leavings.into_iter().partition(|leaving| leaving.run.is_some());
     for leaving in &foreign {
         let table = &leaving.table;
-        tell::aside(&format!("left alone: {table}: its configuration does not tell that a run made it"));
+        tell::aside(&format!("not dropped: {table}: its configuration does not name a run that created it"));
     }
     if ours.is_empty() {
-        tell::result(&format!("nothing to drop: no run has left a table at {}", args.target));
+        tell::result(&format!("nothing to drop: no run left a table on {}", args.target));
         return Ok(Vec::new());
     }
     match &args.run {
@@ -123,7 +123,7 @@ fn chosen(args: &cli::Clean, leavings: Vec<Leaving>) -> Result<Vec<Leaving>, Cle
     }
 }
 
-/// A run is named in full, or by its folder's name: then by all runs of that name.
+/// Whether this is the run's full name, or its folder name, which several runs may share.
 fn is_of(leaving: &Leaving, wanted: &str) -> bool {
     let run = leaving.run.as_deref().unwrap_or_default();
     let folder = run.split_once('@').map_or(run, |(folder, _)| folder);

@@ -1,4 +1,4 @@
-//! The commands: what `main` calls. Here words meet the terminal; nothing is decided.
+//! The commands. They parse arguments, call the other modules and print; they decide nothing.
 
 mod check;
 mod clean;
@@ -26,7 +26,7 @@ use std::ffi::OsString;
 pub use raw::live as raw_live;
 pub use run::order as order_of;
 
-/// Does what these words ask for; the first is the program's name.
+/// Runs the command given by these arguments; the first is the name of the program.
 pub fn obey(words: Vec<OsString>) -> Exit {
     tell::concluded(match Cli::try_parse_from(&words) {
         Ok(cli) => dispatch(cli),
@@ -39,7 +39,7 @@ pub fn obey(words: Vec<OsString>) -> Exit {
     })
 }
 
-/// Whether words that could not be understood ask for JSON all the same.
+/// Whether arguments that do not parse ask for JSON.
 fn asks_for_json(words: &[OsString]) -> bool {
     words.iter().any(|word| word == "--format=json")
         || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")

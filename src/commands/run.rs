@@ -24,26 +24,26 @@ use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Between two looks at the embedded cluster ..
+/// Interval between two samples of a built-in cluster.
 const SAMPLE_EVERY: Nanos = Nanos(50_000_000);
-/// .. and at one that other people may use.
+/// Interval between two samples of a cluster that other people may use.
 const SAMPLE_OUTSIDE_EVERY: Nanos = Nanos(500_000_000);
 
-/// Nothing of the embedded cluster answers for so long: it is gone ..
+/// A built-in cluster that does not answer at all for this long is considered dead.
 const BLIND: Nanos = Nanos(10_000_000_000);
-/// .. and of another one.
+/// The same for a cluster of the user.
 const BLIND_OUTSIDE: Nanos = Nanos(60_000_000_000);
 
-/// How a run's segments at Pinot end, by `--set boundaries=..`.
+/// The setting that says how segments end on Pinot.
 const BOUNDARIES: &str = "boundaries";
 
-/// Under load a partition's open segment takes so many times the rows after which a boundary is due.
+/// Under load, the open segment of a partition takes at most this multiple of the rows per segment.
 const UNDER_LOAD_TIMES: u64 = 8;
 
-/// Process runs side by side, if nothing is said.
+/// Default number of process runs in parallel.
 const JOBS_OF_PROCESSES: u32 = 2;
 
-/// Runs, judges, tells.
+/// Runs, checks and prints the verdict.
 pub(super) fn run(args: &cli::Run) -> Exit {
     let order = match order(args) {
         Ok(order) => order,
@@ -60,12 +60,12 @@ pub(super) fn run(args: &cli::Run) -> Exit {
     if args.runs > 1 { many(args, &order, seed) } else { one(args, &order, seed) }
 }
 
-/// A seed for a run that was given none: short enough to be read out over the telephone.
+/// Draws a seed that is short enough to be read out over the phone.
 fn draw_seed() -> u64 {
     RandomState::new().hash_one(0) % 1_000_000_000
 }
 
-/// What is asked for, with every setting in its place.
+/// The order given by the arguments, with all settings applied.
 pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
@@ -81,7 +81,7 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     };
     let mut workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
-    // An outside cluster has settings of its own; a run cannot change them.
+    // A run cannot change the settings of an outside cluster.
     let own = match &outside {
         Some(outside) if outside.file.system == PINOT => &[BOUNDARIES][..],
         Some(_) => &[],
@@ -125,18 +125,17 @@ pub fn order(args: &cli::Run) -> Result<Order, ConfigError> {
     })
 }
 
-/// How segments at Pinot end. Where nothing is said, the cluster is asked later whether it ends them on
-/// request.
+/// How segments end on Pinot. By default, the cluster is asked later whether it ends them on request.
 fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, ConfigError> {
     Ok(match wanted {
-        // A commit under load alone may part Pinot's replicas (apache/pinot 17144).
+        // A commit under load can make Pinot's replicas diverge without any fault (apache/pinot 17144).
         None | Some("standing-still") => Boundaries::StandingStill,
         Some("under-load") => Boundaries::UnderLoad { most: Some(UNDER_LOAD_TIMES * workload.segment_rows) },
         Some(ROW_THRESHOLD) => by_rows(workload),
         Some(other) => {
             return Err(ConfigError::Setting {
                 pair: format!("{BOUNDARIES}={other}"),
-                problem: format!("segments do not end `{other}`"),
+                problem: format!("no kind of boundary is called `{other}`"),
                 help: Some(advise(other, &["standing-still", "under-load", ROW_THRESHOLD])),
             });
         }
@@ -151,7 +150,7 @@ fn outside(target: &str) -> Result<Option<Outside>, ConfigError> {
     Ok(Some(Outside { path: target.to_owned(), file: load(target)? }))
 }
 
-/// Which embedded cluster this is, and whether its time is virtual.
+/// The built-in cluster of this name, and whether its time is virtual.
 fn embedded(target: &str) -> Result<(Embedded, bool), ConfigError> {
     let called = |embedded: Embedded| [(embedded.processes(), false), (embedded.simulated(), true)];
     let all: Vec<_> = Embedded::ALL.into_iter().flat_map(|it| called(it).map(|name| (it, name))).collect();
@@ -162,7 +161,7 @@ fn embedded(target: &str) -> Result<(Embedded, bool), ConfigError> {
     Err(ConfigError::UnknownName {
         kind: "target",
         name: target.to_owned(),
-        help: format!("{}; a path to a .toml file reaches a cluster of your own", advise(target, &names)),
+        help: format!("{}; for your own cluster, give the path of a .toml file", advise(target, &names)),
     })
 }
 
@@ -171,12 +170,12 @@ fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
         .map_err(|error| ConfigError::Flag { flag: format!("{flag} {value}"), problem: error.to_string() })
 }
 
-/// A time in which something is to happen.
+/// A time that must not be zero.
 fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
     match time(flag, value)? {
         Nanos(0) => Err(ConfigError::Flag {
             flag: format!("{flag} {value}"),
-            problem: "no time at all: write a time such as `1s`".to_owned(),
+            problem: "the time must not be zero: write a time such as `1s`".to_owned(),
         }),
         time => Ok(time),
     }
@@ -186,8 +185,9 @@ fn plan_only(order: &Order, seed: Seed) -> Exit {
     if let Some(Outside { path, file }) = &order.outside
         && file.system == PINOT
     {
-        let why =
-            format!("--plan-only: the victims are drawn from the replicas that {path} gives a run's table");
+        let why = format!(
+            "--plan-only: not possible for {path}: Pinot chooses the replicas when a run creates its table"
+        );
         return tell::failure(&why, Exit::Usage);
     }
     match order.facts(seed, None) {
@@ -202,7 +202,7 @@ fn plan_only(order: &Order, seed: Seed) -> Exit {
     }
 }
 
-/// The runtime of everything that touches sockets and processes.
+/// The runtime for sockets and processes.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -231,20 +231,20 @@ fn one(args: &cli::Run, order: &Order, seed: Seed) -> Exit {
     }
 }
 
-/// What became of the work between hooks; that the cluster may still be up is told at once.
+/// The result of the work between hooks. A failed `down` hook is reported at once.
 fn told_down<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
     down.iter().for_each(|error| tell::aside(&format!("error: {error}; the cluster may still be up")));
     done
 }
 
-/// Tells a verdict and what must be said beside it.
+/// Prints a verdict and its warnings.
 fn conclude(finished: &Finished, format: cli::Format) -> Exit {
     tell::verdict(&finished.judged, format);
     tell::beside(finished);
     finished.judged.exit
 }
 
-/// One thread a core for virtual time.
+/// One thread per core, for virtual time.
 pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
 }
@@ -256,7 +256,7 @@ fn many(args: &cli::Run, order: &Order, first: Seed) -> Exit {
         let jobs = args.jobs.unwrap_or_else(cores);
         simulate_all(order, first, args.runs, jobs, results, |_| bar.inc(1))
     } else {
-        // One run a target at a time.
+        // One run at a time per target.
         let most = if order.outside.is_some() { 1 } else { u32::MAX };
         let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
         let each = |finished: &Finished| {
