@@ -46,7 +46,7 @@ pub(super) fn advice(kind: DoubtKind) -> Advice {
         ),
         DoubtKind::FaultEndedEarly => (
             "the fault ended before dissent undid it, at an unknown time, so it may have had no effect",
-            "make sure that nobody heals or restarts anything during the run, then run the same seed again",
+            "do not undo faults or restart anything during the run, then run the same seed again",
         ),
         DoubtKind::ServerDied => (
             "a part of the target died without a fault injected by dissent, so the run ended early",
