@@ -1,4 +1,4 @@
-//! The command line: what may be asked, with examples. What is done about it stands in [`crate::commands`].
+//! The command line: commands and options, with examples. [`crate::commands`] carries them out.
 
 use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,50 +19,50 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 pass   1 violation   2 usage or configuration   3 inconclusive
-  4 target unreachable or set-up failed   5 a fault may have been left at the target
-  70 a bug of dissent   129, 130, 143 after SIGHUP, SIGINT, SIGTERM with all cures done";
+  0 pass   1 violation   2 usage or configuration error   3 inconclusive
+  4 target unreachable or setup failed   5 a fault may still be in force on the target
+  70 a bug in dissent   129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM, with all faults undone";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The main job on the embedded cluster: bug arms and control arms, a table, reports
+    /// One-minute demo on built-in clusters: buggy and fixed variants, with reports
     #[command(after_help = "Example:\n  dissent demo\n  dissent demo --seed 7")]
     Demo(DemoArgs),
-    /// Write to a target, break it on purpose, compare its replicas, say who is wrong
+    /// Write to a cluster, inject faults, and report which replica is wrong
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Judge recorded runs again
+    /// Re-check recorded runs
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// What every replica has of one key, side by side
+    /// Show what every replica holds for one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
     Raw(RawArgs),
-    /// What there is: workloads, nemeses, targets, faults, findings
+    /// List workloads, nemeses, targets, faults and findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
     List(ListArgs),
-    /// Cure the faults that runs have left at a target
+    /// Undo faults left behind by earlier runs
     #[command(after_help = "Examples:\n  dissent heal my-target.toml\n  dissent heal latest")]
     Heal(HealArgs),
-    /// Stand before the place from which replicas download segments, so that a plan can slow a download
+    /// Proxy the segment store so that a nemesis can delay downloads
     #[command(after_help = PROXY_EXAMPLES)]
     Proxy(ProxyArgs),
-    /// Write a target file for a cluster of your own, from what it tells
+    /// Generate a target file by querying your cluster (read-only)
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
-    /// What can be reached at a target, what may be done there, and what is in the way; changes nothing
+    /// Check whether a run could start on a target (read-only)
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Drop the tables that runs have left at a target, with their topics and schemas
+    /// Drop tables, topics and schemas left behind by earlier runs
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(CleanArgs),
-    /// The process that holds one fault and cures it when the tool is gone
+    /// Hold one fault, and undo it when dissent is gone
     #[command(hide = true)]
     Watchdog(WatchdogArgs),
-    /// A process of the embedded cluster
+    /// Run a process of a built-in cluster
     #[command(hide = true)]
     Specimen(SpecimenArgs),
-    /// A made-up run of any size, with a fault planted on purpose
+    /// Generate a run folder of any size, with a planted fault
     #[command(hide = true)]
     Synth(SynthArgs),
 }
@@ -89,7 +89,7 @@ Examples:
   dissent doctor pinot.toml
   dissent doctor pinot.toml --format json
 
-Exit code 0: a run could begin, as far as the cluster goes; 4: something is in the way.";
+Exit code 0: the cluster is ready for a run; 4: something prevents one.";
 
 const CLEAN_EXAMPLES: &str = "\
 Examples:
@@ -111,13 +111,13 @@ Examples:
   dissent raw pinot.toml k1-15";
 
 const PROXY_EXAMPLES: &str = "\
-It says where it listens in one line of JSON: `listen` is for the replicas (Pinot: controller.vip.host and
-controller.vip.port), `control` for the target file, as `proxy = \"..\"`.
+It prints two addresses as one line of JSON. Point the replicas at `listen` (Pinot: controller.vip.host
+and controller.vip.port), and write `control` into the target file, as `proxy = \"..\"`.
 
 Example:
   dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
 
-/// Reads a whole number within a range, and says which one where it is none.
+/// Parses a whole number within a range. The error names the range.
 fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
 where
     T: FromStr + PartialOrd + Display + Clone,
@@ -128,21 +128,21 @@ where
     }
 }
 
-/// Where runs are kept, and how results are told.
+/// Where results are stored, and how they are printed.
 #[derive(Clone, Debug, Args)]
 pub struct Output {
-    /// The folder that holds one folder a run
+    /// Folder for results, with one subfolder per run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
-    /// How the verdict is told on stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
 }
 
-/// How the verdict is told.
+/// Output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people; a verdict ends with one line to grep for
+    /// Text; a verdict ends with one line to grep for
     Human,
     /// One JSON document; the line to grep for goes to stderr
     Json,
@@ -151,73 +151,73 @@ pub enum Format {
 /// `dissent demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The first seed: process runs take it, simulated runs count up from it
+    /// First seed: process runs use it, simulated runs count up from it
     #[arg(long, default_value_t = 1, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: u64,
-    /// Simulated seeds an arm
+    /// Number of simulated seeds per variant
     #[arg(long, default_value_t = 200, value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub runs: u32,
-    /// The folder that holds one folder a run
+    /// Folder for results, with one subfolder per run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
 }
 
-/// How often is captured during the load, if nothing is said.
+/// Default interval between captures while the load runs.
 pub const CAPTURE_EVERY: &str = "1s";
 
 /// `dissent run`.
 #[derive(Debug, Parser)]
 pub struct RunArgs {
-    /// A built-in target (see `dissent list targets`), or the path of a target file
+    /// Built-in target (see `dissent list targets`), or path of a target file
     pub target: String,
-    /// A workload by name, or the path of a TOML file
+    /// Built-in workload, or path of a TOML file
     pub workload: String,
-    /// A nemesis plan by name, or the path of a TOML file
+    /// Built-in nemesis, or path of a TOML file
     pub nemesis: String,
-    /// The seed; drawn and printed if not given
+    /// Seed; drawn at random and printed if not given
     #[arg(long, value_parser = whole(0..=u64::MAX), allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// This many runs: run i has seed SEED + i
+    /// Number of runs; run i uses seed SEED + i, counting from 0
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = whole(1..=u32::MAX), allow_negative_numbers = true)]
     pub runs: u32,
-    /// Runs side by side [default: one a core if simulated, else 2]
+    /// Number of runs in parallel [default: one per core if simulated, otherwise 2]
     #[arg(long, value_name = "N", value_parser = whole(1..=64_u32), allow_negative_numbers = true)]
     pub jobs: Option<u32>,
-    /// How long the load lasts at least, such as 5s
+    /// Minimum duration of the load, such as 5s
     #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
     pub load: Option<String>,
-    /// The longest wait for replicas to catch up [default: 10s, Pinot: 100s, so that one that does not is
-    /// known to be frozen]
+    /// How long to wait for replicas to catch up; must exceed the freeze threshold [default: 10s, Pinot:
+    /// 100s]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub quiesce: Option<String>,
-    /// Then restart what has not caught up, and wait as long again: does a restart clear a freeze?
+    /// Restart replicas that did not catch up, to see whether that clears the freeze
     #[arg(long)]
     pub probe_restart: bool,
-    /// The longest time for everything but the cures [default: 2min, Pinot: 6min]
+    /// Time limit for the run, not counting the time to undo faults [default: 2min, Pinot: 6min]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub timeout: Option<String>,
-    /// Between two captures during the load
+    /// Interval between captures while the load runs
     #[arg(long, value_name = "TIME", default_value = CAPTURE_EVERY, allow_hyphen_values = true)]
     pub capture_every: String,
-    /// Ops a second
+    /// Operations per second
     #[arg(long, value_name = "HZ", value_parser = whole(1..=1_000_000_u32), allow_negative_numbers = true)]
     pub rate: Option<u32>,
     /// Change a setting, such as guard=partition-gate. Workload: rate, load, segment-rows, provenance,
-    /// partitions, keys. Nemesis: ending, tail, min-exposure. Embedded clusters: guard, pool, servers; rule,
+    /// partitions, keys. Nemesis: ending, tail, min-exposure. Built-in clusters: guard, pool, servers; rule,
     /// writers, active, tick-ms, poll-ms, append-ms, batch
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Print what would be done, and do nothing
+    /// Print the plan as JSON, without running it
     #[arg(long)]
     pub plan_only: bool,
-    /// A file of known issues: what it covers turns exit code 1 into 0 (see src/report/README.md)
+    /// File of known issues; findings that it covers do not fail the run (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
-    /// After the verdict, change one captured value and demand that the judge finds just that
+    /// After the verdict, corrupt one captured value and verify that the checker reports exactly it
     #[arg(long)]
     pub self_test: bool,
-    /// Where and how
+    /// Output options
     #[command(flatten)]
     pub output: Output,
 }
@@ -225,16 +225,16 @@ pub struct RunArgs {
 /// `dissent check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Folders of runs, or `latest`
+    /// Run folders, or `latest`
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
-    /// Compare replicas with each other alone, to see what a comparison without a model would have missed
+    /// Compare replicas only with each other, to see what a comparison without a model would miss
     #[arg(long)]
     pub peers_only: bool,
-    /// A file of known issues: what it covers turns exit code 1 into 0 (see src/report/README.md)
+    /// File of known issues; findings that it covers do not fail the run (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
-    /// Where and how
+    /// Output options
     #[command(flatten)]
     pub output: Output,
 }
@@ -242,13 +242,13 @@ pub struct CheckArgs {
 /// `dissent heal`.
 #[derive(Debug, Args)]
 pub struct HealArgs {
-    /// A target file: what its marks tell; or a run's folder: what it wrote down
+    /// Target file, to undo faults marked on the target; or run folder, to undo faults that the run recorded
     #[arg(value_name = "TARGET|RUN")]
     pub what: String,
-    /// Heal also what is in force for a run that is going on; its verdict is then worth nothing
+    /// Also undo the faults of a run in progress, which makes its verdict worthless
     #[arg(long)]
     pub force: bool,
-    /// The folder that holds one folder a run
+    /// Folder for results, with one subfolder per run
     #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
     pub results: PathBuf,
 }
@@ -256,13 +256,13 @@ pub struct HealArgs {
 /// `dissent proxy`.
 #[derive(Debug, Args)]
 pub struct ProxyArgs {
-    /// Where downloads come from
+    /// Address that replicas would otherwise download from
     #[arg(long, value_name = "HOST:PORT")]
     pub to: String,
-    /// Where replicas are to ask for them; port 0 is any free one
+    /// Address for replicas to download from; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// Where runs ask for downloads to be held
+    /// Address on which runs request delays; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub control: SocketAddr,
 }
@@ -270,29 +270,29 @@ pub struct ProxyArgs {
 /// `dissent init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The system: pinot, specimen-segments or specimen-shard
+    /// System: pinot, specimen-segments or specimen-shard
     pub system: String,
-    /// The URL at which it is asked first; of Pinot a controller's
+    /// URL to query; for Pinot, the URL of a controller
     pub url: String,
-    /// The table to look at, where there are several
+    /// Table to inspect, if there are several
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The file to write [default: the system's name and .toml]
+    /// File to write [default: SYSTEM.toml]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Overwrite the file
+    /// Overwrite the file if it exists
     #[arg(long)]
     pub force: bool,
-    /// Who asks; the password is never an argument
+    /// User name; the password is read from --password-env
     #[arg(long, value_name = "NAME", requires = "password_env")]
     pub user: Option<String>,
-    /// The environment variable that holds the password
+    /// Environment variable that holds the password
     #[arg(long, value_name = "VARIABLE", requires = "user")]
     pub password_env: Option<String>,
-    /// The environment variable that holds a bearer token
+    /// Environment variable that holds a bearer token
     #[arg(long, value_name = "VARIABLE", conflicts_with = "user")]
     pub token_env: Option<String>,
-    /// A file of certificates (PEM) that are believed in place of the system's
+    /// PEM bundle of CAs to trust instead of the system store
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }
@@ -300,9 +300,9 @@ pub struct InitArgs {
 /// `dissent doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// A target file
+    /// Target file
     pub target: String,
-    /// How it is told on stdout
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
 }
@@ -310,18 +310,18 @@ pub struct DoctorArgs {
 /// `dissent clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
-    /// A target file
+    /// Target file
     pub target: String,
-    /// Only what this run made: its folder's name, or the name in full as `dissent doctor` tells it
+    /// Drop what this run created: its folder name, or its full name as printed by `dissent doctor`
     #[arg(long, value_name = "RUN", conflicts_with = "all")]
     pub run: Option<String>,
-    /// What all runs made
+    /// Drop what all runs created
     #[arg(long)]
     pub all: bool,
-    /// Only tell what would be dropped
+    /// Print what would be dropped, without dropping it
     #[arg(long)]
     pub dry_run: bool,
-    /// Drop tables also while a run has the target; its verdict is then worth nothing
+    /// Drop tables even while a run is using the target, which makes its verdict worthless
     #[arg(long)]
     pub force: bool,
 }
@@ -329,10 +329,10 @@ pub struct CleanArgs {
 /// `dissent watchdog`.
 #[derive(Debug, Args)]
 pub struct WatchdogArgs {
-    /// The longest that the fault may last
+    /// Maximum duration of the fault
     #[arg(long)]
     pub lease_ms: u64,
-    /// The fault and its cure, as JSON
+    /// The fault and how to undo it, as JSON
     #[arg(long)]
     pub mark: String,
 }
@@ -340,12 +340,12 @@ pub struct WatchdogArgs {
 /// `dissent raw`.
 #[derive(Debug, Args)]
 pub struct RawArgs {
-    /// A target file, a run's folder, or `latest`
+    /// Target file, run folder, or `latest`
     #[arg(value_name = "TARGET|RUN")]
     pub from: String,
-    /// The key
+    /// Key to show
     pub key: String,
-    /// Where and how
+    /// Output options
     #[command(flatten)]
     pub output: Output,
 }
@@ -353,10 +353,10 @@ pub struct RawArgs {
 /// `dissent list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only these
+    /// List only this kind
     #[arg(value_enum)]
     pub kind: Option<Kind>,
-    /// One of them, whole
+    /// Show only this one, in full
     #[arg(requires = "kind")]
     pub name: Option<String>,
 }
@@ -364,34 +364,34 @@ pub struct ListArgs {
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// What is written
+    /// What a run writes
     Workloads,
-    /// What goes wrong
+    /// Which faults a run injects, and when
     Nemeses,
-    /// Clusters
+    /// Clusters to run against
     Targets,
-    /// Faults
+    /// Kinds of fault
     Faults,
-    /// What can be found
+    /// Kinds of finding
     Findings,
 }
 
 /// `dissent synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// Rows on every replica
+    /// Number of rows per replica
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub rows: u64,
-    /// Replicas
+    /// Number of replicas
     #[arg(long, value_name = "R", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub replicas: u32,
-    /// The seed
+    /// Seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
-    /// What is wrong with it, such as one-column, or differ=100 for one row in 100
+    /// Fault to plant, such as one-column, or differ=100 for one row in 100
     #[arg(long, value_name = "KIND", default_value = "none")]
     pub plant: Plant,
-    /// The folder to make
+    /// Folder to create
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
@@ -399,75 +399,75 @@ pub struct SynthArgs {
 /// `dissent specimen`.
 #[derive(Debug, Args)]
 pub struct SpecimenArgs {
-    /// Which process.
+    /// Which process to run.
     #[command(subcommand)]
     pub role: Role,
 }
 
-/// The processes of the embedded cluster.
+/// The processes of the built-in clusters.
 #[derive(Debug, Subcommand)]
 pub enum Role {
-    /// Input log, ideal state, messages, commits, store
+    /// The controller: input log, ideal state, messages, commits, segment store
     Controller {
-        /// The cluster's configuration, as JSON
+        /// Cluster configuration, as JSON
         #[arg(long)]
         config: PathBuf,
     },
-    /// A whole cluster of servers, which lives until the standard input closes
+    /// A cluster of servers that runs until standard input closes
     Segments(Supervised),
-    /// A shard's service and its writers, which live until the standard input closes
+    /// A shard service and its writers, which run until standard input closes
     Shard(Supervised),
-    /// The shard of all writers, the input log, the map to timestamps
+    /// The shard that all writers share, the input log, and the map to timestamps
     ShardService {
-        /// The cluster's configuration, as JSON
+        /// Cluster configuration, as JSON
         #[arg(long)]
         config: PathBuf,
     },
     /// A writer of a shard
     Writer {
-        /// The cluster's configuration, as JSON
+        /// Cluster configuration, as JSON
         #[arg(long)]
         config: PathBuf,
-        /// Its name
+        /// Name of the process
         #[arg(long)]
         name: String,
-        /// Which of its lives this is
+        /// Incarnation number
         #[arg(long)]
         incarnation: u64,
-        /// The service's URL
+        /// URL of the service
         #[arg(long)]
         service: String,
-        /// Append nothing until promoted
+        /// Do not append until promoted
         #[arg(long)]
         read_only: bool,
     },
     /// A replica
     Server {
-        /// The cluster's configuration, as JSON
+        /// Cluster configuration, as JSON
         #[arg(long)]
         config: PathBuf,
-        /// Its name
+        /// Name of the process
         #[arg(long)]
         name: String,
-        /// The controller's URL
+        /// URL of the controller
         #[arg(long)]
         controller: String,
-        /// Its folder
+        /// Data folder
         #[arg(long)]
         dir: PathBuf,
     },
 }
 
-/// What a supervisor is told.
+/// Options of a supervisor.
 #[derive(Debug, Args)]
 pub struct Supervised {
-    /// Write the file by which `dissent run` and `dissent heal` reach it
+    /// Target file to write, for `dissent run` and `dissent heal`
     #[arg(long, value_name = "FILE", required_unless_present = "dir")]
     pub target_file: Option<PathBuf>,
-    /// Where its files lie [default: beside the target file]
+    /// Folder for its files [default: next to the target file]
     #[arg(long)]
     pub dir: Option<PathBuf>,
-    /// A setting, such as guard=partition-gate or rule=v2-stranding
+    /// Change a setting, such as guard=partition-gate or rule=v2-stranding
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

@@ -2,44 +2,44 @@
 
 use dissent_core::checker::verdict::VerdictOutcome;
 
-/// What the process ends with.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything that should have been compared was, and agreed.
+    /// Everything was compared, and agreed.
     Pass = 0,
     /// A violation was found.
     Violation = 1,
-    /// A flag, a name or a file is wrong; nothing was done.
+    /// An option, a name or a file is wrong; nothing was done.
     Usage = 2,
-    /// Something that should have been known is not.
+    /// Something that a verdict needs is unknown.
     Inconclusive = 3,
-    /// The target cannot be reached or set up.
+    /// The target is unreachable, or its setup failed.
     Target = 4,
-    /// A fault may have been left at the target; the command that heals it is printed.
+    /// A fault may still be in force on the target; the command that undoes it is printed.
     Uncured = 5,
-    /// Our own bug.
+    /// A bug in dissent.
     Bug = 70,
-    /// After SIGHUP, with all cures done.
+    /// Stopped by SIGHUP, with all faults undone.
     Hangup = 129,
-    /// After SIGINT, with all cures done.
+    /// Stopped by SIGINT, with all faults undone.
     Interrupt = 130,
-    /// After SIGTERM, with all cures done.
+    /// Stopped by SIGTERM, with all faults undone.
     Terminate = 143,
 }
 
-/// The signals that end a run after its cures.
+/// The signals that stop a run, after it has undone its faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
-    /// The terminal went away.
+    /// SIGHUP: the terminal was closed.
     Hangup,
-    /// Ctrl-C.
+    /// SIGINT: Ctrl-C.
     Interrupt,
-    /// A polite kill.
+    /// SIGTERM: a request to stop.
     Terminate,
 }
 
 impl StopSignal {
-    /// The exit code after it.
+    /// The exit code after this signal.
     pub fn exit(self) -> Exit {
         match self {
             StopSignal::Hangup => Exit::Hangup,
@@ -48,7 +48,7 @@ impl StopSignal {
         }
     }
 
-    /// Its name.
+    /// The name of the signal.
     pub fn name(self) -> &'static str {
         match self {
             StopSignal::Hangup => "SIGHUP",
@@ -75,8 +75,8 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 impl Exit {
-    /// Of several runs, the code that matters most: our own bug, then a fault left behind, then a signal,
-    /// a violation, what could not be set up, what is not known.
+    /// The more important of two codes: a bug in dissent, then a fault left behind, a signal, a violation, a
+    /// target that could not be set up, a usage error, an inconclusive run.
     pub fn worst(self, other: Exit) -> Exit {
         if other.rank() > self.rank() { other } else { self }
     }

@@ -1,13 +1,13 @@
-//! Why something could not be done at a target. Adapters and the processes that hold faults both meet it.
+//! Errors of operations on a target, in adapters and in the processes that hold faults.
 
 use serde::Serialize;
 use std::time::Duration;
 
-/// A cure waits so long at most to learn whether its fault is still in force.
+/// How long a cure waits at most to learn whether its fault is still in force.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why something could not be done at a target. While reading it is evidence (unknown); only before the
-/// run does it end it (exit 4).
+/// Why an operation on a target failed. During a run it is evidence (unknown); only before the run does it
+/// end the run (exit 4).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TargetError {
     /// No answer, or none in time.
@@ -15,11 +15,11 @@ pub enum TargetError {
     Unreachable {
         /// Who was asked.
         at: String,
-        /// What came of it.
+        /// What went wrong.
         cause: String,
     },
     /// An answer that cannot be understood.
-    #[error("{at} answered nonsense: {cause}")]
+    #[error("unexpected answer from {at}: {cause}")]
     InvalidResponse {
         /// Who was asked.
         at: String,
@@ -31,13 +31,13 @@ pub enum TargetError {
     Refused {
         /// Who was asked.
         at: String,
-        /// Its words.
+        /// Its answer.
         cause: String,
     },
-    /// Another run has it.
+    /// Another run uses the target.
     #[error(
-        "{at} is in use by {holder}: wait until it has ended; if it was killed, its lock ends by itself in \
-         {} s", .holder.left
+        "{at} is in use by {holder}: wait until it ends; if it was killed, its lock expires in {} s",
+        .holder.left
     )]
     InUse {
         /// The target.
@@ -46,19 +46,19 @@ pub enum TargetError {
         holder: Holder,
     },
     /// Faults of earlier runs are still in force.
-    #[error("{at} still has faults of earlier runs: {marks}; cure them with `dissent heal {heal}`")]
+    #[error("earlier runs left faults on {at}: {marks}; undo them with `dissent heal {heal}`")]
     FaultsInForce {
         /// The target.
         at: String,
-        /// Each with its run and step.
+        /// The faults, each with its run and step.
         marks: String,
         /// What to heal.
         heal: String,
     },
-    /// Something else is in the way.
-    #[error("no run could begin: {0}")]
+    /// Something else prevents a run.
+    #[error("not ready for a run: {0}")]
     NotReady(String),
-    /// What is to let us in is not there.
+    /// Credentials or certificates are missing.
     #[error("cannot log in: {cause}")]
     Unauthenticated {
         /// What is missing.
@@ -74,21 +74,21 @@ pub enum TargetError {
     },
 }
 
-/// Who has the target.
+/// The run that uses a target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Holder {
     /// The run.
     pub run: String,
-    /// Whose it is.
+    /// User, host and process of the run.
     pub owner: String,
-    /// For how long by now, in seconds.
+    /// How long it has used the target so far, in seconds.
     pub seconds: u64,
-    /// How long its lock still lasts if the run renews it no more, in seconds.
+    /// Seconds until its lock expires if the run no longer renews it.
     pub left: u64,
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(to, "run {} of {}, for {} s now", self.run, self.owner, self.seconds)
+        write!(to, "run {} of {} (for {} s now)", self.run, self.owner, self.seconds)
     }
 }

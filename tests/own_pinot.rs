@@ -56,7 +56,7 @@ fn init_writes_what_it_found_and_never_over_a_file() {
         assert!(text.lines().any(|it| it == line), "{line}:\n{text}");
     }
     assert!(text.lines().filter(|line| line.contains("= true")).all(|line| line.starts_with("# ")), "{text}");
-    comes_to(&dissent(dir.path(), &words), 2, &["is there already", "--force"]);
+    comes_to(&dissent(dir.path(), &words), 2, &["already exists", "--force"]);
     comes_to(&dissent(dir.path(), &[&words[..], &["--force"]].concat()), 0, &[]);
     assert!(fake.deeds().is_empty());
 }
@@ -66,15 +66,15 @@ fn what_is_no_controller_or_has_several_tables_is_told_with_the_next_step() {
     let dir = tempfile::tempdir().expect("a folder");
     let (broker, several) = (Fake::broker(), Fake::start(&["acct", "orders"]));
     let init = |words: &[&str]| dissent(dir.path(), &[&["init", "pinot"], words].concat());
-    comes_to(&init(&[&broker.url]), 4, &["it may be a broker", "controller's URL"]);
-    comes_to(&init(&[&several.url]), 2, &["2 tables: choose one with --table: acct, orders"]);
-    comes_to(&init(&[&several.url, "--table", "order"]), 2, &["`order`: there are acct, orders"]);
+    comes_to(&init(&[&broker.url]), 4, &["it may be a broker", "URL of a controller"]);
+    comes_to(&init(&[&several.url]), 2, &["2 tables; choose one with --table: acct, orders"]);
+    comes_to(&init(&[&several.url, "--table", "order"]), 2, &["`order`; tables: acct, orders"]);
     comes_to(&init(&[&Fake::start(&[]).url]), 0, &["a run needs the line `kafka = ..`"]);
     let text = std::fs::read_to_string(dir.path().join("pinot.toml")).expect("it was written");
     let allowed = text.replace("writes = false", "writes = true");
     write(dir.path(), "pinot.toml", &allowed);
     let run = dissent(dir.path(), &["run", "pinot.toml", "steady", "none"]);
-    comes_to(&run, 2, &["does not say where Kafka is"]);
+    comes_to(&run, 2, &["does not give the address of Kafka"]);
 }
 
 #[test]
@@ -91,12 +91,12 @@ fn doctor_tells_what_answers_what_is_allowed_and_what_is_in_the_way() {
     assert_eq!(document["table"]["rows"], 10);
 
     // A Kafka that is named must be there.
-    comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["no run could begin: Kafka: no answer"]);
+    comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["not ready for a run: Kafka: no answer"]);
     fake.lives("Server_pinot-s2_8099", "Server_pinot-s1_8098");
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).expect("after 1970");
     let lock = json!({ "run": "r@1", "owner": "somebody", "since_ms": now, "renewed_ms": now + 3_600_000 });
     fake.configured("dissent.lock", &lock);
-    let says = ["rows cannot be told apart", "run r@1 of somebody", "no run could begin"];
+    let says = ["rows cannot be distinguished", "run r@1 of somebody", "not ready for a run"];
     comes_to(&dissent(dir.path(), &words), 4, &says);
     assert!(fake.deeds().is_empty());
 }
@@ -109,22 +109,22 @@ fn clean_drops_only_what_a_run_made_and_never_under_a_run() {
     let text = file_of(&fake, dir.path());
     write(dir.path(), "mine.toml", &text);
     let clean = |words: &[&str]| dissent(dir.path(), &[&["clean", "mine.toml"], words].concat());
-    comes_to(&clean(&["--all"]), 2, &["does not allow to drop tables", "`writes = true`"]);
-    let says = ["would drop: dissent_1", "left alone: dissent_2"];
+    comes_to(&clean(&["--all"]), 2, &["does not allow dissent to drop tables", "`writes = true`"]);
+    let says = ["would drop: dissent_1", "not dropped: dissent_2"];
     let dry = comes_to(&clean(&["--dry-run"]), 0, &says);
     assert!(!dry.contains("acct"), "{dry}");
 
     write(dir.path(), "mine.toml", &text.replace("writes = false", "writes = true"));
     comes_to(&clean(&[]), 2, &["left: dissent_1", "`--run steady-seed1@2026`, or `--all`"]);
-    comes_to(&clean(&["--run", "other"]), 2, &["run other has left no table", "steady-seed1@2026"]);
+    comes_to(&clean(&["--run", "other"]), 2, &["run other left no table", "steady-seed1@2026"]);
     // The topic goes first: without it the table would stay with nothing to tell of the topic.
-    comes_to(&clean(&["--all"]), 4, &["does not say where Kafka is"]);
+    comes_to(&clean(&["--all"]), 4, &["does not give the address of Kafka"]);
     assert!(!fake.is_locked() && fake.deeds().is_empty(), "{:?}", fake.deeds());
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).expect("after 1970");
     let lock = json!({ "run": "r@1", "owner": "somebody", "since_ms": now, "renewed_ms": now + 3_600_000 });
     fake.configured("dissent.lock", &lock);
     comes_to(&clean(&["--all"]), 4, &["in use by run r@1 of somebody"]);
-    let says = ["this spoils run r@1 of somebody", "does not say where Kafka is"];
+    let says = ["this spoils run r@1 of somebody", "does not give the address of Kafka"];
     comes_to(&clean(&["--all", "--force"]), 4, &says);
     assert!(fake.is_locked() && fake.deeds().is_empty());
 }

@@ -273,10 +273,10 @@ async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be
     let target = site.open(&schema, grip).expect("a target");
     let told = raw_live(&target, &schema, "eu,3", Format::Human).await.expect("the key");
     for words in [
-        "not said: which row wins: it is compared by 2 columns (placed_at, paid_at)",
-        "not said: a key by one column: it is made of region, number",
-        "not said: what the log says, or not all of it: the target file does not say where it is",
-        "  total      not known   1.5                   1.5                   ≠ 2.5                 1.5",
+        "not shown: which row wins: rows are compared by 2 columns (placed_at, paid_at)",
+        "not shown: a key of one column: keys consist of region, number",
+        "not shown: what the log says, or not all of it: the target file does not say where it is",
+        "  total      unknown     1.5                   1.5                   ≠ 2.5                 1.5",
         "eu,3: 16 rows at 4 offsets, 4 odd or missing (on Server_pinot-s3_8100), 0 not loaded",
     ] {
         assert!(told.contains(words), "{words} is not in\n{told}");

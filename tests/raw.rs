@@ -101,7 +101,7 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     let cases = [
         (["latest", typo.as_str()], known.as_str()),
         (["specimen-segments", "k1"], "dissent raw latest k1"),
-        (["sim-segments", "k1"], "private to its run"),
+        (["sim-segments", "k1"], "exists only during a run"),
         (["nowhere", "k1"], "nowhere"),
     ];
     for (words, told) in cases {

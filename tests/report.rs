@@ -32,7 +32,7 @@ fn divergences() -> Vec<Example> {
              side=minority seed=42",
             vec![
                 "lone divergence: server-1 is wrong on 14 keys",
-                "a user's query sees 12",
+                "user queries see 12",
                 "segment acct__0__3",
             ],
         ),
@@ -43,8 +43,8 @@ fn divergences() -> Vec<Example> {
              side=minority seed=42",
             vec![
                 "lone divergence, healed: server-1 was wrong on 14 keys, and no longer is",
-                "a user's query saw 12",
-                "find out what server-1 answered",
+                "user queries saw 12",
+                "find out what server-1 returned",
             ],
         ),
         (
@@ -64,7 +64,7 @@ fn divergences() -> Vec<Example> {
             "FAIL one-differs server-1 14 keys acct__0__4 since +2.315s spreading wrong-value/whole-segment \
              side=majority last-right=server-3 seed=42",
             vec![
-                "FAIL  server-3 holds the last right copy of 14 keys: do not reload, rebalance or restart it",
+                "FAIL  server-3 holds the last good copy of 14 keys: do not reload, rebalance or restart it",
             ],
         ),
         (
@@ -72,7 +72,7 @@ fn divergences() -> Vec<Example> {
             unmodelled(),
             "FAIL one-differs server-1 14 keys acct__0__4 since +2.315s standing differs/whole-segment \
              side=unknown seed=42",
-            vec!["server-1 differs on 14 keys", "take no side yet"],
+            vec!["server-1 differs on 14 keys", "do not pick a side yet"],
         ),
     ]
 }
@@ -85,39 +85,44 @@ fn others() -> Vec<Example> {
             verdict(VerdictOutcome::Fail, vec![frozen(), lost.clone()], &[]),
             "FAIL frozen server-2 acct__1__4 at offset=4000 behind=1250 since +3.000s for 12.5s \
              frozen/position findings=2 seed=42",
-            vec!["its status says `running`", "no baseline", "also", "2 ops acknowledged"],
+            vec![
+                "its status says `running`",
+                "fewer than 30 progress intervals",
+                "also",
+                "2 acknowledged ops",
+            ],
         ),
         (
             "latent",
             verdict(VerdictOutcome::Fail, vec![latent()], &[]),
             "FAIL frozen writer-b output latent sticky at=4000 behind=1250 since +3.000s for 12.5s \
              frozen/writer-output/latent seed=42",
-            vec!["(latent: what it feeds goes on without it)", "keep the writers that go on"],
+            vec!["(latent: what it feeds advances without it)", "keep the other writers running"],
         ),
         (
             "pinned",
             verdict(VerdictOutcome::Fail, vec![pinned()], &[]),
             "FAIL frozen shard visible sticky at=4000 behind=1250 since +3.000s for 12.5s \
              frozen/shard-upper seed=42",
-            vec!["shard stands at 4,000, pinned by writer-b, while", "restart writer-b once that is done"],
+            vec!["shard is stuck at 4,000, pinned by writer-b, while", "then restart writer-b"],
         ),
         (
             "regressed",
             verdict(VerdictOutcome::Fail, vec![regressed()], &[]),
             "FAIL regressed shard from=4000 to=3000 at +3.000s regressed/shard-upper seed=42",
-            vec!["over a restart, though it is declared durable"],
+            vec!["across a restart, although it is declared durable"],
         ),
         (
             "ahead",
             verdict(VerdictOutcome::Fail, vec![ahead()], &[]),
             "FAIL ahead shard at=4000 upper=3000 since +3.000s ahead/shard-upper seed=42",
-            vec!["says 4,000 while its upstream ends at 3,000"],
+            vec!["reports 4,000 while its upstream ends at 3,000"],
         ),
         (
             "lost",
             verdict(VerdictOutcome::Fail, vec![lost], &[]),
             "FAIL lost-ack 2 ops partition=1 lost-ack/log seed=42",
-            vec!["2 ops acknowledged, and not in the log of partition 1"],
+            vec!["2 acknowledged ops are missing from the log of partition 1"],
         ),
     ]
 }
@@ -129,7 +134,7 @@ fn no_failures() -> Vec<Example> {
             verdict(VerdictOutcome::Pass, Vec::new(), &[]),
             "PASS 12345 rows 4 replicas 3 captures seed=42",
             vec![
-                "0 of 12,345 rows differ over 4 replicas, 3 captures",
+                "0 of 12,345 rows differ, across 4 replicas and 3 captures",
                 "118 keys carried under hold",
                 "7 offsets on server-1 (not loaded)",
             ],
@@ -148,7 +153,7 @@ fn no_failures() -> Vec<Example> {
             verdict(VerdictOutcome::Inconclusive, Vec::new(), &[DoubtKind::NoExposure]),
             "INCONCLUSIVE no-exposure 12345 rows 4 replicas 3 captures seed=42",
             vec![
-                "no-exposure: nothing wrong was found, and nothing is proved",
+                "no-exposure: no violation was found, but that proves nothing",
                 "0 of 20 keys",
                 "--runs N",
                 "group: no key was carried",
@@ -225,14 +230,14 @@ fn the_page_is_inert_escaped_and_the_same_every_time() {
         assert_eq!(page, page_of(&verdict, &evidence(4_000)), "{name}");
     }
     let (_, stopped, ..) = examples().into_iter().find(|(name, ..)| *name == "frozen").expect("an example");
-    assert!(page_of(&stopped, &evidence(50)).contains("not all had settled"));
+    assert!(page_of(&stopped, &evidence(50)).contains("not all caught up"));
     let page = page_of(&diverged(|_| {}), &evidence(4_000));
     for part in [
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "Is it real?",
         "✗",
         "the type's default",
-        "lacks 3 of 4",
+        "3 of 4 missing",
         "p99",
     ] {
         assert!(page.contains(part), "no {part}");
@@ -310,7 +315,7 @@ fn arms_are_aligned() {
     let text = arms(&[row("partition-gate", "pass"), row("none", "1 of 200 failed")]);
     assert_eq!(
         text,
-        "arm             expected  found            evidence  report\n\
+        "variant         expected  found            evidence  report\n\
          partition-gate  pass      pass             200 runs\n\
          none            pass      1 of 200 failed  200 runs\n"
     );

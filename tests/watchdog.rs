@@ -143,7 +143,7 @@ fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
     until("it runs again", || state(victim) != Some('T'));
     assert!(outside.marks().is_empty());
     let again = run(results.path(), &["heal", &file]);
-    assert!(again.status.success() && told(&again).contains("nothing to cure"), "{}", told(&again));
+    assert!(again.status.success() && told(&again).contains("nothing to undo"), "{}", told(&again));
     let third = run(results.path(), &words);
     assert_eq!(third.status.code(), Some(0), "{}", told(&third));
 }
@@ -275,7 +275,7 @@ fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over()
     assert_eq!(lines.next().as_deref(), Some("in force"));
     assert!(state(victim.id()) == Some('T') && outside.marks().len() == 1);
     // The pipe stays open: only the lease ends it.
-    assert_eq!(lines.next().as_deref(), Some("ended early: its lease ran out"));
+    assert_eq!(lines.next().as_deref(), Some("ended early: its lease expired"));
     assert!(state(victim.id()) != Some('T') && outside.marks().is_empty());
     assert_eq!(watchdog.wait().expect("it ends").code(), Some(0));
     drop(orders);
@@ -292,10 +292,10 @@ fn a_target_that_cannot_be_used_is_told_at_once() {
         drop(stream.read_to_end(&mut rest));
     };
     let cases: [(&str, Injection); 4] = [
-        ("answered nonsense", |stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")),
+        ("unexpected answer from", |stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")),
         ("no answer from", |stream| answer(stream, "SSH-2.0-OpenSSH\r\n")),
         ("no answer from", |stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{\"ver")),
-        ("none in time", hold),
+        ("timeout", hold),
     ];
     for (part, deed) in cases {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

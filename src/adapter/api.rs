@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// Why a target cannot do a fault, known before the run.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{target} cannot do {}: {reason}", .fault.name())]
+#[error("{target} does not support {}: {reason}", .fault.name())]
 pub struct Refusal {
     /// The target.
     pub target: String,

@@ -172,7 +172,9 @@ impl Diagnosis {
             obstacles.push(format!("none of its {} replicas is alive", self.replicas.len()));
         }
         let hosts = self.twins();
-        obstacles.extend(hosts.iter().map(|(host, names)| format!("{} share {host}", names.join(" and "))));
+        obstacles.extend(
+            hosts.iter().map(|(host, names)| format!("{} share the host name {host}", names.join(" and "))),
+        );
         if let Some(holder) = &self.holder {
             let busy = TargetError::InUse { at: path.to_owned(), holder: holder.clone() };
             obstacles.push(busy.to_string());
@@ -220,7 +222,7 @@ mod tests {
         assert!(diagnosis.twins().is_empty() && diagnosis.obstacles("my.toml").is_empty());
         diagnosis.replicas.push(standing("d", Some("h")));
         assert_eq!(diagnosis.twins()["h"], ["a", "d"]);
-        assert_eq!(diagnosis.obstacles("my.toml"), ["a and d share h"]);
+        assert_eq!(diagnosis.obstacles("my.toml"), ["a and d share the host name h"]);
     }
 
     #[test]

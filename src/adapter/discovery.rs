@@ -44,15 +44,15 @@ pub struct Discovery {
     pub servers: Vec<(String, String)>,
 }
 
-/// Why there is no target file.
+/// Why no target file was generated.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
-    /// It does not answer.
+    /// The cluster does not answer.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// It answers, and is something else.
+    /// The answer is not that of a controller.
     #[error(
-        "{url} answers, but not as a Pinot controller does{guess}: give the controller's URL (its port is \
+        "{url} answers, but is not a Pinot controller{guess}: give the URL of a controller (its port is \
          often 9000)"
     )]
     NoController {
@@ -62,14 +62,14 @@ pub enum DiscoveryError {
         guess: String,
     },
     /// There are several.
-    #[error("there are {} tables: choose one with --table: {}", .0.len(), .0.join(", "))]
+    #[error("there are {} tables; choose one with --table: {}", .0.len(), .0.join(", "))]
     Tables(Vec<String>),
     /// There is none of that name.
-    #[error("no realtime table is called `{name}`: there are {known}")]
+    #[error("no realtime table is called `{name}`; tables: {known}")]
     NoTable {
-        /// As asked for.
+        /// The name as given.
         name: String,
-        /// Those that are there.
+        /// The existing tables.
         known: String,
     },
 }
@@ -77,11 +77,11 @@ pub enum DiscoveryError {
 impl Discovery {
     /// The target file.
     pub fn file(&self, wanted: &DiscoveryRequest) -> String {
-        let mut text = format!("# A target of dissent: {}", wanted.system);
+        let mut text = format!("# Target file for dissent: {}", wanted.system);
         if !self.version.is_empty() {
             text += &format!(" {}", self.version);
         }
-        text += ".\n# Made by `dissent init`: what was found. Comments say what else can be said.\n\n";
+        text += ".\n# Written by `dissent init`. Comments show what else can be set.\n\n";
         line(&mut text, "system", &wanted.system);
         line(&mut text, "url", wanted.url.trim_end_matches('/'));
         if wanted.system == crate::config::target::PINOT {
@@ -96,7 +96,7 @@ impl Discovery {
         }
         push_credentials(&mut text, wanted.credentials.as_ref());
         if !self.servers.is_empty() {
-            text += "\n# [servers]            # their own HTTP, as Pinot tells it\n";
+            text += "\n# [servers]            # HTTP of the servers, as reported by Pinot\n";
             let lines =
                 self.servers.iter().map(|(name, url)| format!("# {} = {}\n", quoted(name), quoted(url)));
             text += &lines.collect::<String>();
@@ -108,20 +108,18 @@ impl Discovery {
     fn push_pinot(&self, text: &mut String) {
         match &self.broker {
             Some(broker) => line(text, "broker", broker),
-            None => *text += "broker = \"http://BROKER:8099\"    # none is registered: say where one is\n",
+            None => *text += "broker = \"http://BROKER:8099\"    # none is registered: enter its URL\n",
         }
         match &self.kafka {
             Some(kafka) => line(text, "kafka", kafka),
             None => {
-                *text +=
-                    "# kafka = \"HOST:9092\"    # a run writes to it: where Pinot and this machine find it\n";
+                *text += "# kafka = \"HOST:9092\"    # needed by runs; reachable from Pinot and from here\n";
             }
         }
         match &self.table {
             Some(table) => line(text, "table", table),
             None => {
-                *text +=
-                    "# table = \"NAME\"         # what `dissent raw` looks at; a run makes one of its own\n"
+                *text += "# table = \"NAME\"         # for `dissent raw`; each run creates its own table\n"
             }
         }
     }
@@ -156,45 +154,45 @@ fn push_credentials(text: &mut String, credentials: Option<&Credentials>) {
 }
 
 const ALLOW: &str = "
-[allow]                # without these nothing is done but reading
-writes = false         # make tables `dissent_..` with their topics, write to them, force commits
+[allow]                # by default only reading is allowed
+writes = false         # create tables `dissent_..` with their topics, write to them, force commits
 holds = false          # hold back messages of the coordination store to a server
-pause = false          # stop servers and let them go on
+pause = false          # stop servers and resume them
 restart = false        # kill servers and start them again
-downloads = false      # keep downloads waiting at a `dissent proxy`, which `proxy = \"..\"` above names
+downloads = false      # hold back downloads at a `dissent proxy`; needs `proxy = \"..\"` above [allow]
 ";
 
 const ALLOW_WRITERS: &str = "\
-writers = false        # start writers of the shard, and end them for good
+writers = false        # start writers of the shard, and stop them for good
 ";
 
 const CREDENTIALS: &str = "
-# [credentials]        # who asks by HTTP. A secret never stands in this file
+# [credentials]        # for HTTP. Never write a secret into this file
 # user = \"dissent\"
-# password-env = \"PINOT_PASSWORD\"       # or password-file = \"..\"; or token-env, token-file, without user
-# [kafka-credentials]  # who asks Kafka, by SASL PLAIN; TLS: `kafka-tls = true`, above [allow]
+# password-env = \"PINOT_PASSWORD\"       # or password-file; or, without user, token-env or token-file
+# [kafka-credentials]  # SASL PLAIN; for TLS: `kafka-tls = true`, above [allow]
 # user = \"dissent\"
 # password-env = \"KAFKA_PASSWORD\"
 ";
 
 const OPTIONS: &str = "
-# [commands]           # by `sh -c`, with the server's name in $REPLICA; pause and holds need the first two
+# [commands]           # run by `sh -c`; $REPLICA is the server; pause and holds need the first two
 # pause = \"ssh \\\"$REPLICA\\\" pkill -STOP -f StartServer\"
 # resume = \"ssh \\\"$REPLICA\\\" pkill -CONT -f StartServer\"
 # kill = \"ssh \\\"$REPLICA\\\" pkill -KILL -f StartServer\"
 # start = \"ssh \\\"$REPLICA\\\" systemctl start pinot-server\"
 
 # [limits]
-# queries = 1              # at the same time
-# rows-per-second = 20000  # none: as they come
+# queries = 1              # concurrent queries
+# rows-per-second = 20000  # default: unlimited
 # query-timeout = \"20s\"
-# back-off = true          # ask less while answers take twice as long as they used to
+# back-off = true          # slow down while answers take twice as long as before
 
-# [hooks]                  # by `sh -c`, around runs
+# [hooks]                  # run by `sh -c`, before and after runs
 # up = \"docker compose up --detach\"
 # wait-ready = \"curl --fail --silent http://127.0.0.1:9000/health\"
 # ready-within = \"2min\"
-# collect = \"docker compose logs > $DISSENT_COLLECT/compose.log\"      # $DISSENT_RUN is the run's folder
+# collect = \"docker compose logs > $DISSENT_COLLECT/compose.log\"      # $DISSENT_RUN is the run folder
 # down = \"docker compose down --volumes\"
 ";
 

@@ -114,7 +114,7 @@ pub(crate) fn unreachable(url: &str, error: reqwest::Error) -> TargetError {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let cause = if late { "none in time".to_owned() } else { cause.to_string() };
+    let cause = if late { "timeout".to_owned() } else { cause.to_string() };
     TargetError::Unreachable { at: url.to_owned(), cause }
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<V
     let words = String::from_utf8_lossy(&body);
     let cause = match status {
         reqwest::StatusCode::UNAUTHORIZED | reqwest::StatusCode::FORBIDDEN => {
-            format!("{status}: {words}; who asks is said under [credentials] in the target file")
+            format!("{status}: {words}; set [credentials] in the target file")
         }
         _ => format!("{status}: {words}"),
     };

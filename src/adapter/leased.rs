@@ -42,7 +42,7 @@ fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
 pub(super) async fn seen_in_time(
     ended_early: impl Future<Output = Result<Option<String>, TargetError>>,
 ) -> Option<String> {
-    let unseen = |why: String| Some(format!("whether it was still in force could not be told: {why}"));
+    let unseen = |why: String| Some(format!("it is unknown whether it was still in force: {why}"));
     match tokio::time::timeout(CHECK_TIMEOUT, ended_early).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) => unseen(error.to_string()),

@@ -39,7 +39,7 @@ fn from_file(path: &Path) -> Result<ClientConfig, String> {
         roots.add(certificate).map_err(|error| wrong(&error))?;
     }
     match roots.is_empty() {
-        true => Err(wrong(&"none in it; a file of PEM begins with -----BEGIN CERTIFICATE-----")),
+        true => Err(wrong(&"no certificates found; a PEM file begins with -----BEGIN CERTIFICATE-----")),
         false => Ok(builder()?.with_root_certificates(roots).with_no_client_auth()),
     }
 }
@@ -52,9 +52,10 @@ mod tests {
     fn a_file_without_certificates_is_refused_by_name() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("ca.pem");
-        for (text, told) in
-            [("", "none in it"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem")]
-        {
+        for (text, told) in [
+            ("", "no certificates found"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem"),
+        ] {
             std::fs::write(&path, text).expect("a file");
             let error = with_roots(Some(&path)).expect_err("no certificates");
             assert!(error.contains(told) && error.contains("ca.pem"), "{error}");

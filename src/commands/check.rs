@@ -1,4 +1,4 @@
-//! `dissent check`: recorded runs are judged again.
+//! `dissent check`: checks recorded runs again.
 
 use super::output;
 use crate::cli::{self, Format};
@@ -11,13 +11,13 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_store::folder::Folder;
 use dissent_store::latest_run::resolve;
 
-/// A new verdict lies beside the old one under this suffix.
+/// Suffix of the new verdict, which is written next to the old one.
 const SUFFIX: &str = "checked";
 
-/// One by which replicas were compared with each other alone, under this.
+/// Suffix of a verdict from comparing replicas only with each other.
 const BY_PEERS: &str = "peers";
 
-/// Judges each run again. Verdicts of several runs are one list, where JSON is asked for.
+/// Checks each run again. As JSON, the verdicts of several runs are one list.
 pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     let known = match args.known.as_deref().map(known::load).transpose() {
         Ok(known) => known,
@@ -53,9 +53,9 @@ fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> R
     };
     let mut judged = JudgedRun::for_page(&evidence, oracle, Exit::Pass);
     known.into_iter().for_each(|list| judged.acknowledge(list));
-    // An archive that cannot be written to can still be judged.
+    // A read-only archive can still be checked.
     if let Err(error) = judged.write(&evidence, &dir, suffix) {
-        output::status(&format!("the verdict is told, but not kept: {error}"));
+        output::status(&format!("the verdict is printed, but not saved: {error}"));
     }
     Ok(judged)
 }

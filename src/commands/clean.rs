@@ -1,4 +1,4 @@
-//! `dissent clean`: the tables that runs have left at a target are dropped, with their topics and schemas.
+//! `dissent clean`: drops tables that runs left behind, with their topics and schemas.
 
 use super::external::target_file;
 use super::output;
@@ -11,34 +11,34 @@ use crate::exit::Exit;
 use crate::run::error::RunError;
 use crate::target_error::TargetError;
 
-/// Why nothing more was dropped.
+/// Why `clean` stopped.
 #[derive(Debug, thiserror::Error)]
 enum CleanError {
-    /// The target file cannot be used, or does not allow it.
+    /// The target file is invalid, or does not allow it.
     #[error(transparent)]
     File(#[from] ConfigError),
-    /// The runtime.
+    /// The runtime failed.
     #[error(transparent)]
     Surroundings(#[from] RunError),
-    /// The target.
+    /// The target failed.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// No such run has left anything.
-    #[error("run {run} has left no table at {target}: there are those of {known}")]
+    /// No such run left a table.
+    #[error("run {run} left no table on {target}; these runs did: {known}")]
     NoRun {
-        /// As asked for.
+        /// The run as given.
         run: String,
         /// The target file.
         target: String,
-        /// Runs that have.
+        /// The runs that left tables.
         known: String,
     },
-    /// Nothing was chosen.
+    /// Neither a run nor all runs were chosen.
     #[error("choose what to drop: `--run {0}`, or `--all`")]
     Choose(String),
 }
 
-/// Drops what was chosen, and tells of each.
+/// Drops what was chosen, and prints each table.
 pub(super) fn clean(args: &cli::CleanArgs) -> Exit {
     match cleaned(args) {
         Ok(()) => Exit::Pass,
@@ -61,7 +61,7 @@ fn cleaned(args: &cli::CleanArgs) -> Result<(), CleanError> {
             chosen.iter().for_each(|leftover| output::result(&format!("would drop: {}", words(leftover))));
             return Ok(());
         }
-        // No run may begin meanwhile, and none may be going on.
+        // No run may start during this, and none may be in progress.
         let me = format!("clean@{}", jiff::Timestamp::now());
         let lock = match cluster.lock(&me).await {
             Ok(()) => Some(me.as_str()),
@@ -86,7 +86,7 @@ async fn drop_all(
     chosen: Vec<Leftover>,
 ) -> Result<(), CleanError> {
     for leftover in chosen {
-        // Dropping takes its time, and the lock ends by itself.
+        // Dropping may take long, and the lock expires.
         if let Some(me) = lock {
             cluster.lock(me).await?;
         }
@@ -100,16 +100,18 @@ fn words(Leftover { table, run }: &Leftover) -> String {
     format!("{table}, its topic and schema (run {})", run.as_deref().unwrap_or("unknown"))
 }
 
-/// What is to be dropped. Tables that no run made are told by name and left alone.
+/// What to drop. Tables that no run created are listed and not dropped.
 fn chosen(args: &cli::CleanArgs, leftovers: Vec<Leftover>) -> Result<Vec<Leftover>, CleanError> {
     let (ours, foreign): (Vec<Leftover>, Vec<Leftover>) =
         leftovers.into_iter().partition(|leftover| leftover.run.is_some());
     for leftover in &foreign {
         let table = &leftover.table;
-        output::status(&format!("left alone: {table}: its configuration does not tell that a run made it"));
+        output::status(&format!(
+            "not dropped: {table}: its configuration does not name a run that created it"
+        ));
     }
     if ours.is_empty() {
-        output::result(&format!("nothing to drop: no run has left a table at {}", args.target));
+        output::result(&format!("nothing to drop: no run left a table on {}", args.target));
         return Ok(Vec::new());
     }
     match &args.run {
@@ -128,7 +130,7 @@ fn chosen(args: &cli::CleanArgs, leftovers: Vec<Leftover>) -> Result<Vec<Leftove
     }
 }
 
-/// A run is named in full, or by its folder's name: then by all runs of that name.
+/// Whether this is the run's full name, or its folder name, which several runs may share.
 fn is_of(leftover: &Leftover, wanted: &str) -> bool {
     let run = leftover.run.as_deref().unwrap_or_default();
     let folder = run.split_once('@').map_or(run, |(folder, _)| folder);

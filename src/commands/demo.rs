@@ -1,5 +1,5 @@
-//! `dissent demo`: the main job on the embedded cluster. Bug arms and control arms, as processes and in
-//! virtual time; it succeeds only if every arm came out as expected.
+//! `dissent demo`: buggy and fixed variants of the built-in clusters, as processes and in virtual time. It
+//! succeeds only if every variant gives the expected result.
 
 use super::output;
 use super::progress::counting;
@@ -24,16 +24,16 @@ use dissent_core::seed::Seed;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
-/// What a run whose guard lets one server merge too early must have found, and nothing else.
+/// The only finding of a run whose guard lets one server merge too early.
 const LONE_DIVERGENCE: &str = "one-differs wrong-value minority standing";
 
-/// What a run in which something never goes on must have found, and nothing else.
+/// The only finding of a run in which something stops for good.
 const FROZEN: &str = "frozen";
 
-/// Process runs side by side.
+/// Process runs in parallel.
 const SIDE_BY_SIDE: usize = 2;
 
-/// What is run on a cluster, the same for every arm of it.
+/// What runs on a cluster, the same for all its variants.
 struct DemoPlan {
     on: SpecimenKind,
     workload: &'static str,
@@ -45,15 +45,15 @@ const SEGMENTS: DemoPlan =
 const SHARD: DemoPlan =
     DemoPlan { on: SpecimenKind::Shard, workload: "upsert-feed", nemesis: "cold-cutover" };
 
-/// One guard or rule on the same seeds as all others: an arm of processes and an arm in virtual time.
+/// One guard or rule on the same seeds as all others, as processes and in virtual time.
 struct Arm {
     plan: DemoPlan,
-    /// The target's setting, and what it is set to.
+    /// The target's setting and its value.
     set: (&'static str, &'static str),
-    /// What every exposed run must have found; none: every run passes.
+    /// The finding of every exposed run; none: every run passes.
     expected: Option<&'static str>,
-    /// The longest wait for replicas to catch up. One that is frozen never does, so the wait for it is as
-    /// short as its being frozen takes to show.
+    /// How long to wait for replicas to catch up. A frozen one never does, so that wait is only long enough
+    /// to detect the freeze.
     quiesce: &'static str,
 }
 
@@ -73,21 +73,22 @@ const ARMS: [Arm; 7] = [
 ];
 
 const OPENING: &str = "\
-dissent demo: a cluster of a controller and four servers merges keyed partial updates. The nemesis
-late-transition keeps one server from registering a segment until it should have consumed the next.
-  startup-latch                the published bug: a latch, open since the cluster started
-  partition-gate               the fix: asks whether every earlier segment is registered
-  signal-gate                  the tempting fix: trusts the signal that a step ended, though it was skipped
-  partition-gate-no-skip-wake  asks the right thing, and is not woken to ask again
-Then two writers keep the newest row of every key in one shared shard. The nemesis cold-cutover brings
-the second one up cold, promotes it, and ends the first.
-  v2-stranding                 the published bug: keeps for ever what the other writer has written
-  v2-dropping                  the fix: drops it
-  v1                           the older rule: never took it in
-Each arm runs as real processes once, two at a time, and in virtual time over many seeds.
+dissent demo: a cluster with a controller and four servers merges keyed partial updates. The nemesis
+late-transition delays the registration of a segment on one server until the next segment is open.
+  startup-latch                the published bug: a latch that opens once, when the cluster starts
+  partition-gate               the fix: waits until every earlier segment is registered
+  signal-gate                  an incomplete fix: trusts a signal that is also sent for skipped steps
+  partition-gate-no-skip-wake  an incomplete fix: checks the right condition, but is not woken to recheck it
+Then two writers keep the newest row of every key in one shared shard. The nemesis cold-cutover starts
+the second writer cold, promotes it, and stops the first.
+  v2-stranding                 the published bug: never discards data that the other writer has written
+  v2-dropping                  the fix: discards that data
+  v1                           the older rule: never keeps that data
+Each variant runs once as real processes, two variants at a time, and over many seeds in virtual time.
+Buggy variants are expected to FAIL.
 ";
 
-/// Runs all arms and tells whether each came out as expected.
+/// Runs all variants and reports whether each gave the expected result.
 pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
     output::result(OPENING);
     let specs = |name: fn(SpecimenKind) -> &'static str| {
@@ -126,15 +127,15 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
     }
     output::result(&format!("\n{}", arms(&rows)));
     if as_expected {
-        output::result("every arm came out as expected");
+        output::result("all variants gave the expected result");
         Exit::Pass
     } else {
-        output::result("NOT every arm came out as expected");
+        output::result("NOT all variants gave the expected result");
         Exit::Violation
     }
 }
 
-/// A signal came: tells of the arms that ran to their end.
+/// Reports the variants that finished before a signal.
 fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
     output::result(&format!("\n{}", arms(rows)));
     let (ran, all) = (rows.len(), 2 * ARMS.len());
@@ -143,7 +144,7 @@ fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
 }
 
 impl Arm {
-    /// The same order as the command line's, so that what is shown here can be repeated by hand.
+    /// The same order as from the command line, so that a result can be reproduced by hand.
     fn spec(&self, target: &str) -> Result<RunSpec, ConfigError> {
         let set = format!("{}={}", self.set.0, self.set.1);
         let plan = ["run", target, self.plan.workload, self.plan.nemesis];
@@ -164,8 +165,8 @@ impl Arm {
     }
 }
 
-/// The arms on processes, begun in order and few at a time; each verdict is told as it comes. After a signal
-/// none is begun any more, and those that it cut off do not count.
+/// Runs the variants as processes, in order and few at a time, and prints each verdict as it comes. After a
+/// signal none is started, and those that it stopped do not count.
 fn real_arms(
     args: &cli::DemoArgs,
     specs: &[RunSpec],
@@ -184,7 +185,7 @@ fn real_arms(
         let mut running = Vec::new();
         for (arm, spec) in ARMS.iter().zip(specs) {
             let place = Arc::clone(&places).acquire_owned().await;
-            let place = place.map_err(|closed| failed("begin an arm", &closed))?;
+            let place = place.map_err(|closed| failed("start a variant", &closed))?;
             if cut.get().is_some() {
                 break;
             }
@@ -197,7 +198,7 @@ fn real_arms(
         }
         let mut tallies = Vec::new();
         for arm in running {
-            let summary = arm.await.map_err(|panicked| failed("finish an arm", &panicked))?;
+            let summary = arm.await.map_err(|panicked| failed("finish a variant", &panicked))?;
             match (summary, cut.get()) {
                 (Ok(summary), None) => tallies.push(summary),
                 (Err(stopped), None) => return Err(stopped.error),

@@ -1,4 +1,4 @@
-//! `dissent doctor`: what can be reached at a target, what may be done there, and what is in the way.
+//! `dissent doctor`: what answers on a target, what is allowed there, and what prevents a run.
 
 use super::external::target_file;
 use super::output;
@@ -8,7 +8,7 @@ use crate::cli::{self, Format};
 use crate::exit::Exit;
 use crate::report::doctor::{json, text};
 
-/// Looks and tells. Nothing is locked, marked or written.
+/// Inspects the target. Nothing is locked, marked or written.
 pub(super) fn doctor(args: &cli::DoctorArgs) -> Exit {
     let file = match target_file(&args.target) {
         Ok(file) => file,

@@ -1,16 +1,16 @@
-//! What names a cluster that outlives runs: the path of its target file, and nothing else.
+//! A cluster that outlives runs is named by the path of its target file.
 
 use crate::adapter::specimen::SpecimenKind;
 use crate::config::error::ConfigError;
 use crate::config::load::{is_path, load};
 use crate::config::target::TargetFile;
 
-/// Whether an argument names one of the clusters that each run has to itself.
+/// Whether an argument names a built-in cluster.
 pub(super) fn is_built_in(argument: &str) -> bool {
     SpecimenKind::ALL.iter().any(|it| [it.processes(), it.simulated()].contains(&argument))
 }
 
-/// Reads the target file that an argument names.
+/// Reads the target file named by an argument.
 pub(super) fn target_file(argument: &str) -> Result<TargetFile, ConfigError> {
     refuse_built_in(argument)?;
     match is_path(argument) {
@@ -19,7 +19,7 @@ pub(super) fn target_file(argument: &str) -> Result<TargetFile, ConfigError> {
     }
 }
 
-/// Refuses the name of a cluster that is gone when its run ends.
+/// Refuses the name of a built-in cluster, which exists only during a run.
 pub(super) fn refuse_built_in(argument: &str) -> Result<(), ConfigError> {
     match is_built_in(argument) {
         true => Err(ConfigError::BuiltIn { name: argument.to_owned() }),

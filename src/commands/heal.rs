@@ -1,5 +1,5 @@
-//! `dissent heal`: faults that runs have left are cured, going by the marks at the target or by what a run
-//! wrote down before it began them. Neither needs the other.
+//! `dissent heal`: undoes faults that runs left behind. It uses either the marks on the target, or what a run
+//! recorded before it started its faults.
 
 use super::external::refuse_built_in;
 use super::output;
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use tokio::task::JoinSet;
 
-/// Cures what is found, side by side, and tells of each.
+/// Undoes all faults found, in parallel, and prints each.
 pub(super) fn heal(args: &cli::HealArgs) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -28,7 +28,7 @@ pub(super) fn heal(args: &cli::HealArgs) -> Exit {
     };
     let Found { at, cures } = found;
     if cures.is_empty() {
-        output::result(&format!("nothing to cure: no fault is on record at {at}"));
+        output::result(&format!("nothing to undo: no fault is recorded at {at}"));
     }
     for holder in runtime.block_on(going_on(&cures)) {
         if !args.force {
@@ -41,13 +41,13 @@ pub(super) fn heal(args: &cli::HealArgs) -> Exit {
     if left.is_empty() { Exit::Pass } else { Exit::Uncured }
 }
 
-/// The faults of a target, or of a run's folder.
+/// The faults of a target or of a run folder.
 struct Found {
     at: String,
     cures: Vec<Cure>,
 }
 
-/// Looks for faults at what was named; nothing to look at is told, with its exit code.
+/// Finds the faults of the target or run named. An error is printed, and its exit code returned.
 fn found(args: &cli::HealArgs, runtime: &tokio::runtime::Runtime) -> Result<Found, Exit> {
     let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
     if is_file {
@@ -61,16 +61,16 @@ fn found(args: &cli::HealArgs, runtime: &tokio::runtime::Runtime) -> Result<Foun
     Ok(Found { at: dir.display().to_string(), cures: written_down(&dir) })
 }
 
-/// Whoever heals beside a run takes from it the faults that its verdict counts on.
+/// The verdict of a run in progress relies on its faults, so undoing them would spoil it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "these faults are in force for {0}: wait until that run has ended; if it was killed, its lock ends by \
-     itself in {left} s; to heal all the same, and spoil that run, add --force", left = .0.left
+    "these faults belong to {0}: wait until it ends; if it was killed, its lock expires in {left} s; to undo \
+     them anyway, and spoil that run, add --force", left = .0.left
 )]
 struct InUse(Holder);
 
-/// The runs that are going on and that these faults belong to. A target that does not answer is no reason to
-/// wait: what is wrong with it is told by healing.
+/// The runs in progress that these faults belong to. A target that does not answer is no reason to wait:
+/// undoing the faults will report its error.
 async fn going_on(cures: &[Cure]) -> BTreeSet<Holder> {
     let mut asking = JoinSet::new();
     for cure in cures.iter().cloned() {
@@ -79,7 +79,7 @@ async fn going_on(cures: &[Cure]) -> BTreeSet<Holder> {
     asking.join_all().await.into_iter().flatten().collect()
 }
 
-/// The cures of a run's folder. One that was torn belongs to a fault that never began.
+/// The cures of a run folder. A torn one belongs to a fault that never started.
 fn written_down(dir: &Path) -> Vec<Cure> {
     let (cures, damage) = read_cures(dir);
     for damage in damage {

@@ -1,4 +1,4 @@
-//! `dissent init`: a target file by discovery.
+//! `dissent init`: generates a target file by querying a cluster.
 
 use super::output;
 use super::run::runtime;
@@ -18,25 +18,25 @@ use std::path::{Path, PathBuf};
 /// Why no target file was written.
 #[derive(Debug, thiserror::Error)]
 enum InitError {
-    /// What was given is no URL.
+    /// The argument is not a URL.
     #[error("{0}: {1}")]
     Url(String, String),
-    /// The system.
+    /// The system is unknown.
     #[error("no system is called `{0}`: {1}")]
     System(String, String),
-    /// What is there.
+    /// The cluster cannot be described.
     #[error(transparent)]
     Draft(#[from] DiscoveryError),
-    /// The runtime.
+    /// The runtime failed.
     #[error(transparent)]
     Surroundings(#[from] RunError),
-    /// A file is never overwritten by accident.
-    #[error("{0} is there already: name another with --out, or overwrite it with --force")]
+    /// The file exists.
+    #[error("{0} already exists: choose another file with --out, or overwrite it with --force")]
     There(PathBuf),
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
-    /// What was written cannot be read back.
+    /// The file cannot be read back.
     #[error(transparent)]
     File(#[from] ConfigError),
 }
@@ -51,7 +51,7 @@ impl InitError {
     }
 }
 
-/// Asks, writes, and says what comes next.
+/// Queries the cluster, writes the file, and prints the next step.
 pub(super) fn init(args: &cli::InitArgs) -> Exit {
     match written(args) {
         Ok(()) => Exit::Pass,
@@ -67,14 +67,14 @@ fn written(args: &cli::InitArgs) -> Result<(), InitError> {
     }
     let draft = runtime()?.block_on(adapter::discover(&wanted))?;
     write(&out, &draft.file(&wanted), args.force)?;
-    // What was found may be anything: that it is a target file is seen at once.
+    // A cluster may return anything, so verify at once that the result is a target file.
     let name = out.display().to_string();
     let file: TargetFile = load(&name)?;
     draft.found.iter().for_each(|line| output::result(line));
-    output::result(&format!("written: {name}. Nothing but reading is allowed in it."));
+    output::result(&format!("written: {name}. It allows only reading."));
     if file.system == PINOT && file.kafka.is_none() {
         output::result(&format!(
-            "No table tells where Kafka is: a run needs the line `kafka = ..` in {name}."
+            "No table names a Kafka address: a run needs the line `kafka = ..` in {name}."
         ));
     }
     output::result(&format!("next: dissent doctor {name}"));

@@ -1,4 +1,4 @@
-//! `dissent list`: what there is, and what each thing is for.
+//! `dissent list`: lists what is built in, with a description of each.
 
 use super::output;
 use crate::cli::{self, Kind};
@@ -7,7 +7,7 @@ use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
 use crate::report::catalogue::{FAULTS, FINDINGS, TARGETS};
 
-/// Lists everything, one kind, or one thing whole.
+/// Lists everything, one kind, or one thing in full.
 pub(super) fn list(args: &cli::ListArgs) -> Exit {
     match (args.kind, &args.name) {
         (Some(kind), Some(name)) => show(kind, name),
@@ -36,7 +36,7 @@ fn heading(kind: Kind) -> &'static str {
     }
 }
 
-/// The name of each thing of a kind, a line on it, and its whole text.
+/// Name, one-line description and full text of each thing of a kind.
 fn things(kind: Kind) -> Vec<(&'static str, &'static str, &'static str)> {
     let told = |table: &'static [(&'static str, &'static str)]| {
         table.iter().map(|(name, about)| (*name, *about, *about)).collect()
@@ -53,7 +53,7 @@ fn things(kind: Kind) -> Vec<(&'static str, &'static str, &'static str)> {
     }
 }
 
-/// The first line of a catalogue file: what it hunts.
+/// The first line of a catalogue file, which describes it.
 fn opening(text: &'static str) -> &'static str {
     text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
 }

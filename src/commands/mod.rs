@@ -1,4 +1,4 @@
-//! The commands: what `main` calls. Here words meet the terminal; nothing is decided.
+//! The commands. They parse arguments, call the other modules and print; they decide nothing.
 
 mod check;
 mod clean;
@@ -27,7 +27,7 @@ use std::ffi::OsString;
 pub use raw::live as raw_live;
 pub use resolve::run_spec;
 
-/// Does what these words ask for; the first is the program's name.
+/// Runs the command given by these arguments; the first is the name of the program.
 pub fn run(words: Vec<OsString>) -> Exit {
     output::concluded(match Cli::try_parse_from(&words) {
         Ok(cli) => dispatch(cli),
@@ -40,7 +40,7 @@ pub fn run(words: Vec<OsString>) -> Exit {
     })
 }
 
-/// Whether words that could not be understood ask for JSON all the same.
+/// Whether arguments that do not parse ask for JSON.
 fn asks_for_json(words: &[OsString]) -> bool {
     words.iter().any(|word| word == "--format=json")
         || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")

@@ -1,8 +1,8 @@
 //! The only place that writes to standard output and standard error.
 //!
-//! A reader that went away (`dissent run .. | head`) is no reason to stop: what is written to a closed pipe
-//! is dropped, faults are cured, and the verdict lies in the run's folder. A reader that is there and gets
-//! nothing (a full disk) must not take silence for success: that has an exit code.
+//! A closed pipe (`dissent run .. | head`) does not stop a run: the output is dropped, faults are undone, and
+//! the verdict is in the run folder. If output fails for another reason (a full disk), the exit code says so:
+//! a reader must not mistake missing output for success.
 
 use crate::cli::{Cli, Format};
 use crate::config::error::nearest;
@@ -20,23 +20,23 @@ use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
-/// How results are told. Said once, at the start; until then in words.
+/// The output format, set once at the start; until then it is text.
 static FORMAT: OnceLock<Format> = OnceLock::new();
 
-/// Results, and errors too, are told in this format from now on.
+/// Sets the format of results and errors.
 pub(super) fn set_format(format: Format) {
     FORMAT.get_or_init(|| format);
 }
 
-/// Why something could not be told, first of all.
+/// The first error of writing to standard output.
 static UNTOLD: OnceLock<String> = OnceLock::new();
 
-/// A line of the result.
+/// Prints a line of the result.
 pub(super) fn result(text: &str) {
     note(writeln!(std::io::stdout(), "{text}"));
 }
 
-/// Notes what could not be written to standard output. What nobody reads any more needs not be told.
+/// Records an error of writing to standard output, unless the reader closed the pipe.
 fn note(written: std::io::Result<()>) {
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
@@ -45,8 +45,8 @@ fn note(written: std::io::Result<()>) {
     }
 }
 
-/// The one line to grep for: among the results for people, beside them for programs; and where it can still
-/// be read, if results cannot be written.
+/// Prints the line to grep for: to standard output as text, to standard error with JSON, or if standard
+/// output fails.
 pub(super) fn last_line(line: &str) {
     let for_people = FORMAT.get() != Some(&Format::Json);
     if for_people {
@@ -57,7 +57,7 @@ pub(super) fn last_line(line: &str) {
     }
 }
 
-/// The exit code when all is told: a result that could not be written is not known to whoever asked for it.
+/// The final exit code: inconclusive at best if the result could not be written.
 pub(super) fn concluded(exit: Exit) -> Exit {
     note(std::io::stdout().flush());
     match UNTOLD.get() {
@@ -69,18 +69,18 @@ pub(super) fn concluded(exit: Exit) -> Exit {
     }
 }
 
-/// A line about how it goes.
+/// Prints a line to standard error.
 pub(super) fn status(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
-/// What went wrong, and the exit code for it.
+/// Prints an error and returns its exit code.
 pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
     status(&format!("error: {error}"));
     document(&error.to_string(), exit)
 }
 
-/// Where a program reads, it reads one document in any case: an error in the place of a verdict.
+/// With JSON, prints the error as the one document on standard output.
 fn document(error: &str, exit: Exit) -> Exit {
     if FORMAT.get() == Some(&Format::Json) {
         result(&json!({"error": error, "exit_code": exit as u8}).to_string());
@@ -88,12 +88,12 @@ fn document(error: &str, exit: Exit) -> Exit {
     exit
 }
 
-/// What is wrong with a flag or a file, with its place in the text.
+/// Prints what is wrong with an option or a file, with its place in the text.
 pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) -> Exit {
     let told = error.to_string();
     match error.source_code() {
         Some(_) => status(&format!("{:?}", miette::Report::new(error))),
-        // Without a text to point at it is a line, whatever its width: names in it are there to be copied.
+        // Without a source text, print one line without wrapping, so that names in it can be copied.
         None => {
             status(&format!("error: {error}"));
             error.help().iter().for_each(|help| status(&format!("  help: {help}")));
@@ -102,7 +102,7 @@ pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) ->
     document(&told, Exit::Usage)
 }
 
-/// Words that are no command, or that ask for help.
+/// Prints help, or what is wrong with the arguments.
 pub(super) fn usage_error(mut error: clap::Error) -> Exit {
     if let Some(command) = meant(&error) {
         let command = ContextValue::Strings(vec![command]);
@@ -118,8 +118,8 @@ pub(super) fn usage_error(mut error: clap::Error) -> Exit {
     }
 }
 
-/// The command that a typing error came from, where nothing is suggested by itself: two letters that are
-/// swapped make a short word quite another one.
+/// The command that was meant, if clap suggests none: to clap, a short word with two letters swapped looks
+/// like a different word.
 fn meant(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     let cli = Cli::command();
@@ -129,19 +129,19 @@ fn meant(error: &clap::Error) -> Option<String> {
     nearest(written, &known).filter(|_| !is_suggested).map(str::to_owned)
 }
 
-/// Whether results may be coloured.
+/// Whether results may use colours.
 pub(super) fn style() -> terminal::Style {
     let is = |name: &str, plain: fn(&str) -> bool| std::env::var(name).is_ok_and(|value| plain(&value));
     let plain = is("NO_COLOR", |value| !value.is_empty()) || is("TERM", |value| value == "dumb");
     terminal::Style { colour: !plain && std::io::stdout().is_terminal() }
 }
 
-/// Whether somebody watches.
+/// Whether standard error is a terminal.
 pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// A verdict: in words and then in one line, or as one document.
+/// Prints a verdict: as text followed by one line, or as one JSON document.
 pub(super) fn verdict(judged: &JudgedRun, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
     let last = terminal::last_line(&judged.verdict, &judged.meta, report.as_deref());
@@ -162,30 +162,30 @@ pub(super) fn verdict(judged: &JudgedRun, format: Format) {
     last_line(&last);
 }
 
-/// A fault, in words.
+/// A fault as text.
 pub(super) fn fault(cure: &Cure) -> String {
     let kind = cure.fault.kind.name();
     format!("{kind} on {} (step {} of run {})", cure.fault.replica, cure.step, cure.mark)
 }
 
-/// What must be said beside a verdict: our own bug, what could not be written down, faults that may be left.
+/// Prints what a verdict does not contain: a bug in dissent, what could not be recorded, faults left behind.
 pub(super) fn notices(outcome: &RunOutcome) {
     if let Some(words) = &outcome.panicked {
-        status(&format!("error: a bug of dissent ended the run: {words}"));
+        status(&format!("error: a bug in dissent ended the run: {words}"));
     }
     outcome.uncollected.iter().for_each(|error| status(&format!("error: {error}")));
     if let Some(error) = &outcome.unrecorded {
-        status(&format!("error: {error}; what came after it is not on record"));
+        status(&format!("error: {error}; events after this are not recorded"));
     }
     uncured(&outcome.uncured, &outcome.heal);
 }
 
-/// Whose run is spoilt by what is done by force.
+/// Warns that `--force` spoils a run in progress.
 pub(super) fn warn_spoilt(holder: &Holder) {
-    status(&format!("by force: this spoils {holder}; its verdict says nothing any more"));
+    status(&format!("--force: this spoils {holder}; its verdict will be worthless"));
 }
 
-/// A run without a verdict: why, the faults that it may have left, and what there is to grep for.
+/// Prints why a run has no verdict, the faults that it may have left, and the line to grep for.
 pub(super) fn lost(error: &RunError, seed: Seed) -> Exit {
     if let RunError::Lost { uncured: left, heal, .. } = error {
         uncured(left, heal);
@@ -197,10 +197,10 @@ pub(super) fn lost(error: &RunError, seed: Seed) -> Exit {
     exit
 }
 
-/// Faults whose cure failed, and the one command that tries again.
+/// Prints the faults that could not be undone, and the command that tries again.
 pub(super) fn uncured(cures: &[Cure], heal: &str) {
     for cure in cures {
-        status(&format!("a fault may be left at the target: {}", fault(cure)));
+        status(&format!("a fault may still be in force on the target: {}", fault(cure)));
     }
     if !cures.is_empty() {
         status(&format!("dissent heal {heal}"));

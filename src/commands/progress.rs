@@ -1,4 +1,4 @@
-//! How a run goes, on standard error: a live line on a terminal, a line a phase elsewhere.
+//! Progress of a run on standard error: a live line on a terminal, otherwise one line per event.
 
 use super::output;
 use crate::report::format::name;
@@ -8,7 +8,7 @@ use dissent_core::history::time::Nanos;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
-/// A bar that counts runs.
+/// A progress bar that counts runs.
 pub(super) fn counting(runs: u32) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(u64::from(runs)), ProgressDrawTarget::stderr());
     bar.set_style(style("{spinner} {pos}/{len} runs  {elapsed}  {msg}"));
@@ -20,7 +20,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Shows one run.
+/// Shows the progress of one run.
 pub(super) struct ProgressWatch {
     bar: Option<ProgressBar>,
     phase: Phase,

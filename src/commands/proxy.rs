@@ -1,5 +1,4 @@
-//! `dissent proxy`: stands before the place from which replicas download segments, so that plans can make
-//! one download slow.
+//! `dissent proxy`: relays the segment downloads of replicas, so that plans can delay one of them.
 
 use super::output;
 use super::run::runtime;
@@ -8,21 +7,21 @@ use crate::exit::Exit;
 use crate::faults::proxy::Proxy;
 use serde_json::json;
 
-/// Why nothing is relayed.
+/// Why the proxy stopped.
 #[derive(Debug, thiserror::Error)]
 enum ProxyError {
-    /// What was given is no address.
+    /// The argument is not an address.
     #[error("--to: `{0}` is not HOST:PORT, such as 127.0.0.1:9000")]
     NoAddress(String),
-    /// Nobody knows the host.
-    #[error("--to: cannot look up {0}: {1}")]
+    /// The host name does not resolve.
+    #[error("--to: cannot resolve {0}: {1}")]
     LookUp(String, std::io::Error),
-    /// The sockets.
+    /// A socket failed.
     #[error(transparent)]
     Serve(#[from] std::io::Error),
 }
 
-/// Says where it listens, as one line of JSON, and relays until it is ended.
+/// Prints its addresses as one line of JSON, and relays until it is stopped.
 pub(super) fn proxy(args: &cli::ProxyArgs) -> Exit {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -40,12 +39,12 @@ async fn serve(args: &cli::ProxyArgs) -> Result<(), ProxyError> {
     if !is_address(to) {
         return Err(ProxyError::NoAddress(to.clone()));
     }
-    // Looked up once for each connection; what is not found now was misspelt.
+    // Each connection resolves it again. A name that fails now was misspelt.
     drop(tokio::net::lookup_host(to).await.map_err(|error| ProxyError::LookUp(to.clone(), error))?);
     let proxy = Proxy::bind(to.clone(), args.listen, args.control).await?;
     let (listen, control) = (proxy.listen()?.to_string(), proxy.control()?);
     output::result(&json!({ "listen": listen, "control": format!("http://{control}") }).to_string());
-    output::status(&format!("ready: relays to {to}; Ctrl-C ends it"));
+    output::status(&format!("ready: relaying to {to}; stop with Ctrl-C"));
     Ok(proxy.serve().await?)
 }
 

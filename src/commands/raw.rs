@@ -1,4 +1,4 @@
-//! `dissent raw`: what every replica has of one key, side by side.
+//! `dissent raw`: what every replica holds for one key, side by side.
 
 use super::external::is_built_in;
 use super::output;
@@ -22,40 +22,37 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Names offered for a key that is not there.
+/// Keys suggested for an unknown key.
 const NEAR_MAX: usize = 3;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum RawError {
-    /// A built-in target lives and dies with its run.
-    #[error(
-        "{0} is private to its run and gone when that ends: name the run's folder, or `latest`: \
-         `dissent raw latest {1}`"
-    )]
+    /// A built-in target exists only during its run.
+    #[error("{0} exists only during a run: name a run folder, or `latest`, as in `dissent raw latest {1}`")]
     Private(String, String),
     /// No such key.
     #[error("no key `{key}`: {near}")]
     NoSuchKey {
         /// The key.
         key: String,
-        /// What there is instead.
+        /// The nearest keys.
         near: String,
     },
-    /// A cluster that nobody has written to.
-    #[error("the cluster of {0} has no table yet: `dissent run {0} ..` makes one")]
+    /// The cluster has no table.
+    #[error("the cluster of {0} has no table yet: `dissent run {0} ..` creates one")]
     NoTable(String),
-    /// The target file cannot be used.
+    /// The target file is invalid.
     #[error(transparent)]
     File(#[from] ConfigError),
     /// No such run, or it cannot be read.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The live cluster cannot be looked at.
+    /// The live cluster cannot be read.
     #[error(transparent)]
     Look(#[from] InspectError),
-    /// The document could not be written: our own bug.
-    #[error("cannot spell the view as JSON: {0}")]
+    /// The JSON document could not be written, which is a bug in dissent.
+    #[error("cannot write the view as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -99,7 +96,7 @@ fn recorded(args: &cli::RawArgs) -> Result<String, RawError> {
     Ok(told)
 }
 
-/// The cluster of a target file. Nothing is locked, marked or written: it is only looked at.
+/// Reads the cluster of a target file. Nothing is locked, marked or written.
 fn outside(args: &cli::RawArgs) -> Result<String, RawError> {
     let file: TargetFile = load(&args.from)?;
     super::run::runtime()?.block_on(async {
@@ -114,7 +111,7 @@ fn outside(args: &cli::RawArgs) -> Result<String, RawError> {
     })
 }
 
-/// The same view of a live cluster, from raw reads around the router.
+/// The same view of a live cluster, from raw reads that bypass the router.
 pub async fn live(
     target: &Capabilities,
     schema: &Schema,
@@ -123,7 +120,7 @@ pub async fn live(
 ) -> Result<String, RawError> {
     let looked = inspect(target, schema, key).await?;
     for (replica, error) in &looked.silent {
-        output::status(&format!("{replica} is shown as not loaded: {error}"));
+        output::status(&format!("{replica} cannot be read, so it is shown as not loaded: {error}"));
     }
     told(&looked.evidence, key, &looked.known, looked.unsaid.as_deref(), format)
 }
@@ -159,7 +156,7 @@ fn told(
 
 fn near(key: &str, known: &BTreeSet<String>) -> String {
     match nearest_few(key, known.iter().map(String::as_str), NEAR_MAX).as_slice() {
-        [] => "the log has none at all".to_owned(),
-        near => format!("the nearest of {} are {}", known.len(), near.join(", ")),
+        [] => "the log has no keys".to_owned(),
+        near => format!("the nearest of {} keys are {}", known.len(), near.join(", ")),
     }
 }

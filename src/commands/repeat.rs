@@ -1,11 +1,11 @@
-//! The words that make a run again: what was asked for, in the order of the command line.
+//! The arguments that repeat a run, in the order of the command line.
 
 use crate::cli::{CAPTURE_EVERY, RunArgs};
 
-/// The words after `dissent run`, but for the seed: how many runs there were, where they were kept and how
-/// they were told changes none of them.
+/// The arguments after `dissent run`, without the seed, and without options that do not change a run: the
+/// number of runs, the results folder and the output format.
 pub(super) fn words(args: &RunArgs) -> Vec<String> {
-    // Every field is named, so that none is forgotten.
+    // Every field is listed, so that none is forgotten.
     let RunArgs {
         target,
         workload,

@@ -17,10 +17,10 @@ use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
 use std::collections::BTreeMap;
 
-/// Under load a partition's open segment takes so many times the rows after which a boundary is due.
+/// Under load, the open segment of a partition takes at most this multiple of the rows per segment.
 const UNDER_LOAD_TIMES: u64 = 8;
 
-/// What is asked for, with every setting in its place.
+/// The order given by the arguments, with all settings applied.
 pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
@@ -52,7 +52,7 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     })
 }
 
-/// The cluster of a target file, if the argument is the path of one; else the embedded cluster of this name.
+/// The cluster of a target file, if the argument is the path of one; else the built-in cluster of this name.
 fn target(argument: &str) -> Result<RunTarget, ConfigError> {
     if is_path(argument) {
         return Ok(RunTarget::External(ExternalTarget { path: argument.to_owned(), file: load(argument)? }));
@@ -63,7 +63,7 @@ fn target(argument: &str) -> Result<RunTarget, ConfigError> {
         let all: Vec<RunTarget> = all.by_ref().collect();
         let names: Vec<&str> = all.iter().map(RunTarget::name).collect();
         let help =
-            format!("{}; a path to a .toml file reaches a cluster of your own", advise(argument, &names));
+            format!("{}; for your own cluster, give the path of a .toml file", advise(argument, &names));
         ConfigError::UnknownName { kind: "target", name: argument.to_owned(), help }
     })
 }
@@ -103,14 +103,14 @@ fn timing(
 /// request.
 fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, ConfigError> {
     Ok(match wanted {
-        // A commit under load alone may part Pinot's replicas (apache/pinot 17144).
+        // A commit under load can make Pinot's replicas diverge without any fault (apache/pinot 17144).
         None | Some("standing-still") => Boundaries::StandingStill,
         Some("under-load") => Boundaries::UnderLoad { most: Some(UNDER_LOAD_TIMES * workload.segment_rows) },
         Some(ROW_THRESHOLD) => by_rows(workload),
         Some(other) => {
             return Err(ConfigError::Setting {
                 pair: format!("{BOUNDARIES}={other}"),
-                problem: format!("segments do not end `{other}`"),
+                problem: format!("no kind of boundary is called `{other}`"),
                 help: Some(advise(other, &["standing-still", "under-load", ROW_THRESHOLD])),
             });
         }
@@ -122,12 +122,12 @@ fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
         .map_err(|error| ConfigError::Flag { flag: format!("{flag} {value}"), problem: error.to_string() })
 }
 
-/// A time in which something is to happen.
+/// A time that must not be zero.
 fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
     match time(flag, value)? {
         Nanos(0) => Err(ConfigError::Flag {
             flag: format!("{flag} {value}"),
-            problem: "no time at all: write a time such as `1s`".to_owned(),
+            problem: "the time must not be zero: write a time such as `1s`".to_owned(),
         }),
         time => Ok(time),
     }

@@ -16,10 +16,10 @@ use crate::run::simulated_run::{Retention, simulated};
 use dissent_core::seed::Seed;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Process runs side by side, if nothing is said.
+/// Default number of process runs in parallel.
 const JOBS_OF_PROCESSES: u32 = 2;
 
-/// Runs, judges, tells.
+/// Runs, checks and prints the verdict.
 pub(super) fn run(args: &cli::RunArgs) -> Exit {
     let spec = match run_spec(args) {
         Ok(spec) => spec,
@@ -37,7 +37,7 @@ pub(super) fn run(args: &cli::RunArgs) -> Exit {
     }
 }
 
-/// A seed for a run that was given none: short enough to be read out over the telephone.
+/// Draws a seed that is short enough to be read out over the phone.
 fn draw_seed() -> u64 {
     RandomState::new().hash_one(0) % 1_000_000_000
 }
@@ -53,7 +53,7 @@ fn plan_only(spec: &RunSpec, seed: Seed) -> Exit {
     }
 }
 
-/// The runtime of everything that touches sockets and processes.
+/// The runtime for sockets and processes.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -82,20 +82,20 @@ fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     }
 }
 
-/// What became of the work between hooks; that the cluster may still be up is told at once.
+/// The result of the work between hooks. A failed `down` hook is reported at once.
 fn report_teardown<T>((done, down): (Result<T, RunError>, Option<HookError>)) -> Result<T, RunError> {
     down.iter().for_each(|error| output::status(&format!("error: {error}; the cluster may still be up")));
     done
 }
 
-/// Tells a verdict and what must be said beside it.
+/// Prints a verdict and its warnings.
 fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
     output::verdict(&outcome.judged, format);
     output::notices(outcome);
     outcome.judged.exit
 }
 
-/// One thread a core for virtual time.
+/// One thread per core, for virtual time.
 pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(2))
 }
@@ -107,7 +107,7 @@ fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
         let jobs = args.jobs.unwrap_or_else(cores);
         simulate_all(spec, first, args.runs, jobs, results, |_| bar.inc(1))
     } else {
-        // One run a target at a time.
+        // One run at a time per target.
         let most = if spec.target.external().is_some() { 1 } else { u32::MAX };
         let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
         let each = |outcome: &RunOutcome| {

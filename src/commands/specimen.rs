@@ -1,4 +1,4 @@
-//! The hidden subcommand behind which the embedded clusters' processes run.
+//! The hidden subcommand that runs the processes of the built-in clusters.
 
 use super::output;
 use super::run::runtime;
@@ -14,9 +14,9 @@ use specimen::shard::Mode;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What is allowed of a cluster of servers.
+/// What the target file of a cluster of servers allows.
 const ALLOW_SEGMENTS: &[&str] = &["writes", "holds", "restart", "pause"];
-/// What is allowed of writers that share a shard.
+/// What the target file of a shared shard allows.
 const ALLOW_SHARD: &[&str] = &["writes", "holds", "restart", "pause", "writers"];
 
 /// Runs one process of a cluster until its standard input closes.
@@ -59,7 +59,7 @@ fn told(ended: Result<(), Error>) -> Exit {
     }
 }
 
-/// Runs a supervisor. Its cluster's table is made by the runs.
+/// Runs a supervisor. The runs create the table of its cluster.
 fn supervise<C: Topology>(
     runtime: &tokio::runtime::Runtime,
     args: &Supervised,
@@ -77,7 +77,7 @@ fn supervise<C: Topology>(
     })))
 }
 
-/// What a cluster is started with.
+/// The setup of a cluster.
 fn setup<C>(
     Supervised { target_file, dir, set }: &Supervised,
     system: SpecimenKind,
@@ -91,8 +91,9 @@ fn setup<C>(
     let config = config(&settings).map_err(refused)?;
     let beside = || Some(target_file.as_ref()?.with_extension("cluster"));
     let dir: Option<PathBuf> = dir.clone().or_else(beside);
-    let dir = dir.ok_or_else(|| refused("name a --target-file or a --dir".to_owned()))?;
-    let program = std::env::current_exe().map_err(|error| refused(format!("find this program: {error}")))?;
+    let dir = dir.ok_or_else(|| refused("give --target-file or --dir".to_owned()))?;
+    let program =
+        std::env::current_exe().map_err(|error| refused(format!("cannot find this program: {error}")))?;
     Ok(Setup { program, dir, config, settings })
 }
 
@@ -100,10 +101,10 @@ fn write_target_file(file: &Path, system: SpecimenKind, address: &str, allow: &[
     let name = system.processes();
     let allowed: String = allow.iter().map(|line| format!("{line} = true\n")).collect();
     let text = format!(
-        "# A cluster of `dissent {}`; it lives until that process ends.\n\
+        "# A cluster of `dissent {}`. It runs until that process ends.\n\
          system = \"{name}\"\n\
          url = \"http://{address}\"\n\n\
-         # What a run may do to it. Without a line only reading is allowed.\n\
+         # What a run may do to it. Anything not listed is not allowed, except reading.\n\
          [allow]\n\
          {allowed}",
         name.replace('-', " "),

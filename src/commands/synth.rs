@@ -1,4 +1,4 @@
-//! `dissent synth`: run folders of any size, with a fault planted on purpose.
+//! `dissent synth`: generates run folders of any size, with a planted fault.
 
 use super::output;
 use crate::cli;
@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::synth::{SynthSpec, synthesize};
 use dissent_core::seed::Seed;
 
-/// Makes up a run.
+/// Generates a run folder.
 pub(super) fn synth(args: &cli::SynthArgs) -> Exit {
     let spec =
         SynthSpec { rows: args.rows, replicas: args.replicas, seed: Seed(args.seed), plant: args.plant };

@@ -1,4 +1,4 @@
-//! The hidden subcommand behind which a watchdog runs.
+//! The hidden subcommand that runs a watchdog.
 
 use super::output;
 use crate::adapter;
@@ -8,7 +8,7 @@ use crate::faults::watchdog::{WatchdogExit, watch};
 use dissent_store::cure::Cure;
 use std::time::Duration;
 
-/// Holds one fault until it is told to cure it, or its standard input closes, or the lease is over.
+/// Holds one fault until it is told to undo it, its standard input closes, or the lease expires.
 pub(super) fn watchdog(args: &cli::WatchdogArgs) -> Exit {
     let cure: Cure = match serde_json::from_str(&args.mark) {
         Ok(cure) => cure,
@@ -25,7 +25,7 @@ pub(super) fn watchdog(args: &cli::WatchdogArgs) -> Exit {
         || adapter::seen_over(&cure),
         || adapter::heal(&cure),
     ));
-    // A lease that is over does not wait for the end of the standard input.
+    // After the lease, do not wait for standard input to close.
     runtime.shutdown_background();
     match kept {
         WatchdogExit::Cured => Exit::Pass,

@@ -1,17 +1,17 @@
-//! How a cluster that does not let everybody in is entered: who asks, and whose certificates are believed.
+//! Access to a secured cluster: credentials and trusted certificates.
 //!
-//! A target file never holds a secret, only where it lies: an environment variable or a file. So cures,
-//! marks, records and messages may carry all of this, and a secret is read at the moment of use.
+//! A target file never holds a secret, only its place: an environment variable or a file. So this may be
+//! copied into cures, marks, records and messages, and a secret is read only when it is used.
 
 use super::error::InvalidValue;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Who asks, and where the proof lies.
+/// The user, and where the password or token is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Credentials {
-    /// A user's name, for a password.
+    /// The user name that belongs to the password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The environment variable that holds the user's password.
@@ -28,23 +28,23 @@ pub struct Credentials {
     pub token_file: Option<PathBuf>,
 }
 
-/// What is needed to be let in by HTTP.
+/// Everything needed for HTTP access.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Access {
-    /// Who asks.
+    /// The credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// A file of certificates that are believed in place of the system's.
+    /// PEM bundle of CAs to trust instead of the system store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
 }
 
-/// A password or a token. It shows itself to nobody who only looks.
+/// A password or a token. Debug output does not show it.
 pub struct Secret(String);
 
 impl Secret {
-    /// Its text: for the one who sends it.
+    /// The text, for sending it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -56,10 +56,10 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What is said to be let in.
+/// The credentials to send.
 #[derive(Debug)]
 pub enum Login {
-    /// A user's name and password.
+    /// User name and password.
     Password(String, Secret),
     /// A bearer token.
     Token(Secret),
@@ -68,23 +68,23 @@ pub enum Login {
 /// Why a secret could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The environment lacks it.
-    #[error("the environment variable {0}, which is to hold the {1}, is not set")]
+    /// The environment variable is not set.
+    #[error("the environment variable {0}, which must hold the {1}, is not set")]
     Unset(String, &'static str),
     /// The file cannot be read.
     #[error("cannot read the {what} in {path}: {error}")]
     Unreadable {
-        /// What was wanted.
+        /// Password or token.
         what: &'static str,
         /// Where.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
 }
 
 impl Credentials {
-    /// Refuses what does not say just one way in. `tokens`: whether a token is one.
+    /// Refuses anything but exactly one kind of credentials. `tokens`: whether a token is allowed.
     pub(super) fn check(&self, at: &str, tokens: bool) -> Result<(), InvalidValue> {
         let password = [self.password_env.is_some(), self.password_file.is_some()];
         let token = [self.token_env.is_some(), self.token_file.is_some()];
@@ -92,12 +92,10 @@ impl Credentials {
         let by_password = self.user.is_some() && count(&password) == 1 && count(&token) == 0;
         let by_token = tokens && self.user.is_none() && count(&password) == 0 && count(&token) == 1;
         let help = match tokens {
-            true => {
-                "write `user` with `password-env` or `password-file`, or else `token-env` or `token-file`"
-            }
+            true => "write `user` with `password-env` or `password-file`, or `token-env`, or `token-file`",
             false => "write `user` with `password-env` or `password-file`",
         };
-        InvalidValue::unless(by_password || by_token, at, "not one way to be let in", help)
+        InvalidValue::unless(by_password || by_token, at, "exactly one kind of credentials is required", help)
     }
 
     /// Reads the secret, now.
@@ -109,7 +107,7 @@ impl Credentials {
         Ok(Login::Password(self.user.clone().unwrap_or_default(), password))
     }
 
-    /// The same from whatever folder it is used later.
+    /// The same with absolute paths.
     fn anywhere(&self) -> Credentials {
         let whole = |path: &PathBuf| absolute(path);
         Credentials {
@@ -121,7 +119,7 @@ impl Credentials {
 }
 
 impl Access {
-    /// As it stands in a target file; a cure is done from another folder than it was made in.
+    /// The access of a target file. Paths become absolute, because a fault may be undone from another folder.
     pub fn new(credentials: Option<&Credentials>, ca: Option<&PathBuf>) -> Access {
         let ca = ca.map(|path| absolute(path));
         Access { credentials: credentials.map(Credentials::anywhere), ca }

@@ -1,11 +1,11 @@
 //! The files that come with the program.
 
-/// A file in the program.
+/// A file that is compiled into the program.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedFile {
-    /// Its name: the file's stem.
+    /// The stem of the file name.
     pub name: &'static str,
-    /// Its text, which opens with what it hunts.
+    /// The text. Its first line says what it is for.
     pub text: &'static str,
 }
 

@@ -4,21 +4,21 @@ use super::catalogue::EmbeddedFile;
 use super::error::InvalidValue;
 use serde::de::DeserializeOwned;
 
-/// What a file of one kind can do: be listed, parsed, adjusted by `--set`, and checked.
+/// A kind of file, which can be listed, parsed, changed by `--set`, and checked.
 pub trait Document: DeserializeOwned {
-    /// What to call one in a message.
+    /// The name of the kind in messages.
     const KIND: &'static str;
-    /// The folder of the embedded ones.
+    /// The folder of the built-in files.
     const FOLDER: &'static str;
-    /// The embedded ones, in alphabetical order.
+    /// The built-in files, in alphabetical order.
     const CATALOGUE: &'static [EmbeddedFile];
-    /// The keys of `--set` that belong to this kind. A file spells them alike, but for `keys`, which is the
-    /// number of live keys a partition.
+    /// The keys of `--set` that belong to this kind. They are spelled as in a file, except `keys`, the number
+    /// of live keys per partition.
     const SETTINGS: &'static [&'static str];
-    /// Its name, which is its file's stem and is never written in the file.
+    /// The name: the stem of the file name, which is never written in the file.
     fn name(&mut self) -> &mut String;
-    /// Gives the field behind a key of [`Document::SETTINGS`] a new value. The error says what is wrong.
+    /// Sets the field of a key in [`Document::SETTINGS`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
-    /// Refuses what parses and makes no sense.
+    /// Refuses values that parse, but are invalid.
     fn check(&self) -> Result<(), InvalidValue>;
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a file or a setting, with the place in the text and the names that would do.
+//! Errors in files and settings, with the place in the text and the allowed names.
 
 use miette::{NamedSource, SourceSpan};
 use std::sync::Arc;
@@ -6,27 +6,27 @@ use std::sync::Arc;
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ConfigError {
-    /// Neither embedded nor a path.
+    /// Neither built in nor a path.
     #[error("no {kind} is called `{name}`")]
     UnknownName {
         /// `workload` or `nemesis`.
         kind: &'static str,
-        /// What was asked for.
+        /// The name as given.
         name: String,
         /// The nearest name, and all of them.
         #[help]
         help: String,
     },
-    /// A built-in cluster, where one that outlives runs is wanted.
-    #[error("`{name}` is built in, and there only while a run lasts")]
-    #[diagnostic(help("name the target file of a cluster of your own: `dissent init` writes one"))]
+    /// A built-in cluster, where the command needs one that outlives runs.
+    #[error("`{name}` is built in, and exists only during a run")]
+    #[diagnostic(help("give the path of a target file: `dissent init` writes one for your cluster"))]
     BuiltIn {
         /// As given.
         name: String,
     },
-    /// Something else than a path, where a target file is wanted.
-    #[error("`{name}` is no path of a target file")]
-    #[diagnostic(help("a path has a `/` in it, or ends in .toml: `dissent init` writes such a file"))]
+    /// Not a path, where the command needs a target file.
+    #[error("`{name}` is not the path of a target file")]
+    #[diagnostic(help("a path contains a `/` or ends in .toml; `dissent init` writes a target file"))]
     NoPath {
         /// As given.
         name: String,
@@ -38,10 +38,10 @@ pub enum ConfigError {
         kind: &'static str,
         /// The path as given.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// A file that does not parse, or makes no sense.
+    /// A file that does not parse, or is invalid.
     #[error("{place}: {problem}")]
     File {
         /// `file:line:column`.
@@ -58,33 +58,33 @@ pub enum ConfigError {
         #[help]
         help: Option<String>,
     },
-    /// A target file that does not allow what a run would do.
-    #[error("{path} does not allow to {what}")]
-    #[diagnostic(help("if this cluster may be treated so, add the line `{line} = true` under [allow]"))]
+    /// A target file that does not allow an action.
+    #[error("{path} does not allow dissent to {what}")]
+    #[diagnostic(help("to allow it, add the line `{line} = true` under [allow]"))]
     NotAllowed {
         /// The file as given.
         path: String,
-        /// What the run would do.
+        /// The action.
         what: &'static str,
         /// The line that allows it.
         line: &'static str,
     },
-    /// A target file without the log that a run writes to.
-    #[error("{path} does not say where Kafka is, and a run writes to it")]
+    /// A target file without the address of Kafka.
+    #[error("{path} does not give the address of Kafka, which a run writes to")]
     #[diagnostic(help("add `kafka = \"HOST:PORT\"`"))]
     NoKafka {
         /// The file as given.
         path: String,
     },
-    /// A flag whose value cannot be used.
+    /// An option with an invalid value.
     #[error("{flag}: {problem}")]
     Flag {
-        /// The flag and its value, as given.
+        /// The option and its value, as given.
         flag: String,
         /// What is wrong with the value.
         problem: String,
     },
-    /// A `--set` that cannot be used.
+    /// An invalid `--set`.
     #[error("--set {pair}: {problem}")]
     Setting {
         /// The argument as given.
@@ -97,10 +97,10 @@ pub enum ConfigError {
     },
 }
 
-/// A value that parses and makes no sense.
+/// A value that parses, but is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidValue {
-    /// Where, as keys and positions with dots between: `column.2.merge`.
+    /// Its place, as keys and positions separated by dots: `column.2.merge`.
     pub at: String,
     /// What is wrong.
     pub problem: String,
@@ -109,12 +109,12 @@ pub struct InvalidValue {
 }
 
 impl InvalidValue {
-    /// Refuses with these words unless `holds`.
+    /// Returns this error unless `holds`.
     pub(super) fn unless(holds: bool, at: &str, problem: &str, help: &str) -> Result<(), InvalidValue> {
         if holds { Ok(()) } else { Err(InvalidValue::new(at, problem, help)) }
     }
 
-    /// Puts the three together.
+    /// Creates the error.
     pub(super) fn new(
         at: impl Into<String>,
         problem: impl Into<String>,
@@ -124,7 +124,7 @@ impl InvalidValue {
     }
 }
 
-/// Lists what is allowed, after the nearest to what was written, if one is near.
+/// Lists the allowed names, after the nearest one if any is near.
 pub fn advise(written: &str, allowed: &[&str]) -> String {
     let list = allowed.join(", ");
     match nearest(written, allowed) {
@@ -133,22 +133,22 @@ pub fn advise(written: &str, allowed: &[&str]) -> String {
     }
 }
 
-/// The allowed name that a typing error is most likely to have come from: fewest letters apart, and no
-/// more than a third of the longer of the two (so `rate` is no guess for `pool`).
+/// The allowed name that was most likely meant: the one with the fewest differing letters, at most a third
+/// of the longer name (so `rate` is not suggested for `pool`).
 pub fn nearest<'a>(written: &str, allowed: &[&'a str]) -> Option<&'a str> {
     let near = allowed.iter().map(|name| (letters_apart(written, name), *name)).min()?;
     let longer = written.chars().count().max(near.1.chars().count());
     (3 * near.0 <= longer.max(3)).then_some(near.1)
 }
 
-/// The few names that are fewest letters apart from what was written, the nearest first.
+/// The few nearest names, nearest first.
 pub fn nearest_few<'a>(written: &str, known: impl Iterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
     let mut apart: Vec<(usize, &str)> = known.map(|name| (letters_apart(written, name), name)).collect();
     apart.sort_unstable();
     apart.into_iter().take(most).map(|(_, name)| name).collect()
 }
 
-/// How many letters must be put in, taken out, changed or swapped with their neighbour to make one word of
+/// How many letters must be inserted, deleted, changed or swapped with their neighbour to turn one word into
 /// the other (Damerau, "A technique for computer detection and correction of spelling errors", 1964).
 fn letters_apart(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
@@ -169,14 +169,17 @@ fn letters_apart(one: &str, other: &str) -> usize {
     table[one.len()][other.len()]
 }
 
-/// Says in a user's words what serde and toml say in theirs, and what would be right. The list of names in
-/// `unknown field `x`, expected one of `a`, `b`` becomes advice.
+/// Rewords messages of serde and toml for users, with a hint. The list of names in `unknown field `x`,
+/// expected one of `a`, `b`` becomes advice.
 pub(super) fn reword(message: &str) -> (String, Option<String>) {
     if message.starts_with("invalid type: unit variant") {
         return ("this choice needs a value".to_owned(), Some("write { choice = value }".to_owned()));
     }
     if message.starts_with("wanted exactly 1 element") {
-        return ("one choice is wanted".to_owned(), Some("write { choice = value }, once".to_owned()));
+        return (
+            "exactly one choice is required".to_owned(),
+            Some("write { choice = value }, with one choice".to_owned()),
+        );
     }
     if let Some(field) = message.strip_prefix("missing field `") {
         return (message.to_owned(), Some(format!("add a line `{} = ..`", field.trim_end_matches('`'))));

@@ -1,5 +1,5 @@
-//! A list of known issues: what may be found without breaking a build, why, who looks after it, and until
-//! when. An entry says what it covers; what it does not say it covers in its mildest form only.
+//! A list of known issues: findings that do not break a build, with reason, owner and end date. What an entry
+//! does not say, it covers only in its mildest form.
 
 use super::catalogue::EmbeddedFile;
 use super::document::Document;
@@ -7,11 +7,11 @@ use super::error::{ConfigError, InvalidValue, advise};
 use dissent_core::checker::verdict::known_issue::{KnownIssue, KnownIssues, numbers};
 use std::path::Path;
 
-/// The ways in which damage or a freeze goes on, as the verdict spells them.
+/// The courses of damage or of a freeze, as spelled in the verdict.
 const COURSES: &[&str] =
     &["standing", "healed", "spreading", "spread", "sticky", "self-healed", "cleared-by-restart"];
 
-/// Reads a list, to be applied today.
+/// Reads a list, as of today.
 pub fn load(path: &Path) -> Result<KnownIssues, ConfigError> {
     let list: KnownIssues = super::load::load_file(&path.to_string_lossy())?;
     Ok(list.on(&jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()))
@@ -39,17 +39,17 @@ impl Document for KnownIssues {
 fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), InvalidValue> {
     let said = [
         ("fingerprint", &issue.fingerprint, "such as wrong-value/whole-segment"),
-        ("reason", &issue.reason, "say why it may be found"),
-        ("owner", &issue.owner, "say who looks after it"),
-        ("link", &issue.link, "say where it is being worked on"),
+        ("reason", &issue.reason, "say why it is accepted"),
+        ("owner", &issue.owner, "say who is responsible for it"),
+        ("link", &issue.link, "say where it is tracked"),
     ];
     for (key, value, help) in said {
-        let problem = format!("no {key} is given");
+        let problem = format!("the {key} is empty");
         InvalidValue::unless(!value.trim().is_empty(), &format!("{at}.{key}"), &problem, help)?;
     }
     let date: Result<jiff::civil::Date, _> = issue.until.parse();
     let is_day = date.is_ok_and(|date| date.to_string() == issue.until);
-    let problem = format!("`{}` is no day", issue.until);
+    let problem = format!("`{}` is not a date", issue.until);
     InvalidValue::unless(is_day, &format!("{at}.until"), &problem, "write it as \"2027-01-31\"")?;
     let course = issue.course.as_deref().unwrap_or(COURSES[0]);
     let problem = format!("no course is called `{course}`");
@@ -57,8 +57,8 @@ fn check_issue(issue: &KnownIssue, at: &str) -> Result<(), InvalidValue> {
     InvalidValue::unless(known, &format!("{at}.course"), &problem, &advise(course, COURSES))?;
     for (key, limit) in [("from", &issue.versions.from), ("before", &issue.versions.before)] {
         let is_version = limit.as_ref().is_none_or(|limit| !numbers(limit).is_empty());
-        let help = "write numbers with dots between, such as \"1.5.0\"";
-        InvalidValue::unless(is_version, &format!("{at}.versions.{key}"), "no version", help)?;
+        let help = "write numbers separated by dots, such as \"1.5.0\"";
+        InvalidValue::unless(is_version, &format!("{at}.versions.{key}"), "not a version", help)?;
     }
     Ok(())
 }
@@ -87,13 +87,13 @@ mod tests {
             ),
             ("pattern = \"one\"", "known.toml:7:11: unknown variant `one`"),
             ("colums = [\"a\"]", "known.toml:7:1: unknown field `colums` (did you mean `columns`?"),
-            ("versions = { from = \"latest\" }", "known.toml:7:21: no version"),
+            ("versions = { from = \"latest\" }", "known.toml:7:21: not a version"),
         ] {
             assert!(refusal(line).starts_with(told), "{}", refusal(line));
         }
         let text = ISSUE.replace("2027-01-31", "31.1.2027");
         let error = parse::<KnownIssues>("known.toml", text).expect_err("no day").to_string();
-        assert_eq!(error, "known.toml:6:9: `31.1.2027` is no day");
+        assert_eq!(error, "known.toml:6:9: `31.1.2027` is not a date");
         let text = ISSUE.replace("owner = \"me\"\n", "");
         let error = parse::<KnownIssues>("known.toml", text).expect_err("no owner").to_string();
         assert!(error.contains("missing field `owner`"), "{error}");

@@ -1,24 +1,24 @@
-//! What a target file says of the load that dissent may be to a cluster, and of what brings the cluster up
-//! and down.
+//! The limits and hooks of a target file: how much load dissent may put on a cluster, and the commands that
+//! start and stop the cluster.
 
 use super::error::InvalidValue;
 use dissent_core::history::duration;
 use dissent_core::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// How much may be asked of a cluster that others use.
+/// Limits on the load of a cluster that others use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Queries at the same time.
+    /// Maximum number of concurrent queries.
     pub queries: u32,
-    /// Rows read in a second, over all queries; none: as they come.
+    /// Maximum number of rows read per second, over all queries; none: unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_per_second: Option<u32>,
-    /// An answer that takes longer counts as none.
+    /// Time limit of a query.
     #[serde(with = "duration")]
     pub query_timeout: Nanos,
-    /// Whether to ask less while answers take twice as long as they used to.
+    /// Whether to slow down while answers take twice as long as before.
     pub back_off: bool,
 }
 
@@ -28,35 +28,45 @@ impl Default for Limits {
     }
 }
 
-/// The most queries at the same time.
+/// Upper bound of the number of concurrent queries.
 const QUERIES_MAX: u32 = 64;
 
 impl Limits {
     pub(super) fn check(&self) -> Result<(), InvalidValue> {
         let fits = (1..=QUERIES_MAX).contains(&self.queries);
-        InvalidValue::unless(fits, "limits.queries", "not so many at a time", "write a number from 1 to 64")?;
+        InvalidValue::unless(
+            fits,
+            "limits.queries",
+            "invalid number of concurrent queries",
+            "write a number from 1 to 64",
+        )?;
         let none = self.rows_per_second == Some(0);
-        let help = "leave the line out, or write how many";
-        InvalidValue::unless(!none, "limits.rows-per-second", "nothing could be read", help)?;
+        let help = "remove the line, or write a number above 0";
+        InvalidValue::unless(!none, "limits.rows-per-second", "a limit of 0 allows no reads", help)?;
         let help = "such as \"20s\"";
-        InvalidValue::unless(self.query_timeout.0 > 0, "limits.query-timeout", "no time at all", help)
+        InvalidValue::unless(
+            self.query_timeout.0 > 0,
+            "limits.query-timeout",
+            "the time must not be zero",
+            help,
+        )
     }
 }
 
-/// What is run around runs, by `sh -c`.
+/// Commands run before and after runs, by `sh -c`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Hooks {
-    /// Brings the cluster up, before anything is asked of it.
+    /// Starts the cluster, before anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up: Option<String>,
-    /// Exits 0 once the cluster can be used: run again and again until then.
+    /// Exits 0 once the cluster is ready; repeated until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_ready: Option<String>,
-    /// For how long, at the most.
+    /// How long to wait for that at most.
     #[serde(with = "duration")]
     pub ready_within: Nanos,
-    /// Takes the cluster down, whatever became of the runs.
+    /// Stops the cluster, whatever the result of the runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<String>,
     /// Copies logs and configuration into the folder `$DISSENT_COLLECT`, after every run.

@@ -4,23 +4,23 @@ use super::document::Document;
 use super::error::ConfigError;
 use super::source::{self, Source};
 
-/// Whether an argument is a path: it has a path separator, or ends in `.toml`.
+/// Whether an argument is a path: it contains a path separator or ends in `.toml`.
 pub fn is_path(argument: &str) -> bool {
     source::is_path(argument)
 }
 
-/// Loads a file: by its name in the catalogue, or from a path if the argument has a path separator or ends
+/// Loads a file from the catalogue by name, or from a path if the argument contains a path separator or ends
 /// in `.toml`.
 pub fn load<T: Document>(argument: &str) -> Result<T, ConfigError> {
     Source::find::<T>(argument)?.parse()
 }
 
-/// Loads a file from a path, whatever it is called.
+/// Loads a file from a path, without looking in the catalogue.
 pub fn load_file<T: Document>(path: &str) -> Result<T, ConfigError> {
     Source::read(T::KIND, path)?.parse()
 }
 
-/// Reads a file's text; `file` is its name in messages, and its stem the name of what is in it.
+/// Parses a text. `file` is its name in messages, and the stem of that is the name of the contents.
 pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
     Source::of(file, text).parse()
 }
@@ -70,8 +70,8 @@ mod tests {
             help,
             "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
              late-transition, mixed, none, pause-and-slow-download, pause-consumption, pause-one, \
-             rebalance-one, restart-one, session-expiry, warm-active-active; a path to a .toml file loads \
-             your own"
+             rebalance-one, restart-one, session-expiry, warm-active-active; for your own, give the path of \
+a .toml file"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();

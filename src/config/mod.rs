@@ -1,5 +1,5 @@
-//! Files that a user writes: workloads and nemesis plans, from the embedded catalogue or from a path, and
-//! `--set key=value` on top. A file is data only, and a wrong one is answered with its place in the text.
+//! Files that users write: workloads, nemesis plans and target files, from the built-in catalogue or from a
+//! path, with `--set key=value` on top. Files are data only, and an error names its place in the text.
 
 pub mod access;
 pub mod catalogue;

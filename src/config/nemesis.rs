@@ -1,4 +1,4 @@
-//! Reading nemesis plans: one TOML file each, under `nemesis/`.
+//! Reads nemesis plans: one TOML file each, under `nemesis/`.
 
 use super::catalogue::{EmbeddedFile, NEMESES};
 use super::document::Document;
@@ -7,9 +7,9 @@ use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::nemesis::{Ending, Nemesis, Select, StepSpec};
 
-/// The most timestamps that a writer is kept behind.
+/// Maximum number of timestamps by which a writer lags.
 const LAG_MAX: u64 = 1_000_000;
-/// The longest time that a queue is slow by, in milliseconds.
+/// Maximum delay of a queue, in milliseconds.
 const DELAY_MS_MAX: u64 = 600_000;
 
 impl Document for Nemesis {
@@ -25,7 +25,7 @@ impl Document for Nemesis {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "ending" => self.ending = choice(value)?,
-            "reload" => self.reload = value.parse().map_err(|_| "it is `true` or `false`".to_owned())?,
+            "reload" => self.reload = value.parse().map_err(|_| "write `true` or `false`".to_owned())?,
             "tail" => self.tail = time(value)?,
             "min-exposure" => self.min_exposure = number(value)?,
             _ => return Err("not a setting of a nemesis plan".to_owned()),
@@ -41,26 +41,26 @@ impl Document for Nemesis {
         InvalidValue::unless(
             held || self.ending == Ending::Uncommitted,
             "ending",
-            "no step holds a segment, so there is none to end",
-            "leave the ending out, or add a step with the fault `hold-message`",
+            "no step holds a segment back, so there is none to end",
+            "remove the ending, or add a step with the fault `hold-message`",
         )?;
         InvalidValue::unless(
             self.ending != Ending::Uncommitted || !self.reload,
             "reload",
-            "the segment stays open, so there is no committed copy of it",
-            "set the ending to `healthy-wins` or `victim-wins`, or leave `reload` out",
+            "the segment stays open, so it has no committed copy to load",
+            "set the ending to `healthy-wins` or `victim-wins`, or remove `reload`",
         )?;
         InvalidValue::unless(
             held || self.min_exposure == 0,
             "min-exposure",
-            "no step holds a segment, so no key is ever carried across a boundary under a hold",
-            "leave it out, or every run of this plan is inconclusive",
+            "no step holds a segment back, so no key is ever carried across a boundary under a hold",
+            "remove it, or every run of this plan is inconclusive",
         )?;
         InvalidValue::unless(
             !self.steps.is_empty() || self.boundaries_after_first_step.is_none(),
             "boundaries-after-first-step",
             "there is no first step",
-            "leave it out, or add a step",
+            "remove it, or add a step",
         )
     }
 }
@@ -72,18 +72,18 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), In
     InvalidValue::unless(
         !step.id.is_empty() && step.id.chars().all(plain),
         &place("id"),
-        &format!("`{}` is no step name", step.id),
+        &format!("`{}` is not a step name", step.id),
         "use lower-case letters, digits and -",
     )?;
     InvalidValue::unless(
         !ids.contains(&step.id.as_str()),
         &place("id"),
         &format!("two steps are called `{}`", step.id),
-        "each step has a name of its own",
+        "step names must be unique",
     )?;
     if let Select::SameAs(other) = &step.select {
         let help = match ids.as_slice() {
-            [] => "the first step selects `one`".to_owned(),
+            [] => "the first step must select `one`, `first` or `last`".to_owned(),
             ids => advise(other, ids),
         };
         let problem = format!("no earlier step is called `{other}`");
@@ -93,7 +93,7 @@ fn check_step(step: &StepSpec, at: usize, earlier: &[StepSpec]) -> Result<(), In
     check_conditions(step, &place)
 }
 
-/// A measure of nothing would be a fault that changes nothing.
+/// A fault of size 0 would change nothing.
 fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     let (measure, max, what) = match step.fault {
         FaultKind::Lag { timestamps } => (timestamps, LAG_MAX, "timestamps"),
@@ -108,20 +108,19 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
     )
 }
 
-/// A condition can only speak of what the step has: a step has not begun before it begins, and only a
-/// held message names a segment.
+/// A step cannot begin on a condition about itself, and only a held message names a segment to wait for.
 fn check_conditions(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(), InvalidValue> {
     InvalidValue::unless(
         matches!(step.begin, Condition::At(_) | Condition::Boundaries(_)),
         &place("begin"),
-        "a step cannot begin on this",
-        "it begins `at` a time since the load began, or after a number of `boundaries`",
+        "a step cannot begin on this condition",
+        "begin `at` a time after the start of the load, or after a number of `boundaries`",
     )?;
     let of_segment = matches!(step.until, Condition::OthersCommitted | Condition::EventsInNext { .. });
     InvalidValue::unless(
         !of_segment || step.fault.withholds_a_segment(),
         &place("until"),
-        "this fault concerns no segment that it could wait for",
-        "it ends `at` a time since the load began, `after` a time in force, or after `boundaries`",
+        "this fault does not concern a segment, so it cannot wait for one",
+        "end `at` a time after the start of the load, `after` a time in force, or after `boundaries`",
     )
 }

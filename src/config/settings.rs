@@ -1,5 +1,5 @@
-//! `--set key=value`: what a run changes of its files, and what it tells its target. Each consumer takes its
-//! own keys; what nobody took is refused, so that a misspelt key never passes for a setting.
+//! `--set key=value`: changes to the files and to the target of a run. Each consumer takes its own keys. The
+//! rest are refused, so that a misspelt key is never ignored.
 
 use super::document::Document;
 use super::error::{ConfigError, advise, reword};
@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// The settings of a run that nobody has taken yet.
+/// The settings of a run that were not taken yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<String, String>);
 
@@ -34,23 +34,23 @@ impl Settings {
                 }
             };
             if settings.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(refuse("the key is set twice", "leave one of the two out"));
+                return Err(refuse("the key is set twice", "remove one of the two"));
             }
         }
         Ok(Settings(settings))
     }
 
-    /// All that is left, ordered by key.
+    /// The remaining settings, ordered by key.
     pub fn left(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 
-    /// The value of a key, which is then taken.
+    /// Takes the value of a key.
     pub fn take(&mut self, key: &str) -> Option<String> {
         self.0.remove(key)
     }
 
-    /// Takes the settings of a workload or a nemesis plan and gives it back with them applied and checked.
+    /// Takes the settings of a workload or a nemesis plan, applies them and checks the result.
     pub fn apply<T: Document>(&mut self, mut document: T) -> Result<T, ConfigError> {
         for key in T::SETTINGS {
             let Some(value) = self.take(key) else {
@@ -67,7 +67,7 @@ impl Settings {
         Ok(document)
     }
 
-    /// Takes the options of the run's own table, over those that are there.
+    /// Takes the options of the run's own table and merges them into the existing ones.
     pub fn apply_to_table(&mut self, table: &mut TableChoice) -> Result<(), ConfigError> {
         let is_of_table = |key: &String| key.starts_with(table::PREFIX);
         for key in self.0.keys().filter(|key| is_of_table(key)).cloned().collect::<Vec<_>>() {
@@ -81,7 +81,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Refuses keys that the target does not know. Call it after the files have taken theirs.
+    /// Refuses keys that the target does not know. Call this after the files have taken theirs.
     pub fn refuse_unknown(&self, target: &str, allowed: &[&str]) -> Result<(), ConfigError> {
         let Some((key, value)) = self.0.iter().find(|(key, _)| !allowed.contains(&key.as_str())) else {
             return Ok(());
@@ -168,14 +168,14 @@ mod tests {
             (vec!["rate="], "--set rate=: not of the form key=value", "such as"),
             (vec!["rate=1", "rate=2"], "--set rate=2: the key is set twice", "one of the two"),
             (vec!["rate=fast"], "--set rate=fast: `fast` is not a whole number, or too large", ""),
-            (vec!["rate=0"], "--set rate=0: 0 ops a second", "write 1 to 1000000"),
+            (vec!["rate=0"], "--set rate=0: 0 ops per second", "write 1 to 1000000"),
             (vec!["load=3"], "--set load=3: `3` has no known unit: use h, min, s, ms, us or ns", ""),
             (
                 vec!["provenance=ful"],
                 "unknown variant `ful`",
                 "did you mean `full`? allowed: full, digest, none",
             ),
-            (vec!["ending=victim-wins"], "--set ending=victim-wins: no step holds", "leave the ending out"),
+            (vec!["ending=victim-wins"], "--set ending=victim-wins: no step holds", "remove the ending"),
             (
                 vec!["gaurd=x"],
                 "--set gaurd=x: neither sim-segments nor",

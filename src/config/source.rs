@@ -1,5 +1,4 @@
-//! The text of one file, from the catalogue or from a path, and the way from a wrong value back to its place
-//! in that text.
+//! The text of one file, from the catalogue or from a path, and where in the text a wrong value is.
 
 use super::document::Document;
 use super::error::{ConfigError, InvalidValue, advise, reword};
@@ -10,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
-/// No file that a user writes is longer.
+/// Maximum size of a file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Whether an argument names a file rather than something of the catalogue.
@@ -18,26 +17,26 @@ pub(super) fn is_path(argument: &str) -> bool {
     argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml")
 }
 
-/// A file's text and what to call it.
+/// The text of a file and its names.
 pub(super) struct Source {
-    /// The file's stem: the name of what is in it.
+    /// The stem of the file name, which is the name of the contents.
     stem: String,
-    /// The file as messages call it.
+    /// The file name in messages.
     file: String,
     /// Its text.
     text: String,
 }
 
 impl Source {
-    /// Finds a file: an argument with a path separator or the ending `.toml` is a path, any other a name
-    /// of the catalogue.
+    /// Finds a file: an argument with a path separator or the ending `.toml` is a path, any other is a name
+    /// in the catalogue.
     pub(super) fn find<T: Document>(argument: &str) -> Result<Source, ConfigError> {
         if is_path(argument) {
             return Source::read(T::KIND, argument);
         }
         let Some(embedded) = T::CATALOGUE.iter().find(|embedded| embedded.name == argument) else {
             let names: Vec<&str> = T::CATALOGUE.iter().map(|embedded| embedded.name).collect();
-            let help = format!("{}; a path to a .toml file loads your own", advise(argument, &names));
+            let help = format!("{}; for your own, give the path of a .toml file", advise(argument, &names));
             return Err(ConfigError::UnknownName { kind: T::KIND, name: argument.to_owned(), help });
         };
         Ok(Source {
@@ -53,7 +52,7 @@ impl Source {
         let file = std::fs::File::open(path).map_err(unreadable)?;
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() as u64 > FILE_BYTES_MAX {
-            let large = format!("longer than {FILE_BYTES_MAX} bytes: is it another file?");
+            let large = format!("longer than {FILE_BYTES_MAX} bytes: is it the right file?");
             return Err(unreadable(std::io::Error::other(large)));
         }
         Ok(Source::of(path, text))
@@ -73,10 +72,10 @@ impl Source {
         })?;
         let name = document.name();
         if !name.is_empty() {
-            let help = "its file's name names it; take the line out".to_owned();
+            let help = "its name is the file name; remove the line".to_owned();
             return Err(self.error(
                 self.span("name"),
-                format!("a {} has no name inside", T::KIND),
+                format!("a {} has no field `name`", T::KIND),
                 Some(help),
             ));
         }
@@ -87,7 +86,7 @@ impl Source {
         }
     }
 
-    /// Where in the text the value at this dotted path lies, or else the innermost value around it.
+    /// The span of the value at this dotted path, or of the innermost value around it.
     fn span(&self, at: &str) -> Range<usize> {
         let Ok(root) = DeTable::parse(&self.text) else {
             return 0..0;
@@ -130,37 +129,37 @@ mod tests {
     use dissent_core::history::workload::Workload;
     use std::fmt::Debug;
 
-    /// In this embedded file, the first of this text, replaced by this: what is marked as wrong, why, and
-    /// what would do. `/` ends a line.
+    /// A built-in file; a text in it; its replacement; then the part marked as wrong, the problem, and the
+    /// help. `/` ends a line.
     const REFUSED: &str = r#"
     partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
-    partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops a second | write 1 to 1000000
+    partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops per second | write 1 to 1000000
     partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
     partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
-    partial-upsert | live = 40 | live = 0 | 0 | 0 live keys a partition | write 1 to
-    partial-upsert | load = "3s" | load = "0s" | "0s" | a load of no length | such as `3s`
+    partial-upsert | live = 40 | live = 0 | 0 | 0 live keys per partition | write 1 to
+    partial-upsert | load = "3s" | load = "0s" | "0s" | the load must not be zero | such as `3s`
     partial-upsert | load = "3s" | load = "3.5s" | "3.5s" | not a whole number of its unit |
-    partial-upsert | hunts = | name = "x" / hunts = | "x" | has no name inside | take the line out
+    partial-upsert | hunts = | name = "x" / hunts = | "x" | has no field `name` | remove the line
     partial-upsert | "overwrite" | "replace" | "replace" | unknown variant `replace` | overwrite, ignore,
     partial-upsert | "overwrite" | "increment" | "increment" | does not merge a string | it merges: long
-    partial-upsert | percent = 60 | percent = 101 | 101 | 101 of 100 ops | write 1 to 100
-    partial-upsert | percent = 60 | percent = 0 | 0 | 0 of 100 ops | never written
-    partial-upsert | "credit" | "status" | "status" | the name `status` is taken | names differ
-    partial-upsert | "version" | "op" | "op" | the name `op` is taken | the table's own
-    partial-upsert | "status" | "Order By" | "Order By" | `Order By` is no column name | lower-case
+    partial-upsert | percent = 60 | percent = 101 | 101 | 101 percent | write 1 to 100
+    partial-upsert | percent = 60 | percent = 0 | 0 | 0 percent | never written
+    partial-upsert | "credit" | "status" | "status" | the name `status` is already used | reserved
+    partial-upsert | "version" | "op" | "op" | the name `op` is already used | reserved
+    partial-upsert | "status" | "Order By" | "Order By" | `Order By` is not a column name | lower-case
     late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
-    late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | selects `one`
-    late-transition | "late-registration" | "late-start" | "late-start" | two steps | of its own
-    late-transition | "late-start" | "Late start" | "Late start" | is no step name | lower-case
+    late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | must select
+    late-transition | "late-registration" | "late-start" | "late-start" | two steps | unique
+    late-transition | "late-start" | "Late start" | "Late start" | is not a step name | lower-case
     late-transition | { boundaries = 2 } | { boundarys = 2 } | boundarys | unknown | mean `boundaries`?
     late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
     late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
     late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
-    restart-one | { after = "700ms" } | "others-committed" | "others-committed" | no segment | in force
-    restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | leave it out
-    none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | leave
+    restart-one | { after = "700ms" } | "others-committed" | "others-committed" | not concern | in force
+    restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | remove it
+    none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | remove
     target | system = "specimen-segments" | system = "specimen" | "specimen" | no system | specimen-segments
-    target | url = "http://127.0.0.1:1" | url = "127.0.0.1:1" | "127.0.0.1:1" | is no URL | such as http
+    target | url = "http://127.0.0.1:1" | url = "127.0.0.1:1" | "127.0.0.1:1" | is not a URL | such as http
     target | pause = true | pasue = true | pasue | unknown field `pasue` | did you mean `pause`?
     target | pause = true | pause = "yes" | "yes" | invalid type |
     none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step

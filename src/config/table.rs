@@ -1,21 +1,20 @@
-//! `table` of a target file and `--set table.PATH=VALUE`: which table is looked at, and what a run changes in
-//! the configuration of the table that it makes.
+//! `table` of a target file and `--set table.PATH=VALUE`: the table to inspect, and options of the table that
+//! a run creates.
 //!
-//! The judge folds the log as the run's own table is to merge it. So only such options can be changed as
-//! leave alone what rows hold, in which order they lie, and which of them is current; any other is refused by
-//! name.
+//! The checker computes the expected rows from the log. So an option must not change the contents of rows,
+//! their order, or which of them is current. Other options are refused by name.
 
 use super::error::{InvalidValue, nearest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-/// In front of an option in `--set`, and of its place in a target file.
+/// Prefix of an option in `--set`, and of its place in a target file.
 pub const PREFIX: &str = "table.";
 
-/// Its options have dots in their names.
+/// The options of this section have dots in their names.
 const STREAM: &str = "streamConfigs";
 
-/// Options, with all below them, that change how a table comes to its rows, and nothing of what they are.
+/// Allowed options, including everything below them: they change how a table gets its rows, but not the rows.
 const KNOWN: &[&str] = &[
     "fieldConfigList",
     "ingestionConfig.streamIngestionConfig.columnMajorSegmentBuilderEnabled",
@@ -48,54 +47,54 @@ const KNOWN: &[&str] = &[
     "upsertConfig.snapshot",
 ];
 
-/// Options that a user may well want, and why a run cannot have them.
+/// Options that a user may want, and why a run cannot have them.
 const REFUSED: &[(&str, &str)] = &[
-    ("dedupConfig", "rows would be left out, and the model expects all of them"),
+    ("dedupConfig", "rows would be dropped, but the model expects all of them"),
     ("ingestionConfig.aggregationConfigs", "rows would not hold what was written"),
     ("ingestionConfig.complexTypeConfig", "rows would not hold what was written"),
-    ("ingestionConfig.filterConfig", "rows would be left out, and the model expects all of them"),
+    ("ingestionConfig.filterConfig", "rows would be dropped, but the model expects all of them"),
     ("ingestionConfig.transformConfigs", "rows would not hold what was written"),
-    ("metadata", "it tells which run made the table"),
+    ("metadata", "it names the run that created the table"),
     ("query", "answers would not be what the table holds"),
-    ("routing", "whose an answer is, is told by this routing"),
+    ("routing", "dissent relies on it to know which replica answers"),
     ("segmentsConfig.replicasPerPartition", "the run chooses its replicas"),
     ("segmentsConfig.replication", "the run chooses its replicas"),
-    ("segmentsConfig.retentionTimeUnit", "rows would go by age, and the model keeps them"),
-    ("segmentsConfig.retentionTimeValue", "rows would go by age, and the model keeps them"),
+    ("segmentsConfig.retentionTimeUnit", "rows would expire, but the model keeps them"),
+    ("segmentsConfig.retentionTimeValue", "rows would expire, but the model keeps them"),
     ("segmentsConfig.schemaName", "the run names its table"),
-    ("segmentsConfig.timeColumnName", "the workload says by what rows are compared"),
-    ("tableIndexConfig.aggregateMetrics", "rows would be rolled up into one"),
-    ("tableIndexConfig.nullHandlingEnabled", "an absent value would not keep the last one"),
-    ("tableIndexConfig.sortedColumn", "rows would not lie in the order of the log"),
+    ("segmentsConfig.timeColumnName", "the workload sets the comparison column"),
+    ("tableIndexConfig.aggregateMetrics", "rows would be rolled up"),
+    ("tableIndexConfig.nullHandlingEnabled", "an absent value would not keep the previous one"),
+    ("tableIndexConfig.sortedColumn", "rows would not be in the order of the log"),
     (
         "tableIndexConfig.streamConfigs.realtime.segment.flush",
-        "segments end where the plan says: --set segment-rows, --set boundaries",
+        "the plan decides where segments end: --set segment-rows, --set boundaries",
     ),
-    ("tableIndexConfig.streamConfigs.stream.kafka.broker.list", "the target file says where Kafka is"),
-    ("tableIndexConfig.streamConfigs.stream.kafka.topic.name", "the run makes a topic of its own"),
+    ("tableIndexConfig.streamConfigs.stream.kafka.broker.list", "the target file gives the address of Kafka"),
+    ("tableIndexConfig.streamConfigs.stream.kafka.topic.name", "the run creates its own topic"),
     ("tableName", "the run names its table"),
     ("tableType", "the run writes to a realtime table"),
-    ("task", "a task would compact or merge segments, and the model keeps their rows"),
-    ("upsertConfig.comparisonColumn", "the workload says by what rows are compared"),
-    ("upsertConfig.comparisonColumns", "the workload says by what rows are compared"),
-    ("upsertConfig.consistencyMode", "what is current would be shown later than the rows are"),
-    ("upsertConfig.defaultPartialUpsertStrategy", "the workload says how columns merge"),
-    ("upsertConfig.deleteRecordColumn", "no workload for Pinot deletes"),
-    ("upsertConfig.deletedKeysTTL", "keys would be forgotten by age, and the model knows them"),
-    ("upsertConfig.dropOutOfOrderRecord", "rows would be left out, and the model expects all of them"),
-    ("upsertConfig.metadataTTL", "keys would be forgotten by age, and the model knows them"),
-    ("upsertConfig.mode", "the workload says how columns merge"),
-    ("upsertConfig.outOfOrderRecordColumn", "the workload says which columns there are"),
-    ("upsertConfig.partialUpsertStrategies", "the workload says how columns merge"),
+    ("task", "a task would compact or merge segments, but the model keeps their rows"),
+    ("upsertConfig.comparisonColumn", "the workload sets the comparison column"),
+    ("upsertConfig.comparisonColumns", "the workload sets the comparison column"),
+    ("upsertConfig.consistencyMode", "the current row would be shown later than the rows themselves"),
+    ("upsertConfig.defaultPartialUpsertStrategy", "the workload sets how columns merge"),
+    ("upsertConfig.deleteRecordColumn", "no workload for Pinot deletes rows"),
+    ("upsertConfig.deletedKeysTTL", "keys would be forgotten by age, but the model keeps them"),
+    ("upsertConfig.dropOutOfOrderRecord", "rows would be dropped, but the model expects all of them"),
+    ("upsertConfig.metadataTTL", "keys would be forgotten by age, but the model keeps them"),
+    ("upsertConfig.mode", "the workload sets how columns merge"),
+    ("upsertConfig.outOfOrderRecordColumn", "the workload sets the columns"),
+    ("upsertConfig.partialUpsertStrategies", "the workload sets how columns merge"),
 ];
 
-/// What a target file says of tables: a name, or a name and options.
+/// The table of a target file: a name, options, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Json", into = "Json")]
 pub struct TableChoice {
-    /// The table that is looked at, without its type's suffix.
+    /// The table to inspect, without the suffix of its type.
     pub name: Option<String>,
-    /// What is merged into the configuration of a run's own table.
+    /// Options to merge into the configuration of a run's own table.
     pub config: Map<String, Json>,
 }
 
@@ -103,7 +102,7 @@ impl TryFrom<Json> for TableChoice {
     type Error = String;
 
     fn try_from(told: Json) -> Result<TableChoice, String> {
-        let wrong = || "the name of a table, or under [table] its `name` and options of Pinot's".to_owned();
+        let wrong = || "write the name of a table, or under [table] its `name` and Pinot options".to_owned();
         let (name, mut config) = match told {
             Json::String(name) => (Some(name), Map::new()),
             Json::Object(mut options) => match options.remove("name") {
@@ -130,11 +129,11 @@ impl From<TableChoice> for Json {
     }
 }
 
-/// An option that is set: its names from the outside in, and its value.
+/// An option that is set: its path and its value.
 pub type Leaf = (Vec<String>, Json);
 
 impl TableChoice {
-    /// Whether nothing is said.
+    /// Whether neither name nor options are set.
     pub fn is_empty(&self) -> bool {
         self.name.is_none() && self.config.is_empty()
     }
@@ -146,19 +145,19 @@ impl TableChoice {
         leaves
     }
 
-    /// Every option that is set, as `--set` has it.
+    /// Every option that is set, as written with `--set`.
     pub fn settings(&self) -> impl Iterator<Item = (String, String)> {
         let leaves = self.leaves().into_iter();
         leaves.map(|(path, value)| (format!("{PREFIX}{}", path.join(".")), text(&value)))
     }
 
-    /// Sets an option by its dotted path; the value is of TOML's types, and a string if it is of none.
+    /// Sets an option by its dotted path. The value is parsed as TOML, or else taken as a string.
     pub fn set(&mut self, path: &str, value: &str) -> Result<(), String> {
         let line = |value: &str| toml::from_str::<Map<String, Json>>(&format!("{path} = {value}"));
         let quoted = || line(&toml::Value::String(value.to_owned()).to_string());
         let one_line = !path.contains('\n') && !value.contains('\n');
         let told = if one_line { line(value).or_else(|_| quoted()).ok() } else { None };
-        let mut told = told.ok_or_else(|| format!("`{path}` is no path of names with dots between them"))?;
+        let mut told = told.ok_or_else(|| format!("`{path}` is not a path of names separated by dots"))?;
         join_stream(&mut told);
         merge(&mut self.config, told);
         Ok(())
@@ -170,7 +169,7 @@ impl TableChoice {
     }
 }
 
-/// Words of options that hold secrets: what is set stands in the record.
+/// Parts of the names of options with secrets. Options are stored in the record, so secrets are refused.
 const SECRETS: &[&str] = &["jaas", "password", "sasl", "secret"];
 
 fn check(path: &str) -> Result<(), InvalidValue> {
@@ -178,8 +177,8 @@ fn check(path: &str) -> Result<(), InvalidValue> {
     let lower = path.to_lowercase();
     let is_secret = SECRETS.iter().any(|word| lower.contains(word));
     let problem =
-        format!("a run's table cannot have `{path}`: it would stand in the record, and no secret may");
-    InvalidValue::unless(!is_secret, &at, &problem, "leave it out")?;
+        format!("a run's table cannot have `{path}`: it would be stored in the record, and no secret may be");
+    InvalidValue::unless(!is_secret, &at, &problem, "remove it")?;
     let lies_in =
         |whole: &str| path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if KNOWN.iter().any(|known| lies_in(known)) {
@@ -188,15 +187,15 @@ fn check(path: &str) -> Result<(), InvalidValue> {
     let (problem, help) = match REFUSED.iter().find(|(refused, _)| lies_in(refused)) {
         Some((_, why)) => (format!("a run's table cannot have `{path}`: {why}"), None),
         None => (
-            format!("the model does not know `{path}`, so a run with it could not be judged"),
+            format!("the model does not know `{path}`, so a run with it could not be checked"),
             nearest(path, KNOWN),
         ),
     };
-    let help = help.map_or("leave it out".to_owned(), |near| format!("did you mean `{near}`?"));
+    let help = help.map_or("remove it".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(InvalidValue { at, problem, help })
 }
 
-/// Takes options in, over those that are there; a list takes the place of a list.
+/// Merges options into others. A list replaces a list.
 pub fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
     for (name, value) in from {
         match (into.get_mut(&name), value) {
@@ -206,7 +205,7 @@ pub fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
     }
 }
 
-/// An option's value as `--set` and a record have it.
+/// The value of an option as written with `--set` and in a record.
 pub fn text(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

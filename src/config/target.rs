@@ -1,5 +1,5 @@
-//! A target file: where a cluster is, and what may be done to it. Without a word nothing but reading is
-//! allowed: a cluster that other people use is not written to, and not broken, by mistake.
+//! A target file: where a cluster is, and what may be done to it. By default only reading is allowed, so that
+//! nobody writes to a shared cluster, or breaks it, by mistake.
 
 use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// An embedded cluster of servers, living outside of any run.
+/// A built-in cluster of servers that outlives runs.
 const SEGMENTS: &str = "specimen-segments";
-/// Embedded writers that share a shard, living outside of any run.
+/// Built-in writers that share a shard, in a cluster that outlives runs.
 pub const SHARD: &str = "specimen-shard";
-/// Apache Pinot with Kafka before it.
+/// Apache Pinot fed by Kafka.
 pub const PINOT: &str = "pinot";
-/// The systems that can be reached.
+/// The supported systems.
 pub const SYSTEMS: &[&str] =
     if cfg!(feature = "pinot") { &[SEGMENTS, SHARD, PINOT] } else { &[SEGMENTS, SHARD] };
 
@@ -27,32 +27,32 @@ pub const SYSTEMS: &[&str] =
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Allow {
-    /// Make a table in place of the one that is there, write to it, commit its segments.
+    /// Create a table in place of the existing one, write to it, commit its segments.
     pub writes: bool,
     /// Hold messages of the coordination service, and choose who wins a commit.
     pub holds: bool,
     /// Kill replicas and start them again.
     pub restart: bool,
-    /// Stop replicas and let them go on.
+    /// Stop replicas and resume them.
     pub pause: bool,
-    /// Keep downloads waiting at the proxy.
+    /// Hold downloads back at the proxy.
     pub downloads: bool,
-    /// Start writers of a shared shard, and end them for good.
+    /// Start writers of a shared shard, and stop them for good.
     pub writers: bool,
 }
 
-/// What does something to a replica where signals do not reach: each is run by `sh -c`, with the replica's
-/// name in the environment variable `REPLICA`, and has worked if it exits with 0.
+/// Commands for replicas that signals cannot reach. Each is run by `sh -c`, with the name of the replica in
+/// the environment variable `REPLICA`, and must exit with 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Commands {
-    /// Stop its process, so that it can go on.
+    /// Stops the process, so that it can be resumed.
     pub pause: Option<String>,
-    /// Let it go on.
+    /// Resumes the process.
     pub resume: Option<String>,
-    /// kill -9.
+    /// Kills the process, as kill -9 does.
     pub kill: Option<String>,
-    /// Start it again, under the same name and with the same files.
+    /// Starts it again, with the same name and files.
     pub start: Option<String>,
 }
 
@@ -60,58 +60,57 @@ pub struct Commands {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetFile {
-    /// Its name: the file's stem.
+    /// The stem of the file name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// What it is.
+    /// The system.
     pub system: String,
-    /// Where it is asked first.
+    /// The URL to query first.
     pub url: String,
-    /// A file of certificates (PEM) that are believed in place of the system's.
+    /// PEM bundle of CAs to trust instead of the system store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
     /// Pinot: the URL of a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
-    /// Pinot: the address of a Kafka broker. Runs need it.
+    /// Pinot: the address of a Kafka broker, which runs need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kafka: Option<String>,
-    /// Pinot: whether Kafka is spoken to over TLS.
+    /// Pinot: whether to use TLS for Kafka.
     #[serde(default, rename = "kafka-tls", skip_serializing_if = "std::ops::Not::not")]
     pub kafka_tls: bool,
-    /// Pinot: the table that is looked at, and what a run changes in the one that it makes.
+    /// Pinot: the table to inspect, and the options of the table that a run creates.
     #[serde(default, skip_serializing_if = "TableChoice::is_empty")]
     pub table: TableChoice,
-    /// What that table may lack, and what an event means to it, in place of what its configuration says. The
-    /// table that a run makes keeps everything.
+    /// What that table may lack, and what an event means in it, instead of what its configuration says. The
+    /// table that a run creates keeps everything.
     #[serde(default, rename = "table-rules", skip_serializing_if = "Option::is_none")]
     pub table_rules: Option<Rules>,
-    /// Pinot: URLs of the servers' own HTTP, by instance, where the names that Pinot knows them by lead
-    /// nowhere from here.
+    /// Pinot: HTTP URLs of servers by instance, if their names in Pinot are not reachable from here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, String>,
-    /// Pinot: the control URL of a `dissent proxy` before the place from which servers download segments.
+    /// Pinot: the control URL of the `dissent proxy` through which servers download segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
-    /// Pinot: where each process logs, by instance.
+    /// Pinot: log files by instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub logs: BTreeMap<String, PathBuf>,
-    /// How to do something to a replica's process.
+    /// Commands to stop, resume, kill and start replicas.
     #[serde(default)]
     pub commands: Commands,
-    /// What may be done to it.
+    /// What dissent may do.
     #[serde(default)]
     pub allow: Allow,
-    /// Who asks by HTTP.
+    /// HTTP credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// Who asks Kafka, by SASL PLAIN.
+    /// Kafka credentials, for SASL PLAIN.
     #[serde(default, rename = "kafka-credentials", skip_serializing_if = "Option::is_none")]
     pub kafka_credentials: Option<Credentials>,
-    /// How much may be asked of it.
+    /// Limits on the load.
     #[serde(default)]
     pub limits: Limits,
-    /// What is run around runs.
+    /// Commands before and after runs.
     #[serde(default)]
     pub hooks: Hooks,
 }
@@ -143,24 +142,24 @@ impl Document for TargetFile {
         }
         self.servers.values().try_for_each(|url| is_url("servers", url))?;
         let is_pinot = self.system == PINOT;
-        let problem = "Pinot is queried at a broker";
+        let problem = "Pinot needs a broker for queries";
         InvalidValue::unless(
             !is_pinot || self.broker.is_some(),
             "system",
             problem,
             "add `broker = \"http://..\"`",
         )?;
-        let problem = "the embedded cluster's table is the workload's";
+        let problem = "the table of a built-in cluster follows from the workload";
         InvalidValue::unless(
             is_pinot || self.table.config.is_empty(),
             "table",
             problem,
-            "leave the options out",
+            "remove the options",
         )?;
         self.table.check()?;
         let plain = is_pinot || !self.url.starts_with(HTTPS);
-        InvalidValue::unless(plain, "url", "the embedded cluster speaks plain HTTP only", "write `http://`")?;
-        let problem = "this build of dissent speaks no TLS";
+        InvalidValue::unless(plain, "url", "built-in clusters support only plain HTTP", "write `http://`")?;
+        let problem = "this build of dissent does not support TLS";
         InvalidValue::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
         if let Some(credentials) = &self.credentials {
             credentials.check("credentials", true)?;
@@ -173,38 +172,43 @@ impl Document for TargetFile {
     }
 }
 
-/// Rows that expire do so after a time.
+/// Rows expire only with a time to live, and a time to live only makes sense if they do.
 fn check_rules(rules: &Rules) -> Result<(), InvalidValue> {
     let (expires, has_time) = (rules.allow(Absence::Expired), rules.time_to_live.0 > 0);
     let key = "table-rules.time-to-live";
-    let problem = "it is not said how long a row is kept";
+    let problem = "the time to live of rows is missing";
     InvalidValue::unless(has_time || !expires, key, problem, "such as `time-to-live = \"24h\"`")?;
     let help = "add \"expired\" to `may-be-absent`";
-    InvalidValue::unless(expires || !has_time, key, "no row expires", help)
+    InvalidValue::unless(expires || !has_time, key, "rows do not expire", help)
 }
 
 const HTTPS: &str = "https://";
-const NO_TLS: &str = "build it with the feature `tls`";
+const NO_TLS: &str = "build dissent with the feature `tls`";
 
 fn is_url(key: &'static str, text: &str) -> Result<(), InvalidValue> {
     let help = if cfg!(feature = "tls") { "" } else { NO_TLS };
     let secure = text.starts_with(HTTPS);
-    InvalidValue::unless(!secure || help.is_empty(), key, "this build of dissent speaks no TLS", help)?;
+    InvalidValue::unless(
+        !secure || help.is_empty(),
+        key,
+        "this build of dissent does not support TLS",
+        help,
+    )?;
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix(HTTPS)).unwrap_or_default();
-    let problem = format!("`{text}` is no URL");
+    let problem = format!("`{text}` is not a URL");
     InvalidValue::unless(!rest.is_empty(), key, &problem, "such as http://127.0.0.1:4000")?;
     let host = rest.split('/').next().unwrap_or_default();
-    let help = "take them out of the URL, and name the variable or file that holds them under [credentials]";
-    InvalidValue::unless(!host.contains('@'), key, "a target file holds no credentials", help)
+    let help = "remove them from the URL, and name the variable or file that holds them under [credentials]";
+    InvalidValue::unless(!host.contains('@'), key, "a target file must not contain credentials", help)
 }
 
-/// A URL as a target file may have it, or what is wrong with it.
+/// Checks a URL for a target file.
 pub fn check_url(text: &str) -> Result<(), InvalidValue> {
     is_url("url", text)
 }
 
 impl TargetFile {
-    /// A file that says where a system is and nothing else.
+    /// A target file with only a system and its URL.
     pub fn at(system: &str, url: &str) -> TargetFile {
         TargetFile {
             name: String::new(),
@@ -228,17 +232,17 @@ impl TargetFile {
         }
     }
 
-    /// Whether writers share a shard there.
+    /// Whether this is a cluster of writers that share a shard.
     pub fn is_of_shard(&self) -> bool {
         self.system == SHARD
     }
 
-    /// How its HTTP is entered.
+    /// Everything needed for HTTP access.
     pub fn access(&self) -> Access {
         Access::new(self.credentials.as_ref(), self.ca.as_ref())
     }
 
-    /// Refuses to write to it unless the file allows that.
+    /// Refuses writes unless the file allows them.
     pub fn admit_writes(&self, path: &str, what: &'static str) -> Result<(), ConfigError> {
         match self.allow.writes {
             true => Ok(()),
@@ -246,31 +250,31 @@ impl TargetFile {
         }
     }
 
-    /// Refuses a run that would do what the file, given as `path`, does not allow.
+    /// Refuses a run that needs more than the file allows; `path` is the file as given.
     pub fn admit(&self, path: &str, faults: impl Iterator<Item = FaultKind>) -> Result<(), ConfigError> {
         let Allow { writes, holds, restart, pause, downloads, writers } = self.allow;
-        let hold = ("hold messages back", "holds", holds);
+        let hold = ("hold back messages", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
         let faults = faults.flat_map(|kind| match kind {
-            // Pinot takes up its messages at once: the receiver must stand still while one is held back.
+            // Pinot handles messages at once, so the receiver must be stopped while one is held back.
             FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
             FaultKind::HoldMessage(_) => vec![hold],
-            // The others are stopped until the chosen one has it.
+            // The others are stopped until the chosen one has won.
             FaultKind::CommitWinner if self.system == PINOT => vec![stop],
             FaultKind::CommitWinner => vec![("choose who wins a commit", "holds", holds)],
-            FaultKind::SlowDownload => vec![("keep downloads waiting", "downloads", downloads)],
-            // Done to nothing but the table that the run makes.
+            FaultKind::SlowDownload => vec![("hold back downloads", "downloads", downloads)],
+            // These affect only the table that the run creates.
             FaultKind::Rebalance | FaultKind::PauseConsumption | FaultKind::Reload => vec![],
             FaultKind::SecondWriter | FaultKind::DropWriter | FaultKind::Cutover => {
-                vec![("start writers and end them for good", "writers", writers)]
+                vec![("start writers and stop them for good", "writers", writers)]
             }
             FaultKind::Lag { .. } | FaultKind::DelayQueue { .. } => {
-                vec![("keep back what writers send and get", "holds", holds)]
+                vec![("delay what writers send and receive", "holds", holds)]
             }
             FaultKind::Restart => vec![("kill a replica", "restart", restart)],
             FaultKind::Pause => vec![stop],
         });
-        let wanted = [("make a table and write to it", "writes", writes)].into_iter().chain(faults);
+        let wanted = [("create a table and write to it", "writes", writes)].into_iter().chain(faults);
         match wanted.into_iter().find(|(.., allowed)| !allowed) {
             None if self.system == PINOT && self.kafka.is_none() => {
                 Err(ConfigError::NoKafka { path: path.to_owned() })
@@ -325,7 +329,7 @@ mod tests {
             match (missing, refused) {
                 (None, None) => {}
                 (Some(line), Some((problem, help))) => {
-                    assert!(problem.starts_with("mine.toml does not allow to "), "{problem}");
+                    assert!(problem.starts_with("mine.toml does not allow dissent to "), "{problem}");
                     assert!(help.contains(&format!("`{line} = true`")), "{plan} {allow}: {help}");
                 }
                 other => panic!("{plan} {allow}: {other:?}"),

@@ -1,4 +1,4 @@
-//! Reading workloads: one TOML file each, under `workloads/`.
+//! Reads workloads: one TOML file each, under `workloads/`.
 
 use super::catalogue::{EmbeddedFile, WORKLOADS};
 use super::document::Document;
@@ -10,7 +10,7 @@ use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The most live keys over all partitions: they lie in memory.
+/// Maximum number of live keys over all partitions: they are kept in memory.
 const LIVE_KEYS_MAX: u64 = 10_000_000;
 
 impl Document for Workload {
@@ -44,30 +44,35 @@ impl Document for Workload {
             InvalidValue::unless((1..=max).contains(&value), at, &format!("{value} {what}"), &help)
         };
         within(self.partitions.into(), PARTITIONS_MAX.into(), "partitions", "partitions")?;
-        within(self.rate_hz.into(), 1_000_000, "rate", "ops a second")?;
-        within(self.segment_rows, 1_000_000_000, "segment-rows", "rows a segment")?;
-        within(self.keys.live.into(), 1_000_000, "keys.live", "live keys a partition")?;
+        within(self.rate_hz.into(), 1_000_000, "rate", "ops per second")?;
+        within(self.segment_rows, 1_000_000_000, "segment-rows", "rows per segment")?;
+        within(self.keys.live.into(), 1_000_000, "keys.live", "live keys per partition")?;
         let live = u64::from(self.partitions) * u64::from(self.keys.live);
         within(live, LIVE_KEYS_MAX, "keys.live", "live keys over all partitions")?;
-        InvalidValue::unless(self.load.0 > 0, "load", "a load of no length", "write a time such as `3s`")?;
+        InvalidValue::unless(
+            self.load.0 > 0,
+            "load",
+            "the load must not be zero",
+            "write a time such as `3s`",
+        )?;
         InvalidValue::unless(
             self.delete_percent < 100,
             "delete-percent",
-            &format!("{} of 100 ops delete", self.delete_percent),
-            "write 0 to 99: something must be written, or there is nothing to delete",
+            &format!("{} percent of ops delete", self.delete_percent),
+            "write 0 to 99: without writes there is nothing to delete",
         )?;
         check_names(self)?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
         InvalidValue::unless(
             self.columns.iter().any(|column| !column.optional),
             "column",
-            "every column may be left out",
-            "give the workload a column that is not optional, so that something is always written",
+            "every column is optional",
+            "add a column that is not optional, so that something is always written",
         )
     }
 }
 
-/// Column names become names at the target and must differ, from the ones of the table itself too.
+/// Column names become names on the target. They must be unique, and differ from the table's own columns.
 fn check_names(workload: &Workload) -> Result<(), InvalidValue> {
     let mut taken = BTreeSet::from([TABLE, KEY, OP, OPS, OP_COUNT, OP_SUM]);
     let columns = workload.columns.iter().enumerate();
@@ -79,15 +84,15 @@ fn check_names(workload: &Workload) -> Result<(), InvalidValue> {
         InvalidValue::unless(
             starts_with_letter && name.chars().all(plain),
             &at,
-            &format!("`{name}` is no column name"),
-            "use lower-case letters, digits and _, a letter first",
+            &format!("`{name}` is not a column name"),
+            "use lower-case letters, digits and _, starting with a letter",
         )?;
         InvalidValue::unless(
             taken.insert(name),
             &at,
-            &format!("the name `{name}` is taken"),
+            &format!("the name `{name}` is already used"),
             &format!(
-                "names differ; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are the table's own"
+                "names must be unique; {TABLE}, {KEY}, {OP}, {OPS}, {OP_COUNT} and {OP_SUM} are reserved"
             ),
         )?;
     }
@@ -99,7 +104,7 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
     InvalidValue::unless(
         (1..=100).contains(&percent),
         &format!("column.{at}.touched-percent"),
-        &format!("{percent} of 100 ops"),
+        &format!("{percent} percent"),
         "write 1 to 100: a column that is never written cannot show anything",
     )?;
     let fitting = types_of(column.merge);
@@ -114,7 +119,7 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
     ))
 }
 
-/// The types that a merge function is defined on.
+/// The types that a merge function supports.
 fn types_of(merge: Merge) -> &'static [Type] {
     match merge {
         Merge::Overwrite | Merge::Ignore => &[Type::Long, Type::String, Type::LongList, Type::StringList],
@@ -123,7 +128,7 @@ fn types_of(merge: Merge) -> &'static [Type] {
     }
 }
 
-/// A closed choice as it is written in a file.
+/// An enum value as written in a file.
 fn word(choice: impl Serialize) -> String {
     let text = serde_json::to_string(&choice).unwrap_or_default();
     text.trim_matches('"').to_owned()

@@ -1,5 +1,5 @@
-//! A command of the target file, run around runs or on a replica: bounded in time, out of reach of the
-//! terminal's signals, and told by name with the end of what it said when it fails.
+//! A command of the target file, run before or after runs, or for a replica. It has a time limit and does not
+//! receive the terminal's signals. If it fails, its name and the end of its standard error are reported.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,33 +8,33 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// So much of the end of what a hook said is told.
+/// How much of the end of a hook's standard error is reported.
 const OUTPUT_BYTES_MAX: u64 = 600;
 
-/// Between two looks whether a cluster is ready.
+/// Interval between two checks whether a cluster is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// However short the time is until it must be ready: one answer may take so long.
+/// Minimum time for one check, even if less time is left.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Why a hook failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hook `{name}` {problem}")]
 pub struct HookError {
-    /// Which.
+    /// Its name in the target file.
     pub name: &'static str,
-    /// What it did, and the end of its standard error.
+    /// What went wrong, and the end of its standard error.
     pub problem: String,
 }
 
 /// A hook.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook<'a> {
-    /// What the target file calls it.
+    /// Its name in the target file.
     pub name: &'static str,
-    /// What `sh -c` is given.
+    /// The argument of `sh -c`.
     pub command: &'a str,
-    /// After this long it is ended.
+    /// Time limit, after which it is killed.
     pub timeout: Duration,
 }
 
@@ -45,18 +45,18 @@ impl Hook<'_> {
 
     /// Runs it once.
     pub async fn run(&self, environment: &[(&str, &std::path::Path)]) -> Result<(), HookError> {
-        let cannot = |error: std::io::Error| self.error(format!("cannot be run: {error}"));
-        // No pipe: what a hook leaves running in the background would hold it open, or die of its end.
+        let cannot = |error: std::io::Error| self.error(format!("cannot run: {error}"));
+        // No pipe: a background process that the hook starts would keep it open, or die when it closes.
         let said = rustix::fs::memfd_create(c"hook", rustix::fs::MemfdFlags::CLOEXEC);
         let mut said = File::from(said.map_err(|error| cannot(error.into()))?);
         let mut shell = Command::new("sh");
         shell.args(["-c", self.command]).envs(environment.iter().copied());
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(cannot)?);
-        // Ctrl-C is for us: who is brought up by a hook is taken down by another.
+        // Ctrl-C must not reach the hook: what one hook starts, another stops.
         let mut group = ProcessGroup(shell.process_group(0).spawn().map_err(cannot)?);
         let status = timeout(self.timeout, group.0.wait()).await;
         let Ok(status) = status else {
-            return Err(self.error(format!("has not ended after {:?}{}", self.timeout, end_of(&mut said))));
+            return Err(self.error(format!("did not end within {:?}{}", self.timeout, end_of(&mut said))));
         };
         match status.map_err(cannot)? {
             status if status.success() => Ok(()),
@@ -64,7 +64,7 @@ impl Hook<'_> {
         }
     }
 
-    /// Runs it again and again until it exits 0 or its time is over; tells how it failed last.
+    /// Repeats it until it exits 0 or its time is over. The error is that of the last attempt.
     pub async fn until_it_works(&self) -> Result<(), HookError> {
         let until = Instant::now() + self.timeout;
         loop {
@@ -79,27 +79,27 @@ impl Hook<'_> {
     }
 }
 
-/// A shell that is not waited for any longer is ended with all that it started; one that has ended leaves
-/// what it started alone.
+/// Kills a shell that is still running, with everything it started. Background processes of a shell that has
+/// ended keep running.
 struct ProcessGroup(Child);
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let running = self.0.id().and_then(|id| i32::try_from(id).ok());
         if let Some(group) = running.and_then(rustix::process::Pid::from_raw) {
-            // One that has ended meanwhile needs none.
+            // It may have ended in the meantime.
             let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }
 
-/// The end of what was said, as the end of a sentence.
+/// The end of the output, to append to a sentence.
 fn end_of(said: &mut File) -> String {
     let length = said.metadata().map_or(0, |data| data.len());
     let mut bytes = Vec::new();
     let from = SeekFrom::Start(length.saturating_sub(OUTPUT_BYTES_MAX));
     if said.seek(from).is_ok() {
-        // What cannot be read is not told.
+        // Output that cannot be read is left out.
         drop(said.read_to_end(&mut bytes));
     }
     match String::from_utf8_lossy(&bytes).trim() {
@@ -147,7 +147,7 @@ mod tests {
         }
         let late = Hook { timeout: Duration::ZERO, ..hook("sleep 1000") };
         let told = late.run(&[]).await.expect_err("its time is over").to_string();
-        assert!(told.contains("has not ended after"), "{told}");
+        assert!(told.contains("did not end within"), "{told}");
     }
 
     #[tokio::test]

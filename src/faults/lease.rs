@@ -1,4 +1,4 @@
-//! The tool's end of a watchdog: the fault that it holds, and the pipe whose end is the cure.
+//! The tool's side of a watchdog: the fault that it holds, and the pipe that undoes the fault when it closes.
 
 use super::watchdog::{BEGIN, CURE, CURE_TIMEOUT, CURED, ENDED_EARLY, FAILED, HOLDING, IN_FORCE};
 use crate::target_error::{CHECK_TIMEOUT, TargetError};
@@ -10,17 +10,17 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long a watchdog may take to start, or to begin a fault.
+/// Time limit for a watchdog to start, or to begin a fault.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A cure's last attempt may begin when the watchdog's patience ends, and take as long as one answer.
+/// Time limit for a cure. The last attempt may start when the watchdog's patience ends, and take one answer.
 const ANSWER_TIMEOUT: Duration =
     CURE_TIMEOUT.saturating_add(Duration::from_secs(2)).saturating_add(CHECK_TIMEOUT);
 
-/// A fault in force, and the watchdog that holds it. Dropping it lets the watchdog cure by itself.
+/// A fault in force, and the watchdog that holds it. If this is dropped, the watchdog undoes the fault.
 #[derive(Debug)]
 pub struct Lease {
-    /// What undoes it.
+    /// How to undo the fault.
     pub cure: Cure,
     watchdog: Child,
     orders: ChildStdin,
@@ -28,7 +28,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Starts a watchdog that holds nothing yet, for `lasting` at the longest.
+    /// Starts a watchdog without a fault yet, for at most `lasting`.
     pub async fn take(program: &Path, cure: Cure, lasting: Duration) -> Result<Lease, TargetError> {
         let failed = |cause: String| TargetError::SpawnFailed { process: "a watchdog".to_owned(), cause };
         let mark = serde_json::to_string(&cure).map_err(|error| failed(error.to_string()))?;
@@ -45,11 +45,11 @@ impl Lease {
         let mut lease = Lease { cure, watchdog, orders, answers: BufReader::new(answers).lines() };
         match lease.answer(BEGIN_TIMEOUT).await.as_deref() {
             Some(HOLDING) => Ok(lease),
-            other => Err(failed(format!("it said {other:?} instead of `{HOLDING}`"))),
+            other => Err(failed(format!("it answered {other:?} instead of `{HOLDING}`"))),
         }
     }
 
-    /// Begins the fault. A fault that could not be begun is undone by the watchdog before it says so.
+    /// Begins the fault. If that fails, the watchdog undoes the fault before it reports the error.
     pub async fn begin(&mut self) -> Result<(), TargetError> {
         match self.ask(BEGIN, BEGIN_TIMEOUT).await.as_deref() {
             Some(IN_FORCE) => Ok(()),
@@ -57,20 +57,20 @@ impl Lease {
         }
     }
 
-    /// Lets the watchdog cure; tells what it saw of a fault that was over before.
+    /// Undoes the fault. Returns what the watchdog saw if the fault was already over.
     pub async fn cure(mut self) -> Result<Option<String>, TargetError> {
         let answer = self.ask(CURE, ANSWER_TIMEOUT).await;
         let ended_early = answer.as_deref().and_then(|line| line.strip_prefix(ENDED_EARLY));
         if answer.as_deref() != Some(CURED) && ended_early.is_none() {
             return Err(self.refused(answer.as_deref()));
         }
-        // It has said its last word; this only takes it out of the process table.
+        // It is done; this only removes it from the process table.
         drop(timeout(ANSWER_TIMEOUT, self.watchdog.wait()).await);
         Ok(ended_early.map(str::to_owned))
     }
 
     async fn ask(&mut self, order: &str, patience: Duration) -> Option<String> {
-        // A watchdog that is gone shows in its answer.
+        // If the watchdog is gone, the missing answer shows it.
         drop(self.orders.write_all(format!("{order}\n").as_bytes()).await);
         self.answer(patience).await
     }
@@ -82,7 +82,7 @@ impl Lease {
     fn refused(&self, answer: Option<&str>) -> TargetError {
         let cause = match answer {
             Some(line) => line.strip_prefix(FAILED).unwrap_or(line).to_owned(),
-            None => "it gave no answer".to_owned(),
+            None => "it did not answer".to_owned(),
         };
         TargetError::Refused { at: format!("the watchdog of step {}", self.cure.step), cause }
     }

@@ -1,5 +1,5 @@
-//! Hands on processes: whose a process is, signals to it, watchdogs that outlive us to undo a
-//! fault, and a proxy that makes downloads wait.
+//! Process control: process ids, signals, watchdogs that outlive the tool to undo a fault, and a proxy that
+//! delays downloads.
 
 pub mod hook;
 pub mod lease;

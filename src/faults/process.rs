@@ -1,13 +1,13 @@
-//! A process of this machine, told from a later one with the same number by the time of its start
-//! (proc(5)): a cure that comes late must not hit a stranger.
+//! A process of this machine, identified by its number and its start time (proc(5)), so that a late cure does
+//! not hit a later process with the same number.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-/// Names one process for ever.
+/// The identity of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
-    /// Its number.
+    /// The process id.
     pub pid: u32,
     /// When it started, in clock ticks since the machine did.
     pub started: u64,

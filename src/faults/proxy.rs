@@ -1,8 +1,8 @@
-//! A proxy before the place from which replicas download segments: it keeps chosen downloads waiting.
+//! A proxy for the segment downloads of replicas, which holds chosen downloads back.
 //!
-//! A TCP relay that looks at requests and changes none. A client asks and then waits for its answer, so
-//! whatever it sends that begins with `GET ` is a request: one whose path contains what a hold names waits
-//! until the hold is released, or its lease is over; everything else, uploads too, passes at once.
+//! A TCP relay that reads requests and changes none. A client waits for each answer, so any data from it that
+//! begins with `GET ` is a request. If its path contains the text of a hold, it waits until the hold is
+//! released or its lease expires. Everything else, including uploads, passes at once.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,18 +19,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// What is relayed at once.
+/// Size of the relay buffer.
 const PIECE: usize = 64 << 10;
 
-/// A wish to keep downloads waiting: the body of `POST /hold`.
+/// A request to hold downloads back: the body of `POST /hold`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// By which it is released.
+    /// The id for releasing the hold.
     pub id: String,
-    /// What the path of a download must contain.
+    /// The text that the path of a download must contain.
     pub path: String,
-    /// For how long at most, in milliseconds: whoever asked may be gone by then.
+    /// Maximum duration in milliseconds, in case the client dies.
     pub lease_ms: u64,
 }
 
@@ -38,16 +38,16 @@ pub struct Hold {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The hold's.
+    /// The id of the hold.
     pub id: String,
 }
 
-/// A hold in force, as `GET /holds` tells.
+/// A hold in force, as returned by `GET /holds`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldDownload {
-    /// By which it is released.
+    /// The id for releasing the hold.
     pub id: String,
-    /// What the path of a download must contain.
+    /// The text that the path of a download must contain.
     pub path: String,
 }
 

@@ -1,11 +1,11 @@
-//! The watchdog: a process of its own that holds one fault, so that the fault ends even when the tool that
-//! wished for it is killed, stopped or cut off from its terminal.
+//! The watchdog: a separate process that holds one fault, so that the fault ends even if the tool is killed,
+//! stopped or loses its terminal.
 //!
-//! Its arguments are the mark: the whole cure, and for how long the fault may last. It says `holding` and
-//! begins nothing until its standard input says `begin`; then it says `in force`, or `failed: ..`. It cures
-//! at `cure`, when its standard input closes, or when the lease is over, whichever comes first, and says
-//! `cured`, `ended early: ..` if the fault was over before, or `failed: ..`. One process begins and cures, so
-//! the cure can never overtake the beginning:
+//! Its arguments are the mark (the whole cure) and the maximum duration of the fault. It prints `holding` and
+//! waits for `begin` on its standard input; then it prints `in force` or `failed: ..`. It undoes the fault on
+//! `cure`, when its standard input closes, or when the lease expires, whichever comes first. Then it prints
+//! `cured`, `ended early: ..` if the fault was already over, or `failed: ..`. The same process begins and
+//! cures, so that the cure can never overtake the begin. Otherwise:
 //!
 //! ```text
 //! the tool asks the target for a hold and is killed; its watchdog sees the pipe close and releases the hold
@@ -17,38 +17,37 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// What a watchdog hears.
+/// Order to begin the fault.
 pub(super) const BEGIN: &str = "begin";
-/// What a watchdog hears.
+/// Order to undo the fault.
 pub(super) const CURE: &str = "cure";
-/// What a watchdog says.
+/// Answer: started, and waiting.
 pub(super) const HOLDING: &str = "holding";
-/// What a watchdog says.
+/// Answer: the fault is in force.
 pub(super) const IN_FORCE: &str = "in force";
-/// What a watchdog says.
+/// Answer: the fault is undone.
 pub(super) const CURED: &str = "cured";
-/// What a watchdog says of a fault that it cured before it was told to, or found over, before what it saw.
+/// Answer, followed by a reason: the fault was undone before the order, or was already over.
 pub(super) const ENDED_EARLY: &str = "ended early: ";
-/// What a watchdog says, before the reason.
+/// Answer, followed by a reason: the fault could not be started, or not undone.
 pub(super) const FAILED: &str = "failed: ";
 
-/// A cure that has not worked after this long is reported as failed; the watchdog goes on trying.
+/// A cure that takes longer is reported as failed; the watchdog keeps trying.
 pub(super) const CURE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Between two attempts of a cure.
+/// Interval between two attempts to cure.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a watchdog ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchdogExit {
-    /// Nothing was ever begun, or it is cured.
+    /// No fault was started, or it is undone.
     Cured,
-    /// The lease is over, and the cure never worked.
+    /// The lease expired, and the cure never worked.
     Left,
 }
 
-/// Keeps one fault, from the standard input's `begin` to its cure; `seen_over` looks whether it is over
-/// before that.
+/// Keeps one fault, from `begin` on standard input to its cure. `seen_over` checks whether it is over.
 pub async fn watch<B, S, C, E>(
     lease: Duration,
     begin: impl FnOnce() -> B,
@@ -61,7 +60,7 @@ where
     C: Future<Output = Result<(), E>>,
     E: std::fmt::Display,
 {
-    // Already the leader of a session, or not: what counts is that no terminal's signals come here.
+    // Fails for the leader of a session, which does not get the terminal's signals anyway.
     let _session = rustix::process::setsid();
     let until = Instant::now() + lease;
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
@@ -73,9 +72,9 @@ where
     match begin().await {
         Ok(()) => {
             say(IN_FORCE).await;
-            // Any order, the end of them, or of the time: all mean the same.
+            // Any order, closed input and the end of the lease all mean the same.
             let over = match timeout_at(until, orders.next_line()).await {
-                Err(_) => Some("its lease ran out".to_owned()),
+                Err(_) => Some("its lease expired".to_owned()),
                 Ok(_) => seen_over().await,
             };
             heal(until, cure, |outcome| match (outcome, &over) {
@@ -85,7 +84,7 @@ where
             })
             .await
         }
-        // It may be half begun.
+        // It may have started partly.
         Err(refused) => {
             heal(until, cure, |outcome| match outcome {
                 Ok(()) => format!("{FAILED}{refused}"),
@@ -96,8 +95,7 @@ where
     }
 }
 
-/// Cures until it has worked or the lease is over; tells how it went once it has worked, or after
-/// [`PATIENCE`].
+/// Tries to cure until it works or the lease expires. Reports once it works, or after [`PATIENCE`].
 async fn heal<C, E>(
     until: Instant,
     cure: impl Fn() -> C,
@@ -128,7 +126,7 @@ where
     }
 }
 
-/// A line to the tool; when that is gone, nobody needs it.
+/// Prints a line to the tool. If that is gone, nobody needs it.
 async fn say(line: &str) {
     let mut out = tokio::io::stdout();
     let line = format!("{}\n", line.replace('\n', " "));

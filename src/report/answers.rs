@@ -1,11 +1,11 @@
-//! What a reader asks, in the order in which it is asked at 2 AM, with the answers in words. Terminal and
-//! page print the same answers: the terminal the short ones, the page what lies behind them too.
+//! The questions of someone who is paged at 2 AM, in that order, with the answers. Terminal and page print
+//! the same answers: the terminal only the short ones, the page also the details.
 
-use super::format::{Clock, count, counted, excused, len, name, printable};
+use super::format::{Clock, counted, excused, len, name, printable};
 use super::{divergence, frontier_order, frozen, known, lost_ack, no_findings};
 use dissent_core::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind, Verdict, VerdictOutcome};
 
-/// Doubts named in the answers; the page has a section with more.
+/// Doubts listed in the answers; the page has a section with more.
 pub(super) const DOUBTS_NAMED: usize = 3;
 
 /// A question and its answer.
@@ -16,25 +16,24 @@ pub(super) struct Answer {
     pub(super) label: &'static str,
     /// The answer: lower-case, since it may begin with the name of a replica.
     pub(super) short: Vec<String>,
-    /// What lies behind it, in sentences.
+    /// Details, in sentences.
     pub(super) more: Vec<String>,
-    /// Whether the terminal says it elsewhere: in the headline, or in the last line.
+    /// Whether the terminal leaves it out, because the headline or the last line already says it.
     pub(super) page_only: bool,
 }
 
 impl Answer {
-    /// An answer that needs no more than one line.
+    /// An answer of one line.
     pub(super) fn new(question: &'static str, label: &'static str, short: String) -> Self {
         Self { question, label, short: vec![short], more: Vec::new(), page_only: false }
     }
 
-    /// The same, left out on the terminal if that says it elsewhere.
     pub(super) fn page_only(mut self, page_only: bool) -> Self {
         self.page_only = page_only;
         self
     }
 
-    /// The same with what lies behind it.
+    /// The same with details.
     pub(super) fn because(mut self, more: Vec<String>) -> Self {
         self.more.extend(more);
         self
@@ -83,24 +82,24 @@ pub(super) fn finding_answers(finding: &Finding, verdict: &Verdict, clock: &Cloc
     }
 }
 
-/// How much was compared, and whether the replicas had settled.
+/// How much was compared, and whether the replicas had caught up.
 pub(super) fn basis(verdict: &Verdict) -> String {
     format!("{} compared {}", counted(verdict.compared.rows, "row"), scope(verdict))
 }
 
-/// Over what was compared, and whether the replicas had settled.
+/// What was compared, and whether the replicas had caught up.
 pub(super) fn scope(verdict: &Verdict) -> String {
     let stopped = |finding: &Finding| matches!(finding.kind, FindingKind::Frozen(_));
     let unsettled = |doubt: &Doubt| {
         matches!(doubt.kind, DoubtKind::NotSettled | DoubtKind::Interrupted | DoubtKind::ServerDied)
     };
     format!(
-        "over {}, {}; {}{}",
+        "({}, {}, {}{})",
         counted(len(&verdict.compared.replicas), "replica"),
         counted(verdict.compared.captures.into(), "capture"),
         match verdict.doubts.iter().any(unsettled) || verdict.findings.iter().any(stopped) {
-            true => "not all had settled",
-            false => "all had settled",
+            true => "not all caught up",
+            false => "all caught up",
         },
         excused(&verdict.compared.excused)
             .map_or(String::new(), |absent| format!("; not compared: {absent}")),
@@ -123,15 +122,16 @@ pub(super) fn steps(in_order: Vec<String>) -> Answer {
     }
 }
 
-/// How sure the verdict is and what would overturn it; doubts are named.
+/// How certain the verdict is and what could disprove it, with the first doubts.
 pub(super) fn certainty(ground_and_otherwise: String, verdict: &Verdict) -> Answer {
     let mut short = vec![ground_and_otherwise];
     short.extend(verdict.doubts.iter().take(DOUBTS_NAMED).map(doubt_line));
     if verdict.doubts.len() > DOUBTS_NAMED {
-        short.push(format!("and {} doubts more", count((verdict.doubts.len() - DOUBTS_NAMED) as u64)));
+        let rest = (verdict.doubts.len() - DOUBTS_NAMED) as u64;
+        short.push(format!("and {}", counted(rest, "more doubt")));
     }
     Answer {
-        question: "How sure is it, and what would overturn it?",
+        question: "How sure is it, and what could disprove it?",
         label: "how sure",
         short,
         more: Vec::new(),

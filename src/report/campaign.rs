@@ -1,4 +1,4 @@
-//! Many runs of one order, in words and as JSON.
+//! The results of many runs of one order, as text and as JSON.
 
 use crate::exit::{Exit, StopSignal};
 use dissent_core::checker::self_test::SelfTest;
@@ -8,38 +8,38 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// What many runs came to.
+/// The results of many runs.
 #[derive(Debug, Default)]
 pub struct CampaignSummary {
-    /// Runs that came to a verdict.
+    /// Runs with a verdict.
     pub runs: u32,
-    /// Those in which the opportunity that the plan is for arose.
+    /// Runs that exercised what the plan is for.
     pub exposed: u32,
-    /// All exposed keys, rows or restarts, by what is counted.
+    /// Exposed keys, rows or restarts over all runs, by what is counted.
     pub exposure: BTreeMap<String, u64>,
     /// Rows compared, over all runs.
     pub rows: u64,
     /// Runs by outcome.
     pub outcomes: BTreeMap<VerdictOutcome, u32>,
-    /// Runs by what they found, in words.
+    /// Runs by what they found.
     pub found: BTreeMap<String, u32>,
-    /// Runs in which something was found that is known.
+    /// Runs with a known finding.
     pub known: u32,
-    /// Runs that were exposed and passed.
+    /// Exposed runs that passed.
     pub exposed_passes: u32,
-    /// Failed runs in which no finding lies on a replica that the plan did not hit.
+    /// Failed runs whose findings are only on the replicas that the plan targets.
     pub on_victim: u32,
-    /// The first report of a run with findings.
+    /// The report of the first run with findings.
     pub report: Option<PathBuf>,
-    /// Seeds of runs that were inconclusive, the first few.
+    /// Seeds of the first few inconclusive runs.
     pub inconclusive: Vec<Seed>,
-    /// Runs whose self-test found the changed row; none if no self-test was asked for.
+    /// Runs whose self-test found the corrupted value; none without self-test.
     pub self_tested: Option<u32>,
-    /// The first self-test that did not.
+    /// The first self-test that did not find it.
     pub self_test_failed: Option<(Seed, SelfTest)>,
     /// The exit code that matters most.
     pub exit: Option<Exit>,
-    /// The signal that ended it before all were done.
+    /// The signal that stopped it before all runs were done.
     pub cut: Option<StopSignal>,
 }
 
@@ -52,11 +52,7 @@ pub fn words(summary: &CampaignSummary, title: &str) -> String {
         let _ = writeln!(out, "  found in {runs} of {} runs: {found}", summary.runs);
     }
     if fail > 0 {
-        let _ = writeln!(
-            out,
-            "  on the replica that the plan hit, and no other: {} of {fail}",
-            summary.on_victim
-        );
+        let _ = writeln!(out, "  only on the replica that the plan targets: {} of {fail}", summary.on_victim);
     }
     if summary.known > 0 {
         let _ = writeln!(out, "  known issues in {} of {} runs", summary.known, summary.runs);

@@ -1,9 +1,9 @@
-//! A divergence in words. Every sentence keeps the two oracles apart: replicas *differ*; only where a
-//! model says what is right are they *wrong* (`RULES.md` 5).
+//! The text of a divergence. Every sentence keeps the two oracles apart: replicas *differ*; they are *wrong*
+//! only if a model says what is right (`RULES.md` 5).
 //!
 //! ```text
-//! three replicas:  a x=1   b x=1   c x=2     nobody folded the log, and c alone merged the late op
-//! "c is wrong" sends a tired person to reload the one right copy from a wrong one; "c differs" does not.
+//! three replicas:  a x=1   b x=1   c x=2     there is no model, and only c merged the late op
+//! "c is wrong" makes a tired person reload the only good copy from a bad one; "c differs" does not.
 //! ```
 
 use super::answers::{Answer, certainty, scope, steps};
@@ -20,7 +20,7 @@ use dissent_core::history::schema::Value;
 /// Keys named before the rest is only counted.
 pub(super) const KEYS_LISTED: usize = 20;
 
-/// The finding in one sentence; what must not be done comes before everything else.
+/// The finding in one sentence. What must not be done comes first.
 pub(super) fn headline(d: &Divergence) -> String {
     let keys = counted(len(&d.keys), "key");
     let wrong = joined(&d.last.wrong);
@@ -32,13 +32,13 @@ pub(super) fn headline(d: &Divergence) -> String {
         (_, _, Side::Majority) => last_right_copy(&right, &keys),
         (_, Pattern::Unanimous, Side::All) => match d.last.comparable.as_slice() {
             [only] => {
-                format!("agree but wrong: {only}, the one comparable replica, is wrong on {keys}")
+                format!("agree but wrong: {only}, the only comparable replica, is wrong on {keys}")
             }
-            all => format!("agree but wrong: all {} replicas show the same wrong rows of {keys}", all.len()),
+            all => format!("agree but wrong: all {} replicas show the same wrong rows for {keys}", all.len()),
         },
         (_, pattern @ Pattern::OneDiffers, Side::Minority | Side::Unknown) => {
             format!(
-                "{}: {wrong} {} on {keys}, the other {} replicas agree",
+                "{}: {wrong} {} on {keys}; the other {} replicas agree",
                 kind(pattern),
                 is(d),
                 right.len()
@@ -56,20 +56,20 @@ pub(super) fn headline(d: &Divergence) -> String {
     }
 }
 
-/// What such a pattern is called.
+/// The name of a pattern in headlines.
 fn kind(pattern: Pattern) -> &'static str {
     if pattern == Pattern::OneDiffers { "lone divergence" } else { "divergence" }
 }
 
-/// At 3 wrong : 1 right the lone dissenter is the one to protect.
+/// If three replicas are wrong and one is right, the dissenter must be protected.
 fn last_right_copy(right: &[String], keys: &str) -> String {
     match right {
-        [] => format!("no replica holds a right copy of {keys}: do not reload, rebalance or restart any"),
+        [] => format!("no replica holds a good copy of {keys}: do not reload, rebalance or restart any"),
         [only] => {
-            format!("{only} holds the last right copy of {keys}: do not reload, rebalance or restart it")
+            format!("{only} holds the last good copy of {keys}: do not reload, rebalance or restart it")
         }
         several => format!(
-            "{} hold the last right copies of {keys}: do not reload, rebalance or restart them",
+            "{} hold the last good copies of {keys}: do not reload, rebalance or restart them",
             joined(several),
         ),
     }
@@ -95,19 +95,20 @@ pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, cloc
 
 fn real(d: &Divergence, verdict: &Verdict) -> Answer {
     let (noun, compared) = match is_flag(d) {
-        true => ("current flag", verdict.compared.flags),
-        false => ("row", verdict.compared.rows),
+        true => ("compared current flag", verdict.compared.flags),
+        false => ("compared row", verdict.compared.rows),
     };
-    let short = format!(
-        "yes: {} {} of {} compared {}",
-        counted(d.roots + d.inherited + d.copied, noun),
-        adjective(d),
-        count(compared),
-        scope(verdict),
-    );
+    let found = d.roots + d.inherited + d.copied;
+    let verb = match (modelled(d), found) {
+        (true, 1) => "is wrong",
+        (true, _) => "are wrong",
+        (false, 1) => "differs",
+        (false, _) => "differ",
+    };
+    let short = format!("yes: {} of {} {verb} {}", count(found), counted(compared, noun), scope(verdict));
     let oracle = match modelled(d) {
-        true => "They were compared with each other and with the log, folded by the model.",
-        false => "They were compared with each other only: no model says who is right.",
+        true => "The replicas were compared with each other and with the rows computed from the log.",
+        false => "The replicas were compared only with each other: no model says which is right.",
     };
     Answer::new("Is it real?", "is it real", short).because(vec![oracle.to_owned()])
 }
@@ -123,13 +124,14 @@ fn replica(d: &Divergence) -> Answer {
     let mut more = vec![format!("{}.", capitalised(&pattern_words(&d.last)))];
     if modelled(d) && !is_flag(d) {
         more.push(format!(
-            "{} made wrong where they are, {} merged rightly onto those, {} downloaded.",
+            "{} went wrong on {}; {} merged correctly onto them; {} copied.",
             counted(d.roots, "row"),
-            count(d.inherited),
-            count(d.copied),
+            joined(&d.replicas),
+            were(d.inherited, "later row"),
+            were(d.copied, "row"),
         ));
     }
-    // A lone divergence names its replica in the headline, unless it began elsewhere or is over.
+    // The headline of a lone divergence names its replica, unless it began elsewhere or is over.
     let lone = d.last.pattern == Pattern::OneDiffers && d.replicas == d.last.wrong;
     let told = lone && d.last.side != Side::Majority && d.course != Course::Healed;
     Answer::new("Which replica?", "which replica", short).because(more).page_only(told)
@@ -138,19 +140,19 @@ fn replica(d: &Divergence) -> Answer {
 fn since(d: &Divergence, clock: &Clock) -> Answer {
     let at = |point: LogPoint| match point.t {
         Some(t) => format!("{}, offset {}", clock.both(t), count(point.off)),
-        None => format!("offset {}, whose write was never acknowledged to us", count(point.off)),
+        None => format!("offset {}, whose write was never acknowledged", count(point.off)),
     };
     Answer::new("Since when?", "since when", at(d.since)).because(vec![
-        format!("Last {} row: {}.", adjective(d), at(d.until)),
-        "Times are those of our own writes' acknowledgements, never a node's clock.".to_owned(),
+        format!("Last {} row: {}.", if modelled(d) { "wrong" } else { "differing" }, at(d.until)),
+        "Times are when dissent saw its writes acknowledged; no node's clock is used.".to_owned(),
     ])
 }
 
 fn data(d: &Divergence) -> Answer {
     let seen = match (d.course, d.keys_visible) {
-        (_, 0) => "no user's query sees it, only a raw read".to_owned(),
-        (Course::Healed, n) => format!("a user's query saw {} of them", count(n)),
-        (_, n) => format!("a user's query sees {} of them", count(n)),
+        (_, 0) => "no user query sees this, only raw reads".to_owned(),
+        (Course::Healed, n) => format!("user queries saw {} of them", count(n)),
+        (_, n) => format!("user queries see {} of them", count(n)),
     };
     let keys = counted(len(&d.keys), "key");
     let columns = match d.columns.as_slice() {
@@ -166,7 +168,7 @@ fn data(d: &Divergence) -> Answer {
     }
     if d.shows_defaults {
         more.push(
-            "Some cells show the type's default: those keys were born in the missing state.".to_owned(),
+            "Some cells show the type's default: their keys were created in the missing state.".to_owned(),
         );
     }
     if d.shows_stale {
@@ -178,88 +180,94 @@ fn data(d: &Divergence) -> Answer {
 
 fn missing_state(missing: &MissingState) -> Answer {
     let segments = listed(&missing.segments, 4);
-    let ops = counted(missing.ops, "merge");
+    let (noun, was) = if missing.segments.len() == 1 { ("segment", "was") } else { ("segments", "were") };
+    let (ops, are) = (counted(missing.ops, "merge"), if missing.ops == 1 { "is" } else { "are" });
     let short = match missing.class {
-        RootCause::WholeSegment => format!("merged as if segment {segments} did not exist: {ops} missing"),
+        RootCause::WholeSegment => format!("{noun} {segments} {was} not visible; {ops} {are} missing"),
         RootCause::PartlyRegistered => {
-            format!("merged with only the first part of segment {segments}: {ops} missing")
+            format!("only the first part of {noun} {segments} was visible; {ops} {are} missing")
         }
         RootCause::DroppedKey => {
-            format!("merged as if the keys were new: all before is missing ({ops}, segment {segments})")
+            format!("the keys were treated as new: {ops} of earlier rows {are} missing ({noun} {segments})")
         }
         RootCause::AppliedTwice => {
-            format!("none: {ops} too many, events of segment {segments} took effect twice")
+            format!("none: events of {noun} {segments} were applied twice, {ops} too many")
         }
-        RootCause::Unexplained => format!("{ops} missing that form no whole: unexplained"),
-        RootCause::NoProvenance => "the rows do not tell which ops they were merged from".to_owned(),
+        RootCause::Unexplained => format!("{ops} {are} missing, in no pattern that dissent knows"),
+        RootCause::NoProvenance => "unknown: the rows do not list the ops they were merged from".to_owned(),
     };
-    Answer::new("Which state was missing?", "what misses", short)
+    Answer::new("Which state was missing?", "missing state", short)
 }
 
 fn course(d: &Divergence, clock: &Clock) -> Answer {
     let share = |s: &CaptureState| format!("{} of {}", s.wrong.len(), s.comparable.len());
     let (first, last) = (share(&d.first), share(&d.last));
     let short = match d.course {
-        Course::Standing => format!("standing: {first} replicas at first, the same at the end"),
-        Course::Healed => format!("healed: {last} replicas when last seen so, none at the end"),
+        Course::Standing => format!("no, and not repaired: {last} replicas throughout"),
+        Course::Healed => format!("healed: {last} replicas when last seen, none at the end"),
         Course::Spreading => format!("spreading: {first} replicas at first, {last} at the end"),
         Course::Spread => format!("spread: {first} replicas at first, {last} at the end"),
     };
     let seen = |s: &CaptureState| format!("capture {}, {}", s.capture, clock.both(s.t));
-    let mut more = vec![format!("First seen in {}; last in {}.", seen(&d.first), seen(&d.last))];
+    let mut more = vec![format!("First seen in {}; last seen in {}.", seen(&d.first), seen(&d.last))];
     if !d.moved_away.is_empty() {
         more.push(format!(
-            "{} {} these rows any more: what was wrong there went with the move.",
+            "{} no longer {} these rows: the affected copies are gone since the move.",
             joined(&d.moved_away),
-            if d.moved_away.len() == 1 { "is not assigned" } else { "are not assigned" },
+            if d.moved_away.len() == 1 { "holds" } else { "hold" },
         ));
     }
     if d.course != Course::Healed && uncommitted(d) {
         more.push(
-            "Evidence may vanish: such rows lie in a segment that is not committed. The commit either \
-             replaces them or hands them to every replica."
+            "The evidence may vanish: some of these rows are in an uncommitted segment. Its commit will \
+             either replace them or copy them to every replica."
                 .to_owned(),
         );
     }
     Answer::new("Is it spreading?", "spreading", short).because(more)
 }
 
-/// The next five minutes: contain first, save evidence, and only then look for the cause.
+/// The next five minutes: contain the damage, save the evidence, and only then look for the cause.
 fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
     let wrong = joined(&d.last.wrong);
     let right = joined(&right(&d.last));
     let began = joined(&d.replicas);
     let segment = d.segments.last().map_or("the segment", String::as_str);
-    let from = format!("offset {} of partition {}", count(d.since.off), d.partition);
+    let at = format!("offset {} of partition {}", count(d.since.off), d.partition);
+    let from = format!("partition {} from offset {} on", d.partition, count(d.since.off));
     let save = format!("save the raw rows and logs of {began} before any restart");
     let in_order = match (d.course, d.last.side) {
-        (Course::Healed, _) => vec![format!("find out what {wrong} answered while it {}", was(d)), save],
+        (Course::Healed, _) => {
+            let it = if d.last.wrong.len() == 1 { "it" } else { "they" };
+            vec![format!("find out what {wrong} returned while {it} {}", was(d)), save]
+        }
         (_, Side::Majority) => vec![
             format!("copy the raw rows of {right} to a safe place now"),
-            format!("stop commits and downloads of {segment}: they may overwrite the last right copy"),
-            format!("see that the input log keeps {from}: it is the other way back"),
+            format!("stop commits and downloads of {segment}: they may overwrite the last good copy"),
+            format!("make sure retention keeps {from}: a replay is the other way to recover"),
         ],
         (_, Side::All) => vec![
-            format!("see that the input log keeps {from}: consuming it again is the only way back"),
-            "do not trust that the replicas agree: they agree on wrong rows".to_owned(),
+            format!("make sure retention keeps {from}: a replay is the only way to recover"),
+            "do not trust the agreement of the replicas: they agree on wrong rows".to_owned(),
             save,
         ],
         (_, Side::Unknown) => vec![
-            "take no side yet: the larger group may be the one that lost something".to_owned(),
-            format!("fold the log by hand up to {from}: that tells who is right"),
+            "do not pick a side yet: the larger group may be the one that lost data".to_owned(),
+            format!("replay the log by hand up to {at}: that shows which replica is right"),
             format!("save the raw rows and logs of {} before any restart", joined(&d.last.comparable)),
         ],
         (_, Side::Minority | Side::Half) => vec![
-            format!("send queries for partition {} to {right}", d.partition),
+            format!("route queries for partition {} to {right}", d.partition),
             match uncommitted(d) {
-                true => format!("hold back the commit of {segment}: if {wrong} wins it, all take its rows"),
-                false => format!("let no replica download {segment} before it is known whose copy it is"),
+                true => format!("delay the commit of {segment}: if {wrong} wins it, all copy its rows"),
+                false => format!("stop downloads of {segment} until you know whose copy they fetch"),
             },
             save,
         ],
     };
     steps(in_order).because(vec![format!(
-        "Then lay the log of {began} beside a healthy replica's from {}: what ran in another order?",
+        "Then compare the logs of {began} with those of a healthy replica, from {} on: look for steps that \
+         ran in a different order.",
         clock.at(d.since.t.unwrap_or(d.first.t)),
     )])
 }
@@ -267,17 +275,17 @@ fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
 fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
     let short = match d.last.side {
         Side::Unknown => {
-            "sure that they differ, not who is right. It would not stand if the target may keep \
-                          replicas apart by a rule that we do not know"
+            "certain that they differ, but not which is right. Void if the target allows replicas to differ \
+             by a rule that dissent does not know"
                 .to_owned()
         }
         Side::Minority | Side::Half => format!(
-            "peers and folded log agree; overturned only if {} alone kept the rules",
+            "the log and the other replicas agree; wrong only if {} alone {} right",
             joined(&d.last.wrong),
+            if d.last.wrong.len() == 1 { "is" } else { "are" },
         ),
         Side::Majority | Side::All => {
-            "the model says who is right. It would be overturned if the table merges \
-                                       otherwise than the workload says"
+            "the model says which is right. Wrong if the table merges differently than the workload says"
                 .to_owned()
         }
     };
@@ -285,8 +293,8 @@ fn sureness(d: &Divergence, verdict: &Verdict) -> Answer {
     if modelled(d) { answer.because(vec![calibration(verdict)]) } else { answer }
 }
 
-/// The replicas that hold right copies: of all rows or, where no replica has all, of some. Verdicts of old do
-/// not name them.
+/// The replicas that hold right copies of all rows or, if no replica has all, of some. Old verdicts do not
+/// name them.
 pub(super) fn right(standing: &CaptureState) -> Vec<String> {
     if !standing.right.is_empty() {
         return standing.right.clone();
@@ -294,23 +302,23 @@ pub(super) fn right(standing: &CaptureState) -> Vec<String> {
     standing.comparable.iter().filter(|replica| !standing.wrong.contains(replica)).cloned().collect()
 }
 
-/// What is wrong, in words that fit whether or not a model says so.
+/// What was found, in words that fit with and without a model.
 pub(super) fn what_words(d: &Divergence) -> &'static str {
     match d.what {
         Anomaly::Missing => "rows are missing",
-        Anomaly::Extra if d.flags => "keys that the log does not have are current",
-        Anomaly::Extra => "rows that the log does not have",
+        Anomaly::Extra if d.flags => "keys that are not in the log are current",
+        Anomaly::Extra => "rows that are not in the log",
         Anomaly::WrongValue => "wrong values",
         Anomaly::Differs => "values differ",
-        Anomaly::DuplicateCurrent => "more than one row of a key is current",
-        Anomaly::StaleCurrent => "a superseded row is current",
-        Anomaly::NoCurrent => "no row of a live key is current",
+        Anomaly::DuplicateCurrent => "a key has more than one current row",
+        Anomaly::StaleCurrent => "a superseded row is still current",
+        Anomaly::NoCurrent => "a live key has no current row",
         Anomaly::Resurrected => "deleted keys came back",
-        Anomaly::DuplicateRow => "more than one row for one entry of the log",
+        Anomaly::DuplicateRow => "more than one row for the same log entry",
     }
 }
 
-/// Whether the finding is about current flags rather than rows. Verdicts of old do not say so.
+/// Whether the finding is about current flags rather than rows. Old verdicts do not say so.
 pub(super) fn is_flag(d: &Divergence) -> bool {
     d.flags || matches!(d.what, Anomaly::DuplicateCurrent | Anomaly::StaleCurrent | Anomaly::NoCurrent)
 }
@@ -319,12 +327,12 @@ pub(super) fn is_flag(d: &Divergence) -> bool {
 pub(super) fn pattern_words(standing: &CaptureState) -> String {
     let n = standing.comparable.len();
     match standing.pattern {
-        Pattern::Unanimous if n == 1 => "one replica is comparable".to_owned(),
+        Pattern::Unanimous if n == 1 => "only one replica is comparable".to_owned(),
         Pattern::Unanimous => format!("all {n} replicas agree"),
-        Pattern::Undecided => "the two replicas are unequal".to_owned(),
-        Pattern::OneDiffers => format!("one of {n} replicas differs, the rest are equal"),
-        Pattern::AllDiffer => format!("no two of {n} replicas are equal"),
-        Pattern::Split => format!("the {n} replicas fall into groups"),
+        Pattern::Undecided => "the two replicas differ".to_owned(),
+        Pattern::OneDiffers => format!("one of {n} replicas differs, the others agree"),
+        Pattern::AllDiffer => format!("no two of the {n} replicas agree"),
+        Pattern::Split => format!("the {n} replicas form groups that disagree"),
     }
 }
 
@@ -336,7 +344,7 @@ pub(super) fn standing_words(standing: &CaptureState) -> String {
     }
 }
 
-/// With a model a cell is wrong if the log folds to something else; without one, if its column was named.
+/// With a model, a cell is wrong if it differs from the expected row; without one, if its column was named.
 pub(super) fn is_wrong(
     column: &str,
     got: &Value,
@@ -357,8 +365,9 @@ fn uncommitted(d: &Divergence) -> bool {
     d.evidence.iter().flat_map(|row| &row.shown).any(|shown| shown.wrong && consuming(shown.state))
 }
 
-fn adjective(d: &Divergence) -> &'static str {
-    if modelled(d) { "wrong" } else { "unequal" }
+/// `151 later rows were`, `1 row was`.
+fn were(n: u64, noun: &str) -> String {
+    format!("{} {}", counted(n, noun), if n == 1 { "was" } else { "were" })
 }
 
 fn is(d: &Divergence) -> &'static str {

@@ -1,4 +1,4 @@
-//! How a cluster stands, as `dissent doctor` tells it: what answers, what may be done, what is in the way.
+//! The output of `dissent doctor`: what answers, what is allowed, and what prevents a run.
 
 use super::format::{count, counted, len, name, printable};
 use super::terminal::{Ink, Style};
@@ -7,7 +7,7 @@ use crate::config::target::TargetFile;
 use dissent_core::history::fault::FaultKind;
 use serde_json::{Value, json};
 
-/// As one JSON document.
+/// The checkup as one JSON document.
 pub fn json(
     diagnosis: &Diagnosis,
     file: &TargetFile,
@@ -20,7 +20,7 @@ pub fn json(
     document["cost"] = serde_json::to_value(diagnosis.table.as_ref().map(TableFacts::cost))?;
     document["obstacles"] = json!(diagnosis.obstacles(path));
     document["twins"] = json!(diagnosis.twins());
-    // A mark holds commands of whoever left it: who and where is enough.
+    // A mark holds the commands of whoever left it. Run, step and replica are enough here.
     let marks = diagnosis.marks.iter().map(|cure| {
         json!({
             "run": cure.mark, "step": cure.step, "replica": cure.fault.replica,
@@ -32,7 +32,7 @@ pub fn json(
     serde_json::to_string_pretty(&document)
 }
 
-/// For people; `path` is the target file as given.
+/// The checkup as text; `path` is the target file as given.
 pub fn text(diagnosis: &Diagnosis, file: &TargetFile, path: &str, style: Style) -> String {
     let mut page = Page { out: String::new(), style };
     page.who(diagnosis);
@@ -60,7 +60,7 @@ impl Page {
     }
 
     fn who(&mut self, diagnosis: &Diagnosis) {
-        let version = diagnosis.version.as_deref().unwrap_or("of an unknown version");
+        let version = diagnosis.version.as_deref().unwrap_or("(unknown version)");
         self.out += &format!("{} {}\n", diagnosis.system, printable(version));
         for Endpoint { who, at, ms, problem, .. } in &diagnosis.asked {
             match problem {
@@ -73,7 +73,7 @@ impl Page {
             let names = names.join(" and ");
             self.warn(
                 "one host",
-                &format!("{names} both call themselves {host}: their rows cannot be told apart"),
+                &format!("{names} have the same host name {host}: their rows cannot be distinguished"),
             );
         }
         for unknown in &diagnosis.unknown {
@@ -86,9 +86,9 @@ impl Page {
         let words = format!("{alive} of {all} are alive");
         match (alive, diagnosis.starts_anew) {
             _ if all == 0 => {}
-            (0, true) => self.line("replicas", &format!("{all}, started with the table that a run makes")),
+            (0, true) => self.line("replicas", &format!("{all}, started when a run creates its table")),
             (_, true) if alive < all => {
-                self.line("replicas", &format!("{words}; the table that a run makes starts them all anew"));
+                self.line("replicas", &format!("{words}; a run restarts all when it creates its table"));
             }
             (0, false) => self.warn("replicas", &words),
             _ => self.line("replicas", &words),
@@ -97,7 +97,7 @@ impl Page {
 
     fn table(&mut self, diagnosis: &Diagnosis) {
         let Some(table) = &diagnosis.table else {
-            self.line("table", "none is named in the target file; a run makes one of its own");
+            self.line("table", "none named in the target file; each run creates its own");
             return;
         };
         let segments = counted(table.segments, "segment");
@@ -109,11 +109,11 @@ impl Page {
         }
         let cost = table.cost();
         let rows = match table.rows {
-            Some(rows) => format!("{} on a replica, about {} in all answers", count(rows), count(cost.rows)),
+            Some(rows) => format!("{} per replica, about {} in total", count(rows), count(cost.rows)),
             None => "not counted".to_owned(),
         };
         let queries = counted(cost.queries, "query");
-        self.line("a capture", &format!("about {queries} to the broker; rows: {rows}"));
+        self.line("per capture", &format!("about {queries} to the broker; rows: {rows}"));
     }
 
     fn allowed(&mut self, file: &TargetFile, diagnosis: &Diagnosis) {
@@ -142,14 +142,14 @@ impl Page {
             more => self.line("not allowed", &more),
         }
         if let Some(why) = &diagnosis.boundaries {
-            self.line("boundaries", &format!("at a number of rows: {why}"));
+            self.line("boundaries", &format!("segments end after a number of rows: {why}"));
         }
         for cannot in &diagnosis.cannot {
             self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
         }
         if !diagnosis.lacks.is_empty() {
             let lacks: Vec<String> = diagnosis.lacks.iter().map(name).collect();
-            self.line("cannot", &format!("merge by {}: this version does not have it", lacks.join(" and ")));
+            self.line("cannot", &format!("merge by {}: not supported by this version", lacks.join(" and ")));
         }
     }
 
@@ -157,10 +157,10 @@ impl Page {
         match &diagnosis.holder {
             Some(holder) => {
                 self.warn("in use by", &holder.to_string());
-                self.line("", &format!("if it was killed, its lock ends by itself in {} s", holder.left));
+                self.line("", &format!("if it was killed, its lock expires in {} s", holder.left));
             }
             None if diagnosis.free => self.line("in use by", "nobody"),
-            None => self.line("in use by", "not known"),
+            None => self.line("in use by", "unknown"),
         }
         for cure in &diagnosis.marks {
             let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
@@ -170,19 +170,19 @@ impl Page {
             }
         }
         if diagnosis.left().next().is_some() {
-            self.line("", &format!("cure: dissent heal {path}"));
+            self.line("", &format!("undo: dissent heal {path}"));
         }
         if let Some(LeftoverCost { segments, consuming, bytes }) = diagnosis.left_cost {
-            let bytes = bytes.map_or("bytes not known".to_owned(), |bytes| counted(bytes, "byte"));
+            let bytes = bytes.map_or("unknown size".to_owned(), |bytes| counted(bytes, "byte"));
             let (tables, segments) =
                 (counted(len(&diagnosis.leftovers), "table"), counted(segments, "segment"));
             let copies = counted(consuming, "copy");
-            let words = format!("{tables}: {segments}, {bytes}; {copies} still consumed");
+            let words = format!("{tables}: {segments}, {bytes}; {copies} still consuming");
             self.warn("left by runs", &words);
         }
         for leftover in &diagnosis.leftovers {
             let run = leftover.run.as_ref();
-            let whose = run.map_or("nothing tells which run made it".to_owned(), |run| format!("run {run}"));
+            let whose = run.map_or("created by an unknown run".to_owned(), |run| format!("run {run}"));
             self.line("table left", &format!("{}: {whose}", leftover.table));
         }
         if diagnosis.leftovers.iter().any(|leftover| leftover.run.is_some()) {
@@ -195,28 +195,29 @@ impl Page {
         let is_pinot = file.system == crate::config::target::PINOT;
         let (ink, words) = match obstacles.as_slice() {
             [] if !file.allow.writes => {
-                (Ink::Green, "it can be looked at; a run needs `writes = true` under [allow]".to_owned())
+                let words = "read-only: enough for `raw`; `run` also needs `writes = true` under [allow]";
+                (Ink::Green, words.to_owned())
             }
             [] if is_pinot && file.kafka.is_none() => {
-                (Ink::Green, "it can be looked at; a run needs the line `kafka = ..`".to_owned())
+                (Ink::Green, "read-only: enough for `raw`; `run` also needs the line `kafka = ..`".to_owned())
             }
             [] => {
                 let workload = if file.is_of_shard() { "upsert-feed" } else { "partial-upsert" };
-                (Ink::Green, format!("a run could begin: dissent run {path} {workload} none"))
+                (Ink::Green, format!("ready for a run: dissent run {path} {workload} none"))
             }
-            some => (Ink::Red, format!("no run could begin: {}", some.join("; "))),
+            some => (Ink::Red, format!("not ready for a run: {}", some.join("; "))),
         };
         self.out += &format!("{}\n", self.style.paint(ink, &printable(&words)));
     }
 }
 
-/// A name that fits the labels' column: instances of Pinot begin with what they are.
+/// A name that fits the label column. Names of Pinot instances begin with their kind, which is left out.
 fn short(who: &str) -> String {
     let bare = who.strip_prefix("Server_").unwrap_or(who);
     bare.chars().take(14).collect()
 }
 
-/// A kind of fault, as plans spell it.
+/// A kind of fault, as spelled in plans.
 fn fault(kind: FaultKind) -> String {
     match kind {
         FaultKind::HoldMessage(transition) => format!("hold-message ({})", name(&transition)),
@@ -249,19 +250,19 @@ mod tests {
     #[test]
     fn it_ends_with_what_comes_next_and_says_why_not() {
         let mut diagnosis = Diagnosis { asked: vec![asked(None)], ..Diagnosis::default() };
-        assert!(told(&diagnosis, false).ends_with("a run needs `writes = true` under [allow]\n"));
+        assert!(told(&diagnosis, false).ends_with("`run` also needs `writes = true` under [allow]\n"));
         assert!(told(&diagnosis, true).ends_with("dissent run my.toml partial-upsert none\n"));
         let of_shard = told_of("specimen-shard", &diagnosis, true);
         assert!(of_shard.ends_with("dissent run my.toml upsert-feed none\n"), "{of_shard}");
         assert!(of_shard.contains("writers") && !of_shard.contains("downloads"), "{of_shard}");
         let (run, owner) = ("r@1".to_owned(), "me@here".to_owned());
         diagnosis.holder = Some(Holder { run, owner, seconds: 4, left: 11 });
-        assert!(told(&diagnosis, true).contains("run r@1 of me@here, for 4 s now"));
+        assert!(told(&diagnosis, true).contains("run r@1 of me@here (for 4 s now)"));
         diagnosis.asked.push(asked(Some("no answer from http://c:9000: refused")));
         let told = told(&diagnosis, true);
-        let busy = "my.toml is in use by run r@1 of me@here, for 4 s now: wait until it has ended; if it was \
-                    killed, its lock ends by itself in 11 s\n";
-        let end = format!("no run could begin: controller: no answer from http://c:9000: refused; {busy}");
+        let busy = "my.toml is in use by run r@1 of me@here (for 4 s now): wait until it ends; if it was \
+                    killed, its lock expires in 11 s\n";
+        let end = format!("not ready for a run: controller: no answer from http://c:9000: refused; {busy}");
         assert!(told.ends_with(&end), "{told}");
     }
 
@@ -285,8 +286,8 @@ mod tests {
             "{told}"
         );
         for line in [
-            "2 tables: 12 segments, 4,096 bytes; 8 copies still consumed",
-            "at a number of rows: it is restricted",
+            "2 tables: 12 segments, 4,096 bytes; 8 copies still consuming",
+            "segments end after a number of rows: it is restricted",
             "lag: no shard",
         ] {
             assert!(told.contains(line), "{line}: {told}");

@@ -1,10 +1,10 @@
-//! Why a verdict may be wrong, as a closed table: what such a doubt means, and what to do next.
-//! After hyperfine's warnings: each names what was seen, why that matters, and the next step.
+//! Why a verdict may be wrong, as a closed table: what each doubt means, and what to do next. As in the
+//! warnings of hyperfine, each names what was seen, why it matters, and the next step.
 
 use dissent_core::checker::verdict::DoubtKind;
 use dissent_core::history::check_name::CheckName;
 
-/// What a kind of doubt means for the reader.
+/// What a kind of doubt means, and what to do about it.
 pub(super) struct Advice {
     /// Why the verdict may be wrong.
     pub(super) why: &'static str,
@@ -12,87 +12,86 @@ pub(super) struct Advice {
     pub(super) next: &'static str,
 }
 
-/// The advice on one kind of doubt. What was seen is the doubt's own `detail`.
+/// The advice on a kind of doubt. The doubt's own `detail` says what was seen.
 pub(super) fn advice(kind: DoubtKind) -> Advice {
     let (why, next) = match kind {
         DoubtKind::UnmetAssumption => (
-            "the checks rely on something that did not hold in this run",
-            "put right what is named, then run the same seed again",
+            "the checks rely on an assumption that did not hold in this run",
+            "fix what is named, then run the same seed again",
         ),
         DoubtKind::Uncalibrated => (
-            "on a small set without faults the target already merged otherwise than the model: \
-             for that column only the replicas are compared with each other",
-            "compare the column's merge function in the workload with the table at the target",
+            "the target and the model disagree on a small data set without faults, so this column is only \
+             compared between replicas",
+            "check that the column's merge function in the workload matches the target's table",
         ),
         DoubtKind::TruncatedRead => (
-            "rows that did not come would look like lost rows, so the read was not used",
-            "raise the target's limit on rows a query, then run again",
+            "the missing rows would look like lost rows, so the read was not used",
+            "raise the target's limit on rows per query, then run again",
         ),
         DoubtKind::Unreadable => (
-            "a replica that cannot be read may be the one that disagrees",
-            "look whether it is up and may be reached from here, then run again",
+            "the replica that cannot be read may be the one that disagrees",
+            "check that it is up and reachable from here, then run again",
         ),
         DoubtKind::Unread => (
-            "nothing wrong was seen there because nobody looked, and that is no agreement",
-            "see why the read that is named is missing, then run the same seed again",
+            "nothing was read there, so nothing could be found",
+            "find out why the read is missing, then run the same seed again",
         ),
         DoubtKind::FailedCure => (
-            "a fault may still be in force, so what was seen after it may be our own doing",
+            "a fault may still be in force, so dissent itself may have caused what was seen after it",
             "run `dissent heal` on the target before anything else",
         ),
         DoubtKind::FailedFault => (
-            "what the plan was to provoke did not happen",
-            "look at the reason given, then run again; another seed may pick another replica",
+            "the fault did not start, so the plan could not provoke its bug",
+            "fix the cause that is named, then run again; another seed may pick another replica",
         ),
         DoubtKind::FaultEndedEarly => (
-            "the fault was over before its cure, nobody knows since when, so what it was to provoke may not \
-             have happened",
-            "see that nobody heals or restarts anything beside the run, then run the same seed again",
+            "the fault ended before dissent undid it, at an unknown time, so it may have had no effect",
+            "do not undo faults or restart anything during the run, then run the same seed again",
         ),
         DoubtKind::ServerDied => (
-            "a part of the target is gone though no fault of ours touched it, so the run ended early",
-            "find out from its log why it ended, bring it back, then run the same seed again",
+            "a part of the target died without a fault injected by dissent, so the run ended early",
+            "find the cause in its log, start it again, then run the same seed again",
         ),
         DoubtKind::NoExposure => (
-            "the chance for this bug never arose, so its absence proves nothing",
+            "the condition for this bug never arose, so a run without findings proves nothing",
             "run longer, write faster, or try more seeds (`--runs N`)",
         ),
         DoubtKind::NotSettled => (
-            "a replica that is merely behind cannot be told from one that disagrees",
-            "wait longer for the replicas (`--quiesce`), then run again",
+            "a replica that is only behind cannot be distinguished from one that disagrees",
+            "give the replicas more time to catch up (`--quiesce`), then run again",
         ),
         DoubtKind::Unconfirmed => (
-            "its numbers and its upstream's do not tell whether anything is lacking behind them: that may be \
-             its nature",
-            "write something that it must pass and read that back, or declare a sibling that moves with it \
+            "it and its upstream count in different units, so it is unknown whether it is behind; it may be \
+             normal",
+            "write data that it must process and read it back, or declare a sibling that moves with it \
              (`group`) and what its upstream counts",
         ),
         DoubtKind::Damage => (
-            "part of the record is torn, and what lay there was not judged",
-            "judge what is left with `dissent check`, or run the same seed again",
+            "part of the record is damaged, and its contents were not checked",
+            "check the rest with `dissent check`, or run the same seed again",
         ),
         DoubtKind::Interrupted => {
-            ("the run was cut off, so the last captures are missing", "run the same seed again, to its end")
+            ("the run was stopped early, so the last captures are missing", "run the same seed to its end")
         }
         DoubtKind::CheckFailed => (
-            "a check broke down: this is a bug of dissent, not of the target",
-            "report it with the run's folder; the other checks stand",
+            "a check failed to run: this is a bug in dissent, not in the target",
+            "report it with the run folder; the other checks are valid",
         ),
     };
     Advice { why, next }
 }
 
-/// What a check does, in half a sentence.
+/// What a check verifies, in half a sentence.
 pub(super) fn purpose(check: CheckName) -> &'static str {
     match check {
-        CheckName::Assumptions => "the run did what the checks rely on",
-        CheckName::Owed => "what a pass rests on was read: rows, flags and positions, to the end",
-        CheckName::Calibration => "model and target agree on a small set without faults",
-        CheckName::Exposure => "what the plan hunts had its chance",
-        CheckName::Log => "every acknowledged op lies in the log",
-        CheckName::Group => "the replicas against each other",
-        CheckName::Model => "the replicas against the folded log",
-        CheckName::Current => "which rows a user's query sees",
-        CheckName::Progress => "consuming positions and frontiers move",
+        CheckName::Assumptions => "the assumptions of the checks held in this run",
+        CheckName::Owed => "all rows, flags and positions that a pass relies on were read, to the end",
+        CheckName::Calibration => "model and target agree on a small data set without faults",
+        CheckName::Exposure => "the fault condition was actually exercised",
+        CheckName::Log => "every acknowledged op is in the log",
+        CheckName::Group => "the replicas agree with each other",
+        CheckName::Model => "the replicas agree with the rows computed from the log",
+        CheckName::Current => "user queries see the right rows",
+        CheckName::Progress => "consuming positions and frontiers advance",
     }
 }

@@ -1,5 +1,5 @@
-//! The words of the reports: numbers, lists, values and times as people read them, and the names of closed
-//! enums as the stored verdict spells them, so that a reader can search one for the other.
+//! Formats numbers, lists, values and times for reports. Enum names are spelled as in the stored verdict, so
+//! that a reader can search for them there.
 
 use dissent_core::checker::verdict::{Divergence, Side};
 use dissent_core::history::run_record::RunMeta;
@@ -46,7 +46,7 @@ pub(super) fn counted(n: u64, noun: &str) -> String {
     }
 }
 
-/// The number of items, in the type that counts have.
+/// The number of items as a count.
 pub(super) fn len<T>(items: &[T]) -> u64 {
     items.len() as u64
 }
@@ -63,7 +63,7 @@ pub(super) fn joined(items: &[String]) -> String {
     }
 }
 
-/// `5 rows that the table may lack (2 superseded, 3 tombstones)`; nothing where all rows are there.
+/// `5 rows that the table may lack (2 superseded, 3 tombstones)`; none if all rows are there.
 pub(super) fn excused(rows: &BTreeMap<Absence, u64>) -> Option<String> {
     let all = counted(rows.values().sum(), "row");
     let by_reason: Vec<String> =
@@ -71,7 +71,7 @@ pub(super) fn excused(rows: &BTreeMap<Absence, u64>) -> Option<String> {
     (!rows.is_empty()).then(|| format!("{all} that the table may lack ({})", by_reason.join(", ")))
 }
 
-/// `a, b, c +11 more`: a report stays small however much it is about.
+/// `a, b, c +11 more`: bounds the size of a report.
 pub(super) fn listed<T: ToString>(items: &[T], most: usize) -> String {
     let shown: Vec<_> = items.iter().take(most).map(|item| printable(&item.to_string())).collect();
     match items.len().saturating_sub(most) {
@@ -81,8 +81,8 @@ pub(super) fn listed<T: ToString>(items: &[T], most: usize) -> String {
     }
 }
 
-/// Text from the target with its control characters escaped: a key must not be able to move the cursor, or
-/// to break the one line that people search for in two.
+/// Text from the target with control characters escaped: a key must not move the cursor or split the line
+/// that people grep for.
 pub(super) fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
@@ -94,7 +94,7 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// At most `most` characters, and a mark where some are left out.
+/// At most `most` characters, with `…` if some are left out.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
@@ -102,7 +102,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// A value as in a row, at most about 60 characters of it.
+/// A value as in a row, cut at about 60 characters.
 pub(super) fn value(value: &Value) -> String {
     const ITEMS: usize = 10;
     match value {
@@ -133,13 +133,13 @@ pub(super) fn span(length: Nanos) -> String {
     }
 }
 
-/// How times of a run are told: by the wall where there is one, else on the run's own clock.
+/// Formats times of a run: as wall-clock time if there is one, otherwise as an offset from the start.
 pub(super) struct Clock {
     started: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The clock of a run. A simulated run has no wall clock; a start that is no RFC 3339 counts as none.
+    /// The clock of a run. A simulated run has no wall clock; a start that is not RFC 3339 counts as none.
     pub(super) fn of(meta: &RunMeta) -> Self {
         let started = if meta.simulated { None } else { meta.started.parse().ok() };
         Self { started }
@@ -150,7 +150,7 @@ impl Clock {
         self.wall(t).unwrap_or_else(|| offset(t))
     }
 
-    /// `14:30:02Z (+2.315s)`, to be found both in a log and in the figure.
+    /// `14:30:02Z (+2.315s)`, so that the time can be found both in a log and in the figure.
     pub(super) fn both(&self, t: Nanos) -> String {
         match self.wall(t) {
             Some(wall) => format!("{wall} ({})", offset(t)),
@@ -182,7 +182,7 @@ pub(super) fn repeat(meta: &RunMeta) -> String {
     words.join(" ")
 }
 
-/// What a record without its command tells of it.
+/// The command of a record that does not store it.
 fn command_of_older(meta: &RunMeta) -> Vec<String> {
     let target = meta.target_file.as_ref().unwrap_or(&meta.target);
     let plan = [target, &meta.workload.name, &meta.nemesis.name].map(Clone::clone);
@@ -190,7 +190,7 @@ fn command_of_older(meta: &RunMeta) -> Vec<String> {
     plan.into_iter().chain(set).collect()
 }
 
-/// A word as a POSIX shell takes it.
+/// A word quoted for a POSIX shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -199,12 +199,12 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Whether a model says who is right (`RULES.md` 5: else the reports say "differs").
+/// Whether a model says which replica is right (`RULES.md` 5: otherwise reports say "differs").
 pub(super) fn modelled(divergence: &Divergence) -> bool {
     divergence.last.side != Side::Unknown
 }
 
-/// A sentence begins with a capital.
+/// The text with its first letter in upper case.
 pub(super) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {

@@ -1,5 +1,5 @@
-//! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. Answers come
-//! first, in the order in which they are asked; then the proof. Its size is bounded, however long the run.
+//! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. The answers
+//! come first, then the evidence. Its size is bounded, however long the run.
 
 mod figure;
 mod finding;
@@ -70,7 +70,7 @@ fn header(verdict: &Verdict, meta: &RunMeta) -> Markup {
             }
             p.outcome { (name(&verdict.outcome)) }
             h1 { (prose(&headline(verdict))) }
-            p.repeat { "Run it again: " code { (repeat(meta)) } }
+            p.repeat { "Run again: " code { (repeat(meta)) } }
         }
     }
 }
@@ -100,7 +100,7 @@ fn answer_list(answers: &[Answer]) -> Markup {
     }
 }
 
-/// A text with what stands between backticks set as code.
+/// A text, with the parts between backticks set as code.
 fn prose(text: &str) -> Markup {
     let text = shortened(text, TEXT_MAX);
     html! {
@@ -120,7 +120,7 @@ fn findings(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
                     @else { "What the replicas show" }
                     " " code { (found.fingerprint) }
                 }
-                // The first finding's answers open the page already.
+                // The page already opens with the answers on the first finding.
                 @if i > 0 {
                     p.headline { (prose(&finding_headline(found))) }
                     (answer_list(&finding_answers(found, verdict, clock)))
@@ -129,7 +129,7 @@ fn findings(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
             }
         }
         @if verdict.findings.len() > FINDINGS_MAX {
-            p { (counted(len(&verdict.findings) - FINDINGS_MAX as u64, "finding")) " more in verdict.json." }
+            p { (counted(len(&verdict.findings) - FINDINGS_MAX as u64, "more finding")) " in verdict.json." }
         }
     }
 }
@@ -144,14 +144,14 @@ fn over_time(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> Markup {
     }
 }
 
-/// The moment that the figure marks, and what it is.
+/// The moment that the figure marks, and its label.
 fn first_wrong(verdict: &Verdict) -> Option<(Nanos, &'static str)> {
     match &verdict.findings.first()?.kind {
         FindingKind::Divergence(d) if modelled(d) => Some((d.since.t?, "first wrong row")),
         FindingKind::Divergence(d) => Some((d.since.t?, "first row that differs")),
         FindingKind::Frozen(f) => Some((f.since, "stopped here")),
-        FindingKind::Regressed(r) => Some((r.t, "went back here")),
-        FindingKind::Ahead(a) => Some((a.t, "first ahead here")),
+        FindingKind::Regressed(r) => Some((r.t, "went back")),
+        FindingKind::Ahead(a) => Some((a.t, "first seen ahead")),
         FindingKind::LostAck(_) => None,
     }
 }
@@ -163,7 +163,10 @@ fn checks(verdict: &Verdict) -> Markup {
             div.scroll {
                 table {
                     thead {
-                        tr { th { "check" } th { "result" } th.number { "compared" } th { "" } th { "note" } }
+                        tr {
+                            th { "check" } th { "result" } th.number { "compared" } th { "" }
+                            th { "what it checks" }
+                        }
                     }
                     tbody {
                         @for check in &verdict.checks {
@@ -185,7 +188,7 @@ fn checks(verdict: &Verdict) -> Markup {
     }
 }
 
-/// A status by word and mark, not by colour alone.
+/// A status as a word and a mark, not only as a colour.
 fn status(status: Status) -> Markup {
     let (class, mark) = match status {
         Status::Pass => ("good", "✓"),
@@ -201,10 +204,10 @@ fn exposure(verdict: &Verdict) -> Markup {
         @if !verdict.exposure.is_empty() {
             section {
                 h2 { "Exposure" }
-                p.lead { "How often what the plan hunts had its chance. No chance, no verdict." }
+                p.lead { "How often the fault condition was exercised. Too few make a run inconclusive." }
                 div.scroll {
                     table {
-                        thead { tr { th { "opportunity" } th.number { "count" } th.number { "at least" } } }
+                        thead { tr { th { "condition" } th.number { "count" } th.number { "required" } } }
                         tbody {
                             @for e in &verdict.exposure {
                                 tr {
@@ -226,7 +229,7 @@ fn doubts(verdict: &Verdict) -> Markup {
         section {
             h2 { "Doubts" }
             @if verdict.doubts.is_empty() {
-                p { "None: what the checks rely on held, every read was whole, every cure was verified." }
+                p { "None: all assumptions held, all reads were complete, all faults were undone." }
             } @else {
                 dl.answers {
                     @for doubt in verdict.doubts.iter().take(DOUBTS_MAX) {
@@ -241,7 +244,8 @@ fn doubts(verdict: &Verdict) -> Markup {
                     }
                 }
                 @if verdict.doubts.len() > DOUBTS_MAX {
-                    p { (count((verdict.doubts.len() - DOUBTS_MAX) as u64)) " doubts more in verdict.json." }
+                    @let rest = len(&verdict.doubts) - DOUBTS_MAX as u64;
+                    p { (counted(rest, "more doubt")) " in verdict.json." }
                 }
             }
         }

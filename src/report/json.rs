@@ -1,8 +1,8 @@
-//! `verdict.json`: the verdict's own fields at the top level, and beside them `run` (which run this is about)
-//! and `exit_code`. The schema is `verdict.schema.json`, next to this file.
+//! `verdict.json`: the fields of the verdict at the top level, plus `run` (which run this is about) and
+//! `exit_code`. The schema is `verdict.schema.json`, next to this file.
 //!
-//! The verdict is not wrapped in an object of its own, so that [`Verdict`] itself reads the document back: a
-//! reader ignores fields that it does not know.
+//! The verdict is not wrapped in an object of its own, so that [`Verdict`] can read the document back.
+//! Readers ignore fields that they do not know.
 
 use super::format::repeat;
 use dissent_core::checker::verdict::Verdict;

@@ -1,8 +1,8 @@
-//! `junit.xml`: one test suite a run, one test case a check. What is violated is a failure, what could not be
-//! known is an error, what does not apply is skipped.
+//! `junit.xml`: one test suite per run, one test case per check. A violation is a failure, an unknown result
+//! is an error, and a check that does not apply is skipped.
 //!
-//! Written out by hand: the crate for it (`quick-junit`) brings clocks and random identifiers, which the same
-//! evidence must not depend on, and a dozen packages for what is one page here.
+//! Written by hand: the crate for it (`quick-junit`) adds clocks and random identifiers, which would make the
+//! output of the same evidence differ, and a dozen packages for one page of code.
 
 use super::answers::{doubt_line, finding_headline, headline};
 use super::format::{name, printable, repeat};
@@ -31,7 +31,7 @@ enum Result {
 pub fn suite(verdict: &Verdict, meta: &RunMeta) -> String {
     let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict)).collect();
     let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
-    // Nothing may look passed that was not, and a doubt belongs to no check.
+    // An inconclusive run must not look passed, and a doubt belongs to no check.
     if verdict.outcome == VerdictOutcome::Inconclusive && !cases.iter().any(unknown) {
         let result = Result::Unknown { message: headline(verdict) };
         cases.push(Case { name: "verdict".to_owned(), result });
@@ -52,7 +52,7 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta) -> String {
     push_properties(&mut out, meta);
     cases.iter().for_each(|case| case.push(&suite, &mut out));
     let told: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
-    let told = format!("{}\n{}\nrun it again: {}", headline(verdict), told.join("\n"), repeat(meta));
+    let told = format!("{}\n{}\nrun again: {}", headline(verdict), told.join("\n"), repeat(meta));
     let _ = writeln!(out, "    <system-out>{}</system-out>", escaped(&told));
     out.push_str("  </testsuite>\n</testsuites>\n");
     out
@@ -71,7 +71,7 @@ fn push_properties(out: &mut String, meta: &RunMeta) {
 
 impl Case {
     fn of(check: &CheckResult, verdict: &Verdict) -> Case {
-        let reason = check.reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
+        let reason = check.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
         let result = match check.status {
             Status::Pass => Result::Passed,
             Status::Unknown => Result::Unknown { message: reason },
@@ -79,7 +79,7 @@ impl Case {
             Status::Fail => {
                 let found: Vec<&Finding> =
                     verdict.findings.iter().filter(|finding| is_of(check.name, finding)).collect();
-                // What is known breaks no build, and yet did not pass.
+                // A known finding does not break a build, but it is not a pass either.
                 let excuses: Vec<String> = found
                     .iter()
                     .filter_map(|finding| known_as(verdict, finding).filter(|known| !known.expired))
@@ -125,7 +125,7 @@ impl Case {
     }
 }
 
-/// Which check a finding makes fail.
+/// Whether this check fails because of this finding.
 fn is_of(check: CheckName, finding: &Finding) -> bool {
     match &finding.kind {
         FindingKind::Frozen(_) | FindingKind::Regressed(_) | FindingKind::Ahead(_) => {

@@ -1,10 +1,10 @@
-//! Whether a finding was met before, in words: nothing is called new or known where no list was given.
+//! Whether a finding is known. Without a list of known issues, nothing is called new or known.
 
 use super::answers::{Answer, basis, finding_headline};
 use super::format::{counted, printable};
 use dissent_core::checker::verdict::{Finding, KnownFindings, KnownIssueRef, Verdict, VerdictOutcome};
 
-/// As what a finding is known; nothing if it is new, or if there is no list.
+/// The known issue that covers a finding; none if it is new, or if there is no list.
 pub(super) fn known_as<'v>(verdict: &'v Verdict, finding: &Finding) -> Option<&'v KnownIssueRef> {
     let known = verdict.known.as_ref()?;
     let at = verdict.findings.iter().position(|found| found == finding)?;
@@ -34,18 +34,18 @@ pub(super) fn headline(verdict: &Verdict, otherwise: String) -> String {
         (known, VerdictOutcome::Pass) => {
             format!("{}, and nothing else: {}", counted(known, "known issue"), basis(verdict))
         }
-        (known, _) => format!("{}; beside that: {otherwise}", counted(known, "known issue")),
+        (known, _) => format!("{}; apart from that: {otherwise}", counted(known, "known issue")),
     }
 }
 
-/// Whether this finding was met before.
+/// Whether this finding is in the list of known issues.
 pub(super) fn novelty(finding: &Finding, verdict: &Verdict) -> Answer {
     let fingerprint = &finding.fingerprint;
     let same = "The same cause has this fingerprint in every run.";
     let (short, more) = match (&verdict.known, known_as(verdict, finding)) {
         (None, _) => (fingerprint.clone(), format!("{same} No list of known issues was given (`--known`).")),
         (Some(_), None) => {
-            (format!("new: {fingerprint}"), format!("{same} No entry of the list of known issues covers it."))
+            (format!("new: {fingerprint}"), format!("{same} No entry in the list of known issues covers it."))
         }
         (Some(_), Some(known)) => (told(known), same.to_owned()),
     };
@@ -53,19 +53,18 @@ pub(super) fn novelty(finding: &Finding, verdict: &Verdict) -> Answer {
     Answer::new("Is it new or known?", "new or known", short).page_only(!is_listed).because(vec![more])
 }
 
-/// What the list says beside the findings: of a verdict that is no failure what was found all the same, and
-/// what of it was not met.
+/// What the list adds to a verdict: the known findings, if it is not a failure, and entries that matched
+/// nothing.
 pub(super) fn answers(verdict: &Verdict) -> Vec<Answer> {
     let Some(known) = &verdict.known else { return Vec::new() };
     let met = verdict.findings.iter().zip(&known.findings).filter_map(|(finding, known)| {
         let known = known.as_ref().filter(|_| verdict.outcome != VerdictOutcome::Fail)?;
         let (headline, short) = (printable(&finding_headline(finding)), told(known));
-        Some(Answer::new("What is known?", "known", short).because(vec![format!("{headline}.")]))
+        Some(Answer::new("What known issue is it?", "known", short).because(vec![format!("{headline}.")]))
     });
     let unmet = known.unmet.iter().map(|issue| {
         Answer::new("Which known issue was not met?", "not met", told(issue)).because(vec![
-            "No finding of this run is what it describes: it is mended, or this seed does not show it."
-                .to_owned(),
+            "No finding of this run matches it: it is fixed, or this seed does not show it.".to_owned(),
         ])
     });
     met.chain(unmet).collect()
@@ -74,7 +73,7 @@ pub(super) fn answers(verdict: &Verdict) -> Vec<Answer> {
 fn told(KnownIssueRef { fingerprint, reason, owner, link, until, expired }: &KnownIssueRef) -> String {
     let [reason, owner, link] = [reason, owner, link].map(|text| printable(text));
     let time = match expired {
-        true => format!("expired: was known until {until}"),
+        true => format!("expired: it was known until {until}"),
         false => format!("known until {until}"),
     };
     format!("{fingerprint}: {time}: {reason} ({owner}, {link})")

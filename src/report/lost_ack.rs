@@ -1,4 +1,4 @@
-//! Lost acknowledgements in words: the log said yes, and does not have the op.
+//! The text of lost acknowledgements: the log acknowledged an op, but does not contain it.
 
 use super::answers::{Answer, basis, certainty, steps};
 use super::format::{counted, len, listed};
@@ -7,8 +7,9 @@ use dissent_core::checker::verdict::{Finding, LostAck, Verdict};
 
 /// The finding in one sentence.
 pub(super) fn headline(lost: &LostAck) -> String {
-    let ops = counted(len(&lost.ops), "op");
-    format!("lost: {ops} acknowledged, and not in the log of partition {}", lost.partition)
+    let ops = counted(len(&lost.ops), "acknowledged op");
+    let are = if lost.ops.len() == 1 { "is" } else { "are" };
+    format!("lost: {ops} {are} missing from the log of partition {}", lost.partition)
 }
 
 /// All answers on lost acknowledgements.
@@ -19,20 +20,19 @@ pub(super) fn answers(lost: &LostAck, finding: &Finding, verdict: &Verdict) -> V
         Answer::new(
             "Is it real?",
             "is it real",
-            format!("yes: the log was read back to its end without {}", counted(len(&lost.ops), "op")),
+            format!("yes: {} missing after reading the log to its end", counted(len(&lost.ops), "op")),
         )
         .because(vec![format!("{}.", basis(verdict))]),
         Answer::new("Which replica?", "which replica", "none: lost before any replica".to_owned()),
         Answer::new("Which data, and do users see it?", "which data", data),
         novelty(finding, verdict),
         steps(vec![
-            "keep the producer's own record of what it sent: its acknowledgements are not enough".to_owned(),
-            "look at the log's acknowledgement setting, and at what failed at the time".to_owned(),
+            "save the producer's own record of what it sent: acknowledgements are not enough".to_owned(),
+            "check the log's acknowledgement setting, and what failed at that time".to_owned(),
             "write the lost ops again from that record".to_owned(),
         ]),
         certainty(
-            "the log itself says so. It would be overturned if the log drops entries by itself (retention)"
-                .to_owned(),
+            "taken directly from the log. Wrong if the log drops entries by itself (retention)".to_owned(),
             verdict,
         ),
     ]

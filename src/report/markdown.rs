@@ -1,9 +1,9 @@
-//! `summary.md`: what the terminal says, as Markdown for the page of a CI job, with the first finding's rows
+//! `summary.md`: the terminal output as Markdown for the page of a CI job, with the rows of the first finding
 //! side by side.
 
 use super::answers::{answers, finding_headline, headline};
 use super::divergence::is_wrong;
-use super::format::{Clock, count, len, modelled, name, printable, repeat, value};
+use super::format::{Clock, count, counted, len, modelled, name, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
@@ -20,7 +20,7 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     for answer in answers(verdict, &Clock::of(meta)) {
         let told = match answer.short.as_slice() {
             [only] => format!(" {}", escaped(only)),
-            // Numbered lines are a list already.
+            // Numbered lines already form a list.
             several => several.iter().map(|line| format!("\n  {}{}", bullet(line), escaped(line))).collect(),
         };
         out.push_str(&format!("- **{}**{told}\n", answer.question));
@@ -34,9 +34,9 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     }
     let rest = len(&verdict.findings).saturating_sub(1 + ALSO as u64);
     if rest > 0 {
-        out.push_str(&format!("\nAnd {} findings more in `verdict.json`.\n", count(rest)));
+        out.push_str(&format!("\n{} in `verdict.json`.\n", counted(rest, "more finding")));
     }
-    out.push_str(&format!("\nRun it again:\n\n```sh\n{}\n```\n", printable(&repeat(meta))));
+    out.push_str(&format!("\nRun again:\n\n```sh\n{}\n```\n", printable(&repeat(meta))));
     out
 }
 
@@ -45,7 +45,7 @@ fn bullet(line: &str) -> &'static str {
     if number.parse::<u8>().is_ok() { "" } else { "- " }
 }
 
-/// One line a row and column: what the log folds to, and what each replica shows.
+/// One line per row and column: the expected value, and what each replica shows.
 fn push_evidence(out: &mut String, divergence: &Divergence) {
     let Some(first) = divergence.evidence.first() else { return };
     let expected = modelled(divergence);
@@ -95,8 +95,7 @@ fn spelled(cell: &Value) -> String {
     escaped(&value(cell))
 }
 
-/// Text in which nothing is Markdown or HTML any more. A segment is called `acct__0__4`, and must not come
-/// out in bold.
+/// Escapes Markdown and HTML. Otherwise a segment such as `acct__0__4` would be printed in bold.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in printable(text).chars() {

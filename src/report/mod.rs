@@ -1,5 +1,5 @@
-//! Words and pictures of a verdict, made of data alone: pure functions to text. Nothing here reads a clock, a
-//! file or a terminal, so the same evidence gives the same bytes; the edge decides where they go.
+//! Turns a verdict into text and figures. All functions are pure: nothing here reads a clock, a file or a
+//! terminal, so the same evidence gives the same bytes. The caller decides where they go.
 
 mod answers;
 pub mod campaign;

@@ -1,10 +1,10 @@
-//! A verdict without findings in words. "Nothing wrong" is worth what was looked at, so both a pass and an
-//! inconclusive run say how much that was.
+//! The text of a verdict without findings. "Nothing wrong" means only as much as was compared, so a pass and
+//! an inconclusive run both say how much that was.
 
 use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
 use super::format::{count, counted, excused, joined, len, name, printable, spaced, span};
-use dissent_core::checker::verdict::{CheckResult, Progress, Status, Verdict};
+use dissent_core::checker::verdict::{CheckResult, Exposure, Progress, Status, Verdict};
 use dissent_core::history::check_name::CheckName;
 
 /// A pass in one sentence.
@@ -12,10 +12,10 @@ pub(super) fn pass_headline(verdict: &Verdict) -> String {
     if verdict.compared.rows == 0 && verdict.progress.looks > 0 {
         let objects = verdict.progress.states.values().sum();
         let looks = counted(verdict.progress.looks, "sample");
-        return format!("0 of {} stand still over {looks}", counted(objects, "frontier"));
+        return format!("0 of {} stopped, in {looks}", counted(objects, "frontier"));
     }
     format!(
-        "0 of {} differ over {}, {}",
+        "0 of {} differ, across {} and {}",
         counted(verdict.compared.rows, "row"),
         counted(len(&verdict.compared.replicas), "replica"),
         counted(verdict.compared.captures.into(), "capture"),
@@ -25,8 +25,8 @@ pub(super) fn pass_headline(verdict: &Verdict) -> String {
 /// An inconclusive run in one sentence.
 pub(super) fn inconclusive_headline(verdict: &Verdict) -> String {
     match verdict.doubts.first() {
-        Some(doubt) => format!("{}: nothing wrong was found, and nothing is proved", name(&doubt.kind)),
-        None => "nothing wrong was found, but not all that should have been compared was".to_owned(),
+        Some(doubt) => format!("{}: no violation was found, but that proves nothing", name(&doubt.kind)),
+        None => "no violation was found, but not everything was compared".to_owned(),
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn pass_answers(verdict: &Verdict) -> Vec<Answer> {
     answers.extend([checks(verdict), left_out(verdict)]);
     answers.extend(progress(verdict));
     answers.push(certainty(
-        "sure for this seed and what was compared; races need many seeds: try `--runs N`".to_owned(),
+        "valid for this seed and this data; to find races, try many seeds (`--runs N`)".to_owned(),
         verdict,
     ));
     answers
@@ -50,15 +50,15 @@ pub(super) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> {
     for doubt in verdict.doubts.iter().take(DOUBTS_NAMED) {
         let advice = advice(doubt.kind);
         answers.push(Answer::new("What was seen?", "seen", doubt_line(doubt)));
-        answers.push(Answer::new("Why may that hide something?", "why", advice.why.to_owned()));
+        answers.push(Answer::new("Why could that hide a bug?", "why", advice.why.to_owned()));
         answers.push(steps(vec![advice.next.to_owned()]));
     }
     if verdict.doubts.len() > DOUBTS_NAMED {
-        let rest = count((verdict.doubts.len() - DOUBTS_NAMED) as u64);
-        answers.push(Answer::new("What else?", "seen", format!("{rest} doubts more, listed in the report")));
+        let rest = counted((verdict.doubts.len() - DOUBTS_NAMED) as u64, "more doubt");
+        answers.push(Answer::new("What else?", "seen", format!("{rest}, listed in the report")));
     }
     for check in verdict.checks.iter().filter(|check| check.status == Status::Unknown) {
-        let reason = check.reason.as_deref().unwrap_or("no reason was given");
+        let reason = check.reason.as_deref().unwrap_or("no reason given");
         let short = format!("{}: {}", name(&check.name), printable(reason));
         answers.push(Answer::new("Which check could not run?", "unknown", short));
     }
@@ -68,33 +68,58 @@ pub(super) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> {
     answers
 }
 
-/// How consuming positions and frontiers stood at the end; nothing to say where none was sampled.
+/// The state of consuming positions and frontiers at the end; none if none was sampled.
 fn progress(verdict: &Verdict) -> Option<Answer> {
     let Progress { states, lagging, waiting, healed, .. } = &verdict.progress;
-    let states: Vec<String> =
-        states.iter().map(|(state, n)| format!("{} {}", count(*n), spaced(&name(state)))).collect();
+    let all = states.values().sum();
+    let states: Vec<String> = states.iter().map(|(state, n)| state_words(&name(state), *n, all)).collect();
     let lags = lagging.iter().map(|it| {
         let pace = format!("{}.{:03} units/s", it.slope_milli / 1_000, it.slope_milli % 1_000);
-        let left = it.catches_up_in.map_or("never".to_owned(), |left| format!("in {}", span(left)));
+        let left = it
+            .catches_up_in
+            .map_or("it will not catch up".to_owned(), |left| format!("it will catch up in {}", span(left)));
         let object = printable(&it.object);
-        format!("{object} is {} behind at {pace}: it catches up {left}.", count(it.behind))
+        format!("{object} is {} behind and moves at {pace}: {left}.", count(it.behind))
     });
     let waits = waiting.iter().map(|it| {
         let (object, at, watched) = (printable(&it.object), count(it.position), span(it.watched));
         format!(
-            "{object} stood at {at} for {watched} when last seen; {} would be frozen.",
+            "{object} had been at {at} for {watched} when last seen; it counts as frozen after {}.",
             span(it.threshold)
         )
     });
     let heals = healed.iter().map(|it| {
         let (object, watched, within) = (printable(&it.object), span(it.watched), span(it.within));
-        format!("{object} stood still for {watched} and healed within the {within} that its target declares.")
+        format!("{object} stopped for {watched} and resumed within the {within} that its target allows.")
     });
-    let question = "How did consuming positions and frontiers go?";
+    let question = "Did consuming positions and frontiers make progress?";
     (!states.is_empty()).then(|| {
-        Answer::new(question, "frontiers", states.join(", "))
-            .because(lags.chain(waits).chain(heals).collect())
+        Answer::new(question, "progress", states.join("; ")).because(lags.chain(waits).chain(heals).collect())
     })
+}
+
+/// `all 8 positions reached the end of their input`, `2 of 8 positions are frozen`.
+fn state_words(state: &str, n: u64, all: u64) -> String {
+    let (one, many) = match state {
+        "advancing" => ("is still advancing", "are still advancing"),
+        "idle" => ("reached the end of its input", "reached the end of their input"),
+        "lagging" => ("is lagging", "are lagging"),
+        "waiting" => (
+            "has stopped, but not for long enough to count as frozen",
+            "have stopped, but not for long enough to count as frozen",
+        ),
+        "held" => ("is paused or starting", "are paused or starting"),
+        "sealed" => ("is complete", "are complete"),
+        "never-written" => ("never had a value", "never had a value"),
+        "frozen" => ("is frozen", "are frozen"),
+        other => (other, other),
+    };
+    let words = if n == 1 { one } else { many };
+    match (n, all) {
+        (1, 1) => format!("the only position {words}"),
+        _ if n == all => format!("all {} positions {words}", count(n)),
+        _ => format!("{} of {} positions {words}", count(n), count(all)),
+    }
 }
 
 fn amount(verdict: &Verdict) -> Answer {
@@ -107,22 +132,34 @@ fn amount(verdict: &Verdict) -> Answer {
         scope(verdict),
     );
     Answer::new("How much was compared?", "compared", short).because(vec![format!(
-        "{} and {}; the model folded {}.",
+        "{} and {}; the expected rows were computed from {}.",
         counted(compared.offsets, "offset"),
         counted(compared.segments, "segment copy"),
         counted(compared.entries, "log entry"),
     )])
 }
 
-/// Whether what the plan hunts had its chance; nothing to say where no opportunity is counted.
+/// How often the run exercised what the plan is for; none if nothing is counted.
 fn opportunity(verdict: &Verdict) -> Option<Answer> {
     let lines: Vec<_> = verdict
         .exposure
         .iter()
-        .map(|e| format!("{} {} (at least {} asked for)", count(e.count), spaced(&e.what), count(e.demanded)))
+        .map(|e| format!("{} (at least {} required)", exercised(e), count(e.demanded)))
         .collect();
-    let question = "Did what the plan hunts have its chance?";
+    let question = "Was the fault condition actually exercised?";
     (!lines.is_empty()).then(|| Answer::new(question, "exposure", lines.join("; ")))
+}
+
+/// `118 keys carried under hold`, `1 restart`.
+fn exercised(exposure: &Exposure) -> String {
+    let what = spaced(&exposure.what);
+    let mut words: Vec<&str> = what.split(' ').collect();
+    if exposure.count == 1
+        && let Some(noun) = words.iter_mut().find(|word| word.ends_with('s'))
+    {
+        *noun = noun.trim_end_matches('s');
+    }
+    format!("{} {}", count(exposure.count), words.join(" "))
 }
 
 fn checks(verdict: &Verdict) -> Answer {
@@ -144,7 +181,7 @@ fn checks(verdict: &Verdict) -> Answer {
     Answer::new("Which checks ran?", "checks", short)
 }
 
-/// What was left out, by not being loaded or by what the table may lack.
+/// What was not compared: rows that were not loaded, and rows that the table may lack.
 fn left_out(verdict: &Verdict) -> Answer {
     let lines: Vec<_> = verdict
         .compared
@@ -157,8 +194,8 @@ fn left_out(verdict: &Verdict) -> Answer {
     let aside = aside.filter(|check| check.name == CheckName::Model).filter_map(|check| check.reason.clone());
     let excused = excused(&verdict.compared.excused);
     let lines: Vec<String> = aside.chain(lines).chain(excused).collect();
-    let short = if lines.is_empty() { "nothing that was assigned".to_owned() } else { lines.join("; ") };
-    Answer::new("What was not compared?", "left out", short)
+    let short = if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
+    Answer::new("What was not compared?", "not compared", short)
 }
 
 /// Whether the model agreed with the target on the calibration set, as a sentence.
@@ -166,7 +203,7 @@ pub(super) fn calibration(verdict: &Verdict) -> String {
     let passed = |check: &&CheckResult| check.name == CheckName::Calibration && check.status == Status::Pass;
     match verdict.checks.iter().find(passed) {
         Some(check) => format!(
-            "Before any fault the target merged as the model does ({} {}).",
+            "Before any fault, the target and the model gave the same results ({} {}).",
             count(check.compared),
             check.unit,
         ),

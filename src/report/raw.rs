@@ -1,5 +1,5 @@
-//! One key on all replicas, side by side, in plain text: a block an offset, a column a replica. What is odd
-//! has a sign in front: `✗` where the log says otherwise, `≠` where only most replicas do.
+//! One key on all replicas, side by side, in plain text: one block per offset, one column per replica. A sign
+//! marks what is odd: `✗` contradicts the log, `≠` differs only from most replicas.
 
 use super::format::{count, counted, joined, len, name, printable, shortened, value};
 use dissent_core::checker::key_view::folded::{KeyView, RowView, ShownCell};
@@ -13,20 +13,20 @@ use std::fmt::Write as _;
 /// Characters of a cell before it is cut; the JSON has all of them.
 const CELL_MAX: usize = 28;
 
-/// The views of a key, the last line to be grepped for. No newline at the end.
+/// The views of a key; the last line is made to be grepped for. No newline at the end.
 pub fn text(views: &[KeyView]) -> String {
     let each: Vec<String> = views.iter().map(view).collect();
     each.join("\n\n")
 }
 
-/// The view of a key in a shard, in the same manner: a block a capture, a column a row that is there.
+/// The view of a key in a shard: one block per capture, one column per row.
 pub fn shard_text(view: &ShardView) -> String {
     let key = printable(&view.key);
     let mut out = format!("key {key}, in a shard\n");
     for it in &view.captures {
         let (capture, upper, end) = (it.capture, count(it.upper), count(it.log_end));
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "\ncapture {capture}  complete below {upper}: the log up to offset {end}");
+        let _ = writeln!(out, "\ncapture {capture}  complete below {upper} (the log up to offset {end})");
         push_table(&mut out, &shard_table(view, it));
     }
     let wrong = view.captures.iter().filter(|it| it.wrong.is_some()).count();
@@ -70,10 +70,10 @@ fn view(view: &KeyView) -> String {
     let mut out = format!("key {key}, partition {}\n", view.partition);
     for unsaid in &view.unsaid {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  not said: {}", printable(unsaid));
+        let _ = writeln!(out, "  not shown: {}", printable(unsaid));
     }
     for row in &view.rows {
-        let segment = row.segment.as_deref().unwrap_or("of no known segment");
+        let segment = row.segment.as_deref().unwrap_or("unknown");
         // Writing to a string cannot fail.
         let _ = writeln!(out, "\noffset {}  segment {}", count(row.off), printable(segment));
         push_table(&mut out, &table(view, row));
@@ -95,7 +95,7 @@ fn view(view: &KeyView) -> String {
     out
 }
 
-/// What the log has of a column: what it folds to, or what its entry says where nothing is folded.
+/// A column according to the log: the expected value, or without a model what the entry says.
 fn of_log(view: &KeyView, row: &RowView, column: &str) -> String {
     match (&row.expected, &row.written) {
         (Some(expected), _) => expected.get(column).map_or("no model".to_owned(), value),
@@ -105,12 +105,12 @@ fn of_log(view: &KeyView, row: &RowView, column: &str) -> String {
         },
         (None, None) if row.deletes => "deleted".to_owned(),
         (None, None) if view.rows.iter().any(|row| row.written.is_some()) => "no entry".to_owned(),
-        (None, None) if !view.unsaid.is_empty() => "not known".to_owned(),
+        (None, None) if !view.unsaid.is_empty() => "unknown".to_owned(),
         (None, None) => "no entry".to_owned(),
     }
 }
 
-/// A line a column: its name, what the log has, what each replica has.
+/// One line per column: its name, the log's value, and each replica's value.
 fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
     let of = if view.unsaid.is_empty() { "expected" } else { "in the log" };
     let mut lines = vec![vec![String::new(), of.to_owned()]];
@@ -130,7 +130,7 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
         ShownCell::Missing | ShownCell::Excused(_) | ShownCell::NotLoaded => "-".to_owned(),
     }));
     lines.push(current);
-    let mut state = vec!["held as".to_owned(), String::new()];
+    let mut state = vec!["copy".to_owned(), String::new()];
     state.extend(row.held.iter().map(|held| match held {
         ShownCell::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
         ShownCell::Missing if view.unsaid.is_empty() => "✗ missing".to_owned(),

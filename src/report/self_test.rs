@@ -1,21 +1,21 @@
-//! A self-test in one line.
+//! The result of a self-test in one line.
 
 use super::format::{name, printable};
 use dissent_core::checker::self_test::{SelfTest, Spot};
 
-/// `self-test: found ..`, or what came of it instead. No newline.
+/// `self-test: found ..`, or why not. No newline.
 pub fn line(test: &SelfTest) -> String {
     let told = match test {
         SelfTest::Found { spot, pattern } => {
-            format!("found the value that was changed: {}, {}", name(pattern), place(spot))
+            format!("found the corrupted value: {}, {}", name(pattern), place(spot))
         }
         SelfTest::Missed { spot, instead } => format!(
-            "NOT found: {} was changed, and the judge came to [{}]: the checker is broken, so believe \
-             none of its verdicts, and report this line",
+            "NOT found: {} was corrupted, and the checker reported [{}]: the checker is broken, so do not \
+             trust its verdicts, and report this line",
             place(spot),
             instead.join(", "),
         ),
-        SelfTest::NotDone { reason } => format!("not done: {reason}"),
+        SelfTest::NotDone { reason } => format!("not run: {reason}"),
     };
     printable(&format!("self-test: {told}"))
 }

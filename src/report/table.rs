@@ -1,23 +1,23 @@
-//! The table of a campaign's arms, in plain text.
+//! The table of a campaign's variants, in plain text.
 
-/// One arm of a campaign, in words.
+/// One variant of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArmRow {
-    /// The arm's name.
+    /// The name of the variant.
     pub arm: String,
-    /// What it should have come to.
+    /// The expected result.
     pub expected: String,
-    /// What it came to.
+    /// The actual result.
     pub found: String,
-    /// How much that rests on: runs, exposed runs, what was compared.
+    /// What the result is based on: runs, exposed runs, rows compared.
     pub evidence: String,
-    /// Where its report lies.
+    /// The path of its report.
     pub report: String,
 }
 
-/// The arms as an aligned table, a line each below the heads, ending in a newline.
+/// The variants as an aligned table with a header, one line each, ending in a newline.
 pub fn arms(rows: &[ArmRow]) -> String {
-    let heads = ["arm", "expected", "found", "evidence", "report"].map(str::to_owned);
+    let heads = ["variant", "expected", "found", "evidence", "report"].map(str::to_owned);
     let mut lines = vec![heads];
     for row in rows {
         let cells = [&row.arm, &row.expected, &row.found, &row.evidence, &row.report];

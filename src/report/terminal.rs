@@ -1,4 +1,4 @@
-//! The verdict on a terminal: about ten lines that a tired person understands, and one line to grep for.
+//! The verdict for a terminal: about ten lines that a tired person understands, and one line to grep for.
 
 use super::answers::{Answer, answers, finding_headline, headline};
 use super::divergence::right;
@@ -10,18 +10,18 @@ use dissent_core::checker::verdict::{
 };
 use dissent_core::history::run_record::RunMeta;
 
-/// How the summary may look.
+/// The style of the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// Whether the terminal shows colours.
     pub colour: bool,
 }
 
-/// The columns that a line of the summary takes at most, words permitting.
+/// Maximum width of a line of the summary, in columns. A longer word is not broken.
 const WIDTH: usize = 100;
-/// The columns of the label in front of an answer.
+/// Width of the label in front of an answer, in columns.
 const LABEL: usize = 15;
-/// Further findings that get a line of their own.
+/// Further findings with a line of their own.
 const ALSO: usize = 3;
 
 /// The summary of a run, ending in a newline. Long lines are wrapped at 100 columns.
@@ -44,7 +44,7 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta, style: Style) -> String {
         let short = format!("{} more in the report", counted(rest, "finding"));
         push_answer(&mut out, &Answer::new("What else?", "also", short), style);
     }
-    // The command is one line, whatever its width: it is there to be copied.
+    // The command stays on one line, so that it can be copied.
     out.push_str(&format!("  {}{}\n", style.label("run again"), printable(&repeat(meta))));
     out
 }
@@ -122,7 +122,7 @@ fn frozen_words(f: &Frozen, clock: &Clock) -> Vec<String> {
     words
 }
 
-/// Names the replicas on which it began: they stay the same while the damage spreads.
+/// Names the replicas where it began: they stay the same while the damage spreads.
 fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
     let segment = match d.segments.as_slice() {
         [] => "no-segment".to_owned(),
@@ -139,7 +139,7 @@ fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
     ]
 }
 
-/// Where the majority is wrong, the replicas that must not be touched are named too.
+/// If the majority is wrong, also names the replicas that must not be touched.
 fn side_words(d: &Divergence) -> Vec<String> {
     let mut words = vec![format!("side={}", name(&d.last.side))];
     if d.last.side == Side::Majority && d.course != Course::Healed {
@@ -148,7 +148,7 @@ fn side_words(d: &Divergence) -> Vec<String> {
     words
 }
 
-/// By our own acknowledgement of the first wrong row, else by its place in the log.
+/// When the first wrong row was acknowledged, or else its log offset.
 fn since(point: LogPoint, clock: &Clock) -> String {
     match point.t {
         Some(t) => format!("since {}", clock.at(t)),
@@ -179,7 +179,7 @@ fn reason_word(verdict: &Verdict) -> String {
     }
 }
 
-/// Who is gone: the name is what the doubt begins with.
+/// Who died: the doubt begins with the name.
 fn gone(verdict: &Verdict) -> Option<String> {
     let death = verdict.doubts.first().filter(|doubt| doubt.kind == DoubtKind::ServerDied)?;
     death.detail.split_once(':').map(|(server, _)| server.replace(' ', "-"))

@@ -69,7 +69,7 @@ pub enum RunSpecError {
         others: String,
     },
     /// The replicas are not known before the run.
-    #[error("--plan-only: the victims are drawn from the replicas that {target} gives a run's table")]
+    #[error("--plan-only: not possible for {target}: the replicas are chosen when a run creates its table")]
     NoRoster {
         /// The target file.
         target: String,

@@ -60,7 +60,7 @@ fn schedule(run: &RunFiles) {
     });
     match steps {
         Ok(steps) if steps == run.run().meta.steps => {}
-        Ok(_) => run.damaged(SCHEDULE, format!("its steps are not those of {RUN_FILE}")),
+        Ok(_) => run.damaged(SCHEDULE, format!("its steps differ from those in {RUN_FILE}")),
         Err(error) => run.damaged(SCHEDULE, error),
     }
 }
@@ -69,13 +69,13 @@ fn schedule(run: &RunFiles) {
 fn run_file(run: &RunFiles, told: &Announcements) {
     let run_file = run.run();
     if run.has_marks() && run_file.ended.is_none() {
-        run.damaged(RUN_FILE, format!("it does not say that the run has ended, as {EVENTS} does"));
+        run.damaged(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
     }
     if run_file.ended.is_some() && told.phase != Some(Phase::Done) {
-        run.damaged(EVENTS, "the run ended before it was done".to_owned());
+        run.damaged(EVENTS, "the run stopped before its last phase".to_owned());
     }
     if told.phase.is_some_and(|phase| phase != run_file.phase) {
-        run.damaged(RUN_FILE, format!("the phase that it names is not the last of {EVENTS}"));
+        run.damaged(RUN_FILE, format!("its phase is not the last phase in {EVENTS}"));
     }
 }
 
@@ -121,7 +121,7 @@ fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
 fn listed(run: &RunFiles, at: &str, depth: u32) -> BTreeSet<String> {
     let mut files = Vec::new();
     if let Err(error) = walk(run.dir(), at, depth, &mut files) {
-        run.damaged(at, format!("cannot be listed: {error}"));
+        run.damaged(at, format!("cannot list the files: {error}"));
     }
     files.into_iter().collect()
 }

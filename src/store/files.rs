@@ -13,23 +13,23 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Why a folder cannot be read at all.
+/// Why a folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is no such folder.
-    #[error("no folder {dir}: name a run's folder, or `latest`")]
+    #[error("no folder {dir}: name a run folder, or `latest`")]
     NoFolder {
         /// The folder.
         dir: PathBuf,
     },
-    /// It holds nothing.
+    /// It is empty.
     #[error("{dir} is empty: the run ended before it wrote anything, so run it again")]
     Empty {
         /// The folder.
         dir: PathBuf,
     },
-    /// It is something else.
-    #[error("{dir} has no {RUN_FILE}, so it is no run's folder: name one under results, or `latest`")]
+    /// It is not a run folder.
+    #[error("{dir} has no {RUN_FILE}, so it is not a run folder: name one under results, or `latest`")]
     NoRunFile {
         /// The folder.
         dir: PathBuf,
@@ -50,34 +50,32 @@ pub enum OpenError {
         reader: &'static str,
     },
     /// It contradicts itself.
-    #[error(
-        "{file} speaks of {partitions} partitions, where a run has 1 to {PARTITIONS_MAX}: it was changed"
-    )]
+    #[error("{file} has {partitions} partitions, but a run has 1 to {PARTITIONS_MAX}: the file was changed")]
     Partitions {
         /// The file.
         file: PathBuf,
-        /// Their number.
+        /// The number of partitions.
         partitions: u32,
     },
-    /// It is not understood.
-    #[error("cannot understand {file}: {source}; without it nothing else in the folder can be read")]
+    /// It does not parse.
+    #[error("cannot parse {file}: {source}; without it, the folder cannot be read")]
     Garbled {
         /// The file.
         file: PathBuf,
-        /// What came of it.
+        /// The error.
         source: serde_json::Error,
     },
-    /// The file system fails.
+    /// A file cannot be read.
     #[error("cannot read {file}: {source}")]
     Io {
         /// The file.
         file: PathBuf,
-        /// What came of it.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// What must be understood of `run.json` to know whether the rest can be.
+/// The part of `run.json` that says whether the rest can be read.
 #[derive(Deserialize)]
 struct Outline {
     build: Build,
@@ -95,7 +93,7 @@ struct MetaOutline {
 pub(super) struct RunFiles {
     dir: PathBuf,
     run: RunFile,
-    /// None: they are of format 1, which says nothing of their origin.
+    /// None for format 1, whose files do not name their run.
     number: Option<RunNumber>,
     damage: Mutex<Vec<Damage>>,
     /// Files that belong to another run.
@@ -177,8 +175,9 @@ impl RunFiles {
         let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         let damage = |file: &str, detail: String| Damage { file: file.to_owned(), detail };
         if foreign.contains(EVENTS) {
-            let detail =
-                format!("{EVENTS} was recorded under other facts: it is another run's, or they were changed");
+            let detail = format!(
+                "{EVENTS} does not match these facts: it belongs to another run, or {RUN_FILE} was changed"
+            );
             return vec![damage(RUN_FILE, detail)];
         }
         foreign.iter().map(|file| damage(file, "it belongs to another run".to_owned())).collect()

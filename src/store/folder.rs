@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
-/// A run's folder that is being read.
+/// A run folder, opened for reading.
 #[derive(Debug)]
 pub struct Folder {
     files: RunFiles,
@@ -73,7 +73,7 @@ impl Folder {
     fn read_files(&self, partition: u32, kind: Kind) -> Vec<String> {
         let mut files = Vec::new();
         if let Err(error) = walk(self.dir(), READS, 2, &mut files) {
-            self.files.damaged(READS, format!("cannot be listed: {error}"));
+            self.files.damaged(READS, format!("cannot list the files: {error}"));
         }
         let is_of_here = |file: &String| {
             ReadFile::of(file).is_some_and(|read| (read.partition, read.kind) == (partition, kind))

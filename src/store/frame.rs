@@ -170,16 +170,16 @@ pub enum Flaw {
     #[error("torn: the file ends inside it")]
     Torn,
     /// The file ends after a whole frame, but was not ended.
-    #[error("absent: the file was not ended, so its writer was stopped or its tail is lost")]
+    #[error("absent: the file has no end mark, so its writer was stopped or its tail is lost")]
     NotEnded,
     /// Something else than a frame.
     #[error("garbage: no frame begins here")]
     Garbage,
     /// A frame that nothing can vouch for.
-    #[error("it carries no checksum, or a flag that is never set here")]
+    #[error("it has no checksum, or a flag that dissent never sets")]
     Flags,
     /// A frame that no writer of ours makes.
-    #[error("it declares {declared:?} plain bytes, more than {FRAME_BYTES_MAX} or none")]
+    #[error("its uncompressed size is {declared:?}; it must be known, and at most {FRAME_BYTES_MAX}")]
     Size {
         /// The plain bytes that it declares.
         declared: Option<u64>,
@@ -197,12 +197,12 @@ pub enum Flaw {
     #[error("it belongs to another file of this run")]
     OtherFile,
     /// A mark does not fit what came before it.
-    #[error("its mark does not fit the {lines} lines before it, or the file goes on after its end")]
+    #[error("its end mark does not match the {lines} lines before it, or more data follows the end")]
     WrongMark {
         /// The lines that were read.
         lines: u64,
     },
-    /// The file system fails.
+    /// A file cannot be read.
     #[error("unreadable: {0}")]
     Io(#[from] io::Error),
 }

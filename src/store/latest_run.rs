@@ -5,51 +5,51 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The word that stands for the newest run, and the marker's name.
+/// The name of the marker, which stands for the newest run.
 pub const LATEST: &str = "latest";
 
-/// Why a run's folder was not found.
+/// Why a run folder was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// Nothing has run.
-    #[error("no run in {results} yet: `dissent run` makes one, or name a run's folder, or --results")]
+    /// There are no runs yet.
+    #[error("no run in {results} yet: start one with `dissent run`, or name a run folder or --results")]
     NoRuns {
         /// The folder of all runs.
         results: PathBuf,
     },
-    /// The marker names something else than a folder beside it.
-    #[error("{marker} names `{run}`, which is no folder beside it: name the run's folder instead")]
+    /// The marker does not name a folder next to it.
+    #[error("{marker} names `{run}`, which is not a folder next to it: name the run folder instead")]
     Dangling {
         /// The marker.
         marker: PathBuf,
         /// What it names.
         run: String,
     },
-    /// A file.
+    /// The path is a file.
     #[error(
-        "{run} is a file, and a run is a folder: a cluster of a target file is looked at with `dissent raw` \
+        "{run} is a file, but a run is a folder: to inspect the cluster of a target file, use `dissent raw` \
          or `dissent doctor`"
     )]
     File {
-        /// As given.
+        /// The run as given.
         run: PathBuf,
     },
-    /// A path that is none.
-    #[error("no run's folder at {run}, nor under {results}: name a folder, or `latest`")]
+    /// There is no such folder.
+    #[error("no run folder {run}, neither as a path nor in {results}: name one, or `latest`")]
     NoSuchRun {
-        /// As given.
+        /// The run as given.
         run: PathBuf,
         /// The folder of all runs.
         results: PathBuf,
     },
 }
 
-/// Makes `latest` name this run, in one step.
+/// Makes `latest` point to this run, atomically.
 pub fn mark_latest(results: &Path, run: &str) -> Result<(), StoreError> {
     let marker = results.join(LATEST);
     let draft = results.join(format!(".{LATEST}-{run}"));
     let made = point(&draft, run).and_then(|()| fs::rename(&draft, &marker));
-    made.map_err(failed("mark the run in", &marker))
+    made.map_err(failed("mark the newest run in", &marker))
 }
 
 fn point(marker: &Path, run: &str) -> io::Result<()> {

@@ -97,7 +97,7 @@ impl StoredLine for PlacedRow {
 /// Why a file is read no further than to a line that is whole.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Rejected {
-    #[error("line not understood: {0}")]
+    #[error("cannot parse the line: {0}")]
     Garbled(#[from] serde_json::Error),
     #[error("{0}")]
     OutOfOrder(String),

@@ -26,8 +26,8 @@ impl EventOrder {
         match fast_scan::number(line) {
             _ if !self.is_numbered => Ok(()),
             Some(n) if n == due => Ok(()),
-            Some(n) => Err(Rejected::OutOfOrder(format!("event {n} lies where event {due} is due"))),
-            None => Err(Rejected::OutOfOrder("an event without its number".to_owned())),
+            Some(n) => Err(Rejected::OutOfOrder(format!("found event {n} instead of event {due}"))),
+            None => Err(Rejected::OutOfOrder("an event without a number".to_owned())),
         }
     }
 
@@ -62,7 +62,7 @@ impl LogOrder {
             return Err(Rejected::OutOfOrder("line out of order".to_owned()));
         }
         if off > due && self.tells_gaps && codec::skipped(line)? != off - due {
-            return Err(Rejected::OutOfOrder(format!("offset {off} lies where {due} is due")));
+            return Err(Rejected::OutOfOrder(format!("found offset {off} instead of {due}")));
         }
         self.next = off.saturating_add(1);
         self.seen += 1;
@@ -80,5 +80,5 @@ impl LogOrder {
 }
 
 fn lost(recorded: u64, seen: u64, what: &str) -> String {
-    format!("{recorded} {what} were recorded, {seen} lie here")
+    format!("{recorded} {what} were recorded, {seen} are here")
 }

@@ -81,7 +81,7 @@ impl<'a> Counted<'a> {
             self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
         let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
             if self.are_whole {
-                self.files.damaged(READS, format!("read {id} lies here, but no event announces it"));
+                self.files.damaged(READS, format!("read {id} is here, but no event announces it"));
             }
             return false;
         };
@@ -97,7 +97,7 @@ impl<'a> Counted<'a> {
     fn end(&mut self) {
         for Count { id, announced, found } in std::mem::take(&mut self.reads) {
             if announced != found {
-                let detail = format!("read {id}: {announced} lines were announced, {found} lie here");
+                let detail = format!("read {id}: {announced} lines were announced, {found} are here");
                 self.files.damaged(READS, detail);
             }
         }
@@ -165,7 +165,7 @@ impl<'a> RowGroups<'a> for RowGroupStream<'a> {
                         rows.contents.len() - 1
                     }
                     Err(error) => {
-                        self.lines.stop(&format!("line not understood: {error}"));
+                        self.lines.stop(&format!("cannot parse the line: {error}"));
                         continue;
                     }
                 },

@@ -66,7 +66,7 @@ pub struct Wall {
     pub started: String,
 }
 
-/// How much lies in a folder whose run has ended: a tail that was lost later shows.
+/// How much a finished run recorded, so that a tail lost later is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// The number of events.
@@ -79,30 +79,28 @@ pub struct Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full.
-    #[error("no space left for {file}: free some, or choose another disk with --results")]
+    #[error("no space left for {file}: free some space, or choose another disk with --results")]
     Full {
         /// The file.
         file: PathBuf,
     },
-    /// The folder is there.
-    #[error(
-        "{dir} exists, and a run is never written over another: move it away, or choose another --results"
-    )]
+    /// The folder exists.
+    #[error("{dir} already exists, and dissent never overwrites a run: move it, or choose another --results")]
     Exists {
         /// The folder.
         dir: PathBuf,
     },
-    /// Anything else that the file system says.
+    /// Any other error of the file system.
     #[error("cannot {action} {file}: {source}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
         /// The file.
         file: PathBuf,
-        /// What came of it.
+        /// The error.
         source: io::Error,
     },
-    /// Rows or flags in the evidence have no event that tells where they came from.
+    /// Rows or flags in the evidence have no event that says where they came from.
     #[error("read {read} of partition {partition} has rows or flags, but no event announces it")]
     Unannounced {
         /// The partition.
@@ -112,7 +110,7 @@ pub enum StoreError {
     },
 }
 
-/// What to do with a failed operation on a file.
+/// The error of a failed operation on a file.
 pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io::Error) -> StoreError + 'a {
     move |source| match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -122,7 +120,7 @@ pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io
     }
 }
 
-/// Puts a file in place of another in one step, so that a reader sees the old one or the new one.
+/// Replaces a file atomically, so that a reader sees either the old one or the new one.
 pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut draft = file.as_os_str().to_owned();
     draft.push(".tmp");

@@ -108,7 +108,7 @@ fn a_frame_that_is_lost_doubled_moved_or_swapped_is_noticed() {
     let file = |order: &[usize]| order.iter().flat_map(|&at| writes[at].clone()).collect::<Vec<u8>>();
     for order in [&[1, 2, 3][..], &[0, 2, 3], &[0, 0, 1, 2, 3], &[1, 0, 2, 3], &[0, 1, 3], &[0, 1, 2, 2, 3]] {
         let (lines, flaw) = read(&file(order));
-        assert!(flaw.expect("a flaw").contains("its mark does not fit"), "{order:?}");
+        assert!(flaw.expect("a flaw").contains("its end mark does not match"), "{order:?}");
         assert!(LINES.map(str::to_owned).starts_with(&lines), "{order:?}: {lines:?}");
     }
     for (other, wanted) in [(origin(1, "b"), "another file of this run"), (origin(2, "a"), "another run")] {
@@ -139,10 +139,10 @@ fn a_flaw_says_where_and_what() {
         (b"{\"off\":1}\n", "byte 0: garbage"),
         (&all[..first + 7], &format!("byte {first}: torn")),
         (unended, &format!("byte {}: absent", unended.len())),
-        (&marked(&unchecked), "byte 0: it carries no checksum"),
+        (&marked(&unchecked), "byte 0: it has no checksum"),
         (&marked(&part_line), "byte 0: it ends inside a line"),
-        (&marked(&bomb), "declares Some(67108864) plain bytes"),
-        (&[&all[..], b"more"].concat(), "the file goes on after its end"),
+        (&marked(&bomb), "size is Some(67108864)"),
+        (&[&all[..], b"more"].concat(), "more data follows the end"),
     ];
     for (bytes, wanted) in cases {
         let flaw = read(bytes).1.expect("a flaw");

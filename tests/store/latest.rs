@@ -17,7 +17,7 @@ fn latest_follows_the_newest_run() {
     assert_eq!(resolve(results, "r1").expect("a name"), results.join("r1"));
     let path = results.join("r1");
     assert_eq!(resolve("/nowhere".as_ref(), path.to_str().expect("text")).expect("a path"), path);
-    assert!(error("r3").contains("no run's folder at r3"));
+    assert!(error("r3").contains("no run folder r3"));
     fs::remove_dir(results.join("r2")).expect("removed");
     assert!(error("latest").contains("names `r2`"));
 }

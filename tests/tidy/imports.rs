@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The crates, the inner ones first: a file belongs to the first whose folder it lies in.
-pub const CRATES: [&str; 4] = ["src/core/", "src/store/", "src/specimen/", "src/"];
+pub(super) const CRATES: [&str; 4] = ["src/core/", "src/store/", "src/specimen/", "src/"];
 
 /// By file: the files of its own crate whose items it names. What stands in a file's tests does not count, nor
 /// where a name is visible.
-pub fn imports(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
+pub(super) fn imports(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
     let modules: BTreeMap<(&str, Vec<&str>), &str> =
         files.iter().filter_map(|(path, _)| Some((module(path)?, path.as_str()))).collect();
     let of = |(path, text): &'_ (String, String)| {
@@ -98,7 +98,9 @@ fn expanded(tree: &str) -> Vec<Vec<String>> {
 
 /// What is left of the imports once every file that imports none of the others, or is imported by none, is taken
 /// away again and again: the circles, and what lies between two of them.
-pub fn circles<'f>(imports: &BTreeMap<&'f str, BTreeSet<&'f str>>) -> BTreeMap<&'f str, BTreeSet<&'f str>> {
+pub(super) fn circles<'f>(
+    imports: &BTreeMap<&'f str, BTreeSet<&'f str>>,
+) -> BTreeMap<&'f str, BTreeSet<&'f str>> {
     let mut left = imports.clone();
     loop {
         let imported: BTreeSet<&str> = left.values().flatten().copied().collect();

@@ -49,7 +49,7 @@ fn faults_of_a_run_that_is_going_on_are_healed_by_force_only() {
     for what in [outside.file().as_str(), "latest", folder] {
         let refused = run(results.path(), &["heal", what]);
         assert_eq!(refused.status.code(), Some(4), "{what}: {}", told(&refused));
-        let whose = format!("these faults are in force for run {run_id} of me@here");
+        let whose = format!("these faults belong to run {run_id} of me@here");
         assert!(told(&refused).contains(&whose) && told(&refused).contains("--force"), "{}", told(&refused));
         assert_eq!((state(victim), outside.marks().len()), (Some('T'), 1), "nothing is lifted");
     }
@@ -78,7 +78,7 @@ fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
     let file = outside.file();
     let fresh = run(results.path(), &["doctor", &file]);
     assert_eq!(fresh.status.code(), Some(0), "{}", told(&fresh));
-    assert!(told(&fresh).contains("4, started with the table that a run makes"), "{}", told(&fresh));
+    assert!(told(&fresh).contains("4, started when a run creates its table"), "{}", told(&fresh));
     assert!(told(&fresh).contains("nobody") && !told(&fresh).contains("0 of 4"), "{}", told(&fresh));
 
     let halted = Halted::of(results.path(), &file);
@@ -87,11 +87,11 @@ fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
     let second = run(results.path(), &["run", &file, "steady", "none"]);
     assert_eq!((doctor.status.code(), second.status.code()), (Some(4), Some(4)), "{}", told(&doctor));
     let (page, refusal) = (told(&doctor), told(&second));
-    for part in [&format!("run {run_id} of me@here, for")[..], "its lock ends by itself in", "in force"] {
+    for part in [&format!("run {run_id} of me@here (for")[..], "its lock expires in", "in force"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("fault left") && !page.contains("dissent heal"), "{page}");
-    let begin = "no run could begin: ";
+    let begin = "not ready for a run: ";
     assert_eq!(without_figures(after(&page, begin)), without_figures(after(&refusal, begin)), "{page}");
 
     drop(halted);
@@ -117,7 +117,7 @@ fn the_faults_of_a_private_run_are_not_healed_from_its_folder_either() {
     lock(&supervisor, &cures[0].mark);
     let refused = run(results.path(), &["heal", "latest"]);
     assert_eq!(refused.status.code(), Some(4), "{}", told(&refused));
-    let whose = format!("these faults are in force for run {} of me@here", cures[0].mark);
+    let whose = format!("these faults belong to run {} of me@here", cures[0].mark);
     assert!(told(&refused).contains(&whose), "{}", told(&refused));
     halted.end();
 }

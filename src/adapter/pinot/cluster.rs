@@ -132,7 +132,8 @@ impl PinotCluster {
     pub(super) fn kafka(&self) -> Result<Kafka, TargetError> {
         Kafka::of(&self.file).ok_or_else(|| TargetError::Refused {
             at: self.url().to_owned(),
-            cause: "its target file does not say where Kafka is: add `kafka = \"HOST:PORT\"`".to_owned(),
+            cause: "its target file does not give the address of Kafka: add `kafka = \"HOST:PORT\"`"
+                .to_owned(),
         })
     }
 
@@ -283,7 +284,7 @@ impl PinotCluster {
         let table = &leftover.table;
         let made = table::made_by(&self.inventory.table(table).await?);
         if made.is_none() || made != leftover.run || !table.starts_with(TABLE_PREFIX) {
-            let cause = format!("nothing says that a run made the table {table}");
+            let cause = format!("the table {table} does not name a run that created it");
             return Err(TargetError::Refused { at: self.url().to_owned(), cause });
         }
         self.kafka()?.drop_topic(table).await?;

@@ -85,7 +85,7 @@ async fn kafka(diagnosis: &mut Diagnosis, file: &TargetFile) {
         Some(kafka) => drop(timed(diagnosis, ("Kafka", &kafka.address, true), kafka.topics()).await),
         None => diagnosis
             .unknown
-            .push("Kafka: the target file does not say where it is, and a run needs it".into()),
+            .push("Kafka: the target file does not give its address, which a run needs".into()),
     }
 }
 
@@ -95,7 +95,7 @@ async fn left(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventor
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
     match holder(&inventory.http, &inventory.url).await {
         Ok(holder) => (diagnosis.free, diagnosis.holder) = (holder.is_none(), holder),
-        Err(error) => note("who has it", error),
+        Err(error) => note("the run that uses it", error),
     }
     match marks(&inventory.url, &file.access()).await {
         Ok(marks) => diagnosis.marks = marks,
@@ -247,8 +247,8 @@ async fn no_controller(http: &HttpClient, wanted: &DiscoveryRequest, error: Targ
         send(&url, http.get(&url)).await.is_ok()
     };
     let guess = match (answers("health").await, answers("tables").await) {
-        (true, true) => ": it may be a server's own HTTP",
-        (true, false) => ": it may be a broker",
+        (true, true) => "; it may be the HTTP port of a server",
+        (true, false) => "; it may be a broker",
         _ if error.to_string().contains("401") || error.to_string().contains("403") => return error.into(),
         _ => "",
     };
@@ -289,8 +289,8 @@ mod tests {
         assert_eq!(table(Some("b"), &["a", "b"]).expect("that one").as_deref(), Some("b"));
         for (wanted, names, told) in [
             (None, &["a", "b"][..], "--table: a, b"),
-            (Some("c"), &["a", "b"], "`c`: there are a, b"),
-            (Some("c"), &[], "there are none"),
+            (Some("c"), &["a", "b"], "`c`; tables: a, b"),
+            (Some("c"), &[], "tables: none"),
         ] {
             let error = table(wanted, names).expect_err("no table").to_string();
             assert!(error.contains(told), "{error}");

@@ -86,23 +86,22 @@ const REORDERING: [[&str; 2]; 5] = [
 
 fn unsaid(keys: &[String], comparisons: &[String], config: &Json) -> Vec<String> {
     let mut unsaid = vec![
-        "what is right: the model folds tables that runs made; a ≠ is at what most replicas do not show"
+        "which row is right: only tables created by runs have a model; ≠ marks what most replicas do not show"
             .to_owned(),
     ];
     if let [_, _, ..] = comparisons {
         let names = comparisons.join(", ");
-        unsaid.push(format!("which row wins: it is compared by {} columns ({names})", comparisons.len()));
+        unsaid.push(format!("which row wins: rows are compared by {} columns ({names})", comparisons.len()));
     }
     if let [_, _, ..] = keys {
-        unsaid
-            .push(format!("a key by one column: it is made of {}, and given in this order", keys.join(", ")));
+        unsaid.push(format!("a key of one column: keys consist of {}, in this order", keys.join(", ")));
     }
     let is_on =
         |value: &Json| !matches!(value, Json::Null | Json::Bool(false)) && *value != Json::Array(Vec::new());
     let on = REORDERING.iter().filter(|[part, option]| is_on(&config[part][option]));
     for [_, option] in on {
         unsaid.push(format!(
-            "offsets: with `{option}` rows may not lie in the log's order; documents are counted"
+            "offsets: with `{option}`, rows may not be in log order, so documents are counted"
         ));
     }
     unsaid
@@ -173,7 +172,7 @@ mod tests {
         assert_eq!(names, ["tags", "balance", "seen", "booked"]);
         assert_eq!(theirs.keys, ["region", "account"]);
         for (part, words) in
-            theirs.unsaid.iter().zip(["what is right", "2 columns (seen, booked)", "region, account"])
+            theirs.unsaid.iter().zip(["which row is right", "2 columns (seen, booked)", "region, account"])
         {
             assert!(part.contains(words), "{part}");
         }

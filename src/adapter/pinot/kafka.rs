@@ -71,7 +71,7 @@ impl Kafka {
     ) -> Result<T, TargetError> {
         match timeout(REQUEST_TIMEOUT, answer).await {
             Ok(answer) => answer.map_err(|error| self.unreachable(error)),
-            Err(_) => Err(self.unreachable("none in time")),
+            Err(_) => Err(self.unreachable("timeout")),
         }
     }
 
@@ -102,7 +102,7 @@ impl Kafka {
     fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
         match (self.tls, &self.ca) {
             (false, _) => Ok(builder),
-            (true, _) => Err(self.lost("this build of dissent speaks no TLS")),
+            (true, _) => Err(self.lost("this build of dissent does not support TLS")),
         }
     }
 

@@ -54,7 +54,7 @@ impl PinotCluster {
                 _ if Instant::now() < until => sleep(POLL_INTERVAL).await,
                 Ok(false) => {
                     let cause =
-                        format!("not all replicas of {} consume after {SET_UP_TIMEOUT:?}", schema.table);
+                        format!("not all replicas of {} consume within {SET_UP_TIMEOUT:?}", schema.table);
                     return Err(TargetError::Refused { at: self.url().to_owned(), cause });
                 }
                 Err(error) => return Err(error),
@@ -72,7 +72,7 @@ impl PinotCluster {
             return Ok(());
         }
         let (version, dropped) = (self.version(), dropped.join(", "));
-        let cause = format!("Pinot {version} made the table and did not take over {dropped}");
+        let cause = format!("Pinot {version} created the table, but ignored {dropped}");
         Err(TargetError::Refused { at: self.url().to_owned(), cause })
     }
 
@@ -117,7 +117,7 @@ impl PinotCluster {
             let told = wire::full_rows(&url, &body)?;
             if told != Some(wanted) {
                 let told = told.map_or("no number of rows".to_owned(), |told| format!("{told} rows"));
-                let cause = format!("{segment} ends at {told}, and {wanted} were asked for");
+                let cause = format!("{segment} ends at {told}, but {wanted} were requested");
                 return Err(TargetError::Refused { at: url, cause });
             }
         }

@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use table::{TABLE_PREFIX, lacks};
 
-/// Other people may use the cluster, and its segments take their time.
+/// For a cluster that other people may use.
 pub(super) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(500_000_000),
     blind: Nanos(60_000_000_000),

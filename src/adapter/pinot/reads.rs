@@ -336,7 +336,7 @@ impl RawReads for Reads {
         let mut now = ShownDocs::new();
         for row in answers {
             let [_, segment, doc, key @ ..] = row.as_slice() else {
-                return Err(invalid_response(&self.cluster.sql(), "not as many cells as asked for"));
+                return Err(invalid_response(&self.cluster.sql(), "wrong number of cells"));
             };
             let (segment, doc, key) = (segment.as_str(), doc.as_u64(), self.key_of(key));
             let start = segment.and_then(|segment| known.get(segment)).map(|it| it.start);
@@ -398,7 +398,7 @@ impl Reads {
             return their_row(&url, keys.len(), start, cells);
         }
         let [_, doc, key, op, cmp, cols @ ..] = cells else {
-            return Err(invalid_response(&url, "not as many cells as asked for"));
+            return Err(invalid_response(&url, "wrong number of cells"));
         };
         let doc = doc.as_u64().and_then(|doc| u32::try_from(doc).ok());
         let (Some(doc), Some(key), Some(op), Some(cmp)) = (doc, key.as_str(), op.as_i64(), cmp.as_i64())

@@ -133,7 +133,7 @@ pub(super) fn crcs(url: &str, body: &[u8]) -> Result<BTreeMap<String, Option<u64
     let crc = |text: String| match text.as_str() {
         NO_CRC => Ok(None),
         text => {
-            text.parse().map(Some).map_err(|_| invalid_response(url, &format!("`{text}` is no checksum")))
+            text.parse().map(Some).map_err(|_| invalid_response(url, &format!("`{text}` is not a checksum")))
         }
     };
     all.into_iter().map(|(segment, text)| Ok((segment, crc(text)?))).collect()

@@ -58,15 +58,14 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
     let overview = Overview::ask(&http, &undo.at).await?;
     let gone = match (cure.fault.kind, undo.process) {
         _ if overview.service().is_ok_and(|service| service != undo.service) => {
-            Some("another table is there")
+            Some("there is another table")
         }
         (FaultKind::HoldMessage(_), _) => (!is_held(&http, cure, &undo).await?).then_some("the hold is gone"),
-        (FaultKind::Restart, _) => overview
-            .replica_process(&cure.fault.replica)
-            .is_ok()
-            .then_some("it was started again by somebody else"),
+        (FaultKind::Restart, _) => {
+            overview.replica_process(&cure.fault.replica).is_ok().then_some("somebody else started it again")
+        }
         (FaultKind::Pause, Some(process)) => {
-            (process.state() != ProcessState::Stopped).then_some("its process is not stopped any more")
+            (process.state() != ProcessState::Stopped).then_some("its process is no longer stopped")
         }
         _ => None,
     };
@@ -158,7 +157,7 @@ async fn signalled(
 ) -> Result<(), TargetError> {
     let process = undo.process.ok_or_else(|| refused(cure, "its cure names no process".to_owned()))?;
     if process.state() == ProcessState::Gone {
-        return Err(refused(cure, format!("process {} has ended meanwhile", process.pid)));
+        return Err(refused(cure, format!("process {} has ended in the meantime", process.pid)));
     }
     send(process).map_err(|error| refused(cure, format!("signal to process {}: {error}", process.pid)))?;
     reach(cure, process, |state| state == wanted).await
@@ -176,5 +175,5 @@ async fn reach(
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Err(refused(cure, format!("process {} does not heed its signal", process.pid)))
+    Err(refused(cure, format!("process {} does not react to the signal", process.pid)))
 }

@@ -8,7 +8,7 @@ use dissent_core::history::schema::Merge;
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 
-/// The embedded clusters are quick, and nobody else uses them.
+/// For a built-in cluster, which nobody else uses.
 pub(in crate::adapter) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(50_000_000),
     blind: Nanos(10_000_000_000),

@@ -149,7 +149,7 @@ pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
         diagnosis.version = Some(overview.version.clone());
         match cluster.holder().await {
             Ok(holder) => (diagnosis.free, diagnosis.holder) = (holder.is_none(), holder),
-            Err(error) => diagnosis.unknown.push(format!("who has it: {error}")),
+            Err(error) => diagnosis.unknown.push(format!("the run that uses it: {error}")),
         }
     }
     match marks(&file.url).await {

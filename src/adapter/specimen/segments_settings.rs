@@ -61,15 +61,19 @@ pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
             return Ok(());
         }
-        FaultKind::SlowDownload => "its servers fetch from the controller itself, not through a proxy",
-        FaultKind::Rebalance => "every server has every partition: there is none to move one to",
+        FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
+        FaultKind::Rebalance => "every server already has every partition",
         FaultKind::PauseConsumption => "it has no switch to pause consumption",
-        FaultKind::Reload => "a server whose copy lost replaces it without being asked",
+        FaultKind::Reload => "a server with a losing copy replaces it by itself",
         FaultKind::SecondWriter
         | FaultKind::DropWriter
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard: `specimen-shard` has",
+        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard; use `specimen-shard`",
     };
-    Err(Refusal { target: "the embedded cluster".to_owned(), fault: kind, reason: reason.to_owned() })
+    Err(Refusal {
+        target: "the built-in cluster of servers".to_owned(),
+        fault: kind,
+        reason: reason.to_owned(),
+    })
 }

@@ -108,9 +108,9 @@ pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {
             "it has no segments"
         }
-        FaultKind::Rebalance => "its one shard is every writer's: there is nothing to move",
+        FaultKind::Rebalance => "all writers share its one shard, so there is nothing to move",
         FaultKind::PauseConsumption => "it has no switch to pause consumption",
     };
-    let target = "the embedded writers of a shard".to_owned();
+    let target = "the built-in cluster of writers".to_owned();
     Err(Refusal { target, fault: kind, reason: reason.to_owned() })
 }

@@ -1,5 +1,5 @@
-//! The figure: completions a second and latency over the run, with the faults shaded. Inline SVG, drawn by
-//! hand: it needs no script and no font, follows the page's colours, and is at most 400 points wide.
+//! The figure: completions per second and latency over the run, with the faults shaded. Inline SVG, written
+//! by hand: it needs no script and no font, follows the colours of the page, and has at most 400 points.
 
 use super::timeline::{Bucket, Timeline};
 use crate::report::format::{name, shortened, spaced, span};
@@ -35,7 +35,7 @@ impl Panel {
     }
 }
 
-/// Where times lie.
+/// Maps times to x coordinates.
 #[derive(Clone, Copy)]
 pub(super) struct Scale {
     end: f64,
@@ -63,7 +63,7 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
         figure {
             div.scroll {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
-                    aria-label="Completions a second and latency over the run, faults shaded" {
+                    aria-label="Completions per second and latency over the run, with faults shaded" {
                     (faults(timeline, scale, latency.bottom()))
                     (phases(timeline, scale, lanes, latency.bottom()))
                     (captures(timeline, scale, lanes))
@@ -76,8 +76,8 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
                 }
             }
             figcaption {
-                "Time runs from the start of the run. Shaded: a fault was in force. Each point is "
-                (span(timeline.width)) " long. Latency counts from when an op was due, so waiting is in it. "
+                "Shaded: a fault was in force. Each point covers " (span(timeline.width)) ". "
+                "Latency is measured from when an op was due, so it includes queueing. "
                 @if timeline.fault_bars.len() > LANES_MAX {
                     "Only the first " (LANES_MAX) " of " (timeline.fault_bars.len()) " faults are drawn."
                 }
@@ -105,7 +105,7 @@ fn faults(timeline: &Timeline, scale: Scale, bottom: f64) -> Markup {
     }
 }
 
-/// A label right of a bar, or left of it where there is no room.
+/// A label to the right of a bar, or to the left if there is no room.
 pub(super) fn beside(left: f64, right: f64, y: f64, label: &str) -> Markup {
     let room = WIDTH - right > 7.0 * label.chars().count() as f64 + 8.0;
     let (x, anchor) = if room { (right + 5.0, "start") } else { (left - 5.0, "end") };
@@ -193,8 +193,8 @@ fn legend(panel: Panel) -> Markup {
     }
 }
 
-/// A line through the buckets that have a value, with gaps where there is none. A lone point gets a stroke of
-/// no length, which round caps make a dot.
+/// A line through the buckets that have a value, with gaps elsewhere. A single point gets a stroke of length
+/// zero, which the round caps turn into a dot.
 fn path(timeline: &Timeline, scale: Scale, y: impl Fn(&Bucket) -> Option<f64>) -> String {
     let mut out = String::new();
     let mut drawing = false;
@@ -246,7 +246,7 @@ pub(super) fn moment(x: f64, label: &str, top: f64, bottom: f64) -> Markup {
     }
 }
 
-/// Coordinates to a tenth: enough for the eye, and the same text on every machine.
+/// Coordinates rounded to a tenth: precise enough, and the same text on every machine.
 pub(super) fn px(coordinate: f64) -> String {
     format!("{coordinate:.1}")
 }

@@ -1,4 +1,4 @@
-//! The proof of one finding: what every replica shows side by side, and how it went on over the captures.
+//! The evidence for one finding: what every replica shows, side by side, in the first and the last capture.
 
 use crate::report::divergence::{is_flag, is_wrong, standing_words};
 use crate::report::format::{
@@ -6,7 +6,8 @@ use crate::report::format::{
 };
 use crate::report::frontier_order::preceding_event;
 use dissent_core::checker::verdict::{
-    CaptureState, Course, Divergence, Finding, FindingKind, Frozen, ObjectKind, Origin, RowEvidence, ShownRow,
+    CaptureState, Course, Divergence, Finding, FindingKind, FreezeCourse, Frozen, ObjectKind, Origin,
+    RowEvidence, ShownRow,
 };
 use dissent_core::history::row::CopyState;
 use dissent_core::history::run_record::RunMeta;
@@ -21,38 +22,38 @@ const COLUMNS_MAX: usize = 30;
 /// Characters of a name from the target before it is cut.
 const NAME_MAX: usize = 80;
 
-/// Between a mark and what it marks: they stay on one line.
+/// Keeps a mark and its text on one line.
 const NBSP: &str = "\u{a0}";
 
-/// Everything that shows a finding to be so.
+/// The evidence for a finding.
 pub(super) fn proof(finding: &Finding, meta: &RunMeta, clock: &Clock) -> Markup {
     match &finding.kind {
         FindingKind::Divergence(d) => html! {
             @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &meta.schema)) }
             @if d.evidence.is_empty() { p { "No row was kept as evidence." } }
-            h3 { "Over the captures" }
+            h3 { "First and last capture" }
             (course(d, meta, clock))
         },
         FindingKind::Frozen(f) => pairs(&frozen_pairs(f, clock)),
         FindingKind::Regressed(r) => pairs(&[
             ("object", printable(&r.object)),
             ("replica", r.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
-            ("went from", count(r.from)),
+            ("from", count(r.from)),
             ("to", count(r.to)),
-            ("seen at", clock.both(r.t)),
-            ("the sample before", clock.both(r.after)),
+            ("seen", clock.both(r.t)),
+            ("previous sample", clock.both(r.after)),
             ("incarnation", format!("{}, then {}", r.incarnations.0, r.incarnations.1)),
             ("declared durable", if r.durable { "yes" } else { "no" }.to_owned()),
             ("just before", preceding_event(r.before.as_ref(), clock)),
-            ("times", count(r.times)),
+            ("number of times", count(r.times)),
         ]),
         FindingKind::Ahead(a) => pairs(&[
             ("object", printable(&a.object)),
             ("replica", a.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
-            ("stood at", count(a.position)),
+            ("position", count(a.position)),
             match &a.input {
-                Some(_) => ("its input, read after it, was at", count(a.upper)),
-                None => ("its upstream's end, read after it", count(a.upper)),
+                Some(_) => ("position of the input, read last", count(a.upper)),
+                None => ("end of the upstream, read last", count(a.upper)),
             },
             ("input", a.input.as_deref().map_or_else(|| "none".to_owned(), printable)),
             ("first seen", clock.both(a.t)),
@@ -75,37 +76,45 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
         ObjectKind::ConsumingPosition => pairs.extend([
             ("partition", f.partition.map_or_else(none, |partition| partition.to_string())),
             ("segment", f.segment.clone().unwrap_or_else(none)),
-            ("stands at offset", count(f.position)),
-            ("log's end", count(f.log_end)),
+            ("stuck at offset", count(f.position)),
+            ("end of the log", count(f.log_end)),
         ]),
         ObjectKind::ShardUpper | ObjectKind::WriterOutput => pairs.extend([
             ("pinned by", joined(&f.pinned_by)),
-            ("stands at", count(f.position)),
-            ("upstream's end", count(f.log_end)),
+            ("stuck at", count(f.position)),
+            ("end of the upstream", count(f.log_end)),
         ]),
     }
     pairs.extend([
-        ("upstream moved meanwhile by", count(f.upstream_moved)),
-        ("beyond it", f.invisible.map_or_else(|| "not comparable".to_owned(), count)),
+        ("upstream advanced by", count(f.upstream_moved)),
+        ("not processed", f.invisible.map_or_else(|| "unknown".to_owned(), count)),
         (
             "last move",
             f.last_move.map_or_else(none, |it| {
                 format!("{}: {} to {}", clock.both(it.t), count(it.from), count(it.to))
             }),
         ),
-        ("just before", preceding_event(f.before.as_ref(), clock)),
-        ("since", clock.both(f.since)),
+        ("just before the stop", preceding_event(f.before.as_ref(), clock)),
+        ("stuck since", clock.both(f.since)),
         ("watched for", span(f.watched)),
         ("threshold", span(f.threshold)),
-        ("grade", name(&f.grade)),
-        ("course", spaced(&name(&f.course))),
-        ("status then", printable(&f.status_at_freeze)),
+        ("visibility", name(&f.grade)),
+        ("how it ended", ended(f.course).to_owned()),
+        ("status when it stopped", printable(&f.status_at_freeze)),
         ("status at the end", printable(&f.status)),
         ("incarnation", count(f.incarnation)),
         ("samples", count(f.samples)),
-        ("times", count(f.times)),
+        ("number of stops", count(f.times)),
     ]);
     pairs
+}
+
+fn ended(course: FreezeCourse) -> &'static str {
+    match course {
+        FreezeCourse::Sticky => "still stuck at the end (sticky)",
+        FreezeCourse::SelfHealed => "resumed by itself (self-healed)",
+        FreezeCourse::ClearedByRestart => "resumed after a restart (cleared-by-restart)",
+    }
 }
 
 fn pairs(rows: &[(&str, String)]) -> Markup {
@@ -120,11 +129,11 @@ fn pairs(rows: &[(&str, String)]) -> Markup {
     }
 }
 
-/// One offset: a line a column, and beside what the log folds to what each replica shows.
+/// One offset: one line per column, with the expected value and what each replica shows.
 fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
     let origin = match row.origin {
-        Origin::Root => "made wrong here",
-        Origin::Inherited => "merged rightly onto a row that was wrong already",
+        Origin::Root => "went wrong here",
+        Origin::Inherited => "merged correctly onto a row that was already wrong",
         Origin::Copied => "downloaded",
     };
     html! {
@@ -140,7 +149,7 @@ fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
                 thead {
                     tr {
                         th { "" }
-                        @if modelled(d) { th.expected { "expected" br; small { "the log, folded" } } }
+                        @if modelled(d) { th.expected { "expected" br; small { "from the log" } } }
                         @for shown in &row.shown { (replica_head(shown, modelled(d))) }
                     }
                 }
@@ -152,7 +161,7 @@ fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
                         @for shown in &row.shown { (current_cell(shown, d)) }
                     }
                     tr.held {
-                        th scope="row" { "held as" }
+                        th scope="row" { "copy" }
                         @if modelled(d) { td.expected { "" } }
                         @for shown in &row.shown { td { (held_as(shown)) } }
                     }
@@ -178,7 +187,7 @@ fn replica_head(shown: &ShownRow, modelled: bool) -> Markup {
     }
 }
 
-/// The columns of a row in schema order, then what every row has; wrong ones first where not all fit.
+/// The columns of a row in schema order, then those that every row has; wrong ones first if not all fit.
 fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
     let rows = row.expected.iter().chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
     let mut left: BTreeSet<&String> = rows.flat_map(|row| row.keys()).chain(&row.columns).collect();
@@ -232,8 +241,7 @@ fn absent(shown: &ShownRow) -> Markup {
     }
 }
 
-/// What can be said of a wrong cell: a type's default, a value that the key had before, what it should be,
-/// items that a list lacks.
+/// Notes on a wrong cell: a type's default, an older value, the expected value, missing list items.
 fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>, stale: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if default == Some(got) {
@@ -255,8 +263,8 @@ fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
     let got: BTreeSet<_> = got.iter().collect();
     let lacking: Vec<_> = expected.iter().filter(|item| !got.contains(item)).map(T::to_string).collect();
     match lacking.len() {
-        0 => Some("other items or order than expected".to_owned()),
-        n => Some(format!("lacks {n} of {}: {}", expected.len(), shortened(&listed(&lacking, 5), 60))),
+        0 => Some("different items or order".to_owned()),
+        n => Some(format!("{n} of {} missing: {}", expected.len(), shortened(&listed(&lacking, 5), 60))),
     }
 }
 
@@ -274,7 +282,7 @@ fn current_cell(shown: &ShownRow, d: &Divergence) -> Markup {
 fn held_as(shown: &ShownRow) -> Markup {
     let state = match shown.state {
         Some(CopyState::Consuming) => "consuming",
-        Some(CopyState::CommittedLocal) => "committed by itself",
+        Some(CopyState::CommittedLocal) => "committed by this replica",
         Some(CopyState::Downloaded) => "downloaded",
         None => "–",
     };
@@ -283,7 +291,7 @@ fn held_as(shown: &ShownRow) -> Markup {
 
 /// First and last capture, replica by replica.
 fn course(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Markup {
-    let last = if d.course == Course::Healed { "last that shows it" } else { "last" };
+    let last = if d.course == Course::Healed { "last seen" } else { "last" };
     html! {
         div.scroll {
             table.rows {
@@ -314,7 +322,7 @@ fn standing(label: &str, at: &CaptureState, d: &Divergence, meta: &RunMeta, cloc
                         @if modelled(d) { span.mark { "✗" } (NBSP) "wrong" }
                         @else { span.mark { "≠" } (NBSP) "differs" }
                     },
-                    (false, true) => td { @if modelled(d) { "✓ right" } @else { "= agrees" } },
+                    (false, true) => td { @if modelled(d) { "✓ correct" } @else { "= agrees" } },
                     (false, false) => td { span.faint { "– not compared" } },
                 }
             }

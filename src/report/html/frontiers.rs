@@ -1,11 +1,11 @@
-//! The frontiers over the run: the upstream and what follows it, the faults shaded, where one stopped marked.
-//! Inline SVG in the manner of the other figure.
+//! The upstream and its frontiers over the run, with the faults shaded and stops marked. Inline SVG, like the
+//! other figure.
 
 use super::figure::{
     LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
 };
 use super::timeline::Timeline;
-use crate::report::format::{printable, shortened};
+use crate::report::format::{counted, printable, shortened};
 use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
 use dissent_core::history::frontier::{Domain, FrontierReading};
 use dissent_core::history::run_record::RunMeta;
@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 
 /// Frontiers drawn: those that a finding names first.
 const DRAWN_MAX: usize = 8;
-/// Two names that are nearer than this would lie upon each other, in pixels.
+/// Labels closer than this would overlap, in pixels.
 const LABEL_WIDTH: f64 = 120.0;
 const LABEL_HEIGHT: f64 = 12.0;
-/// Points kept of one frontier; above that every other one is dropped.
+/// Points kept per frontier; beyond that, every other one is dropped.
 const POINTS_MAX: usize = 400;
 
-/// What is kept of all looks at frontiers, by name.
+/// The samples kept of each frontier, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FrontierLines {
     lines: BTreeMap<String, FrontierLine>,
@@ -32,13 +32,13 @@ pub(super) struct FrontierLines {
 struct FrontierLine {
     /// When, the upstream's end, and the frontier.
     points: Vec<(Nanos, u64, Option<u64>)>,
-    /// One look of so many is kept.
+    /// Keep every n-th sample.
     every: u64,
     seen: u64,
 }
 
 impl FrontierLines {
-    /// Takes in the next look.
+    /// Adds a sample.
     pub(super) fn take(&mut self, t: Nanos, look: &FrontierReading) {
         if let Some(line) = self.lines.get_mut(&look.object) {
             return line.take((t, look.u1, look.f));
@@ -66,7 +66,7 @@ impl FrontierLine {
     }
 }
 
-/// The figure; none where no frontier was looked at that counts as its upstream does.
+/// The figure; none if no frontier with the units of its upstream was sampled.
 pub(super) fn plot(timeline: &Timeline, meta: &RunMeta, verdict: &Verdict) -> Option<Markup> {
     let frozen = || {
         verdict.findings.iter().filter_map(|finding| match &finding.kind {
@@ -103,14 +103,14 @@ fn figure(
         figure {
             div.scroll {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
-                    aria-label="The upstream and the frontiers over the run, faults shaded" {
+                    aria-label="The upstream and the frontiers over the run, with faults shaded" {
                     @for window in &timeline.fault_bars {
                         @let x = scale.x(window.begin);
                         @let width = (scale.x(window.end.unwrap_or(timeline.end)) - x).max(1.0);
                         rect.shade x=(px(x)) y=(px(panel.top)) width=(px(width)) height=(px(PANEL)) {}
                     }
                     text.title x=(px(LEFT)) y=(px(panel.top - 7.0)) {
-                        "frontiers (dashed: the upstream's end)"
+                        "frontiers (dashed: end of the upstream)"
                     }
                     @for share in [0.0, 0.5, 1.0] { (level(panel.y(share), &number(top * share))) }
                     path.upstream d=(path(upstream, scale, |(_, u, _)| Some(y(u)))) {}
@@ -126,15 +126,15 @@ fn figure(
                 }
             }
             figcaption {
-                "Shaded: a fault was in force. A line that is level below the dashed one stands still while "
-                "there is more to come."
-                @if left_out > 0 { " " (left_out) " frontiers more are not drawn." }
+                "Shaded: a fault was in force. A flat line below the dashed one has stopped while there is "
+                "more to process."
+                @if left_out > 0 { " " (counted(left_out as u64, "more frontier")) " not drawn." }
             }
         }
     }
 }
 
-/// Each frontier's name and where it stands: at its last point, or below the one that is there already.
+/// The name of each frontier and its place: at the last point, or below another label.
 fn labels<'d>(
     drawn: &[(&'d str, &FrontierLine)],
     scale: Scale,
@@ -155,7 +155,7 @@ fn labels<'d>(
     placed
 }
 
-/// A line through the points that have a value, with gaps where there is none.
+/// A line through the points that have a value, with gaps elsewhere.
 fn path(line: &FrontierLine, scale: Scale, y: impl Fn((Nanos, u64, Option<u64>)) -> Option<f64>) -> String {
     let mut out = String::new();
     let mut drawing = false;

@@ -1,10 +1,11 @@
-//! The facts of the run: what was tested with what, and the schedule as drawn and as it went.
+//! The facts of the run: what was tested, with which settings, and the schedule as planned and as executed.
 
 use super::timeline::{FaultBar, Timeline};
 use crate::report::format::{Clock, count, counted, joined, listed, name, shortened, span};
 use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
+use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
 /// Steps and settings shown; the rest is counted.
@@ -20,7 +21,7 @@ pub(super) fn section(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Mar
             } } }
             @if !meta.steps.is_empty() {
                 h3 { "Schedule" }
-                p.lead { "Drawn from the seed. What really happened, and when, is in the last two columns." }
+                p.lead { "Drawn from the seed. The last two columns show what actually happened." }
                 (schedule(meta, timeline, clock))
             }
             h3 { "Columns" }
@@ -43,7 +44,7 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
         (
             "writes",
             format!(
-                "{} invoked at {} a second: {} ok, {} failed or unknown",
+                "{} at {} per second: {} ok, {} failed or unknown",
                 counted(timeline.invoked, "op"),
                 count(meta.workload.rate_hz.into()),
                 count(ok),
@@ -51,14 +52,14 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
             ),
         ),
         ("calibration", counted(meta.calibration_ops, "op")),
-        ("length", span(timeline.end)),
-        ("settled", settled(timeline)),
+        ("duration", span(timeline.end)),
+        ("replicas caught up", settled(timeline)),
         ("captures", captures(timeline)),
-        ("columns left out", joined(&meta.left_out)),
+        ("columns not used", joined(&meta.left_out)),
         ("provenance", name(&meta.schema.provenance)),
     ];
     match meta.simulated {
-        true => pairs.push(("time", "virtual: the cluster was simulated".to_owned())),
+        true => pairs.push(("time", "virtual (simulated cluster)".to_owned())),
         false => pairs.push(("started", meta.started.clone())),
     }
     pairs.push(("seed", meta.seed.0.to_string()));
@@ -68,8 +69,8 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
 fn settled(timeline: &Timeline) -> String {
     match timeline.settled {
         Some((true, waited)) => format!("yes, after {}", span(waited)),
-        Some((false, waited)) => format!("no, given up after {}", span(waited)),
-        None => "not reached".to_owned(),
+        Some((false, waited)) => format!("no, waited for {}", span(waited)),
+        None => "run ended before".to_owned(),
     }
 }
 
@@ -85,8 +86,8 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
             table {
                 thead {
                     tr {
-                        th { "step" } th { "what" } th { "where" } th { "begins" } th { "ends" }
-                        th { "began" } th { "cured" }
+                        th { "step" } th { "fault" } th { "replica" } th { "planned start" }
+                        th { "planned end" } th { "began" } th { "ended" }
                     }
                 }
                 tbody {
@@ -106,7 +107,7 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
             }
         }
         @if meta.steps.len() > LINES_MAX {
-            p { (counted((meta.steps.len() - LINES_MAX) as u64, "step")) " more in schedule.jsonl." }
+            p { (counted((meta.steps.len() - LINES_MAX) as u64, "more step")) " in schedule.jsonl." }
         }
     }
 }
@@ -133,28 +134,29 @@ fn cured(window: Option<&FaultBar>, clock: &Clock) -> String {
 
 fn fault_words(kind: FaultKind) -> &'static str {
     match kind {
-        FaultKind::HoldMessage(Transition::OfflineToConsuming) => "hold the message to consume the segment",
-        FaultKind::HoldMessage(Transition::ConsumingToOnline) => "hold the message to register the segment",
-        FaultKind::Restart => "kill, and start again",
-        FaultKind::Pause => "stop, and let go on",
+        FaultKind::HoldMessage(Transition::OfflineToConsuming) => "hold back the message to consume it",
+        FaultKind::HoldMessage(Transition::ConsumingToOnline) => "hold back the message to register it",
+        FaultKind::Restart => "kill, then start again",
+        FaultKind::Pause => "stop, then resume",
         FaultKind::CommitWinner => "let this replica win the next commit",
-        FaultKind::SlowDownload => "keep the copy of the segment from whoever fetches it",
+        FaultKind::SlowDownload => "hold back downloads of the segment",
         FaultKind::Rebalance => "move the partition to another replica",
-        FaultKind::PauseConsumption => "pause consumption, and resume it",
+        FaultKind::PauseConsumption => "pause consumption, then resume it",
         FaultKind::Reload => "load the committed copy on every replica",
-        FaultKind::SecondWriter => "start this writer beside the others",
-        FaultKind::DropWriter => "end this writer for good",
-        FaultKind::Cutover => "start it anew, read-only; then promote it and end all others",
-        FaultKind::Lag { .. } => "keep the input of this writer behind",
+        FaultKind::SecondWriter => "start this writer next to the others",
+        FaultKind::DropWriter => "stop this writer for good",
+        FaultKind::Cutover => "start it again, read-only; then promote it and stop all others",
+        FaultKind::Lag { .. } => "delay the input of this writer",
         FaultKind::DelayQueue { .. } => "slow one of this writer's queues",
     }
 }
 
 fn condition(condition: &Condition) -> String {
     match condition {
+        Condition::At(Nanos(0)) => "at the start of the load".to_owned(),
         Condition::At(t) => format!("{} into the load", span(*t)),
-        Condition::Boundaries(n) => format!("{} into the load", counted((*n).into(), "boundary")),
-        Condition::OthersCommitted => "when all others committed the segment".to_owned(),
+        Condition::Boundaries(n) => format!("after {}", counted((*n).into(), "segment boundary")),
+        Condition::OthersCommitted => "when all others have committed the segment".to_owned(),
         Condition::EventsInNext { events, or_after } => {
             let entries = counted(*events, "entry");
             format!("when the next segment has {entries}, or is {} old", span(*or_after))
@@ -172,7 +174,7 @@ fn columns(meta: &RunMeta) -> Markup {
                     tr {
                         th scope="row" { (meta.schema.comparison) }
                         td { "long" }
-                        td { "the larger or equal wins" }
+                        td { "the higher value wins, and the later row on a tie" }
                         td { "comparison" }
                     }
                     @for column in meta.schema.columns.iter().take(LINES_MAX) {
@@ -192,8 +194,8 @@ fn columns(meta: &RunMeta) -> Markup {
 fn role(role: Role) -> &'static str {
     match role {
         Role::Data => "data",
-        Role::Ops => "provenance: ids of the ops merged",
-        Role::OpCount => "provenance: number of ops merged",
-        Role::OpSum => "provenance: sum over ops merged",
+        Role::Ops => "provenance: ids of the merged ops",
+        Role::OpCount => "provenance: number of merged ops",
+        Role::OpSum => "provenance: sum over the merged ops",
     }
 }

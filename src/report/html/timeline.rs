@@ -1,5 +1,5 @@
-//! What happened when, boiled down from the events to what the page shows: completions and latencies in at
-//! most 400 buckets, the windows of the faults, phases and captures. Its size does not grow with the run.
+//! The timeline that the page shows, computed from the events: completions and latencies in at most 400
+//! buckets, fault windows, phases and captures. Its size does not grow with the run.
 
 use super::frontiers::FrontierLines;
 use dissent_core::history::event::{CaptureReason, Event, OpOutcome, Phase};
@@ -9,10 +9,10 @@ use dissent_core::history::time::Nanos;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
-/// The most buckets that a figure has.
+/// Maximum number of buckets in a figure.
 pub(super) const BUCKETS_MAX: u64 = 400;
-/// The widths that a bucket may have, in milliseconds, each a multiple of the one before. The last is an
-/// hour, for runs of two weeks; it is doubled for longer ones.
+/// Possible widths of a bucket in milliseconds, each a multiple of the previous one. The last is an hour, for
+/// runs of two weeks; it is doubled for longer runs.
 const WIDTHS_MS: [u64; 11] =
     [100, 200, 1_000, 2_000, 10_000, 20_000, 60_000, 120_000, 600_000, 1_800_000, 3_600_000];
 /// Latencies above an hour are drawn as an hour.
@@ -23,7 +23,7 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 pub struct Timeline {
     /// The last event.
     pub(super) end: Nanos,
-    /// How long a bucket is.
+    /// The width of a bucket.
     pub(super) width: Nanos,
     /// The buckets, from the start of the run to the last completion.
     pub(super) buckets: Vec<Bucket>,
@@ -33,24 +33,24 @@ pub struct Timeline {
     pub(super) fault_bars: Vec<FaultBar>,
     /// The captures: number, when it began, and why.
     pub(super) captures: Vec<(u32, Nanos, CaptureReason)>,
-    /// Whether all replicas had settled, and how long that was waited for.
+    /// Whether all replicas caught up, and how long the run waited for that.
     pub(super) settled: Option<(bool, Nanos)>,
-    /// The frontiers that were looked at.
+    /// The frontiers that were sampled.
     pub(super) lines: FrontierLines,
     /// Ops invoked.
     pub(super) invoked: u64,
-    /// Ops in flight, and when they were due.
+    /// When each op in flight was due.
     dues: BTreeMap<u64, Nanos>,
 }
 
 /// What completed within one bucket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bucket {
-    /// Ops that happened.
+    /// Ops that succeeded.
     pub(super) ok: u64,
-    /// Ops that failed, or may have happened.
+    /// Ops that failed or may have succeeded.
     pub(super) not_ok: u64,
-    /// From when ops were due to when they happened, in microseconds; none if none did.
+    /// From when ops were due to when they succeeded, in microseconds; none if none did.
     pub(super) latency_us: Option<Histogram<u32>>,
 }
 
@@ -61,11 +61,11 @@ pub(super) struct FaultBar {
     pub(super) step: StepId,
     /// On which replica.
     pub(super) replica: String,
-    /// The segment sequence number it is about, if one.
+    /// The sequence number of the segment concerned, if any.
     pub(super) seq: Option<u32>,
-    /// When it was about to begin.
+    /// When its begin was requested.
     pub(super) begin: Nanos,
-    /// When its cure was verified; none if that was never seen.
+    /// When its cure was verified; none if it never was.
     pub(super) end: Option<Nanos>,
     /// What went wrong with it or with its cure.
     pub(super) error: Option<String>,
@@ -96,7 +96,7 @@ impl Timeline {
         timeline
     }
 
-    /// Takes in the next event.
+    /// Adds an event.
     pub fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
         self.end = self.end.max(t);
         match moment {
@@ -163,7 +163,7 @@ impl Timeline {
         }
     }
 
-    /// Goes over to the next width: the run is longer than it looked.
+    /// Switches to the next width, because the run is longer than the buckets.
     fn widen(&mut self) {
         let wider = WIDTHS_MS.into_iter().map(|ms| Nanos(ms * 1_000_000)).find(|wider| *wider > self.width);
         let wider = wider.unwrap_or(Nanos(2 * self.width.0));
@@ -172,7 +172,7 @@ impl Timeline {
         self.width = wider;
     }
 
-    /// Ops that happened, and ops that failed or may have happened.
+    /// Ops that succeeded, and ops that failed or may have succeeded.
     pub(super) fn completed(&self) -> (u64, u64) {
         self.buckets.iter().fold((0, 0), |(ok, not_ok), b| (ok + b.ok, not_ok + b.not_ok))
     }

@@ -34,7 +34,7 @@ pub(crate) fn answers(bytes: &[u8]) {
         parse::<Vec<LifecycleRecord>>("fuzz", bytes).map(drop),
     ] {
         if let Err(error) = told {
-            assert!(error.to_string().starts_with("fuzz answered nonsense: "), "{error}");
+            assert!(error.to_string().starts_with("unexpected answer from fuzz: "), "{error}");
         }
     }
 }

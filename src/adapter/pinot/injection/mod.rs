@@ -83,10 +83,9 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::Restart if kill.is_none() || start.is_none() => {
             refused("its target file has no commands `kill` and `start`")
         }
-        FaultKind::SlowDownload if file.proxy.is_none() => refused(
-            "its target file names no `proxy`: `dissent proxy --help` tells how to put one before the place \
-             from which segments are downloaded",
-        ),
+        FaultKind::SlowDownload if file.proxy.is_none() => {
+            refused("its target file names no `proxy` for segment downloads: see `dissent proxy --help`")
+        }
         kind if kind.is_of_writers() => refused("it has no writers that share a shard"),
         _ => Ok(()),
     }
@@ -244,6 +243,6 @@ impl PinotInjection<'_> {
             }
             sleep(LOOK).await;
         }
-        Err(self.refused(format!("it was started, and has not registered after {START:?}")))
+        Err(self.refused(format!("it was started, but did not register within {START:?}")))
     }
 }

@@ -133,13 +133,15 @@ impl PinotInjection<'_> {
             }
             sleep(LOOK).await;
         }
-        Err(self.refused(format!("not all replicas have loaded {segment} again after {RELOADED:?}")))
+        Err(self.refused(format!("not all replicas loaded {segment} again within {RELOADED:?}")))
     }
 
     /// Puts the replica that takes over in the victim's place, and moves what the table's segments need.
     pub(super) async fn rebalance(&self) -> Result<(), TargetError> {
         let [spare] = self.undo.others.as_slice() else {
-            return Err(self.refused("no replica has nothing of the table: there is none to move to"));
+            return Err(
+                self.refused("every server already has a part of the table, so there is none to move it to")
+            );
         };
         let table = &self.undo.table;
         let (url, body) = self.get(&format!("tables/{table}/instancePartitions?type=CONSUMING")).await?;
