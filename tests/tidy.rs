@@ -155,8 +155,8 @@ fn is_rust(path: &str) -> bool {
 /// Code is also a script without an ending.
 fn is_code(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let has_no_ending = !name.contains('.') && path.starts_with("tests/");
-    has_no_ending || [".rs", ".css", ".js", ".sh"].iter().any(|end| path.ends_with(end))
+    let is_script = !name.contains('.') && path.starts_with("tests/labs/");
+    is_script || [".rs", ".css", ".js", ".sh"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_test(path: &str) -> bool {

@@ -71,14 +71,14 @@ mod tests {
 
     #[test]
     fn a_run_is_known_by_its_facts_and_by_nothing_else() {
-        let run = number(r#"{"phase":"load","meta":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
-        let later = r#"{"meta": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
+        let run = number(r#"{"phase":"load","facts":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
+        let later = r#"{"facts": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
         assert_eq!(number(later), run);
         for changed in [
-            r#"{"meta":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,
-            r#"{"meta":{"seed":7,"roster":["b","a"],"at":{"x":1,"y":2}}}"#,
-            r#"{"meta":{"seed":7,"roster":["a"],"at":{"x":1,"y":2}}}"#,
-            r#"{"meta":{"seed":7,"roster":["a","b"],"at":{"x":2,"y":1}}}"#,
+            r#"{"facts":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["b","a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["a"],"at":{"x":1,"y":2}}}"#,
+            r#"{"facts":{"seed":7,"roster":["a","b"],"at":{"x":2,"y":1}}}"#,
         ] {
             assert_ne!(number(changed), run, "{changed}");
         }

@@ -82,11 +82,11 @@ struct Judge<'h> {
 }
 
 /// One step of the judge: the checks whose results it gives, and how it comes to them.
-type Step<'h> = (&'static [CheckName], fn(&mut Judge<'h>));
+type JudgeStep<'h> = (&'static [CheckName], fn(&mut Judge<'h>));
 
 impl<'h> Judge<'h> {
     /// The steps in order: each sees what those before it found out.
-    const STEPS: [Step<'h>; 11] = [
+    const STEPS: [JudgeStep<'h>; 11] = [
         (&[CheckName::Log], Judge::trust_log),
         (&[CheckName::Calibration], Judge::calibrate),
         (&[CheckName::Group, CheckName::Model, CheckName::Current], Judge::compare_rows),
