@@ -135,14 +135,16 @@ const EFFECTS: [&str; 9] = [
 ];
 
 /// Where the specimen may be known.
-const MAY_KNOW: [&str; 7] = [
+const MAY_KNOW: [&str; 9] = [
     "src/specimen/",
     "src/adapter/specimen/",
-    "src/adapter/mod.rs",
+    "src/adapter/registry.rs",
     "src/commands/",
     "src/run/simulate",
-    "src/run/order.rs",
-    "src/run/one.rs",
+    "src/run/error.rs",
+    "src/run/process_run.rs",
+    "src/run/run_spec.rs",
+    "src/run/target.rs",
 ];
 
 /// The rules that code and cases cite.

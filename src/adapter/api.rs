@@ -1,5 +1,5 @@
-//! What can be asked of a cluster under test, as parts. What a system cannot do is an absent part: data, not an
-//! error.
+//! What can be asked of a cluster under test, as parts. What a system cannot do is an absent part: data, not
+//! an error.
 
 use crate::target_error::TargetError;
 use async_trait::async_trait;

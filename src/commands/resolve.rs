@@ -99,8 +99,8 @@ fn timing(
     })
 }
 
-/// How segments end where a system leaves the choice. Where nothing is said, the cluster is asked later whether it ends them on
-/// request.
+/// How segments end where a system leaves the choice. Where nothing is said, the cluster is asked later
+/// whether it ends them on request.
 fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<Boundaries, ConfigError> {
     Ok(match wanted {
         // A commit under load can make Pinot's replicas diverge without any fault (apache/pinot 17144).

@@ -6,10 +6,10 @@
 //! "c is wrong" makes a tired person reload the only good copy from a bad one; "c differs" does not.
 //! ```
 
-use super::answers::{Answer, certainty, scope, steps};
+use super::answer::calibration;
+use super::answer::{Answer, certainty, scope, steps};
 use super::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced};
 use super::known::novelty;
-use super::no_findings::calibration;
 use dissent_core::checker::verdict::{
     Anomaly, CaptureState, Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause,
     RowEvidence, ShownRow, Side, Verdict,

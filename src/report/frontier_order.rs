@@ -1,6 +1,6 @@
 //! The text of findings on frontiers that went back, or are ahead of their upstream.
 
-use super::answers::{Answer, basis, certainty, steps};
+use super::answer::{Answer, basis, certainty, steps};
 use super::format::{Clock, count, counted, name, printable};
 use super::known::novelty;
 use dissent_core::checker::verdict::{Ahead, Finding, PrecedingEvent, Regressed, Verdict};

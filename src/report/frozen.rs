@@ -1,6 +1,6 @@
 //! The text of a finding on a frozen position or frontier: its status says that it runs, but it has stopped.
 
-use super::answers::{Answer, basis, certainty, steps};
+use super::answer::{Answer, basis, certainty, steps};
 use super::format::{Clock, count, counted, joined, printable, span};
 use super::frontier_order::{preceding_event, whose};
 use super::known::novelty;

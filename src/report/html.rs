@@ -3,11 +3,13 @@
 
 mod figure;
 mod finding;
+mod frontier_lines;
 mod frontiers;
 mod run;
 pub mod timeline;
 
-use super::answers::{Answer, answers, finding_answers, finding_headline, headline};
+use super::answer::Answer;
+use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::format::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
 use dissent_core::checker::verdict::{FindingKind, Status, Verdict, VerdictOutcome};

@@ -4,7 +4,8 @@
 //! Written by hand: the crate for it (`quick-junit`) adds clocks and random identifiers, which would make the
 //! output of the same evidence differ, and a dozen packages for one page of code.
 
-use super::answers::{doubt_line, finding_headline, headline};
+use super::answer::doubt_line;
+use super::answers::{finding_headline, headline};
 use super::format::{name, printable, repeat};
 use super::known::known_as;
 use dissent_core::checker::verdict::{

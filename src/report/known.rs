@@ -1,6 +1,6 @@
 //! Whether a finding is known. Without a list of known issues, nothing is called new or known.
 
-use super::answers::{Answer, basis, finding_headline};
+use super::answer::{Answer, basis};
 use super::format::{counted, printable};
 use dissent_core::checker::verdict::{Finding, KnownFindings, KnownIssueRef, Verdict, VerdictOutcome};
 
@@ -54,12 +54,12 @@ pub(super) fn novelty(finding: &Finding, verdict: &Verdict) -> Answer {
 }
 
 /// What the list adds to a verdict: the known findings, if it is not a failure, and entries that matched
-/// nothing.
-pub(super) fn answers(verdict: &Verdict) -> Vec<Answer> {
+/// nothing. `headline` puts a finding in one sentence.
+pub(super) fn answers(verdict: &Verdict, headline: fn(&Finding) -> String) -> Vec<Answer> {
     let Some(known) = &verdict.known else { return Vec::new() };
     let met = verdict.findings.iter().zip(&known.findings).filter_map(|(finding, known)| {
         let known = known.as_ref().filter(|_| verdict.outcome != VerdictOutcome::Fail)?;
-        let (headline, short) = (printable(&finding_headline(finding)), told(known));
+        let (headline, short) = (printable(&headline(finding)), told(known));
         Some(Answer::new("What known issue is it?", "known", short).because(vec![format!("{headline}.")]))
     });
     let unmet = known.unmet.iter().map(|issue| {

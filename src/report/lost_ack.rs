@@ -1,6 +1,6 @@
 //! The text of lost acknowledgements: the log acknowledged an op, but does not contain it.
 
-use super::answers::{Answer, basis, certainty, steps};
+use super::answer::{Answer, basis, certainty, steps};
 use super::format::{counted, len, listed};
 use super::known::novelty;
 use dissent_core::checker::verdict::{Finding, LostAck, Verdict};

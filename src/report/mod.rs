@@ -1,6 +1,7 @@
 //! Turns a verdict into text and figures. All functions are pure: nothing here reads a clock, a file or a
 //! terminal, so the same evidence gives the same bytes. The caller decides where they go.
 
+mod answer;
 mod answers;
 pub mod campaign;
 pub mod catalogue;

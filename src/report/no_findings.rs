@@ -1,10 +1,10 @@
 //! The text of a verdict without findings. "Nothing wrong" means only as much as was compared, so a pass and
 //! an inconclusive run both say how much that was.
 
-use super::answers::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
+use super::answer::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use super::doubts::advice;
 use super::format::{count, counted, excused, joined, len, name, printable, spaced, span};
-use dissent_core::checker::verdict::{CheckResult, Exposure, Progress, Status, Verdict};
+use dissent_core::checker::verdict::{Exposure, Progress, Status, Verdict};
 use dissent_core::history::check_name::CheckName;
 
 /// A pass in one sentence.
@@ -196,17 +196,4 @@ fn left_out(verdict: &Verdict) -> Answer {
     let lines: Vec<String> = aside.chain(lines).chain(excused).collect();
     let short = if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
     Answer::new("What was not compared?", "not compared", short)
-}
-
-/// Whether the model agreed with the target on the calibration set, as a sentence.
-pub(super) fn calibration(verdict: &Verdict) -> String {
-    let passed = |check: &&CheckResult| check.name == CheckName::Calibration && check.status == Status::Pass;
-    match verdict.checks.iter().find(passed) {
-        Some(check) => format!(
-            "Before any fault, the target and the model gave the same results ({} {}).",
-            count(check.compared),
-            check.unit,
-        ),
-        None => "The model was not calibrated in this run.".to_owned(),
-    }
 }

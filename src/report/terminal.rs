@@ -1,6 +1,7 @@
 //! The verdict for a terminal: about ten lines that a tired person understands, and one line to grep for.
 
-use super::answers::{Answer, answers, finding_headline, headline};
+use super::answer::Answer;
+use super::answers::{answers, finding_headline, headline};
 use super::divergence::right;
 use super::format::{Clock, counted, len, listed, name, printable, repeat, span};
 use super::known;

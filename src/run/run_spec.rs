@@ -180,8 +180,8 @@ impl RunSpec {
         Ok((schema, left_out))
     }
 
-    /// The specification as a target has it that does not end segments on request: where nothing else was asked for,
-    /// they end by their number of rows.
+    /// The specification as a target has it that does not end segments on request: where nothing else was
+    /// asked for, they end by their number of rows.
     pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<RunSpec, TargetError> {
         match (refusal, self.timing.boundaries) {
             (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
@@ -256,8 +256,8 @@ impl RunSpec {
         Ok(self.faults().try_for_each(|kind| self.target.can(kind))?)
     }
 
-    /// What is known of the run with this seed on an embedded cluster. `started` is the wall-clock time of a run
-    /// in real time.
+    /// What is known of the run with this seed on an embedded cluster. `started` is the wall-clock time of a
+    /// run in real time.
     pub fn meta(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
         let kind = self.specimen()?;
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -1,5 +1,5 @@
-//! Two small systems, each with a published bug: [`segments`], a cluster that merges keyed partial updates, and
-//! [`shard`], writers that keep the latest row of every key.
+//! Two small systems, each with a published bug: [`segments`], a cluster that merges keyed partial updates,
+//! and [`shard`], writers that keep the latest row of every key.
 //!
 //! Their state machines are pure: no socket, file or clock. They run as real processes over loopback HTTP
 //! ([`serve`]) and in virtual time ([`segments::World`], [`shard::World`]).

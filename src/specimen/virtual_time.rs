@@ -1,5 +1,5 @@
-//! Virtual time for processes that poll a service: what is due, how long calls travel, and who sleeps. Nothing
-//! here reads a clock or sleeps; two of one seed do the same to the last byte.
+//! Virtual time for processes that poll a service: what is due, how long calls travel, and who sleeps.
+//! Nothing here reads a clock or sleeps; two of one seed do the same to the last byte.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,5 @@
-//! The files of a run's folder as they are read: which run they belong to, and the damage that is met in them.
+//! The files of a run's folder as they are read: which run they belong to, and the damage that is met in
+//! them.
 
 use super::cure::{Cure, read_cures};
 use super::names::RUN_FILE;

@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn a_run_is_known_by_its_facts_and_by_nothing_else() {
         let run = number(r#"{"phase":"load","facts":{"seed":7,"roster":["a","b"],"at":{"x":1,"y":2}}}"#);
-        let later = r#"{"facts": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
+        let later =
+            r#"{"facts": {"at": {"y": 2, "x": 1}, "roster": ["a", "b"], "seed": 7}, "phase": "done"}"#;
         assert_eq!(number(later), run);
         for changed in [
             r#"{"facts":{"seed":8,"roster":["a","b"],"at":{"x":1,"y":2}}}"#,

@@ -1,7 +1,7 @@
 //! Writes a run's folder: everything that happened, on disk before it is judged.
 //!
 //! ```text
-//! run.json                            what was run, build, wall clock, the phase reached, how much was written
+//! run.json                            what was run, by which build and when, and how far it came
 //! schedule.jsonl  cures.jsonl         a line a step; a line a cure, synced
 //! events.jsonl.zst  log/<partition>.jsonl.zst    see `frame`
 //! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The crates, the inner ones first: a file belongs to the first whose folder it lies in.
 pub(super) const CRATES: [&str; 4] = ["src/core/", "src/store/", "src/specimen/", "src/"];
 
-/// By file: the files of its own crate whose items it names. What stands in a file's tests does not count, nor
-/// where a name is visible.
+/// By file: the files of its own crate whose items it names. What stands in a file's tests does not count,
+/// nor where a name is visible.
 pub(super) fn imports(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
     let modules: BTreeMap<(&str, Vec<&str>), &str> =
         files.iter().filter_map(|(path, _)| Some((module(path)?, path.as_str()))).collect();
@@ -49,8 +49,8 @@ fn absolute(own: &[&str], written: &[String]) -> Option<Vec<String>> {
     Some(above.iter().map(|part| (*part).to_owned()).chain(rest.iter().cloned()).collect())
 }
 
-/// The paths that a text names: in its imports, and written out in its code from `crate` or from a module that
-/// is declared here.
+/// The paths that a text names: in its imports, and written out in its code from `crate` or from a module
+/// that is declared here.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -96,8 +96,8 @@ fn expanded(tree: &str) -> Vec<Vec<String>> {
     parts.flat_map(expanded).map(|leaf| stem.iter().cloned().chain(leaf).collect()).collect()
 }
 
-/// What is left of the imports once every file that imports none of the others, or is imported by none, is taken
-/// away again and again: the circles, and what lies between two of them.
+/// What is left of the imports once every file that imports none of the others, or is imported by none, is
+/// taken away again and again: the circles, and what lies between two of them.
 pub(super) fn circles<'f>(
     imports: &BTreeMap<&'f str, BTreeSet<&'f str>>,
 ) -> BTreeMap<&'f str, BTreeSet<&'f str>> {

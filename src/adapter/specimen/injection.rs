@@ -1,5 +1,5 @@
-//! One fault on the specimen, begun and undone from its cure alone: in a watchdog, by `dissent heal`, wherever
-//! the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
+//! One fault on the specimen, begun and undone from its cure alone: in a watchdog, by `dissent heal`,
+//! wherever the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
 
 use super::cluster::{self, Overview};
 use super::undo::{START, SpecimenUndo, post};

@@ -1,5 +1,5 @@
-//! What `specimen-shard` is called, what may be set of it, which frontiers it declares and which faults it can
-//! do, as processes or simulated.
+//! What `specimen-shard` is called, what may be set of it, which frontiers it declares and which faults it
+//! can do, as processes or simulated.
 
 use super::wire::{column, unknown};
 use crate::adapter::api::Refusal;

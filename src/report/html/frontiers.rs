@@ -4,68 +4,20 @@
 use super::figure::{
     LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,
 };
+use super::frontier_lines::FrontierLine;
 use super::timeline::Timeline;
 use crate::report::format::{counted, printable, shortened};
 use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
-use dissent_core::history::frontier::{Domain, FrontierReading};
+use dissent_core::history::frontier::Domain;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
-use std::collections::BTreeMap;
 
 /// Frontiers drawn: those that a finding names first.
 const DRAWN_MAX: usize = 8;
 /// Labels closer than this would overlap, in pixels.
 const LABEL_WIDTH: f64 = 120.0;
 const LABEL_HEIGHT: f64 = 12.0;
-/// Points kept per frontier; beyond that, every other one is dropped.
-const POINTS_MAX: usize = 400;
-
-/// The samples kept of each frontier, by name.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FrontierLines {
-    lines: BTreeMap<String, FrontierLine>,
-}
-
-/// One frontier, thinned out evenly.
-#[derive(Clone, Debug)]
-struct FrontierLine {
-    /// When, the upstream's end, and the frontier.
-    points: Vec<(Nanos, u64, Option<u64>)>,
-    /// Keep every n-th sample.
-    every: u64,
-    seen: u64,
-}
-
-impl FrontierLines {
-    /// Adds a sample.
-    pub(super) fn take(&mut self, t: Nanos, look: &FrontierReading) {
-        if let Some(line) = self.lines.get_mut(&look.object) {
-            return line.take((t, look.u1, look.f));
-        }
-        let line = FrontierLine { points: vec![(t, look.u1, look.f)], every: 1, seen: 1 };
-        self.lines.insert(look.object.clone(), line);
-    }
-}
-
-impl FrontierLine {
-    fn take(&mut self, point: (Nanos, u64, Option<u64>)) {
-        self.seen += 1;
-        if !self.seen.is_multiple_of(self.every) {
-            return;
-        }
-        if self.points.len() >= POINTS_MAX {
-            let mut at = 0;
-            self.points.retain(|_| {
-                at += 1;
-                at % 2 == 0
-            });
-            self.every *= 2;
-        }
-        self.points.push(point);
-    }
-}
-
 /// The figure; none if no frontier with the units of its upstream was sampled.
 pub(super) fn plot(timeline: &Timeline, meta: &RunMeta, verdict: &Verdict) -> Option<Markup> {
     let frozen = || {

@@ -1,7 +1,7 @@
 //! The timeline that the page shows, computed from the events: completions and latencies in at most 400
 //! buckets, fault windows, phases and captures. Its size does not grow with the run.
 
-use super::frontiers::FrontierLines;
+use super::frontier_lines::FrontierLines;
 use dissent_core::history::event::{CaptureReason, Event, OpOutcome, Phase};
 use dissent_core::history::fault::StepId;
 use dissent_core::history::run_record::{EventRef, RunRecord};

@@ -1,5 +1,5 @@
-//! What every process does: it serves until its standard input closes, calls others on loopback, and has a clock
-//! of its own.
+//! What every process does: it serves until its standard input closes, calls others on loopback, and has a
+//! clock of its own.
 
 use super::child::GREETING;
 use crate::error::Error;

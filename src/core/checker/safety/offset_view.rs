@@ -1,5 +1,5 @@
-//! All that is known at one offset of a partition's log: the entry, what the log folds to, and what every copy
-//! shows there.
+//! All that is known at one offset of a partition's log: the entry, what the log folds to, and what every
+//! copy shows there.
 
 use super::absence::Excused;
 use super::merge::{alike, shows};
@@ -54,8 +54,8 @@ impl<'w> ExpectedRow<'w> {
         (&row.key, row.op) == (&self.entry.key, self.entry.op)
     }
 
-    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry is not what the log folds to. The columns of
-    /// a deleted key's row mean nothing.
+    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry is not what the log
+    /// folds to. The columns of a deleted key's row mean nothing.
     pub(crate) fn wrong_cells<'r>(
         &self,
         columns: &'r [Column],
@@ -95,8 +95,8 @@ impl<'w> OffsetView<'w, '_> {
         self.row(claim).filter(|brought| of_entry(brought.row))
     }
 
-    /// Whether two claims show the same, in these columns ([`crate::checker::tables::named_row`] counts them). The columns of a
-    /// deleted key's row mean nothing.
+    /// Whether two claims show the same, in these columns ([`crate::checker::tables::named_row`] counts
+    /// them). The columns of a deleted key's row mean nothing.
     pub(crate) fn same(&self, columns: &[Column], among: &[bool], a: Claim, b: Claim) -> bool {
         let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
         match (self.row(a), self.row(b)) {

@@ -26,8 +26,8 @@ pub(crate) struct PartitionCompared<'h> {
 }
 
 impl<'h> PartitionCompared<'h> {
-    /// Compares the rows and flags of one partition. The record may turn out torn while it is read: then reads
-    /// that lack rows are void, and the partition is compared once more without them.
+    /// Compares the rows and flags of one partition. The record may turn out torn while it is read: then
+    /// reads that lack rows are void, and the partition is compared once more without them.
     pub(crate) fn compare(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
