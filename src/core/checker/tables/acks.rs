@@ -3,52 +3,8 @@
 use crate::history::event::OpOutcome;
 use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
+use roaring::RoaringTreemap;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// So many ids, of which the first is a multiple of them, lie in one piece.
-const PIECE_BITS: u64 = 4_096;
-const WORDS: usize = (PIECE_BITS / 64) as usize;
-
-/// A set of op ids. They are given out in order, so that nearly all bits of a piece are in use.
-#[derive(Default)]
-pub(crate) struct Ids {
-    pieces: BTreeMap<u64, [u64; WORDS]>,
-}
-
-impl Ids {
-    /// Puts an id in; false if it was there.
-    pub(crate) fn insert(&mut self, id: u64) -> bool {
-        let piece = self.pieces.entry(id / PIECE_BITS).or_insert([0; WORDS]);
-        let (word, bit) = (&mut piece[(id % PIECE_BITS / 64) as usize], 1 << (id % 64));
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    }
-
-    /// Whether it is in.
-    pub(crate) fn contains(&self, id: u64) -> bool {
-        let piece = self.pieces.get(&(id / PIECE_BITS));
-        piece.is_some_and(|piece| piece[(id % PIECE_BITS / 64) as usize] & 1 << (id % 64) != 0)
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> u64 {
-        self.pieces.values().flatten().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    /// Those that the other set lacks, ascending.
-    pub(crate) fn without(&self, other: &Ids) -> Vec<u64> {
-        let mut lacking = Vec::new();
-        for (at, piece) in &self.pieces {
-            let known = other.pieces.get(at).unwrap_or(&[0; WORDS]);
-            for (word, (here, there)) in (0..).zip(piece.iter().zip(known)) {
-                let bits = (0..64).filter(|bit| here & !there & (1 << bit) != 0);
-                lacking.extend(bits.map(|bit| at * PIECE_BITS + word * 64 + bit));
-            }
-        }
-        lacking
-    }
-}
 
 /// A number for an op at an offset. Sums of them are equal, but for one chance in 2^64, where all ops lie at
 /// the same offsets.
@@ -63,10 +19,10 @@ pub(crate) fn offset(op: u64, off: u64) -> u64 {
 /// The ops that were acknowledged, by partition.
 #[derive(Default)]
 pub(crate) struct Acks {
-    pub(crate) of: BTreeMap<u32, Ids>,
+    pub(crate) of: BTreeMap<u32, RoaringTreemap>,
     /// Those that were sent, by partition.
-    pub(crate) invoked: BTreeMap<u32, Ids>,
-    /// By partition: what [`place`] gives for each offset that was acknowledged, added up.
+    pub(crate) invoked: BTreeMap<u32, RoaringTreemap>,
+    /// By partition: what [`offset`] gives for each offset that was acknowledged, added up.
     pub(crate) places: BTreeMap<u32, u64>,
     /// Ops in flight and their partitions.
     sent: BTreeMap<u64, u32>,

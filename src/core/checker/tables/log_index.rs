@@ -1,10 +1,10 @@
 //! A partition's log without its values: which entry belongs to which key and segment, and what it does to
 //! the key's state. One line an entry, so that every check can look back over a key's history.
 
-use super::acks::Ids;
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
 use crate::history::run_record::{EntryHeader, RunRecord};
 use crate::history::schema::rules::{Absence, EventOfDeleted, Rules};
+use roaring::RoaringTreemap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What an entry does to its key (`RULES.md` 3).
@@ -98,7 +98,7 @@ pub(crate) struct LogIndex {
     /// Each key's last line.
     pub(crate) last: Vec<usize>,
     /// The ops that it holds.
-    pub(crate) logged: Ids,
+    pub(crate) logged: RoaringTreemap,
     /// Ops that lie at more than one offset: a retried write, or somebody else's.
     pub(crate) repeated: BTreeSet<u64>,
     /// Two entries of one key that tie or run backwards, though they carry different ops.

@@ -2,7 +2,7 @@
 //! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
 //! same (`RULES.md` 2, 10).
 
-use crate::checker::tables::acks::{Acks, Ids, offset};
+use crate::checker::tables::acks::{Acks, offset};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
@@ -11,6 +11,7 @@ use crate::history::check_name::CheckName;
 use crate::history::event::OpOutcome;
 use crate::history::row::Entry;
 use crate::history::run_record::{EventRef, RunRecord};
+use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
 
 /// How far the log may be trusted.
@@ -89,9 +90,9 @@ fn acknowledged(log_index: &LogIndex, acks: &Acks) -> u64 {
 /// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
 fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
     let partition = log_index.partition;
-    let none = Ids::default();
+    let none = RoaringTreemap::new();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
-    let never_sent = log_index.logged.without(sent).first().copied();
+    let never_sent = (&log_index.logged - sent).min();
     let op = never_sent.or_else(|| with_two_contents(evidence, log_index))?;
     let detail = match never_sent {
         Some(_) => format!("the log of partition {partition} holds op {op}, which was never sent"),
@@ -134,13 +135,13 @@ pub(crate) fn check(
         below = Acks::read(evidence, counts);
         &below
     };
-    let none = Ids::default();
+    let none = RoaringTreemap::new();
     let logged =
         |partition: u32| log_indexes.get(partition as usize).map_or(&none, |log_index| &log_index.logged);
-    let compared = acks.of.values().map(Ids::len).sum();
+    let compared = acks.of.values().map(RoaringTreemap::len).sum();
     let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for (&partition, acked) in &acks.of {
-        lost.insert(partition, acked.without(logged(partition)));
+        lost.insert(partition, (acked - logged(partition)).into_iter().collect());
     }
     lost.retain(|_, ops| !ops.is_empty());
     let findings: Vec<Finding> = lost
