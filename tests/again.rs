@@ -1,5 +1,5 @@
-//! The line `run again` of a report makes the same run: it is read as a shell and the command line read it,
-//! and must ask for the same.
+//! The line `run again` of a report gives the same run: split as a shell splits it and parsed as the command
+//! line, it must give the same run specification.
 
 use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
@@ -8,7 +8,7 @@ use dissent_core::checker::judge::judge;
 use dissent_core::seed::Seed;
 use std::process::Command;
 
-/// The words of a line, as a shell takes them.
+/// The words of a line, as a shell splits them.
 fn words(line: &str) -> Vec<String> {
     let shell = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().expect("sh");
     let text = String::from_utf8(shell.stdout).expect("text");

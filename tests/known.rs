@@ -1,4 +1,4 @@
-//! Known issues: an entry turns the exit code of what it describes into 0, and of nothing worse.
+//! Known issues: an entry turns the exit code of what it describes into 0, but of nothing worse.
 
 use crate::support::sim;
 use dissent::config::load::parse;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 const FINGERPRINT: &str = "wrong-value/whole-segment";
 
-/// A list with one entry, which says this beside what every entry must.
+/// A list with one entry: these lines, and those that every entry must have.
 fn list(fingerprint: &str, more: &str) -> KnownIssues {
     let text = format!(
         "[[issue]]\nfingerprint = \"{fingerprint}\"\n{more}\nreason = \"being fixed\"\nowner = \"me\"\n\
@@ -60,7 +60,7 @@ fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
     assert!(suite.contains("failures=\"0\"") && suite.contains("<skipped message=\"known: "), "{suite}");
 }
 
-/// Without a list nothing is called new; with one what it does not cover is.
+/// Without a list, nothing is called new. With one, whatever it does not cover is new.
 #[test]
 fn new_is_a_word_of_a_list() {
     let plain = judged("ending=uncommitted");
@@ -118,7 +118,7 @@ fn an_entry_that_is_over_or_not_met_is_reported() {
     assert!(!told.contains("not met"), "it is about other runs: {told}");
 }
 
-/// A run that is not whole is no pass, however much of what it found is known.
+/// An incomplete run is no pass, even if all of its findings are known.
 #[test]
 fn a_known_issue_hides_no_doubt() {
     let mut judged = judged("ending=uncommitted");

@@ -1,5 +1,5 @@
-//! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and what is said of a key
-//! that is not there.
+//! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and the error for a key
+//! that does not exist.
 
 use crate::support::{order, sim};
 use dissent::adapter::specimen::{self, SpecimenCluster};
@@ -64,7 +64,7 @@ fn a_recorded_key_shows_what_the_judge_found() {
     assert_eq!(document[0]["rows"].as_array().map(Vec::len), Some(view.rows.len()));
 }
 
-/// A frozen server has not loaded what it waits for, and that is no difference.
+/// A frozen server has not loaded what it waits for. That is no difference.
 #[test]
 fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
     let results = tempfile::tempdir().expect("a folder");
@@ -111,7 +111,7 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     }
 }
 
-/// Two writes of one key to a cluster of processes, looked at around the router.
+/// Two writes of one key to a cluster of processes, read without its router.
 #[tokio::test]
 async fn a_live_cluster_is_shown_by_the_same_view() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Reports of hand-made verdicts: the words that matter, the schema, and a page that stays small and inert.
+//! Reports of handmade verdicts: the words that matter, the schema, and a page that stays small and inert.
 
 mod documents;
 mod examples;
@@ -263,7 +263,7 @@ fn the_page_stays_small() {
 fn verdict_json_fits_its_schema_and_reads_back() {
     let mut schema: serde_json::Value = serde_json::from_str(json::SCHEMA).expect("the schema is JSON");
     let lenient = jsonschema::validator_for(&schema).expect("the schema is a schema");
-    // Closed only here, to find fields that the schema forgot: readers ignore what they do not know.
+    // Closed only here, to find fields that the schema forgot: readers ignore unknown fields.
     close(&mut schema);
     let strict = jsonschema::validator_for(&schema).expect("still a schema");
     for (name, verdict, _, _) in examples() {

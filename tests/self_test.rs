@@ -18,7 +18,7 @@ fn evidence(order: &RunSpec, seed: Seed) -> dissent_core::history::run_record::M
     simulate::run(&meta, order.timing, &order.simulation().expect("it fits")).expect("it runs")
 }
 
-/// A run that passes, and one with a finding of its own: the changed value is found beside it.
+/// In a run that passes and in one that already has a finding, the changed value is found.
 #[test]
 fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
     let mut drawn = BTreeSet::new();
@@ -57,7 +57,7 @@ fn a_folder_is_tested_as_memory_is_and_is_left_as_it_was() {
     assert_eq!(before, crate::support::digest(&dir));
 }
 
-/// A judge that is told to have found something else before is a judge whose second verdict does not fit.
+/// If the first verdict is not that of the record, the second verdict does not match it: the self-test says so.
 #[test]
 fn a_verdict_that_does_not_fit_its_evidence_is_a_bug() {
     let order = sim("partial-upsert", "late-transition", &[]);

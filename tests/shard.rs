@@ -1,5 +1,5 @@
-//! Writers that share a shard, in virtual time and as processes: every rule under every plan, what is on
-//! record of a freeze, what is concluded of it, and what the shard held all the while.
+//! Writers that share a shard, in virtual time and as processes: every rule under every plan, what the record
+//! shows of a freeze, what the judge concludes, and what the shard holds meanwhile.
 
 use crate::support::{digest, order};
 use crate::watchdog::place;
@@ -76,8 +76,8 @@ fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_righ
     }
 }
 
-/// Goal: of a shard that stands still it is said who pins it, what came just before, and what of the log
-/// nobody sees; of a writer, that it stood before its excuse was over.
+/// Goal: the finding on a shard that stands still says who pins it, what happened just before, and what part
+/// of the log is invisible; the finding on a writer says that it stood before its excuse ended.
 #[test]
 fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
     let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
@@ -99,7 +99,7 @@ fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
     assert!(writer.position < shard.position && writer.since < shard.since);
 }
 
-/// Goal: nothing freezes that has one writer, never restarted; races in step freeze now and then.
+/// Goal: a single writer that is never restarted never freezes; writers that race in step sometimes do.
 #[test]
 fn one_writer_is_right_under_every_rule_and_two_in_step_under_the_right_ones() {
     for rule in ["v2-stranding", "v2-dropping", "v1", "v1-double-drain"] {
@@ -114,7 +114,7 @@ fn one_writer_is_right_under_every_rule_and_two_in_step_under_the_right_ones() {
     }
 }
 
-/// Goal: rows retracted twice are wrong data, while the frontier moves.
+/// Goal: rows that are retracted twice are wrong data, although the frontier moves.
 #[test]
 fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
     let (froze, right) = over_seeds("upsert-burst", "failover", "v1-double-drain");
@@ -133,8 +133,9 @@ fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
     }
 }
 
-/// Goal: what is on record of one cold cutover that freezes: first the new writer's own frontier stands still
-/// while the shard moves, then the shard stands still with it; and all the while the status is `running`.
+/// Goal: the record of a cold cutover that freezes shows first that the new writer's own frontier stands
+/// still while the shard moves, then that the shard stands still too, and all the time the status is
+/// `running`.
 #[test]
 fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
     let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
@@ -161,7 +162,7 @@ fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
     assert_eq!(settled, Some(false));
 }
 
-/// A cold cutover under this rule, where what has not settled is restarted before this time.
+/// A cold cutover under this rule, in which a writer that has not settled is restarted before this time.
 fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> MemoryRecord {
     let mut order = order("sim-shard", "upsert-feed", "cold-cutover", &[&format!("rule={rule}")]);
     order.timing.probe_restart = true;
@@ -169,7 +170,7 @@ fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> MemoryRecord {
     run(&order, seed)
 }
 
-/// What froze and how that ended, by name.
+/// What froze, by name, and how that ended.
 fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
     let frozen = verdict.findings.iter().map(|finding| match &finding.kind {
         FindingKind::Frozen(frozen) => (frozen.object.clone(), frozen.course),
@@ -188,8 +189,8 @@ fn of_probe(step: &str) -> bool {
     step == "probe-writer-1"
 }
 
-/// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the
-/// freeze of both; that is a freeze all the same. Without a restart it lasts.
+/// Goal: a stranded datum dies with the writer that keeps it, so a restart of that writer clears the freeze
+/// of both. It is still reported as a freeze. Without a restart it lasts.
 #[test]
 fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back() {
     for seed in 1..=5 {
@@ -210,8 +211,8 @@ fn what_has_settled_is_not_restarted() {
     assert_eq!(judge(&settled).outcome, VerdictOutcome::Pass);
 }
 
-/// The deadline comes before the probe, while its writer is down, and while it catches up: then the writer is
-/// started again, nothing more is asked, and the log is read.
+/// The deadline may come before the probe, while its writer is down, or while it catches up. Then the writer
+/// is started again, nothing more is requested, and the log is read.
 #[test]
 fn the_deadline_ends_the_probe_and_cures_it() {
     let whole = probed("v2-stranding", None, 1);
@@ -259,7 +260,7 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
     drop((here, there));
 }
 
-/// A run that passes and one with a frozen shard: the changed value is found beside what was found before.
+/// In a run that passes and in one with a frozen shard, the changed value is found, next to earlier findings.
 #[test]
 fn a_changed_value_of_a_shard_is_found() {
     for set in [&["rule=v2-dropping"][..], &["rule=v2-stranding"]] {
@@ -290,7 +291,7 @@ fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
     }
 }
 
-/// Goal: step 1 at 2 AM shows what the judge found: the same key, wrong at the same capture.
+/// Goal: `dissent raw` shows what the judge found: the same key, wrong at the same capture.
 #[test]
 fn a_key_of_a_shard_is_shown_as_it_was_judged() {
     let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
@@ -336,8 +337,8 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
     assert!(error.contains("which this version of the target does not have"), "{error}");
 }
 
-/// Goal: the same plan over real processes, sockets and deaths comes to the same; each rule with its exit
-/// code and the first words of the last line. What was recorded is judged again from the files alone.
+/// Goal: over real processes, sockets and deaths the same plan gives the same result: for each rule the exit
+/// code and the first words of the last line. The files alone give the same verdict again.
 fn over_processes(nemesis: &str, frozen: &str) {
     for (rule, code, words) in [("v2-stranding", 1, frozen), ("v2-dropping", 0, "PASS"), ("v1", 0, "PASS")] {
         let results = tempfile::tempdir().expect("a folder");
@@ -358,8 +359,8 @@ fn a_cold_cutover_over_processes_freezes_under_one_rule_only() {
     over_processes("cold-cutover", "FAIL frozen shard visible sticky");
 }
 
-/// The published test over processes: a writer is shown its input late, the shard has passed it by then, and
-/// it is pinned below the shard under one rule; under the others it goes on.
+/// The published test over processes: a writer gets its input late, when the shard has already passed it.
+/// Under one rule the writer is pinned below the shard; under the others it continues.
 #[test]
 fn a_writer_that_reads_late_over_processes_is_pinned_under_one_rule_only() {
     over_processes("lag", "FAIL frozen shard visible sticky");

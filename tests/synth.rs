@@ -1,4 +1,4 @@
-//! Every planted fault is found with its own fields, and nothing else is.
+//! Every planted fault is found with its own fields, and nothing else is found.
 
 use dissent::synth::{Plant, SynthSpec, synthesize};
 use dissent_core::checker::judge::judge;
@@ -39,8 +39,8 @@ fn nothing_planted_passes_and_everything_was_compared() {
     }
 }
 
-/// Goal: what, pattern, side, course and numbers of each plant. Method: the only finding of the run is
-/// compared whole, but for names that the seed draws.
+/// Goal: each plant has the right what, pattern, side, course and numbers. Method: compare the whole of the
+/// run's only finding, except for names that the seed draws.
 #[test]
 fn each_plant_is_one_finding_with_its_own_fields() {
     use Anomaly::{DuplicateCurrent, Missing, NoCurrent, StaleCurrent, WrongValue};

@@ -1,4 +1,4 @@
-//! The files and folders that the tables name: a good run, and what may become of one.
+//! The files and folders that the tables name: a good run, and the ways in which one can break.
 
 use crate::bad_input::network::write_targets;
 use crate::bad_input::run;
@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A folder in which every name of the tables is there.
+/// A folder with every name that the tables use.
 pub(crate) fn prepare() -> TempDir {
     let temp = tempfile::tempdir().expect("a folder");
     write_files(temp.path());
@@ -143,7 +143,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A history cut at every byte of its last frame: never a pass, never an accusation, never silent.
+/// A history that is cut at any byte of its last frame never passes, never accuses, and is never silent.
 #[test]
 fn a_history_cut_at_every_byte_of_its_last_frames_is_inconclusive_and_says_why() {
     let temp = prepare();

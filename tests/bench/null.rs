@@ -1,6 +1,6 @@
-//! A cluster that is not there: it acknowledges every op at once and holds whatever it was sent. The
-//! conductor leads a run on it as on any other, and the run is recorded, so that what is measured is the
-//! tool's own work for an op.
+//! A cluster without a cluster: it acknowledges every op at once and holds whatever it was sent. The
+//! conductor leads a run on it as on any other, and the run is recorded, so that only dissent's own work per
+//! op is measured.
 
 use dissent::run::run_spec::RunSpec;
 use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, Snapshot};
@@ -19,7 +19,7 @@ struct Null {
     answers: VecDeque<Input>,
 }
 
-/// Records a run of at least so many ops, and tells how many were counted; then it is interrupted.
+/// Records a run of at least this many ops, interrupts it, and returns how many were counted.
 pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
     let meta = order.meta(Seed(1), None).expect("facts");
     let mut folder = RunFolder::create(dir, meta.clone(), None).expect("a folder");

@@ -68,7 +68,8 @@ impl Case {
         self.clock = self.clock.max(to * SECOND);
     }
 
-    /// `REPLICA`: it is restarted, beside the plan, because it has not settled; `cure probe-REPLICA`.
+    /// `REPLICA`: it is restarted outside the plan, because it has not settled; `cure probe-REPLICA` ends
+    /// that.
     pub(crate) fn probe(&mut self, rest: &str) {
         let step = format!("probe-{rest}");
         let fault = Fault { kind: FaultKind::Restart, replica: rest.to_owned(), partition: None, seq: None };

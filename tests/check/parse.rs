@@ -1,4 +1,4 @@
-//! From a case's lines to evidence. See `README.md` beside this file for the language.
+//! Turns the lines of a case into a record. `README.md` beside this file describes the language.
 
 use crate::check::meta::meta;
 use crate::check::naive;
@@ -18,7 +18,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) struct Case {
     pub(crate) evidence: MemoryRecord,
     pub(crate) clock: u64,
-    /// The partition that lines speak of.
+    /// The partition that lines are about.
     pub(crate) partition: u32,
     pub(crate) capture: Option<u32>,
     pub(crate) captures: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Case {
     pub(crate) incarnations: BTreeMap<String, u64>,
     /// What each replica was last seen to hold, by (replica, partition, seq).
     pub(crate) covers: BTreeMap<(String, u32, u32), Cover>,
-    /// Replicas and partitions whose flags were read in this capture, or are not to be.
+    /// Replicas and partitions whose current rows were read in this capture, or must not be read.
     pub(crate) flagged: BTreeSet<(String, u32)>,
 }
 
@@ -216,14 +216,14 @@ impl Case {
         self.acknowledge(number(fields["op"]), "lost", off);
     }
 
-    /// `op=N`: an op that was sent, and nobody knows what became of it.
+    /// `op=N`: an op that was sent, with an unknown outcome.
     fn unknown(&mut self, rest: &str) {
         let op = number(fields(rest)["op"]);
         self.send(op, "unknown");
         self.push(Event::Complete { op, outcome: OpOutcome::Unknown, off: None });
     }
 
-    /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line of the replica's own life.
+    /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line that the replica itself logged.
     fn says(&mut self, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let detail = fields(rest).into_iter().map(|(name, value)| (name.to_owned(), number(value).into()));
@@ -280,7 +280,7 @@ impl Case {
     fn begin(&mut self, rest: &str) {
         let id = rest.split_whitespace().next().expect("a step").to_owned();
         let step = self.evidence.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
-        // A case's step keeps the held segment's number where a plan has a time.
+        // The step of a case keeps the number of the held segment where a plan has a time.
         let seq = match (step.partition, step.begin) {
             (Some(_), Condition::At(Nanos(seq))) => Some(seq as u32),
             _ => None,
@@ -291,7 +291,7 @@ impl Case {
         self.push(Event::FaultBegun { step: id, error });
     }
 
-    /// `ID [@OFF] [fails | early]`: the log's end when the cure begins is as written so far, or as given.
+    /// `ID [@OFF] [fails | early]`: the cure begins at the end of the log so far, or at OFF.
     fn cure(&mut self, rest: &str) {
         let mut words = rest.split_whitespace();
         let step = words.next().expect("a step").to_owned();
@@ -330,7 +330,7 @@ impl Case {
     }
 }
 
-/// `N..M` or `N`, which is both.
+/// `N..M`, or `N` for `N..N`.
 pub(crate) fn ends(text: &str) -> (u64, u64) {
     let both = text.split_once("..");
     both.map_or_else(|| (number(text), number(text)), |(a, b)| (number(a), number(b)))
@@ -353,7 +353,7 @@ fn column(text: &str) -> Column {
     Column { name: name.to_owned(), ty, merge, optional: false, role: Role::Data }
 }
 
-/// A segment is named by its sequence number: `s0`.
+/// A segment is named after its sequence number: `s0`.
 pub(crate) fn seq(segment: &str) -> u32 {
     number(segment.strip_prefix('s').expect("s0, s1, ..")) as u32
 }

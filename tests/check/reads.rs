@@ -1,4 +1,4 @@
-//! Lines of a case that tell what was read: captures, rows, current flags.
+//! The lines of a case that say what was read: captures, rows, current rows.
 
 use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
@@ -20,7 +20,7 @@ impl Case {
         self.push(Event::CaptureBegin { capture, reason: CaptureReason::Periodic });
     }
 
-    /// Ends the capture; flags that no line spoke of are read, and are right.
+    /// Ends the capture. Current rows without a line of their own are read, and are right.
     pub(crate) fn end_capture(&mut self) {
         let Some(capture) = self.capture else { return };
         let spoken_of = self.partition;
@@ -193,8 +193,8 @@ impl Case {
         self.evidence.current_rows[self.partition as usize].extend(currents);
     }
 
-    /// What an incremental read of flags builds on: the last one of this life. Where an earlier capture saw
-    /// this life and no flags are told of it, they were read, and are lost.
+    /// What an incremental read of current rows builds on: the last such read of this life. If an earlier
+    /// capture saw this life but has none, they were read, and the record lost them.
     fn flags_base(&self, replica: &str) -> Base {
         let (partition, life) = (self.partition, self.incarnation(replica));
         let events = self.evidence.events.iter().map(|stamped| &stamped.event);
@@ -217,7 +217,7 @@ impl Case {
         }
     }
 
-    /// The last accepted entry of each key that these covers show.
+    /// The last accepted entry of each key within these ranges.
     fn right_flags(&self, covers: &[Cover]) -> BTreeMap<String, Vec<u64>> {
         let log = &self.evidence.log[self.partition as usize];
         let shown = |off: u64| {

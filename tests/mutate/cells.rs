@@ -1,4 +1,4 @@
-//! Values that are changed: in rows of one replica, of all, in current flags, in a shard.
+//! Changed values: in rows of one replica or of all, in current rows, in a shard.
 
 use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The file of events.
 const EVENTS: &str = "events.jsonl.zst";
 
-/// Another value somewhere: it must be found.
+/// A changed value somewhere, which must be found.
 pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
     if !kept.evidence.meta.has_segments() {
         return of_shard(kept, draw);
@@ -24,7 +24,7 @@ pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
     }
 }
 
-/// A column of a row, on the replica that was drawn or on all.
+/// A column of a row, on one replica or on all.
 fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
     let schema = &kept.evidence.meta.schema;
     let (target, row) = loop {
@@ -32,7 +32,8 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
         let line = draw.pick(&kept.lines[name]);
         let (id, row) = codec::decode_row(schema, line).expect("a row");
         let read = read(kept, id);
-        // Where all agree on another value of a calibration row, model and target disagree: the model is off.
+        // If all agree on another value of a calibration row, model and target disagree: the model is
+        // switched off.
         let is_of_load = row.op > kept.evidence.meta.calibration_ops;
         if read.soundness == Soundness::Sound && (is_of_load || !on_all) {
             break (read, row);
@@ -71,7 +72,7 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
     mutation(what, changed, accused)
 }
 
-/// The current flags of a key, in a read during which nothing moved.
+/// The current rows of a key, in a read during which nothing moved.
 fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
     let (name, at, read, mut current) = loop {
         let name = *draw.pick(&files(kept, true));
@@ -119,7 +120,7 @@ fn mutation(what: String, files: BTreeMap<&str, Option<Vec<u8>>>, accused: BTree
     Mutation { what, files, expects: Expects::Accused(accused) }
 }
 
-/// The files of rows, or of current flags.
+/// The files of rows, or of current rows.
 fn files(kept: &Kept, of_flags: bool) -> Vec<&str> {
     let reads = kept.lines.keys().filter(|file| file.starts_with("reads/"));
     reads.filter(|file| file.contains(".current") == of_flags).map(String::as_str).collect()

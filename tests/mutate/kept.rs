@@ -1,4 +1,4 @@
-//! Kept runs: small ones of each kind, made from a seed in virtual time, as the folders that they leave.
+//! Kept runs: small ones of each kind, simulated from a seed, as folders.
 
 use super::{Accusation, accusations};
 use crate::draw::Draw;
@@ -45,20 +45,20 @@ pub(crate) const KINDS: [Kind; 7] = [
     shard("shard-pass", &["rule=v1"], VerdictOutcome::Pass),
 ];
 
-/// Few rows show all that many would.
+/// A few rows show everything that many would.
 const SMALL: [&str; 4] = ["rate=100", "load=1s", "segment-rows=15", "keys=8"];
 
-/// Lines a frame, so that small files have several.
+/// Lines per frame, so that small files have several frames.
 const LINES_A_FRAME: usize = 20;
 
 /// A kept run.
 pub(crate) struct Kept {
     pub(crate) evidence: MemoryRecord,
-    /// What its whole folder accuses.
+    /// The accusations of the whole folder.
     pub(crate) accused: BTreeSet<Accusation>,
-    /// Every file, by its name within the folder.
+    /// Every file, by name within the folder.
     pub(crate) bytes: BTreeMap<String, Vec<u8>>,
-    /// The lines of those that have frames.
+    /// The lines of the files that have frames.
     pub(crate) lines: BTreeMap<String, Vec<Vec<u8>>>,
     number: RunNumber,
     temp: TempDir,
@@ -89,7 +89,7 @@ impl Kept {
         Kept { evidence, accused: accusations(&verdict), lines, bytes, number, temp }
     }
 
-    /// Does something with the folder while it has these files instead of its own.
+    /// Runs something on the folder while it has these files instead of its own.
     pub(crate) fn with<T>(
         &self,
         files: &BTreeMap<String, Option<Vec<u8>>>,
@@ -123,12 +123,12 @@ impl Kept {
         writer.finish().expect("in memory")
     }
 
-    /// The lines of a file of this name; none if it is not whole.
+    /// The lines of this file; none if it is not whole.
     pub(crate) fn read(&self, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         read(self.number, name, bytes)
     }
 
-    /// A file with frames: of events, of a log and of a read alike often.
+    /// A file with frames. Events, logs and reads are equally likely.
     pub(crate) fn any_framed(&self, draw: &mut Draw) -> &str {
         let start = *draw.pick(&["events", "log/", "reads/"]);
         let all: Vec<&str> =

@@ -1,6 +1,6 @@
-//! Goal: the judge's fold is the one of `RULES.md` 3. Method: random logs (nulls, ties, out of order,
-//! tombstones, retries, several segments) as cases of `tests/check`, whose rows come from another fold that
-//! replays a key from nothing for every row. A failing case prints itself: it can be kept there as it is.
+//! Goal: the judge folds as `RULES.md` 3 says. Method: random logs (nulls, ties, out of order, tombstones,
+//! retries, several segments) as cases of `tests/check`, whose rows come from another fold that replays a key
+//! from nothing for every row. A failing case prints itself, and can be kept there as it is.
 
 use crate::check::naive;
 use crate::check::parse::case;
@@ -115,7 +115,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
     });
 }
 
-/// What the table may lack, but for age, and what an event of a deleted key means.
+/// What the table may lack, except by age, and what an event of a deleted key means.
 fn rules(draw: &mut Draw) -> String {
     let mut lines = String::new();
     for reason in ["superseded", "tombstones", "late", "duplicates"] {
@@ -137,8 +137,8 @@ fn only_finding(text: &str) -> Divergence {
     Divergence::clone(found)
 }
 
-/// An entry, a column and a value that no event gives it. The columns of a tombstone's row mean nothing, and
-/// the model is off for a column that calibration (the first op) shows wrong.
+/// An entry, a column, and a value that no event gives it. The columns of a tombstone's row mean nothing, and
+/// the model is off for a column that is wrong in calibration (the first op).
 fn wrong_cell(draw: &mut Draw, log: &Log, evidence: &MemoryRecord) -> Option<(Entry, String, &'static str)> {
     let entry = draw.pick(&evidence.log[0]);
     let (name, how) = draw.pick(&log.columns);
@@ -193,7 +193,7 @@ impl Log {
         Log { columns, entries, starts }
     }
 
-    /// The history in which every replica shows what the log folds to, but for what `d` has otherwise.
+    /// A history in which every replica shows what the log folds to, except for how `d` differs.
     fn history(&self, exception: &str) -> String {
         let at = exception.split_whitespace().next();
         let at = at.map(|off| off[1..].parse::<usize>().expect("an offset"));
@@ -203,7 +203,7 @@ impl Log {
         })
     }
 
-    /// The history under these rules, in which each replica shows what the log folds to, but for this.
+    /// A history under these rules, in which each replica shows what the log folds to, except for this.
     fn history_with(&self, rules: &str, but: &dyn Fn(&str, std::ops::Range<usize>) -> String) -> String {
         let columns: Vec<String> = self.columns.iter().map(|(name, how)| format!("{name}={how}")).collect();
         let columns = columns.join(" ");
@@ -229,7 +229,7 @@ impl Log {
     }
 }
 
-/// A value that no default stands for, out of so few that unions and maxima meet equal ones.
+/// A value that is no default, out of so few that unions and maxima meet equal ones.
 fn value(draw: &mut Draw, how: &str) -> String {
     let word = |draw: &mut Draw| ["p", "q", "r", "z"][draw.below(4)].to_owned();
     let long = |draw: &mut Draw| match draw.below(12) {

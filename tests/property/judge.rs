@@ -1,5 +1,5 @@
-//! Goal: a healthy run is never accused, and one change to one replica's evidence is one finding, on that
-//! replica. Method: simulated runs under the right guard; in each a random row or flag is changed.
+//! Goal: a healthy run is never accused, and one change to what one replica showed gives one finding, on that
+//! replica. Method: simulated runs under the right guard; a random row or current row of each is changed.
 
 use crate::draw::{Draw, holds};
 use crate::support::sim;
@@ -88,7 +88,7 @@ fn one_change_to_a_flag_is_the_one_finding() {
     });
 }
 
-/// A run in which nothing is wrong, and what it was.
+/// The record and the title of a run in which nothing is wrong.
 fn healthy(draw: &mut Draw) -> (MemoryRecord, String) {
     let workload = *draw.pick(&["partial-upsert", "steady"]);
     let nemesis = *draw.pick(&["none", "late-transition", "restart-one"]);
@@ -147,7 +147,7 @@ fn change_cell(draw: &mut Draw, row: &mut Row) {
     }
 }
 
-/// The replica's last read of flags shows these for the key.
+/// Makes the replica's last read of current rows show these for the key.
 fn show(evidence: &mut MemoryRecord, partition: usize, replica: &str, flags: CurrentRow) {
     let is_last = |read: &&mut CurrentRead| {
         read.replica == replica && read.partition as usize == partition && read.soundness == Soundness::Sound

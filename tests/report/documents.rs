@@ -1,4 +1,5 @@
-//! `summary.md` and `junit.xml`: well-formed whatever a target's names hold, and never greener than the run.
+//! `summary.md` and `junit.xml` are well-formed whatever the names of a target contain, and never greener
+//! than the run.
 
 use super::examples;
 use crate::report::examples::{diverged, meta};
@@ -7,7 +8,7 @@ use dissent_core::checker::verdict::{Status, VerdictOutcome};
 use dissent_core::history::schema::rules::Absence;
 use std::collections::BTreeMap;
 
-/// A key as a hostile target would choose it, and a replica, and a segment.
+/// A name of a key, a replica or a segment, as a hostile target would choose it.
 const HOSTILE: &str = "]]></failure><b a=\"'&\u{0}\u{1b}[2J\u{fffe}|`_x_`\n# PASS";
 
 #[test]
@@ -18,7 +19,7 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         let checks = |status| verdict.checks.iter().filter(|check| check.status == status).count();
-        // What is known fails no build; in the one example with a list all is.
+        // Known findings fail no build. In the one example with a list, all are known.
         let known = if verdict.known.is_some() { checks(Status::Fail) } else { 0 };
         assert_eq!(count("testcase"), verdict.checks.len(), "{name}");
         assert_eq!(count("failure"), checks(Status::Fail) - known, "{name}");

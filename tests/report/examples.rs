@@ -1,4 +1,4 @@
-//! Runs and verdicts made by hand, for the tests of the reports.
+//! Handmade runs and verdicts for the tests of the reports.
 
 use dissent_core::checker::verdict::*;
 use dissent_core::history::check_name::CheckName;
@@ -301,7 +301,7 @@ pub(crate) fn pinned() -> FindingKind {
     FindingKind::Frozen(it)
 }
 
-/// A writer that stands still while another moves their shard.
+/// A writer that stands still while another one moves their shard.
 pub(crate) fn latent() -> FindingKind {
     let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
     it.object = "writer-b output".to_owned();

@@ -1,4 +1,4 @@
-//! Evidence that was written and read back is the same; what was lost is named.
+//! A record that was written reads back the same, and what was lost is named.
 
 use crate::store::sample::{evidence, meta};
 use crate::support::all;
@@ -218,7 +218,7 @@ fn what_does_not_fit_is_damage_with_its_line() {
     }
 }
 
-/// What becomes of a folder, and the damage that is found then.
+/// What happens to a folder, and the damage that is found.
 type Change<'c> = (&'c dyn Fn(&Path), &'c str, &'c str);
 
 #[test]

@@ -1,4 +1,4 @@
-//! One line each: what a row, an entry and a value look like on disk, and what is made of odd ones.
+//! What a row, an entry and a value look like on disk, and how odd lines are read.
 
 use crate::store::sample::{evidence, meta};
 use dissent_core::history::row::CurrentRow;

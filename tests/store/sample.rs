@@ -84,7 +84,7 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
     }
 }
 
-/// Builds evidence event by event.
+/// Builds a record event by event.
 struct Sampler {
     evidence: MemoryRecord,
     reads: u64,
@@ -142,7 +142,7 @@ impl Sampler {
     }
 }
 
-/// The run. Its lists are in the order that [`dissent_core::history::evidence::RunRecord`] promises.
+/// The run. Its lists have the order that [`dissent_core::history::run_record::RunRecord`] promises.
 pub(crate) fn evidence() -> MemoryRecord {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);
@@ -164,7 +164,7 @@ pub(crate) fn evidence() -> MemoryRecord {
     });
     run.event(Event::Phase { phase: Phase::Capture });
     run.capture(1, |run| {
-        // The copy is replaced while it is read, and read again: the same offsets twice in one capture.
+        // The copy is replaced while it is read, and then read again: the same offsets twice in one capture.
         run.read(1, "b", cover(0, 0..10, 1), &[0, 1, 2], Soundness::CopyChanged);
         run.read(1, "b", cover(0, 0..10, 4), &[0, 1, 1, 2, 3], Soundness::Sound);
         run.read(1, "b", cover(0, 10..20, 2), &[12, 13], Soundness::Sound);

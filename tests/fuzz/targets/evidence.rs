@@ -1,5 +1,5 @@
-//! Any lines as a run's evidence: `e` an event, `l`, `r` and `c` with a partition an entry, a row, current
-//! flags. It is judged and told without a check that panics, and twice alike.
+//! Any lines as the record of a run: `e` is an event; `l`, `r` and `c` with a partition are an entry, a row
+//! and current rows. It is judged and reported without a check that panics, and twice with the same result.
 
 use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
@@ -10,12 +10,12 @@ use dissent_store::codec;
 use dissent_store::writer::RunFile;
 use std::sync::Arc;
 
-/// The facts are those of the sample under `tests/store`.
+/// The `RunMeta` is that of the sample under `tests/store`.
 const FACTS: &str = include_str!("../../store/v1/small/run.json");
-/// More lines show nothing that fewer do not.
+/// More lines would show nothing new.
 const LINES_MAX: usize = 400;
 
-/// Lines that are not understood are left out, as a reader of a folder ends there.
+/// Leaves out lines that cannot be parsed; a reader of a folder stops there.
 pub(crate) fn evidence(bytes: &[u8]) {
     let evidence = understood(bytes);
     let verdict = judge(&evidence);
