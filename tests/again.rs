@@ -55,8 +55,8 @@ fn run_again_asks_for_the_same_run() {
         [&base[..], &[workload.as_str(), nemesis.as_str()], &every_option[..]].concat(),
     ] {
         let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
-        let order = run_spec(&parsed(&given)).expect("it makes sense");
-        let meta = order.meta(Seed(42), None).expect("it can be run");
+        let spec = run_spec(&parsed(&given)).expect("it makes sense");
+        let meta = spec.meta(Seed(42), None).expect("it can be run");
         let verdict = judge(&dissent_core::history::run_record::MemoryRecord {
             meta: meta.clone(),
             events: Vec::new(),
@@ -69,7 +69,7 @@ fn run_again_asks_for_the_same_run() {
             told.lines().find_map(|line| line.trim().strip_prefix("run again")).expect("the line").trim();
         let again = parsed(&words(line));
         assert_eq!(again.seed, Some(42), "{line}");
-        let order_again = run_spec(&again).expect("it makes sense");
-        assert_eq!(format!("{order_again:?}"), format!("{order:?}"), "{line}");
+        let spec_again = run_spec(&again).expect("it makes sense");
+        assert_eq!(format!("{spec_again:?}"), format!("{spec:?}"), "{line}");
     }
 }

@@ -22,7 +22,7 @@ struct Row<'a> {
 }
 
 #[test]
-fn every_row_of_the_tables_is_as_it_says() {
+fn every_row_of_the_tables_holds() {
     let temp = prepare();
     let before = tree(temp.path());
     let mut failures = Vec::new();

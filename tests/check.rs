@@ -48,9 +48,9 @@ fn every_case_is_judged_as_it_says() {
 #[test]
 fn a_verdict_is_the_same_every_time() {
     let case = parse::case(include_str!("check/late-registration.txt"));
-    let once = serde_json::to_string(&judge(&case.evidence)).expect("json");
+    let once = serde_json::to_string(&judge(&case.record)).expect("json");
     for _ in 0..8 {
-        assert_eq!(once, serde_json::to_string(&judge(&case.evidence)).expect("json"));
+        assert_eq!(once, serde_json::to_string(&judge(&case.record)).expect("json"));
     }
 }
 
@@ -58,7 +58,7 @@ fn a_verdict_is_the_same_every_time() {
 /// call nobody wrong.
 #[test]
 fn peers_alone_do_not_see_what_all_agree_on() {
-    let by_peers = |text| judge_seeing(&parse::case(text).evidence, Oracle::PeersAlone, &mut |_, _| {});
+    let by_peers = |text| judge_seeing(&parse::case(text).record, Oracle::PeersAlone, &mut |_, _| {});
     let spread = by_peers(include_str!("check/course-spread.txt"));
     assert_eq!((spread.outcome, spread.findings.len()), (VerdictOutcome::Pass, 0), "{:?}", describe(&spread));
     let model = spread.checks.iter().find(|check| check.name == CheckName::Model).expect("it is told");
@@ -75,7 +75,7 @@ fn run(text: &str) -> Result<(), String> {
     if !text.starts_with("# ") {
         return Err("the first line must say which rule, and why".to_owned());
     }
-    let verdict = judge(&parse::case(text).evidence);
+    let verdict = judge(&parse::case(text).record);
     let actual = describe(&verdict);
     let expected: Vec<&str> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
     let differences = compare(&expected, &actual);

@@ -29,7 +29,7 @@ fn exits(output: &Output, code: i32) {
 
 /// A second run of the same seed on processes gives the same what, pattern, side, course and server.
 #[test]
-fn processes_under_the_startup_latch_are_found_out_and_judged_again_alike() {
+fn processes_under_the_startup_latch_fail_and_get_the_same_verdict_again() {
     let results = tempfile::tempdir().expect("a folder");
     let words =
         ["run", "specimen-segments", "partial-upsert", "late-transition", "--seed", "7", "--format", "json"];
@@ -111,7 +111,7 @@ fn an_interrupt_heals_and_keeps_the_data() {
 
 /// An error on the command line says what would be right, and nothing happens.
 #[test]
-fn wrong_words_are_answered_with_the_right_ones() {
+fn wrong_words_are_answered_with_a_suggestion() {
     let results = tempfile::tempdir().expect("a folder");
     let base = ["run", "sim-segments", "partial-upsert", "late-transition"];
     let with = |more: &[&'static str]| [&base[..], more].concat();

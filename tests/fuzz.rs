@@ -33,7 +33,7 @@ fn answers_of_a_target() {
 }
 
 #[test]
-fn lines_as_a_runs_evidence() {
+fn lines_as_a_runs_record() {
     fuzz("evidence");
 }
 

@@ -69,7 +69,7 @@ fn a_fault_that_is_over_before_its_cure_is_a_doubt() {
 
 /// Goal: a campaign in virtual time ends at a signal, and reports the runs done so far.
 #[test]
-fn a_simulated_campaign_ends_at_a_signal_and_tells_how_far_it_came() {
+fn a_simulated_campaign_ends_at_a_signal_and_says_how_far_it_got() {
     for (name, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let results = tempfile::tempdir().expect("a folder");
         let words =

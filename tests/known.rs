@@ -25,8 +25,8 @@ fn list(fingerprint: &str, more: &str) -> KnownIssues {
 
 /// The published bug on one replica, or its corruption of all of them.
 fn judged(ending: &str) -> JudgedRun {
-    let order = sim("partial-upsert", "late-transition", &[ending]);
-    let judged = simulated(&order, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
+    let spec = sim("partial-upsert", "late-transition", &[ending]);
+    let judged = simulated(&spec, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
     assert_eq!(judged.exit, Exit::Violation);
     assert!(judged.verdict.findings.iter().all(|finding| finding.fingerprint == FINGERPRINT));
     judged
@@ -42,7 +42,7 @@ fn last(judged: &JudgedRun) -> String {
 }
 
 #[test]
-fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
+fn a_known_finding_breaks_no_build_and_is_still_reported() {
     let known = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, ""));
     assert_eq!((known.exit, known.verdict.outcome), (Exit::Pass, VerdictOutcome::Pass));
     assert!(last(&known).starts_with("PASS ") && last(&known).contains(" known=1 "), "{}", last(&known));
@@ -62,7 +62,7 @@ fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
 
 /// Without a list, nothing is called new. With one, whatever it does not cover is new.
 #[test]
-fn new_is_a_word_of_a_list() {
+fn nothing_is_called_new_without_a_list() {
     let plain = judged("ending=uncommitted");
     assert!(!last(&plain).contains("NEW") && !last(&plain).contains("known="), "{}", last(&plain));
     let none = acknowledged(plain, &KnownIssues::default());
@@ -105,7 +105,7 @@ fn an_entry_hides_nothing_worse_than_it_says() {
 }
 
 #[test]
-fn an_entry_that_is_over_or_not_met_is_reported() {
+fn an_entry_that_has_expired_or_matches_nothing_is_reported() {
     let over = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, "").on("2026-07-01"));
     assert_eq!(over.exit, Exit::Violation);
     assert!(last(&over).contains(&format!("{FINGERPRINT} EXPIRED ")), "{}", last(&over));

@@ -62,7 +62,7 @@ fn init_writes_what_it_found_and_never_over_a_file() {
 }
 
 #[test]
-fn what_is_no_controller_or_has_several_tables_is_told_with_the_next_step() {
+fn init_refuses_what_is_no_controller_or_has_several_tables_with_the_next_step() {
     let dir = tempfile::tempdir().expect("a folder");
     let (broker, several) = (Fake::broker(), Fake::start(&["acct", "orders"]));
     let init = |words: &[&str]| dissent(dir.path(), &[&["init", "pinot"], words].concat());
@@ -78,7 +78,7 @@ fn what_is_no_controller_or_has_several_tables_is_told_with_the_next_step() {
 }
 
 #[test]
-fn doctor_tells_what_answers_what_is_allowed_and_what_is_in_the_way() {
+fn doctor_says_what_answers_what_is_allowed_and_what_prevents_a_run() {
     let (fake, dir) = (Fake::start(&["acct"]), tempfile::tempdir().expect("a folder"));
     write(dir.path(), "mine.toml", &file_of(&fake, dir.path()));
     let words = ["doctor", "mine.toml"];
@@ -134,7 +134,7 @@ const SECRET: &str = "correct-horse-battery";
 const BASIC: &str = "Basic cHJvYmU6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5";
 
 #[test]
-fn a_secret_lets_in_and_is_never_told() {
+fn a_secret_gives_access_and_is_never_shown() {
     let (fake, dir) = (Fake::start(&["acct"]), tempfile::tempdir().expect("a folder"));
     let text = file_of(&fake, dir.path()) + "\n[credentials]\nuser = \"probe\"\n";
     write(dir.path(), "by-file.toml", &format!("{text}password-file = \"secret\"\n"));
@@ -199,7 +199,7 @@ fn hooked(at: &Path, hooks: &str) {
 }
 
 #[test]
-fn a_cluster_comes_up_once_and_goes_down_whatever_becomes_of_the_runs() {
+fn a_cluster_starts_once_and_stops_however_the_runs_end() {
     let dir = tempfile::tempdir().expect("a folder");
     let log = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
     let run =
@@ -223,7 +223,7 @@ fn a_cluster_comes_up_once_and_goes_down_whatever_becomes_of_the_runs() {
 
 /// Ctrl-C while the cluster starts: the hook takes it down.
 #[test]
-fn an_interrupt_takes_the_cluster_down() {
+fn an_interrupt_stops_the_cluster() {
     let dir = tempfile::tempdir().expect("a folder");
     hooked(dir.path(), "up = \"touch coming; sleep 1000\"\ndown = \"touch gone\"\n");
     let mut child = Command::new(env!("CARGO_BIN_EXE_dissent"))

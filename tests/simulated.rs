@@ -1,6 +1,6 @@
 //! Runs in virtual time: every arm over a few seeds, and what a seed promises.
 
-use crate::support::{order, sim};
+use crate::support::{sim, spec};
 use dissent::exit::Exit;
 use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
@@ -15,8 +15,8 @@ const SEEDS: u32 = 6;
 
 fn arm(nemesis: &str, set: &[&str]) -> CampaignSummary {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", nemesis, set);
-    simulate_all(&order, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
+    let spec = sim("partial-upsert", nemesis, set);
+    simulate_all(&spec, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
 }
 
 /// Arm, settings, and what every run must find on the victim alone; none if it must pass.
@@ -78,11 +78,11 @@ fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
     for ending in ["uncommitted", "victim-wins"] {
         let set = ["guard=partition-gate-no-skip-wake", &format!("ending={ending}")];
         let results = tempfile::tempdir().expect("a folder");
-        let mut order = sim("partial-upsert", "late-transition", &set);
+        let mut spec = sim("partial-upsert", "late-transition", &set);
         for (probe_restart, course) in [(true, FreezeCourse::ClearedByRestart), (false, FreezeCourse::Sticky)]
         {
-            order.timing.probe_restart = probe_restart;
-            let judged = simulated(&order, Seed(3), results.path(), Retention::None).expect("a verdict");
+            spec.timing.probe_restart = probe_restart;
+            let judged = simulated(&spec, Seed(3), results.path(), Retention::None).expect("a verdict");
             let [finding] = &judged.verdict.findings[..] else { panic!("{:#?}", judged.verdict) };
             let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
             assert_eq!(
@@ -114,17 +114,17 @@ fn the_class_of_the_missing_state_is_the_same_in_full_and_digest_provenance() {
 
 fn once(set: &[&str], seed: Seed) -> JudgedRun {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", set);
-    simulated(&order, seed, results.path(), Retention::None).expect("a verdict")
+    let spec = sim("partial-upsert", "late-transition", set);
+    simulated(&spec, seed, results.path(), Retention::None).expect("a verdict")
 }
 
 /// The verdict of the same run, judged in memory and from its folder.
 #[test]
-fn a_run_that_was_kept_is_judged_alike() {
+fn a_kept_run_gets_the_same_verdict() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&order, Seed(5), results.path(), Retention::All).expect("a verdict");
-    let not_kept = simulated(&order, Seed(5), results.path(), Retention::None).expect("a verdict");
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let kept = simulated(&spec, Seed(5), results.path(), Retention::All).expect("a verdict");
+    let not_kept = simulated(&spec, Seed(5), results.path(), Retention::None).expect("a verdict");
     let folder = Folder::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
     let again: Verdict = JudgedRun::new(&folder, Exit::Pass).verdict;
     assert_eq!(kept.verdict, not_kept.verdict);
@@ -159,8 +159,8 @@ fn findings_agree_with_the_truth() {
 #[test]
 fn a_seed_gives_the_same_bytes_for_ever() {
     let digest = |results: &std::path::Path| {
-        let order = order("sim-segments", "partial-upsert", "late-transition", &[]);
-        let kept = simulated(&order, Seed(42), results, Retention::All).expect("a verdict");
+        let spec = spec("sim-segments", "partial-upsert", "late-transition", &[]);
+        let kept = simulated(&spec, Seed(42), results, Retention::All).expect("a verdict");
         crate::support::digest(&kept.folder.expect("it was kept"))
     };
     let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

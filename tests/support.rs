@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The run specification of a command line.
-pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
+pub(crate) fn spec(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     let set = set.iter().flat_map(|pair| ["--set", pair]);
     let words = ["run", target, workload, nemesis].into_iter().chain(set);
     run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense")
@@ -16,7 +16,7 @@ pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -
 
 /// The same, for the simulated cluster of segments.
 pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
-    order("sim-segments", workload, nemesis, set)
+    spec("sim-segments", workload, nemesis, set)
 }
 
 /// A line for every file or folder at the top of a run's folder: a digest of all its bytes, and its name.

@@ -109,7 +109,7 @@ fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() 
 /// A second run is refused while the first one has the target, and while faults are left on it. If both
 /// dissent and the watchdog of a fault are killed, the fault's mark is found at the target.
 #[test]
-fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
+fn a_target_in_use_is_refused_and_an_orphaned_fault_is_healed_by_its_mark() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let file = outside.file();
     let results = tempfile::tempdir().expect("a folder");
@@ -194,7 +194,7 @@ fn signals_heal_and_give_their_codes() {
 }
 
 #[test]
-fn a_folder_deleted_during_the_run_is_a_loss_that_is_named_and_never_a_pass() {
+fn a_folder_deleted_during_the_run_is_a_named_loss_and_never_a_pass() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let words = ["run", &outside.file(), "partial-upsert", "pause-one", "--seed", "5"];
@@ -227,7 +227,7 @@ fn a_broken_pipe_ends_nothing() {
 
 /// If a watchdog is killed, its fault is not left behind: dissent cures it itself.
 #[test]
-fn a_fault_outlives_no_watchdog() {
+fn no_fault_outlives_its_watchdog() {
     let results = tempfile::tempdir().expect("a folder");
     let words = ["run", PRIVATE, "partial-upsert", "pause-one", "--set", "guard=partition-gate"];
     let mut watched = Watched::start(results.path(), &words);
@@ -244,7 +244,7 @@ fn a_fault_outlives_no_watchdog() {
 
 /// The protocol: nothing happens before `begin`, and the lease ends by itself.
 #[test]
-fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
+fn a_watchdog_begins_only_when_told_and_cures_when_its_lease_ends() {
     let outside = Outside::start(&[]);
     let supervisor = u32::try_from(outside.ask("/cluster")["pid"].as_u64().expect("a process")).expect("u32");
     let mut victim = Command::new("sleep").arg("600").spawn().expect("sleep is there");
@@ -285,7 +285,7 @@ fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over()
 
 /// What a target does with a connection, and the error before anything is done: exit 4.
 #[test]
-fn a_target_that_cannot_be_used_is_told_at_once() {
+fn an_unusable_target_is_reported_at_once() {
     type Injection = fn(std::net::TcpStream);
     let hold: Injection = |mut stream| {
         let mut rest = Vec::new();

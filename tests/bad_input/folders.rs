@@ -20,9 +20,9 @@ pub(crate) fn prepare() -> TempDir {
     let temp = tempfile::tempdir().expect("a folder");
     write_files(temp.path());
     write_targets(temp.path());
-    let order = sim("steady", "none", &["load=400ms", "keys=5"]);
+    let spec = sim("steady", "none", &["load=400ms", "keys=5"]);
     let results = temp.path().join("made");
-    let judged = simulated(&order, Seed(1), &results, Retention::All).expect("a run");
+    let judged = simulated(&spec, Seed(1), &results, Retention::All).expect("a run");
     assert_eq!(judged.verdict.outcome, VerdictOutcome::Pass);
     let good = temp.path().join("good");
     fs::rename(judged.folder.expect("it was kept"), &good).expect("moved");
@@ -95,9 +95,9 @@ fn break_folders(at: &Path, good: &Path) {
     with_facts("fewer-partitions", &[("partitions", json!(1))]);
     with_facts("no-replicas", &[("roster", json!([]))]);
     for (name, started) in [("clock-set-back", "1969-12-31T23:59:59Z"), ("clock-unknown", "yesterday")] {
-        let mut evidence = all(&Folder::open(good).expect("it opens"));
-        (evidence.meta.simulated, evidence.meta.started) = (false, started.to_owned());
-        write_record(&at.join(name), &evidence).expect("a record");
+        let mut record = all(&Folder::open(good).expect("it opens"));
+        (record.meta.simulated, record.meta.started) = (false, started.to_owned());
+        write_record(&at.join(name), &record).expect("a record");
     }
     fs::remove_file(copy("no-events").join("events.jsonl.zst")).expect("removed");
     with_events("cut-events", &|bytes| bytes.truncate(bytes.len() / 2));

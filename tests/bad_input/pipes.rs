@@ -92,7 +92,7 @@ fn a_result_that_cannot_be_written_is_no_success() {
 
 /// Runs of one specification at the same moment: each has its own folder.
 #[test]
-fn equal_runs_at_once_have_folders_of_their_own() {
+fn equal_runs_at_once_have_their_own_folders() {
     const RUNS: usize = 8;
     let temp = tempfile::tempdir().expect("a folder");
     let words = ["run", "sim-segments", "steady", "none", "--seed", "3", "--for", "400ms"];

@@ -20,8 +20,8 @@ struct Null {
 }
 
 /// Records a run of at least this many ops, interrupts it, and returns how many were counted.
-pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
-    let meta = order.meta(Seed(1), None).expect("facts");
+pub(crate) fn run(spec: &RunSpec, ops: u64, dir: &Path) -> u64 {
+    let meta = spec.meta(Seed(1), None).expect("meta");
     let mut folder = RunFolder::create(dir, meta.clone(), None).expect("a folder");
     let partitions = meta.partitions;
     let mut null = Null {
@@ -31,7 +31,7 @@ pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
         answers: VecDeque::new(),
     };
     (0..partitions).for_each(|partition| null.open(partition));
-    let mut conductor = Conductor::new(meta, order.timing);
+    let mut conductor = Conductor::new(meta, spec.timing);
     let (mut now, mut wake, mut written) = (Nanos(0), Nanos(0), 0);
     let mut commands = Vec::new();
     let mut input = Input::Woken;

@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A parsed case.
 pub(crate) struct Case {
-    pub(crate) evidence: MemoryRecord,
+    pub(crate) record: MemoryRecord,
     pub(crate) clock: u64,
     /// The partition that lines are about.
     pub(crate) partition: u32,
@@ -35,7 +35,7 @@ pub(crate) struct Case {
 pub(crate) fn case(text: &str) -> Case {
     let history = text.split("\n----\n").next().expect("a history");
     let mut case = Case {
-        evidence: MemoryRecord {
+        record: MemoryRecord {
             meta: meta(),
             events: Vec::new(),
             log: vec![Vec::new()],
@@ -59,8 +59,8 @@ pub(crate) fn case(text: &str) -> Case {
         case.line(verb, rest.trim());
     }
     case.end_capture();
-    case.evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
-    case.evidence.events.sort_by_key(|stamped| stamped.t);
+    case.record.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
+    case.record.events.sort_by_key(|stamped| stamped.t);
     case
 }
 
@@ -70,7 +70,7 @@ impl Case {
             self.end_capture();
         }
         let mut words = rest.split_whitespace();
-        let meta = &mut self.evidence.meta;
+        let meta = &mut self.record.meta;
         match verb {
             "columns" => self.columns(rest),
             "provenance" => meta.schema.provenance = choice(rest),
@@ -90,9 +90,9 @@ impl Case {
                 self.partition = number(rest) as u32;
                 meta.partitions = meta.partitions.max(self.partition + 1);
                 let partitions = meta.partitions as usize;
-                self.evidence.log.resize(partitions, Vec::new());
-                self.evidence.rows.resize(partitions, Vec::new());
-                self.evidence.current_rows.resize(partitions, Vec::new());
+                self.record.log.resize(partitions, Vec::new());
+                self.record.rows.resize(partitions, Vec::new());
+                self.record.current_rows.resize(partitions, Vec::new());
             }
             "at" => self.clock = number(rest) * SECOND,
             "segment" => self.segment(rest),
@@ -137,11 +137,11 @@ impl Case {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        self.evidence.events.push(TimedEvent { t: Nanos(self.clock), event });
+        self.record.events.push(TimedEvent { t: Nanos(self.clock), event });
     }
 
     fn columns(&mut self, rest: &str) {
-        let schema = &mut self.evidence.meta.schema;
+        let schema = &mut self.record.meta.schema;
         schema.columns = rest.split_whitespace().map(column).collect();
         let told = [
             ("ops", Type::LongList, Merge::Append, Role::Ops),
@@ -197,7 +197,7 @@ impl Case {
         let op = fields.get("op").map_or(self.next_op, |op| number(op));
         self.next_op = self.next_op.max(op + 1);
         let cmp = fields.get("cmp").map_or(op as i64 * 10, |cmp| number(cmp) as i64);
-        let schema = &self.evidence.meta.schema;
+        let schema = &self.record.meta.schema;
         let given = |column: &Column| {
             fields.get(column.name.as_str()).map_or(Value::Null, |text| naive::value(column, text))
         };
@@ -207,7 +207,7 @@ impl Case {
         if sent {
             self.acknowledge(op, &key, Some(off));
         }
-        self.evidence.log[self.partition as usize].push(entry);
+        self.record.log[self.partition as usize].push(entry);
     }
 
     fn ack(&mut self, rest: &str) {
@@ -247,7 +247,7 @@ impl Case {
 
     fn acknowledge(&mut self, op: u64, key: &str, off: Option<u64>) {
         let known = |stamped: &TimedEvent| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
-        if self.evidence.events.iter().any(known) {
+        if self.record.events.iter().any(known) {
             return;
         }
         self.send(op, key);
@@ -266,7 +266,7 @@ impl Case {
             "commit-winner" => FaultKind::CommitWinner,
             kind => panic!("{kind} is no fault"),
         };
-        self.evidence.meta.steps.push(Step {
+        self.record.meta.steps.push(Step {
             id: words[0].to_owned(),
             kind,
             replica: words[2].to_owned(),
@@ -279,7 +279,7 @@ impl Case {
     /// `ID [fails]`
     fn begin(&mut self, rest: &str) {
         let id = rest.split_whitespace().next().expect("a step").to_owned();
-        let step = self.evidence.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
+        let step = self.record.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
         // The step of a case keeps the number of the held segment where a plan has a time.
         let seq = match (step.partition, step.begin) {
             (Some(_), Condition::At(Nanos(seq))) => Some(seq as u32),
@@ -304,7 +304,7 @@ impl Case {
     }
 
     pub(crate) fn log_ends(&self) -> Vec<u64> {
-        self.evidence.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
+        self.record.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
     }
 
     /// `REPLICA f=N[..M] u=N[..M] from=S to=S every=S [status=W]`: times in seconds, both ends sampled.
@@ -324,7 +324,7 @@ impl Case {
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: self.incarnation(&replica),
             };
-            self.evidence.events.push(TimedEvent { t: Nanos(t * SECOND), event });
+            self.record.events.push(TimedEvent { t: Nanos(t * SECOND), event });
         }
         self.clock = self.clock.max(to * SECOND);
     }

@@ -14,7 +14,7 @@ const EVENTS: &str = "events.jsonl.zst";
 
 /// A changed value somewhere, which must be found.
 pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
-    if !kept.evidence.meta.has_segments() {
+    if !kept.record.meta.has_segments() {
         return of_shard(kept, draw);
     }
     match draw.below(4) {
@@ -26,7 +26,7 @@ pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
 
 /// A column of a row, on one replica or on all.
 fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
-    let schema = &kept.evidence.meta.schema;
+    let schema = &kept.record.meta.schema;
     let (target, row) = loop {
         let name = *draw.pick(&files(kept, false));
         let line = draw.pick(&kept.lines[name]);
@@ -34,7 +34,7 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
         let read = read(kept, id);
         // If all agree on another value of a calibration row, model and target disagree: the model is
         // switched off.
-        let is_of_load = row.op > kept.evidence.meta.calibration_ops;
+        let is_of_load = row.op > kept.record.meta.calibration_ops;
         if read.soundness == Soundness::Sound && (is_of_load || !on_all) {
             break (read, row);
         }
@@ -98,11 +98,11 @@ fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
 
 /// A column of a row that a shard holds.
 fn of_shard(kept: &Kept, draw: &mut Draw) -> Mutation {
-    let events = kept.evidence.events.iter().enumerate();
+    let events = kept.record.events.iter().enumerate();
     let held = events.filter(|(_, it)| matches!(&it.event, Event::Contents(held) if !held.rows.is_empty()));
     let held: Vec<usize> = held.map(|(at, _)| at).collect();
     let at = *draw.pick(&held);
-    let mut stamped = kept.evidence.events[at].clone();
+    let mut stamped = kept.record.events[at].clone();
     let Event::Contents(contents) = &mut stamped.event else { return damage::bytes(kept, draw) };
     let row = draw.below(contents.rows.len());
     let row = &mut contents.rows[row];
@@ -127,7 +127,7 @@ fn files(kept: &Kept, of_flags: bool) -> Vec<&str> {
 }
 
 fn read(kept: &Kept, id: u64) -> &Read {
-    let found = kept.evidence.events.iter().find_map(|stamped| match &stamped.event {
+    let found = kept.record.events.iter().find_map(|stamped| match &stamped.event {
         Event::Read(read) if read.id == id => Some(read),
         _ => None,
     });
@@ -135,7 +135,7 @@ fn read(kept: &Kept, id: u64) -> &Read {
 }
 
 fn flags_read(kept: &Kept, id: u64) -> &CurrentRead {
-    let found = kept.evidence.events.iter().find_map(|stamped| match &stamped.event {
+    let found = kept.record.events.iter().find_map(|stamped| match &stamped.event {
         Event::CurrentRead(read) if read.id == id => Some(read),
         _ => None,
     });

@@ -2,7 +2,7 @@
 
 use super::{Accusation, accusations};
 use crate::draw::Draw;
-use crate::support::order;
+use crate::support::spec;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::VerdictOutcome;
@@ -53,7 +53,7 @@ const LINES_A_FRAME: usize = 20;
 
 /// A kept run.
 pub(crate) struct Kept {
-    pub(crate) evidence: MemoryRecord,
+    pub(crate) record: MemoryRecord,
     /// The accusations of the whole folder.
     pub(crate) accused: BTreeSet<Accusation>,
     /// Every file, by name within the folder.
@@ -70,13 +70,13 @@ impl Kept {
         let kind = KINDS.iter().find(|kind| kind.name == name).expect("a kind");
         let [target, workload, nemesis] = kind.command;
         let set = [&SMALL[..], kind.set].concat();
-        let order = order(target, workload, nemesis, &set);
-        let meta = order.meta(Seed(1), None).expect("it fits");
-        let simulation = order.simulation().expect("it fits");
-        let evidence = simulate::run(&meta, order.timing, &simulation).expect("it runs");
+        let spec = spec(target, workload, nemesis, &set);
+        let meta = spec.meta(Seed(1), None).expect("it fits");
+        let simulation = spec.simulation().expect("it fits");
+        let record = simulate::run(&meta, spec.timing, &simulation).expect("it runs");
         let temp = tempfile::tempdir().expect("a folder");
         let dir = temp.path().join("run");
-        write_record(&dir, &evidence).expect("written");
+        write_record(&dir, &record).expect("written");
         fs::write(dir.join("tool.log"), "what the tool said\n").expect("written");
         let folder = Folder::open(&dir).expect("opened");
         let verdict = judge(&folder);
@@ -86,7 +86,7 @@ impl Kept {
         let framed = bytes.iter().filter(|(file, _)| file.ends_with(".zst"));
         let read = |file: &str, bytes: &[u8]| read(number, file, bytes).expect("it is whole");
         let lines = framed.map(|(file, bytes)| (file.clone(), read(file, bytes))).collect();
-        Kept { evidence, accused: accusations(&verdict), lines, bytes, number, temp }
+        Kept { record, accused: accusations(&verdict), lines, bytes, number, temp }
     }
 
     /// Runs something on the folder while it has these files instead of its own.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const HOSTILE: &str = "]]></failure><b a=\"'&\u{0}\u{1b}[2J\u{fffe}|`_x_`\n# PASS";
 
 #[test]
-fn a_suite_has_a_case_a_check_and_is_xml() {
+fn a_suite_has_a_case_per_check_and_is_xml() {
     for (name, verdict, ..) in examples() {
         let text = junit::suite(&verdict, &meta());
         let document =
@@ -35,7 +35,7 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
 }
 
 #[test]
-fn an_inconclusive_run_whose_checks_all_passed_is_an_error_all_the_same() {
+fn an_inconclusive_run_is_an_error_even_if_all_checks_passed() {
     let (_, mut verdict, ..) = examples().into_iter().find(|(name, ..)| *name == "pass").expect("an example");
     verdict.outcome = VerdictOutcome::Inconclusive;
     let text = junit::suite(&verdict, &meta());
@@ -89,7 +89,7 @@ fn the_summary_answers_shows_rows_and_repeats() {
 }
 
 #[test]
-fn what_the_table_may_lack_is_told_on_a_pass_and_on_a_finding() {
+fn reports_say_what_the_table_may_lack() {
     for name in ["pass", "lone"] {
         let (_, mut verdict, ..) = examples().into_iter().find(|(it, ..)| *it == name).expect("an example");
         verdict.compared.excused = BTreeMap::from([(Absence::Superseded, 1_204), (Absence::Late, 1)]);

@@ -106,7 +106,7 @@ fn nemesis() -> Nemesis {
 }
 
 /// A run of `ops` ops, 2 ms apart, with two holds and captures.
-pub(crate) fn evidence(ops: u64) -> MemoryRecord {
+pub(crate) fn record(ops: u64) -> MemoryRecord {
     let meta = meta();
     let end = 1_200 + ops * 2;
     let fault = |step: &Step| Fault {

@@ -1,6 +1,6 @@
 //! Runs of every format that was ever written can still be read, with the same counts.
 
-use crate::store::sample::evidence;
+use crate::store::sample::record;
 use dissent_core::history::run_record::{FORMAT, RunRecord};
 use dissent_store::dump::write_record;
 use dissent_store::folder::Folder;
@@ -24,7 +24,7 @@ fn runs_of_every_format_are_read() {
     if today.exists() {
         std::fs::remove_dir_all(&today).expect("removed");
     }
-    write_record(&today, &evidence()).expect("written");
+    write_record(&today, &record()).expect("written");
     let wanted = (30, [20, 2], [34, 2], [6, 3], 0);
     assert_eq!(counts(&today), wanted, "as written today");
     for format in 1..=FORMAT {

@@ -40,7 +40,7 @@ fn kept_up(outside: &Outside) -> String {
 }
 
 #[test]
-fn faults_of_a_run_that_is_going_on_are_healed_by_force_only() {
+fn faults_of_a_run_in_progress_are_healed_only_by_force() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let halted = Halted::of(results.path(), &outside.file());
@@ -72,7 +72,7 @@ fn after<'t>(text: &'t str, part: &str) -> &'t str {
 }
 
 #[test]
-fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
+fn doctor_says_what_run_says_during_a_run_and_after_it_was_killed() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let file = outside.file();
