@@ -1,5 +1,5 @@
-//! The line `run again` of a report makes the same run: it is read as a shell and the command line read it,
-//! and must ask for the same.
+//! The line `run again` of a report gives the same run: split as a shell splits it and parsed as the command
+//! line, it must give the same run specification.
 
 use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
@@ -8,7 +8,7 @@ use dissent_core::checker::judge::judge;
 use dissent_core::seed::Seed;
 use std::process::Command;
 
-/// The words of a line, as a shell takes them.
+/// The words of a line, as a shell splits them.
 fn words(line: &str) -> Vec<String> {
     let shell = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().expect("sh");
     let text = String::from_utf8(shell.stdout).expect("text");
@@ -55,8 +55,8 @@ fn run_again_asks_for_the_same_run() {
         [&base[..], &[workload.as_str(), nemesis.as_str()], &every_option[..]].concat(),
     ] {
         let given: Vec<String> = given.into_iter().map(str::to_owned).collect();
-        let order = run_spec(&parsed(&given)).expect("it makes sense");
-        let meta = order.meta(Seed(42), None).expect("it can be run");
+        let spec = run_spec(&parsed(&given)).expect("it makes sense");
+        let meta = spec.meta(Seed(42), None).expect("it can be run");
         let verdict = judge(&dissent_core::history::run_record::MemoryRecord {
             meta: meta.clone(),
             events: Vec::new(),
@@ -69,7 +69,7 @@ fn run_again_asks_for_the_same_run() {
             told.lines().find_map(|line| line.trim().strip_prefix("run again")).expect("the line").trim();
         let again = parsed(&words(line));
         assert_eq!(again.seed, Some(42), "{line}");
-        let order_again = run_spec(&again).expect("it makes sense");
-        assert_eq!(format!("{order_again:?}"), format!("{order:?}"), "{line}");
+        let spec_again = run_spec(&again).expect("it makes sense");
+        assert_eq!(format!("{spec_again:?}"), format!("{spec:?}"), "{line}");
     }
 }

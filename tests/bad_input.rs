@@ -1,6 +1,6 @@
-//! Goal: whatever a user hands in, the program says what is wrong and what would do, ends with the right
-//! code, and neither writes nor loses anything. Method: the tables of `bad_input/README.md`, row by row, as a
-//! user would run them; the files and folders that they name are made here.
+//! Goal: whatever a user passes in, the program says what is wrong and what would work, exits with the right
+//! code, and neither writes nor loses anything. Method: run the tables of `bad_input/README.md` row by row,
+//! as a user would; the files and folders that they name are created here.
 
 mod folders;
 mod network;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// No row takes longer, on however slow a machine: what does hangs.
+/// No row takes longer, even on a slow machine: what does has hung.
 const LONGEST: Duration = Duration::from_secs(120);
 
 struct Row<'a> {
@@ -22,7 +22,7 @@ struct Row<'a> {
 }
 
 #[test]
-fn every_row_of_the_tables_is_as_it_says() {
+fn every_row_of_the_tables_holds() {
     let temp = prepare();
     let before = tree(temp.path());
     let mut failures = Vec::new();
@@ -49,7 +49,7 @@ fn row(line: &str) -> Option<Row<'_>> {
     Some(Row { words, code, says: cells.next()?.trim_end_matches(" |") })
 }
 
-/// What a command came to.
+/// The result of a command.
 pub(crate) struct Told {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -88,13 +88,13 @@ impl std::fmt::Display for Told {
     }
 }
 
-/// Messages are broken into lines for the eye: a phrase may go on in the next one.
+/// Messages are wrapped for reading, so a phrase may continue on the next line.
 fn unwrapped(text: &str) -> String {
     let words = text.split_whitespace().filter(|word| !["│", "×", "╰─▶"].contains(word));
     words.collect::<Vec<&str>>().join(" ")
 }
 
-/// The program in a folder, with nobody watching.
+/// The program in a folder, without a terminal.
 pub(crate) fn program(at: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
     command.current_dir(at).env_remove("DISSENT_RESULTS").env_remove("NO_COLOR").stdin(Stdio::null());
@@ -105,7 +105,7 @@ pub(crate) fn run(at: &Path, words: &[&str]) -> Told {
     told(program(at).args(words))
 }
 
-/// Runs to the end; what does not end is killed, and fails.
+/// Runs the command to its end. One that does not end is killed, and fails.
 #[expect(clippy::disallowed_methods, reason = "a hang is real time")]
 pub(crate) fn told(command: &mut Command) -> Told {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -133,7 +133,7 @@ pub(crate) fn told(command: &mut Command) -> Told {
     Told { code: ended.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Every file below a folder and its bytes.
+/// Every file below a folder, with its bytes.
 fn tree(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(at).expect("a folder") {
@@ -147,7 +147,7 @@ fn tree(at: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
-/// What is new, gone or different, but for a verdict beside the old one.
+/// What is new, gone or different, except for a verdict beside the old one.
 fn changes(before: &BTreeMap<PathBuf, Vec<u8>>, at: &Path) -> impl Iterator<Item = String> {
     let after = tree(at);
     let beside =

@@ -1,7 +1,7 @@
 //! Histories in, verdicts out: every rule of the judge has a case under `tests/check/`.
 //!
-//! A case is a history that a reviewer can judge without code, `----`, and what must be said of it. The
-//! language is described in `tests/check/README.md`. `= log` rows come from a fold of this file's own, which
+//! A case is a history that a reviewer can judge without code, `----`, and the expected verdict. The language
+//! is described in `tests/check/README.md`. `= log` rows come from the fold in `check/naive.rs`, which
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
 mod frontiers;
@@ -48,17 +48,17 @@ fn every_case_is_judged_as_it_says() {
 #[test]
 fn a_verdict_is_the_same_every_time() {
     let case = parse::case(include_str!("check/late-registration.txt"));
-    let once = serde_json::to_string(&judge(&case.evidence)).expect("json");
+    let once = serde_json::to_string(&judge(&case.record)).expect("json");
     for _ in 0..8 {
-        assert_eq!(once, serde_json::to_string(&judge(&case.evidence)).expect("json"));
+        assert_eq!(once, serde_json::to_string(&judge(&case.record)).expect("json"));
     }
 }
 
-/// What spread to all is seen by the model alone; one that still differs is seen by its peers too, and nobody
-/// is called wrong then.
+/// Only the model sees what has spread to all replicas. Peers alone see a replica that still differs, but
+/// call nobody wrong.
 #[test]
 fn peers_alone_do_not_see_what_all_agree_on() {
-    let by_peers = |text| judge_seeing(&parse::case(text).evidence, Oracle::PeersAlone, &mut |_, _| {});
+    let by_peers = |text| judge_seeing(&parse::case(text).record, Oracle::PeersAlone, &mut |_, _| {});
     let spread = by_peers(include_str!("check/course-spread.txt"));
     assert_eq!((spread.outcome, spread.findings.len()), (VerdictOutcome::Pass, 0), "{:?}", describe(&spread));
     let model = spread.checks.iter().find(|check| check.name == CheckName::Model).expect("it is told");
@@ -69,13 +69,13 @@ fn peers_alone_do_not_see_what_all_agree_on() {
     assert!(describe(&standing).iter().any(|line| line.contains("last=one-differs/unknown")));
 }
 
-/// A case that lost its history, or its comment, tests nothing.
+/// A case without its history or its comment tests nothing.
 fn run(text: &str) -> Result<(), String> {
     let (_, expected) = text.split_once("\n----\n").ok_or("no ---- line")?;
     if !text.starts_with("# ") {
         return Err("the first line must say which rule, and why".to_owned());
     }
-    let verdict = judge(&parse::case(text).evidence);
+    let verdict = judge(&parse::case(text).record);
     let actual = describe(&verdict);
     let expected: Vec<&str> = expected.lines().filter(|line| !line.trim().is_empty()).collect();
     let differences = compare(&expected, &actual);
@@ -93,12 +93,12 @@ fn run(text: &str) -> Result<(), String> {
     Err(report)
 }
 
-/// Lines of a verdict that are asked for by name, in any order.
+/// Lines of a verdict that a case may ask for, in any order.
 const ANY_ORDER: [&str; 9] =
     ["check", "compared", "exposure", "evidence", "shown", "state", "lagging", "waiting", "healed"];
 
-/// Findings and doubts must be as many as expected, in order; checks and counts are asked for by name. All
-/// words of an expected line must be in the actual one.
+/// Findings and doubts must match in number and order; checks and counts are compared only if the case asks
+/// for them. All words of an expected line must be in the actual one.
 fn compare(expected: &[&str], actual: &[String]) -> Vec<String> {
     let kind = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
     let mut differences = Vec::new();

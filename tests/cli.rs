@@ -27,9 +27,9 @@ fn exits(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}\n{}", stdout(output), stderr(output));
 }
 
-/// A second run of the same seed on processes: same what, pattern, side, course and server.
+/// A second run of the same seed on processes gives the same what, pattern, side, course and server.
 #[test]
-fn processes_under_the_startup_latch_are_found_out_and_judged_again_alike() {
+fn processes_under_the_startup_latch_fail_and_get_the_same_verdict_again() {
     let results = tempfile::tempdir().expect("a folder");
     let words =
         ["run", "specimen-segments", "partial-upsert", "late-transition", "--seed", "7", "--format", "json"];
@@ -80,7 +80,7 @@ fn a_server_killed_and_started_again_is_no_finding() {
     exits(&run(results.path(), &["run", "specimen-segments", "steady", "restart-one", "--seed", "3"]), 0);
 }
 
-/// Ctrl-C while a hold is in force: the cure is done, the data is kept and judged, no process is left.
+/// Ctrl-C while a hold is in force: the hold is cured, the data is kept and judged, and no process is left.
 #[test]
 fn an_interrupt_heals_and_keeps_the_data() {
     let results = tempfile::tempdir().expect("a folder");
@@ -109,9 +109,9 @@ fn an_interrupt_heals_and_keeps_the_data() {
     assert!(left.stdout.is_empty(), "processes are left: {}", stdout(&left));
 }
 
-/// What is wrong on the command line is told with what would be right, and nothing is done.
+/// An error on the command line says what would be right, and nothing happens.
 #[test]
-fn wrong_words_are_answered_with_the_right_ones() {
+fn wrong_words_are_answered_with_a_suggestion() {
     let results = tempfile::tempdir().expect("a folder");
     let base = ["run", "sim-segments", "partial-upsert", "late-transition"];
     let with = |more: &[&'static str]| [&base[..], more].concat();

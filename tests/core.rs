@@ -1,4 +1,4 @@
-//! The core's own integration tests: they build without the rest of the program.
+//! The integration tests of the core, which build without the rest of the program.
 
 #![expect(clippy::disallowed_methods, reason = "cases are files, and seeds may be asked for")]
 

@@ -1,11 +1,11 @@
-//! Properties that hold for whatever a seed draws. A case that fails names its seed, and `PROPERTY_SEED` runs
-//! it alone.
+//! Properties that hold for whatever a seed draws. A failure names its seed, and `PROPERTY_SEED` runs it
+//! alone.
 
 use dissent_core::seed::{Seed, Stream, below};
 use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Checks a property for the seeds from 0 on.
+/// Checks a property for the seeds 0, 1, ..
 #[expect(clippy::print_stderr, reason = "shown beside the failure")]
 pub(crate) fn holds(cases: u64, property: impl Fn(&mut Draw)) {
     let alone = std::env::var("PROPERTY_SEED").ok().map(|seed| seed.parse().expect("a seed"));
@@ -18,7 +18,7 @@ pub(crate) fn holds(cases: u64, property: impl Fn(&mut Draw)) {
     }
 }
 
-/// What a case is drawn from.
+/// The source of random choices for a case.
 pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {

@@ -1,5 +1,5 @@
-//! The fuzz targets under `cargo test`: their whole corpus, then seeded mutations of it. With `FUZZ_SECONDS`
-//! set, mutations go on for so long. `fuzz/README.md` says how libFuzzer drives the same targets.
+//! The fuzz targets under `cargo test`: the whole corpus, then seeded mutations of it. `FUZZ_SECONDS` sets
+//! how long mutations continue. `fuzz/README.md` says how libFuzzer drives the same targets.
 
 mod targets;
 
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use targets::{TARGETS, Target};
 
-/// Enough to see a broken target; `evidence` judges a whole run for each.
+/// Enough to see a broken target; `evidence` judges a whole run for each input.
 const MUTATIONS: u32 = 1_500;
-/// No input, however bad, takes longer: a hang fails here, and not at the end of somebody's patience.
+/// No input, however bad, takes longer: a hang fails here, not when somebody loses patience.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Numbers at which arithmetic breaks.
+/// Numbers at which arithmetic tends to break.
 const NUMBERS: [&str; 10] = [
     "0",
     "1",
@@ -33,7 +33,7 @@ fn answers_of_a_target() {
 }
 
 #[test]
-fn lines_as_a_runs_evidence() {
+fn lines_as_a_runs_record() {
     fuzz("evidence");
 }
 
@@ -82,7 +82,7 @@ fn fuzz(name: &str) {
     eprintln!("{name}: {} files, {done} mutations", corpus.len());
 }
 
-/// Runs the target; an input that breaks it is kept in a file.
+/// Runs the target, and keeps an input that breaks it in a file.
 #[expect(clippy::disallowed_methods, reason = "a hang is real time")]
 fn holds(target: Target, input: &[u8], what: &str) {
     let begun = Instant::now();
@@ -131,7 +131,7 @@ fn mutated(rng: &mut ChaCha8Rng, corpus: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// Puts another number in place of the next one.
+/// Replaces the next number with another one.
 fn number(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, at: usize) {
     let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit) else { return };
     let start = at + start;

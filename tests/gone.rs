@@ -1,17 +1,17 @@
-//! What ends while a run lasts, though the run did not end it: a process of the target, a fault, the run
-//! itself. Nobody is accused of it, nothing passes, and what is gone is named.
+//! What ends during a run without the run ending it: a process of the target, a fault, the run itself. Nobody
+//! is accused of it, nothing passes, and the verdict names what is gone.
 
 use crate::watchdog::place::{Outside, Watched, processes_of, signal, until};
 use std::path::Path;
 
-/// The process of a role in the cluster of the run that leaves its results here.
+/// The process of a role in the cluster of the run with these results.
 fn process(results: &Path, role: &str) -> u32 {
     let words = format!("specimen {role} --config");
     let all = processes_of(results);
     all.iter().find(|(_, line)| line.contains(&words)).unwrap_or_else(|| panic!("{role} in {all:#?}")).0
 }
 
-/// A control run in which a process gets a signal during the load: the exit code and all that was told.
+/// A control run in which a process gets a signal during the load: the exit code and all output.
 fn run_and_signal(target: &str, workload: &str, role: &str, name: &str) -> (Option<i32>, String) {
     let results = tempfile::tempdir().expect("a folder");
     let mut watched = Watched::start(results.path(), &["run", target, workload, "none", "--seed", "3"]);
@@ -24,8 +24,8 @@ fn last_line(told: &str) -> &str {
     told.lines().rfind(|line| !line.is_empty()).unwrap_or_default()
 }
 
-/// Goal: the log's host is killed, or stopped for good: no replica is wrong by that, and no acknowledged op
-/// is lost.
+/// Goal: if the log's host is killed, or stopped for good, no replica is called wrong, and no acknowledged op
+/// is called lost.
 #[test]
 fn a_log_host_that_is_gone_is_named_and_accuses_nobody() {
     let hosts = [
@@ -52,7 +52,7 @@ fn a_server_that_dies_unasked_ends_the_run_at_once_and_is_named() {
     assert!(!told.contains("not all replicas have settled"), "nobody waited: {told}");
 }
 
-/// Goal: a hold that somebody lifts beside the run is noticed at its cure, and nothing is proved by that run.
+/// Goal: if somebody else lifts a hold, its cure notices, and the run proves nothing.
 #[test]
 fn a_fault_that_is_over_before_its_cure_is_a_doubt() {
     let outside = Outside::start(&["guard=partition-gate"]);
@@ -67,9 +67,9 @@ fn a_fault_that_is_over_before_its_cure_is_a_doubt() {
     assert!(told.contains("the hold is gone"), "{told}");
 }
 
-/// Goal: a campaign in virtual time ends at a signal, and tells of the runs done so far.
+/// Goal: a campaign in virtual time ends at a signal, and reports the runs done so far.
 #[test]
-fn a_simulated_campaign_ends_at_a_signal_and_tells_how_far_it_came() {
+fn a_simulated_campaign_ends_at_a_signal_and_says_how_far_it_got() {
     for (name, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let results = tempfile::tempdir().expect("a folder");
         let words =

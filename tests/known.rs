@@ -1,4 +1,4 @@
-//! Known issues: an entry turns the exit code of what it describes into 0, and of nothing worse.
+//! Known issues: an entry turns the exit code of what it describes into 0, but of nothing worse.
 
 use crate::support::sim;
 use dissent::config::load::parse;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 const FINGERPRINT: &str = "wrong-value/whole-segment";
 
-/// A list with one entry, which says this beside what every entry must.
+/// A list with one entry: these lines, and those that every entry must have.
 fn list(fingerprint: &str, more: &str) -> KnownIssues {
     let text = format!(
         "[[issue]]\nfingerprint = \"{fingerprint}\"\n{more}\nreason = \"being fixed\"\nowner = \"me\"\n\
@@ -25,8 +25,8 @@ fn list(fingerprint: &str, more: &str) -> KnownIssues {
 
 /// The published bug on one replica, or its corruption of all of them.
 fn judged(ending: &str) -> JudgedRun {
-    let order = sim("partial-upsert", "late-transition", &[ending]);
-    let judged = simulated(&order, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
+    let spec = sim("partial-upsert", "late-transition", &[ending]);
+    let judged = simulated(&spec, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
     assert_eq!(judged.exit, Exit::Violation);
     assert!(judged.verdict.findings.iter().all(|finding| finding.fingerprint == FINGERPRINT));
     judged
@@ -42,7 +42,7 @@ fn last(judged: &JudgedRun) -> String {
 }
 
 #[test]
-fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
+fn a_known_finding_breaks_no_build_and_is_still_reported() {
     let known = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, ""));
     assert_eq!((known.exit, known.verdict.outcome), (Exit::Pass, VerdictOutcome::Pass));
     assert!(last(&known).starts_with("PASS ") && last(&known).contains(" known=1 "), "{}", last(&known));
@@ -60,9 +60,9 @@ fn what_is_known_breaks_no_build_and_is_told_all_the_same() {
     assert!(suite.contains("failures=\"0\"") && suite.contains("<skipped message=\"known: "), "{suite}");
 }
 
-/// Without a list nothing is called new; with one what it does not cover is.
+/// Without a list, nothing is called new. With one, whatever it does not cover is new.
 #[test]
-fn new_is_a_word_of_a_list() {
+fn nothing_is_called_new_without_a_list() {
     let plain = judged("ending=uncommitted");
     assert!(!last(&plain).contains("NEW") && !last(&plain).contains("known="), "{}", last(&plain));
     let none = acknowledged(plain, &KnownIssues::default());
@@ -105,7 +105,7 @@ fn an_entry_hides_nothing_worse_than_it_says() {
 }
 
 #[test]
-fn an_entry_that_is_over_or_not_met_is_reported() {
+fn an_entry_that_has_expired_or_matches_nothing_is_reported() {
     let over = acknowledged(judged("ending=uncommitted"), &list(FINGERPRINT, "").on("2026-07-01"));
     assert_eq!(over.exit, Exit::Violation);
     assert!(last(&over).contains(&format!("{FINGERPRINT} EXPIRED ")), "{}", last(&over));
@@ -118,7 +118,7 @@ fn an_entry_that_is_over_or_not_met_is_reported() {
     assert!(!told.contains("not met"), "it is about other runs: {told}");
 }
 
-/// A run that is not whole is no pass, however much of what it found is known.
+/// An incomplete run is no pass, even if all of its findings are known.
 #[test]
 fn a_known_issue_hides_no_doubt() {
     let mut judged = judged("ending=uncommitted");

@@ -1,4 +1,4 @@
-//! The integration tests, as one binary: it links once.
+//! The integration tests, as one binary, so that they link only once.
 
 mod again;
 mod bad_input;

@@ -1,14 +1,15 @@
-//! Goal: whatever the record loses is noticed, nothing that it lost accuses anybody, and a value that is
-//! changed on a replica is found. Method: small simulated runs of each kind, kept as folders; thousands of
-//! single changes to each, drawn from a seed; and the rule below, held against the verdict on each.
+//! Goal: the judge notices whatever a record loses, accuses nobody because of it, and finds a value that was
+//! changed on a replica. Method: small simulated runs of each kind, kept as folders; thousands of single
+//! changes to each, drawn from a seed; and the rules below, checked against each verdict.
 //!
-//! - Evidence is only removed or damaged: the verdict says so, is no PASS, and has no finding that the whole
-//!   folder does not have. What is owed by nothing may be gone ([`owed`] lists it, with the reason).
-//! - A value is changed: FAIL, and the finding names the key and whoever shows it.
+//! - If the record only loses something or is damaged, the verdict says so, is no PASS, and has no finding
+//!   that the whole folder does not have. What no verdict rests on may be lost ([`owed`] lists it, with the
+//!   reason).
+//! - If a value is changed, the verdict is FAIL, and the finding names the key and the replica that shows it.
 //!
-//! Few are drawn if nobody asks for more: twenty thousand by
-//! `DISSENT_MUTATIONS=20000 cargo test --test all mutate:: -- --nocapture`, and one that failed alone, with
-//! all that the verdict says, by `DISSENT_MUTATION=KIND:NUMBER` in its place.
+//! By default only a few changes are drawn. For twenty thousand:
+//! `DISSENT_MUTATIONS=20000 cargo test --test all mutate:: -- --nocapture`. `DISSENT_MUTATION=KIND:NUMBER`
+//! instead runs a single one that failed, and prints its whole verdict.
 
 mod cells;
 mod damage;
@@ -23,30 +24,30 @@ use dissent_store::folder::Folder;
 use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Over all kinds, if nobody asks for more.
+/// The default number of changes, over all kinds.
 const MUTATIONS: u64 = 420;
-/// So many failures of a kind are shown whole.
+/// How many failures of a kind are shown in full.
 const SHOWN: usize = 12;
 
 /// One change to a run's folder.
 pub(crate) struct Mutation {
     /// What was done, in words.
     pub(crate) what: String,
-    /// By name within the folder; none: the file is gone.
+    /// By name within the folder; none if the file is gone.
     pub(crate) files: BTreeMap<String, Option<Vec<u8>>>,
-    /// What must come of it.
+    /// The expected verdict.
     pub(crate) expects: Expects,
 }
 
 /// What the verdict on a changed folder must say.
 pub(crate) enum Expects {
-    /// Evidence is gone or damaged. Not owed: nothing rests on it.
+    /// Part of the record is gone or damaged. Not owed: no verdict rests on it.
     Loss { is_owed: bool },
-    /// These are accused.
+    /// The verdict accuses these.
     Accused(BTreeSet<Accusation>),
 }
 
-/// Whom or what a finding is about: of a row, its partition, key and replica.
+/// Whom or what a finding is about; for a row, its partition, key and replica.
 pub(crate) type Accusation = (String, String);
 
 #[test]
@@ -153,7 +154,7 @@ pub(crate) fn accusations(verdict: &Verdict) -> BTreeSet<Accusation> {
     let of = |kind: &FindingKind| -> Vec<Accusation> {
         match kind {
             FindingKind::Divergence(it) => {
-                // What spread is wrong on more than those that it began on.
+                // What has spread is wrong on more replicas than it began on.
                 let wrong = [&it.replicas, &it.first.wrong, &it.last.wrong].into_iter().flatten();
                 let pairs = wrong.flat_map(|who| it.keys.iter().map(move |key| (key, who)));
                 pairs.map(|(key, who)| cell(it.partition, key, who)).collect()

@@ -1,5 +1,5 @@
-//! A Pinot of one's own, from `init` over `doctor` to `clean`, and the hooks around runs: as a user runs
-//! them.
+//! A user's own Pinot, with the program as a user runs it: `init`, `doctor`, `clean`, and the hooks around
+//! runs.
 
 mod fake;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The program in a folder of its own.
+/// The program in its own folder.
 fn dissent(at: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dissent"));
     command.current_dir(at).env("NO_COLOR", "1").stdin(Stdio::null()).args(words);
@@ -24,7 +24,7 @@ fn comes_to(output: &Output, code: i32, says: &[&str]) -> String {
     told
 }
 
-/// A target file as `init` wrote it, without the Kafka that is not there.
+/// A target file as `init` wrote it, without the Kafka, which does not exist.
 fn file_of(fake: &Fake, at: &Path) -> String {
     comes_to(&dissent(at, &["init", "pinot", &fake.url, "--table", "acct"]), 0, &[]);
     let text = std::fs::read_to_string(at.join("pinot.toml")).expect("it was written");
@@ -62,7 +62,7 @@ fn init_writes_what_it_found_and_never_over_a_file() {
 }
 
 #[test]
-fn what_is_no_controller_or_has_several_tables_is_told_with_the_next_step() {
+fn init_refuses_what_is_no_controller_or_has_several_tables_with_the_next_step() {
     let dir = tempfile::tempdir().expect("a folder");
     let (broker, several) = (Fake::broker(), Fake::start(&["acct", "orders"]));
     let init = |words: &[&str]| dissent(dir.path(), &[&["init", "pinot"], words].concat());
@@ -78,7 +78,7 @@ fn what_is_no_controller_or_has_several_tables_is_told_with_the_next_step() {
 }
 
 #[test]
-fn doctor_tells_what_answers_what_is_allowed_and_what_is_in_the_way() {
+fn doctor_says_what_answers_what_is_allowed_and_what_prevents_a_run() {
     let (fake, dir) = (Fake::start(&["acct"]), tempfile::tempdir().expect("a folder"));
     write(dir.path(), "mine.toml", &file_of(&fake, dir.path()));
     let words = ["doctor", "mine.toml"];
@@ -90,7 +90,7 @@ fn doctor_tells_what_answers_what_is_allowed_and_what_is_in_the_way() {
     assert_eq!((&document["exit_code"], &document["cost"]["queries"]), (&json!(0), &json!(40)));
     assert_eq!(document["table"]["rows"], 10);
 
-    // A Kafka that is named must be there.
+    // If the target file names a Kafka, it must exist.
     comes_to(&dissent(dir.path(), &["doctor", "pinot.toml"]), 4, &["not ready for a run: Kafka: no answer"]);
     fake.lives("Server_pinot-s2_8099", "Server_pinot-s1_8098");
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).expect("after 1970");
@@ -117,7 +117,7 @@ fn clean_drops_only_what_a_run_made_and_never_under_a_run() {
     write(dir.path(), "mine.toml", &text.replace("writes = false", "writes = true"));
     comes_to(&clean(&[]), 2, &["left: dissent_1", "`--run steady-seed1@2026`, or `--all`"]);
     comes_to(&clean(&["--run", "other"]), 2, &["run other left no table", "steady-seed1@2026"]);
-    // The topic goes first: without it the table would stay with nothing to tell of the topic.
+    // The topic is deleted first: otherwise, once the table is gone, nothing would name the topic.
     comes_to(&clean(&["--all"]), 4, &["does not give the address of Kafka"]);
     assert!(!fake.is_locked() && fake.deeds().is_empty(), "{:?}", fake.deeds());
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).expect("after 1970");
@@ -130,11 +130,11 @@ fn clean_drops_only_what_a_run_made_and_never_under_a_run() {
 }
 
 const SECRET: &str = "correct-horse-battery";
-/// `probe` and the secret, as RFC 7617 has it.
+/// `probe` and the secret, encoded as in RFC 7617.
 const BASIC: &str = "Basic cHJvYmU6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5";
 
 #[test]
-fn a_secret_lets_in_and_is_never_told() {
+fn a_secret_gives_access_and_is_never_shown() {
     let (fake, dir) = (Fake::start(&["acct"]), tempfile::tempdir().expect("a folder"));
     let text = file_of(&fake, dir.path()) + "\n[credentials]\nuser = \"probe\"\n";
     write(dir.path(), "by-file.toml", &format!("{text}password-file = \"secret\"\n"));
@@ -191,7 +191,7 @@ fn a_run_is_collected_after_and_its_folder_holds_no_secret() {
     }
 }
 
-/// A target that is not there, with these hooks.
+/// A target that does not exist, with these hooks.
 fn hooked(at: &Path, hooks: &str) {
     let text =
         "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\nwrites = true\n[hooks]\n";
@@ -199,7 +199,7 @@ fn hooked(at: &Path, hooks: &str) {
 }
 
 #[test]
-fn a_cluster_comes_up_once_and_goes_down_whatever_becomes_of_the_runs() {
+fn a_cluster_starts_once_and_stops_however_the_runs_end() {
     let dir = tempfile::tempdir().expect("a folder");
     let log = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
     let run =
@@ -221,9 +221,9 @@ fn a_cluster_comes_up_once_and_goes_down_whatever_becomes_of_the_runs() {
     comes_to(&run(&[]), 4, &says);
 }
 
-/// Ctrl-C while the cluster comes up: it is taken down.
+/// Ctrl-C while the cluster starts: the hook takes it down.
 #[test]
-fn an_interrupt_takes_the_cluster_down() {
+fn an_interrupt_stops_the_cluster() {
     let dir = tempfile::tempdir().expect("a folder");
     hooked(dir.path(), "up = \"touch coming; sleep 1000\"\ndown = \"touch gone\"\n");
     let mut child = Command::new(env!("CARGO_BIN_EXE_dissent"))

@@ -1,5 +1,6 @@
-//! Goal: what happens once in a thousand runs at a Pinot cluster gives no false alarm, no hang, and an error
-//! that says what is wrong. Method: the real adapter on a cluster of canned answers (`pinot/fake.rs`).
+//! Goal: what happens in one of a thousand runs on a Pinot cluster causes no false alarm and no hang, and
+//! gives an error that says what is wrong. Method: the real adapter on a cluster of canned answers
+//! (`pinot/fake.rs`).
 
 mod fake;
 
@@ -18,8 +19,8 @@ use std::time::Duration;
 const HOSTS: [Option<&str>; 5] =
     [Some("pinot-s1"), Some("pinot-s2"), Some("pinot-s3"), Some("pinot-s4"), Some("pinot-s5")];
 
-/// Partition 0, on the first four servers: a committed segment and a consuming one, of so many rows.
-/// Partition 1, on the last four: a consuming one of nine.
+/// Partition 0 is on the first four servers: a committed segment and a consuming one, with this many rows.
+/// Partition 1 is on the last four: a consuming segment with nine rows.
 fn world(committed: u64, consuming: u64) -> World {
     let on = |servers: std::ops::Range<usize>, rows| servers.map(|server| (server, rows)).collect();
     let segments = vec![
@@ -77,7 +78,7 @@ fn are_whole(rows: &[Row], offs: std::ops::Range<u64>) {
     assert!(rows.iter().all(|row| row.op == row.off && row.key == format!("k-{}", row.off % 7)));
 }
 
-/// How many of the queries brought rows.
+/// How many of the queries asked for rows.
 fn big(fake: &Fake) -> usize {
     fake.world().queries.iter().filter(|sql| sql.contains("\"v\"")).count()
 }
@@ -92,7 +93,7 @@ async fn a_big_segment_comes_in_pages_each_asked_for_once() {
 }
 
 #[tokio::test]
-async fn another_client_costs_questions_and_no_wrong_row() {
+async fn another_client_costs_queries_but_causes_no_wrong_row() {
     for other_client in [2, 3, 5] {
         let fake = Fake::of(World { other_client: Some(other_client), ..world(60_000, 10) });
         let target = open(&fake).await;
@@ -179,7 +180,7 @@ async fn a_read_that_lacks_a_row_ends_there() {
 
 /// What the broker does, and the words of the error.
 #[tokio::test]
-async fn what_is_wrong_with_a_broker_s_answer_is_said() {
+async fn an_error_says_what_is_wrong_with_the_brokers_answer() {
     let fake = Fake::of(world(20, 10));
     let target = open(&fake).await;
     for (trouble, words) in [
@@ -199,9 +200,9 @@ async fn what_is_wrong_with_a_broker_s_answer_is_said() {
     assert_eq!(flags(&target, 1, 0).await.expect("flags").len(), 7, "once it is over it is over");
 }
 
-/// Nothing that a controller cannot answer is taken for something that is not there.
+/// If the controller cannot answer, nothing is taken to be missing.
 #[tokio::test]
-async fn what_is_wrong_with_a_controller_s_answer_is_said() {
+async fn an_error_says_what_is_wrong_with_the_controllers_answer() {
     for trouble in [Trouble::StopSignal, Trouble::Html, Trouble::Broken] {
         for at in ["/metadata", "idealstate", "segments/crc", "consumingSegmentsInfo", "LIVEINSTANCES"] {
             let fake = Fake::of(world(20, 10));
@@ -241,7 +242,7 @@ async fn a_server_that_is_down_matters_only_if_it_has_a_part_of_the_table() {
 }
 
 #[tokio::test]
-async fn what_servers_live_through_comes_once_and_costs_nobody_a_read() {
+async fn lifecycle_records_come_once_and_cost_no_read() {
     let fake = Fake::of(world(20, 10));
     let target = open(&fake).await;
     let lifecycle = target.lifecycle.as_ref().expect("lives");
@@ -262,7 +263,7 @@ async fn what_servers_live_through_comes_once_and_costs_nobody_a_read() {
 }
 
 #[tokio::test]
-async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be_said_is_said() {
+async fn a_table_that_no_run_made_is_shown_with_its_own_columns_and_what_is_unknown() {
     let mut world = World { is_theirs: true, differs: Some("pinot-s3"), ..world(20, 10) };
     world.segments.pop();
     let fake = Fake::of(world);
@@ -286,9 +287,9 @@ async fn a_table_that_no_run_made_is_shown_by_its_own_columns_and_what_cannot_be
     assert!(none.contains("eu,3"), "{none}");
 }
 
-/// The log has the server's own order, and is told in place of the controller's picture of it.
+/// The server's log has the real order, and is shown instead of the controller's view.
 #[tokio::test]
-async fn a_log_is_told_from_while_its_server_is_down() {
+async fn a_log_is_read_while_its_server_is_down() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("server.log");
     let mut world = world(20, 10);

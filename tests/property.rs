@@ -1,4 +1,4 @@
-//! What holds for whatever a seed draws, beside the fold: that is the core's.
+//! What holds for whatever a seed draws. The fold has its own test, in the core.
 
 mod frame;
 mod judge;

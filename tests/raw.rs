@@ -1,7 +1,7 @@
-//! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and what is said of a key
-//! that is not there.
+//! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and the error for a key
+//! that does not exist.
 
-use crate::support::{order, sim};
+use crate::support::{sim, spec};
 use dissent::adapter::specimen::{self, SpecimenCluster};
 use dissent::adapter::{Cluster, InjectionContext};
 use dissent::cli::Format;
@@ -32,8 +32,8 @@ fn raw(results: &Path, words: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn a_recorded_key_shows_what_the_judge_found() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let judged = simulated(&order, Seed(7), results.path(), Retention::All).expect("a verdict");
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let judged = simulated(&spec, Seed(7), results.path(), Retention::All).expect("a verdict");
     let Verdict { findings, .. } = &judged.verdict;
     let FindingKind::Divergence(found) = &findings[0].kind else { panic!("{findings:?}") };
     let row = &found.evidence[0];
@@ -64,12 +64,12 @@ fn a_recorded_key_shows_what_the_judge_found() {
     assert_eq!(document[0]["rows"].as_array().map(Vec::len), Some(view.rows.len()));
 }
 
-/// A frozen server has not loaded what it waits for, and that is no difference.
+/// A frozen server has not loaded what it waits for. That is no difference.
 #[test]
-fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
+fn what_a_replica_has_not_loaded_is_shown_and_not_counted_as_odd() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", &["guard=partition-gate-no-skip-wake"]);
-    let judged = simulated(&order, Seed(3), results.path(), Retention::All).expect("a verdict");
+    let spec = sim("partial-upsert", "late-transition", &["guard=partition-gate-no-skip-wake"]);
+    let judged = simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
     let FindingKind::Frozen(frozen) = &judged.verdict.findings[0].kind else {
         panic!("{:?}", judged.verdict.findings)
     };
@@ -90,10 +90,10 @@ fn what_a_replica_has_not_loaded_is_said_and_not_counted_as_odd() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_told_with_the_next_step() {
+fn what_cannot_be_shown_is_an_error_with_the_next_step() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("steady", "none", &[]);
-    let judged = simulated(&order, Seed(1), results.path(), Retention::All).expect("a verdict");
+    let spec = sim("steady", "none", &[]);
+    let judged = simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
     let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let known =
         dissent_core::history::run_record::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
@@ -111,22 +111,22 @@ fn what_cannot_be_shown_is_told_with_the_next_step() {
     }
 }
 
-/// Two writes of one key to a cluster of processes, looked at around the router.
+/// Two writes of one key to a cluster of processes, read without its router.
 #[tokio::test]
-async fn a_live_cluster_is_shown_by_the_same_view() {
+async fn a_live_cluster_is_shown_in_the_same_view() {
     let dir = tempfile::tempdir().expect("a folder");
-    let order = order("specimen-segments", "steady", "none", &[]);
-    let schema = schema(&order.workload, &[]);
+    let spec = spec("specimen-segments", "steady", "none", &[]);
+    let schema = schema(&spec.workload, &[]);
     let program = Path::new(env!("CARGO_BIN_EXE_dissent"));
     let started = SpecimenCluster::start(
-        order.target.specimen().expect("ours"),
+        spec.target.specimen().expect("ours"),
         program,
         &dir.path().join("cluster"),
-        &order.settings,
+        &spec.settings,
     )
     .await;
     let cluster = Arc::new(started.expect("the cluster starts"));
-    let made = cluster.make_table("raw", &schema, order.workload.partitions, None).await;
+    let made = cluster.make_table("raw", &schema, spec.workload.partitions, None).await;
     made.expect("an empty table");
     let (program, mark, lease) = (program.to_owned(), "raw".to_owned(), Duration::from_secs(60));
     let target =

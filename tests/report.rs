@@ -1,4 +1,4 @@
-//! Reports of hand-made verdicts: the words that matter, the schema, and a page that stays small and inert.
+//! Reports of handmade verdicts: the words that matter, the schema, and a page that stays small and inert.
 
 mod documents;
 mod examples;
@@ -193,12 +193,12 @@ fn the_last_line_is_one_line_to_grep_for() {
     assert!(line.contains(r"a\nPASS \u{1b}[2J") && !line.chars().any(char::is_control), "{line}");
 }
 
-fn page_of(verdict: &Verdict, evidence: &MemoryRecord) -> String {
-    html::page(verdict, &evidence.meta, &Timeline::of(evidence))
+fn page_of(verdict: &Verdict, record: &MemoryRecord) -> String {
+    html::page(verdict, &record.meta, &Timeline::of(record))
 }
 
 #[test]
-fn real_time_is_told_by_the_wall() {
+fn real_time_is_shown_by_the_wall_clock() {
     let meta = RunMeta { simulated: false, ..meta() };
     let line = last_line(&diverged(|_| {}), &meta, None);
     assert!(line.contains("since 14:30:02Z"), "{line}");
@@ -209,7 +209,7 @@ fn real_time_is_told_by_the_wall() {
 #[test]
 fn without_a_model_nobody_is_called_wrong() {
     let verdict = unmodelled();
-    let page = page_of(&verdict, &evidence(50));
+    let page = page_of(&verdict, &record(50));
     let body = &page[page.find("<body>").expect("a body")..];
     let told = [summary(&verdict, &meta(), PLAIN), last_line(&verdict, &meta(), None), body.to_owned()];
     let kept = [markdown::summary(&verdict, &meta()), junit::suite(&verdict, &meta())];
@@ -222,16 +222,16 @@ fn without_a_model_nobody_is_called_wrong() {
 fn the_page_is_inert_escaped_and_the_same_every_time() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for (name, verdict, _, _) in examples() {
-        let page = page_of(&verdict, &evidence(4_000));
+        let page = page_of(&verdict, &record(4_000));
         fs::write(dir.join(format!("report-{name}.html")), &page).expect("write the page");
         for forbidden in ["<script", "http:", "https:", "url(", "@import", "src=", "<link", "2025-03-04"] {
             assert!(!page.contains(forbidden), "{name} has {forbidden}");
         }
-        assert_eq!(page, page_of(&verdict, &evidence(4_000)), "{name}");
+        assert_eq!(page, page_of(&verdict, &record(4_000)), "{name}");
     }
     let (_, stopped, ..) = examples().into_iter().find(|(name, ..)| *name == "frozen").expect("an example");
-    assert!(page_of(&stopped, &evidence(50)).contains("not all caught up"));
-    let page = page_of(&diverged(|_| {}), &evidence(4_000));
+    assert!(page_of(&stopped, &record(50)).contains("not all caught up"));
+    let page = page_of(&diverged(|_| {}), &record(4_000));
     for part in [
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "Is it real?",
@@ -250,7 +250,7 @@ fn the_page_stays_small() {
     d.keys = (0..50_000).map(|n| format!("key-{n}")).collect();
     d.evidence = std::iter::repeat_n(d.evidence[0].clone(), 500).collect();
     let findings = std::iter::repeat_n(FindingKind::Divergence(Box::new(d)), 100).collect();
-    let page = page_of(&verdict(VerdictOutcome::Fail, findings, &[]), &evidence(200_000));
+    let page = page_of(&verdict(VerdictOutcome::Fail, findings, &[]), &record(200_000));
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
     assert!(page.contains("+49,980 more") && !page.contains("key-49999"));
     let points =
@@ -263,7 +263,7 @@ fn the_page_stays_small() {
 fn verdict_json_fits_its_schema_and_reads_back() {
     let mut schema: serde_json::Value = serde_json::from_str(json::SCHEMA).expect("the schema is JSON");
     let lenient = jsonschema::validator_for(&schema).expect("the schema is a schema");
-    // Closed only here, to find fields that the schema forgot: readers ignore what they do not know.
+    // Closed only here, to find fields that the schema forgot: readers ignore unknown fields.
     close(&mut schema);
     let strict = jsonschema::validator_for(&schema).expect("still a schema");
     for (name, verdict, _, _) in examples() {
@@ -315,7 +315,7 @@ fn arms_are_aligned() {
     let text = arms(&[row("partition-gate", "pass"), row("none", "1 of 200 failed")]);
     assert_eq!(
         text,
-        "variant         expected  found            evidence  report\n\
+        "variant         expected  found            record  report\n\
          partition-gate  pass      pass             200 runs\n\
          none            pass      1 of 200 failed  200 runs\n"
     );

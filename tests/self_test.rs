@@ -13,19 +13,19 @@ use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
 use std::collections::BTreeSet;
 
-fn evidence(order: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
-    let meta = order.meta(seed, None).expect("it fits");
-    simulate::run(&meta, order.timing, &order.simulation().expect("it fits")).expect("it runs")
+fn record(spec: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
+    let meta = spec.meta(seed, None).expect("it fits");
+    simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
 }
 
-/// A run that passes, and one with a finding of its own: the changed value is found beside it.
+/// In a run that passes and in one that already has a finding, the changed value is found.
 #[test]
 fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
     let mut drawn = BTreeSet::new();
     for set in [&["guard=partition-gate"][..], &[]] {
-        let order = RunSpec { self_test: true, ..sim("partial-upsert", "late-transition", set) };
+        let spec = RunSpec { self_test: true, ..sim("partial-upsert", "late-transition", set) };
         let results = tempfile::tempdir().expect("a folder");
-        let tally = simulate_all(&order, Seed(1), 6, 2, results.path(), |judged| {
+        let tally = simulate_all(&spec, Seed(1), 6, 2, results.path(), |judged| {
             let Some(SelfTest::Found { spot, pattern }) = &judged.self_test else {
                 panic!("seed {}: {:?}", judged.meta.seed.0, judged.self_test)
             };
@@ -44,24 +44,24 @@ fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
 }
 
 #[test]
-fn a_folder_is_tested_as_memory_is_and_is_left_as_it_was() {
+fn a_folder_is_tested_like_memory_and_stays_as_it_was() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&order, Seed(4), results.path(), Retention::All).expect("a verdict");
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let kept = simulated(&spec, Seed(4), results.path(), Retention::All).expect("a verdict");
     let dir = kept.folder.clone().expect("it was kept");
     let before = crate::support::digest(&dir);
     let folder = Folder::open(&dir).expect("it can be read");
     let on_disk = self_test(&folder, &kept.verdict);
     assert!(matches!(on_disk, SelfTest::Found { .. }), "{on_disk:?}");
-    assert_eq!(on_disk, self_test(&evidence(&order, Seed(4)), &kept.verdict));
+    assert_eq!(on_disk, self_test(&record(&spec, Seed(4)), &kept.verdict));
     assert_eq!(before, crate::support::digest(&dir));
 }
 
-/// A judge that is told to have found something else before is a judge whose second verdict does not fit.
+/// If the first verdict is not that of the record, the second one does not match it: the self-test says so.
 #[test]
-fn a_verdict_that_does_not_fit_its_evidence_is_a_bug() {
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let recorded = evidence(&order, Seed(2));
+fn a_verdict_that_does_not_fit_its_record_is_a_bug() {
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let recorded = record(&spec, Seed(2));
     let own: Verdict = judge(&recorded);
     let blind = Verdict { findings: Vec::new(), ..own };
     let test = self_test(&recorded, &blind);
@@ -70,9 +70,9 @@ fn a_verdict_that_does_not_fit_its_evidence_is_a_bug() {
 }
 
 #[test]
-fn where_no_row_was_compared_nothing_can_be_proved() {
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let mut recorded = evidence(&order, Seed(2));
+fn without_a_compared_row_nothing_can_be_proved() {
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let mut recorded = record(&spec, Seed(2));
     let verdict = judge(&recorded);
     recorded.rows.iter_mut().for_each(Vec::clear);
     let test = self_test(&recorded, &verdict);

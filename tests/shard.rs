@@ -1,7 +1,7 @@
-//! Writers that share a shard, in virtual time and as processes: every rule under every plan, what is on
-//! record of a freeze, what is concluded of it, and what the shard held all the while.
+//! Writers that share a shard, in virtual time and as processes: every rule under every plan, what the record
+//! shows of a freeze, what the judge concludes, and what the shard holds meanwhile.
 
-use crate::support::{digest, order};
+use crate::support::{digest, spec};
 use crate::watchdog::place;
 use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
@@ -28,26 +28,26 @@ const OLD: &str = "writer-0";
 const NEW: &str = "writer-1";
 const RIGHT: [&str; 2] = ["v2-dropping", "v1"];
 
-fn evidence(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRecord {
-    run(&order("sim-shard", workload, nemesis, set), seed)
+fn record(workload: &str, nemesis: &str, set: &[&str], seed: u64) -> MemoryRecord {
+    run(&spec("sim-shard", workload, nemesis, set), seed)
 }
 
-fn run(order: &RunSpec, seed: u64) -> MemoryRecord {
-    let meta = order.meta(Seed(seed), None).expect("it fits");
-    simulate::run(&meta, order.timing, &order.simulation().expect("it fits")).expect("it runs")
+fn run(spec: &RunSpec, seed: u64) -> MemoryRecord {
+    let meta = spec.meta(Seed(seed), None).expect("it fits");
+    simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs")
 }
 
-fn looks<'e>(evidence: &'e MemoryRecord, object: &'e str) -> impl Iterator<Item = &'e FrontierReading> {
-    evidence.events.iter().filter_map(move |stamped| match &stamped.event {
+fn looks<'e>(record: &'e MemoryRecord, object: &'e str) -> impl Iterator<Item = &'e FrontierReading> {
+    record.events.iter().filter_map(move |stamped| match &stamped.event {
         Event::Frontier(look) if look.object == object => Some(look),
         _ => None,
     })
 }
 
 /// Whether the shard stood still behind its upstream for the last five seconds: a timestamp lasts 100 ms.
-fn frozen(evidence: &MemoryRecord) -> bool {
-    let last = looks(evidence, SHARD).last().expect("it is looked at");
-    let still = looks(evidence, SHARD).filter(|look| look.f == last.f).map(|look| look.u1).min();
+fn frozen(record: &MemoryRecord) -> bool {
+    let last = looks(record, SHARD).last().expect("it is looked at");
+    let still = looks(record, SHARD).filter(|look| look.f == last.f).map(|look| look.u1).min();
     still.is_some_and(|since| last.u1 - since >= 50)
 }
 
@@ -58,10 +58,10 @@ fn status(verdict: &Verdict, name: CheckName) -> Status {
 /// How many runs froze, and how many had right contents.
 fn over_seeds(workload: &str, nemesis: &str, rule: &str) -> (u64, u64) {
     (1..=SEEDS).fold((0, 0), |(froze, right), seed| {
-        let evidence = evidence(workload, nemesis, &[&format!("rule={rule}")], seed);
-        let verdict = judge(&evidence);
+        let record = record(workload, nemesis, &[&format!("rule={rule}")], seed);
+        let verdict = judge(&record);
         let passed = status(&verdict, CheckName::Model) == Status::Pass;
-        (froze + u64::from(frozen(&evidence)), right + u64::from(passed))
+        (froze + u64::from(frozen(&record)), right + u64::from(passed))
     })
 }
 
@@ -76,12 +76,12 @@ fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_righ
     }
 }
 
-/// Goal: of a shard that stands still it is said who pins it, what came just before, and what of the log
-/// nobody sees; of a writer, that it stood before its excuse was over.
+/// Goal: the finding on a shard that stands still says who pins it, what happened just before, and what part
+/// of the log is invisible; the finding on a writer says that it stood before its excuse ended.
 #[test]
 fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
-    let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
-    let verdict = judge(&evidence);
+    let record = record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
+    let verdict = judge(&record);
     let [shard, writer] = [SHARD, NEW].map(|object| {
         let frozen = verdict.findings.iter().filter_map(|finding| match &finding.kind {
             FindingKind::Frozen(frozen) => Some(frozen),
@@ -92,14 +92,14 @@ fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
     assert_eq!((shard.pinned_by.clone(), writer.pinned_by.len()), (vec![NEW.to_owned()], 0));
     assert!(matches!(&shard.before, Some(PrecedingEvent::Cured { step, .. }) if step == "cutover"));
     let unseen = shard.unseen.expect("there is more in the log");
-    assert_eq!(unseen.from + unseen.entries, evidence.log[0].len() as u64);
+    assert_eq!(unseen.from + unseen.entries, record.log[0].len() as u64);
     assert!(unseen.keys > 1 && unseen.keys < unseen.entries && writer.unseen.is_none());
-    let end = evidence.events.last().expect("it ran").t;
+    let end = record.events.last().expect("it ran").t;
     assert!(writer.since.0 + writer.watched.0 + 1_000_000_000 < end.0, "it was excused for a while");
     assert!(writer.position < shard.position && writer.since < shard.since);
 }
 
-/// Goal: nothing freezes that has one writer, never restarted; races in step freeze now and then.
+/// Goal: a single writer that is never restarted never freezes; writers that race in step sometimes do.
 #[test]
 fn one_writer_is_right_under_every_rule_and_two_in_step_under_the_right_ones() {
     for rule in ["v2-stranding", "v2-dropping", "v1", "v1-double-drain"] {
@@ -114,13 +114,13 @@ fn one_writer_is_right_under_every_rule_and_two_in_step_under_the_right_ones() {
     }
 }
 
-/// Goal: rows retracted twice are wrong data, while the frontier moves.
+/// Goal: rows that are retracted twice are wrong data, although the frontier moves.
 #[test]
 fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
     let (froze, right) = over_seeds("upsert-burst", "failover", "v1-double-drain");
     assert!(froze == 0 && right < SEEDS, "{froze} froze, {right} right");
     let wrong =
-        (1..=SEEDS).map(|seed| judge(&evidence("upsert-burst", "failover", &["rule=v1-double-drain"], seed)));
+        (1..=SEEDS).map(|seed| judge(&record("upsert-burst", "failover", &["rule=v1-double-drain"], seed)));
     for verdict in wrong.filter(|verdict| status(verdict, CheckName::Model) == Status::Fail) {
         assert_eq!(verdict.outcome, VerdictOutcome::Fail);
         for finding in &verdict.findings {
@@ -133,43 +133,44 @@ fn a_rule_that_drains_twice_writes_wrong_data_and_the_frontier_moves() {
     }
 }
 
-/// Goal: what is on record of one cold cutover that freezes: first the new writer's own frontier stands still
-/// while the shard moves, then the shard stands still with it; and all the while the status is `running`.
+/// Goal: the record of a cold cutover that freezes shows first that the new writer's own frontier stands
+/// still while the shard moves, then that the shard stands still too, and all the time the status is
+/// `running`.
 #[test]
 fn a_pinned_frontier_shows_in_the_looks_first_hidden_and_then_for_all() {
-    let evidence = evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
-    let declared: Vec<&str> = evidence.meta.frontiers.iter().map(|it| it.object.as_str()).collect();
+    let record = record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
+    let declared: Vec<&str> = record.meta.frontiers.iter().map(|it| it.object.as_str()).collect();
     assert_eq!(declared, [OLD, NEW, SHARD]);
-    let pinned = looks(&evidence, NEW).last().expect("it runs").f;
-    let hidden = looks(&evidence, NEW).filter(|look| look.f == pinned).map(|look| look.u1);
+    let pinned = looks(&record, NEW).last().expect("it runs").f;
+    let hidden = looks(&record, NEW).filter(|look| look.f == pinned).map(|look| look.u1);
     let since = hidden.min().expect("it is pinned");
-    let at_end = looks(&evidence, SHARD).last().expect("it is looked at");
-    let moved = looks(&evidence, SHARD).filter(|look| look.u1 >= since && look.f < at_end.f).count();
+    let at_end = looks(&record, SHARD).last().expect("it is looked at");
+    let moved = looks(&record, SHARD).filter(|look| look.u1 >= since && look.f < at_end.f).count();
     assert!(moved > 0, "the shard went on while the new writer's own frontier stood still");
     assert!(pinned < at_end.f && at_end.f.is_some_and(|f| f + 50 < at_end.u1));
-    for look in looks(&evidence, NEW).chain(looks(&evidence, SHARD)) {
+    for look in looks(&record, NEW).chain(looks(&record, SHARD)) {
         assert!(look.u1 <= look.u2 && look.f.is_some_and(|f| f <= look.u2), "{look:?}");
         let hydrating = look.status == "hydrating" && look.u1 < since;
         assert!(look.status == "running" || hydrating, "{look:?}");
     }
-    let upstream = looks(&evidence, OLD).last().expect("it ran").u1;
+    let upstream = looks(&record, OLD).last().expect("it ran").u1;
     assert!(upstream < at_end.u1, "the old writer has left, and is not looked at any more");
-    let settled = evidence.events.iter().find_map(|stamped| match stamped.event {
+    let settled = record.events.iter().find_map(|stamped| match stamped.event {
         Event::Settled { all, .. } => Some(all),
         _ => None,
     });
     assert_eq!(settled, Some(false));
 }
 
-/// A cold cutover under this rule, where what has not settled is restarted before this time.
+/// A cold cutover under this rule, in which a writer that has not settled is restarted before this time.
 fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> MemoryRecord {
-    let mut order = order("sim-shard", "upsert-feed", "cold-cutover", &[&format!("rule={rule}")]);
-    order.timing.probe_restart = true;
-    order.timing.deadline = deadline.unwrap_or(order.timing.deadline);
-    run(&order, seed)
+    let mut spec = spec("sim-shard", "upsert-feed", "cold-cutover", &[&format!("rule={rule}")]);
+    spec.timing.probe_restart = true;
+    spec.timing.deadline = deadline.unwrap_or(spec.timing.deadline);
+    run(&spec, seed)
 }
 
-/// What froze and how that ended, by name.
+/// What froze, by name, and how that ended.
 fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
     let frozen = verdict.findings.iter().map(|finding| match &finding.kind {
         FindingKind::Frozen(frozen) => (frozen.object.clone(), frozen.course),
@@ -180,16 +181,16 @@ fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
     frozen
 }
 
-fn times(evidence: &MemoryRecord, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
-    evidence.events.iter().filter(|stamped| wanted(&stamped.event)).map(|stamped| stamped.t).collect()
+fn times(record: &MemoryRecord, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
+    record.events.iter().filter(|stamped| wanted(&stamped.event)).map(|stamped| stamped.t).collect()
 }
 
 fn of_probe(step: &str) -> bool {
     step == "probe-writer-1"
 }
 
-/// Goal: a stranded datum is gone with the writer that keeps it, so a restart of that writer clears the
-/// freeze of both; that is a freeze all the same. Without a restart it lasts.
+/// Goal: a stranded datum dies with the writer that keeps it, so a restart of that writer clears the freeze
+/// of both. It is still reported as a freeze. Without a restart it lasts.
 #[test]
 fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back() {
     for seed in 1..=5 {
@@ -198,7 +199,7 @@ fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back(
         assert!(verdict.doubts.is_empty(), "seed {seed}: {:?}", verdict.doubts);
         let both = |course| [(SHARD.to_owned(), course), (NEW.to_owned(), course)];
         assert_eq!(courses(&verdict), both(FreezeCourse::ClearedByRestart), "seed {seed}");
-        let alone = judge(&evidence("upsert-feed", "cold-cutover", &["rule=v2-stranding"], seed));
+        let alone = judge(&record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], seed));
         assert_eq!(courses(&alone), both(FreezeCourse::Sticky), "seed {seed}");
     }
 }
@@ -206,12 +207,12 @@ fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back(
 #[test]
 fn what_has_settled_is_not_restarted() {
     let settled = probed("v2-dropping", None, 1);
-    assert_eq!(settled.events, evidence("upsert-feed", "cold-cutover", &["rule=v2-dropping"], 1).events);
+    assert_eq!(settled.events, record("upsert-feed", "cold-cutover", &["rule=v2-dropping"], 1).events);
     assert_eq!(judge(&settled).outcome, VerdictOutcome::Pass);
 }
 
-/// The deadline comes before the probe, while its writer is down, and while it catches up: then the writer is
-/// started again, nothing more is asked, and the log is read.
+/// The deadline may come before the probe, while its writer is down, or while it catches up. Then the writer
+/// is started again, nothing more is requested, and the log is read.
 #[test]
 fn the_deadline_ends_the_probe_and_cures_it() {
     let whole = probed("v2-stranding", None, 1);
@@ -227,27 +228,27 @@ fn the_deadline_ends_the_probe_and_cures_it() {
         assert_eq!(times(&cut, begins).len(), each);
         assert_eq!((times(&cut, cured).len(), times(&cut, cut_off).len()), (each, each));
         assert_eq!(cut.log[0].len(), whole.log[0].len());
-        let captures = |evidence| times(evidence, |event| matches!(event, Event::CaptureBegin { .. })).len();
+        let captures = |record| times(record, |event| matches!(event, Event::CaptureBegin { .. })).len();
         assert_eq!(captures(&cut) + 1, captures(&whole));
         assert_eq!(judge(&cut).outcome, VerdictOutcome::Fail);
     }
 }
 
 #[test]
-fn deletions_come_to_the_log_as_tombstones_and_are_as_many_as_the_workload_says() {
-    let evidence = evidence("upsert-burst", "none", &["rule=v1"], 1);
-    let log = &evidence.log[0];
+fn deletions_reach_the_log_as_tombstones_as_often_as_the_workload_says() {
+    let record = record("upsert-burst", "none", &["rule=v1"], 1);
+    let log = &record.log[0];
     let deleted = log.iter().filter(|entry| entry.tombstone).count();
     assert!(deleted * 100 > log.len() * 17 && deleted * 100 < log.len() * 23, "{deleted} of {}", log.len());
-    assert!(log.iter().filter(|entry| entry.tombstone).all(|entry| entry.op > evidence.meta.calibration_ops));
+    assert!(log.iter().filter(|entry| entry.tombstone).all(|entry| entry.op > record.meta.calibration_ops));
 }
 
 #[test]
-fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
-    let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
+fn a_kept_run_gets_the_same_verdict_and_a_seed_gives_the_same_bytes() {
+    let spec = spec("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let kept = || {
         let results = tempfile::tempdir().expect("a folder");
-        let kept = simulated(&order, Seed(3), results.path(), Retention::All).expect("a verdict");
+        let kept = simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
         (kept, results)
     };
     let ((one, here), (other, there)) = (kept(), kept());
@@ -259,14 +260,14 @@ fn a_run_that_was_kept_is_judged_alike_and_a_seed_gives_the_same_bytes() {
     drop((here, there));
 }
 
-/// A run that passes and one with a frozen shard: the changed value is found beside what was found before.
+/// In a run that passes and in one with a frozen shard, the changed value is found, next to earlier findings.
 #[test]
 fn a_changed_value_of_a_shard_is_found() {
     for set in [&["rule=v2-dropping"][..], &["rule=v2-stranding"]] {
-        let order = RunSpec { self_test: true, ..order("sim-shard", "upsert-feed", "cold-cutover", set) };
+        let spec = RunSpec { self_test: true, ..spec("sim-shard", "upsert-feed", "cold-cutover", set) };
         let results = tempfile::tempdir().expect("a folder");
         for seed in 1..=4 {
-            let judged = simulated(&order, Seed(seed), results.path(), Retention::None).expect("a verdict");
+            let judged = simulated(&spec, Seed(seed), results.path(), Retention::None).expect("a verdict");
             let Some(SelfTest::Found { spot, .. }) = &judged.self_test else {
                 panic!("{:?}", judged.self_test)
             };
@@ -278,9 +279,9 @@ fn a_changed_value_of_a_shard_is_found() {
 /// Goal: the page draws the upstream and every frontier, and marks those that stopped.
 #[test]
 fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
-    let order = order("sim-shard", "upsert-feed", "cold-cutover", &["rule=v2-stranding"]);
+    let spec = spec("sim-shard", "upsert-feed", "cold-cutover", &["rule=v2-stranding"]);
     let results = tempfile::tempdir().expect("a folder");
-    let judged = simulated(&order, Seed(1), results.path(), Retention::All).expect("a verdict");
+    let judged = simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
     let page = std::fs::read_to_string(judged.report().expect("it was kept")).expect("a page");
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("path class=\"upstream\""), count("class=\"frontier\"")), (1, 1));
@@ -290,12 +291,12 @@ fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
     }
 }
 
-/// Goal: step 1 at 2 AM shows what the judge found: the same key, wrong at the same capture.
+/// Goal: `dissent raw` shows what the judge found: the same key, wrong at the same capture.
 #[test]
 fn a_key_of_a_shard_is_shown_as_it_was_judged() {
-    let order = order("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
+    let spec = spec("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let results = tempfile::tempdir().expect("a folder");
-    let keep = |seed| simulated(&order, Seed(seed), results.path(), Retention::NotPassed).expect("a verdict");
+    let keep = |seed| simulated(&spec, Seed(seed), results.path(), Retention::NotPassed).expect("a verdict");
     let judged = (1..=SEEDS).map(keep).find(|it| !it.verdict.findings.is_empty()).expect("one is wrong");
     let FindingKind::Divergence(found) = &judged.verdict.findings[0].kind else { panic!("rows") };
     let key = &found.evidence[0].key;
@@ -326,18 +327,18 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
         ("sim-segments", "partial-upsert", "mixed", "it has no writers that share a shard"),
     ] {
         let results = tempfile::tempdir().expect("a folder");
-        let order = order(target, workload, nemesis, &[]);
-        let error = simulated(&order, Seed(1), results.path(), Retention::None).expect_err("it is refused");
+        let spec = spec(target, workload, nemesis, &[]);
+        let error = simulated(&spec, Seed(1), results.path(), Retention::None).expect_err("it is refused");
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.to_string().contains(reason), "{target} {workload} {nemesis}: {error}");
     }
-    let order = order("sim-shard", "partial-upsert", "none", &["partitions=1"]);
-    let error = order.meta(Seed(1), None).expect_err("it merges").to_string();
+    let spec = spec("sim-shard", "partial-upsert", "none", &["partitions=1"]);
+    let error = spec.meta(Seed(1), None).expect_err("it merges").to_string();
     assert!(error.contains("which this version of the target does not have"), "{error}");
 }
 
-/// Goal: the same plan over real processes, sockets and deaths comes to the same; each rule with its exit
-/// code and the first words of the last line. What was recorded is judged again from the files alone.
+/// Goal: over real processes, sockets and deaths the same plan gives the same result: for each rule the exit
+/// code and the first words of the last line. The files alone give the same verdict again.
 fn over_processes(nemesis: &str, frozen: &str) {
     for (rule, code, words) in [("v2-stranding", 1, frozen), ("v2-dropping", 0, "PASS"), ("v1", 0, "PASS")] {
         let results = tempfile::tempdir().expect("a folder");
@@ -358,8 +359,8 @@ fn a_cold_cutover_over_processes_freezes_under_one_rule_only() {
     over_processes("cold-cutover", "FAIL frozen shard visible sticky");
 }
 
-/// The published test over processes: a writer is shown its input late, the shard has passed it by then, and
-/// it is pinned below the shard under one rule; under the others it goes on.
+/// The published test over processes: a writer gets its input late, when the shard has already passed it.
+/// Under one rule the writer is pinned below the shard; under the others it continues.
 #[test]
 fn a_writer_that_reads_late_over_processes_is_pinned_under_one_rule_only() {
     over_processes("lag", "FAIL frozen shard visible sticky");

@@ -1,6 +1,6 @@
-//! The loop in virtual time: every arm over a few seeds, and what a seed promises.
+//! Runs in virtual time: every arm over a few seeds, and what a seed promises.
 
-use crate::support::{order, sim};
+use crate::support::{sim, spec};
 use dissent::exit::Exit;
 use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
@@ -10,16 +10,16 @@ use dissent_core::checker::verdict::{FindingKind, FreezeCourse, RootCause, Verdi
 use dissent_core::seed::Seed;
 use dissent_store::folder::Folder;
 
-/// Enough to see a broken arm; a thousand are run with the release build.
+/// Enough to see a broken arm. The release build runs a thousand.
 const SEEDS: u32 = 6;
 
 fn arm(nemesis: &str, set: &[&str]) -> CampaignSummary {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", nemesis, set);
-    simulate_all(&order, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
+    let spec = sim("partial-upsert", nemesis, set);
+    simulate_all(&spec, Seed(1), SEEDS, 2, results.path(), |_| ()).expect("every run comes to a verdict")
 }
 
-/// Arm, settings, and what every run must have found, on the victim alone; nothing: it passes.
+/// Arm, settings, and what every run must find on the victim alone; none if it must pass.
 const ARMS: &[(&str, &[&str], Option<&str>)] = &[
     ("late-transition", &[], Some("one-differs wrong-value minority standing")),
     ("late-transition", &["ending=healthy-wins"], Some("one-differs wrong-value minority healed")),
@@ -71,25 +71,26 @@ fn every_arm_comes_out_as_expected_in_every_run() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A waiter that nobody woke asks again as its server starts anew: the restart clears the freeze, the plan's
-/// ending finds all replicas equal, and the run fails all the same.
+/// A waiter that nobody woke asks again when its server restarts. The restart clears the freeze, and all
+/// replicas are equal at the end of the plan, but the run still fails.
 #[test]
 fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
     for ending in ["uncommitted", "victim-wins"] {
         let set = ["guard=partition-gate-no-skip-wake", &format!("ending={ending}")];
         let results = tempfile::tempdir().expect("a folder");
-        let mut order = sim("partial-upsert", "late-transition", &set);
+        let mut spec = sim("partial-upsert", "late-transition", &set);
         for (probe_restart, course) in [(true, FreezeCourse::ClearedByRestart), (false, FreezeCourse::Sticky)]
         {
-            order.timing.probe_restart = probe_restart;
-            let judged = simulated(&order, Seed(3), results.path(), Retention::None).expect("a verdict");
+            spec.timing.probe_restart = probe_restart;
+            let judged = simulated(&spec, Seed(3), results.path(), Retention::None).expect("a verdict");
             let [finding] = &judged.verdict.findings[..] else { panic!("{:#?}", judged.verdict) };
             let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
             assert_eq!(
                 (frozen.course, frozen.replica.as_ref()),
                 (course, Some(&judged.meta.steps[0].replica))
             );
-            // A winner that stands still cannot commit: that is in doubt where nobody restarts it.
+            // A winner that stands still cannot commit, so its outcome is in doubt unless somebody restarts
+            // it.
             let doubts = &judged.verdict.doubts;
             assert!(doubts.is_empty() || !probe_restart, "{doubts:?}");
             assert_eq!(judged.exit, Exit::Violation);
@@ -113,25 +114,25 @@ fn the_class_of_the_missing_state_is_the_same_in_full_and_digest_provenance() {
 
 fn once(set: &[&str], seed: Seed) -> JudgedRun {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", set);
-    simulated(&order, seed, results.path(), Retention::None).expect("a verdict")
+    let spec = sim("partial-upsert", "late-transition", set);
+    simulated(&spec, seed, results.path(), Retention::None).expect("a verdict")
 }
 
 /// The verdict of the same run, judged in memory and from its folder.
 #[test]
-fn a_run_that_was_kept_is_judged_alike() {
+fn a_kept_run_gets_the_same_verdict() {
     let results = tempfile::tempdir().expect("a folder");
-    let order = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&order, Seed(5), results.path(), Retention::All).expect("a verdict");
-    let not_kept = simulated(&order, Seed(5), results.path(), Retention::None).expect("a verdict");
+    let spec = sim("partial-upsert", "late-transition", &[]);
+    let kept = simulated(&spec, Seed(5), results.path(), Retention::All).expect("a verdict");
+    let not_kept = simulated(&spec, Seed(5), results.path(), Retention::None).expect("a verdict");
     let folder = Folder::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
     let again: Verdict = JudgedRun::new(&folder, Exit::Pass).verdict;
     assert_eq!(kept.verdict, not_kept.verdict);
     assert_eq!(kept.verdict, again);
 }
 
-/// The judge never reads the truth; this compares afterwards. Finding and truth must name the same server,
-/// the segments that it missed, and keys that were written in both segments.
+/// The judge never sees the truth, so this compares it afterwards. Finding and truth must name the same
+/// server, the segments that it missed, and keys that were written in both segments.
 #[test]
 fn findings_agree_with_the_truth() {
     for seed in (1..=6).map(Seed) {
@@ -153,13 +154,13 @@ fn findings_agree_with_the_truth() {
     }
 }
 
-/// Two runs of one seed, and the debug and release builds, give the same bytes: all files but `tool.log` and
-/// what `run.json` says of the build and the clock on the wall.
+/// Two runs of one seed, and the debug and release builds, give the same bytes in all files, except in
+/// `tool.log` and for the build and the wall clock in `run.json`.
 #[test]
 fn a_seed_gives_the_same_bytes_for_ever() {
     let digest = |results: &std::path::Path| {
-        let order = order("sim-segments", "partial-upsert", "late-transition", &[]);
-        let kept = simulated(&order, Seed(42), results, Retention::All).expect("a verdict");
+        let spec = spec("sim-segments", "partial-upsert", "late-transition", &[]);
+        let kept = simulated(&spec, Seed(42), results, Retention::All).expect("a verdict");
         crate::support::digest(&kept.folder.expect("it was kept"))
     };
     let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

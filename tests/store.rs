@@ -1,4 +1,4 @@
-//! What is written is read back, also when it is torn.
+//! What is written is read back, even when it is torn.
 
 mod folder;
 mod frame;

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! What several tests share.
 
 use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
@@ -7,20 +7,20 @@ use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The order of a command line.
-pub(crate) fn order(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
+/// The run specification of a command line.
+pub(crate) fn spec(target: &str, workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     let set = set.iter().flat_map(|pair| ["--set", pair]);
     let words = ["run", target, workload, nemesis].into_iter().chain(set);
     run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense")
 }
 
-/// The same in virtual time.
+/// The same, for the simulated cluster of segments.
 pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
-    order("sim-segments", workload, nemesis, set)
+    spec("sim-segments", workload, nemesis, set)
 }
 
-/// A line for every file or folder at the top of a run's folder: a digest of all bytes in it, and its name.
-/// Of `run.json` only the facts count.
+/// A line for every file or folder at the top of a run's folder: a digest of all its bytes, and its name.
+/// Only the `facts` of `run.json` count.
 pub(crate) fn digest(folder: &Path) -> String {
     let mut files = Vec::new();
     collect(folder, &mut files);
@@ -47,12 +47,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// FNV-1a, 64 bits, going on from `hash`.
+/// FNV-1a, 64 bits, continued from `hash`.
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// All of a record, in memory.
+/// A whole record, in memory.
 pub(crate) fn all(of: &dyn RunRecord) -> MemoryRecord {
     let partitions = 0..of.meta().partitions;
     MemoryRecord {

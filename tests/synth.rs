@@ -1,4 +1,4 @@
-//! Every planted fault is found with its own fields, and nothing else is.
+//! Every planted fault is found with its own fields, and nothing else is found.
 
 use dissent::synth::{Plant, SynthSpec, synthesize};
 use dissent_core::checker::judge::judge;
@@ -15,8 +15,8 @@ const ROWS: u64 = 4_000;
 #[track_caller]
 fn judged(plant: &str, replicas: u32, seed: u64, dir: &Path) -> Verdict {
     let plant: Plant = plant.parse().expect("a plant");
-    let order = SynthSpec { rows: ROWS, replicas, seed: Seed(seed), plant };
-    synthesize(&order, dir).expect("made up");
+    let spec = SynthSpec { rows: ROWS, replicas, seed: Seed(seed), plant };
+    synthesize(&spec, dir).expect("made up");
     judge(&Folder::open(dir).expect("a run"))
 }
 
@@ -39,8 +39,8 @@ fn nothing_planted_passes_and_everything_was_compared() {
     }
 }
 
-/// Goal: what, pattern, side, course and numbers of each plant. Method: the only finding of the run is
-/// compared whole, but for names that the seed draws.
+/// Goal: each plant has the right what, pattern, side, course and numbers. Method: compare the whole of the
+/// run's only finding, except for names that the seed draws.
 #[test]
 fn each_plant_is_one_finding_with_its_own_fields() {
     use Anomaly::{DuplicateCurrent, Missing, NoCurrent, StaleCurrent, WrongValue};
@@ -103,8 +103,8 @@ fn a_seed_gives_the_same_folder_and_another_seed_another() {
     let temp = tempfile::tempdir().expect("a folder");
     let digest = |name: &str, seed| {
         let dir = temp.path().join(name);
-        let order = SynthSpec { rows: 1_000, replicas: 3, seed: Seed(seed), plant: Plant::OneColumn };
-        synthesize(&order, &dir).expect("made up");
+        let spec = SynthSpec { rows: 1_000, replicas: 3, seed: Seed(seed), plant: Plant::OneColumn };
+        synthesize(&spec, &dir).expect("made up");
         crate::support::digest(&dir)
     };
     assert_eq!(digest("one", 7), digest("again", 7));
@@ -116,8 +116,8 @@ fn what_cannot_be_planted_says_why() {
     let temp = tempfile::tempdir().expect("a folder");
     let refused = |plant: &str, replicas, rows| {
         let plant: Plant = plant.parse().expect("a plant");
-        let order = SynthSpec { rows, replicas, seed: Seed(1), plant };
-        synthesize(&order, &temp.path().join(plant.to_string())).expect_err("refused").to_string()
+        let spec = SynthSpec { rows, replicas, seed: Seed(1), plant };
+        synthesize(&spec, &temp.path().join(plant.to_string())).expect_err("refused").to_string()
     };
     assert!(refused("two-of-four", 3, ROWS).contains("takes 4 replicas"));
     assert!(refused("two-replicas", 4, ROWS).contains("takes 2 replicas"));

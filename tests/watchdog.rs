@@ -1,5 +1,5 @@
-//! The tool is killed, cut off and interrupted, on a private cluster and on one that outlives it: no fault
-//! and no process may be left, and no verdict may be better than what was recorded.
+//! dissent is killed, cut off and interrupted, on a private cluster and on one that outlives it. No fault and
+//! no process may be left, and no verdict may be better than the record.
 
 mod beside;
 pub(crate) mod place;
@@ -17,7 +17,7 @@ fn no_process_is_left(results: &Path) {
     until("no process is left", || processes_of(results).is_empty());
 }
 
-/// What was recorded before kill -9 is judged: a proven violation, or not enough to say; never a pass.
+/// The record up to a kill -9 gives a proven violation or an inconclusive verdict, never a pass.
 fn is_judged(results: &Path) {
     let checked = run(results, &["check", "latest"]);
     let out = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -29,7 +29,7 @@ fn is_judged(results: &Path) {
     }
 }
 
-/// A plan and the line on standard error after which the tool is killed.
+/// A plan, and the line on standard error after which dissent is killed.
 const POINTS: [(&str, &str); 4] = [
     ("pause-one", "pause: in force"),
     ("restart-one", "restart: in force"),
@@ -49,7 +49,7 @@ fn kill_9_of_the_tool_takes_its_whole_cluster_along() {
         watched.kill();
         no_process_is_left(results.path());
         is_judged(results.path());
-        // What was written down before is healed without the cluster: nothing of it is left.
+        // The recorded cures are healed without the cluster, of which nothing is left.
         let healed = run(results.path(), &["heal", "latest"]);
         assert_eq!(healed.status.code(), Some(0), "{}", told(&healed));
     }
@@ -83,8 +83,8 @@ fn after_kill_9_the_watchdogs_cure_a_cluster_that_lives_on() {
     }
 }
 
-/// The tool is killed in the midst of a cutover: the watchdog goes through with it, and the next run begins
-/// with writers of its own.
+/// dissent is killed in the middle of a cutover. The watchdog completes it, and the next run begins with its
+/// own writers.
 #[test]
 fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() {
     let outside = Outside::of("shard", &["rule=v2-dropping"]);
@@ -106,10 +106,10 @@ fn after_kill_9_a_cutover_is_gone_through_with_and_slow_ways_are_as_they_were() 
     assert!(told(&raw).contains("1 state, 0 wrong, 0 log entries"), "{}", told(&raw));
 }
 
-/// A second run is refused while the first one has the target, and while faults are left on it; a fault whose
-/// tool and watchdog are both killed is found at the target by its mark.
+/// A second run is refused while the first one has the target, and while faults are left on it. If both
+/// dissent and the watchdog of a fault are killed, the fault's mark is found at the target.
 #[test]
-fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
+fn a_target_in_use_is_refused_and_an_orphaned_fault_is_healed_by_its_mark() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let file = outside.file();
     let results = tempfile::tempdir().expect("a folder");
@@ -148,8 +148,8 @@ fn a_target_in_use_is_refused_and_what_nobody_keeps_is_healed_by_its_mark() {
     assert_eq!(third.status.code(), Some(0), "{}", told(&third));
 }
 
-/// The controller is stopped while it holds messages back: they cannot be released, and the verdict comes
-/// all the same.
+/// The controller is stopped while it holds messages back: they cannot be released, but there is still a
+/// verdict.
 #[test]
 fn a_cure_that_fails_is_exit_5_with_the_command_that_heals() {
     let outside = Outside::start(&[]);
@@ -194,7 +194,7 @@ fn signals_heal_and_give_their_codes() {
 }
 
 #[test]
-fn a_folder_deleted_during_the_run_is_a_loss_that_is_named_and_never_a_pass() {
+fn a_folder_deleted_during_the_run_is_a_named_loss_and_never_a_pass() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let words = ["run", &outside.file(), "partial-upsert", "pause-one", "--seed", "5"];
@@ -209,7 +209,7 @@ fn a_folder_deleted_during_the_run_is_a_loss_that_is_named_and_never_a_pass() {
     no_process_is_left(results.path());
 }
 
-/// Nobody reads what is said: the run goes on to its verdict.
+/// Nobody reads the output: the run continues to its verdict.
 #[test]
 fn a_broken_pipe_ends_nothing() {
     let results = tempfile::tempdir().expect("a folder");
@@ -225,9 +225,9 @@ fn a_broken_pipe_ends_nothing() {
     no_process_is_left(results.path());
 }
 
-/// A watchdog that is killed is no reason to leave its fault: the tool cures by itself.
+/// If a watchdog is killed, its fault is not left behind: dissent cures it itself.
 #[test]
-fn a_fault_outlives_no_watchdog() {
+fn no_fault_outlives_its_watchdog() {
     let results = tempfile::tempdir().expect("a folder");
     let words = ["run", PRIVATE, "partial-upsert", "pause-one", "--set", "guard=partition-gate"];
     let mut watched = Watched::start(results.path(), &words);
@@ -242,9 +242,9 @@ fn a_fault_outlives_no_watchdog() {
     no_process_is_left(results.path());
 }
 
-/// The protocol: nothing before `begin`, and the lease ends by itself.
+/// The protocol: nothing happens before `begin`, and the lease ends by itself.
 #[test]
-fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over() {
+fn a_watchdog_begins_only_when_told_and_cures_when_its_lease_ends() {
     let outside = Outside::start(&[]);
     let supervisor = u32::try_from(outside.ask("/cluster")["pid"].as_u64().expect("a process")).expect("u32");
     let mut victim = Command::new("sleep").arg("600").spawn().expect("sleep is there");
@@ -283,9 +283,9 @@ fn a_watchdog_begins_nothing_until_it_is_told_and_cures_when_its_lease_is_over()
     victim.wait().expect("it ends");
 }
 
-/// What a target does with a connection, and what is told of it before anything is done: exit 4.
+/// What a target does with a connection, and the error before anything is done: exit 4.
 #[test]
-fn a_target_that_cannot_be_used_is_told_at_once() {
+fn an_unusable_target_is_reported_at_once() {
     type Injection = fn(std::net::TcpStream);
     let hold: Injection = |mut stream| {
         let mut rest = Vec::new();
@@ -309,7 +309,7 @@ fn a_target_that_cannot_be_used_is_told_at_once() {
 
 fn answer(mut stream: std::net::TcpStream, text: &str) {
     let mut request = [0; 4096];
-    // Whoever went away needs no answer.
+    // A client that went away needs no answer.
     drop(stream.read(&mut request).and_then(|_| stream.write_all(text.as_bytes())));
 }
 

@@ -9,14 +9,15 @@
 //! # From the ground up
 //!
 //! ```text
-//! conductor   checker      decides what a run does next | judges what was recorded
-//! generator                draws ops, victims and a schedule from the seed
-//! history                  tables, ops, faults, rows, events, frontiers: the words of all others
+//! checker      judges what was recorded
+//! conductor    decides what a run does next
+//! generator    draws ops, victims and a schedule from the seed
+//! history      schemas, ops, faults, rows, events, frontiers: the vocabulary of the rest
 //! seed
 //! ```
 //!
-//! A checker of your own evidence is [`checker::judge::judge`] over an
-//! [`Evidence`](history::evidence::Evidence).
+//! To check your own records, implement [`RunRecord`](history::run_record::RunRecord) and call
+//! [`checker::judge::judge`].
 
 pub mod checker;
 pub mod conductor;

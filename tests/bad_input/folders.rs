@@ -1,4 +1,4 @@
-//! The files and folders that the tables name: a good run, and what may become of one.
+//! The files and folders that the tables name: a good run, and the ways in which one can break.
 
 use crate::bad_input::network::write_targets;
 use crate::bad_input::run;
@@ -15,14 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A folder in which every name of the tables is there.
+/// A folder with every name that the tables use.
 pub(crate) fn prepare() -> TempDir {
     let temp = tempfile::tempdir().expect("a folder");
     write_files(temp.path());
     write_targets(temp.path());
-    let order = sim("steady", "none", &["load=400ms", "keys=5"]);
+    let spec = sim("steady", "none", &["load=400ms", "keys=5"]);
     let results = temp.path().join("made");
-    let judged = simulated(&order, Seed(1), &results, Retention::All).expect("a run");
+    let judged = simulated(&spec, Seed(1), &results, Retention::All).expect("a run");
     assert_eq!(judged.verdict.outcome, VerdictOutcome::Pass);
     let good = temp.path().join("good");
     fs::rename(judged.folder.expect("it was kept"), &good).expect("moved");
@@ -95,9 +95,9 @@ fn break_folders(at: &Path, good: &Path) {
     with_facts("fewer-partitions", &[("partitions", json!(1))]);
     with_facts("no-replicas", &[("roster", json!([]))]);
     for (name, started) in [("clock-set-back", "1969-12-31T23:59:59Z"), ("clock-unknown", "yesterday")] {
-        let mut evidence = all(&Folder::open(good).expect("it opens"));
-        (evidence.meta.simulated, evidence.meta.started) = (false, started.to_owned());
-        write_record(&at.join(name), &evidence).expect("a record");
+        let mut record = all(&Folder::open(good).expect("it opens"));
+        (record.meta.simulated, record.meta.started) = (false, started.to_owned());
+        write_record(&at.join(name), &record).expect("a record");
     }
     fs::remove_file(copy("no-events").join("events.jsonl.zst")).expect("removed");
     with_events("cut-events", &|bytes| bytes.truncate(bytes.len() / 2));
@@ -143,7 +143,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A history cut at every byte of its last frame: never a pass, never an accusation, never silent.
+/// A history that is cut at any byte of its last frame never passes, never accuses, and is never silent.
 #[test]
 fn a_history_cut_at_every_byte_of_its_last_frames_is_inconclusive_and_says_why() {
     let temp = prepare();

@@ -1,5 +1,5 @@
-//! A target that is not there, lies, is slow or hangs up in the middle of a word: an error that says who was
-//! asked, in a time that is bounded.
+//! A target that is not there, lies, is slow or hangs up in the middle of an answer: the error says who was
+//! asked, and arrives in bounded time.
 
 use dissent::adapter::http::send;
 use dissent::target_error::TargetError;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// What a server does with each connection.
 type Manners = fn(TcpStream);
 
-/// Files of targets that are none, named as in the tables. Their servers end with the tests.
+/// Target files for servers that are no targets, named as in the tables. The servers end with the tests.
 pub(crate) fn write_targets(at: &Path) {
     let servers: [(&str, Manners); 5] = [
         ("mail-server", |mut stream| reply(&mut stream, b"220 mail.example ESMTP\r\n")),
@@ -44,7 +44,7 @@ fn say_nothing(mut stream: TcpStream) {
     drop(stream.read_to_end(&mut forever));
 }
 
-/// The URL of a server on a port of the system's choice. It ends with the tests.
+/// The URL of a server on a port that the system chooses. It ends with the tests.
 fn serve(manners: Manners) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -1,9 +1,10 @@
-//! Whoever reads may go away, and the disk may fill up: the verdict's code stays, and nothing panics.
+//! The reader may go away, and the disk may fill up: the exit code stays that of the verdict, and nothing
+//! panics.
 
 use crate::bad_input::{program, run, told};
 use std::process::{Command, Stdio};
 
-/// The exit code and what was said on standard error, with nobody reading standard output.
+/// The exit code and standard error, with nobody reading standard output.
 fn unread(at: &std::path::Path, words: &[&str]) -> (Option<i32>, String) {
     let mut child =
         program(at).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -48,7 +49,7 @@ fn nobody_at_all_may_listen() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
-/// Files may grow to 8 KiB and no further, as on a full disk: the run is not recorded, so it is not known.
+/// Files cannot grow beyond 8 KiB, as on a full disk: the run is not recorded, so its result is unknown.
 #[test]
 fn a_full_disk_is_named_with_what_to_do() {
     let temp = tempfile::tempdir().expect("a folder");
@@ -62,8 +63,8 @@ fn a_full_disk_is_named_with_what_to_do() {
     assert_eq!(document["exit_code"], 3);
 }
 
-/// Somebody waits for the result, and the disk that it goes to is full: silence is no success. What there is
-/// to grep for can be read where there is room.
+/// The result goes to a disk that is full: silence is no success. The line to grep for goes to standard
+/// error, where there is room.
 #[test]
 fn a_result_that_cannot_be_written_is_no_success() {
     let temp = tempfile::tempdir().expect("a folder");
@@ -89,9 +90,9 @@ fn a_result_that_cannot_be_written_is_no_success() {
     }
 }
 
-/// Runs of one order at the same moment: each has a folder of its own.
+/// Runs of one specification at the same moment: each has its own folder.
 #[test]
-fn equal_runs_at_once_have_folders_of_their_own() {
+fn equal_runs_at_once_have_their_own_folders() {
     const RUNS: usize = 8;
     let temp = tempfile::tempdir().expect("a folder");
     let words = ["run", "sim-segments", "steady", "none", "--seed", "3", "--for", "400ms"];
@@ -108,7 +109,7 @@ fn equal_runs_at_once_have_folders_of_their_own() {
     assert_eq!(folders.count(), RUNS);
 }
 
-/// Two runs that cannot both be counted up from the seed: the seeds go round.
+/// Two runs from the largest seed: the seeds wrap around.
 #[test]
 fn the_last_seed_has_a_next_one() {
     let temp = tempfile::tempdir().expect("a folder");

@@ -1,6 +1,6 @@
-//! A cluster that is not there: it acknowledges every op at once and holds whatever it was sent. The
-//! conductor leads a run on it as on any other, and the run is recorded, so that what is measured is the
-//! tool's own work for an op.
+//! A cluster without a cluster: it acknowledges every op at once and holds whatever it was sent. The
+//! conductor leads a run on it as on any other, and the run is recorded, so that only dissent's own work per
+//! op is measured.
 
 use dissent::run::run_spec::RunSpec;
 use dissent_core::conductor::{Command, Conductor, CurrentRowsAnswer, Input, Snapshot};
@@ -19,9 +19,9 @@ struct Null {
     answers: VecDeque<Input>,
 }
 
-/// Records a run of at least so many ops, and tells how many were counted; then it is interrupted.
-pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
-    let meta = order.meta(Seed(1), None).expect("facts");
+/// Records a run of at least this many ops, interrupts it, and returns how many were counted.
+pub(crate) fn run(spec: &RunSpec, ops: u64, dir: &Path) -> u64 {
+    let meta = spec.meta(Seed(1), None).expect("meta");
     let mut folder = RunFolder::create(dir, meta.clone(), None).expect("a folder");
     let partitions = meta.partitions;
     let mut null = Null {
@@ -31,7 +31,7 @@ pub(crate) fn run(order: &RunSpec, ops: u64, dir: &Path) -> u64 {
         answers: VecDeque::new(),
     };
     (0..partitions).for_each(|partition| null.open(partition));
-    let mut conductor = Conductor::new(meta, order.timing);
+    let mut conductor = Conductor::new(meta, spec.timing);
     let (mut now, mut wake, mut written) = (Nanos(0), Nanos(0), 0);
     let mut commands = Vec::new();
     let mut input = Input::Woken;

@@ -1,7 +1,7 @@
-//! `cargo bench`: how fast folders are judged, ops are generated and recorded, and runs are simulated, each
-//! beside a plain job on the same bytes in the same session. Ratios hold on any machine; seconds do not.
+//! `cargo bench`: how fast folders are judged, ops generated and recorded, and runs simulated, each compared
+//! with a plain job on the same bytes in the same session. Ratios hold on any machine; seconds do not.
 //!
-//! `cargo bench -- ROWS` takes another number of rows a replica than 200,000.
+//! `cargo bench -- ROWS` sets the number of rows per replica; the default is 200,000.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark tells times on stdout")]
 
 mod null;
@@ -34,7 +34,7 @@ const SIMULATED: u64 = 60;
 const FRONTIERS: u64 = 1_000;
 const LOOKS: u64 = 1_000;
 
-/// Seconds on the wall and on all cores: medians of a few rounds.
+/// Seconds of wall time and of CPU time on all cores: medians of a few rounds.
 #[derive(Clone, Copy)]
 struct Cost {
     wall: f64,
@@ -67,7 +67,7 @@ impl Cost {
     }
 }
 
-/// What this process has used of all cores, in seconds; the clock on the wall where the system cannot tell.
+/// The CPU time of this process on all cores, in seconds; wall time where the system cannot tell.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
@@ -87,10 +87,10 @@ fn main() {
     simulate(temp.path());
 }
 
-/// `dissent check`, as a whole: the verdict and its page, beside decompressing and hashing the same files.
+/// The whole of `dissent check`, verdict and page, compared with decompressing and hashing the same files.
 fn check(rows: u64, plant: Plant, dir: &Path) {
-    let order = synth::SynthSpec { rows, replicas: REPLICAS, seed: Seed(1), plant };
-    synthesize(&order, dir).expect("made up");
+    let spec = synth::SynthSpec { rows, replicas: REPLICAS, seed: Seed(1), plant };
+    synthesize(&spec, dir).expect("made up");
     let mut files = Vec::new();
     collect(dir, &mut files);
     let all = rows * u64::from(REPLICAS);
@@ -101,10 +101,10 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
         std::hint::black_box(hasher.finish());
     });
     let judge = Cost::of(|| {
-        let evidence = Folder::open(dir).expect("a run");
-        let mut judged = JudgedRun::for_page(&evidence, Oracle::default(), dissent::exit::Exit::Pass);
+        let record = Folder::open(dir).expect("a run");
+        let mut judged = JudgedRun::for_page(&record, Oracle::default(), dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
-        judged.write(&evidence, dir, "checked").expect("written");
+        judged.write(&record, dir, "checked").expect("written");
     });
     decompress.tell(&format!("{plant}: decompress all files"), all, "rows", None);
     hash.tell(&format!("{plant}: and hash the bytes"), all, "rows", Some(decompress));
@@ -113,16 +113,16 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
 
 /// A million looks at a thousand frontiers, in memory: every tenth is frozen.
 fn frontiers(dir: &Path) {
-    let order = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
-    synthesize(&order, dir).expect("made up");
+    let spec = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
+    synthesize(&spec, dir).expect("made up");
     let mut meta = Folder::open(dir).expect("a run").meta().clone();
     meta.frontiers = (0..FRONTIERS).map(declared).collect();
     let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
     let empty = meta.partitions as usize;
     let (log, rows, currents) = (vec![Vec::new(); empty], vec![Vec::new(); empty], vec![Vec::new(); empty]);
-    let evidence = MemoryRecord { meta: meta, events, log, rows, current_rows: currents };
+    let record = MemoryRecord { meta: meta, events, log, rows, current_rows: currents };
     let cost = Cost::of(|| {
-        let verdict = judge(&evidence);
+        let verdict = judge(&record);
         assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);
         assert_eq!(verdict.progress.looks, FRONTIERS * LOOKS);
     });
@@ -146,7 +146,7 @@ fn declared(n: u64) -> Frontier {
     }
 }
 
-/// Ten looks a second; a frozen frontier stops half-way.
+/// Ten looks per second; a frozen frontier stops halfway.
 fn look(n: u64, at: u64) -> TimedEvent {
     let f = if n % 10 == 3 { at.min(LOOKS / 2) } else { at };
     let event = Event::Frontier(frontier::FrontierReading {
@@ -185,31 +185,31 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The load of a run, recorded, against a cluster that acknowledges at once.
+/// The load of a run against a cluster that acknowledges at once, recorded.
 fn record(dir: &Path) {
-    let order = order(&["specimen-segments", "partial-upsert", "none", "--rate", "1000000"]);
+    let spec = spec(&["specimen-segments", "partial-upsert", "none", "--rate", "1000000"]);
     let mut round = 0;
     let cost = Cost::of(|| {
         round += 1;
-        assert_eq!(null::run(&order, OPS, &dir.join(format!("null-{round}"))), OPS);
+        assert_eq!(null::run(&spec, OPS, &dir.join(format!("null-{round}"))), OPS);
     });
     cost.tell("generate and record to nowhere", OPS, "ops", None);
 }
 
-/// Runs in virtual time, judged, on one thread.
+/// Runs in virtual time on one thread, with their verdicts.
 fn simulate(dir: &Path) {
-    let order = order(&["sim-segments", "partial-upsert", "late-transition"]);
+    let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
     let mut seed = 0;
     let cost = Cost::of(|| {
         for _ in 0..SIMULATED {
             seed += 1;
-            simulated(&order, Seed(seed), dir, Retention::None).expect("a verdict");
+            simulated(&spec, Seed(seed), dir, Retention::None).expect("a verdict");
         }
     });
     cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);
 }
 
-fn order(words: &[&str]) -> RunSpec {
+fn spec(words: &[&str]) -> RunSpec {
     run_spec(&<RunArgs as clap::Parser>::parse_from(std::iter::once("run").chain(words.iter().copied())))
         .expect("it makes sense")
 }

@@ -24,7 +24,7 @@ impl Case {
         let text = |field: &str| fields.get(field).map(|text| (*text).to_owned());
         let seconds = |text: &&str| Nanos(number(text.trim_end_matches('s')) * SECOND);
         let says = |wanted: &str| rest.split_whitespace().any(|word| word == wanted);
-        self.evidence.meta.frontiers.push(Frontier {
+        self.record.meta.frontiers.push(Frontier {
             kind: fields.get("kind").map_or(FrontierKind::WriterOutput, |kind| choice(kind)),
             replica: text("replica"),
             domain: fields.get("domain").map_or(Domain::Same, |domain| choice(domain)),
@@ -63,12 +63,13 @@ impl Case {
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: fields.get("incarnation").map_or(1, |life| number(life)),
             };
-            self.evidence.events.push(TimedEvent { t: Nanos(t * SECOND), event: Event::Frontier(look) });
+            self.record.events.push(TimedEvent { t: Nanos(t * SECOND), event: Event::Frontier(look) });
         }
         self.clock = self.clock.max(to * SECOND);
     }
 
-    /// `REPLICA`: it is restarted, beside the plan, because it has not settled; `cure probe-REPLICA`.
+    /// `REPLICA`: it is restarted outside the plan, because it has not settled; `cure probe-REPLICA` ends
+    /// that.
     pub(crate) fn probe(&mut self, rest: &str) {
         let step = format!("probe-{rest}");
         let fault = Fault { kind: FaultKind::Restart, replica: rest.to_owned(), partition: None, seq: None };
@@ -90,7 +91,7 @@ impl Case {
         let log_end = offset(end.split_whitespace().next().expect("an offset"));
         let upper = fields(which).get("upper").map_or(log_end, |upper| number(upper));
         let mut newest: BTreeMap<&str, CountedRow> = BTreeMap::new();
-        for entry in self.evidence.log[0].iter().filter(|entry| entry.off < log_end) {
+        for entry in self.record.log[0].iter().filter(|entry| entry.off < log_end) {
             let (key, cols) = (entry.key.clone(), entry.cols.clone());
             newest.insert(&entry.key, CountedRow { key, op: entry.op, cmp: entry.cmp, cols, count: 1 });
             if entry.tombstone {
@@ -116,7 +117,7 @@ impl Case {
             return rows.retain(|row| row.key != key);
         }
         if is_beside {
-            let cols = vec![Value::Null; self.evidence.meta.schema.columns.len()];
+            let cols = vec![Value::Null; self.record.meta.schema.columns.len()];
             rows.push(CountedRow { key: key.clone(), op: 0, cmp: 0, cols, count: 1 });
         }
         let row = rows.iter_mut().rfind(|row| row.key == key).expect("a row that is there");
@@ -126,7 +127,7 @@ impl Case {
                 "cmp" => row.cmp = text.parse().expect("a number"),
                 "count" => row.count = text.parse().expect("a number"),
                 name => {
-                    let schema = &self.evidence.meta.schema;
+                    let schema = &self.record.meta.schema;
                     let at = schema.columns.iter().position(|it| it.name == name).expect("a column");
                     row.cols[at] = naive::value(&schema.columns[at], text);
                 }

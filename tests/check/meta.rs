@@ -1,4 +1,4 @@
-//! The facts of a case's run, before its first line.
+//! The `RunMeta` of a case, before its first line.
 
 use dissent_core::history::nemesis::{Ending, Nemesis};
 use dissent_core::history::run_record::{FORMAT, RunMeta};

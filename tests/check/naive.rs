@@ -1,4 +1,4 @@
-//! The fold once more, as plainly as it can be put: a row is what all its key's events say together.
+//! A second fold, as plain as possible: a row is what all events of its key say together.
 
 use dissent_core::history::row::{Entry, Row};
 use dissent_core::history::schema::rules::{Absence, EventOfDeleted, Rules};
@@ -15,7 +15,7 @@ pub(crate) enum Meaning {
     Accepted,
     /// A row with a larger comparison value was there.
     Late,
-    /// The table takes no notice of it.
+    /// The table ignores it.
     Ignored,
 }
 
@@ -45,8 +45,8 @@ pub(crate) fn accepted<'l>(rules: &Rules, log: &'l [Entry], key: &str, to: u64) 
     all.filter(|(_, meaning)| *meaning == Meaning::Accepted).map(|(entry, _)| entry).collect()
 }
 
-/// The raw row of an entry on a replica that merged what it `sees`, and the entry itself. There is none of an
-/// entry that the table takes no notice of.
+/// The raw row of an entry on a replica that merged what it `sees` and the entry itself. None if the table
+/// ignores the entry.
 pub(crate) fn row(schema: &Schema, log: &[Entry], entry: &Entry, sees: Sees<'_>) -> Option<Row> {
     let meanings = meanings(&schema.rules, log, &entry.key, entry.off);
     let merged: Vec<&Entry> = match meanings.last()?.1 {
@@ -127,7 +127,7 @@ fn strings_of(value: &Value) -> Vec<String> {
     }
 }
 
-/// What the columns of provenance hold for these ops.
+/// What the provenance columns hold for these ops.
 pub(crate) fn provenance(schema: &Schema, ops: &[u64]) -> Vec<(usize, Value)> {
     let sum = ops.iter().fold(0_i64, |sum, op| sum.wrapping_add(op_hash(*op)));
     let told = [
@@ -153,7 +153,7 @@ pub(crate) fn spell(value: &Value) -> String {
     }
 }
 
-/// A value of a column, as cases write it: `_` is nothing, which raw rows show as the type's default.
+/// A value of a column, as cases write it: `_` is null, which raw rows show as the type's default.
 pub(crate) fn value(column: &Column, text: &str) -> Value {
     let long = |text: &str| text.parse::<i64>().expect("a long");
     match (text, column.ty) {

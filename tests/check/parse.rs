@@ -1,4 +1,4 @@
-//! From a case's lines to evidence. See `README.md` beside this file for the language.
+//! Turns the lines of a case into a record. `README.md` beside this file describes the language.
 
 use crate::check::meta::meta;
 use crate::check::naive;
@@ -16,9 +16,9 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A parsed case.
 pub(crate) struct Case {
-    pub(crate) evidence: MemoryRecord,
+    pub(crate) record: MemoryRecord,
     pub(crate) clock: u64,
-    /// The partition that lines speak of.
+    /// The partition that lines are about.
     pub(crate) partition: u32,
     pub(crate) capture: Option<u32>,
     pub(crate) captures: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Case {
     pub(crate) incarnations: BTreeMap<String, u64>,
     /// What each replica was last seen to hold, by (replica, partition, seq).
     pub(crate) covers: BTreeMap<(String, u32, u32), Cover>,
-    /// Replicas and partitions whose flags were read in this capture, or are not to be.
+    /// Replicas and partitions whose current rows were read in this capture, or must not be read.
     pub(crate) flagged: BTreeSet<(String, u32)>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Case {
 pub(crate) fn case(text: &str) -> Case {
     let history = text.split("\n----\n").next().expect("a history");
     let mut case = Case {
-        evidence: MemoryRecord {
+        record: MemoryRecord {
             meta: meta(),
             events: Vec::new(),
             log: vec![Vec::new()],
@@ -59,8 +59,8 @@ pub(crate) fn case(text: &str) -> Case {
         case.line(verb, rest.trim());
     }
     case.end_capture();
-    case.evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
-    case.evidence.events.sort_by_key(|stamped| stamped.t);
+    case.record.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
+    case.record.events.sort_by_key(|stamped| stamped.t);
     case
 }
 
@@ -70,7 +70,7 @@ impl Case {
             self.end_capture();
         }
         let mut words = rest.split_whitespace();
-        let meta = &mut self.evidence.meta;
+        let meta = &mut self.record.meta;
         match verb {
             "columns" => self.columns(rest),
             "provenance" => meta.schema.provenance = choice(rest),
@@ -90,9 +90,9 @@ impl Case {
                 self.partition = number(rest) as u32;
                 meta.partitions = meta.partitions.max(self.partition + 1);
                 let partitions = meta.partitions as usize;
-                self.evidence.log.resize(partitions, Vec::new());
-                self.evidence.rows.resize(partitions, Vec::new());
-                self.evidence.current_rows.resize(partitions, Vec::new());
+                self.record.log.resize(partitions, Vec::new());
+                self.record.rows.resize(partitions, Vec::new());
+                self.record.current_rows.resize(partitions, Vec::new());
             }
             "at" => self.clock = number(rest) * SECOND,
             "segment" => self.segment(rest),
@@ -137,11 +137,11 @@ impl Case {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        self.evidence.events.push(TimedEvent { t: Nanos(self.clock), event });
+        self.record.events.push(TimedEvent { t: Nanos(self.clock), event });
     }
 
     fn columns(&mut self, rest: &str) {
-        let schema = &mut self.evidence.meta.schema;
+        let schema = &mut self.record.meta.schema;
         schema.columns = rest.split_whitespace().map(column).collect();
         let told = [
             ("ops", Type::LongList, Merge::Append, Role::Ops),
@@ -197,7 +197,7 @@ impl Case {
         let op = fields.get("op").map_or(self.next_op, |op| number(op));
         self.next_op = self.next_op.max(op + 1);
         let cmp = fields.get("cmp").map_or(op as i64 * 10, |cmp| number(cmp) as i64);
-        let schema = &self.evidence.meta.schema;
+        let schema = &self.record.meta.schema;
         let given = |column: &Column| {
             fields.get(column.name.as_str()).map_or(Value::Null, |text| naive::value(column, text))
         };
@@ -207,7 +207,7 @@ impl Case {
         if sent {
             self.acknowledge(op, &key, Some(off));
         }
-        self.evidence.log[self.partition as usize].push(entry);
+        self.record.log[self.partition as usize].push(entry);
     }
 
     fn ack(&mut self, rest: &str) {
@@ -216,14 +216,14 @@ impl Case {
         self.acknowledge(number(fields["op"]), "lost", off);
     }
 
-    /// `op=N`: an op that was sent, and nobody knows what became of it.
+    /// `op=N`: an op that was sent, with an unknown outcome.
     fn unknown(&mut self, rest: &str) {
         let op = number(fields(rest)["op"]);
         self.send(op, "unknown");
         self.push(Event::Complete { op, outcome: OpOutcome::Unknown, off: None });
     }
 
-    /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line of the replica's own life.
+    /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line that the replica itself logged.
     fn says(&mut self, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let detail = fields(rest).into_iter().map(|(name, value)| (name.to_owned(), number(value).into()));
@@ -247,7 +247,7 @@ impl Case {
 
     fn acknowledge(&mut self, op: u64, key: &str, off: Option<u64>) {
         let known = |stamped: &TimedEvent| matches!(&stamped.event, Event::Invoke { op: it } if it.id == op);
-        if self.evidence.events.iter().any(known) {
+        if self.record.events.iter().any(known) {
             return;
         }
         self.send(op, key);
@@ -266,7 +266,7 @@ impl Case {
             "commit-winner" => FaultKind::CommitWinner,
             kind => panic!("{kind} is no fault"),
         };
-        self.evidence.meta.steps.push(Step {
+        self.record.meta.steps.push(Step {
             id: words[0].to_owned(),
             kind,
             replica: words[2].to_owned(),
@@ -279,8 +279,8 @@ impl Case {
     /// `ID [fails]`
     fn begin(&mut self, rest: &str) {
         let id = rest.split_whitespace().next().expect("a step").to_owned();
-        let step = self.evidence.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
-        // A case's step keeps the held segment's number where a plan has a time.
+        let step = self.record.meta.steps.iter().find(|step| step.id == id).expect("a step").clone();
+        // The step of a case keeps the number of the held segment where a plan has a time.
         let seq = match (step.partition, step.begin) {
             (Some(_), Condition::At(Nanos(seq))) => Some(seq as u32),
             _ => None,
@@ -291,7 +291,7 @@ impl Case {
         self.push(Event::FaultBegun { step: id, error });
     }
 
-    /// `ID [@OFF] [fails | early]`: the log's end when the cure begins is as written so far, or as given.
+    /// `ID [@OFF] [fails | early]`: the cure begins at the end of the log so far, or at OFF.
     fn cure(&mut self, rest: &str) {
         let mut words = rest.split_whitespace();
         let step = words.next().expect("a step").to_owned();
@@ -304,7 +304,7 @@ impl Case {
     }
 
     pub(crate) fn log_ends(&self) -> Vec<u64> {
-        self.evidence.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
+        self.record.log.iter().map(|log| log.last().map_or(0, |entry| entry.off + 1)).collect()
     }
 
     /// `REPLICA f=N[..M] u=N[..M] from=S to=S every=S [status=W]`: times in seconds, both ends sampled.
@@ -324,13 +324,13 @@ impl Case {
                 status: (*fields.get("status").unwrap_or(&"running")).to_owned(),
                 incarnation: self.incarnation(&replica),
             };
-            self.evidence.events.push(TimedEvent { t: Nanos(t * SECOND), event });
+            self.record.events.push(TimedEvent { t: Nanos(t * SECOND), event });
         }
         self.clock = self.clock.max(to * SECOND);
     }
 }
 
-/// `N..M` or `N`, which is both.
+/// `N..M`, or `N` for `N..N`.
 pub(crate) fn ends(text: &str) -> (u64, u64) {
     let both = text.split_once("..");
     both.map_or_else(|| (number(text), number(text)), |(a, b)| (number(a), number(b)))
@@ -353,7 +353,7 @@ fn column(text: &str) -> Column {
     Column { name: name.to_owned(), ty, merge, optional: false, role: Role::Data }
 }
 
-/// A segment is named by its sequence number: `s0`.
+/// A segment is named after its sequence number: `s0`.
 pub(crate) fn seq(segment: &str) -> u32 {
     number(segment.strip_prefix('s').expect("s0, s1, ..")) as u32
 }

@@ -1,4 +1,4 @@
-//! Lines of a case that tell what was read: captures, rows, current flags.
+//! The lines of a case that say what was read: captures, rows, current rows.
 
 use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
@@ -20,13 +20,13 @@ impl Case {
         self.push(Event::CaptureBegin { capture, reason: CaptureReason::Periodic });
     }
 
-    /// Ends the capture; flags that no line spoke of are read, and are right.
+    /// Ends the capture. Current rows without a line of their own are read, and are right.
     pub(crate) fn end_capture(&mut self) {
         let Some(capture) = self.capture else { return };
         let spoken_of = self.partition;
-        for partition in 0..self.evidence.meta.partitions {
+        for partition in 0..self.record.meta.partitions {
             self.partition = partition;
-            for replica in self.evidence.meta.roster.clone() {
+            for replica in self.record.meta.roster.clone() {
                 let held = self.covers.keys().any(|(holder, at, _)| (holder, *at) == (&replica, partition));
                 if held && !self.flagged.contains(&(replica.clone(), partition)) {
                     self.flags(&format!("{replica} = log"));
@@ -99,13 +99,13 @@ impl Case {
             soundness,
         }));
         let rows = rows.into_iter().map(|row| (id, Arc::new(row)));
-        self.evidence.rows[self.partition as usize].extend(rows);
+        self.record.rows[self.partition as usize].extend(rows);
     }
 
     /// `[without SEGMENT|@OFF,..] [until @OFF] [but @OFF ..; ..]`
     fn told_rows(&self, start: u64, range: std::ops::Range<u64>, told: &str) -> Vec<Row> {
-        let log = &self.evidence.log[self.partition as usize];
-        let schema = &self.evidence.meta.schema;
+        let log = &self.record.log[self.partition as usize];
+        let schema = &self.record.meta.schema;
         let (how, exceptions) = told.split_once(" but ").unwrap_or((told, ""));
         let mut how = how.split_whitespace();
         let (mut unseen, mut until) = (BTreeSet::new(), u64::MAX);
@@ -134,7 +134,7 @@ impl Case {
         if what.starts_with('@') {
             return vec![offset(what)];
         }
-        let segment = self.evidence.events.iter().rev().find_map(|stamped| match &stamped.event {
+        let segment = self.record.events.iter().rev().find_map(|stamped| match &stamped.event {
             Event::Segment { segment } if segment.name == what => Some(segment),
             _ => None,
         });
@@ -190,14 +190,14 @@ impl Case {
             soundness,
         }));
         let currents = flags.into_iter().map(|(key, offs)| (id, CurrentRow { key, offs }));
-        self.evidence.current_rows[self.partition as usize].extend(currents);
+        self.record.current_rows[self.partition as usize].extend(currents);
     }
 
-    /// What an incremental read of flags builds on: the last one of this life. Where an earlier capture saw
-    /// this life and no flags are told of it, they were read, and are lost.
+    /// What an incremental read of current rows builds on: the last such read of this life. If an earlier
+    /// capture saw this life but has none, they were read, and the record lost them.
     fn flags_base(&self, replica: &str) -> Base {
         let (partition, life) = (self.partition, self.incarnation(replica));
-        let events = self.evidence.events.iter().map(|stamped| &stamped.event);
+        let events = self.record.events.iter().map(|stamped| &stamped.event);
         let mut flags = events.clone().filter_map(|event| match event {
             Event::CurrentRead(read) => Some((read.id, &read.replica, read.partition, read.incarnation)),
             _ => None,
@@ -217,16 +217,16 @@ impl Case {
         }
     }
 
-    /// The last accepted entry of each key that these covers show.
+    /// The last accepted entry of each key within these ranges.
     fn right_flags(&self, covers: &[Cover]) -> BTreeMap<String, Vec<u64>> {
-        let log = &self.evidence.log[self.partition as usize];
+        let log = &self.record.log[self.partition as usize];
         let shown = |off: u64| {
             let visible = covers.iter().filter(|cover| cover.registered != Observed::Known(false));
             visible.into_iter().any(|cover| cover.start <= off && off < cover.end)
         };
         let keys: BTreeSet<&String> = log.iter().map(|entry| &entry.key).collect();
         let last = keys.into_iter().filter_map(|key| {
-            let accepted = naive::accepted(&self.evidence.meta.schema.rules, log, key, u64::MAX);
+            let accepted = naive::accepted(&self.record.meta.schema.rules, log, key, u64::MAX);
             let last = accepted.into_iter().rev().find(|entry| shown(entry.off))?;
             Some((key.clone(), if last.tombstone { Vec::new() } else { vec![last.off] }))
         });

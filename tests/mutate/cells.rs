@@ -1,4 +1,4 @@
-//! Values that are changed: in rows of one replica, of all, in current flags, in a shard.
+//! Changed values: in rows of one replica or of all, in current rows, in a shard.
 
 use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The file of events.
 const EVENTS: &str = "events.jsonl.zst";
 
-/// Another value somewhere: it must be found.
+/// A changed value somewhere, which must be found.
 pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
-    if !kept.evidence.meta.has_segments() {
+    if !kept.record.meta.has_segments() {
         return of_shard(kept, draw);
     }
     match draw.below(4) {
@@ -24,16 +24,17 @@ pub(crate) fn changed(kept: &Kept, draw: &mut Draw) -> Mutation {
     }
 }
 
-/// A column of a row, on the replica that was drawn or on all.
+/// A column of a row, on one replica or on all.
 fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
-    let schema = &kept.evidence.meta.schema;
+    let schema = &kept.record.meta.schema;
     let (target, row) = loop {
         let name = *draw.pick(&files(kept, false));
         let line = draw.pick(&kept.lines[name]);
         let (id, row) = codec::decode_row(schema, line).expect("a row");
         let read = read(kept, id);
-        // Where all agree on another value of a calibration row, model and target disagree: the model is off.
-        let is_of_load = row.op > kept.evidence.meta.calibration_ops;
+        // If all agree on another value of a calibration row, model and target disagree: the model is
+        // switched off.
+        let is_of_load = row.op > kept.record.meta.calibration_ops;
         if read.soundness == Soundness::Sound && (is_of_load || !on_all) {
             break (read, row);
         }
@@ -71,7 +72,7 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
     mutation(what, changed, accused)
 }
 
-/// The current flags of a key, in a read during which nothing moved.
+/// The current rows of a key, in a read during which nothing moved.
 fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
     let (name, at, read, mut current) = loop {
         let name = *draw.pick(&files(kept, true));
@@ -97,11 +98,11 @@ fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
 
 /// A column of a row that a shard holds.
 fn of_shard(kept: &Kept, draw: &mut Draw) -> Mutation {
-    let events = kept.evidence.events.iter().enumerate();
+    let events = kept.record.events.iter().enumerate();
     let held = events.filter(|(_, it)| matches!(&it.event, Event::Contents(held) if !held.rows.is_empty()));
     let held: Vec<usize> = held.map(|(at, _)| at).collect();
     let at = *draw.pick(&held);
-    let mut stamped = kept.evidence.events[at].clone();
+    let mut stamped = kept.record.events[at].clone();
     let Event::Contents(contents) = &mut stamped.event else { return damage::bytes(kept, draw) };
     let row = draw.below(contents.rows.len());
     let row = &mut contents.rows[row];
@@ -119,14 +120,14 @@ fn mutation(what: String, files: BTreeMap<&str, Option<Vec<u8>>>, accused: BTree
     Mutation { what, files, expects: Expects::Accused(accused) }
 }
 
-/// The files of rows, or of current flags.
+/// The files of rows, or of current rows.
 fn files(kept: &Kept, of_flags: bool) -> Vec<&str> {
     let reads = kept.lines.keys().filter(|file| file.starts_with("reads/"));
     reads.filter(|file| file.contains(".current") == of_flags).map(String::as_str).collect()
 }
 
 fn read(kept: &Kept, id: u64) -> &Read {
-    let found = kept.evidence.events.iter().find_map(|stamped| match &stamped.event {
+    let found = kept.record.events.iter().find_map(|stamped| match &stamped.event {
         Event::Read(read) if read.id == id => Some(read),
         _ => None,
     });
@@ -134,7 +135,7 @@ fn read(kept: &Kept, id: u64) -> &Read {
 }
 
 fn flags_read(kept: &Kept, id: u64) -> &CurrentRead {
-    let found = kept.evidence.events.iter().find_map(|stamped| match &stamped.event {
+    let found = kept.record.events.iter().find_map(|stamped| match &stamped.event {
         Event::CurrentRead(read) if read.id == id => Some(read),
         _ => None,
     });

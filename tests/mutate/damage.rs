@@ -1,4 +1,4 @@
-//! Damage as disks, copies and people do it: lines, bytes, files, and `run.json`.
+//! Damage as disks, copies and people cause it: to lines, bytes, files and `run.json`.
 
 use super::kept::Kept;
 use super::{Expects, Mutation, owed};
@@ -6,7 +6,7 @@ use crate::draw::Draw;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Lines of a file are lost, doubled or moved; its frames are made anew, with right marks and checksums.
+/// Lines of a file are lost, doubled or moved. Its frames are written anew, with right marks and checksums.
 pub(crate) fn lines(kept: &Kept, draw: &mut Draw) -> Mutation {
     let name = kept.any_framed(draw);
     let whole = &kept.lines[name];
@@ -54,7 +54,7 @@ pub(crate) fn lines(kept: &Kept, draw: &mut Draw) -> Mutation {
     loss(format!("{name}: {done}"), [(name, Some(kept.file(name, &lines)))], is_owed)
 }
 
-/// A file of the same sort that has lines, or the same one.
+/// Another file of the same kind that has lines, or else this one.
 fn others<'k>(kept: &'k Kept, name: &str, draw: &mut Draw) -> &'k str {
     let sort = |file: &str| file.split('/').next().map(str::to_owned);
     let with_lines = kept.lines.iter().filter(|(_, lines)| !lines.is_empty());
@@ -63,8 +63,8 @@ fn others<'k>(kept: &'k Kept, name: &str, draw: &mut Draw) -> &'k str {
     all[draw.below(all.len())]
 }
 
-/// Bytes of a file are changed, and frames as they are lost, doubled or moved. A bit that means nothing to
-/// zstd leaves every line as it was: then nothing is lost.
+/// Bytes of a file are changed, or whole frames lost, doubled or moved. A bit that zstd ignores leaves every
+/// line as it was: then nothing is lost.
 pub(crate) fn bytes(kept: &Kept, draw: &mut Draw) -> Mutation {
     let name = kept.any_framed(draw);
     let whole = &kept.bytes[name];
@@ -104,7 +104,7 @@ pub(crate) fn bytes(kept: &Kept, draw: &mut Draw) -> Mutation {
     loss(format!("{name}: {done}"), [(name, Some(changed))], is_owed)
 }
 
-/// The frames of a file, each with its mark before it; the mark of its end last.
+/// The frames of a file, each after its mark, and the end mark last.
 fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     let is_mark = |at: &usize| {
         let head = &bytes[*at..];
@@ -115,7 +115,7 @@ fn frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     starts.iter().zip(ends).map(|(start, end)| bytes[*start..end].to_vec()).collect()
 }
 
-/// Files are lost, emptied, swapped, copied, and put where none was.
+/// Files are lost, emptied, swapped, copied, or added where there was none.
 pub(crate) fn files(kept: &Kept, draw: &mut Draw) -> Mutation {
     let all: Vec<&str> = kept.bytes.keys().map(String::as_str).filter(|file| *file != "run.json").collect();
     let (name, other) = (*draw.pick(&all), kept.any_framed(draw));
@@ -156,7 +156,7 @@ fn capture_lost(kept: &Kept, draw: &mut Draw) -> Mutation {
     loss(format!("{folder} removed"), gone, true)
 }
 
-/// A field of `run.json` is changed or gone.
+/// A field of `run.json` is changed or removed.
 pub(crate) fn run_file(kept: &Kept, draw: &mut Draw) -> Mutation {
     let whole: Value = serde_json::from_slice(&kept.bytes["run.json"]).expect("JSON");
     let mut run = whole.clone();
@@ -167,7 +167,7 @@ pub(crate) fn run_file(kept: &Kept, draw: &mut Draw) -> Mutation {
     loss(format!("run.json: {} {done}", path.join(".")), [("run.json", Some(text))], is_owed)
 }
 
-/// Goes down at random, and changes what it comes to.
+/// Descends at random, and changes what it reaches.
 fn change(value: &mut Value, path: &mut Vec<String>, draw: &mut Draw) -> &'static str {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -208,7 +208,7 @@ fn change(value: &mut Value, path: &mut Vec<String>, draw: &mut Draw) -> &'stati
     }
 }
 
-/// Evidence that was lost or damaged.
+/// A loss or damage, and what was lost.
 pub(crate) fn loss<'f>(
     what: String,
     files: impl IntoIterator<Item = (&'f str, Option<Vec<u8>>)>,

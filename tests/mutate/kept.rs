@@ -1,8 +1,8 @@
-//! Kept runs: small ones of each kind, made from a seed in virtual time, as the folders that they leave.
+//! Kept runs: small ones of each kind, simulated from a seed, as folders.
 
 use super::{Accusation, accusations};
 use crate::draw::Draw;
-use crate::support::order;
+use crate::support::spec;
 use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::VerdictOutcome;
@@ -45,20 +45,20 @@ pub(crate) const KINDS: [Kind; 7] = [
     shard("shard-pass", &["rule=v1"], VerdictOutcome::Pass),
 ];
 
-/// Few rows show all that many would.
+/// A few rows show everything that many would.
 const SMALL: [&str; 4] = ["rate=100", "load=1s", "segment-rows=15", "keys=8"];
 
-/// Lines a frame, so that small files have several.
+/// Lines per frame, so that small files have several frames.
 const LINES_A_FRAME: usize = 20;
 
 /// A kept run.
 pub(crate) struct Kept {
-    pub(crate) evidence: MemoryRecord,
-    /// What its whole folder accuses.
+    pub(crate) record: MemoryRecord,
+    /// The accusations of the whole folder.
     pub(crate) accused: BTreeSet<Accusation>,
-    /// Every file, by its name within the folder.
+    /// Every file, by name within the folder.
     pub(crate) bytes: BTreeMap<String, Vec<u8>>,
-    /// The lines of those that have frames.
+    /// The lines of the files that have frames.
     pub(crate) lines: BTreeMap<String, Vec<Vec<u8>>>,
     number: RunNumber,
     temp: TempDir,
@@ -70,13 +70,13 @@ impl Kept {
         let kind = KINDS.iter().find(|kind| kind.name == name).expect("a kind");
         let [target, workload, nemesis] = kind.command;
         let set = [&SMALL[..], kind.set].concat();
-        let order = order(target, workload, nemesis, &set);
-        let meta = order.meta(Seed(1), None).expect("it fits");
-        let simulation = order.simulation().expect("it fits");
-        let evidence = simulate::run(&meta, order.timing, &simulation).expect("it runs");
+        let spec = spec(target, workload, nemesis, &set);
+        let meta = spec.meta(Seed(1), None).expect("it fits");
+        let simulation = spec.simulation().expect("it fits");
+        let record = simulate::run(&meta, spec.timing, &simulation).expect("it runs");
         let temp = tempfile::tempdir().expect("a folder");
         let dir = temp.path().join("run");
-        write_record(&dir, &evidence).expect("written");
+        write_record(&dir, &record).expect("written");
         fs::write(dir.join("tool.log"), "what the tool said\n").expect("written");
         let folder = Folder::open(&dir).expect("opened");
         let verdict = judge(&folder);
@@ -86,10 +86,10 @@ impl Kept {
         let framed = bytes.iter().filter(|(file, _)| file.ends_with(".zst"));
         let read = |file: &str, bytes: &[u8]| read(number, file, bytes).expect("it is whole");
         let lines = framed.map(|(file, bytes)| (file.clone(), read(file, bytes))).collect();
-        Kept { evidence, accused: accusations(&verdict), lines, bytes, number, temp }
+        Kept { record, accused: accusations(&verdict), lines, bytes, number, temp }
     }
 
-    /// Does something with the folder while it has these files instead of its own.
+    /// Runs something on the folder while it has these files instead of its own.
     pub(crate) fn with<T>(
         &self,
         files: &BTreeMap<String, Option<Vec<u8>>>,
@@ -123,12 +123,12 @@ impl Kept {
         writer.finish().expect("in memory")
     }
 
-    /// The lines of a file of this name; none if it is not whole.
+    /// The lines of this file; none if it is not whole.
     pub(crate) fn read(&self, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         read(self.number, name, bytes)
     }
 
-    /// A file with frames: of events, of a log and of a read alike often.
+    /// A file with frames. Events, logs and reads are equally likely.
     pub(crate) fn any_framed(&self, draw: &mut Draw) -> &str {
         let start = *draw.pick(&["events", "log/", "reads/"]);
         let all: Vec<&str> =

@@ -1,13 +1,13 @@
-//! What is owed by nothing: no verdict rests on it, so it may be gone without a word. All else is owed.
+//! What is not owed: no verdict rests on it, so its loss may go unreported. All else is owed.
 
 use serde_json::Value;
 
 /// Files that no check reads.
 pub(crate) fn file(name: &str) -> bool {
     match name {
-        // What the tool said while it ran, for people.
+        // Messages of the run, for people.
         "tool.log" => false,
-        // How to undo faults, for `heal`; whether they were undone, the events say.
+        // How to undo faults, for `heal`. The events say whether they were undone.
         "cures.jsonl" => false,
         _ => true,
     }
@@ -16,13 +16,13 @@ pub(crate) fn file(name: &str) -> bool {
 /// Fields of `run.json` that no check reads; those of `facts` are all owed.
 pub(crate) fn field(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
-        // Which version wrote it, and when: said in reports.
+        // Which version wrote it, and when, for reports.
         Some("build" | "wall") => false,
         _ => true,
     }
 }
 
-/// Whether a later event says all that this one says of the same segment, and more.
+/// Whether a later event says at least as much about the same segment.
 pub(crate) fn is_superseded(events: &[Value], at: usize) -> bool {
     let of = |event: &Value| {
         let segment = &event["segment"];
@@ -32,20 +32,20 @@ pub(crate) fn is_superseded(events: &[Value], at: usize) -> bool {
     segment.is_some() && events[at + 1..].iter().any(|later| of(later) == segment)
 }
 
-/// Events that may never have happened, where nothing else says that they did.
+/// Events without which the record is still consistent.
 pub(crate) fn event(event: &Value) -> bool {
     match event["type"].as_str().expect("a type") {
-        // The target's own words about its life explain a finding, and are no evidence for or against it.
+        // What the target says about its own life explains a finding, but proves nothing.
         "lifecycle" => false,
-        // One look of many: what it showed is shown by those before and after it.
+        // One look of many: the looks before and after it show the same.
         "sample" | "frontier" => false,
-        // A wish for a segment's end: whether it came, the segments say.
+        // A request for a segment boundary. The segments say whether it came.
         "boundary" => false,
-        // A phase dates what happened; what is owed at the end is owed by the reads themselves.
+        // A phase only dates what happened. What is owed at the end follows from the reads.
         "phase" => event["phase"] == "done",
-        // An op that was never answered may or may not be in the log: then nothing is promised of it.
+        // An op without an answer may or may not be in the log, so nothing is promised about it.
         "complete" => false,
-        // An answer to an op that nobody knows promises nothing either: the log says what it was.
+        // An answer to an unknown op promises nothing either: the log says what the op was.
         "invoke" => false,
         _ => true,
     }

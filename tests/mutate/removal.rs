@@ -1,5 +1,5 @@
-//! What was never recorded: events and what they brought are gone, and the rest is numbered anew, as by a
-//! recorder that never saw them. Nothing is torn: only what is owed shows that they are missing.
+//! What was never recorded: events and the data of their reads are gone, and the rest is renumbered, as if
+//! the recorder had never seen them. Nothing is torn: only owed reads show that something is missing.
 
 use super::kept::Kept;
 use super::{Mutation, damage, owed};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The file of events.
 const EVENTS: &str = "events.jsonl.zst";
 
-/// Something that happened, or was read, is not on record.
+/// Something that happened, or was read, is not in the record.
 pub(crate) fn unrecorded(kept: &Kept, draw: &mut Draw) -> Mutation {
     let lines = &kept.lines[EVENTS];
     let events: Vec<Value> =
@@ -62,7 +62,7 @@ fn is_read(event: &Value) -> bool {
     event["type"] == "read" || event["type"] == "current-read"
 }
 
-/// The files of a record without these events and what they brought.
+/// The files of a record without these events and the data of their reads.
 fn without<'k>(
     kept: &'k Kept,
     events: &[Value],

@@ -1,5 +1,5 @@
-//! A Pinot controller, broker and servers in one, at one port: they answer as a cluster of 0.11.0 did, as far
-//! as looking and locking go.
+//! A Pinot controller, broker and servers on one port. They answer as a cluster of 0.11.0 did, to the
+//! requests that only look or lock.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,7 +21,7 @@ struct World {
     configs: BTreeMap<String, Value>,
     /// What a request must carry, if anything.
     authorization: Option<String>,
-    /// What was asked for beside looking.
+    /// Requests that did more than look.
     deeds: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// A cluster with these realtime tables, each fed by a Kafka that is not there.
+    /// A cluster with these realtime tables, each fed by a Kafka that does not exist.
     pub(crate) fn start(tables: &[&str]) -> Fake {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
@@ -51,7 +51,7 @@ impl Fake {
         fake
     }
 
-    /// Something else that is alive: a broker.
+    /// Another live instance: a broker.
     pub(crate) fn broker() -> Fake {
         let fake = Fake::start(&[]);
         fake.world.lock().expect("sound").answers.clear();
@@ -90,7 +90,7 @@ impl Fake {
         self.world.lock().expect("sound").answers.insert(path.to_owned(), text.to_owned());
     }
 
-    /// What a server's rows call it.
+    /// The name of a server in its rows.
     pub(crate) fn lives(&self, server: &str, host: &str) {
         let path = format!("/zk/get?path=/PinotCluster/LIVEINSTANCES/{server}");
         self.says(&path, &recorded!("live_instance").replace("@pinot-s1", &format!("@{host}")));
@@ -117,7 +117,7 @@ impl Fake {
         self.world.lock().expect("sound").authorization = Some(authorization.to_owned());
     }
 
-    /// Everything that was done to it but for locks.
+    /// Everything that was done to it, except for locks.
     pub(crate) fn deeds(&self) -> Vec<String> {
         self.world.lock().expect("sound").deeds.clone()
     }

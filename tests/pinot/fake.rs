@@ -1,6 +1,6 @@
-//! A Pinot cluster of canned answers: its controller, its broker and its servers' own HTTP, all on one port.
-//! Answers are those that were recorded at 0.11.0, with other rows and names. The broker hands queries to
-//! servers in strict turn, segment by segment, as the real one does.
+//! A Pinot cluster of canned answers: controller, broker and the servers' own HTTP, all on one port. The
+//! answers were recorded at 0.11.0, with other rows and names. As the real one does, the broker gives queries
+//! to servers strictly in turn, segment by segment.
 
 use dissent::config::target::TargetFile;
 use serde_json::{Map, Value, json};
@@ -29,24 +29,23 @@ pub(crate) enum Trouble {
     Broken,
     /// A proxy's page in place of JSON.
     Html,
-    /// The broker calls its result partial.
+    /// The broker says that its result is partial.
     Partial,
-    /// So many groups that some were left out.
+    /// There are so many groups that some were left out.
     Groups,
-    /// The broker does not know of one segment, and says nothing.
+    /// The broker does not know one segment, and says nothing.
     LeavesOut,
-    /// No server has all segments that the broker knows of.
+    /// No server has all segments that the broker knows.
     Unavailable,
     /// A query's answer lacks its last row.
     Short,
 }
 
-/// A segment, and how many rows of it each server has, by server; a server that is not named
-/// is not assigned.
+/// A segment, and how many of its rows each server has. A server that is not named is not assigned.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) start: u64,
-    /// None while it is consumed.
+    /// None while it is consuming.
     pub(crate) end: Option<u64>,
     pub(crate) rows: BTreeMap<usize, u64>,
 }
@@ -54,24 +53,24 @@ pub(crate) struct Held {
 /// What the cluster is like.
 #[derive(Default)]
 pub(crate) struct World {
-    /// The hosts of the servers; none of one that is down.
+    /// The hosts of the servers; none for one that is down.
     pub(crate) hosts: Vec<Option<&'static str>>,
     pub(crate) segments: Vec<Held>,
-    /// Whether the table is one that no run made, with names and types of its own.
+    /// Whether no run made the table, so that it has its own names and types.
     pub(crate) is_theirs: bool,
-    /// The keys come round after so many rows.
+    /// The keys repeat after this many rows.
     pub(crate) keys: u64,
-    /// The host whose rows are not as those of others.
+    /// The host whose rows differ from the others'.
     pub(crate) differs: Option<&'static str>,
-    /// A server to which the broker does not lead.
+    /// A server that the broker never queries.
     pub(crate) hidden: Option<usize>,
-    /// Another client asks after one of so many of our queries.
+    /// How many of our queries pass before another client sends one.
     pub(crate) other_client: Option<u64>,
-    /// What goes wrong, where the URL or the query has these words.
+    /// What goes wrong if the URL or the query contains these words.
     pub(crate) trouble: Option<(&'static str, Trouble)>,
     /// All queries that came.
     pub(crate) queries: Vec<String>,
-    /// So many queries came, from whomever.
+    /// The number of queries so far, from anybody.
     pub(crate) turn: usize,
 }
 
@@ -85,7 +84,7 @@ pub(crate) fn instance(server: usize) -> String {
     format!("Server_pinot-s{}_{}", server + 1, 8098 + server)
 }
 
-/// Two segments a partition.
+/// Two segments per partition.
 pub(crate) fn segment(number: usize) -> String {
     format!("acct__{}__{}__20261122T0208Z", number / 2, number % 2)
 }
@@ -147,7 +146,7 @@ fn serve(world: &Mutex<World>, stream: TcpStream) -> Option<()> {
     stream.write_all(text.as_bytes()).ok()
 }
 
-/// Status and body; 0 for a body that is cut.
+/// Status and body; status 0 for a body that is cut.
 fn reply(world: &Mutex<World>, path: &str, sql: &str) -> (u16, String) {
     let mut world = world.lock().expect("the world");
     let trouble = world.trouble.filter(|(words, _)| path.contains(words) || sql.contains(words));
@@ -260,7 +259,7 @@ impl World {
             .enumerate()
             .filter_map(|(number, held)| Some((segment(number), held, *held.rows.get(&server)?)));
         Some(match path {
-            // The checksum of a copy without rows is another one on every server.
+            // The checksum of a copy without rows differs on every server.
             "segments/crc" => mine
                 .map(|(name, held, rows)| {
                     let crc = if rows == 0 { 77 + server } else { 1_580_140_690 };
@@ -286,7 +285,7 @@ impl World {
     fn query(&mut self, sql: &str, trouble: Option<Trouble>) -> Value {
         self.queries.push(sql.to_owned());
         self.turn += 1;
-        // Not in step with us, or a server would never come to answer us.
+        // Not in step with us, or one server would never answer us.
         let moment = (self.queries.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         if self.other_client.is_some_and(|every| moment.is_multiple_of(every)) {
             self.turn += 1;
@@ -325,7 +324,7 @@ impl World {
         let from = after(sql, "$docId >= ").unwrap_or(0).max(docs.start);
         let to = after(sql, "$docId < ").unwrap_or(docs.end).min(docs.end);
         let raw = sql.contains("skipUpsert=true");
-        // The last row of a key is current, wherever on this server it lies.
+        // The last row of a key is current, wherever it lies on this server.
         let siblings = self.segments.chunks(2).nth(number_of(name) / 2).expect("a partition");
         let reached = siblings.iter().filter_map(|held| Some(held.start + held.rows.get(&server)?)).max();
         let is_shown = |off: u64| raw || off + self.keys >= reached.unwrap_or(0);

@@ -1,6 +1,6 @@
-//! Goal: the judge's fold is the one of `RULES.md` 3. Method: random logs (nulls, ties, out of order,
-//! tombstones, retries, several segments) as cases of `tests/check`, whose rows come from another fold that
-//! replays a key from nothing for every row. A failing case prints itself: it can be kept there as it is.
+//! Goal: the judge folds as `RULES.md` 3 says. Method: random logs (nulls, ties, out of order, tombstones,
+//! retries, several segments) as cases of `tests/check`, whose rows come from another fold that replays a key
+//! from nothing for every row. A failing case prints itself, and can be kept there as it is.
 
 use crate::check::naive;
 use crate::check::parse::case;
@@ -35,11 +35,11 @@ fn the_fold_gives_what_a_naive_fold_gives() {
     holds(CASES, |draw| {
         let log = Log::draw(draw);
         let text = log.history("");
-        let evidence = case(&text).evidence;
-        let verdict = judge(&evidence);
+        let record = case(&text).record;
+        let verdict = judge(&record);
         assert_eq!(verdict.findings, [], "{text}");
         assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{:?}\n{text}", verdict.doubts);
-        let rows = evidence.log[0].len() * REPLICAS.len();
+        let rows = record.log[0].len() * REPLICAS.len();
         assert_eq!(verdict.compared.rows, rows as u64, "{text}");
     });
 }
@@ -48,8 +48,8 @@ fn the_fold_gives_what_a_naive_fold_gives() {
 fn one_wrong_cell_of_one_replica_is_the_one_finding() {
     holds(CASES, |draw| {
         let log = Log::draw(draw);
-        let evidence = case(&log.history("")).evidence;
-        let Some((entry, column, value)) = wrong_cell(draw, &log, &evidence) else { return };
+        let record = case(&log.history("")).record;
+        let Some((entry, column, value)) = wrong_cell(draw, &log, &record) else { return };
         let text = log.history(&format!("@{} {column}={value}", entry.off));
         let found = only_finding(&text);
         assert_eq!((found.what, found.since.off), (Anomaly::WrongValue, entry.off), "{text}");
@@ -63,8 +63,8 @@ fn one_wrong_cell_of_one_replica_is_the_one_finding() {
 fn one_row_less_on_one_replica_is_the_one_finding() {
     holds(CASES, |draw| {
         let log = Log::draw(draw);
-        let evidence = case(&log.history("")).evidence;
-        let entry = draw.pick(&evidence.log[0]);
+        let record = case(&log.history("")).record;
+        let entry = draw.pick(&record.log[0]);
         let text = log.history(&format!("@{} -", entry.off));
         let found = only_finding(&text);
         assert_eq!((found.what, found.since.off), (Anomaly::Missing, entry.off), "{text}");
@@ -81,8 +81,8 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
     holds(CASES, |draw| {
         let log = Log::draw(draw);
         let head = rules(draw);
-        let evidence = case(&log.history_with(&head, &|_, _| String::new())).evidence;
-        let (rules, entries) = (&evidence.meta.schema.rules, &evidence.log[0]);
+        let record = case(&log.history_with(&head, &|_, _| String::new())).record;
+        let (rules, entries) = (&record.meta.schema.rules, &record.log[0]);
         let may_lack = |entry: &Entry| naive::may_be_absent(rules, entries, entry);
         let mut absent: BTreeSet<(&str, u64)> = BTreeSet::new();
         for replica in REPLICAS {
@@ -98,7 +98,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
             })
         };
         let text = lacking(&absent);
-        let verdict = judge(&case(&text).evidence);
+        let verdict = judge(&case(&text).record);
         assert_eq!(verdict.findings, [], "{text}");
         let excused: u64 = verdict.compared.excused.values().sum();
         assert!(excused >= absent.len() as u64, "{:?}\n{text}", verdict.compared);
@@ -115,7 +115,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
     });
 }
 
-/// What the table may lack, but for age, and what an event of a deleted key means.
+/// What the table may lack, except by age, and what an event of a deleted key means.
 fn rules(draw: &mut Draw) -> String {
     let mut lines = String::new();
     for reason in ["superseded", "tombstones", "late", "duplicates"] {
@@ -130,17 +130,17 @@ fn rules(draw: &mut Draw) -> String {
 }
 
 fn only_finding(text: &str) -> Divergence {
-    let verdict = judge(&case(text).evidence);
+    let verdict = judge(&case(text).record);
     assert_eq!(verdict.findings.len(), 1, "{:#?}\n{text}", verdict.findings);
     let FindingKind::Divergence(found) = &verdict.findings[0].kind else { panic!("{text}") };
     assert_eq!(found.last.wrong, ["d"], "{text}");
     Divergence::clone(found)
 }
 
-/// An entry, a column and a value that no event gives it. The columns of a tombstone's row mean nothing, and
-/// the model is off for a column that calibration (the first op) shows wrong.
-fn wrong_cell(draw: &mut Draw, log: &Log, evidence: &MemoryRecord) -> Option<(Entry, String, &'static str)> {
-    let entry = draw.pick(&evidence.log[0]);
+/// An entry, a column, and a value that no event gives it. The columns of a tombstone's row mean nothing, and
+/// the model is off for a column that is wrong in calibration (the first op).
+fn wrong_cell(draw: &mut Draw, log: &Log, record: &MemoryRecord) -> Option<(Entry, String, &'static str)> {
+    let entry = draw.pick(&record.log[0]);
     let (name, how) = draw.pick(&log.columns);
     let value = if how.contains(":string") { "wrong" } else { "999" };
     (!entry.tombstone && entry.op > 1).then(|| (entry.clone(), name.clone(), value))
@@ -193,7 +193,7 @@ impl Log {
         Log { columns, entries, starts }
     }
 
-    /// The history in which every replica shows what the log folds to, but for what `d` has otherwise.
+    /// A history in which every replica shows what the log folds to, except for how `d` differs.
     fn history(&self, exception: &str) -> String {
         let at = exception.split_whitespace().next();
         let at = at.map(|off| off[1..].parse::<usize>().expect("an offset"));
@@ -203,7 +203,7 @@ impl Log {
         })
     }
 
-    /// The history under these rules, in which each replica shows what the log folds to, but for this.
+    /// A history under these rules, in which each replica shows what the log folds to, except for this.
     fn history_with(&self, rules: &str, but: &dyn Fn(&str, std::ops::Range<usize>) -> String) -> String {
         let columns: Vec<String> = self.columns.iter().map(|(name, how)| format!("{name}={how}")).collect();
         let columns = columns.join(" ");
@@ -229,7 +229,7 @@ impl Log {
     }
 }
 
-/// A value that no default stands for, out of so few that unions and maxima meet equal ones.
+/// A value that is no default, out of so few that unions and maxima meet equal ones.
 fn value(draw: &mut Draw, how: &str) -> String {
     let word = |draw: &mut Draw| ["p", "q", "r", "z"][draw.below(4)].to_owned();
     let long = |draw: &mut Draw| match draw.below(12) {

@@ -1,6 +1,6 @@
-//! Goal: whatever lines are written, a cut or a flipped bit never adds, changes or hides one without being
-//! noticed. Method: random files, a random cut and a random flip of each. A flip that zstd does not notice
-//! (there are bits in a frame that mean nothing) must leave every line as it was.
+//! Goal: whatever lines are written, a cut or a flipped bit never adds, changes or hides one unnoticed.
+//! Method: random files, with a random cut and a random flip in each. A flip that zstd does not notice (a
+//! frame has bits that mean nothing) must leave every line as it was.
 
 use crate::draw::{Draw, holds};
 use dissent_core::history::time::Nanos;
@@ -9,7 +9,7 @@ use dissent_store::origin::{Origin, RunNumber};
 
 const CASES: u64 = 400;
 
-/// Of every file here.
+/// The run that every file here belongs to.
 fn origin() -> Origin {
     RunNumber::of(b"{}").expect("JSON").file("file")
 }

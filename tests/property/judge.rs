@@ -1,5 +1,5 @@
-//! Goal: a healthy run is never accused, and one change to one replica's evidence is one finding, on that
-//! replica. Method: simulated runs under the right guard; in each a random row or flag is changed.
+//! Goal: a healthy run is never accused, and one change to what one replica showed gives one finding, on that
+//! replica. Method: simulated runs under the right guard; a random row or current row of each is changed.
 
 use crate::draw::{Draw, holds};
 use crate::support::sim;
@@ -19,8 +19,8 @@ const PLANTED: u64 = 40;
 #[test]
 fn a_healthy_run_is_never_accused() {
     holds(HEALTHY, |draw| {
-        let (evidence, title) = healthy(draw);
-        let verdict = judge(&evidence);
+        let (record, title) = healthy(draw);
+        let verdict = judge(&record);
         assert_eq!(verdict.findings, [], "{title}");
         assert_ne!(verdict.outcome, VerdictOutcome::Fail, "{title}");
         assert!(verdict.compared.rows > 0, "{title}");
@@ -30,31 +30,31 @@ fn a_healthy_run_is_never_accused() {
 #[test]
 fn one_change_to_a_row_is_the_one_finding() {
     holds(PLANTED, |draw| {
-        let (mut evidence, title) = healthy(draw);
-        let (partition, at) = row_that_counts(draw, &evidence);
-        let (id, row) = evidence.rows[partition][at].clone();
-        let victim = read_mut(&mut evidence, id).replica.clone();
+        let (mut record, title) = healthy(draw);
+        let (partition, at) = row_that_counts(draw, &record);
+        let (id, row) = record.rows[partition][at].clone();
+        let victim = read_mut(&mut record, id).replica.clone();
         let what = match draw.below(4) {
             0 => {
-                evidence.rows[partition].remove(at);
-                let read = read_mut(&mut evidence, id);
+                record.rows[partition].remove(at);
+                let read = read_mut(&mut record, id);
                 (read.rows, read.before.rows) = (read.rows - 1, read.before.rows - 1);
                 Anomaly::Missing
             }
             1 => {
-                Arc::make_mut(&mut evidence.rows[partition][at].1).op += 1;
+                Arc::make_mut(&mut record.rows[partition][at].1).op += 1;
                 Anomaly::Extra
             }
             2 => {
-                Arc::make_mut(&mut evidence.rows[partition][at].1).cmp -= 1;
+                Arc::make_mut(&mut record.rows[partition][at].1).cmp -= 1;
                 Anomaly::WrongValue
             }
             _ => {
-                change_cell(draw, Arc::make_mut(&mut evidence.rows[partition][at].1));
+                change_cell(draw, Arc::make_mut(&mut record.rows[partition][at].1));
                 Anomaly::WrongValue
             }
         };
-        let found = only_finding(&evidence, &title);
+        let found = only_finding(&record, &title);
         let seen = (found.what, found.partition, found.since.off, &found.keys);
         assert_eq!(
             seen,
@@ -68,10 +68,10 @@ fn one_change_to_a_row_is_the_one_finding() {
 #[test]
 fn one_change_to_a_flag_is_the_one_finding() {
     holds(PLANTED, |draw| {
-        let (mut evidence, title) = healthy(draw);
-        let partition = draw.below(evidence.log.len());
-        let key = draw.pick(&evidence.log[partition]).key.clone();
-        let entries = evidence.log[partition].iter().filter(|entry| entry.key == key);
+        let (mut record, title) = healthy(draw);
+        let partition = draw.below(record.log.len());
+        let key = draw.pick(&record.log[partition]).key.clone();
+        let entries = record.log[partition].iter().filter(|entry| entry.key == key);
         let offs: Vec<u64> = entries.map(|entry| entry.off).collect();
         let [.., stale, current] = offs[..] else { return };
         let (what, offs) = match draw.below(3) {
@@ -79,38 +79,38 @@ fn one_change_to_a_flag_is_the_one_finding() {
             1 => (Anomaly::StaleCurrent, vec![stale]),
             _ => (Anomaly::DuplicateCurrent, vec![stale, current]),
         };
-        let victim = draw.pick(&evidence.meta.roster).clone();
+        let victim = draw.pick(&record.meta.roster).clone();
         let flags = CurrentRow { key: key.clone(), offs };
-        show(&mut evidence, partition, &victim, flags);
-        let found = only_finding(&evidence, &title);
+        show(&mut record, partition, &victim, flags);
+        let found = only_finding(&record, &title);
         assert_eq!((found.what, &found.keys), (what, &vec![key]), "{title} on {victim}");
         assert_eq!(found.replicas, [victim], "{title}");
     });
 }
 
-/// A run in which nothing is wrong, and what it was.
+/// The record and the title of a run in which nothing is wrong.
 fn healthy(draw: &mut Draw) -> (MemoryRecord, String) {
     let workload = *draw.pick(&["partial-upsert", "steady"]);
     let nemesis = *draw.pick(&["none", "late-transition", "restart-one"]);
     let provenance = format!("provenance={}", draw.pick(&["full", "digest", "none"]));
     let servers = format!("servers={}", 2 + draw.below(4));
-    let order = sim(workload, nemesis, &["guard=partition-gate", "load=600ms", &provenance, &servers]);
+    let spec = sim(workload, nemesis, &["guard=partition-gate", "load=600ms", &provenance, &servers]);
     let seed = Seed(draw.below(1 << 20) as u64);
-    let meta = order.meta(seed, None).expect("it makes sense");
-    let cluster = order.simulation().expect("it makes sense");
-    let evidence = simulate::run(&meta, order.timing, &cluster).expect("it runs");
-    (evidence, format!("{} seed {}", order.title(), seed.0))
+    let meta = spec.meta(seed, None).expect("it makes sense");
+    let cluster = spec.simulation().expect("it makes sense");
+    let record = simulate::run(&meta, spec.timing, &cluster).expect("it runs");
+    (record, format!("{} seed {}", spec.title(), seed.0))
 }
 
-fn only_finding(evidence: &MemoryRecord, title: &str) -> Divergence {
-    let verdict = judge(evidence);
+fn only_finding(record: &MemoryRecord, title: &str) -> Divergence {
+    let verdict = judge(record);
     assert_eq!(verdict.findings.len(), 1, "{title}: {:#?}", verdict.findings);
     let FindingKind::Divergence(found) = &verdict.findings[0].kind else { panic!("{title}") };
     Divergence::clone(found)
 }
 
-fn read_mut(evidence: &mut MemoryRecord, id: u64) -> &mut Read {
-    let reads = evidence.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
+fn read_mut(record: &mut MemoryRecord, id: u64) -> &mut Read {
+    let reads = record.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
         Event::Read(read) if read.id == id => Some(read),
         _ => None,
     });
@@ -118,15 +118,15 @@ fn read_mut(evidence: &mut MemoryRecord, id: u64) -> &mut Read {
 }
 
 /// A row of a read that counts. Rows of the calibration set decide whether there is a model at all.
-fn row_that_counts(draw: &mut Draw, evidence: &MemoryRecord) -> (usize, usize) {
-    let mut evidence = evidence.clone();
+fn row_that_counts(draw: &mut Draw, record: &MemoryRecord) -> (usize, usize) {
+    let mut record = record.clone();
     for _ in 0..1_000 {
-        let partition = draw.below(evidence.rows.len());
-        let at = draw.below(evidence.rows[partition].len());
-        let (id, row) = &evidence.rows[partition][at];
+        let partition = draw.below(record.rows.len());
+        let at = draw.below(record.rows[partition].len());
+        let (id, row) = &record.rows[partition][at];
         let (id, op) = (*id, row.op);
-        let calibration = evidence.meta.calibration_ops;
-        let read = read_mut(&mut evidence, id);
+        let calibration = record.meta.calibration_ops;
+        let read = read_mut(&mut record, id);
         let counts = read.soundness == Soundness::Sound && read.before.registered == Observed::Known(true);
         if op > calibration && counts {
             return (partition, at);
@@ -147,17 +147,17 @@ fn change_cell(draw: &mut Draw, row: &mut Row) {
     }
 }
 
-/// The replica's last read of flags shows these for the key.
-fn show(evidence: &mut MemoryRecord, partition: usize, replica: &str, flags: CurrentRow) {
+/// Makes the replica's last read of current rows show these for the key.
+fn show(record: &mut MemoryRecord, partition: usize, replica: &str, flags: CurrentRow) {
     let is_last = |read: &&mut CurrentRead| {
         read.replica == replica && read.partition as usize == partition && read.soundness == Soundness::Sound
     };
-    let reads = evidence.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
+    let reads = record.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
         Event::CurrentRead(read) => Some(read),
         _ => None,
     });
     let read = reads.filter(is_last).last().expect("flags were read");
-    let currents = &mut evidence.current_rows[partition];
+    let currents = &mut record.current_rows[partition];
     match currents.iter_mut().find(|(id, current)| *id == read.id && current.key == flags.key) {
         Some((_, current)) => *current = flags,
         None => {

@@ -1,5 +1,5 @@
 //! Goal: a workload or a nemesis plan means the same as a value, as TOML and under `--set`. Method: random
-//! ones that make sense, written and read back; one turned into the other by settings.
+//! valid ones are written and read back, and one is turned into another by settings.
 
 use crate::draw::{Draw, holds};
 use dissent::config::Document as _;

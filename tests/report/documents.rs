@@ -1,4 +1,5 @@
-//! `summary.md` and `junit.xml`: well-formed whatever a target's names hold, and never greener than the run.
+//! `summary.md` and `junit.xml` are well-formed whatever the names of a target contain, and never greener
+//! than the run.
 
 use super::examples;
 use crate::report::examples::{diverged, meta};
@@ -7,18 +8,18 @@ use dissent_core::checker::verdict::{Status, VerdictOutcome};
 use dissent_core::history::schema::rules::Absence;
 use std::collections::BTreeMap;
 
-/// A key as a hostile target would choose it, and a replica, and a segment.
+/// A name of a key, a replica or a segment, as a hostile target would choose it.
 const HOSTILE: &str = "]]></failure><b a=\"'&\u{0}\u{1b}[2J\u{fffe}|`_x_`\n# PASS";
 
 #[test]
-fn a_suite_has_a_case_a_check_and_is_xml() {
+fn a_suite_has_a_case_per_check_and_is_xml() {
     for (name, verdict, ..) in examples() {
         let text = junit::suite(&verdict, &meta());
         let document =
             roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         let checks = |status| verdict.checks.iter().filter(|check| check.status == status).count();
-        // What is known fails no build; in the one example with a list all is.
+        // Known findings fail no build. In the one example with a list, all are known.
         let known = if verdict.known.is_some() { checks(Status::Fail) } else { 0 };
         assert_eq!(count("testcase"), verdict.checks.len(), "{name}");
         assert_eq!(count("failure"), checks(Status::Fail) - known, "{name}");
@@ -34,7 +35,7 @@ fn a_suite_has_a_case_a_check_and_is_xml() {
 }
 
 #[test]
-fn an_inconclusive_run_whose_checks_all_passed_is_an_error_all_the_same() {
+fn an_inconclusive_run_is_an_error_even_if_all_checks_passed() {
     let (_, mut verdict, ..) = examples().into_iter().find(|(name, ..)| *name == "pass").expect("an example");
     verdict.outcome = VerdictOutcome::Inconclusive;
     let text = junit::suite(&verdict, &meta());
@@ -88,7 +89,7 @@ fn the_summary_answers_shows_rows_and_repeats() {
 }
 
 #[test]
-fn what_the_table_may_lack_is_told_on_a_pass_and_on_a_finding() {
+fn reports_say_what_the_table_may_lack() {
     for name in ["pass", "lone"] {
         let (_, mut verdict, ..) = examples().into_iter().find(|(it, ..)| *it == name).expect("an example");
         verdict.compared.excused = BTreeMap::from([(Absence::Superseded, 1_204), (Absence::Late, 1)]);

@@ -1,4 +1,4 @@
-//! Runs and verdicts made by hand, for the tests of the reports.
+//! Handmade runs and verdicts for the tests of the reports.
 
 use dissent_core::checker::verdict::*;
 use dissent_core::history::check_name::CheckName;
@@ -106,7 +106,7 @@ fn nemesis() -> Nemesis {
 }
 
 /// A run of `ops` ops, 2 ms apart, with two holds and captures.
-pub(crate) fn evidence(ops: u64) -> MemoryRecord {
+pub(crate) fn record(ops: u64) -> MemoryRecord {
     let meta = meta();
     let end = 1_200 + ops * 2;
     let fault = |step: &Step| Fault {
@@ -301,7 +301,7 @@ pub(crate) fn pinned() -> FindingKind {
     FindingKind::Frozen(it)
 }
 
-/// A writer that stands still while another moves their shard.
+/// A writer that stands still while another one moves their shard.
 pub(crate) fn latent() -> FindingKind {
     let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
     it.object = "writer-b output".to_owned();

@@ -1,6 +1,6 @@
-//! Evidence that was written and read back is the same; what was lost is named.
+//! A record that was written reads back the same, and what was lost is named.
 
-use crate::store::sample::{evidence, meta};
+use crate::store::sample::{meta, record};
 use crate::support::all;
 use dissent_core::history::event::{Event, Phase, TimedEvent};
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 fn written() -> (TempDir, PathBuf) {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    write_record(&dir, &evidence()).expect("written");
+    write_record(&dir, &record()).expect("written");
     (temp, dir)
 }
 
@@ -48,10 +48,10 @@ fn bytes(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn evidence_is_read_back_as_it_was_written() {
+fn a_record_reads_back_as_it_was_written() {
     let (_temp, dir) = written();
     let folder = Folder::open(&dir).expect("opened");
-    assert_same(&all(&folder), &evidence());
+    assert_same(&all(&folder), &record());
     assert_eq!(folder.damage(), []);
     assert_eq!(folder.run().phase, Phase::Done);
     assert_eq!(folder.cures(), []);
@@ -61,13 +61,13 @@ fn evidence_is_read_back_as_it_was_written() {
 fn rows_can_be_read_before_events_and_twice() {
     let (_temp, dir) = written();
     let folder = Folder::open(&dir).expect("opened");
-    assert_eq!(folder.rows(0).count(), evidence().rows[0].len());
-    assert_same(&all(&folder), &evidence());
+    assert_eq!(folder.rows(0).count(), record().rows[0].len());
+    assert_same(&all(&folder), &record());
     assert_eq!(folder.damage(), []);
 }
 
 #[test]
-fn two_writes_of_one_evidence_give_the_same_bytes() {
+fn two_writes_of_one_record_give_the_same_bytes() {
     let (_one, one) = written();
     let (_two, two) = written();
     let (one, two): (Vec<_>, Vec<_>) =
@@ -82,18 +82,18 @@ fn a_live_run_is_read_back_as_it_was_written() {
     let dir = temp.path().join("results/run");
     let wall = Wall { started: "2026-01-02T03:04:05Z".to_owned() };
     let mut run = RunFolder::create(&dir, meta(), Some(wall.clone())).expect("made");
-    let evidence = evidence();
-    for (partition, entries) in (0..).zip(&evidence.log) {
+    let record = record();
+    for (partition, entries) in (0..).zip(&record.log) {
         run.entries(Nanos(1), partition, entries).expect("entries");
     }
-    for stamped in &evidence.events {
+    for stamped in &record.events {
         if let Event::Read(read) = &stamped.event {
-            let rows = &evidence.rows[read.before.partition as usize];
+            let rows = &record.rows[read.before.partition as usize];
             let rows = rows.iter().rev().filter(|(id, _)| *id == read.id).map(|(_, row)| row.as_ref());
             run.rows(stamped.t, read, rows).expect("rows, in another order");
         }
         if let Event::CurrentRead(read) = &stamped.event {
-            let currents = &evidence.current_rows[read.partition as usize];
+            let currents = &record.current_rows[read.partition as usize];
             let currents = currents.iter().filter(|(id, _)| *id == read.id).map(|(_, current)| current);
             run.current_rows(stamped.t, read, currents).expect("currents");
         }
@@ -102,7 +102,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
     }
     run.finish().expect("ended");
     let folder = Folder::open(&dir).expect("opened");
-    assert_same(&all(&folder), &evidence);
+    assert_same(&all(&folder), &record);
     assert_eq!((folder.damage(), &folder.run().phase), (Vec::new(), &Phase::Done));
     assert_eq!(folder.run().wall, Some(wall));
 }
@@ -218,7 +218,7 @@ fn what_does_not_fit_is_damage_with_its_line() {
     }
 }
 
-/// What becomes of a folder, and the damage that is found then.
+/// What happens to a folder, and the damage that is found.
 type Change<'c> = (&'c dyn Fn(&Path), &'c str, &'c str);
 
 #[test]
@@ -316,16 +316,16 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
 #[test]
 fn a_run_is_never_written_over_another() {
     let (_temp, dir) = written();
-    let again = write_record(&dir, &evidence()).expect_err("refused");
+    let again = write_record(&dir, &record()).expect_err("refused");
     assert!(matches!(&again, StoreError::Exists { dir: at } if *at == dir), "{again}");
 }
 
 #[test]
 fn rows_of_a_read_that_no_event_announces_are_refused() {
     let temp = tempfile::tempdir().expect("folder");
-    let mut evidence = evidence();
-    evidence.rows[1][0].0 = 99;
-    let refused = write_record(&temp.path().join("run"), &evidence).expect_err("refused");
+    let mut record = record();
+    record.rows[1][0].0 = 99;
+    let refused = write_record(&temp.path().join("run"), &record).expect_err("refused");
     assert!(matches!(refused, StoreError::Unannounced { partition: 1, read: 99 }), "{refused}");
 }
 

@@ -1,12 +1,12 @@
-//! Goal: no cut, no flipped byte and no frame out of its place goes unnoticed. Method: every cut, every flip
-//! and every such frame of a small file.
+//! Goal: no cut, no flipped byte and no misplaced frame goes unnoticed. Method: every cut, every flip and
+//! every misplaced frame of a small file.
 
 use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
 use dissent_store::origin::{Origin, RunNumber};
 use std::io::{self, Write};
 
-/// Keeps each write apart, since a frame is to be written in one.
+/// Keeps writes apart, because a frame must be written in one.
 #[derive(Default)]
 struct Writes(Vec<Vec<u8>>);
 
@@ -27,7 +27,7 @@ fn origin(seed: u64, file: &str) -> Origin {
     RunNumber::of(run_file.as_bytes()).expect("JSON").file(file)
 }
 
-/// The lines of each frame, written as a file.
+/// Writes the lines of each frame as a file.
 fn written(frames: &[&[&str]]) -> Writes {
     written_as(frames, origin(1, "a"))
 }
@@ -43,7 +43,7 @@ fn written_as(frames: &[&[&str]], origin: Origin) -> Writes {
     writer.finish().expect("end")
 }
 
-/// The lines that can be read, and what is wrong after them.
+/// The lines that can be read, and the flaw after them.
 fn read(bytes: &[u8]) -> (Vec<String>, Option<String>) {
     let mut reader = FrameReader::new(bytes, Some(origin(1, "a"))).expect("reader");
     let mut lines = Vec::new();

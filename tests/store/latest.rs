@@ -23,7 +23,7 @@ fn latest_follows_the_newest_run() {
 }
 
 #[test]
-fn a_marker_that_is_a_file_serves_too_but_leads_nowhere_else() {
+fn a_marker_may_be_a_file_but_leads_nowhere_else() {
     let results = tempfile::tempdir().expect("folder");
     let results = results.path();
     fs::create_dir(results.join("r1")).expect("run");

@@ -1,12 +1,12 @@
-//! Runs of every format that was ever written still read to the same counts.
+//! Runs of every format that was ever written can still be read, with the same counts.
 
-use crate::store::sample::evidence;
+use crate::store::sample::record;
 use dissent_core::history::run_record::{FORMAT, RunRecord};
 use dissent_store::dump::write_record;
 use dissent_store::folder::Folder;
 use std::path::Path;
 
-/// Events, then entries, rows and flags by partition, and damage.
+/// Counts of events, of entries, rows and current rows by partition, and of damage.
 fn counts(dir: &Path) -> (usize, [usize; 2], [usize; 2], [usize; 2], usize) {
     let folder = Folder::open(dir).expect("opened");
     let events = folder.events().count();
@@ -16,15 +16,15 @@ fn counts(dir: &Path) -> (usize, [usize; 2], [usize; 2], [usize; 2], usize) {
     (events, log, rows, currents, folder.damage().len())
 }
 
-/// Goal: what `tests/store/v<N>/small` holds stays readable. Method: count it, and count the same evidence as
-/// it is written today, into the folder that a later `v<N>/small` is copied from (see `v1/README.md`).
+/// Goal: `tests/store/v<N>/small` stays readable. Method: count it, and count the same record as it is
+/// written today, into the folder that the next `v<N>/small` is copied from (see `v1/README.md`).
 #[test]
 fn runs_of_every_format_are_read() {
     let today = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-small");
     if today.exists() {
         std::fs::remove_dir_all(&today).expect("removed");
     }
-    write_record(&today, &evidence()).expect("written");
+    write_record(&today, &record()).expect("written");
     let wanted = (30, [20, 2], [34, 2], [6, 3], 0);
     assert_eq!(counts(&today), wanted, "as written today");
     for format in 1..=FORMAT {

@@ -37,7 +37,7 @@ pub(crate) fn meta() -> RunMeta {
         },
         "left_out": [], "calibration_ops": 4, "frozen_floor": 5, "started": "2000-01-01T00:00:00Z",
     });
-    serde_json::from_value(meta).expect("facts")
+    serde_json::from_value(meta).expect("meta")
 }
 
 fn cols(off: u64) -> Vec<Value> {
@@ -84,23 +84,23 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
     }
 }
 
-/// Builds evidence event by event.
+/// Builds a record event by event.
 struct Sampler {
-    evidence: MemoryRecord,
+    record: MemoryRecord,
     reads: u64,
 }
 
 impl Sampler {
     fn event(&mut self, event: Event) {
-        let t = Nanos(self.evidence.events.len() as u64 * 100_000_000);
-        self.evidence.events.push(TimedEvent { t, event });
+        let t = Nanos(self.record.events.len() as u64 * 100_000_000);
+        self.record.events.push(TimedEvent { t, event });
     }
 
     fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: Soundness) {
         self.reads += 1;
         let (id, end_after, from) = (self.reads, cover.end, cover.start);
         let rows = offs.iter().map(|off| (id, row(*off).into()));
-        self.evidence.rows[cover.partition as usize].extend(rows);
+        self.record.rows[cover.partition as usize].extend(rows);
         self.event(Event::Read(Read {
             id,
             capture,
@@ -119,7 +119,7 @@ impl Sampler {
         self.reads += 1;
         let id = self.reads;
         let flags = keys.iter().map(|key| (id, CurrentRow { key: (*key).to_owned(), offs: vec![1, id] }));
-        self.evidence.current_rows[partition as usize].extend(flags);
+        self.record.current_rows[partition as usize].extend(flags);
         let covers = vec![cover(partition, 0..10, 1)];
         self.event(Event::CurrentRead(CurrentRead {
             id,
@@ -142,12 +142,12 @@ impl Sampler {
     }
 }
 
-/// The run. Its lists are in the order that [`dissent_core::history::evidence::RunRecord`] promises.
-pub(crate) fn evidence() -> MemoryRecord {
+/// The run. Its lists have the order that [`dissent_core::history::run_record::RunRecord`] promises.
+pub(crate) fn record() -> MemoryRecord {
     let log = vec![(0..20).map(entry).collect(), vec![entry(3), entry(9)]];
     let (rows, currents) = (vec![Vec::new(); 2], vec![Vec::new(); 2]);
-    let evidence = MemoryRecord { meta: meta(), events: Vec::new(), log, rows, current_rows: currents };
-    let mut run = Sampler { evidence, reads: 0 };
+    let record = MemoryRecord { meta: meta(), events: Vec::new(), log, rows, current_rows: currents };
+    let mut run = Sampler { record, reads: 0 };
     run.event(Event::Phase { phase: Phase::SetUp });
     let op =
         Op { id: 1, partition: 0, key: "k0".to_owned(), cmp: 5, cols: cols(2), delete: false, due: Nanos(3) };
@@ -164,7 +164,7 @@ pub(crate) fn evidence() -> MemoryRecord {
     });
     run.event(Event::Phase { phase: Phase::Capture });
     run.capture(1, |run| {
-        // The copy is replaced while it is read, and read again: the same offsets twice in one capture.
+        // The copy is replaced while it is read, and then read again: the same offsets twice in one capture.
         run.read(1, "b", cover(0, 0..10, 1), &[0, 1, 2], Soundness::CopyChanged);
         run.read(1, "b", cover(0, 0..10, 4), &[0, 1, 1, 2, 3], Soundness::Sound);
         run.read(1, "b", cover(0, 10..20, 2), &[12, 13], Soundness::Sound);
@@ -184,9 +184,9 @@ pub(crate) fn evidence() -> MemoryRecord {
         detail,
     }));
     run.event(Event::Phase { phase: Phase::Done });
-    let mut evidence = run.evidence;
-    for rows in &mut evidence.rows {
+    let mut record = run.record;
+    for rows in &mut record.rows {
         rows.sort_by_key(|(read, row)| (row.off, *read));
     }
-    evidence
+    record
 }

@@ -1,11 +1,11 @@
-//! What may be done to a target beside the run that has it: it is looked at, and told of; healing it is
-//! refused, for the verdict counts on the faults.
+//! What else may be done to a target while a run has it: it may be inspected, but healing it is refused,
+//! because the verdict relies on the faults.
 
 use crate::watchdog::place::{Outside, Watched, lock, run, state, told, until};
 use dissent_store::cure::read_cures;
 use std::path::Path;
 
-/// A run that stands still in the midst of its fault. It is killed if a test fails: nobody else would end it.
+/// A run that is stopped in the middle of its fault. It is killed if a test fails: nobody else would end it.
 struct Halted(Option<Watched>);
 
 impl Halted {
@@ -17,7 +17,7 @@ impl Halted {
         Halted(Some(watched))
     }
 
-    /// Lets it go on, to whatever it comes to.
+    /// Lets it continue to its end.
     fn end(mut self) {
         if let Some(watched) = self.0.take() {
             watched.signal("CONT");
@@ -32,7 +32,7 @@ impl Drop for Halted {
     }
 }
 
-/// The lock of the run that has the target is kept up for it: who it is.
+/// Keeps the lock of the run that has the target, and returns which run that is.
 fn kept_up(outside: &Outside) -> String {
     let run = outside.marks()[0]["mark"].as_str().expect("text").to_owned();
     outside.lock(&run);
@@ -40,7 +40,7 @@ fn kept_up(outside: &Outside) -> String {
 }
 
 #[test]
-fn faults_of_a_run_that_is_going_on_are_healed_by_force_only() {
+fn faults_of_a_run_in_progress_are_healed_only_by_force() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let halted = Halted::of(results.path(), &outside.file());
@@ -61,18 +61,18 @@ fn faults_of_a_run_that_is_going_on_are_healed_by_force_only() {
     halted.end();
 }
 
-/// Figures change from one second to the next.
+/// Numbers that change from one second to the next.
 fn without_figures(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
-/// The last of the lines in which this was said.
+/// The last line that contains this.
 fn after<'t>(text: &'t str, part: &str) -> &'t str {
     text.lines().rev().find_map(|line| Some(line.split_once(part)?.1)).unwrap_or_default().trim()
 }
 
 #[test]
-fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
+fn doctor_says_what_run_says_during_a_run_and_after_it_was_killed() {
     let outside = Outside::start(&["guard=partition-gate"]);
     let results = tempfile::tempdir().expect("a folder");
     let file = outside.file();
@@ -106,7 +106,7 @@ fn doctor_says_what_run_says_while_a_run_goes_on_and_after_it_was_killed() {
     assert_eq!(free.status.code(), Some(0), "{}", told(&free));
 }
 
-/// Its cluster is its own; its faults are no less the ground of its verdict.
+/// A run with its own cluster: its verdict relies on its faults just the same.
 #[test]
 fn the_faults_of_a_private_run_are_not_healed_from_its_folder_either() {
     let results = tempfile::tempdir().expect("a folder");

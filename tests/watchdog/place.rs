@@ -1,5 +1,5 @@
-//! Places for a test: a folder of results whose runs leave no process behind, and a cluster outside of any
-//! run. Both end with the test.
+//! Places for a test: a folder of results whose runs leave no process behind, and a cluster outside any run.
+//! Both end with the test.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Waits for a condition; the time-out is only reached by a failure.
+/// Waits for a condition. Only a failure reaches the time-out.
 #[track_caller]
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1_000 {
@@ -39,13 +39,13 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(sent.expect("kill is there").success());
 }
 
-/// The state's letter of a process; nothing if it is gone.
+/// The letter for the state of a process; none if it is gone.
 pub(crate) fn state(pid: u32) -> Option<char> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     text.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// All processes that were started, directly or not, by a program that was told of this folder of results.
+/// All processes that were started, directly or not, by a program with this folder of results.
 pub(crate) fn processes_of(results: &Path) -> Vec<(u32, String)> {
     let wanted = format!("DISSENT_RESULTS={}\0", results.display());
     let mut found = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) fn processes_of(results: &Path) -> Vec<(u32, String)> {
     found
 }
 
-/// A run that is watched through its standard error.
+/// A run whose standard error is read.
 pub(crate) struct Watched {
     pub(crate) child: Child,
     lines: Lines<BufReader<ChildStderr>>,
@@ -79,7 +79,7 @@ impl Watched {
         Watched { child, lines }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line that contains this.
     #[track_caller]
     pub(crate) fn says(&mut self, part: &str) {
         let mut before = Vec::new();
@@ -102,7 +102,7 @@ impl Watched {
         self.child.wait().expect("it ends");
     }
 
-    /// Waits for the end: the exit code and all that was still said.
+    /// Waits for the end, and returns the exit code and the rest of the output.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut text: String = self.lines.by_ref().map_while(Result::ok).map(|line| line + "\n").collect();
         self.child.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
@@ -110,7 +110,7 @@ impl Watched {
     }
 }
 
-/// A cluster outside of any run.
+/// A cluster outside any run.
 pub(crate) struct Outside {
     cluster: Child,
     dir: tempfile::TempDir,
@@ -175,12 +175,12 @@ impl Outside {
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
     }
 
-    /// The lock of this run is made to last.
+    /// Makes the lock of this run last.
     pub(crate) fn lock(&self, run: &str) {
         lock(&self.address(), run);
     }
 
-    /// Every hold that is in force is lifted, by nobody's cure.
+    /// Lifts every hold in force, without a cure.
     pub(crate) fn release_holds(&self) {
         let controller = self.ask("/cluster")["service"].as_str().expect("there is a table").to_owned();
         for hold in self.ask("/admin/holds").as_array().expect("holds") {
@@ -189,18 +189,18 @@ impl Outside {
         }
     }
 
-    /// The lock is taken from whoever has it.
+    /// Takes the lock from whoever has it.
     pub(crate) fn unlock(&self, run: &str) {
         let body = serde_json::json!({ "run": run }).to_string();
         http(&self.address(), "POST /unlock HTTP/1.1", &body);
     }
 
-    /// What is in force at the target by its own marks.
+    /// What is in force at the target, by its own marks.
     pub(crate) fn marks(&self) -> Vec<serde_json::Value> {
         self.ask("/marks").as_object().expect("marks").values().cloned().collect()
     }
 
-    /// The process that a mark's cure is for.
+    /// The process that the cure of a mark is for.
     pub(crate) fn victim(&self) -> u32 {
         let pid = self.marks()[0]["undo"]["process"]["pid"].as_u64().expect("a process");
         u32::try_from(pid).expect("a number of a process")
@@ -215,7 +215,7 @@ impl Drop for Outside {
     }
 }
 
-/// The lock of a run is made to last at the supervisor with this address, as if the run renewed it for ten
+/// Makes the lock of a run last at the supervisor with this address, as if the run renewed it for ten
 /// minutes.
 pub(crate) fn lock(address: &str, run: &str) {
     let body = serde_json::json!({ "owner": "me@here", "run": run, "for_ms": 600_000 }).to_string();

@@ -1,5 +1,5 @@
-//! Any bytes as the body of an answer of a target. Memory: the body and what it says, at most; the client
-//! takes no body longer than its own bound.
+//! Any bytes as the body of a target's answer. Memory: at most the body and its contents; the client refuses
+//! a body above its own limit.
 
 use super::schema;
 use dissent::adapter::http::parse;

@@ -1,5 +1,5 @@
-//! Any lines as a run's evidence: `e` an event, `l`, `r` and `c` with a partition an entry, a row, current
-//! flags. It is judged and told without a check that panics, and twice alike.
+//! Any lines as the record of a run: `e` is an event; `l`, `r` and `c` with a partition are an entry, a row
+//! and current rows. It is judged and reported without a check that panics, and twice with the same result.
 
 use dissent::report::html::timeline::Timeline;
 use dissent::report::{html, json, terminal};
@@ -10,24 +10,24 @@ use dissent_store::codec;
 use dissent_store::writer::RunFile;
 use std::sync::Arc;
 
-/// The facts are those of the sample under `tests/store`.
+/// The `RunMeta` is that of the sample under `tests/store`.
 const FACTS: &str = include_str!("../../store/v1/small/run.json");
-/// More lines show nothing that fewer do not.
+/// More lines would show nothing new.
 const LINES_MAX: usize = 400;
 
-/// Lines that are not understood are left out, as a reader of a folder ends there.
+/// Leaves out lines that cannot be parsed; a reader of a folder stops there.
 pub(crate) fn evidence(bytes: &[u8]) {
-    let evidence = understood(bytes);
-    let verdict = judge(&evidence);
+    let record = understood(bytes);
+    let verdict = judge(&record);
     let panicked = verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::CheckFailed);
     assert_eq!(panicked, None);
-    let meta = &evidence.meta;
+    let meta = &record.meta;
     let told = json::verdict_json(&verdict, meta, 0).expect("a verdict is JSON");
     assert_eq!(json::read(&told).expect("it is read back"), verdict);
-    assert_eq!(judge(&evidence), verdict);
+    assert_eq!(judge(&record), verdict);
     assert!(!terminal::summary(&verdict, meta, terminal::Style { colour: false }).is_empty());
     assert!(!terminal::last_line(&verdict, meta, None).contains('\n'));
-    html::page(&verdict, &evidence.meta, &Timeline::of(&evidence));
+    html::page(&verdict, &record.meta, &Timeline::of(&record));
 }
 
 fn understood(bytes: &[u8]) -> MemoryRecord {
@@ -35,26 +35,26 @@ fn understood(bytes: &[u8]) -> MemoryRecord {
     let partitions = meta.partitions as usize;
     let (log, rows, currents) =
         (vec![Vec::new(); partitions], vec![Vec::new(); partitions], vec![Vec::new(); partitions]);
-    let mut evidence = MemoryRecord { meta: meta, events: Vec::new(), log, rows, current_rows: currents };
+    let mut record = MemoryRecord { meta: meta, events: Vec::new(), log, rows, current_rows: currents };
     let lines = bytes.split(|byte| *byte == b'\n').take(LINES_MAX);
     for line in lines.filter(|line| line.len() > 3) {
         let (head, line) = line.split_at(3);
         let partition = usize::from(head[1] == b'1');
-        let schema = &evidence.meta.schema;
+        let schema = &record.meta.schema;
         match head[0] {
-            b'e' => evidence.events.extend(serde_json::from_slice(line).ok()),
-            b'l' => evidence.log[partition].extend(codec::decode_entry(schema, line).ok()),
-            b'r' => evidence.rows[partition]
+            b'e' => record.events.extend(serde_json::from_slice(line).ok()),
+            b'l' => record.log[partition].extend(codec::decode_entry(schema, line).ok()),
+            b'r' => record.rows[partition]
                 .extend(codec::decode_row(schema, line).ok().map(|(read, row)| (read, Arc::new(row)))),
-            b'c' => evidence.current_rows[partition].extend(codec::decode_flags(line).ok()),
+            b'c' => record.current_rows[partition].extend(codec::decode_flags(line).ok()),
             _ => {}
         }
     }
-    evidence.log.iter_mut().for_each(|log| log.sort_by_key(|entry| entry.off));
-    evidence.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
+    record.log.iter_mut().for_each(|log| log.sort_by_key(|entry| entry.off));
+    record.rows.iter_mut().for_each(|rows| rows.sort_by_key(|(read, row)| (row.off, *read)));
     let by_key = |flags: &mut Vec<(u64, dissent_core::history::row::CurrentRow)>| {
         flags.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
     };
-    evidence.current_rows.iter_mut().for_each(by_key);
-    evidence
+    record.current_rows.iter_mut().for_each(by_key);
+    record
 }

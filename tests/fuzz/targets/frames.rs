@@ -1,11 +1,11 @@
-//! Any bytes as a file of frames, of format 1 and of today's. What can be read is written again, and then
-//! reads the same to the end.
+//! Any bytes as a file of frames, of format 1 and of today's. What can be read is written again, and must
+//! read the same to the end.
 
 use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FrameReader, FrameWriter};
 use dissent_store::origin::{Origin, RunNumber};
 
-/// Of the files that are written here.
+/// The run that files written here belong to.
 fn origin() -> Origin {
     RunNumber::of(b"{}").expect("JSON").file("file")
 }
@@ -27,7 +27,7 @@ pub(crate) fn frames(bytes: &[u8]) {
     assert_eq!(again, (kept, true));
 }
 
-/// The lines, and whether the file was ended.
+/// The lines, and whether the file has an end.
 fn read(bytes: &[u8], origin: Option<Origin>) -> (Vec<Vec<u8>>, bool) {
     let mut reader = FrameReader::new(bytes, origin).expect("a reader");
     let mut lines = Vec::new();

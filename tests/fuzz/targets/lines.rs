@@ -1,4 +1,4 @@
-//! Any bytes as lines of a run's folder: a row, a log entry, current flags, an event, a cure, `run.json`.
+//! Any bytes as lines of a run's folder: a row, a log entry, current rows, an event, a cure, `run.json`.
 
 use super::schema;
 use dissent_core::history::event::TimedEvent;
@@ -6,7 +6,7 @@ use dissent_store::codec;
 use dissent_store::cure::Cure;
 use dissent_store::writer::RunFile;
 
-/// Each line is read as each kind; what is understood reads the same once it was written again.
+/// Reads each line as each kind. What can be parsed must read the same after it is written again.
 pub(crate) fn lines(bytes: &[u8]) {
     let schema = schema();
     for line in bytes.split(|byte| *byte == b'\n') {

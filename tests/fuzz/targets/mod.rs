@@ -1,5 +1,5 @@
-//! The fuzz targets: plain functions over bytes. Each holds whatever the bytes are: no panic, no hang, and
-//! what was understood means the same when it is written and read again. See `../README.md`.
+//! The fuzz targets: plain functions over bytes. Whatever the bytes are, there is no panic and no hang, and
+//! what can be parsed means the same when it is written and read again. See `../README.md`.
 
 mod answers;
 mod evidence;
@@ -7,7 +7,7 @@ mod frames;
 mod lines;
 mod tables;
 
-/// A target and its name, which is its corpus's.
+/// A target and its name, which is also the name of its corpus.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.

@@ -1,5 +1,5 @@
-//! Any text as a workload and as a nemesis plan. A wrong one is told with its place; a right one is stored
-//! and read back the same, and a run can be planned from it.
+//! Any text as a workload and as a nemesis plan. The error of a wrong one names its place; a right one is
+//! stored and read back the same, and a run can be planned from it.
 
 use dissent::config::Document;
 use dissent::config::load::parse;
@@ -10,7 +10,7 @@ use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
 use std::fmt::Debug;
 
-/// The first ops of a workload, and the steps of a plan, are drawn where the text makes sense.
+/// If the text is valid, draws the first ops of the workload or the steps of the plan.
 pub(crate) fn tables(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(workload) = document::<Workload>(text)
