@@ -1,5 +1,5 @@
-//! Captures: every replica's rows and current flags, bracketed by its own coverage and incremental
-//! (`RULES.md` 4). Replicas are read side by side, each one request at a time.
+//! Captures: every replica's rows and current flags, read incrementally and bracketed by the replica's own
+//! coverage (`RULES.md` 4). Replicas are read in parallel, each with one request at a time.
 
 use super::Command;
 use crate::history::event::{CaptureReason, Event};
@@ -7,29 +7,29 @@ use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, So
 use crate::history::shard_snapshot::ShardSnapshot;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A bracket in which a copy changed is read again this often.
+/// How often a bracket is read at most, if its copy changes meanwhile.
 const ROUNDS: u8 = 3;
 
-/// How far the rows of one segment on one replica were captured.
+/// How far the rows of one segment on one replica were read.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     copy: u64,
     end: u64,
     rows: u64,
-    /// The read that came so far.
+    /// The last sound read of the copy.
     base: Base,
 }
 
-/// How far the flags of one partition on one replica were captured.
+/// How far the flags of one partition on one replica were read.
 #[derive(Clone, Copy, Debug)]
 struct FlagsCursor {
     incarnation: u64,
     version: u64,
-    /// The read that came so far.
+    /// The last read that returned flags.
     read: u64,
 }
 
-/// What one replica is being asked.
+/// What one replica is being asked for.
 #[derive(Debug)]
 enum BracketStage {
     Before,
@@ -53,7 +53,7 @@ struct Bracket {
 struct RunningCapture {
     id: u32,
     brackets: BTreeMap<String, Bracket>,
-    /// Whether the shard is yet to be read.
+    /// Whether the shard is still to be read.
     of_shard: bool,
 }
 
@@ -68,29 +68,27 @@ pub(super) struct Captures {
     partitions: u32,
 }
 
-/// The flags that a replica sent: how many keys, and up to which version of its view.
+/// The answer to a request for flags.
 #[derive(Clone, Copy, Debug)]
 pub struct CurrentRowsAnswer {
     /// The incarnation that answered.
     pub incarnation: u64,
     /// The version to ask from next time.
     pub version: u64,
-    /// The number of keys sent.
+    /// The number of keys whose flags were sent.
     pub keys: u64,
 }
 
 impl Captures {
-    /// No capture yet.
     pub(super) fn new(partitions: u32) -> Captures {
         Captures { partitions, ..Captures::default() }
     }
 
-    /// Whether one is under way.
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Begins one of all replicas.
+    /// Starts a capture of all replicas.
     pub(super) fn begin(&mut self, roster: &[String], reason: CaptureReason, out: &mut Vec<Command>) {
         let id = self.next_capture;
         self.next_capture += 1;
@@ -103,7 +101,7 @@ impl Captures {
         self.running = Some(RunningCapture { id, brackets, of_shard: false });
     }
 
-    /// Begins one of a shard: it is read in one piece, as of one time, and needs no bracket.
+    /// Starts a capture of a shard. A shard is read in one piece, at one time, and needs no bracket.
     pub(super) fn begin_of_shard(&mut self, reason: CaptureReason, out: &mut Vec<Command>) {
         let id = self.next_capture;
         self.next_capture += 1;
@@ -112,7 +110,7 @@ impl Captures {
         self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), of_shard: true });
     }
 
-    /// The shard was read, or could not be.
+    /// Takes the contents of the shard; `None` if the read failed.
     pub(super) fn contents_read(&mut self, contents: Option<ShardSnapshot>, out: &mut Vec<Command>) {
         out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
         if let Some(running) = &mut self.running {
@@ -121,7 +119,7 @@ impl Captures {
         self.end_if_over(out);
     }
 
-    /// A replica told its coverage: the bracket opens or closes.
+    /// Takes the coverage of a replica, which opens or closes its bracket.
     pub(super) fn covered(
         &mut self,
         replica: &str,
@@ -143,7 +141,7 @@ impl Captures {
         self.end_if_over(out);
     }
 
-    /// The rows of a read came, or did not.
+    /// Takes the number of rows that a read returned.
     pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
         self.answered(replica, out, |ask, reads, _| {
             if let ReadRequest::Rows(mut read) = ask {
@@ -156,7 +154,7 @@ impl Captures {
         });
     }
 
-    /// The flags of a partition came, or did not.
+    /// Takes the flags that a read returned.
     pub(super) fn flags_read(
         &mut self,
         replica: &str,
@@ -193,7 +191,7 @@ impl Captures {
         }
     }
 
-    /// Plans the reads of a bracket: what no earlier read of the same copy brought.
+    /// Plans the reads of a bracket: whatever no earlier read of the same copy returned.
     fn open(&mut self, replica: &str, before: Coverage, round: u8, out: &mut Vec<Command>) {
         let capture = self.running.as_ref().map_or(0, |running| running.id);
         let mut asked = VecDeque::new();
@@ -247,7 +245,7 @@ impl Captures {
         }
     }
 
-    /// How far the flags of this life are known.
+    /// How far the flags of this incarnation are known.
     fn flags_cursor(&self, replica: &str, partition: u32, incarnation: u64) -> Option<FlagsCursor> {
         let known = self.flags.get(&(replica.to_owned(), partition)).copied();
         known.filter(|cursor| cursor.incarnation == incarnation)
@@ -269,7 +267,7 @@ impl Captures {
         self.ask_next(replica, out);
     }
 
-    /// Sends the next request of a bracket, or asks for the coverage that closes it.
+    /// Sends the next request of a bracket, or the request for coverage that closes it.
     fn ask_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
         let BracketStage::Reading { before, asked, reads, currents } = bracket.stage else { return };
@@ -293,7 +291,7 @@ impl Captures {
         }
     }
 
-    /// Closes a bracket: which of its reads count, and whether it must be read again.
+    /// Closes a bracket: decides which of its reads count, and whether to read it again.
     #[expect(clippy::too_many_arguments, reason = "the parts of one bracket")]
     fn close(
         &mut self,
@@ -322,7 +320,7 @@ impl Captures {
             let lives = [before.incarnation, after.incarnation];
             if current.soundness == Soundness::Sound && lives != [current.incarnation; 2] {
                 current.soundness = Soundness::CopyChanged;
-                // The next read must start from nothing: these flags are void.
+                // These flags are void, so the next read must start from nothing.
                 self.flags.remove(&(replica.to_owned(), current.partition));
             }
             out.push(Command::Record(Event::CurrentRead(current)));
@@ -355,7 +353,7 @@ impl Captures {
         }
     }
 
-    /// The replica stopped answering inside its bracket: nothing in it counts.
+    /// The replica stopped answering inside its bracket, so nothing in it counts.
     fn give_up(
         &mut self,
         replica: &str,

@@ -1,11 +1,12 @@
-//! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the view.
+//! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the cluster
+//! view.
 
 use super::view::ClusterView;
 use crate::history::fault::{Condition, Fault, Step, StepId};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
-/// Where a step stands.
+/// The progress of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FaultState {
     Waiting,
@@ -14,13 +15,13 @@ enum FaultState {
         since: Nanos,
     },
     Curing,
-    /// Cured, or never begun: nothing of it is left at the target.
+    /// Cured, or never begun: the target is free of it.
     Over {
         at: Nanos,
     },
 }
 
-/// One step and its fault, once everything in it is known.
+/// One step, and its fault once that is filled in.
 #[derive(Debug)]
 struct ScheduledFault {
     step: Step,
@@ -28,32 +29,29 @@ struct ScheduledFault {
     fault: Option<Fault>,
 }
 
-/// All steps of a run.
 #[derive(Debug)]
 pub(super) struct Faults {
     steps: Vec<ScheduledFault>,
 }
 
-/// What conditions are tested against, beside the view.
+/// What conditions are tested against besides the view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    /// Now.
     pub now: Nanos,
     /// When the load began.
     pub load_began: Nanos,
-    /// Boundaries crossed since then.
+    /// The number of boundaries crossed since then.
     pub boundaries: u32,
 }
 
 impl Faults {
-    /// All steps waiting.
     pub(super) fn new(steps: &[Step]) -> Faults {
         let running =
             |step: &Step| ScheduledFault { step: step.clone(), state: FaultState::Waiting, fault: None };
         Faults { steps: steps.iter().map(running).collect() }
     }
 
-    /// The steps whose time to begin has come, with their faults filled in; they count as beginning.
+    /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning.
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
         for running in self.steps.iter_mut().filter(|running| running.state == FaultState::Waiting) {
@@ -67,7 +65,7 @@ impl Faults {
         due
     }
 
-    /// The steps whose time to end has come; they count as being cured.
+    /// Returns the steps that are due to end, and marks them as being cured.
     pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
         let mut due = Vec::new();
         for running in &mut self.steps {
@@ -81,7 +79,7 @@ impl Faults {
         due
     }
 
-    /// Every step in force, to be cured now whatever its condition; waiting ones never begin.
+    /// Returns every step in force, to be cured now whatever its condition. Waiting steps never begin.
     pub(super) fn cure_all(&mut self, now: Nanos) -> Vec<StepId> {
         let mut due = Vec::new();
         for running in &mut self.steps {
@@ -97,7 +95,7 @@ impl Faults {
         due
     }
 
-    /// A step beside the schedule, for the probe or the plan's ending; it ends only when it is told to.
+    /// Adds a step that is not in the schedule, for the probe or the plan's ending. It ends only on request.
     pub(super) fn add_beginning(&mut self, id: &str, fault: &Fault) {
         let step = Step {
             id: id.to_owned(),
@@ -110,12 +108,12 @@ impl Faults {
         self.steps.push(ScheduledFault { step, state: FaultState::Beginning, fault: Some(fault.clone()) });
     }
 
-    /// A step's cure begins, whatever its condition.
+    /// Marks a step as being cured, whatever its condition.
     pub(super) fn set_curing(&mut self, step: &str) {
         self.set(step, FaultState::Curing);
     }
 
-    /// A step is in force, or could not be begun.
+    /// Takes the outcome of beginning a step.
     pub(super) fn begun(&mut self, step: &str, now: Nanos, in_force: bool) {
         self.set(
             step,
@@ -123,7 +121,7 @@ impl Faults {
         );
     }
 
-    /// A step's cure has ended, well or not.
+    /// Marks a step as over, whether or not its cure worked.
     pub(super) fn cured(&mut self, step: &str, now: Nanos) {
         self.set(step, FaultState::Over { at: now });
     }
@@ -139,12 +137,12 @@ impl Faults {
         self.steps.iter().any(|running| running.fault.is_some())
     }
 
-    /// Whether a step is between asked and answered.
+    /// Whether a step is being begun or cured right now.
     pub(super) fn any_changing(&self) -> bool {
         self.steps.iter().any(|running| matches!(running.state, FaultState::Beginning | FaultState::Curing))
     }
 
-    /// Whether a replica is silent by one of the steps.
+    /// Whether some step keeps a replica silent.
     pub(super) fn any_down(&self) -> bool {
         self.steps.iter().any(|running| {
             running.step.kind.silences()
@@ -152,7 +150,7 @@ impl Faults {
         })
     }
 
-    /// Whether a step of ours kept this replica silent at or after a time.
+    /// Whether some step of ours kept this replica silent at or after this time.
     pub(super) fn silenced(&self, replica: &str, since: Nanos) -> bool {
         self.steps.iter().any(|running| {
             let over_before = match running.state {
@@ -164,7 +162,7 @@ impl Faults {
         })
     }
 
-    /// The replicas that a step has begun to do something to.
+    /// The replicas that a step is acting on.
     pub(super) fn victims(&self) -> BTreeSet<&str> {
         let hit = |running: &&ScheduledFault| {
             !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
@@ -172,7 +170,7 @@ impl Faults {
         self.steps.iter().filter(hit).map(|running| running.step.replica.as_str()).collect()
     }
 
-    /// When the last step was over; none while one is not.
+    /// When the last step was over; `None` while one is not.
     pub(super) fn over_at(&self) -> Option<Nanos> {
         let over = |running: &ScheduledFault| match running.state {
             FaultState::Over { at } => Some(at),
@@ -181,7 +179,7 @@ impl Faults {
         self.steps.iter().map(over).try_fold(Nanos(0), |last, at| Some(last.max(at?)))
     }
 
-    /// The first fault that held something back, for the plan's ending.
+    /// The first fault that withheld a segment. The plan's ending refers to it.
     pub(super) fn held(&self) -> Option<&Fault> {
         self.steps
             .iter()
