@@ -1,22 +1,22 @@
-//! The ops that were acknowledged, and the ops that the log holds: a bit for each.
+//! The ops that were acknowledged, and the ops that are in the log: one bit per op.
 
 use crate::history::event::OpOutcome;
 use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many ids, of which the first is a multiple of them, lie in one piece.
+/// The number of ids in one piece. The first id of a piece is a multiple of it.
 const PIECE_BITS: u64 = 4_096;
 const WORDS: usize = (PIECE_BITS / 64) as usize;
 
-/// A set of op ids. They are given out in order, so that nearly all bits of a piece are in use.
+/// A set of op ids. Ids are given out in order, so nearly all bits of a piece are in use.
 #[derive(Default)]
 pub(crate) struct Ids {
     pieces: BTreeMap<u64, [u64; WORDS]>,
 }
 
 impl Ids {
-    /// Puts an id in; false if it was there.
+    /// Inserts an id. Returns false if it was already there.
     pub(crate) fn insert(&mut self, id: u64) -> bool {
         let piece = self.pieces.entry(id / PIECE_BITS).or_insert([0; WORDS]);
         let (word, bit) = (&mut piece[(id % PIECE_BITS / 64) as usize], 1 << (id % 64));
@@ -25,18 +25,16 @@ impl Ids {
         is_new
     }
 
-    /// Whether it is in.
     pub(crate) fn contains(&self, id: u64) -> bool {
         let piece = self.pieces.get(&(id / PIECE_BITS));
         piece.is_some_and(|piece| piece[(id % PIECE_BITS / 64) as usize] & 1 << (id % 64) != 0)
     }
 
-    /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         self.pieces.values().flatten().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// Those that the other set lacks, ascending.
+    /// The ids that the other set lacks, ascending.
     pub(crate) fn without(&self, other: &Ids) -> Vec<u64> {
         let mut lacking = Vec::new();
         for (at, piece) in &self.pieces {
@@ -50,37 +48,37 @@ impl Ids {
     }
 }
 
-/// A number for an op at an offset. Sums of them are equal, but for one chance in 2^64, where all ops lie at
-/// the same offsets.
+/// A hash of an op and its offset. If the sums of these over two sets of placements are equal, the sets are
+/// equal, but for one chance in 2^64.
 pub(crate) fn offset(op: u64, off: u64) -> u64 {
-    // The finisher of splitmix64, of two words.
+    // The finaliser of SplitMix64, applied to two words.
     let mixed = (op ^ off.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(off | 1);
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ mixed >> 31
 }
 
-/// The ops that were acknowledged, by partition.
+/// The ops that were sent and acknowledged.
 #[derive(Default)]
 pub(crate) struct Acks {
     pub(crate) of: BTreeMap<u32, Ids>,
-    /// Those that were sent, by partition.
+    /// The ops that were sent, by partition.
     pub(crate) invoked: BTreeMap<u32, Ids>,
-    /// By partition: what [`place`] gives for each offset that was acknowledged, added up.
+    /// By partition: the sum of [`placement_hash`] over all acknowledged ops.
     pub(crate) places: BTreeMap<u32, u64>,
-    /// Ops in flight and their partitions.
+    /// Ops in flight, and their partitions.
     sent: BTreeMap<u64, u32>,
 }
 
 impl Acks {
-    /// Reads those for which `counts` holds, by partition and offset.
+    /// Reads the acknowledgements for which `counts` holds, given partition and offset.
     pub(crate) fn read(evidence: &dyn RunRecord, counts: impl Fn(u32, Option<u64>) -> bool) -> Acks {
         let mut acks = Acks::default();
         evidence.scan_events(&mut |_, moment| acks.take(moment, &counts));
         acks
     }
 
-    /// Takes in what became of an op.
+    /// Takes the next event of an op.
     pub(crate) fn take(&mut self, moment: EventRef<'_>, counts: impl Fn(u32, Option<u64>) -> bool) {
         match moment {
             EventRef::Invoked { op, partition, .. } => {
@@ -102,7 +100,7 @@ impl Acks {
     }
 }
 
-/// When these ops were acknowledged.
+/// When each of these ops was acknowledged.
 pub(crate) fn acknowledged(evidence: &dyn RunRecord, ops: &BTreeSet<u64>) -> BTreeMap<u64, Nanos> {
     let mut times = BTreeMap::new();
     if !ops.is_empty() {

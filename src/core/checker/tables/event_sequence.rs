@@ -1,34 +1,33 @@
-//! Whether the events account for themselves (`RULES.md` 10): captures are numbered without a gap, one at a
-//! time, and each ends; reads are numbered without a gap, and each belongs to the capture under way; a phase
-//! that ends with a capture has one; each capture of a shard brings what it holds, or why not. What does not
-//! is damage: it proves nothing against any replica.
+//! Whether the events account for each other (`RULES.md` 10): captures are numbered without a gap, do not
+//! overlap, and end; reads are numbered without a gap, and each belongs to the running capture; a phase that
+//! ends with a capture has one; each capture of a shard has its contents, or the reason why not. Anything
+//! else is damage, which proves nothing against any replica.
 
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Event, Phase};
 
-/// Captures and reads, as far as they were told.
+/// Captures and reads, as far as they are recorded.
 #[derive(Debug, Default)]
 pub(crate) struct EventSequence {
-    /// How many captures were begun, or must have been.
+    /// How many captures began, or must have begun.
     captures: u32,
     open: Option<u32>,
-    /// The ids of the reads of captures that ended, and of the one under way.
+    /// The ids of the reads of captures that ended.
     reads: Vec<u64>,
     pending: Vec<u64>,
-    /// The capture that the phase under way is to end with, while it has not begun.
+    /// The capture that must end the current phase, until it begins.
     owing: Option<&'static str>,
-    /// Whether the run was cut off: then a phase may end without its capture.
+    /// Whether the run was cut off. A phase may then end without its capture.
     is_stopped: bool,
-    /// Whether the capture under way brought anything, or why it could not.
+    /// Whether the current capture has returned anything, or the reason why it could not.
     is_answered: bool,
     has_contents: bool,
-    /// The captures that brought nothing.
+    /// The captures that returned nothing.
     empty: Vec<u32>,
     details: Vec<String>,
 }
 
 impl EventSequence {
-    /// Takes the next event.
     pub(crate) fn take(&mut self, event: &Event) {
         match event {
             Event::Phase { phase } => self.enter(*phase),
@@ -99,8 +98,8 @@ impl EventSequence {
         }
     }
 
-    /// What does not account for itself. Where the events are cut off, so is their last capture, and reads of
-    /// several replicas come side by side: which of them are lost says nothing more.
+    /// The events that do not account for each other. If the events are cut off, so is their last capture.
+    /// Reads of several replicas are interleaved, so the gaps in that capture say nothing more.
     pub(crate) fn doubts(mut self, is_cut_off: bool) -> Vec<Doubt> {
         if !is_cut_off {
             self.note_unended();
@@ -125,7 +124,7 @@ impl EventSequence {
     }
 }
 
-/// `read 3 is`, or `reads 3 to 5 are`; `end` is the first that is there again.
+/// `read 3 is`, or `reads 3 to 5 are`. `end` is the first number that is there again.
 fn numbers(what: &str, start: u64, end: u64) -> String {
     match end - start {
         1 => format!("{what} {start} is"),
