@@ -1,7 +1,8 @@
-//! What may rightly be absent, by the rules that the table declares (`RULES.md` 2), and nothing else.
+//! What may rightly be absent by the rules that the table declares (`RULES.md` 2), and nothing else.
 //!
-//! An absence is excused where it was read: by what the replica, or for a downloaded copy anybody, had merged
-//! by then. The newest row that a replica has merged of a key excuses the older ones, and never itself.
+//! Whether an absence is excused depends on what had been merged by the time of the read: by the replica
+//! itself, or for a downloaded copy by any replica. The newest row of a key that a replica has merged excuses
+//! the older ones, but never itself.
 
 use crate::checker::tables::copies::{CapturePoint, CopyRead, CopyTimeline};
 use crate::checker::tables::entry_ages::EntryAges;
@@ -14,7 +15,7 @@ use crate::history::time::Nanos;
 
 const NONE: u32 = u32::MAX;
 
-/// A copy of a segment that lacks a row, or shows one that says less, and why it may.
+/// A copy of a segment that lacks a row, or shows one with less in it, and why it may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Excused {
     pub(crate) copy: usize,
@@ -29,7 +30,7 @@ struct MergedRange {
     end: u64,
 }
 
-/// A copy, and the read that should have brought the row.
+/// A copy, and the capture of the read that should have returned the row.
 struct CopyAt {
     copy: usize,
     capture: usize,
@@ -41,7 +42,7 @@ pub(crate) struct Absences<'j> {
     history: &'j History<'j>,
     log_index: &'j LogIndex,
     timeline: &'j CopyTimeline,
-    /// By line: the key's next accepted line, and its next delete.
+    /// By entry: the index of the key's next accepted entry. `next_delete`: that of its next delete.
     next: Vec<u32>,
     next_delete: Vec<u32>,
     /// By segment.
@@ -50,7 +51,7 @@ pub(crate) struct Absences<'j> {
 }
 
 impl<'j> Absences<'j> {
-    /// Gathers what excuses depend on; nothing where the table keeps all rows.
+    /// Collects what excuses depend on; nothing if the table keeps all rows.
     pub(crate) fn of(
         evidence: &dyn RunRecord,
         history: &'j History<'j>,
@@ -92,7 +93,7 @@ impl<'j> Absences<'j> {
         }
     }
 
-    /// A read that failed tells all the same what was there to be read.
+    /// A read that failed still shows, by its coverage, what the replica had merged.
     fn gather_merged(&mut self, history: &History<'_>) {
         let spans = &history.segments[self.log_index.partition as usize];
         self.merged = spans.iter().map(|_| Vec::new()).collect();
@@ -112,14 +113,15 @@ impl<'j> Absences<'j> {
         }
     }
 
-    /// Why a copy may lack the row of a line that it covers, seen so from that time on, if it may.
+    /// Why a copy may lack the row of an entry that it covers, in its first read since that point; `None` if
+    /// it may not.
     pub(crate) fn of_row(&self, at: usize, copy: usize, since: CapturePoint) -> Option<Absence> {
         let off = self.log_index.entry(at).off;
         let mut readings = self.timeline.copies[copy].reads.iter();
         self.reason(at, copy, readings.find(|reading| reading.when >= since && reading.covers(off)))
     }
 
-    /// As `of_row`, when it was read last.
+    /// As `of_row`, in the last read.
     pub(crate) fn of_row_at_last(&self, at: usize, copy: usize) -> Option<Absence> {
         let off = self.log_index.entry(at).off;
         let readings = self.timeline.copies[copy].reads.iter();
@@ -141,7 +143,7 @@ impl<'j> Absences<'j> {
         reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
     }
 
-    /// An event of which the table takes no notice leaves no row that could be owed.
+    /// An event that the table ignores leaves no row that could be owed.
     fn ignored(&self, line: &IndexedEntry) -> Absence {
         if self.repeats(line) { Absence::Duplicates } else { Absence::Tombstones }
     }
@@ -153,7 +155,7 @@ impl<'j> Absences<'j> {
                 .is_some_and(|at| self.log_index.earlier_of_key(at).any(|earlier| earlier.op == line.op))
     }
 
-    /// A late event is outdated from the first, where the row that it comes behind had been merged.
+    /// A late event is outdated from the start, if the row that it comes after had been merged.
     fn late(&self, line: &IndexedEntry, sight: &CopyAt) -> Option<Absence> {
         if self.repeats(line) {
             return Some(Absence::Duplicates);
@@ -165,7 +167,7 @@ impl<'j> Absences<'j> {
         allowed.filter(|_| self.was_merged(&newer, sight))
     }
 
-    /// A row whose key has gone on, or was deleted, where that had been merged.
+    /// A row is outdated if its key was written again or deleted, and that had been merged.
     fn outdated(&self, at: usize, line: &IndexedEntry, sight: &CopyAt) -> Option<Absence> {
         let chains = [
             (Absence::Superseded, false, &self.next),
@@ -177,14 +179,15 @@ impl<'j> Absences<'j> {
         outdated.map(|(reason, ..)| reason)
     }
 
-    /// Whether any line of this chain, after this one, had been merged when the copy was read.
+    /// Whether any later entry in this chain had been merged when the copy was read.
     fn any_merged(&self, at: usize, chain: &[u32], sight: &CopyAt) -> bool {
         let after = |at: usize| (chain[at] != NONE).then_some(chain[at] as usize);
         let mut later = std::iter::successors(after(at), |at| after(*at));
         later.any(|at| self.was_merged(&self.log_index.entry(at), sight))
     }
 
-    /// Whether the holder of the copy had merged this line by then. What is downloaded was made elsewhere.
+    /// Whether the holder of the copy had merged this entry by then. For a downloaded copy, any replica
+    /// counts, since the copy was built elsewhere.
     fn was_merged(&self, line: &IndexedEntry, sight: &CopyAt) -> bool {
         let copy = &self.timeline.copies[sight.copy];
         let by_any = copy.state == CopyState::Downloaded;
@@ -196,12 +199,12 @@ impl<'j> Absences<'j> {
         })
     }
 
-    /// Whether a row may be too old to be there.
+    /// Whether a row may have expired by this time.
     fn is_expired(&self, at: usize, t: Nanos) -> bool {
         self.ages.as_ref().is_some_and(|ages| ages.at(at, t) >= self.rules.time_to_live)
     }
 
-    /// Whether the key's state may have expired before this line was merged onto it.
+    /// Whether the key's state may have expired before this entry was merged onto it.
     pub(crate) fn may_be_forgotten_before(&self, at: usize) -> bool {
         let Some(ages) = &self.ages else { return false };
         let mut past = self.log_index.earlier_of_key(at).skip(1);
@@ -210,8 +213,8 @@ impl<'j> Absences<'j> {
         state.is_some_and(|state| ages.between(state, at) >= self.rules.time_to_live)
     }
 
-    /// Whether a replica's current flags are right, read at this time, although they do not name the line
-    /// that is current: a repetition of its op stands for it, and a row that may be absent is not shown.
+    /// Whether a replica's current flags, read at this time, are right although they do not name the current
+    /// entry. A repetition of its op may stand for it, and a row that may be absent is not shown.
     pub(crate) fn excuse_flags(&self, replica: usize, line: &IndexedEntry, shown: &[u64], t: Nanos) -> bool {
         if self.rules.is_plain() || line.effect != Effect::Merged {
             return false;
@@ -226,7 +229,7 @@ impl<'j> Absences<'j> {
         }
     }
 
-    /// Whether any copy of a replica may lack the row of a line.
+    /// Whether any copy of a replica may lack the row of an entry.
     fn may_lack(&self, at: usize, line: &IndexedEntry, replica: usize) -> bool {
         let copies = line.segment.map_or(&[][..], |segment| &self.timeline.by_segment[segment]);
         let mut own = copies.iter().filter(|copy| self.timeline.copies[**copy].replica == replica);

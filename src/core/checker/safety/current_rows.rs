@@ -1,6 +1,6 @@
 //! Current flags: which row of a key each replica shows to a user's query (`RULES.md` 4, 5).
 //!
-//! They are compared only where nothing that matters to the key moved while they were read.
+//! They are compared only if nothing that matters to the key changed while they were read.
 
 use super::absence::Absences;
 use super::mismatch::{Content, Defect, Expected, Mismatch, ReplicaView};
@@ -12,40 +12,43 @@ use crate::history::row::{Base, Soundness};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The flags of a key, and the read that brought them, as index of [`History::flag_reads`].
+/// The flags of a key, with the index in [`History::current_reads`] of the read that returned them.
 type Change = (usize, Vec<u64>);
 
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
-/// of the same incarnation brings others; a new incarnation starts from nothing.
+/// of the same incarnation returns others. A new incarnation starts from nothing.
 pub(crate) struct CurrentRows<'h> {
-    /// By replica, by key, in time: the log index's keys, then those that the log does not have.
+    /// By replica, by key, in time order. The keys of the log index come first, then keys that are not in the
+    /// log.
     changes: Vec<Vec<Vec<Change>>>,
-    /// Keys that the log does not have, numbered after the log index's.
+    /// Keys that are not in the log, numbered after those of the log index.
     strangers: BTreeMap<String, usize>,
-    /// By replica: the last sound read of a capture; where it read them again, of each step of it.
+    /// By replica: the last sound read of a capture. If a capture read flags again, one element for each
+    /// step.
     reads: Vec<(CapturePoint, Vec<Option<usize>>)>,
     history: &'h History<'h>,
     log_index: &'h LogIndex,
-    /// Reads whose flags are torn on disk, by id.
+    /// Ids of the reads whose flags are torn on disk.
     pub(crate) torn: Vec<u64>,
-    /// By replica: what its reads come to in the life that was read last.
+    /// By replica: whether its flags are known in the last incarnation that was read.
     chains: Vec<ReadChain>,
-    /// By index of [`History::flag_reads`]: the read that brought all flags, which this one's build on.
+    /// By index in [`History::current_reads`]: the read of all flags that this read builds on.
     wholes: Vec<usize>,
 }
 
-/// Whether the flags of a replica are known: a life's reads bring all flags once, and then what changed.
+/// Whether the flags of a replica are known. The reads of an incarnation return all flags once, and then
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadChain {
-    /// They are.
+    /// They are known.
     Whole,
-    /// No sound read of this life.
+    /// No sound read of this incarnation.
     Unread,
     /// Flags are torn on disk.
     Torn,
-    /// What this read builds on is not there.
+    /// A read builds on a read that is missing or unsound.
     Broken {
-        /// The first such read, by id.
+        /// The id of the first read that does.
         read: u64,
     },
 }
@@ -115,7 +118,7 @@ impl<'h> CurrentRows<'h> {
         self.chains[replica]
     }
 
-    /// The number of a key, given to it if it is new.
+    /// The number of a key. A new key gets the next number.
     fn number(&mut self, key: &str) -> usize {
         if let Some(known) = self.key(key) {
             return known;
@@ -126,12 +129,12 @@ impl<'h> CurrentRows<'h> {
         next
     }
 
-    /// The number of a key that the log has, or any replica showed.
+    /// The number of a key that is in the log, or that any replica showed.
     pub(crate) fn key(&self, name: &str) -> Option<usize> {
         self.log_index.key(name).or_else(|| self.strangers.get(name).copied())
     }
 
-    /// The offsets that a replica flagged as current for a key when last read, then or before.
+    /// The offsets that a replica flagged as current for a key in its last read at or before this point.
     pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<&[u64]> {
         let before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
         let read = before.into_iter().find_map(|(_, reads)| reads[replica])?;
@@ -146,7 +149,7 @@ impl<'h> CurrentRows<'h> {
 }
 
 impl ReadChain {
-    /// The chain with one more sound read.
+    /// The chain after one more sound read.
     fn and(self, read: &CurrentRowsRead, history: &History<'_>) -> ReadChain {
         match (read.base, self) {
             (Base::Nothing, _) => ReadChain::Whole,
@@ -166,7 +169,8 @@ impl ReadChain {
     }
 }
 
-/// Whether an earlier capture read rows of this life, and no flags: those were read as well, and are lost.
+/// Whether an earlier capture read rows of this incarnation but no flags. Flags were read as well then, and
+/// are lost.
 fn passed_over(read: &CurrentRowsRead, history: &History<'_>) -> bool {
     let of_life = |look: &ReadHeader| (look.replica, look.partition, look.incarnation);
     let tried = |capture| {
@@ -181,7 +185,7 @@ fn passed_over(read: &CurrentRowsRead, history: &History<'_>) -> bool {
     })
 }
 
-/// The sound reads of a capture, by replica, as its steps and its end show them.
+/// The sound reads of a capture, by replica, at each step of it and at its end.
 fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CapturePoint, Vec<Option<usize>>)> {
     let again = sound.iter().map(|reads| reads.len().saturating_sub(1)).max().unwrap_or(0);
     let at = move |step: usize| {
@@ -194,17 +198,17 @@ fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CaptureP
         .chain([(CapturePoint::end_of(capture), ends)])
 }
 
-/// What the comparison of one partition's flags came to.
+/// The result of comparing one partition's flags.
 #[derive(Default)]
 pub(crate) struct CurrentRowsCompared {
-    /// (replica x key) flags compared.
+    /// (replica x key) pairs compared.
     pub(crate) flags: u64,
     pub(crate) mismatches: Vec<Mismatch>,
 }
 
-/// Compares the flags of a partition, but of no read that reached beyond `judged_to`: entries that are not
-/// known may have moved them. `absent` names (replica, offset) pairs whose row is missing: their keys are
-/// reported for that, and not for the flag that cannot be there.
+/// Compares the flags of a partition. Reads that reach beyond `judged_to` are left out, since unknown entries
+/// may have moved their flags. `absent` has the (replica, offset) pairs whose row is missing: their keys are
+/// reported for that, and not for a flag that cannot be there.
 pub(crate) fn compare(
     flags: &CurrentRows<'_>,
     absences: &Absences<'_>,
@@ -236,7 +240,7 @@ struct KeyComparison<'c> {
 }
 
 impl KeyComparison<'_> {
-    /// One mismatch for each of a key's entries by which flags are wrong.
+    /// Adds one mismatch for each entry of a key at which flags are wrong.
     fn of_key(&self, key: usize, past: &[IndexedEntry], compared: &mut CurrentRowsCompared) {
         let roster = self.flags.history.meta.roster.len();
         let mut wrong: BTreeSet<u64> = BTreeSet::new();
@@ -268,8 +272,8 @@ impl KeyComparison<'_> {
         }
     }
 
-    /// A key that the log does not have, and any replica shows as current. A row that is itself too many is
-    /// told as that.
+    /// The mismatch of a key that is not in the log but that some replica shows as current. A row that is
+    /// itself extra is reported as that instead.
     fn of_stranger(&self, name: &str, key: usize) -> Option<Mismatch> {
         let shown = |glance: &ReplicaFlags| {
             let offs = self.flags.shown_by(glance.read, key).iter();
@@ -284,7 +288,7 @@ impl KeyComparison<'_> {
         Some(mismatch)
     }
 
-    /// What is wrong with the flags that a read brought of a key, by its last entry.
+    /// What is wrong with the flags that a read returned for a key whose last entry this is.
     fn fault(&self, line: &IndexedEntry, offs: &[u64], read: usize) -> Option<Anomaly> {
         fault(line, offs, self.absences, &self.flags.history.current_reads[read].header)
     }
@@ -303,7 +307,7 @@ impl KeyComparison<'_> {
         }
     }
 
-    /// Lays down what all replicas showed of a key in the reads that can be judged.
+    /// Adds what all replicas showed for a key in the reads that can be judged.
     fn show(
         &self,
         mismatch: &mut Mismatch,
@@ -324,11 +328,11 @@ impl KeyComparison<'_> {
     }
 }
 
-/// One read of flags: what it covers without a move.
+/// One read of flags, and what the replica covered during it.
 struct ReplicaFlags {
     read: usize,
     replica: usize,
-    /// One past the highest offset covered.
+    /// One past the highest offset covered before.
     top: u64,
     /// What was covered before and after, by the same copy.
     steady: Vec<(u64, u64)>,
@@ -365,13 +369,13 @@ impl ReplicaFlags {
         glance
     }
 
-    /// One past the last offset that the replica may have seen when it was read.
+    /// One past the last offset that the replica may have covered when it was read.
     fn reach(&self) -> u64 {
         self.moved.iter().map(|(_, end)| *end).fold(self.top, u64::max)
     }
 
-    /// The last accepted entry of a key that the replica covers, if its flags can be judged by it; `past` are
-    /// the key's lines in log order.
+    /// The last accepted entry of a key that the replica covers, if its flags can be judged by that entry.
+    /// `past` has the entries of the key in log order.
     fn expects<'l>(
         &self,
         past: &'l [IndexedEntry],
@@ -381,7 +385,7 @@ impl ReplicaFlags {
         let line = past[..below(self.top)].iter().rfind(|line| line.effect.is_accepted())?;
         let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
         let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
-        // A tombstone works or does not, whatever became of its own row.
+        // Whether a tombstone works does not depend on its own row.
         let is_there = line.effect == Effect::Deleted || !absent.contains(&(self.replica, line.off));
         (steady && !moved && is_there).then_some(line)
     }
@@ -399,7 +403,7 @@ fn fault(line: &IndexedEntry, shown: &[u64], absences: &Absences<'_>, look: &Rea
     }
 }
 
-/// The index of the view of a replica with these flags, made if it is new.
+/// The index of the replica's view with these flags, added if it is new.
 fn view(
     views: &mut Vec<ReplicaView>,
     (replica, read): (usize, u64),
@@ -434,7 +438,7 @@ fn name_roots(mismatch: &mut Mismatch) {
     }
 }
 
-/// Whether a replica's flags name the row at this offset as its key's current one.
+/// Whether a replica's flags name the row at this offset as the current one of its key.
 pub(crate) fn is_current(
     flags: Option<&CurrentRows<'_>>,
     replica: usize,

@@ -1,5 +1,6 @@
-//! What else a row may show where the state of its key may have expired before it was written again: the fold
-//! from there on. Each time that it may have been forgotten is a beginning of its own.
+//! What else a row may show if the state of its key may have expired before the key was written again: the
+//! fold from there on. Every time at which the state may have been forgotten is a possible start of that
+//! fold.
 
 use super::absence::Absences;
 use super::merge::{merge_into, shows};
@@ -10,22 +11,21 @@ use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
 use std::collections::BTreeMap;
 
-/// With more beginnings than so many a key's content is not judged until it is deleted.
+/// A key with more possible starts than this is not judged by content until it is deleted.
 const BEGINNINGS_MAX: usize = 16;
 
-/// The other states that keys may be in; of a key that has too many none is kept.
+/// The other states that keys may be in. `None` for a key with too many.
 pub(crate) struct Forgotten<'j> {
     columns: &'j [Column],
     states: BTreeMap<usize, Option<Vec<Vec<Value>>>>,
 }
 
 impl<'j> Forgotten<'j> {
-    /// Nothing has been forgotten yet.
     pub(crate) fn new(columns: &'j [Column]) -> Forgotten<'j> {
         Forgotten { columns, states: BTreeMap::new() }
     }
 
-    /// Takes an entry into the states that its key may be in.
+    /// Folds an entry into the states that its key may be in.
     pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, line: &IndexedEntry, entry: &Entry) {
         match line.effect {
             Effect::OutOfOrder | Effect::Ignored => return,
@@ -54,7 +54,7 @@ impl<'j> Forgotten<'j> {
         }
     }
 
-    /// Why a row may show something else than what the log folds to, if it may.
+    /// Why a row may show something other than the fold of the log; `None` if it may not.
     pub(crate) fn explains(&self, logged: ExpectedRow<'_>, row: &Row) -> Option<Absence> {
         let states = self.states.get(&logged.line.key)?;
         let entry = logged.entry;

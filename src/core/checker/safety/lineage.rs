@@ -1,4 +1,4 @@
-//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`RULES.md` 5).
+//! Which wrong rows are roots, which inherited a wrong row, and which were downloaded with it (`RULES.md` 5).
 
 use super::merge::{merged, shows};
 use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
@@ -12,20 +12,20 @@ use crate::history::row::CopyState;
 use crate::history::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one oracle makes of a place.
+/// The verdict of one oracle on one offset.
 #[derive(Default)]
 pub(crate) struct Judgement {
-    /// Whether the model is the oracle.
+    /// Whether the oracle is the model, not the peers.
     pub(crate) modelled: bool,
     pub(crate) views: Vec<ReplicaView>,
-    /// The claim that each view is of.
+    /// By view: its claim.
     pub(crate) of: Vec<usize>,
-    /// The views that were shown from then on.
+    /// Which views were shown from each point on.
     pub(crate) scenes: Vec<(CapturePoint, Vec<usize>)>,
 }
 
 impl Judgement {
-    /// The claims that are wrong (without a model: differ).
+    /// The claims that are wrong (without a model: that differ).
     pub(crate) fn wrong(&self) -> impl Iterator<Item = usize> {
         let both = self.views.iter().zip(&self.of);
         both.filter(|(view, _)| view.wrong.is_some()).map(|(_, claim)| *claim)
@@ -36,13 +36,13 @@ impl Judgement {
 struct Ancestor {
     modelled: bool,
     replica: usize,
-    /// The line that it is the row of, by its number.
+    /// The index of the log entry that it is the row of.
     at: usize,
     row: Vec<Value>,
     cause: MismatchCause,
 }
 
-/// Follows wrong rows from their roots, in log order.
+/// Traces wrong rows back to their roots, in log order.
 pub(crate) struct Lineage<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) model_on: &'j [bool],
@@ -52,12 +52,11 @@ pub(crate) struct Lineage<'j> {
     pub(crate) missing: MissingOpsFinder,
     /// By key: what was wrong at its previous merged row.
     ancestors: BTreeMap<usize, Vec<Ancestor>>,
-    /// The (life, segment) pairs of which any row was wrong.
+    /// The (incarnation, segment) pairs with any wrong row.
     spoiled: BTreeSet<(usize, usize)>,
 }
 
 impl<'j> Lineage<'j> {
-    /// Nothing is wrong yet.
     pub(crate) fn new(
         columns: &'j [Column],
         model_on: &'j [bool],
@@ -70,7 +69,7 @@ impl<'j> Lineage<'j> {
         Lineage { columns, model_on, history, log_index, timeline, missing, ancestors, spoiled }
     }
 
-    /// Takes note of a merged row that a copy shows rightly.
+    /// Takes a merged row that a copy shows rightly.
     pub(crate) fn clear_copy(&mut self, logged: ExpectedRow<'_>, copy: usize) {
         let Some(previous) = logged.line.previous.map(|at| self.log_index.entry(at)) else { return };
         let copy: &SegmentCopy = &self.timeline.copies[copy];
@@ -84,7 +83,7 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// Forgets what was wrong with a key whose row is right everywhere.
+    /// Forgets the wrong rows of a key whose row is right everywhere.
     pub(crate) fn clear_key(&mut self, logged: ExpectedRow<'_>) {
         if !self.ancestors.is_empty() && logged.line.effect.is_accepted() {
             let of_key = self.ancestors.remove(&logged.line.key).unwrap_or_default();
@@ -92,8 +91,8 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// Goes on over a row that a replica may lack: what was wrong before is what it was merged onto. An
-    /// absence that is excused is no evidence, neither of a root nor of a row that came right.
+    /// Steps over a row that a replica may lack: what was wrong before is what the row was merged onto. An
+    /// excused absence is no evidence, neither of a root nor of a row that was put right.
     pub(crate) fn pass(&mut self, logged: ExpectedRow<'_>, replica: usize) {
         let Some(of_key) = self.ancestors.get_mut(&logged.line.key) else { return };
         match logged.line.effect {
@@ -114,7 +113,7 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// Fills in origin and cause of all that is wrong at a place, by both oracles.
+    /// Fills in origin and cause of all that is wrong at an offset, by both oracles.
     pub(crate) fn trace(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -150,7 +149,8 @@ impl<'j> Lineage<'j> {
         self.keep(logged, next);
     }
 
-    /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
+    /// A row that this replica merged itself is a root, unless merging the event onto its own wrong row gives
+    /// it.
     fn trace_merged(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -180,8 +180,8 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row
-    /// that an older wrong row of any replica gives.
+    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row that
+    /// follows from an older wrong row of any replica.
     fn trace_copied(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -226,7 +226,7 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
-    /// Whether the replica itself said, before this read of a copy, that it dropped keys of an earlier
+    /// Whether the replica itself reported, before this read of a copy, that it dropped keys of an earlier
     /// segment.
     fn were_keys_dropped(&self, copy: &SegmentCopy, read: u64) -> bool {
         let spans = &self.history.segments[self.log_index.partition as usize];
@@ -270,7 +270,7 @@ fn class_of(lost: &Option<MissingOps>) -> RootCause {
     lost.as_ref().map_or(RootCause::NoProvenance, |lost| lost.class)
 }
 
-/// The wrong rows of this place, onto which the key's next row may be merged.
+/// The wrong rows at this offset, onto which the key's next row may be merged.
 fn descendants(
     offset: &OffsetView<'_, '_>,
     logged: ExpectedRow<'_>,
@@ -287,8 +287,8 @@ fn descendants(
     })
 }
 
-/// Roots of the same class at one place are one cause. Where no root is known, those that show it stand
-/// for it.
+/// Merges roots of the same class at one offset into one cause. If no root is known, the replicas that show
+/// the wrong row are named instead.
 pub(crate) fn join_causes(views: &mut [ReplicaView]) {
     let mut roots: BTreeMap<(Anomaly, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     for view in views.iter() {

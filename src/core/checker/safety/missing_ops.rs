@@ -1,16 +1,21 @@
-//! The state that was missing when a root row was merged: expected minus actual ops (`RULES.md` 5).
+//! The state that was missing when a root row was merged: the expected ops minus the actual ones (`RULES.md`
+//! 5).
 //!
-//! Rows of mode `full` name their ops; rows of mode `digest` are tested against hypotheses by count and sum.
+//! In mode `full`, rows name their ops. In mode `digest`, hypotheses are tested against the row's count and
+//! sum.
 //!
-//! A key whose whole past is missing was either dropped from metadata, or all the segments of its past were
-//! not seen. It is *dropped* iff the replica had already seen one of those segments: this segment's own
-//! events, or, in the same incarnation, an earlier row that was merged onto state of that segment. What
-//! comes first decides for good, since a segment that registers late is seen by all rows after it. A capture
-//! that found the segment registered before the row was merged, or the target's own line on the keys that it
-//! dropped, decide too:
-//! > SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
-//! > Row 10 lacks op 0, all of k1's past, and row 15 is right. With "some other key of SEG_M was merged
-//! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
+//! If the whole past of a key is missing, either the key was dropped from metadata, or none of the segments
+//! of its past was seen. The key is *dropped* iff the replica had already seen one of those segments: this
+//! segment's own events, or, in the same incarnation, an earlier row that was merged onto state of that
+//! segment. The first observation of a segment is final, since a segment that registers late is seen by all
+//! later rows. Two more observations decide: a capture that found the segment registered before the row was
+//! merged, and the target's own record of keys that it dropped.
+//!
+//! ```text
+//! SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
+//! Row 10 lacks op 0, all of k1's past, and row 15 is right. If "some other key of SEG_M was merged rightly"
+//! counted in any order, the seed's whole-segment race would read "k1 was dropped".
+//! ```
 
 use super::mismatch::MissingOps;
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
@@ -18,10 +23,10 @@ use crate::checker::verdict::RootCause;
 use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
+/// The number of (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
 const GROUPS_MAX: usize = 8;
 
-/// How rows tell their ops, with the columns' positions.
+/// How rows show their ops, with the positions of the columns.
 #[derive(Clone, Copy)]
 enum ProvenanceColumns {
     List(usize),
@@ -29,7 +34,7 @@ enum ProvenanceColumns {
     Nothing,
 }
 
-/// What each life of a replica was first seen to do with a segment's state.
+/// What an incarnation was first seen to do with a segment's state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FirstSeen {
     Unknown,
@@ -40,12 +45,13 @@ enum FirstSeen {
 /// Finds the missing state of roots, in log order.
 pub(crate) struct MissingOpsFinder {
     columns: ProvenanceColumns,
-    /// By life, by segment.
+    /// By incarnation, by segment.
     first: Vec<Vec<FirstSeen>>,
 }
 
 impl MissingOpsFinder {
-    /// `model_on` says for which columns the model holds: ops columns that it does not know tell nothing.
+    /// `model_on` has the columns for which the model holds. Ops columns for which it does not hold prove
+    /// nothing.
     pub(crate) fn new(schema: &Schema, model_on: &[bool], lives: usize, segments: usize) -> MissingOpsFinder {
         let role = |role| schema.role(role).filter(|&at| model_on[at]);
         let telling = match schema.provenance {
@@ -59,13 +65,13 @@ impl MissingOpsFinder {
         MissingOpsFinder { columns: telling, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
     }
 
-    /// Takes note that a right row was merged, in this life, onto state of that segment.
+    /// Notes that this incarnation merged a right row onto state of that segment.
     pub(crate) fn mark_seen(&mut self, life: usize, segment: usize) {
         self.mark(life, segment, FirstSeen::Seen);
     }
 
-    /// The state that a wrong row lacks, or has twice. Without a life (a downloaded row) nothing is learned
-    /// from it.
+    /// The state that a wrong row lacks, or has twice. A downloaded row has no incarnation (`life`), and
+    /// nothing is learned from it.
     pub(crate) fn of(
         &mut self,
         log_index: &LogIndex,
@@ -134,7 +140,7 @@ impl MissingOpsFinder {
         }
         match touched.as_slice() {
             _ if whole && was_there => RootCause::DroppedKey,
-            // This replica merged the row's own segment itself: it cannot have been unseen.
+            // This replica merged the row's own segment itself, so it must have seen it.
             touched if touched.iter().any(|group| group.segment == own) => RootCause::Unexplained,
             _ if whole => RootCause::WholeSegment,
             [one] if is_suffix(one.lines.iter().map(|&at| gone[at])) => RootCause::PartlyRegistered,
@@ -150,13 +156,13 @@ impl MissingOpsFinder {
     }
 }
 
-/// What is known of a replica when it merged a row.
+/// What is known of a replica at the time when it merged a row.
 pub(crate) struct MergeContext<'m> {
-    /// None: it did not merge the row itself.
+    /// `None`: it did not merge the row itself.
     pub(crate) life: Option<usize>,
-    /// Whether a capture showed that this segment was registered, and right, before.
+    /// Whether a capture had shown this segment registered and right before.
     pub(crate) was_registered: &'m dyn Fn(usize) -> bool,
-    /// Whether the target itself says that it dropped keys of an earlier segment before.
+    /// Whether the target itself reports that it had dropped keys of an earlier segment.
     pub(crate) keys_dropped: bool,
 }
 
@@ -178,8 +184,8 @@ fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
     gone.by_ref().any(|gone| gone) && gone.all(|gone| gone)
 }
 
-/// Which of the past is not in the row's list. None if the list is not a part of the past, in order, and
-/// the row's own op.
+/// By entry of the past: whether the row's list lacks it. `None` if the list is not a part of the past, in
+/// order, followed by the row's own op.
 fn missing_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Option<Vec<bool>> {
     let Value::Longs(shown) = shown else { return None };
     let (own, shown) = shown.split_last()?;
@@ -191,8 +197,8 @@ fn missing_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) ->
     shown.peek().is_none().then_some(gone)
 }
 
-/// What shows more often than it was written; an event that the table ignores should not show at all. Nothing
-/// if anything is missing beside, or is another key's.
+/// The entries that the row's list has more often than the log; an entry that the table ignores should not be
+/// in it at all. Empty if an entry is missing as well, or if the list has ops of another key.
 fn repeated_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Vec<IndexedEntry> {
     let Value::Longs(shown) = shown else { return Vec::new() };
     let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
@@ -209,7 +215,7 @@ fn repeated_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -
     if twice.len() == rest.len() { twice } else { Vec::new() }
 }
 
-/// As [`twice_by_list`], of one op at a time.
+/// As [`repeated_by_list`], but finds only a single repeated op.
 fn repeated_by_digest(
     past: &[IndexedEntry],
     line: &IndexedEntry,
@@ -223,8 +229,8 @@ fn repeated_by_digest(
     past.iter().chain([line]).find(is_more).into_iter().copied().collect()
 }
 
-/// Which of the past explains the difference of count and sum: unions of whole groups first, the nearest
-/// groups before the others, then suffixes of one group.
+/// By entry of the past: whether it is missing, so that the difference of count and sum is explained. Tries
+/// unions of whole groups first, beginning with the nearest, and then suffixes of one group.
 fn missing_by_digest(
     past: &[IndexedEntry],
     expected: (&Value, &Value),

@@ -14,7 +14,7 @@ use crate::checker::verdict::{Anomaly, Compared, Doubt, DoubtKind};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the comparison of one partition came to.
+/// The result of comparing one partition.
 pub(crate) struct PartitionCompared<'h> {
     pub(crate) compared: Compared,
     pub(crate) mismatches: Vec<Mismatch>,
@@ -26,8 +26,8 @@ pub(crate) struct PartitionCompared<'h> {
 }
 
 impl<'h> PartitionCompared<'h> {
-    /// Compares the rows and flags of one partition. The record may turn out torn while it is read: then
-    /// reads that lack rows are void, and the partition is compared once more without them.
+    /// Compares the rows and flags of one partition. The record may turn out to be torn while it is read.
+    /// Then the reads that lack rows are void, and the partition is compared again without them.
     pub(crate) fn compare(
         evidence: &dyn RunRecord,
         history: &'h History<'h>,
@@ -36,7 +36,7 @@ impl<'h> PartitionCompared<'h> {
         trust: &Trust,
         by_model: bool,
     ) -> PartitionCompared<'h> {
-        // Beyond the end of a log that may have been longer nothing can be proved.
+        // Beyond the end of a log that may have been longer, nothing can be proved.
         let end = if trust.is_whole { u64::MAX } else { log_index.end() };
         let contradicted = trust.contradicted[log_index.partition as usize];
         let mut judged_to = end.min(contradicted);
@@ -74,7 +74,7 @@ impl<'h> PartitionCompared<'h> {
     }
 }
 
-/// Sound reads that brought another number of rows than they say: the record is torn.
+/// Sound reads that have a different number of rows than they claim: the record is torn.
 fn torn_reads(history: &History<'_>, timeline: &CopyTimeline, rows: &RowsCompared) -> Vec<u64> {
     let reads = history.reads.iter().zip(&timeline.by_read).filter(|(_, copy)| copy.is_some());
     let looks = reads.map(|(read, _)| read.header);
@@ -82,14 +82,14 @@ fn torn_reads(history: &History<'_>, timeline: &CopyTimeline, rows: &RowsCompare
     torn.map(|look| look.id).collect()
 }
 
-/// Where a replica has no row of the key: its flag cannot be right there.
+/// The (replica, offset) pairs with a missing or extra row: the flag of such a key cannot be right there.
 fn absent(mismatches: &[Mismatch]) -> BTreeSet<(usize, u64)> {
     let views = mismatches.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let gone = views.filter(|(_, view)| matches!(view.what(), Some(Anomaly::Missing | Anomaly::Extra)));
     gone.map(|(off, view)| (view.replica, off)).collect()
 }
 
-/// A tombstone without effect is told as that, and its own row not as missing beside it.
+/// A tombstone without effect is reported as that. Its own row is then not reported as missing too.
 fn tell_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
     let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let back = views.filter(|(_, view)| view.what() == Some(Anomaly::Resurrected));
@@ -104,7 +104,7 @@ fn tell_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
     rows.retain(|mismatch| mismatch.views.iter().any(|view| view.wrong.is_some()));
 }
 
-/// What was compared of which replicas, and what the last capture had not loaded.
+/// Which replicas were compared, and what was not loaded at the last capture.
 fn loaded(history: &History<'_>, log_index: &LogIndex, timeline: &CopyTimeline) -> Compared {
     let mut compared = Compared::default();
     let spans = &history.segments[log_index.partition as usize];

@@ -1,7 +1,7 @@
-//! Raw rows: replicas against each other and against the folded log.
+//! Raw rows, compared with each other and with the fold of the log.
 //!
-//! Two oracles look at every place, and neither hides what the other finds: the model judges the cells for
-//! which it may be trusted, peers ([`super::peers`]) compare the others.
+//! Two oracles judge every offset, and neither hides what the other finds: the model judges the cells for
+//! which it can be trusted, and peers ([`super::peers`]) compare the others.
 
 use super::absence::Absences;
 use super::calibration::{Calibration, disagreements};
@@ -23,19 +23,19 @@ use crate::history::schema::Column;
 use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the comparison of one partition's rows came to.
+/// The result of comparing one partition's rows.
 #[derive(Default)]
 pub(crate) struct RowsCompared {
     /// Offsets at which at least two replicas were compared.
     pub(crate) offsets: u64,
     /// (replica x offset) pairs compared.
     pub(crate) rows: u64,
-    /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
+    /// (replica x offset) pairs not compared, since the row may be absent, by reason.
     pub(crate) excused: BTreeMap<Absence, u64>,
     pub(crate) mismatches: Vec<Mismatch>,
-    /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
+    /// By cell: the first row in which all replicas agree against a model that no calibration confirms.
     pub(crate) unproven: BTreeMap<usize, String>,
-    /// How many rows each read brought, by id.
+    /// How many rows each read returned, by id.
     pub(crate) brought: BTreeMap<u64, u64>,
 }
 
@@ -101,7 +101,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// Counts what may be absent, once a replica.
+    /// Counts what may be absent, once per replica.
     fn excuse(&mut self, offset: &OffsetView<'_, '_>) {
         let Some(logged) = offset.logged.filter(|_| !offset.excused.is_empty()) else { return };
         let replica = |copy: usize| self.timeline.copies[copy].replica;
@@ -115,7 +115,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
+    /// The plain case, at the cost of one comparison per row: all rows are there, once, equal, and as folded.
     fn agrees(&self, offset: &OffsetView<'_, '_>, logged: ExpectedRow<'_>) -> bool {
         let Some(first) = offset.row(offset.claims[0]) else { return false };
         self.defect(logged, first.row, &self.calibration.model_on).is_none()
@@ -154,8 +154,8 @@ impl Inspector<'_> {
         }
     }
 
-    /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
-    /// shows what it says does.
+    /// By cell: whether the model judges it here. If no calibration confirms the model, one replica that
+    /// shows what the model expects does.
     fn trusted(&self, offset: &OffsetView<'_, '_>) -> Vec<bool> {
         let Calibration { model_on, proven, .. } = self.calibration;
         let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
@@ -168,7 +168,7 @@ impl Inspector<'_> {
         trusted
     }
 
-    /// Takes note of cells in which all agree against a model that nothing bears out.
+    /// Notes cells in which all replicas agree against a model that nothing confirms.
     fn note_unproven(&mut self, offset: &OffsetView<'_, '_>, trusted: &[bool]) {
         for (cell, text) in disagreements(self.columns, offset) {
             let mut among = vec![false; trusted.len()];
@@ -202,7 +202,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// The copies of which one read brought more than one row here.
+    /// The copies for which one read returned more than one row here.
     fn doubled(&self, offset: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
         if !offset.claims.iter().any(|claim| claim.is_double) {
             return Judgement::default();

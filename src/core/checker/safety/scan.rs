@@ -1,11 +1,12 @@
-//! The walk along a partition's log: at each offset, what the log folds to and what every copy shows.
+//! The walk along a partition's log: at each offset, the fold of the log and what every copy shows.
 //!
-//! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
+//! Rows of all replicas come as one stream by offset, so memory is bounded by the state of the partition's
+//! keys.
 //!
-//! A copy's rows are immutable, so it claims an offset once. Where its reads say otherwise each thing that
-//! they showed is a claim, from the read on that first showed it:
+//! A copy's rows are immutable, so it normally makes one claim per offset. If its reads contradict that, each
+//! thing that they showed is a claim, from the first read that showed it:
 //! ```text
-//! read 4 of c's copy brought row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
+//! read 4 of c's copy returned row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
 //! ```
 
 use super::absence::{Absences, Excused};
@@ -23,7 +24,7 @@ use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
+/// Visits all offsets up to `limit` (exclusive). Returns how many rows each read returned, by read id.
 pub(crate) fn scan(
     evidence: &dyn RunRecord,
     history: &History<'_>,
@@ -94,7 +95,7 @@ pub(crate) fn scan(
     history.reads.iter().zip(brought_by).map(|(read, count)| (read.header.id, count)).collect()
 }
 
-/// Takes out the claims of copies that may have no row here, or another one.
+/// Moves the claims of copies that may lack the row here, or show another one, to `excused`.
 fn excuse(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
     excused.clear();
     claims.retain(|claim| {
@@ -104,7 +105,7 @@ fn excuse(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Cla
     });
 }
 
-/// The rows that reads brought at one offset.
+/// The rows that reads returned at one offset.
 struct RowMatcher<'w, 'e> {
     columns: &'w [Column],
     off: u64,
@@ -114,8 +115,8 @@ struct RowMatcher<'w, 'e> {
 }
 
 impl RowMatcher<'_, '_> {
-    /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
-    /// no copy has two rows, one that was asked for once has one claim.
+    /// Adds one claim for each thing that the reads of a copy showed, unless it is the same as before. If no
+    /// copy has two rows, a copy that was read once has one claim.
     fn claim(&self, timeline: &CopyTimeline, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
         let of = &timeline.copies[copy];
         if is_plain && of.claims(self.off) && !of.is_read_again() {
@@ -131,7 +132,7 @@ impl RowMatcher<'_, '_> {
             if is_early && one.is_none() {
                 continue;
             }
-            // Of two rows the one that is right speaks for the copy: that there are two is told beside.
+            // Of two rows, the right one is the copy's claim. That there are two is reported separately.
             let row = other.filter(|&at| self.is_right(at)).or(one);
             let is_double = other.is_some();
             let last = claims[first..].last_mut();
@@ -154,7 +155,7 @@ impl RowMatcher<'_, '_> {
         self.logged.is_some_and(is_right)
     }
 
-    /// Whether two rows are of one content, wherever they lie in their segment.
+    /// Whether two rows have the same content, wherever they are in their segment.
     fn alike(&self, a: Option<usize>, b: Option<usize>) -> bool {
         let content = |at: usize| {
             let Row { off: _, key, op, cmp, cols, doc: _ } = self.content(at);

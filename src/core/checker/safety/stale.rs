@@ -8,7 +8,8 @@ use crate::history::run_record::RunRecord;
 use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
-/// Marks the wrong cells that show a value which the same key had before: folds the wrong keys again.
+/// Marks the wrong cells that show a value which the same key had before. Folds the keys with wrong rows
+/// again.
 pub(crate) fn mark_stale(
     evidence: &dyn RunRecord,
     history: &History<'_>,
