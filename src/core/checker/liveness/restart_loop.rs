@@ -1,29 +1,30 @@
-//! An object that is restarted again and again, and stands at one place in every life.
+//! An object that is restarted again and again, and is at the same position in every incarnation.
 
 use super::fault_windows::FaultWindows;
 use super::stall_window::{StallWindow, WatchedSamples};
 use crate::history::time::Nanos;
 
-/// From so many lives on that stand at one place it is a loop: what little each is granted to come up adds up
-/// to no excuse.
+/// From this many incarnations at one position on, it is a loop. The short time that each is granted to start
+/// up does not add up to an excuse.
 const LOOP_MIN: usize = 3;
 
-/// What several lives add up to.
+/// The sum of several incarnations.
 struct RestartLoop {
     first: usize,
     last: usize,
     lives: usize,
-    /// The time in which it stood there and we had not taken it down.
+    /// The time at this position during which no fault of ours had taken it down.
     up: u64,
-    /// The same, without what a new life is granted to come up.
+    /// The same, without the time that a new incarnation is granted to start up.
     unexcused: u64,
 }
 
 impl WatchedSamples<'_> {
-    /// Lives that stand at one place while the upstream goes on, added up; without their thresholds.
+    /// Windows of several incarnations at one position while the upstream moves on, added up. Their
+    /// thresholds are not set.
     ///
     /// ```text
-    /// w is restarted every 20 s and stands at 40 through four lives: no life of it is longer than the floor
+    /// w is restarted every 20 s and is at 40 in four incarnations: none of them lasts longer than the floor
     /// ```
     pub(super) fn restart_loops(&self, excuses: &FaultWindows<'_>) -> Vec<StallWindow> {
         let (mut chains, mut chain): (Vec<RestartLoop>, Option<RestartLoop>) = (Vec::new(), None);
@@ -52,7 +53,8 @@ impl WatchedSamples<'_> {
         self.behind[at] && !self.samples[at].tells_nothing(self.held)
     }
 
-    /// Whether a later life is not yet where the one before stood: it starts, or reads again.
+    /// Whether a later incarnation has not reached the position of the one before yet: it is starting, or
+    /// reads again.
     fn is_coming_up(&self, chain: &RestartLoop, at: usize) -> bool {
         let (stood, now) = (&self.samples[chain.last], &self.samples[at]);
         stood.incarnation != now.incarnation && (now.tells_nothing(self.held) || now.f < stood.f)
