@@ -1,5 +1,5 @@
-//! The current flags of every replica that shows rows: whole once in its last life, and then without a
-//! missing change.
+//! The current flags of every replica that shows rows: read once completely in its last incarnation, and then
+//! without a missing change.
 
 use super::owed_read::OwedRead;
 use super::owed_read::Reads;
@@ -10,7 +10,7 @@ use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 use std::collections::BTreeSet;
 
-/// Adds what the replicas of one partition owe of their flags; returns how many replicas were asked for.
+/// Adds what the replicas of one partition owe of their flags. Returns how many replicas were checked.
 pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
     let mut asked = 0;
     for replica in showing(history, reads) {
@@ -20,7 +20,7 @@ pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<Owe
     asked
 }
 
-/// The replicas that are assigned a part of the partition, and had something of it read, or tried.
+/// The replicas that are assigned a part of the partition, and of which something there was read, or tried.
 fn showing(history: &History<'_>, reads: &Reads<'_>) -> BTreeSet<usize> {
     let spans = &history.segments[reads.log_index.partition as usize];
     let last = history.captures.len().saturating_sub(1);
@@ -54,14 +54,14 @@ impl<'l> CurrentRowsOwed<'l> {
         reason.last().or_else(|| self.unread())
     }
 
-    /// The flag reads of this partition on this replica, in order.
+    /// The reads of flags of this partition on this replica, in order.
     fn of_it(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
         let (replica, partition) = (self.replica, self.reads.log_index.partition);
         let reads = self.history.current_reads.iter();
         reads.filter(move |read| (read.header.replica, read.header.partition) == (replica, partition))
     }
 
-    /// Whether a later read of the same capture or the same life brought what this one did not.
+    /// Whether a later read of the same capture or the same incarnation returned what this one did not.
     fn is_superseded(&self, look: &ReadHeader) -> bool {
         self.of_it().any(|later| {
             later.header.soundness == Soundness::Sound

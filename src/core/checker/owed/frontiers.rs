@@ -1,4 +1,5 @@
-//! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
+//! Every declared frontier must be sampled to the end of the run, and every shard must be read up to its
+//! frontier.
 
 use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::history::{FaultSpan, History};
@@ -9,19 +10,19 @@ use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
-/// What is known when it is asked what is owed.
+/// What is known when owed samples and reads are checked.
 pub(crate) struct FrontiersOwed<'k> {
     pub(crate) history: &'k History<'k>,
     pub(crate) log_indexes: &'k [LogIndex],
-    /// None: shards are not compared with the log.
+    /// `None`: shards are not compared with the log.
     pub(crate) contents: Option<&'k ShardCompared>,
     pub(crate) findings: &'k [Finding],
     pub(crate) doubts: &'k [Doubt],
 }
 
 impl FrontiersOwed<'_> {
-    /// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
-    /// doubt speaks of it already. Of a run that was cut off nothing is owed.
+    /// The number of samples and reads that were owed, and a doubt for each object that lacks them, unless a
+    /// finding or a doubt names it already. A run that was cut off owes nothing.
     pub(crate) fn check(&self) -> (u64, Vec<Doubt>) {
         let is_cut_off = self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let tracks = &self.history.frontier_samples.frontiers;
@@ -46,7 +47,7 @@ impl FrontiersOwed<'_> {
         (owed, doubts)
     }
 
-    /// The last time at which anything was looked at, or a capture began.
+    /// The last time at which anything was sampled, or a capture began.
     fn end(&self) -> Option<Nanos> {
         let history = self.history;
         let positions = history.frontier_samples.positions.values().filter_map(|sights| sights.last());
@@ -55,9 +56,9 @@ impl FrontiersOwed<'_> {
         looks.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
 
-    /// Whether looks at it are owed: to the end of the run if its process was there at the end, and at least
-    /// one if it ever was. One that a fault of the plan adds or takes away is there from then on, or until
-    /// then.
+    /// Whether samples of it are owed: to the end of the run if its process existed at the end, and at least
+    /// one if it existed at any time. A process that a fault of the plan adds or removes exists from then on,
+    /// or until then.
     fn is_owed(&self, frontier: &Frontier, was_seen: bool) -> bool {
         let (mut was_there, mut is_there) = (frontier.from_start, frontier.from_start || was_seen);
         let replica = self.replica(frontier);
@@ -74,14 +75,14 @@ impl FrontiersOwed<'_> {
         if was_seen { is_there } else { was_there }
     }
 
-    /// That it was never looked at, or not for long enough.
+    /// The doubt that it was never sampled, or not for long enough.
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
         let (object, floor) = (&frontier.object, self.history.meta.frozen_floor);
         let end = self.end()?;
         let tracks = &self.history.frontier_samples.frontiers;
         let is_fed =
             tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
-        // What a shard holds tells of it too, if nobody looks at whoever writes to it either.
+        // If the writers of a shard are not sampled either, reads of the shard show its progress as well.
         let was_read = !is_fed && self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
         let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
         let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
@@ -97,8 +98,8 @@ impl FrontiersOwed<'_> {
         Some(Doubt { kind: DoubtKind::Unread, detail })
     }
 
-    /// Whether its replica did not answer, which is told, or a fault of ours silenced it, and a later look
-    /// could not yet have come.
+    /// Whether its replica did not answer, which is reported already, or a fault of ours silenced it so late
+    /// that no later sample could have come.
     fn is_excused(&self, frontier: &Frontier, last: Nanos, end: Nanos) -> bool {
         let Some(replica) = self.replica(frontier) else { return false };
         let floor = self.history.meta.frozen_floor;
@@ -112,8 +113,9 @@ impl FrontiersOwed<'_> {
         is_silent || self.history.faults.iter().any(silenced)
     }
 
-    /// How many positions are owed, and those that were never looked at though the run waited for all. Those
-    /// of a partition are owed where most of its replicas were looked at: a record may tell of one alone.
+    /// The number of positions that are owed, with doubts about those never sampled although the run waited
+    /// for all replicas. The positions of a partition are owed only if most of its replicas were sampled,
+    /// since a record may cover only one.
     fn unsampled(&self) -> (u64, Vec<Doubt>) {
         let history = self.history;
         let waited = history.captures.len().checked_sub(1).filter(|_| history.settled.is_some());
@@ -142,7 +144,7 @@ impl FrontiersOwed<'_> {
         Doubt { kind: DoubtKind::Unread, detail }
     }
 
-    /// Whether it is told already that a replica did not answer.
+    /// Whether it is already reported that a replica did not answer.
     fn is_silent(&self, replica: usize) -> bool {
         let name = &self.history.meta.roster[replica];
         self.history.silences.iter().any(|(silent, ..)| *silent == replica)
@@ -150,7 +152,7 @@ impl FrontiersOwed<'_> {
             || self.tells(&format!("{name}:"))
     }
 
-    /// That a shard was never read, or not up to its end.
+    /// The doubt that a shard was never read, or not up to its end.
     fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
         let object = &frontier.object;
         let has_entries = self.log_indexes.iter().any(|log_index| log_index.len() > 0);

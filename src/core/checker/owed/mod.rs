@@ -1,6 +1,6 @@
-//! What a pass rests on was read (`RULES.md` 10). Other checks judge the reads that exist;
-//! this one asks which reads should exist: of every replica that is assigned a segment its rows over the
-//! whole of that segment, in reads that chain without a gap, and its current flags.
+//! Whether everything that a pass rests on was read (`RULES.md` 10). Other checks judge the reads that exist;
+//! this one asks which reads should exist. Every replica that is assigned a segment owes its rows over the
+//! whole segment, in reads that chain without a gap, and its current flags.
 
 mod flags;
 mod frontiers;
@@ -17,7 +17,7 @@ use crate::history::check_name::CheckName;
 use owed_read::OwedRead;
 use std::collections::BTreeMap;
 
-/// Names what was owed and is not there.
+/// Adds a doubt for everything that was owed and is missing.
 pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckResult, Vec<Doubt>) {
     let mut debts = Vec::new();
     let mut owed = 0;
@@ -39,7 +39,7 @@ pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckRe
     (result, doubts)
 }
 
-/// One doubt for each reason, and one for all that a replica owes without any.
+/// One doubt for each read with a reason of its own, and one per replica for all its other owed reads.
 fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = Vec::new();
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
+//! Whether what the other checks rely on holds. An unmet assumption is a result of its own, not a pass
 //! (`RULES.md` 3, 10).
 
 use crate::checker::tables::history::History;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Workloads whose comparison values tie or run backwards on purpose.
 const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
 
-/// Checks what the run must have done for its other checks to mean anything.
+/// Checks what must hold for the other checks to mean anything.
 pub(crate) fn check(
     history: &History<'_>,
     log_indexes: &[LogIndex],
@@ -56,8 +56,9 @@ pub(crate) fn check(
     (result, doubts)
 }
 
-/// The first life that began without a restart of ours, and the one before. A read is on record when it
-/// ended, with the life in which it began: an earlier life that is told late is no new one.
+/// The first incarnation that began without a restart of ours, and the one before it. A read is recorded when
+/// it ends, with the incarnation in which it began, so an earlier incarnation that is recorded late is not a
+/// new one.
 fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
     seen.sort();
     let mut known: Vec<u64> = Vec::new();
@@ -85,7 +86,7 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         doubts.push(Doubt { kind: DoubtKind::FailedFault, detail: format!("step {}: {failed}", step.id) });
     }
     for span in &history.faults {
-        // Where a part of the target is gone, it could not be looked at.
+        // If a process of the target died, its fault could not be observed.
         if let Some(seen) = span.ended_early.as_ref().filter(|_| !history.has_lost_a_server()) {
             let detail = format!("step {} on {}: {seen}", span.step, span.fault.replica);
             doubts.push(Doubt { kind: DoubtKind::FaultEndedEarly, detail });
@@ -99,7 +100,8 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// A replica that began a new life without a restart of ours, wherever the record tells which life it is in.
+/// Doubts about replicas with a new incarnation but no restart of ours, wherever the record shows
+/// incarnations.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
     let tracks = &history.frontier_samples;
@@ -131,8 +133,8 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
-/// place of is nobody's any more.
+/// Segments must follow one another without a gap and contain the whole log, each row once. A segment that
+/// others have replaced must no longer be assigned to any replica.
 fn segments(history: &History<'_>, log_index: &LogIndex, doubts: &mut Vec<Doubt>) {
     let partition = log_index.partition;
     let spans = &history.segments[partition as usize];

@@ -1,6 +1,6 @@
-//! The input log as it was read back: whether every acknowledged op lies in it, and how far it may be
-//! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
-//! same (`RULES.md` 2, 10).
+//! The input log as it was read back: whether every acknowledged op is in it, and how far it can be trusted.
+//! The check looks at entries, not at ops: a retried write may be at two offsets and still counts as being
+//! there (`RULES.md` 2, 10).
 
 use crate::checker::tables::acks::{Acks, Ids, offset};
 use crate::checker::tables::history::History;
@@ -13,18 +13,19 @@ use crate::history::row::Entry;
 use crate::history::run_record::{EventRef, RunRecord};
 use std::collections::BTreeMap;
 
-/// How far the log may be trusted.
+/// How far the log can be trusted.
 pub(crate) struct Trust {
-    /// Whether it was read back to its end, as far as the record tells.
+    /// Whether it was read back to its end, as far as the record shows.
     pub(crate) is_whole: bool,
-    /// By partition: the first offset at which it has another op than was acknowledged there, or none.
+    /// By partition: the first offset that holds another op than the one acknowledged there; `u64::MAX` if
+    /// none does.
     pub(crate) contradicted: Vec<u64>,
-    /// What the log and our own ops say against each other.
+    /// Contradictions between the log and our own ops.
     pub(crate) doubts: Vec<Doubt>,
 }
 
 impl Trust {
-    /// Holds the log against what was sent and acknowledged.
+    /// Compares the log with what was sent and acknowledged.
     pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
@@ -41,8 +42,8 @@ impl Trust {
         trust
     }
 
-    /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
-    /// acknowledgement, and told as that.
+    /// Looks for ops that are not at the offset at which they were acknowledged. An op that is nowhere is a
+    /// lost acknowledgement, and is reported as that.
     fn contradict(&mut self, evidence: &dyn RunRecord, log_indexes: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
@@ -74,19 +75,19 @@ impl Trust {
     }
 }
 
-/// What the log says of where acknowledged ops lie, as one number.
+/// The placements of acknowledged ops according to the log, as one number.
 fn places(log_index: &LogIndex, acks: &Acks) -> u64 {
     let Some(acked) = acks.of.get(&log_index.partition) else { return 0 };
     let lines = log_index.entries().filter(|line| acked.contains(line.op));
     lines.fold(0, |sum: u64, line| sum.wrapping_add(offset(line.op, line.off)))
 }
 
-/// The same as it was acknowledged.
+/// The placements of acknowledged ops according to the acknowledgements, as one number.
 fn acknowledged(log_index: &LogIndex, acks: &Acks) -> u64 {
     acks.places.get(&log_index.partition).copied().unwrap_or(0)
 }
 
-/// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
+/// Entries with our op ids that are not ours: of an op that was never sent, or of one op with two contents.
 fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
     let partition = log_index.partition;
     let none = Ids::default();
@@ -116,8 +117,8 @@ fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u
     None
 }
 
-/// Looks for acknowledged ops that are not in the log. Of a log that may not have been read to its end only
-/// ops that were acknowledged below that end are asked for; of one that could not be read, none.
+/// Looks for acknowledged ops that are not in the log. If the log may not have been read to its end, only ops
+/// that were acknowledged below its known end are checked; if it could not be read at all, none.
 pub(crate) fn check(
     evidence: &dyn RunRecord,
     history: &History<'_>,
