@@ -1,5 +1,5 @@
-//! From mismatches to findings: one finding has one what, partition, root-cause key and set of replicas that
-//! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
+//! From mismatches to findings. All mismatches of a finding share the anomaly, the partition, the root cause
+//! and the set of replicas with roots. Its keys, columns and segments are lists (`RULES.md` 5).
 
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
@@ -24,7 +24,7 @@ struct FindingKey {
     roots: BTreeSet<usize>,
     /// Whether the model judged them.
     modelled: bool,
-    /// Whether they are of the current view.
+    /// Whether they are views of current flags.
     of_flags: bool,
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn assemble(
     findings.collect()
 }
 
-/// Sorts findings: what has few right copies left first, then by size; then what stands still, then what
-/// is lost.
+/// Sorts findings: those with few right copies left first, then by size; then freezes, then other frontiers,
+/// then lost acknowledgements.
 pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => {
@@ -87,7 +87,7 @@ struct FindingGroup<'f> {
     flags: Option<&'f CurrentRows<'f>>,
     finding_key: &'f FindingKey,
     mismatches: &'f [&'f Mismatch],
-    /// When ops were acknowledged, by id.
+    /// When ops were acknowledged, by op id.
     acknowledged: &'f BTreeMap<u64, Nanos>,
 }
 
@@ -151,8 +151,8 @@ impl FindingGroup<'_> {
         })
     }
 
-    /// The origin of each wrong (replica x offset). A replica that made a row wrong, and later fetched the
-    /// same wrong row, holds a root.
+    /// The origin of each wrong (replica, offset) pair. A replica that made a row wrong, and later fetched
+    /// the same wrong row, counts as a root.
     fn origins(&self) -> BTreeMap<(usize, u64), Origin> {
         let mut origins = BTreeMap::new();
         for (mismatch, view, wrong) in self.members() {
@@ -166,7 +166,7 @@ impl FindingGroup<'_> {
         LogPoint { off: mismatch.off, t: mismatch.op.and_then(|op| self.acknowledged.get(&op).copied()) }
     }
 
-    /// The segments and the number of ops over all roots; where no root is known, over the copies.
+    /// The segments and the number of ops over all roots; over the copies if no root is known.
     fn missing(&self) -> Option<MissingState> {
         let class = self.finding_key.root_cause;
         let mut segments: BTreeSet<usize> = BTreeSet::new();
@@ -186,8 +186,8 @@ impl FindingGroup<'_> {
         told.then_some(MissingState { class, segments, ops })
     }
 
-    /// Keys of which a user's query sees the wrong row: the one flagged as current, or the absence of the
-    /// one that should be.
+    /// The number of keys for which a user's query sees the mismatch: the wrong row is flagged as current, or
+    /// the missing row should be.
     fn keys_visible(&self, at: CapturePoint) -> u64 {
         let mut visible = BTreeSet::new();
         for mismatch in self.mismatches {

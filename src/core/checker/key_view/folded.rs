@@ -1,6 +1,7 @@
-//! What every replica has of one key, offset by offset, beside what the log folds to: step 1 at 2 AM.
+//! What every replica has of one key, offset by offset, next to the fold of the log. It is the first thing to
+//! look at in an incident.
 //!
-//! Shown is what each replica showed when it was last soundly read; nothing is concluded from it.
+//! It shows what each replica showed in its last sound read, and concludes nothing from it.
 
 use crate::checker::safety::absence::Absences;
 use crate::checker::safety::calibration::calibrate;
@@ -18,14 +19,14 @@ use crate::history::schema::{Column, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// No entry of the log has this key.
+/// The log has no entry with this key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchKey {
-    /// All keys that there are.
+    /// All keys that exist; empty if they are unknown.
     pub known: BTreeSet<String>,
 }
 
-/// A key as all replicas have it, in one partition.
+/// A key on all replicas, in one partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyView {
     /// The key.
@@ -38,7 +39,7 @@ pub struct KeyView {
     pub columns: Vec<String>,
     /// By offset.
     pub rows: Vec<RowView>,
-    /// Where the model does not fold the table: what cannot be said of it, and why.
+    /// If the model does not fold the table: what cannot be concluded, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsaid: Vec<String>,
 }
@@ -46,16 +47,16 @@ pub struct KeyView {
 /// One offset of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowView {
-    /// The offset.
+    /// The log offset.
     pub off: u64,
-    /// The segment, as the authority knows it.
+    /// The segment, as the authority names it; `None` if it knows none with this offset.
     pub segment: Option<String>,
-    /// What the log folds to; none for a deletion, or where the log has no entry of this key.
+    /// The fold of the log; `None` for a delete, or if the log has no entry of this key here.
     pub expected: Option<BTreeMap<String, Value>>,
-    /// Where the model does not fold the table: what the log's entry says, if the log is known.
+    /// If the model does not fold the table: the log's entry, if the log is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<BTreeMap<String, Value>>,
-    /// Whether the entry here deletes the key.
+    /// Whether the log entry here deletes the key.
     pub deletes: bool,
     /// What each replica has, in roster order.
     pub held: Vec<ShownCell>,
@@ -65,30 +66,30 @@ pub struct RowView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum ShownCell {
-    /// It has not loaded the offset, or is not assigned to the segment.
+    /// The replica has not loaded the offset, or is not assigned to the segment.
     NotLoaded,
-    /// It covers the offset and has no row.
+    /// The replica covers the offset but has no row.
     Missing,
-    /// It covers the offset and has no row, which the table may lack.
+    /// The replica covers the offset but has no row, and the table may lack it.
     Excused(Absence),
-    /// A row.
+    /// The replica has a row.
     Row {
         /// By column name.
         cells: BTreeMap<String, Value>,
         /// The document number in its segment.
         doc: u32,
-        /// How it came by the row.
+        /// How the replica got the row.
         state: CopyState,
         /// Whether a user's query sees this row.
         current: bool,
-        /// The columns that are not what the log folds to; where nothing says what is right, those in which
-        /// it does not show what most replicas do. `current` stands for the flag.
+        /// The columns that differ from the fold of the log. If nothing decides what is right: the columns in
+        /// which this replica does not show what most replicas do. `current` stands for the flag.
         odd: BTreeSet<String>,
     },
 }
 
 impl KeyView {
-    /// How many (replica, offset) pairs are missing or odd, on which replicas.
+    /// The number of (replica, offset) pairs that are missing or odd, and their replicas.
     pub fn odd(&self) -> (u64, BTreeSet<&str>) {
         let mut replicas = BTreeSet::new();
         let mut count = 0;
@@ -110,7 +111,7 @@ impl KeyView {
     }
 }
 
-/// A key in each partition whose log has it.
+/// The view of a key in each partition whose log has it.
 pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(evidence, &mut |_, _| {});
     let partitions = 0..history.meta.partitions;
@@ -152,16 +153,16 @@ struct KeyViewBuilder<'l> {
     timeline: &'l CopyTimeline,
     absences: Absences<'l>,
     model_on: &'l [bool],
-    /// The key, by index.
+    /// The index of the key.
     number: usize,
 }
 
-/// What the log has at an offset.
+/// The log entry at an offset, and the row it folds to.
 struct LogRow {
     line: IndexedEntry,
     cmp: i64,
     tombstone: bool,
-    /// None: a deletion.
+    /// `None`: a delete.
     cols: Option<Vec<Value>>,
 }
 
@@ -202,7 +203,7 @@ impl KeyViewBuilder<'_> {
         logged
     }
 
-    /// What each replica showed last at the key's offsets, and wherever else it shows the key.
+    /// The last row of each replica at the key's offsets, and anywhere else where it shows the key.
     fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
         let mut rows = BTreeMap::new();
         for (read, row) in self.evidence.rows(self.log_index.partition) {
@@ -218,7 +219,7 @@ impl KeyViewBuilder<'_> {
         rows
     }
 
-    /// The copy that a replica showed last at an offset, if it had loaded it.
+    /// The copy that a replica showed last at an offset; `None` if it had not loaded it.
     fn shown(&self, off: u64, replica: usize) -> Option<VisibleCopy> {
         let segment = segment_of(&bounds(&self.history.segments[self.log_index.partition as usize]), off)?;
         let (_, shown) = self.timeline.changes(segment).last()?;
@@ -273,8 +274,8 @@ impl KeyViewBuilder<'_> {
         reason.map_or(ShownCell::Missing, ShownCell::Excused)
     }
 
-    /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
-    /// go on beyond a log that was cut short.
+    /// The current row of a replica is the last accepted one that it has loaded. Nothing is marked if rows go
+    /// on beyond a log that was cut short.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, LogRow>) {
         if view.rows.last().is_some_and(|row| row.off >= self.log_index.end()) {
             return;
@@ -295,7 +296,8 @@ impl KeyViewBuilder<'_> {
     }
 }
 
-/// Marks what is not as the log folds to; where the log says nothing, what most do not show.
+/// Marks cells that differ from the fold of the log; if there is no fold, cells that most replicas do not
+/// show.
 pub(crate) fn mark_cells(columns: &[Column], row: &mut RowView) {
     let same = |name: &str, a: &Value, b: &Value| match columns.iter().find(|column| column.name == name) {
         Some(column) => shows(column, a, b),

@@ -1,5 +1,5 @@
-//! What every replica shows of one key of a table that the model does not fold: offset by offset, beside what
-//! the log says there if it is known. Nothing is right here; what most replicas do not show is marked.
+//! What every replica shows of one key of a table that the model does not fold: offset by offset, next to the
+//! log's entry if the log is known. There is no expected row; what differs from most replicas is marked.
 
 use super::folded::{KeyView, NoSuchKey, RowView, ShownCell, mark_cells};
 use crate::checker::tables::named_row::{named, names};
@@ -9,7 +9,7 @@ use crate::history::run_record::RunRecord;
 use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A key in each partition where a replica or the log has it.
+/// The view of a key in each partition where a replica or the log has it.
 pub fn unfolded(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
     let partitions = 0..evidence.meta().partitions;
     let views = partitions
@@ -21,7 +21,7 @@ pub fn unfolded(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Resul
     }
 }
 
-/// What there is of the key in one partition, replicas by name.
+/// Everything recorded of the key in one partition. Replicas are by name.
 struct KeyReads {
     partition: u32,
     covers: BTreeMap<String, Vec<Cover>>,
@@ -129,7 +129,7 @@ fn cells(schema: &Schema, op: u64, cmp: i64, cols: &[Value]) -> BTreeMap<String,
     cells
 }
 
-/// Marks the flags that are not as most replicas have them.
+/// Marks the flags that differ from those of most replicas.
 fn mark_flags(row: &mut RowView) {
     let flags: Vec<bool> = row.held.iter().filter_map(ShownCell::current).collect();
     for held in &mut row.held {

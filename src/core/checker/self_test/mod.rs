@@ -1,8 +1,9 @@
-//! A proof that the judge of a run can see: one captured row is changed, and the judge must find just that.
+//! A proof that the judge of a run can see: one captured row is changed, and the judge must find exactly
+//! that.
 //!
-//! A comparison that compares nothing passes every run. So one value of one replica is changed at a drawn
-//! offset, in what the judge is given and never on disk, and the verdict on that must differ from the run's
-//! own verdict by one finding: this row, this column, this replica.
+//! A comparison that compares nothing passes every run. So one value of one replica is changed at a randomly
+//! drawn offset, in what the judge gets and never on disk. The verdict on that must differ from the run's own
+//! verdict by one finding: this row, this column, this replica.
 
 mod shard;
 mod spot;
@@ -23,26 +24,26 @@ use spot::{another, data_columns};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a self-test came to.
+/// The result of a self-test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelfTest {
-    /// The judge found the changed row, as it should, and nothing else that it had not found before.
+    /// The judge found the changed row, and nothing else that it had not found before.
     Found {
-        /// The row.
+        /// The changed value.
         spot: Spot,
-        /// The pattern that it was found as.
+        /// The pattern of the finding.
         pattern: Pattern,
     },
-    /// It did not: the judge is broken.
+    /// The judge did not find it, so it is broken.
     Missed {
-        /// The row.
+        /// The changed value.
         spot: Spot,
-        /// The fingerprints that the judge came to instead.
+        /// The fingerprints of what the judge found instead.
         instead: Vec<String>,
     },
     /// No row could be changed.
     NotDone {
-        /// Why.
+        /// Why no row could be changed.
         reason: String,
     },
 }
@@ -69,7 +70,7 @@ pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     }
 }
 
-/// Judges what was planted: it must be found, and nothing else that is new.
+/// Judges the changed record: the change must be found, and nothing else that is new.
 fn prove(
     planted: &dyn RunRecord,
     spot: &Spot,
@@ -92,7 +93,7 @@ fn prove(
     }
 }
 
-/// What a finding is about, apart from counts that a changed row elsewhere may touch.
+/// What a finding is about, without counts that a changed row elsewhere may affect.
 fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
     match &finding.kind {
         FindingKind::Divergence(it) => (&finding.fingerprint, &it.keys, &it.replicas),
@@ -103,16 +104,16 @@ fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
     }
 }
 
-/// Evidence in which one row is changed on the way through.
+/// A record in which one row is changed as it is read.
 struct Planted<'e> {
     evidence: &'e dyn RunRecord,
     spot: Spot,
     column: usize,
-    /// All reads of the replica: whichever brings the row, it brings the changed one.
+    /// All reads of the replica: whichever returns the row, it returns the changed one.
     reads: BTreeSet<u64>,
 }
 
-/// A sound read of rows that the judge may compare: below this offset they are whole.
+/// A sound read of rows that the judge may compare. All rows below this offset were read.
 struct Counted {
     replica: usize,
     below: u64,
@@ -170,7 +171,7 @@ impl<'e> Planted<'e> {
     }
 }
 
-/// What the run's own findings speak of: a row there would join one of them.
+/// What the run's own findings involve. A changed row there would join one of them.
 struct Avoid {
     anything: bool,
     keys: BTreeSet<String>,
@@ -196,11 +197,12 @@ impl Avoid {
     }
 }
 
-/// A row drawn alike from all that are equally good, in one pass: of n seen, the last is taken with 1/n.
+/// A row drawn uniformly from all that are equally good, in one pass: the n-th one seen replaces the choice
+/// with probability 1/n.
 struct SpotDraw {
     rng: ChaCha8Rng,
     counted: BTreeMap<u64, Counted>,
-    /// Whether the partition has no finding, and how many replicas show the row: the more, the better.
+    /// Whether the partition has no finding, and how many replicas show the row. Larger is better.
     best: (bool, usize),
     seen: u32,
     chosen: Option<(u32, u64, String, usize)>,
@@ -237,8 +239,8 @@ impl SpotDraw {
     }
 }
 
-/// The reads whose rows are compared, by id. What a consumer read beyond the committed end, or after its
-/// position was asked for, is not.
+/// The reads whose rows are compared, by id. Rows that a consumer has beyond the committed end, or that came
+/// after its position was read, are not compared.
 fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let mut sound = Vec::new();
@@ -294,7 +296,7 @@ impl RunRecord for Planted<'_> {
     }
 }
 
-/// The groups of the evidence, in one of which one read has a content of its own.
+/// The groups of the record. In one of them, the changed reads have a content of their own.
 struct PlantedGroups<'p> {
     planted: &'p Planted<'p>,
     partition: u32,

@@ -1,4 +1,4 @@
-//! The same proof where rows lie in a shard: one value of the last capture is changed.
+//! The same proof if rows are in a shard: one value of the last capture is changed.
 
 use super::spot::{Spot, another, data_columns};
 use crate::checker::safety::shard::captures;
@@ -11,17 +11,17 @@ use crate::seed::{Stream, below};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Evidence in which one row of a shard is changed on the way through.
+/// A record in which one row of a shard is changed as it is read.
 pub(super) struct PlantedInShard<'e> {
     evidence: &'e dyn RunRecord,
     pub(super) spot: Spot,
     column: usize,
-    /// The capture that shows it.
+    /// The capture with the row.
     capture: u32,
 }
 
 impl<'e> PlantedInShard<'e> {
-    /// A row of the last capture of which no finding speaks.
+    /// A row of the last capture that no finding names.
     pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
         let (meta, last) = (evidence.meta(), captures(evidence).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
