@@ -33,8 +33,17 @@ struct FlagsCursor {
 #[derive(Debug)]
 enum BracketStage {
     Before,
-    Reading { before: Coverage, asked: VecDeque<ReadRequest>, reads: Vec<Read>, currents: Vec<CurrentRead> },
-    After { before: Coverage, reads: Vec<Read>, currents: Vec<CurrentRead> },
+    Reading {
+        before: Coverage,
+        requests: VecDeque<ReadRequest>,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+    },
+    After {
+        before: Coverage,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+    },
 }
 
 #[derive(Debug)]
@@ -54,7 +63,7 @@ struct RunningCapture {
     id: u32,
     brackets: BTreeMap<String, Bracket>,
     /// Whether the shard is still to be read.
-    of_shard: bool,
+    shard_pending: bool,
 }
 
 /// The captures of a run.
@@ -98,7 +107,7 @@ impl Captures {
             out.push(Command::Cover { replica: replica.clone() });
             brackets.insert(replica.clone(), Bracket { stage: BracketStage::Before, round: 1 });
         }
-        self.running = Some(RunningCapture { id, brackets, of_shard: false });
+        self.running = Some(RunningCapture { id, brackets, shard_pending: false });
     }
 
     /// Starts a capture of a shard. A shard is read in one piece, at one time, and needs no bracket.
@@ -107,14 +116,14 @@ impl Captures {
         self.next_capture += 1;
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
         out.push(Command::Contents { capture: id });
-        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), of_shard: true });
+        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), shard_pending: true });
     }
 
     /// Takes the contents of the shard; `None` if the read failed.
     pub(super) fn contents_read(&mut self, contents: Option<ShardSnapshot>, out: &mut Vec<Command>) {
         out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
         if let Some(running) = &mut self.running {
-            running.of_shard = false;
+            running.shard_pending = false;
         }
         self.end_if_over(out);
     }
@@ -143,8 +152,8 @@ impl Captures {
 
     /// Takes the number of rows that a read returned.
     pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
-        self.answered(replica, out, |ask, reads, _| {
-            if let ReadRequest::Rows(mut read) = ask {
+        self.answered(replica, out, |request, reads, _| {
+            if let ReadRequest::Rows(mut read) = request {
                 match answer {
                     Ok(rows) => read.rows = rows,
                     Err(_) => read.soundness = Soundness::Failed,
@@ -162,8 +171,8 @@ impl Captures {
         out: &mut Vec<Command>,
     ) {
         let mut seen = None;
-        self.answered(replica, out, |ask, _, currents| {
-            if let ReadRequest::Flags(mut read) = ask {
+        self.answered(replica, out, |request, _, currents| {
+            if let ReadRequest::Flags(mut read) = request {
                 match &answer {
                     Ok(flags) => {
                         read.incarnation = flags.incarnation;
@@ -194,7 +203,7 @@ impl Captures {
     /// Plans the reads of a bracket: whatever no earlier read of the same copy returned.
     fn open(&mut self, replica: &str, before: Coverage, round: u8, out: &mut Vec<Command>) {
         let capture = self.running.as_ref().map_or(0, |running| running.id);
-        let mut asked = VecDeque::new();
+        let mut requests = VecDeque::new();
         let mut reads = Vec::new();
         for cover in before.covers.iter().filter(|cover| cover.registered != Observed::Known(false)) {
             let cursor = self.cursor(replica, cover);
@@ -212,7 +221,7 @@ impl Captures {
                 soundness: Soundness::Sound,
             };
             if cursor.end < cover.end {
-                asked.push_back(ReadRequest::Rows(read));
+                requests.push_back(ReadRequest::Rows(read));
             } else {
                 reads.push(read);
             }
@@ -220,7 +229,7 @@ impl Captures {
         for partition in 0..self.partitions {
             self.next_read += 1;
             let base = self.flags_cursor(replica, partition, before.incarnation);
-            asked.push_back(ReadRequest::Flags(CurrentRead {
+            requests.push_back(ReadRequest::Flags(CurrentRead {
                 id: self.next_read,
                 capture,
                 replica: replica.to_owned(),
@@ -233,8 +242,8 @@ impl Captures {
                 soundness: Soundness::Sound,
             }));
         }
-        self.put(replica, BracketStage::Reading { before, asked, reads, currents: Vec::new() }, round);
-        self.ask_next(replica, out);
+        self.put(replica, BracketStage::Reading { before, requests, reads, currents: Vec::new() }, round);
+        self.request_next(replica, out);
     }
 
     fn cursor(&self, replica: &str, cover: &Cover) -> Cursor {
@@ -258,20 +267,20 @@ impl Captures {
         store: impl FnOnce(ReadRequest, &mut Vec<Read>, &mut Vec<CurrentRead>),
     ) {
         let Some(mut bracket) = self.take(replica) else { return };
-        if let BracketStage::Reading { asked, reads, currents, .. } = &mut bracket.stage
-            && let Some(ask) = asked.pop_front()
+        if let BracketStage::Reading { requests, reads, currents, .. } = &mut bracket.stage
+            && let Some(request) = requests.pop_front()
         {
-            store(ask, reads, currents);
+            store(request, reads, currents);
         }
         self.put(replica, bracket.stage, bracket.round);
-        self.ask_next(replica, out);
+        self.request_next(replica, out);
     }
 
     /// Sends the next request of a bracket, or the request for coverage that closes it.
-    fn ask_next(&mut self, replica: &str, out: &mut Vec<Command>) {
+    fn request_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
-        let BracketStage::Reading { before, asked, reads, currents } = bracket.stage else { return };
-        let next = match asked.front() {
+        let BracketStage::Reading { before, requests, reads, currents } = bracket.stage else { return };
+        let next = match requests.front() {
             Some(ReadRequest::Rows(read)) => Some(Command::Rows { read: read.clone() }),
             Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
@@ -282,7 +291,7 @@ impl Captures {
         match next {
             Some(command) => {
                 out.push(command);
-                self.put(replica, BracketStage::Reading { before, asked, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::Reading { before, requests, reads, currents }, bracket.round);
             }
             None => {
                 out.push(Command::Cover { replica: replica.to_owned() });
@@ -306,7 +315,7 @@ impl Captures {
         let mut again = false;
         for mut read in reads {
             if read.soundness == Soundness::Sound {
-                self.settle(&mut read, after);
+                self.decide_soundness(&mut read, after);
             }
             again |= matches!(read.soundness, Soundness::CopyChanged | Soundness::Truncated);
             out.push(Command::Record(Event::Read(read)));
@@ -331,7 +340,7 @@ impl Captures {
         }
     }
 
-    fn settle(&mut self, read: &mut Read, after: &Coverage) {
+    fn decide_soundness(&mut self, read: &mut Read, after: &Coverage) {
         let cursor = self.cursor(&read.replica, &read.before);
         let same = after
             .covers
@@ -375,7 +384,7 @@ impl Captures {
     }
 
     fn end_if_over(&mut self, out: &mut Vec<Command>) {
-        let over = |running: &mut RunningCapture| running.brackets.is_empty() && !running.of_shard;
+        let over = |running: &mut RunningCapture| running.brackets.is_empty() && !running.shard_pending;
         if let Some(running) = self.running.take_if(over) {
             out.push(Command::Record(Event::CaptureEnd { capture: running.id }));
         }

@@ -22,7 +22,7 @@ impl Conductor {
     }
 
     /// A sample failed: a process has died, or the target may answer again. The run does not wait for ever.
-    pub(super) fn could_not_look(
+    pub(super) fn sample_failed(
         &mut self,
         now: Nanos,
         error: String,

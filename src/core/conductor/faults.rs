@@ -46,20 +46,20 @@ pub(super) struct Clock {
 
 impl Faults {
     pub(super) fn new(steps: &[Step]) -> Faults {
-        let running =
+        let scheduled =
             |step: &Step| ScheduledFault { step: step.clone(), state: FaultState::Waiting, fault: None };
-        Faults { steps: steps.iter().map(running).collect() }
+        Faults { steps: steps.iter().map(scheduled).collect() }
     }
 
     /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning.
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
-        for running in self.steps.iter_mut().filter(|running| running.state == FaultState::Waiting) {
-            if holds(&running.step.begin, clock, view, &running.step, running.fault.as_ref(), None) {
-                let fault = resolve(&running.step, view);
-                running.state = FaultState::Beginning;
-                running.fault = Some(fault.clone());
-                due.push((running.step.id.clone(), fault));
+        for scheduled in self.steps.iter_mut().filter(|scheduled| scheduled.state == FaultState::Waiting) {
+            if holds(&scheduled.step.begin, clock, view, &scheduled.step, scheduled.fault.as_ref(), None) {
+                let fault = resolve(&scheduled.step, view);
+                scheduled.state = FaultState::Beginning;
+                scheduled.fault = Some(fault.clone());
+                due.push((scheduled.step.id.clone(), fault));
             }
         }
         due
@@ -68,12 +68,19 @@ impl Faults {
     /// Returns the steps that are due to end, and marks them as being cured.
     pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
         let mut due = Vec::new();
-        for running in &mut self.steps {
-            if let FaultState::Active { since } = running.state
-                && holds(&running.step.until, clock, view, &running.step, running.fault.as_ref(), Some(since))
+        for scheduled in &mut self.steps {
+            if let FaultState::Active { since } = scheduled.state
+                && holds(
+                    &scheduled.step.until,
+                    clock,
+                    view,
+                    &scheduled.step,
+                    scheduled.fault.as_ref(),
+                    Some(since),
+                )
             {
-                running.state = FaultState::Curing;
-                due.push(running.step.id.clone());
+                scheduled.state = FaultState::Curing;
+                due.push(scheduled.step.id.clone());
             }
         }
         due
@@ -82,12 +89,12 @@ impl Faults {
     /// Returns every step in force, to be cured now whatever its condition. Waiting steps never begin.
     pub(super) fn cure_all(&mut self, now: Nanos) -> Vec<StepId> {
         let mut due = Vec::new();
-        for running in &mut self.steps {
-            match running.state {
-                FaultState::Waiting => running.state = FaultState::Over { at: now },
+        for scheduled in &mut self.steps {
+            match scheduled.state {
+                FaultState::Waiting => scheduled.state = FaultState::Over { at: now },
                 FaultState::Active { .. } => {
-                    running.state = FaultState::Curing;
-                    due.push(running.step.id.clone());
+                    scheduled.state = FaultState::Curing;
+                    due.push(scheduled.step.id.clone());
                 }
                 FaultState::Beginning | FaultState::Curing | FaultState::Over { .. } => {}
             }
@@ -127,52 +134,54 @@ impl Faults {
     }
 
     fn set(&mut self, step: &str, state: FaultState) {
-        if let Some(running) = self.steps.iter_mut().find(|running| running.step.id == step) {
-            running.state = state;
+        if let Some(scheduled) = self.steps.iter_mut().find(|scheduled| scheduled.step.id == step) {
+            scheduled.state = state;
         }
     }
 
     /// Whether any step has begun.
     pub(super) fn any_begun(&self) -> bool {
-        self.steps.iter().any(|running| running.fault.is_some())
+        self.steps.iter().any(|scheduled| scheduled.fault.is_some())
     }
 
     /// Whether a step is being begun or cured right now.
     pub(super) fn any_changing(&self) -> bool {
-        self.steps.iter().any(|running| matches!(running.state, FaultState::Beginning | FaultState::Curing))
+        self.steps
+            .iter()
+            .any(|scheduled| matches!(scheduled.state, FaultState::Beginning | FaultState::Curing))
     }
 
     /// Whether some step keeps a replica silent.
     pub(super) fn any_down(&self) -> bool {
-        self.steps.iter().any(|running| {
-            running.step.kind.silences()
-                && !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
+        self.steps.iter().any(|scheduled| {
+            scheduled.step.kind.silences()
+                && !matches!(scheduled.state, FaultState::Waiting | FaultState::Over { .. })
         })
     }
 
     /// Whether some step of ours kept this replica silent at or after this time.
     pub(super) fn silenced(&self, replica: &str, since: Nanos) -> bool {
-        self.steps.iter().any(|running| {
-            let over_before = match running.state {
+        self.steps.iter().any(|scheduled| {
+            let over_before = match scheduled.state {
                 FaultState::Waiting => true,
                 FaultState::Over { at } => at < since,
                 FaultState::Beginning | FaultState::Active { .. } | FaultState::Curing => false,
             };
-            running.step.replica == replica && running.step.kind.silences() && !over_before
+            scheduled.step.replica == replica && scheduled.step.kind.silences() && !over_before
         })
     }
 
     /// The replicas that a step is acting on.
     pub(super) fn victims(&self) -> BTreeSet<&str> {
-        let hit = |running: &&ScheduledFault| {
-            !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
+        let hit = |scheduled: &&ScheduledFault| {
+            !matches!(scheduled.state, FaultState::Waiting | FaultState::Over { .. })
         };
-        self.steps.iter().filter(hit).map(|running| running.step.replica.as_str()).collect()
+        self.steps.iter().filter(hit).map(|scheduled| scheduled.step.replica.as_str()).collect()
     }
 
     /// When the last step was over; `None` while one is not.
     pub(super) fn over_at(&self) -> Option<Nanos> {
-        let over = |running: &ScheduledFault| match running.state {
+        let over = |scheduled: &ScheduledFault| match scheduled.state {
             FaultState::Over { at } => Some(at),
             _ => None,
         };
@@ -183,7 +192,7 @@ impl Faults {
     pub(super) fn held(&self) -> Option<&Fault> {
         self.steps
             .iter()
-            .filter_map(|running| running.fault.as_ref())
+            .filter_map(|scheduled| scheduled.fault.as_ref())
             .find(|fault| fault.kind.withholds_a_segment())
     }
 }

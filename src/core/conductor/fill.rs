@@ -12,10 +12,10 @@ impl Conductor {
         if !self.sessions.is_idle() {
             return;
         }
-        for (partition, lacks) in self.lacking() {
+        for (partition, missing) in self.missing_rows() {
             // These rows do not count towards the next boundary.
-            self.logged_at_boundary += lacks;
-            for _ in 0..lacks {
+            self.logged_at_boundary += missing;
+            for _ in 0..missing {
                 let op = filler(&self.meta.schema, partition, self.filled);
                 self.filled += 1;
                 if let Some(op) = self.sessions.offer(op) {
@@ -26,15 +26,15 @@ impl Conductor {
     }
 
     /// The partitions that are to cross a boundary, each with the number of rows that its open segment lacks.
-    fn lacking(&self) -> Vec<(u32, u64)> {
+    fn missing_rows(&self) -> Vec<(u32, u64)> {
         let Boundaries::RowThreshold { rows } = self.timing.boundaries else { return Vec::new() };
         let segments = self.crossing.iter().flat_map(|crossing| &crossing.segments);
-        let lacks = |(partition, seq): &(u32, u32)| {
+        let missing = |(partition, seq): &(u32, u32)| {
             let (segment, _) = self.view.segment(*partition, *seq)?;
             let end = *self.view.log_ends().get(*partition as usize)?;
             Some((*partition, (segment.start + rows).saturating_sub(end)))
         };
-        segments.filter_map(lacks).collect()
+        segments.filter_map(missing).collect()
     }
 
     /// Whether the load must wait, since a partition has as many rows as it may have since its last boundary.

@@ -191,7 +191,7 @@ pub enum Boundaries {
 
 impl Boundaries {
     /// Whether the load pauses while a boundary is crossed.
-    fn are_still(self) -> bool {
+    fn pause_the_load(self) -> bool {
         !matches!(self, Boundaries::UnderLoad { .. })
     }
 
@@ -244,9 +244,9 @@ pub struct Conductor {
     captures: Captures,
     load_began: Nanos,
     /// Since when writes are paused for a boundary.
-    still_since: Option<Nanos>,
+    paused_since: Option<Nanos>,
     /// How long writes were paused so far. Ops of the load are due that much later.
-    stood_still: u64,
+    paused_for: u64,
     next_op: Option<Op>,
     last_id: u64,
     /// Ops that were written to fill segments.
@@ -282,8 +282,8 @@ impl Conductor {
             faults: Faults::new(&meta.steps),
             captures: Captures::new(meta.partitions),
             load_began: Nanos(0),
-            still_since: None,
-            stood_still: 0,
+            paused_since: None,
+            paused_for: 0,
             next_op: None,
             last_id: 0,
             filled: 0,
@@ -357,7 +357,7 @@ impl Conductor {
             }
             Input::SampleFailed { error, deaths } => {
                 self.sampling = false;
-                self.could_not_look(now, error, deaths, out);
+                self.sample_failed(now, error, deaths, out);
             }
             Input::Covered { replica, answer } => self.captures.covered(&replica, answer, out),
             Input::RowsRead { replica, answer } => self.captures.rows_read(&replica, answer, out),
@@ -476,7 +476,7 @@ impl Conductor {
 
     /// When an op of the load is due on the run's clock.
     fn arrival(&self, op: &Op) -> Nanos {
-        Nanos(self.load_began.0 + self.stood_still + op.due.0)
+        Nanos(self.load_began.0 + self.paused_for + op.due.0)
     }
 
     /// The next time at which something is due that no input announces.
@@ -485,7 +485,7 @@ impl Conductor {
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        let arriving = self.stage == RunStage::Load && self.still_since.is_none();
+        let arriving = self.stage == RunStage::Load && self.paused_since.is_none();
         if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
             at = at.min(self.arrival(op).0);
         }

@@ -11,7 +11,7 @@ const PROBE_STEP: &str = "probe-";
 impl Conductor {
     /// Whether there are replicas to restart, now that their rows are captured. After the deadline nothing is
     /// begun any more.
-    pub(super) fn is_to_probe(&self, now: Nanos) -> bool {
+    pub(super) fn should_probe(&self, now: Nanos) -> bool {
         self.timing.probe_restart
             && !self.settled
             && now < self.timing.deadline

@@ -125,13 +125,13 @@ impl Conductor {
     /// Runs the arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
         let boundary_due = self.boundary_due(now);
-        let crosses = self.timing.boundaries.are_still() && (boundary_due || self.crossing.is_some());
-        self.stand_still(now, crosses || self.is_full());
-        if self.still_since.is_none() {
+        let crosses = self.timing.boundaries.pause_the_load() && (boundary_due || self.crossing.is_some());
+        self.pause_load(now, crosses || self.is_full());
+        if self.paused_since.is_none() {
             self.arrive(now, out);
         }
         let clock = self.clock(now);
-        let ready = self.crossing.is_none() && self.is_still_enough();
+        let ready = self.crossing.is_none() && self.is_quiet_enough();
         if ready {
             for (step, fault) in self.faults.begin_due(clock, &self.view) {
                 self.boundaries_left = self.boundaries_left.or(self.meta.nemesis.boundaries_after_first_step);
@@ -163,7 +163,7 @@ impl Conductor {
     /// A load that waits for boundaries ends before it requests another one. If each boundary takes longer to
     /// cross than the load takes to make the next one due, the load would otherwise never end.
     pub(super) fn boundary_due(&self, now: Nanos) -> bool {
-        let ends = self.timing.boundaries.most().is_some() && self.is_through(now);
+        let ends = self.timing.boundaries.most().is_some() && self.is_load_complete(now);
         let logged: u64 = self.view.log_ends().iter().sum();
         let wanted = self.meta.workload.segment_rows * u64::from(self.meta.partitions);
         self.meta.has_segments()
@@ -174,12 +174,12 @@ impl Conductor {
     }
 
     /// Pauses or resumes writing.
-    fn stand_still(&mut self, now: Nanos, wanted: bool) {
-        match self.still_since {
-            None if wanted => self.still_since = Some(now),
+    fn pause_load(&mut self, now: Nanos, wanted: bool) {
+        match self.paused_since {
+            None if wanted => self.paused_since = Some(now),
             Some(since) if !wanted => {
-                self.stood_still += now.0 - since.0;
-                self.still_since = None;
+                self.paused_for += now.0 - since.0;
+                self.paused_since = None;
             }
             _ => {}
         }
@@ -187,11 +187,11 @@ impl Conductor {
 
     /// Whether faults and boundaries may begin. If writes must pause for that: only once everything written
     /// has reached every replica that no fault holds back.
-    fn is_still_enough(&self) -> bool {
+    fn is_quiet_enough(&self) -> bool {
         let last = self.boundaries_left == Some(0);
-        !self.timing.boundaries.are_still()
+        !self.timing.boundaries.pause_the_load()
             || last
-            || self.still_since.is_some()
+            || self.paused_since.is_some()
                 && self.sessions.is_idle()
                 && self.view.have_caught_up(&self.faults.victims())
     }
@@ -241,7 +241,7 @@ impl Conductor {
                 healed.then_some(next)
             }
             RunStage::Quiesce { since } => quiesced(since).then_some(RunStage::Capture),
-            RunStage::Capture if self.is_to_probe(now) => captured.then_some(RunStage::ProbeBegin),
+            RunStage::Capture if self.should_probe(now) => captured.then_some(RunStage::ProbeBegin),
             RunStage::ProbeBegin => (!self.faults.any_changing()).then_some(RunStage::ProbeCure),
             // A sample still in flight may have been taken while they were down.
             RunStage::ProbeCure => (!self.faults.any_changing() && !self.sampling)
@@ -269,7 +269,7 @@ impl Conductor {
     }
 
     pub(super) fn load_is_over(&self, now: Nanos) -> bool {
-        self.is_through(now) && (self.crossing.is_none() || self.is_stuck(now))
+        self.is_load_complete(now) && (self.crossing.is_none() || self.is_stuck(now))
     }
 
     /// Whether a load that waits for a boundary has waited long enough. A commit requested under load may be
@@ -277,11 +277,11 @@ impl Conductor {
     fn is_stuck(&self, now: Nanos) -> bool {
         let waits =
             matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();
-        waits && self.still_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
+        waits && self.paused_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
     }
 
     /// Whether load and faults have had their time.
-    fn is_through(&self, now: Nanos) -> bool {
+    fn is_load_complete(&self, now: Nanos) -> bool {
         let tail = |over: Nanos| now.0 >= over.0 + self.meta.nemesis.tail.0 || !self.faults.any_begun();
         now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }

@@ -217,11 +217,11 @@ fn shard() -> RunMeta {
 
 /// A sample of frontiers with goal 100, in the order in which they are declared; `None` for one that is
 /// missing.
-fn look(meta: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
-    let seen = meta.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
+fn sample(meta: &RunMeta, positions: [Option<u64>; 3]) -> Snapshot {
+    let seen = meta.frontiers.iter().zip(positions).filter_map(|(declared, f)| {
         let (object, status) = (declared.object.clone(), "running".to_owned());
-        let look = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
-        Some(FrontierSeen { look, is_awaited: true })
+        let reading = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
+        Some(FrontierSeen { look: reading, is_awaited: true })
     });
     Snapshot {
         log_ends_before: vec![0],
@@ -238,15 +238,15 @@ fn look(meta: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
 #[test]
 fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
     let meta = shard();
-    for (stand, unsettled) in [
+    for (positions, unsettled) in [
         ([100, 100, 100], &[][..]),
         ([100, 40, 100], &["writer-1"]),
         ([100, 40, 40], &["writer-1"]),
         ([100, 100, 40], &["writer-0", "writer-1"]),
     ] {
         let mut view = ClusterView::new(&meta);
-        view.absorb(Nanos(1), look(&meta, stand.map(Some)));
-        assert_eq!(view.unsettled(), unsettled, "{stand:?}");
+        view.absorb(Nanos(1), sample(&meta, positions.map(Some)));
+        assert_eq!(view.unsettled(), unsettled, "{positions:?}");
         assert_eq!(view.all_settled(), unsettled.is_empty());
     }
 }
@@ -260,15 +260,15 @@ fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_f
     {
         let timing = Timing { probe_restart, deadline: Nanos(9), ..TIMING };
         let mut conductor = Conductor::new(meta.clone(), timing);
-        conductor.view.absorb(Nanos(1), look(&meta, [Some(100), Some(40), Some(100)]));
+        conductor.view.absorb(Nanos(1), sample(&meta, [Some(100), Some(40), Some(100)]));
         conductor.settled = settled;
-        assert_eq!(conductor.is_to_probe(Nanos(now)), expected);
+        assert_eq!(conductor.should_probe(Nanos(now)), expected);
     }
 }
 
 /// While the lagging writer is down, every frontier that is there has reached its goal.
 #[test]
-fn a_look_from_before_the_cure_does_not_settle_the_probe() {
+fn a_sample_from_before_the_cure_does_not_settle_the_probe() {
     let meta = shard();
     let mut conductor = Conductor::new(meta.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
@@ -276,15 +276,15 @@ fn a_look_from_before_the_cure_does_not_settle_the_probe() {
     conductor.enter(Nanos(1), RunStage::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCure, "a look is still on its way");
-    conductor.step(Nanos(3), Input::Sampled(look(&meta, [Some(100), None, Some(100)])), &mut out);
+    conductor.step(Nanos(3), Input::Sampled(sample(&meta, [Some(100), None, Some(100)])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeSettle { since: Nanos(3) });
-    conductor.step(Nanos(4), Input::Sampled(look(&meta, [Some(100); 3])), &mut out);
+    conductor.step(Nanos(4), Input::Sampled(sample(&meta, [Some(100); 3])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCapture);
 }
 
 /// A sample that was requested while we kept a replica down may report it dead after its cure.
 #[test]
-fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
+fn a_replica_that_we_silenced_since_the_sample_was_requested_is_not_reported_dead() {
     let mut faults = Faults::new(&[]);
     let fault = Fault { kind: FaultKind::Restart, replica: REPLICA.to_owned(), partition: None, seq: None };
     faults.add_beginning("restart", &fault);

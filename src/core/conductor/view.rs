@@ -87,23 +87,23 @@ impl Frontiers {
     }
 
     fn all_reached(&self) -> bool {
-        !self.awaited.is_empty() && self.goal.is_some() && self.short().next().is_none()
+        !self.awaited.is_empty() && self.goal.is_some() && self.lagging().next().is_none()
     }
 
     /// The frontiers that are known to be below the goal.
-    fn short(&self) -> impl Iterator<Item = &str> {
-        let short = |f: Option<u64>| f.zip(self.goal).is_some_and(|(f, goal)| f < goal);
-        self.awaited.iter().filter(move |(_, f)| short(*f)).map(|(object, _)| object.as_str())
+    fn lagging(&self) -> impl Iterator<Item = &str> {
+        let lagging = |f: Option<u64>| f.zip(self.goal).is_some_and(|(f, goal)| f < goal);
+        self.awaited.iter().filter(move |(_, f)| lagging(*f)).map(|(object, _)| object.as_str())
     }
 
     /// The processes of frontiers below the goal; all processes if only frontiers without a process are below
     /// it.
-    fn short_processes(&self) -> Vec<String> {
+    fn lagging_processes(&self) -> Vec<String> {
         let owner = |object: &str| self.owners.get(object).cloned();
-        let short: Vec<Option<String>> = self.short().map(owner).collect();
-        match short.iter().all(Option::is_none) && !short.is_empty() {
+        let lagging: Vec<Option<String>> = self.lagging().map(owner).collect();
+        match lagging.iter().all(Option::is_none) && !lagging.is_empty() {
             true => self.awaited.iter().filter_map(|(object, _)| owner(object)).collect(),
-            false => short.into_iter().flatten().collect(),
+            false => lagging.into_iter().flatten().collect(),
         }
     }
 }
@@ -266,7 +266,7 @@ impl ClusterView {
     /// The replicas that have not settled. If rows are in a shard: its writers.
     pub(super) fn unsettled(&self) -> Vec<String> {
         match &self.frontiers {
-            Some(frontiers) => frontiers.short_processes(),
+            Some(frontiers) => frontiers.lagging_processes(),
             None => self.roster.iter().filter(|replica| !self.has_settled(replica)).cloned().collect(),
         }
     }
