@@ -215,13 +215,13 @@ impl<'h> Judge<'h> {
 
     fn count_findings(&mut self, findings: &[Finding]) {
         let found = |wanted: fn(&Finding) -> bool| findings.iter().any(wanted);
-        let (apart, wrong, flags) = (found(is_apart), found(is_wrong_by_model), found(is_of_flags));
+        let (disagree, wrong, flags) = (found(is_disagreement), found(is_wrong_by_model), found(is_of_flags));
         let verdict = &mut self.verdict;
         let compared = &verdict.compared;
         let (offsets, rows, flags_compared) = (compared.offsets, compared.rows, compared.flags);
         let model_on = self.calibration.model_on.iter().any(|on| *on);
         let rows_by_model = if model_on { rows } else { 0 };
-        verdict.count(CheckName::Group, apart, offsets, "offsets");
+        verdict.count(CheckName::Group, disagree, offsets, "offsets");
         if self.oracle == Oracle::PeersAlone {
             verdict.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
             verdict.set_aside(CheckName::Current, "which row is current is known from the log alone");
@@ -346,7 +346,7 @@ fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, NotVisible>) {
     }
 }
 
-fn is_apart(finding: &Finding) -> bool {
+fn is_disagreement(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
         if !it.flags
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))

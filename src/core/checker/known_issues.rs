@@ -11,10 +11,10 @@ use crate::history::run_record::RunMeta;
 /// Marks every finding as known or new. New findings come first.
 pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
     let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, meta)).collect();
-    let told = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
+    let reference = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
     let known_as = |finding: &Finding| {
         let mut covering: Vec<KnownIssueRef> =
-            here.iter().filter(|issue| covers(issue, finding)).map(|issue| told(issue)).collect();
+            here.iter().filter(|issue| covers(issue, finding)).map(|issue| reference(issue)).collect();
         // One issue that has not expired is enough.
         covering.sort_by_key(|issue| issue.expired);
         covering.into_iter().next()
@@ -30,7 +30,7 @@ pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
     found.sort_by_key(|(_, known)| is_known(known));
     let all_known = found.iter().all(|(_, known)| is_known(known));
     let unmet = here.into_iter().filter(|issue| !found.iter().any(|(finding, _)| covers(issue, finding)));
-    let unmet = unmet.map(told).collect();
+    let unmet = unmet.map(reference).collect();
     let (findings, known) = found.into_iter().unzip();
     verdict.findings = findings;
     verdict.known = Some(KnownFindings { findings: known, unmet });

@@ -30,9 +30,9 @@ pub(super) fn victims<'a>(
             }
             _ if roster.is_empty() => return Err(PlanError::NoReplicas(step.id.clone())),
             _ if partitions == 0 => return Err(PlanError::NoPartitions(step.id.clone())),
-            place => {
+            own => {
                 let drawn = below(&mut rng, roster.len() as u32) as usize;
-                let at = match place {
+                let at = match own {
                     Select::First => 0,
                     Select::Last => roster.len() - 1,
                     Select::One | Select::SameAs(_) => drawn,

@@ -36,18 +36,18 @@ pub(crate) fn assemble(
     mismatches: &[Mismatch],
     acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
-    let mut kin: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
+    let mut groups: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for mismatch in mismatches {
         let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
-        let kins: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
-        kins.into_iter().for_each(|found| kin.entry(found).or_default().push(mismatch));
+        let keys: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
+        keys.into_iter().for_each(|found| groups.entry(found).or_default().push(mismatch));
     }
-    let findings = kin.iter().filter_map(|(kin, mismatches)| {
-        let family = FindingGroup { history, log_index, flags, finding_key: kin, mismatches, acknowledged };
-        let is_member = |view: &ReplicaView| family.is_member(view);
+    let findings = groups.iter().filter_map(|(finding_key, mismatches)| {
+        let group = FindingGroup { history, log_index, flags, finding_key, mismatches, acknowledged };
+        let is_member = |view: &ReplicaView| group.is_member(view);
         let rows = GroupRows { history, partition: log_index.partition, mismatches, is_member: &is_member };
         let run = rows.trajectory()?;
-        let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
+        let kind = FindingKind::Divergence(Box::new(group.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
     findings.collect()
@@ -104,7 +104,7 @@ impl FindingGroup<'_> {
         let count = |origin| counts.values().filter(|found| **found == origin).count() as u64;
         let points = || self.mismatches.iter().map(|mismatch| self.point(mismatch));
         let nowhere = LogPoint { off: 0, t: None };
-        let witnesses = EvidencePicker {
+        let picker = EvidencePicker {
             history: self.history,
             log_index: self.log_index,
             flags: self.flags,
@@ -132,7 +132,7 @@ impl FindingGroup<'_> {
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
-            evidence: witnesses.select_rows(self.mismatches, |view| self.is_member(view)),
+            evidence: picker.select_rows(self.mismatches, |view| self.is_member(view)),
         }
     }
 
@@ -182,8 +182,8 @@ impl FindingGroup<'_> {
         }
         let spans = &self.history.segments[self.log_index.partition as usize];
         let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
-        let told = class != RootCause::NoProvenance && !counted.is_empty();
-        told.then_some(MissingState { class, segments, ops })
+        let is_known = class != RootCause::NoProvenance && !counted.is_empty();
+        is_known.then_some(MissingState { class, segments, ops })
     }
 
     /// The number of keys for which a user's query sees the mismatch: the wrong row is flagged as current, or
@@ -199,8 +199,8 @@ impl FindingGroup<'_> {
                         is_current(self.flags, view.replica, key, mismatch.off, at)
                     }
                     Anomaly::Missing => {
-                        let line = self.log_index.at(mismatch.off);
-                        line.is_some_and(|at| self.log_index.last[self.log_index.entry(at).key] == at)
+                        let at = self.log_index.at(mismatch.off);
+                        at.is_some_and(|at| self.log_index.last[self.log_index.entry(at).key] == at)
                     }
                     _ => false,
                 };

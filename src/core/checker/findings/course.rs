@@ -53,8 +53,8 @@ impl GroupRows<'_> {
         };
         let moved = ends.iter().flatten().filter(|(_, end)| **end == ReplicaEnd::MovedAway);
         Some(Trajectory {
-            first: self.standing(was, changes[first].capture),
-            last: self.standing(is, last_at.capture),
+            first: self.capture_state(was, changes[first].capture),
+            last: self.capture_state(is, last_at.capture),
             last_at,
             course,
             moved_away: moved.map(|(replica, _)| *replica).collect(),
@@ -116,7 +116,7 @@ impl GroupRows<'_> {
         tally
     }
 
-    fn standing(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
+    fn capture_state(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
         let CaptureTally { comparable, wrong, .. } = tally;
         let replicas: Vec<usize> = comparable.iter().copied().collect();
         let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));

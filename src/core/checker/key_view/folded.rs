@@ -112,11 +112,11 @@ impl KeyView {
 }
 
 /// The view of a key in each partition whose log has it.
-pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
-    let history = History::gather(evidence, &mut |_, _| {});
+pub fn folded(record: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+    let history = History::gather(record, &mut |_, _| {});
     let partitions = 0..history.meta.partitions;
     let mut log_indexes: Vec<LogIndex> =
-        partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
+        partitions.map(|partition| LogIndex::read(record, partition)).collect();
     log_indexes
         .iter_mut()
         .zip(&history.segments)
@@ -125,17 +125,16 @@ pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuc
         .iter()
         .map(|log_index| CopyTimeline::build(&history, log_index.partition, &BTreeSet::new()))
         .collect();
-    let model_on = calibrate(evidence, &history, &log_indexes, &timelines).model_on;
+    let model_on = calibrate(record, &history, &log_indexes, &timelines).model_on;
     let views: Vec<KeyView> = log_indexes
         .iter()
         .zip(&timelines)
         .filter_map(|(log_index, timeline)| {
             let number = log_index.key(key)?;
-            let absences = Absences::of(evidence, &history, log_index, timeline);
+            let absences = Absences::of(record, &history, log_index, timeline);
             let (history, model_on) = (&history, model_on.as_slice());
-            let looker =
-                KeyViewBuilder { evidence, history, log_index, timeline, absences, model_on, number };
-            Some(looker.view(key))
+            let builder = KeyViewBuilder { record, history, log_index, timeline, absences, model_on, number };
+            Some(builder.view(key))
         })
         .collect();
     match views.is_empty() {
@@ -147,7 +146,7 @@ pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuc
 }
 
 struct KeyViewBuilder<'l> {
-    evidence: &'l dyn RunRecord,
+    record: &'l dyn RunRecord,
     history: &'l History<'l>,
     log_index: &'l LogIndex,
     timeline: &'l CopyTimeline,
@@ -159,7 +158,7 @@ struct KeyViewBuilder<'l> {
 
 /// The log entry at an offset, and the row it folds to.
 struct LogRow {
-    line: IndexedEntry,
+    indexed: IndexedEntry,
     cmp: i64,
     tombstone: bool,
     /// `None`: a delete.
@@ -180,7 +179,7 @@ impl KeyViewBuilder<'_> {
             rows: Vec::new(),
             unsaid: Vec::new(),
         };
-        let flags = CurrentRows::read(self.evidence, self.history, self.log_index);
+        let flags = CurrentRows::read(self.record, self.history, self.log_index);
         for off in offs {
             view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
         }
@@ -193,11 +192,11 @@ impl KeyViewBuilder<'_> {
         let columns = &self.history.meta.schema.columns;
         let mut state = vec![Value::Null; columns.len()];
         let mut logged = BTreeMap::new();
-        for (entry, line) in self.evidence.log(self.log_index.partition).zip(self.log_index.entries()) {
-            if line.key == self.number {
-                let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
+        for (entry, indexed) in self.record.log(self.log_index.partition).zip(self.log_index.entries()) {
+            if indexed.key == self.number {
+                let cols = fold(columns, &mut state, indexed.effect, &entry).map(<[Value]>::to_vec);
                 let (cmp, tombstone) = (entry.cmp, entry.tombstone);
-                logged.insert(line.off, LogRow { line, cmp, tombstone, cols });
+                logged.insert(indexed.off, LogRow { indexed, cmp, tombstone, cols });
             }
         }
         logged
@@ -206,7 +205,7 @@ impl KeyViewBuilder<'_> {
     /// The last row of each replica at the key's offsets, and anywhere else where it shows the key.
     fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
         let mut rows = BTreeMap::new();
-        for (read, row) in self.evidence.rows(self.log_index.partition) {
+        for (read, row) in self.record.rows(self.log_index.partition) {
             let of_key = row.key == key
                 || self.log_index.at(row.off).is_some_and(|at| self.log_index.entry(at).key == self.number);
             let copy = self.history.read_index(read).and_then(|index| self.timeline.by_read[index]);
@@ -239,7 +238,7 @@ impl KeyViewBuilder<'_> {
             let cols = logged.cols.as_ref()?;
             let on = columns.iter().zip(cols).zip(self.model_on).filter(|(_, on)| **on);
             let cells = on.map(|((column, value), _)| (column.name.clone(), column.shown(value)));
-            Some(cells.chain(own(logged.line.op, logged.cmp)).collect())
+            Some(cells.chain(own(logged.indexed.op, logged.cmp)).collect())
         });
         let last = self.history.captures.len().checked_sub(1);
         let held = (0..self.history.meta.roster.len()).map(|replica| {
@@ -281,9 +280,10 @@ impl KeyViewBuilder<'_> {
             return;
         }
         for replica in 0..view.replicas.len() {
-            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect.is_accepted());
-            let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
-            let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
+            let mut accepted = logged.values().rev().filter(|logged| logged.indexed.effect.is_accepted());
+            let last = accepted.find(|logged| self.shown(logged.indexed.off, replica).is_some());
+            let right =
+                last.filter(|logged| logged.indexed.effect == Effect::Merged).map(|it| it.indexed.off);
             for row in &mut view.rows {
                 let off = row.off;
                 if let ShownCell::Row { current, odd, .. } = &mut row.held[replica]

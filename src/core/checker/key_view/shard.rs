@@ -54,16 +54,16 @@ pub struct CountedRowView {
 }
 
 /// The view of a key of a target that keeps its rows in a shard.
-pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
-    let schema = &evidence.meta().schema;
+pub fn in_shard(record: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
+    let schema = &record.meta().schema;
     let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
-    for entry in evidence.log(0) {
+    for entry in record.log(0) {
         known.insert(entry.key.clone());
         if entry.key == key {
             entries.push(entry.into_owned());
         }
     }
-    let all = captures(evidence);
+    let all = captures(record);
     if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| row.key == key)) {
         return Err(NoSuchKey { known });
     }

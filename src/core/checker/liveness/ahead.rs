@@ -26,16 +26,16 @@ fn of_upstream(report: &FreezeReport<'_, '_>) -> Option<Ahead> {
     let ages = SampleAges::of(report.timeline.object, samples);
     let is_over = |sample: &FrontierSample| sample.f.is_some_and(|f| f > sample.u2);
     let mut at = 0;
-    let mut told: Option<(usize, u64)> = None;
+    let mut beyond: Option<(usize, u64)> = None;
     for run in samples.chunk_by(|a, b| is_over(a) == is_over(b)) {
         let is_proven = |it: usize| ages.is_younger(it);
         if is_over(&run[0]) && (at..at + run.len()).any(is_proven) {
-            let (first, count) = told.unwrap_or((at, 0));
-            told = Some((first, count + run.len() as u64));
+            let (first, count) = beyond.unwrap_or((at, 0));
+            beyond = Some((first, count + run.len() as u64));
         }
         at += run.len();
     }
-    let (first, count) = told?;
+    let (first, count) = beyond?;
     let first = &samples[first];
     Some(found(report, first, first.u2, count, None))
 }

@@ -56,8 +56,8 @@ impl FreezeReport<'_, '_> {
         let (samples, came) = (&self.timeline.samples, self.timeline.stalled_since(window));
         let (first, last) = (&samples[came], &samples[window.last]);
         let position = last.f.unwrap_or(0);
-        let tracks = &self.history.frontier_samples;
-        let status = tracks.status(last).to_owned();
+        let frontier_samples = &self.history.frontier_samples;
+        let status = frontier_samples.status(last).to_owned();
         Frozen {
             object: self.name(),
             kind: self.kind(),
@@ -81,7 +81,7 @@ impl FreezeReport<'_, '_> {
             baseline: window.baseline,
             last_move: last_move(&samples[..=came]),
             before: self.happening_before(came, self.timeline.expected_by(window)),
-            status_at_freeze: tracks.status(first).to_owned(),
+            status_at_freeze: frontier_samples.status(first).to_owned(),
             cause: if shows_a_cause(&status) { StatusCause::Shown } else { StatusCause::Silent },
             status,
             incarnation: last.incarnation,
@@ -111,7 +111,7 @@ impl FreezeReport<'_, '_> {
     pub(super) fn behind_by_number(&self, window: &StallWindow) -> Doubt {
         let last = &self.timeline.samples[window.last];
         let detail = format!(
-            "{} timelines at {} of {}, and what was read of it has every entry of the log: its number is \
+            "{} is at {} of {}, and what was read of it has every entry of the log: its number is \
              behind, its data is not",
             self.name(),
             last.f.unwrap_or(0),
@@ -124,9 +124,9 @@ impl FreezeReport<'_, '_> {
     pub(super) fn sealed_early(&self) -> Option<Doubt> {
         let Object::Declared(frontier) = self.timeline.object else { return None };
         let (end, last) = (frontier.ends_at?, self.timeline.samples.last()?);
-        let stood = self.timeline.samples.iter().rev().find_map(|sample| sample.f).unwrap_or(0);
-        let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
-        (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
+        let position = self.timeline.samples.iter().rev().find_map(|sample| sample.f).unwrap_or(0);
+        let detail = format!("{} is sealed, stood at {position} last, and was to end at {end}", self.name());
+        (last.f.is_none() && position < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
     }
 
     /// The last thing that happened up to this time. Of the object's own changes, only those up to this

@@ -73,26 +73,27 @@ struct LivenessCheck<'h> {
 
 impl<'h> LivenessCheck<'h> {
     fn of(history: &'h History<'h>, data: &'h ReadBack<'h>) -> LivenessCheck<'h> {
-        let tracks = &history.frontier_samples;
-        let held = tracks.held();
-        let positions = tracks.positions.iter().map(|(&(replica, partition), samples)| {
+        let frontier_samples = &history.frontier_samples;
+        let held = frontier_samples.held();
+        let positions = frontier_samples.positions.iter().map(|(&(replica, partition), samples)| {
             (Object::Position { replica, partition }, Cow::Borrowed(samples.as_slice()))
         });
-        let declared = tracks
+        let declared = frontier_samples
             .frontiers
             .iter()
             .map(|(it, samples)| (Object::Declared(it), upstream::corrected(it, samples)));
         let timeline = |(object, samples)| {
-            let (excuses, lives) = (FaultWindows::of(history, object), Restarts::of(history, object, &held));
+            let (excuses, restarts) =
+                (FaultWindows::of(history, object), Restarts::of(history, object, &held));
             let floor = history.meta.frozen_floor;
-            FrontierTimeline::of(object, samples, StallTerms { excuses, lives, held: &held, floor, data })
+            FrontierTimeline::of(object, samples, StallTerms { excuses, restarts, held: &held, floor, data })
         };
         let timelines: Vec<FrontierTimeline<'_>> = positions.chain(declared).map(timeline).collect();
         LivenessCheck {
             history,
             data,
             moves: moves_by_group(&timelines),
-            timelines: timelines,
+            timelines,
             progress: Progress::default(),
             findings: Vec::new(),
             doubts: Vec::new(),
@@ -117,7 +118,7 @@ impl<'h> LivenessCheck<'h> {
 
     fn judge(&mut self, at: usize) {
         let timeline = &self.timelines[at];
-        let report = FreezeReport { history: self.history, timeline: timeline };
+        let report = FreezeReport { history: self.history, timeline };
         let never_began = timeline.never_began.as_ref().filter(|window| self.is_missed(timeline, window));
         if let Some(state) = never_began.map(|_| FrontierState::Frozen).or_else(|| timeline.state()) {
             *self.progress.states.entry(state).or_default() += 1;
@@ -199,7 +200,7 @@ impl<'h> LivenessCheck<'h> {
     /// Whether what was written meanwhile arrived where this object's data goes; `None` if unknown.
     fn was_canary_seen(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Option<bool> {
         let Object::Declared(frontier) = timeline.object else { return None };
-        self.history.canaries.were_seen(&destinations(frontier), &timeline.standstill(window))
+        self.history.canaries.were_seen(&destinations(frontier), &timeline.stall(window))
     }
 
     /// The object that this one feeds.
@@ -217,12 +218,9 @@ impl<'h> LivenessCheck<'h> {
         let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
         let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == Combines::All {
-            pinning = inputs().filter(|it| it.stood_below(last.f, last.t)).collect();
+            pinning = inputs().filter(|it| it.was_at_or_below(last.f, last.t)).collect();
         }
-        pinning
-            .into_iter()
-            .map(|timeline| FreezeReport { history: self.history, timeline: timeline }.name())
-            .collect()
+        pinning.into_iter().map(|timeline| FreezeReport { history: self.history, timeline }.name()).collect()
     }
 
     /// Whether all replicas had reached the end of the log at the deadline, although some numbers were lower.

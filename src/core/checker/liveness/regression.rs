@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 pub(super) fn regressed(report: &FreezeReport<'_, '_>) -> Option<Regressed> {
     let Object::Declared(frontier) = report.timeline.object else { return None };
     let samples = &report.timeline.samples;
-    let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+    let mut last_seen: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
     let (mut first, mut times) = (None, 0);
     for (at, sample) in samples.iter().enumerate() {
         let Some(f) = sample.f else { continue };
-        let life = if frontier.durable { 0 } else { sample.incarnation };
-        if let Some((before, from)) = stood.insert(life, (at, f))
+        let incarnation = if frontier.durable { 0 } else { sample.incarnation };
+        if let Some((before, from)) = last_seen.insert(incarnation, (at, f))
             && f < from
         {
             first = first.or(Some((before, at)));

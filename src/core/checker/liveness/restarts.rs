@@ -31,8 +31,8 @@ impl Restarts {
     /// Whether a feeder began a new incarnation after the first time, and that made the object move on at the
     /// second: the object did not stay frozen for too long under the new incarnation as well.
     pub(super) fn upstream_restarted(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
-        let stood = |ready: Nanos| to.0.saturating_sub(ready.0);
-        self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stood(ready) < within.0)
+        let stalled_for = |ready: Nanos| to.0.saturating_sub(ready.0);
+        self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stalled_for(ready) < within.0)
     }
 
     /// Whether the probe restarted its replica between two samples.
@@ -42,15 +42,15 @@ impl Restarts {
 }
 
 fn feeders(history: &History<'_>, fed: &Frontier, held: &[bool]) -> Vec<(Nanos, Nanos)> {
-    let tracks = history.frontier_samples.frontiers.iter();
-    let feeders = tracks.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
-    let new_lives = |samples: &[FrontierSample]| {
-        let lives = samples.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
-        let times = |life: &[FrontierSample]| {
-            let ready = life.iter().find(|sample| !sample.is_held(held)).or(life.last())?;
-            Some((life.first()?.t, ready.t))
+    let frontiers = history.frontier_samples.frontiers.iter();
+    let feeders = frontiers.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
+    let new_incarnations = |samples: &[FrontierSample]| {
+        let incarnations = samples.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
+        let times = |incarnation: &[FrontierSample]| {
+            let ready = incarnation.iter().find(|sample| !sample.is_held(held)).or(incarnation.last())?;
+            Some((incarnation.first()?.t, ready.t))
         };
-        lives.filter_map(times).collect::<Vec<_>>()
+        incarnations.filter_map(times).collect::<Vec<_>>()
     };
-    feeders.flat_map(|(_, samples)| new_lives(samples)).collect()
+    feeders.flat_map(|(_, samples)| new_incarnations(samples)).collect()
 }

@@ -61,8 +61,8 @@ impl<'s> SampleAges<'s> {
         match self.samples.get(self.next[at]) {
             Some(later) => is_below(later),
             None => {
-                let stood = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
-                self.seen == Nanos(0) || stood > self.seen.0.saturating_mul(AGE_FACTOR)
+                let unchanged = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
+                self.seen == Nanos(0) || unchanged > self.seen.0.saturating_mul(AGE_FACTOR)
             }
         }
     }

@@ -4,8 +4,8 @@ use super::fault_windows::FaultWindows;
 use super::read_back::ReadBack;
 use super::restarts::Restarts;
 use super::sample_age::seen_age;
-use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, blinks, watched_clock};
-use crate::checker::tables::canaries::Standstill;
+use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, ignored, watched_clock};
+use crate::checker::tables::canaries::Stall;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::{FreezeCourse, FrontierState, Lagging, Waiting};
 use crate::history::frontier::Frontier;
@@ -29,7 +29,7 @@ pub(super) struct FrontierTimeline<'h> {
     /// The longest time between two advances while behind, freezes excepted.
     longest_gap: Nanos,
     behind: Vec<bool>,
-    blinks: Vec<bool>,
+    ignored: Vec<bool>,
     held_at_end: bool,
     restarts: Restarts,
 }
@@ -37,7 +37,7 @@ pub(super) struct FrontierTimeline<'h> {
 /// What an object is judged by, besides its samples.
 pub(super) struct StallTerms<'t> {
     pub(super) excuses: FaultWindows<'t>,
-    pub(super) lives: Restarts,
+    pub(super) restarts: Restarts,
     pub(super) held: &'t [bool],
     pub(super) floor: Nanos,
     pub(super) data: &'t ReadBack<'t>,
@@ -49,16 +49,17 @@ impl<'h> FrontierTimeline<'h> {
         samples: Cow<'h, [FrontierSample]>,
         terms: StallTerms<'_>,
     ) -> FrontierTimeline<'h> {
-        let StallTerms { excuses, lives, held, floor, data } = terms;
+        let StallTerms { excuses, restarts, held, floor, data } = terms;
         let behind = behind(object, &samples, data);
-        let (blinks, clock) = (blinks(&samples, held, floor), watched_clock(&samples, floor));
+        let (ignored, clock) = (ignored(&samples, held, floor), watched_clock(&samples, floor));
         let view =
-            WatchedSamples { samples: &samples, behind: &behind, blinks: &blinks, clock: &clock, held };
+            WatchedSamples { samples: &samples, behind: &behind, ignored: &ignored, clock: &clock, held };
         let (mut windows, gaps) = view.windows(&excuses, floor);
-        let mut chains = view.restart_loops(&excuses);
+        let mut loops = view.restart_loops(&excuses);
         let last = view.seen().next_back();
-        let next = |at: usize| (at + 1..samples.len()).find(|later| !blinks[*later]).unwrap_or(samples.len());
-        for window in windows.iter_mut().chain(&mut chains) {
+        let next =
+            |at: usize| (at + 1..samples.len()).find(|later| !ignored[*later]).unwrap_or(samples.len());
+        for window in windows.iter_mut().chain(&mut loops) {
             (window.threshold, window.baseline) = gaps.threshold(floor, next(window.last));
         }
         let held_at_end = last.is_some_and(|last| samples[last].is_held(held));
@@ -69,30 +70,33 @@ impl<'h> FrontierTimeline<'h> {
         let (too_long, longest_gap) = (Vec::new(), gaps.longest());
         let mut timeline = FrontierTimeline {
             object,
-            samples: samples,
+            samples,
             too_long,
             at_end,
             never_began,
             is_done_by_data,
             longest_gap,
             behind,
-            blinks,
+            ignored,
             held_at_end,
-            restarts: lives,
+            restarts,
         };
-        timeline.too_long = timeline.those_too_long(windows, chains);
+        timeline.too_long = timeline.select_too_long(windows, loops);
         timeline
     }
 
     /// Windows that passed their threshold. A window of several incarnations counts only if no window within
     /// it does.
-    fn those_too_long(&self, windows: Vec<StallWindow>, chains: Vec<StallWindow>) -> Vec<StallWindow> {
+    fn select_too_long(&self, windows: Vec<StallWindow>, loops: Vec<StallWindow>) -> Vec<StallWindow> {
         let mut long: Vec<StallWindow> =
             windows.into_iter().filter(|window| self.is_too_long(window)).collect();
-        let within =
-            |chain: &StallWindow| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
-        let alone: Vec<StallWindow> =
-            chains.into_iter().filter(|chain| !within(chain) && self.is_too_long(chain)).collect();
+        let within = |restart_loop: &StallWindow| {
+            long.iter().any(|it| restart_loop.first <= it.first && it.last <= restart_loop.last)
+        };
+        let alone: Vec<StallWindow> = loops
+            .into_iter()
+            .filter(|restart_loop| !within(restart_loop) && self.is_too_long(restart_loop))
+            .collect();
         long.extend(alone);
         long.sort_by_key(|window| window.last);
         long
@@ -100,7 +104,7 @@ impl<'h> FrontierTimeline<'h> {
 
     /// The index of the first sample after this one that is not ignored.
     fn seen_after(&self, at: usize) -> Option<usize> {
-        (at + 1..self.samples.len()).find(|later| !self.blinks[*later])
+        (at + 1..self.samples.len()).find(|later| !self.ignored[*later])
     }
 
     fn is_too_long(&self, window: &StallWindow) -> bool {
@@ -121,11 +125,11 @@ impl<'h> FrontierTimeline<'h> {
     /// How a window ended. An object without a process is restarted when its feeders are.
     pub(super) fn course(&self, window: &StallWindow) -> FreezeCourse {
         let (first, pinned) = (&self.samples[window.first], &self.samples[window.last]);
-        let is_anew = |over: &FrontierSample| {
+        let is_restarted = |over: &FrontierSample| {
             over.incarnation != pinned.incarnation
                 || self.restarts.upstream_restarted(first.t, over.t, window.threshold)
         };
-        match self.resumed_at(window).map(is_anew) {
+        match self.resumed_at(window).map(is_restarted) {
             None => FreezeCourse::Sticky,
             Some(false) => FreezeCourse::SelfHealed,
             Some(true) => FreezeCourse::ClearedByRestart,
@@ -144,22 +148,22 @@ impl<'h> FrontierTimeline<'h> {
             sample.incarnation != pinned.incarnation
                 && sample.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
         };
-        let later = (window.last + 1..self.samples.len()).filter(|at| !self.blinks[*at]);
+        let later = (window.last + 1..self.samples.len()).filter(|at| !self.ignored[*at]);
         let elsewhere = later.filter(|at| !self.samples[*at].same_position(pinned) || !self.behind[*at]);
         elsewhere.map(|at| &self.samples[at]).find(|sample| !went_back(sample))
     }
 
     /// The time that it spent at the position of this window, from its last move before to its next.
-    pub(super) fn standstill(&self, window: &StallWindow) -> Standstill {
+    pub(super) fn stall(&self, window: &StallWindow) -> Stall {
         let until = self.resumed_at(window).map(|over| over.t);
         let (from, to) = (self.samples[self.stalled_since(window)].t, self.samples[window.last].t);
-        Standstill { from, to, until, threshold: window.threshold }
+        Stall { from, to, until, threshold: window.threshold }
     }
 
     /// The index of the first sample at the position of this window. The window itself may begin later, after
     /// a fault that excuses the object.
     pub(super) fn stalled_since(&self, window: &StallWindow) -> usize {
-        let before = (0..window.first).rev().filter(|at| !self.blinks[*at]);
+        let before = (0..window.first).rev().filter(|at| !self.ignored[*at]);
         let there = |at: &usize| self.samples[*at].same_position(&self.samples[window.first]);
         before.take_while(there).last().unwrap_or(window.first)
     }
@@ -186,14 +190,14 @@ impl<'h> FrontierTimeline<'h> {
     }
 
     /// Whether its last sample up to this time shows it at or below this position.
-    pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
+    pub(super) fn was_at_or_below(&self, position: Option<u64>, t: Nanos) -> bool {
         let samples = self.samples.partition_point(|sample| sample.t <= t);
         self.samples[..samples].last().is_some_and(|sample| sample.f.is_some() && sample.f <= position)
     }
 
     /// Its state at the last sample that is not ignored.
     pub(super) fn state(&self) -> Option<FrontierState> {
-        let at = (0..self.samples.len()).rfind(|at| !self.blinks[*at])?;
+        let at = (0..self.samples.len()).rfind(|at| !self.ignored[*at])?;
         let last = &self.samples[at];
         let is_declared = matches!(self.object, Object::Declared(_));
         let state = match last.f {
@@ -299,7 +303,8 @@ fn passed(samples: &[FrontierSample]) -> impl Iterator<Item = bool> {
 
 /// The last window of an object that was never seen anywhere but at its origin, if that window is too long.
 fn never_began(view: &WatchedSamples<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<StallWindow> {
-    let is_at_origin = |at: usize| view.samples[at].f == Some(0) || view.samples[at].tells_nothing(view.held);
+    let is_at_origin =
+        |at: usize| view.samples[at].f == Some(0) || view.samples[at].is_uninformative(view.held);
     if !view.seen().all(is_at_origin) {
         return None;
     }

@@ -47,7 +47,7 @@ pub(super) struct WatchedSamples<'v> {
     /// By sample: whether it shows the object behind.
     pub(super) behind: &'v [bool],
     /// By sample: whether it is ignored, since it gives no information and is one of only a few in a row.
-    pub(super) blinks: &'v [bool],
+    pub(super) ignored: &'v [bool],
     /// A clock that runs only while samples are taken.
     pub(super) clock: &'v [u64],
     pub(super) held: &'v [bool],
@@ -56,7 +56,7 @@ pub(super) struct WatchedSamples<'v> {
 impl WatchedSamples<'_> {
     /// The indices of the samples that are not ignored.
     pub(super) fn seen(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.samples.len()).filter(|at| !self.blinks[*at])
+        (0..self.samples.len()).filter(|at| !self.ignored[*at])
     }
 
     /// All windows within one incarnation, with the gaps between advances. Their thresholds are not set.
@@ -97,8 +97,8 @@ impl WatchedSamples<'_> {
         let (was, is) = (&self.samples[before], &self.samples[now]);
         self.behind[before]
             && was.incarnation == is.incarnation
-            && !was.tells_nothing(self.held)
-            && !is.tells_nothing(self.held)
+            && !was.is_uninformative(self.held)
+            && !is.is_uninformative(self.held)
             && !excuses.cover(was.t, is.t)
     }
 }
@@ -109,17 +109,17 @@ impl WatchedSamples<'_> {
 /// ```text
 /// w is at 40 for 400 s, and every 20 s one sample says `starting`
 /// ```
-pub(super) fn blinks(samples: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
-    let mut blinks = Vec::with_capacity(samples.len());
-    for run in samples.chunk_by(|a, b| a.tells_nothing(held) == b.tells_nothing(held)) {
-        let at = blinks.len();
+pub(super) fn ignored(samples: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
+    let mut ignored = Vec::with_capacity(samples.len());
+    for run in samples.chunk_by(|a, b| a.is_uninformative(held) == b.is_uninformative(held)) {
+        let at = ignored.len();
         let (before, after) = (at.checked_sub(1).map(|it| &samples[it]), samples.get(at + run.len()));
         let lasted = before.zip(after).map(|(before, after)| after.t.0.saturating_sub(before.t.0));
         let is_short = run.len() <= ODD_MAX || lasted.is_some_and(|lasted| lasted <= floor.0 / STALL_SHARE);
-        let is_blink = run[0].tells_nothing(held) && is_short && before.is_some();
-        blinks.resize(at + run.len(), is_blink);
+        let is_ignored = run[0].is_uninformative(held) && is_short && before.is_some();
+        ignored.resize(at + run.len(), is_ignored);
     }
-    blinks
+    ignored
 }
 
 /// A clock that runs only while samples are taken.

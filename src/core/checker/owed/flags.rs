@@ -11,11 +11,11 @@ use crate::history::row::Soundness;
 use std::collections::BTreeSet;
 
 /// Adds what the replicas of one partition owe of their flags. Returns how many replicas were checked.
-pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, owed_reads: &mut Vec<OwedRead>) -> u64 {
     let mut asked = 0;
     for replica in showing(history, reads) {
         asked += 1;
-        debts.extend(CurrentRowsOwed { history, reads, replica }.owed());
+        owed_reads.extend(CurrentRowsOwed { history, reads, replica }.owed());
     }
     asked
 }
@@ -30,8 +30,8 @@ fn showing(history: &History<'_>, reads: &Reads<'_>) -> BTreeSet<usize> {
         .flat_map(|(segment, span)| span.assigned(last).iter().map(move |&replica| (segment, replica)));
     let partition = reads.log_index.partition;
     let tried = |replica| {
-        let mut looks = history.current_reads.iter().map(|read| read.header);
-        looks.any(|look| (look.replica, look.partition) == (replica, partition))
+        let mut headers = history.current_reads.iter().map(|read| read.header);
+        headers.any(|header| (header.replica, header.partition) == (replica, partition))
     };
     let shows = |&(segment, replica): &(usize, usize)| {
         reads.timeline.held_at_last(segment, replica).is_some() || tried(replica)
@@ -48,25 +48,25 @@ struct CurrentRowsOwed<'l> {
 
 impl<'l> CurrentRowsOwed<'l> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
         let unsound = unsound.filter(|read| !self.is_superseded(&read.header));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, "current flags of"));
         reason.last().or_else(|| self.unread())
     }
 
     /// The reads of flags of this partition on this replica, in order.
-    fn of_it(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
+    fn own_reads(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
         let (replica, partition) = (self.replica, self.reads.log_index.partition);
         let reads = self.history.current_reads.iter();
         reads.filter(move |read| (read.header.replica, read.header.partition) == (replica, partition))
     }
 
     /// Whether a later read of the same capture or the same incarnation returned what this one did not.
-    fn is_superseded(&self, look: &ReadHeader) -> bool {
-        self.of_it().any(|later| {
+    fn is_superseded(&self, header: &ReadHeader) -> bool {
+        self.own_reads().any(|later| {
             later.header.soundness == Soundness::Sound
-                && later.header.id > look.id
-                && (later.header.capture == look.capture || later.header.incarnation == look.incarnation)
+                && later.header.id > header.id
+                && (later.header.capture == header.capture || later.header.incarnation == header.incarnation)
         })
     }
 

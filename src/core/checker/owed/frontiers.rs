@@ -25,10 +25,10 @@ impl FrontiersOwed<'_> {
     /// finding or a doubt names it already. A run that was cut off owes nothing.
     pub(crate) fn check(&self) -> (u64, Vec<Doubt>) {
         let is_cut_off = self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
-        let tracks = &self.history.frontier_samples.frontiers;
+        let frontiers = &self.history.frontier_samples.frontiers;
         let (mut owed, mut doubts) = (0, Vec::new());
-        for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
-            let last = sights.last();
+        for (frontier, samples) in frontiers.iter().filter(|_| !is_cut_off) {
+            let last = samples.last();
             let is_sealed = last.is_some_and(|last| last.f.is_none());
             if !is_sealed && self.is_owed(frontier, last.is_some()) {
                 owed += 1;
@@ -50,10 +50,10 @@ impl FrontiersOwed<'_> {
     /// The last time at which anything was sampled, or a capture began.
     fn end(&self) -> Option<Nanos> {
         let history = self.history;
-        let positions = history.frontier_samples.positions.values().filter_map(|sights| sights.last());
-        let declared = history.frontier_samples.frontiers.iter().filter_map(|(_, sights)| sights.last());
-        let looks = positions.chain(declared).map(|last| last.t);
-        looks.chain(history.captures.iter().map(|capture| capture.t)).max()
+        let positions = history.frontier_samples.positions.values().filter_map(|samples| samples.last());
+        let declared = history.frontier_samples.frontiers.iter().filter_map(|(_, samples)| samples.last());
+        let samples = positions.chain(declared).map(|last| last.t);
+        samples.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
 
     /// Whether samples of it are owed: to the end of the run if its process existed at the end, and at least
@@ -79,13 +79,13 @@ impl FrontiersOwed<'_> {
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
         let (object, floor) = (&frontier.object, self.history.meta.frozen_floor);
         let end = self.end()?;
-        let tracks = &self.history.frontier_samples.frontiers;
+        let frontiers = &self.history.frontier_samples.frontiers;
         let is_fed =
-            tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
+            frontiers.iter().any(|(it, samples)| it.feeds.as_ref() == Some(object) && !samples.is_empty());
         // If the writers of a shard are not sampled either, reads of the shard show its progress as well.
         let was_read = !is_fed && self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
         let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
-        let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
+        let is_known = is_in_time || was_read && last.is_none() || self.is_named(object);
         if is_known || self.is_excused(frontier, last.unwrap_or(Nanos(0)), end) {
             return None;
         }
@@ -129,8 +129,8 @@ impl FrontiersOwed<'_> {
             let (sampled, missing): (Vec<usize>, Vec<usize>) = assigned.into_iter().partition(is_sampled);
             if missing.len() < sampled.len() {
                 owed += (sampled.len() + missing.len()) as u64;
-                let untold = missing.into_iter().filter(|&replica| !self.is_silent(replica));
-                doubts.extend(untold.map(|replica| self.never_sampled(replica, partition)));
+                let unreported = missing.into_iter().filter(|&replica| !self.is_silent(replica));
+                doubts.extend(unreported.map(|replica| self.never_sampled(replica, partition)));
             }
         }
         (owed, doubts)
@@ -148,15 +148,15 @@ impl FrontiersOwed<'_> {
     fn is_silent(&self, replica: usize) -> bool {
         let name = &self.history.meta.roster[replica];
         self.history.silences.iter().any(|(silent, ..)| *silent == replica)
-            || self.tells(name)
-            || self.tells(&format!("{name}:"))
+            || self.is_named(name)
+            || self.is_named(&format!("{name}:"))
     }
 
     /// The doubt that a shard was never read, or not up to its end.
     fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
         let object = &frontier.object;
         let has_entries = self.log_indexes.iter().any(|log_index| log_index.len() > 0);
-        if !has_entries || !was_seen || self.tells(object) {
+        if !has_entries || !was_seen || self.is_named(object) {
             return None;
         }
         let detail = match contents.unseen.get(object) {
@@ -173,7 +173,7 @@ impl FrontiersOwed<'_> {
     }
 
     /// Whether a freeze or a doubt names this object.
-    fn tells(&self, object: &str) -> bool {
+    fn is_named(&self, object: &str) -> bool {
         let frozen = |finding: &Finding| match &finding.kind {
             FindingKind::Frozen(frozen) => frozen.object == object,
             _ => false,

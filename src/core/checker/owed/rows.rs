@@ -11,14 +11,14 @@ use crate::history::row::Soundness;
 
 /// Adds what the replicas of one partition owe of their rows. Returns how many (replica, segment) pairs were
 /// checked.
-pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, owed_reads: &mut Vec<OwedRead>) -> u64 {
     let spans = &history.segments[reads.log_index.partition as usize];
     let Some(last) = history.captures.len().checked_sub(1) else { return 0 };
     let mut pairs = 0;
     for (segment, span) in spans.iter().enumerate() {
         for &replica in span.assigned(last) {
             pairs += 1;
-            debts.extend(SegmentRowsOwed { history, reads, span, segment, replica }.owed());
+            owed_reads.extend(SegmentRowsOwed { history, reads, span, segment, replica }.owed());
         }
     }
     pairs
@@ -35,7 +35,7 @@ struct SegmentRowsOwed<'p> {
 
 impl<'p> SegmentRowsOwed<'p> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
         let offset = format!("segment {} of", self.span.seq);
         let unsound = unsound.filter(|read| !self.is_superseded(read));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &offset)).last();
@@ -43,7 +43,7 @@ impl<'p> SegmentRowsOwed<'p> {
     }
 
     /// The reads of rows of this segment on this replica, in order.
-    fn of_it(&self) -> impl Iterator<Item = &'p RowsRead> {
+    fn own_reads(&self) -> impl Iterator<Item = &'p RowsRead> {
         self.history.reads_of((self.replica, self.reads.log_index.partition, self.span.seq))
     }
 
@@ -54,7 +54,7 @@ impl<'p> SegmentRowsOwed<'p> {
     /// a router hides c while it lacks a segment: its rows cannot be read until the segment has arrived
     /// ```
     fn is_superseded(&self, read: &RowsRead) -> bool {
-        self.of_it().filter(|later| later.header.id > read.header.id).any(|later| {
+        self.own_reads().filter(|later| later.header.id > read.header.id).any(|later| {
             let reach = self.reads.timeline.read_to(self.history, later.header.id);
             reach.is_some_and(|reach| {
                 later.header.capture == read.header.capture
@@ -85,7 +85,7 @@ impl<'p> SegmentRowsOwed<'p> {
             return None;
         }
         let silence = seen::silence(self.history, self.replica);
-        if silence.as_ref().is_some_and(|silence| silence.is_told) {
+        if silence.as_ref().is_some_and(|silence| silence.is_reported) {
             return None;
         }
         let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to), silence);
@@ -99,7 +99,7 @@ impl<'p> SegmentRowsOwed<'p> {
     /// A copy that covers less than before. What it no longer covers was not judged again.
     fn shrunk(&self) -> Option<OwedRead> {
         let sound: Vec<&RowsRead> =
-            self.of_it().filter(|read| read.header.soundness == Soundness::Sound).collect();
+            self.own_reads().filter(|read| read.header.soundness == Soundness::Sound).collect();
         let shrinks = |pair: &&[&RowsRead]| {
             let (before, after) = (pair[0].held, pair[1].held);
             before.copy == after.copy && (after.end < before.end || after.start > before.start)
@@ -122,7 +122,7 @@ impl<'p> SegmentRowsOwed<'p> {
         if let Some(silence) = silence {
             return (DoubtKind::Unreadable, format!("it did not say what it covers: {}", silence.error));
         }
-        let why = match self.of_it().last() {
+        let why = match self.own_reads().last() {
             None => "no read of it is on record".to_owned(),
             Some(read) if read.header.soundness == Soundness::CopyChanged => {
                 format!("the copy changed each time that it was read in capture {}", capture(read))
@@ -139,6 +139,6 @@ impl<'p> SegmentRowsOwed<'p> {
 
     /// Whether a read of it is torn on disk, which is reported as damage.
     fn is_torn(&self) -> bool {
-        self.of_it().any(|read| self.reads.timeline.is_torn(read.header.id))
+        self.own_reads().any(|read| self.reads.timeline.is_torn(read.header.id))
     }
 }

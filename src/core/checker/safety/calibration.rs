@@ -61,7 +61,7 @@ impl Calibration {
 
 /// Compares the rows of the calibration ops with the model.
 pub(crate) fn calibrate(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
     timelines: &[CopyTimeline],
@@ -69,11 +69,11 @@ pub(crate) fn calibrate(
     let columns = &history.meta.schema.columns;
     let mut calibration = Calibration::unproven(columns);
     for (log_index, timeline) in log_indexes.iter().zip(timelines) {
-        let last = log_index.entries().rev().find(|line| line.op <= history.meta.calibration_ops);
-        let Some(limit) = last.map(|line| line.off + 1) else { continue };
-        let absences = Absences::of(evidence, history, log_index, timeline);
-        scan(evidence, history, log_index, timeline, &absences, limit, &mut |offset| {
-            let op = offset.logged.map(|logged| logged.line.op);
+        let last = log_index.entries().rev().find(|indexed| indexed.op <= history.meta.calibration_ops);
+        let Some(limit) = last.map(|indexed| indexed.off + 1) else { continue };
+        let absences = Absences::of(record, history, log_index, timeline);
+        scan(record, history, log_index, timeline, &absences, limit, &mut |offset| {
+            let op = offset.logged.map(|logged| logged.indexed.op);
             if op.is_some_and(|op| op <= history.meta.calibration_ops) && is_unanimous(columns, offset) {
                 calibration.take(columns, offset);
             }
@@ -88,7 +88,7 @@ pub(crate) fn disagreements<'p>(
     offset: &'p OffsetView<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
     let first = offset.claims.iter().find_map(|claim| offset.row_of_entry(*claim));
-    let both = offset.logged.zip(first.map(|brought| brought.row));
+    let both = offset.logged.zip(first.map(|read_row| read_row.row));
     both.into_iter().flat_map(move |(logged, row)| {
         let entry = logged.entry;
         logged.wrong_cells(columns, row).map(move |cell| {

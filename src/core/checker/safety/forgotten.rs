@@ -26,22 +26,22 @@ impl<'j> Forgotten<'j> {
     }
 
     /// Folds an entry into the states that its key may be in.
-    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, line: &IndexedEntry, entry: &Entry) {
-        match line.effect {
+    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, indexed: &IndexedEntry, entry: &Entry) {
+        match indexed.effect {
             Effect::OutOfOrder | Effect::Ignored => return,
             Effect::Deleted => {
-                self.states.remove(&line.key);
+                self.states.remove(&indexed.key);
                 return;
             }
             Effect::Merged => {}
         }
         if absences.may_be_forgotten_before(at) {
-            let states = self.states.entry(line.key).or_insert_with(|| Some(Vec::new()));
+            let states = self.states.entry(indexed.key).or_insert_with(|| Some(Vec::new()));
             if let Some(states) = states {
                 states.push(vec![Value::Null; self.columns.len()]);
             }
         }
-        let Some(states) = self.states.get_mut(&line.key) else { return };
+        let Some(states) = self.states.get_mut(&indexed.key) else { return };
         for state in states.iter_mut().flatten() {
             let cells = self.columns.iter().zip(state).zip(&entry.cols);
             cells.for_each(|((column, value), event)| merge_into(column, value, event));
@@ -56,14 +56,14 @@ impl<'j> Forgotten<'j> {
 
     /// Why a row may show something other than the fold of the log; `None` if it may not.
     pub(crate) fn explains(&self, logged: ExpectedRow<'_>, row: &Row) -> Option<Absence> {
-        let states = self.states.get(&logged.line.key)?;
+        let states = self.states.get(&logged.indexed.key)?;
         let entry = logged.entry;
         let is_of = (&row.key, row.op, row.cmp) == (&entry.key, entry.op, entry.cmp);
         let shown = |state: &[Value]| {
             let mut cells = self.columns.iter().zip(state).zip(&row.cols);
             cells.all(|((column, value), cell)| shows(column, value, cell))
         };
-        let explained = logged.line.effect == Effect::Merged
+        let explained = logged.indexed.effect == Effect::Merged
             && is_of
             && !logged.expected.is_some_and(shown)
             && states.as_ref().is_none_or(|states| states.iter().any(|state| shown(state)));

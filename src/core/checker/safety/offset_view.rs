@@ -42,7 +42,7 @@ pub(crate) struct CopyRow {
 #[derive(Clone, Copy)]
 pub(crate) struct ExpectedRow<'w> {
     pub(crate) at: usize,
-    pub(crate) line: &'w IndexedEntry,
+    pub(crate) indexed: &'w IndexedEntry,
     pub(crate) entry: &'w Entry,
     /// The columns of the row that the log folds to; `None` for a delete, whose row has meaningless columns.
     pub(crate) expected: Option<&'w [Value]>,
@@ -91,7 +91,7 @@ impl<'w> OffsetView<'w, '_> {
     /// The row of a claim, if it belongs to the logged entry.
     pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<ReadRow<'w>> {
         let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
-        self.row(claim).filter(|brought| of_entry(brought.row))
+        self.row(claim).filter(|read_row| of_entry(read_row.row))
     }
 
     /// Whether two claims show the same in the cells that are set in `among`

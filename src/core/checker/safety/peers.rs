@@ -37,10 +37,10 @@ impl PeerVote<'_> {
         let groups = classes(self.offset.claims, |a, b| self.offset.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
         for (when, seen) in &self.by_model.scenes {
-            let voices = self.voters(seen, &groups);
-            let odd = self.outvoted(&voices, &groups);
-            let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voices) };
-            let views = voices.into_iter().map(|claim| {
+            let voters = self.voters(seen, &groups);
+            let odd = self.outvoted(&voters, &groups);
+            let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voters) };
+            let views = voters.into_iter().map(|claim| {
                 let is_odd = odd.contains(&claim);
                 *known.entry((claim, is_odd)).or_insert_with(|| {
                     let wrong =
@@ -68,28 +68,28 @@ impl PeerVote<'_> {
             .filter(|claim| !is_wrong(**claim))
             .map(|&claim| groups[claim])
             .collect();
-        let heard = seen.iter().filter(of_entry).filter(|claim| clean.contains(&groups[**claim]));
-        heard.copied().collect()
+        let allowed = seen.iter().filter(of_entry).filter(|claim| clean.contains(&groups[**claim]));
+        allowed.copied().collect()
     }
 
     /// The claims outside the largest group; all of them if no group is the largest. Claims that the model
     /// finds wrong are left out, since they are reported for that.
-    fn outvoted(&self, voices: &[usize], groups: &[usize]) -> BTreeSet<usize> {
-        let numbers: Vec<usize> = voices.iter().map(|&claim| groups[claim]).collect();
+    fn outvoted(&self, voters: &[usize], groups: &[usize]) -> BTreeSet<usize> {
+        let numbers: Vec<usize> = voters.iter().map(|&claim| groups[claim]).collect();
         let sizes = sizes(&numbers);
         let largest = sizes.iter().copied().max().unwrap_or(0);
         let is_tied = sizes.iter().filter(|size| **size == largest).count() > 1;
         let size = |claim: usize| numbers.iter().filter(|number| **number == groups[claim]).count();
-        let odd = voices.iter().copied().filter(|&claim| is_tied || size(claim) < largest);
+        let odd = voters.iter().copied().filter(|&claim| is_tied || size(claim) < largest);
         odd.filter(|&claim| self.by_model.views[claim].wrong.is_none()).collect()
     }
 
     /// The open cells in which the rows of these claims are not all alike.
-    fn differing(&self, voices: &[usize]) -> Vec<usize> {
-        let rows: Vec<_> = voices
+    fn differing(&self, voters: &[usize]) -> Vec<usize> {
+        let rows: Vec<_> = voters
             .iter()
             .filter_map(|&claim| self.offset.row(self.offset.claims[claim]))
-            .map(|brought| brought.row)
+            .map(|read_row| read_row.row)
             .collect();
         let differs = |&cell: &usize| match self.columns.get(cell) {
             Some(column) => rows.iter().any(|row| !alike(column, &rows[0].cols[cell], &row.cols[cell])),
@@ -108,13 +108,13 @@ pub(crate) fn view(
     wrong: Option<Defect>,
 ) -> ReplicaView {
     let copy = &timeline.copies[claim.copy];
-    let brought = offset.row(claim);
+    let read_row = offset.row(claim);
     ReplicaView {
         replica: copy.replica,
         state: Some(copy.state),
-        read: brought.map(|brought| brought.read),
+        read: read_row.map(|read_row| read_row.read),
         group,
         wrong,
-        content: brought.map(|brought| Content::Row(brought.row.clone())),
+        content: read_row.map(|read_row| Content::Row(read_row.row.clone())),
     }
 }

@@ -36,12 +36,12 @@ pub(crate) struct RowsCompared {
     /// By cell: the first row in which all replicas agree against a model that no calibration confirms.
     pub(crate) unproven: BTreeMap<usize, String>,
     /// How many rows each read returned, by id.
-    pub(crate) brought: BTreeMap<u64, u64>,
+    pub(crate) rows_by_read: BTreeMap<u64, u64>,
 }
 
 /// Compares the rows of a partition below `judged_to`.
 pub(crate) fn compare(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_index: &LogIndex,
     timeline: &CopyTimeline,
@@ -57,12 +57,12 @@ pub(crate) fn compare(
         timeline,
         calibration,
         judged_to,
-        roots: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
+        lineage: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
         compared: RowsCompared::default(),
     };
     let visit = &mut |offset: &OffsetView<'_, '_>| inspector.inspect(offset);
-    let brought = scan(evidence, history, log_index, timeline, absences, u64::MAX, visit);
-    RowsCompared { brought, ..inspector.compared }
+    let rows_by_read = scan(record, history, log_index, timeline, absences, u64::MAX, visit);
+    RowsCompared { rows_by_read, ..inspector.compared }
 }
 
 struct Inspector<'j> {
@@ -70,7 +70,7 @@ struct Inspector<'j> {
     timeline: &'j CopyTimeline,
     calibration: &'j Calibration,
     judged_to: u64,
-    roots: Lineage<'j>,
+    lineage: Lineage<'j>,
     compared: RowsCompared,
 }
 
@@ -94,10 +94,10 @@ impl Inspector<'_> {
         if let Some(logged) = offset.logged
             && self.agrees(offset, logged)
         {
-            offset.claims.iter().for_each(|claim| self.roots.clear_copy(logged, claim.copy));
-            self.roots.clear_key(logged);
+            offset.claims.iter().for_each(|claim| self.lineage.clear_copy(logged, claim.copy));
+            self.lineage.clear_key(logged);
         } else {
-            self.look_closely(offset);
+            self.compare_closely(offset);
         }
     }
 
@@ -110,7 +110,7 @@ impl Inspector<'_> {
         for (replica, reason) in by_replica {
             *self.compared.excused.entry(reason).or_default() += 1;
             if !offset.claims.iter().any(|claim| self.timeline.copies[claim.copy].replica == replica) {
-                self.roots.pass(logged, replica);
+                self.lineage.pass(logged, replica);
             }
         }
     }
@@ -120,9 +120,9 @@ impl Inspector<'_> {
         let Some(first) = offset.row(offset.claims[0]) else { return false };
         self.defect(logged, first.row, &self.calibration.model_on).is_none()
             && offset.claims.iter().all(|claim| {
-                offset.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
-                    let (row, first_row) = (brought.row, first.row);
-                    brought.content == first.content
+                offset.row(*claim).filter(|_| !claim.is_double).is_some_and(|read_row| {
+                    let (row, first_row) = (read_row.row, first.row);
+                    read_row.content == first.content
                         || row.cols == first_row.cols
                             && row.op == first_row.op
                             && row.cmp == first_row.cmp
@@ -131,7 +131,7 @@ impl Inspector<'_> {
             })
     }
 
-    fn look_closely(&mut self, offset: &OffsetView<'_, '_>) {
+    fn compare_closely(&mut self, offset: &OffsetView<'_, '_>) {
         let trusted = self.trusted(offset);
         self.note_unproven(offset, &trusted);
         let changes = offset.segment.map_or(&[][..], |segment| self.timeline.changes(segment)).iter();
@@ -139,15 +139,15 @@ impl Inspector<'_> {
             changes.map(|(when, shown)| (*when, offset.seen(*when, shown).collect())).collect();
         let mut by_model = self.by_model(offset, &trusted, &scenes);
         let open = trusted.iter().map(|trusted| !trusted).collect();
-        let jury =
+        let vote =
             PeerVote { columns: self.columns, timeline: self.timeline, offset, open, by_model: &by_model };
-        let mut by_peers = jury.judge();
+        let mut by_peers = vote.judge();
         if let Some(logged) = offset.logged {
             let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
             let right = (0..offset.claims.len()).filter(|claim| !wrong.contains(claim));
-            right.for_each(|claim| self.roots.clear_copy(logged, offset.claims[claim].copy));
+            right.for_each(|claim| self.lineage.clear_copy(logged, offset.claims[claim].copy));
         }
-        self.roots.trace(offset, &mut by_model, &mut by_peers);
+        self.lineage.trace(offset, &mut by_model, &mut by_peers);
         let doubled = self.doubled(offset, &scenes);
         for judged in [by_model, by_peers, doubled] {
             self.keep(offset, judged);
@@ -160,8 +160,8 @@ impl Inspector<'_> {
         let Calibration { model_on, proven, .. } = self.calibration;
         let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
         let Some(logged) = offset.logged else { return trusted };
-        for brought in offset.claims.iter().filter_map(|claim| offset.row_of_entry(*claim)) {
-            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, brought.row).collect();
+        for read_row in offset.claims.iter().filter_map(|claim| offset.row_of_entry(*claim)) {
+            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, read_row.row).collect();
             let borne_out = (0..trusted.len()).filter(|cell| model_on[*cell] && !wrong.contains(cell));
             borne_out.for_each(|cell| trusted[cell] = true);
         }
@@ -191,7 +191,7 @@ impl Inspector<'_> {
     ) -> Judgement {
         let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
         let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
-            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_wrong);
+            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_defect);
             view(self.timeline, offset, *claim, group, wrong)
         });
         Judgement {
@@ -210,7 +210,7 @@ impl Inspector<'_> {
         let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.timeline.copies[claim.copy];
-                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_wrong();
+                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_defect();
                 if copy.state != CopyState::Downloaded {
                     (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
                 }
@@ -227,7 +227,7 @@ impl Inspector<'_> {
         if judged.wrong().next().is_none() {
             return;
         }
-        let shown = offset.claims.iter().find_map(|claim| offset.row(*claim)).map(|brought| brought.row);
+        let shown = offset.claims.iter().find_map(|claim| offset.row(*claim)).map(|read_row| read_row.row);
         let (key, op) = match (offset.logged, shown) {
             (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
             (None, Some(row)) => (row.key.clone(), None),
@@ -258,9 +258,9 @@ impl Inspector<'_> {
     /// What is wrong with what a copy shows, by the model.
     fn defect_of(&self, offset: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
         match (offset.logged, offset.row(claim)) {
-            (Some(logged), Some(brought)) => self.defect(logged, brought.row, trusted),
+            (Some(logged), Some(read_row)) => self.defect(logged, read_row.row, trusted),
             (Some(_), None) => Some(RowDefect::of(Anomaly::Missing)),
-            (None, Some(brought)) => Some(RowDefect::extra(brought.row)),
+            (None, Some(read_row)) => Some(RowDefect::extra(read_row.row)),
             (None, None) => None,
         }
     }
@@ -304,7 +304,7 @@ impl RowDefect {
         RowDefect { key: Some(row.key.clone()), ..RowDefect::of(Anomaly::Extra) }
     }
 
-    fn into_wrong(self) -> Defect {
+    fn into_defect(self) -> Defect {
         let RowDefect { what, key, columns, shows_default } = self;
         Defect { key, columns, shows_default, ..Defect::of(what) }
     }

@@ -55,9 +55,9 @@ struct KeyMismatch {
 /// ```text
 /// entries are at 0, 1 and 2, and a transaction marker at 3; the shard is complete below 4, and lacks 2
 /// ```
-pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_whole: bool) -> ShardCompared {
-    let mut captures = captures(evidence);
-    let mut log = evidence.log(PARTITION).peekable();
+pub(crate) fn compare(record: &dyn RunRecord, history: &History<'_>, log_is_whole: bool) -> ShardCompared {
+    let mut captures = captures(record);
+    let mut log = record.log(PARTITION).peekable();
     let (mut fold, mut reached) = (NewestRows::default(), 0);
     let mut mismatches = Vec::new();
     let mut rows = 0;
@@ -72,19 +72,19 @@ pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_wh
         }
         rows += fold.compare(at, contents, &mut mismatches);
     }
-    let findings = assemble(evidence, history, &captures, &mismatches);
+    let findings = assemble(record, history, &captures, &mismatches);
     let last: BTreeMap<&String, usize> =
         captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
     let wrong = last.into_iter().filter(|(_, last)| mismatches.iter().any(|it| it.at == *last));
     let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
-    ShardCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
+    ShardCompared { rows, unseen: unseen(record, &captures), wrong_at_last, findings }
 }
 
 /// All captures of shards, ordered by log end.
-pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<ShardSnapshot> {
+pub(crate) fn captures(record: &dyn RunRecord) -> Vec<ShardSnapshot> {
     let mut captures = Vec::new();
-    evidence.scan_events(&mut |_, moment| {
-        if let EventRef::Other(Event::Contents(contents)) = moment {
+    record.scan_events(&mut |_, event| {
+        if let EventRef::Other(Event::Contents(contents)) = event {
             captures.push(contents.clone());
         }
     });
@@ -93,10 +93,10 @@ pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<ShardSnapshot> {
 }
 
 /// Which part of the log each shard did not show at its last capture.
-fn unseen(evidence: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<String, NotVisible> {
+fn unseen(record: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<String, NotVisible> {
     let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
     let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
-    evidence.scan_log(PARTITION, &mut |entry| {
+    record.scan_log(PARTITION, &mut |entry| {
         for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
             let (entries, keys) = beyond.entry(object).or_default();
             *entries += 1;
@@ -181,16 +181,16 @@ fn is_of(held: &CountedRow, entry: &Entry) -> bool {
 
 /// One finding for each kind of anomaly.
 fn assemble(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     captures: &[ShardSnapshot],
     mismatches: &[KeyMismatch],
 ) -> Vec<Finding> {
     let ops = mismatches.iter().filter_map(|it| it.newest.1).collect();
-    let times = acknowledged(evidence, &ops);
-    let mut kin: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
-    mismatches.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
-    let findings = kin.into_iter().filter_map(|(what, of)| {
+    let times = acknowledged(record, &ops);
+    let mut groups: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
+    mismatches.iter().for_each(|it| groups.entry(it.what).or_default().push(it));
+    let findings = groups.into_iter().filter_map(|(what, of)| {
         let divergence = divergence(history, captures, what, &of, &times)?;
         let kind = FindingKind::Divergence(Box::new(divergence));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
@@ -207,7 +207,7 @@ fn divergence(
 ) -> Option<Divergence> {
     let (first, last) = (of.iter().map(|it| it.at).min()?, of.iter().map(|it| it.at).max()?);
     let schema = &history.meta.schema;
-    let standing = |at: usize| standing(history, &captures[at]);
+    let state_at = |at: usize| capture_state(history, &captures[at]);
     let still = last + 1 == captures.len();
     let at_last: Vec<&KeyMismatch> = of.iter().copied().filter(|it| it.at == last).collect();
     let point = |it: &&&KeyMismatch| LogPoint {
@@ -224,8 +224,8 @@ fn divergence(
         partition: PARTITION,
         flags: false,
         replicas: vec![object.clone()],
-        last: standing(last),
-        first: standing(first),
+        last: state_at(last),
+        first: state_at(first),
         course: if still { Course::Standing } else { Course::Healed },
         moved_away: Vec::new(),
         keys: keys.into_iter().cloned().collect(),
@@ -244,7 +244,7 @@ fn divergence(
     })
 }
 
-fn standing(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
+fn capture_state(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
     let begun = history.captures.iter().find(|capture| capture.number == contents.capture);
     let object = vec![contents.object.clone()];
     CaptureState {

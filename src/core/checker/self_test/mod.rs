@@ -49,13 +49,13 @@ pub enum SelfTest {
 }
 
 /// Changes one row of judged evidence, judges again and compares the verdicts.
-pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
+pub fn self_test(record: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     let not_done = |reason: &str| SelfTest::NotDone { reason: reason.to_owned() };
-    if !evidence.damage().is_empty() {
+    if !record.damage().is_empty() {
         return not_done("the record is damaged, so a changed row may lie in a read that does not count");
     }
-    if !evidence.meta().has_segments() {
-        return match shard::PlantedInShard::draw(evidence, verdict) {
+    if !record.meta().has_segments() {
+        return match shard::PlantedInShard::draw(record, verdict) {
             Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
             None => not_done("no row of the shard was compared in which nothing is wrong yet"),
         };
@@ -64,7 +64,7 @@ pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     if !verdict.checks.iter().any(|check| calibrated(check) && check.status == Status::Pass) {
         return not_done("the model is not calibrated, so it cannot say who is wrong");
     }
-    match Planted::draw(evidence, verdict) {
+    match Planted::draw(record, verdict) {
         Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
         None => not_done("no row of several replicas was compared in which nothing is wrong yet"),
     }
@@ -106,7 +106,7 @@ fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
 
 /// A record in which one row is changed as it is read.
 struct Planted<'e> {
-    evidence: &'e dyn RunRecord,
+    record: &'e dyn RunRecord,
     spot: Spot,
     column: usize,
     /// All reads of the replica: whichever returns the row, it returns the changed one.
@@ -120,18 +120,18 @@ struct Counted {
 }
 
 impl<'e> Planted<'e> {
-    fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
-        let meta = evidence.meta();
+    fn draw(record: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
+        let meta = record.meta();
         let data = data_columns(meta);
         let mut draw = SpotDraw {
             rng: meta.seed.stream(Stream::SelfTest),
-            counted: counted(evidence),
+            counted: counted(record),
             best: (false, 2),
             seen: 0,
             chosen: None,
         };
         for partition in 0..meta.partitions {
-            draw.look_through(evidence, partition, &Avoid::of(verdict, meta, partition));
+            draw.look_through(record, partition, &Avoid::of(verdict, meta, partition));
         }
         let (partition, off, key, replica) = draw.chosen?;
         let column = *data.get(below(&mut draw.rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
@@ -142,11 +142,11 @@ impl<'e> Planted<'e> {
             replica: meta.roster[replica].clone(),
             column: meta.schema.columns[column].name.clone(),
         };
-        let reads = evidence.events().filter_map(|stamped| match &stamped.event {
+        let reads = record.events().filter_map(|stamped| match &stamped.event {
             Event::Read(read) if read.replica == spot.replica => Some(read.id),
             _ => None,
         });
-        Some(Planted { reads: reads.collect(), evidence, spot, column })
+        Some(Planted { reads: reads.collect(), record, spot, column })
     }
 
     fn is_found_as(&self, finding: &Finding) -> bool {
@@ -209,10 +209,10 @@ struct SpotDraw {
 }
 
 impl SpotDraw {
-    fn look_through(&mut self, evidence: &dyn RunRecord, partition: u32, avoid: &Avoid) {
-        let calibration = evidence.meta().calibration_ops;
-        let mut rows = evidence.rows(partition).peekable();
-        for entry in evidence.log(partition) {
+    fn look_through(&mut self, record: &dyn RunRecord, partition: u32, avoid: &Avoid) {
+        let calibration = record.meta().calibration_ops;
+        let mut rows = record.rows(partition).peekable();
+        for entry in record.log(partition) {
             let mut showing = BTreeSet::new();
             while rows.next_if(|(_, row)| row.off < entry.off).is_some() {}
             while let Some((read, row)) = rows.next_if(|(_, row)| row.off == entry.off) {
@@ -241,10 +241,10 @@ impl SpotDraw {
 
 /// The reads whose rows are compared, by id. Rows that a consumer has beyond the committed end, or that came
 /// after its position was read, are not compared.
-fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
+fn counted(record: &dyn RunRecord) -> BTreeMap<u64, Counted> {
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let mut sound = Vec::new();
-    for stamped in evidence.events() {
+    for stamped in record.events() {
         match &stamped.event {
             Event::Segment { segment } => {
                 ends.extend(segment.end.map(|end| (segment.name.clone(), end)));
@@ -257,7 +257,7 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
             _ => {}
         }
     }
-    let roster = &evidence.meta().roster;
+    let roster = &record.meta().roster;
     let counted = sound.into_iter().filter_map(|read| {
         let end = ends.get(&read.before.segment).copied().unwrap_or(u64::MAX);
         let replica = roster.iter().position(|replica| *replica == read.replica)?;
@@ -268,16 +268,16 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
 
 impl RunRecord for Planted<'_> {
     fn meta(&self) -> &RunMeta {
-        self.evidence.meta()
+        self.record.meta()
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
-        self.evidence.events()
+        self.record.events()
     }
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        self.evidence.log(partition)
+        self.record.log(partition)
     }
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        Box::new(self.evidence.rows(partition).map(move |(read, mut row)| {
+        Box::new(self.record.rows(partition).map(move |(read, mut row)| {
             if self.is_here(partition, read, &row) {
                 let cell = &mut row.to_mut().cols[self.column];
                 *cell = another(cell);
@@ -286,13 +286,13 @@ impl RunRecord for Planted<'_> {
         }))
     }
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
-        self.evidence.current_rows(partition)
+        self.record.current_rows(partition)
     }
     fn damage(&self) -> Vec<Damage> {
-        self.evidence.damage()
+        self.record.damage()
     }
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
-        Box::new(PlantedGroups { planted: self, partition, groups: self.evidence.row_groups(partition) })
+        Box::new(PlantedGroups { planted: self, partition, groups: self.record.row_groups(partition) })
     }
 }
 

@@ -23,7 +23,7 @@ struct ShardRead {
 }
 
 /// A time in which an object did not move.
-pub(crate) struct Standstill {
+pub(crate) struct Stall {
     /// Its last move was before this time.
     pub(crate) from: Nanos,
     /// The last sample at its old position.
@@ -40,8 +40,8 @@ impl Canaries {
     }
 
     /// Takes the next event of an op.
-    pub(crate) fn take(&mut self, t: Nanos, moment: EventRef<'_>) {
-        if let EventRef::Completed { op, outcome: OpOutcome::Ok, .. } = moment
+    pub(crate) fn take(&mut self, t: Nanos, event: EventRef<'_>) {
+        if let EventRef::Completed { op, outcome: OpOutcome::Ok, .. } = event
             && let Some(acked) = self.acks.get_mut(&op)
         {
             *acked = Some(t);
@@ -58,18 +58,18 @@ impl Canaries {
     /// Whether these objects show the canaries that were acknowledged while an object was frozen, in their
     /// last read before it moved again. `None` if that proves nothing: there was no canary, or it had only
     /// just been written.
-    pub(crate) fn were_seen(&self, objects: &[&str], still: &Standstill) -> Option<bool> {
-        let of = |look: &&ShardRead| {
-            objects.contains(&look.object.as_str()) && still.until.is_none_or(|until| look.t < until)
+    pub(crate) fn were_seen(&self, objects: &[&str], stall: &Stall) -> Option<bool> {
+        let of = |read: &&ShardRead| {
+            objects.contains(&read.object.as_str()) && stall.until.is_none_or(|until| read.t < until)
         };
-        let look = self.reads.iter().rfind(of)?;
+        let read = self.reads.iter().rfind(of)?;
         let acks = self.acks.iter().filter_map(|(op, acked)| Some((op, (*acked)?)));
-        let meanwhile = acks.filter(|(_, acked)| still.from <= *acked && *acked <= still.to);
-        let waited = |acked: Nanos| look.t.0.checked_sub(acked.0);
-        let told = meanwhile.filter_map(|(op, acked)| match look.held.contains(op) {
+        let meanwhile = acks.filter(|(_, acked)| stall.from <= *acked && *acked <= stall.to);
+        let waited = |acked: Nanos| read.t.0.checked_sub(acked.0);
+        let answers = meanwhile.filter_map(|(op, acked)| match read.held.contains(op) {
             true => Some(true),
-            false => (waited(acked)? >= still.threshold.0).then_some(false),
+            false => (waited(acked)? >= stall.threshold.0).then_some(false),
         });
-        told.reduce(|all, seen| all && seen)
+        answers.reduce(|all, seen| all && seen)
     }
 }

@@ -84,7 +84,7 @@ impl SegmentCopy {
     }
 
     /// Whether any of its rows were read more than once.
-    pub(crate) fn is_read_again(&self) -> bool {
+    pub(crate) fn was_read_again(&self) -> bool {
         self.again > 0
     }
 
@@ -98,7 +98,7 @@ impl SegmentCopy {
             }
             return false;
         }
-        self.again += usize::from(self.brought(read));
+        self.again += usize::from(self.has_read(read));
         if read.from < read.held.end || read.header.count > 0 {
             self.reads.push(CopyRead { id: read.header.id, when, from: read.from, end: read.held.end });
         }
@@ -108,7 +108,7 @@ impl SegmentCopy {
     }
 
     /// Whether earlier reads returned rows that this one requests.
-    fn brought(&self, read: &RowsRead) -> bool {
+    fn has_read(&self, read: &RowsRead) -> bool {
         read.from.max(self.start) < read.held.end.min(self.read_to)
     }
 }
@@ -195,17 +195,17 @@ impl CopyTimeline {
         };
         let mut latest = vec![vec![LatestCopy::default(); replicas]; spans.len()];
         let mut lives = BTreeMap::new();
-        let mut sights = capture_reads(history, partition).into_iter().peekable();
+        let mut reads = capture_reads(history, partition).into_iter().peekable();
         for capture in 0..history.captures.len() {
-            while let Some(sight) = sights.next_if(|(at, ..)| *at <= capture) {
-                let look = match sight.2 {
+            while let Some((_, _, capture_read)) = reads.next_if(|(at, ..)| *at <= capture) {
+                let header = match capture_read {
                     CaptureRead::Flags(read) => read.header,
                     CaptureRead::Rows(_, read) => read.header,
                 };
                 let next = lives.len();
-                let life = *lives.entry((look.replica, look.incarnation)).or_insert(next);
-                let is_sound = look.soundness == Soundness::Sound && !void.contains(&look.id);
-                match sight.2 {
+                let life = *lives.entry((header.replica, header.incarnation)).or_insert(next);
+                let is_sound = header.soundness == Soundness::Sound && !void.contains(&header.id);
+                match capture_read {
                     CaptureRead::Flags(read) if is_sound => {
                         timeline.take_flags(spans, &mut latest, read, life)
                     }
@@ -214,7 +214,7 @@ impl CopyTimeline {
                         let Ok(at) = spans.binary_search_by_key(&read.held.seq, |span| span.seq) else {
                             continue;
                         };
-                        let slot = &mut latest[at][look.replica];
+                        let slot = &mut latest[at][header.replica];
                         if is_sound {
                             timeline.by_read[index] = timeline.take_rows(at, read, life, slot);
                         } else {
@@ -293,7 +293,7 @@ impl CopyTimeline {
             at
         });
         let capture = read.header.capture;
-        if slot.copy != Some(at) || self.copies[at].brought(read) {
+        if slot.copy != Some(at) || self.copies[at].has_read(read) {
             self.supersede(slot, capture);
         }
         let counts = self.copies[at].take(read, CapturePoint::step(capture, slot.superseded.len()));
@@ -433,11 +433,11 @@ fn is_whole(held: &HeldSegment, span: &SegmentSpan) -> bool {
 fn capture_reads<'h>(history: &'h History<'_>, partition: u32) -> Vec<(usize, u64, CaptureRead<'h>)> {
     let rows = history.reads.iter().enumerate().map(|(at, read)| (read.header, CaptureRead::Rows(at, read)));
     let flags = history.current_reads.iter().map(|read| (read.header, CaptureRead::Flags(read)));
-    let mut sights: Vec<_> = rows
+    let mut reads: Vec<_> = rows
         .chain(flags)
-        .filter(|(look, _)| look.partition == partition)
-        .map(|(look, sight)| (look.capture, look.id, sight))
+        .filter(|(header, _)| header.partition == partition)
+        .map(|(header, read)| (header.capture, header.id, read))
         .collect();
-    sights.sort_by_key(|&(capture, id, _)| (capture, id));
-    sights
+    reads.sort_by_key(|&(capture, id, _)| (capture, id));
+    reads
 }

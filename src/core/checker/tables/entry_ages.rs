@@ -23,10 +23,10 @@ pub(crate) struct EntryAges {
 
 impl EntryAges {
     /// Reads when ops were sent and acknowledged.
-    pub(crate) fn read(evidence: &dyn RunRecord, log_index: &LogIndex) -> EntryAges {
+    pub(crate) fn read(record: &dyn RunRecord, log_index: &LogIndex) -> EntryAges {
         let mut known: BTreeMap<u64, SendWindow> = BTreeMap::new();
         let never = Nanos(u64::MAX);
-        evidence.scan_events(&mut |t, moment| match moment {
+        record.scan_events(&mut |t, event| match event {
             EventRef::Invoked { op, .. } => {
                 known.entry(op).or_insert(SendWindow { from: Some(t), to: never });
             }
@@ -37,7 +37,7 @@ impl EntryAges {
         });
         let unknown = SendWindow { from: None, to: never };
         let of_op = |op| known.get(&op).copied().unwrap_or(unknown);
-        let mut windows: Vec<SendWindow> = log_index.entries().map(|line| of_op(line.op)).collect();
+        let mut windows: Vec<SendWindow> = log_index.entries().map(|entry| of_op(entry.op)).collect();
         let mut earliest = None;
         for window in &mut windows {
             earliest = earliest.max(window.from);
@@ -52,13 +52,13 @@ impl EntryAges {
     }
 
     /// The greatest possible age of an entry at a time.
-    pub(crate) fn at(&self, line: usize, t: Nanos) -> Nanos {
-        let from = self.windows[line].from;
+    pub(crate) fn at(&self, entry: usize, t: Nanos) -> Nanos {
+        let from = self.windows[entry].from;
         from.map_or(Nanos(u64::MAX), |from| Nanos(t.0.saturating_sub(from.0)))
     }
 
     /// The greatest possible time from one entry to a later one of the log.
-    pub(crate) fn between(&self, line: usize, later: usize) -> Nanos {
-        self.at(line, self.windows[later].to)
+    pub(crate) fn between(&self, entry: usize, later: usize) -> Nanos {
+        self.at(entry, self.windows[later].to)
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         serde_json::from_str(&line).expect("an event")
     }
 
-    fn told(events: &[Event], is_cut_off: bool) -> Vec<String> {
+    fn details(events: &[Event], is_cut_off: bool) -> Vec<String> {
         let mut sequence = EventSequence::default();
         events.iter().for_each(|event| sequence.take(event));
         sequence.doubts(is_cut_off).into_iter().map(|doubt| doubt.detail).collect()
@@ -172,14 +172,14 @@ mod tests {
     #[test]
     fn what_is_whole_is_not_doubted_though_replicas_are_read_side_by_side() {
         let whole = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), contents(1), read(3, 1), end(1)];
-        assert!(told(&whole, false).is_empty());
+        assert!(details(&whole, false).is_empty());
         let cut = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), read(9, 1)];
-        assert!(told(&cut, true).is_empty(), "what the tail held is not known");
+        assert!(details(&cut, true).is_empty(), "what the tail held is not known");
         let phases = [phase(Phase::Quiesce), phase(Phase::Capture), begin(0), end(0), phase(Phase::Done)];
-        assert!(told(&phases, false).is_empty());
+        assert!(details(&phases, false).is_empty());
         let by = "SIGINT".to_owned();
         let stopped = [phase(Phase::Ending), Event::Interrupted { by }, phase(Phase::Done)];
-        assert!(told(&stopped, false).is_empty());
+        assert!(details(&stopped, false).is_empty());
     }
 
     #[test]
@@ -196,13 +196,13 @@ mod tests {
             (&[contents(0)], "events: the contents of s belongs to capture 0, which is not under way"),
         ];
         for (events, wanted) in cases {
-            assert_eq!(told(events, false), [wanted]);
+            assert_eq!(details(events, false), [wanted]);
         }
         let shard = [begin(0), contents(0), end(0), begin(1), end(1)];
-        assert_eq!(told(&shard, false), ["events: what capture 1 read of the shard is not on record"]);
+        assert_eq!(details(&shard, false), ["events: what capture 1 read of the shard is not on record"]);
         let last = [begin(0), end(0), phase(Phase::Capture), phase(Phase::Done)];
-        assert_eq!(told(&last, false), ["events: the capture after the load is not on record"]);
-        let strays = told(&[read(1, 4)], false);
-        assert_eq!(strays, ["events: read 1 belongs to capture 4, which is not under way"]);
+        assert_eq!(details(&last, false), ["events: the capture after the load is not on record"]);
+        let orphans = details(&[read(1, 4)], false);
+        assert_eq!(orphans, ["events: read 1 belongs to capture 4, which is not under way"]);
     }
 }

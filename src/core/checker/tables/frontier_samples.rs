@@ -68,26 +68,26 @@ impl<'e> FrontierSamples<'e> {
     pub(crate) fn add_position(&mut self, at: (usize, u32), t: Nanos, reading: &PositionReading<'_>) {
         let PositionReading { u1, f, u2, status, incarnation } = *reading;
         let status = self.intern(status);
-        let sight = FrontierSample { t, u1, f: Some(f), u2, known: u1, incarnation, status };
-        self.positions.entry(at).or_default().push(sight);
+        let sample = FrontierSample { t, u1, f: Some(f), u2, known: u1, incarnation, status };
+        self.positions.entry(at).or_default().push(sample);
     }
 
     /// Adds a sample of a declared frontier. Returns false if the target declares no such frontier.
-    pub(crate) fn add_frontier(&mut self, t: Nanos, look: &FrontierReading) -> bool {
-        let Some(&at) = self.index.get(look.object.as_str()) else { return false };
-        let status = self.intern(&look.status);
-        let FrontierReading { u1, f, u2, incarnation, .. } = *look;
-        let (frontier, sights) = &mut self.frontiers[at];
+    pub(crate) fn add_frontier(&mut self, t: Nanos, reading: &FrontierReading) -> bool {
+        let Some(&at) = self.index.get(reading.object.as_str()) else { return false };
+        let status = self.intern(&reading.status);
+        let FrontierReading { u1, f, u2, incarnation, .. } = *reading;
+        let (frontier, samples) = &mut self.frontiers[at];
         let furthest = &mut self.furthest[self.groups[at]];
         *furthest = (furthest.0.max(u1), furthest.1.max(f.unwrap_or(0)));
         let known = if frontier.upstream.own { furthest.1 } else { furthest.0 };
-        sights.push(FrontierSample { t, u1, f, u2, known, incarnation, status });
+        samples.push(FrontierSample { t, u1, f, u2, known, incarnation, status });
         true
     }
 
     /// The status that an object reported.
-    pub(crate) fn status(&self, sight: &FrontierSample) -> &str {
-        &self.statuses[sight.status as usize]
+    pub(crate) fn status(&self, sample: &FrontierSample) -> &str {
+        &self.statuses[sample.status as usize]
     }
 
     /// For each status, whether it means that the object is not meant to move.
@@ -112,7 +112,7 @@ impl FrontierSample {
     }
 
     /// Whether it gives no information on the object's position: the object is sealed, or not meant to move.
-    pub(crate) fn tells_nothing(&self, held: &[bool]) -> bool {
+    pub(crate) fn is_uninformative(&self, held: &[bool]) -> bool {
         self.f.is_none() || self.is_held(held)
     }
 
@@ -167,8 +167,8 @@ impl Object<'_> {
     }
 
     /// Whether it was behind its upstream in this sample, by the numbers.
-    pub(crate) fn is_below(self, sight: &FrontierSample) -> bool {
-        sight.f.is_some_and(|f| f < sight.u1)
+    pub(crate) fn is_below(self, sample: &FrontierSample) -> bool {
+        sample.f.is_some_and(|f| f < sample.u1)
     }
 
     /// The partition of the input log whose offsets it counts.

@@ -178,10 +178,10 @@ pub(crate) struct History<'e> {
 impl<'e> History<'e> {
     /// Reads all events once, and passes each one to `also`.
     pub(crate) fn gather(
-        evidence: &'e dyn RunRecord,
+        record: &'e dyn RunRecord,
         also: &mut dyn FnMut(Nanos, EventRef<'_>),
     ) -> History<'e> {
-        let meta = evidence.meta();
+        let meta = record.meta();
         let mut history = History {
             meta,
             captures: Vec::new(),
@@ -202,9 +202,9 @@ impl<'e> History<'e> {
             captures_ended: 0,
         };
         let mut sequence = EventSequence::default();
-        evidence.scan_events(&mut |t, moment| {
-            also(t, moment);
-            match moment {
+        record.scan_events(&mut |t, event| {
+            also(t, event);
+            match event {
                 EventRef::Other(event) => {
                     sequence.take(event);
                     history.take(t, event);
@@ -217,11 +217,11 @@ impl<'e> History<'e> {
             }
         });
         let is_cut_off =
-            evidence.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
+            record.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
         history.doubts.extend(sequence.doubts(is_cut_off));
         history.reads.sort_by_key(|read| read.header.id);
-        for (at, RowsRead { header: look, held, .. }) in history.reads.iter().enumerate() {
-            history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
+        for (at, RowsRead { header, held, .. }) in history.reads.iter().enumerate() {
+            history.reads_of.entry((header.replica, header.partition, held.seq)).or_default().push(at);
         }
         history.current_reads.sort_by_key(|read| read.header.id);
         history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
@@ -298,9 +298,9 @@ impl<'e> History<'e> {
                     self.frontier_samples.add_position((replica, *partition), t, &reading);
                 }
             }
-            Event::Frontier(look) => {
-                if !self.frontier_samples.add_frontier(t, look) {
-                    let detail = format!("{} is no frontier that the target declares", look.object);
+            Event::Frontier(reading) => {
+                if !self.frontier_samples.add_frontier(t, reading) {
+                    let detail = format!("{} is no frontier that the target declares", reading.object);
                     self.doubt(DoubtKind::UnmetAssumption, detail);
                 }
             }
@@ -395,7 +395,7 @@ impl<'e> History<'e> {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = ReadHeader {
+        let header = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -405,14 +405,14 @@ impl<'e> History<'e> {
             soundness: read.soundness,
             count: read.rows,
         };
-        self.reads.push(RowsRead { header: look, from: read.from, held: HeldSegment::from(&read.before) });
+        self.reads.push(RowsRead { header, from: read.from, held: HeldSegment::from(&read.before) });
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = ReadHeader {
+        let header = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -424,7 +424,7 @@ impl<'e> History<'e> {
         };
         let before = read.before.iter().map(HeldSegment::from).collect();
         let after = read.after.iter().map(HeldSegment::from).collect();
-        self.current_reads.push(CurrentRowsRead { header: look, base: read.base, before, after });
+        self.current_reads.push(CurrentRowsRead { header, base: read.base, before, after });
     }
 
     /// A record that counts no keys means that none was lost.

@@ -71,18 +71,18 @@ struct EffectFold<'r> {
 impl EffectFold<'_> {
     fn effect(&mut self, key: usize, entry: EntryHeader<'_>) -> Effect {
         let is_repeated = self.rules.allow(Absence::Duplicates) && !self.had.insert((key, entry.op));
-        let standing = &mut self.states[key];
+        let state = &mut self.states[key];
         let drops = self.rules.event_of_deleted == EventOfDeleted::Dropped;
-        if drops && standing.deleted && !entry.tombstone {
+        if drops && state.deleted && !entry.tombstone {
             return Effect::Ignored;
         }
-        if entry.cmp < standing.cmp {
+        if entry.cmp < state.cmp {
             return Effect::OutOfOrder;
         }
         if is_repeated {
             return Effect::Ignored;
         }
-        *standing = KeyState { cmp: entry.cmp, deleted: entry.tombstone };
+        *state = KeyState { cmp: entry.cmp, deleted: entry.tombstone };
         if entry.tombstone { Effect::Deleted } else { Effect::Merged }
     }
 }
@@ -110,11 +110,11 @@ pub(crate) struct LogIndex {
 impl LogIndex {
     /// Reads a partition's log once. The segments of entries are unknown before
     /// [`LogIndex::assign_segments`].
-    pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> LogIndex {
+    pub(crate) fn read(record: &dyn RunRecord, partition: u32) -> LogIndex {
         let mut log_index = LogIndex { partition, ..LogIndex::default() };
-        let rules = &evidence.meta().schema.rules;
+        let rules = &record.meta().schema.rules;
         let mut reader = EffectFold { rules, states: Vec::new(), had: HashSet::new() };
-        evidence.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
+        record.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
         log_index
     }
 
@@ -138,7 +138,7 @@ impl LogIndex {
         if let Some(previous) = previous
             && entry.cmp <= reader.states[key].cmp
             && self.disorder.is_none()
-            && !self.earlier_of_key(previous).any(|line| line.op == entry.op)
+            && !self.earlier_of_key(previous).any(|earlier| earlier.op == entry.op)
         {
             self.disorder = Some((self.packed[previous].off, entry.off));
         }
@@ -177,7 +177,7 @@ impl LogIndex {
 
     /// One past the last offset.
     pub(crate) fn end(&self) -> u64 {
-        self.packed.last().map_or(0, |line| line.off + 1)
+        self.packed.last().map_or(0, |entry| entry.off + 1)
     }
 
     /// The index of a key.
@@ -186,8 +186,8 @@ impl LogIndex {
     }
 
     /// The entries of a key from this one back to its first.
-    pub(crate) fn earlier_of_key(&self, line: usize) -> impl Iterator<Item = IndexedEntry> {
-        std::iter::successors(Some(self.entry(line)), |line| line.previous.map(|at| self.entry(at)))
+    pub(crate) fn earlier_of_key(&self, at: usize) -> impl Iterator<Item = IndexedEntry> {
+        std::iter::successors(Some(self.entry(at)), |entry| entry.previous.map(|at| self.entry(at)))
     }
 
     /// Replaces the contents of `past` by all entries of a key, in log order.
@@ -199,7 +199,7 @@ impl LogIndex {
 
     /// The index of the entry at an offset.
     pub(crate) fn at(&self, off: u64) -> Option<usize> {
-        self.packed.binary_search_by_key(&off, |line| line.off).ok()
+        self.packed.binary_search_by_key(&off, |entry| entry.off).ok()
     }
 
     /// The index of the segment that has this offset.
@@ -209,19 +209,19 @@ impl LogIndex {
 
     /// The number of entries in `start..end`.
     pub(crate) fn count(&self, start: u64, end: u64) -> u64 {
-        let first = self.packed.partition_point(|line| line.off < start);
-        let last = self.packed.partition_point(|line| line.off < end);
+        let first = self.packed.partition_point(|entry| entry.off < start);
+        let last = self.packed.partition_point(|entry| entry.off < end);
         last.saturating_sub(first) as u64
     }
 
     /// The entries merged into the key's row before this entry, since the key's birth or last deletion, in
     /// log order.
-    pub(crate) fn merged_before(&self, line: usize) -> Vec<IndexedEntry> {
-        let Some(previous) = self.entry(line).previous else { return Vec::new() };
+    pub(crate) fn merged_before(&self, at: usize) -> Vec<IndexedEntry> {
+        let Some(previous) = self.entry(at).previous else { return Vec::new() };
         let mut past: Vec<IndexedEntry> = self
             .earlier_of_key(previous)
-            .filter(|line| line.effect.is_accepted())
-            .take_while(|line| line.effect == Effect::Merged)
+            .filter(|entry| entry.effect.is_accepted())
+            .take_while(|entry| entry.effect == Effect::Merged)
             .collect();
         past.reverse();
         past

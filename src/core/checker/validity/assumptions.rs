@@ -41,15 +41,15 @@ pub(crate) fn check(
             });
         }
     }
-    let looked_at = history.segments.iter().map(Vec::len).sum::<usize>()
+    let examined = history.segments.iter().map(Vec::len).sum::<usize>()
         + history.meta.steps.len()
         + history.reads.len()
         + history.current_reads.len()
         + log_indexes.iter().map(|log_index| log_index.keys.len()).sum::<usize>();
     let result = CheckResult {
         name: CheckName::Assumptions,
-        status: if doubts.is_empty() && looked_at > 0 { Status::Pass } else { Status::Unknown },
-        compared: looked_at as u64,
+        status: if doubts.is_empty() && examined > 0 { Status::Pass } else { Status::Unknown },
+        compared: examined as u64,
         unit: "facts".to_owned(),
         reason: doubts.first().map(|doubt| doubt.detail.clone()),
     };
@@ -59,16 +59,16 @@ pub(crate) fn check(
 /// The first incarnation that began without a restart of ours, and the one before it. A read is recorded when
 /// it ends, with the incarnation in which it began, so an earlier incarnation that is recorded late is not a
 /// new one.
-fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
+fn unasked_restart(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
     seen.sort();
     let mut known: Vec<u64> = Vec::new();
-    for (t, life) in seen {
-        if known.contains(&life) {
+    for (t, incarnation) in seen {
+        if known.contains(&incarnation) {
             continue;
         }
         match known.last() {
-            Some(before) if !history.restarting(replica, t) => return Some((*before, life)),
-            _ => known.push(life),
+            Some(before) if !history.restarting(replica, t) => return Some((*before, incarnation)),
+            _ => known.push(incarnation),
         }
     }
     None
@@ -103,27 +103,27 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
 /// Doubts about replicas with a new incarnation but no restart of ours, wherever the record shows
 /// incarnations.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
-    let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
-    let tracks = &history.frontier_samples;
-    let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
-    let declared = tracks
+    let mut incarnations: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
+    let samples = &history.frontier_samples;
+    let positions = samples.positions.iter().map(|((replica, _), samples)| (*replica, samples));
+    let declared = samples
         .frontiers
         .iter()
-        .filter_map(|(frontier, sights)| Some((history.replica(frontier.replica.as_deref()?)?, sights)));
-    for (replica, sights) in positions.chain(declared) {
-        let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
-        lives.entry(replica).or_default().extend(seen);
+        .filter_map(|(frontier, samples)| Some((history.replica(frontier.replica.as_deref()?)?, samples)));
+    for (replica, samples) in positions.chain(declared) {
+        let seen = samples.iter().map(|sample| (sample.t, sample.incarnation));
+        incarnations.entry(replica).or_default().extend(seen);
     }
-    let looks = history
+    let reads = history
         .reads
         .iter()
         .map(|read| read.header)
         .chain(history.current_reads.iter().map(|read| read.header));
-    for look in looks.filter(|look| look.soundness == Soundness::Sound) {
-        lives.entry(look.replica).or_default().push((look.t, look.incarnation));
+    for header in reads.filter(|header| header.soundness == Soundness::Sound) {
+        incarnations.entry(header.replica).or_default().push((header.t, header.incarnation));
     }
-    for (replica, seen) in lives {
-        if let Some((before, after)) = new_life(history, replica, seen) {
+    for (replica, seen) in incarnations {
+        if let Some((before, after)) = unasked_restart(history, replica, seen) {
             let name = &history.meta.roster[replica];
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
@@ -160,9 +160,9 @@ fn segments(history: &History<'_>, log_index: &LogIndex, doubts: &mut Vec<Doubt>
             ));
         }
     }
-    let outside = log_index.entries().find(|line| line.segment.is_none() && history.meta.has_segments());
-    if let Some(line) = outside {
-        unmet(format!("no segment holds offset {} of partition {partition}", line.off));
+    let outside = log_index.entries().find(|entry| entry.segment.is_none() && history.meta.has_segments());
+    if let Some(entry) = outside {
+        unmet(format!("no segment holds offset {} of partition {partition}", entry.off));
     }
     let known = |seq| spans.iter().any(|span| span.seq == seq);
     let stray = history.reads.iter().find(|read| read.header.partition == partition && !known(read.held.seq));

@@ -72,8 +72,9 @@ fn opportunities(
         exposure.push(opportunity(what, history.faults.iter().filter(done).count() as u64, demanded));
     }
     if exposure.is_empty() && rows_compared == 0 && !history.meta.frontiers.is_empty() {
-        let looks = history.frontier_samples.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
-        exposure.push(opportunity("looks-at-frontiers", looks, plan.min_exposure.max(1)));
+        let samples =
+            history.frontier_samples.frontiers.iter().map(|(_, samples)| samples.len() as u64).sum();
+        exposure.push(opportunity("looks-at-frontiers", samples, plan.min_exposure.max(1)));
     } else if exposure.is_empty() {
         exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
     }
@@ -196,17 +197,17 @@ fn carried(
     seen: &[(u64, u64)],
 ) -> u64 {
     let lies_in = |ranges: &[(u64, u64)], off| ranges.iter().any(|&(from, to)| from <= off && off < to);
-    let merged = log_index.entries().filter(|line| line.effect == Effect::Merged);
+    let merged = log_index.entries().filter(|entry| entry.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
-    for line in merged {
-        if line.segment == Some(held) {
-            before.insert(line.key);
-        } else if line.segment == Some(next)
-            && before.contains(&line.key)
-            && lies_in(without, line.off)
-            && lies_in(seen, line.off)
+    for entry in merged {
+        if entry.segment == Some(held) {
+            before.insert(entry.key);
+        } else if entry.segment == Some(next)
+            && before.contains(&entry.key)
+            && lies_in(without, entry.off)
+            && lies_in(seen, entry.off)
         {
-            after.insert(line.key);
+            after.insert(entry.key);
         }
     }
     after.len() as u64

@@ -2,7 +2,7 @@
 //! The check looks at entries, not at ops: a retried write may be at two offsets and still counts as being
 //! there (`RULES.md` 2, 10).
 
-use crate::checker::tables::acks::{Acks, Ids, offset};
+use crate::checker::tables::acks::{Acks, Ids, placement_hash};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
@@ -26,28 +26,31 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Compares the log with what was sent and acknowledged.
-    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
+    pub(crate) fn of(record: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
-            is_whole: evidence.damage().is_empty() && !is_cut_off && !history.log_failed,
+            is_whole: record.damage().is_empty() && !is_cut_off && !history.log_failed,
             contradicted: vec![u64::MAX; log_indexes.len()],
             doubts: Vec::new(),
         };
         let acks = &history.acks;
-        if log_indexes.iter().any(|log_index| places(log_index, acks) != acknowledged(log_index, acks)) {
-            trust.contradict(evidence, log_indexes);
+        if log_indexes
+            .iter()
+            .any(|log_index| logged_placements(log_index, acks) != acked_placements(log_index, acks))
+        {
+            trust.contradict(record, log_indexes);
         }
-        log_indexes.iter().for_each(|log_index| trust.doubts.extend(foreign(evidence, history, log_index)));
+        log_indexes.iter().for_each(|log_index| trust.doubts.extend(foreign(record, history, log_index)));
         trust
     }
 
     /// Looks for ops that are not at the offset at which they were acknowledged. An op that is nowhere is a
     /// lost acknowledgement, and is reported as that.
-    fn contradict(&mut self, evidence: &dyn RunRecord, log_indexes: &[LogIndex]) {
+    fn contradict(&mut self, record: &dyn RunRecord, log_indexes: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-        evidence.scan_events(&mut |_, moment| match moment {
+        record.scan_events(&mut |_, event| match event {
             EventRef::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
             EventRef::Completed { op, outcome, off } => {
                 let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == OpOutcome::Ok);
@@ -76,24 +79,24 @@ impl Trust {
 }
 
 /// The placements of acknowledged ops according to the log, as one number.
-fn places(log_index: &LogIndex, acks: &Acks) -> u64 {
+fn logged_placements(log_index: &LogIndex, acks: &Acks) -> u64 {
     let Some(acked) = acks.of.get(&log_index.partition) else { return 0 };
-    let lines = log_index.entries().filter(|line| acked.contains(line.op));
-    lines.fold(0, |sum: u64, line| sum.wrapping_add(offset(line.op, line.off)))
+    let entries = log_index.entries().filter(|entry| acked.contains(entry.op));
+    entries.fold(0, |sum: u64, entry| sum.wrapping_add(placement_hash(entry.op, entry.off)))
 }
 
 /// The placements of acknowledged ops according to the acknowledgements, as one number.
-fn acknowledged(log_index: &LogIndex, acks: &Acks) -> u64 {
-    acks.places.get(&log_index.partition).copied().unwrap_or(0)
+fn acked_placements(log_index: &LogIndex, acks: &Acks) -> u64 {
+    acks.placement_sums.get(&log_index.partition).copied().unwrap_or(0)
 }
 
 /// Entries with our op ids that are not ours: of an op that was never sent, or of one op with two contents.
-fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
+fn foreign(record: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
     let partition = log_index.partition;
     let none = Ids::default();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
     let never_sent = log_index.logged.without(sent).first().copied();
-    let op = never_sent.or_else(|| with_two_contents(evidence, log_index))?;
+    let op = never_sent.or_else(|| with_two_contents(record, log_index))?;
     let detail = match never_sent {
         Some(_) => format!("the log of partition {partition} holds op {op}, which was never sent"),
         None => format!("the log of partition {partition} holds op {op} twice, with different contents"),
@@ -102,12 +105,12 @@ fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex
     Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
 }
 
-fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u64> {
+fn with_two_contents(record: &dyn RunRecord, log_index: &LogIndex) -> Option<u64> {
     if log_index.repeated.is_empty() {
         return None;
     }
     let mut first = BTreeMap::new();
-    let repeated = evidence.log(log_index.partition).filter(|entry| log_index.repeated.contains(&entry.op));
+    let repeated = record.log(log_index.partition).filter(|entry| log_index.repeated.contains(&entry.op));
     for entry in repeated {
         let (op, entry) = (entry.op, Entry { off: 0, ..entry.into_owned() });
         if *first.entry(op).or_insert_with(|| entry.clone()) != entry {
@@ -120,7 +123,7 @@ fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u
 /// Looks for acknowledged ops that are not in the log. If the log may not have been read to its end, only ops
 /// that were acknowledged below its known end are checked; if it could not be read at all, none.
 pub(crate) fn check(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
     is_whole: bool,
@@ -132,7 +135,7 @@ pub(crate) fn check(
         let end = |partition: u32| log_indexes.get(partition as usize).map_or(0, LogIndex::end);
         let counts =
             |partition, off: Option<u64>| !history.log_failed && off.is_some_and(|off| off < end(partition));
-        below = Acks::read(evidence, counts);
+        below = Acks::read(record, counts);
         &below
     };
     let none = Ids::default();
