@@ -86,7 +86,7 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
 
 /// Reads flags of one partition three times in one incarnation and once in the next. The second read fails.
 #[test]
-fn changed_flags_name_the_last_read_of_the_same_life_that_came() {
+fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
     let mut captures = Captures::new(1);
     let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
         let mut out = Vec::new();
@@ -119,7 +119,7 @@ fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
 }
 
 #[test]
-fn a_read_that_brings_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
+fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
     let mut captures = Captures::new(1);
     for round in 1..=3 {
         let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
@@ -236,7 +236,7 @@ fn sample(meta: &RunMeta, positions: [Option<u64>; 3]) -> Snapshot {
 
 /// The positions of the two writers and of the shard, and the replicas to restart.
 #[test]
-fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
+fn lagging_writers_are_unsettled_and_all_are_if_only_the_shard_lags() {
     let meta = shard();
     for (positions, unsettled) in [
         ([100, 100, 100], &[][..]),
@@ -253,7 +253,7 @@ fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
 
 /// Only a run that has not settled is probed, before its deadline, and only if the user asked for a probe.
 #[test]
-fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_for() {
+fn what_has_not_settled_in_time_is_probed_before_the_deadline_on_request() {
     let meta = shard();
     for (probe_restart, settled, now, expected) in
         [(true, false, 1, true), (false, false, 1, false), (true, true, 1, false), (true, false, 9, false)]
@@ -334,7 +334,7 @@ fn a_load_that_waits_for_boundaries_comes_to_its_end() {
 }
 
 #[test]
-fn what_a_segment_lacks_for_a_boundary_is_written_once() {
+fn rows_missing_for_a_boundary_are_written_once() {
     let mut conductor = loading(Boundaries::RowThreshold { rows: 600 });
     let mut out = Vec::new();
     let written = |out: &mut Vec<Command>| -> Vec<Op> {

@@ -214,7 +214,7 @@ impl ClusterView {
     }
 
     /// Whether a replica is assigned the partition, as far as is known. A replica without segments has
-    /// nothing to freeze on.
+    /// nothing to stall on.
     fn is_assigned(&self, replica: &str, partition: u32) -> bool {
         let newest = self.newest_seq(partition).and_then(|seq| self.segment(partition, seq));
         newest.is_none_or(|(segment, _)| segment.replicas.iter().any(|assigned| assigned == replica))

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_is_told_what_is_wrong_with_it() {
+    fn a_wrong_duration_gets_the_error_that_fits() {
         for (text, error) in [
             ("", DurationError::Form as fn(String) -> DurationError),
             ("soon", DurationError::Form),

@@ -150,7 +150,7 @@ impl FaultKind {
         matches!(self, FaultKind::PauseConsumption | FaultKind::Reload)
     }
 
-    /// Whether the fault may keep its replica from progressing. Only then does it excuse a frozen replica.
+    /// Whether the fault may keep its replica from progressing. Only then does it excuse a stalled replica.
     ///
     /// ```text
     /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while

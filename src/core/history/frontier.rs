@@ -58,7 +58,7 @@ pub struct Upstream {
     pub markers: bool,
     /// Whether it also counts writes of others. What is beyond the frontier may then not be for this object.
     pub others: bool,
-    /// Whether the object itself reports it. It may then freeze together with the object.
+    /// Whether the object itself reports it. It may then stall together with the object.
     pub own: bool,
     /// How old the number may be, if the upstream is polled only now and then.
     pub age: Option<Nanos>,

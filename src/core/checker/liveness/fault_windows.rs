@@ -1,4 +1,4 @@
-//! When an object may be frozen: during faults on its replica or on everything that moves it, and while
+//! When an object may stall: during faults on its replica or on everything that moves it, and while
 //! nothing could be sampled.
 
 use crate::checker::tables::frontier_samples::Object;

@@ -210,8 +210,8 @@ impl<'h> LivenessCheck<'h> {
         self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
-    /// The objects that feed this one and were frozen at the time of its window. If none was, those that it
-    /// waits for and that are no further than it is, even if they have nothing to do themselves.
+    /// The objects that feed this one and were stalled for too long at the time of its window. If none was,
+    /// those that it waits for and that are no further than it is, even if they have no work themselves.
     fn pinning(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
         let Object::Declared(fed) = timeline.object else { return Vec::new() };
         let (first, last) = (&timeline.samples[window.first], &timeline.samples[window.last]);

@@ -29,7 +29,7 @@ impl Restarts {
     }
 
     /// Whether a feeder began a new incarnation after the first time, and that made the object move on at the
-    /// second: the object did not stay frozen for too long under the new incarnation as well.
+    /// second: the object did not stay stalled for too long under the new incarnation as well.
     pub(super) fn upstream_restarted(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
         let stalled_for = |ready: Nanos| to.0.saturating_sub(ready.0);
         self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stalled_for(ready) < within.0)

@@ -1,4 +1,4 @@
-//! Where one object was frozen behind its upstream, and how long is too long.
+//! Where one object was stalled behind its upstream, and how long is too long.
 
 use super::fault_windows::FaultWindows;
 use super::read_back::ReadBack;
@@ -20,7 +20,7 @@ pub(super) struct FrontierTimeline<'h> {
     /// lasts to the end counts, or to the probe that restarts what has not settled: what a replica has not
     /// loaded before the deadline is lag (`RULES.md` 1).
     pub(super) too_long: Vec<StallWindow>,
-    /// The window at the end; `None` if the object was not behind then.
+    /// The window at the end; `None` if the object was not behind then, or not meant to move.
     pub(super) at_end: Option<StallWindow>,
     /// All samples, if all of them show the object at its origin, and that for too long.
     pub(super) never_began: Option<StallWindow>,
@@ -114,7 +114,7 @@ impl<'h> FrontierTimeline<'h> {
             Object::Position { .. } => next.is_none_or(|next| self.restarts.probe_between(last, next.t)),
             Object::Declared(_) => true,
         };
-        // An object that is still frozen, or was when it was restarted, may heal within the declared time.
+        // An object that is still stalled, or was when it was restarted, may heal within the declared time.
         let threshold = match self.course(window) {
             FreezeCourse::SelfHealed => window.threshold,
             _ => window.threshold.max(self.object.heals_within()),
@@ -175,7 +175,7 @@ impl<'h> FrontierTimeline<'h> {
         Nanos(self.samples[self.stalled_since(window)].t.0 + usual)
     }
 
-    /// Whether it was frozen for too long at some time between these two.
+    /// Whether it was stalled for too long at some time between these two.
     pub(super) fn is_pinned_in(&self, begin: Nanos, end: Nanos) -> bool {
         let span = |window: &StallWindow| (self.samples[window.first].t, self.samples[window.last].t);
         self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)

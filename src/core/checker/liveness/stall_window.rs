@@ -171,7 +171,7 @@ impl AdvanceGaps {
     }
 
     /// The threshold of a window that this sample ended, and whether it rests on a baseline. The window's own
-    /// gap is left out: otherwise an object that froze for an hour and moved on would make that hour usual.
+    /// gap is left out: otherwise an object that stalled for an hour and moved on would make that hour usual.
     pub(super) fn threshold(&self, floor: Nanos, ended_by: usize) -> (Nanos, bool) {
         let own = usize::from(self.ends.binary_search(&ended_by).is_ok());
         if self.count - own < GAPS_MIN {

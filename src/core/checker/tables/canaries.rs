@@ -30,7 +30,7 @@ pub(crate) struct Stall {
     pub(crate) to: Nanos,
     /// The first sample at a new position; `None` if it never moved again.
     pub(crate) until: Option<Nanos>,
-    /// A freeze is only wrong if it lasts longer than this.
+    /// A stall is only wrong if it lasts at least this long.
     pub(crate) threshold: Nanos,
 }
 
@@ -55,7 +55,7 @@ impl Canaries {
         self.reads.push(ShardRead { object: contents.object.clone(), t, held });
     }
 
-    /// Whether these objects show the canaries that were acknowledged while an object was frozen, in their
+    /// Whether these objects show the canaries that were acknowledged while an object was stalled, in their
     /// last read before it moved again. `None` if that proves nothing: there was no canary, or it had only
     /// just been written.
     pub(crate) fn were_seen(&self, objects: &[&str], stall: &Stall) -> Option<bool> {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_whole_is_not_doubted_though_replicas_are_read_side_by_side() {
+    fn a_complete_record_raises_no_doubt_though_replicas_are_read_in_parallel() {
         let whole = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), contents(1), read(3, 1), end(1)];
         assert!(details(&whole, false).is_empty());
         let cut = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), read(9, 1)];
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_doubled_or_out_of_its_place_is_named() {
+    fn events_that_are_lost_doubled_or_misplaced_are_named() {
         let cases: [(&[Event], &str); 9] = [
             (&[begin(0), read(1, 0)], "events: capture 0 has no end"),
             (&[begin(0), begin(1), end(1)], "events: capture 0 has no end"),

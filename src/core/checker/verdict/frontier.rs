@@ -27,11 +27,11 @@ impl From<FrontierKind> for ObjectKind {
     }
 }
 
-/// Whether readers notice that an object is frozen.
+/// Whether readers notice that an object is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
-    /// The object that it feeds is frozen as well, or it feeds nothing.
+    /// The object that it feeds is stalled as well, or it feeds nothing.
     Visible,
     /// The object that it feeds moves on without it, since something else moves that.
     Latent,
@@ -49,7 +49,7 @@ pub enum FreezeCourse {
     ClearedByRestart,
 }
 
-/// Whether the object's own status shows that it is frozen.
+/// Whether the object's own status shows that it does not progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusCause {
@@ -137,7 +137,7 @@ pub struct Frozen {
     pub course: FreezeCourse,
     /// The replica; `None` for a frontier that belongs to no process.
     pub replica: Option<String>,
-    /// The objects that feed it and were frozen at that time. It cannot move on without them.
+    /// The objects that feed it and were stalled for too long at that time. It cannot move on without them.
     #[serde(default)]
     pub pinned_by: Vec<String>,
     /// The partition; only for a consuming position.
@@ -281,15 +281,15 @@ pub struct Lagging {
     pub catches_up_in: Option<Nanos>,
 }
 
-/// An object that was frozen for longer than its threshold but recovered within the time that its target
+/// An object that was stalled for longer than its threshold but recovered within the time that its target
 /// declares. This is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healed {
     /// The object.
     pub object: String,
-    /// When the freeze began, on the run's clock.
+    /// When the stall began, on the run's clock.
     pub since: Nanos,
-    /// How long the freeze was watched.
+    /// How long the stall was watched.
     pub watched: Nanos,
     /// The time that the target declares.
     pub within: Nanos,

@@ -138,7 +138,7 @@ pub enum DoubtKind {
     NoExposure,
     /// Replicas had not caught up at the deadline, and were still moving.
     NotSettled,
-    /// A frontier was frozen, and nothing confirms that it should have moved.
+    /// A frontier stalled, and nothing confirms that it should have moved.
     Unconfirmed,
     /// The record is torn or corrupt.
     Damage,
