@@ -1,12 +1,12 @@
-//! The pure core of dissent: from a seed to the ops and faults of a run, from what a run answers to what it
-//! does next, and from what was recorded to a verdict.
+//! The pure core of dissent: from a seed to the ops and faults of a run, from the answers of a run to its
+//! next commands, and from a record to a verdict.
 //!
 //! # What is absent here
 //!
 //! No socket, no file, no clock, no thread pool, no randomness but the seed's: functions over data. The crate
-//! depends on nothing that could do IO, and `.clippy.toml` forbids what the standard library could.
+//! depends on nothing that could do IO, and `.clippy.toml` forbids what the standard library could do.
 //!
-//! # From the ground up
+//! # From the bottom up
 //!
 //! ```text
 //! checker      judges what was recorded

@@ -1,15 +1,15 @@
-//! One seed, many streams: every consumer of randomness draws from a named ChaCha8 stream of its own,
-//! so that a new consumer never changes what an older one draws.
+//! One seed, many streams. Every consumer of randomness draws from its own named ChaCha8 stream, so a new
+//! consumer never changes what an older one draws.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// The seed of a run: printed first, stored, and enough to draw the whole plan again.
+/// The seed of a run. It is printed first and stored, and the whole plan can be drawn from it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
-/// Who draws. The number is the stream's id and never changes.
+/// The consumers of randomness. The number is the stream's id and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// When ops arrive.
@@ -18,20 +18,20 @@ pub enum Stream {
     Keys = 2,
     /// Which columns they write, and the values.
     Columns = 3,
-    /// Which replica and partition a fault is for.
+    /// Which replica and partition a fault hits.
     Select = 4,
-    /// How far a step of the plan is moved in time.
+    /// How far a step of the plan is shifted in time.
     Jitter = 5,
     /// The simulated cluster's own delays.
     World = 6,
     /// Which captured row a self-test changes.
     SelfTest = 7,
-    /// Which ops delete.
+    /// Which ops are deletes.
     Deletes = 8,
 }
 
 impl Seed {
-    /// The generator of one consumer.
+    /// The random number generator of one consumer.
     pub fn stream(self, stream: Stream) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.0);
         rng.set_stream(stream as u64);
@@ -39,15 +39,15 @@ impl Seed {
     }
 }
 
-/// A number below `bound` (which must not be 0), by multiplication (Lemire 2019, without the rejection
-/// step: the bias is below 2^-32 for the small bounds used here, and every draw costs one word).
+/// A number below `bound`, which must not be 0, by multiplication (Lemire 2019, without the rejection step:
+/// the bias is below 2^-32 for the small bounds used here, and every draw costs one word).
 pub fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     let wide = u64::from(rng.next_u32()) * u64::from(bound);
     (wide >> 32) as u32
 }
 
-/// A number to name something by, the same for ever: FNV-1a over the parts, each with an end that no text
-/// has. What carries it must be found again by a later build.
+/// A stable number for a name: FNV-1a over the parts, each ended by a byte that no text contains. It never
+/// changes, since a later build must find what an earlier one named by it.
 pub fn number_of(parts: &[&str]) -> u64 {
     const END: u8 = 0xff;
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([END]));

@@ -1,4 +1,4 @@
-//! Workloads, plans and the facts of a run, for this crate's own tests.
+//! Workloads, plans and metadata of runs, for this crate's own tests.
 
 use crate::generator::generate::{CALIBRATION_OPS, schema};
 use crate::generator::schedule::schedule;
@@ -33,7 +33,7 @@ pub(crate) fn nemesis(name: &str) -> Nemesis {
     Nemesis { name: name.to_owned(), ..nemesis }
 }
 
-/// The facts of a run on these replicas, with a load of a second.
+/// The metadata of a run on these replicas, with a load of one second.
 pub(crate) fn meta(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> RunMeta {
     let roster: Vec<String> = roster.iter().map(|name| (*name).to_owned()).collect();
     let workload = Workload { load: Nanos(1_000_000_000), ..workload.clone() };

@@ -1,4 +1,4 @@
-//! The checks in order, and the verdict that they come to (`RULES.md` 10).
+//! Runs the checks in order and concludes the verdict (`RULES.md` 10).
 
 use super::findings::assemble::assemble;
 use super::liveness::{self, LivenessFound, ReadBack};
@@ -28,22 +28,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What replicas are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oracle {
-    /// Each other, and what the log folds to.
+    /// With each other, and with the fold of the log.
     #[default]
     PeersAndModel,
-    /// Each other alone and at the end, as a comparison of checksums would: what all agree on by then goes
-    /// unjudged.
+    /// Only with each other and only at the end, like a comparison of checksums. What all replicas agree on
+    /// at the end is not judged.
     PeersAlone,
 }
 
-/// Judges a run by its record alone: the same record gives the same verdict.
+/// Judges a run by its record alone. The same record gives the same verdict.
 ///
-/// A check that panics is our own bug: it becomes `unknown`, and the others go on.
+/// A check that panics is a bug of ours: it becomes `unknown`, and the others go on.
 pub fn judge(record: &dyn RunRecord) -> Verdict {
     judge_seeing(record, Oracle::default(), &mut |_, _| {})
 }
 
-/// As `judge`, by this oracle; `also` sees all events as they are read.
+/// As `judge`, with this oracle. `also` gets all events as they are read.
 pub fn judge_seeing(
     record: &dyn RunRecord,
     oracle: Oracle,
@@ -66,7 +66,7 @@ pub fn judge_seeing(
     verdict.conclude(&record.meta().nemesis.required)
 }
 
-/// A run that is being judged: its record, its tables, and what the steps so far found out.
+/// A run that is being judged: its record, its tables, and the results of the steps so far.
 struct Judge<'h> {
     record: &'h dyn RunRecord,
     oracle: Oracle,
@@ -81,11 +81,11 @@ struct Judge<'h> {
     verdict: VerdictBuilder,
 }
 
-/// One step of the judge: the checks whose results it gives, and how it comes to them.
+/// One step of the judge: the checks whose results it gives, and the function that computes them.
 type JudgeStep<'h> = (&'static [CheckName], fn(&mut Judge<'h>));
 
 impl<'h> Judge<'h> {
-    /// The steps in order: each sees what those before it found out.
+    /// The steps in order. Each one sees the results of those before it.
     const STEPS: [JudgeStep<'h>; 11] = [
         (&[CheckName::Log], Judge::trust_log),
         (&[CheckName::Calibration], Judge::calibrate),
@@ -126,7 +126,7 @@ impl<'h> Judge<'h> {
         }
     }
 
-    /// Takes every step. Without knowing how far the log can be trusted nothing can be concluded.
+    /// Runs every step. Unless it is known how far the log can be trusted, nothing can be concluded.
     fn run(mut self) -> VerdictBuilder {
         for (names, step) in Self::STEPS {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(&mut self))) {
@@ -175,7 +175,7 @@ impl<'h> Judge<'h> {
         self.calibration = calibration;
     }
 
-    /// Rows and flags of all partitions, where rows lie in segments.
+    /// Compares the rows and flags of all partitions, if rows are in segments.
     fn compare_rows(&mut self) {
         let Some(trust) = self.trust.as_ref().filter(|_| self.history.meta.has_segments()) else { return };
         let (record, history, log_indexes) = (self.record, self.history, self.log_indexes);
@@ -215,13 +215,13 @@ impl<'h> Judge<'h> {
 
     fn count_findings(&mut self, findings: &[Finding]) {
         let found = |wanted: fn(&Finding) -> bool| findings.iter().any(wanted);
-        let (apart, wrong, flags) = (found(is_apart), found(is_wrong_by_model), found(is_of_flags));
+        let (disagree, wrong, flags) = (found(is_disagreement), found(is_wrong_by_model), found(is_of_flags));
         let verdict = &mut self.verdict;
         let compared = &verdict.compared;
         let (offsets, rows, flags_compared) = (compared.offsets, compared.rows, compared.flags);
         let model_on = self.calibration.model_on.iter().any(|on| *on);
         let rows_by_model = if model_on { rows } else { 0 };
-        verdict.count(CheckName::Group, apart, offsets, "offsets");
+        verdict.count(CheckName::Group, disagree, offsets, "offsets");
         if self.oracle == Oracle::PeersAlone {
             verdict.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
             verdict.set_aside(CheckName::Current, "which row is current is known from the log alone");
@@ -231,7 +231,7 @@ impl<'h> Judge<'h> {
         }
     }
 
-    /// What a shard holds, where rows lie in one.
+    /// Compares the contents of a shard, if rows are in one.
     fn compare_shard(&mut self) {
         if self.history.meta.has_segments() {
             return;
@@ -255,7 +255,7 @@ impl<'h> Judge<'h> {
         self.shard = Some(compared);
     }
 
-    /// Whether what the other checks rely on holds. All reading is done by now, and all damage met.
+    /// Checks what the other checks rely on. All reading is done by now, so all damage is known.
     fn check_assumptions(&mut self) {
         self.damage = self.record.damage();
         let checked = assumptions::check(self.history, self.log_indexes, &self.damage);
@@ -310,7 +310,7 @@ impl<'h> Judge<'h> {
         self.verdict.add((stalls.result, stalls.doubts));
     }
 
-    /// Whether every frontier was looked at to the end, and every shard read.
+    /// Checks that every frontier was sampled to the end, and that every shard was read.
     fn check_owed_samples(&mut self) {
         let owed = FrontiersOwed {
             history: self.history,
@@ -326,7 +326,7 @@ impl<'h> Judge<'h> {
     }
 }
 
-/// One doubt, however many cells agree against a model that nothing bears out.
+/// One doubt, however many cells agree against a model that nothing confirms.
 fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Option<Doubt> {
     let mut unproven = unproven.into_iter();
     let (_, first) = unproven.next()?;
@@ -337,7 +337,7 @@ fn unproven_doubt(columns: &[Column], unproven: BTreeMap<usize, String>) -> Opti
     Some(Doubt { kind: DoubtKind::Uncalibrated, detail })
 }
 
-/// A shard that stands still to the end does not show what came to the log since.
+/// A shard that is frozen to the end does not show what was written to the log since.
 fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, NotVisible>) {
     if let FindingKind::Frozen(frozen) = &mut finding.kind
         && frozen.course == FreezeCourse::Sticky
@@ -346,14 +346,14 @@ fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, NotVisible>) {
     }
 }
 
-fn is_apart(finding: &Finding) -> bool {
+fn is_disagreement(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
         if !it.flags
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
 }
 
-/// Whether all replicas agreed again at the end: where a wrong copy has replaced the right ones, too, peers
-/// alone take that for healed.
+/// Whether all replicas agreed again at the end. Replicas compared only with each other count that as healed,
+/// even if a wrong copy has replaced the right ones.
 fn agrees_at_last(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
         if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)

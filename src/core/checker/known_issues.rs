@@ -1,5 +1,5 @@
-//! Known issues (`RULES.md` 10): what a list of them says of a verdict. A verdict whose findings are all
-//! known is the one that it would be without them; one that hides a doubt behind them is no pass.
+//! Known issues (`RULES.md` 10). If all findings of a verdict are known, its outcome is what it would be
+//! without them. If there is a doubt besides them, the outcome is no pass.
 
 use super::verdict::{
     Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict, outcome,
@@ -8,14 +8,14 @@ use crate::checker::verdict::fingerprint::name;
 use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};
 use crate::history::run_record::RunMeta;
 
-/// Says of every finding whether it is known. New ones come first.
+/// Marks every finding as known or new. New findings come first.
 pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
     let here: Vec<&KnownIssue> = list.issues.iter().filter(|issue| concerns(issue, meta)).collect();
-    let told = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
+    let reference = |issue: &KnownIssue| KnownIssueRef::of(issue, list.is_over(issue));
     let known_as = |finding: &Finding| {
         let mut covering: Vec<KnownIssueRef> =
-            here.iter().filter(|issue| covers(issue, finding)).map(|issue| told(issue)).collect();
-        // One that is not over is enough.
+            here.iter().filter(|issue| covers(issue, finding)).map(|issue| reference(issue)).collect();
+        // One issue that has not expired is enough.
         covering.sort_by_key(|issue| issue.expired);
         covering.into_iter().next()
     };
@@ -30,7 +30,7 @@ pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
     found.sort_by_key(|(_, known)| is_known(known));
     let all_known = found.iter().all(|(_, known)| is_known(known));
     let unmet = here.into_iter().filter(|issue| !found.iter().any(|(finding, _)| covers(issue, finding)));
-    let unmet = unmet.map(told).collect();
+    let unmet = unmet.map(reference).collect();
     let (findings, known) = found.into_iter().unzip();
     verdict.findings = findings;
     verdict.known = Some(KnownFindings { findings: known, unmet });
@@ -39,7 +39,7 @@ pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
     }
 }
 
-/// Whether an entry is about runs like this one.
+/// Whether an issue applies to runs like this one.
 fn concerns(issue: &KnownIssue, meta: &RunMeta) -> bool {
     let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     is(&issue.workload, &meta.workload.name)
@@ -48,7 +48,7 @@ fn concerns(issue: &KnownIssue, meta: &RunMeta) -> bool {
         && issue.versions.cover(&meta.target_version)
 }
 
-/// Whether a finding is what an entry describes, and nothing worse.
+/// Whether a finding is what an issue describes, and nothing worse.
 fn covers(issue: &KnownIssue, finding: &Finding) -> bool {
     let course = |is: &str| issue.course.as_ref().is_none_or(|wanted| wanted == is);
     let of_divergence = |d: &Divergence| {

@@ -1,8 +1,8 @@
 //! From recorded evidence to a verdict. Pure: no IO, no clock, no randomness.
 //!
-//! [`judge::judge`] runs the checks in order, over [`tables`] of what happened. Rows are compared by a walk
-//! along the log that lines up all copies of one offset with what the log folds to; only what is not plainly
-//! equal is looked at closely.
+//! [`judge::judge`] runs the checks in order, over `tables` of what happened. To compare rows, it walks along
+//! the log and compares all copies at an offset with each other and with the fold of the log. Only rows that
+//! are not plainly equal get a closer look.
 
 mod findings;
 pub mod judge;

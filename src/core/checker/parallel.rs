@@ -1,15 +1,15 @@
-//! Partitions side by side. They share nothing, and what comes out lies in their order, so that the verdict
-//! does not depend on who was faster.
+//! Work on partitions in parallel. Partitions share nothing, and results keep the order of partitions, so the
+//! verdict does not depend on timing.
 
 use crate::history::run_record::RunRecord;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-/// Does the work for every partition, on as many threads as the evidence is worth.
-pub(super) fn each_partition<T: Send>(evidence: &dyn RunRecord, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
-    let partitions = evidence.meta().partitions;
-    let lanes = evidence.parallelism().min(partitions as usize);
+/// Does the work for every partition, on as many threads as are worthwhile for the record.
+pub(super) fn each_partition<T: Send>(record: &dyn RunRecord, work: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    let partitions = record.meta().partitions;
+    let lanes = record.parallelism().min(partitions as usize);
     if lanes < 2 {
         return (0..partitions).map(work).collect();
     }
@@ -27,15 +27,16 @@ pub(super) fn each_partition<T: Send>(evidence: &dyn RunRecord, work: impl Fn(u3
     })
 }
 
-/// Two pieces of work, side by side if the evidence is worth it; each may panic for itself.
+/// Runs two pieces of work, in parallel if that is worthwhile for the record. A panic in one does not affect
+/// the other.
 pub(super) fn both<A, B: Send>(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     one: impl FnOnce() -> A,
     other: impl FnOnce() -> B + Send,
 ) -> (thread::Result<A>, thread::Result<B>) {
     let other = || catch_unwind(AssertUnwindSafe(other));
     let one = || catch_unwind(AssertUnwindSafe(one));
-    if evidence.parallelism() < 2 {
+    if record.parallelism() < 2 {
         return (one(), other());
     }
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! The verdict in the making: what the checks have come to so far.
+//! The verdict while it is being built: the results of the checks so far.
 
 use super::findings::assemble::sort;
 use super::verdict::{
@@ -8,7 +8,7 @@ use super::verdict::{
 use crate::history::check_name::CheckName;
 use std::any::Any;
 
-/// Results, findings and doubts, in the order in which they were found.
+/// Results, findings and doubts, in the order in which they were added.
 #[derive(Default)]
 pub(super) struct VerdictBuilder {
     pub(super) checks: Vec<CheckResult>,
@@ -20,7 +20,7 @@ pub(super) struct VerdictBuilder {
 }
 
 impl VerdictBuilder {
-    /// Adds what a check came to, with the doubts that it raised.
+    /// Adds the result of a check, with the doubts that it raised.
     pub(super) fn add(&mut self, (result, doubts): (CheckResult, Vec<Doubt>)) {
         self.checks.push(result);
         self.doubts.extend(doubts);
@@ -49,12 +49,12 @@ impl VerdictBuilder {
         self.check(name, status, compared, unit, reason);
     }
 
-    /// Adds a check that does not apply here.
+    /// Adds a check that does not apply to this run.
     pub(super) fn set_aside(&mut self, name: CheckName, reason: &str) {
         self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
     }
 
-    /// Adds to the reads that were owed, and the doubts about those that are not there.
+    /// Adds to the number of owed reads, with doubts about those that are missing.
     pub(super) fn owe(&mut self, owed: u64, doubts: Vec<Doubt>) {
         if !self.checks.iter().any(|check| check.name == CheckName::Owed) {
             self.check(CheckName::Owed, Status::Pass, 0, "reads", None);
@@ -69,7 +69,7 @@ impl VerdictBuilder {
         self.doubts.extend(doubts);
     }
 
-    /// Checks that panicked are unknown, and our own bug.
+    /// Marks checks that panicked as unknown. A panic is a bug of ours.
     pub(super) fn panicked(&mut self, names: &[CheckName], panic: &(dyn Any + Send)) {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
@@ -80,11 +80,11 @@ impl VerdictBuilder {
         self.doubts.push(Doubt { kind: DoubtKind::CheckFailed, detail });
     }
 
-    /// The verdict, of a run whose plan requires these checks.
+    /// Concludes the verdict of a run whose plan requires these checks.
     pub(super) fn conclude(mut self, required: &[CheckName]) -> Verdict {
         self.checks.sort_by_key(|check| check.name);
         sort(&mut self.findings);
-        // That somebody is gone explains what else is lacking.
+        // A process that died explains what else is missing, so it comes first.
         self.doubts.sort_by_key(|doubt| doubt.kind != DoubtKind::ServerDied);
         let mut verdict = Verdict {
             version: VERSION,

@@ -1,5 +1,5 @@
-//! Captures: every replica's rows and current flags, bracketed by its own coverage and incremental
-//! (`RULES.md` 4). Replicas are read side by side, each one request at a time.
+//! Captures: every replica's rows and current flags, read incrementally and bracketed by the replica's own
+//! coverage (`RULES.md` 4). Replicas are read in parallel, each with one request at a time.
 
 use super::Command;
 use crate::history::event::{CaptureReason, Event};
@@ -7,34 +7,43 @@ use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, So
 use crate::history::shard_snapshot::ShardSnapshot;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A bracket in which a copy changed is read again this often.
+/// How often a bracket is read at most, if its copy changes meanwhile.
 const ROUNDS: u8 = 3;
 
-/// How far the rows of one segment on one replica were captured.
+/// How far the rows of one segment on one replica were read.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     copy: u64,
     end: u64,
     rows: u64,
-    /// The read that came so far.
+    /// The last sound read of the copy.
     base: Base,
 }
 
-/// How far the flags of one partition on one replica were captured.
+/// How far the flags of one partition on one replica were read.
 #[derive(Clone, Copy, Debug)]
 struct FlagsCursor {
     incarnation: u64,
     version: u64,
-    /// The read that came so far.
+    /// The last read that returned flags.
     read: u64,
 }
 
-/// What one replica is being asked.
+/// What one replica is being asked for.
 #[derive(Debug)]
 enum BracketStage {
     Before,
-    Reading { before: Coverage, asked: VecDeque<ReadRequest>, reads: Vec<Read>, currents: Vec<CurrentRead> },
-    After { before: Coverage, reads: Vec<Read>, currents: Vec<CurrentRead> },
+    Reading {
+        before: Coverage,
+        requests: VecDeque<ReadRequest>,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+    },
+    After {
+        before: Coverage,
+        reads: Vec<Read>,
+        currents: Vec<CurrentRead>,
+    },
 }
 
 #[derive(Debug)]
@@ -53,8 +62,8 @@ struct Bracket {
 struct RunningCapture {
     id: u32,
     brackets: BTreeMap<String, Bracket>,
-    /// Whether the shard is yet to be read.
-    of_shard: bool,
+    /// Whether the shard is still to be read.
+    shard_pending: bool,
 }
 
 /// The captures of a run.
@@ -68,29 +77,27 @@ pub(super) struct Captures {
     partitions: u32,
 }
 
-/// The flags that a replica sent: how many keys, and up to which version of its view.
+/// The answer to a request for flags.
 #[derive(Clone, Copy, Debug)]
 pub struct CurrentRowsAnswer {
     /// The incarnation that answered.
     pub incarnation: u64,
     /// The version to ask from next time.
     pub version: u64,
-    /// The number of keys sent.
+    /// The number of keys whose flags were sent.
     pub keys: u64,
 }
 
 impl Captures {
-    /// No capture yet.
     pub(super) fn new(partitions: u32) -> Captures {
         Captures { partitions, ..Captures::default() }
     }
 
-    /// Whether one is under way.
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Begins one of all replicas.
+    /// Starts a capture of all replicas.
     pub(super) fn begin(&mut self, roster: &[String], reason: CaptureReason, out: &mut Vec<Command>) {
         let id = self.next_capture;
         self.next_capture += 1;
@@ -100,28 +107,28 @@ impl Captures {
             out.push(Command::Cover { replica: replica.clone() });
             brackets.insert(replica.clone(), Bracket { stage: BracketStage::Before, round: 1 });
         }
-        self.running = Some(RunningCapture { id, brackets, of_shard: false });
+        self.running = Some(RunningCapture { id, brackets, shard_pending: false });
     }
 
-    /// Begins one of a shard: it is read in one piece, as of one time, and needs no bracket.
+    /// Starts a capture of a shard. A shard is read in one piece, at one time, and needs no bracket.
     pub(super) fn begin_of_shard(&mut self, reason: CaptureReason, out: &mut Vec<Command>) {
         let id = self.next_capture;
         self.next_capture += 1;
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
         out.push(Command::Contents { capture: id });
-        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), of_shard: true });
+        self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), shard_pending: true });
     }
 
-    /// The shard was read, or could not be.
+    /// Takes the contents of the shard; `None` if the read failed.
     pub(super) fn contents_read(&mut self, contents: Option<ShardSnapshot>, out: &mut Vec<Command>) {
         out.extend(contents.map(|contents| Command::Record(Event::Contents(contents))));
         if let Some(running) = &mut self.running {
-            running.of_shard = false;
+            running.shard_pending = false;
         }
         self.end_if_over(out);
     }
 
-    /// A replica told its coverage: the bracket opens or closes.
+    /// Takes the coverage of a replica, which opens or closes its bracket.
     pub(super) fn covered(
         &mut self,
         replica: &str,
@@ -143,10 +150,10 @@ impl Captures {
         self.end_if_over(out);
     }
 
-    /// The rows of a read came, or did not.
+    /// Takes the number of rows that a read returned.
     pub(super) fn rows_read(&mut self, replica: &str, answer: Result<u64, String>, out: &mut Vec<Command>) {
-        self.answered(replica, out, |ask, reads, _| {
-            if let ReadRequest::Rows(mut read) = ask {
+        self.answered(replica, out, |request, reads, _| {
+            if let ReadRequest::Rows(mut read) = request {
                 match answer {
                     Ok(rows) => read.rows = rows,
                     Err(_) => read.soundness = Soundness::Failed,
@@ -156,7 +163,7 @@ impl Captures {
         });
     }
 
-    /// The flags of a partition came, or did not.
+    /// Takes the flags that a read returned.
     pub(super) fn flags_read(
         &mut self,
         replica: &str,
@@ -164,8 +171,8 @@ impl Captures {
         out: &mut Vec<Command>,
     ) {
         let mut seen = None;
-        self.answered(replica, out, |ask, _, currents| {
-            if let ReadRequest::Flags(mut read) = ask {
+        self.answered(replica, out, |request, _, currents| {
+            if let ReadRequest::Flags(mut read) = request {
                 match &answer {
                     Ok(flags) => {
                         read.incarnation = flags.incarnation;
@@ -193,10 +200,10 @@ impl Captures {
         }
     }
 
-    /// Plans the reads of a bracket: what no earlier read of the same copy brought.
+    /// Plans the reads of a bracket: whatever no earlier read of the same copy returned.
     fn open(&mut self, replica: &str, before: Coverage, round: u8, out: &mut Vec<Command>) {
         let capture = self.running.as_ref().map_or(0, |running| running.id);
-        let mut asked = VecDeque::new();
+        let mut requests = VecDeque::new();
         let mut reads = Vec::new();
         for cover in before.covers.iter().filter(|cover| cover.registered != Observed::Known(false)) {
             let cursor = self.cursor(replica, cover);
@@ -214,7 +221,7 @@ impl Captures {
                 soundness: Soundness::Sound,
             };
             if cursor.end < cover.end {
-                asked.push_back(ReadRequest::Rows(read));
+                requests.push_back(ReadRequest::Rows(read));
             } else {
                 reads.push(read);
             }
@@ -222,7 +229,7 @@ impl Captures {
         for partition in 0..self.partitions {
             self.next_read += 1;
             let base = self.flags_cursor(replica, partition, before.incarnation);
-            asked.push_back(ReadRequest::Flags(CurrentRead {
+            requests.push_back(ReadRequest::Flags(CurrentRead {
                 id: self.next_read,
                 capture,
                 replica: replica.to_owned(),
@@ -235,8 +242,8 @@ impl Captures {
                 soundness: Soundness::Sound,
             }));
         }
-        self.put(replica, BracketStage::Reading { before, asked, reads, currents: Vec::new() }, round);
-        self.ask_next(replica, out);
+        self.put(replica, BracketStage::Reading { before, requests, reads, currents: Vec::new() }, round);
+        self.request_next(replica, out);
     }
 
     fn cursor(&self, replica: &str, cover: &Cover) -> Cursor {
@@ -247,7 +254,7 @@ impl Captures {
         }
     }
 
-    /// How far the flags of this life are known.
+    /// How far the flags of this incarnation are known.
     fn flags_cursor(&self, replica: &str, partition: u32, incarnation: u64) -> Option<FlagsCursor> {
         let known = self.flags.get(&(replica.to_owned(), partition)).copied();
         known.filter(|cursor| cursor.incarnation == incarnation)
@@ -260,20 +267,20 @@ impl Captures {
         store: impl FnOnce(ReadRequest, &mut Vec<Read>, &mut Vec<CurrentRead>),
     ) {
         let Some(mut bracket) = self.take(replica) else { return };
-        if let BracketStage::Reading { asked, reads, currents, .. } = &mut bracket.stage
-            && let Some(ask) = asked.pop_front()
+        if let BracketStage::Reading { requests, reads, currents, .. } = &mut bracket.stage
+            && let Some(request) = requests.pop_front()
         {
-            store(ask, reads, currents);
+            store(request, reads, currents);
         }
         self.put(replica, bracket.stage, bracket.round);
-        self.ask_next(replica, out);
+        self.request_next(replica, out);
     }
 
-    /// Sends the next request of a bracket, or asks for the coverage that closes it.
-    fn ask_next(&mut self, replica: &str, out: &mut Vec<Command>) {
+    /// Sends the next request of a bracket, or the request for coverage that closes it.
+    fn request_next(&mut self, replica: &str, out: &mut Vec<Command>) {
         let Some(bracket) = self.take(replica) else { return };
-        let BracketStage::Reading { before, asked, reads, currents } = bracket.stage else { return };
-        let next = match asked.front() {
+        let BracketStage::Reading { before, requests, reads, currents } = bracket.stage else { return };
+        let next = match requests.front() {
             Some(ReadRequest::Rows(read)) => Some(Command::Rows { read: read.clone() }),
             Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
@@ -284,7 +291,7 @@ impl Captures {
         match next {
             Some(command) => {
                 out.push(command);
-                self.put(replica, BracketStage::Reading { before, asked, reads, currents }, bracket.round);
+                self.put(replica, BracketStage::Reading { before, requests, reads, currents }, bracket.round);
             }
             None => {
                 out.push(Command::Cover { replica: replica.to_owned() });
@@ -293,7 +300,7 @@ impl Captures {
         }
     }
 
-    /// Closes a bracket: which of its reads count, and whether it must be read again.
+    /// Closes a bracket: decides which of its reads count, and whether to read it again.
     #[expect(clippy::too_many_arguments, reason = "the parts of one bracket")]
     fn close(
         &mut self,
@@ -308,7 +315,7 @@ impl Captures {
         let mut again = false;
         for mut read in reads {
             if read.soundness == Soundness::Sound {
-                self.settle(&mut read, after);
+                self.decide_soundness(&mut read, after);
             }
             again |= matches!(read.soundness, Soundness::CopyChanged | Soundness::Truncated);
             out.push(Command::Record(Event::Read(read)));
@@ -322,7 +329,7 @@ impl Captures {
             let lives = [before.incarnation, after.incarnation];
             if current.soundness == Soundness::Sound && lives != [current.incarnation; 2] {
                 current.soundness = Soundness::CopyChanged;
-                // The next read must start from nothing: these flags are void.
+                // These flags are void, so the next read must start from nothing.
                 self.flags.remove(&(replica.to_owned(), current.partition));
             }
             out.push(Command::Record(Event::CurrentRead(current)));
@@ -333,7 +340,7 @@ impl Captures {
         }
     }
 
-    fn settle(&mut self, read: &mut Read, after: &Coverage) {
+    fn decide_soundness(&mut self, read: &mut Read, after: &Coverage) {
         let cursor = self.cursor(&read.replica, &read.before);
         let same = after
             .covers
@@ -355,7 +362,7 @@ impl Captures {
         }
     }
 
-    /// The replica stopped answering inside its bracket: nothing in it counts.
+    /// The replica stopped answering inside its bracket, so nothing in it counts.
     fn give_up(
         &mut self,
         replica: &str,
@@ -377,7 +384,7 @@ impl Captures {
     }
 
     fn end_if_over(&mut self, out: &mut Vec<Command>) {
-        let over = |running: &mut RunningCapture| running.brackets.is_empty() && !running.of_shard;
+        let over = |running: &mut RunningCapture| running.brackets.is_empty() && !running.shard_pending;
         if let Some(running) = self.running.take_if(over) {
             out.push(Command::Record(Event::CaptureEnd { capture: running.id }));
         }

@@ -1,18 +1,18 @@
-//! What of the target is gone unasked. Nothing more can be learnt from such a run: it ends at once, and says
-//! who is gone.
+//! Processes of the target that died by themselves. Nothing more can be learnt from such a run: it ends at
+//! once and names the dead process.
 
 use super::{Command, Conductor};
 use crate::history::event::{Death, Event};
 use crate::history::time::Nanos;
 
-/// What stands for the target when nothing of it answers, and nobody can say who is gone.
+/// The name of the target as a whole, when nothing of it answers and nobody can say which process is gone.
 const NOBODY_ANSWERS: &str = "the target";
 
 impl Conductor {
-    /// Ends the run if any of those that are gone was not sent away by us.
+    /// Ends the run if a process died that no fault of ours had taken down.
     ///
     /// ```text
-    /// a restart is cured; the look that comes now was begun while its victim was down, and finds it dead
+    /// a restart is cured; the next sample was requested while its victim was down, and reports it dead
     /// ```
     pub(super) fn stop_for_deaths(&mut self, now: Nanos, deaths: Vec<Death>, out: &mut Vec<Command>) {
         let asked = self.sample_asked;
@@ -21,8 +21,8 @@ impl Conductor {
         }
     }
 
-    /// The cluster could not be looked at: somebody is gone, or it may answer again; not for ever.
-    pub(super) fn could_not_look(
+    /// A sample failed: a process has died, or the target may answer again. The run does not wait for ever.
+    pub(super) fn sample_failed(
         &mut self,
         now: Nanos,
         error: String,

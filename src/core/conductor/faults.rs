@@ -1,11 +1,12 @@
-//! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the view.
+//! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the cluster
+//! view.
 
 use super::view::ClusterView;
 use crate::history::fault::{Condition, Fault, Step, StepId};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
-/// Where a step stands.
+/// The progress of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FaultState {
     Waiting,
@@ -14,13 +15,13 @@ enum FaultState {
         since: Nanos,
     },
     Curing,
-    /// Cured, or never begun: nothing of it is left at the target.
+    /// Cured, or never begun: the target is free of it.
     Over {
         at: Nanos,
     },
 }
 
-/// One step and its fault, once everything in it is known.
+/// One step, and its fault once that is filled in.
 #[derive(Debug)]
 struct ScheduledFault {
     step: Step,
@@ -28,68 +29,72 @@ struct ScheduledFault {
     fault: Option<Fault>,
 }
 
-/// All steps of a run.
 #[derive(Debug)]
 pub(super) struct Faults {
     steps: Vec<ScheduledFault>,
 }
 
-/// What conditions are tested against, beside the view.
+/// What conditions are tested against besides the view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    /// Now.
     pub now: Nanos,
     /// When the load began.
     pub load_began: Nanos,
-    /// Boundaries crossed since then.
+    /// The number of boundaries crossed since then.
     pub boundaries: u32,
 }
 
 impl Faults {
-    /// All steps waiting.
     pub(super) fn new(steps: &[Step]) -> Faults {
-        let running =
+        let scheduled =
             |step: &Step| ScheduledFault { step: step.clone(), state: FaultState::Waiting, fault: None };
-        Faults { steps: steps.iter().map(running).collect() }
+        Faults { steps: steps.iter().map(scheduled).collect() }
     }
 
-    /// The steps whose time to begin has come, with their faults filled in; they count as beginning.
+    /// Returns the steps that are due to begin, with their faults filled in, and marks them as beginning.
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
-        for running in self.steps.iter_mut().filter(|running| running.state == FaultState::Waiting) {
-            if holds(&running.step.begin, clock, view, &running.step, running.fault.as_ref(), None) {
-                let fault = resolve(&running.step, view);
-                running.state = FaultState::Beginning;
-                running.fault = Some(fault.clone());
-                due.push((running.step.id.clone(), fault));
+        for scheduled in self.steps.iter_mut().filter(|scheduled| scheduled.state == FaultState::Waiting) {
+            if holds(&scheduled.step.begin, clock, view, &scheduled.step, scheduled.fault.as_ref(), None) {
+                let fault = resolve(&scheduled.step, view);
+                scheduled.state = FaultState::Beginning;
+                scheduled.fault = Some(fault.clone());
+                due.push((scheduled.step.id.clone(), fault));
             }
         }
         due
     }
 
-    /// The steps whose time to end has come; they count as being cured.
+    /// Returns the steps that are due to end, and marks them as being cured.
     pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
         let mut due = Vec::new();
-        for running in &mut self.steps {
-            if let FaultState::Active { since } = running.state
-                && holds(&running.step.until, clock, view, &running.step, running.fault.as_ref(), Some(since))
+        for scheduled in &mut self.steps {
+            if let FaultState::Active { since } = scheduled.state
+                && holds(
+                    &scheduled.step.until,
+                    clock,
+                    view,
+                    &scheduled.step,
+                    scheduled.fault.as_ref(),
+                    Some(since),
+                )
             {
-                running.state = FaultState::Curing;
-                due.push(running.step.id.clone());
+                scheduled.state = FaultState::Curing;
+                due.push(scheduled.step.id.clone());
             }
         }
         due
     }
 
-    /// Every step in force, to be cured now whatever its condition; waiting ones never begin.
+    /// Returns every step in force, to be cured now whatever its condition. Waiting steps never begin.
     pub(super) fn cure_all(&mut self, now: Nanos) -> Vec<StepId> {
         let mut due = Vec::new();
-        for running in &mut self.steps {
-            match running.state {
-                FaultState::Waiting => running.state = FaultState::Over { at: now },
+        for scheduled in &mut self.steps {
+            match scheduled.state {
+                FaultState::Waiting => scheduled.state = FaultState::Over { at: now },
                 FaultState::Active { .. } => {
-                    running.state = FaultState::Curing;
-                    due.push(running.step.id.clone());
+                    scheduled.state = FaultState::Curing;
+                    due.push(scheduled.step.id.clone());
                 }
                 FaultState::Beginning | FaultState::Curing | FaultState::Over { .. } => {}
             }
@@ -97,7 +102,7 @@ impl Faults {
         due
     }
 
-    /// A step beside the schedule, for the probe or the plan's ending; it ends only when it is told to.
+    /// Adds a step that is not in the schedule, for the probe or the plan's ending. It ends only on request.
     pub(super) fn add_beginning(&mut self, id: &str, fault: &Fault) {
         let step = Step {
             id: id.to_owned(),
@@ -110,12 +115,12 @@ impl Faults {
         self.steps.push(ScheduledFault { step, state: FaultState::Beginning, fault: Some(fault.clone()) });
     }
 
-    /// A step's cure begins, whatever its condition.
+    /// Marks a step as being cured, whatever its condition.
     pub(super) fn set_curing(&mut self, step: &str) {
         self.set(step, FaultState::Curing);
     }
 
-    /// A step is in force, or could not be begun.
+    /// Takes the outcome of beginning a step.
     pub(super) fn begun(&mut self, step: &str, now: Nanos, in_force: bool) {
         self.set(
             step,
@@ -123,69 +128,71 @@ impl Faults {
         );
     }
 
-    /// A step's cure has ended, well or not.
+    /// Marks a step as over, whether or not its cure worked.
     pub(super) fn cured(&mut self, step: &str, now: Nanos) {
         self.set(step, FaultState::Over { at: now });
     }
 
     fn set(&mut self, step: &str, state: FaultState) {
-        if let Some(running) = self.steps.iter_mut().find(|running| running.step.id == step) {
-            running.state = state;
+        if let Some(scheduled) = self.steps.iter_mut().find(|scheduled| scheduled.step.id == step) {
+            scheduled.state = state;
         }
     }
 
     /// Whether any step has begun.
     pub(super) fn any_begun(&self) -> bool {
-        self.steps.iter().any(|running| running.fault.is_some())
+        self.steps.iter().any(|scheduled| scheduled.fault.is_some())
     }
 
-    /// Whether a step is between asked and answered.
+    /// Whether a step is being begun or cured right now.
     pub(super) fn any_changing(&self) -> bool {
-        self.steps.iter().any(|running| matches!(running.state, FaultState::Beginning | FaultState::Curing))
+        self.steps
+            .iter()
+            .any(|scheduled| matches!(scheduled.state, FaultState::Beginning | FaultState::Curing))
     }
 
-    /// Whether a replica is silent by one of the steps.
+    /// Whether some step keeps a replica silent.
     pub(super) fn any_down(&self) -> bool {
-        self.steps.iter().any(|running| {
-            running.step.kind.silences()
-                && !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
+        self.steps.iter().any(|scheduled| {
+            scheduled.step.kind.silences()
+                && !matches!(scheduled.state, FaultState::Waiting | FaultState::Over { .. })
         })
     }
 
-    /// Whether a step of ours kept this replica silent at or after a time.
+    /// Whether some step of ours kept this replica silent at or after this time.
     pub(super) fn silenced(&self, replica: &str, since: Nanos) -> bool {
-        self.steps.iter().any(|running| {
-            let over_before = match running.state {
+        self.steps.iter().any(|scheduled| {
+            let over_before = match scheduled.state {
                 FaultState::Waiting => true,
                 FaultState::Over { at } => at < since,
                 FaultState::Beginning | FaultState::Active { .. } | FaultState::Curing => false,
             };
-            running.step.replica == replica && running.step.kind.silences() && !over_before
+            scheduled.step.replica == replica && scheduled.step.kind.silences() && !over_before
         })
     }
 
-    /// The replicas that a step has begun to do something to.
+    /// The replicas that a step is acting on.
     pub(super) fn victims(&self) -> BTreeSet<&str> {
-        let hit = |running: &&ScheduledFault| {
-            !matches!(running.state, FaultState::Waiting | FaultState::Over { .. })
+        let hit = |scheduled: &&ScheduledFault| {
+            !matches!(scheduled.state, FaultState::Waiting | FaultState::Over { .. })
         };
-        self.steps.iter().filter(hit).map(|running| running.step.replica.as_str()).collect()
+        self.steps.iter().filter(hit).map(|scheduled| scheduled.step.replica.as_str()).collect()
     }
 
-    /// When the last step was over; none while one is not.
+    /// When the last step was over; `None` while one is not.
     pub(super) fn over_at(&self) -> Option<Nanos> {
-        let over = |running: &ScheduledFault| match running.state {
+        let over = |scheduled: &ScheduledFault| match scheduled.state {
             FaultState::Over { at } => Some(at),
             _ => None,
         };
         self.steps.iter().map(over).try_fold(Nanos(0), |last, at| Some(last.max(at?)))
     }
 
-    /// The first fault that held something back, for the plan's ending.
+    /// The first fault that withheld a segment. The plan's ending refers to it.
     pub(super) fn held(&self) -> Option<&Fault> {
         self.steps
             .iter()
-            .filter_map(|running| running.fault.as_ref())
+            .filter_map(|scheduled| scheduled.fault.as_ref())
             .find(|fault| fault.kind.withholds_a_segment())
     }
 }

@@ -1,20 +1,21 @@
-//! Segments that end at a number of rows alone: a boundary is asked for by writing what lacks of it, and the
-//! load never fills a segment by itself.
+//! Boundaries of targets whose segments end only at a number of rows. To cross one, the conductor writes the
+//! rows that the segment still lacks; the load never fills a segment by itself.
 
 use super::{Boundaries, Command, Conductor, write};
 use crate::generator::generate::filler;
 
 impl Conductor {
-    /// Writes what every segment that is to end lacks. What was written with an unknown outcome may be there
-    /// or not: what still lacks by a later look is written again, and a row too many opens the next segment.
+    /// Writes the missing rows of every segment that is to end. Rows whose outcome is unknown may or may not
+    /// be in the log: rows still missing in a later sample are written again, and a surplus row opens the
+    /// next segment.
     pub(super) fn fill(&mut self, out: &mut Vec<Command>) {
         if !self.sessions.is_idle() {
             return;
         }
-        for (partition, lacks) in self.lacking() {
-            // It does not count towards the next boundary.
-            self.logged_at_boundary += lacks;
-            for _ in 0..lacks {
+        for (partition, missing) in self.missing_rows() {
+            // These rows do not count towards the next boundary.
+            self.logged_at_boundary += missing;
+            for _ in 0..missing {
                 let op = filler(&self.meta.schema, partition, self.filled);
                 self.filled += 1;
                 if let Some(op) = self.sessions.offer(op) {
@@ -24,19 +25,19 @@ impl Conductor {
         }
     }
 
-    /// The partitions that are to cross a boundary, each with how many rows its open segment lacks.
-    fn lacking(&self) -> Vec<(u32, u64)> {
+    /// The partitions that are to cross a boundary, each with the number of rows that its open segment lacks.
+    fn missing_rows(&self) -> Vec<(u32, u64)> {
         let Boundaries::RowThreshold { rows } = self.timing.boundaries else { return Vec::new() };
         let segments = self.crossing.iter().flat_map(|crossing| &crossing.segments);
-        let lacks = |(partition, seq): &(u32, u32)| {
+        let missing = |(partition, seq): &(u32, u32)| {
             let (segment, _) = self.view.segment(*partition, *seq)?;
             let end = *self.view.log_ends().get(*partition as usize)?;
             Some((*partition, (segment.start + rows).saturating_sub(end)))
         };
-        segments.filter_map(lacks).collect()
+        segments.filter_map(missing).collect()
     }
 
-    /// Whether the load waits: a partition has as many rows as it may since its last boundary.
+    /// Whether the load must wait, since a partition has as many rows as it may have since its last boundary.
     pub(super) fn is_full(&self) -> bool {
         let Some(most) = self.timing.boundaries.most() else { return false };
         (0..).zip(self.view.log_ends()).any(|(partition, end)| {

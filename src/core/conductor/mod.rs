@@ -1,8 +1,8 @@
 //! The conductor: a pure state machine that leads a run from set-up to the last capture.
 //!
-//! `step(now, input, out)`: whatever happened goes in, what is to be done comes out. It has no socket, no
-//! file and no clock of its own, so that the very same conductor runs a cluster of processes in real time
-//! and a simulated one in virtual time.
+//! `step(now, input, out)` takes what happened and returns what to do. It has no socket, no file and no clock
+//! of its own, so the very same conductor runs a cluster of processes in real time and a simulated one in
+//! virtual time.
 
 mod capture;
 mod deaths;
@@ -31,157 +31,158 @@ use sessions::Sessions;
 use stage::RunStage;
 use view::ClusterView;
 
-/// What the conductor wants done. Every command but `Record`, `Wake` and `Finish` is answered by one input.
+/// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
+/// input.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Write this op: [`Input::Completed`].
+    /// Write this op. Answered by [`Input::Completed`].
     Write(Op),
-    /// Write the cure down, then begin the fault: [`Input::Begun`].
+    /// Store the cure on disk, then begin the fault. Answered by [`Input::Begun`].
     Begin {
-        /// The step.
+        /// The step of the schedule.
         step: StepId,
-        /// What goes wrong.
+        /// The fault, with everything filled in.
         fault: Fault,
     },
-    /// Apply the step's cure and verify it: [`Input::Cured`].
+    /// Apply the step's cure and verify it. Answered by [`Input::Cured`].
     Cure {
-        /// The step.
+        /// The step of the schedule.
         step: StepId,
     },
-    /// Ask the target to commit every consuming segment: [`Input::BoundaryAsked`].
+    /// Ask the target to commit every consuming segment. Answered by [`Input::BoundaryAsked`].
     Boundary,
-    /// Look at the whole cluster: [`Input::Sampled`].
+    /// Sample the whole cluster. Answered by [`Input::Sampled`] or [`Input::SampleFailed`].
     Sample,
-    /// Ask one replica for its coverage: [`Input::Covered`].
+    /// Ask one replica for its coverage. Answered by [`Input::Covered`].
     Cover {
         /// The replica.
         replica: String,
     },
-    /// Read and store rows `read.from..read.before.end` of a segment: [`Input::RowsRead`].
+    /// Read and store the rows `read.from..read.before.end` of a segment. Answered by [`Input::RowsRead`].
     Rows {
-        /// The read.
+        /// The read to be made. Its row count is not known yet.
         read: Read,
     },
-    /// Read and store the current flags that changed: [`Input::FlagsRead`].
+    /// Read and store the current flags that changed. Answered by [`Input::FlagsRead`].
     Flags {
-        /// The read.
+        /// The read to be made. Its key count is not known yet.
         read: CurrentRead,
-        /// Flags up to this version are known; 0: send all.
+        /// Flags up to this version are known; 0 asks for all.
         since: u64,
     },
-    /// Read what the shard holds: [`Input::ContentsRead`].
+    /// Read the contents of the shard. Answered by [`Input::ContentsRead`].
     Contents {
-        /// The capture.
+        /// The number of the capture.
         capture: u32,
     },
-    /// Read back and store the whole input log: [`Input::LogRead`].
+    /// Read back and store the whole input log. Answered by [`Input::LogRead`].
     ReadLog,
-    /// Put this on record.
+    /// Record this event.
     Record(Event),
-    /// Call again at this time at the latest; replaces any earlier wish.
+    /// Call `step` again at this time at the latest. Replaces any earlier `Wake`.
     Wake(Nanos),
-    /// All is done.
+    /// The run is over.
     Finish,
 }
 
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Nothing but the passing of time.
+    /// Only time has passed.
     Woken,
     /// An op was answered.
     Completed {
-        /// The op.
+        /// The op's id.
         op: u64,
-        /// What became of it.
+        /// The outcome.
         outcome: OpOutcome,
-        /// Where it lies.
+        /// Its offset in the log, if the target reported one.
         off: Option<u64>,
     },
-    /// A fault is in force, or could not be begun.
+    /// A fault is in force, or failed to begin.
     Begun {
-        /// The step.
+        /// The step of the schedule.
         step: StepId,
-        /// Why not.
+        /// Why it failed to begin; `None` if it is in force.
         error: Option<String>,
     },
-    /// A cure is verified, or failed.
+    /// A cure is verified, or has failed.
     Cured {
-        /// The step.
+        /// The step of the schedule.
         step: StepId,
-        /// Why not.
+        /// Why the cure failed; `None` if it is verified.
         error: Option<String>,
-        /// What told that the fault was over before, if it was.
+        /// Evidence that the fault had already ended when its cure began; `None` if it was still in force.
         ended_early: Option<String>,
     },
-    /// The target took the wish for a boundary, or did not.
+    /// The target accepted or refused the request for a boundary.
     BoundaryAsked {
-        /// Why not.
+        /// Why it refused; `None` if it accepted.
         error: Option<String>,
     },
-    /// The cluster, looked at.
+    /// A sample of the cluster.
     Sampled(Snapshot),
-    /// The cluster could not be looked at.
+    /// The cluster could not be sampled.
     SampleFailed {
-        /// Where and why.
+        /// Which part of the target failed, and why.
         error: String,
-        /// What of the target has ended.
+        /// Processes of the target that have ended.
         deaths: Vec<Death>,
     },
-    /// A replica's coverage.
+    /// A replica answered a request for its coverage.
     Covered {
         /// The replica.
         replica: String,
-        /// What it said.
+        /// Its coverage, or why it did not answer.
         answer: Result<Coverage, String>,
     },
     /// Rows were read and stored.
     RowsRead {
         /// The replica.
         replica: String,
-        /// How many.
+        /// The number of rows, or why the read failed.
         answer: Result<u64, String>,
     },
     /// Flags were read and stored.
     FlagsRead {
         /// The replica.
         replica: String,
-        /// What came.
+        /// The flags, or why the read failed.
         answer: Result<CurrentRowsAnswer, String>,
     },
     /// The shard was read.
     ContentsRead {
-        /// What it holds.
+        /// The contents, or why the read failed.
         answer: Result<ShardSnapshot, String>,
     },
     /// The log was read back.
     LogRead {
-        /// Why not to its end.
+        /// Why the log could not be read to its end; `None` if it was.
         error: Option<String>,
-        /// What of the target has ended, if it failed.
+        /// If the read failed: processes of the target that have ended.
         deaths: Vec<Death>,
     },
-    /// Stop now: cure everything, keep the data.
+    /// Stop now: cure everything and keep the data.
     Interrupt {
         /// The signal or the deadline.
         by: String,
     },
 }
 
-/// How segments come to their end.
+/// How segments end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundaries {
-    /// On request, while writes go on. They wait where a partition has so many rows since its last boundary,
-    /// so that a target that commits slowly gets no load without end; none: they never wait.
+    /// On request, while writes go on. Writes wait once a partition has `most` rows since its last boundary,
+    /// so that a target that commits slowly does not get load without end.
     UnderLoad {
-        /// So many.
+        /// The limit of rows per partition; `None`: writes never wait.
         most: Option<u64>,
     },
-    /// On request, while nothing is written: some systems diverge by a boundary under load alone, and then no
+    /// On request, while nothing is written. Some systems diverge by a boundary under load alone, and then no
     /// run would show what its plan is for.
     StandingStill,
-    /// At so many rows, which is the same offset on all replicas, and never on request: for a boundary, what
-    /// lacks is written while the load stands still.
+    /// At a fixed number of rows, which is the same offset on all replicas, and never on request. To cross a
+    /// boundary, the load pauses while the missing rows are written.
     RowThreshold {
         /// The rows of a full segment.
         rows: u64,
@@ -189,49 +190,49 @@ pub enum Boundaries {
 }
 
 impl Boundaries {
-    /// Whether the load stands still while one is crossed.
-    fn are_still(self) -> bool {
+    /// Whether the load pauses while a boundary is crossed.
+    fn pause_the_load(self) -> bool {
         !matches!(self, Boundaries::UnderLoad { .. })
     }
 
-    /// The rows of an open segment from which on the load waits.
+    /// The load waits once an open segment has this many rows.
     fn most(self) -> Option<u64> {
         match self {
             Boundaries::UnderLoad { most } => most,
             Boundaries::StandingStill => None,
-            // What is under way has room.
+            // Leaves room for writes in flight.
             Boundaries::RowThreshold { rows } => Some(rows - rows / 4),
         }
     }
 }
 
-/// How often and how long.
+/// Intervals and time limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Between two looks at the cluster.
+    /// Time between two samples of the cluster.
     pub sample_every: Nanos,
-    /// Between two captures during the load.
+    /// Time between two captures during the load.
     pub capture_every: Nanos,
     /// The longest wait for replicas to catch up.
     pub quiesce: Nanos,
-    /// The longest time in which nothing of the target can be looked at.
+    /// The longest time without a successful sample of the target.
     pub blind: Nanos,
-    /// The longest time for everything before the cures, and for the probe.
+    /// The latest time, since the start of the run, for everything before the cures, and for the probe.
     pub deadline: Nanos,
-    /// How segments come to their end.
+    /// How segments end.
     pub boundaries: Boundaries,
-    /// Whether what has not settled in time is restarted, to see whether a new life goes on.
+    /// Whether replicas that have not settled in time are restarted, to see whether they progress afterwards.
     pub probe_restart: bool,
 }
 
-/// A boundary that was asked for and has not been crossed yet.
+/// A boundary that was requested and has not been crossed yet.
 #[derive(Debug)]
 struct Crossing {
     /// (partition, sequence) of the segments to be committed.
     segments: Vec<(u32, u32)>,
 }
 
-/// The state of a run.
+/// The state machine of a run.
 pub struct Conductor {
     meta: RunMeta,
     timing: Timing,
@@ -242,28 +243,28 @@ pub struct Conductor {
     faults: Faults,
     captures: Captures,
     load_began: Nanos,
-    /// Since when nothing is written, for a boundary's sake.
-    still_since: Option<Nanos>,
-    /// For how long nothing was written so far: arrivals are that much later.
-    stood_still: u64,
+    /// Since when writes are paused for a boundary.
+    paused_since: Option<Nanos>,
+    /// How long writes were paused so far. Ops of the load are due that much later.
+    paused_for: u64,
     next_op: Option<Op>,
     last_id: u64,
-    /// Ops that were written to make segments full.
+    /// Ops that were written to fill segments.
     filled: u64,
     boundaries: u32,
     boundaries_left: Option<u32>,
     logged_at_boundary: u64,
     crossing: Option<Crossing>,
     sampling: bool,
-    /// When the newest look at the cluster was asked for.
+    /// When the newest sample of the cluster was requested.
     sample_asked: Nanos,
-    /// Since when no look at the cluster succeeds.
+    /// Since when no sample of the cluster succeeds.
     blind_since: Option<Nanos>,
     next_sample: Nanos,
     next_capture: Nanos,
     wanted_capture: Option<CaptureReason>,
     committed_captured: usize,
-    /// What the last wait for all replicas came to.
+    /// Whether all replicas had settled when the last wait for them ended.
     settled: bool,
     /// The steps of the probe.
     probes: Vec<StepId>,
@@ -271,7 +272,7 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// A run that has not begun; the first `step` with [`Input::Woken`] begins it.
+    /// A run that has not begun. The first `step` with [`Input::Woken`] begins it.
     pub fn new(meta: RunMeta, timing: Timing) -> Conductor {
         let generator = Generator::new(&meta.workload, &meta.schema, meta.seed);
         Conductor {
@@ -281,8 +282,8 @@ impl Conductor {
             faults: Faults::new(&meta.steps),
             captures: Captures::new(meta.partitions),
             load_began: Nanos(0),
-            still_since: None,
-            stood_still: 0,
+            paused_since: None,
+            paused_for: 0,
             next_op: None,
             last_id: 0,
             filled: 0,
@@ -306,12 +307,12 @@ impl Conductor {
         }
     }
 
-    /// The phase that the run is in, for the live line.
+    /// The current phase, for the live status line.
     pub fn phase(&self) -> Phase {
         self.stage.phase().unwrap_or(Phase::SetUp)
     }
 
-    /// Takes in what happened and says what to do.
+    /// Takes what happened and appends what to do to `out`.
     pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
         self.absorb(now, input, out);
         if now >= self.timing.deadline && (self.stage < RunStage::Heal || self.stage.is_probe()) {
@@ -356,7 +357,7 @@ impl Conductor {
             }
             Input::SampleFailed { error, deaths } => {
                 self.sampling = false;
-                self.could_not_look(now, error, deaths, out);
+                self.sample_failed(now, error, deaths, out);
             }
             Input::Covered { replica, answer } => self.captures.covered(&replica, answer, out),
             Input::RowsRead { replica, answer } => self.captures.rows_read(&replica, answer, out),
@@ -406,7 +407,7 @@ impl Conductor {
         }
     }
 
-    /// Cures come before anything else; then the log is read back, so that what was written can be judged.
+    /// Cures come before anything else. The log is then read back, so that what was written can be judged.
     fn cut_off(&mut self, now: Nanos, why: Event, out: &mut Vec<Command>) {
         if self.interrupted {
             return;
@@ -419,7 +420,7 @@ impl Conductor {
         }
     }
 
-    /// A boundary is crossed once every segment that it sealed is committed and its successor is known.
+    /// A boundary is crossed once every segment that it ended is committed and its successor is known.
     fn cross(&mut self) {
         let crossed = self.crossing.as_ref().is_some_and(|crossing| {
             crossing.segments.iter().all(|(partition, seq)| {
@@ -473,18 +474,18 @@ impl Conductor {
         out.push(Command::Cure { step });
     }
 
-    /// When an op of the load is due.
+    /// When an op of the load is due on the run's clock.
     fn arrival(&self, op: &Op) -> Nanos {
-        Nanos(self.load_began.0 + self.stood_still + op.due.0)
+        Nanos(self.load_began.0 + self.paused_for + op.due.0)
     }
 
-    /// When something falls due that no input announces.
+    /// The next time at which something is due that no input announces.
     fn next_wake(&self, now: Nanos) -> Nanos {
         let mut at = now.0 + self.timing.sample_every.0;
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        let arriving = self.stage == RunStage::Load && self.still_since.is_none();
+        let arriving = self.stage == RunStage::Load && self.paused_since.is_none();
         if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
             at = at.min(self.arrival(op).0);
         }

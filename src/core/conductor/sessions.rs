@@ -1,10 +1,10 @@
-//! Sessions: one op of a key at a time, in order. An op whose key is in flight waits in that key's queue;
-//! its latency still counts from when it was due (open loop).
+//! Sessions: one op per key at a time, in order. An op whose key is in flight waits in that key's queue. Its
+//! latency still counts from when it was due (open loop).
 
 use crate::history::event::Op;
 use std::collections::{HashMap, VecDeque};
 
-/// The keys in flight and what waits behind them.
+/// The keys in flight, and the ops that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     in_flight: HashMap<u64, (u32, String)>,
@@ -12,7 +12,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Takes an op; gives it back if it is to be written now.
+    /// Takes an op, and returns it if it is to be written now.
     pub(super) fn offer(&mut self, op: Op) -> Option<Op> {
         match self.waiting.get_mut(&op.key) {
             Some(queue) => {
@@ -27,7 +27,8 @@ impl Sessions {
         }
     }
 
-    /// An op was answered: its partition (none if it was not in flight), and the next op of its key.
+    /// Takes the answer to an op. Returns its partition and the next op of its key; `None` if it was not in
+    /// flight.
     pub(super) fn complete(&mut self, op: u64) -> Option<(u32, Option<Op>)> {
         let (partition, key) = self.in_flight.remove(&op)?;
         let next = self.waiting.get_mut(&key).and_then(VecDeque::pop_front);
@@ -42,12 +43,12 @@ impl Sessions {
         Some((partition, next))
     }
 
-    /// Whether nothing is in flight or waits.
+    /// Whether no op is in flight. Then none waits either.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }
 
-    /// Forgets what waits and was never sent.
+    /// Drops the ops that wait and were never sent.
     pub(super) fn drop_waiting(&mut self) {
         self.waiting.values_mut().for_each(VecDeque::clear);
     }

@@ -1,4 +1,4 @@
-//! The stages of a run and what moves it from one to the next.
+//! The stages of a run, and when one moves on to the next.
 
 use super::faults::Clock;
 use super::{Boundaries, Command, Conductor};
@@ -8,62 +8,62 @@ use crate::history::fault::{Fault, FaultKind};
 use crate::history::nemesis::Ending;
 use crate::history::time::Nanos;
 
-/// The step under which the ending's commit-winner fault is on record.
+/// The step under which the ending's commit-winner fault is recorded.
 const ENDING_STEP: &str = "ending";
 
-/// The step under which the reload after it is.
+/// The step under which the reload after the ending is recorded.
 const RELOAD_STEP: &str = "reload";
 
-/// Phases, cut into what is waited for. Ordered as they come.
+/// Phases, divided by what the run waits for, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RunStage {
-    /// Nothing has happened.
+    /// Nothing has happened yet.
     Begin,
-    /// Until every replica serves every partition.
+    /// Waits until every replica serves every partition.
     SetUp,
     /// The first three writes of the calibration keys.
     CalibrateBefore,
-    /// One boundary.
+    /// A boundary between the calibration writes.
     CalibrateCross,
-    /// The fourth writes.
+    /// The fourth writes of the calibration keys.
     CalibrateAfter,
-    /// The capture of it.
+    /// The capture of the calibration set.
     CalibrateCapture,
-    /// Workload and faults.
+    /// Workload and faults run.
     Load,
-    /// Nothing new is sent; what is in flight is answered.
+    /// No new op is sent; the run waits for ops in flight.
     Drain,
     /// Every fault is cured.
     Heal,
-    /// Canaries are written, replicas catch up.
+    /// Canaries are written, and replicas catch up.
     Quiesce { since: Nanos },
-    /// The capture of what has settled.
+    /// The capture after the replicas have settled.
     Capture,
-    /// What has not settled is killed, to see whether a new life goes on.
+    /// Replicas that have not settled are killed.
     ProbeBegin,
-    /// It is started again.
+    /// They are started again.
     ProbeCure,
-    /// It catches up, or does not.
+    /// They catch up, or do not.
     ProbeSettle { since: Nanos },
     /// The capture after the probe.
     ProbeCapture,
-    /// The ending's commit-winner begins.
+    /// The ending's commit-winner fault begins.
     EndingBegin,
-    /// The last segment is committed; a winner that is frozen never does.
+    /// The last segment is committed. A frozen winner never commits it.
     EndingCommit { since: Nanos },
     /// Replicas take over the committed copy.
     EndingSettle { since: Nanos },
-    /// commit-winner ends.
+    /// The commit-winner fault ends.
     EndingCure,
-    /// Every replica loads the segment that ended again.
+    /// Every replica loads the ended segment again.
     EndingReload,
-    /// That is over.
+    /// The reload ends.
     EndingReloaded,
     /// The capture after the ending.
     EndingCapture,
     /// The log is read back.
     ReadLog,
-    /// Nothing more.
+    /// The run is over.
     Done,
 }
 
@@ -96,14 +96,14 @@ impl RunStage {
         Some(phase)
     }
 
-    /// Whether something is down for the probe's sake, or is to come back from it.
+    /// Whether replicas are down because of the probe, or have just been restarted by it.
     pub(super) fn is_probe(self) -> bool {
         matches!(self, RunStage::ProbeBegin | RunStage::ProbeCure | RunStage::ProbeSettle { .. })
     }
 }
 
 impl Conductor {
-    /// Does what the stage asks for now, and moves on while it can.
+    /// Does what the stage requires now, and moves on as long as it can.
     pub(super) fn advance(&mut self, now: Nanos, out: &mut Vec<Command>) {
         match self.stage {
             RunStage::Load => self.load(now, out),
@@ -122,16 +122,16 @@ impl Conductor {
         }
     }
 
-    /// Arrivals, boundaries and faults of the load.
+    /// Runs the arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
         let boundary_due = self.boundary_due(now);
-        let crosses = self.timing.boundaries.are_still() && (boundary_due || self.crossing.is_some());
-        self.stand_still(now, crosses || self.is_full());
-        if self.still_since.is_none() {
+        let crosses = self.timing.boundaries.pause_the_load() && (boundary_due || self.crossing.is_some());
+        self.pause_load(now, crosses || self.is_full());
+        if self.paused_since.is_none() {
             self.arrive(now, out);
         }
         let clock = self.clock(now);
-        let ready = self.crossing.is_none() && self.is_still_enough();
+        let ready = self.crossing.is_none() && self.is_quiet_enough();
         if ready {
             for (step, fault) in self.faults.begin_due(clock, &self.view) {
                 self.boundaries_left = self.boundaries_left.or(self.meta.nemesis.boundaries_after_first_step);
@@ -160,10 +160,10 @@ impl Conductor {
         }
     }
 
-    /// A load that waits for boundaries ends before it asks for another one: where each takes longer to cross
-    /// than the load to make the next one due, it would never end.
+    /// A load that waits for boundaries ends before it requests another one. If each boundary takes longer to
+    /// cross than the load takes to make the next one due, the load would otherwise never end.
     pub(super) fn boundary_due(&self, now: Nanos) -> bool {
-        let ends = self.timing.boundaries.most().is_some() && self.is_through(now);
+        let ends = self.timing.boundaries.most().is_some() && self.is_load_complete(now);
         let logged: u64 = self.view.log_ends().iter().sum();
         let wanted = self.meta.workload.segment_rows * u64::from(self.meta.partitions);
         self.meta.has_segments()
@@ -173,25 +173,25 @@ impl Conductor {
             && (logged >= self.logged_at_boundary + wanted || self.is_full())
     }
 
-    /// Stops the writes, or lets them go on.
-    fn stand_still(&mut self, now: Nanos, wanted: bool) {
-        match self.still_since {
-            None if wanted => self.still_since = Some(now),
+    /// Pauses or resumes writing.
+    fn pause_load(&mut self, now: Nanos, wanted: bool) {
+        match self.paused_since {
+            None if wanted => self.paused_since = Some(now),
             Some(since) if !wanted => {
-                self.stood_still += now.0 - since.0;
-                self.still_since = None;
+                self.paused_for += now.0 - since.0;
+                self.paused_since = None;
             }
             _ => {}
         }
     }
 
-    /// Whether faults and boundaries may begin. Where nothing is to be written meanwhile: once all that was
-    /// written has come to every replica that no fault keeps back.
-    fn is_still_enough(&self) -> bool {
+    /// Whether faults and boundaries may begin. If writes must pause for that: only once everything written
+    /// has reached every replica that no fault holds back.
+    fn is_quiet_enough(&self) -> bool {
         let last = self.boundaries_left == Some(0);
-        !self.timing.boundaries.are_still()
+        !self.timing.boundaries.pause_the_load()
             || last
-            || self.still_since.is_some()
+            || self.paused_since.is_some()
                 && self.sessions.is_idle()
                 && self.view.have_caught_up(&self.faults.victims())
     }
@@ -210,7 +210,7 @@ impl Conductor {
         }
     }
 
-    /// The stage to go to, if what this one waits for has come.
+    /// The stage to enter, once what the current stage waits for has happened.
     fn next_stage(&self, now: Nanos) -> Option<RunStage> {
         let idle = self.sessions.is_idle();
         let captured = !self.captures.is_running();
@@ -241,9 +241,9 @@ impl Conductor {
                 healed.then_some(next)
             }
             RunStage::Quiesce { since } => quiesced(since).then_some(RunStage::Capture),
-            RunStage::Capture if self.is_to_probe(now) => captured.then_some(RunStage::ProbeBegin),
+            RunStage::Capture if self.should_probe(now) => captured.then_some(RunStage::ProbeBegin),
             RunStage::ProbeBegin => (!self.faults.any_changing()).then_some(RunStage::ProbeCure),
-            // A look that is still on its way may have been taken while they were down.
+            // A sample still in flight may have been taken while they were down.
             RunStage::ProbeCure => (!self.faults.any_changing() && !self.sampling)
                 .then_some(RunStage::ProbeSettle { since: now }),
             RunStage::ProbeSettle { since } => quiesced(since).then_some(RunStage::ProbeCapture),
@@ -269,19 +269,19 @@ impl Conductor {
     }
 
     pub(super) fn load_is_over(&self, now: Nanos) -> bool {
-        self.is_through(now) && (self.crossing.is_none() || self.is_stuck(now))
+        self.is_load_complete(now) && (self.crossing.is_none() || self.is_stuck(now))
     }
 
-    /// Whether a load that waits for a boundary has waited long enough: a commit that is asked for under load
-    /// may be lost, and then the boundary is never crossed.
+    /// Whether a load that waits for a boundary has waited long enough. A commit requested under load may be
+    /// lost, and then the boundary is never crossed.
     fn is_stuck(&self, now: Nanos) -> bool {
         let waits =
             matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();
-        waits && self.still_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
+        waits && self.paused_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
     }
 
     /// Whether load and faults have had their time.
-    fn is_through(&self, now: Nanos) -> bool {
+    fn is_load_complete(&self, now: Nanos) -> bool {
         let tail = |over: Nanos| now.0 >= over.0 + self.meta.nemesis.tail.0 || !self.faults.any_begun();
         now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
@@ -291,7 +291,7 @@ impl Conductor {
         if ends { RunStage::EndingBegin } else { RunStage::ReadLog }
     }
 
-    /// Enters a stage and does what it begins with.
+    /// Enters a stage and starts its work.
     pub(super) fn enter(&mut self, now: Nanos, next: RunStage, out: &mut Vec<Command>) {
         if let RunStage::Quiesce { since }
         | RunStage::ProbeSettle { since }
@@ -335,7 +335,8 @@ impl Conductor {
         }
     }
 
-    /// Cures what is in force; also what was still beginning when the load ended, as soon as it is in force.
+    /// Cures what is in force. Faults that were still beginning when the load ended are cured once they are
+    /// in force.
     fn heal(&mut self, now: Nanos, out: &mut Vec<Command>) {
         for step in self.faults.cure_all(now) {
             self.begin_cure(step, out);
@@ -359,7 +360,7 @@ impl Conductor {
         }
     }
 
-    /// The next commit of the held partition goes to the victim, or to the next replica of the roster.
+    /// The victim, or the next replica of the roster, is to win the next commit of the held partition.
     fn begin_ending(&mut self, out: &mut Vec<Command>) {
         let Some(held) = self.faults.held() else { return };
         let roster = &self.meta.roster;
@@ -377,7 +378,7 @@ impl Conductor {
         self.begin_unscheduled(ENDING_STEP, fault, out);
     }
 
-    /// The segment that the ending has committed comes to every replica from the committed copy.
+    /// Every replica loads the segment that the ending has committed, from its committed copy.
     fn reload(&mut self, out: &mut Vec<Command>) {
         let Some(held) = self.faults.held() else { return };
         let seq = held.seq.map(|seq| seq + 1);
@@ -385,7 +386,7 @@ impl Conductor {
         self.begin_unscheduled(RELOAD_STEP, fault, out);
     }
 
-    /// Begins a fault beside the schedule.
+    /// Begins a fault that is not in the schedule.
     pub(super) fn begin_unscheduled(&mut self, step: &str, fault: Fault, out: &mut Vec<Command>) {
         self.faults.add_beginning(step, &fault);
         self.begin_fault(step.to_owned(), fault, out);

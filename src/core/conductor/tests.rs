@@ -1,4 +1,4 @@
-//! Brackets, sessions and cures of the conductor, driven by hand: what goes in, what must come out.
+//! Brackets, sessions and cures of the conductor, driven by hand: inputs and the commands they must give.
 
 use super::capture::{Captures, CurrentRowsAnswer};
 use super::faults::Faults;
@@ -46,7 +46,8 @@ fn coverage(cover: Cover) -> Result<Coverage, String> {
     Ok(Coverage { incarnation: 1, status: "running".to_owned(), covers: vec![cover] })
 }
 
-/// Takes one capture of one replica: coverage before, rows that come, coverage after; gives what is recorded.
+/// Takes one capture of one replica: coverage before, number of rows, coverage after. Returns what is
+/// recorded.
 fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> Vec<Read> {
     let mut out = Vec::new();
     if !captures.is_running() {
@@ -83,9 +84,9 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
     assert_eq!(bases, [Base::Nothing, Base::Read(first[0].id), Base::Read(second[0].id)]);
 }
 
-/// Flags of one partition, three times of one life and then of the next: the second does not come.
+/// Reads flags of one partition three times in one incarnation and once in the next. The second read fails.
 #[test]
-fn changed_flags_name_the_last_read_of_the_same_life_that_came() {
+fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
     let mut captures = Captures::new(1);
     let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
         let mut out = Vec::new();
@@ -118,7 +119,7 @@ fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
 }
 
 #[test]
-fn a_read_that_brings_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
+fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
     let mut captures = Captures::new(1);
     for round in 1..=3 {
         let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
@@ -201,26 +202,26 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     assert_eq!(cures(&out), 2);
 }
 
-/// The facts of a run of four replicas with segments, under this plan.
+/// The metadata of a run of four replicas with segments, under this plan.
 fn segments(nemesis: &str) -> RunMeta {
     let replicas = [REPLICA, "server-1", "server-2", "server-3"];
     test_data::meta(&test_data::workload("partial-upsert"), &test_data::nemesis(nemesis), &replicas)
 }
 
-/// The facts of a run of two writers that share a shard.
+/// The metadata of a run of two writers that share a shard.
 fn shard() -> RunMeta {
     let writers = ["writer-0", "writer-1"];
     let meta = test_data::meta(&test_data::workload("upsert-feed"), &test_data::nemesis("none"), &writers);
     RunMeta { frontiers: test_data::frontiers(&writers), ..meta }
 }
 
-/// A look at frontiers that are to come to 100, in the order in which they are declared; none for one that is
-/// not there.
-fn look(meta: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
-    let seen = meta.frontiers.iter().zip(stand).filter_map(|(declared, f)| {
+/// A sample of frontiers with goal 100, in the order in which they are declared; `None` for one that is
+/// missing.
+fn sample(meta: &RunMeta, positions: [Option<u64>; 3]) -> Snapshot {
+    let seen = meta.frontiers.iter().zip(positions).filter_map(|(declared, f)| {
         let (object, status) = (declared.object.clone(), "running".to_owned());
-        let look = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
-        Some(FrontierSeen { look, is_awaited: true })
+        let reading = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
+        Some(FrontierSeen { look: reading, is_awaited: true })
     });
     Snapshot {
         log_ends_before: vec![0],
@@ -233,41 +234,41 @@ fn look(meta: &RunMeta, stand: [Option<u64>; 3]) -> Snapshot {
     }
 }
 
-/// Where the two writers and the shard stand, and who is to be restarted.
+/// The positions of the two writers and of the shard, and the replicas to restart.
 #[test]
-fn the_writers_that_are_short_are_unsettled_and_all_if_the_shard_alone_is() {
+fn lagging_writers_are_unsettled_and_all_are_if_only_the_shard_lags() {
     let meta = shard();
-    for (stand, unsettled) in [
+    for (positions, unsettled) in [
         ([100, 100, 100], &[][..]),
         ([100, 40, 100], &["writer-1"]),
         ([100, 40, 40], &["writer-1"]),
         ([100, 100, 40], &["writer-0", "writer-1"]),
     ] {
         let mut view = ClusterView::new(&meta);
-        view.absorb(Nanos(1), look(&meta, stand.map(Some)));
-        assert_eq!(view.unsettled(), unsettled, "{stand:?}");
+        view.absorb(Nanos(1), sample(&meta, positions.map(Some)));
+        assert_eq!(view.unsettled(), unsettled, "{positions:?}");
         assert_eq!(view.all_settled(), unsettled.is_empty());
     }
 }
 
-/// A probe is for a run that had not settled, before its deadline, and only if it is asked for.
+/// Only a run that has not settled is probed, before its deadline, and only if the user asked for a probe.
 #[test]
-fn what_has_not_settled_in_time_is_probed_before_the_deadline_if_that_is_asked_for() {
+fn what_has_not_settled_in_time_is_probed_before_the_deadline_on_request() {
     let meta = shard();
     for (probe_restart, settled, now, expected) in
         [(true, false, 1, true), (false, false, 1, false), (true, true, 1, false), (true, false, 9, false)]
     {
         let timing = Timing { probe_restart, deadline: Nanos(9), ..TIMING };
         let mut conductor = Conductor::new(meta.clone(), timing);
-        conductor.view.absorb(Nanos(1), look(&meta, [Some(100), Some(40), Some(100)]));
+        conductor.view.absorb(Nanos(1), sample(&meta, [Some(100), Some(40), Some(100)]));
         conductor.settled = settled;
-        assert_eq!(conductor.is_to_probe(Nanos(now)), expected);
+        assert_eq!(conductor.should_probe(Nanos(now)), expected);
     }
 }
 
-/// While the writer that is short is down, all that is there stands where it is to come to.
+/// While the lagging writer is down, every frontier that is there has reached its goal.
 #[test]
-fn a_look_from_before_the_cure_does_not_settle_the_probe() {
+fn a_sample_from_before_the_cure_does_not_settle_the_probe() {
     let meta = shard();
     let mut conductor = Conductor::new(meta.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
@@ -275,15 +276,15 @@ fn a_look_from_before_the_cure_does_not_settle_the_probe() {
     conductor.enter(Nanos(1), RunStage::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCure, "a look is still on its way");
-    conductor.step(Nanos(3), Input::Sampled(look(&meta, [Some(100), None, Some(100)])), &mut out);
+    conductor.step(Nanos(3), Input::Sampled(sample(&meta, [Some(100), None, Some(100)])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeSettle { since: Nanos(3) });
-    conductor.step(Nanos(4), Input::Sampled(look(&meta, [Some(100); 3])), &mut out);
+    conductor.step(Nanos(4), Input::Sampled(sample(&meta, [Some(100); 3])), &mut out);
     assert_eq!(conductor.stage, RunStage::ProbeCapture);
 }
 
-/// A look that was begun while we kept a replica down may find it dead after its cure.
+/// A sample that was requested while we kept a replica down may report it dead after its cure.
 #[test]
-fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
+fn a_replica_that_we_silenced_since_the_sample_was_requested_is_not_reported_dead() {
     let mut faults = Faults::new(&[]);
     let fault = Fault { kind: FaultKind::Restart, replica: REPLICA.to_owned(), partition: None, seq: None };
     faults.add_beginning("restart", &fault);
@@ -294,14 +295,14 @@ fn whom_we_silenced_since_a_look_was_begun_is_not_mourned() {
     assert!(!faults.silenced(REPLICA, Nanos(8)), "it is gone once more");
 }
 
-/// A conductor in the load of a plan without faults, whose segments end so.
+/// A conductor in the load of a plan without faults, whose segments end in this way.
 fn loading(boundaries: Boundaries) -> Conductor {
     let mut conductor = Conductor::new(segments("none"), Timing { boundaries, ..TIMING });
     conductor.enter(Nanos(0), RunStage::Load, &mut Vec::new());
     conductor
 }
 
-/// One open segment of partition 0, and its log's end.
+/// One open segment of partition 0, and the end of its log.
 fn open_segment(end: u64) -> Snapshot {
     let (name, replicas) = ("acct__0__0".to_owned(), vec![REPLICA.to_owned()]);
     let segment = Segment { name, partition: 0, seq: 0, start: 0, end: None, crc: None, replicas };
@@ -316,7 +317,7 @@ fn open_segment(end: u64) -> Snapshot {
     }
 }
 
-/// Where every boundary takes longer to cross than the next one takes to fall due.
+/// Every boundary takes longer to cross than the next one takes to become due.
 #[test]
 fn a_load_that_waits_for_boundaries_comes_to_its_end() {
     let second = Nanos(1_000_000_000);
@@ -333,7 +334,7 @@ fn a_load_that_waits_for_boundaries_comes_to_its_end() {
 }
 
 #[test]
-fn what_a_segment_lacks_for_a_boundary_is_written_once() {
+fn rows_missing_for_a_boundary_are_written_once() {
     let mut conductor = loading(Boundaries::RowThreshold { rows: 600 });
     let mut out = Vec::new();
     let written = |out: &mut Vec<Command>| -> Vec<Op> {
@@ -350,7 +351,7 @@ fn what_a_segment_lacks_for_a_boundary_is_written_once() {
     assert_eq!((ops.len(), ops[0].partition), (590, 0));
     let keys: std::collections::BTreeSet<&String> = ops.iter().map(|op| &op.key).collect();
     assert_eq!(keys.len(), 590, "each has a key of its own");
-    // The last one is not answered for: a look shows that it is not there.
+    // The last op gets no answer; a sample shows that it is not in the log.
     for (at, op) in ops.iter().enumerate() {
         let known = at + 1 < ops.len();
         let (outcome, off) =

@@ -1,4 +1,5 @@
-//! What the conductor knows of the cluster: the newest snapshot, the log's ends, the segments seen so far.
+//! What the conductor knows of the cluster: the newest snapshot, the ends of the log, the segments seen so
+//! far.
 
 use crate::history::event::{Death, Event, LifecycleRecord};
 use crate::history::frontier::{Frontier, FrontierReading};
@@ -7,75 +8,73 @@ use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One look at the whole cluster, read in this order (`RULES.md` 7): log ends, replicas, log ends.
+/// One sample of the whole cluster, read in this order (`RULES.md` 7): log ends, replicas, log ends.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The end of every partition's log before.
+    /// The end of every partition's log, read first.
     pub log_ends_before: Vec<u64>,
-    /// What every replica said of itself, in roster order, or why it did not answer.
+    /// The coverage of every replica, in roster order, or why it did not answer.
     pub replicas: Vec<(String, Result<Coverage, String>)>,
     /// The authority's segments, ordered by partition, then sequence.
     pub segments: Vec<Segment>,
-    /// The end of every partition's log after.
+    /// The end of every partition's log, read last.
     pub log_ends_after: Vec<u64>,
-    /// What the replicas reported of their own life since the last snapshot.
+    /// Lifecycle events of the replicas since the last snapshot.
     pub lifecycle: Vec<LifecycleRecord>,
-    /// The frontiers that the target declares, as far as they are there now.
+    /// The declared frontiers that exist now.
     pub frontiers: Vec<FrontierSeen>,
-    /// Processes that have ended, as far as the target tells.
+    /// Processes that have ended, as far as the target reports them.
     pub deaths: Vec<Death>,
 }
 
-/// A declared frontier as it was seen.
+/// A sample of a declared frontier.
 #[derive(Clone, Debug)]
 pub struct FrontierSeen {
-    /// The look, to be recorded.
+    /// The sample to be recorded.
     pub look: FrontierReading,
-    /// Whether it is to come to where its upstream is: a writer that may not append yet may stay behind.
+    /// Whether the run waits for it to reach its upstream. A writer that may not append yet may stay behind.
     pub is_awaited: bool,
 }
 
-/// A segment and when it was first seen.
+/// A segment, and when it was first seen.
 #[derive(Clone, Debug)]
 struct OpenSegment {
     segment: Segment,
     first: Nanos,
 }
 
-/// The conductor's picture of the cluster.
 #[derive(Debug)]
 pub(super) struct ClusterView {
     roster: Vec<String>,
     log_ends: Vec<u64>,
     segments: BTreeMap<(u32, u32), OpenSegment>,
     coverage: BTreeMap<String, Coverage>,
-    /// Where rows lie in a shard.
+    /// Set if rows are in a shard.
     frontiers: Option<Frontiers>,
 }
 
 /// What is known of the frontiers of a target without segments.
 #[derive(Debug, Default)]
 struct Frontiers {
-    /// The process that each belongs to, by the frontier's name.
+    /// The process that each frontier belongs to, by the frontier's name.
     owners: BTreeMap<String, String>,
-    /// The newest look at each that is awaited, by name; none for one that is sealed.
+    /// The newest position of each awaited frontier, by name; `None` for one that is sealed.
     awaited: Vec<(String, Option<u64>)>,
-    /// Where each is to come to, so that all that was written is behind it. None while the newest look is
-    /// older than the newest write.
+    /// The position that each must reach so that all that was written is below it. `None` while the newest
+    /// sample is older than the newest write.
     goal: Option<u64>,
 }
 
 impl Frontiers {
-    /// Nothing seen yet of these.
     fn of(declared: &[Frontier]) -> Frontiers {
         let owner = |it: &Frontier| Some((it.object.clone(), it.replica.clone()?));
         Frontiers { owners: declared.iter().filter_map(owner).collect(), ..Frontiers::default() }
     }
 
-    /// `is_newest`: all that is known to be written was there when this was looked at.
+    /// `is_newest`: everything known to be written was in the log when this sample was taken.
     fn absorb(&mut self, seen: Vec<FrontierSeen>, is_newest: bool, events: &mut Vec<Event>) {
         let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
-        // What was written before this look has a timestamp of at most its upstream.
+        // What was written before this sample has a timestamp of at most its upstream.
         self.goal = self.goal.or(is_newest.then_some(upstream + 1));
         let awaited = seen.iter().filter(|seen| seen.is_awaited);
         self.awaited = awaited.map(|seen| (seen.look.object.clone(), seen.look.f)).collect();
@@ -88,27 +87,28 @@ impl Frontiers {
     }
 
     fn all_reached(&self) -> bool {
-        !self.awaited.is_empty() && self.goal.is_some() && self.short().next().is_none()
+        !self.awaited.is_empty() && self.goal.is_some() && self.lagging().next().is_none()
     }
 
-    /// Those that are known not to have come to their goal.
-    fn short(&self) -> impl Iterator<Item = &str> {
-        let short = |f: Option<u64>| f.zip(self.goal).is_some_and(|(f, goal)| f < goal);
-        self.awaited.iter().filter(move |(_, f)| short(*f)).map(|(object, _)| object.as_str())
+    /// The frontiers that are known to be below the goal.
+    fn lagging(&self) -> impl Iterator<Item = &str> {
+        let lagging = |f: Option<u64>| f.zip(self.goal).is_some_and(|(f, goal)| f < goal);
+        self.awaited.iter().filter(move |(_, f)| lagging(*f)).map(|(object, _)| object.as_str())
     }
 
-    /// The processes of those that are short; of all if only what belongs to no process is.
-    fn short_processes(&self) -> Vec<String> {
+    /// The processes of frontiers below the goal; all processes if only frontiers without a process are below
+    /// it.
+    fn lagging_processes(&self) -> Vec<String> {
         let owner = |object: &str| self.owners.get(object).cloned();
-        let short: Vec<Option<String>> = self.short().map(owner).collect();
-        match short.iter().all(Option::is_none) && !short.is_empty() {
+        let lagging: Vec<Option<String>> = self.lagging().map(owner).collect();
+        match lagging.iter().all(Option::is_none) && !lagging.is_empty() {
             true => self.awaited.iter().filter_map(|(object, _)| owner(object)).collect(),
-            false => short.into_iter().flatten().collect(),
+            false => lagging.into_iter().flatten().collect(),
         }
     }
 }
 
-/// The lowest offset that coverage of one partition, ordered by sequence, does not reach from 0 on.
+/// The end of the coverage of one partition, from 0 to the first gap. Covers are ordered by sequence.
 pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
     let mut end = 0;
     for cover in covers.filter(|cover| cover.registered != Observed::Known(false)) {
@@ -121,7 +121,6 @@ pub(super) fn frontier<'a>(covers: impl Iterator<Item = &'a Cover>) -> u64 {
 }
 
 impl ClusterView {
-    /// Nothing seen yet.
     pub(super) fn new(meta: &RunMeta) -> ClusterView {
         ClusterView {
             roster: meta.roster.clone(),
@@ -132,12 +131,12 @@ impl ClusterView {
         }
     }
 
-    /// The log's ends as far as completions and snapshots show them.
+    /// The ends of the log as far as completions and snapshots show them.
     pub(super) fn log_ends(&self) -> &[u64] {
         &self.log_ends
     }
 
-    /// An op was acknowledged at this offset.
+    /// Takes the offset at which an op was acknowledged.
     pub(super) fn acknowledged(&mut self, partition: u32, off: u64) {
         let end = &mut self.log_ends[partition as usize];
         *end = (*end).max(off + 1);
@@ -146,7 +145,7 @@ impl ClusterView {
         }
     }
 
-    /// Takes in a snapshot; returns what is worth recording of it.
+    /// Takes a snapshot and returns the events to record.
     pub(super) fn absorb(&mut self, now: Nanos, snapshot: Snapshot) -> Vec<Event> {
         let mut events: Vec<Event> = snapshot.lifecycle.into_iter().map(Event::Lifecycle).collect();
         for segment in snapshot.segments {
@@ -199,12 +198,12 @@ impl ClusterView {
         self.segments.insert(at, OpenSegment { segment, first });
     }
 
-    /// The sequence number of the partition's newest segment.
+    /// The sequence number of the newest segment of a partition.
     pub(super) fn newest_seq(&self, partition: u32) -> Option<u32> {
         self.segments.range((partition, 0)..=(partition, u32::MAX)).next_back().map(|(at, _)| at.1)
     }
 
-    /// The segment and when it was first seen.
+    /// The segment, and when it was first seen.
     pub(super) fn segment(&self, partition: u32, seq: u32) -> Option<(&Segment, Nanos)> {
         self.segments.get(&(partition, seq)).map(|seen| (&seen.segment, seen.first))
     }
@@ -214,14 +213,14 @@ impl ClusterView {
         self.segments.values().filter(|seen| seen.segment.end.is_some()).count()
     }
 
-    /// Whether a replica is to have the partition, as far as is known: one without segments has nothing to
-    /// stand still on.
+    /// Whether a replica is assigned the partition, as far as is known. A replica without segments has
+    /// nothing to stall on.
     fn is_assigned(&self, replica: &str, partition: u32) -> bool {
         let newest = self.newest_seq(partition).and_then(|seq| self.segment(partition, seq));
         newest.is_none_or(|(segment, _)| segment.replicas.iter().any(|assigned| assigned == replica))
     }
 
-    /// Whether every replica answers and has begun the newest segment of each of its partitions.
+    /// Whether every replica answers and has started the newest segment of each of its partitions.
     pub(super) fn all_serving(&self) -> bool {
         if let Some(frontiers) = &self.frontiers {
             return frontiers.all_written();
@@ -237,7 +236,7 @@ impl ClusterView {
         })
     }
 
-    /// Whether every replica but these covers the whole log.
+    /// Whether every replica except these covers the whole log.
     pub(super) fn have_caught_up(&self, but: &BTreeSet<&str>) -> bool {
         let others = self.roster.iter().filter(|replica| !but.contains(replica.as_str()));
         others.into_iter().all(|replica| self.covers_all(replica))
@@ -254,8 +253,9 @@ impl ClusterView {
         })
     }
 
-    /// Whether every replica covers the whole log, and holds every committed segment as committed. Where rows
-    /// lie in a shard: whether it and its writers have come to where upstream was after the last write.
+    /// Whether every replica covers the whole log, and holds every committed segment as committed. If rows
+    /// are in a shard: whether the shard and its writers have reached the position of the upstream after the
+    /// last write.
     pub(super) fn all_settled(&self) -> bool {
         if let Some(frontiers) = &self.frontiers {
             return frontiers.all_reached();
@@ -263,10 +263,10 @@ impl ClusterView {
         self.roster.iter().all(|replica| self.has_settled(replica))
     }
 
-    /// The replicas that have not settled. Where rows lie in a shard: its writers.
+    /// The replicas that have not settled. If rows are in a shard: its writers.
     pub(super) fn unsettled(&self) -> Vec<String> {
         match &self.frontiers {
-            Some(frontiers) => frontiers.short_processes(),
+            Some(frontiers) => frontiers.lagging_processes(),
             None => self.roster.iter().filter(|replica| !self.has_settled(replica)).cloned().collect(),
         }
     }
@@ -279,10 +279,10 @@ impl ClusterView {
             })
     }
 
-    /// Nothing has settled until it is looked at again.
+    /// Forgets all positions, so that nothing counts as settled before the next sample.
     ///
     /// ```text
-    /// a writer is short, and is killed: the look that comes now shows all others at their goals
+    /// a writer lags, and is killed: the next sample shows all others at their goals
     /// ```
     pub(super) fn forget_positions(&mut self) {
         self.coverage.clear();
@@ -291,7 +291,7 @@ impl ClusterView {
         }
     }
 
-    /// Whether all assigned replicas but this one hold the segment as committed.
+    /// Whether all assigned replicas except this one hold the segment as committed.
     pub(super) fn others_committed(&self, victim: &str, partition: u32, seq: u32) -> bool {
         self.segment(partition, seq).is_some_and(|(segment, _)| {
             segment.end.is_some()

@@ -1,15 +1,16 @@
-//! When ops are due: Poisson arrivals, drawn with integers only, so that a seed gives the same times on every
-//! platform (`f64::ln` differs between libraries in the last digit, and the digits add up).
+//! When ops are due. Poisson arrivals are drawn with integers only, so that a seed gives the same times on
+//! every platform: `f64::ln` differs between libraries in the last digit, and the differences add up.
 
 use crate::history::time::Nanos;
 use crate::seed::{Seed, Stream};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// Pieces of the table of quantiles. Straight lines between its points are off by less than 2 in a million.
+/// Intervals of the quantile table. Linear interpolation between its points is off by less than 2 in a
+/// million.
 const PIECES: usize = 256;
 
-/// `QUANTILES[i]` is -ln(1 - i / 512) in units of 2^-32: the quantiles of the exponential distribution of
+/// `QUANTILES[i]` is -ln(1 - i / 512) in units of 2^-32: the quantiles of the exponential distribution with
 /// mean 1, from 0 up to its median, ln 2.
 static QUANTILES: [u64; PIECES + 1] = quantiles();
 
@@ -30,11 +31,11 @@ const fn quantiles() -> [u64; PIECES + 1] {
     table
 }
 
-/// A wait of the exponential distribution of mean 1, in units of 2^-32.
+/// A sample of the exponential distribution with mean 1, in units of 2^-32.
 ///
-/// The distribution has no memory: beyond its median it is the whole distribution over again. So a fair coin
-/// is thrown until it shows heads, each tail adds one median, and a quantile below the median is added last.
-/// That way the table is short and the tail is not cut off.
+/// The distribution has no memory: beyond its median it is the whole distribution again. So a fair coin is
+/// tossed until it shows heads, each tail adds one median, and a quantile below the median is added last.
+/// This keeps the table short without cutting off the tail.
 fn exponential(rng: &mut ChaCha8Rng) -> u64 {
     let mut tails = 0;
     loop {
@@ -50,23 +51,22 @@ fn exponential(rng: &mut ChaCha8Rng) -> u64 {
     tails * QUANTILES[PIECES] + from + (((to - from) * along) >> 24)
 }
 
-/// The times at which ops are due.
 pub(super) struct Arrivals {
     rng: ChaCha8Rng,
-    /// The mean wait, in 2^-32 nanoseconds.
+    /// The mean wait, in units of 2^-32 nanoseconds.
     mean: u64,
-    /// The last op's time, in 2^-64 nanoseconds: rounding each wait would bias high rates.
+    /// When the last op is due, in units of 2^-64 nanoseconds: rounding each wait would bias high rates.
     due: u128,
 }
 
 impl Arrivals {
-    /// A workload's check refuses a rate of 0; here it counts as 1.
+    /// A rate of 0 counts as 1, though the check of a workload refuses it.
     pub(super) fn new(rate_hz: u32, seed: Seed) -> Arrivals {
         let mean = (1_000_000_000 << 32) / u64::from(rate_hz.max(1));
         Arrivals { rng: seed.stream(Stream::Arrivals), mean, due: 0 }
     }
 
-    /// The next op's time since the load began.
+    /// When the next op is due, since the load began.
     pub(super) fn next_due(&mut self) -> Nanos {
         self.due += u128::from(exponential(&mut self.rng)) * u128::from(self.mean);
         Nanos((self.due >> 64) as u64)

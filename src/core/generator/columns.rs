@@ -1,4 +1,4 @@
-//! What ops write: values that merge visibly and are never what a target shows for "nothing".
+//! The values that ops write. They merge visibly and are never what a target shows for "nothing".
 
 use crate::history::schema::{Column, Merge, Role, Schema, Type, Value, op_hash};
 use crate::history::workload::Workload;
@@ -6,11 +6,11 @@ use crate::seed::{Seed, Stream};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// The value that a word of 32 bits stands for in a data column, the larger the word the larger the value.
+/// The value that a 32-bit word stands for in a data column. A larger word gives a larger value.
 ///
-/// Longs begin at 1 and strings with `v`, and lists have one element: a default (the least long, 0, `null`,
-/// an empty list) in a row is then evidence that nothing was merged there. Values that are added are so
-/// small that a column would need 10^15 updates to overflow; values of a union are so few that they repeat.
+/// Longs begin at 1, strings begin with `v`, and lists have one element. So a default (the least long, 0,
+/// `null`, an empty list) in a row is evidence that nothing was merged there. Increments are so small that a
+/// column would need 10^15 updates to overflow. Values of a union are so few that they repeat.
 pub(super) fn value(column: &Column, word: u32) -> Value {
     let count = match column.merge {
         Merge::Increment => 1_000,
@@ -26,7 +26,7 @@ pub(super) fn value(column: &Column, word: u32) -> Value {
     }
 }
 
-/// What an op adds to a column that tells ops, and nothing for a data column.
+/// What an op adds to a column that records ops; `Null` for a data column.
 fn trace(role: Role, op: u64) -> Value {
     match role {
         Role::Data => Value::Null,
@@ -36,12 +36,12 @@ fn trace(role: Role, op: u64) -> Value {
     }
 }
 
-/// The columns of an op that says nothing beside its own id.
+/// The columns of an op that sets nothing besides its own id.
 pub(super) fn silent(schema: &Schema, op: u64) -> Vec<Value> {
     schema.columns.iter().map(|column| trace(column.role, op)).collect()
 }
 
-/// The columns of an op that gives every data column the value of this word.
+/// The columns of an op that sets every data column to the value of this word.
 pub(super) fn full(schema: &Schema, op: u64, word: u32) -> Vec<Value> {
     let cols = schema.columns.iter().map(|column| match column.role {
         Role::Data => value(column, word),
@@ -50,13 +50,13 @@ pub(super) fn full(schema: &Schema, op: u64, word: u32) -> Vec<Value> {
     cols.collect()
 }
 
-/// A data column of the workload and how often it is written.
+/// A data column of the workload, and how likely an op sets it.
 struct ValueDraw {
-    /// Its position in the schema, if the target has it.
+    /// Its position in the schema; `None` if the target lacks the column.
     at: Option<usize>,
     /// Whether the target may lack it.
     optional: bool,
-    /// It is written for words below this.
+    /// The column is set if the drawn word is below this.
     below: u64,
 }
 
@@ -81,8 +81,8 @@ impl Columns {
         Columns { rng: seed.stream(Stream::Columns), always: always.collect(), schema: schema.clone(), draws }
     }
 
-    /// The columns of an op. At least one that is not optional has a value, and columns that the target
-    /// lacks are drawn all the same: so ops differ between targets in nothing but the columns left out.
+    /// The columns of an op. At least one column that is not optional has a value. Columns that the target
+    /// lacks are drawn all the same, so that ops differ between targets only in the columns left out.
     pub(super) fn draw(&mut self, op: u64) -> Vec<Value> {
         let mut cols = silent(&self.schema, op);
         let (mut touched, mut last) = (false, 0);

@@ -1,11 +1,12 @@
 //! The table under test and every op that is written to it, from a workload and a seed.
 //!
-//! An op's comparison value is its id. Ids ascend in the order of generation, and one session owns a key and
-//! waits for each completion, so comparison strictly increases per key in log order. With the time instead:
+//! An op's comparison value is its id. Ids ascend in the order of generation. One session owns a key and
+//! waits for each completion, so comparison values strictly increase per key in log order. Times would not
+//! do:
 //!
 //! ```text
 //! op 7 due 41.2 ms writes k0-3, cmp 41
-//! op 8 due 41.9 ms writes k0-3, cmp 41     a tie, won by whichever lies later in the log
+//! op 8 due 41.9 ms writes k0-3, cmp 41     a tie, won by the op that is later in the log
 //! ```
 
 use super::arrivals::Arrivals;
@@ -25,7 +26,7 @@ use rand_chacha::ChaCha8Rng;
 pub const TABLE: &str = "acct";
 /// The key column.
 pub const KEY: &str = "pk";
-/// The column of the id of the op merged last.
+/// The column with the id of the op merged last.
 pub const OP: &str = "op";
 /// The column of [`Role::Ops`].
 pub const OPS: &str = "ops";
@@ -34,20 +35,20 @@ pub const OP_COUNT: &str = "op_count";
 /// The column of [`Role::OpSum`].
 pub const OP_SUM: &str = "op_sum";
 
-/// The partition that is calibrated.
+/// The partition that the calibration set is written to.
 const CALIBRATED: u32 = 0;
-/// Keys of the calibration set: one for every choice of the first three writes that give values.
+/// Keys of the calibration set: one for every subset of the first three writes that set values.
 const CALIBRATION_KEYS: u64 = 8;
-/// Writes before the boundary: the word that each one's values stand for. They rise, then fall and repeat,
-/// so that max, min, ignore and union all have something to decide.
+/// The word that the values of each write before the boundary stand for. The words rise, then fall and
+/// repeat, so that max, min, ignore and union all make a difference.
 const BEFORE: [u32; 3] = [1 << 30, 3 << 30, 1 << 30];
-/// The word of the write after the boundary.
+/// The word for the write after the boundary.
 const AFTER: u32 = 1 << 31;
 
-/// How many ops the calibration set has: they are ops 1 to this, and the load's follow.
+/// The number of ops in the calibration set. They have ids 1 to this; the ops of the load follow.
 pub const CALIBRATION_OPS: u64 = CALIBRATION_KEYS * (BEFORE.len() as u64 + 1);
 
-/// The table for a workload, without the optional columns that the target cannot have.
+/// The table for a workload, without the optional columns that the target lacks.
 pub fn schema(workload: &Workload, left_out: &[String]) -> Schema {
     let kept = workload.columns.iter().filter(|spec| !left_out.contains(&spec.name));
     let data = kept.map(|spec| Column {
@@ -82,23 +83,23 @@ fn op(id: u64, partition: u32, key: String, cols: Vec<Value>, due: Nanos) -> Op 
     Op { id, partition, key, cmp: id.cast_signed(), cols, delete: false, due }
 }
 
-/// The op that deletes the key in place of writing to it.
+/// The op that deletes the key instead of writing to it.
 fn deleting(op: Op) -> Op {
     Op { cols: op.cols.iter().map(|_| Value::Null).collect(), delete: true, ..op }
 }
 
-/// The calibration set: small, without faults, and enough to see whether model and target agree on every
-/// merge function (`RULES.md` 3).
+/// The calibration set. It is small, free of faults, and enough to see whether model and target agree on
+/// every merge function (`RULES.md` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CalibrationOps {
-    /// Written first. Three writes a key; write w of key n gives values iff bit w of n is set, so that every
+    /// Written first, three writes per key. Write w of key n sets values iff bit w of n is set, so that every
     /// merge function meets a value and a null as the first, second and third write.
     pub before: Vec<Op>,
-    /// Written after one boundary: a fourth write a key, onto a row in a committed segment.
+    /// Written after one boundary: a fourth write per key, onto a row in a committed segment.
     pub after: Vec<Op>,
 }
 
-/// Makes the calibration set. Ids run from 1; all is due at once, in this order per key.
+/// Makes the calibration set. Ids run from 1. All ops are due at once, in this order per key.
 pub fn calibration(schema: &Schema) -> CalibrationOps {
     let key = |n: u64| format!("cal-{n}");
     let writes =
@@ -114,24 +115,24 @@ pub fn calibration(schema: &Schema) -> CalibrationOps {
     CalibrationOps { after: after.collect(), before }
 }
 
-/// A partition's canary: one write with a value in every column, whose arrival at a replica shows that its
+/// A partition's canary: one write that sets every column. When it arrives at a replica, the replica's
 /// consuming position moves.
 pub fn canary(schema: &Schema, partition: u32, id: u64, now: Nanos) -> Op {
     let word = (op_hash(id).cast_unsigned() >> 32) as u32;
     op(id, partition, format!("canary-{partition}"), full(schema, id, word), now)
 }
 
-/// The ids of ops that make segments full lie above those of all others.
+/// Ids of ops that fill segments are above this, so that no other op has them.
 const FILLERS: u64 = 1 << 32;
 
-/// The op of this number that makes a segment full: a key of its own without a value, so that it costs little
-/// and is merged onto nothing.
+/// The filler op with this number. It has a key of its own and sets no value, so it costs little and is
+/// merged onto nothing.
 pub fn filler(schema: &Schema, partition: u32, number: u64) -> Op {
     let cols = silent(schema, FILLERS + number);
     op(FILLERS + number, partition, format!("filler-{partition}-{number}"), cols, Nanos(0))
 }
 
-/// The load: ops without end.
+/// The ops of the load, without end.
 pub struct Generator {
     arrivals: Arrivals,
     keys: Keyspace,
@@ -143,7 +144,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The load of a workload on a table, from its first op.
+    /// Starts at the first op of the load.
     pub fn new(workload: &Workload, schema: &Schema, seed: Seed) -> Generator {
         Generator {
             arrivals: Arrivals::new(workload.rate_hz, seed),
@@ -165,7 +166,7 @@ impl Generator {
         if below(&mut self.deletes, 100) < self.delete_percent { deleting(op) } else { op }
     }
 
-    /// The id that the next op would have: once the load has ended, canaries are numbered from here.
+    /// The id that the next op would have. Once the load has ended, canaries are numbered from here.
     pub fn next_id(&self) -> u64 {
         CALIBRATION_OPS + self.generated + 1
     }

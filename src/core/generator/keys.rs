@@ -1,29 +1,29 @@
-//! Which partition and key each op is for.
+//! Which partition and key each op writes to.
 
 use crate::history::workload::{Skew, Workload};
 use crate::seed::{Seed, Stream, below};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// A key that is in use.
+/// A key in use.
 struct LiveKey {
     key: String,
     /// The nominal segment of its first op.
     born: u64,
-    /// Its ops so far.
+    /// The number of its ops so far.
     updates: u32,
 }
 
 /// The keys of all partitions, each partition with its own.
 pub(super) struct Keyspace {
     rng: ChaCha8Rng,
-    /// Running sums of the ranks' weights: rank r is drawn for numbers from `sums[r - 1]` up to `sums[r]`.
+    /// Cumulative weights of the ranks: rank r is drawn for numbers from `sums[r - 1]` up to `sums[r]`.
     sums: Vec<u64>,
     /// By partition, by rank.
     live: Vec<Vec<LiveKey>>,
-    /// Keys made so far, by partition.
+    /// The number of keys made so far, by partition.
     made: Vec<u64>,
-    /// Ops a nominal segment, over all partitions.
+    /// Ops per nominal segment, over all partitions.
     segment_ops: u64,
     retire_after_segments: u64,
     retire_after_updates: u32,
@@ -65,8 +65,8 @@ impl Keyspace {
 
     /// The partition and the key of the op with this index in the load.
     ///
-    /// Segments are *nominal*: what the log would hold if a boundary came exactly every `segment_rows`. The
-    /// real ones depend on the target's timing, and the ops of a seed must not.
+    /// Segments are *nominal*: those of a log with a boundary at exactly every `segment_rows`. Real
+    /// boundaries depend on the target's timing, but the ops of a seed must not.
     pub(super) fn draw(&mut self, index: u64) -> (u32, String) {
         let segment = index / self.segment_ops;
         let partition = below(&mut self.rng, self.made.len() as u32);
@@ -90,8 +90,8 @@ mod tests {
     use crate::test_data;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// First nominal segment and ops of every key among the first `ops`. No key may be drawn once it is due
-    /// to retire.
+    /// The first nominal segment and the number of ops of every key among the first `ops`. Fails if a key is
+    /// drawn once it is due to retire.
     fn lives(workload: &Workload, ops: u64) -> BTreeMap<String, (u64, u32)> {
         let mut keyspace = Keyspace::new(workload, Seed(5));
         let mut lives = BTreeMap::new();

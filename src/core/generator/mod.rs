@@ -1,5 +1,5 @@
-//! From files and a seed to what a run will do: the table, the ops, the schedule of faults. Pure: no IO, no
-//! clock, and randomness only from the seed's named streams.
+//! From a workload, a plan and a seed to what a run will do: the table, the ops, the schedule of faults.
+//! Pure: no IO, no clock, and randomness only from the seed's named streams.
 
 mod arrivals;
 mod columns;

@@ -11,12 +11,12 @@ pub enum PlanError {
     /// The table has no partitions.
     #[error("step `{0}` needs a partition and the workload has none: set `partitions` to 1 or more")]
     NoPartitions(StepId),
-    /// A step is hit like one that does not come before it.
+    /// A step takes its victim from a step that does not come before it.
     #[error("step `{step}` selects `same-as` a step `{other}`, which does not come before it")]
     UnknownStep {
-        /// The step that refers.
+        /// The step that refers to another.
         step: StepId,
-        /// The one it refers to.
+        /// The step it refers to.
         other: StepId,
     },
 }

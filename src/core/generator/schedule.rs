@@ -1,4 +1,5 @@
-//! From a nemesis plan, a roster and a seed to the steps of one run: who is hit, from when until when.
+//! From a nemesis plan, a roster and a seed to the steps of one run: each with its victim, its begin and its
+//! end.
 
 use super::plan_error::PlanError;
 use super::select::victims;
@@ -6,7 +7,7 @@ use crate::history::fault::Step;
 use crate::history::nemesis::Nemesis;
 use crate::seed::Seed;
 
-/// Draws the victims of a plan. The order of the steps is the plan's.
+/// Draws the victims of a plan. The steps keep the plan's order.
 pub fn schedule(
     nemesis: &Nemesis,
     roster: &[String],

@@ -1,18 +1,18 @@
-//! Who is hit by each step of a plan.
+//! Draws the victim of each step of a plan.
 
 use super::plan_error::PlanError;
 use crate::history::nemesis::{Select, StepSpec};
 use crate::seed::{Seed, Stream, below};
 
-/// A replica and a partition drawn for a step.
+/// The replica and the partition drawn for a step.
 #[derive(Clone, Copy)]
 pub(super) struct Victim<'a> {
     pub(super) replica: &'a String,
     pub(super) partition: u32,
 }
 
-/// One victim a step, in order. Every step of its own takes two words, whether or not it needs them, so that
-/// changing one step's fault leaves the others' victims alone.
+/// One victim per step, in order. Every step that draws its own victim takes two words, whether or not it
+/// needs both, so that changing one step's fault does not change the victims of other steps.
 pub(super) fn victims<'a>(
     steps: &[StepSpec],
     roster: &'a [String],
@@ -30,9 +30,9 @@ pub(super) fn victims<'a>(
             }
             _ if roster.is_empty() => return Err(PlanError::NoReplicas(step.id.clone())),
             _ if partitions == 0 => return Err(PlanError::NoPartitions(step.id.clone())),
-            place => {
+            own => {
                 let drawn = below(&mut rng, roster.len() as u32) as usize;
-                let at = match place {
+                let at = match own {
                     Select::First => 0,
                     Select::Last => roster.len() - 1,
                     Select::One | Select::SameAs(_) => drawn,

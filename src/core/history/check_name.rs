@@ -1,4 +1,4 @@
-//! The names of the checks: plans name those that they require.
+//! Names of the checks. A nemesis plan lists the checks it requires by these names.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckName {
-    /// The run did what its checks rely on.
+    /// Nothing happened that the other checks assume cannot happen.
     Assumptions,
-    /// What a pass rests on was read.
+    /// Every read that a pass rests on was made.
     Owed,
-    /// Model and target agree on a small set without faults.
+    /// Model and target agree on a small data set written without faults.
     Calibration,
-    /// The plan's opportunities arose.
+    /// The faults of the plan had a chance to do harm.
     Exposure,
-    /// Every acknowledged op lies in the log.
+    /// Every acknowledged op is in the log.
     Log,
-    /// Replicas against each other.
+    /// Replicas agree with each other.
     Group,
-    /// Replicas against the folded log.
+    /// Replicas agree with the fold of the log.
     Model,
-    /// Which rows are current.
+    /// Every key has exactly the current row that it should have.
     Current,
-    /// Consuming positions and frontiers move.
+    /// Consuming positions and frontiers advance.
     Progress,
 }
 
 impl CheckName {
-    /// All checks, in order.
+    /// All checks, in the order in which they run.
     pub const ALL: [CheckName; 9] = [
         CheckName::Assumptions,
         CheckName::Owed,

@@ -1,10 +1,10 @@
-//! Lengths of time as people write them, `500ms`, `4s`, `2min`: one whole number and one unit, so that
+//! Durations as people write them: `500ms`, `4s`, `2min`. A duration is one whole number and one unit, so
 //! nothing is ever rounded. Use with `#[serde(with = "duration")]` on a [`Nanos`].
 
 use super::time::Nanos;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-/// Units and their length in nanoseconds, the longest first.
+/// Units with their length in nanoseconds, longest first.
 const UNITS: [(&str, u64); 6] = [
     ("h", 3_600_000_000_000),
     ("min", 60_000_000_000),
@@ -14,7 +14,7 @@ const UNITS: [(&str, u64); 6] = [
     ("ns", 1),
 ];
 
-/// Other words for units.
+/// Other spellings of units.
 const ALIASES: [(&str, &str); 7] = [
     ("hour", "h"),
     ("hours", "h"),
@@ -25,24 +25,24 @@ const ALIASES: [(&str, &str); 7] = [
     ("seconds", "s"),
 ];
 
-/// Why a text is no length of time.
+/// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// There is no whole number before the unit.
+    /// The text does not start with a whole number.
     #[error("`{0}` is no length of time: write a whole number and a unit, such as `500ms`, `4s` or `2min`")]
     Form(String),
-    /// A number, but not whole.
+    /// The number is not whole.
     #[error("`{0}` is not a whole number of its unit: write it in a smaller one, such as `1500ms` for 1.5 s")]
     Fraction(String),
-    /// A number with an unknown unit, or none.
+    /// The unit is unknown or missing.
     #[error("`{0}` has no known unit: use h, min, s, ms, us or ns, such as `5s`")]
     Unit(String),
-    /// More than 64 bits of nanoseconds, about 584 years.
+    /// The value does not fit 64 bits of nanoseconds, about 584 years.
     #[error("`{0}` is too long: the longest time is 5124095h")]
     TooLong(String),
 }
 
-/// Reads a length of time.
+/// Parses a duration.
 pub fn parse(text: &str) -> Result<Nanos, DurationError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -61,7 +61,7 @@ pub fn parse(text: &str) -> Result<Nanos, DurationError> {
     nanos.map(Nanos).ok_or_else(|| DurationError::TooLong(text.to_owned()))
 }
 
-/// Writes a length of time in the longest unit that holds it exactly.
+/// Formats a duration in the longest unit that represents it exactly.
 pub fn format(time: Nanos) -> String {
     match UNITS.iter().find(|(_, length)| time.0 != 0 && time.0.is_multiple_of(*length)) {
         Some((unit, length)) => format!("{}{unit}", time.0 / length),
@@ -69,12 +69,12 @@ pub fn format(time: Nanos) -> String {
     }
 }
 
-/// For serde: see the module.
+/// For `#[serde(with = "duration")]`.
 pub fn serialize<S: Serializer>(time: &Nanos, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&format(*time))
 }
 
-/// For serde: see the module.
+/// For `#[serde(with = "duration")]`.
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nanos, D::Error> {
     let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
     parse(&text).map_err(serde::de::Error::custom)
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_is_told_what_is_wrong_with_it() {
+    fn a_wrong_duration_gets_the_error_that_fits() {
         for (text, error) in [
             ("", DurationError::Form as fn(String) -> DurationError),
             ("soon", DurationError::Form),

@@ -1,5 +1,5 @@
-//! Everything that happens in a run, as one closed enum. The same events go to disk, to the live line and
-//! to the judge; rows and log entries are bulk and lie in files of their own.
+//! Everything that happens in a run, as one closed enum. The same events go to disk, to the live status line
+//! and to the judge. Rows and log entries are bulky and have files of their own.
 
 use super::fault::{Fault, StepId};
 use super::row::{CurrentRead, Read, Segment};
@@ -7,12 +7,12 @@ use super::schema::Value;
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// An event and when it happened on the run's clock.
+/// An event with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimedEvent {
-    /// When.
+    /// When it happened, on the run's clock.
     pub t: Nanos,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -21,79 +21,81 @@ pub struct TimedEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The table is made and every replica answers.
+    /// The table is created and every replica answers.
     SetUp,
-    /// A small set without faults, to see whether model and target agree (`RULES.md` 3).
+    /// A small data set is written without faults, to see whether model and target agree (`RULES.md` 3).
     Calibrate,
-    /// The workload runs; so do the faults.
+    /// The workload and the faults run.
     Load,
-    /// The workload has ended; every fault is cured.
+    /// The workload has ended, and every fault is cured.
     Heal,
-    /// One canary a partition, then waiting until every replica has caught up, or the deadline.
+    /// One canary is written to each partition. The run then waits until every replica has caught up, or
+    /// until the deadline.
     Quiesce,
-    /// The capture of all replicas.
+    /// All replicas are read.
     Capture,
-    /// With `--probe-restart`: what has not caught up is restarted, then quiesce and capture again.
+    /// With `--probe-restart`: replicas that have not caught up are restarted, then quiesce and capture
+    /// again.
     Probe,
     /// The plan's ending, if it has one: a commit with a chosen winner, then quiesce and capture again.
     Ending,
-    /// All done.
+    /// The run is over.
     Done,
 }
 
-/// What became of an op.
+/// The outcome of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpOutcome {
-    /// It happened: it lies in the log at this offset.
+    /// The op happened; it is in the log.
     Ok,
-    /// It certainly did not happen.
+    /// The op certainly did not happen.
     Failed,
-    /// It may have happened.
+    /// The op may have happened.
     Unknown,
 }
 
 /// A keyed partial update that a session invoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Op {
-    /// Unique in the run, ascending in the order of generation, from 1.
+    /// Unique in the run. Ids ascend from 1 in the order of generation.
     pub id: u64,
     /// The partition it is written to.
     pub partition: u32,
     /// The key it updates.
     pub key: String,
-    /// Its comparison value.
+    /// Its comparison value, which decides the order of updates of a key.
     pub cmp: i64,
-    /// One value a column of the schema; `Null` where the op says nothing.
+    /// One value per column of the schema; `Null` where the op does not set the column.
     pub cols: Vec<Value>,
     /// Whether it deletes the key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delete: bool,
-    /// When it was due: latency counts from here.
+    /// When it was due. Latency is measured from here.
     pub due: Nanos,
 }
 
-/// One closed set of things that happen.
+/// What can happen in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// A phase began.
     Phase {
-        /// Which.
+        /// The phase that began.
         phase: Phase,
     },
     /// An op was sent.
     Invoke {
-        /// The op.
+        /// The op as it was sent.
         op: Op,
     },
-    /// An op was answered. The time from invoke to here is the op's.
+    /// An op was answered. Its latency is the time from `Invoke` to here.
     Complete {
         /// The op's id.
         op: u64,
-        /// What became of it.
+        /// The outcome.
         outcome: OpOutcome,
-        /// Where it lies in its partition's log, if the target said so.
+        /// Its offset in its partition's log, if the target reported one.
         off: Option<u64>,
     },
     /// A fault is about to begin; its cure is on disk.
@@ -102,80 +104,80 @@ pub enum Event {
         step: StepId,
         /// The fault.
         fault: Fault,
-        /// The log's end of every partition, as far as completions show it.
+        /// The end of every partition's log, as far as completions show it.
         log_ends: Vec<u64>,
     },
-    /// The fault is in force, or could not be begun.
+    /// The fault is in force, or failed to begin.
     FaultBegun {
         /// The step of the schedule.
         step: StepId,
-        /// Why not, if it failed.
+        /// Why it failed to begin; `None` if it is in force.
         error: Option<String>,
     },
     /// The cure of a fault is about to be applied.
     CureBegin {
         /// The step of the schedule.
         step: StepId,
-        /// The log's end of every partition, as far as completions show it.
+        /// The end of every partition's log, as far as completions show it.
         log_ends: Vec<u64>,
     },
-    /// The cure is verified, or failed.
+    /// The cure is verified, or has failed.
     Cured {
         /// The step of the schedule.
         step: StepId,
-        /// Why not, if it failed: exit 5.
+        /// Why the cure failed (exit code 5); `None` if it is verified.
         error: Option<String>,
-        /// What tells that the fault was no longer in force when its cure began, if it was not.
+        /// Evidence that the fault had already ended when its cure began; `None` if it was still in force.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ended_early: Option<String>,
     },
-    /// A boundary was asked for: every consuming segment is to be committed and a new one opened.
+    /// A boundary was requested: every consuming segment is to be committed and a new one opened.
     Boundary,
-    /// The authority's table of segments gained or changed this one.
+    /// The authority's segment table gained this segment, or changed it.
     Segment {
         /// The segment as it is now.
         segment: Segment,
     },
-    /// One look at one replica's consuming position in one partition (`RULES.md` 7), read in the order
-    /// u1, f, u2.
+    /// One sample of one replica's consuming position in one partition (`RULES.md` 7), read in the order u1,
+    /// f, u2.
     Sample {
         /// The replica.
         replica: String,
         /// The partition.
         partition: u32,
-        /// The end of the input log before.
+        /// The end of the input log, read first.
         u1: u64,
         /// The lowest offset that the replica is assigned and does not cover.
         f: u64,
-        /// The end of the input log after.
+        /// The end of the input log, read last.
         u2: u64,
         /// The status that the replica reports.
         status: String,
-        /// Its incarnation.
+        /// The incarnation of its process.
         incarnation: u64,
     },
-    /// One look at one frontier that the target declares ([`super::frontier::Frontier`]).
+    /// One sample of one frontier that the target declares ([`super::frontier::Frontier`]).
     Frontier(super::frontier::FrontierReading),
     /// A replica did not answer when it was sampled.
     Unreachable {
         /// The replica.
         replica: String,
-        /// What was tried and what came of it.
+        /// What was tried and how it failed.
         error: String,
     },
-    /// The target reports something of its own life: transitions, registrations, gates. `what` is the
-    /// target's own object; [`LifecycleRecord`] says which fields every target gives.
+    /// The target reports an event of its own lifecycle: a transition, a registration, a gate.
+    /// [`LifecycleRecord`] has the fields that every target provides; the rest is in its `detail`.
     Lifecycle(LifecycleRecord),
     /// A capture began.
     CaptureBegin {
         /// Its number, from 0.
         capture: u32,
-        /// Why now.
+        /// Why it was taken now.
         reason: CaptureReason,
     },
-    /// Rows of one segment on one replica were read.
+    /// The rows of one segment on one replica were read.
     Read(Read),
-    /// Current flags of one partition on one replica were read.
+    /// The current flags of one partition on one replica were read.
     CurrentRead(CurrentRead),
     /// The contents of a shard were read.
     Contents(super::shard_snapshot::ShardSnapshot),
@@ -184,43 +186,43 @@ pub enum Event {
         /// Its number.
         capture: u32,
     },
-    /// The canary of a partition was written at the start of quiesce (`RULES.md` 7).
+    /// A canary was written to a partition at the start of quiesce (`RULES.md` 7).
     Canary {
         /// The partition.
         partition: u32,
-        /// The op that carries it.
+        /// The id of the op that carries it.
         op: u64,
     },
-    /// Every replica had caught up, or the deadline came first.
+    /// The wait for the replicas to catch up has ended.
     Settled {
-        /// Whether all had.
+        /// Whether all had caught up; false if the deadline came first.
         all: bool,
-        /// How long this was waited for, in nanoseconds.
+        /// How long the run waited.
         waited: Nanos,
     },
-    /// A process of the target has ended, or fell silent for good, though no fault of ours touched it. The
-    /// run ends at once.
+    /// A process of the target exited or stopped responding for good, and no fault of ours had touched it.
+    /// The run ends at once.
     ServerDied(Death),
-    /// The run was cut off by a signal or a deadline.
+    /// A signal or a deadline cut the run short.
     Interrupted {
-        /// By what.
+        /// The signal or the deadline.
         by: String,
     },
-    /// The target did something that nobody asked for, or answered nonsense.
+    /// The target did something that nobody asked for, or gave an invalid answer.
     Trouble {
-        /// Where.
+        /// The replica or part of the target.
         at: String,
-        /// What.
+        /// What it did.
         error: String,
     },
 }
 
-/// A process of the target that is gone.
+/// A process of the target that died.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
-    /// What it is called: a replica's name, or that of what takes writes and has the log.
+    /// A replica's name, or the name of the process that accepts writes and has the log.
     pub server: String,
-    /// How it ended and the last that it said, as far as that is known.
+    /// How it ended, and its last output, as far as these are known.
     pub words: String,
 }
 
@@ -236,27 +238,26 @@ pub enum CaptureReason {
     Boundary,
     /// The last hold of the plan was released.
     Release,
-    /// Everything has settled.
+    /// All replicas have settled.
     Final,
 }
 
-/// A line of a replica's own life, in the replica's program order.
+/// An event of a replica's lifecycle, in the replica's program order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LifecycleRecord {
     /// The replica.
     pub replica: String,
-    /// Its incarnation.
+    /// The incarnation of its process.
     pub incarnation: u64,
-    /// Position in the replica's program order, within the incarnation.
+    /// Position in the replica's program order; starts over with each incarnation.
     pub seq: u64,
-    /// The replica's own clock, in milliseconds: never used for order.
+    /// The replica's own clock, in milliseconds. Never used for ordering.
     pub node_ms: u64,
-    /// The segment it concerns, if one.
+    /// The segment it concerns; `None` if it concerns the whole replica.
     pub segment: Option<String>,
     /// What happened: `transition-created`, `transition-started`, `transition-finished`, `registered`,
-    /// `consume-start`, `consume-end`, `snapshot`, `gate`, `replaced`. A target may have more words of its
-    /// own.
+    /// `consume-start`, `consume-end`, `snapshot`, `gate`, `replaced`. A target may add kinds of its own.
     pub kind: String,
-    /// The rest of the target's own words, as sent.
+    /// The target's other fields, as sent.
     pub detail: serde_json::Value,
 }

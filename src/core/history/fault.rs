@@ -1,31 +1,31 @@
-//! Faults: what can go wrong on purpose, and the steps of a schedule that says to whom and when.
+//! Faults: what can go wrong on purpose, and the schedule steps that say where and when.
 
 use super::duration;
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// Names a step of the schedule, as in the plan's TOML.
+/// The name of a schedule step, as in the plan's TOML.
 pub type StepId = String;
 
 /// A transition of a segment on a replica, as a coordination service orders it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transition {
-    /// Begin to consume the segment.
+    /// Start to consume the segment.
     OfflineToConsuming,
     /// The segment is committed: register the committed copy.
     ConsumingToOnline,
 }
 
-/// A way between a writer and the shard that it shares, each of which can be slow by itself.
+/// A path between a writer and the shard it shares. Each one can be delayed by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Queue {
-    /// The input log to the writer.
+    /// From the input log to the writer.
     Input,
-    /// The shard to the writer.
+    /// From the shard to the writer.
     Feedback,
-    /// The writer to the shard.
+    /// From the writer to the shard.
     Append,
 }
 
@@ -33,45 +33,45 @@ pub enum Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// Keep one message of the coordination service from its receiver.
+    /// Withhold one message of the coordination service from its receiver.
     HoldMessage(Transition),
-    /// kill -9, and start again at the cure.
+    /// Kill -9; the cure starts the process again.
     Restart,
-    /// SIGSTOP, and SIGCONT at the cure.
+    /// SIGSTOP; the cure is SIGCONT.
     Pause,
-    /// The next commit of the partition is won by this replica.
+    /// This replica wins the next commit of the partition.
     CommitWinner,
-    /// The copy of one committed segment is long in coming to whoever fetches it.
+    /// Downloads of one committed segment are slow, for every replica that fetches it.
     SlowDownload,
-    /// Everything of the table moves from this replica to one that had nothing of it.
+    /// The whole table moves from this replica to one that held nothing of it.
     Rebalance,
-    /// No replica consumes, and at the cure all go on: the system's own switch.
+    /// No replica consumes; at the cure all resume. This is the system's own switch.
     PauseConsumption,
-    /// Every replica takes the committed copy of one segment in place of its own.
+    /// Every replica replaces its own copy of one segment by the committed copy.
     Reload,
-    /// One more writer of a shared shard comes up and appends beside the others; it stays.
+    /// One more writer of a shared shard starts and appends beside the others. It stays.
     SecondWriter,
     /// A writer leaves for good.
     DropWriter,
-    /// A new generation of a writer comes up cold and read-only; at the cure it is promoted, and all others
-    /// leave.
+    /// A new generation of a writer starts cold and read-only. At the cure it is promoted, and all other
+    /// writers leave.
     Cutover,
-    /// A writer's input is kept behind.
+    /// A writer's input is held back.
     Lag {
-        /// By how much.
+        /// How far behind it is held.
         timestamps: u64,
     },
-    /// Whatever goes along one of a writer's queues takes longer.
+    /// Whatever passes through one of a writer's queues is delayed.
     DelayQueue {
-        /// Which.
+        /// The queue that is delayed.
         queue: Queue,
-        /// By up to how much.
+        /// The longest delay, in milliseconds.
         ms: u64,
     },
 }
 
 impl FaultKind {
-    /// Every kind there is, those that have a measure with one.
+    /// Every kind, with a sample value where a kind has a parameter.
     pub const ALL: [FaultKind; 14] = [
         FaultKind::HoldMessage(Transition::OfflineToConsuming),
         FaultKind::HoldMessage(Transition::ConsumingToOnline),
@@ -89,7 +89,7 @@ impl FaultKind {
         FaultKind::DelayQueue { queue: Queue::Input, ms: 1 },
     ];
 
-    /// What it is called in plans.
+    /// Its name in plans.
     pub fn name(self) -> &'static str {
         match self {
             FaultKind::HoldMessage(_) => "hold-message",
@@ -108,25 +108,25 @@ impl FaultKind {
         }
     }
 
-    /// Whether the whole replica falls silent: nothing of it can be read while the fault is in force.
+    /// Whether the whole replica falls silent: nothing can be read from it while the fault is in force.
     pub fn silences(self) -> bool {
         matches!(self, FaultKind::Restart | FaultKind::Pause)
     }
 
-    /// Whether one segment, the next to be opened, comes late to the replica: what is merged meanwhile is
-    /// what such a plan is about.
+    /// Whether the replica gets one segment, the next to be opened, too late. Plans with such a fault are
+    /// about what the replica merges in the meantime.
     pub fn withholds_a_segment(self) -> bool {
         matches!(self, FaultKind::HoldMessage(_) | FaultKind::SlowDownload)
     }
 
-    /// Whether it is done to all partitions: a silent process takes all of its own with it.
+    /// Whether it affects all partitions: a silent process takes all its partitions with it.
     pub fn is_of_all_partitions(self) -> bool {
         self.silences()
             || self.is_of_writers()
             || matches!(self, FaultKind::Rebalance | FaultKind::PauseConsumption)
     }
 
-    /// Whether it is done to writers that share a shard: other targets have none.
+    /// Whether it acts on writers that share a shard. Other targets have no such writers.
     pub fn is_of_writers(self) -> bool {
         match self {
             FaultKind::SecondWriter
@@ -145,18 +145,18 @@ impl FaultKind {
         }
     }
 
-    /// Whether it is done to all replicas of the table, whichever was drawn.
+    /// Whether it acts on all replicas of the table, whichever one was drawn.
     pub fn is_of_all(self) -> bool {
         matches!(self, FaultKind::PauseConsumption | FaultKind::Reload)
     }
 
-    /// Whether the fault may keep its replica from going on: only then does it excuse one that stands still.
+    /// Whether the fault may keep its replica from progressing. Only then does it excuse a stalled replica.
     ///
     /// ```text
     /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while
     /// ```
     ///
-    /// Nor does another writer that comes or goes: that writers go on then is what such plans ask.
+    /// A writer that joins or leaves is no excuse either: such plans ask whether the other writers go on.
     pub fn holds_back(self) -> bool {
         !matches!(
             self,
@@ -169,21 +169,21 @@ impl FaultKind {
     }
 }
 
-/// A fault with everything filled in: data, and enough to cure it.
+/// A fault with everything filled in: plain data, and enough to cure it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// On which replica.
+    /// The replica it acts on.
     pub replica: String,
-    /// In which partition, where that matters.
+    /// The partition, for kinds that act on one.
     pub partition: Option<u32>,
-    /// For which segment sequence number, where that matters.
+    /// The sequence number of the segment, for kinds that act on one.
     pub seq: Option<u32>,
 }
 
-/// What makes a step begin or end. Conditions speak of the log and of the *other* replicas, never of the
-/// victim's own progress: a guard that waits would dead-lock with such a plan (`RULES.md` 11).
+/// What makes a step begin or end. Conditions refer to the log and to the *other* replicas, never to the
+/// victim's own progress: with such a plan, a guard that waits would deadlock (`RULES.md` 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Condition {
@@ -196,7 +196,7 @@ pub enum Condition {
     /// The log has this many entries past the start of the segment after the step's one, or this much
     /// time has passed since that segment opened.
     EventsInNext {
-        /// Entries.
+        /// Number of entries.
         events: u64,
         /// Time since the segment opened.
         #[serde(with = "duration")]
@@ -209,16 +209,16 @@ pub enum Condition {
 /// One step: a fault with its victim drawn, and its two conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The step's name.
+    /// As the plan names it.
     pub id: StepId,
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// The replica drawn.
+    /// The replica that was drawn.
     pub replica: String,
-    /// The partition drawn, where that matters.
+    /// The partition that was drawn; `None` for a fault of all partitions.
     pub partition: Option<u32>,
     /// When it begins.
     pub begin: Condition,
-    /// When it is cured; the end of the load cures it in any case.
+    /// When it is cured. The end of the load cures it in any case.
     pub until: Condition,
 }

@@ -1,4 +1,4 @@
-//! Progress frontiers: what a target declares of each, and one look at one of them (`RULES.md` 7).
+//! Progress frontiers: what a target declares of each, and one sample of one of them (`RULES.md` 7).
 
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FrontierKind {
-    /// What one writer will not emit before any more.
+    /// A writer's output: it will never again emit anything below this point.
     WriterOutput,
-    /// The upper of a shard: what readers may see lies below it.
+    /// The upper of a shard: readers may see only what is below it.
     ShardUpper,
 }
 
@@ -17,54 +17,55 @@ pub enum FrontierKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Domain {
-    /// Both can be compared: behind is a number below the upstream's.
+    /// Both can be compared. The frontier is behind if its number is below the upstream's.
     Same,
-    /// One is a timestamp, say, and the other an offset: only that one moves while the other does not can be
-    /// seen.
+    /// They cannot be compared, since one is a timestamp, for example, and the other an offset. All that can
+    /// be seen is that one moves while the other does not.
     Foreign,
 }
 
-/// How a frontier follows from what feeds it.
+/// How a frontier depends on the frontiers that feed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combines {
-    /// Any input moves it, as writers of one shard do: it is where the foremost has been.
+    /// Any input moves it, as with the writers of one shard: it is where the foremost input has been.
     Any,
-    /// It waits for all of them: it is never above the slowest.
+    /// It waits for all inputs: it is never above the slowest.
     All,
 }
 
-/// Which number stands for the end of an upstream.
+/// Which number an upstream reports as its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpstreamEnd {
-    /// The next one, which nothing has yet.
+    /// The next number, which nothing has yet.
     #[default]
     Next,
-    /// The last one that is there.
+    /// The last number that exists.
     Last,
 }
 
-/// What the number of an upstream's end is, as the target declares it.
+/// How to read the number of an upstream's end, as the target declares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Upstream {
     /// Whether it is the next offset or the last.
     pub end: UpstreamEnd,
-    /// The partition of the input log whose offsets it and the frontier are; none: they are others.
+    /// The partition of the input log whose offsets the upstream and the frontier count. `None` if they count
+    /// something else.
     pub partition: Option<u32>,
-    /// Whether it also counts what is no entry for readers: markers of transactions, what was aborted.
+    /// Whether it also counts what readers never get: transaction markers and aborted entries.
     pub markers: bool,
-    /// Whether it also counts the writes of others: what is beyond the frontier may be none of its own.
+    /// Whether it also counts writes of others. What is beyond the frontier may then not be for this object.
     pub others: bool,
-    /// Whether the object itself reports it: then it may stand still with the object.
+    /// Whether the object itself reports it. It may then stall together with the object.
     pub own: bool,
-    /// How old it may be, where it is asked for only now and then.
+    /// How old the number may be, if the upstream is polled only now and then.
     pub age: Option<Nanos>,
 }
 
 impl Upstream {
-    /// Whether nothing is declared of it.
+    /// Whether the target declares nothing about it.
     pub fn is_plain(&self) -> bool {
         *self == Upstream::default()
     }
@@ -77,29 +78,29 @@ pub struct Frontier {
     pub object: String,
     /// What it is a frontier of.
     pub kind: FrontierKind,
-    /// The process that it belongs to; none for one that outlives all processes.
+    /// The process that it belongs to; `None` if it outlives all processes.
     pub replica: Option<String>,
     /// Whether it can be compared with its upstream.
     pub domain: Domain,
     /// Whether it may never go back, not even over a restart.
     pub durable: bool,
-    /// The frontier that it ends in: while that one moves, a freeze here is latent.
+    /// The frontier that it feeds. While that one moves, a freeze of this one is latent.
     pub feeds: Option<String>,
-    /// Frontiers of one name here move together: each is a witness of the others.
+    /// Frontiers of one group move together: each is a witness for the others.
     pub group: String,
-    /// The target heals a freeze of this length by itself, as it declares.
+    /// The target declares that it heals a freeze of this length by itself.
     pub heals_within: Option<Nanos>,
-    /// How it follows from what feeds it; none: not declared.
+    /// How it depends on the frontiers that feed it; `None` if not declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combines: Option<Combines>,
     /// What its upstream's end counts.
     #[serde(default, skip_serializing_if = "Upstream::is_plain")]
     pub upstream: Upstream,
-    /// Where it is to end: sealed before that is a doubt.
+    /// Where it is to end. If it is sealed before that, there is a doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<u64>,
-    /// Whether it is there from the beginning of the run: then looks at it are owed, although nothing was
-    /// ever seen of it. Another is owed from its first look on.
+    /// Whether it exists from the beginning of the run. Samples of it are then owed even if none was ever
+    /// taken; any other frontier is owed from its first sample on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_start: bool,
 }
@@ -124,19 +125,19 @@ impl Frontier {
     }
 }
 
-/// One look at one frontier, read in the order u1, f, u2.
+/// One sample of one frontier, read in the order u1, f, u2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrontierReading {
     /// The frontier's name.
     pub object: String,
-    /// The upstream's end before.
+    /// The upstream's end, read first.
     pub u1: u64,
-    /// The frontier; none once it is sealed: nothing will ever come any more. 0: never written.
+    /// The frontier. `None` once it is sealed, so that nothing will ever come any more. 0 if never written.
     pub f: Option<u64>,
-    /// The upstream's end after.
+    /// The upstream's end, read last.
     pub u2: u64,
     /// The status that the object reports.
     pub status: String,
-    /// The incarnation of its process; 0 where it has none.
+    /// The incarnation of its process; 0 if it has none.
     pub incarnation: u64,
 }

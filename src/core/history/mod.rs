@@ -1,5 +1,5 @@
-//! The ground floor: what a run is made of, and what is on record of it. Every other folder speaks in these
-//! words; this one knows of none of them but [`crate::history::schema`].
+//! The data model: what a run is made of and what is recorded of it. Every other module uses these types;
+//! this one depends on none of the others.
 
 pub mod check_name;
 pub mod duration;

@@ -1,4 +1,4 @@
-//! A nemesis plan: what goes wrong, when, to whom. Stored in `run.json`.
+//! A nemesis plan: what goes wrong, when, and to which replica. Stored in `run.json`.
 
 use super::check_name::CheckName;
 use super::duration;
@@ -6,17 +6,17 @@ use super::fault::{Condition, FaultKind, StepId};
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// Who is hit.
+/// Which replica a step hits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Select {
     /// One replica (and one partition), drawn from the seed.
     One,
-    /// The first replica of the roster: where some writers are active from the start, one of those.
+    /// The first replica of the roster. If only some writers are active from the start, it is one of those.
     First,
-    /// The last replica of the roster: the last that would be active from the start.
+    /// The last replica of the roster, which would be the last to be active from the start.
     Last,
-    /// The same as an earlier step's.
+    /// The victim of an earlier step.
     SameAs(StepId),
 }
 
@@ -24,11 +24,11 @@ pub enum Select {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StepSpec {
-    /// Its name.
+    /// Its name, unique in the plan.
     pub id: StepId,
-    /// What goes wrong.
+    /// The kind of fault.
     pub fault: FaultKind,
-    /// Who is hit.
+    /// Which replica is hit.
     pub select: Select,
     /// When it begins.
     pub begin: Condition,
@@ -36,16 +36,16 @@ pub struct StepSpec {
     pub until: Condition,
 }
 
-/// What happens to the segment under the plan's holds once all has settled (`RULES.md` 11).
+/// What happens to the segment that the plan held back, once all has settled (`RULES.md` 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It stays open.
+    /// The segment stays open.
     #[default]
     Uncommitted,
-    /// A replica that was not held wins its commit.
+    /// A replica that was not held wins the commit.
     HealthyWins,
-    /// The replica that was held wins its commit.
+    /// The held replica wins the commit.
     VictimWins,
 }
 
@@ -53,37 +53,37 @@ pub enum Ending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Nemesis {
-    /// Its name: the file's stem.
+    /// The stem of the file's name.
     #[serde(default)]
     pub name: String,
-    /// What it hunts, in a sentence.
+    /// The bug it hunts, in one sentence.
     pub hunts: String,
-    /// Once the first step has begun, only this many boundaries more are asked for.
+    /// How many more boundaries are requested once the first step has begun; `None`: no limit.
     #[serde(default)]
     pub boundaries_after_first_step: Option<u32>,
     /// The load goes on for this long after the last step's cure.
     #[serde(default, with = "duration")]
     pub tail: Nanos,
-    /// The ending.
+    /// What happens after all has settled.
     #[serde(default)]
     pub ending: Ending,
-    /// After the ending every replica loads the segment that ended again, from the committed copy.
+    /// After the ending, every replica loads the ended segment again from its committed copy.
     #[serde(default)]
     pub reload: bool,
-    /// The least number of keys that must be carried across a boundary under a hold; below it the run
-    /// is inconclusive.
+    /// The least number of keys that must be carried across a boundary under a hold. Below it the run is
+    /// inconclusive.
     #[serde(default)]
     pub min_exposure: u64,
     /// Checks that must not be unknown.
     #[serde(default)]
     pub required: Vec<CheckName>,
-    /// The steps.
+    /// The faults, in the order of the file.
     #[serde(default, rename = "step")]
     pub steps: Vec<StepSpec>,
 }
 
 impl Nemesis {
-    /// All that the plan does: its steps, and what its ending needs.
+    /// All faults that the plan needs: those of its steps, and those of its ending.
     pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
         let steps = self.steps.iter().map(|step| step.fault);
         let winner = (self.ending != Ending::Uncommitted).then_some(FaultKind::CommitWinner);

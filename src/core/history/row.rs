@@ -1,8 +1,8 @@
-//! What lies in the log and what a replica shows: entries, raw rows, current flags, and the reads they
-//! came by.
+//! What the log contains and what a replica shows: entries, raw rows, current flags, and the reads that
+//! returned them.
 //!
-//! Identity is (partition, log offset); segment and document are attributes (`RULES.md` 2). Values lie in
-//! the order of the schema's columns; on disk each has its name.
+//! A row is identified by (partition, log offset); segment and document are attributes (`RULES.md` 2). Values
+//! are in the order of the schema's columns; on disk each has its name.
 
 use super::schema::Value;
 use serde::{Deserialize, Serialize};
@@ -14,20 +14,20 @@ pub struct Entry {
     pub off: u64,
     /// The key it updates.
     pub key: String,
-    /// The op it carries; one op may lie at several offsets when a write was retried.
+    /// The op it carries. One op may be at several offsets, when a write was retried.
     pub op: u64,
     /// Its comparison value.
     pub cmp: i64,
     /// Whether it deletes the key.
     pub tombstone: bool,
-    /// One value a column; `Null` where the event says nothing.
+    /// One value per column; `Null` where the event does not set the column.
     pub cols: Vec<Value>,
 }
 
-/// One raw row of a replica: the event at `off` after the merge.
+/// One raw row of a replica: the state of the key after the event at `off` was merged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// The log offset it came from.
+    /// The offset of the log entry that it comes from.
     pub off: u64,
     /// Its key.
     pub key: String,
@@ -35,14 +35,14 @@ pub struct Row {
     pub op: u64,
     /// Its comparison value.
     pub cmp: i64,
-    /// One value a column, type defaults where nothing was ever merged.
+    /// One value per column; the type's default where nothing was ever merged.
     pub cols: Vec<Value>,
-    /// The document number in its segment: placement, never compared.
+    /// The document number in its segment. This is placement and is never compared.
     pub doc: u32,
 }
 
-/// The offsets that a replica shows as current for a key. More than one is a finding; none means deleted or
-/// lost.
+/// The offsets that a replica shows as current for a key. More than one is a finding; none means that the key
+/// is deleted or lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentRow {
     /// The key.
@@ -51,29 +51,29 @@ pub struct CurrentRow {
     pub offs: Vec<u64>,
 }
 
-/// How a replica came by the rows of a segment.
+/// How a replica got its rows of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyState {
     /// It is consuming them from the log now.
     Consuming,
-    /// It consumed them itself and the segment is committed.
+    /// It consumed them itself, and the segment is committed.
     CommittedLocal,
-    /// It fetched the committed segment that another replica built.
+    /// It fetched the committed segment, which another replica built.
     Downloaded,
 }
 
-/// What a target may be unable to show.
+/// A value that some targets cannot show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Observed<T> {
-    /// The target says so.
+    /// The target reports this value.
     Known(T),
     /// This target cannot show it.
     Unobservable,
 }
 
-/// What one replica holds of one segment: a range of offsets, and how it came by it.
+/// What one replica holds of one segment: a range of offsets, and how it got them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cover {
     /// The segment's name.
@@ -84,25 +84,25 @@ pub struct Cover {
     pub seq: u32,
     /// The first offset held.
     pub start: u64,
-    /// One past the last offset held: the *position*, while consuming.
+    /// One past the last offset held. While consuming, this is the *position*.
     pub end: u64,
-    /// How the rows came.
+    /// How the replica got the rows.
     pub state: CopyState,
     /// Whether the segment is visible to merges and reads.
     pub registered: Observed<bool>,
-    /// Names this very copy: it changes whenever the replica's rows of this segment may have changed other
-    /// than by consuming on. Unique within a replica for ever, over restarts too.
+    /// Identifies this very copy. It changes whenever the replica's rows of this segment may have changed
+    /// other than by consuming on. A replica never uses an id twice, not even after a restart.
     pub copy: u64,
     /// The number of rows that the replica itself counts in the segment.
     pub rows: u64,
 }
 
-/// All that a replica says of itself at one moment.
+/// What a replica reports about itself at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Which life of the process this is; a restart changes it.
+    /// The incarnation of the process. A restart changes it.
     pub incarnation: u64,
-    /// The status the replica reports, verbatim (`running`).
+    /// The status that the replica reports, verbatim (`running`).
     pub status: String,
     /// What it holds, ordered by partition, then sequence.
     pub covers: Vec<Cover>,
@@ -119,37 +119,37 @@ pub struct Segment {
     pub seq: u32,
     /// The first offset.
     pub start: u64,
-    /// One past the last offset, once it is committed.
+    /// One past the last offset; `None` until it is committed.
     pub end: Option<u64>,
-    /// Checksum of the committed copy.
+    /// Checksum of the committed copy; `None` until it is committed.
     pub crc: Option<u64>,
     /// The replicas assigned to it, in roster order.
     pub replicas: Vec<String>,
 }
 
-/// Why a bracketed read counts or does not (`RULES.md` 4).
+/// Whether a bracketed read counts, and if not, why (`RULES.md` 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Soundness {
-    /// Same copy before and after, and as many rows as the target counts.
+    /// The copy is the same before and after, and as many rows came as the target counts.
     Sound,
-    /// The copy changed inside the bracket: its rows are void, it is read again.
+    /// The copy changed between the two reads of coverage. The rows are void, and the copy is read again.
     CopyChanged,
-    /// Fewer or more rows than the target's own count.
+    /// The read has fewer or more rows than the target counts.
     Truncated,
     /// The replica did not answer.
     Failed,
 }
 
-/// The read that an incremental one adds to. If it is lost, nothing that builds on it proves anything.
+/// The read that an incremental read builds on. If it is lost, nothing that builds on it proves anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Base {
-    /// It began from nothing: the first of a copy's rows, or of a life's flags.
+    /// The read starts from nothing: it is the first of a copy's rows, or of an incarnation's flags.
     Nothing,
-    /// It brought what had changed since the read of this id.
+    /// The read has what changed since the read with this id.
     Read(u64),
-    /// The record does not say: formats before 2.
+    /// The record does not say. True of formats before 2.
     #[default]
     #[serde(skip)]
     Unknown,
@@ -164,34 +164,34 @@ impl Base {
 /// One bracketed, incremental read of one segment on one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// Unique in the run, ascending in time, from 1 without a gap.
+    /// Unique in the run. Ids ascend from 1 in time order, without a gap.
     pub id: u64,
     /// The capture it belongs to.
     pub capture: u32,
     /// The replica that was asked.
     pub replica: String,
-    /// Its incarnation at the time.
+    /// Its incarnation at the time of the read.
     pub incarnation: u64,
     /// Coverage of the segment before the rows were read. `before.copy` names the copy.
     pub before: Cover,
-    /// The position (end of coverage of this copy) after the rows were read.
+    /// The position (the end of this copy's coverage) after the rows were read.
     pub end_after: u64,
-    /// The first offset asked for: earlier rows of this copy lie in earlier reads.
+    /// The first offset requested. Earlier rows of this copy are in earlier reads.
     pub from: u64,
-    /// The number of rows that came.
+    /// The number of rows returned.
     pub rows: u64,
-    /// The last sound read of this copy before it.
+    /// The last sound read of this copy before this one.
     #[serde(default, skip_serializing_if = "Base::is_unknown")]
     pub base: Base,
     /// Whether it counts.
     pub soundness: Soundness,
 }
 
-/// One incremental read of the current view of one partition on one replica: flags that changed since the
-/// replica's last one in the same incarnation.
+/// One incremental read of the current view of one partition on one replica. It has the flags that changed
+/// since the replica's last such read in the same incarnation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentRead {
-    /// Unique in the run, shares its numbers with [`Read::id`].
+    /// Unique in the run; shares its numbers with [`Read::id`].
     pub id: u64,
     /// The capture it belongs to.
     pub capture: u32,
@@ -199,15 +199,15 @@ pub struct CurrentRead {
     pub replica: String,
     /// The partition.
     pub partition: u32,
-    /// The incarnation whose flags these are; a new one starts from nothing.
+    /// The incarnation whose flags these are. A new one starts from nothing.
     pub incarnation: u64,
-    /// Coverage of the partition before and after; flags are compared only where these agree.
+    /// Coverage of the partition before the read. Flags are compared only where it equals `after`.
     pub before: Vec<Cover>,
-    /// See `before`.
+    /// Coverage of the partition after the read.
     pub after: Vec<Cover>,
-    /// The number of keys whose flags came.
+    /// The number of keys whose flags were returned.
     pub keys: u64,
-    /// The read whose flags these are changes of.
+    /// The read that these flags are changes to.
     #[serde(default, skip_serializing_if = "Base::is_unknown")]
     pub base: Base,
     /// Whether it counts.

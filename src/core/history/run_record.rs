@@ -1,4 +1,4 @@
-//! The recorded evidence as the judge sees it, whether it lies in memory (a simulated run) or in a folder.
+//! The recorded evidence as the judge sees it, whether it is in memory (a simulated run) or in a folder.
 
 use super::event::{Event, OpOutcome, TimedEvent};
 use super::fault::Step;
@@ -14,61 +14,61 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The store's format: readers accept all older ones. Since 2 frames say whose they are, events are numbered,
-/// and a run that ended says how much it wrote.
+/// The version of the store's format. Readers accept all older ones. Since 2, frames say which stream they
+/// belong to, events are numbered, and a run that ended says how much it wrote.
 pub const FORMAT: u32 = 2;
 
-/// What damage calls the file of events.
+/// The name of the events file in a [`Damage`].
 pub const EVENTS: &str = "events.jsonl.zst";
 
-/// What is known of a run beside what happened in it. Written before the first event.
+/// What is known of a run besides its events. Written before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunMeta {
-    /// [`FORMAT`].
+    /// The [`FORMAT`] it was written in.
     pub format: u32,
-    /// The seed.
+    /// The seed that the run was drawn from.
     pub seed: Seed,
     /// The target's name (`specimen-segments`).
     pub target: String,
-    /// The target file, as it was given, of a cluster that lives outside of the run.
+    /// The target file as given, if the cluster lives outside the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_file: Option<String>,
-    /// The target's version, as it reports it.
+    /// The version that the target reports.
     pub target_version: String,
-    /// `--set` and the target's own settings, ordered.
+    /// `--set` and the target's own settings, by name.
     pub settings: BTreeMap<String, String>,
-    /// The words after `dissent run` that make the run again, but for the seed. Older records have none.
+    /// The arguments after `dissent run` that repeat the run, without the seed. Empty in older records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Whether time was virtual.
+    /// Whether the run used virtual time.
     pub simulated: bool,
-    /// The replicas, in order.
+    /// The names of the replicas, in order.
     pub roster: Vec<String>,
     /// The number of partitions.
     pub partitions: u32,
-    /// The workload, expanded.
+    /// The workload, with all defaults filled in.
     pub workload: Workload,
-    /// The nemesis plan, expanded.
+    /// The nemesis plan, with all defaults filled in.
     pub nemesis: Nemesis,
-    /// The schedule drawn from the seed.
+    /// The schedule that was drawn from the seed.
     pub steps: Vec<Step>,
-    /// The table as made at the target.
+    /// The table as it was created at the target.
     pub schema: Schema,
-    /// Optional columns left out because the target's version lacks their merge function.
+    /// Optional columns left out because this version of the target lacks their merge function.
     pub left_out: Vec<String>,
-    /// Ops 1..=this are the calibration set.
+    /// Ops 1 to this one are the calibration set.
     pub calibration_ops: u64,
-    /// The floor of the threshold of frozen positions, in nanoseconds (`RULES.md` 7).
+    /// The threshold for frozen positions is never below this (`RULES.md` 7).
     pub frozen_floor: crate::history::time::Nanos,
-    /// The frontiers that the target declares, beside the replicas' consuming positions.
+    /// The frontiers that the target declares, besides the replicas' consuming positions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frontiers: Vec<super::frontier::Frontier>,
-    /// Wall-clock time of the run's start, RFC 3339 (simulated: a fixed day).
+    /// Wall-clock time of the run's start, RFC 3339. In a simulated run, a fixed date.
     pub started: String,
 }
 
 impl RunMeta {
-    /// Whether rows lie in segments on replicas. Where a shard has an upper, they lie in that shard.
+    /// Whether rows are in segments on replicas. If there is a shard with an upper, they are in that shard.
     pub fn has_segments(&self) -> bool {
         !self.frontiers.iter().any(|frontier| frontier.kind == FrontierKind::ShardUpper)
     }
@@ -83,7 +83,7 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// An event as it is read by those who read all of them: ops come without their values.
+/// An event as [`RunRecord::scan_events`] passes it on: ops come without their values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EventRef<'a> {
     /// An op was sent.
@@ -101,10 +101,10 @@ pub enum EventRef<'a> {
         op: u64,
         /// What became of it.
         outcome: OpOutcome,
-        /// Where it lies.
+        /// Its offset in the log, if the target reported one.
         off: Option<u64>,
     },
-    /// Anything else.
+    /// Any other event.
     Other(&'a Event),
 }
 
@@ -118,18 +118,18 @@ impl<'a> From<&'a Event> for EventRef<'a> {
     }
 }
 
-/// An entry without its values.
+/// A log entry without its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryHeader<'a> {
-    /// See [`Entry`].
+    /// See [`Entry::off`].
     pub off: u64,
-    /// See [`Entry`].
+    /// See [`Entry::key`].
     pub key: &'a str,
-    /// See [`Entry`].
+    /// See [`Entry::op`].
     pub op: u64,
-    /// See [`Entry`].
+    /// See [`Entry::cmp`].
     pub cmp: i64,
-    /// See [`Entry`].
+    /// See [`Entry::tombstone`].
     pub tombstone: bool,
 }
 
@@ -140,25 +140,26 @@ impl<'a> From<&'a Entry> for EntryHeader<'a> {
     }
 }
 
-/// All rows at one offset of a partition, each content once.
+/// All rows at one offset of a partition. Equal rows share one element of `contents`.
 #[derive(Debug, Default)]
 pub struct RowsAt<'a> {
-    /// The offset.
+    /// The log offset.
     pub off: u64,
-    /// The read that brought each row, ascending, and its content by index.
+    /// For each row, the id of the read that returned it and its index in `contents`. Ids ascend.
     pub seen: Vec<(u64, usize)>,
-    /// Contents. Two may still be equal; placement (`doc`) is that of any row of this content.
+    /// Distinct contents, though two may still be equal. The placement (`doc`) is that of any row of this
+    /// content.
     pub contents: Vec<Cow<'a, Row>>,
 }
 
-/// The rows of a partition, offset by offset, ascending.
+/// The rows of a partition, grouped by offset, ascending.
 pub trait RowGroups<'a> {
-    /// Puts the rows at the next offset in place of what `rows` holds; false after the last.
+    /// Replaces what `rows` holds by the rows at the next offset. Returns false after the last one.
     fn next(&mut self, rows: &mut RowsAt<'a>) -> bool;
 }
 
-/// Recorded evidence. What is damaged is left out: a file ends early, other files go on, and
-/// [`RunRecord::damage`] then names it. A read that lost rows has fewer than its `rows` says.
+/// Recorded evidence. Damaged parts are left out: a damaged file ends early, the other files are complete,
+/// and [`RunRecord::damage`] names it. A read that lost rows has fewer than its `rows` says.
 pub trait RunRecord: Sync {
     /// What is known of the run.
     fn meta(&self) -> &RunMeta;
@@ -166,25 +167,26 @@ pub trait RunRecord: Sync {
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_>;
     /// The input log of a partition, by ascending offset.
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_>;
-    /// The rows of all reads of a partition, with the read's id, by ascending offset, then read id.
-    /// Rows of unsound reads come too: the judge knows which reads count.
+    /// The rows of all reads of a partition, each with the id of its read, by ascending offset, then read id.
+    /// Includes rows of unsound reads, since the judge knows which reads count.
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_>;
-    /// The current flags of all reads of a partition, with the read's id, by ascending read id, then key.
+    /// The current flags of all reads of a partition, each with the id of its read, by ascending read id,
+    /// then key.
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_>;
-    /// What was found torn or corrupt, in all that was read so far.
+    /// What was found torn or corrupt in all that was read so far.
     fn damage(&self) -> Vec<Damage>;
 
-    /// As `events`, at less cost.
+    /// The same as `events`, but cheaper.
     fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
         self.events().for_each(|stamped| each(stamped.t, EventRef::from(&stamped.event)));
     }
-    /// As `log`, at less cost.
+    /// The same as `log`, but cheaper.
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
         self.log(partition).for_each(|entry| each(EntryHeader::from(entry.as_ref())));
     }
-    /// As `rows`, at less cost where rows are alike.
+    /// The same as `rows`, but cheaper where rows are alike.
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_>;
-    /// How many partitions are worth reading side by side.
+    /// How many partitions are worth reading in parallel.
     fn parallelism(&self) -> usize {
         1
     }
@@ -193,15 +195,15 @@ pub trait RunRecord: Sync {
 /// Evidence in memory.
 #[derive(Clone, Debug)]
 pub struct MemoryRecord {
-    /// See [`RunRecord::facts`].
+    /// See [`RunRecord::meta`].
     pub meta: RunMeta,
     /// See [`RunRecord::events`].
     pub events: Vec<TimedEvent>,
-    /// By partition, by offset.
+    /// By partition, then by offset.
     pub log: Vec<Vec<Entry>>,
-    /// By partition; the driver sorts them by (offset, read). Replicas that show the same share one row.
+    /// By partition; the driver sorts them by (offset, read). Replicas that show the same row share it.
     pub rows: Vec<Vec<(u64, Arc<Row>)>>,
-    /// By partition, by (read, key).
+    /// By partition, then by (read, key).
     pub current_rows: Vec<Vec<(u64, CurrentRow)>>,
 }
 

@@ -1,7 +1,7 @@
 //! The table under test: its columns, how each one merges, and the values that go in and come out.
 //!
-//! A [`Schema`] is shared by the generator (what to write), the targets (what table to make) and the
-//! model (what to expect). It knows nothing of any system: type defaults are handed in by the target.
+//! The generator (what to write), the targets (what table to create) and the model (what to expect) share a
+//! [`Schema`]. It knows nothing of any system.
 
 pub mod rules;
 
@@ -10,11 +10,11 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a column takes in the value of a later event. A null event value keeps what was there, always.
+/// How a column merges the value of a later event. A null event value always keeps the previous value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Merge {
-    /// The event's value replaces what was there.
+    /// The event's value replaces the previous one.
     Overwrite,
     /// The first value stays; later ones are ignored.
     Ignore,
@@ -22,7 +22,7 @@ pub enum Merge {
     Increment,
     /// Lists are concatenated in merge order.
     Append,
-    /// Lists become a set, shown sorted and without doubles.
+    /// Lists become a set, shown sorted and without duplicates.
     Union,
     /// The larger long wins.
     Max,
@@ -44,7 +44,7 @@ pub enum Type {
     StringList,
 }
 
-/// One value of a column. In an event `Null` means "absent: keep the previous value".
+/// One value of a column. In an event, `Null` means "absent: keep the previous value".
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -65,10 +65,10 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Holds data of the workload.
+    /// Data of the workload.
     #[default]
     Data,
-    /// The list of op ids merged into the row (`RULES.md` 6, mode `full`): a long list, appended.
+    /// The list of op ids merged into the row (`RULES.md` 6, mode `full`): a long list, appended to.
     Ops,
     /// The number of ops merged into the row (mode `digest`): a long, incremented by one.
     OpCount,
@@ -95,61 +95,61 @@ pub struct Column {
 }
 
 impl Column {
-    /// A value of this column as a raw row shows it: the type's default where there is none.
+    /// A value of this column as a raw row shows it: the type's default if there is none.
     pub fn shown(&self, value: &Value) -> Value {
         if *value == Value::Null { self.ty.default_value() } else { value.clone() }
     }
 }
 
-/// How a row tells which ops it was merged from (`RULES.md` 6). The op id of the last event is always there.
+/// How a row shows which ops were merged into it (`RULES.md` 6). The id of the newest op is always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provenance {
     /// A list of op ids in each row.
     #[default]
     Full,
-    /// A count and a sum of hashes: constant size.
+    /// A count and a sum of hashes, of constant size.
     Digest,
-    /// Nothing.
+    /// Only the id of the newest op.
     None,
 }
 
-/// The table under test. Beside `columns` every row has a key (string), a comparison value (long) and
-/// the id of the op that was merged last (unsigned long, an overwrite column).
+/// The table under test. Besides `columns`, every row has a key (string), a comparison value (long) and the
+/// id of the op that was merged last (unsigned long, an overwrite column).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// The table's name.
     pub table: String,
     /// Name of the key column.
     pub key: String,
-    /// Name of the comparison column: the event with the larger or equal value wins.
+    /// Name of the comparison column. The event with the larger or equal value wins.
     pub comparison: String,
     /// Name of the op id column.
     pub op: String,
     /// All other columns, in the order in which rows and entries hold their values.
     pub columns: Vec<Column>,
-    /// How rows tell their ops.
+    /// How rows show which ops they contain.
     pub provenance: Provenance,
-    /// What it may lack, and what an event means to it.
+    /// What the table may lack, and what an event means to it.
     #[serde(default, skip_serializing_if = "Rules::is_plain")]
     pub rules: Rules,
 }
 
 impl Schema {
-    /// The position of the column with this role, if the schema has one.
+    /// The position of the column with this role; `None` if the schema has no such column.
     pub fn role(&self, role: Role) -> Option<usize> {
         self.columns.iter().position(|column| column.role == role)
     }
 
-    /// The position of the column of this name.
+    /// The position of the column with this name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 }
 
 impl Type {
-    /// What specimen-segments and Pinot show in a raw row for a column that no event gave a value
-    /// (Pinot: `FieldSpec` default null values of dimension columns). Generators never emit these.
+    /// What specimen-segments and Pinot show in a raw row for a column that no event gave a value (Pinot:
+    /// `FieldSpec` default null values of dimension columns). Generators never write these.
     pub fn default_value(self) -> Value {
         match self {
             Type::Long => Value::Long(i64::MIN),
@@ -159,8 +159,8 @@ impl Type {
     }
 }
 
-/// Written out, since a derived `untagged` would copy every value into a buffer of its own and try the
-/// variants one by one: the judge reads millions of them.
+/// Written by hand, since a derived `untagged` would copy every value into a buffer of its own and try the
+/// variants one by one. The judge reads millions of values.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(AnyValue)
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::String(string))
     }
 
-    /// The first element decides of what type the list is; an empty one is a list of longs.
+    /// The first element decides the type of the list. An empty list is a list of longs.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         match list.next_element()? {
             None => Ok(Value::Longs(Vec::new())),

@@ -5,14 +5,14 @@ use super::schema::{Merge, Provenance, Type};
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
 
-/// The most partitions of a table.
+/// The largest number of partitions of a table.
 pub const PARTITIONS_MAX: u32 = 1_024;
 
-/// How often keys are drawn.
+/// How keys are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skew {
-    /// Every live key alike.
+    /// Every live key is equally likely.
     Uniform,
     /// The key of rank r is drawn in proportion to 1/r.
     Zipf,
@@ -29,10 +29,10 @@ pub struct ColumnSpec {
     pub ty: Type,
     /// How it merges.
     pub merge: Merge,
-    /// Whether a target that lacks the merge function may leave it out.
+    /// Whether a target that lacks the merge function may leave the column out.
     #[serde(default)]
     pub optional: bool,
-    /// How many of 100 ops give it a value.
+    /// How many of 100 ops set it.
     pub touched_percent: u8,
 }
 
@@ -40,13 +40,13 @@ pub struct ColumnSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Keys {
-    /// Live keys a partition.
+    /// Live keys per partition.
     pub live: u32,
-    /// How often each is drawn.
+    /// How likely each key is drawn.
     pub skew: Skew,
-    /// A key is retired once it has crossed this many segments ..
+    /// A key is retired once it has crossed this many segments and has had `retire_after_updates` updates.
     pub retire_after_segments: u32,
-    /// .. and has had this many updates.
+    /// See `retire_after_segments`.
     pub retire_after_updates: u32,
 }
 
@@ -54,31 +54,31 @@ pub struct Keys {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Workload {
-    /// Its name: the file's stem.
+    /// The stem of the file's name.
     #[serde(default)]
     pub name: String,
-    /// What it hunts, in a sentence.
+    /// The bug it hunts, in one sentence.
     pub hunts: String,
-    /// The number of partitions of its table.
+    /// The number of partitions of the table.
     pub partitions: u32,
     /// The name of the comparison column.
     pub comparison: String,
-    /// Ops a second, over all partitions (open loop, Poisson arrivals).
+    /// Ops per second over all partitions (open loop, Poisson arrivals).
     #[serde(rename = "rate")]
     pub rate_hz: u32,
-    /// How long the load lasts at least; it goes on until the nemesis is through.
+    /// The shortest duration of the load. It goes on until the nemesis plan is done.
     #[serde(with = "duration")]
     pub load: Nanos,
-    /// A boundary is asked for whenever the log has grown by this many entries a partition.
+    /// A boundary is requested whenever the log has grown by this many entries per partition.
     pub segment_rows: u64,
-    /// How rows tell their ops.
+    /// How rows show which ops they contain.
     pub provenance: Provenance,
     /// How many of 100 ops delete their key instead of writing to it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delete_percent: u8,
-    /// The keys.
+    /// How keys are drawn and retired.
     pub keys: Keys,
-    /// The columns.
+    /// The data columns, besides key, comparison and op id.
     #[serde(rename = "column")]
     pub columns: Vec<ColumnSpec>,
 }

@@ -1,5 +1,5 @@
-//! From mismatches to findings: one finding has one what, partition, root-cause key and set of replicas that
-//! held roots; its keys, columns and segments are lists in it (`RULES.md` 5).
+//! From mismatches to findings. All mismatches of a finding share the anomaly, the partition, the root cause
+//! and the set of replicas with roots. Its keys, columns and segments are lists (`RULES.md` 5).
 
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
@@ -24,7 +24,7 @@ struct FindingKey {
     roots: BTreeSet<usize>,
     /// Whether the model judged them.
     modelled: bool,
-    /// Whether they are of the current view.
+    /// Whether they are views of current flags.
     of_flags: bool,
 }
 
@@ -36,25 +36,25 @@ pub(crate) fn assemble(
     mismatches: &[Mismatch],
     acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
-    let mut kin: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
+    let mut groups: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for mismatch in mismatches {
         let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
-        let kins: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
-        kins.into_iter().for_each(|found| kin.entry(found).or_default().push(mismatch));
+        let keys: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
+        keys.into_iter().for_each(|found| groups.entry(found).or_default().push(mismatch));
     }
-    let findings = kin.iter().filter_map(|(kin, mismatches)| {
-        let family = FindingGroup { history, log_index, flags, finding_key: kin, mismatches, acknowledged };
-        let is_member = |view: &ReplicaView| family.is_member(view);
+    let findings = groups.iter().filter_map(|(finding_key, mismatches)| {
+        let group = FindingGroup { history, log_index, flags, finding_key, mismatches, acknowledged };
+        let is_member = |view: &ReplicaView| group.is_member(view);
         let rows = GroupRows { history, partition: log_index.partition, mismatches, is_member: &is_member };
         let run = rows.trajectory()?;
-        let kind = FindingKind::Divergence(Box::new(family.divergence(run)));
+        let kind = FindingKind::Divergence(Box::new(group.divergence(run)));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
     findings.collect()
 }
 
-/// Sorts findings: what has few right copies left first, then by size; then what stands still, then what
-/// is lost.
+/// Sorts findings: those with few right copies left first, then by size; then freezes, then other frontiers,
+/// then lost acknowledgements.
 pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => {
@@ -87,7 +87,7 @@ struct FindingGroup<'f> {
     flags: Option<&'f CurrentRows<'f>>,
     finding_key: &'f FindingKey,
     mismatches: &'f [&'f Mismatch],
-    /// When ops were acknowledged, by id.
+    /// When ops were acknowledged, by op id.
     acknowledged: &'f BTreeMap<u64, Nanos>,
 }
 
@@ -104,7 +104,7 @@ impl FindingGroup<'_> {
         let count = |origin| counts.values().filter(|found| **found == origin).count() as u64;
         let points = || self.mismatches.iter().map(|mismatch| self.point(mismatch));
         let nowhere = LogPoint { off: 0, t: None };
-        let witnesses = EvidencePicker {
+        let picker = EvidencePicker {
             history: self.history,
             log_index: self.log_index,
             flags: self.flags,
@@ -132,7 +132,7 @@ impl FindingGroup<'_> {
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
-            evidence: witnesses.select_rows(self.mismatches, |view| self.is_member(view)),
+            evidence: picker.select_rows(self.mismatches, |view| self.is_member(view)),
         }
     }
 
@@ -151,8 +151,8 @@ impl FindingGroup<'_> {
         })
     }
 
-    /// The origin of each wrong (replica x offset). A replica that made a row wrong, and later fetched the
-    /// same wrong row, holds a root.
+    /// The origin of each wrong (replica, offset) pair. A replica that made a row wrong, and later fetched
+    /// the same wrong row, counts as a root.
     fn origins(&self) -> BTreeMap<(usize, u64), Origin> {
         let mut origins = BTreeMap::new();
         for (mismatch, view, wrong) in self.members() {
@@ -166,7 +166,7 @@ impl FindingGroup<'_> {
         LogPoint { off: mismatch.off, t: mismatch.op.and_then(|op| self.acknowledged.get(&op).copied()) }
     }
 
-    /// The segments and the number of ops over all roots; where no root is known, over the copies.
+    /// The segments and the number of ops over all roots; over the copies if no root is known.
     fn missing(&self) -> Option<MissingState> {
         let class = self.finding_key.root_cause;
         let mut segments: BTreeSet<usize> = BTreeSet::new();
@@ -182,12 +182,12 @@ impl FindingGroup<'_> {
         }
         let spans = &self.history.segments[self.log_index.partition as usize];
         let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
-        let told = class != RootCause::NoProvenance && !counted.is_empty();
-        told.then_some(MissingState { class, segments, ops })
+        let is_known = class != RootCause::NoProvenance && !counted.is_empty();
+        is_known.then_some(MissingState { class, segments, ops })
     }
 
-    /// Keys of which a user's query sees the wrong row: the one flagged as current, or the absence of the
-    /// one that should be.
+    /// The number of keys for which a user's query sees the mismatch: the wrong row is flagged as current, or
+    /// the missing row should be.
     fn keys_visible(&self, at: CapturePoint) -> u64 {
         let mut visible = BTreeSet::new();
         for mismatch in self.mismatches {
@@ -199,8 +199,8 @@ impl FindingGroup<'_> {
                         is_current(self.flags, view.replica, key, mismatch.off, at)
                     }
                     Anomaly::Missing => {
-                        let line = self.log_index.at(mismatch.off);
-                        line.is_some_and(|at| self.log_index.last[self.log_index.entry(at).key] == at)
+                        let at = self.log_index.at(mismatch.off);
+                        at.is_some_and(|at| self.log_index.last[self.log_index.entry(at).key] == at)
                     }
                     _ => false,
                 };

@@ -1,7 +1,7 @@
-//! How a finding stood at each capture, and how it went on (`RULES.md` 5).
+//! The state of a finding at each capture, and its course (`RULES.md` 5).
 //!
-//! Only its own wrong views count: what else is wrong in the same rows is another finding, with a course of
-//! its own.
+//! Only its own wrong views count: whatever else is wrong in the same rows is another finding, with its own
+//! course.
 
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
 use crate::checker::tables::copies::CapturePoint;
@@ -10,17 +10,17 @@ use crate::checker::verdict::pattern::{classes, pattern, side, sizes};
 use crate::checker::verdict::{CaptureState, Course, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The first and last standing of a finding, when the last one was, and its course.
+/// The first and the last state of a finding, when the last one was, and its course.
 pub(crate) struct Trajectory {
     pub(crate) first: CaptureState,
     pub(crate) last: CaptureState,
     pub(crate) last_at: CapturePoint,
     pub(crate) course: Course,
-    /// The replicas that were wrong when last seen, and are not assigned the rows any more.
+    /// The replicas that were wrong when last seen, and are no longer assigned the rows.
     pub(crate) moved_away: BTreeSet<usize>,
 }
 
-/// All rows of one finding, and which views of them are wrong by it.
+/// All rows of one finding, and which of their views belong to it.
 pub(crate) struct GroupRows<'r> {
     pub(crate) history: &'r History<'r>,
     pub(crate) partition: u32,
@@ -29,7 +29,7 @@ pub(crate) struct GroupRows<'r> {
 }
 
 impl GroupRows<'_> {
-    /// The run of a finding over the captures. None: no capture shows it wrong.
+    /// The trajectory of a finding over the captures; `None` if no capture shows it.
     pub(crate) fn trajectory(&self) -> Option<Trajectory> {
         let scenes = self.mismatches.iter().flat_map(|mismatch| &mismatch.scenes);
         let changes: Vec<CapturePoint> =
@@ -53,21 +53,21 @@ impl GroupRows<'_> {
         };
         let moved = ends.iter().flatten().filter(|(_, end)| **end == ReplicaEnd::MovedAway);
         Some(Trajectory {
-            first: self.standing(was, changes[first].capture),
-            last: self.standing(is, last_at.capture),
+            first: self.capture_state(was, changes[first].capture),
+            last: self.capture_state(is, last_at.capture),
             last_at,
             course,
             moved_away: moved.map(|(replica, _)| *replica).collect(),
         })
     }
 
-    /// What stood at a change stands until the next one.
+    /// A state lasts until the next change.
     fn until(&self, change: CapturePoint, next: Option<CapturePoint>) -> CapturePoint {
         let next = next.map_or(self.history.captures.len(), |next| next.capture);
         next.checked_sub(1).map_or(change, |before| change.max(CapturePoint::end_of(before)))
     }
 
-    /// How it ended on every replica that was ever wrong here.
+    /// The end of the mismatch on every replica that was ever wrong here.
     fn ends(&self, mismatch: &Mismatch) -> BTreeMap<usize, ReplicaEnd> {
         let mut ends = BTreeMap::new();
         for view in mismatch.scenes.iter().flat_map(|scene| &scene.views) {
@@ -87,7 +87,7 @@ impl GroupRows<'_> {
         ends
     }
 
-    /// Whether a replica is assigned the segment of a mismatch to the end.
+    /// Whether a replica is still assigned the segment of a mismatch at the end.
     fn is_assigned(&self, mismatch: &Mismatch, replica: usize) -> bool {
         let last = self.history.captures.len().checked_sub(1);
         last.zip(mismatch.segment)
@@ -116,7 +116,7 @@ impl GroupRows<'_> {
         tally
     }
 
-    fn standing(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
+    fn capture_state(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
         let CaptureTally { comparable, wrong, .. } = tally;
         let replicas: Vec<usize> = comparable.iter().copied().collect();
         let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));
@@ -137,26 +137,29 @@ impl GroupRows<'_> {
 /// How a finding ended on one replica.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReplicaEnd {
-    /// It was wrong when it was last comparable. One that went dark while wrong is not healed:
-    /// > capture 1: a b c right, d wrong. Capture 2: d is down, a b c right.
+    /// It was wrong when it was last comparable. A replica that went down while wrong is not healed:
+    ///
+    /// ```text
+    /// capture 1: a b c right, d wrong. Capture 2: d is down, a b c right.
+    /// ```
     Wrong,
     Right,
-    /// The segment is others' now: its wrong rows went with it.
+    /// The segment is assigned to other replicas now, and took its wrong rows with it.
     MovedAway,
 }
 
-/// All rows of a finding at one time, taken together: replicas are equal if they are in all rows that both
-/// of them show.
+/// All rows of a finding at one point, taken together. Two replicas are equal if they agree in all rows that
+/// both show.
 #[derive(Default)]
 struct CaptureTally {
     comparable: BTreeSet<usize>,
     wrong: BTreeSet<usize>,
-    /// Those right in any row.
+    /// The replicas that are right in any row.
     right: BTreeSet<usize>,
-    /// Those that are not right in every row, by whatever cause.
+    /// The replicas that are not right in every row, by whatever cause.
     faulty: BTreeSet<usize>,
     unequal: BTreeSet<(usize, usize)>,
-    /// Whether most, and not all, are wrong in any row.
+    /// Whether in any row most replicas are wrong, but not all.
     is_majority: bool,
     /// Whether any replica is not wrong in any row.
     is_right_left: bool,
@@ -167,7 +170,7 @@ impl CaptureTally {
         !self.is_right_left
     }
 
-    /// Rows add up, but a right copy that is left of any row keeps the warning:
+    /// The sides of all rows are combined, but a right copy that is left of any row keeps the warning:
     ///
     /// ```text
     /// row 4: a, b, d wrong, c right; row 7: a, c, d wrong, b right. Together all four are wrong, and the
@@ -181,7 +184,8 @@ impl CaptureTally {
         }
     }
 
-    /// The replicas that are right in all rows that they show; if there are none, those right in any.
+    /// The replicas that are right in all rows that they show; if there are none, those that are right in
+    /// any.
     fn right_copies(&self) -> BTreeSet<usize> {
         let whole: BTreeSet<usize> = self.right.difference(&self.faulty).copied().collect();
         if whole.is_empty() { self.right.clone() } else { whole }

@@ -1,4 +1,4 @@
-//! A few rows as evidence, side by side.
+//! A few rows as evidence, with all replicas next to each other.
 
 use crate::checker::safety::current_rows::{CurrentRows, is_current};
 use crate::checker::safety::mismatch::{Content, Expected, Mismatch, ReplicaView};
@@ -10,10 +10,10 @@ use crate::checker::verdict::{Origin, RowEvidence, ShownRow};
 use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
-/// The most rows that one finding shows.
+/// The largest number of rows that one finding shows.
 const ROWS_MAX: usize = 6;
 
-/// Chooses and spells out evidence as of one time.
+/// Selects and formats evidence at one point.
 pub(crate) struct EvidencePicker<'w> {
     pub(crate) history: &'w History<'w>,
     pub(crate) log_index: &'w LogIndex,
@@ -22,7 +22,8 @@ pub(crate) struct EvidencePicker<'w> {
 }
 
 impl EvidencePicker<'_> {
-    /// Roots first, in log order, so chosen that both signs are there if any row has them.
+    /// Selects rows: roots first, in log order. If any row shows defaults or stale values, at least one such
+    /// row is selected.
     pub(crate) fn select_rows(
         &self,
         mismatches: &[&Mismatch],
@@ -123,7 +124,7 @@ impl EvidencePicker<'_> {
     fn row(&self, op: u64, cmp: i64, values: &[Value]) -> BTreeMap<String, Value> {
         let columns = &self.history.meta.schema.columns;
         let named = columns.iter().zip(values).map(|(column, value)| {
-            // A reader lays this beside a raw row.
+            // The cell is compared with a raw row, so it must look like one.
             (column.name.clone(), column.shown(value))
         });
         named.chain(own(op, cmp)).collect()
@@ -131,7 +132,7 @@ impl EvidencePicker<'_> {
 }
 
 impl ReplicaView {
-    /// Whether this view can be shown: its content was kept, or there is none to keep.
+    /// Whether this view can be shown: its content was kept, or it has none.
     fn content_or_absent(&self) -> bool {
         self.content.is_some() || self.read.is_none()
     }

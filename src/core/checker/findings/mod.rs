@@ -1,4 +1,5 @@
-//! From mismatched rows to findings: what belongs together, how it went on, and the rows that show it.
+//! From mismatched rows to findings: which mismatches belong together, their course, and the rows that show
+//! it.
 
 pub(super) mod assemble;
 pub(super) mod course;

@@ -1,6 +1,7 @@
-//! What every replica has of one key, offset by offset, beside what the log folds to: step 1 at 2 AM.
+//! What every replica has of one key, offset by offset, next to the fold of the log. It is the first thing to
+//! look at in an incident.
 //!
-//! Shown is what each replica showed when it was last soundly read; nothing is concluded from it.
+//! It shows what each replica showed in its last sound read, and concludes nothing from it.
 
 use crate::checker::safety::absence::Absences;
 use crate::checker::safety::calibration::calibrate;
@@ -18,14 +19,14 @@ use crate::history::schema::{Column, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// No entry of the log has this key.
+/// The log has no entry with this key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchKey {
-    /// All keys that there are.
+    /// All keys that exist; empty if they are unknown.
     pub known: BTreeSet<String>,
 }
 
-/// A key as all replicas have it, in one partition.
+/// A key on all replicas, in one partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyView {
     /// The key.
@@ -38,7 +39,7 @@ pub struct KeyView {
     pub columns: Vec<String>,
     /// By offset.
     pub rows: Vec<RowView>,
-    /// Where the model does not fold the table: what cannot be said of it, and why.
+    /// If the model does not fold the table: what cannot be concluded, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsaid: Vec<String>,
 }
@@ -46,16 +47,16 @@ pub struct KeyView {
 /// One offset of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowView {
-    /// The offset.
+    /// The log offset.
     pub off: u64,
-    /// The segment, as the authority knows it.
+    /// The segment, as the authority names it; `None` if it knows none with this offset.
     pub segment: Option<String>,
-    /// What the log folds to; none for a deletion, or where the log has no entry of this key.
+    /// The fold of the log; `None` for a delete, or if the log has no entry of this key here.
     pub expected: Option<BTreeMap<String, Value>>,
-    /// Where the model does not fold the table: what the log's entry says, if the log is known.
+    /// If the model does not fold the table: the log's entry, if the log is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<BTreeMap<String, Value>>,
-    /// Whether the entry here deletes the key.
+    /// Whether the log entry here deletes the key.
     pub deletes: bool,
     /// What each replica has, in roster order.
     pub held: Vec<ShownCell>,
@@ -65,30 +66,30 @@ pub struct RowView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum ShownCell {
-    /// It has not loaded the offset, or is not assigned to the segment.
+    /// The replica has not loaded the offset, or is not assigned to the segment.
     NotLoaded,
-    /// It covers the offset and has no row.
+    /// The replica covers the offset but has no row.
     Missing,
-    /// It covers the offset and has no row, which the table may lack.
+    /// The replica covers the offset but has no row, and the table may lack it.
     Excused(Absence),
-    /// A row.
+    /// The replica has a row.
     Row {
         /// By column name.
         cells: BTreeMap<String, Value>,
         /// The document number in its segment.
         doc: u32,
-        /// How it came by the row.
+        /// How the replica got the row.
         state: CopyState,
         /// Whether a user's query sees this row.
         current: bool,
-        /// The columns that are not what the log folds to; where nothing says what is right, those in which
-        /// it does not show what most replicas do. `current` stands for the flag.
+        /// The columns that differ from the fold of the log. If nothing decides what is right: the columns in
+        /// which this replica does not show what most replicas do. `current` stands for the flag.
         odd: BTreeSet<String>,
     },
 }
 
 impl KeyView {
-    /// How many (replica, offset) pairs are missing or odd, on which replicas.
+    /// The number of (replica, offset) pairs that are missing or odd, and their replicas.
     pub fn odd(&self) -> (u64, BTreeSet<&str>) {
         let mut replicas = BTreeSet::new();
         let mut count = 0;
@@ -110,12 +111,12 @@ impl KeyView {
     }
 }
 
-/// A key in each partition whose log has it.
-pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
-    let history = History::gather(evidence, &mut |_, _| {});
+/// The view of a key in each partition whose log has it.
+pub fn folded(record: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+    let history = History::gather(record, &mut |_, _| {});
     let partitions = 0..history.meta.partitions;
     let mut log_indexes: Vec<LogIndex> =
-        partitions.map(|partition| LogIndex::read(evidence, partition)).collect();
+        partitions.map(|partition| LogIndex::read(record, partition)).collect();
     log_indexes
         .iter_mut()
         .zip(&history.segments)
@@ -124,17 +125,16 @@ pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuc
         .iter()
         .map(|log_index| CopyTimeline::build(&history, log_index.partition, &BTreeSet::new()))
         .collect();
-    let model_on = calibrate(evidence, &history, &log_indexes, &timelines).model_on;
+    let model_on = calibrate(record, &history, &log_indexes, &timelines).model_on;
     let views: Vec<KeyView> = log_indexes
         .iter()
         .zip(&timelines)
         .filter_map(|(log_index, timeline)| {
             let number = log_index.key(key)?;
-            let absences = Absences::of(evidence, &history, log_index, timeline);
+            let absences = Absences::of(record, &history, log_index, timeline);
             let (history, model_on) = (&history, model_on.as_slice());
-            let looker =
-                KeyViewBuilder { evidence, history, log_index, timeline, absences, model_on, number };
-            Some(looker.view(key))
+            let builder = KeyViewBuilder { record, history, log_index, timeline, absences, model_on, number };
+            Some(builder.view(key))
         })
         .collect();
     match views.is_empty() {
@@ -146,22 +146,22 @@ pub fn folded(evidence: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuc
 }
 
 struct KeyViewBuilder<'l> {
-    evidence: &'l dyn RunRecord,
+    record: &'l dyn RunRecord,
     history: &'l History<'l>,
     log_index: &'l LogIndex,
     timeline: &'l CopyTimeline,
     absences: Absences<'l>,
     model_on: &'l [bool],
-    /// The key, by index.
+    /// The index of the key.
     number: usize,
 }
 
-/// What the log has at an offset.
+/// The log entry at an offset, and the row it folds to.
 struct LogRow {
-    line: IndexedEntry,
+    indexed: IndexedEntry,
     cmp: i64,
     tombstone: bool,
-    /// None: a deletion.
+    /// `None`: a delete.
     cols: Option<Vec<Value>>,
 }
 
@@ -179,7 +179,7 @@ impl KeyViewBuilder<'_> {
             rows: Vec::new(),
             unsaid: Vec::new(),
         };
-        let flags = CurrentRows::read(self.evidence, self.history, self.log_index);
+        let flags = CurrentRows::read(self.record, self.history, self.log_index);
         for off in offs {
             view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
         }
@@ -192,20 +192,20 @@ impl KeyViewBuilder<'_> {
         let columns = &self.history.meta.schema.columns;
         let mut state = vec![Value::Null; columns.len()];
         let mut logged = BTreeMap::new();
-        for (entry, line) in self.evidence.log(self.log_index.partition).zip(self.log_index.entries()) {
-            if line.key == self.number {
-                let cols = fold(columns, &mut state, line.effect, &entry).map(<[Value]>::to_vec);
+        for (entry, indexed) in self.record.log(self.log_index.partition).zip(self.log_index.entries()) {
+            if indexed.key == self.number {
+                let cols = fold(columns, &mut state, indexed.effect, &entry).map(<[Value]>::to_vec);
                 let (cmp, tombstone) = (entry.cmp, entry.tombstone);
-                logged.insert(line.off, LogRow { line, cmp, tombstone, cols });
+                logged.insert(indexed.off, LogRow { indexed, cmp, tombstone, cols });
             }
         }
         logged
     }
 
-    /// What each replica showed last at the key's offsets, and wherever else it shows the key.
+    /// The last row of each replica at the key's offsets, and anywhere else where it shows the key.
     fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
         let mut rows = BTreeMap::new();
-        for (read, row) in self.evidence.rows(self.log_index.partition) {
+        for (read, row) in self.record.rows(self.log_index.partition) {
             let of_key = row.key == key
                 || self.log_index.at(row.off).is_some_and(|at| self.log_index.entry(at).key == self.number);
             let copy = self.history.read_index(read).and_then(|index| self.timeline.by_read[index]);
@@ -218,7 +218,7 @@ impl KeyViewBuilder<'_> {
         rows
     }
 
-    /// The copy that a replica showed last at an offset, if it had loaded it.
+    /// The copy that a replica showed last at an offset; `None` if it had not loaded it.
     fn shown(&self, off: u64, replica: usize) -> Option<VisibleCopy> {
         let segment = segment_of(&bounds(&self.history.segments[self.log_index.partition as usize]), off)?;
         let (_, shown) = self.timeline.changes(segment).last()?;
@@ -238,7 +238,7 @@ impl KeyViewBuilder<'_> {
             let cols = logged.cols.as_ref()?;
             let on = columns.iter().zip(cols).zip(self.model_on).filter(|(_, on)| **on);
             let cells = on.map(|((column, value), _)| (column.name.clone(), column.shown(value)));
-            Some(cells.chain(own(logged.line.op, logged.cmp)).collect())
+            Some(cells.chain(own(logged.indexed.op, logged.cmp)).collect())
         });
         let last = self.history.captures.len().checked_sub(1);
         let held = (0..self.history.meta.roster.len()).map(|replica| {
@@ -273,16 +273,17 @@ impl KeyViewBuilder<'_> {
         reason.map_or(ShownCell::Missing, ShownCell::Excused)
     }
 
-    /// The current row of a replica is the last accepted one that it has loaded. Nothing is said where rows
-    /// go on beyond a log that was cut short.
+    /// The current row of a replica is the last accepted one that it has loaded. Nothing is marked if rows go
+    /// on beyond a log that was cut short.
     fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, LogRow>) {
         if view.rows.last().is_some_and(|row| row.off >= self.log_index.end()) {
             return;
         }
         for replica in 0..view.replicas.len() {
-            let mut accepted = logged.values().rev().filter(|logged| logged.line.effect.is_accepted());
-            let last = accepted.find(|logged| self.shown(logged.line.off, replica).is_some());
-            let right = last.filter(|logged| logged.line.effect == Effect::Merged).map(|it| it.line.off);
+            let mut accepted = logged.values().rev().filter(|logged| logged.indexed.effect.is_accepted());
+            let last = accepted.find(|logged| self.shown(logged.indexed.off, replica).is_some());
+            let right =
+                last.filter(|logged| logged.indexed.effect == Effect::Merged).map(|it| it.indexed.off);
             for row in &mut view.rows {
                 let off = row.off;
                 if let ShownCell::Row { current, odd, .. } = &mut row.held[replica]
@@ -295,7 +296,8 @@ impl KeyViewBuilder<'_> {
     }
 }
 
-/// Marks what is not as the log folds to; where the log says nothing, what most do not show.
+/// Marks cells that differ from the fold of the log; if there is no fold, cells that most replicas do not
+/// show.
 pub(crate) fn mark_cells(columns: &[Column], row: &mut RowView) {
     let same = |name: &str, a: &Value, b: &Value| match columns.iter().find(|column| column.name == name) {
         Some(column) => shows(column, a, b),

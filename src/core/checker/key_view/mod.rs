@@ -1,4 +1,4 @@
-//! One key on every replica, for `dissent raw`: the first question of an incident.
+//! One key on every replica, for `dissent raw`: the first question in an incident.
 
 pub mod folded;
 pub mod shard;

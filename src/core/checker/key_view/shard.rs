@@ -1,5 +1,5 @@
-//! What a shard has of one key, capture by capture, beside what the log folds to up to there: step 1 at 2 AM
-//! where rows lie on no replica.
+//! What a shard has of one key, capture by capture, next to the fold of the log up to there. It is the first
+//! thing to look at in an incident if no replica has rows.
 
 use super::folded::NoSuchKey;
 use crate::checker::safety::shard::{captures, live, wrong};
@@ -12,35 +12,35 @@ use crate::history::shard_snapshot::ShardSnapshot;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A key as a shard has it.
+/// A key in a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShardView {
     /// The key.
     pub key: String,
     /// The columns, in schema order, then `op` and `cmp`.
     pub columns: Vec<String>,
-    /// The captures at which it was another than before, in the log's order.
+    /// The captures at which the key differed from the one before, in the log's order.
     pub captures: Vec<ShardCaptureView>,
-    /// What of the key the last capture did not show.
+    /// The entries of the key that the last capture did not show.
     pub unseen: NotVisible,
 }
 
 /// The key at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShardCaptureView {
-    /// The capture.
+    /// The number of the capture.
     pub capture: u32,
     /// The shard.
     pub object: String,
-    /// The shard's upper: it is complete below.
+    /// The shard's upper. The capture is complete below it.
     pub upper: u64,
-    /// The log's end that this is: what the rows are folded from.
+    /// One past the last log offset that the rows are folded from.
     pub log_end: u64,
-    /// What the log folds to; none where the key has no row.
+    /// The fold of the log; `None` if the key should have no row.
     pub expected: Option<BTreeMap<String, Value>>,
-    /// What is there.
+    /// The rows of the key in the shard.
     pub rows: Vec<CountedRowView>,
-    /// What is wrong with it, if anything is.
+    /// What is wrong with the rows; `None` if nothing is.
     pub wrong: Option<Anomaly>,
 }
 
@@ -49,21 +49,21 @@ pub struct ShardCaptureView {
 pub struct CountedRowView {
     /// By column name.
     pub cells: BTreeMap<String, Value>,
-    /// Never 0; negative if it was retracted more often than written.
+    /// Never 0. Negative if the row was retracted more often than written.
     pub count: i64,
 }
 
-/// A key of a target whose rows lie in a shard.
-pub fn in_shard(evidence: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
-    let schema = &evidence.meta().schema;
+/// The view of a key of a target that keeps its rows in a shard.
+pub fn in_shard(record: &dyn RunRecord, key: &str) -> Result<ShardView, NoSuchKey> {
+    let schema = &record.meta().schema;
     let (mut entries, mut known) = (Vec::new(), BTreeSet::new());
-    for entry in evidence.log(0) {
+    for entry in record.log(0) {
         known.insert(entry.key.clone());
         if entry.key == key {
             entries.push(entry.into_owned());
         }
     }
-    let all = captures(evidence);
+    let all = captures(record);
     if entries.is_empty() && !all.iter().any(|contents| contents.rows.iter().any(|row| row.key == key)) {
         return Err(NoSuchKey { known });
     }

@@ -1,5 +1,5 @@
-//! What every replica shows of one key of a table that the model does not fold: offset by offset, beside what
-//! the log says there if it is known. Nothing is right here; what most replicas do not show is marked.
+//! What every replica shows of one key of a table that the model does not fold: offset by offset, next to the
+//! log's entry if the log is known. There is no expected row; what differs from most replicas is marked.
 
 use super::folded::{KeyView, NoSuchKey, RowView, ShownCell, mark_cells};
 use crate::checker::tables::named_row::{named, names};
@@ -9,11 +9,11 @@ use crate::history::run_record::RunRecord;
 use crate::history::schema::{Schema, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A key in each partition where a replica or the log has it.
-pub fn unfolded(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
-    let partitions = 0..evidence.meta().partitions;
-    let views = partitions
-        .filter_map(|partition| KeyReads::read(evidence, partition, key).view(evidence, key, unsaid));
+/// The view of a key in each partition where a replica or the log has it.
+pub fn unfolded(record: &dyn RunRecord, key: &str, unsaid: &[String]) -> Result<Vec<KeyView>, NoSuchKey> {
+    let partitions = 0..record.meta().partitions;
+    let views =
+        partitions.filter_map(|partition| KeyReads::read(record, partition, key).view(record, key, unsaid));
     let views: Vec<KeyView> = views.collect();
     match views.is_empty() {
         true => Err(NoSuchKey { known: BTreeSet::new() }),
@@ -21,7 +21,7 @@ pub fn unfolded(evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Resul
     }
 }
 
-/// What there is of the key in one partition, replicas by name.
+/// Everything recorded of the key in one partition. Replicas are by name.
 struct KeyReads {
     partition: u32,
     covers: BTreeMap<String, Vec<Cover>>,
@@ -31,10 +31,10 @@ struct KeyReads {
 }
 
 impl KeyReads {
-    fn read(evidence: &dyn RunRecord, partition: u32, key: &str) -> KeyReads {
+    fn read(record: &dyn RunRecord, partition: u32, key: &str) -> KeyReads {
         let mut covers: BTreeMap<String, Vec<Cover>> = BTreeMap::new();
-        let (mut reads, mut looks) = (BTreeMap::new(), BTreeMap::new());
-        for stamped in evidence.events() {
+        let (mut reads, mut flag_reads) = (BTreeMap::new(), BTreeMap::new());
+        for stamped in record.events() {
             match stamped.into_owned().event {
                 Event::Read(Read { id, replica, before, soundness: Soundness::Sound, .. })
                     if before.partition == partition =>
@@ -43,20 +43,20 @@ impl KeyReads {
                     covers.entry(replica).or_default().push(before);
                 }
                 Event::CurrentRead(CurrentRead { id, replica, soundness: Soundness::Sound, .. }) => {
-                    looks.insert(id, replica);
+                    flag_reads.insert(id, replica);
                 }
                 _ => {}
             }
         }
-        let rows = evidence.rows(partition).filter(|(_, row)| row.key == key);
+        let rows = record.rows(partition).filter(|(_, row)| row.key == key);
         let rows = rows.filter_map(|(id, row)| Some(((row.off, reads.get(&id)?.clone()), row.into_owned())));
-        let flags = evidence.current_rows(partition).filter(|(_, flag)| flag.key == key);
+        let flags = record.current_rows(partition).filter(|(_, flag)| flag.key == key);
         let current = flags.flat_map(|(id, flag)| {
-            let replica = looks.get(&id).cloned();
+            let replica = flag_reads.get(&id).cloned();
             let offs = flag.into_owned().offs.into_iter();
             offs.filter_map(move |off| Some((off, replica.clone()?))).collect::<Vec<_>>()
         });
-        let written = evidence.log(partition).filter(|entry| entry.key == key);
+        let written = record.log(partition).filter(|entry| entry.key == key);
         let written = written.map(|entry| (entry.off, entry.into_owned()));
         KeyReads {
             partition,
@@ -67,8 +67,8 @@ impl KeyReads {
         }
     }
 
-    fn view(&self, evidence: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
-        let meta = evidence.meta();
+    fn view(&self, record: &dyn RunRecord, key: &str, unsaid: &[String]) -> Option<KeyView> {
+        let meta = record.meta();
         let offs = self.rows.keys().map(|(off, _)| off).chain(self.written.keys());
         let offs: BTreeSet<u64> = offs.copied().collect();
         let rows = offs.into_iter().map(|off| self.row(&meta.schema, &meta.roster, off));
@@ -129,7 +129,7 @@ fn cells(schema: &Schema, op: u64, cmp: i64, cols: &[Value]) -> BTreeMap<String,
     cells
 }
 
-/// Marks the flags that are not as most replicas have them.
+/// Marks the flags that differ from those of most replicas.
 fn mark_flags(row: &mut RowView) {
     let flags: Vec<bool> = row.held.iter().filter_map(ShownCell::current).collect();
     for held in &mut row.held {

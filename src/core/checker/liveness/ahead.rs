@@ -1,5 +1,5 @@
-//! Frontiers beyond the end of their upstream, or beyond the slowest input that they wait for. Both are said
-//! only where the other number is the younger one (`RULES.md` 7).
+//! Frontiers beyond the end of their upstream, or beyond the slowest input that they wait for. Both are
+//! reported only if the other number is the younger one (`RULES.md` 7).
 
 use super::fault_windows::{combines, inputs};
 use super::freeze::FreezeReport;
@@ -9,7 +9,7 @@ use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::Ahead;
 use crate::history::frontier::{Combines, Domain};
 
-/// That a frontier was beyond its upstream's end, or beyond an input, if it was.
+/// Reports a frontier that was beyond its upstream's end, or beyond an input.
 pub(super) fn ahead(
     report: &FreezeReport<'_, '_>,
     timelines: &[FrontierTimeline<'_>],
@@ -26,22 +26,23 @@ fn of_upstream(report: &FreezeReport<'_, '_>) -> Option<Ahead> {
     let ages = SampleAges::of(report.timeline.object, samples);
     let is_over = |sample: &FrontierSample| sample.f.is_some_and(|f| f > sample.u2);
     let mut at = 0;
-    let mut told: Option<(usize, u64)> = None;
+    let mut beyond: Option<(usize, u64)> = None;
     for run in samples.chunk_by(|a, b| is_over(a) == is_over(b)) {
         let is_proven = |it: usize| ages.is_younger(it);
         if is_over(&run[0]) && (at..at + run.len()).any(is_proven) {
-            let (first, count) = told.unwrap_or((at, 0));
-            told = Some((first, count + run.len() as u64));
+            let (first, count) = beyond.unwrap_or((at, 0));
+            beyond = Some((first, count + run.len() as u64));
         }
         at += run.len();
     }
-    let (first, count) = told?;
+    let (first, count) = beyond?;
     let first = &samples[first];
     Some(found(report, first, first.u2, count, None))
 }
 
-/// One that waits for all its inputs is not beyond the slowest. Where nobody declared that it waits for all,
-/// an input that stands still for good is no proof against it, nor one that has nothing to do.
+/// A frontier that waits for all its inputs is never beyond the slowest. If the target does not declare that
+/// it waits for all, an input proves nothing against it while the input is frozen for good or has nothing to
+/// do.
 fn of_inputs(
     report: &FreezeReport<'_, '_>,
     timelines: &[FrontierTimeline<'_>],
@@ -69,18 +70,19 @@ fn of_inputs(
     beyond.min_by_key(|ahead| ahead.t)
 }
 
-/// What an input has shown, look by look.
+/// What an input has shown, sample by sample.
 struct InputProgress<'s, 'h> {
     input: &'s FrontierTimeline<'h>,
     held: &'s [bool],
     is_declared: bool,
     at: usize,
-    /// The furthest that it was seen.
+    /// The furthest position seen so far.
     most: u64,
 }
 
 impl InputProgress<'_, '_> {
-    /// Where the input is at its first look after this one, if that is below what this one saw.
+    /// The upper bound for this sample from the input's samples, up to the first one after it; `None` if the
+    /// sample is not above that bound.
     fn below(&mut self, sample: &FrontierSample) -> Option<u64> {
         let samples = &self.input.samples;
         while samples.get(self.at)?.t <= sample.t {

@@ -1,28 +1,28 @@
-//! When an object may stand still: faults on its replica, or on all that move it, and times at which nobody
-//! could look.
+//! When an object may stall: during faults on its replica or on everything that moves it, and while
+//! nothing could be sampled.
 
 use crate::checker::tables::frontier_samples::Object;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::history::frontier::{Combines, Frontier};
 use crate::history::time::Nanos;
 
-/// A fault that may keep a process from going on.
+/// A fault that may keep a process from progressing.
 #[derive(Clone, Copy)]
 struct FaultWindow {
     begin: Nanos,
-    /// When it was seen cured.
+    /// When the cure was verified.
     cured: Nanos,
-    /// The same, and what is granted to get over it.
+    /// The same, plus the grace period.
     end: Nanos,
 }
 
 /// The excuses of one object.
 pub(super) struct FaultWindows<'h> {
-    /// One list a process that may move the object.
+    /// One list per process that may move the object.
     processes: Vec<Vec<FaultWindow>>,
-    /// Whether it waits for all of these processes: else it is excused only while each of them is.
+    /// Whether it waits for all of these processes. Otherwise it is excused only while all of them are.
     waits_for_all: bool,
-    /// When its replica did not answer.
+    /// When its replica did not answer, and the error.
     silences: Vec<(Nanos, &'h str)>,
 }
 
@@ -43,18 +43,18 @@ impl<'h> FaultWindows<'h> {
         FaultWindows { processes, waits_for_all, silences }
     }
 
-    /// Whether a fault, or what is granted to get over one, covers the time between two looks. That one look
-    /// between them got no answer excuses nothing: nobody looked for that long.
+    /// Whether a fault, or the grace period after it, covers the time between two samples. A failed sample
+    /// between them is no excuse for the whole time.
     pub(super) fn cover(&self, from: Nanos, to: Nanos) -> bool {
         self.excused(|it| it.begin <= to && from < it.end)
     }
 
-    /// Whether a fault was in force between two looks.
+    /// Whether a fault was in force between two samples.
     pub(super) fn is_down(&self, from: Nanos, to: Nanos) -> bool {
         self.excused(|it| it.begin <= to && from < it.cured)
     }
 
-    /// The first time after the last look at which its replica did not answer, without an excuse.
+    /// The first time after the last sample at which its replica did not answer, without an excuse.
     pub(super) fn silent_after(&self, end: Nanos) -> Option<(Nanos, &'h str)> {
         self.silences.iter().copied().find(|&(t, _)| t > end && !self.cover(t, t))
     }
@@ -68,8 +68,8 @@ impl<'h> FaultWindows<'h> {
     }
 }
 
-/// How a frontier follows from what feeds it. Where that is not declared, inputs of one group move together
-/// and do the same work; others are all waited for.
+/// How a frontier depends on the frontiers that feed it. If that is not declared, inputs of one group are
+/// taken to do the same work, so that any of them moves it; inputs of several groups are all waited for.
 pub(super) fn combines(history: &History<'_>, fed: &Frontier) -> Combines {
     let mut inputs = inputs(history, fed);
     let first = inputs.next();
@@ -92,7 +92,7 @@ pub(super) fn replica_of(history: &History<'_>, object: Object<'_>) -> Option<us
     }
 }
 
-/// A frontier without a process is moved by those that feed it.
+/// A frontier without a process is moved by the frontiers that feed it.
 fn writers_of(history: &History<'_>, frontier: &Frontier) -> Vec<Vec<FaultWindow>> {
     let replica = |writer: &Frontier| history.replica(writer.replica.as_deref()?);
     let writers: Vec<Option<usize>> = inputs(history, frontier).map(replica).collect();

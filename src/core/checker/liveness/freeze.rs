@@ -1,5 +1,5 @@
-//! What a finding tells of an object that stopped: what it is, the last move before, what happened just
-//! before that, and what lies beyond it now.
+//! The data of a finding on an object that stopped: what it is, its last move before, what happened just
+//! before that, and what is beyond it now.
 
 use super::stall::FrontierTimeline;
 use super::stall_window::StallWindow;
@@ -11,14 +11,14 @@ use crate::checker::verdict::{
 };
 use crate::history::time::Nanos;
 
-/// One object in its run.
+/// One object and its history.
 pub(super) struct FreezeReport<'s, 'h> {
     pub(super) history: &'s History<'h>,
     pub(super) timeline: &'s FrontierTimeline<'h>,
 }
 
 impl FreezeReport<'_, '_> {
-    /// What the object is called.
+    /// The name of the object.
     pub(super) fn name(&self) -> String {
         match self.timeline.object {
             Object::Position { replica, partition } => {
@@ -28,7 +28,7 @@ impl FreezeReport<'_, '_> {
         }
     }
 
-    /// What it is.
+    /// The kind of the object.
     pub(super) fn kind(&self) -> ObjectKind {
         match self.timeline.object {
             Object::Position { .. } => ObjectKind::ConsumingPosition,
@@ -36,7 +36,7 @@ impl FreezeReport<'_, '_> {
         }
     }
 
-    /// Whose it is.
+    /// The replica that the object belongs to.
     pub(super) fn replica(&self) -> Option<String> {
         match self.timeline.object {
             Object::Position { replica, .. } => Some(self.history.meta.roster[replica].clone()),
@@ -44,7 +44,8 @@ impl FreezeReport<'_, '_> {
         }
     }
 
-    /// That an object was frozen in this window; `fed` is what it feeds, and `pinned_by` what feeds it.
+    /// The finding that an object was frozen in this window. `fed` is the object it feeds; `pinned_by` has
+    /// the objects that hold it back.
     pub(super) fn frozen(
         &self,
         window: &StallWindow,
@@ -55,8 +56,8 @@ impl FreezeReport<'_, '_> {
         let (samples, came) = (&self.timeline.samples, self.timeline.stalled_since(window));
         let (first, last) = (&samples[came], &samples[window.last]);
         let position = last.f.unwrap_or(0);
-        let tracks = &self.history.frontier_samples;
-        let status = tracks.status(last).to_owned();
+        let frontier_samples = &self.history.frontier_samples;
+        let status = frontier_samples.status(last).to_owned();
         Frozen {
             object: self.name(),
             kind: self.kind(),
@@ -80,7 +81,7 @@ impl FreezeReport<'_, '_> {
             baseline: window.baseline,
             last_move: last_move(&samples[..=came]),
             before: self.happening_before(came, self.timeline.expected_by(window)),
-            status_at_freeze: tracks.status(first).to_owned(),
+            status_at_freeze: frontier_samples.status(first).to_owned(),
             cause: if shows_a_cause(&status) { StatusCause::Shown } else { StatusCause::Silent },
             status,
             incarnation: last.incarnation,
@@ -89,7 +90,7 @@ impl FreezeReport<'_, '_> {
         }
     }
 
-    /// That an object of a foreign domain stood still, and nothing says that it should not have.
+    /// The doubt that an object of a foreign domain did not move, and nothing confirms that it should have.
     pub(super) fn unconfirmed(&self, window: &StallWindow, canary_seen: Option<bool>) -> Doubt {
         let (first, last) = (&self.timeline.samples[window.first], &self.timeline.samples[window.last]);
         let canary = match canary_seen {
@@ -106,11 +107,11 @@ impl FreezeReport<'_, '_> {
         Doubt { kind: DoubtKind::Unconfirmed, detail }
     }
 
-    /// That an object stands behind its upstream by its number, and its data is all there.
+    /// The doubt that an object is behind its upstream by its number although its data is all there.
     pub(super) fn behind_by_number(&self, window: &StallWindow) -> Doubt {
         let last = &self.timeline.samples[window.last];
         let detail = format!(
-            "{} timelines at {} of {}, and what was read of it has every entry of the log: its number is \
+            "{} is at {} of {}, and what was read of it has every entry of the log: its number is \
              behind, its data is not",
             self.name(),
             last.f.unwrap_or(0),
@@ -119,16 +120,17 @@ impl FreezeReport<'_, '_> {
         Doubt { kind: DoubtKind::Unconfirmed, detail }
     }
 
-    /// That an object was sealed before its declared end, if it was.
+    /// The doubt that an object was sealed before its declared end.
     pub(super) fn sealed_early(&self) -> Option<Doubt> {
         let Object::Declared(frontier) = self.timeline.object else { return None };
         let (end, last) = (frontier.ends_at?, self.timeline.samples.last()?);
-        let stood = self.timeline.samples.iter().rev().find_map(|sample| sample.f).unwrap_or(0);
-        let detail = format!("{} is sealed, stood at {stood} last, and was to end at {end}", self.name());
-        (last.f.is_none() && stood < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
+        let position = self.timeline.samples.iter().rev().find_map(|sample| sample.f).unwrap_or(0);
+        let detail = format!("{} is sealed, stood at {position} last, and was to end at {end}", self.name());
+        (last.f.is_none() && position < end).then_some(Doubt { kind: DoubtKind::Unconfirmed, detail })
     }
 
-    /// The last thing that happened up to this time, or up to this look to the object itself.
+    /// The last thing that happened up to this time. Of the object's own changes, only those up to this
+    /// sample count.
     pub(super) fn happening_before(&self, at: usize, t: Nanos) -> Option<PrecedingEvent> {
         let samples = &self.timeline.samples;
         let phases = self.history.phases.iter().map(|&(t, phase)| PrecedingEvent::Phase { t, phase });
@@ -160,7 +162,7 @@ impl FreezeReport<'_, '_> {
     }
 }
 
-/// The last move that these looks show.
+/// The last move in these samples.
 fn last_move(samples: &[FrontierSample]) -> Option<Move> {
     let pair = samples.windows(2).rfind(|pair| !pair[0].same_position(&pair[1]))?;
     let t: Nanos = pair[1].t;

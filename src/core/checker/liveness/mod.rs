@@ -1,8 +1,10 @@
-//! Consuming positions and the frontiers that a target declares (`RULES.md` 7). In the same domain as its
-//! upstream an object is behind iff it is below the upstream's end as read before it, and frozen iff behind
-//! with one unchanged value over the whole window, whether or not the upstream moved. In a foreign domain it
-//! is frozen iff its upstream moved since it did, and a sibling that went on or a canary that did not come
-//! confirms it. What was read of the log and of shards outranks the numbers.
+//! Consuming positions and the frontiers that a target declares (`RULES.md` 7).
+//!
+//! In the same domain as its upstream, an object is behind iff it is below the upstream's end, which was read
+//! before it. It is frozen iff it is behind with one unchanged value over the whole window, whether or not
+//! the upstream moved. In a foreign domain it is frozen iff its upstream has moved since it last did, and a
+//! sibling that moved on, or a canary that did not arrive, confirms it. What was read of the log and of
+//! shards outranks the numbers.
 
 mod ahead;
 mod fault_windows;
@@ -35,10 +37,10 @@ use stall_window::StallWindow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Objects named in [`Progress`].
+/// The largest number of objects in each list of [`Progress`].
 const NAMED_MAX: usize = 20;
 
-/// What the looks at frontiers came to.
+/// The result of the check.
 pub(super) struct LivenessFound {
     pub(super) result: CheckResult,
     pub(super) progress: Progress,
@@ -46,7 +48,7 @@ pub(super) struct LivenessFound {
     pub(super) doubts: Vec<Doubt>,
 }
 
-/// Looks for objects that stand still, went back or are ahead of their upstream.
+/// Looks for objects that are frozen, went back or are ahead of their upstream.
 pub(super) fn check(history: &History<'_>, data: &ReadBack<'_>) -> LivenessFound {
     let mut check = LivenessCheck::of(history, data);
     check.note_silences();
@@ -57,12 +59,12 @@ pub(super) fn check(history: &History<'_>, data: &ReadBack<'_>) -> LivenessFound
     check.conclude()
 }
 
-/// The check in the making.
+/// The state of the check while it runs.
 struct LivenessCheck<'h> {
     history: &'h History<'h>,
     data: &'h ReadBack<'h>,
     timelines: Vec<FrontierTimeline<'h>>,
-    /// When any frontier of a group moved, in time.
+    /// When any frontier of a group moved, in time order.
     moves: BTreeMap<&'h str, Vec<Nanos>>,
     progress: Progress,
     findings: Vec<FindingKind>,
@@ -71,33 +73,34 @@ struct LivenessCheck<'h> {
 
 impl<'h> LivenessCheck<'h> {
     fn of(history: &'h History<'h>, data: &'h ReadBack<'h>) -> LivenessCheck<'h> {
-        let tracks = &history.frontier_samples;
-        let held = tracks.held();
-        let positions = tracks.positions.iter().map(|(&(replica, partition), samples)| {
+        let frontier_samples = &history.frontier_samples;
+        let held = frontier_samples.held();
+        let positions = frontier_samples.positions.iter().map(|(&(replica, partition), samples)| {
             (Object::Position { replica, partition }, Cow::Borrowed(samples.as_slice()))
         });
-        let declared = tracks
+        let declared = frontier_samples
             .frontiers
             .iter()
             .map(|(it, samples)| (Object::Declared(it), upstream::corrected(it, samples)));
         let timeline = |(object, samples)| {
-            let (excuses, lives) = (FaultWindows::of(history, object), Restarts::of(history, object, &held));
+            let (excuses, restarts) =
+                (FaultWindows::of(history, object), Restarts::of(history, object, &held));
             let floor = history.meta.frozen_floor;
-            FrontierTimeline::of(object, samples, StallTerms { excuses, lives, held: &held, floor, data })
+            FrontierTimeline::of(object, samples, StallTerms { excuses, restarts, held: &held, floor, data })
         };
         let timelines: Vec<FrontierTimeline<'_>> = positions.chain(declared).map(timeline).collect();
         LivenessCheck {
             history,
             data,
             moves: moves_by_group(&timelines),
-            timelines: timelines,
+            timelines,
             progress: Progress::default(),
             findings: Vec::new(),
             doubts: Vec::new(),
         }
     }
 
-    /// Replicas that did not answer their last sampling.
+    /// Adds doubts about replicas that did not answer the last time they were sampled.
     fn note_silences(&mut self) {
         for timeline in &self.timelines {
             let Some(replica) = fault_windows::replica_of(self.history, timeline.object) else { continue };
@@ -115,7 +118,7 @@ impl<'h> LivenessCheck<'h> {
 
     fn judge(&mut self, at: usize) {
         let timeline = &self.timelines[at];
-        let report = FreezeReport { history: self.history, timeline: timeline };
+        let report = FreezeReport { history: self.history, timeline };
         let never_began = timeline.never_began.as_ref().filter(|window| self.is_missed(timeline, window));
         if let Some(state) = never_began.map(|_| FrontierState::Frozen).or_else(|| timeline.state()) {
             *self.progress.states.entry(state).or_default() += 1;
@@ -164,9 +167,9 @@ impl<'h> LivenessCheck<'h> {
         }
     }
 
-    /// In a foreign domain that an object stands still may be its nature: one of its group that went on
-    /// meanwhile shows that it is not, and so does a canary that did not come. What lies beyond it by a
-    /// number that counts more than its entries must be known to be missing.
+    /// In a foreign domain an object may rightly not move. That it should have moved is shown by another
+    /// object of its group that did, or by a canary that did not arrive. If the upstream's number counts more
+    /// than the object's entries, what is beyond the object must be known to be missing.
     fn is_confirmed(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
         let Object::Declared(frontier) = timeline.object else { return true };
         let upstream = &frontier.upstream;
@@ -179,7 +182,7 @@ impl<'h> LivenessCheck<'h> {
         }
         let moves = self.moves.get(frontier.group.as_str());
         let (from, to) = (timeline.samples[window.first].t, timeline.samples[window.last].t);
-        // It did not move itself in this time, so whoever did is a sibling.
+        // The object itself did not move in this time, so a sibling did.
         let moved =
             |moves: &Vec<Nanos>| moves.get(moves.partition_point(|t| *t <= from)).is_some_and(|t| *t <= to);
         !timeline.object.is_foreign()
@@ -187,16 +190,17 @@ impl<'h> LivenessCheck<'h> {
             || self.was_canary_seen(timeline, window) == Some(false)
     }
 
-    /// Whether what an object that was never seen anywhere but at its origin should have brought is missed.
+    /// Whether data is missing that an object should have delivered, if it was never seen anywhere but at its
+    /// origin.
     fn is_missed(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool {
         let Object::Declared(frontier) = timeline.object else { return false };
         self.data.is_lacking(&destinations(frontier)) && self.was_canary_seen(timeline, window) == Some(false)
     }
 
-    /// Whether what was written meanwhile came to where this object's data goes, as far as that is known.
+    /// Whether what was written meanwhile arrived where this object's data goes; `None` if unknown.
     fn was_canary_seen(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Option<bool> {
         let Object::Declared(frontier) = timeline.object else { return None };
-        self.history.canaries.were_seen(&destinations(frontier), &timeline.standstill(window))
+        self.history.canaries.were_seen(&destinations(frontier), &timeline.stall(window))
     }
 
     /// The object that this one feeds.
@@ -206,23 +210,20 @@ impl<'h> LivenessCheck<'h> {
         self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
-    /// The objects that feed this one and were pinned in the time of its window; if none was, those that it
-    /// waits for: they are no further than it is, even if they have nothing to do themselves.
+    /// The objects that feed this one and were stalled for too long at the time of its window. If none was,
+    /// those that it waits for and that are no further than it is, even if they have no work themselves.
     fn pinning(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
         let Object::Declared(fed) = timeline.object else { return Vec::new() };
         let (first, last) = (&timeline.samples[window.first], &timeline.samples[window.last]);
         let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
         let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == Combines::All {
-            pinning = inputs().filter(|it| it.stood_below(last.f, last.t)).collect();
+            pinning = inputs().filter(|it| it.was_at_or_below(last.f, last.t)).collect();
         }
-        pinning
-            .into_iter()
-            .map(|timeline| FreezeReport { history: self.history, timeline: timeline }.name())
-            .collect()
+        pinning.into_iter().map(|timeline| FreezeReport { history: self.history, timeline }.name()).collect()
     }
 
-    /// Whether all had come to the end of the log at the deadline, though numbers said that some had not.
+    /// Whether all replicas had reached the end of the log at the deadline, although some numbers were lower.
     fn are_done_by_data(&self) -> bool {
         self.timelines.iter().any(|timeline| timeline.is_done_by_data)
             && self.timelines.iter().all(|timeline| timeline.at_end.is_none())
@@ -258,7 +259,7 @@ impl<'h> LivenessCheck<'h> {
     }
 }
 
-/// Where the data of this object goes: what is read there tells of it.
+/// The objects that receive this object's data, so that reads of them show whether it arrived.
 fn destinations(frontier: &Frontier) -> Vec<&str> {
     [Some(&frontier.object), frontier.feeds.as_ref()].into_iter().flatten().map(String::as_str).collect()
 }
@@ -267,7 +268,8 @@ fn heals_in_time(timeline: &FrontierTimeline<'_>, window: &StallWindow) -> bool 
     timeline.course(window) == FreezeCourse::SelfHealed && window.watched <= timeline.object.heals_within()
 }
 
-/// That an object was behind at the end of a run that had not settled, and is not known to be frozen.
+/// The doubt that an object was behind at the end of a run that had not settled, and is not known to be
+/// frozen.
 fn unsettled(history: &History<'_>, timeline: &FrontierTimeline<'_>) -> Option<Doubt> {
     let last = timeline.samples.get(timeline.at_end?.last)?;
     let is_frozen = timeline.too_long.iter().any(|it| timeline.course(it) == FreezeCourse::Sticky);

@@ -1,4 +1,4 @@
-//! Frontiers that went back. Consuming positions do so rightly: the lowest offset that is assigned and not
+//! Frontiers that went back. Consuming positions may do so: the lowest offset that is assigned and not
 //! covered goes back when an older range is assigned.
 
 use super::freeze::FreezeReport;
@@ -6,21 +6,21 @@ use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::Regressed;
 use std::collections::BTreeMap;
 
-/// That a frontier went back, if it did: within one life, or though it is declared durable. Looks that saw no
-/// value, or another life, may lie between the two that show it.
+/// Reports a frontier that went back within one incarnation, or although it is declared durable. Samples
+/// without a value, or of another incarnation, may lie between the two that show it.
 ///
 /// ```text
-/// w stood at 50, was seen sealed, and is at 30 in the same life
+/// w was at 50, was seen sealed, and is at 30 in the same incarnation
 /// ```
 pub(super) fn regressed(report: &FreezeReport<'_, '_>) -> Option<Regressed> {
     let Object::Declared(frontier) = report.timeline.object else { return None };
     let samples = &report.timeline.samples;
-    let mut stood: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+    let mut last_seen: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
     let (mut first, mut times) = (None, 0);
     for (at, sample) in samples.iter().enumerate() {
         let Some(f) = sample.f else { continue };
-        let life = if frontier.durable { 0 } else { sample.incarnation };
-        if let Some((before, from)) = stood.insert(life, (at, f))
+        let incarnation = if frontier.durable { 0 } else { sample.incarnation };
+        if let Some((before, from)) = last_seen.insert(incarnation, (at, f))
             && f < from
         {
             first = first.or(Some((before, at)));

@@ -1,78 +1,81 @@
-//! An object that is restarted again and again, and stands at one place in every life.
+//! An object that is restarted again and again, and is at the same position in every incarnation.
 
 use super::fault_windows::FaultWindows;
 use super::stall_window::{StallWindow, WatchedSamples};
 use crate::history::time::Nanos;
 
-/// From so many lives on that stand at one place it is a loop: what little each is granted to come up adds up
-/// to no excuse.
+/// From this many incarnations at one position on, it is a loop. The short time that each is granted to start
+/// up does not add up to an excuse.
 const LOOP_MIN: usize = 3;
 
-/// What several lives add up to.
+/// The sum of several incarnations.
 struct RestartLoop {
     first: usize,
     last: usize,
-    lives: usize,
-    /// The time in which it stood there and we had not taken it down.
+    incarnations: usize,
+    /// The time at this position during which no fault of ours had taken it down.
     up: u64,
-    /// The same, without what a new life is granted to come up.
+    /// The same, without the time that a new incarnation is granted to start up.
     unexcused: u64,
 }
 
 impl WatchedSamples<'_> {
-    /// Lives that stand at one place while the upstream goes on, added up; without their thresholds.
+    /// Windows of several incarnations at one position while the upstream moves on, added up. Their
+    /// thresholds are not set.
     ///
     /// ```text
-    /// w is restarted every 20 s and stands at 40 through four lives: no life of it is longer than the floor
+    /// w is restarted every 20 s and is at 40 in four incarnations: none of them lasts longer than the floor
     /// ```
     pub(super) fn restart_loops(&self, excuses: &FaultWindows<'_>) -> Vec<StallWindow> {
-        let (mut chains, mut chain): (Vec<RestartLoop>, Option<RestartLoop>) = (Vec::new(), None);
+        let (mut loops, mut restart_loop): (Vec<RestartLoop>, Option<RestartLoop>) = (Vec::new(), None);
         for at in self.seen() {
-            if let Some(open) = &mut chain {
+            if let Some(open) = &mut restart_loop {
                 if self.is_coming_up(open, at) {
                     continue;
                 }
-                if self.timelines(at) && self.samples[at].same_position(&self.samples[open.first]) {
+                if self.is_stalled(at) && self.samples[at].same_position(&self.samples[open.first]) {
                     self.extend(open, at, excuses);
                     continue;
                 }
             }
-            chains.extend(chain.take());
-            if self.timelines(at) {
-                chain = Some(RestartLoop { first: at, last: at, lives: 1, up: 0, unexcused: 0 });
+            loops.extend(restart_loop.take());
+            if self.is_stalled(at) {
+                restart_loop =
+                    Some(RestartLoop { first: at, last: at, incarnations: 1, up: 0, unexcused: 0 });
             }
         }
-        chains.extend(chain);
+        loops.extend(restart_loop);
         let moved = |it: &RestartLoop| self.samples[it.first].u1 < self.samples[it.last].u1;
-        let chains = chains.into_iter().filter(|it| it.lives > 1 && moved(it));
-        chains.map(|it| StallWindow::new(it.first, it.last, it.watched())).collect()
+        let loops = loops.into_iter().filter(|it| it.incarnations > 1 && moved(it));
+        loops.map(|it| StallWindow::new(it.first, it.last, it.watched())).collect()
     }
 
-    fn timelines(&self, at: usize) -> bool {
-        self.behind[at] && !self.samples[at].tells_nothing(self.held)
+    fn is_stalled(&self, at: usize) -> bool {
+        self.behind[at] && !self.samples[at].is_uninformative(self.held)
     }
 
-    /// Whether a later life is not yet where the one before stood: it starts, or reads again.
-    fn is_coming_up(&self, chain: &RestartLoop, at: usize) -> bool {
-        let (stood, now) = (&self.samples[chain.last], &self.samples[at]);
-        stood.incarnation != now.incarnation && (now.tells_nothing(self.held) || now.f < stood.f)
+    /// Whether a later incarnation has not reached the position of the one before yet: it is starting, or
+    /// reads again.
+    fn is_coming_up(&self, restart_loop: &RestartLoop, at: usize) -> bool {
+        let (was, now) = (&self.samples[restart_loop.last], &self.samples[at]);
+        was.incarnation != now.incarnation && (now.is_uninformative(self.held) || now.f < was.f)
     }
 
-    fn extend(&self, chain: &mut RestartLoop, at: usize, excuses: &FaultWindows<'_>) {
-        let (was, now) = (&self.samples[chain.last], &self.samples[at]);
+    fn extend(&self, restart_loop: &mut RestartLoop, at: usize, excuses: &FaultWindows<'_>) {
+        let (was, now) = (&self.samples[restart_loop.last], &self.samples[at]);
         if was.incarnation == now.incarnation {
-            let watched = self.clock[at] - self.clock[chain.last];
-            chain.up += if excuses.is_down(was.t, now.t) { 0 } else { watched };
-            chain.unexcused += if excuses.cover(was.t, now.t) { 0 } else { watched };
+            let watched = self.clock[at] - self.clock[restart_loop.last];
+            restart_loop.up += if excuses.is_down(was.t, now.t) { 0 } else { watched };
+            restart_loop.unexcused += if excuses.cover(was.t, now.t) { 0 } else { watched };
         } else {
-            chain.lives += 1;
+            restart_loop.incarnations += 1;
         }
-        chain.last = at;
+        restart_loop.last = at;
     }
 }
 
 impl RestartLoop {
     fn watched(&self) -> Nanos {
-        Nanos(if self.lives < LOOP_MIN { self.unexcused } else { self.up })
+        Nanos(if self.incarnations < LOOP_MIN { self.unexcused } else { self.up })
     }
 }

@@ -1,4 +1,4 @@
-//! The restarts that may have made one object go on.
+//! The restarts that may have made one object move on.
 
 use super::fault_windows::replica_of;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
@@ -6,10 +6,11 @@ use crate::checker::tables::history::History;
 use crate::history::frontier::Frontier;
 use crate::history::time::Nanos;
 
-/// When lives began that an object's own looks do not show, and when we ended its own on purpose.
+/// Incarnations that began without showing in an object's own samples, and restarts of its replica by the
+/// probe.
 pub(super) struct Restarts {
-    /// When one of those that feed an object without a process was first seen in a new life, and when that
-    /// was first meant to move.
+    /// For objects without a process: when one of its feeders was first seen in a new incarnation, and when
+    /// that feeder was first meant to move.
     upstream_restarts: Vec<(Nanos, Nanos)>,
     /// When its replica was restarted because it had not settled.
     probes: Vec<Nanos>,
@@ -27,29 +28,29 @@ impl Restarts {
         Restarts { upstream_restarts: feeders, probes }
     }
 
-    /// Whether a feeder began a new life after the first time, and what went on at the second went on by
-    /// that: it did not stand still for too long under the new life, too.
+    /// Whether a feeder began a new incarnation after the first time, and that made the object move on at the
+    /// second: the object did not stay stalled for too long under the new incarnation as well.
     pub(super) fn upstream_restarted(&self, after: Nanos, to: Nanos, within: Nanos) -> bool {
-        let stood = |ready: Nanos| to.0.saturating_sub(ready.0);
-        self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stood(ready) < within.0)
+        let stalled_for = |ready: Nanos| to.0.saturating_sub(ready.0);
+        self.upstream_restarts.iter().any(|&(t, ready)| after < t && t <= to && stalled_for(ready) < within.0)
     }
 
-    /// Whether its replica was restarted to see whether it goes on, between two looks.
+    /// Whether the probe restarted its replica between two samples.
     pub(super) fn probe_between(&self, from: Nanos, to: Nanos) -> bool {
         self.probes.iter().any(|t| from <= *t && *t <= to)
     }
 }
 
 fn feeders(history: &History<'_>, fed: &Frontier, held: &[bool]) -> Vec<(Nanos, Nanos)> {
-    let tracks = history.frontier_samples.frontiers.iter();
-    let feeders = tracks.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
-    let new_lives = |samples: &[FrontierSample]| {
-        let lives = samples.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
-        let times = |life: &[FrontierSample]| {
-            let ready = life.iter().find(|sample| !sample.is_held(held)).or(life.last())?;
-            Some((life.first()?.t, ready.t))
+    let frontiers = history.frontier_samples.frontiers.iter();
+    let feeders = frontiers.filter(|(it, _)| it.feeds.as_deref() == Some(fed.object.as_str()));
+    let new_incarnations = |samples: &[FrontierSample]| {
+        let incarnations = samples.chunk_by(|a, b| a.incarnation == b.incarnation).skip(1);
+        let times = |incarnation: &[FrontierSample]| {
+            let ready = incarnation.iter().find(|sample| !sample.is_held(held)).or(incarnation.last())?;
+            Some((incarnation.first()?.t, ready.t))
         };
-        lives.filter_map(times).collect::<Vec<_>>()
+        incarnations.filter_map(times).collect::<Vec<_>>()
     };
-    feeders.flat_map(|(_, samples)| new_lives(samples)).collect()
+    feeders.flat_map(|(_, samples)| new_incarnations(samples)).collect()
 }

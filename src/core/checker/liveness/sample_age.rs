@@ -1,12 +1,12 @@
-//! How old the numbers of an upstream may be that a sample shows.
+//! How old the upstream numbers in a sample may be.
 
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::history::time::Nanos;
 
-/// So many of the longest times that an upstream's number stood are sure to bring a new one.
+/// An upstream is sure to have a new number after this many times the longest time that it kept an old one.
 const AGE_FACTOR: u64 = 2;
 
-/// The longest time for which an upstream's number stood below the frontier and turned out to be old.
+/// The longest time for which an upstream's number was below the frontier and turned out to be old.
 pub(super) fn seen_age(samples: &[FrontierSample]) -> Nanos {
     let (mut age, mut since) = (0, 0);
     for at in 1..samples.len() {
@@ -27,7 +27,7 @@ pub(super) struct SampleAges<'s> {
     samples: &'s [FrontierSample],
     declared: Option<Nanos>,
     seen: Nanos,
-    /// By look: the next that shows another number.
+    /// By sample: the next sample with another number.
     next: Vec<usize>,
 }
 
@@ -44,10 +44,11 @@ impl<'s> SampleAges<'s> {
         SampleAges { samples, declared, seen: seen_age(samples), next }
     }
 
-    /// Whether an upstream's number that is known to be younger than this look is still below what it saw.
+    /// Whether an upstream number that is known to be younger than this sample is still below the sample's
+    /// frontier.
     ///
     /// ```text
-    /// the end is asked for every 30 s: 1 for half a minute, then 31; the frontier goes 1, 2, 3 .. 31
+    /// the end is polled every 30 s: 1 for half a minute, then 31; the frontier goes 1, 2, 3 .. 31
     /// ```
     pub(super) fn is_younger(&self, at: usize) -> bool {
         let sample = &self.samples[at];
@@ -60,8 +61,8 @@ impl<'s> SampleAges<'s> {
         match self.samples.get(self.next[at]) {
             Some(later) => is_below(later),
             None => {
-                let stood = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
-                self.seen == Nanos(0) || stood > self.seen.0.saturating_mul(AGE_FACTOR)
+                let unchanged = self.samples.last().map_or(0, |last| last.t.0 - sample.t.0);
+                self.seen == Nanos(0) || unchanged > self.seen.0.saturating_mul(AGE_FACTOR)
             }
         }
     }

@@ -1,43 +1,43 @@
-//! Where one object stood still behind its upstream, and for how long is too long.
+//! Where one object was stalled behind its upstream, and how long is too long.
 
 use super::fault_windows::FaultWindows;
 use super::read_back::ReadBack;
 use super::restarts::Restarts;
 use super::sample_age::seen_age;
-use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, blinks, watched_clock};
-use crate::checker::tables::canaries::Standstill;
+use super::stall_window::{GAP_FACTOR, StallWindow, WatchedSamples, ignored, watched_clock};
+use crate::checker::tables::canaries::Stall;
 use crate::checker::tables::frontier_samples::{FrontierSample, Object};
 use crate::checker::verdict::{FreezeCourse, FrontierState, Lagging, Waiting};
 use crate::history::frontier::Frontier;
 use crate::history::time::Nanos;
 use std::borrow::Cow;
 
-/// How one object went.
+/// The history of one object.
 pub(super) struct FrontierTimeline<'h> {
     pub(super) object: Object<'h>,
     pub(super) samples: Cow<'h, [FrontierSample]>,
-    /// Those that passed their threshold, in time. Of a consuming position only one that lasts to the end, or
-    /// to our restart of what had not settled by then: what it has not loaded before the deadline is lag
-    /// (`RULES.md` 1).
+    /// The windows that passed their threshold, in time order. Of a consuming position, only a window that
+    /// lasts to the end counts, or to the probe that restarts what has not settled: what a replica has not
+    /// loaded before the deadline is lag (`RULES.md` 1).
     pub(super) too_long: Vec<StallWindow>,
-    /// The window at the end.
+    /// The window at the end; `None` if the object was not behind then, or not meant to move.
     pub(super) at_end: Option<StallWindow>,
-    /// All looks, where none of them saw it anywhere but at its origin, and that for too long.
+    /// All samples, if all of them show the object at its origin, and that for too long.
     pub(super) never_began: Option<StallWindow>,
-    /// Whether numbers alone would have it behind at the end, and the log has nothing more for it.
+    /// Whether the object is behind at the end by its number, but the log has nothing more for it.
     pub(super) is_done_by_data: bool,
-    /// The longest time between two advances while behind, but for freezes.
+    /// The longest time between two advances while behind, freezes excepted.
     longest_gap: Nanos,
     behind: Vec<bool>,
-    blinks: Vec<bool>,
+    ignored: Vec<bool>,
     held_at_end: bool,
     restarts: Restarts,
 }
 
-/// What an object is judged by, beside its looks.
+/// What an object is judged by, besides its samples.
 pub(super) struct StallTerms<'t> {
     pub(super) excuses: FaultWindows<'t>,
-    pub(super) lives: Restarts,
+    pub(super) restarts: Restarts,
     pub(super) held: &'t [bool],
     pub(super) floor: Nanos,
     pub(super) data: &'t ReadBack<'t>,
@@ -49,16 +49,17 @@ impl<'h> FrontierTimeline<'h> {
         samples: Cow<'h, [FrontierSample]>,
         terms: StallTerms<'_>,
     ) -> FrontierTimeline<'h> {
-        let StallTerms { excuses, lives, held, floor, data } = terms;
+        let StallTerms { excuses, restarts, held, floor, data } = terms;
         let behind = behind(object, &samples, data);
-        let (blinks, clock) = (blinks(&samples, held, floor), watched_clock(&samples, floor));
+        let (ignored, clock) = (ignored(&samples, held, floor), watched_clock(&samples, floor));
         let view =
-            WatchedSamples { samples: &samples, behind: &behind, blinks: &blinks, clock: &clock, held };
+            WatchedSamples { samples: &samples, behind: &behind, ignored: &ignored, clock: &clock, held };
         let (mut windows, gaps) = view.windows(&excuses, floor);
-        let mut chains = view.restart_loops(&excuses);
+        let mut loops = view.restart_loops(&excuses);
         let last = view.seen().next_back();
-        let next = |at: usize| (at + 1..samples.len()).find(|later| !blinks[*later]).unwrap_or(samples.len());
-        for window in windows.iter_mut().chain(&mut chains) {
+        let next =
+            |at: usize| (at + 1..samples.len()).find(|later| !ignored[*later]).unwrap_or(samples.len());
+        for window in windows.iter_mut().chain(&mut loops) {
             (window.threshold, window.baseline) = gaps.threshold(floor, next(window.last));
         }
         let held_at_end = last.is_some_and(|last| samples[last].is_held(held));
@@ -69,37 +70,41 @@ impl<'h> FrontierTimeline<'h> {
         let (too_long, longest_gap) = (Vec::new(), gaps.longest());
         let mut timeline = FrontierTimeline {
             object,
-            samples: samples,
+            samples,
             too_long,
             at_end,
             never_began,
             is_done_by_data,
             longest_gap,
             behind,
-            blinks,
+            ignored,
             held_at_end,
-            restarts: lives,
+            restarts,
         };
-        timeline.too_long = timeline.those_too_long(windows, chains);
+        timeline.too_long = timeline.select_too_long(windows, loops);
         timeline
     }
 
-    /// Windows that passed their threshold; of several lives those of which none does so by itself.
-    fn those_too_long(&self, windows: Vec<StallWindow>, chains: Vec<StallWindow>) -> Vec<StallWindow> {
+    /// Windows that passed their threshold. A window of several incarnations counts only if no window within
+    /// it does.
+    fn select_too_long(&self, windows: Vec<StallWindow>, loops: Vec<StallWindow>) -> Vec<StallWindow> {
         let mut long: Vec<StallWindow> =
             windows.into_iter().filter(|window| self.is_too_long(window)).collect();
-        let within =
-            |chain: &StallWindow| long.iter().any(|it| chain.first <= it.first && it.last <= chain.last);
-        let alone: Vec<StallWindow> =
-            chains.into_iter().filter(|chain| !within(chain) && self.is_too_long(chain)).collect();
+        let within = |restart_loop: &StallWindow| {
+            long.iter().any(|it| restart_loop.first <= it.first && it.last <= restart_loop.last)
+        };
+        let alone: Vec<StallWindow> = loops
+            .into_iter()
+            .filter(|restart_loop| !within(restart_loop) && self.is_too_long(restart_loop))
+            .collect();
         long.extend(alone);
         long.sort_by_key(|window| window.last);
         long
     }
 
-    /// The first look after this one that is not passed over, by index.
+    /// The index of the first sample after this one that is not ignored.
     fn seen_after(&self, at: usize) -> Option<usize> {
-        (at + 1..self.samples.len()).find(|later| !self.blinks[*later])
+        (at + 1..self.samples.len()).find(|later| !self.ignored[*later])
     }
 
     fn is_too_long(&self, window: &StallWindow) -> bool {
@@ -109,7 +114,7 @@ impl<'h> FrontierTimeline<'h> {
             Object::Position { .. } => next.is_none_or(|next| self.restarts.probe_between(last, next.t)),
             Object::Declared(_) => true,
         };
-        // What still stands, or did when it was restarted, may heal within the declared time.
+        // An object that is still stalled, or was when it was restarted, may heal within the declared time.
         let threshold = match self.course(window) {
             FreezeCourse::SelfHealed => window.threshold,
             _ => window.threshold.max(self.object.heals_within()),
@@ -117,25 +122,25 @@ impl<'h> FrontierTimeline<'h> {
         counts && window.watched >= threshold
     }
 
-    /// How a window ended. What belongs to no process lives as those that feed it do.
+    /// How a window ended. An object without a process is restarted when its feeders are.
     pub(super) fn course(&self, window: &StallWindow) -> FreezeCourse {
         let (first, pinned) = (&self.samples[window.first], &self.samples[window.last]);
-        let is_anew = |over: &FrontierSample| {
+        let is_restarted = |over: &FrontierSample| {
             over.incarnation != pinned.incarnation
                 || self.restarts.upstream_restarted(first.t, over.t, window.threshold)
         };
-        match self.resumed_at(window).map(is_anew) {
+        match self.resumed_at(window).map(is_restarted) {
             None => FreezeCourse::Sticky,
             Some(false) => FreezeCourse::SelfHealed,
             Some(true) => FreezeCourse::ClearedByRestart,
         }
     }
 
-    /// The first look after a window that saw the object elsewhere or at its upstream's end. What goes back
-    /// as a new life begins has not gone on yet:
+    /// The first sample after a window that shows the object at another position, or at its upstream's end.
+    /// An object that goes back when a new incarnation begins has not moved on yet:
     ///
     /// ```text
-    /// stood at 40 of 100; restarted; seen at 0, 20, 40, and at 40 ever since: a restart does not help
+    /// at 40 of 100; restarted; seen at 0, 20, 40, and at 40 ever since: a restart does not help
     /// ```
     fn resumed_at(&self, window: &StallWindow) -> Option<&FrontierSample> {
         let pinned = &self.samples[window.last];
@@ -143,33 +148,34 @@ impl<'h> FrontierTimeline<'h> {
             sample.incarnation != pinned.incarnation
                 && sample.f.zip(pinned.f).is_some_and(|(now, then)| now < then)
         };
-        let later = (window.last + 1..self.samples.len()).filter(|at| !self.blinks[*at]);
+        let later = (window.last + 1..self.samples.len()).filter(|at| !self.ignored[*at]);
         let elsewhere = later.filter(|at| !self.samples[*at].same_position(pinned) || !self.behind[*at]);
         elsewhere.map(|at| &self.samples[at]).find(|sample| !went_back(sample))
     }
 
-    /// The time in which it stood where this window saw it, from its last move before to the next.
-    pub(super) fn standstill(&self, window: &StallWindow) -> Standstill {
+    /// The time that it spent at the position of this window, from its last move before to its next.
+    pub(super) fn stall(&self, window: &StallWindow) -> Stall {
         let until = self.resumed_at(window).map(|over| over.t);
         let (from, to) = (self.samples[self.stalled_since(window)].t, self.samples[window.last].t);
-        Standstill { from, to, until, threshold: window.threshold }
+        Stall { from, to, until, threshold: window.threshold }
     }
 
-    /// The first look, by index, that saw it where this window did: a fault may excuse it for a while first.
+    /// The index of the first sample at the position of this window. The window itself may begin later, after
+    /// a fault that excuses the object.
     pub(super) fn stalled_since(&self, window: &StallWindow) -> usize {
-        let before = (0..window.first).rev().filter(|at| !self.blinks[*at]);
+        let before = (0..window.first).rev().filter(|at| !self.ignored[*at]);
         let there = |at: &usize| self.samples[*at].same_position(&self.samples[window.first]);
         before.take_while(there).last().unwrap_or(window.first)
     }
 
-    /// When it should have moved again after it came to where this window saw it: what made it stop happened
-    /// before that. A gap between moves that nearly made a freeze is no usual one.
+    /// When it should have moved again after it reached the position of this window. Whatever stopped it
+    /// happened before that. A gap that was nearly a freeze does not count as usual.
     pub(super) fn expected_by(&self, window: &StallWindow) -> Nanos {
         let usual = self.longest_gap.0.min(window.threshold.0 / GAP_FACTOR);
         Nanos(self.samples[self.stalled_since(window)].t.0 + usual)
     }
 
-    /// Whether it stood still for too long at some time between these two.
+    /// Whether it was stalled for too long at some time between these two.
     pub(super) fn is_pinned_in(&self, begin: Nanos, end: Nanos) -> bool {
         let span = |window: &StallWindow| (self.samples[window.first].t, self.samples[window.last].t);
         self.too_long.iter().map(span).any(|(from, to)| from <= end && begin <= to)
@@ -183,15 +189,15 @@ impl<'h> FrontierTimeline<'h> {
         }
     }
 
-    /// Whether its last look up to this time saw it no further than this.
-    pub(super) fn stood_below(&self, position: Option<u64>, t: Nanos) -> bool {
+    /// Whether its last sample up to this time shows it at or below this position.
+    pub(super) fn was_at_or_below(&self, position: Option<u64>, t: Nanos) -> bool {
         let samples = self.samples.partition_point(|sample| sample.t <= t);
         self.samples[..samples].last().is_some_and(|sample| sample.f.is_some() && sample.f <= position)
     }
 
-    /// How it stood at the last look that is not passed over.
+    /// Its state at the last sample that is not ignored.
     pub(super) fn state(&self) -> Option<FrontierState> {
-        let at = (0..self.samples.len()).rfind(|at| !self.blinks[*at])?;
+        let at = (0..self.samples.len()).rfind(|at| !self.ignored[*at])?;
         let last = &self.samples[at];
         let is_declared = matches!(self.object, Object::Declared(_));
         let state = match last.f {
@@ -212,7 +218,7 @@ impl<'h> FrontierTimeline<'h> {
         Some(state)
     }
 
-    /// How one that is behind stands: what its upstream passed just now is no lag.
+    /// The state of an object that is behind. What its upstream passed only just now is no lag.
     fn state_behind(&self, f: u64, last: &FrontierSample) -> FrontierState {
         let threshold = self.at_end.map_or(Nanos(u64::MAX), |window| window.threshold);
         let passed = &self.samples[self.passed_at(f)];
@@ -227,7 +233,7 @@ impl<'h> FrontierTimeline<'h> {
         }
     }
 
-    /// That it stands still at the end.
+    /// The entry in the report for an object that does not move at the end.
     pub(super) fn waiting(&self, name: &str) -> Option<Waiting> {
         let window = self.at_end?;
         Some(Waiting {
@@ -239,13 +245,13 @@ impl<'h> FrontierTimeline<'h> {
         })
     }
 
-    /// The first look, by index, that saw its upstream beyond where it is now.
+    /// The index of the first sample with an upstream beyond this position.
     fn passed_at(&self, f: u64) -> usize {
         let last = self.samples.len() - 1;
         self.samples.iter().position(|sample| sample.u1 > f).unwrap_or(last)
     }
 
-    /// How fast it lags.
+    /// How far it lags, and how fast it moves.
     pub(super) fn lagging(&self, name: &str) -> Option<Lagging> {
         let last = self.samples.last()?;
         let first = &self.samples[self.passed_at(last.f?)];
@@ -265,9 +271,9 @@ impl<'h> FrontierTimeline<'h> {
     }
 }
 
-/// Whether each look saw the object behind: there is something between it and its upstream's end. In a
-/// foreign domain that is not to be seen in the numbers: it is behind once its upstream has moved since it
-/// moved itself.
+/// By sample: whether the object is behind, that is, there is something between it and its upstream's end. In
+/// a foreign domain the numbers cannot show that: the object is behind once its upstream has moved since it
+/// last moved itself.
 fn behind(object: Object<'_>, samples: &[FrontierSample], data: &ReadBack<'_>) -> Vec<bool> {
     let is_written = |f: u64| f > 0 || matches!(object, Object::Position { .. });
     let is_done = |sample: &FrontierSample| {
@@ -285,7 +291,7 @@ fn behind(object: Object<'_>, samples: &[FrontierSample], data: &ReadBack<'_>) -
     }
 }
 
-/// Whether the upstream has moved since each look's value was first seen.
+/// By sample: whether the upstream has moved since the sample's value was first seen.
 fn passed(samples: &[FrontierSample]) -> impl Iterator<Item = bool> {
     let mut moved: Option<&FrontierSample> = None;
     samples.iter().map(move |sample| {
@@ -295,9 +301,10 @@ fn passed(samples: &[FrontierSample]) -> impl Iterator<Item = bool> {
     })
 }
 
-/// The last window of an object that was never seen anywhere but at its origin, if that is too long.
+/// The last window of an object that was never seen anywhere but at its origin, if that window is too long.
 fn never_began(view: &WatchedSamples<'_>, excuses: &FaultWindows<'_>, floor: Nanos) -> Option<StallWindow> {
-    let is_at_origin = |at: usize| view.samples[at].f == Some(0) || view.samples[at].tells_nothing(view.held);
+    let is_at_origin =
+        |at: usize| view.samples[at].f == Some(0) || view.samples[at].is_uninformative(view.held);
     if !view.seen().all(is_at_origin) {
         return None;
     }

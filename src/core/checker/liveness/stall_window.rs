@@ -1,29 +1,31 @@
-//! The times in which looks saw an object behind at one unchanged place, and how long it usually stands
-//! between two moves.
+//! The times in which samples show an object behind at one unchanged position, and its usual time between two
+//! moves.
 
 use super::fault_windows::FaultWindows;
 use crate::checker::tables::frontier_samples::FrontierSample;
 use crate::history::time::Nanos;
 
-/// So many gaps between advances make a baseline.
+/// This many gaps between advances make a baseline.
 const GAPS_MIN: usize = 30;
 
-/// An object is frozen after so many times the largest gap of its baseline.
+/// An object is frozen after this many times the largest gap of its baseline.
 pub(super) const GAP_FACTOR: u64 = 5;
 
-/// Of a gap between two looks counts at most so many times the usual one, or this part of the floor.
+/// A gap between two samples counts for at most this many times the usual gap, or for the floor divided by
+/// `STALL_SHARE` if that is longer.
 ///
 /// ```text
-/// looks every second, floor 10 s; the sampler stalls from 20 to 30, and so does the object, until 31
-/// two looks saw one value "for 10 s": nobody looked meanwhile
+/// samples every second, floor 10 s; the sampler stalls from 20 to 30, and so does the object, until 31
+/// two samples show one value "for 10 s", but nobody sampled meanwhile
 /// ```
 const STALL_FACTOR: u64 = 2;
 const STALL_SHARE: u64 = 10;
 
-/// So many looks that tell nothing, in a row, or of this part of the floor, end nothing.
+/// Up to this many samples in a row that give no information do not end a window, nor do those that last for
+/// less than the floor divided by `STALL_SHARE`.
 const ODD_MAX: usize = 2;
 
-/// Looks, from the first to the last by index, that saw an object behind at one unchanged place.
+/// A run of samples, from `first` to `last` by index, that show an object behind at one unchanged position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StallWindow {
     pub(super) first: usize,
@@ -39,25 +41,25 @@ impl StallWindow {
     }
 }
 
-/// What there is to see of one object.
+/// The samples of one object, and what is derived from them.
 pub(super) struct WatchedSamples<'v> {
     pub(super) samples: &'v [FrontierSample],
-    /// Whether each look saw it behind.
+    /// By sample: whether it shows the object behind.
     pub(super) behind: &'v [bool],
-    /// Looks that are passed over: they tell nothing, and came one or two at a time.
-    pub(super) blinks: &'v [bool],
-    /// A clock that goes on only while somebody looks.
+    /// By sample: whether it is ignored, since it gives no information and is one of only a few in a row.
+    pub(super) ignored: &'v [bool],
+    /// A clock that runs only while samples are taken.
     pub(super) clock: &'v [u64],
     pub(super) held: &'v [bool],
 }
 
 impl WatchedSamples<'_> {
-    /// The looks that are not passed over, by index.
+    /// The indices of the samples that are not ignored.
     pub(super) fn seen(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.samples.len()).filter(|at| !self.blinks[*at])
+        (0..self.samples.len()).filter(|at| !self.ignored[*at])
     }
 
-    /// All windows within one life, without their thresholds, and the gaps between advances.
+    /// All windows within one incarnation, with the gaps between advances. Their thresholds are not set.
     pub(super) fn windows(
         &self,
         excuses: &FaultWindows<'_>,
@@ -95,32 +97,32 @@ impl WatchedSamples<'_> {
         let (was, is) = (&self.samples[before], &self.samples[now]);
         self.behind[before]
             && was.incarnation == is.incarnation
-            && !was.tells_nothing(self.held)
-            && !is.tells_nothing(self.held)
+            && !was.is_uninformative(self.held)
+            && !is.is_uninformative(self.held)
             && !excuses.cover(was.t, is.t)
     }
 }
 
-/// Which looks are passed over: one that failed to tell where an object stands does not end what was seen
-/// before and after it.
+/// By sample: whether it is ignored. A sample that does not show an object's position does not end what was
+/// seen before and after it.
 ///
 /// ```text
-/// w stands at 40 for 400 s, and every 20 s one look says `starting`
+/// w is at 40 for 400 s, and every 20 s one sample says `starting`
 /// ```
-pub(super) fn blinks(samples: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
-    let mut blinks = Vec::with_capacity(samples.len());
-    for run in samples.chunk_by(|a, b| a.tells_nothing(held) == b.tells_nothing(held)) {
-        let at = blinks.len();
+pub(super) fn ignored(samples: &[FrontierSample], held: &[bool], floor: Nanos) -> Vec<bool> {
+    let mut ignored = Vec::with_capacity(samples.len());
+    for run in samples.chunk_by(|a, b| a.is_uninformative(held) == b.is_uninformative(held)) {
+        let at = ignored.len();
         let (before, after) = (at.checked_sub(1).map(|it| &samples[it]), samples.get(at + run.len()));
         let lasted = before.zip(after).map(|(before, after)| after.t.0.saturating_sub(before.t.0));
         let is_short = run.len() <= ODD_MAX || lasted.is_some_and(|lasted| lasted <= floor.0 / STALL_SHARE);
-        let is_blink = run[0].tells_nothing(held) && is_short && before.is_some();
-        blinks.resize(at + run.len(), is_blink);
+        let is_ignored = run[0].is_uninformative(held) && is_short && before.is_some();
+        ignored.resize(at + run.len(), is_ignored);
     }
-    blinks
+    ignored
 }
 
-/// A clock that goes on only while somebody looks.
+/// A clock that runs only while samples are taken.
 pub(super) fn watched_clock(samples: &[FrontierSample], floor: Nanos) -> Vec<u64> {
     let mut gaps: Vec<u64> = samples.windows(2).map(|pair| pair[1].t.0.saturating_sub(pair[0].t.0)).collect();
     let middle = gaps.len() / 2;
@@ -138,18 +140,18 @@ pub(super) fn watched_clock(samples: &[FrontierSample], floor: Nanos) -> Vec<u64
 /// The gaps between advances while behind that are an object's usual pace.
 pub(super) struct AdvanceGaps {
     count: usize,
-    /// The two largest, with the look that ended each.
+    /// The two largest gaps, each with the sample that ended it.
     largest: [(u64, usize); 2],
-    /// The looks that ended one, ascending.
+    /// The samples that ended a gap, ascending.
     ends: Vec<usize>,
 }
 
 impl AdvanceGaps {
-    /// Sets those apart that were freezes, healed or not: far larger than all before them in order of size,
-    /// and too few to be a pace of their own.
+    /// Leaves out gaps that were freezes, healed or not: far larger than all smaller gaps, and too few to be
+    /// a pace of their own.
     ///
     /// ```text
-    /// 39 gaps of a second, then one of a minute: the next minute is no usual one by that example
+    /// 39 gaps of a second, then one of a minute: that gap does not make the next minute a usual one
     /// ```
     fn of(mut gaps: Vec<(u64, usize)>, floor: Nanos) -> AdvanceGaps {
         gaps.sort_unstable();
@@ -164,13 +166,12 @@ impl AdvanceGaps {
         AdvanceGaps { count: gaps.len(), largest, ends }
     }
 
-    /// The largest.
     pub(super) fn longest(&self) -> Nanos {
         Nanos(self.largest[0].0)
     }
 
-    /// The threshold of a window that this look ended. Its own gap is no part of its baseline: else what
-    /// stood still for an hour and went on would be usual by its own example.
+    /// The threshold of a window that this sample ended, and whether it rests on a baseline. The window's own
+    /// gap is left out: otherwise an object that stalled for an hour and moved on would make that hour usual.
     pub(super) fn threshold(&self, floor: Nanos, ended_by: usize) -> (Nanos, bool) {
         let own = usize::from(self.ends.binary_search(&ended_by).is_ok());
         if self.count - own < GAPS_MIN {

@@ -1,14 +1,15 @@
-//! The looks at an object with its upstream's end as it is meant: the next offset, where the target gives the
-//! last one, and not what the object itself says of it, where its siblings know better.
+//! Corrects the upstream's end in samples. If the target reports the last offset, it becomes the next one. If
+//! the object reports its own upstream, or its siblings know better, it becomes what the siblings have shown.
 
 use crate::checker::tables::frontier_samples::FrontierSample;
 use crate::history::frontier::{Frontier, UpstreamEnd};
 use std::borrow::Cow;
 
-/// So many moves that an object's upstream makes in step with its siblings' show that it is the same one.
+/// After this many moves in step with its siblings' upstream, an object's upstream is taken to be the same
+/// one.
 const MOVES_MIN: usize = 3;
 
-/// The looks at a declared frontier, put right.
+/// The corrected samples of a declared frontier.
 pub(super) fn corrected<'h>(frontier: &Frontier, samples: &'h [FrontierSample]) -> Cow<'h, [FrontierSample]> {
     let mut samples = Cow::Borrowed(samples);
     raise(&mut samples, frontier.upstream.own);
@@ -21,8 +22,8 @@ pub(super) fn corrected<'h>(frontier: &Frontier, samples: &'h [FrontierSample]) 
     samples
 }
 
-/// Raises the upstream's end to what the siblings had shown of it: if the object reports its own, and once
-/// the two have moved in step.
+/// Raises the upstream's end to what the siblings have shown of it: always if the object reports its own
+/// upstream, otherwise once the two have moved in step.
 ///
 /// ```text
 /// partitions of one group have ends of their own: one that is idle at 40 while another goes from 0 to 100

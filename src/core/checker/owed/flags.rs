@@ -1,5 +1,5 @@
-//! The current flags of every replica that shows rows: whole once in its last life, and then without a
-//! missing change.
+//! The current flags of every replica that shows rows: read once completely in its last incarnation, and then
+//! without a missing change.
 
 use super::owed_read::OwedRead;
 use super::owed_read::Reads;
@@ -10,17 +10,17 @@ use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 use std::collections::BTreeSet;
 
-/// Adds what the replicas of one partition owe of their flags; returns how many replicas were asked for.
-pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
+/// Adds what the replicas of one partition owe of their flags. Returns how many replicas were checked.
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, owed_reads: &mut Vec<OwedRead>) -> u64 {
     let mut asked = 0;
     for replica in showing(history, reads) {
         asked += 1;
-        debts.extend(CurrentRowsOwed { history, reads, replica }.owed());
+        owed_reads.extend(CurrentRowsOwed { history, reads, replica }.owed());
     }
     asked
 }
 
-/// The replicas that are assigned a part of the partition, and had something of it read, or tried.
+/// The replicas that are assigned a part of the partition, and of which something there was read, or tried.
 fn showing(history: &History<'_>, reads: &Reads<'_>) -> BTreeSet<usize> {
     let spans = &history.segments[reads.log_index.partition as usize];
     let last = history.captures.len().saturating_sub(1);
@@ -30,8 +30,8 @@ fn showing(history: &History<'_>, reads: &Reads<'_>) -> BTreeSet<usize> {
         .flat_map(|(segment, span)| span.assigned(last).iter().map(move |&replica| (segment, replica)));
     let partition = reads.log_index.partition;
     let tried = |replica| {
-        let mut looks = history.current_reads.iter().map(|read| read.header);
-        looks.any(|look| (look.replica, look.partition) == (replica, partition))
+        let mut headers = history.current_reads.iter().map(|read| read.header);
+        headers.any(|header| (header.replica, header.partition) == (replica, partition))
     };
     let shows = |&(segment, replica): &(usize, usize)| {
         reads.timeline.held_at_last(segment, replica).is_some() || tried(replica)
@@ -48,25 +48,25 @@ struct CurrentRowsOwed<'l> {
 
 impl<'l> CurrentRowsOwed<'l> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
         let unsound = unsound.filter(|read| !self.is_superseded(&read.header));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, "current flags of"));
         reason.last().or_else(|| self.unread())
     }
 
-    /// The flag reads of this partition on this replica, in order.
-    fn of_it(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
+    /// The reads of flags of this partition on this replica, in order.
+    fn own_reads(&self) -> impl Iterator<Item = &'l CurrentRowsRead> {
         let (replica, partition) = (self.replica, self.reads.log_index.partition);
         let reads = self.history.current_reads.iter();
         reads.filter(move |read| (read.header.replica, read.header.partition) == (replica, partition))
     }
 
-    /// Whether a later read of the same capture or the same life brought what this one did not.
-    fn is_superseded(&self, look: &ReadHeader) -> bool {
-        self.of_it().any(|later| {
+    /// Whether a later read of the same capture or the same incarnation returned what this one did not.
+    fn is_superseded(&self, header: &ReadHeader) -> bool {
+        self.own_reads().any(|later| {
             later.header.soundness == Soundness::Sound
-                && later.header.id > look.id
-                && (later.header.capture == look.capture || later.header.incarnation == look.incarnation)
+                && later.header.id > header.id
+                && (later.header.capture == header.capture || later.header.incarnation == header.incarnation)
         })
     }
 

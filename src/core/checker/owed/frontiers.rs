@@ -1,4 +1,5 @@
-//! Every declared frontier is looked at to the end of the run, and every shard is read up to where it stands.
+//! Every declared frontier must be sampled to the end of the run, and every shard must be read up to its
+//! frontier.
 
 use crate::checker::safety::shard::ShardCompared;
 use crate::checker::tables::history::{FaultSpan, History};
@@ -9,25 +10,25 @@ use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
-/// What is known when it is asked what is owed.
+/// What is known when owed samples and reads are checked.
 pub(crate) struct FrontiersOwed<'k> {
     pub(crate) history: &'k History<'k>,
     pub(crate) log_indexes: &'k [LogIndex],
-    /// None: shards are not compared with the log.
+    /// `None`: shards are not compared with the log.
     pub(crate) contents: Option<&'k ShardCompared>,
     pub(crate) findings: &'k [Finding],
     pub(crate) doubts: &'k [Doubt],
 }
 
 impl FrontiersOwed<'_> {
-    /// How many looks and reads were owed, and a doubt for each object that lacks them, unless a finding or a
-    /// doubt speaks of it already. Of a run that was cut off nothing is owed.
+    /// The number of samples and reads that were owed, and a doubt for each object that lacks them, unless a
+    /// finding or a doubt names it already. A run that was cut off owes nothing.
     pub(crate) fn check(&self) -> (u64, Vec<Doubt>) {
         let is_cut_off = self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
-        let tracks = &self.history.frontier_samples.frontiers;
+        let frontiers = &self.history.frontier_samples.frontiers;
         let (mut owed, mut doubts) = (0, Vec::new());
-        for (frontier, sights) in tracks.iter().filter(|_| !is_cut_off) {
-            let last = sights.last();
+        for (frontier, samples) in frontiers.iter().filter(|_| !is_cut_off) {
+            let last = samples.last();
             let is_sealed = last.is_some_and(|last| last.f.is_none());
             if !is_sealed && self.is_owed(frontier, last.is_some()) {
                 owed += 1;
@@ -46,18 +47,18 @@ impl FrontiersOwed<'_> {
         (owed, doubts)
     }
 
-    /// The last time at which anything was looked at, or a capture began.
+    /// The last time at which anything was sampled, or a capture began.
     fn end(&self) -> Option<Nanos> {
         let history = self.history;
-        let positions = history.frontier_samples.positions.values().filter_map(|sights| sights.last());
-        let declared = history.frontier_samples.frontiers.iter().filter_map(|(_, sights)| sights.last());
-        let looks = positions.chain(declared).map(|last| last.t);
-        looks.chain(history.captures.iter().map(|capture| capture.t)).max()
+        let positions = history.frontier_samples.positions.values().filter_map(|samples| samples.last());
+        let declared = history.frontier_samples.frontiers.iter().filter_map(|(_, samples)| samples.last());
+        let samples = positions.chain(declared).map(|last| last.t);
+        samples.chain(history.captures.iter().map(|capture| capture.t)).max()
     }
 
-    /// Whether looks at it are owed: to the end of the run if its process was there at the end, and at least
-    /// one if it ever was. One that a fault of the plan adds or takes away is there from then on, or until
-    /// then.
+    /// Whether samples of it are owed: to the end of the run if its process existed at the end, and at least
+    /// one if it existed at any time. A process that a fault of the plan adds or removes exists from then on,
+    /// or until then.
     fn is_owed(&self, frontier: &Frontier, was_seen: bool) -> bool {
         let (mut was_there, mut is_there) = (frontier.from_start, frontier.from_start || was_seen);
         let replica = self.replica(frontier);
@@ -74,17 +75,17 @@ impl FrontiersOwed<'_> {
         if was_seen { is_there } else { was_there }
     }
 
-    /// That it was never looked at, or not for long enough.
+    /// The doubt that it was never sampled, or not for long enough.
     fn unseen(&self, frontier: &Frontier, last: Option<Nanos>) -> Option<Doubt> {
         let (object, floor) = (&frontier.object, self.history.meta.frozen_floor);
         let end = self.end()?;
-        let tracks = &self.history.frontier_samples.frontiers;
+        let frontiers = &self.history.frontier_samples.frontiers;
         let is_fed =
-            tracks.iter().any(|(it, sights)| it.feeds.as_ref() == Some(object) && !sights.is_empty());
-        // What a shard holds tells of it too, if nobody looks at whoever writes to it either.
+            frontiers.iter().any(|(it, samples)| it.feeds.as_ref() == Some(object) && !samples.is_empty());
+        // If the writers of a shard are not sampled either, reads of the shard show its progress as well.
         let was_read = !is_fed && self.contents.is_some_and(|contents| contents.unseen.contains_key(object));
         let is_in_time = last.is_some_and(|last| end.0 - last.0 <= floor.0);
-        let is_known = is_in_time || was_read && last.is_none() || self.tells(object);
+        let is_known = is_in_time || was_read && last.is_none() || self.is_named(object);
         if is_known || self.is_excused(frontier, last.unwrap_or(Nanos(0)), end) {
             return None;
         }
@@ -97,8 +98,8 @@ impl FrontiersOwed<'_> {
         Some(Doubt { kind: DoubtKind::Unread, detail })
     }
 
-    /// Whether its replica did not answer, which is told, or a fault of ours silenced it, and a later look
-    /// could not yet have come.
+    /// Whether its replica did not answer, which is reported already, or a fault of ours silenced it so late
+    /// that no later sample could have come.
     fn is_excused(&self, frontier: &Frontier, last: Nanos, end: Nanos) -> bool {
         let Some(replica) = self.replica(frontier) else { return false };
         let floor = self.history.meta.frozen_floor;
@@ -112,8 +113,9 @@ impl FrontiersOwed<'_> {
         is_silent || self.history.faults.iter().any(silenced)
     }
 
-    /// How many positions are owed, and those that were never looked at though the run waited for all. Those
-    /// of a partition are owed where most of its replicas were looked at: a record may tell of one alone.
+    /// The number of positions that are owed, with doubts about those never sampled although the run waited
+    /// for all replicas. The positions of a partition are owed only if most of its replicas were sampled,
+    /// since a record may cover only one.
     fn unsampled(&self) -> (u64, Vec<Doubt>) {
         let history = self.history;
         let waited = history.captures.len().checked_sub(1).filter(|_| history.settled.is_some());
@@ -127,8 +129,8 @@ impl FrontiersOwed<'_> {
             let (sampled, missing): (Vec<usize>, Vec<usize>) = assigned.into_iter().partition(is_sampled);
             if missing.len() < sampled.len() {
                 owed += (sampled.len() + missing.len()) as u64;
-                let untold = missing.into_iter().filter(|&replica| !self.is_silent(replica));
-                doubts.extend(untold.map(|replica| self.never_sampled(replica, partition)));
+                let unreported = missing.into_iter().filter(|&replica| !self.is_silent(replica));
+                doubts.extend(unreported.map(|replica| self.never_sampled(replica, partition)));
             }
         }
         (owed, doubts)
@@ -142,19 +144,19 @@ impl FrontiersOwed<'_> {
         Doubt { kind: DoubtKind::Unread, detail }
     }
 
-    /// Whether it is told already that a replica did not answer.
+    /// Whether it is already reported that a replica did not answer.
     fn is_silent(&self, replica: usize) -> bool {
         let name = &self.history.meta.roster[replica];
         self.history.silences.iter().any(|(silent, ..)| *silent == replica)
-            || self.tells(name)
-            || self.tells(&format!("{name}:"))
+            || self.is_named(name)
+            || self.is_named(&format!("{name}:"))
     }
 
-    /// That a shard was never read, or not up to its end.
+    /// The doubt that a shard was never read, or not up to its end.
     fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
         let object = &frontier.object;
         let has_entries = self.log_indexes.iter().any(|log_index| log_index.len() > 0);
-        if !has_entries || !was_seen || self.tells(object) {
+        if !has_entries || !was_seen || self.is_named(object) {
             return None;
         }
         let detail = match contents.unseen.get(object) {
@@ -171,7 +173,7 @@ impl FrontiersOwed<'_> {
     }
 
     /// Whether a freeze or a doubt names this object.
-    fn tells(&self, object: &str) -> bool {
+    fn is_named(&self, object: &str) -> bool {
         let frozen = |finding: &Finding| match &finding.kind {
             FindingKind::Frozen(frozen) => frozen.object == object,
             _ => false,

@@ -1,6 +1,6 @@
-//! What a pass rests on was read (`RULES.md` 10). Other checks judge the reads that exist;
-//! this one asks which reads should exist: of every replica that is assigned a segment its rows over the
-//! whole of that segment, in reads that chain without a gap, and its current flags.
+//! Whether everything that a pass rests on was read (`RULES.md` 10). Other checks judge the reads that exist;
+//! this one asks which reads should exist. Every replica that is assigned a segment owes its rows over the
+//! whole segment, in reads that chain without a gap, and its current flags.
 
 mod flags;
 mod frontiers;
@@ -17,16 +17,16 @@ use crate::history::check_name::CheckName;
 use owed_read::OwedRead;
 use std::collections::BTreeMap;
 
-/// Names what was owed and is not there.
+/// Adds a doubt for everything that was owed and is missing.
 pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckResult, Vec<Doubt>) {
-    let mut debts = Vec::new();
+    let mut owed_reads = Vec::new();
     let mut owed = 0;
     for reads in partitions {
-        owed += rows::owed(history, reads, &mut debts);
-        owed += flags::owed(history, reads, &mut debts);
+        owed += rows::owed(history, reads, &mut owed_reads);
+        owed += flags::owed(history, reads, &mut owed_reads);
     }
-    seen::owed(history, &mut debts);
-    let doubts = as_doubts(history, debts);
+    seen::owed(history, &mut owed_reads);
+    let doubts = as_doubts(history, owed_reads);
     let status = if doubts.is_empty() && owed > 0 { Status::Pass } else { Status::Unknown };
     let reason = doubts.first().map(|doubt| doubt.detail.clone());
     let result = CheckResult {
@@ -39,23 +39,24 @@ pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckRe
     (result, doubts)
 }
 
-/// One doubt for each reason, and one for all that a replica owes without any.
-fn as_doubts(history: &History<'_>, debts: Vec<OwedRead>) -> Vec<Doubt> {
+/// One doubt for each read with a reason of its own, and one per replica for all its other owed reads.
+fn as_doubts(history: &History<'_>, owed_reads: Vec<OwedRead>) -> Vec<Doubt> {
     let mut doubts: Vec<Doubt> = Vec::new();
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
-    for debt in debts {
-        match joined.get(&debt.replica).filter(|_| debt.joins) {
+    for owed_read in owed_reads {
+        match joined.get(&owed_read.replica).filter(|_| owed_read.joins) {
             Some(&at) => {
                 doubts[at].detail.push_str("; ");
-                doubts[at].detail.push_str(&debt.detail);
+                doubts[at].detail.push_str(&owed_read.detail);
             }
             None => {
-                if debt.joins {
-                    joined.insert(debt.replica, doubts.len());
+                if owed_read.joins {
+                    joined.insert(owed_read.replica, doubts.len());
                 }
-                let name = &history.meta.roster[debt.replica];
-                let detail = if debt.joins { format!("{name}: {}", debt.detail) } else { debt.detail };
-                doubts.push(Doubt { kind: debt.kind, detail });
+                let name = &history.meta.roster[owed_read.replica];
+                let detail =
+                    if owed_read.joins { format!("{name}: {}", owed_read.detail) } else { owed_read.detail };
+                doubts.push(Doubt { kind: owed_read.kind, detail });
             }
         }
     }

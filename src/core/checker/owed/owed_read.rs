@@ -12,12 +12,12 @@ pub(crate) struct Reads<'r> {
     pub(crate) flags: &'r CurrentRows<'r>,
 }
 
-/// What one replica owes.
+/// A read that a replica owes.
 pub(super) struct OwedRead {
     pub(super) replica: usize,
     pub(super) kind: DoubtKind,
-    /// What is not known of it, and why: segment, range, and the read that should have brought it.
+    /// What is unknown, and why: segment, range, and the read that should have returned it.
     pub(super) detail: String,
-    /// Whether this replica's other debts without a reason of their own go into the same doubt.
+    /// Whether it shares one doubt with the replica's other owed reads that have no reason of their own.
     pub(super) joins: bool,
 }

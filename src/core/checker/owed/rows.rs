@@ -9,16 +9,16 @@ use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::DoubtKind;
 use crate::history::row::Soundness;
 
-/// Adds what the replicas of one partition owe of their rows; returns how many (replica, segment) pairs were
-/// asked for.
-pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, debts: &mut Vec<OwedRead>) -> u64 {
+/// Adds what the replicas of one partition owe of their rows. Returns how many (replica, segment) pairs were
+/// checked.
+pub(super) fn owed(history: &History<'_>, reads: &Reads<'_>, owed_reads: &mut Vec<OwedRead>) -> u64 {
     let spans = &history.segments[reads.log_index.partition as usize];
     let Some(last) = history.captures.len().checked_sub(1) else { return 0 };
     let mut pairs = 0;
     for (segment, span) in spans.iter().enumerate() {
         for &replica in span.assigned(last) {
             pairs += 1;
-            debts.extend(SegmentRowsOwed { history, reads, span, segment, replica }.owed());
+            owed_reads.extend(SegmentRowsOwed { history, reads, span, segment, replica }.owed());
         }
     }
     pairs
@@ -35,26 +35,26 @@ struct SegmentRowsOwed<'p> {
 
 impl<'p> SegmentRowsOwed<'p> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.of_it().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
         let offset = format!("segment {} of", self.span.seq);
         let unsound = unsound.filter(|read| !self.is_superseded(read));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &offset)).last();
         reason.or_else(|| self.unread()).or_else(|| self.shrunk())
     }
 
-    /// The row reads of this segment on this replica, in order.
-    fn of_it(&self) -> impl Iterator<Item = &'p RowsRead> {
+    /// The reads of rows of this segment on this replica, in order.
+    fn own_reads(&self) -> impl Iterator<Item = &'p RowsRead> {
         self.history.reads_of((self.replica, self.reads.log_index.partition, self.span.seq))
     }
 
-    /// Whether a later read brought what this one did not: of the same capture, or the rows of the very same
-    /// copy.
+    /// Whether a later read returned what this one did not: a read of the same capture, or one with the rows
+    /// of the very same copy.
     ///
     /// ```text
-    /// a router hides c while it lacks a segment: its rows cannot be read, and are once the segment has come
+    /// a router hides c while it lacks a segment: its rows cannot be read until the segment has arrived
     /// ```
     fn is_superseded(&self, read: &RowsRead) -> bool {
-        self.of_it().filter(|later| later.header.id > read.header.id).any(|later| {
+        self.own_reads().filter(|later| later.header.id > read.header.id).any(|later| {
             let reach = self.reads.timeline.read_to(self.history, later.header.id);
             reach.is_some_and(|reach| {
                 later.header.capture == read.header.capture
@@ -63,8 +63,8 @@ impl<'p> SegmentRowsOwed<'p> {
         })
     }
 
-    /// Entries that nobody looked for on this replica, though it was said to have settled, or though reads of
-    /// the same copy lie below and above.
+    /// Entries that were never read on this replica, although it had settled, or although reads of the same
+    /// copy lie below and above them.
     fn unread(&self) -> Option<OwedRead> {
         let Reads { log_index, timeline, .. } = self.reads;
         let held = timeline.held_at_last(self.segment, self.replica);
@@ -85,7 +85,7 @@ impl<'p> SegmentRowsOwed<'p> {
             return None;
         }
         let silence = seen::silence(self.history, self.replica);
-        if silence.as_ref().is_some_and(|silence| silence.is_told) {
+        if silence.as_ref().is_some_and(|silence| silence.is_reported) {
             return None;
         }
         let (kind, why) = self.why(held.is_some_and(|held| held.read_to < held.gap_to), silence);
@@ -96,10 +96,10 @@ impl<'p> SegmentRowsOwed<'p> {
         Some(OwedRead { replica: self.replica, kind, detail, joins: true })
     }
 
-    /// A copy that covers less than it did: what it does not cover any more was not judged again.
+    /// A copy that covers less than before. What it no longer covers was not judged again.
     fn shrunk(&self) -> Option<OwedRead> {
         let sound: Vec<&RowsRead> =
-            self.of_it().filter(|read| read.header.soundness == Soundness::Sound).collect();
+            self.own_reads().filter(|read| read.header.soundness == Soundness::Sound).collect();
         let shrinks = |pair: &&[&RowsRead]| {
             let (before, after) = (pair[0].held, pair[1].held);
             before.copy == after.copy && (after.end < before.end || after.start > before.start)
@@ -113,7 +113,7 @@ impl<'p> SegmentRowsOwed<'p> {
         Some(OwedRead { replica: self.replica, kind: DoubtKind::UnmetAssumption, detail, joins: true })
     }
 
-    /// Why no read brought them, as far as the record tells.
+    /// Why no read returned them, as far as the record shows.
     fn why(&self, has_gap: bool, silence: Option<Silence<'_>>) -> (DoubtKind, String) {
         let capture = |read: &RowsRead| self.history.captures[read.header.capture].number;
         if has_gap {
@@ -122,7 +122,7 @@ impl<'p> SegmentRowsOwed<'p> {
         if let Some(silence) = silence {
             return (DoubtKind::Unreadable, format!("it did not say what it covers: {}", silence.error));
         }
-        let why = match self.of_it().last() {
+        let why = match self.own_reads().last() {
             None => "no read of it is on record".to_owned(),
             Some(read) if read.header.soundness == Soundness::CopyChanged => {
                 format!("the copy changed each time that it was read in capture {}", capture(read))
@@ -137,8 +137,8 @@ impl<'p> SegmentRowsOwed<'p> {
         (DoubtKind::Unread, why)
     }
 
-    /// Whether a read of it is torn on disk: that is told as damage.
+    /// Whether a read of it is torn on disk, which is reported as damage.
     fn is_torn(&self) -> bool {
-        self.of_it().any(|read| self.reads.timeline.is_torn(read.header.id))
+        self.own_reads().any(|read| self.reads.timeline.is_torn(read.header.id))
     }
 }

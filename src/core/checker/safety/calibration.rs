@@ -1,9 +1,10 @@
-//! Whether model and target agree on the run's small first set, without faults (`RULES.md` 3).
+//! Whether model and target agree on the run's small first data set, written without faults (`RULES.md` 3).
 //!
-//! Where all replicas agree with one another and not with the model, the model is wrong about the target:
-//! it is off for that column, and peers go on. Where they disagree among themselves, that is a divergence.
+//! If all replicas agree with one another and not with the model, the model is wrong about the target: it is
+//! switched off for that column, and replicas are still compared with each other. If they disagree among
+//! themselves, that is a divergence.
 //!
-//! A row bears the model out for the columns that its op writes, and for no others:
+//! A row confirms the model for the columns that its op writes, and for no others:
 //! ```text
 //! the calibration set writes x alone; later all replicas show n=2 where the log sums to 3. Who is right?
 //! ```
@@ -19,26 +20,26 @@ use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::run_record::RunRecord;
 use crate::history::schema::{Column, Value};
 
-/// How far the model may be trusted.
+/// For which columns the model can be trusted.
 pub(crate) struct Calibration {
-    /// By judged cell ([`crate::checker::tables::named_row`]).
+    /// By judged cell ([`crate::checker::tables::named_row`]): whether the model is switched on.
     pub(crate) model_on: Vec<bool>,
-    /// By judged cell, whether any row bears the model out: without one, `all replicas agree and are wrong`
+    /// By judged cell: whether any row confirms the model. Without one, "all replicas agree and are wrong"
     /// proves nothing.
     pub(crate) proven: Vec<bool>,
     /// Rows compared.
     pub(crate) rows: u64,
-    /// One a column that is off, with the smallest example.
+    /// One per column that is switched off, with its first example.
     pub(crate) doubts: Vec<Doubt>,
 }
 
 impl Calibration {
-    /// No model at all.
+    /// The model is off for every column.
     pub(crate) fn none(columns: &[Column]) -> Calibration {
         Calibration { model_on: vec![false; judged(columns)], ..Calibration::unproven(columns) }
     }
 
-    /// A model that nothing bears out.
+    /// The model is on for every column, but no row confirms it.
     pub(crate) fn unproven(columns: &[Column]) -> Calibration {
         let cells = judged(columns);
         Calibration { model_on: vec![true; cells], proven: vec![false; cells], rows: 0, doubts: Vec::new() }
@@ -58,9 +59,9 @@ impl Calibration {
     }
 }
 
-/// Compares the calibration ops' rows with the model.
+/// Compares the rows of the calibration ops with the model.
 pub(crate) fn calibrate(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
     timelines: &[CopyTimeline],
@@ -68,11 +69,11 @@ pub(crate) fn calibrate(
     let columns = &history.meta.schema.columns;
     let mut calibration = Calibration::unproven(columns);
     for (log_index, timeline) in log_indexes.iter().zip(timelines) {
-        let last = log_index.entries().rev().find(|line| line.op <= history.meta.calibration_ops);
-        let Some(limit) = last.map(|line| line.off + 1) else { continue };
-        let absences = Absences::of(evidence, history, log_index, timeline);
-        scan(evidence, history, log_index, timeline, &absences, limit, &mut |offset| {
-            let op = offset.logged.map(|logged| logged.line.op);
+        let last = log_index.entries().rev().find(|indexed| indexed.op <= history.meta.calibration_ops);
+        let Some(limit) = last.map(|indexed| indexed.off + 1) else { continue };
+        let absences = Absences::of(record, history, log_index, timeline);
+        scan(record, history, log_index, timeline, &absences, limit, &mut |offset| {
+            let op = offset.logged.map(|logged| logged.indexed.op);
             if op.is_some_and(|op| op <= history.meta.calibration_ops) && is_unanimous(columns, offset) {
                 calibration.take(columns, offset);
             }
@@ -81,13 +82,13 @@ pub(crate) fn calibrate(
     calibration
 }
 
-/// The cells in which the first row is not what the log folds to, each with its example.
+/// The cells in which the first row differs from the fold of the log, each with its example.
 pub(crate) fn disagreements<'p>(
     columns: &'p [Column],
     offset: &'p OffsetView<'_, '_>,
 ) -> impl Iterator<Item = (usize, String)> + 'p {
     let first = offset.claims.iter().find_map(|claim| offset.row_of_entry(*claim));
-    let both = offset.logged.zip(first.map(|brought| brought.row));
+    let both = offset.logged.zip(first.map(|read_row| read_row.row));
     both.into_iter().flat_map(move |(logged, row)| {
         let entry = logged.entry;
         logged.wrong_cells(columns, row).map(move |cell| {

@@ -1,6 +1,6 @@
 //! Current flags: which row of a key each replica shows to a user's query (`RULES.md` 4, 5).
 //!
-//! They are compared only where nothing that matters to the key moved while they were read.
+//! They are compared only if nothing that matters to the key changed while they were read.
 
 use super::absence::Absences;
 use super::mismatch::{Content, Defect, Expected, Mismatch, ReplicaView};
@@ -12,40 +12,43 @@ use crate::history::row::{Base, Soundness};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The flags of a key, and the read that brought them, as index of [`History::flag_reads`].
+/// The flags of a key, with the index in [`History::current_reads`] of the read that returned them.
 type Change = (usize, Vec<u64>);
 
 /// The flags of a partition over all captures. Reads are incremental: a key's flags hold until a later read
-/// of the same incarnation brings others; a new incarnation starts from nothing.
+/// of the same incarnation returns others. A new incarnation starts from nothing.
 pub(crate) struct CurrentRows<'h> {
-    /// By replica, by key, in time: the log index's keys, then those that the log does not have.
+    /// By replica, by key, in time order. The keys of the log index come first, then keys that are not in the
+    /// log.
     changes: Vec<Vec<Vec<Change>>>,
-    /// Keys that the log does not have, numbered after the log index's.
-    strangers: BTreeMap<String, usize>,
-    /// By replica: the last sound read of a capture; where it read them again, of each step of it.
+    /// Keys that are not in the log, numbered after those of the log index.
+    unlogged: BTreeMap<String, usize>,
+    /// By replica: the last sound read of a capture. If a capture read flags again, one element for each
+    /// step.
     reads: Vec<(CapturePoint, Vec<Option<usize>>)>,
     history: &'h History<'h>,
     log_index: &'h LogIndex,
-    /// Reads whose flags are torn on disk, by id.
+    /// Ids of the reads whose flags are torn on disk.
     pub(crate) torn: Vec<u64>,
-    /// By replica: what its reads come to in the life that was read last.
+    /// By replica: whether its flags are known in the last incarnation that was read.
     chains: Vec<ReadChain>,
-    /// By index of [`History::flag_reads`]: the read that brought all flags, which this one's build on.
-    wholes: Vec<usize>,
+    /// By index in [`History::current_reads`]: the read of all flags that this read builds on.
+    full_reads: Vec<usize>,
 }
 
-/// Whether the flags of a replica are known: a life's reads bring all flags once, and then what changed.
+/// Whether the flags of a replica are known. The reads of an incarnation return all flags once, and then
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadChain {
-    /// They are.
+    /// They are known.
     Whole,
-    /// No sound read of this life.
+    /// No sound read of this incarnation.
     Unread,
     /// Flags are torn on disk.
     Torn,
-    /// What this read builds on is not there.
+    /// A read builds on a read that is missing or unsound.
     Broken {
-        /// The first such read, by id.
+        /// The id of the first read that does.
         read: u64,
     },
 }
@@ -53,55 +56,55 @@ pub(crate) enum ReadChain {
 impl<'h> CurrentRows<'h> {
     /// Reads all flags of a partition.
     pub(crate) fn read(
-        evidence: &dyn RunRecord,
+        record: &dyn RunRecord,
         history: &'h History<'h>,
         log_index: &'h LogIndex,
     ) -> CurrentRows<'h> {
         let replicas = history.meta.roster.len();
         let mut flags = CurrentRows {
             changes: vec![vec![Vec::new(); log_index.keys.len()]; replicas],
-            strangers: BTreeMap::new(),
+            unlogged: BTreeMap::new(),
             reads: Vec::new(),
             history,
             log_index,
             torn: Vec::new(),
             chains: vec![ReadChain::Unread; replicas],
-            wholes: Vec::new(),
+            full_reads: Vec::new(),
         };
-        let mut brought = vec![0_u64; history.current_reads.len()];
-        for (id, current) in evidence.current_rows(log_index.partition) {
+        let mut keys_read = vec![0_u64; history.current_reads.len()];
+        for (id, current) in record.current_rows(log_index.partition) {
             let Some(at) = history.flags_index(id) else { continue };
-            let look = history.current_reads[at].header;
-            brought[at] += 1;
-            if look.soundness == Soundness::Sound {
+            let header = history.current_reads[at].header;
+            keys_read[at] += 1;
+            if header.soundness == Soundness::Sound {
                 let key = flags.number(&current.key);
-                flags.changes[look.replica][key].push((at, current.offs.clone()));
+                flags.changes[header.replica][key].push((at, current.offs.clone()));
             }
         }
-        let mut whole = vec![0; replicas];
-        let mut lives: Vec<Option<u64>> = vec![None; replicas];
+        let mut full_read = vec![0; replicas];
+        let mut incarnations: Vec<Option<u64>> = vec![None; replicas];
         let mut sound = vec![vec![Vec::new(); replicas]; history.captures.len()];
         for (at, read) in history.current_reads.iter().enumerate() {
-            let look = read.header;
-            flags.wholes.push(whole[look.replica]);
-            if look.partition != log_index.partition || look.soundness != Soundness::Sound {
+            let header = read.header;
+            flags.full_reads.push(full_read[header.replica]);
+            if header.partition != log_index.partition || header.soundness != Soundness::Sound {
                 continue;
             }
-            let chain = &mut flags.chains[look.replica];
-            if lives[look.replica].replace(look.incarnation) != Some(look.incarnation) {
+            let chain = &mut flags.chains[header.replica];
+            if incarnations[header.replica].replace(header.incarnation) != Some(header.incarnation) {
                 *chain = ReadChain::Unread;
             }
             if *chain == ReadChain::Unread || read.base == Base::Nothing {
-                whole[look.replica] = at;
-                flags.wholes[at] = at;
+                full_read[header.replica] = at;
+                flags.full_reads[at] = at;
             }
             *chain = chain.and(read, history);
-            if brought[at] != look.count {
-                flags.torn.push(look.id);
+            if keys_read[at] != header.count {
+                flags.torn.push(header.id);
                 *chain = ReadChain::Torn;
             }
             if *chain == ReadChain::Whole {
-                sound[look.capture][look.replica].push(at);
+                sound[header.capture][header.replica].push(at);
             }
         }
         for (capture, sound) in sound.iter().enumerate() {
@@ -115,23 +118,23 @@ impl<'h> CurrentRows<'h> {
         self.chains[replica]
     }
 
-    /// The number of a key, given to it if it is new.
+    /// The number of a key. A new key gets the next number.
     fn number(&mut self, key: &str) -> usize {
         if let Some(known) = self.key(key) {
             return known;
         }
         let next = self.changes.first().map_or(0, Vec::len);
         self.changes.iter_mut().for_each(|keys| keys.push(Vec::new()));
-        self.strangers.insert(key.to_owned(), next);
+        self.unlogged.insert(key.to_owned(), next);
         next
     }
 
-    /// The number of a key that the log has, or any replica showed.
+    /// The number of a key that is in the log, or that any replica showed.
     pub(crate) fn key(&self, name: &str) -> Option<usize> {
-        self.log_index.key(name).or_else(|| self.strangers.get(name).copied())
+        self.log_index.key(name).or_else(|| self.unlogged.get(name).copied())
     }
 
-    /// The offsets that a replica flagged as current for a key when last read, then or before.
+    /// The offsets that a replica flagged as current for a key in its last read at or before this point.
     pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<&[u64]> {
         let before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
         let read = before.into_iter().find_map(|(_, reads)| reads[replica])?;
@@ -139,14 +142,14 @@ impl<'h> CurrentRows<'h> {
     }
 
     fn shown_by(&self, read: usize, key: usize) -> &[u64] {
-        let look = self.history.current_reads[read].header;
-        let known = self.changes[look.replica][key].iter().rev().find(|(at, _)| *at <= read);
-        known.filter(|(at, _)| *at >= self.wholes[read]).map_or(&[], |(_, offs)| offs)
+        let header = self.history.current_reads[read].header;
+        let known = self.changes[header.replica][key].iter().rev().find(|(at, _)| *at <= read);
+        known.filter(|(at, _)| *at >= self.full_reads[read]).map_or(&[], |(_, offs)| offs)
     }
 }
 
 impl ReadChain {
-    /// The chain with one more sound read.
+    /// The chain after one more sound read.
     fn and(self, read: &CurrentRowsRead, history: &History<'_>) -> ReadChain {
         match (read.base, self) {
             (Base::Nothing, _) => ReadChain::Whole,
@@ -166,22 +169,25 @@ impl ReadChain {
     }
 }
 
-/// Whether an earlier capture read rows of this life, and no flags: those were read as well, and are lost.
+/// Whether an earlier capture read rows of this incarnation but no flags. Flags were read as well then, and
+/// are lost.
 fn passed_over(read: &CurrentRowsRead, history: &History<'_>) -> bool {
-    let of_life = |look: &ReadHeader| (look.replica, look.partition, look.incarnation);
+    let incarnation_of = |header: &ReadHeader| (header.replica, header.partition, header.incarnation);
     let tried = |capture| {
         let reads = history.current_reads.iter().map(|read| read.header);
-        reads.filter(|look| look.capture == capture).any(|look| of_life(&look) == of_life(&read.header))
+        reads
+            .filter(|header| header.capture == capture)
+            .any(|header| incarnation_of(&header) == incarnation_of(&read.header))
     };
     history.reads.iter().map(|read| read.header).any(|earlier| {
-        of_life(&earlier) == of_life(&read.header)
+        incarnation_of(&earlier) == incarnation_of(&read.header)
             && earlier.capture < read.header.capture
             && earlier.soundness == Soundness::Sound
             && !tried(earlier.capture)
     })
 }
 
-/// The sound reads of a capture, by replica, as its steps and its end show them.
+/// The sound reads of a capture, by replica, at each step of it and at its end.
 fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CapturePoint, Vec<Option<usize>>)> {
     let again = sound.iter().map(|reads| reads.len().saturating_sub(1)).max().unwrap_or(0);
     let at = move |step: usize| {
@@ -194,36 +200,36 @@ fn steps(capture: usize, sound: &[Vec<usize>]) -> impl Iterator<Item = (CaptureP
         .chain([(CapturePoint::end_of(capture), ends)])
 }
 
-/// What the comparison of one partition's flags came to.
+/// The result of comparing one partition's flags.
 #[derive(Default)]
 pub(crate) struct CurrentRowsCompared {
-    /// (replica x key) flags compared.
+    /// (replica x key) pairs compared.
     pub(crate) flags: u64,
     pub(crate) mismatches: Vec<Mismatch>,
 }
 
-/// Compares the flags of a partition, but of no read that reached beyond `judged_to`: entries that are not
-/// known may have moved them. `absent` names (replica, offset) pairs whose row is missing: their keys are
-/// reported for that, and not for the flag that cannot be there.
+/// Compares the flags of a partition. Reads that reach beyond `judged_to` are left out, since unknown entries
+/// may have moved their flags. `absent` has the (replica, offset) pairs whose row is missing: their keys are
+/// reported for that, and not for a flag that cannot be there.
 pub(crate) fn compare(
     flags: &CurrentRows<'_>,
     absences: &Absences<'_>,
     judged_to: u64,
     absent: &BTreeSet<(usize, u64)>,
 ) -> CurrentRowsCompared {
-    let glances = flags.reads.iter().map(|(when, reads)| {
+    let replica_flags = flags.reads.iter().map(|(when, reads)| {
         let reads = reads.iter().flatten().map(|&at| ReplicaFlags::of(at, &flags.history.current_reads[at]));
-        (*when, reads.filter(|glance| glance.reach() <= judged_to).collect())
+        (*when, reads.filter(|flags_read| flags_read.reach() <= judged_to).collect())
     });
-    let comparison = KeyComparison { flags, absences, absent, replicas: glances.collect() };
+    let comparison = KeyComparison { flags, absences, absent, replicas: replica_flags.collect() };
     let mut compared = CurrentRowsCompared::default();
     let mut past = Vec::new();
     for key in 0..flags.log_index.keys.len() {
         flags.log_index.past(key, &mut past);
         comparison.of_key(key, &past, &mut compared);
     }
-    for (name, &key) in &flags.strangers {
-        compared.mismatches.extend(comparison.of_stranger(name, key));
+    for (name, &key) in &flags.unlogged {
+        compared.mismatches.extend(comparison.of_unlogged_key(name, key));
     }
     compared
 }
@@ -236,46 +242,47 @@ struct KeyComparison<'c> {
 }
 
 impl KeyComparison<'_> {
-    /// One mismatch for each of a key's entries by which flags are wrong.
+    /// Adds one mismatch for each entry of a key at which flags are wrong.
     fn of_key(&self, key: usize, past: &[IndexedEntry], compared: &mut CurrentRowsCompared) {
         let roster = self.flags.history.meta.roster.len();
         let mut wrong: BTreeSet<u64> = BTreeSet::new();
         // By replica: the entry by which its flags were judged last, and whether they were right.
         let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
-        for glance in self.replicas.iter().flat_map(|(_, glances)| glances) {
-            let Some(line) = glance.expects(past, self.absent) else { continue };
-            let is_wrong = self.fault(line, self.flags.shown_by(glance.read, key), glance.read).is_some();
-            compared.flags += u64::from(last[glance.replica].is_none());
-            last[glance.replica] = Some((line.off, !is_wrong));
+        for flags_read in self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags) {
+            let Some(entry) = flags_read.expects(past, self.absent) else { continue };
+            let is_wrong =
+                self.fault(entry, self.flags.shown_by(flags_read.read, key), flags_read.read).is_some();
+            compared.flags += u64::from(last[flags_read.replica].is_none());
+            last[flags_read.replica] = Some((entry.off, !is_wrong));
             if is_wrong {
-                wrong.insert(line.off);
+                wrong.insert(entry.off);
             }
         }
-        for line in past.iter().filter(|line| wrong.contains(&line.off)) {
+        for entry in past.iter().filter(|entry| wrong.contains(&entry.off)) {
             let mut mismatch = Mismatch {
-                op: Some(line.op),
-                expected: Some(Expected::Current((line.effect == Effect::Merged).then_some(line.off))),
-                ..self.nothing_shown(&self.flags.log_index.keys[key], line.off)
+                op: Some(entry.op),
+                expected: Some(Expected::Current((entry.effect == Effect::Merged).then_some(entry.off))),
+                ..self.nothing_shown(&self.flags.log_index.keys[key], entry.off)
             };
-            let fault = |offs: &[u64], read: usize| self.fault(line, offs, read).map(Defect::of);
-            self.show(&mut mismatch, key, fault, |glance| {
-                glance.expects(past, self.absent).is_some_and(|found| found.off == line.off)
+            let fault = |offs: &[u64], read: usize| self.fault(entry, offs, read).map(Defect::of);
+            self.show(&mut mismatch, key, fault, |flags_read| {
+                flags_read.expects(past, self.absent).is_some_and(|found| found.off == entry.off)
             });
             let put_right =
-                |last: &Option<(u64, bool)>| last.is_some_and(|(off, right)| right && line.off < off);
+                |last: &Option<(u64, bool)>| last.is_some_and(|(off, right)| right && entry.off < off);
             mismatch.over = (0..roster).filter(|&replica| put_right(&last[replica])).collect();
             compared.mismatches.push(mismatch);
         }
     }
 
-    /// A key that the log does not have, and any replica shows as current. A row that is itself too many is
-    /// told as that.
-    fn of_stranger(&self, name: &str, key: usize) -> Option<Mismatch> {
-        let shown = |glance: &ReplicaFlags| {
-            let offs = self.flags.shown_by(glance.read, key).iter();
-            offs.copied().find(|off| !self.absent.contains(&(glance.replica, *off)))
+    /// The mismatch of a key that is not in the log but that some replica shows as current. A row that is
+    /// itself extra is reported as that instead.
+    fn of_unlogged_key(&self, name: &str, key: usize) -> Option<Mismatch> {
+        let shown = |flags_read: &ReplicaFlags| {
+            let offs = self.flags.shown_by(flags_read.read, key).iter();
+            offs.copied().find(|off| !self.absent.contains(&(flags_read.replica, *off)))
         };
-        let first = self.replicas.iter().flat_map(|(_, glances)| glances).find_map(shown)?;
+        let first = self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags).find_map(shown)?;
         let mut mismatch = self.nothing_shown(name, first);
         let fault = |offs: &[u64], _| {
             (!offs.is_empty()).then(|| Defect { key: Some(name.to_owned()), ..Defect::of(Anomaly::Extra) })
@@ -284,9 +291,9 @@ impl KeyComparison<'_> {
         Some(mismatch)
     }
 
-    /// What is wrong with the flags that a read brought of a key, by its last entry.
-    fn fault(&self, line: &IndexedEntry, offs: &[u64], read: usize) -> Option<Anomaly> {
-        fault(line, offs, self.absences, &self.flags.history.current_reads[read].header)
+    /// What is wrong with the flags that a read returned for a key whose last entry this is.
+    fn fault(&self, entry: &IndexedEntry, offs: &[u64], read: usize) -> Option<Anomaly> {
+        fault(entry, offs, self.absences, &self.flags.history.current_reads[read].header)
     }
 
     fn nothing_shown(&self, key: &str, off: u64) -> Mismatch {
@@ -303,7 +310,7 @@ impl KeyComparison<'_> {
         }
     }
 
-    /// Lays down what all replicas showed of a key in the reads that can be judged.
+    /// Adds what all replicas showed for a key in the reads that can be judged.
     fn show(
         &self,
         mismatch: &mut Mismatch,
@@ -311,11 +318,11 @@ impl KeyComparison<'_> {
         fault: impl Fn(&[u64], usize) -> Option<Defect>,
         counts: impl Fn(&ReplicaFlags) -> bool,
     ) {
-        for (when, glances) in &self.replicas {
-            let views = glances.iter().filter(|glance| counts(glance)).map(|glance| {
-                let offs = self.flags.shown_by(glance.read, key);
-                let id = self.flags.history.current_reads[glance.read].header.id;
-                view(&mut mismatch.views, (glance.replica, id), offs, || fault(offs, glance.read))
+        for (when, replica_flags) in &self.replicas {
+            let views = replica_flags.iter().filter(|flags_read| counts(flags_read)).map(|flags_read| {
+                let offs = self.flags.shown_by(flags_read.read, key);
+                let id = self.flags.history.current_reads[flags_read.read].header.id;
+                view(&mut mismatch.views, (flags_read.replica, id), offs, || fault(offs, flags_read.read))
             });
             let views = views.collect();
             mismatch.show(*when, views);
@@ -324,11 +331,11 @@ impl KeyComparison<'_> {
     }
 }
 
-/// One read of flags: what it covers without a move.
+/// One read of flags, and what the replica covered during it.
 struct ReplicaFlags {
     read: usize,
     replica: usize,
-    /// One past the highest offset covered.
+    /// One past the highest offset covered before.
     top: u64,
     /// What was covered before and after, by the same copy.
     steady: Vec<(u64, u64)>,
@@ -339,11 +346,11 @@ struct ReplicaFlags {
 impl ReplicaFlags {
     fn of(at: usize, read: &CurrentRowsRead) -> ReplicaFlags {
         let visible = |held: &&HeldSegment| held.is_visible();
-        let twin = |held: &HeldSegment, others: &[HeldSegment]| {
+        let same_copy_end = |held: &HeldSegment, others: &[HeldSegment]| {
             let same = |other: &&HeldSegment| other.seq == held.seq && other.copy == held.copy;
             others.iter().filter(visible).find(same).map(|other| other.end)
         };
-        let mut glance = ReplicaFlags {
+        let mut flags_read = ReplicaFlags {
             read: at,
             replica: read.header.replica,
             top: 0,
@@ -351,55 +358,60 @@ impl ReplicaFlags {
             moved: Vec::new(),
         };
         for held in read.before.iter().filter(visible) {
-            glance.top = glance.top.max(held.end);
-            match twin(held, &read.after) {
-                Some(end) => glance.steady.push((held.start, held.end.min(end))),
-                None => glance.moved.push((held.start, held.end)),
+            flags_read.top = flags_read.top.max(held.end);
+            match same_copy_end(held, &read.after) {
+                Some(end) => flags_read.steady.push((held.start, held.end.min(end))),
+                None => flags_read.moved.push((held.start, held.end)),
             }
         }
         for held in read.after.iter().filter(visible) {
-            let before = twin(held, &read.before).unwrap_or(held.start);
-            glance.moved.push((before, held.end));
+            let before = same_copy_end(held, &read.before).unwrap_or(held.start);
+            flags_read.moved.push((before, held.end));
         }
-        glance.moved.retain(|(start, end)| start < end);
-        glance
+        flags_read.moved.retain(|(start, end)| start < end);
+        flags_read
     }
 
-    /// One past the last offset that the replica may have seen when it was read.
+    /// One past the last offset that the replica may have covered when it was read.
     fn reach(&self) -> u64 {
         self.moved.iter().map(|(_, end)| *end).fold(self.top, u64::max)
     }
 
-    /// The last accepted entry of a key that the replica covers, if its flags can be judged by it; `past` are
-    /// the key's lines in log order.
+    /// The last accepted entry of a key that the replica covers, if its flags can be judged by that entry.
+    /// `past` has the entries of the key in log order.
     fn expects<'l>(
         &self,
         past: &'l [IndexedEntry],
         absent: &BTreeSet<(usize, u64)>,
     ) -> Option<&'l IndexedEntry> {
-        let below = |off| past.partition_point(|line| line.off < off);
-        let line = past[..below(self.top)].iter().rfind(|line| line.effect.is_accepted())?;
-        let steady = self.steady.iter().any(|&(start, end)| start <= line.off && line.off < end);
+        let below = |off| past.partition_point(|entry| entry.off < off);
+        let entry = past[..below(self.top)].iter().rfind(|entry| entry.effect.is_accepted())?;
+        let steady = self.steady.iter().any(|&(start, end)| start <= entry.off && entry.off < end);
         let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
-        // A tombstone works or does not, whatever became of its own row.
-        let is_there = line.effect == Effect::Deleted || !absent.contains(&(self.replica, line.off));
-        (steady && !moved && is_there).then_some(line)
+        // Whether a tombstone works does not depend on its own row.
+        let is_there = entry.effect == Effect::Deleted || !absent.contains(&(self.replica, entry.off));
+        (steady && !moved && is_there).then_some(entry)
     }
 }
 
-fn fault(line: &IndexedEntry, shown: &[u64], absences: &Absences<'_>, look: &ReadHeader) -> Option<Anomaly> {
-    match (line.effect, shown) {
-        _ if absences.excuse_flags(look.replica, line, shown, look.t) => None,
+fn fault(
+    entry: &IndexedEntry,
+    shown: &[u64],
+    absences: &Absences<'_>,
+    header: &ReadHeader,
+) -> Option<Anomaly> {
+    match (entry.effect, shown) {
+        _ if absences.excuse_flags(header.replica, entry, shown, header.t) => None,
         (Effect::Deleted, []) => None,
         (Effect::Deleted, _) => Some(Anomaly::Resurrected),
         (_, []) => Some(Anomaly::NoCurrent),
-        (_, [one]) if *one == line.off => None,
+        (_, [one]) if *one == entry.off => None,
         (_, [_]) => Some(Anomaly::StaleCurrent),
         _ => Some(Anomaly::DuplicateCurrent),
     }
 }
 
-/// The index of the view of a replica with these flags, made if it is new.
+/// The index of the replica's view with these flags, added if it is new.
 fn view(
     views: &mut Vec<ReplicaView>,
     (replica, read): (usize, u64),
@@ -434,7 +446,7 @@ fn name_roots(mismatch: &mut Mismatch) {
     }
 }
 
-/// Whether a replica's flags name the row at this offset as its key's current one.
+/// Whether a replica's flags name the row at this offset as the current one of its key.
 pub(crate) fn is_current(
     flags: Option<&CurrentRows<'_>>,
     replica: usize,

@@ -1,5 +1,6 @@
-//! What else a row may show where the state of its key may have expired before it was written again: the fold
-//! from there on. Each time that it may have been forgotten is a beginning of its own.
+//! What else a row may show if the state of its key may have expired before the key was written again: the
+//! fold from there on. Every time at which the state may have been forgotten is a possible start of that
+//! fold.
 
 use super::absence::Absences;
 use super::merge::{merge_into, shows};
@@ -10,38 +11,37 @@ use crate::history::schema::rules::Absence;
 use crate::history::schema::{Column, Value};
 use std::collections::BTreeMap;
 
-/// With more beginnings than so many a key's content is not judged until it is deleted.
+/// A key with more possible starts than this is not judged by content until it is deleted.
 const BEGINNINGS_MAX: usize = 16;
 
-/// The other states that keys may be in; of a key that has too many none is kept.
+/// The other states that keys may be in. `None` for a key with too many.
 pub(crate) struct Forgotten<'j> {
     columns: &'j [Column],
     states: BTreeMap<usize, Option<Vec<Vec<Value>>>>,
 }
 
 impl<'j> Forgotten<'j> {
-    /// Nothing has been forgotten yet.
     pub(crate) fn new(columns: &'j [Column]) -> Forgotten<'j> {
         Forgotten { columns, states: BTreeMap::new() }
     }
 
-    /// Takes an entry into the states that its key may be in.
-    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, line: &IndexedEntry, entry: &Entry) {
-        match line.effect {
+    /// Folds an entry into the states that its key may be in.
+    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, indexed: &IndexedEntry, entry: &Entry) {
+        match indexed.effect {
             Effect::OutOfOrder | Effect::Ignored => return,
             Effect::Deleted => {
-                self.states.remove(&line.key);
+                self.states.remove(&indexed.key);
                 return;
             }
             Effect::Merged => {}
         }
         if absences.may_be_forgotten_before(at) {
-            let states = self.states.entry(line.key).or_insert_with(|| Some(Vec::new()));
+            let states = self.states.entry(indexed.key).or_insert_with(|| Some(Vec::new()));
             if let Some(states) = states {
                 states.push(vec![Value::Null; self.columns.len()]);
             }
         }
-        let Some(states) = self.states.get_mut(&line.key) else { return };
+        let Some(states) = self.states.get_mut(&indexed.key) else { return };
         for state in states.iter_mut().flatten() {
             let cells = self.columns.iter().zip(state).zip(&entry.cols);
             cells.for_each(|((column, value), event)| merge_into(column, value, event));
@@ -54,16 +54,16 @@ impl<'j> Forgotten<'j> {
         }
     }
 
-    /// Why a row may show something else than what the log folds to, if it may.
+    /// Why a row may show something other than the fold of the log; `None` if it may not.
     pub(crate) fn explains(&self, logged: ExpectedRow<'_>, row: &Row) -> Option<Absence> {
-        let states = self.states.get(&logged.line.key)?;
+        let states = self.states.get(&logged.indexed.key)?;
         let entry = logged.entry;
         let is_of = (&row.key, row.op, row.cmp) == (&entry.key, entry.op, entry.cmp);
         let shown = |state: &[Value]| {
             let mut cells = self.columns.iter().zip(state).zip(&row.cols);
             cells.all(|((column, value), cell)| shows(column, value, cell))
         };
-        let explained = logged.line.effect == Effect::Merged
+        let explained = logged.indexed.effect == Effect::Merged
             && is_of
             && !logged.expected.is_some_and(shown)
             && states.as_ref().is_none_or(|states| states.iter().any(|state| shown(state)));

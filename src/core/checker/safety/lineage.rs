@@ -1,4 +1,4 @@
-//! Which wrong rows are roots, which inherited a wrong row, which were downloaded with it (`RULES.md` 5).
+//! Which wrong rows are roots, which inherited a wrong row, and which were downloaded with it (`RULES.md` 5).
 
 use super::merge::{merged, shows};
 use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
@@ -12,20 +12,20 @@ use crate::history::row::CopyState;
 use crate::history::schema::{Column, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one oracle makes of a place.
+/// The verdict of one oracle on one offset.
 #[derive(Default)]
 pub(crate) struct Judgement {
-    /// Whether the model is the oracle.
+    /// Whether the oracle is the model, not the peers.
     pub(crate) modelled: bool,
     pub(crate) views: Vec<ReplicaView>,
-    /// The claim that each view is of.
+    /// By view: its claim.
     pub(crate) of: Vec<usize>,
-    /// The views that were shown from then on.
+    /// Which views were shown from each point on.
     pub(crate) scenes: Vec<(CapturePoint, Vec<usize>)>,
 }
 
 impl Judgement {
-    /// The claims that are wrong (without a model: differ).
+    /// The claims that are wrong (without a model: that differ).
     pub(crate) fn wrong(&self) -> impl Iterator<Item = usize> {
         let both = self.views.iter().zip(&self.of);
         both.filter(|(view, _)| view.wrong.is_some()).map(|(_, claim)| *claim)
@@ -36,13 +36,13 @@ impl Judgement {
 struct Ancestor {
     modelled: bool,
     replica: usize,
-    /// The line that it is the row of, by its number.
+    /// The index of the log entry that it is the row of.
     at: usize,
     row: Vec<Value>,
     cause: MismatchCause,
 }
 
-/// Follows wrong rows from their roots, in log order.
+/// Traces wrong rows back to their roots, in log order.
 pub(crate) struct Lineage<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) model_on: &'j [bool],
@@ -52,12 +52,11 @@ pub(crate) struct Lineage<'j> {
     pub(crate) missing: MissingOpsFinder,
     /// By key: what was wrong at its previous merged row.
     ancestors: BTreeMap<usize, Vec<Ancestor>>,
-    /// The (life, segment) pairs of which any row was wrong.
-    spoiled: BTreeSet<(usize, usize)>,
+    /// The (incarnation, segment) pairs with any wrong row.
+    wrong_segments: BTreeSet<(usize, usize)>,
 }
 
 impl<'j> Lineage<'j> {
-    /// Nothing is wrong yet.
     pub(crate) fn new(
         columns: &'j [Column],
         model_on: &'j [bool],
@@ -66,37 +65,37 @@ impl<'j> Lineage<'j> {
         missing: MissingOpsFinder,
         history: &'j History<'j>,
     ) -> Lineage<'j> {
-        let (ancestors, spoiled) = (BTreeMap::new(), BTreeSet::new());
-        Lineage { columns, model_on, history, log_index, timeline, missing, ancestors, spoiled }
+        let (ancestors, wrong_segments) = (BTreeMap::new(), BTreeSet::new());
+        Lineage { columns, model_on, history, log_index, timeline, missing, ancestors, wrong_segments }
     }
 
-    /// Takes note of a merged row that a copy shows rightly.
+    /// Takes a merged row that a copy shows rightly.
     pub(crate) fn clear_copy(&mut self, logged: ExpectedRow<'_>, copy: usize) {
-        let Some(previous) = logged.line.previous.map(|at| self.log_index.entry(at)) else { return };
+        let Some(previous) = logged.indexed.previous.map(|at| self.log_index.entry(at)) else { return };
         let copy: &SegmentCopy = &self.timeline.copies[copy];
         if let Some(segment) = previous.segment
-            && logged.line.effect == Effect::Merged
+            && logged.indexed.effect == Effect::Merged
             && previous.effect == Effect::Merged
-            && previous.segment != logged.line.segment
+            && previous.segment != logged.indexed.segment
             && copy.state != CopyState::Downloaded
         {
             self.missing.mark_seen(copy.life, segment);
         }
     }
 
-    /// Forgets what was wrong with a key whose row is right everywhere.
+    /// Forgets the wrong rows of a key whose row is right everywhere.
     pub(crate) fn clear_key(&mut self, logged: ExpectedRow<'_>) {
-        if !self.ancestors.is_empty() && logged.line.effect.is_accepted() {
-            let of_key = self.ancestors.remove(&logged.line.key).unwrap_or_default();
+        if !self.ancestors.is_empty() && logged.indexed.effect.is_accepted() {
+            let of_key = self.ancestors.remove(&logged.indexed.key).unwrap_or_default();
             self.keep(logged, of_key.into_iter().filter(|it| it.at == logged.at).collect());
         }
     }
 
-    /// Goes on over a row that a replica may lack: what was wrong before is what it was merged onto. An
-    /// absence that is excused is no evidence, neither of a root nor of a row that came right.
+    /// Steps over a row that a replica may lack: what was wrong before is what the row was merged onto. An
+    /// excused absence is no evidence, neither of a root nor of a row that was put right.
     pub(crate) fn pass(&mut self, logged: ExpectedRow<'_>, replica: usize) {
-        let Some(of_key) = self.ancestors.get_mut(&logged.line.key) else { return };
-        match logged.line.effect {
+        let Some(of_key) = self.ancestors.get_mut(&logged.indexed.key) else { return };
+        match logged.indexed.effect {
             Effect::OutOfOrder | Effect::Ignored => {}
             Effect::Deleted => of_key.retain(|ancestor| ancestor.replica != replica),
             Effect::Merged => {
@@ -110,18 +109,18 @@ impl<'j> Lineage<'j> {
 
     fn keep(&mut self, logged: ExpectedRow<'_>, of_key: Vec<Ancestor>) {
         if !of_key.is_empty() {
-            self.ancestors.insert(logged.line.key, of_key);
+            self.ancestors.insert(logged.indexed.key, of_key);
         }
     }
 
-    /// Fills in origin and cause of all that is wrong at a place, by both oracles.
+    /// Fills in origin and cause of all that is wrong at an offset, by both oracles.
     pub(crate) fn trace(
         &mut self,
         offset: &OffsetView<'_, '_>,
         by_model: &mut Judgement,
         by_peers: &mut Judgement,
     ) {
-        let key = offset.logged.map(|logged| logged.line.key);
+        let key = offset.logged.map(|logged| logged.indexed.key);
         let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
         for judged in [&mut *by_model, &mut *by_peers] {
             for at in 0..judged.views.len() {
@@ -131,18 +130,18 @@ impl<'j> Lineage<'j> {
                 self.trace_copied(offset, judged, at, &ancestors);
             }
             join_causes(&mut judged.views);
-            self.spoiled.extend(judged.wrong().map(|claim| {
+            self.wrong_segments.extend(judged.wrong().map(|claim| {
                 let copy = &self.timeline.copies[offset.claims[claim].copy];
                 (copy.life, copy.segment)
             }));
         }
         let Some(logged) = offset.logged else { return };
-        let next = match logged.line.effect {
+        let next = match logged.indexed.effect {
             Effect::Merged => {
                 let passed = ancestors.into_iter().filter(|ancestor| ancestor.at == logged.at);
-                let heirs =
+                let wrong_here =
                     descendants(offset, logged, by_model).chain(descendants(offset, logged, by_peers));
-                heirs.chain(passed).collect()
+                wrong_here.chain(passed).collect()
             }
             Effect::OutOfOrder | Effect::Ignored => ancestors,
             Effect::Deleted => Vec::new(),
@@ -150,7 +149,8 @@ impl<'j> Lineage<'j> {
         self.keep(logged, next);
     }
 
-    /// A row that this replica merged itself: a root, unless merging onto its own wrong row gives it.
+    /// A row that this replica merged itself is a root, unless merging the event onto its own wrong row gives
+    /// it.
     fn trace_merged(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -163,11 +163,11 @@ impl<'j> Lineage<'j> {
             return;
         }
         let (modelled, claim) = (judged.modelled, offset.claims[judged.of[at]]);
-        let heir_of = ancestors.iter().find(|ancestor| {
+        let ancestor = ancestors.iter().find(|ancestor| {
             (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
                 && (!modelled || self.reproduces(ancestor, offset, claim))
         });
-        let (origin, cause, lost) = match heir_of {
+        let (origin, cause, lost) = match ancestor {
             Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
             None => {
                 let lost = self.missing_ops(offset, view, claim, true);
@@ -180,8 +180,8 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row
-    /// that an older wrong row of any replica gives.
+    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row that
+    /// follows from an older wrong row of any replica.
     fn trace_copied(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -217,24 +217,26 @@ impl<'j> Lineage<'j> {
 
     /// Whether merging the event onto the ancestor gives the claim's row.
     fn reproduces(&self, ancestor: &Ancestor, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
-        let (Some(logged), Some(brought)) = (offset.logged, offset.row_of_entry(claim)) else { return false };
-        if logged.line.effect != Effect::Merged || brought.row.cmp != logged.entry.cmp {
+        let (Some(logged), Some(read_row)) = (offset.logged, offset.row_of_entry(claim)) else {
+            return false;
+        };
+        if logged.indexed.effect != Effect::Merged || read_row.row.cmp != logged.entry.cmp {
             return false;
         }
         let given = merged(self.columns, &ancestor.row, &logged.entry.cols);
-        let cells = self.columns.iter().zip(&given).zip(&brought.row.cols);
+        let cells = self.columns.iter().zip(&given).zip(&read_row.row.cols);
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
-    /// Whether the replica itself said, before this read of a copy, that it dropped keys of an earlier
+    /// Whether the replica itself reported, before this read of a copy, that it dropped keys of an earlier
     /// segment.
     fn were_keys_dropped(&self, copy: &SegmentCopy, read: u64) -> bool {
         let spans = &self.history.segments[self.log_index.partition as usize];
         let read_at = self.history.read_index(read).map(|at| self.history.reads[at].header.t);
-        self.history.dropped_keys.iter().any(|line| {
-            line.replica == copy.replica
-                && read_at.is_some_and(|read_at| line.t <= read_at)
-                && spans[..copy.segment].iter().any(|span| span.name == line.segment)
+        self.history.dropped_keys.iter().any(|record| {
+            record.replica == copy.replica
+                && read_at.is_some_and(|read_at| record.t <= read_at)
+                && spans[..copy.segment].iter().any(|span| span.name == record.segment)
         })
     }
 
@@ -246,9 +248,9 @@ impl<'j> Lineage<'j> {
         local: bool,
     ) -> Option<MissingOps> {
         let what = view.wrong.as_ref()?.what;
-        let (logged, brought) = (offset.logged?, offset.row(claim)?);
+        let (logged, read_row) = (offset.logged?, offset.row(claim)?);
         let expected = logged.expected.filter(|_| matches!(what, Anomaly::WrongValue | Anomaly::Differs))?;
-        if logged.line.effect == Effect::OutOfOrder {
+        if logged.indexed.effect == Effect::OutOfOrder {
             return Some(MissingOps { class: RootCause::Unexplained, segments: BTreeSet::new(), ops: 0 });
         }
         let copy = &self.timeline.copies[claim.copy];
@@ -256,13 +258,13 @@ impl<'j> Lineage<'j> {
         let was_registered = |segment: usize| {
             let is_known = |life| {
                 self.timeline.was_registered(life, segment, offset.off)
-                    && !self.spoiled.contains(&(life, segment))
+                    && !self.wrong_segments.contains(&(life, segment))
             };
             life.is_some_and(is_known)
         };
-        let keys_dropped = local && self.were_keys_dropped(copy, brought.read);
+        let keys_dropped = local && self.were_keys_dropped(copy, read_row.read);
         let merged = MergeContext { life, was_registered: &was_registered, keys_dropped };
-        Some(self.missing.of(self.log_index, logged.at, expected, &brought.row.cols, &merged))
+        Some(self.missing.of(self.log_index, logged.at, expected, &read_row.row.cols, &merged))
     }
 }
 
@@ -270,7 +272,7 @@ fn class_of(lost: &Option<MissingOps>) -> RootCause {
     lost.as_ref().map_or(RootCause::NoProvenance, |lost| lost.class)
 }
 
-/// The wrong rows of this place, onto which the key's next row may be merged.
+/// The wrong rows at this offset, onto which the key's next row may be merged.
 fn descendants(
     offset: &OffsetView<'_, '_>,
     logged: ExpectedRow<'_>,
@@ -287,8 +289,8 @@ fn descendants(
     })
 }
 
-/// Roots of the same class at one place are one cause. Where no root is known, those that show it stand
-/// for it.
+/// Merges roots of the same class at one offset into one cause. If no root is known, the replicas that show
+/// the wrong row are named instead.
 pub(crate) fn join_causes(views: &mut [ReplicaView]) {
     let mut roots: BTreeMap<(Anomaly, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     for view in views.iter() {

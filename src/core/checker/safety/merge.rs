@@ -1,12 +1,12 @@
-//! The fold's merge functions and what counts as equal. Shares nothing with any target (`RULES.md` 3).
+//! The merge functions of the fold, and what counts as equal. Shares nothing with any target (`RULES.md` 3).
 
 use crate::checker::tables::log_index::Effect;
 use crate::history::row::Entry;
 use crate::history::schema::{Column, Merge, Value};
 use std::collections::BTreeSet;
 
-/// Takes an entry into the state of its key, and gives the columns of the row that the log folds to there;
-/// none for a deletion, whose row's columns mean nothing.
+/// Merges an entry into the state of its key. Returns the columns of the row that the log folds to there;
+/// `None` for a delete, whose row has meaningless columns.
 pub(crate) fn fold<'f>(
     columns: &[Column],
     state: &'f mut [Value],
@@ -32,7 +32,8 @@ pub(crate) fn fold<'f>(
     }
 }
 
-/// Takes one event's value into the state of a column. Null keeps what was there, whatever the function.
+/// Merges one event's value into the state of a column. Null keeps the previous value under any merge
+/// function.
 pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
     if matches!(event, Value::Null) {
         return;
@@ -55,9 +56,9 @@ pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
     }
 }
 
-/// Whether a replica that shows `shown` shows what is expected. A column that never took a value shows its
-/// type's default; an empty list of strings reads back as an empty list of longs; a union is a set, in which
-/// nothing lies more often than an event alone has it.
+/// Whether `shown` is what a replica should show for `expected`. A column that never had a value shows its
+/// type's default. An empty list of strings reads back as an empty list of longs. A union is a set, in which
+/// no element occurs more often than in a single event.
 pub(crate) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
     if expected == shown || (is_empty(column, expected) && is_empty(column, shown)) {
         return true;
@@ -70,12 +71,12 @@ pub(crate) fn shows(column: &Column, expected: &Value, shown: &Value) -> bool {
         }
 }
 
-/// Whether two replicas show the same.
+/// Whether two replicas show the same value.
 pub(crate) fn alike(column: &Column, a: &Value, b: &Value) -> bool {
     shows(column, a, b) && shows(column, b, a)
 }
 
-/// Whether the value says that nothing was ever merged: null, or the type's default.
+/// Whether the value means that nothing was ever merged: null, or the type's default.
 pub(crate) fn is_empty(column: &Column, value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -85,7 +86,8 @@ pub(crate) fn is_empty(column: &Column, value: &Value) -> bool {
     }
 }
 
-/// What merging the event onto a replica's own row gives: its defaults stand for absent values.
+/// The row that results from merging the event onto a replica's own row. The row's defaults count as absent
+/// values.
 pub(crate) fn merged(columns: &[Column], row: &[Value], event: &[Value]) -> Vec<Value> {
     let mut state = row.to_vec();
     for ((column, value), event) in columns.iter().zip(&mut state).zip(event) {
@@ -101,7 +103,7 @@ fn extend(state: &mut Value, event: &Value) {
     match (state, event) {
         (Value::Longs(list), Value::Longs(more)) => list.extend_from_slice(more),
         (Value::Strings(list), Value::Strings(more)) => list.extend_from_slice(more),
-        // Only an empty list can be of the other type.
+        // Only an empty list can have the other type.
         (state, event) => {
             if !matches!(event, Value::Longs(list) if list.is_empty()) {
                 *state = event.clone();
@@ -124,8 +126,8 @@ fn sort_set(value: &mut Value) {
     }
 }
 
-/// Whether what is shown are the elements of what is expected, each once. An event may name one twice: alone
-/// it is no set yet.
+/// Whether `shown` has exactly the elements of `expected`, each once. A single event may name an element
+/// twice, since it is not a set yet.
 fn same_set<T: Ord>(expected: &[T], shown: &[T]) -> bool {
     let elements: BTreeSet<&T> = shown.iter().collect();
     elements.len() == shown.len() && elements == expected.iter().collect()

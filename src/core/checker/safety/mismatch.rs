@@ -6,15 +6,15 @@ use crate::history::row::{CopyState, Row};
 use crate::history::schema::Value;
 use std::collections::BTreeSet;
 
-/// Beyond this many mismatches a partition's wrong rows are counted and placed, but their content is not
-/// kept: a run that is wrong everywhere must not cost the memory of all its rows.
+/// Once a partition has this many mismatches, further wrong rows are counted and located, but their content
+/// is dropped. A run that is wrong everywhere must not need memory for all its rows.
 pub(crate) const WITH_CONTENT_MAX: usize = 10_000;
 
-/// What made a row wrong, as far as findings tell causes apart.
+/// What made a row wrong, as far as findings distinguish causes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MismatchCause {
     pub(crate) class: RootCause,
-    /// The replicas that held the roots.
+    /// The replicas with the roots.
     pub(crate) roots: BTreeSet<usize>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Defect {
     pub(crate) origin: Origin,
     pub(crate) cause: MismatchCause,
     pub(crate) missing: Option<MissingOps>,
-    /// The key that it shows, if that is not the place's own.
+    /// The key that it shows, if that is not the mismatch's own.
     pub(crate) key: Option<String>,
     /// The wrong cells ([`crate::checker::tables::named_row`]).
     pub(crate) columns: Vec<usize>,
@@ -43,7 +43,7 @@ pub(crate) struct Defect {
 }
 
 impl Defect {
-    /// Of which origin and cause are not known yet: it counts as downloaded from nowhere.
+    /// A defect whose origin and cause are not known yet. It counts as copied from an unknown source.
     pub(crate) fn of(what: Anomaly) -> Defect {
         Defect {
             what,
@@ -71,7 +71,7 @@ pub(crate) struct ReplicaView {
 }
 
 impl ReplicaView {
-    /// What is wrong with it, if anything is.
+    /// What is wrong with it; `None` if nothing is.
     pub(crate) fn what(&self) -> Option<Anomaly> {
         self.wrong.as_ref().map(|wrong| wrong.what)
     }
@@ -90,11 +90,11 @@ pub(crate) enum Content {
 pub(crate) enum Expected {
     /// A row: op, comparison value, columns.
     Row(u64, i64, Vec<Value>),
-    /// The offset of the current row; none for a deleted key.
+    /// The offset of the current row; `None` for a deleted key.
     Current(Option<u64>),
 }
 
-/// Which views the comparable replicas showed from then on, by index of [`Deviation::views`].
+/// Which views the comparable replicas showed from this point on, as indices of [`Mismatch::views`].
 #[derive(Clone, Debug)]
 pub(crate) struct CaptureScene {
     pub(crate) when: CapturePoint,
@@ -108,25 +108,25 @@ pub(crate) struct Mismatch {
     pub(crate) key: String,
     pub(crate) segment: Option<usize>,
     pub(crate) op: Option<u64>,
-    /// Whether the model says who is wrong.
+    /// Whether the model decides who is wrong.
     pub(crate) modelled: bool,
     pub(crate) expected: Option<Expected>,
     pub(crate) views: Vec<ReplicaView>,
-    /// Only where something changed since the scene before.
+    /// In time order. A scene is added only if something changed.
     pub(crate) scenes: Vec<CaptureScene>,
-    /// The replicas on which it is over, though none of these scenes shows them right: a later write or
-    /// delete of the key put their flags right.
+    /// The replicas on which the mismatch is over although none of these scenes shows them right: a later
+    /// write or delete of the key put their flags right.
     pub(crate) over: BTreeSet<usize>,
 }
 
 impl Mismatch {
-    /// What the comparable replicas showed at some time.
+    /// What the comparable replicas showed at a point.
     pub(crate) fn at(&self, when: CapturePoint) -> impl Iterator<Item = &ReplicaView> {
         let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
         scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
     }
 
-    /// Adds what was shown from then on; scenes come in order.
+    /// Adds what was shown from this point on. Scenes must be added in order.
     pub(crate) fn show(&mut self, when: CapturePoint, views: Vec<usize>) {
         if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
             self.scenes.push(CaptureScene { when, views });
@@ -143,12 +143,12 @@ impl Mismatch {
         matches!(self.expected, Some(Expected::Current(_)))
     }
 
-    /// Whether any row is kept to be shown.
+    /// Whether the content of any view was kept.
     pub(crate) fn has_content(&self) -> bool {
         self.views.iter().any(|view| view.content.is_some())
     }
 
-    /// Drops the content, keeping who and why.
+    /// Drops the content, but keeps who was wrong and why.
     pub(crate) fn forget_content(&mut self) {
         self.expected = None;
         for view in &mut self.views {

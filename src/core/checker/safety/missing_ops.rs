@@ -1,16 +1,21 @@
-//! The state that was missing when a root row was merged: expected minus actual ops (`RULES.md` 5).
+//! The state that was missing when a root row was merged: the expected ops minus the actual ones (`RULES.md`
+//! 5).
 //!
-//! Rows of mode `full` name their ops; rows of mode `digest` are tested against hypotheses by count and sum.
+//! In mode `full`, rows name their ops. In mode `digest`, hypotheses are tested against the row's count and
+//! sum.
 //!
-//! A key whose whole past is missing was either dropped from metadata, or all the segments of its past were
-//! not seen. It is *dropped* iff the replica had already seen one of those segments: this segment's own
-//! events, or, in the same incarnation, an earlier row that was merged onto state of that segment. What
-//! comes first decides for good, since a segment that registers late is seen by all rows after it. A capture
-//! that found the segment registered before the row was merged, or the target's own line on the keys that it
-//! dropped, decide too:
-//! > SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
-//! > Row 10 lacks op 0, all of k1's past, and row 15 is right. With "some other key of SEG_M was merged
-//! > rightly" in any order, the seed's whole-segment race would read "k1 was dropped".
+//! If the whole past of a key is missing, either the key was dropped from metadata, or none of the segments
+//! of its past was seen. The key is *dropped* iff the replica had already seen one of those segments: this
+//! segment's own events, or, in the same incarnation, an earlier row that was merged onto state of that
+//! segment. The first observation of a segment is final, since a segment that registers late is seen by all
+//! later rows. Two more observations decide: a capture that found the segment registered before the row was
+//! merged, and the target's own record of keys that it dropped.
+//!
+//! ```text
+//! SEG_M = [0,10) k1@0 k2@1, SEG_M1 = [10,20) k1@10 k2@15. The victim registers SEG_M between 10 and 15.
+//! Row 10 lacks op 0, all of k1's past, and row 15 is right. If "some other key of SEG_M was merged rightly"
+//! counted in any order, the seed's whole-segment race would read "k1 was dropped".
+//! ```
 
 use super::mismatch::MissingOps;
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
@@ -18,10 +23,10 @@ use crate::checker::verdict::RootCause;
 use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
+/// The number of (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
 const GROUPS_MAX: usize = 8;
 
-/// How rows tell their ops, with the columns' positions.
+/// How rows show their ops, with the positions of the columns.
 #[derive(Clone, Copy)]
 enum ProvenanceColumns {
     List(usize),
@@ -29,7 +34,7 @@ enum ProvenanceColumns {
     Nothing,
 }
 
-/// What each life of a replica was first seen to do with a segment's state.
+/// What an incarnation was first seen to do with a segment's state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FirstSeen {
     Unknown,
@@ -40,32 +45,33 @@ enum FirstSeen {
 /// Finds the missing state of roots, in log order.
 pub(crate) struct MissingOpsFinder {
     columns: ProvenanceColumns,
-    /// By life, by segment.
+    /// By incarnation, by segment.
     first: Vec<Vec<FirstSeen>>,
 }
 
 impl MissingOpsFinder {
-    /// `model_on` says for which columns the model holds: ops columns that it does not know tell nothing.
+    /// `model_on` has the columns for which the model holds. Ops columns for which it does not hold prove
+    /// nothing.
     pub(crate) fn new(schema: &Schema, model_on: &[bool], lives: usize, segments: usize) -> MissingOpsFinder {
         let role = |role| schema.role(role).filter(|&at| model_on[at]);
-        let telling = match schema.provenance {
+        let columns = match schema.provenance {
             Provenance::Full => role(Role::Ops).map(ProvenanceColumns::List),
             Provenance::Digest => role(Role::OpCount)
                 .zip(role(Role::OpSum))
                 .map(|(count, sum)| ProvenanceColumns::Digest { count, sum }),
             Provenance::None => None,
         };
-        let telling = telling.unwrap_or(ProvenanceColumns::Nothing);
-        MissingOpsFinder { columns: telling, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
+        let columns = columns.unwrap_or(ProvenanceColumns::Nothing);
+        MissingOpsFinder { columns, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
     }
 
-    /// Takes note that a right row was merged, in this life, onto state of that segment.
+    /// Notes that this incarnation merged a right row onto state of that segment.
     pub(crate) fn mark_seen(&mut self, life: usize, segment: usize) {
         self.mark(life, segment, FirstSeen::Seen);
     }
 
-    /// The state that a wrong row lacks, or has twice. Without a life (a downloaded row) nothing is learned
-    /// from it.
+    /// The state that a wrong row lacks, or has twice. A downloaded row has no incarnation (`life`), and
+    /// nothing is learned from it.
     pub(crate) fn of(
         &mut self,
         log_index: &LogIndex,
@@ -75,32 +81,32 @@ impl MissingOpsFinder {
         merged: &MergeContext<'_>,
     ) -> MissingOps {
         let past = log_index.merged_before(at);
-        let line = &log_index.entry(at);
+        let entry = &log_index.entry(at);
         let nothing = |class| MissingOps { class, segments: BTreeSet::new(), ops: 0 };
         let (gone, twice) = match self.columns {
             ProvenanceColumns::List(ops) => {
-                (missing_by_list(&past, line, &row[ops]), repeated_by_list(&past, line, &row[ops]))
+                (missing_by_list(&past, entry, &row[ops]), repeated_by_list(&past, entry, &row[ops]))
             }
             ProvenanceColumns::Digest { count, sum } => {
                 let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
-                (missing_by_digest(&past, expected, shown), repeated_by_digest(&past, line, expected, shown))
+                (missing_by_digest(&past, expected, shown), repeated_by_digest(&past, entry, expected, shown))
             }
             ProvenanceColumns::Nothing => return nothing(RootCause::NoProvenance),
         };
         if !twice.is_empty() {
-            let segments = twice.iter().filter_map(|line| line.segment).collect();
+            let segments = twice.iter().filter_map(|entry| entry.segment).collect();
             return MissingOps { class: RootCause::AppliedTwice, segments, ops: twice.len() as u64 };
         }
         let Some(gone) = gone.filter(|gone| gone.iter().any(|gone| *gone)) else {
             return nothing(RootCause::Unexplained);
         };
         let life = merged.life;
-        let class = self.class(&past, &gone, line.segment, merged);
+        let class = self.class(&past, &gone, entry.segment, merged);
         let lost = past.iter().zip(&gone).filter(|(_, gone)| **gone);
-        let segments: BTreeSet<usize> = lost.filter_map(|(line, _)| line.segment).collect();
+        let segments: BTreeSet<usize> = lost.filter_map(|(entry, _)| entry.segment).collect();
         if let Some(life) = life {
             let kept = past.iter().zip(&gone).rev().find(|(_, gone)| !**gone);
-            if let Some(segment) = kept.and_then(|(line, _)| line.segment) {
+            if let Some(segment) = kept.and_then(|(entry, _)| entry.segment) {
                 self.mark(life, segment, FirstSeen::Seen);
             }
             if class == RootCause::WholeSegment {
@@ -124,20 +130,21 @@ impl MissingOpsFinder {
                     if self.first[life][segment] == FirstSeen::Seen)
         };
         let groups = groups(past);
-        let touched: Vec<_> = groups.iter().filter(|group| group.lines.iter().any(|&at| gone[at])).collect();
-        let whole = touched.iter().all(|group| group.lines.iter().all(|&at| gone[at]));
-        let was_there = touched.iter().any(|group| group.segment.is_some_and(merged.was_registered));
+        let touched: Vec<_> =
+            groups.iter().filter(|group| group.entries.iter().any(|&at| gone[at])).collect();
+        let whole = touched.iter().all(|group| group.entries.iter().all(|&at| gone[at]));
+        let was_registered = touched.iter().any(|group| group.segment.is_some_and(merged.was_registered));
         if gone.iter().all(|gone| *gone) {
             let is_dropped =
-                was_there || merged.keys_dropped || groups.iter().any(|group| seen(group.segment));
+                was_registered || merged.keys_dropped || groups.iter().any(|group| seen(group.segment));
             return if is_dropped { RootCause::DroppedKey } else { RootCause::WholeSegment };
         }
         match touched.as_slice() {
-            _ if whole && was_there => RootCause::DroppedKey,
-            // This replica merged the row's own segment itself: it cannot have been unseen.
+            _ if whole && was_registered => RootCause::DroppedKey,
+            // This replica merged the row's own segment itself, so it must have seen it.
             touched if touched.iter().any(|group| group.segment == own) => RootCause::Unexplained,
             _ if whole => RootCause::WholeSegment,
-            [one] if is_suffix(one.lines.iter().map(|&at| gone[at])) => RootCause::PartlyRegistered,
+            [one] if is_suffix(one.entries.iter().map(|&at| gone[at])) => RootCause::PartlyRegistered,
             _ => RootCause::Unexplained,
         }
     }
@@ -150,81 +157,81 @@ impl MissingOpsFinder {
     }
 }
 
-/// What is known of a replica when it merged a row.
+/// What is known of a replica at the time when it merged a row.
 pub(crate) struct MergeContext<'m> {
-    /// None: it did not merge the row itself.
+    /// `None`: it did not merge the row itself.
     pub(crate) life: Option<usize>,
-    /// Whether a capture showed that this segment was registered, and right, before.
+    /// Whether a capture had shown this segment registered and right before.
     pub(crate) was_registered: &'m dyn Fn(usize) -> bool,
-    /// Whether the target itself says that it dropped keys of an earlier segment before.
+    /// Whether the target itself reports that it had dropped keys of an earlier segment.
     pub(crate) keys_dropped: bool,
 }
 
 /// A key's past in one segment, as indices into the past.
 struct PastGroup {
     segment: Option<usize>,
-    lines: Vec<usize>,
+    entries: Vec<usize>,
 }
 
 fn groups(past: &[IndexedEntry]) -> Vec<PastGroup> {
     let mut by_segment: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for (at, line) in past.iter().enumerate() {
-        by_segment.entry(line.segment).or_default().push(at);
+    for (at, entry) in past.iter().enumerate() {
+        by_segment.entry(entry.segment).or_default().push(at);
     }
-    by_segment.into_iter().map(|(segment, lines)| PastGroup { segment, lines }).collect()
+    by_segment.into_iter().map(|(segment, entries)| PastGroup { segment, entries }).collect()
 }
 
 fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
     gone.by_ref().any(|gone| gone) && gone.all(|gone| gone)
 }
 
-/// Which of the past is not in the row's list. None if the list is not a part of the past, in order, and
-/// the row's own op.
-fn missing_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Option<Vec<bool>> {
+/// By entry of the past: whether the row's list lacks it. `None` if the list is not a part of the past, in
+/// order, followed by the row's own op.
+fn missing_by_list(past: &[IndexedEntry], entry: &IndexedEntry, shown: &Value) -> Option<Vec<bool>> {
     let Value::Longs(shown) = shown else { return None };
     let (own, shown) = shown.split_last()?;
-    if own.cast_unsigned() != line.op {
+    if own.cast_unsigned() != entry.op {
         return None;
     }
     let mut shown = shown.iter().map(|op| op.cast_unsigned()).peekable();
-    let gone = past.iter().map(|line| shown.next_if_eq(&line.op).is_none()).collect();
+    let gone = past.iter().map(|entry| shown.next_if_eq(&entry.op).is_none()).collect();
     shown.peek().is_none().then_some(gone)
 }
 
-/// What shows more often than it was written; an event that the table ignores should not show at all. Nothing
-/// if anything is missing beside, or is another key's.
-fn repeated_by_list(past: &[IndexedEntry], line: &IndexedEntry, shown: &Value) -> Vec<IndexedEntry> {
+/// The entries that the row's list has more often than the log; an entry that the table ignores should not be
+/// in it at all. Empty if an entry is missing as well, or if the list has ops of another key.
+fn repeated_by_list(past: &[IndexedEntry], entry: &IndexedEntry, shown: &Value) -> Vec<IndexedEntry> {
     let Value::Longs(shown) = shown else { return Vec::new() };
     let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
-    let own = (line.effect != Effect::Ignored).then_some(line);
+    let own = (entry.effect != Effect::Ignored).then_some(entry);
     let all = || past.iter().chain(own);
-    for line in all() {
-        match rest.iter().position(|op| *op == line.op) {
+    for entry in all() {
+        match rest.iter().position(|op| *op == entry.op) {
             Some(at) => drop(rest.remove(at)),
             None => return Vec::new(),
         }
     }
     let twice: Vec<IndexedEntry> =
-        rest.iter().filter_map(|op| all().find(|line| line.op == *op)).copied().collect();
+        rest.iter().filter_map(|op| all().find(|entry| entry.op == *op)).copied().collect();
     if twice.len() == rest.len() { twice } else { Vec::new() }
 }
 
-/// As [`twice_by_list`], of one op at a time.
+/// As [`repeated_by_list`], but finds only a single repeated op.
 fn repeated_by_digest(
     past: &[IndexedEntry],
-    line: &IndexedEntry,
+    entry: &IndexedEntry,
     expected: (&Value, &Value),
     shown: (&Value, &Value),
 ) -> Vec<IndexedEntry> {
     let (Value::Long(count), Value::Long(sum)) = expected else { return Vec::new() };
     let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return Vec::new() };
     let more = (shown_count.wrapping_sub(*count), shown_sum.wrapping_sub(*sum));
-    let is_more = |line: &&IndexedEntry| more == (1, op_hash(line.op));
-    past.iter().chain([line]).find(is_more).into_iter().copied().collect()
+    let is_more = |entry: &&IndexedEntry| more == (1, op_hash(entry.op));
+    past.iter().chain([entry]).find(is_more).into_iter().copied().collect()
 }
 
-/// Which of the past explains the difference of count and sum: unions of whole groups first, the nearest
-/// groups before the others, then suffixes of one group.
+/// By entry of the past: whether it is missing, so that the difference of count and sum is explained. Tries
+/// unions of whole groups first, beginning with the nearest, and then suffixes of one group.
 fn missing_by_digest(
     past: &[IndexedEntry],
     expected: (&Value, &Value),
@@ -232,13 +239,13 @@ fn missing_by_digest(
 ) -> Option<Vec<bool>> {
     let (Value::Long(count), Value::Long(sum)) = expected else { return None };
     let (Value::Long(shown_count), Value::Long(shown_sum)) = shown else { return None };
-    let lacks = (count.wrapping_sub(*shown_count), sum.wrapping_sub(*shown_sum));
+    let missing = (count.wrapping_sub(*shown_count), sum.wrapping_sub(*shown_sum));
     let explains = |gone: &[bool]| {
         let lost = past.iter().zip(gone).filter(|(_, gone)| **gone);
-        lost.fold((0_i64, 0_i64), |(count, sum), (line, _)| (count + 1, sum.wrapping_add(op_hash(line.op))))
-            == lacks
+        lost.fold((0_i64, 0_i64), |(count, sum), (entry, _)| (count + 1, sum.wrapping_add(op_hash(entry.op))))
+            == missing
     };
-    if !(1..=past.len() as i64).contains(&lacks.0) {
+    if !(1..=past.len() as i64).contains(&missing.0) {
         return None;
     }
     let everything = vec![true; past.len()];
@@ -250,14 +257,14 @@ fn missing_by_digest(
     for union in 1_usize..1 << near.len() {
         let mut gone = vec![false; past.len()];
         let members = near.iter().enumerate().filter(|(at, _)| union >> at & 1 == 1);
-        members.for_each(|(_, group)| group.lines.iter().for_each(|&at| gone[at] = true));
+        members.for_each(|(_, group)| group.entries.iter().for_each(|&at| gone[at] = true));
         if explains(&gone) {
             return Some(gone);
         }
     }
     for group in groups.iter().rev() {
         let mut gone = vec![false; past.len()];
-        for &at in group.lines.iter().rev() {
+        for &at in group.entries.iter().rev() {
             gone[at] = true;
             if explains(&gone) {
                 return Some(gone);

@@ -1,4 +1,4 @@
-//! Whether rows are right: replicas against each other, and against what the log folds to.
+//! Whether rows are right: replicas compared with each other, and with the fold of the log.
 
 pub(super) mod absence;
 pub(super) mod calibration;

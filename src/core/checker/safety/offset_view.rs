@@ -1,5 +1,5 @@
-//! All that is known at one offset of a partition's log: the entry, what the log folds to, and what every
-//! copy shows there.
+//! All that is known at one offset of a partition's log: the entry, the fold of the log, and what every copy
+//! shows.
 
 use super::absence::Excused;
 use super::merge::{alike, shows};
@@ -9,20 +9,20 @@ use crate::history::row::{Entry, Row};
 use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
 
-/// A copy that claims the offset, and its row there, if it has one, as an index of [`Place::rows`].
+/// A copy that claims the offset. `row` is the index of its row in [`OffsetView::rows`], if it has one.
 #[derive(Clone, Copy)]
 pub(crate) struct Claim {
     pub(crate) copy: usize,
     pub(crate) row: Option<usize>,
-    /// Whether one read brought a second row.
+    /// Whether one read returned two rows.
     pub(crate) is_double: bool,
-    /// From when on the copy was seen so.
+    /// The point from which on the copy was seen to show this.
     pub(super) since: CapturePoint,
-    /// Whether the read had not asked for it yet: it came above the position before the read.
+    /// Whether the read had not requested it yet: the row came at or above the position before the read.
     pub(super) is_early: bool,
 }
 
-/// A row, and the read that brought it. Rows of one content are equal.
+/// A row, and the read that returned it. Equal `content` means equal rows.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadRow<'w> {
     pub(crate) read: u64,
@@ -30,7 +30,7 @@ pub(crate) struct ReadRow<'w> {
     pub(crate) row: &'w Row,
 }
 
-/// A copy's row: the read that brought it, and its content by index.
+/// A copy's row: the read that returned it, and the index of its content.
 #[derive(Clone, Copy)]
 pub(crate) struct CopyRow {
     pub(super) copy: usize,
@@ -38,24 +38,24 @@ pub(crate) struct CopyRow {
     pub(super) content: usize,
 }
 
-/// An offset of the log as the log has it.
+/// The log entry at an offset, and the row that is expected for it.
 #[derive(Clone, Copy)]
 pub(crate) struct ExpectedRow<'w> {
     pub(crate) at: usize,
-    pub(crate) line: &'w IndexedEntry,
+    pub(crate) indexed: &'w IndexedEntry,
     pub(crate) entry: &'w Entry,
-    /// The columns of the row that the log folds to; none for a deletion, whose row's columns mean nothing.
+    /// The columns of the row that the log folds to; `None` for a delete, whose row has meaningless columns.
     pub(crate) expected: Option<&'w [Value]>,
 }
 
 impl<'w> ExpectedRow<'w> {
-    /// Whether a row is this entry's, right or wrong.
+    /// Whether a row belongs to this entry, right or wrong.
     pub(crate) fn is_of(&self, row: &Row) -> bool {
         (&row.key, row.op) == (&self.entry.key, self.entry.op)
     }
 
-    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry is not what the log
-    /// folds to. The columns of a deleted key's row mean nothing.
+    /// The cells ([`crate::checker::tables::named_row`]) in which a row of this entry differs from the fold
+    /// of the log. The columns of a deleted key's row mean nothing.
     pub(crate) fn wrong_cells<'r>(
         &self,
         columns: &'r [Column],
@@ -68,15 +68,14 @@ impl<'w> ExpectedRow<'w> {
     }
 }
 
-/// All that is known at one offset.
 pub(crate) struct OffsetView<'w, 'e> {
     pub(crate) off: u64,
     /// The segment in which it was first written.
     pub(crate) segment: Option<usize>,
-    /// None: the log has no such entry.
+    /// `None`: the log has no such entry.
     pub(crate) logged: Option<ExpectedRow<'w>>,
     pub(crate) claims: &'w [Claim],
-    /// The copies that claim the offset too, and are not compared here: what they lack may be absent.
+    /// Copies that claim the offset but are not compared here, since what they lack may be absent.
     pub(crate) excused: &'w [Excused],
     pub(crate) rows: &'w [CopyRow],
     pub(crate) contents: &'w [Cow<'e, Row>],
@@ -89,14 +88,14 @@ impl<'w> OffsetView<'w, '_> {
         Some(ReadRow { read, content, row: &self.contents[content] })
     }
 
-    /// The row of a claim, if it is the logged entry's.
+    /// The row of a claim, if it belongs to the logged entry.
     pub(crate) fn row_of_entry(&self, claim: Claim) -> Option<ReadRow<'w>> {
         let of_entry = |row: &Row| self.logged.is_some_and(|logged| logged.is_of(row));
-        self.row(claim).filter(|brought| of_entry(brought.row))
+        self.row(claim).filter(|read_row| of_entry(read_row.row))
     }
 
-    /// Whether two claims show the same, in these columns ([`crate::checker::tables::named_row`] counts
-    /// them). The columns of a deleted key's row mean nothing.
+    /// Whether two claims show the same in the cells that are set in `among`
+    /// ([`crate::checker::tables::named_row`]). The columns of a deleted key's row mean nothing.
     pub(crate) fn same(&self, columns: &[Column], among: &[bool], a: Claim, b: Claim) -> bool {
         let deleted = self.logged.is_some_and(|logged| logged.expected.is_none());
         match (self.row(a), self.row(b)) {
@@ -113,7 +112,7 @@ impl<'w> OffsetView<'w, '_> {
         }
     }
 
-    /// The claims that replicas lay at some time, given what each of them showed then.
+    /// The claims that replicas made at a point, given what each of them showed then.
     pub(crate) fn seen<'p>(
         &'p self,
         when: CapturePoint,

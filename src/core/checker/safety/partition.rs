@@ -14,7 +14,7 @@ use crate::checker::verdict::{Anomaly, Compared, Doubt, DoubtKind};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the comparison of one partition came to.
+/// The result of comparing one partition.
 pub(crate) struct PartitionCompared<'h> {
     pub(crate) compared: Compared,
     pub(crate) mismatches: Vec<Mismatch>,
@@ -26,17 +26,17 @@ pub(crate) struct PartitionCompared<'h> {
 }
 
 impl<'h> PartitionCompared<'h> {
-    /// Compares the rows and flags of one partition. The record may turn out torn while it is read: then
-    /// reads that lack rows are void, and the partition is compared once more without them.
+    /// Compares the rows and flags of one partition. The record may turn out to be torn while it is read.
+    /// Then the reads that lack rows are void, and the partition is compared again without them.
     pub(crate) fn compare(
-        evidence: &dyn RunRecord,
+        record: &dyn RunRecord,
         history: &'h History<'h>,
         log_index: &'h LogIndex,
         calibration: &Calibration,
         trust: &Trust,
         by_model: bool,
     ) -> PartitionCompared<'h> {
-        // Beyond the end of a log that may have been longer nothing can be proved.
+        // Beyond the end of a log that may have been longer, nothing can be proved.
         let end = if trust.is_whole { u64::MAX } else { log_index.end() };
         let contradicted = trust.contradicted[log_index.partition as usize];
         let mut judged_to = end.min(contradicted);
@@ -44,9 +44,9 @@ impl<'h> PartitionCompared<'h> {
         let mut void = BTreeSet::new();
         let mut timeline = CopyTimeline::build(history, log_index.partition, &void);
         let (mut rows, absences) = loop {
-            let absences = Absences::of(evidence, history, log_index, &timeline);
+            let absences = Absences::of(record, history, log_index, &timeline);
             let rows =
-                rows::compare(evidence, history, log_index, &timeline, &absences, calibration, judged_to);
+                rows::compare(record, history, log_index, &timeline, &absences, calibration, judged_to);
             let torn = torn_reads(history, &timeline, &rows);
             if torn.is_empty() {
                 break (rows, absences);
@@ -55,16 +55,16 @@ impl<'h> PartitionCompared<'h> {
             judged_to = log_index.end().min(contradicted);
             timeline = CopyTimeline::build(history, log_index.partition, &void);
         };
-        let flags = CurrentRows::read(evidence, history, log_index);
+        let flags = CurrentRows::read(record, history, log_index);
         for id in void.iter().chain(&flags.torn) {
             let detail = format!("read {id} of partition {} is torn: it is left out", log_index.partition);
             doubts.push(Doubt { kind: DoubtKind::Damage, detail });
         }
         let mut mismatches: Vec<Mismatch> = std::mem::take(&mut rows.mismatches);
-        mark_stale(evidence, history, log_index, &mut mismatches);
+        mark_stale(record, history, log_index, &mut mismatches);
         let flags_to = if by_model { judged_to } else { 0 };
         let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&mismatches));
-        tell_once(&mut mismatches, &flags_compared.mismatches);
+        report_tombstones_once(&mut mismatches, &flags_compared.mismatches);
         mismatches.extend(flags_compared.mismatches);
         let mut compared = loaded(history, log_index, &timeline);
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
@@ -74,37 +74,37 @@ impl<'h> PartitionCompared<'h> {
     }
 }
 
-/// Sound reads that brought another number of rows than they say: the record is torn.
+/// Sound reads that have a different number of rows than they claim: the record is torn.
 fn torn_reads(history: &History<'_>, timeline: &CopyTimeline, rows: &RowsCompared) -> Vec<u64> {
     let reads = history.reads.iter().zip(&timeline.by_read).filter(|(_, copy)| copy.is_some());
-    let looks = reads.map(|(read, _)| read.header);
-    let torn = looks.filter(|look| rows.brought.get(&look.id) != Some(&look.count));
-    torn.map(|look| look.id).collect()
+    let headers = reads.map(|(read, _)| read.header);
+    let torn = headers.filter(|header| rows.rows_by_read.get(&header.id) != Some(&header.count));
+    torn.map(|header| header.id).collect()
 }
 
-/// Where a replica has no row of the key: its flag cannot be right there.
+/// The (replica, offset) pairs with a missing or extra row: the flag of such a key cannot be right there.
 fn absent(mismatches: &[Mismatch]) -> BTreeSet<(usize, u64)> {
     let views = mismatches.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let gone = views.filter(|(_, view)| matches!(view.what(), Some(Anomaly::Missing | Anomaly::Extra)));
     gone.map(|(off, view)| (view.replica, off)).collect()
 }
 
-/// A tombstone without effect is told as that, and its own row not as missing beside it.
-fn tell_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
+/// A tombstone without effect is reported as that. Its own row is then not reported as missing too.
+fn report_tombstones_once(rows: &mut Vec<Mismatch>, flags: &[Mismatch]) {
     let views = flags.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
     let back = views.filter(|(_, view)| view.what() == Some(Anomaly::Resurrected));
     let back: BTreeSet<(usize, u64)> = back.map(|(off, view)| (view.replica, off)).collect();
     for mismatch in rows.iter_mut().filter(|_| !back.is_empty()) {
         let off = mismatch.off;
-        let told = |view: &&mut ReplicaView| {
+        let is_reported = |view: &&mut ReplicaView| {
             view.what() == Some(Anomaly::Missing) && back.contains(&(view.replica, off))
         };
-        mismatch.views.iter_mut().filter(told).for_each(|view| view.wrong = None);
+        mismatch.views.iter_mut().filter(is_reported).for_each(|view| view.wrong = None);
     }
     rows.retain(|mismatch| mismatch.views.iter().any(|view| view.wrong.is_some()));
 }
 
-/// What was compared of which replicas, and what the last capture had not loaded.
+/// Which replicas were compared, and what was not loaded at the last capture.
 fn loaded(history: &History<'_>, log_index: &LogIndex, timeline: &CopyTimeline) -> Compared {
     let mut compared = Compared::default();
     let spans = &history.segments[log_index.partition as usize];

@@ -1,9 +1,9 @@
-//! Replicas against each other, where no model says who is right (`RULES.md` 5).
+//! Replicas compared with each other, for cells where no model decides who is right (`RULES.md` 5).
 //!
-//! A replica has one voice at a time, that of the copy which it shows:
+//! A replica has one vote at a time, that of the copy that it shows:
 //! ```text
-//! the model is off for n; c fetched its wrong copy three times over, a and b show the right one once each.
-//! By copies c has 3 votes of 5, and a and b would be the odd ones.
+//! the model is off for n; c fetched its wrong copy three times, a and b show the right one once each.
+//! By copies c has 3 votes of 5, and a and b would be outvoted.
 //! ```
 
 use super::lineage::Judgement;
@@ -16,18 +16,19 @@ use crate::checker::verdict::pattern::{classes, sizes};
 use crate::history::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The replicas at one place, as each other's judges.
+/// The vote of the replicas at one offset.
 pub(crate) struct PeerVote<'j> {
     pub(crate) columns: &'j [Column],
     pub(crate) timeline: &'j CopyTimeline,
     pub(crate) offset: &'j OffsetView<'j, 'j>,
-    /// By cell, whether the model leaves it to the peers.
+    /// By cell: whether the peers decide it, since the model does not.
     pub(crate) open: Vec<bool>,
     pub(crate) by_model: &'j Judgement,
 }
 
 impl PeerVote<'_> {
-    /// Who differs when: each claim is a view as one of the many, and another one as the odd one.
+    /// Finds who differs and when. A claim has one view for when it is in the majority, and another for when
+    /// it is not.
     pub(crate) fn judge(&self) -> Judgement {
         let mut judged = Judgement { modelled: false, ..Judgement::default() };
         if !self.open.contains(&true) || self.offset.logged.is_none() {
@@ -36,10 +37,10 @@ impl PeerVote<'_> {
         let groups = classes(self.offset.claims, |a, b| self.offset.same(self.columns, &self.open, *a, *b));
         let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
         for (when, seen) in &self.by_model.scenes {
-            let voices = self.voters(seen, &groups);
-            let odd = self.outvoted(&voices, &groups);
-            let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voices) };
-            let views = voices.into_iter().map(|claim| {
+            let voters = self.voters(seen, &groups);
+            let odd = self.outvoted(&voters, &groups);
+            let differing = if odd.is_empty() { Vec::new() } else { self.differing(&voters) };
+            let views = voters.into_iter().map(|claim| {
                 let is_odd = odd.contains(&claim);
                 *known.entry((claim, is_odd)).or_insert_with(|| {
                     let wrong =
@@ -56,8 +57,8 @@ impl PeerVote<'_> {
         judged
     }
 
-    /// The claims that are heard. A replica that the model finds wrong here is heard only where it says what
-    /// another one says too.
+    /// The claims that may vote. A replica that the model finds wrong here votes only if a replica that is
+    /// not wrong shows the same.
     fn voters(&self, seen: &[usize], groups: &[usize]) -> Vec<usize> {
         let is_wrong = |claim: usize| self.by_model.views[claim].wrong.is_some();
         let of_entry = |claim: &&usize| self.offset.row_of_entry(self.offset.claims[**claim]).is_some();
@@ -67,28 +68,28 @@ impl PeerVote<'_> {
             .filter(|claim| !is_wrong(**claim))
             .map(|&claim| groups[claim])
             .collect();
-        let heard = seen.iter().filter(of_entry).filter(|claim| clean.contains(&groups[**claim]));
-        heard.copied().collect()
+        let allowed = seen.iter().filter(of_entry).filter(|claim| clean.contains(&groups[**claim]));
+        allowed.copied().collect()
     }
 
-    /// Those outside the largest group; all are odd where no group is the largest. Whom the model finds wrong
-    /// is told of for that.
-    fn outvoted(&self, voices: &[usize], groups: &[usize]) -> BTreeSet<usize> {
-        let numbers: Vec<usize> = voices.iter().map(|&claim| groups[claim]).collect();
+    /// The claims outside the largest group; all of them if no group is the largest. Claims that the model
+    /// finds wrong are left out, since they are reported for that.
+    fn outvoted(&self, voters: &[usize], groups: &[usize]) -> BTreeSet<usize> {
+        let numbers: Vec<usize> = voters.iter().map(|&claim| groups[claim]).collect();
         let sizes = sizes(&numbers);
         let largest = sizes.iter().copied().max().unwrap_or(0);
         let is_tied = sizes.iter().filter(|size| **size == largest).count() > 1;
         let size = |claim: usize| numbers.iter().filter(|number| **number == groups[claim]).count();
-        let odd = voices.iter().copied().filter(|&claim| is_tied || size(claim) < largest);
+        let odd = voters.iter().copied().filter(|&claim| is_tied || size(claim) < largest);
         odd.filter(|&claim| self.by_model.views[claim].wrong.is_none()).collect()
     }
 
-    /// The open cells in which these claims' rows are not all alike.
-    fn differing(&self, voices: &[usize]) -> Vec<usize> {
-        let rows: Vec<_> = voices
+    /// The open cells in which the rows of these claims are not all alike.
+    fn differing(&self, voters: &[usize]) -> Vec<usize> {
+        let rows: Vec<_> = voters
             .iter()
             .filter_map(|&claim| self.offset.row(self.offset.claims[claim]))
-            .map(|brought| brought.row)
+            .map(|read_row| read_row.row)
             .collect();
         let differs = |&cell: &usize| match self.columns.get(cell) {
             Some(column) => rows.iter().any(|row| !alike(column, &rows[0].cols[cell], &row.cols[cell])),
@@ -98,7 +99,7 @@ impl PeerVote<'_> {
     }
 }
 
-/// What a claim shows.
+/// The view for a claim.
 pub(crate) fn view(
     timeline: &CopyTimeline,
     offset: &OffsetView<'_, '_>,
@@ -107,13 +108,13 @@ pub(crate) fn view(
     wrong: Option<Defect>,
 ) -> ReplicaView {
     let copy = &timeline.copies[claim.copy];
-    let brought = offset.row(claim);
+    let read_row = offset.row(claim);
     ReplicaView {
         replica: copy.replica,
         state: Some(copy.state),
-        read: brought.map(|brought| brought.read),
+        read: read_row.map(|read_row| read_row.read),
         group,
         wrong,
-        content: brought.map(|brought| Content::Row(brought.row.clone())),
+        content: read_row.map(|read_row| Content::Row(read_row.row.clone())),
     }
 }

@@ -1,7 +1,7 @@
-//! Raw rows: replicas against each other and against the folded log.
+//! Raw rows, compared with each other and with the fold of the log.
 //!
-//! Two oracles look at every place, and neither hides what the other finds: the model judges the cells for
-//! which it may be trusted, peers ([`super::peers`]) compare the others.
+//! Two oracles judge every offset, and neither hides what the other finds: the model judges the cells for
+//! which it can be trusted, and peers ([`super::peers`]) compare the others.
 
 use super::absence::Absences;
 use super::calibration::{Calibration, disagreements};
@@ -23,25 +23,25 @@ use crate::history::schema::Column;
 use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the comparison of one partition's rows came to.
+/// The result of comparing one partition's rows.
 #[derive(Default)]
 pub(crate) struct RowsCompared {
     /// Offsets at which at least two replicas were compared.
     pub(crate) offsets: u64,
     /// (replica x offset) pairs compared.
     pub(crate) rows: u64,
-    /// (replica x offset) pairs that were not, since what is absent there may be, by reason.
+    /// (replica x offset) pairs not compared, since the row may be absent, by reason.
     pub(crate) excused: BTreeMap<Absence, u64>,
     pub(crate) mismatches: Vec<Mismatch>,
-    /// By cell, the first row in which all replicas agree against a model that no calibration bears out.
+    /// By cell: the first row in which all replicas agree against a model that no calibration confirms.
     pub(crate) unproven: BTreeMap<usize, String>,
-    /// How many rows each read brought, by id.
-    pub(crate) brought: BTreeMap<u64, u64>,
+    /// How many rows each read returned, by id.
+    pub(crate) rows_by_read: BTreeMap<u64, u64>,
 }
 
 /// Compares the rows of a partition below `judged_to`.
 pub(crate) fn compare(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_index: &LogIndex,
     timeline: &CopyTimeline,
@@ -57,12 +57,12 @@ pub(crate) fn compare(
         timeline,
         calibration,
         judged_to,
-        roots: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
+        lineage: Lineage::new(&schema.columns, &calibration.model_on, log_index, timeline, missing, history),
         compared: RowsCompared::default(),
     };
     let visit = &mut |offset: &OffsetView<'_, '_>| inspector.inspect(offset);
-    let brought = scan(evidence, history, log_index, timeline, absences, u64::MAX, visit);
-    RowsCompared { brought, ..inspector.compared }
+    let rows_by_read = scan(record, history, log_index, timeline, absences, u64::MAX, visit);
+    RowsCompared { rows_by_read, ..inspector.compared }
 }
 
 struct Inspector<'j> {
@@ -70,7 +70,7 @@ struct Inspector<'j> {
     timeline: &'j CopyTimeline,
     calibration: &'j Calibration,
     judged_to: u64,
-    roots: Lineage<'j>,
+    lineage: Lineage<'j>,
     compared: RowsCompared,
 }
 
@@ -94,14 +94,14 @@ impl Inspector<'_> {
         if let Some(logged) = offset.logged
             && self.agrees(offset, logged)
         {
-            offset.claims.iter().for_each(|claim| self.roots.clear_copy(logged, claim.copy));
-            self.roots.clear_key(logged);
+            offset.claims.iter().for_each(|claim| self.lineage.clear_copy(logged, claim.copy));
+            self.lineage.clear_key(logged);
         } else {
-            self.look_closely(offset);
+            self.compare_closely(offset);
         }
     }
 
-    /// Counts what may be absent, once a replica.
+    /// Counts what may be absent, once per replica.
     fn excuse(&mut self, offset: &OffsetView<'_, '_>) {
         let Some(logged) = offset.logged.filter(|_| !offset.excused.is_empty()) else { return };
         let replica = |copy: usize| self.timeline.copies[copy].replica;
@@ -110,19 +110,19 @@ impl Inspector<'_> {
         for (replica, reason) in by_replica {
             *self.compared.excused.entry(reason).or_default() += 1;
             if !offset.claims.iter().any(|claim| self.timeline.copies[claim.copy].replica == replica) {
-                self.roots.pass(logged, replica);
+                self.lineage.pass(logged, replica);
             }
         }
     }
 
-    /// The plain case, at the cost of one comparison a row: all rows are there, once, equal, and as folded.
+    /// The plain case, at the cost of one comparison per row: all rows are there, once, equal, and as folded.
     fn agrees(&self, offset: &OffsetView<'_, '_>, logged: ExpectedRow<'_>) -> bool {
         let Some(first) = offset.row(offset.claims[0]) else { return false };
         self.defect(logged, first.row, &self.calibration.model_on).is_none()
             && offset.claims.iter().all(|claim| {
-                offset.row(*claim).filter(|_| !claim.is_double).is_some_and(|brought| {
-                    let (row, first_row) = (brought.row, first.row);
-                    brought.content == first.content
+                offset.row(*claim).filter(|_| !claim.is_double).is_some_and(|read_row| {
+                    let (row, first_row) = (read_row.row, first.row);
+                    read_row.content == first.content
                         || row.cols == first_row.cols
                             && row.op == first_row.op
                             && row.cmp == first_row.cmp
@@ -131,7 +131,7 @@ impl Inspector<'_> {
             })
     }
 
-    fn look_closely(&mut self, offset: &OffsetView<'_, '_>) {
+    fn compare_closely(&mut self, offset: &OffsetView<'_, '_>) {
         let trusted = self.trusted(offset);
         self.note_unproven(offset, &trusted);
         let changes = offset.segment.map_or(&[][..], |segment| self.timeline.changes(segment)).iter();
@@ -139,36 +139,36 @@ impl Inspector<'_> {
             changes.map(|(when, shown)| (*when, offset.seen(*when, shown).collect())).collect();
         let mut by_model = self.by_model(offset, &trusted, &scenes);
         let open = trusted.iter().map(|trusted| !trusted).collect();
-        let jury =
+        let vote =
             PeerVote { columns: self.columns, timeline: self.timeline, offset, open, by_model: &by_model };
-        let mut by_peers = jury.judge();
+        let mut by_peers = vote.judge();
         if let Some(logged) = offset.logged {
             let wrong: BTreeSet<usize> = by_model.wrong().chain(by_peers.wrong()).collect();
             let right = (0..offset.claims.len()).filter(|claim| !wrong.contains(claim));
-            right.for_each(|claim| self.roots.clear_copy(logged, offset.claims[claim].copy));
+            right.for_each(|claim| self.lineage.clear_copy(logged, offset.claims[claim].copy));
         }
-        self.roots.trace(offset, &mut by_model, &mut by_peers);
+        self.lineage.trace(offset, &mut by_model, &mut by_peers);
         let doubled = self.doubled(offset, &scenes);
         for judged in [by_model, by_peers, doubled] {
             self.keep(offset, judged);
         }
     }
 
-    /// By cell, whether the model is to judge it here. Where no calibration bears it out, one replica that
-    /// shows what it says does.
+    /// By cell: whether the model judges it here. If no calibration confirms the model, one replica that
+    /// shows what the model expects does.
     fn trusted(&self, offset: &OffsetView<'_, '_>) -> Vec<bool> {
         let Calibration { model_on, proven, .. } = self.calibration;
         let mut trusted: Vec<bool> = model_on.iter().zip(proven).map(|(on, proven)| *on && *proven).collect();
         let Some(logged) = offset.logged else { return trusted };
-        for brought in offset.claims.iter().filter_map(|claim| offset.row_of_entry(*claim)) {
-            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, brought.row).collect();
+        for read_row in offset.claims.iter().filter_map(|claim| offset.row_of_entry(*claim)) {
+            let wrong: BTreeSet<usize> = logged.wrong_cells(self.columns, read_row.row).collect();
             let borne_out = (0..trusted.len()).filter(|cell| model_on[*cell] && !wrong.contains(cell));
             borne_out.for_each(|cell| trusted[cell] = true);
         }
         trusted
     }
 
-    /// Takes note of cells in which all agree against a model that nothing bears out.
+    /// Notes cells in which all replicas agree against a model that nothing confirms.
     fn note_unproven(&mut self, offset: &OffsetView<'_, '_>, trusted: &[bool]) {
         for (cell, text) in disagreements(self.columns, offset) {
             let mut among = vec![false; trusted.len()];
@@ -191,7 +191,7 @@ impl Inspector<'_> {
     ) -> Judgement {
         let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
         let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
-            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_wrong);
+            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_defect);
             view(self.timeline, offset, *claim, group, wrong)
         });
         Judgement {
@@ -202,7 +202,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// The copies of which one read brought more than one row here.
+    /// The copies for which one read returned more than one row here.
     fn doubled(&self, offset: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
         if !offset.claims.iter().any(|claim| claim.is_double) {
             return Judgement::default();
@@ -210,7 +210,7 @@ impl Inspector<'_> {
         let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.timeline.copies[claim.copy];
-                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_wrong();
+                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_defect();
                 if copy.state != CopyState::Downloaded {
                     (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
                 }
@@ -227,7 +227,7 @@ impl Inspector<'_> {
         if judged.wrong().next().is_none() {
             return;
         }
-        let shown = offset.claims.iter().find_map(|claim| offset.row(*claim)).map(|brought| brought.row);
+        let shown = offset.claims.iter().find_map(|claim| offset.row(*claim)).map(|read_row| read_row.row);
         let (key, op) = match (offset.logged, shown) {
             (Some(logged), _) => (logged.entry.key.clone(), Some(logged.entry.op)),
             (None, Some(row)) => (row.key.clone(), None),
@@ -258,9 +258,9 @@ impl Inspector<'_> {
     /// What is wrong with what a copy shows, by the model.
     fn defect_of(&self, offset: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
         match (offset.logged, offset.row(claim)) {
-            (Some(logged), Some(brought)) => self.defect(logged, brought.row, trusted),
+            (Some(logged), Some(read_row)) => self.defect(logged, read_row.row, trusted),
             (Some(_), None) => Some(RowDefect::of(Anomaly::Missing)),
-            (None, Some(brought)) => Some(RowDefect::extra(brought.row)),
+            (None, Some(read_row)) => Some(RowDefect::extra(read_row.row)),
             (None, None) => None,
         }
     }
@@ -304,7 +304,7 @@ impl RowDefect {
         RowDefect { key: Some(row.key.clone()), ..RowDefect::of(Anomaly::Extra) }
     }
 
-    fn into_wrong(self) -> Defect {
+    fn into_defect(self) -> Defect {
         let RowDefect { what, key, columns, shows_default } = self;
         Defect { key, columns, shows_default, ..Defect::of(what) }
     }

@@ -1,11 +1,12 @@
-//! The walk along a partition's log: at each offset, what the log folds to and what every copy shows.
+//! The walk along a partition's log: at each offset, the fold of the log and what every copy shows.
 //!
-//! Rows of all replicas come as one stream by offset, so memory is the state of the partition's keys.
+//! Rows of all replicas come as one stream by offset, so memory is bounded by the state of the partition's
+//! keys.
 //!
-//! A copy's rows are immutable, so it claims an offset once. Where its reads say otherwise each thing that
-//! they showed is a claim, from the read on that first showed it:
+//! A copy's rows are immutable, so it normally makes one claim per offset. If its reads contradict that, each
+//! thing that they showed is a claim, from the first read that showed it:
 //! ```text
-//! read 4 of c's copy brought row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
+//! read 4 of c's copy returned row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
 //! ```
 
 use super::absence::{Absences, Excused};
@@ -23,9 +24,9 @@ use crate::history::schema::{Column, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Walks all offsets up to `limit` (exclusive) and tells how many rows each read brought, by read id.
+/// Visits all offsets up to `limit` (exclusive). Returns how many rows each read returned, by read id.
 pub(crate) fn scan(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_index: &LogIndex,
     timeline: &CopyTimeline,
@@ -36,9 +37,9 @@ pub(crate) fn scan(
     let partition = log_index.partition;
     let spans = bounds(&history.segments[partition as usize]);
     let columns = &history.meta.schema.columns;
-    let mut brought_by: Vec<u64> = vec![0; history.reads.len()];
-    let mut log = evidence.log(partition).zip(log_index.entries().enumerate()).peekable();
-    let mut groups = evidence.row_groups(partition);
+    let mut row_counts: Vec<u64> = vec![0; history.reads.len()];
+    let mut log = record.log(partition).zip(log_index.entries().enumerate()).peekable();
+    let mut groups = record.row_groups(partition);
     let mut shown = RowsAt::default();
     let mut more = groups.next(&mut shown);
     let mut state: Vec<Vec<Value>> = vec![vec![Value::Null; columns.len()]; log_index.keys.len()];
@@ -55,24 +56,24 @@ pub(crate) fn scan(
         let here = next == Some(off);
         for &(read, content) in shown.seen.iter().filter(|_| here) {
             let Some(index) = history.read_index(read) else { continue };
-            brought_by[index] += 1;
+            row_counts[index] += 1;
             let Some(copy) = timeline.by_read[index] else { continue };
             is_plain &= !rows.iter().any(|known| known.copy == copy);
             rows.push(CopyRow { copy, read, content });
         }
         let entry = log.next_if(|(entry, _)| entry.off == off);
-        let logged = entry.as_ref().map(|(entry, (at, line))| {
-            let expected = fold(columns, &mut state[line.key], line.effect, entry);
-            forgotten.add(absences, *at, line, entry);
-            ExpectedRow { at: *at, line, entry, expected }
+        let logged = entry.as_ref().map(|(entry, (at, indexed))| {
+            let expected = fold(columns, &mut state[indexed.key], indexed.effect, entry);
+            forgotten.add(absences, *at, indexed, entry);
+            ExpectedRow { at: *at, indexed, entry, expected }
         });
         claims.clear();
         let segment = segment_of(&spans, off);
         let copies = segment.map_or(&[][..], |segment| &timeline.by_segment[segment]);
-        let shelf = RowMatcher { columns, off, logged, rows: &rows, contents: &shown.contents };
+        let matcher = RowMatcher { columns, off, logged, rows: &rows, contents: &shown.contents };
         let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
         for &copy in copies.iter().filter(|&&copy| timeline.copies[copy].claims(off) || has_row(copy)) {
-            shelf.claim(timeline, copy, is_plain, &mut claims);
+            matcher.claim(timeline, copy, is_plain, &mut claims);
         }
         excuse(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
@@ -91,10 +92,10 @@ pub(crate) fn scan(
             more = groups.next(&mut shown);
         }
     }
-    history.reads.iter().zip(brought_by).map(|(read, count)| (read.header.id, count)).collect()
+    history.reads.iter().zip(row_counts).map(|(read, count)| (read.header.id, count)).collect()
 }
 
-/// Takes out the claims of copies that may have no row here, or another one.
+/// Moves the claims of copies that may lack the row here, or show another one, to `excused`.
 fn excuse(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Claim) -> Option<Absence>) {
     excused.clear();
     claims.retain(|claim| {
@@ -104,7 +105,7 @@ fn excuse(claims: &mut Vec<Claim>, excused: &mut Vec<Excused>, why: impl Fn(&Cla
     });
 }
 
-/// The rows that reads brought at one offset.
+/// The rows that reads returned at one offset.
 struct RowMatcher<'w, 'e> {
     columns: &'w [Column],
     off: u64,
@@ -114,30 +115,30 @@ struct RowMatcher<'w, 'e> {
 }
 
 impl RowMatcher<'_, '_> {
-    /// One claim for each thing that the reads of a copy showed, unless it is what they showed before. Where
-    /// no copy has two rows, one that was asked for once has one claim.
+    /// Adds one claim for each thing that the reads of a copy showed, unless it is the same as before. If no
+    /// copy has two rows, a copy that was read once has one claim.
     fn claim(&self, timeline: &CopyTimeline, copy: usize, is_plain: bool, claims: &mut Vec<Claim>) {
         let of = &timeline.copies[copy];
-        if is_plain && of.claims(self.off) && !of.is_read_again() {
-            let row = self.rows.iter().position(|brought| brought.copy == copy);
+        if is_plain && of.claims(self.off) && !of.was_read_again() {
+            let row = self.rows.iter().position(|known| known.copy == copy);
             claims.push(Claim { copy, row, is_double: false, since: CapturePoint::START, is_early: false });
             return;
         }
         let first = claims.len();
-        for reading in &timeline.copies[copy].reads {
-            let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == reading.id);
+        for read in &timeline.copies[copy].reads {
+            let mut rows = (0..self.rows.len()).filter(|&at| self.rows[at].read == read.id);
             let (one, other) = (rows.next(), rows.next());
-            let is_early = !reading.covers(self.off);
+            let is_early = !read.covers(self.off);
             if is_early && one.is_none() {
                 continue;
             }
-            // Of two rows the one that is right speaks for the copy: that there are two is told beside.
+            // Of two rows, the right one is the copy's claim. That there are two is reported separately.
             let row = other.filter(|&at| self.is_right(at)).or(one);
             let is_double = other.is_some();
             let last = claims[first..].last_mut();
             match last.filter(|last| last.is_double == is_double && self.alike(last.row, row)) {
                 Some(last) => last.is_early &= is_early,
-                None => claims.push(Claim { copy, row, is_double, since: reading.when, is_early }),
+                None => claims.push(Claim { copy, row, is_double, since: read.when, is_early }),
             }
         }
     }
@@ -154,7 +155,7 @@ impl RowMatcher<'_, '_> {
         self.logged.is_some_and(is_right)
     }
 
-    /// Whether two rows are of one content, wherever they lie in their segment.
+    /// Whether two rows have the same content, wherever they are in their segment.
     fn alike(&self, a: Option<usize>, b: Option<usize>) -> bool {
         let content = |at: usize| {
             let Row { off: _, key, op, cmp, cols, doc: _ } = self.content(at);

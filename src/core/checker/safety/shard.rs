@@ -1,7 +1,7 @@
-//! What a shard holds against what the log folds to. Rows are whole and a shard has each key's newest one, so
-//! the fold is the last entry of every key; a tombstone leaves none.
+//! What a shard holds, compared with the fold of the log. Rows are whole, and a shard has the newest row of
+//! each key. So the fold is the last entry of every key, and a tombstone leaves none.
 //!
-//! A shard is one copy: nobody disagrees with it, and what is wrong in it is wrong for everyone.
+//! A shard is one copy: no replica disagrees with it, and what is wrong in it is wrong for everyone.
 
 use crate::checker::tables::acks::acknowledged;
 use crate::checker::tables::history::History;
@@ -21,43 +21,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The log of a shard has one partition.
 const PARTITION: u32 = 0;
-/// The most rows that a finding shows.
+/// The largest number of rows that a finding shows.
 const ROWS_MAX: usize = 5;
 
-/// What the comparison came to.
+/// The result of the comparison.
 #[derive(Default)]
 pub(crate) struct ShardCompared {
     /// (capture x key) pairs compared.
     pub(crate) rows: u64,
-    /// By the name of the shard, what its last capture did not show.
+    /// By shard: what its last capture did not show.
     pub(crate) unseen: BTreeMap<String, NotVisible>,
-    /// The shards whose last capture shows something wrong.
+    /// The shards whose last capture is wrong.
     pub(crate) wrong_at_last: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// A key of which a capture shows something else than the log folds to.
+/// A key for which a capture shows something other than the fold of the log.
 struct KeyMismatch {
-    /// The capture, by its place among those that were judged.
+    /// The index of the capture among those that were judged.
     at: usize,
     what: Anomaly,
     key: String,
     expected: Option<Entry>,
     held: Vec<CountedRow>,
-    /// The newest offset and op that the key has to do with here.
+    /// The newest offset and op that this mismatch involves.
     newest: (u64, Option<u64>),
 }
 
-/// Compares every capture of a shard with the log up to where that capture was complete. A log that was read
-/// only in part judges what it reaches; of a whole one nothing is left out, also where a capture is complete
-/// beyond its last entry:
+/// Compares every capture of a shard with the log up to where that capture was complete. If only a part of
+/// the log was read, captures that are complete beyond that part are not judged. If all of it was read, every
+/// capture is judged, even one that is complete beyond the last entry:
 ///
 /// ```text
-/// entries lie at 0, 1 and 2, and a transaction's marker at 3; the shard is complete below 4, and lacks 2
+/// entries are at 0, 1 and 2, and a transaction marker at 3; the shard is complete below 4, and lacks 2
 /// ```
-pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_whole: bool) -> ShardCompared {
-    let mut captures = captures(evidence);
-    let mut log = evidence.log(PARTITION).peekable();
+pub(crate) fn compare(record: &dyn RunRecord, history: &History<'_>, log_is_whole: bool) -> ShardCompared {
+    let mut captures = captures(record);
+    let mut log = record.log(PARTITION).peekable();
     let (mut fold, mut reached) = (NewestRows::default(), 0);
     let mut mismatches = Vec::new();
     let mut rows = 0;
@@ -72,19 +72,19 @@ pub(crate) fn compare(evidence: &dyn RunRecord, history: &History<'_>, log_is_wh
         }
         rows += fold.compare(at, contents, &mut mismatches);
     }
-    let findings = assemble(evidence, history, &captures, &mismatches);
+    let findings = assemble(record, history, &captures, &mismatches);
     let last: BTreeMap<&String, usize> =
         captures.iter().enumerate().map(|(at, contents)| (&contents.object, at)).collect();
     let wrong = last.into_iter().filter(|(_, last)| mismatches.iter().any(|it| it.at == *last));
     let wrong_at_last = wrong.map(|(object, _)| object.clone()).collect();
-    ShardCompared { rows, unseen: unseen(evidence, &captures), wrong_at_last, findings }
+    ShardCompared { rows, unseen: unseen(record, &captures), wrong_at_last, findings }
 }
 
-/// All captures of shards, in the log's order.
-pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<ShardSnapshot> {
+/// All captures of shards, ordered by log end.
+pub(crate) fn captures(record: &dyn RunRecord) -> Vec<ShardSnapshot> {
     let mut captures = Vec::new();
-    evidence.scan_events(&mut |_, moment| {
-        if let EventRef::Other(Event::Contents(contents)) = moment {
+    record.scan_events(&mut |_, event| {
+        if let EventRef::Other(Event::Contents(contents)) = event {
             captures.push(contents.clone());
         }
     });
@@ -92,11 +92,11 @@ pub(crate) fn captures(evidence: &dyn RunRecord) -> Vec<ShardSnapshot> {
     captures
 }
 
-/// What of the log each shard did not show at its last capture.
-fn unseen(evidence: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<String, NotVisible> {
+/// Which part of the log each shard did not show at its last capture.
+fn unseen(record: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<String, NotVisible> {
     let ends: BTreeMap<&String, u64> = captures.iter().map(|it| (&it.object, it.log_end)).collect();
     let mut beyond: BTreeMap<&String, (u64, BTreeSet<String>)> = BTreeMap::new();
-    evidence.scan_log(PARTITION, &mut |entry| {
+    record.scan_log(PARTITION, &mut |entry| {
         for (object, _) in ends.iter().filter(|(_, end)| entry.off >= **end) {
             let (entries, keys) = beyond.entry(object).or_default();
             *entries += 1;
@@ -112,7 +112,7 @@ fn unseen(evidence: &dyn RunRecord, captures: &[ShardSnapshot]) -> BTreeMap<Stri
     ends.into_iter().map(of).collect()
 }
 
-/// The last entry of every key, and where each op lies.
+/// The last entry of every key, and the offset of each op.
 #[derive(Default)]
 struct NewestRows {
     newest: BTreeMap<String, Entry>,
@@ -125,7 +125,7 @@ impl NewestRows {
         self.newest.insert(entry.key.clone(), entry);
     }
 
-    /// Compares the keys of a capture, those that have a row or should have one; returns how many there are.
+    /// Compares the keys of a capture that have a row or should have one. Returns their number.
     fn compare(&self, at: usize, contents: &ShardSnapshot, mismatches: &mut Vec<KeyMismatch>) -> u64 {
         let rows = self.newest.values().filter_map(|entry| live(Some(entry)));
         let mut keys: BTreeMap<&str, Vec<&CountedRow>> =
@@ -151,12 +151,12 @@ impl NewestRows {
     }
 }
 
-/// The row that a key whose last log entry this is should have; none for a deletion.
+/// The row that a key should have if this is its last log entry; `None` for a delete.
 pub(crate) fn live(newest: Option<&Entry>) -> Option<&Entry> {
     newest.filter(|entry| !entry.tombstone)
 }
 
-/// What is wrong with the rows of a key whose last log entry this is, if anything is.
+/// What is wrong with the rows of a key if this is its last log entry; `None` if nothing is.
 ///
 /// ```text
 /// the log has k=w, k=x, k=y; the shard has w -1, x +1, y +1: two rows of k are there, and one is owed
@@ -170,7 +170,7 @@ pub(crate) fn wrong(newest: Option<&Entry>, held: &[&CountedRow]) -> Option<Anom
         _ if is_deleted && present > 0 => Some(Anomaly::Resurrected),
         _ if present > 1 => Some(Anomaly::DuplicateCurrent),
         (Some(_), _) if present == 0 => Some(Anomaly::Missing),
-        // Also a row that was retracted more often than written, beside the one that is right.
+        // This includes a row that was retracted more often than written, besides the right one.
         _ => Some(Anomaly::Extra),
     }
 }
@@ -179,18 +179,18 @@ fn is_of(held: &CountedRow, entry: &Entry) -> bool {
     (held.op, held.cmp, &held.cols) == (entry.op, entry.cmp, &entry.cols)
 }
 
-/// One finding for each thing that is wrong.
+/// One finding for each kind of anomaly.
 fn assemble(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     captures: &[ShardSnapshot],
     mismatches: &[KeyMismatch],
 ) -> Vec<Finding> {
     let ops = mismatches.iter().filter_map(|it| it.newest.1).collect();
-    let times = acknowledged(evidence, &ops);
-    let mut kin: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
-    mismatches.iter().for_each(|it| kin.entry(it.what).or_default().push(it));
-    let findings = kin.into_iter().filter_map(|(what, of)| {
+    let times = acknowledged(record, &ops);
+    let mut groups: BTreeMap<Anomaly, Vec<&KeyMismatch>> = BTreeMap::new();
+    mismatches.iter().for_each(|it| groups.entry(it.what).or_default().push(it));
+    let findings = groups.into_iter().filter_map(|(what, of)| {
         let divergence = divergence(history, captures, what, &of, &times)?;
         let kind = FindingKind::Divergence(Box::new(divergence));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
@@ -207,7 +207,7 @@ fn divergence(
 ) -> Option<Divergence> {
     let (first, last) = (of.iter().map(|it| it.at).min()?, of.iter().map(|it| it.at).max()?);
     let schema = &history.meta.schema;
-    let standing = |at: usize| standing(history, &captures[at]);
+    let state_at = |at: usize| capture_state(history, &captures[at]);
     let still = last + 1 == captures.len();
     let at_last: Vec<&KeyMismatch> = of.iter().copied().filter(|it| it.at == last).collect();
     let point = |it: &&&KeyMismatch| LogPoint {
@@ -224,8 +224,8 @@ fn divergence(
         partition: PARTITION,
         flags: false,
         replicas: vec![object.clone()],
-        last: standing(last),
-        first: standing(first),
+        last: state_at(last),
+        first: state_at(first),
         course: if still { Course::Standing } else { Course::Healed },
         moved_away: Vec::new(),
         keys: keys.into_iter().cloned().collect(),
@@ -244,7 +244,7 @@ fn divergence(
     })
 }
 
-fn standing(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
+fn capture_state(history: &History<'_>, contents: &ShardSnapshot) -> CaptureState {
     let begun = history.captures.iter().find(|capture| capture.number == contents.capture);
     let object = vec![contents.object.clone()];
     CaptureState {

@@ -8,9 +8,10 @@ use crate::history::run_record::RunRecord;
 use crate::history::schema::Value;
 use std::collections::BTreeMap;
 
-/// Marks the wrong cells that show a value which the same key had before: folds the wrong keys again.
+/// Marks the wrong cells that show a value which the same key had before. Folds the keys with wrong rows
+/// again.
 pub(crate) fn mark_stale(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_index: &LogIndex,
     mismatches: &mut [Mismatch],
@@ -28,14 +29,14 @@ pub(crate) fn mark_stale(
         }
     }
     let mut wrong = wrong.iter_mut().peekable();
-    let lines = evidence.log(log_index.partition).zip(log_index.entries());
-    for (entry, line) in lines.take_while(|(entry, _)| entry.off <= last) {
-        while wrong.next_if(|mismatch| mismatch.off < line.off).is_some() {}
-        let Some(past) = pasts.get_mut(&line.key) else { continue };
-        while let Some(mismatch) = wrong.next_if(|mismatch| mismatch.off == line.off) {
+    let entries = record.log(log_index.partition).zip(log_index.entries());
+    for (entry, indexed) in entries.take_while(|(entry, _)| entry.off <= last) {
+        while wrong.next_if(|mismatch| mismatch.off < indexed.off).is_some() {}
+        let Some(past) = pasts.get_mut(&indexed.key) else { continue };
+        while let Some(mismatch) = wrong.next_if(|mismatch| mismatch.off == indexed.off) {
             mismatch.views.iter_mut().for_each(|view| past.mark(view));
         }
-        match line.effect {
+        match indexed.effect {
             Effect::OutOfOrder | Effect::Ignored => {}
             Effect::Deleted => past.row.fill(Value::Null),
             Effect::Merged => {

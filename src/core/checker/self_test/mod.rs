@@ -1,8 +1,9 @@
-//! A proof that the judge of a run can see: one captured row is changed, and the judge must find just that.
+//! A proof that the judge of a run can see: one captured row is changed, and the judge must find exactly
+//! that.
 //!
-//! A comparison that compares nothing passes every run. So one value of one replica is changed at a drawn
-//! offset, in what the judge is given and never on disk, and the verdict on that must differ from the run's
-//! own verdict by one finding: this row, this column, this replica.
+//! A comparison that compares nothing passes every run. So one value of one replica is changed at a randomly
+//! drawn offset, in what the judge gets and never on disk. The verdict on that must differ from the run's own
+//! verdict by one finding: this row, this column, this replica.
 
 mod shard;
 mod spot;
@@ -23,38 +24,38 @@ use spot::{another, data_columns};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a self-test came to.
+/// The result of a self-test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelfTest {
-    /// The judge found the changed row, as it should, and nothing else that it had not found before.
+    /// The judge found the changed row, and nothing else that it had not found before.
     Found {
-        /// The row.
+        /// The changed value.
         spot: Spot,
-        /// The pattern that it was found as.
+        /// The pattern of the finding.
         pattern: Pattern,
     },
-    /// It did not: the judge is broken.
+    /// The judge did not find it, so it is broken.
     Missed {
-        /// The row.
+        /// The changed value.
         spot: Spot,
-        /// The fingerprints that the judge came to instead.
+        /// The fingerprints of what the judge found instead.
         instead: Vec<String>,
     },
     /// No row could be changed.
     NotDone {
-        /// Why.
+        /// Why no row could be changed.
         reason: String,
     },
 }
 
 /// Changes one row of judged evidence, judges again and compares the verdicts.
-pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
+pub fn self_test(record: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     let not_done = |reason: &str| SelfTest::NotDone { reason: reason.to_owned() };
-    if !evidence.damage().is_empty() {
+    if !record.damage().is_empty() {
         return not_done("the record is damaged, so a changed row may lie in a read that does not count");
     }
-    if !evidence.meta().has_segments() {
-        return match shard::PlantedInShard::draw(evidence, verdict) {
+    if !record.meta().has_segments() {
+        return match shard::PlantedInShard::draw(record, verdict) {
             Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
             None => not_done("no row of the shard was compared in which nothing is wrong yet"),
         };
@@ -63,13 +64,13 @@ pub fn self_test(evidence: &dyn RunRecord, verdict: &Verdict) -> SelfTest {
     if !verdict.checks.iter().any(|check| calibrated(check) && check.status == Status::Pass) {
         return not_done("the model is not calibrated, so it cannot say who is wrong");
     }
-    match Planted::draw(evidence, verdict) {
+    match Planted::draw(record, verdict) {
         Some(planted) => prove(&planted, &planted.spot, &|finding| planted.is_found_as(finding), verdict),
         None => not_done("no row of several replicas was compared in which nothing is wrong yet"),
     }
 }
 
-/// Judges what was planted: it must be found, and nothing else that is new.
+/// Judges the changed record: the change must be found, and nothing else that is new.
 fn prove(
     planted: &dyn RunRecord,
     spot: &Spot,
@@ -92,7 +93,7 @@ fn prove(
     }
 }
 
-/// What a finding is about, apart from counts that a changed row elsewhere may touch.
+/// What a finding is about, without counts that a changed row elsewhere may affect.
 fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
     match &finding.kind {
         FindingKind::Divergence(it) => (&finding.fingerprint, &it.keys, &it.replicas),
@@ -103,34 +104,34 @@ fn essence(finding: &Finding) -> (&str, &[String], &[String]) {
     }
 }
 
-/// Evidence in which one row is changed on the way through.
+/// A record in which one row is changed as it is read.
 struct Planted<'e> {
-    evidence: &'e dyn RunRecord,
+    record: &'e dyn RunRecord,
     spot: Spot,
     column: usize,
-    /// All reads of the replica: whichever brings the row, it brings the changed one.
+    /// All reads of the replica: whichever returns the row, it returns the changed one.
     reads: BTreeSet<u64>,
 }
 
-/// A sound read of rows that the judge may compare: below this offset they are whole.
+/// A sound read of rows that the judge may compare. All rows below this offset were read.
 struct Counted {
     replica: usize,
     below: u64,
 }
 
 impl<'e> Planted<'e> {
-    fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
-        let meta = evidence.meta();
+    fn draw(record: &'e dyn RunRecord, verdict: &Verdict) -> Option<Planted<'e>> {
+        let meta = record.meta();
         let data = data_columns(meta);
         let mut draw = SpotDraw {
             rng: meta.seed.stream(Stream::SelfTest),
-            counted: counted(evidence),
+            counted: counted(record),
             best: (false, 2),
             seen: 0,
             chosen: None,
         };
         for partition in 0..meta.partitions {
-            draw.look_through(evidence, partition, &Avoid::of(verdict, meta, partition));
+            draw.look_through(record, partition, &Avoid::of(verdict, meta, partition));
         }
         let (partition, off, key, replica) = draw.chosen?;
         let column = *data.get(below(&mut draw.rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
@@ -141,11 +142,11 @@ impl<'e> Planted<'e> {
             replica: meta.roster[replica].clone(),
             column: meta.schema.columns[column].name.clone(),
         };
-        let reads = evidence.events().filter_map(|stamped| match &stamped.event {
+        let reads = record.events().filter_map(|stamped| match &stamped.event {
             Event::Read(read) if read.replica == spot.replica => Some(read.id),
             _ => None,
         });
-        Some(Planted { reads: reads.collect(), evidence, spot, column })
+        Some(Planted { reads: reads.collect(), record, spot, column })
     }
 
     fn is_found_as(&self, finding: &Finding) -> bool {
@@ -170,7 +171,7 @@ impl<'e> Planted<'e> {
     }
 }
 
-/// What the run's own findings speak of: a row there would join one of them.
+/// What the run's own findings involve. A changed row there would join one of them.
 struct Avoid {
     anything: bool,
     keys: BTreeSet<String>,
@@ -196,21 +197,22 @@ impl Avoid {
     }
 }
 
-/// A row drawn alike from all that are equally good, in one pass: of n seen, the last is taken with 1/n.
+/// A row drawn uniformly from all that are equally good, in one pass: the n-th one seen replaces the choice
+/// with probability 1/n.
 struct SpotDraw {
     rng: ChaCha8Rng,
     counted: BTreeMap<u64, Counted>,
-    /// Whether the partition has no finding, and how many replicas show the row: the more, the better.
+    /// Whether the partition has no finding, and how many replicas show the row. Larger is better.
     best: (bool, usize),
     seen: u32,
     chosen: Option<(u32, u64, String, usize)>,
 }
 
 impl SpotDraw {
-    fn look_through(&mut self, evidence: &dyn RunRecord, partition: u32, avoid: &Avoid) {
-        let calibration = evidence.meta().calibration_ops;
-        let mut rows = evidence.rows(partition).peekable();
-        for entry in evidence.log(partition) {
+    fn look_through(&mut self, record: &dyn RunRecord, partition: u32, avoid: &Avoid) {
+        let calibration = record.meta().calibration_ops;
+        let mut rows = record.rows(partition).peekable();
+        for entry in record.log(partition) {
             let mut showing = BTreeSet::new();
             while rows.next_if(|(_, row)| row.off < entry.off).is_some() {}
             while let Some((read, row)) = rows.next_if(|(_, row)| row.off == entry.off) {
@@ -237,12 +239,12 @@ impl SpotDraw {
     }
 }
 
-/// The reads whose rows are compared, by id. What a consumer read beyond the committed end, or after its
-/// position was asked for, is not.
-fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
+/// The reads whose rows are compared, by id. Rows that a consumer has beyond the committed end, or that came
+/// after its position was read, are not compared.
+fn counted(record: &dyn RunRecord) -> BTreeMap<u64, Counted> {
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let mut sound = Vec::new();
-    for stamped in evidence.events() {
+    for stamped in record.events() {
         match &stamped.event {
             Event::Segment { segment } => {
                 ends.extend(segment.end.map(|end| (segment.name.clone(), end)));
@@ -255,7 +257,7 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
             _ => {}
         }
     }
-    let roster = &evidence.meta().roster;
+    let roster = &record.meta().roster;
     let counted = sound.into_iter().filter_map(|read| {
         let end = ends.get(&read.before.segment).copied().unwrap_or(u64::MAX);
         let replica = roster.iter().position(|replica| *replica == read.replica)?;
@@ -266,16 +268,16 @@ fn counted(evidence: &dyn RunRecord) -> BTreeMap<u64, Counted> {
 
 impl RunRecord for Planted<'_> {
     fn meta(&self) -> &RunMeta {
-        self.evidence.meta()
+        self.record.meta()
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
-        self.evidence.events()
+        self.record.events()
     }
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        self.evidence.log(partition)
+        self.record.log(partition)
     }
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        Box::new(self.evidence.rows(partition).map(move |(read, mut row)| {
+        Box::new(self.record.rows(partition).map(move |(read, mut row)| {
             if self.is_here(partition, read, &row) {
                 let cell = &mut row.to_mut().cols[self.column];
                 *cell = another(cell);
@@ -284,17 +286,17 @@ impl RunRecord for Planted<'_> {
         }))
     }
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
-        self.evidence.current_rows(partition)
+        self.record.current_rows(partition)
     }
     fn damage(&self) -> Vec<Damage> {
-        self.evidence.damage()
+        self.record.damage()
     }
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
-        Box::new(PlantedGroups { planted: self, partition, groups: self.evidence.row_groups(partition) })
+        Box::new(PlantedGroups { planted: self, partition, groups: self.record.row_groups(partition) })
     }
 }
 
-/// The groups of the evidence, in one of which one read has a content of its own.
+/// The groups of the record. In one of them, the changed reads have a content of their own.
 struct PlantedGroups<'p> {
     planted: &'p Planted<'p>,
     partition: u32,

@@ -1,4 +1,4 @@
-//! The same proof where rows lie in a shard: one value of the last capture is changed.
+//! The same proof if rows are in a shard: one value of the last capture is changed.
 
 use super::spot::{Spot, another, data_columns};
 use crate::checker::safety::shard::captures;
@@ -11,26 +11,26 @@ use crate::seed::{Stream, below};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Evidence in which one row of a shard is changed on the way through.
+/// A record in which one row of a shard is changed as it is read.
 pub(super) struct PlantedInShard<'e> {
-    evidence: &'e dyn RunRecord,
+    record: &'e dyn RunRecord,
     pub(super) spot: Spot,
     column: usize,
-    /// The capture that shows it.
+    /// The capture with the row.
     capture: u32,
 }
 
 impl<'e> PlantedInShard<'e> {
-    /// A row of the last capture of which no finding speaks.
-    pub(super) fn draw(evidence: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
-        let (meta, last) = (evidence.meta(), captures(evidence).pop()?);
+    /// A row of the last capture that no finding names.
+    pub(super) fn draw(record: &'e dyn RunRecord, verdict: &Verdict) -> Option<PlantedInShard<'e>> {
+        let (meta, last) = (record.meta(), captures(record).pop()?);
         let named: BTreeSet<&String> = verdict.findings.iter().flat_map(keys).collect();
         let rows: Vec<_> = last.rows.iter().filter(|row| !named.contains(&row.key)).collect();
         let mut rng = meta.seed.stream(Stream::SelfTest);
         let row = rows.get(below(&mut rng, u32::try_from(rows.len()).ok()?.max(1)) as usize)?;
         let data = data_columns(meta);
         let column = *data.get(below(&mut rng, u32::try_from(data.len()).ok()?.max(1)) as usize)?;
-        let off = evidence.log(0).find(|entry| entry.op == row.op)?.off;
+        let off = record.log(0).find(|entry| entry.op == row.op)?.off;
         let spot = Spot {
             partition: 0,
             off,
@@ -38,7 +38,7 @@ impl<'e> PlantedInShard<'e> {
             replica: last.object.clone(),
             column: meta.schema.columns[column].name.clone(),
         };
-        Some(PlantedInShard { evidence, spot, column, capture: last.capture })
+        Some(PlantedInShard { record, spot, column, capture: last.capture })
     }
 
     pub(super) fn is_found_as(&self, finding: &Finding) -> bool {
@@ -69,10 +69,10 @@ fn keys(finding: &Finding) -> &[String] {
 
 impl RunRecord for PlantedInShard<'_> {
     fn meta(&self) -> &RunMeta {
-        self.evidence.meta()
+        self.record.meta()
     }
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
-        Box::new(self.evidence.events().map(move |mut stamped| {
+        Box::new(self.record.events().map(move |mut stamped| {
             if matches!(&stamped.event, Event::Contents(it) if it.capture == self.capture)
                 && let Event::Contents(contents) = &mut stamped.to_mut().event
             {
@@ -82,18 +82,18 @@ impl RunRecord for PlantedInShard<'_> {
         }))
     }
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
-        self.evidence.log(partition)
+        self.record.log(partition)
     }
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
-        self.evidence.rows(partition)
+        self.record.rows(partition)
     }
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
-        self.evidence.current_rows(partition)
+        self.record.current_rows(partition)
     }
     fn damage(&self) -> Vec<Damage> {
-        self.evidence.damage()
+        self.record.damage()
     }
     fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
-        self.evidence.row_groups(partition)
+        self.record.row_groups(partition)
     }
 }

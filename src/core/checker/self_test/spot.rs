@@ -8,23 +8,23 @@ use crate::history::schema::{Role, Value};
 pub struct Spot {
     /// The partition.
     pub partition: u32,
-    /// The offset.
+    /// The log offset of the row.
     pub off: u64,
-    /// The key of the row there.
+    /// The key of the row.
     pub key: String,
-    /// The replica, or the shard.
+    /// The name of the replica or the shard.
     pub replica: String,
-    /// The column.
+    /// The name of the column.
     pub column: String,
 }
 
-/// The columns that hold data, by index.
+/// The columns with data, by index.
 pub(super) fn data_columns(meta: &RunMeta) -> Vec<usize> {
     let columns = meta.schema.columns.iter().enumerate();
     columns.filter(|(_, column)| column.role == Role::Data).map(|(at, _)| at).collect()
 }
 
-/// Another value of the same type, which is not the type's default either.
+/// Another value of the same type that is not the type's default either.
 pub(super) fn another(value: &Value) -> Value {
     match value {
         Value::Null => Value::Long(1),

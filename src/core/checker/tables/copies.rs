@@ -1,13 +1,14 @@
 //! Which copy of each segment every replica showed at each capture, and how far its rows were read.
 //!
-//! A copy gathers its rows over several captures; each reads only what is new. At a capture a replica shows
-//! the copy that its latest sound read of the segment names. Not shown: a copy that is not visible to merges
-//! and reads, that belongs to a replica not assigned to the segment, or that was found changed since.
+//! A copy gathers its rows over several captures; each capture reads only what is new. At a capture a replica
+//! shows the copy that its latest sound read of the segment names. A copy is not shown if it is not visible
+//! to merges and reads, if its replica is not assigned to the segment, or if it was found changed since that
+//! read.
 //!
-//! What was read soundly was seen, also if the very same capture read the segment again:
+//! What was read soundly was seen, even if the very same capture read the segment again:
 //! ```text
-//! capture 3: c shows a wrong copy; something else moved in its bracket; by the second read c has fetched
-//! the right copy. Without a step between the two, nobody judges the wrong one.
+//! capture 3: c shows a wrong copy; something else changed in its bracket; by the second read c has fetched
+//! the right copy. Without a step between the two reads, the wrong copy is never judged.
 //! ```
 
 use super::history::{CurrentRowsRead, HeldSegment, History, RowsRead};
@@ -15,8 +16,8 @@ use super::segments::SegmentSpan;
 use crate::history::row::{CopyState, Observed, Soundness};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A point in the course of the captures: a step within one, or its end. A capture has more than one step
-/// where it read again what it had read soundly.
+/// A point in the sequence of captures: a step within one, or its end. A capture has more than one step if it
+/// read something again that it had already read soundly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CapturePoint {
     pub(crate) capture: usize,
@@ -24,22 +25,21 @@ pub(crate) struct CapturePoint {
 }
 
 impl CapturePoint {
-    /// Before everything.
+    /// Before all captures.
     pub(crate) const START: CapturePoint = CapturePoint { capture: 0, step: 0 };
 
-    /// A step of a capture, from 0.
+    /// A step of a capture, counted from 0.
     pub(crate) fn step(capture: usize, step: usize) -> CapturePoint {
         CapturePoint { capture, step }
     }
 
-    /// When a capture ends.
+    /// The end of a capture.
     pub(crate) fn end_of(capture: usize) -> CapturePoint {
         CapturePoint { capture, step: usize::MAX }
     }
 }
 
-/// A sound read of a copy: its rows from `from` to `end`, which are all there are. Rows beyond may have come
-/// too.
+/// A sound read of a copy. It has all rows from `from` to `end`, and perhaps some beyond.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CopyRead {
     pub(crate) id: u64,
@@ -49,7 +49,7 @@ pub(crate) struct CopyRead {
 }
 
 impl CopyRead {
-    /// Whether all rows at this offset were asked for.
+    /// Whether all rows at this offset were requested.
     pub(crate) fn covers(&self, off: u64) -> bool {
         self.from <= off && off < self.end
     }
@@ -61,17 +61,17 @@ pub(crate) struct SegmentCopy {
     pub(crate) replica: usize,
     pub(crate) segment: usize,
     pub(crate) state: CopyState,
-    /// Index of the (replica, incarnation) that was first seen to hold it.
+    /// Index of the (replica, incarnation) that first held it.
     pub(crate) life: usize,
     /// All reads of it that count, in order.
     pub(crate) reads: Vec<CopyRead>,
     /// The first offset held.
     start: u64,
-    /// One past the last offset up to which its rows were read soundly, in reads that chain without a gap.
+    /// One past the last offset that was read soundly, in reads that chain without a gap.
     read_to: u64,
-    /// Where the lowest of the reads begins that lie above a gap; they prove nothing.
+    /// The start of the lowest read above a gap. Reads above a gap prove nothing.
     gap_to: u64,
-    /// How many reads asked for rows that earlier ones had brought.
+    /// How many reads requested rows that earlier ones had returned.
     again: usize,
     id: u64,
     shown_to: u64,
@@ -84,12 +84,12 @@ impl SegmentCopy {
     }
 
     /// Whether any of its rows were read more than once.
-    pub(crate) fn is_read_again(&self) -> bool {
+    pub(crate) fn was_read_again(&self) -> bool {
         self.again > 0
     }
 
-    /// Takes in a read, and tells whether its rows count: those above a gap do not, since a read builds on
-    /// the one below it.
+    /// Takes a read. Returns whether its rows count: rows above a gap do not, since a read builds on the one
+    /// below it.
     fn take(&mut self, read: &RowsRead, when: CapturePoint) -> bool {
         self.state = read.held.state;
         if read.from > self.read_to {
@@ -98,28 +98,28 @@ impl SegmentCopy {
             }
             return false;
         }
-        self.again += usize::from(self.brought(read));
+        self.again += usize::from(self.has_read(read));
         if read.from < read.held.end || read.header.count > 0 {
             self.reads.push(CopyRead { id: read.header.id, when, from: read.from, end: read.held.end });
         }
-        // Rows that came at or above the position before the read may be a part only: the next read has them.
+        // Rows at or above the position before the read may be incomplete; the next read has all of them.
         self.read_to = self.read_to.max(read.held.end);
         true
     }
 
-    /// Whether earlier reads brought rows that this one asks for.
-    fn brought(&self, read: &RowsRead) -> bool {
+    /// Whether earlier reads returned rows that this one requests.
+    fn has_read(&self, read: &RowsRead) -> bool {
         read.from.max(self.start) < read.held.end.min(self.read_to)
     }
 }
 
-/// What a replica holds of a segment, as far as reads that count show it.
+/// What a replica holds of a segment, according to the reads that count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldRange {
     pub(crate) start: u64,
-    /// One past the last offset that was read, without a gap from `start`.
+    /// One past the last offset that was read without a gap from `start`.
     pub(crate) read_to: u64,
-    /// Where reads go on above a gap; `read_to` or less if there is none.
+    /// Where reads go on above a gap; at most `read_to` if there is no gap.
     pub(crate) gap_to: u64,
 }
 
@@ -128,15 +128,15 @@ pub(crate) struct HeldRange {
 pub(crate) struct VisibleCopy {
     pub(crate) copy: usize,
     pub(crate) end: u64,
-    /// How often its rows had been read again.
+    /// How often its rows had been read again by then.
     again: usize,
 }
 
-/// What each replica shows of a segment from then on, by roster index.
+/// What each replica shows of a segment from this point on, by roster index.
 type VisibleAt = (CapturePoint, Vec<Option<VisibleCopy>>);
 
-/// A segment that a capture found registered as a whole in one life of a replica: rows from `from` on were
-/// merged after that.
+/// A capture found the whole segment registered in this incarnation. Rows from `from` on were merged after
+/// that.
 #[derive(Clone, Copy, Debug)]
 struct Registered {
     life: usize,
@@ -147,17 +147,17 @@ struct Registered {
 /// The copies of one partition.
 pub(crate) struct CopyTimeline {
     pub(crate) copies: Vec<SegmentCopy>,
-    /// By segment, in the order of replicas.
+    /// The copies of each segment, in the order of replicas.
     pub(crate) by_segment: Vec<Vec<usize>>,
-    /// By index of [`History::reads`]: the copy its rows belong to; none if the read is void.
+    /// By index of [`History::reads`]: the copy that its rows belong to; `None` if the read is void.
     pub(crate) by_read: Vec<Option<usize>>,
-    /// Reads whose rows are torn on disk, by id.
+    /// Ids of the reads whose rows are torn on disk.
     torn: BTreeSet<u64>,
     /// The number of (replica, incarnation) pairs.
     pub(crate) lives: usize,
-    /// By segment, wherever it changed.
+    /// By segment: what is shown, at every point where it changes.
     shown: Vec<Vec<VisibleAt>>,
-    /// The first sight of each segment in each life.
+    /// When each segment was first seen registered in each incarnation.
     registered: Vec<Registered>,
 }
 
@@ -167,9 +167,9 @@ struct LatestCopy {
     copy: Option<usize>,
     visible: bool,
     void_at: Option<usize>,
-    /// The capture that read it soundly last.
+    /// The last capture that read it soundly.
     read_at: Option<usize>,
-    /// What this capture read soundly before, and then read again.
+    /// What the current capture had read soundly before it read the segment again.
     superseded: Vec<VisibleCopy>,
 }
 
@@ -179,7 +179,8 @@ enum CaptureRead<'h> {
 }
 
 impl CopyTimeline {
-    /// Builds the timeline of a partition; `void` names reads whose rows are known to be torn on disk.
+    /// Builds the timeline of a partition. `void` has the ids of reads whose rows are known to be torn on
+    /// disk.
     pub(crate) fn build(history: &History<'_>, partition: u32, void: &BTreeSet<u64>) -> CopyTimeline {
         let spans = &history.segments[partition as usize];
         let replicas = history.meta.roster.len();
@@ -194,17 +195,17 @@ impl CopyTimeline {
         };
         let mut latest = vec![vec![LatestCopy::default(); replicas]; spans.len()];
         let mut lives = BTreeMap::new();
-        let mut sights = capture_reads(history, partition).into_iter().peekable();
+        let mut reads = capture_reads(history, partition).into_iter().peekable();
         for capture in 0..history.captures.len() {
-            while let Some(sight) = sights.next_if(|(at, ..)| *at <= capture) {
-                let look = match sight.2 {
+            while let Some((_, _, capture_read)) = reads.next_if(|(at, ..)| *at <= capture) {
+                let header = match capture_read {
                     CaptureRead::Flags(read) => read.header,
                     CaptureRead::Rows(_, read) => read.header,
                 };
                 let next = lives.len();
-                let life = *lives.entry((look.replica, look.incarnation)).or_insert(next);
-                let is_sound = look.soundness == Soundness::Sound && !void.contains(&look.id);
-                match sight.2 {
+                let life = *lives.entry((header.replica, header.incarnation)).or_insert(next);
+                let is_sound = header.soundness == Soundness::Sound && !void.contains(&header.id);
+                match capture_read {
                     CaptureRead::Flags(read) if is_sound => {
                         timeline.take_flags(spans, &mut latest, read, life)
                     }
@@ -213,7 +214,7 @@ impl CopyTimeline {
                         let Ok(at) = spans.binary_search_by_key(&read.held.seq, |span| span.seq) else {
                             continue;
                         };
-                        let slot = &mut latest[at][look.replica];
+                        let slot = &mut latest[at][header.replica];
                         if is_sound {
                             timeline.by_read[index] = timeline.take_rows(at, read, life, slot);
                         } else {
@@ -231,7 +232,7 @@ impl CopyTimeline {
         timeline
     }
 
-    /// What each replica shows of a segment from then on, by roster index, wherever that changed.
+    /// What each replica shows of a segment, by roster index, at every point where it changes.
     pub(crate) fn changes(&self, segment: usize) -> &[VisibleAt] {
         &self.shown[segment]
     }
@@ -243,7 +244,7 @@ impl CopyTimeline {
         Some(HeldRange { start, read_to, gap_to })
     }
 
-    /// How far the copy was read that this read is of; none if the read does not count.
+    /// How far the copy of this read was read; `None` if the read does not count.
     pub(crate) fn read_to(&self, history: &History<'_>, read: u64) -> Option<u64> {
         let copy = self.by_read[history.read_index(read)?]?;
         Some(self.copies[copy].read_to)
@@ -254,13 +255,13 @@ impl CopyTimeline {
         self.torn.contains(&read)
     }
 
-    /// Whether a capture showed this segment registered as a whole, in this life, before the row at this
+    /// Whether a capture showed the whole segment registered, in this incarnation, before the row at this
     /// offset was merged.
     pub(crate) fn was_registered(&self, life: usize, segment: usize, off: u64) -> bool {
         self.registered.iter().any(|it| it.life == life && it.segment == segment && it.from <= off)
     }
 
-    /// The copy that a read is of; none if its rows do not count.
+    /// The copy that a read belongs to; `None` if its rows do not count.
     fn take_rows(
         &mut self,
         segment: usize,
@@ -292,7 +293,7 @@ impl CopyTimeline {
             at
         });
         let capture = read.header.capture;
-        if slot.copy != Some(at) || self.copies[at].brought(read) {
+        if slot.copy != Some(at) || self.copies[at].has_read(read) {
             self.supersede(slot, capture);
         }
         let counts = self.copies[at].take(read, CapturePoint::step(capture, slot.superseded.len()));
@@ -301,21 +302,21 @@ impl CopyTimeline {
         counts.then_some(at)
     }
 
-    /// Keeps in mind what this capture has read soundly before it reads the same again.
+    /// Keeps what this capture has read soundly, before it reads the same segment again.
     fn supersede(&self, slot: &mut LatestCopy, capture: usize) {
         if slot.read_at.take_if(|at| *at == capture).is_some() {
             slot.superseded.extend(self.shows(slot, capture));
         }
     }
 
-    /// What is known to be shown.
+    /// What the replica is known to show.
     fn shows(&self, slot: &LatestCopy, capture: usize) -> Option<VisibleCopy> {
         let at = slot.copy.filter(|_| slot.visible && slot.void_at != Some(capture))?;
         let SegmentCopy { read_to, again, .. } = self.copies[at];
         Some(VisibleCopy { copy: at, end: read_to, again })
     }
 
-    /// Coverage read with the flags tells of copies that changed, or became visible, without new rows.
+    /// Coverage read with the flags shows copies that changed, or became visible, without new rows.
     fn take_flags(
         &mut self,
         spans: &[SegmentSpan],
@@ -350,7 +351,8 @@ impl CopyTimeline {
         }
     }
 
-    /// What all replicas show at the end of a capture, and before what each of them was read again.
+    /// Adds what all replicas show at the end of a capture, after what they showed before any segment was
+    /// read again.
     fn snapshot(
         &mut self,
         history: &History<'_>,
@@ -382,7 +384,7 @@ impl CopyTimeline {
         }
     }
 
-    /// Rows of a segment that others took the place of are judged on in those.
+    /// If other segments replace a segment, its rows continue to be judged in those.
     fn follow(&mut self, spans: &[SegmentSpan]) {
         for (later, span) in spans.iter().enumerate() {
             for &earlier in &span.replaces {
@@ -394,7 +396,7 @@ impl CopyTimeline {
         }
     }
 
-    /// Copies that showed nothing have no say.
+    /// Copies that showed nothing do not take part.
     fn order(&mut self) {
         for copies in &mut self.by_segment {
             copies
@@ -404,7 +406,8 @@ impl CopyTimeline {
     }
 }
 
-/// What replicas show of a segment from then on, where `later` has taken its place for those that show it.
+/// What replicas show of a segment over time, where `later` has replaced it on the replicas that show
+/// `later`.
 fn overlaid(earlier: &[VisibleAt], later: &[VisibleAt]) -> Vec<VisibleAt> {
     let at = |all: &[VisibleAt], when: CapturePoint| {
         let known = all.iter().rfind(|(since, _)| *since <= when);
@@ -420,7 +423,7 @@ fn overlaid(earlier: &[VisibleAt], later: &[VisibleAt]) -> Vec<VisibleAt> {
     shown.collect()
 }
 
-/// Whether the target says that all of a segment is registered.
+/// Whether the target reports that the whole segment is registered.
 fn is_whole(held: &HeldSegment, span: &SegmentSpan) -> bool {
     let (known, end) = (held.registered == Observed::Known(true), span.end.unwrap_or(u64::MAX));
     known && held.start <= span.start && end <= held.end
@@ -430,11 +433,11 @@ fn is_whole(held: &HeldSegment, span: &SegmentSpan) -> bool {
 fn capture_reads<'h>(history: &'h History<'_>, partition: u32) -> Vec<(usize, u64, CaptureRead<'h>)> {
     let rows = history.reads.iter().enumerate().map(|(at, read)| (read.header, CaptureRead::Rows(at, read)));
     let flags = history.current_reads.iter().map(|read| (read.header, CaptureRead::Flags(read)));
-    let mut sights: Vec<_> = rows
+    let mut reads: Vec<_> = rows
         .chain(flags)
-        .filter(|(look, _)| look.partition == partition)
-        .map(|(look, sight)| (look.capture, look.id, sight))
+        .filter(|(header, _)| header.partition == partition)
+        .map(|(header, read)| (header.capture, header.id, read))
         .collect();
-    sights.sort_by_key(|&(capture, id, _)| (capture, id));
-    sights
+    reads.sort_by_key(|&(capture, id, _)| (capture, id));
+    reads
 }

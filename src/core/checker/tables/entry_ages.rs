@@ -1,4 +1,5 @@
-//! How old log entries are at the most, by what we sent and were answered (`schema::rules`).
+//! The greatest possible age of log entries, from when their ops were sent and acknowledged
+//! (`schema::rules`).
 
 use super::log_index::LogIndex;
 use crate::history::event::OpOutcome;
@@ -6,26 +7,26 @@ use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
-/// When an entry came into the log, at the earliest and at the latest.
+/// The earliest and the latest time at which an entry came into the log.
 #[derive(Clone, Copy)]
 struct SendWindow {
-    /// None: nobody knows, perhaps before the run.
+    /// `None`: unknown, perhaps before the run.
     from: Option<Nanos>,
     to: Nanos,
 }
 
-/// The entries of a partition, by line. An entry lies behind all that were sent before it, and before all
-/// that were acknowledged after it, so that those of others have their windows, too.
+/// The entries of a partition, by index in the log. An entry came after everything sent before it in the log,
+/// and before everything acknowledged after it. So entries that others wrote have windows too.
 pub(crate) struct EntryAges {
     windows: Vec<SendWindow>,
 }
 
 impl EntryAges {
     /// Reads when ops were sent and acknowledged.
-    pub(crate) fn read(evidence: &dyn RunRecord, log_index: &LogIndex) -> EntryAges {
+    pub(crate) fn read(record: &dyn RunRecord, log_index: &LogIndex) -> EntryAges {
         let mut known: BTreeMap<u64, SendWindow> = BTreeMap::new();
         let never = Nanos(u64::MAX);
-        evidence.scan_events(&mut |t, moment| match moment {
+        record.scan_events(&mut |t, event| match event {
             EventRef::Invoked { op, .. } => {
                 known.entry(op).or_insert(SendWindow { from: Some(t), to: never });
             }
@@ -36,7 +37,7 @@ impl EntryAges {
         });
         let unknown = SendWindow { from: None, to: never };
         let of_op = |op| known.get(&op).copied().unwrap_or(unknown);
-        let mut windows: Vec<SendWindow> = log_index.entries().map(|line| of_op(line.op)).collect();
+        let mut windows: Vec<SendWindow> = log_index.entries().map(|entry| of_op(entry.op)).collect();
         let mut earliest = None;
         for window in &mut windows {
             earliest = earliest.max(window.from);
@@ -50,14 +51,14 @@ impl EntryAges {
         EntryAges { windows }
     }
 
-    /// The age of a line at a time, at the most.
-    pub(crate) fn at(&self, line: usize, t: Nanos) -> Nanos {
-        let from = self.windows[line].from;
+    /// The greatest possible age of an entry at a time.
+    pub(crate) fn at(&self, entry: usize, t: Nanos) -> Nanos {
+        let from = self.windows[entry].from;
         from.map_or(Nanos(u64::MAX), |from| Nanos(t.0.saturating_sub(from.0)))
     }
 
-    /// The time from one line to a later one of the log, at the most.
-    pub(crate) fn between(&self, line: usize, later: usize) -> Nanos {
-        self.at(line, self.windows[later].to)
+    /// The greatest possible time from one entry to a later one of the log.
+    pub(crate) fn between(&self, entry: usize, later: usize) -> Nanos {
+        self.at(entry, self.windows[later].to)
     }
 }

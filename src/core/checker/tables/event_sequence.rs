@@ -1,34 +1,33 @@
-//! Whether the events account for themselves (`RULES.md` 10): captures are numbered without a gap, one at a
-//! time, and each ends; reads are numbered without a gap, and each belongs to the capture under way; a phase
-//! that ends with a capture has one; each capture of a shard brings what it holds, or why not. What does not
-//! is damage: it proves nothing against any replica.
+//! Whether the events account for each other (`RULES.md` 10): captures are numbered without a gap, do not
+//! overlap, and end; reads are numbered without a gap, and each belongs to the running capture; a phase that
+//! ends with a capture has one; each capture of a shard has its contents, or the reason why not. Anything
+//! else is damage, which proves nothing against any replica.
 
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Event, Phase};
 
-/// Captures and reads, as far as they were told.
+/// Captures and reads, as far as they are recorded.
 #[derive(Debug, Default)]
 pub(crate) struct EventSequence {
-    /// How many captures were begun, or must have been.
+    /// How many captures began, or must have begun.
     captures: u32,
     open: Option<u32>,
-    /// The ids of the reads of captures that ended, and of the one under way.
+    /// The ids of the reads of captures that ended.
     reads: Vec<u64>,
     pending: Vec<u64>,
-    /// The capture that the phase under way is to end with, while it has not begun.
+    /// The capture that must end the current phase, until it begins.
     owing: Option<&'static str>,
-    /// Whether the run was cut off: then a phase may end without its capture.
+    /// Whether the run was cut off. A phase may then end without its capture.
     is_stopped: bool,
-    /// Whether the capture under way brought anything, or why it could not.
+    /// Whether the current capture has returned anything, or the reason why it could not.
     is_answered: bool,
     has_contents: bool,
-    /// The captures that brought nothing.
+    /// The captures that returned nothing.
     empty: Vec<u32>,
     details: Vec<String>,
 }
 
 impl EventSequence {
-    /// Takes the next event.
     pub(crate) fn take(&mut self, event: &Event) {
         match event {
             Event::Phase { phase } => self.enter(*phase),
@@ -99,8 +98,8 @@ impl EventSequence {
         }
     }
 
-    /// What does not account for itself. Where the events are cut off, so is their last capture, and reads of
-    /// several replicas come side by side: which of them are lost says nothing more.
+    /// The events that do not account for each other. If the events are cut off, so is their last capture.
+    /// Reads of several replicas are interleaved, so the gaps in that capture say nothing more.
     pub(crate) fn doubts(mut self, is_cut_off: bool) -> Vec<Doubt> {
         if !is_cut_off {
             self.note_unended();
@@ -125,7 +124,7 @@ impl EventSequence {
     }
 }
 
-/// `read 3 is`, or `reads 3 to 5 are`; `end` is the first that is there again.
+/// `read 3 is`, or `reads 3 to 5 are`. `end` is the first number that is there again.
 fn numbers(what: &str, start: u64, end: u64) -> String {
     match end - start {
         1 => format!("{what} {start} is"),
@@ -164,27 +163,27 @@ mod tests {
         serde_json::from_str(&line).expect("an event")
     }
 
-    fn told(events: &[Event], is_cut_off: bool) -> Vec<String> {
+    fn details(events: &[Event], is_cut_off: bool) -> Vec<String> {
         let mut sequence = EventSequence::default();
         events.iter().for_each(|event| sequence.take(event));
         sequence.doubts(is_cut_off).into_iter().map(|doubt| doubt.detail).collect()
     }
 
     #[test]
-    fn what_is_whole_is_not_doubted_though_replicas_are_read_side_by_side() {
+    fn a_complete_record_raises_no_doubt_though_replicas_are_read_in_parallel() {
         let whole = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), contents(1), read(3, 1), end(1)];
-        assert!(told(&whole, false).is_empty());
+        assert!(details(&whole, false).is_empty());
         let cut = [begin(0), read(2, 0), read(1, 0), end(0), begin(1), read(9, 1)];
-        assert!(told(&cut, true).is_empty(), "what the tail held is not known");
+        assert!(details(&cut, true).is_empty(), "what the tail held is not known");
         let phases = [phase(Phase::Quiesce), phase(Phase::Capture), begin(0), end(0), phase(Phase::Done)];
-        assert!(told(&phases, false).is_empty());
+        assert!(details(&phases, false).is_empty());
         let by = "SIGINT".to_owned();
         let stopped = [phase(Phase::Ending), Event::Interrupted { by }, phase(Phase::Done)];
-        assert!(told(&stopped, false).is_empty());
+        assert!(details(&stopped, false).is_empty());
     }
 
     #[test]
-    fn what_is_lost_doubled_or_out_of_its_place_is_named() {
+    fn events_that_are_lost_doubled_or_misplaced_are_named() {
         let cases: [(&[Event], &str); 9] = [
             (&[begin(0), read(1, 0)], "events: capture 0 has no end"),
             (&[begin(0), begin(1), end(1)], "events: capture 0 has no end"),
@@ -197,13 +196,13 @@ mod tests {
             (&[contents(0)], "events: the contents of s belongs to capture 0, which is not under way"),
         ];
         for (events, wanted) in cases {
-            assert_eq!(told(events, false), [wanted]);
+            assert_eq!(details(events, false), [wanted]);
         }
         let shard = [begin(0), contents(0), end(0), begin(1), end(1)];
-        assert_eq!(told(&shard, false), ["events: what capture 1 read of the shard is not on record"]);
+        assert_eq!(details(&shard, false), ["events: what capture 1 read of the shard is not on record"]);
         let last = [begin(0), end(0), phase(Phase::Capture), phase(Phase::Done)];
-        assert_eq!(told(&last, false), ["events: the capture after the load is not on record"]);
-        let strays = told(&[read(1, 4)], false);
-        assert_eq!(strays, ["events: read 1 belongs to capture 4, which is not under way"]);
+        assert_eq!(details(&last, false), ["events: the capture after the load is not on record"]);
+        let orphans = details(&[read(1, 4)], false);
+        assert_eq!(orphans, ["events: read 1 belongs to capture 4, which is not under way"]);
     }
 }

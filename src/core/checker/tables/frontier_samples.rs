@@ -1,24 +1,25 @@
-//! All looks at consuming positions and declared frontiers, compactly: one track an object, in time.
+//! All samples of consuming positions and declared frontiers, compactly: one list per object, in time order.
 
 use crate::history::frontier::{Domain, Frontier, FrontierReading};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, HashMap};
 
-/// One look at one object. There are millions of them: the status is a number in [`Tracks::status`].
+/// One sample of one object. There are millions of them, so the status is an index of
+/// [`FrontierSamples::statuses`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrontierSample {
     pub(crate) t: Nanos,
     pub(crate) u1: u64,
-    /// None: sealed.
+    /// `None`: sealed.
     pub(crate) f: Option<u64>,
     pub(crate) u2: u64,
-    /// The furthest that its group had shown its upstream by then.
+    /// The furthest upstream that its group had shown by then.
     pub(crate) known: u64,
     pub(crate) incarnation: u64,
     status: u32,
 }
 
-/// What was read of a consuming position.
+/// The values read at a consuming position.
 pub(crate) struct PositionReading<'s> {
     pub(crate) u1: u64,
     pub(crate) f: u64,
@@ -27,23 +28,22 @@ pub(crate) struct PositionReading<'s> {
     pub(crate) incarnation: u64,
 }
 
-/// Every object's track.
+/// The samples of every object.
 pub(crate) struct FrontierSamples<'e> {
     /// By (replica, partition).
     pub(crate) positions: BTreeMap<(usize, u32), Vec<FrontierSample>>,
-    /// As declared, in that order.
+    /// The declared frontiers, in that order.
     pub(crate) frontiers: Vec<(&'e Frontier, Vec<FrontierSample>)>,
     index: HashMap<&'e str, usize>,
-    /// By frontier: its group.
+    /// By frontier: the index of its group.
     groups: Vec<usize>,
-    /// By group: the furthest upstream, and the furthest frontier, so far.
+    /// By group: the furthest upstream and the furthest frontier so far.
     furthest: Vec<(u64, u64)>,
     statuses: Vec<String>,
     known: HashMap<String, u32>,
 }
 
 impl<'e> FrontierSamples<'e> {
-    /// Room for what is declared.
     pub(crate) fn of(declared: &'e [Frontier]) -> FrontierSamples<'e> {
         let mut groups: Vec<(&str, Domain)> = Vec::new();
         let group_of = |frontier: &'e Frontier| {
@@ -65,33 +65,32 @@ impl<'e> FrontierSamples<'e> {
         }
     }
 
-    /// Takes in a consuming position.
     pub(crate) fn add_position(&mut self, at: (usize, u32), t: Nanos, reading: &PositionReading<'_>) {
         let PositionReading { u1, f, u2, status, incarnation } = *reading;
         let status = self.intern(status);
-        let sight = FrontierSample { t, u1, f: Some(f), u2, known: u1, incarnation, status };
-        self.positions.entry(at).or_default().push(sight);
+        let sample = FrontierSample { t, u1, f: Some(f), u2, known: u1, incarnation, status };
+        self.positions.entry(at).or_default().push(sample);
     }
 
-    /// Takes in a look at a declared frontier; false if nobody declared it.
-    pub(crate) fn add_frontier(&mut self, t: Nanos, look: &FrontierReading) -> bool {
-        let Some(&at) = self.index.get(look.object.as_str()) else { return false };
-        let status = self.intern(&look.status);
-        let FrontierReading { u1, f, u2, incarnation, .. } = *look;
-        let (frontier, sights) = &mut self.frontiers[at];
+    /// Adds a sample of a declared frontier. Returns false if the target declares no such frontier.
+    pub(crate) fn add_frontier(&mut self, t: Nanos, reading: &FrontierReading) -> bool {
+        let Some(&at) = self.index.get(reading.object.as_str()) else { return false };
+        let status = self.intern(&reading.status);
+        let FrontierReading { u1, f, u2, incarnation, .. } = *reading;
+        let (frontier, samples) = &mut self.frontiers[at];
         let furthest = &mut self.furthest[self.groups[at]];
         *furthest = (furthest.0.max(u1), furthest.1.max(f.unwrap_or(0)));
         let known = if frontier.upstream.own { furthest.1 } else { furthest.0 };
-        sights.push(FrontierSample { t, u1, f, u2, known, incarnation, status });
+        samples.push(FrontierSample { t, u1, f, u2, known, incarnation, status });
         true
     }
 
     /// The status that an object reported.
-    pub(crate) fn status(&self, sight: &FrontierSample) -> &str {
-        &self.statuses[sight.status as usize]
+    pub(crate) fn status(&self, sample: &FrontierSample) -> &str {
+        &self.statuses[sample.status as usize]
     }
 
-    /// For each status whether it says that the object is not meant to move.
+    /// For each status, whether it means that the object is not meant to move.
     pub(crate) fn held(&self) -> Vec<bool> {
         self.statuses.iter().map(|status| says_one_of(status, &HELD)).collect()
     }
@@ -108,17 +107,16 @@ impl<'e> FrontierSamples<'e> {
 }
 
 impl FrontierSample {
-    /// Whether its status is one of those that hold an object back.
     pub(crate) fn is_held(&self, held: &[bool]) -> bool {
         held[self.status as usize]
     }
 
-    /// Whether it tells nothing of where the object stands: it is sealed, or not meant to move.
-    pub(crate) fn tells_nothing(&self, held: &[bool]) -> bool {
+    /// Whether it gives no information on the object's position: the object is sealed, or not meant to move.
+    pub(crate) fn is_uninformative(&self, held: &[bool]) -> bool {
         self.f.is_none() || self.is_held(held)
     }
 
-    /// Whether two looks saw one place, under one life.
+    /// Whether two samples show the same position.
     pub(crate) fn same_position(&self, other: &FrontierSample) -> bool {
         self.f == other.f
     }
@@ -138,7 +136,7 @@ const HELD: [&str; 10] = [
     "dropped",
 ];
 
-/// Statuses that show why an object does not move.
+/// Statuses that explain why an object does not move.
 const CAUSES: [&str; 8] =
     ["stalled", "failed", "failing", "error", "errored", "offline", "unhealthy", "degraded"];
 
@@ -147,19 +145,19 @@ pub(crate) fn shows_a_cause(status: &str) -> bool {
     says_one_of(status, &CAUSES)
 }
 
-/// Whether a status begins with one of these words: `stalled: no broker`.
+/// Whether a status begins with one of these words, as in `stalled: no broker`.
 fn says_one_of(status: &str, words: &[&str]) -> bool {
     let first = status.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next();
     let first = first.unwrap_or_default().to_ascii_lowercase().replace('_', "-");
     words.contains(&first.as_str())
 }
 
-/// What is declared of an object, or what holds for every consuming position.
+/// A consuming position, or a declared frontier.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Object<'h> {
-    /// Of this replica, in this partition.
+    /// The consuming position of this replica in this partition.
     Position { replica: usize, partition: u32 },
-    /// As its target declares it.
+    /// A frontier, as its target declares it.
     Declared(&'h Frontier),
 }
 
@@ -168,9 +166,9 @@ impl Object<'_> {
         matches!(self, Object::Declared(Frontier { domain: Domain::Foreign, .. }))
     }
 
-    /// Whether its upstream had come further than it when it was looked at, as far as numbers tell.
-    pub(crate) fn is_below(self, sight: &FrontierSample) -> bool {
-        sight.f.is_some_and(|f| f < sight.u1)
+    /// Whether it was behind its upstream in this sample, by the numbers.
+    pub(crate) fn is_below(self, sample: &FrontierSample) -> bool {
+        sample.f.is_some_and(|f| f < sample.u1)
     }
 
     /// The partition of the input log whose offsets it counts.
@@ -181,7 +179,7 @@ impl Object<'_> {
         }
     }
 
-    /// The time in which it heals by itself, as declared.
+    /// The target declares that it heals a freeze of this length by itself; 0 if it declares nothing.
     pub(crate) fn heals_within(self) -> Nanos {
         match self {
             Object::Declared(frontier) => frontier.heals_within.unwrap_or(Nanos(0)),

@@ -1,4 +1,4 @@
-//! The events of a run, gathered once into the tables that the checks read. Names become indices here.
+//! The events of a run, collected once into the tables that the checks read. Names become indices here.
 
 use super::acks::Acks;
 use super::canaries::Canaries;
@@ -13,14 +13,14 @@ use crate::history::run_record::{EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
 
-/// A capture, by its index in [`History::captures`].
+/// A capture. Other tables refer to it by its index in [`History::captures`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capture {
     pub(crate) number: u32,
     pub(crate) t: Nanos,
 }
 
-/// A [`Cover`] without its names.
+/// A [`Cover`] without names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldSegment {
     pub(crate) seq: u32,
@@ -45,7 +45,7 @@ impl HeldSegment {
     }
 }
 
-/// Who was read when, and whether the read counts: common to rows and flags.
+/// Who was read and when, and whether the read counts. Common to reads of rows and of flags.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadHeader {
     pub(crate) id: u64,
@@ -55,7 +55,7 @@ pub(crate) struct ReadHeader {
     pub(crate) partition: u32,
     pub(crate) incarnation: u64,
     pub(crate) soundness: Soundness,
-    /// The number of rows or keys that the read says it brought.
+    /// The number of rows or keys that the read claims to have.
     pub(crate) count: u64,
 }
 
@@ -76,27 +76,28 @@ pub(crate) struct CurrentRowsRead {
     pub(crate) after: Vec<HeldSegment>,
 }
 
-/// A fault from its begin to its verified cure.
+/// A fault, from its begin to its verified cure.
 #[derive(Clone, Debug)]
 pub(crate) struct FaultSpan {
     pub(crate) step: StepId,
     pub(crate) fault: Fault,
     pub(crate) replica: Option<usize>,
-    /// Whether the schedule has it: the plan's ending and the probe lie beside.
+    /// Whether it is in the schedule. Faults of the plan's ending and of the probe are not.
     pub(crate) is_planned: bool,
     pub(crate) t: Nanos,
-    /// None: not known to be in force.
+    /// `None`: not known to be in force.
     pub(crate) begun: Option<Result<(), String>>,
-    /// When its cure began, and the log's ends then.
+    /// When its cure began, and the ends of the log at that time.
     pub(crate) cure_begun: Option<(Nanos, Vec<u64>)>,
-    /// None: not known to be cured.
+    /// `None`: not known to be cured.
     pub(crate) cured: Option<(Nanos, Result<(), String>)>,
-    /// How its cure found out that it was over before, at a time that nobody knows.
+    /// How its cure found that the fault had ended before, at an unknown time.
     pub(crate) ended_early: Option<String>,
 }
 
 impl FaultSpan {
-    /// Until when this fault excuses its replica: `grace` after the verified cure; for ever without one.
+    /// How long this fault excuses its replica: until `grace` after the verified cure, or for ever without
+    /// one.
     pub(crate) fn excused_until(&self, grace: Nanos) -> Nanos {
         match &self.cured {
             Some((t, Ok(()))) => Nanos(t.0.saturating_add(grace.0)),
@@ -104,20 +105,21 @@ impl FaultSpan {
         }
     }
 
-    /// Whether it was done to this replica.
+    /// Whether it acts on this replica.
     pub(crate) fn is_on(&self, replica: usize) -> bool {
         self.replica == Some(replica) || self.fault.kind.is_of_all()
     }
 
-    /// Whether its replica was restarted because it had not settled, to see whether a new life goes on.
+    /// Whether it restarted its replica because that had not settled, to see whether it progresses
+    /// afterwards.
     pub(crate) fn is_probe(&self) -> bool {
         !self.is_planned && self.fault.kind == FaultKind::Restart
     }
 
-    /// Whether it may have come into force. One that was refused excuses nobody:
+    /// Whether it may have come into force. A fault that was refused excuses nobody:
     ///
     /// ```text
-    /// the pause of a was refused; a stands still for four minutes, to the end: that is its own doing
+    /// the pause of a was refused; a does not move for four minutes, to the end: the fault is not the reason
     /// ```
     pub(crate) fn may_be_in_force(&self) -> bool {
         !matches!(self.begun, Some(Err(_)))
@@ -129,10 +131,11 @@ impl FaultSpan {
     }
 }
 
-/// What a target says when it loses keys of a segment whose rows give way to others.
+/// The kind of a lifecycle record that a target writes when it loses keys of a segment that is replaced by
+/// another.
 const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
 
-/// A target's own line on keys that it dropped.
+/// A target's own record of keys that it dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct DroppedKeys {
     pub(crate) replica: usize,
@@ -144,42 +147,41 @@ pub(crate) struct DroppedKeys {
 pub(crate) struct History<'e> {
     pub(crate) meta: &'e RunMeta,
     pub(crate) captures: Vec<Capture>,
-    /// By partition, by sequence.
+    /// By partition, then by sequence number.
     pub(crate) segments: Vec<Vec<SegmentSpan>>,
     /// By id.
     pub(crate) reads: Vec<RowsRead>,
-    /// The same by replica, partition and sequence, as indices of `reads`.
+    /// The same by (replica, partition, sequence number), as indices of `reads`.
     reads_of: BTreeMap<(usize, u32, u32), Vec<usize>>,
     /// By id.
     pub(crate) current_reads: Vec<CurrentRowsRead>,
-    /// All looks at consuming positions and declared frontiers.
+    /// All samples of consuming positions and declared frontiers.
     pub(crate) frontier_samples: FrontierSamples<'e>,
     /// When each phase began.
     pub(crate) phases: Vec<(Nanos, Phase)>,
-    /// When a replica did not answer its sampling.
+    /// When a replica did not answer a sample, and the error.
     pub(crate) silences: Vec<(usize, Nanos, String)>,
     pub(crate) faults: Vec<FaultSpan>,
-    /// The ops that were acknowledged.
     pub(crate) acks: Acks,
     pub(crate) canaries: Canaries,
-    /// By time.
+    /// In time order.
     pub(crate) dropped_keys: Vec<DroppedKeys>,
-    /// What the last wait for all replicas came to.
+    /// Whether all replicas had settled at the end of the last wait; `None` if there was none.
     pub(crate) settled: Option<bool>,
-    /// Whether the log could not be read back.
+    /// Whether reading back the log failed.
     pub(crate) log_failed: bool,
-    /// What the events themselves say against the run.
+    /// Doubts that the events themselves raise.
     pub(crate) doubts: Vec<Doubt>,
     captures_ended: usize,
 }
 
 impl<'e> History<'e> {
-    /// Reads all events once; `also` sees them too.
+    /// Reads all events once, and passes each one to `also`.
     pub(crate) fn gather(
-        evidence: &'e dyn RunRecord,
+        record: &'e dyn RunRecord,
         also: &mut dyn FnMut(Nanos, EventRef<'_>),
     ) -> History<'e> {
-        let meta = evidence.meta();
+        let meta = record.meta();
         let mut history = History {
             meta,
             captures: Vec::new(),
@@ -200,9 +202,9 @@ impl<'e> History<'e> {
             captures_ended: 0,
         };
         let mut sequence = EventSequence::default();
-        evidence.scan_events(&mut |t, moment| {
-            also(t, moment);
-            match moment {
+        record.scan_events(&mut |t, event| {
+            also(t, event);
+            match event {
                 EventRef::Other(event) => {
                     sequence.take(event);
                     history.take(t, event);
@@ -215,11 +217,11 @@ impl<'e> History<'e> {
             }
         });
         let is_cut_off =
-            evidence.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
+            record.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
         history.doubts.extend(sequence.doubts(is_cut_off));
         history.reads.sort_by_key(|read| read.header.id);
-        for (at, RowsRead { header: look, held, .. }) in history.reads.iter().enumerate() {
-            history.reads_of.entry((look.replica, look.partition, held.seq)).or_default().push(at);
+        for (at, RowsRead { header, held, .. }) in history.reads.iter().enumerate() {
+            history.reads_of.entry((header.replica, header.partition, held.seq)).or_default().push(at);
         }
         history.current_reads.sort_by_key(|read| read.header.id);
         history.segments.iter_mut().for_each(|spans| segments::find_replaced(spans));
@@ -236,22 +238,24 @@ impl<'e> History<'e> {
         replicas.into_iter().map(|&replica| self.meta.roster[replica].clone()).collect()
     }
 
-    /// The index of the row read of this id.
+    /// The index of the read of rows with this id.
     pub(crate) fn read_index(&self, id: u64) -> Option<usize> {
         self.reads.binary_search_by_key(&id, |read| read.header.id).ok()
     }
 
-    /// The index of the read of flags of this id.
+    /// The index of the read of flags with this id.
     pub(crate) fn flags_index(&self, id: u64) -> Option<usize> {
         self.current_reads.binary_search_by_key(&id, |read| read.header.id).ok()
     }
 
-    /// The row reads of one segment on one replica, in order; `of` is replica, partition and sequence.
+    /// The reads of rows of one segment on one replica, in order. `of` is (replica, partition, sequence
+    /// number).
     pub(crate) fn reads_of(&self, of: (usize, u32, u32)) -> impl Iterator<Item = &RowsRead> {
         self.reads_of.get(&of).into_iter().flatten().map(|&at| &self.reads[at])
     }
 
-    /// Whether a replica is to have the rows of a segment at a capture, wherever they lie by then.
+    /// Whether a replica should have the rows of a segment at a capture, in whichever segment they are by
+    /// then.
     pub(crate) fn is_holder(&self, partition: u32, segment: usize, capture: usize, replica: usize) -> bool {
         let spans = self.segments[partition as usize].iter().enumerate().skip(segment);
         spans
@@ -259,17 +263,17 @@ impl<'e> History<'e> {
             .any(|(at, span)| span.held(at).any(|it| it == segment))
     }
 
-    /// Whether not all had settled in time, or only since we restarted what had not:
+    /// Whether not all replicas had settled in time, or some only after a probe restarted them:
     ///
     /// ```text
-    /// b stood still for less than its threshold, was restarted, and caught up: nobody knows whether it would
-    /// have done so anyway
+    /// b did not move for less than its threshold, was restarted, and caught up. Whether it would have
+    /// caught up without the restart is unknown.
     /// ```
     pub(crate) fn settled_late(&self) -> bool {
         self.settled == Some(false) || self.faults.iter().any(FaultSpan::is_probe)
     }
 
-    /// Whether a restart or a pause of this replica was in force, or only just over, at this time.
+    /// Whether a restart or a pause of this replica was in force at this time, or had only just ended.
     pub(crate) fn restarting(&self, replica: usize, t: Nanos) -> bool {
         self.faults.iter().any(|span| {
             span.fault.kind.silences()
@@ -280,7 +284,7 @@ impl<'e> History<'e> {
         })
     }
 
-    /// Whether the run ended because a part of the target was gone.
+    /// Whether the run ended because a process of the target died.
     pub(crate) fn has_lost_a_server(&self) -> bool {
         self.doubts.iter().any(|doubt| doubt.kind == DoubtKind::ServerDied)
     }
@@ -294,9 +298,9 @@ impl<'e> History<'e> {
                     self.frontier_samples.add_position((replica, *partition), t, &reading);
                 }
             }
-            Event::Frontier(look) => {
-                if !self.frontier_samples.add_frontier(t, look) {
-                    let detail = format!("{} is no frontier that the target declares", look.object);
+            Event::Frontier(reading) => {
+                if !self.frontier_samples.add_frontier(t, reading) {
+                    let detail = format!("{} is no frontier that the target declares", reading.object);
                     self.doubt(DoubtKind::UnmetAssumption, detail);
                 }
             }
@@ -328,7 +332,7 @@ impl<'e> History<'e> {
             Event::Interrupted { by } => {
                 self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
             }
-            // What is asked of one that is gone fails, and is no doubt of its own.
+            // Requests to a dead process fail; that is no doubt of its own.
             Event::Trouble { .. } if self.has_lost_a_server() => {}
             Event::Trouble { at, error } => {
                 self.log_failed |= at == "log";
@@ -391,7 +395,7 @@ impl<'e> History<'e> {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = ReadHeader {
+        let header = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -401,14 +405,14 @@ impl<'e> History<'e> {
             soundness: read.soundness,
             count: read.rows,
         };
-        self.reads.push(RowsRead { header: look, from: read.from, held: HeldSegment::from(&read.before) });
+        self.reads.push(RowsRead { header, from: read.from, held: HeldSegment::from(&read.before) });
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
         let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
             return;
         };
-        let look = ReadHeader {
+        let header = ReadHeader {
             id: read.id,
             capture,
             t,
@@ -420,10 +424,10 @@ impl<'e> History<'e> {
         };
         let before = read.before.iter().map(HeldSegment::from).collect();
         let after = read.after.iter().map(HeldSegment::from).collect();
-        self.current_reads.push(CurrentRowsRead { header: look, base: read.base, before, after });
+        self.current_reads.push(CurrentRowsRead { header, base: read.base, before, after });
     }
 
-    /// A line that counts no keys says that none was lost.
+    /// A record that counts no keys means that none was lost.
     fn take_dropped(&mut self, t: Nanos, record: &LifecycleRecord) {
         let keys = &record.detail["keys"];
         let keys = keys.as_u64().or_else(|| keys.as_str()?.parse().ok());
@@ -434,7 +438,7 @@ impl<'e> History<'e> {
         }
     }
 
-    /// The capture of this number; [`Sequence`] names what belongs to none.
+    /// The capture with this number. [`EventSequence`] reports reads that belong to none.
     fn capture(&self, number: u32) -> Option<usize> {
         self.captures.iter().rposition(|capture| capture.number == number)
     }
@@ -447,10 +451,10 @@ impl<'e> History<'e> {
         at
     }
 
-    /// Whether the table has this partition. What is said of another is not judged:
+    /// Whether the table has this partition. Events of any other partition are not judged:
     ///
     /// ```text
-    /// run.json was mended by hand and says 1 partition
+    /// run.json was edited by hand and says 1 partition
     /// op 33 was acknowledged in partition 1, whose log nobody reads
     /// without the doubt, op 33 would be called a lost acknowledgement
     /// ```

@@ -1,5 +1,5 @@
-//! A partition's log without its values: which entry belongs to which key and segment, and what it does to
-//! the key's state. One line an entry, so that every check can look back over a key's history.
+//! The log of a partition without its values: which entry belongs to which key and segment, and what it does
+//! to the state of its key. Every check can look back over the history of a key.
 
 use super::segments::{Bounds, SegmentSpan, bounds, segment_of};
 use crate::history::run_record::{EntryHeader, RunRecord};
@@ -12,16 +12,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub(crate) enum Effect {
     /// It is merged into the key's row, which becomes current.
     Merged = 0,
-    /// It came out of order: its raw row is the event alone, never current.
+    /// It came out of order: its raw row is the event alone, and is never current.
     OutOfOrder = 1,
     /// It deletes the key.
     Deleted = 2,
-    /// The table takes no notice of it (`schema::rules`): its row is the key's as it was, and never current.
+    /// The table ignores it (`schema::rules`): its row is the key's previous row, and is never current.
     Ignored = 3,
 }
 
 impl Effect {
-    /// Whether it decides what is current.
+    /// Whether it decides which row is current.
     pub(crate) fn is_accepted(self) -> bool {
         matches!(self, Effect::Merged | Effect::Deleted)
     }
@@ -34,18 +34,18 @@ pub(crate) struct IndexedEntry {
     pub(crate) op: u64,
     pub(crate) key: usize,
     pub(crate) effect: Effect,
-    /// The segment that its offset lies in, by index; none if the authority knows no such segment.
+    /// The index of the segment that has its offset; `None` if the authority knows no such segment.
     pub(crate) segment: Option<usize>,
-    /// The key's line before this one.
+    /// The index of the key's previous entry.
     pub(crate) previous: Option<usize>,
 }
 
-/// A line as it is kept: there are as many as the log has entries.
+/// An entry in its compact form: there are as many as the log has entries.
 #[derive(Clone, Copy)]
 struct PackedEntry {
     off: u64,
     op: u64,
-    /// The key, and the effect in the two highest bits.
+    /// The key, with the effect in the two highest bits.
     key: u32,
     previous: u32,
 }
@@ -55,65 +55,66 @@ const NONE: u32 = u32::MAX;
 
 /// What decides the effect of a key's next entry.
 struct KeyState {
-    /// The largest comparison value that was accepted.
+    /// The largest comparison value accepted so far.
     cmp: i64,
     deleted: bool,
 }
 
-/// What the table makes of entries, and how its keys stand by now.
+/// Folds the log, to find the effect of each entry.
 struct EffectFold<'r> {
     rules: &'r Rules,
     states: Vec<KeyState>,
-    /// Where duplicates are ignored: the ops that each key has had.
+    /// If duplicates are ignored: the ops that each key has had.
     had: HashSet<(usize, u64)>,
 }
 
 impl EffectFold<'_> {
-    /// What an entry does to its key.
     fn effect(&mut self, key: usize, entry: EntryHeader<'_>) -> Effect {
         let is_repeated = self.rules.allow(Absence::Duplicates) && !self.had.insert((key, entry.op));
-        let standing = &mut self.states[key];
+        let state = &mut self.states[key];
         let drops = self.rules.event_of_deleted == EventOfDeleted::Dropped;
-        if drops && standing.deleted && !entry.tombstone {
+        if drops && state.deleted && !entry.tombstone {
             return Effect::Ignored;
         }
-        if entry.cmp < standing.cmp {
+        if entry.cmp < state.cmp {
             return Effect::OutOfOrder;
         }
         if is_repeated {
             return Effect::Ignored;
         }
-        *standing = KeyState { cmp: entry.cmp, deleted: entry.tombstone };
+        *state = KeyState { cmp: entry.cmp, deleted: entry.tombstone };
         if entry.tombstone { Effect::Deleted } else { Effect::Merged }
     }
 }
 
-/// The lines of one partition.
+/// The log entries of one partition.
 #[derive(Default)]
 pub(crate) struct LogIndex {
     pub(crate) partition: u32,
     packed: Vec<PackedEntry>,
     /// Key names, by index.
     pub(crate) keys: Vec<String>,
-    /// Each key's last line.
+    /// By key: the index of its last entry.
     pub(crate) last: Vec<usize>,
-    /// The ops that it holds.
+    /// The ops that it contains.
     pub(crate) logged: RoaringTreemap,
-    /// Ops that lie at more than one offset: a retried write, or somebody else's.
+    /// Ops at more than one offset: a retried write, or a write by somebody else.
     pub(crate) repeated: BTreeSet<u64>,
-    /// Two entries of one key that tie or run backwards, though they carry different ops.
+    /// The offsets of two successive entries of one key, with different ops, of which the later one does not
+    /// have the larger comparison value.
     pub(crate) disorder: Option<(u64, u64)>,
     index: HashMap<String, usize>,
     spans: Vec<Bounds>,
 }
 
 impl LogIndex {
-    /// Reads a partition's log once. Segments are known only after [`Ledger::place`].
-    pub(crate) fn read(evidence: &dyn RunRecord, partition: u32) -> LogIndex {
+    /// Reads a partition's log once. The segments of entries are unknown before
+    /// [`LogIndex::assign_segments`].
+    pub(crate) fn read(record: &dyn RunRecord, partition: u32) -> LogIndex {
         let mut log_index = LogIndex { partition, ..LogIndex::default() };
-        let rules = &evidence.meta().schema.rules;
+        let rules = &record.meta().schema.rules;
         let mut reader = EffectFold { rules, states: Vec::new(), had: HashSet::new() };
-        evidence.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
+        record.scan_log(partition, &mut |entry| log_index.take(entry, &mut reader));
         log_index
     }
 
@@ -137,7 +138,7 @@ impl LogIndex {
         if let Some(previous) = previous
             && entry.cmp <= reader.states[key].cmp
             && self.disorder.is_none()
-            && !self.earlier_of_key(previous).any(|line| line.op == entry.op)
+            && !self.earlier_of_key(previous).any(|earlier| earlier.op == entry.op)
         {
             self.disorder = Some((self.packed[previous].off, entry.off));
         }
@@ -148,17 +149,15 @@ impl LogIndex {
         self.packed.push(PackedEntry { off: entry.off, op: entry.op, key, previous });
     }
 
-    /// Takes note of the segments that its lines lie in.
+    /// Sets the segments that the entries belong to.
     pub(crate) fn assign_segments(&mut self, spans: &[SegmentSpan]) {
         self.spans = bounds(spans);
     }
 
-    /// The number of lines.
     pub(crate) fn len(&self) -> usize {
         self.packed.len()
     }
 
-    /// A line by its number.
     pub(crate) fn entry(&self, at: usize) -> IndexedEntry {
         let PackedEntry { off, op, key, previous } = self.packed[at];
         let effect = match key >> EFFECT_BIT {
@@ -172,14 +171,13 @@ impl LogIndex {
         IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
     }
 
-    /// All lines, in log order.
     pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = IndexedEntry> {
         (0..self.len()).map(|at| self.entry(at))
     }
 
     /// One past the last offset.
     pub(crate) fn end(&self) -> u64 {
-        self.packed.last().map_or(0, |line| line.off + 1)
+        self.packed.last().map_or(0, |entry| entry.off + 1)
     }
 
     /// The index of a key.
@@ -187,42 +185,43 @@ impl LogIndex {
         self.index.get(name).copied()
     }
 
-    /// The lines of a key from this one back to its first.
-    pub(crate) fn earlier_of_key(&self, line: usize) -> impl Iterator<Item = IndexedEntry> {
-        std::iter::successors(Some(self.entry(line)), |line| line.previous.map(|at| self.entry(at)))
+    /// The entries of a key from this one back to its first.
+    pub(crate) fn earlier_of_key(&self, at: usize) -> impl Iterator<Item = IndexedEntry> {
+        std::iter::successors(Some(self.entry(at)), |entry| entry.previous.map(|at| self.entry(at)))
     }
 
-    /// Puts all lines of a key, in log order, in place of what `past` holds.
+    /// Replaces the contents of `past` by all entries of a key, in log order.
     pub(crate) fn past(&self, key: usize, past: &mut Vec<IndexedEntry>) {
         past.clear();
         past.extend(self.earlier_of_key(self.last[key]));
         past.reverse();
     }
 
-    /// The line at an offset.
+    /// The index of the entry at an offset.
     pub(crate) fn at(&self, off: u64) -> Option<usize> {
-        self.packed.binary_search_by_key(&off, |line| line.off).ok()
+        self.packed.binary_search_by_key(&off, |entry| entry.off).ok()
     }
 
-    /// The segment that an offset lies in, by index.
+    /// The index of the segment that has this offset.
     pub(crate) fn segment(&self, off: u64) -> Option<usize> {
         segment_of(&self.spans, off)
     }
 
-    /// How many entries lie in `start..end`.
+    /// The number of entries in `start..end`.
     pub(crate) fn count(&self, start: u64, end: u64) -> u64 {
-        let first = self.packed.partition_point(|line| line.off < start);
-        let last = self.packed.partition_point(|line| line.off < end);
+        let first = self.packed.partition_point(|entry| entry.off < start);
+        let last = self.packed.partition_point(|entry| entry.off < end);
         last.saturating_sub(first) as u64
     }
 
-    /// What was merged into the key's row before this line, since its birth or last deletion, in log order.
-    pub(crate) fn merged_before(&self, line: usize) -> Vec<IndexedEntry> {
-        let Some(previous) = self.entry(line).previous else { return Vec::new() };
+    /// The entries merged into the key's row before this entry, since the key's birth or last deletion, in
+    /// log order.
+    pub(crate) fn merged_before(&self, at: usize) -> Vec<IndexedEntry> {
+        let Some(previous) = self.entry(at).previous else { return Vec::new() };
         let mut past: Vec<IndexedEntry> = self
             .earlier_of_key(previous)
-            .filter(|line| line.effect.is_accepted())
-            .take_while(|line| line.effect == Effect::Merged)
+            .filter(|entry| entry.effect.is_accepted())
+            .take_while(|entry| entry.effect == Effect::Merged)
             .collect();
         past.reverse();
         past

@@ -1,4 +1,4 @@
-//! What happened in a run, gathered once into tables that the checks read.
+//! The events of a run, collected once into tables that the checks read.
 
 pub(super) mod acks;
 pub(super) mod canaries;

@@ -1,16 +1,17 @@
-//! The segments of one partition: where each lies, who was to have it when, and which took the place of
-//! others.
+//! The segments of one partition: their offsets, the replicas assigned to them over time, and which segments
+//! they replace.
 
 use crate::history::row::Segment;
 
-/// A segment of one partition, with who was assigned to it since which capture (by index).
+/// A segment of one partition, with its assignments since a capture (by index).
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentSpan {
     pub(crate) name: String,
     pub(crate) seq: u32,
     pub(crate) start: u64,
     pub(crate) end: Option<u64>,
-    /// The earlier segments whose rows it holds now, by index: merged from them, or made in their place.
+    /// The earlier segments whose rows it holds now, by index: it was merged from them, or made in their
+    /// place.
     pub(crate) replaces: Vec<usize>,
     assigned: Vec<(usize, Vec<usize>)>,
 }
@@ -27,13 +28,14 @@ impl SegmentSpan {
         std::iter::once(own).chain(self.replaces.iter().copied())
     }
 
-    /// Whether a replica was ever to have it.
+    /// Whether a replica was ever assigned to it.
     pub(crate) fn was_assigned(&self, replica: usize) -> bool {
         self.assigned.iter().any(|(_, replicas)| replicas.contains(&replica))
     }
 }
 
-/// Takes in what was said of a segment, ordered by sequence: who is assigned to it since a capture.
+/// Takes the next state of a segment, with its assignment since a capture. Segments stay ordered by sequence
+/// number.
 pub(crate) fn take(spans: &mut Vec<SegmentSpan>, segment: &Segment, since: usize, replicas: Vec<usize>) {
     let at = match spans.binary_search_by_key(&segment.seq, |span| span.seq) {
         Ok(at) => at,
@@ -55,13 +57,14 @@ pub(crate) fn take(spans: &mut Vec<SegmentSpan>, segment: &Segment, since: usize
     spans[at].assigned.push((since, replicas));
 }
 
-/// A segment that begins no higher than an earlier one holds the rows of all that begin within it:
+/// Finds the segments that later ones replace. A segment that begins no higher than an earlier one holds the
+/// rows of all segments that begin within it:
 ///
 /// ```text
 /// s0 [0, 10) and s1 [10, 20) were merged to s7 [0, 20)
 /// ```
 ///
-/// One that was committed before it had a row is held by none: the next begins where it did.
+/// A segment that was committed before it had a row is not replaced: the next one begins at the same offset.
 pub(crate) fn find_replaced(spans: &mut [SegmentSpan]) {
     for at in 1..spans.len() {
         let (earlier, later) = spans.split_at_mut(at);
@@ -73,17 +76,17 @@ pub(crate) fn find_replaced(spans: &mut [SegmentSpan]) {
     }
 }
 
-/// Where a segment begins, one past its end once it is committed, and its index.
+/// The start of a segment, its end once it is committed, and its index.
 pub(crate) type Bounds = (u64, Option<u64>, usize);
 
-/// The bounds of the segments in which rows were first written; others hold rows of these.
+/// The bounds of the segments in which rows were first written. The other segments hold rows of these.
 pub(crate) fn bounds(spans: &[SegmentSpan]) -> Vec<Bounds> {
     let first = spans.iter().enumerate().filter(|(_, span)| span.replaces.is_empty());
     first.map(|(at, span)| (span.start, span.end, at)).collect()
 }
 
-/// The segment in which an offset was first written: the last that starts at or below it, if it has not ended
-/// before.
+/// The segment in which an offset was first written: the last one that starts at or below it, unless it ends
+/// at or below it.
 pub(crate) fn segment_of(spans: &[Bounds], off: u64) -> Option<usize> {
     let at = spans.partition_point(|(start, ..)| *start <= off).checked_sub(1)?;
     let (_, end, segment) = spans[at];

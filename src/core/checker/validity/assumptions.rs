@@ -1,4 +1,4 @@
-//! What the other checks rely on, checked first: an unmet assumption is its own result, not a pass
+//! Whether what the other checks rely on holds. An unmet assumption is a result of its own, not a pass
 //! (`RULES.md` 3, 10).
 
 use crate::checker::tables::history::History;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Workloads whose comparison values tie or run backwards on purpose.
 const DISORDERLY: [&str; 2] = ["ties", "out-of-order"];
 
-/// Checks what the run must have done for its other checks to mean anything.
+/// Checks what must hold for the other checks to mean anything.
 pub(crate) fn check(
     history: &History<'_>,
     log_indexes: &[LogIndex],
@@ -41,33 +41,34 @@ pub(crate) fn check(
             });
         }
     }
-    let looked_at = history.segments.iter().map(Vec::len).sum::<usize>()
+    let examined = history.segments.iter().map(Vec::len).sum::<usize>()
         + history.meta.steps.len()
         + history.reads.len()
         + history.current_reads.len()
         + log_indexes.iter().map(|log_index| log_index.keys.len()).sum::<usize>();
     let result = CheckResult {
         name: CheckName::Assumptions,
-        status: if doubts.is_empty() && looked_at > 0 { Status::Pass } else { Status::Unknown },
-        compared: looked_at as u64,
+        status: if doubts.is_empty() && examined > 0 { Status::Pass } else { Status::Unknown },
+        compared: examined as u64,
         unit: "facts".to_owned(),
         reason: doubts.first().map(|doubt| doubt.detail.clone()),
     };
     (result, doubts)
 }
 
-/// The first life that began without a restart of ours, and the one before. A read is on record when it
-/// ended, with the life in which it began: an earlier life that is told late is no new one.
-fn new_life(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
+/// The first incarnation that began without a restart of ours, and the one before it. A read is recorded when
+/// it ends, with the incarnation in which it began, so an earlier incarnation that is recorded late is not a
+/// new one.
+fn unasked_restart(history: &History<'_>, replica: usize, mut seen: Vec<(Nanos, u64)>) -> Option<(u64, u64)> {
     seen.sort();
     let mut known: Vec<u64> = Vec::new();
-    for (t, life) in seen {
-        if known.contains(&life) {
+    for (t, incarnation) in seen {
+        if known.contains(&incarnation) {
             continue;
         }
         match known.last() {
-            Some(before) if !history.restarting(replica, t) => return Some((*before, life)),
-            _ => known.push(life),
+            Some(before) if !history.restarting(replica, t) => return Some((*before, incarnation)),
+            _ => known.push(incarnation),
         }
     }
     None
@@ -85,7 +86,7 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         doubts.push(Doubt { kind: DoubtKind::FailedFault, detail: format!("step {}: {failed}", step.id) });
     }
     for span in &history.faults {
-        // Where a part of the target is gone, it could not be looked at.
+        // If a process of the target died, its fault could not be observed.
         if let Some(seen) = span.ended_early.as_ref().filter(|_| !history.has_lost_a_server()) {
             let detail = format!("step {} on {}: {seen}", span.step, span.fault.replica);
             doubts.push(Doubt { kind: DoubtKind::FaultEndedEarly, detail });
@@ -99,29 +100,30 @@ fn faults(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// A replica that began a new life without a restart of ours, wherever the record tells which life it is in.
+/// Doubts about replicas with a new incarnation but no restart of ours, wherever the record shows
+/// incarnations.
 fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
-    let mut lives: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
-    let tracks = &history.frontier_samples;
-    let positions = tracks.positions.iter().map(|((replica, _), sights)| (*replica, sights));
-    let declared = tracks
+    let mut incarnations: BTreeMap<usize, Vec<(Nanos, u64)>> = BTreeMap::new();
+    let samples = &history.frontier_samples;
+    let positions = samples.positions.iter().map(|((replica, _), samples)| (*replica, samples));
+    let declared = samples
         .frontiers
         .iter()
-        .filter_map(|(frontier, sights)| Some((history.replica(frontier.replica.as_deref()?)?, sights)));
-    for (replica, sights) in positions.chain(declared) {
-        let seen = sights.iter().map(|sight| (sight.t, sight.incarnation));
-        lives.entry(replica).or_default().extend(seen);
+        .filter_map(|(frontier, samples)| Some((history.replica(frontier.replica.as_deref()?)?, samples)));
+    for (replica, samples) in positions.chain(declared) {
+        let seen = samples.iter().map(|sample| (sample.t, sample.incarnation));
+        incarnations.entry(replica).or_default().extend(seen);
     }
-    let looks = history
+    let reads = history
         .reads
         .iter()
         .map(|read| read.header)
         .chain(history.current_reads.iter().map(|read| read.header));
-    for look in looks.filter(|look| look.soundness == Soundness::Sound) {
-        lives.entry(look.replica).or_default().push((look.t, look.incarnation));
+    for header in reads.filter(|header| header.soundness == Soundness::Sound) {
+        incarnations.entry(header.replica).or_default().push((header.t, header.incarnation));
     }
-    for (replica, seen) in lives {
-        if let Some((before, after)) = new_life(history, replica, seen) {
+    for (replica, seen) in incarnations {
+        if let Some((before, after)) = unasked_restart(history, replica, seen) {
             let name = &history.meta.roster[replica];
             doubts.push(Doubt {
                 kind: DoubtKind::UnmetAssumption,
@@ -131,8 +133,8 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Segments follow one another without a gap, and hold the whole log, each row once: one that others took the
-/// place of is nobody's any more.
+/// Segments must follow one another without a gap and contain the whole log, each row once. A segment that
+/// others have replaced must no longer be assigned to any replica.
 fn segments(history: &History<'_>, log_index: &LogIndex, doubts: &mut Vec<Doubt>) {
     let partition = log_index.partition;
     let spans = &history.segments[partition as usize];
@@ -158,9 +160,9 @@ fn segments(history: &History<'_>, log_index: &LogIndex, doubts: &mut Vec<Doubt>
             ));
         }
     }
-    let outside = log_index.entries().find(|line| line.segment.is_none() && history.meta.has_segments());
-    if let Some(line) = outside {
-        unmet(format!("no segment holds offset {} of partition {partition}", line.off));
+    let outside = log_index.entries().find(|entry| entry.segment.is_none() && history.meta.has_segments());
+    if let Some(entry) = outside {
+        unmet(format!("no segment holds offset {} of partition {partition}", entry.off));
     }
     let known = |seq| spans.iter().any(|span| span.seq == seq);
     let stray = history.reads.iter().find(|read| read.header.partition == partition && !known(read.held.seq));

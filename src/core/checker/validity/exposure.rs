@@ -1,6 +1,6 @@
-//! Whether the opportunity that the plan is for arose (`RULES.md` 8). Only faults that the plan has are
-//! counted, and only as far as they are known to have been in force, on a replica that had a part in what
-//! they were done to; a control run needs rows compared, not keys under a hold.
+//! Whether the opportunity that the plan aims at arose (`RULES.md` 8). Only faults of the plan count, only as
+//! far as they are known to have been in force, and only on a replica that takes part in what they affect. A
+//! control run needs rows compared, not keys under a hold.
 
 use crate::checker::tables::history::{FaultSpan, History, RowsRead};
 use crate::checker::tables::log_index::{Effect, LogIndex};
@@ -11,7 +11,7 @@ use crate::history::row::{CopyState, Soundness};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Counts the opportunities of the plan; `findings` tell which replicas stand still.
+/// Counts the opportunities of the plan. `findings` show which replicas are frozen.
 pub(crate) fn check(
     history: &History<'_>,
     log_indexes: &[LogIndex],
@@ -37,7 +37,7 @@ pub(crate) fn check(
     (result, exposure, doubts)
 }
 
-/// Faults that count by being done, and what they are called.
+/// Faults that count by themselves: the kind, and what the report calls them.
 const DONE: [(&str, &str); 9] = [
     ("restart", "restarts"),
     ("pause", "pauses"),
@@ -72,8 +72,9 @@ fn opportunities(
         exposure.push(opportunity(what, history.faults.iter().filter(done).count() as u64, demanded));
     }
     if exposure.is_empty() && rows_compared == 0 && !history.meta.frontiers.is_empty() {
-        let looks = history.frontier_samples.frontiers.iter().map(|(_, sights)| sights.len() as u64).sum();
-        exposure.push(opportunity("looks-at-frontiers", looks, plan.min_exposure.max(1)));
+        let samples =
+            history.frontier_samples.frontiers.iter().map(|(_, samples)| samples.len() as u64).sum();
+        exposure.push(opportunity("looks-at-frontiers", samples, plan.min_exposure.max(1)));
     } else if exposure.is_empty() {
         exposure.push(opportunity("rows-compared", rows_compared, plan.min_exposure.max(1)));
     }
@@ -81,12 +82,12 @@ fn opportunities(
 }
 
 impl FaultSpan {
-    /// Whether it is one of the plan's that came into force, and was still in force when its cure began.
+    /// Whether it is a fault of the plan that came into force, and was still in force when its cure began.
     fn counts(&self) -> bool {
         self.is_planned && self.is_begun() && self.ended_early.is_none()
     }
 
-    /// The segment that it withholds.
+    /// The (partition, sequence number) of the segment that it withholds.
     fn withheld(&self) -> Option<(u32, u32)> {
         let fault = &self.fault;
         if fault.kind.withholds_a_segment() { Some((fault.partition?, fault.seq?)) } else { None }
@@ -99,8 +100,8 @@ impl FaultSpan {
     }
 }
 
-/// Whether the fault was done to a replica that is to have some of the table. Where there are no segments,
-/// all have a part.
+/// Whether the fault hit a replica that is assigned some of the table. Without segments, every replica takes
+/// part.
 fn has_part(history: &History<'_>, span: &FaultSpan) -> bool {
     let mut segments = history.segments.iter().flatten().peekable();
     span.fault.kind.is_of_all()
@@ -108,7 +109,8 @@ fn has_part(history: &History<'_>, span: &FaultSpan) -> bool {
         || span.replica.is_some_and(|replica| segments.any(|segment| segment.was_assigned(replica)))
 }
 
-/// A segment that was kept from a replica, and what of the log may have been merged without it.
+/// A segment that was withheld from a replica, and the ranges of the log that may have been merged without
+/// it.
 #[derive(Debug)]
 struct Withheld {
     replica: usize,
@@ -117,7 +119,8 @@ struct Withheld {
     without: Vec<(u64, u64)>,
 }
 
-/// One for each segment and victim. Two holds on one segment withhold it together: while either is in force.
+/// One for each segment and victim. Two holds on one segment withhold it together, as long as either is in
+/// force.
 fn withheld(history: &History<'_>) -> Vec<Withheld> {
     let mut all: BTreeMap<(usize, u32, u32), Vec<(u64, u64)>> = BTreeMap::new();
     for span in history.faults.iter().filter(|span| span.counts()) {
@@ -130,13 +133,13 @@ fn withheld(history: &History<'_>) -> Vec<Withheld> {
     all.into_iter().map(each).collect()
 }
 
-/// Keys with an accepted entry in a held segment, and then one in the next segment that the victim came to
-/// while it could not see the held one. What it makes of that entry must show: it merged it by itself, and
-/// was read before its copy was replaced; or it stands still before it.
+/// The number of keys with an accepted entry in a held segment, and then one in the next segment that the
+/// victim reached while it could not see the held one. What the victim makes of that entry must be visible:
+/// the victim merged it itself and was read before its copy was replaced, or it is frozen before the entry.
 ///
 /// ```text
 /// the victim merges s4 onto rows it does not have; a healthy copy of s4 wins the commit and replaces its own
-/// the next capture reads the right copy: that the victim was wrong was never to be seen
+/// the next capture reads the right copy: no read could show that the victim was wrong
 /// ```
 fn keys_carried(history: &History<'_>, log_indexes: &[LogIndex], findings: &[Finding]) -> u64 {
     let carried = withheld(history).into_iter().map(|it| {
@@ -155,8 +158,8 @@ fn keys_carried(history: &History<'_>, log_indexes: &[LogIndex], findings: &[Fin
     carried.flatten().sum()
 }
 
-/// The reads of a segment (by replica, partition and sequence) that brought what the replica had merged
-/// itself.
+/// The reads of a segment, given as (replica, partition, sequence number), that returned what the replica had
+/// merged itself.
 fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterator<Item = &'h RowsRead> {
     history.reads_of(of).filter(|read| {
         read.header.soundness == Soundness::Sound
@@ -168,14 +171,14 @@ fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterat
 /// How far a replica is known to have merged a segment by this time.
 ///
 /// ```text
-/// the hold on s0 began when the victim had long merged all of s1: nothing was carried under it
+/// the hold on s0 began long after the victim had merged all of s1: nothing was carried under it
 /// ```
 fn merged_before(history: &History<'_>, of: (usize, u32, u32), t: Nanos) -> u64 {
     let earlier = own_reads(history, of).filter(|read| read.header.t <= t);
     earlier.map(|read| read.held.end).max().unwrap_or(0)
 }
 
-/// Whether the victim was found to stand still in this partition: what is written it will never merge.
+/// Whether the victim was found frozen in this partition, so that it will never merge what is written.
 fn is_stuck(history: &History<'_>, victim: &Withheld, findings: &[Finding]) -> bool {
     findings.iter().any(|finding| match &finding.kind {
         FindingKind::Frozen(frozen) => {
@@ -194,17 +197,17 @@ fn carried(
     seen: &[(u64, u64)],
 ) -> u64 {
     let lies_in = |ranges: &[(u64, u64)], off| ranges.iter().any(|&(from, to)| from <= off && off < to);
-    let merged = log_index.entries().filter(|line| line.effect == Effect::Merged);
+    let merged = log_index.entries().filter(|entry| entry.effect == Effect::Merged);
     let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
-    for line in merged {
-        if line.segment == Some(held) {
-            before.insert(line.key);
-        } else if line.segment == Some(next)
-            && before.contains(&line.key)
-            && lies_in(without, line.off)
-            && lies_in(seen, line.off)
+    for entry in merged {
+        if entry.segment == Some(held) {
+            before.insert(entry.key);
+        } else if entry.segment == Some(next)
+            && before.contains(&entry.key)
+            && lies_in(without, entry.off)
+            && lies_in(seen, entry.off)
         {
-            after.insert(line.key);
+            after.insert(entry.key);
         }
     }
     after.len() as u64

@@ -1,8 +1,8 @@
-//! The input log as it was read back: whether every acknowledged op lies in it, and how far it may be
-//! trusted. Entries are looked at, not ops: a retried write may lie at two offsets, and is there all the
-//! same (`RULES.md` 2, 10).
+//! The input log as it was read back: whether every acknowledged op is in it, and how far it can be trusted.
+//! The check looks at entries, not at ops: a retried write may be at two offsets and still counts as being
+//! there (`RULES.md` 2, 10).
 
-use crate::checker::tables::acks::{Acks, offset};
+use crate::checker::tables::acks::{Acks, placement_hash};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::fingerprint::fingerprint;
@@ -14,40 +14,44 @@ use crate::history::run_record::{EventRef, RunRecord};
 use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
 
-/// How far the log may be trusted.
+/// How far the log can be trusted.
 pub(crate) struct Trust {
-    /// Whether it was read back to its end, as far as the record tells.
+    /// Whether it was read back to its end, as far as the record shows.
     pub(crate) is_whole: bool,
-    /// By partition: the first offset at which it has another op than was acknowledged there, or none.
+    /// By partition: the first offset that holds another op than the one acknowledged there; `u64::MAX` if
+    /// none does.
     pub(crate) contradicted: Vec<u64>,
-    /// What the log and our own ops say against each other.
+    /// Contradictions between the log and our own ops.
     pub(crate) doubts: Vec<Doubt>,
 }
 
 impl Trust {
-    /// Holds the log against what was sent and acknowledged.
-    pub(crate) fn of(evidence: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
+    /// Compares the log with what was sent and acknowledged.
+    pub(crate) fn of(record: &dyn RunRecord, history: &History<'_>, log_indexes: &[LogIndex]) -> Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
-            is_whole: evidence.damage().is_empty() && !is_cut_off && !history.log_failed,
+            is_whole: record.damage().is_empty() && !is_cut_off && !history.log_failed,
             contradicted: vec![u64::MAX; log_indexes.len()],
             doubts: Vec::new(),
         };
         let acks = &history.acks;
-        if log_indexes.iter().any(|log_index| places(log_index, acks) != acknowledged(log_index, acks)) {
-            trust.contradict(evidence, log_indexes);
+        if log_indexes
+            .iter()
+            .any(|log_index| logged_placements(log_index, acks) != acked_placements(log_index, acks))
+        {
+            trust.contradict(record, log_indexes);
         }
-        log_indexes.iter().for_each(|log_index| trust.doubts.extend(foreign(evidence, history, log_index)));
+        log_indexes.iter().for_each(|log_index| trust.doubts.extend(foreign(record, history, log_index)));
         trust
     }
 
-    /// Looks for ops that lie elsewhere than they were acknowledged. One that is nowhere is a lost
-    /// acknowledgement, and told as that.
-    fn contradict(&mut self, evidence: &dyn RunRecord, log_indexes: &[LogIndex]) {
+    /// Looks for ops that are not at the offset at which they were acknowledged. An op that is nowhere is a
+    /// lost acknowledgement, and is reported as that.
+    fn contradict(&mut self, record: &dyn RunRecord, log_indexes: &[LogIndex]) {
         let mut sent: BTreeMap<u64, u32> = BTreeMap::new();
         let mut moved: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-        evidence.scan_events(&mut |_, moment| match moment {
+        record.scan_events(&mut |_, event| match event {
             EventRef::Invoked { op, partition, .. } => drop(sent.insert(op, partition)),
             EventRef::Completed { op, outcome, off } => {
                 let acknowledged = sent.remove(&op).zip(off).filter(|_| outcome == OpOutcome::Ok);
@@ -75,25 +79,25 @@ impl Trust {
     }
 }
 
-/// What the log says of where acknowledged ops lie, as one number.
-fn places(log_index: &LogIndex, acks: &Acks) -> u64 {
-    let Some(acked) = acks.of.get(&log_index.partition) else { return 0 };
-    let lines = log_index.entries().filter(|line| acked.contains(line.op));
-    lines.fold(0, |sum: u64, line| sum.wrapping_add(offset(line.op, line.off)))
+/// The placements of acknowledged ops according to the log, as one number.
+fn logged_placements(log_index: &LogIndex, acks: &Acks) -> u64 {
+    let Some(acked) = acks.acked.get(&log_index.partition) else { return 0 };
+    let entries = log_index.entries().filter(|entry| acked.contains(entry.op));
+    entries.fold(0, |sum: u64, entry| sum.wrapping_add(placement_hash(entry.op, entry.off)))
 }
 
-/// The same as it was acknowledged.
-fn acknowledged(log_index: &LogIndex, acks: &Acks) -> u64 {
-    acks.places.get(&log_index.partition).copied().unwrap_or(0)
+/// The placements of acknowledged ops according to the acknowledgements, as one number.
+fn acked_placements(log_index: &LogIndex, acks: &Acks) -> u64 {
+    acks.placement_sums.get(&log_index.partition).copied().unwrap_or(0)
 }
 
-/// Entries under our op ids that are not ours: of an op that was never sent, or of one op with two contents.
-fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
+/// Entries with our op ids that are not ours: of an op that was never sent, or of one op with two contents.
+fn foreign(record: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex) -> Option<Doubt> {
     let partition = log_index.partition;
     let none = RoaringTreemap::new();
     let sent = history.acks.invoked.get(&partition).unwrap_or(&none);
     let never_sent = (&log_index.logged - sent).min();
-    let op = never_sent.or_else(|| with_two_contents(evidence, log_index))?;
+    let op = never_sent.or_else(|| with_two_contents(record, log_index))?;
     let detail = match never_sent {
         Some(_) => format!("the log of partition {partition} holds op {op}, which was never sent"),
         None => format!("the log of partition {partition} holds op {op} twice, with different contents"),
@@ -102,12 +106,12 @@ fn foreign(evidence: &dyn RunRecord, history: &History<'_>, log_index: &LogIndex
     Some(Doubt { kind: DoubtKind::UnmetAssumption, detail })
 }
 
-fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u64> {
+fn with_two_contents(record: &dyn RunRecord, log_index: &LogIndex) -> Option<u64> {
     if log_index.repeated.is_empty() {
         return None;
     }
     let mut first = BTreeMap::new();
-    let repeated = evidence.log(log_index.partition).filter(|entry| log_index.repeated.contains(&entry.op));
+    let repeated = record.log(log_index.partition).filter(|entry| log_index.repeated.contains(&entry.op));
     for entry in repeated {
         let (op, entry) = (entry.op, Entry { off: 0, ..entry.into_owned() });
         if *first.entry(op).or_insert_with(|| entry.clone()) != entry {
@@ -117,10 +121,10 @@ fn with_two_contents(evidence: &dyn RunRecord, log_index: &LogIndex) -> Option<u
     None
 }
 
-/// Looks for acknowledged ops that are not in the log. Of a log that may not have been read to its end only
-/// ops that were acknowledged below that end are asked for; of one that could not be read, none.
+/// Looks for acknowledged ops that are not in the log. If the log may not have been read to its end, only ops
+/// that were acknowledged below its known end are checked; if it could not be read at all, none.
 pub(crate) fn check(
-    evidence: &dyn RunRecord,
+    record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
     is_whole: bool,
@@ -132,15 +136,15 @@ pub(crate) fn check(
         let end = |partition: u32| log_indexes.get(partition as usize).map_or(0, LogIndex::end);
         let counts =
             |partition, off: Option<u64>| !history.log_failed && off.is_some_and(|off| off < end(partition));
-        below = Acks::read(evidence, counts);
+        below = Acks::read(record, counts);
         &below
     };
     let none = RoaringTreemap::new();
     let logged =
         |partition: u32| log_indexes.get(partition as usize).map_or(&none, |log_index| &log_index.logged);
-    let compared = acks.of.values().map(RoaringTreemap::len).sum();
+    let compared = acks.acked.values().map(RoaringTreemap::len).sum();
     let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for (&partition, acked) in &acks.of {
+    for (&partition, acked) in &acks.acked {
         lost.insert(partition, (acked - logged(partition)).into_iter().collect());
     }
     lost.retain(|_, ops| !ops.is_empty());

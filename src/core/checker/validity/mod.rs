@@ -1,4 +1,4 @@
-//! Whether a run can prove anything: its assumptions hold, its log is whole, its fault was exercised.
+//! Whether a run can prove anything: its assumptions hold, its log is complete, its fault was exercised.
 
 pub(super) mod assumptions;
 pub(super) mod exposure;

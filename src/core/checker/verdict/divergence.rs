@@ -1,4 +1,4 @@
-//! What the judge concludes of rows: who shows what else than others, or than the log folds to.
+//! The judge's conclusions on rows: which replicas differ from each other, or from the fold of the log.
 
 use crate::history::row::CopyState;
 use crate::history::schema::Value;
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
-    /// The replica covers the offset and has no row.
+    /// The replica covers the offset but has no row.
     Missing,
-    /// The replica has a row, or shows a key as current, that the log does not have.
+    /// The replica has a row, or shows a key as current, that is not in the log.
     Extra,
     /// The row's content is not what the log folds to.
     WrongValue,
@@ -26,23 +26,23 @@ pub enum Anomaly {
     NoCurrent,
     /// A deleted key came back.
     Resurrected,
-    /// One read brought more than one row for one offset.
+    /// One read returned more than one row for one offset.
     DuplicateRow,
 }
 
-/// Groups of equal content among the comparable replicas.
+/// How the comparable replicas fall into groups of equal content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
-    /// One group (also of one replica).
+    /// One group, or only one replica.
     Unanimous,
-    /// Two replicas, unequal.
+    /// Two replicas that differ.
     Undecided,
-    /// Three or more: all but one equal. The headline: lone divergence.
+    /// At least three replicas, of which all but one are equal. The report calls it lone divergence.
     OneDiffers,
-    /// Three or more: no two equal.
+    /// At least three replicas, no two of them equal.
     AllDiffer,
-    /// The rest.
+    /// Any other grouping.
     Split,
 }
 
@@ -54,29 +54,29 @@ pub enum Side {
     Minority,
     /// Exactly half.
     Half,
-    /// More than half, not all: the last right copies are few.
+    /// More than half, but not all. Few right copies are left.
     Majority,
     /// All of them.
     All,
-    /// No model: who is wrong is not known, only who differs.
+    /// There is no model: it is known who differs, but not who is wrong.
     Unknown,
 }
 
-/// How the damage went on.
+/// How the damage developed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Course {
-    /// The same replicas are wrong at the last capture as at the first that shows it.
+    /// The same replicas are wrong at the last capture as at the first one that shows it.
     Standing,
-    /// No replica is wrong any more; queries were answered wrongly in between.
+    /// No replica is wrong any more, but queries were answered wrongly in between.
     Healed,
     /// More replicas are wrong than at first.
     Spreading,
-    /// All comparable replicas are wrong; at first they were not.
+    /// All comparable replicas are wrong, but at first they were not.
     Spread,
 }
 
-/// The class of the missing state (`RULES.md` 5, 10): the root-cause key of a finding.
+/// The class of the missing state (`RULES.md` 5, 10), which is part of a finding's fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RootCause {
@@ -84,55 +84,56 @@ pub enum RootCause {
     WholeSegment,
     /// A suffix of one (segment x key) group is missing.
     PartlyRegistered,
-    /// Everything before the row is missing, or a segment's state that had been there: the key was dropped
-    /// from metadata.
+    /// Everything before the row is missing, or the state of a segment that had been seen: the key was
+    /// dropped from metadata.
     DroppedKey,
-    /// The effect of an op shows twice.
+    /// An op counts twice.
     AppliedTwice,
     /// Anything else.
     Unexplained,
-    /// Rows do not tell their ops, or the finding has no merged row.
+    /// Rows do not show their ops, or the finding has no merged row.
     NoProvenance,
 }
 
 /// Pattern and side at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureState {
-    /// The capture.
+    /// The number of the capture.
     pub capture: u32,
-    /// When it began.
+    /// When the capture began.
     pub t: Nanos,
-    /// The pattern then.
+    /// How the replicas grouped at this capture.
     pub pattern: Pattern,
-    /// The side then.
+    /// The share of wrong replicas at this capture.
     pub side: Side,
-    /// The replicas wrong (or, without a model, differing) then, in roster order.
+    /// The replicas that were wrong (without a model: that differed), in roster order.
     pub wrong: Vec<String>,
-    /// The replicas comparable then, in roster order.
+    /// The replicas that were comparable, in roster order.
     pub comparable: Vec<String>,
-    /// The replicas that show right copies then, in roster order: of all rows, or, where no replica has all,
-    /// of any.
+    /// The replicas with right copies of all rows, in roster order. If there are none, those with right
+    /// copies of any row.
     #[serde(default)]
     pub right: Vec<String>,
 }
 
-/// A point in a partition's log, and when our own write of it completed.
+/// A point in a partition's log, and when our own write at that point was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPoint {
     /// The offset.
     pub off: u64,
-    /// When the op at this offset was acknowledged to us, on the run's clock.
+    /// When the op at this offset was acknowledged, on the run's clock; `None` if it is not one of ours, or
+    /// was not acknowledged.
     pub t: Option<Nanos>,
 }
 
-/// The ops that a wrong row should have been merged from, and was not.
+/// The ops that should have been merged into a wrong row and were not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingState {
-    /// The class.
+    /// Which part of the state is missing.
     pub class: RootCause,
-    /// The segments that hold the missing ops, in sequence.
+    /// The segments of the missing ops, in sequence.
     pub segments: Vec<String>,
-    /// How many (row, op) pairs are missing over all roots.
+    /// The number of missing (row, op) pairs over all roots.
     pub ops: u64,
 }
 
@@ -141,14 +142,14 @@ pub struct MissingState {
 pub struct RowEvidence {
     /// The key.
     pub key: String,
-    /// The offset.
+    /// The log offset.
     pub off: u64,
-    /// The segment.
+    /// The segment's name; empty if no segment has the offset.
     pub segment: String,
     /// Whether the wrong row is a root, inherited from one, or copied.
     pub origin: Origin,
-    /// What the log folds to, by column name (with `op` and `cmp`), as a raw row shows it: type defaults
-    /// where it folds to nothing. None without a model.
+    /// The fold of the log, by column name (with `op` and `cmp`), as a raw row shows it: type defaults where
+    /// it has no value. `None` without a model.
     pub expected: Option<BTreeMap<String, Value>>,
     /// What each replica shows, in roster order.
     pub shown: Vec<ShownRow>,
@@ -161,18 +162,19 @@ pub struct RowEvidence {
 pub struct ShownRow {
     /// The replica.
     pub replica: String,
-    /// The id of the read that brought it: the row lies in that read's file. None: not comparable or absent.
+    /// The id of the read that returned it; the row is in that read's file. `None` if not comparable or
+    /// absent.
     pub read: Option<u64>,
-    /// How the replica came by it.
+    /// How the replica got it; `None` if not comparable.
     pub state: Option<CopyState>,
-    /// The row by column name (with `op` and `cmp`); none if it is missing or not loaded.
+    /// The row by column name (with `op` and `cmp`); `None` if it is missing or not loaded.
     pub row: Option<BTreeMap<String, Value>>,
     /// Whether it is wrong (without a model: differs).
     pub wrong: bool,
     /// The wrong columns that show a value which the same key had before, in schema order.
     #[serde(default)]
     pub stale: Vec<String>,
-    /// Whether this row is the key's current one on this replica: a user's query sees it.
+    /// Whether this row is the key's current one on this replica, so that a user's query sees it.
     pub current: bool,
 }
 
@@ -180,11 +182,11 @@ pub struct ShownRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Made wrong here: this replica's previous row and the event do not give it.
+    /// Made wrong here: merging the event onto this replica's previous row does not give it.
     Root,
-    /// Merged rightly onto a wrong row.
+    /// Merged rightly, but onto a wrong row.
     Inherited,
-    /// Downloaded: its root is on the replica that consumed it.
+    /// Downloaded. Its root is on the replica that built the copy.
     Copied,
 }
 
@@ -193,47 +195,48 @@ pub enum Origin {
 pub struct Divergence {
     /// What is wrong.
     pub what: Anomaly,
-    /// The root-cause key.
+    /// The class of the missing state.
     pub root_cause: RootCause,
     /// The partition.
     pub partition: u32,
-    /// Whether this is about current flags, which users see, and not about raw rows.
+    /// Whether this is about current flags, which users see, rather than raw rows.
     #[serde(default)]
     pub flags: bool,
-    /// The replicas that hold roots, in roster order. Without a model: those that differed first.
+    /// The replicas with roots, in roster order. Without a model: those that differed first.
     pub replicas: Vec<String>,
-    /// Pattern, side and who is wrong at the last capture that compares the rows (healed: that shows them
-    /// wrong).
+    /// The state at the last capture that compares the rows; if healed, at the last one that shows them
+    /// wrong.
     pub last: CaptureState,
-    /// The same at the first capture that shows them wrong.
+    /// The state at the first capture that shows them wrong.
     pub first: CaptureState,
-    /// How it went on.
+    /// How the damage developed.
     pub course: Course,
-    /// The replicas that were wrong when last seen and are no longer assigned the rows: what was wrong there
-    /// went with the move.
+    /// The replicas that were wrong when last seen and are no longer assigned the rows: the wrong rows moved
+    /// away with the segment.
     #[serde(default)]
     pub moved_away: Vec<String>,
-    /// All keys, sorted.
+    /// All affected keys, sorted.
     pub keys: Vec<String>,
-    /// How many of them a user's query sees wrong at `last`.
+    /// For how many of them a user's query sees a wrong row at `last`.
     pub keys_visible: u64,
     /// The columns in which rows are wrong, in schema order.
     pub columns: Vec<String>,
-    /// The segments that hold wrong rows, in sequence.
+    /// The segments with wrong rows, in sequence.
     pub segments: Vec<String>,
-    /// Rows made wrong where they are: (replica x offset).
+    /// The number of (replica x offset) pairs that are roots.
     pub roots: u64,
-    /// Rows merged rightly onto wrong ones.
+    /// The number of (replica x offset) pairs that are inherited.
     pub inherited: u64,
-    /// Rows downloaded.
+    /// The number of (replica x offset) pairs that are copied.
     pub copied: u64,
-    /// The first wrong row in log order: since when.
+    /// The first wrong row in log order.
     pub since: LogPoint,
     /// The last wrong row in log order.
     pub until: LogPoint,
     /// The state that was missing when the roots were merged.
     pub missing: Option<MissingState>,
-    /// Whether wrong cells show a type's default where the log folds to a value: keys born in missing state.
+    /// Whether wrong cells show a type's default where the fold has a value: keys that were born while state
+    /// was missing.
     pub shows_defaults: bool,
     /// Whether wrong cells show an older value of the same key.
     pub shows_stale: bool,

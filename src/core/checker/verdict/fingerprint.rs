@@ -1,4 +1,4 @@
-//! A finding's fingerprint: what and root-cause key, and nothing that changes with the race (`RULES.md` 10).
+//! A finding's fingerprint: anomaly and root cause, and nothing that changes with the race (`RULES.md` 10).
 
 use crate::checker::verdict::{FindingKind, Grade};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub(crate) fn fingerprint(kind: &FindingKind) -> String {
     }
 }
 
-/// The name that a closed choice has in the verdict's file.
+/// The name of an enum's variant in the verdict's file.
 pub(crate) fn name(choice: &impl Serialize) -> String {
     match serde_json::to_value(choice) {
         Ok(serde_json::Value::String(name)) => name,

@@ -1,5 +1,4 @@
-//! What the judge concludes of consuming positions and of the frontiers that a target declares
-//! (`RULES.md` 7).
+//! The judge's conclusions on consuming positions and on the frontiers that a target declares (`RULES.md` 7).
 
 use crate::history::event::Phase;
 use crate::history::frontier::FrontierKind;
@@ -7,15 +6,15 @@ use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What an object that progresses is.
+/// The kind of an object that progresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// The lowest offset of a partition that a replica is assigned and does not cover.
     ConsumingPosition,
-    /// The upper of a shard: what readers may see lies below it.
+    /// The upper of a shard: readers may see only what is below it.
     ShardUpper,
-    /// What one writer will not emit before any more.
+    /// A writer's output: it will never again emit anything below this point.
     WriterOutput,
 }
 
@@ -28,13 +27,13 @@ impl From<FrontierKind> for ObjectKind {
     }
 }
 
-/// Whether readers see that an object stands still.
+/// Whether readers notice that an object is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grade {
-    /// What it feeds stands still as well, or it feeds nothing.
+    /// The object that it feeds is stalled as well, or it feeds nothing.
     Visible,
-    /// What it feeds went on without it: somebody else moves that.
+    /// The object that it feeds moves on without it, since something else moves that.
     Latent,
 }
 
@@ -42,32 +41,32 @@ pub enum Grade {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FreezeCourse {
-    /// It did not: the object never moved again.
+    /// It did not end: the object never moved again.
     Sticky,
     /// It moved on in the same incarnation.
     SelfHealed,
-    /// It moved on in a new incarnation only.
+    /// It moved on, but only in a new incarnation.
     ClearedByRestart,
 }
 
-/// Whether the object's own status tells that it does not go on.
+/// Whether the object's own status shows that it does not progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusCause {
-    /// It says that all is well.
+    /// The status says that all is well.
     Silent,
-    /// It says that it stalled or failed.
+    /// The status says that it stalled or failed.
     Shown,
 }
 
 /// One move of an object, between two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// The sample that shows it.
+    /// The time of the sample that shows it.
     pub t: Nanos,
-    /// Where it stood at the sample before.
+    /// Its position in the sample before.
     pub from: u64,
-    /// Where it stood then.
+    /// Its position in this sample.
     pub to: u64,
 }
 
@@ -77,37 +76,37 @@ pub struct Move {
 pub enum PrecedingEvent {
     /// A phase of the run began.
     Phase {
-        /// When.
+        /// When it began.
         t: Nanos,
-        /// Which.
+        /// The phase.
         phase: Phase,
     },
-    /// A fault began, on whichever replica.
+    /// A fault began, on any replica.
     FaultBegin {
-        /// When.
+        /// When it began.
         t: Nanos,
         /// The step of the schedule.
         step: String,
     },
     /// A fault's cure began.
     CureBegin {
-        /// When.
+        /// When it began.
         t: Nanos,
         /// The step of the schedule.
         step: String,
     },
     /// A fault's cure was verified, or failed.
     Cured {
-        /// When.
+        /// When that was known.
         t: Nanos,
         /// The step of the schedule.
         step: String,
     },
     /// The object was first seen in a new incarnation.
     Incarnation {
-        /// When.
+        /// The time of that sample.
         t: Nanos,
-        /// Its number.
+        /// The new incarnation.
         incarnation: u64,
     },
 }
@@ -130,138 +129,138 @@ impl PrecedingEvent {
 pub struct Frozen {
     /// The object: a declared frontier's name, or `REPLICA partition P`.
     pub object: String,
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Whether readers see it.
+    /// Whether readers notice it.
     pub grade: Grade,
     /// How it ended.
     pub course: FreezeCourse,
-    /// The replica; none for a frontier that belongs to no process.
+    /// The replica; `None` for a frontier that belongs to no process.
     pub replica: Option<String>,
-    /// The objects that feed it and stood still for too long at that time: it cannot go on without them.
+    /// The objects that feed it and were stalled for too long at that time. It cannot move on without them.
     #[serde(default)]
     pub pinned_by: Vec<String>,
-    /// The partition of a consuming position.
+    /// The partition; only for a consuming position.
     pub partition: Option<u32>,
-    /// Where it is pinned.
+    /// Where it is frozen.
     pub position: u64,
-    /// The segment of a consuming position that this offset lies in.
+    /// The segment with this offset; only for a consuming position.
     pub segment: Option<String>,
-    /// Its upstream's end at the last sample that shows it pinned: of a consuming position the log's end.
+    /// Its upstream's end at the last sample of the freeze. For a consuming position: the end of the log.
     pub log_end: u64,
-    /// How far its upstream moved since.
+    /// How far its upstream has moved since it froze.
     pub upstream_moved: u64,
-    /// How much of its upstream lies beyond it; none where the two cannot be compared.
+    /// How much of its upstream is beyond it; `None` if the two cannot be compared.
     pub invisible: Option<u64>,
-    /// Of a shard: what of the input log it did not show at the last capture.
+    /// For a shard: the part of the input log that it did not show at the last capture.
     #[serde(default)]
     pub unseen: Option<NotVisible>,
-    /// Since when it has not moved, on the run's clock: the first sample that saw it there.
+    /// When it was first seen at this position, on the run's clock.
     pub since: Nanos,
-    /// For how long it was watched without a move and without an excuse: of a gap in the sampling only a
-    /// usual interval counts.
+    /// How long it was watched without a move and without an excuse. A gap in the sampling counts only as a
+    /// usual interval.
     pub watched: Nanos,
     /// The threshold that it passed.
     pub threshold: Nanos,
     /// Whether the threshold rests on a baseline of at least 30 gaps.
     pub baseline: bool,
-    /// The last move before; none if none was seen.
+    /// The last move before the freeze; `None` if none was seen.
     pub last_move: Option<Move>,
-    /// What happened last before it stopped.
+    /// The last event before it stopped.
     pub before: Option<PrecedingEvent>,
     /// Its status when it stopped.
     pub status_at_freeze: String,
-    /// Its status at the last sample that shows it pinned.
+    /// Its status at the last sample of the freeze.
     pub status: String,
     /// Whether that status shows a cause.
     pub cause: StatusCause,
-    /// Its incarnation.
+    /// Its incarnation at the last sample of the freeze.
     pub incarnation: u64,
-    /// Samples in the time that it was watched.
+    /// The number of samples in the time that it was watched.
     pub samples: u64,
-    /// How often it stopped for longer than the threshold; this is the last time that it did not get over,
-    /// else the longest.
+    /// How often it stopped for longer than the threshold. This finding is the last freeze that did not end;
+    /// if all ended, the longest.
     pub times: u64,
 }
 
-/// What of the input log nobody sees.
+/// The part of the input log that nobody sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotVisible {
-    /// The first offset.
+    /// The first offset of that part.
     pub from: u64,
-    /// Log entries from there on.
+    /// The number of log entries from there on.
     pub entries: u64,
-    /// Keys that they are of.
+    /// The number of keys of these entries.
     pub keys: u64,
 }
 
-/// A frontier that went back within one incarnation, or though it is declared durable.
+/// A frontier that went back within one incarnation, or although it is declared durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regressed {
     /// The object.
     pub object: String,
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Its replica, if it belongs to one.
+    /// Its replica; `None` if it belongs to no process.
     pub replica: Option<String>,
-    /// Where it stood before.
+    /// Its position before.
     pub from: u64,
-    /// Where it stood then.
+    /// Its position after.
     pub to: u64,
-    /// The last sample before.
+    /// The time of the last sample before.
     pub after: Nanos,
-    /// The sample that shows it.
+    /// The time of the sample that shows it.
     pub t: Nanos,
-    /// Its incarnation before and then.
+    /// Its incarnation before and after.
     pub incarnations: (u64, u64),
     /// Whether it is declared durable.
     pub durable: bool,
-    /// What happened last before.
+    /// The last event before it went back.
     pub before: Option<PrecedingEvent>,
-    /// How often it went back; this is the first time.
+    /// How often it went back. This finding is the first time.
     pub times: u64,
 }
 
-/// A frontier beyond the end of its upstream, or beyond an input that it waits for, as that was read after
-/// it.
+/// A frontier beyond the end of its upstream, or beyond an input that it waits for. The other number was read
+/// after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ahead {
     /// The object.
     pub object: String,
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Its replica, if it belongs to one.
+    /// Its replica; `None` if it belongs to no process.
     pub replica: Option<String>,
-    /// Where it stood.
+    /// The object's position.
     pub position: u64,
-    /// Its upstream's end, or where the input was, read after it.
+    /// Its upstream's end, or the input's position, read after it.
     pub upper: u64,
-    /// The input; none: its upstream.
+    /// The name of the input; `None` if it is ahead of its upstream.
     #[serde(default)]
     pub input: Option<String>,
-    /// The first sample that shows it.
+    /// The time of the first sample that shows it.
     pub t: Nanos,
     /// Its incarnation.
     pub incarnation: u64,
-    /// Samples that show it.
+    /// The number of samples that show it.
     pub samples: u64,
 }
 
-/// How an object stood at its last sample.
+/// The state of an object at its last sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FrontierState {
-    /// It moves, and was at its upstream's end lately.
+    /// It moves, and has been at its upstream's end recently.
     Advancing,
     /// It is at its upstream's end.
     Idle,
-    /// It moves, and has been behind for longer than its threshold.
+    /// It moves, but has been behind for longer than its threshold.
     Lagging,
-    /// It stands still and has not done so for long enough to be called frozen.
+    /// It does not move, but not for long enough to be called frozen.
     Waiting,
     /// Its status says that it is not meant to move: paused, starting, hydrating.
     Held,
-    /// Nothing will ever come any more.
+    /// It is complete: nothing will ever come any more.
     Sealed,
     /// It never had a value.
     NeverWritten,
@@ -269,53 +268,53 @@ pub enum FrontierState {
     Frozen,
 }
 
-/// An object that moves and does not reach its upstream's end.
+/// An object that moves but does not reach its upstream's end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lagging {
     /// The object.
     pub object: String,
-    /// How far it is behind.
+    /// The distance to its upstream's end.
     pub behind: u64,
-    /// How fast it moved while behind, in thousandths of a unit a second.
+    /// How fast it moved while behind, in thousandths of a unit per second.
     pub slope_milli: u64,
-    /// How long it needs to catch up if both go on as they did; none if it never does.
+    /// How long it needs to catch up if both go on at this rate; `None` if it never does.
     pub catches_up_in: Option<Nanos>,
 }
 
-/// An object that stood still for longer than its threshold and got over it within the time that its target
-/// declares: no finding.
+/// An object that was stalled for longer than its threshold but recovered within the time that its target
+/// declares. This is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healed {
     /// The object.
     pub object: String,
-    /// Since when.
+    /// When the stall began, on the run's clock.
     pub since: Nanos,
-    /// For how long.
+    /// How long the stall was watched.
     pub watched: Nanos,
     /// The time that the target declares.
     pub within: Nanos,
 }
 
-/// An object that stood still at the end for longer than it ever did before, and not for long enough to be
-/// called frozen.
+/// An object that had not moved at the end for longer than ever before, but not for long enough to be called
+/// frozen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The object.
     pub object: String,
-    /// Where it stands.
+    /// The object's position.
     pub position: u64,
-    /// Since when, on the run's clock.
+    /// When it was first seen at this position, on the run's clock.
     pub since: Nanos,
-    /// For how long it was watched there.
+    /// How long it was watched there.
     pub watched: Nanos,
-    /// For how long it would have had to stand still.
+    /// How long it must not move to be called frozen.
     pub threshold: Nanos,
 }
 
-/// How the consuming positions and frontiers went.
+/// The progress of consuming positions and frontiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Objects by their state at their last sample.
+    /// The number of objects in each state, at their last sample.
     pub states: BTreeMap<FrontierState, u64>,
     /// The objects that lag, the furthest behind first, at most 20 of them.
     pub lagging: Vec<Lagging>,
@@ -324,6 +323,6 @@ pub struct Progress {
     pub waiting: Vec<Waiting>,
     /// Freezes that healed in time, at most 20 of them.
     pub healed: Vec<Healed>,
-    /// Samples of declared frontiers.
+    /// The number of samples of declared frontiers.
     pub looks: u64,
 }

@@ -1,36 +1,36 @@
-//! What a list of known issues says of the findings of a verdict.
+//! Which findings of a verdict are known issues.
 
 use super::known_issue::KnownIssue;
 use serde::{Deserialize, Serialize};
 
-/// What the list says.
+/// How a list of known issues matches the findings of a verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownFindings {
-    /// As what each finding is known, in the order of the findings; none: it is new.
+    /// The known issue of each finding, in the order of the findings; `None` for a new finding.
     pub findings: Vec<Option<KnownIssueRef>>,
-    /// Issues on runs like this one that none of its findings is.
+    /// Issues of the list that apply to runs like this one but match no finding.
     pub unmet: Vec<KnownIssueRef>,
 }
 
-/// An issue that is known.
+/// A known issue, as the verdict quotes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownIssueRef {
     /// Its fingerprint.
     pub fingerprint: String,
-    /// Why it may be found.
+    /// Why the finding is accepted.
     pub reason: String,
-    /// Who looks after it.
+    /// Who is responsible for the issue.
     pub owner: String,
     /// Where it is being worked on.
     pub link: String,
-    /// The last day on which it may be found.
+    /// The last day on which the finding is accepted.
     pub until: String,
-    /// Whether that day is over: then it excuses nothing any more.
+    /// Whether that day is over. The issue then excuses nothing any more.
     pub expired: bool,
 }
 
 impl KnownIssueRef {
-    /// Takes from an entry of the list what is told of it.
+    /// Quotes an entry of the list.
     pub fn of(issue: &KnownIssue, expired: bool) -> KnownIssueRef {
         let KnownIssue { fingerprint, reason, owner, link, until, .. } = issue.clone();
         KnownIssueRef { fingerprint, reason, owner, link, until, expired }
@@ -38,7 +38,7 @@ impl KnownIssueRef {
 }
 
 impl KnownFindings {
-    /// How many findings are known.
+    /// The number of findings that are known and whose issue has not expired.
     pub fn count(&self) -> u64 {
         let known = self.findings.iter().flatten().filter(|known| !known.expired);
         known.count() as u64

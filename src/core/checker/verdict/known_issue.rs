@@ -1,63 +1,64 @@
-//! An entry of a list of known issues: what may be found without breaking a build, why, who looks after it,
-//! and until when. It says what it covers; what it does not say it covers in its mildest form only.
+//! An entry of a list of known issues: which findings may not break a build, why, who is responsible, and
+//! until when. An entry covers what it states. Where it states nothing, it covers only the mildest form.
 
 use super::divergence::{Pattern, Side};
 use serde::{Deserialize, Serialize};
 
-/// An issue that is known.
+/// A known issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct KnownIssue {
     /// The fingerprint of its findings.
     pub fingerprint: String,
-    /// Only this pattern.
+    /// Only this pattern; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Pattern>,
-    /// This side; where nothing is said, a minority of the replicas.
+    /// Only this side; `None`: a minority of the replicas, or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
-    /// This course; where nothing is said, damage that stands or has healed, but no damage that spreads.
+    /// Only this course; `None`: damage that stands or has healed, but not damage that spreads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub course: Option<String>,
-    /// Only findings in none but these columns.
+    /// Only findings whose columns are all in this list; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
-    /// Only runs of this workload.
+    /// Only runs of this workload; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
-    /// Only runs of this nemesis plan.
+    /// Only runs of this nemesis plan; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nemesis: Option<String>,
-    /// Only runs on this target, by the name of its system.
+    /// Only runs on this target, by the name of its system; `None`: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Only these versions of the target.
     #[serde(default)]
     pub versions: Versions,
-    /// Why it may be found.
+    /// Why its findings are accepted.
     pub reason: String,
-    /// Who looks after it.
+    /// Who is responsible for the issue.
     pub owner: String,
     /// Where it is being worked on.
     pub link: String,
-    /// The last day on which it may be found: `2027-01-31`.
+    /// The last day on which its findings are accepted: `2027-01-31`.
     pub until: String,
 }
 
-/// A range of versions, each a row of numbers with dots between; all of them, where nothing is said.
+/// A range of versions, each a list of numbers separated by dots. By default, all versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Versions {
-    /// The first.
+    /// The first version of the range; `None`: no lower limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The first that it does not cover any more.
+    /// The first version beyond the range; `None`: no upper limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
 }
 
 impl Versions {
-    /// Whether a version lies in the range. One that begins with no number lies in no range but that of all.
+    /// Whether a version is in the range. A version that does not begin with a number is only in the range of
+    /// all versions.
     pub fn cover(&self, version: &str) -> bool {
         let is = numbers(version);
         let beyond = |limit: &Option<String>| limit.as_ref().map(|limit| is >= numbers(limit));
@@ -69,13 +70,13 @@ impl Versions {
     }
 }
 
-/// The numbers with which a version begins: `0.11.0-SNAPSHOT` is 0, 11, 0.
+/// The numbers at the beginning of a version: `0.11.0-SNAPSHOT` is 0, 11, 0.
 pub fn numbers(version: &str) -> Vec<u64> {
     let dotted = version.split(|letter: char| letter != '.' && !letter.is_ascii_digit()).next();
     dotted.unwrap_or_default().split('.').map_while(|number| number.parse().ok()).collect()
 }
 
-/// A file of known issues, and the day on which it is read.
+/// A file of known issues, and the day on which it is applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownIssues {
@@ -91,12 +92,12 @@ pub struct KnownIssues {
 }
 
 impl KnownIssues {
-    /// The same list, to be applied on another day.
+    /// The same list, applied on another day.
     pub fn on(self, today: &str) -> KnownIssues {
         KnownIssues { today: today.to_owned(), ..self }
     }
 
-    /// Whether an issue's time is over.
+    /// Whether an issue has expired.
     pub fn is_over(&self, issue: &KnownIssue) -> bool {
         issue.until < self.today
     }

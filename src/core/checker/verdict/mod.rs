@@ -1,7 +1,7 @@
-//! What the judge concludes, as data. Words and pictures are made in `report/`.
+//! The judge's conclusions, as data. Words and pictures are made in `report/`.
 //!
-//! `verdict.json` is this structure, serialised; its JSON Schema is `src/report/verdict.schema.json`.
-//! Fields may be added within a version; a change of meaning raises [`VERSION`].
+//! `verdict.json` is this structure, serialised. Its JSON Schema is `src/report/verdict.schema.json`. Fields
+//! may be added within a version; a change of meaning raises [`VERSION`].
 
 use crate::history::check_name::CheckName;
 use crate::history::schema::rules::Absence;
@@ -27,124 +27,124 @@ pub use known::{KnownFindings, KnownIssueRef};
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
 
-/// The word a verdict begins with (`RULES.md` 10).
+/// The word that a verdict begins with (`RULES.md` 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictOutcome {
-    /// Everything that should have been compared was, and agreed.
+    /// Everything that should have been compared was compared, and agreed.
     Pass,
-    /// Something that should have been known is not; nothing wrong was found.
+    /// Nothing wrong was found, but something that should be known is not.
     Inconclusive,
     /// A sound violation was found.
     Fail,
 }
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// Known before the run not to apply; no effect on the verdict.
+    /// Known before the run not to apply. It has no effect on the verdict.
     NotApplicable,
-    /// It compared, and nothing was wrong.
+    /// The check compared something, and nothing was wrong.
     Pass,
-    /// It should have run and could not.
+    /// The check should have run but could not.
     Unknown,
-    /// It found something.
+    /// The check found something wrong.
     Fail,
 }
 
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {
-    /// Which check.
+    /// The check.
     pub name: CheckName,
-    /// What it came to.
+    /// The result.
     pub status: Status,
-    /// Opportunities: how much it looked at, in `unit`s. 0 is never a pass.
+    /// How much was looked at, in `unit`s. 0 is never a pass.
     pub compared: u64,
     /// What `compared` counts (`rows`, `flags`, `ops`, ..).
     pub unit: String,
-    /// Why it is unknown or does not apply.
+    /// Why it is unknown or does not apply; `None` otherwise.
     pub reason: Option<String>,
 }
 
-/// An op that was acknowledged and is not in the log.
+/// Acknowledged ops that are not in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostAck {
     /// The partition.
     pub partition: u32,
-    /// The ops, ascending.
+    /// The ids of the ops, ascending.
     pub ops: Vec<u64>,
 }
 
-/// One closed set of findings.
+/// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// Wrong, missing, extra rows or flags.
+    /// Wrong, missing or extra rows or flags.
     Divergence(Box<Divergence>),
-    /// A position or another frontier that stopped.
+    /// A consuming position or another frontier that stopped.
     Frozen(Box<Frozen>),
     /// A frontier that went back.
     Regressed(Regressed),
     /// A frontier beyond its upstream's end.
     Ahead(Ahead),
-    /// An acknowledged op that is nowhere.
+    /// Acknowledged ops that are nowhere in the log.
     LostAck(LostAck),
 }
 
 /// A finding and its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What + root-cause key: the same cause has the same fingerprint in every run.
+    /// Anomaly and root cause: the same cause has the same fingerprint in every run.
     pub fingerprint: String,
-    /// The finding.
+    /// What was found.
     #[serde(flatten)]
     pub kind: FindingKind,
 }
 
-/// A reason to trust the verdict less: it makes a run without findings inconclusive.
+/// A reason to trust the verdict less. It makes a run without findings inconclusive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// The closed kind.
+    /// What kind of reason it is.
     pub kind: DoubtKind,
     /// What was seen, in one line.
     pub detail: String,
 }
 
-/// A closed list of reasons to doubt.
+/// The kinds of reasons to doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DoubtKind {
-    /// The run lacks something its checks rely on, or the target did something unasked.
+    /// The run lacks something that its checks rely on, or the target did something that nobody asked for.
     UnmetAssumption,
-    /// Model and target disagree on the calibration set: the model is off for a column.
+    /// Model and target disagree on the calibration set, so the model is off for a column.
     Uncalibrated,
-    /// A read brought another number of rows than the target counts.
+    /// A read has a different number of rows than the target counts.
     TruncatedRead,
     /// A replica could not be read.
     Unreadable,
-    /// What a pass would rest on was never read, and nothing says why.
+    /// Something that a pass would rest on was never read, for no known reason.
     Unread,
-    /// A process of the target ended, or fell silent for good, though no fault of ours touched it.
+    /// A process of the target exited or stopped responding for good, and no fault of ours had touched it.
     ServerDied,
     /// A cure failed.
     FailedCure,
     /// A fault could not be begun.
     FailedFault,
-    /// A fault was over before its cure: what it was for may not have happened.
+    /// A fault had ended before its cure, so what it was meant to cause may not have happened.
     FaultEndedEarly,
     /// The opportunity that the plan is for never arose.
     NoExposure,
     /// Replicas had not caught up at the deadline, and were still moving.
     NotSettled,
-    /// A frontier stood still, and nothing confirms that it should have moved.
+    /// A frontier stalled, and nothing confirms that it should have moved.
     Unconfirmed,
     /// The record is torn or corrupt.
     Damage,
-    /// The run was cut off.
+    /// The run was cut short.
     Interrupted,
-    /// A check panicked: our own bug.
+    /// A check panicked, which is a bug of ours.
     CheckFailed,
 }
 
@@ -159,7 +159,7 @@ pub struct Compared {
     pub offsets: u64,
     /// (replica x offset) pairs compared.
     pub rows: u64,
-    /// (replica x key) current flags compared.
+    /// (replica x key) pairs whose current flags were compared.
     pub flags: u64,
     /// Replicas that were compared.
     pub replicas: Vec<String>,
@@ -169,7 +169,7 @@ pub struct Compared {
     pub captures: u32,
     /// Offsets not compared on a replica because it had not loaded them at the last capture, by replica.
     pub not_loaded: BTreeMap<String, u64>,
-    /// (replica x offset) pairs not compared because the table may lack what is not there, by reason.
+    /// (replica x offset) pairs not compared, because the table may lack the row, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excused: BTreeMap<Absence, u64>,
 }
@@ -179,39 +179,39 @@ pub struct Compared {
 pub struct Exposure {
     /// What is counted: `keys-carried-under-hold`, `rows-compared`, `restarts`.
     pub what: String,
-    /// How many.
+    /// How many there were.
     pub count: u64,
-    /// The least that the plan asks for.
+    /// How many the plan needs at least.
     pub demanded: u64,
 }
 
-/// The whole conclusion.
+/// The whole verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// [`VERSION`].
+    /// The [`VERSION`] of the format.
     pub version: u32,
-    /// The word.
+    /// Pass, inconclusive or fail.
     pub outcome: VerdictOutcome,
     /// Every check, in order.
     pub checks: Vec<CheckResult>,
     /// Findings, the most urgent first (majority wrong before all).
     pub findings: Vec<Finding>,
-    /// Reasons to trust it less.
+    /// Reasons to trust the verdict less.
     pub doubts: Vec<Doubt>,
     /// How much was compared.
     pub compared: Compared,
-    /// Opportunities.
+    /// The opportunities of the plan.
     pub exposure: Vec<Exposure>,
-    /// How the consuming positions and frontiers went.
+    /// The progress of consuming positions and frontiers.
     #[serde(default)]
     pub progress: Progress,
-    /// What the list of known issues says of the findings; none if there was no list.
+    /// Which findings are known issues; `None` if there was no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownFindings>,
 }
 
 impl Compared {
-    /// Takes in what was compared of one more partition.
+    /// Adds what was compared in one more partition.
     pub fn add(&mut self, other: &Compared) {
         self.offsets += other.offsets;
         self.rows += other.rows;
@@ -227,12 +227,11 @@ impl Compared {
     }
 }
 
-/// The word that a verdict begins with (`RULES.md` 10), by what was doubted and by whether anything was
-/// `found`.
+/// The word that a verdict begins with (`RULES.md` 10). `found` is whether there are findings that count.
 pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> VerdictOutcome {
     let Verdict { checks, doubts, compared, progress, .. } = verdict;
     let blind = checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
-    // Neither rows were compared nor frontiers looked at, of a target that declares any.
+    // No rows were compared, and no declared frontier was sampled.
     let saw_nothing = compared.rows == 0 && progress.looks == 0;
     if found {
         VerdictOutcome::Fail

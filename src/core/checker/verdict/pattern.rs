@@ -1,4 +1,4 @@
-//! Who shows the same, and how many are wrong: pattern and side (`RULES.md` 5).
+//! Pattern and side: which replicas show the same, and how many are wrong (`RULES.md` 5).
 
 use crate::checker::verdict::{Pattern, Side};
 
@@ -24,7 +24,7 @@ pub(crate) fn side(wrong: usize, comparable: usize) -> Side {
     }
 }
 
-/// Numbers `items` by the first item that each one equals.
+/// Numbers `items` by class: equal items get the same number.
 pub(crate) fn classes<T>(items: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<usize> {
     let mut numbers: Vec<usize> = Vec::with_capacity(items.len());
     for item in items {
@@ -35,7 +35,7 @@ pub(crate) fn classes<T>(items: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<usiz
     numbers
 }
 
-/// The sizes of the classes that `numbers` names.
+/// The sizes of the classes in `numbers`.
 pub(crate) fn sizes(numbers: &[usize]) -> Vec<usize> {
     let mut firsts: Vec<usize> = numbers.to_vec();
     firsts.sort_unstable();

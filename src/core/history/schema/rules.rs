@@ -1,8 +1,8 @@
 //! What a table may rightly lack, and what an event means to it (`RULES.md` 2).
 //!
-//! The tables that runs make have no such rules: every row of theirs is kept, and every event counts. Tables
-//! of others declare theirs, and only what they declare is excused: the rows that stay are judged, by the ops
-//! that they show, and so is the current row of every key.
+//! Tables that dissent itself creates have no such rules: every row is kept, and every event counts. Tables
+//! of other origin declare their rules, and only what they declare is excused. The rows that remain are
+//! judged by the ops that they show, and so is the current row of every key.
 
 use crate::history::duration;
 use crate::history::time::Nanos;
@@ -13,21 +13,22 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Absence {
-    /// The replica has merged a newer event of the key: compaction, or a store that keeps newest rows only.
+    /// The replica has merged a newer event of the key: compaction, or a store that keeps only the newest
+    /// rows.
     Superseded,
-    /// A delete that the replica has merged, and what it deleted: tombstones that are collected.
+    /// The replica has merged a delete, and drops both the tombstone and what it deleted.
     Tombstones,
     /// The row is older than [`Rules::time_to_live`].
     Expired,
-    /// The event came late: its comparison value is below that of its key's row, so that it changed nothing.
-    /// The log alone says which events those are: there is no bound and no clock.
+    /// The event came late: its comparison value is below that of its key's row, so it changed nothing. The
+    /// log alone says which events are late; there is no bound and no clock.
     Late,
-    /// The event repeats an op that its key has had: a retried produce. The model folds it once.
+    /// The event repeats an op that its key already had, as after a retried produce. The model folds it once.
     Duplicates,
 }
 
 impl Absence {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Absence; 5] =
         [Absence::Superseded, Absence::Tombstones, Absence::Expired, Absence::Late, Absence::Duplicates];
 }
@@ -39,7 +40,7 @@ pub enum EventOfDeleted {
     /// It makes a new row.
     #[default]
     New,
-    /// Nothing: the key stays deleted.
+    /// It changes nothing: the key stays deleted.
     Dropped,
 }
 
@@ -47,19 +48,20 @@ pub enum EventOfDeleted {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rules {
-    /// What may be absent.
+    /// The reasons for which rows may be absent.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub may_be_absent: BTreeSet<Absence>,
-    /// How long a row is kept at the least, if rows may be absent as [`Absence::Expired`]; nothing: it may be
-    /// gone at any age.
+    /// How long a row is kept at least, if rows may be absent as [`Absence::Expired`]. 0: it may be gone at
+    /// any age.
     ///
-    /// The clock is the run's own, as always: a row is as old as the time since its op was sent, by which it
-    /// cannot have been in the log, up to the read. That is more than it is by the store's clock, by the time
-    /// that the op was under way, so that what a store has dropped in time is never called missing. Where the
-    /// clocks of store and run differ, declare what is left of the time after the difference.
+    /// The clock is the run's own, as always. The age of a row is the time from the sending of its op, when
+    /// it cannot have been in the log yet, to the read. By the store's clock the row is younger, by the time
+    /// that the op was under way. So a row that a store dropped in time is never called missing. If the
+    /// clocks of store and run differ, declare the time to live minus the difference.
     ///
-    /// A state that was so old when its key was written again (from the sending of the one op to the
-    /// acknowledgement of the other) may have been forgotten by then: the row may show either.
+    /// If a state was this old when its key was written again (from the sending of the one op to the
+    /// acknowledgement of the other), the store may have forgotten it by then, and the row may show either
+    /// state.
     #[serde(skip_serializing_if = "is_nothing", with = "duration")]
     pub time_to_live: Nanos,
     /// What an event of a deleted key does.
