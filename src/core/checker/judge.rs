@@ -1,12 +1,13 @@
 //! Runs the checks in order and concludes the verdict (`RULES.md` 10).
 
 use super::findings::assemble::assemble;
+use super::findings::newest_rows;
 use super::liveness::{self, LivenessFound, ReadBack};
 use super::owed::{self, FrontiersOwed, Reads};
 use super::parallel::{both, each_partition};
 use super::safety::calibration::{Calibration, calibrate};
+use super::safety::newest_rows::{NewestRowsCompared, compare};
 use super::safety::partition::PartitionCompared;
-use super::safety::shard::{self, ShardCompared};
 use super::tables::acks::acknowledged;
 use super::tables::copies::CopyTimeline;
 use super::tables::history::History;
@@ -76,7 +77,7 @@ struct Judge<'h> {
     calibration: Calibration,
     partitions: Option<Vec<PartitionCompared<'h>>>,
     damage: Vec<Damage>,
-    shard: Option<ShardCompared>,
+    shard: Option<NewestRowsCompared>,
     stalls: Option<LivenessFound>,
     verdict: VerdictBuilder,
 }
@@ -244,14 +245,15 @@ impl<'h> Judge<'h> {
         if self.oracle == Oracle::PeersAlone {
             return verdict.set_aside(CheckName::Model, "what is in the shard was not judged");
         }
-        let mut compared = shard::compare(self.record, self.history, log_is_whole);
+        let compared = compare(self.record, log_is_whole);
+        let findings = newest_rows::assemble(self.record, self.history, &compared);
         verdict.compared.rows = compared.rows;
         verdict.compared.replicas.extend(compared.unseen.keys().cloned());
         let not_loaded = compared.unseen.iter().filter(|(_, unseen)| unseen.entries > 0);
         let not_loaded = not_loaded.map(|(shard, unseen)| (shard.clone(), unseen.entries));
         verdict.compared.not_loaded.extend(not_loaded);
-        verdict.count(CheckName::Model, !compared.findings.is_empty(), compared.rows, "rows");
-        verdict.findings.append(&mut compared.findings);
+        verdict.count(CheckName::Model, !findings.is_empty(), compared.rows, "rows");
+        verdict.findings.extend(findings);
         self.shard = Some(compared);
     }
 
@@ -277,7 +279,7 @@ impl<'h> Judge<'h> {
     fn find_stalls(&mut self) {
         let Some(trust) = &mut self.trust else { return };
         trust.is_whole &= self.damage.is_empty();
-        let no_shard = ShardCompared::default();
+        let no_shard = NewestRowsCompared::default();
         let read_back = ReadBack {
             log_indexes: self.log_indexes,
             log: trust,

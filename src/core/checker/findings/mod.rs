@@ -4,3 +4,4 @@
 pub(super) mod assemble;
 pub(super) mod course;
 pub(super) mod evidence;
+pub(super) mod newest_rows;

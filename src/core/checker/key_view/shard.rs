@@ -2,8 +2,9 @@
 //! thing to look at in an incident if no replica has rows.
 
 use super::folded::NoSuchKey;
-use crate::checker::safety::shard::{captures, live, wrong};
+use crate::checker::safety::newest_rows::{live, wrong};
 use crate::checker::tables::named_row::{named, names};
+use crate::checker::tables::shard_snapshots::captures;
 use crate::checker::verdict::{Anomaly, NotVisible};
 use crate::history::row::Entry;
 use crate::history::run_record::RunRecord;

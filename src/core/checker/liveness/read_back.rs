@@ -1,7 +1,7 @@
 //! What was read of the log and of shards. It outranks the numbers: an object is behind if data is missing,
 //! not if a number is lower (`RULES.md` 7).
 
-use crate::checker::safety::shard::ShardCompared;
+use crate::checker::safety::newest_rows::NewestRowsCompared;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::validity::log::Trust;
 
@@ -14,7 +14,7 @@ pub(crate) struct ReadBack<'e> {
     pub(crate) log_indexes: &'e [LogIndex],
     pub(crate) log: &'e Trust,
     /// The result of comparing the shards with the log.
-    pub(crate) contents: &'e ShardCompared,
+    pub(crate) contents: &'e NewestRowsCompared,
 }
 
 impl ReadBack<'_> {

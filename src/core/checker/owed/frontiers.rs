@@ -1,7 +1,7 @@
 //! Every declared frontier must be sampled to the end of the run, and every shard must be read up to its
 //! frontier.
 
-use crate::checker::safety::shard::ShardCompared;
+use crate::checker::safety::newest_rows::NewestRowsCompared;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::verdict::{Doubt, DoubtKind, Finding, FindingKind};
@@ -15,7 +15,7 @@ pub(crate) struct FrontiersOwed<'k> {
     pub(crate) history: &'k History<'k>,
     pub(crate) log_indexes: &'k [LogIndex],
     /// `None`: shards are not compared with the log.
-    pub(crate) contents: Option<&'k ShardCompared>,
+    pub(crate) contents: Option<&'k NewestRowsCompared>,
     pub(crate) findings: &'k [Finding],
     pub(crate) doubts: &'k [Doubt],
 }
@@ -153,7 +153,7 @@ impl FrontiersOwed<'_> {
     }
 
     /// The doubt that a shard was never read, or not up to its end.
-    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &ShardCompared) -> Option<Doubt> {
+    fn unread(&self, frontier: &Frontier, was_seen: bool, contents: &NewestRowsCompared) -> Option<Doubt> {
         let object = &frontier.object;
         let has_entries = self.log_indexes.iter().any(|log_index| log_index.len() > 0);
         if !has_entries || !was_seen || self.is_named(object) {

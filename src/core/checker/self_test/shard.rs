@@ -1,7 +1,7 @@
 //! The same proof if rows are in a shard: one value of the last capture is changed.
 
 use super::spot::{Spot, another, data_columns};
-use crate::checker::safety::shard::captures;
+use crate::checker::tables::shard_snapshots::captures;
 use crate::checker::verdict::{Anomaly, Divergence, Finding, FindingKind, Verdict};
 use crate::history::event::{Event, TimedEvent};
 use crate::history::row::{CurrentRow, Entry, Row};

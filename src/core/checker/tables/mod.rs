@@ -10,3 +10,4 @@ pub(super) mod history;
 pub(super) mod log_index;
 pub(super) mod named_row;
 pub(super) mod segments;
+pub(super) mod shard_snapshots;
