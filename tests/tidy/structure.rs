@@ -11,6 +11,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
         "src/core/checker/",
         &[
             "verdict",
+            "oracle",
             "parallel",
             "tables",
             "validity",

@@ -3,6 +3,7 @@
 use super::findings::assemble::assemble;
 use super::findings::newest_rows;
 use super::liveness::{self, LivenessFound, ReadBack};
+pub use super::oracle::Oracle;
 use super::owed::{self, FrontiersOwed, Reads};
 use super::parallel::{both, each_partition};
 use super::safety::calibration::{Calibration, calibrate};
@@ -13,7 +14,7 @@ use super::tables::copies::CopyTimeline;
 use super::tables::history::History;
 use super::tables::log_index::LogIndex;
 use super::tables::named_row;
-use super::validity::log::{self, Trust};
+use super::validity::log::{self, LogExtent, Trust};
 use super::validity::{assumptions, exposure};
 use super::verdict::{
     Course, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, NotVisible, Pattern, Side, Status, Verdict,
@@ -25,17 +26,6 @@ use crate::history::schema::Column;
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// What replicas are compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Oracle {
-    /// With each other, and with the fold of the log.
-    #[default]
-    PeersAndModel,
-    /// Only with each other and only at the end, like a comparison of checksums. What all replicas agree on
-    /// at the end is not judged.
-    PeersAlone,
-}
 
 /// Judges a run by its record alone. The same record gives the same verdict.
 ///
@@ -140,8 +130,9 @@ impl<'h> Judge<'h> {
         self.verdict
     }
 
-    fn log_is_whole(&self) -> bool {
-        self.trust.as_ref().is_some_and(|trust| trust.is_whole)
+    /// How much of the log was read back; only a part if that is not known.
+    fn log_extent(&self) -> LogExtent {
+        self.trust.as_ref().map_or(LogExtent::Partial, |trust| trust.extent)
     }
 
     fn trust_log(&mut self) {
@@ -180,10 +171,10 @@ impl<'h> Judge<'h> {
     fn compare_rows(&mut self) {
         let Some(trust) = self.trust.as_ref().filter(|_| self.history.meta.has_segments()) else { return };
         let (record, history, log_indexes) = (self.record, self.history, self.log_indexes);
-        let (calibration, by_model) = (&self.calibration, self.oracle == Oracle::PeersAndModel);
+        let (calibration, oracle) = (&self.calibration, self.oracle);
         let mut partitions = each_partition(record, |partition| {
             let log_index = &log_indexes[partition as usize];
-            PartitionCompared::compare(record, history, log_index, calibration, trust, by_model)
+            PartitionCompared::compare(record, history, log_index, calibration, trust, oracle)
         });
         let ops = partitions.iter().flat_map(|it| &it.mismatches).filter_map(|it| it.op).collect();
         let times = acknowledged(record, &ops);
@@ -191,7 +182,8 @@ impl<'h> Judge<'h> {
             let PartitionCompared { flags, mismatches, .. } = partition;
             assemble(history, log_index, Some(flags), mismatches, &times)
         });
-        let findings: Vec<Finding> = findings.filter(|it| by_model || !agrees_at_last(it)).collect();
+        let findings: Vec<Finding> =
+            findings.filter(|it| oracle == Oracle::PeersAndModel || !agrees_at_last(it)).collect();
         self.note_compared(&mut partitions);
         self.count_findings(&findings);
         self.verdict.findings.extend(findings);
@@ -237,7 +229,7 @@ impl<'h> Judge<'h> {
         if self.history.meta.has_segments() {
             return;
         }
-        let log_is_whole = self.log_is_whole();
+        let extent = self.log_extent();
         let verdict = &mut self.verdict;
         verdict.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
         verdict
@@ -245,7 +237,7 @@ impl<'h> Judge<'h> {
         if self.oracle == Oracle::PeersAlone {
             return verdict.set_aside(CheckName::Model, "what is in the shard was not judged");
         }
-        let compared = compare(self.record, log_is_whole);
+        let compared = compare(self.record, extent);
         let findings = newest_rows::assemble(self.record, self.history, &compared);
         verdict.compared.rows = compared.rows;
         verdict.compared.replicas.extend(compared.unseen.keys().cloned());
@@ -278,7 +270,9 @@ impl<'h> Judge<'h> {
 
     fn find_stalls(&mut self) {
         let Some(trust) = &mut self.trust else { return };
-        trust.is_whole &= self.damage.is_empty();
+        if !self.damage.is_empty() {
+            trust.extent = LogExtent::Partial;
+        }
         let no_shard = NewestRowsCompared::default();
         let read_back = ReadBack {
             log_indexes: self.log_indexes,
@@ -299,8 +293,8 @@ impl<'h> Judge<'h> {
     }
 
     fn find_lost_acks(&mut self) {
-        let log_is_whole = self.log_is_whole();
-        let (result, findings) = log::check(self.record, self.history, self.log_indexes, log_is_whole);
+        let extent = self.log_extent();
+        let (result, findings) = log::check(self.record, self.history, self.log_indexes, extent);
         self.verdict.checks.push(result);
         self.verdict.findings.extend(findings);
     }

@@ -9,6 +9,7 @@ pub mod judge;
 pub mod key_view;
 pub mod known_issues;
 mod liveness;
+mod oracle;
 mod owed;
 mod parallel;
 mod safety;

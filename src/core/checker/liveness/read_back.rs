@@ -3,7 +3,7 @@
 
 use crate::checker::safety::newest_rows::NewestRowsCompared;
 use crate::checker::tables::log_index::LogIndex;
-use crate::checker::validity::log::Trust;
+use crate::checker::validity::log::{LogExtent, Trust};
 
 /// The partition whose log a shard contains.
 const SHARDS_LOG: u32 = 0;
@@ -44,7 +44,8 @@ impl ReadBack<'_> {
     }
 
     fn is_trusted(&self, partition: u32) -> bool {
-        self.log.is_whole && self.log.contradicted.get(partition as usize) == Some(&u64::MAX)
+        self.log.extent == LogExtent::Whole
+            && self.log.contradicted.get(partition as usize) == Some(&u64::MAX)
     }
 
     fn has_entries(&self) -> bool {

@@ -4,6 +4,7 @@
 //! A shard is one copy: no replica disagrees with it, and what is wrong in it is wrong for everyone.
 
 use crate::checker::tables::shard_snapshots::{PARTITION, captures, unseen};
+use crate::checker::validity::log::LogExtent;
 use crate::checker::verdict::{Anomaly, NotVisible};
 use crate::history::row::Entry;
 use crate::history::run_record::RunRecord;
@@ -43,7 +44,7 @@ pub(crate) struct KeyMismatch {
 /// ```text
 /// entries are at 0, 1 and 2, and a transaction marker at 3; the shard is complete below 4, and lacks 2
 /// ```
-pub(crate) fn compare(record: &dyn RunRecord, log_is_whole: bool) -> NewestRowsCompared {
+pub(crate) fn compare(record: &dyn RunRecord, extent: LogExtent) -> NewestRowsCompared {
     let mut captures = captures(record);
     let mut log = record.log(PARTITION).peekable();
     let (mut fold, mut reached) = (NewestRows::default(), 0);
@@ -54,7 +55,7 @@ pub(crate) fn compare(record: &dyn RunRecord, log_is_whole: bool) -> NewestRowsC
             reached = entry.off + 1;
             fold.take(entry.into_owned());
         }
-        if reached < contents.log_end && !log_is_whole {
+        if reached < contents.log_end && extent == LogExtent::Partial {
             captures.truncate(at);
             break;
         }

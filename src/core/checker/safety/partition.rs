@@ -6,10 +6,11 @@ use super::current_rows::{self, CurrentRows};
 use super::mismatch::{Mismatch, ReplicaView};
 use super::rows::{self, RowsCompared};
 use super::stale::mark_stale;
+use crate::checker::oracle::Oracle;
 use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
-use crate::checker::validity::log::Trust;
+use crate::checker::validity::log::{LogExtent, Trust};
 use crate::checker::verdict::{Anomaly, Compared, Doubt, DoubtKind};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +35,10 @@ impl<'h> PartitionCompared<'h> {
         log_index: &'h LogIndex,
         calibration: &Calibration,
         trust: &Trust,
-        by_model: bool,
+        oracle: Oracle,
     ) -> PartitionCompared<'h> {
         // Beyond the end of a log that may have been longer, nothing can be proved.
-        let end = if trust.is_whole { u64::MAX } else { log_index.end() };
+        let end = if trust.extent == LogExtent::Whole { u64::MAX } else { log_index.end() };
         let contradicted = trust.contradicted[log_index.partition as usize];
         let mut judged_to = end.min(contradicted);
         let mut doubts = Vec::new();
@@ -62,6 +63,7 @@ impl<'h> PartitionCompared<'h> {
         }
         let mut mismatches: Vec<Mismatch> = std::mem::take(&mut rows.mismatches);
         mark_stale(record, history, log_index, &mut mismatches);
+        let by_model = oracle == Oracle::PeersAndModel;
         let flags_to = if by_model { judged_to } else { 0 };
         let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&mismatches));
         report_tombstones_once(&mut mismatches, &flags_compared.mismatches);

@@ -14,10 +14,18 @@ use crate::history::run_record::{EventRef, RunRecord};
 use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
 
+/// How much of the log was read back, as far as the record shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogExtent {
+    /// All of it, to its end.
+    Whole,
+    /// It may have been longer: beyond its end nothing can be proved.
+    Partial,
+}
+
 /// How far the log can be trusted.
 pub(crate) struct Trust {
-    /// Whether it was read back to its end, as far as the record shows.
-    pub(crate) is_whole: bool,
+    pub(crate) extent: LogExtent,
     /// By partition: the first offset that holds another op than the one acknowledged there; `u64::MAX` if
     /// none does.
     pub(crate) contradicted: Vec<u64>,
@@ -31,7 +39,10 @@ impl Trust {
         let is_cut_off = history.has_lost_a_server()
             || history.doubts.iter().any(|doubt| doubt.kind == DoubtKind::Interrupted);
         let mut trust = Trust {
-            is_whole: record.damage().is_empty() && !is_cut_off && !history.log_failed,
+            extent: match record.damage().is_empty() && !is_cut_off && !history.log_failed {
+                true => LogExtent::Whole,
+                false => LogExtent::Partial,
+            },
             contradicted: vec![u64::MAX; log_indexes.len()],
             doubts: Vec::new(),
         };
@@ -127,10 +138,10 @@ pub(crate) fn check(
     record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
-    is_whole: bool,
+    extent: LogExtent,
 ) -> (CheckResult, Vec<Finding>) {
     let below;
-    let acks = if is_whole {
+    let acks = if extent == LogExtent::Whole {
         &history.acks
     } else {
         let end = |partition: u32| log_indexes.get(partition as usize).map_or(0, LogIndex::end);
