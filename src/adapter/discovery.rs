@@ -230,15 +230,15 @@ mod tests {
             servers: vec![("Server_a_8098".to_owned(), "http://a:8097".to_owned())],
             ..Discovery::default()
         };
-        for (draft, wanted) in [
+        for (discovery, wanted) in [
             (Discovery::default(), wanted("specimen-segments")),
             (Discovery::default(), wanted("pinot")),
             (pinot.clone(), DiscoveryRequest { credentials: Some(credentials.clone()), ..wanted("pinot") }),
         ] {
-            let text = draft.file(&wanted);
+            let text = discovery.file(&wanted);
             let file = loaded(&text);
             assert_eq!((file.allow, file.hooks.up, file.commands.pause), (Allow::default(), None, None));
-            assert_eq!((&file.kafka, &file.table.name), (&draft.kafka, &draft.table));
+            assert_eq!((&file.kafka, &file.table.name), (&discovery.kafka, &discovery.table));
             assert_eq!(file.credentials, wanted.credentials);
             assert!(text.lines().all(|line| line.chars().count() < 110), "{text}");
         }

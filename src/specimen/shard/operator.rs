@@ -178,7 +178,7 @@ mod tests {
 
     /// Goal: the same when the shard passes while the input waits, and that no later time releases it.
     #[test]
-    fn what_is_overtaken_in_the_stash_is_stranded_for_ever_or_dropped() {
+    fn what_is_overtaken_in_the_stash_is_stranded_or_dropped() {
         for (name, rule) in NAMES {
             let mut operator = Operator::new(rule, 3);
             operator.feedback(&[], 3);

@@ -122,7 +122,7 @@ fn each_guard_shows_its_own_rows() {
 
 /// Goal: nothing in another partition wakes a waiter, and neither does time.
 #[test]
-fn a_waiter_that_nobody_wakes_waits_for_ever() {
+fn a_waiter_that_nobody_wakes_never_stops_waiting() {
     let mut world = incident(Guard::PartitionGateNoSkipWake, 1);
     for round in 0..3 {
         let cols = vec![Value::Long(round), Value::Null];
