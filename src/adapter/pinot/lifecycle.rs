@@ -4,7 +4,7 @@
 //!
 //! The controller shows a single moment. A message that was processed between two polls is never seen, and of
 //! several transitions of one segment only the last is seen. Events of one poll from `current-states` have no
-//! order among each other; `polls` in their detail groups them. A log has the server's own order. So if it can
+//! order among each other; `look` in their detail groups them. A log has the server's own order. So if it can
 //! be read, transitions are taken from it alone.
 //!
 //! The external view is not used, because it says CONSUMING before a server consumes.
@@ -264,8 +264,8 @@ impl LifecycleBuilder<'_> {
         self.push(TransitionRecord { kind, node_ms, segment, detail });
     }
 
-    /// The transitions that the server reports as done. They are skipped unless `is_reported`, because the log
-    /// has them already.
+    /// The transitions that the server reports as done. They are added only if `is_reported`: otherwise
+    /// the log has reported them already.
     fn states(&mut self, states: BTreeMap<String, ReplicaState>, is_reported: bool) {
         let mut new: Vec<(String, ReplicaState)> = states
             .into_iter()

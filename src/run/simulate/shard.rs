@@ -12,7 +12,7 @@ use specimen::shard::{Config, Mode, World};
 use std::collections::BTreeMap;
 
 /// A fault in force, and the mode of its writer before the fault.
-struct ActiveFault {
+struct SimulatedFault {
     fault: Fault,
     mode: Mode,
 }
@@ -20,7 +20,7 @@ struct ActiveFault {
 /// The world and the record of its run.
 pub(super) struct Shard {
     world: World,
-    faults: BTreeMap<StepId, ActiveFault>,
+    faults: BTreeMap<StepId, SimulatedFault>,
     record: MemoryRecord,
 }
 
@@ -99,12 +99,12 @@ impl Shard {
                 return Err(specimen::Error::Request(format!("{} cannot be done", kind.name())));
             }
         }
-        self.faults.insert(step.clone(), ActiveFault { mode: mode.unwrap_or(Mode::ReadWrite), fault });
+        self.faults.insert(step.clone(), SimulatedFault { mode: mode.unwrap_or(Mode::ReadWrite), fault });
         Ok(())
     }
 
     fn heal(&mut self, step: &StepId) -> Result<(), specimen::Error> {
-        let Some(ActiveFault { fault, mode }) = self.faults.remove(step) else { return Ok(()) };
+        let Some(SimulatedFault { fault, mode }) = self.faults.remove(step) else { return Ok(()) };
         let (world, writer) = (&mut self.world, fault.replica.as_str());
         match fault.kind {
             FaultKind::Restart => world.start(writer, mode),
