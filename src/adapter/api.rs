@@ -1,5 +1,4 @@
-//! What can be asked of a cluster under test, as parts. What a system cannot do is an absent part: data, not
-//! an error.
+//! The interface to a cluster under test, in parts. A part that a system lacks is None: data, not an error.
 
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -18,72 +17,72 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a target cannot do a fault, known before the run.
+/// Why a target cannot inject a fault. Known before the run.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{target} does not support {}: {reason}", .fault.name())]
 pub struct Refusal {
-    /// The target.
+    /// The name of the system.
     pub target: String,
-    /// The fault.
+    /// The kind of fault.
     pub fault: FaultKind,
-    /// Why not.
+    /// The reason, for the user.
     pub reason: String,
 }
 
-/// What a run on a system uses where nothing else is asked for.
+/// A system's defaults for the settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
-    /// Between two looks at the cluster.
+    /// The time between two samples of the cluster.
     pub sample_every: Nanos,
-    /// Once nothing of it has answered for so long it is gone.
+    /// How long nothing may answer before the cluster counts as gone.
     pub blind: Nanos,
     /// How long to wait for replicas to catch up.
     pub quiesce: Nanos,
-    /// When the run ends at the latest.
+    /// The maximum duration of the run.
     pub deadline: Nanos,
-    /// The settings of its own that `--set` may change.
+    /// The system's own settings that `--set` can change.
     pub settings: &'static [&'static str],
-    /// Whether `--set table.PATH=VALUE` changes the table that a run makes.
+    /// Whether `--set table.PATH=VALUE` can change the table that a run creates.
     pub has_table_options: bool,
 }
 
-/// The setting by which a run chooses how segments end, where a system leaves the choice.
+/// The setting that chooses how segments end, on systems with a choice.
 pub const BOUNDARIES: &str = "boundaries";
 
-/// A table that looks like one of a run.
+/// A table that an earlier run created, or that has such a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leftover {
-    /// The table, and its topic and schema.
+    /// The name of the table, and of its topic and schema.
     pub table: String,
-    /// The run that made it; none if nothing says that a run did.
+    /// The run that created it. None if the table does not name one.
     pub run: Option<String>,
 }
 
-/// What became of one op. Never an error: not knowing is an outcome.
+/// The outcome of one op. Never an error: unknown is an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// What became of it.
+    /// Whether the op was acknowledged, refused, or is unknown.
     pub outcome: OpOutcome,
-    /// Where it lies in the log, if the target said so.
+    /// The offset in the log. None if the target did not report it.
     pub off: Option<u64>,
 }
 
-/// Takes items one by one as they arrive.
+/// Receives items one by one as they arrive.
 pub type RowSink<'a, T> = &'a mut (dyn FnMut(T) + Send);
 
-/// The front door.
+/// Writes to the cluster, as its users do.
 #[async_trait]
 pub trait Client: Send + Sync {
-    /// Writes each op; one completion an op, in order.
+    /// Writes each op. Returns one completion per op, in the same order.
     async fn write(&self, ops: &[Op]) -> Vec<Completion>;
 }
 
 /// The input log.
 #[async_trait]
 pub trait InputLog: Send + Sync {
-    /// The end of every partition.
+    /// The end offset of every partition, in order.
     async fn ends(&self) -> Result<Vec<u64>, TargetError>;
-    /// The entries `from..end` of a partition, by ascending offset.
+    /// Reads the entries `from..end` of a partition, in ascending order.
     async fn read(
         &self,
         partition: u32,
@@ -93,21 +92,21 @@ pub trait InputLog: Send + Sync {
     ) -> Result<(), TargetError>;
 }
 
-/// The authority over segments: who holds what, and where one ends.
+/// The segments of the table: who holds them, and where each one ends.
 #[async_trait]
 pub trait SegmentCatalogue: Send + Sync {
-    /// All segments, ordered by partition, then sequence.
+    /// All segments, ordered by partition and sequence number.
     async fn segments(&self) -> Result<Vec<Segment>, TargetError>;
-    /// Asks for every consuming segment that holds anything to be committed, and a new one opened.
+    /// Asks the cluster to commit every consuming segment that holds anything, and to open the next.
     async fn force_commit(&self) -> Result<(), TargetError>;
 }
 
-/// Raw reads around the router, replica by replica.
+/// Raw reads from each replica, around the router.
 #[async_trait]
 pub trait RawReads: Send + Sync {
-    /// What the replica says it holds.
+    /// What the replica says that it holds.
     async fn coverage(&self, replica: &str) -> Result<Coverage, TargetError>;
-    /// The raw rows `from..to` of a segment, by ascending offset.
+    /// Reads the raw rows `from..to` of a segment, in ascending order.
     async fn rows(
         &self,
         replica: &str,
@@ -116,7 +115,7 @@ pub trait RawReads: Send + Sync {
         to: u64,
         out: RowSink<'_, Row>,
     ) -> Result<(), TargetError>;
-    /// The current flags of a partition that changed since `since` (0: all).
+    /// Reads the current flags of a partition that changed after version `since`. 0 means all.
     async fn current_rows(
         &self,
         replica: &str,
@@ -126,79 +125,80 @@ pub trait RawReads: Send + Sync {
     ) -> Result<CurrentRowsAnswer, TargetError>;
 }
 
-/// Progress frontiers, and the shard that lies behind them.
+/// Progress frontiers, and the shard behind them.
 #[async_trait]
 pub trait Frontiers: Send + Sync {
-    /// One look at each, with the log's ends: all that there is to see of a target without segments.
+    /// Samples each frontier once, and the log's ends. This is the whole sample of a target without segments.
     async fn sample(&self) -> Result<Snapshot, TargetError>;
-    /// What the shard holds as of the newest time that is complete.
+    /// The rows of the shard as of the newest complete time.
     async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError>;
 }
 
-/// What replicas report of their own life.
+/// The lifecycle events that replicas report.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
-    /// What came since the last call, in program order.
+    /// The events since the last call, in program order.
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError>;
 }
 
-/// What is known of processes that have ended.
+/// Reports processes that have ended.
 #[async_trait]
 pub trait ProcessMonitor: Send + Sync {
-    /// Those that have, with their last words; none if nobody can be asked.
+    /// The ended processes with their last words. Empty if the supervisor does not answer.
     async fn deaths(&self) -> Vec<Death>;
 }
 
-/// Faults and their cures.
+/// Injects faults and heals them.
 #[async_trait]
 pub trait Injector: Send + Sync {
-    /// The cure of a fault, from what is read now: written down before the fault begins.
+    /// Prepares the cure of a fault from the state that is read now. It is written to disk before the fault
+    /// begins.
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError>;
-    /// Begins the fault; returns once it is in force.
+    /// Begins the fault and returns once it is in force.
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError>;
-    /// Undoes it and verifies that; doing it twice does no harm. Tells what showed that the fault was over
-    /// before, if it was.
+    /// Undoes the fault and verifies that. Healing twice is harmless. Returns the evidence that the fault had
+    /// ended earlier, if it had.
     async fn heal(&self, cure: &Cure) -> Result<Option<String>, TargetError>;
-    /// The cures of everything that this injector began and did not see cured.
+    /// The cures of all faults that this injector began and has not seen healed.
     async fn in_force(&self) -> Vec<Cure>;
 }
 
-/// How faults are begun at a target.
+/// What an injector needs to begin faults at a target.
 #[derive(Clone, Debug)]
 pub struct InjectionContext {
-    /// This program: a watchdog is another process of it.
+    /// The path of this program, which is started again as a watchdog.
     pub program: PathBuf,
-    /// What faults are marked with.
+    /// The id of the run, which marks its faults.
     pub mark: String,
-    /// The longest that a fault may last.
+    /// The maximum duration of a fault.
     pub lease: Duration,
 }
 
 /// A cluster that can be reached, before it has the table of a run.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// What it is called in reports.
+    /// The system's name in reports.
     fn name(&self) -> &'static str;
-    /// Its version, as it reports it.
+    /// The version that it reports.
     fn version(&self) -> String;
-    /// What it was set up with, as far as it tells.
+    /// The settings that it reports.
     fn settings(&self) -> BTreeMap<String, String>;
-    /// The merge functions that its version does not have.
+    /// The merge functions that its version lacks.
     fn lacks(&self) -> &'static [Merge];
-    /// The frontiers that it declares, beside its replicas' consuming positions.
+    /// The frontiers that it declares, besides the consuming positions of its replicas.
     fn frontiers(&self) -> Vec<Frontier> {
         Vec::new()
     }
-    /// What the table of this run is to be called, where the usual name may be somebody else's.
+    /// The name for this run's table. None if the usual name is safe to use.
     fn table_name(&self, mark: &str) -> Option<String>;
-    /// How long a position may stand still at this system without anything being wrong (`RULES.md` 7).
+    /// The minimum time without progress that counts as frozen at this system (`RULES.md` 7).
     fn frozen_floor(&self) -> Nanos;
-    /// Takes the target for one run, or tells who has it.
+    /// Locks the target for one run. Fails with the holder if another run has the lock.
     async fn lock(&self, run: &str) -> Result<(), TargetError>;
-    /// How long lies between two renewals of the lock: it outlasts some.
+    /// The time between two renewals of the lock. The lock outlasts several renewals.
     fn lock_renewal(&self) -> Duration;
-    /// Renews the lock until another run has it, and then tells why this one must stop. A renewal that gets
-    /// no answer is tried again.
+    /// Renews the lock until another run has it, and then returns why this run must stop. A renewal without
+    /// an answer is retried.
     async fn keep_lock(&self, run: &str) -> String {
         loop {
             tokio::time::sleep(self.lock_renewal()).await;
@@ -207,23 +207,22 @@ pub trait Cluster: Send + Sync {
             }
         }
     }
-    /// Gives the target free. One that cannot be told will find out by the lock's age.
+    /// Releases the lock. If the cluster cannot be reached, the lock expires.
     async fn unlock(&self, run: &str);
-    /// Tables that runs have made, or that look like it.
+    /// Tables that earlier runs have created, or that have such names.
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError>;
-    /// Removes what a run has made: the table last, so that what stopped half-way can be begun again.
+    /// Removes what a run has created. The table goes last, so that an interrupted removal can be repeated.
     async fn remove(&self, leftover: &Leftover) -> Result<(), TargetError>;
-    /// The marks that runs have left: each is a cure.
+    /// The marks that runs have left. Each mark is a cure.
     async fn marks(&self) -> Result<Vec<Cure>, TargetError>;
-    /// The table that is to be looked at, if there is one. What a column is for, beside its values, is not
-    /// known.
+    /// The existing table to inspect, if there is one. The role of its columns is unknown.
     async fn table(&self) -> Result<Option<Schema>, TargetError>;
-    /// Why it does not end the segments of a run's table on request, if it does not.
+    /// Why segments of a run's table cannot be ended on request. None if they can be.
     async fn refuses_boundaries(&self) -> Result<Option<TargetError>, TargetError> {
         Ok(None)
     }
-    /// Makes an empty table that tells which run made it, and tells its replicas, in order. Its segments end
-    /// at `full_rows`, or on request only.
+    /// Creates an empty table that names the run, and returns its replicas in order. Its segments end at
+    /// `full_rows` rows, or only on request if that is None.
     async fn make_table(
         &self,
         run: &str,
@@ -231,47 +230,47 @@ pub trait Cluster: Send + Sync {
         partitions: u32,
         full_rows: Option<u64>,
     ) -> Result<Vec<String>, TargetError>;
-    /// Replicas that have nothing of the table that was made and could take over, in order.
+    /// The servers without any part of the created table, in order. They can take over from a replica.
     fn spare_servers(&self) -> Vec<String> {
         Vec::new()
     }
-    /// The cluster with its table, as a target.
+    /// The cluster with its table as a target.
     fn open(self: Arc<Self>, schema: &Schema, context: InjectionContext)
     -> Result<Capabilities, TargetError>;
     /// Ends the cluster if it is private to this process.
     async fn end(&self);
 }
 
-/// A cluster under test.
+/// A cluster under test, as the set of its capabilities.
 #[derive(Clone)]
 pub struct Capabilities {
-    /// Its name.
+    /// The system's name.
     pub name: String,
-    /// Its version, as it reports it.
+    /// The version that it reports.
     pub version: String,
-    /// Its replicas, in order.
+    /// The names of its replicas, in order.
     pub roster: Vec<String>,
-    /// The front door.
+    /// Writing. None if the address of the log is unknown.
     pub client: Option<Arc<dyn Client>>,
-    /// The input log.
+    /// The input log. None if its address is unknown.
     pub log: Option<Arc<dyn InputLog>>,
-    /// The authority over segments.
+    /// The segments. None on a system without them.
     pub segments: Option<Arc<dyn SegmentCatalogue>>,
-    /// Raw reads.
+    /// Raw reads of replicas.
     pub raw_reads: Option<Arc<dyn RawReads>>,
-    /// Lifecycle events.
+    /// Lifecycle events of replicas.
     pub lifecycle: Option<Arc<dyn Lifecycle>>,
-    /// Frontiers, in place of segments.
+    /// Frontiers. None on a system with segments.
     pub frontiers: Option<Arc<dyn Frontiers>>,
-    /// Of a table that the model does not fold: what cannot be said of it, and why.
+    /// For a table that the model does not fold: what cannot be concluded about it, and why.
     pub unmodelled: Option<Vec<String>>,
-    /// Faults.
+    /// Fault injection.
     pub injector: Option<Arc<dyn Injector>>,
-    /// What has ended.
+    /// Reports of ended processes.
     pub processes: Option<Arc<dyn ProcessMonitor>>,
 }
 
-/// This process, as another user of the target would look for it.
+/// Identifies this process to another user of the target.
 pub(super) fn owner() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

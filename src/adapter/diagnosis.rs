@@ -1,4 +1,4 @@
-//! How a cluster stands, as `dissent doctor` tells it. Nothing is changed to find it out.
+//! The state of a cluster as `dissent doctor` reports it. Finding it out changes nothing.
 
 use super::api::{Leftover, Refusal};
 use crate::target_error::Holder;
@@ -9,133 +9,134 @@ use dissent_store::cure::Cure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Somebody who was asked.
+/// A process that was asked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Endpoint {
-    /// Who, in a word.
+    /// Its role or name.
     pub who: String,
-    /// Where.
+    /// Its address.
     pub at: String,
-    /// How long the answer took.
+    /// How long the answer took, in milliseconds.
     pub ms: u64,
-    /// Why there was none.
+    /// Why there was no answer. None if there was one.
     pub problem: Option<String>,
     /// Whether a run needs it.
     pub needed: bool,
 }
 
-/// A replica.
+/// A replica and whether it is alive.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplicaStatus {
-    /// Its name.
+    /// The name in the cluster.
     pub name: String,
-    /// What its rows call it; none for one that is not alive.
+    /// The host name in its rows. None if it is not alive.
     pub host: Option<String>,
 }
 
 /// The table that the target file names.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableFacts {
-    /// Its name.
+    /// The name of the table.
     pub name: String,
-    /// What decides how it merges and is queried.
+    /// The options that decide how it merges and is queried.
     pub options: BTreeMap<String, String>,
-    /// How many replicas have it.
+    /// The number of replicas that hold it.
     pub replicas: u64,
-    /// Partitions.
+    /// The number of partitions.
     pub partitions: u64,
-    /// Segments.
+    /// The number of segments.
     pub segments: u64,
-    /// Rows on a replica, as the broker counts them.
+    /// The number of rows on one replica, as the broker counts them. None if the count failed.
     pub rows: Option<u64>,
 }
 
-/// What reading every replica once costs the cluster.
+/// The cost of reading every replica once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CaptureCost {
-    /// Queries to the broker, on average.
+    /// The average number of queries to the broker.
     pub queries: u64,
-    /// Rows in their answers.
+    /// The number of rows in their answers.
     pub rows: u64,
 }
 
 impl TableFacts {
-    /// A query a segment and one a partition, each repeated until the wanted one of the replicas answers:
-    /// they answer in turn.
+    /// The estimated cost of one capture. It takes one query per segment and one per partition, each repeated
+    /// until the right replica answers, because replicas answer in turn.
     pub fn cost(&self) -> CaptureCost {
         let wanted = self.replicas * (self.segments + self.partitions);
-        // Rows and flags of every row.
+        // The rows, and a flag for every row.
         let rows = 2 * self.replicas * self.rows.unwrap_or_default();
         let tries = |count: u64| (count * (self.replicas + 1)).div_ceil(2);
         CaptureCost { queries: tries(wanted), rows: tries(rows) }
     }
 }
 
-/// What tables that runs have left cost, as far as it is known: each goes on consuming.
+/// The cost of tables that earlier runs have left, as far as known. Each of them keeps consuming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LeftoverCost {
-    /// Segments.
+    /// The number of segments.
     pub segments: u64,
-    /// Those that replicas still consume, counted once a replica.
+    /// The number of consuming segments, counted on each replica.
     pub consuming: u64,
-    /// Bytes on disk, over all replicas; none if not every table told.
+    /// Bytes on disk over all replicas. None if some table did not report them.
     pub bytes: Option<u64>,
 }
 
-/// A fault that cannot be done.
+/// A fault that the target cannot inject.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnsupportedFault {
-    /// Which.
+    /// The kind of fault.
     pub fault: FaultKind,
-    /// Why not.
+    /// The reason, for the user.
     pub why: String,
 }
 
-/// A target with faults in force is not compared: what it showed would be their doing.
+/// The error for a target with faults in force. It must not be compared, because the faults would cause
+/// differences.
 pub fn marked<'c>(path: &str, left: impl Iterator<Item = &'c Cure>) -> Option<TargetError> {
     let named: Vec<String> = left.map(|cure| format!("{} of run {}", cure.step, cure.mark)).collect();
     let (at, marks, heal) = (path.to_owned(), named.join(", "), path.to_owned());
     (!named.is_empty()).then_some(TargetError::FaultsInForce { at, marks, heal })
 }
 
-/// How a cluster stands.
+/// The state of a cluster.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Diagnosis {
-    /// What it is.
+    /// The name of the system.
     pub system: String,
-    /// Its version, as it reports it.
+    /// The version that it reports. None if it did not answer.
     pub version: Option<String>,
-    /// Who was asked.
+    /// The processes that were asked.
     pub asked: Vec<Endpoint>,
-    /// Its replicas.
+    /// All replicas of the cluster.
     pub replicas: Vec<ReplicaStatus>,
-    /// Whether a run's table starts them all anew: then dead ones are in nobody's way.
+    /// Whether a run's table restarts all replicas, so that dead ones are no obstacle.
     pub starts_anew: bool,
-    /// The table that the target file names.
+    /// The table that the target file names. None if it names none or the table could not be read.
     pub table: Option<TableFacts>,
-    /// Merge functions that this version does not have.
+    /// The merge functions that this version lacks.
     pub lacks: Vec<Merge>,
-    /// Faults that cannot be done.
+    /// The faults that the target cannot inject.
     pub cannot: Vec<UnsupportedFault>,
-    /// Why segments are not ended on request there, if they are not.
+    /// Why segments do not end on request. None if they do, or if that is unknown.
     pub boundaries: Option<String>,
-    /// The run that has it now.
+    /// The run that holds the lock.
     pub holder: Option<Holder>,
-    /// Whether it is known that no run has it.
+    /// Whether it is certain that no run holds the lock.
     pub free: bool,
-    /// Faults in force, of the run that has it or left by others.
+    /// Faults in force, of the current run or left by earlier ones.
     pub marks: Vec<Cure>,
-    /// Tables that runs have left.
+    /// Tables that earlier runs have left.
     #[serde(rename = "leavings")]
     pub leftovers: Vec<Leftover>,
-    /// What they cost.
+    /// The cost of those tables.
     pub left_cost: Option<LeftoverCost>,
     /// What could not be found out, and why.
     pub unknown: Vec<String>,
 }
 
 impl Diagnosis {
-    /// Hosts that more than one replica claims as its own: their rows cannot be told apart.
+    /// Host names that several replicas report. The rows of these replicas cannot be told apart.
     pub fn twins(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for ReplicaStatus { name, host } in &self.replicas {
@@ -147,12 +148,12 @@ impl Diagnosis {
         hosts
     }
 
-    /// How many replicas are alive.
+    /// The number of replicas that are alive.
     pub fn alive(&self) -> usize {
         self.replicas.iter().filter(|replica| replica.host.is_some()).count()
     }
 
-    /// Whether a fault is one of the run that has the target now.
+    /// Whether a fault belongs to the run that holds the lock.
     pub fn is_in_force(&self, mark: &Cure) -> bool {
         self.holder.as_ref().is_some_and(|holder| holder.run == mark.mark)
     }
@@ -162,8 +163,8 @@ impl Diagnosis {
         self.marks.iter().filter(|mark| !self.is_in_force(mark))
     }
 
-    /// Why no run could begin, as far as the cluster goes: what `dissent doctor` tells, and what a run is
-    /// refused for. `path` is the target file, as given.
+    /// Why no run could begin on this cluster. `dissent doctor` reports these, and a run is refused for them.
+    /// `path` is the target file as given.
     pub fn obstacles(&self, path: &str) -> Vec<String> {
         let silent = self.asked.iter().filter(|asked| asked.needed);
         let silent = silent.filter_map(|asked| Some(format!("{}: {}", asked.who, asked.problem.as_ref()?)));
@@ -183,7 +184,7 @@ impl Diagnosis {
         obstacles
     }
 
-    /// Notes which faults this injector refuses.
+    /// Records the faults that `can` refuses.
     pub fn note_refusals(&mut self, can: impl Fn(FaultKind) -> Result<(), Refusal>) {
         let refused = FaultKind::ALL.into_iter().filter_map(|fault| can(fault).err());
         self.cannot =

@@ -1,46 +1,46 @@
-//! A target file by discovery, as `dissent init` writes it: what was found stands in it, what may be done is
-//! all forbidden, and what else can be said stands in comments.
+//! Generates a target file for `dissent init`. It states what was found, permits nothing, and mentions other
+//! options in comments.
 
 use crate::config::access::{Access, Credentials};
 use crate::target_error::TargetError;
 use std::path::PathBuf;
 
-/// What a target file is wanted for.
+/// A request to generate a target file.
 #[derive(Clone, Debug)]
 pub struct DiscoveryRequest {
-    /// The system.
+    /// The name of the system.
     pub system: String,
-    /// Where it is asked.
+    /// The URL of the controller or supervisor.
     pub url: String,
-    /// The table that is to be looked at.
+    /// The table to inspect. None lets discovery choose.
     pub table: Option<String>,
-    /// Who asks.
+    /// The credentials for the cluster's HTTP interface.
     pub credentials: Option<Credentials>,
-    /// Whose certificates are believed.
+    /// A file of trusted certificates. None means those of the system.
     pub ca: Option<PathBuf>,
 }
 
 impl DiscoveryRequest {
-    /// How its HTTP is entered.
+    /// The access to the cluster's HTTP interface.
     pub fn access(&self) -> Access {
         Access::new(self.credentials.as_ref(), self.ca.as_ref())
     }
 }
 
-/// What was found.
+/// The result of discovery.
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
-    /// For people, a line each.
+    /// Findings for the user, one per line.
     pub found: Vec<String>,
-    /// The version.
+    /// The version that the cluster reports.
     pub version: String,
-    /// A broker's URL.
+    /// The URL of a broker.
     pub broker: Option<String>,
-    /// Kafka's address.
+    /// The address of Kafka. None if tables use different ones.
     pub kafka: Option<String>,
-    /// The table.
+    /// The name of the table to inspect.
     pub table: Option<String>,
-    /// Servers' own HTTP, by name.
+    /// The URLs of the servers by name.
     pub servers: Vec<(String, String)>,
 }
 
@@ -56,15 +56,15 @@ pub enum DiscoveryError {
          often 9000)"
     )]
     NoController {
-        /// Where.
+        /// The URL that was asked.
         url: String,
-        /// What it may be.
+        /// What the process may be instead.
         guess: String,
     },
-    /// There are several.
+    /// There are several tables to choose from.
     #[error("there are {} tables; choose one with --table: {}", .0.len(), .0.join(", "))]
     Tables(Vec<String>),
-    /// There is none of that name.
+    /// No table has the requested name.
     #[error("no realtime table is called `{name}`; tables: {known}")]
     NoTable {
         /// The name as given.
@@ -75,7 +75,7 @@ pub enum DiscoveryError {
 }
 
 impl Discovery {
-    /// The target file.
+    /// The text of the target file.
     pub fn file(&self, wanted: &DiscoveryRequest) -> String {
         let mut text = format!("# Target file for dissent: {}", wanted.system);
         if !self.version.is_empty() {
@@ -129,7 +129,7 @@ fn line(text: &mut String, key: &str, value: &str) {
     *text += &format!("{key} = {}\n", quoted(value));
 }
 
-/// A text as TOML has it.
+/// A string in TOML syntax.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -210,7 +210,7 @@ mod tests {
         toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
-    /// Its comments too are lines that would be understood.
+    /// Enables the commented settings, so that they are parsed too.
     fn with_comments(text: &str) -> TargetFile {
         let all = text.lines().skip(2).map(|line| {
             let bare = line.strip_prefix("# ").unwrap_or_default();
@@ -230,15 +230,15 @@ mod tests {
             servers: vec![("Server_a_8098".to_owned(), "http://a:8097".to_owned())],
             ..Discovery::default()
         };
-        for (draft, wanted) in [
+        for (discovery, wanted) in [
             (Discovery::default(), wanted("specimen-segments")),
             (Discovery::default(), wanted("pinot")),
             (pinot.clone(), DiscoveryRequest { credentials: Some(credentials.clone()), ..wanted("pinot") }),
         ] {
-            let text = draft.file(&wanted);
+            let text = discovery.file(&wanted);
             let file = loaded(&text);
             assert_eq!((file.allow, file.hooks.up, file.commands.pause), (Allow::default(), None, None));
-            assert_eq!((&file.kafka, &file.table.name), (&draft.kafka, &draft.table));
+            assert_eq!((&file.kafka, &file.table.name), (&discovery.kafka, &discovery.table));
             assert_eq!(file.credentials, wanted.credentials);
             assert!(text.lines().all(|line| line.chars().count() < 110), "{text}");
         }

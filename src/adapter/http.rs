@@ -1,4 +1,4 @@
-//! HTTP to a target: bounded, in time, and told in the target's own words when it fails.
+//! HTTP to a target: with a timeout, a size limit, and errors in the target's own words.
 
 #[cfg(feature = "tls")]
 use super::tls;
@@ -9,13 +9,13 @@ use crate::target_error::TargetError;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// An answer that takes longer counts as none.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// No answer is longer: a server that sends without end must not take all memory.
+/// The maximum size of an answer. An endless answer must not use up all memory.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// A client of any server.
+/// A client for the HTTP interface of a target.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
     client: reqwest::Client,
@@ -23,18 +23,18 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    /// One with the usual patience, for plain HTTP that lets everybody in.
+    /// A client for plain HTTP without credentials, with the default timeout.
     pub(crate) fn new() -> Result<HttpClient, TargetError> {
         HttpClient::with_timeout(REQUEST_TIMEOUT)
     }
 
-    /// One to which an answer that takes longer counts as none.
+    /// A client for plain HTTP without credentials.
     pub(crate) fn with_timeout(patience: Duration) -> Result<HttpClient, TargetError> {
         Ok(HttpClient { client: client(patience)?, credentials: None })
     }
 
-    /// One that is let in, with TLS where a URL asks for it. That its secret is there is seen now; it is read
-    /// again for every request.
+    /// A client with credentials, and with TLS for URLs that use it. Fails at once if the secret is missing.
+    /// The secret is read again for every request.
     #[cfg(feature = "pinot")]
     pub(crate) fn with_access(patience: Duration, access: &Access) -> Result<HttpClient, TargetError> {
         if let Some(credentials) = &access.credentials {
@@ -62,7 +62,8 @@ impl HttpClient {
         self.signed(self.client.post(url).json(body))
     }
 
-    /// A secret that went away meanwhile is none: then the target refuses.
+    /// Adds the credentials. If the secret has disappeared, none are added and the target refuses the
+    /// request.
     fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match self.credentials.as_ref().and_then(|credentials| credentials.login().ok()) {
             Some(Login::Password(user, password)) => request.basic_auth(user, Some(password.reveal())),
@@ -75,7 +76,7 @@ impl HttpClient {
 /// A client for plain HTTP.
 pub fn client(patience: Duration) -> Result<reqwest::Client, TargetError> {
     let builder = reqwest::Client::builder();
-    // Without it every client, also one of loopback, would read the system's certificates.
+    // Without this, every client would load the system's certificates, even one for loopback.
     #[cfg(feature = "tls")]
     let builder = builder.tls_backend_preconfigured(tls::without_roots().map_err(no_client)?);
     built(builder, patience)
@@ -106,7 +107,8 @@ fn no_client(cause: impl ToString) -> TargetError {
     TargetError::SpawnFailed { process: "the HTTP client".to_owned(), cause: cause.to_string() }
 }
 
-/// No answer, in the words of the innermost cause: `connection refused` tells more than `error sending`.
+/// The error for a missing answer. The innermost cause is the useful one: `connection refused`, not `error
+/// sending`.
 pub(crate) fn unreachable(url: &str, error: reqwest::Error) -> TargetError {
     let late = error.is_timeout();
     let error = error.without_url();
@@ -118,12 +120,13 @@ pub(crate) fn unreachable(url: &str, error: reqwest::Error) -> TargetError {
     TargetError::Unreachable { at: url.to_owned(), cause }
 }
 
-/// Sends a request and takes the body of the answer: whole, in time, of a bounded length, and no refusal.
+/// Sends a request and returns the whole body of the answer. Fails on a timeout, a refusal or an oversized
+/// answer.
 pub async fn send(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, TargetError> {
     body(url, request.send().await.map_err(|error| unreachable(url, error))?).await
 }
 
-/// The body of an answer; a refusal is an error in the target's own words.
+/// Reads the body of an answer. A refusal becomes an error in the target's own words.
 pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<Vec<u8>, TargetError> {
     let status = response.status();
     let mut body = Vec::new();
@@ -147,7 +150,7 @@ pub(crate) async fn body(url: &str, mut response: reqwest::Response) -> Result<V
     Err(TargetError::Refused { at: url.to_owned(), cause })
 }
 
-/// An answer that is one JSON document.
+/// Parses an answer that is one JSON document.
 pub fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, TargetError> {
     serde_json::from_slice(body)
         .map_err(|error| TargetError::InvalidResponse { at: url.to_owned(), cause: error.to_string() })

@@ -1,4 +1,4 @@
-//! The injector of one run on one cluster: every fault is begun, held and undone by a watchdog of its own.
+//! The injector of one run on one cluster. A separate watchdog begins, holds and undoes each fault.
 
 use super::api::{InjectionContext, Injector};
 use crate::faults::lease::Lease;
@@ -12,24 +12,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// What the injector must know of a cluster.
+/// The operations of a system that the injector needs.
 #[async_trait]
 pub(super) trait InjectorBackend: Send + Sync {
-    /// What is needed to undo a fault.
+    /// The data that undoes a fault.
     type Undo: Serialize + Send;
-    /// The same, from what is read now.
+    /// Collects this data from the current state.
     async fn undo(&self, fault: &Fault) -> Result<Self::Undo, TargetError>;
-    /// Undoes a fault, from its cure alone.
+    /// Undoes a fault, given only its cure.
     async fn heal(&self, cure: &Cure) -> Result<(), TargetError>;
-    /// What shows that a fault is over already, if anything does.
+    /// The evidence that a fault has already ended. None if it is still in force.
     async fn ended_early(&self, cure: &Cure) -> Result<Option<String>, TargetError>;
-    /// From now on a replica is not asked: that would only be waiting.
+    /// Stops asking a replica, because that would only cost the timeout.
     fn silence(&self, replica: &str);
-    /// From now on it is asked again; it may have another address.
+    /// Asks the replica again. Its address may have changed.
     async fn unsilence(&self, replica: &str);
 }
 
-/// What a hand wrote down to undo this fault.
+/// The undo data in a cure.
 pub(super) fn undo_of<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError> {
     U::deserialize(&cure.undo).map_err(|error| not_understood(&cure.step, &error))
 }
@@ -38,7 +38,8 @@ fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
     TargetError::InvalidResponse { at: format!("the cure of step {step}"), cause: error.to_string() }
 }
 
-/// What was seen of a fault, in time and never failing: one that is not seen in force is not known to be.
+/// The evidence that a fault has ended, within a time limit. Errors and timeouts count as evidence too,
+/// because the fault is not known to be in force.
 pub(super) async fn seen_in_time(
     ended_early: impl Future<Output = Result<Option<String>, TargetError>>,
 ) -> Option<String> {
@@ -51,20 +52,20 @@ pub(super) async fn seen_in_time(
 }
 
 /// The injector of one run.
-pub(super) struct LeasedInjector<V> {
-    backend: Arc<V>,
+pub(super) struct LeasedInjector<B> {
+    backend: Arc<B>,
     context: InjectionContext,
-    /// By step.
+    /// The active faults by step.
     leases: Mutex<BTreeMap<String, ActiveFault>>,
 }
 
-impl<V> LeasedInjector<V> {
-    pub(super) fn new(victim: Arc<V>, context: InjectionContext) -> LeasedInjector<V> {
-        LeasedInjector { backend: victim, context, leases: Mutex::default() }
+impl<B> LeasedInjector<B> {
+    pub(super) fn new(backend: Arc<B>, context: InjectionContext) -> LeasedInjector<B> {
+        LeasedInjector { backend: backend, context, leases: Mutex::default() }
     }
 }
 
-/// A fault that may be in force: locked while it begins; without a lease once it is being undone.
+/// A fault that may be in force. Its lease is locked while it begins, and absent once healing has begun.
 #[derive(Clone)]
 struct ActiveFault {
     cure: Cure,
@@ -72,7 +73,7 @@ struct ActiveFault {
 }
 
 #[async_trait]
-impl<V: InjectorBackend> Injector for LeasedInjector<V> {
+impl<B: InjectorBackend> Injector for LeasedInjector<B> {
     async fn cure(&self, step: &str, fault: &Fault) -> Result<Cure, TargetError> {
         let undo = serde_json::to_value(self.backend.undo(fault).await?);
         let undo = undo.map_err(|error| not_understood(step, &error))?;
@@ -81,11 +82,12 @@ impl<V: InjectorBackend> Injector for LeasedInjector<V> {
     }
 
     async fn begin(&self, cure: &Cure) -> Result<(), TargetError> {
-        let slot = ActiveFault { cure: cure.clone(), lease: Arc::default() };
-        let mut held = slot.lease.clone().lock_owned().await;
-        // It stays there whatever happens: whether all is undone is only known by healing it.
-        self.leases.lock().await.insert(cure.step.clone(), slot);
-        let lease = held.insert(Lease::take(&self.context.program, cure.clone(), self.context.lease).await?);
+        let fault = ActiveFault { cure: cure.clone(), lease: Arc::default() };
+        let mut lease_guard = fault.lease.clone().lock_owned().await;
+        // The entry stays even if beginning fails: only healing shows that everything is undone.
+        self.leases.lock().await.insert(cure.step.clone(), fault);
+        let lease =
+            lease_guard.insert(Lease::take(&self.context.program, cure.clone(), self.context.lease).await?);
         let silences = cure.fault.kind.silences();
         if silences {
             self.backend.silence(&cure.fault.replica);
@@ -98,13 +100,13 @@ impl<V: InjectorBackend> Injector for LeasedInjector<V> {
     }
 
     async fn heal(&self, cure: &Cure) -> Result<Option<String>, TargetError> {
-        let slot = self.leases.lock().await.get(&cure.step).cloned();
-        let lease = match slot {
-            Some(slot) => slot.lease.lock().await.take(),
+        let fault = self.leases.lock().await.get(&cure.step).cloned();
+        let lease = match fault {
+            Some(fault) => fault.lease.lock().await.take(),
             None => None,
         };
         let healed = match lease {
-            // A watchdog that was killed: then it is done here.
+            // If the watchdog was killed, this process heals the fault.
             Some(lease) => match lease.cure().await {
                 Ok(seen) => Ok(seen),
                 Err(error) => {
@@ -122,6 +124,6 @@ impl<V: InjectorBackend> Injector for LeasedInjector<V> {
     }
 
     async fn in_force(&self) -> Vec<Cure> {
-        self.leases.lock().await.values().map(|slot| slot.cure.clone()).collect()
+        self.leases.lock().await.values().map(|fault| fault.cure.clone()).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! Adapters: how dissent reads, writes and disturbs each system. A new system is one module here, its lines
-//! in `registry.rs`, and one in [`crate::config::target`].
+//! Adapters: how dissent reads, writes and disturbs each system. A new system needs one module here, its
+//! lines in `registry.rs`, and one in [`crate::config::target`].
 
 pub mod api;
 pub mod diagnosis;

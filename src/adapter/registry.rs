@@ -1,4 +1,4 @@
-//! The systems that there are, and which of them a target file or a cure speaks of.
+//! The supported systems, and which of them a target file or a cure is for.
 
 use super::api::{Cluster, Defaults, Refusal};
 use super::diagnosis::Diagnosis;
@@ -15,7 +15,7 @@ use dissent_core::history::fault::FaultKind;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 
-/// Whether the cluster of a target file has what a fault needs, as far as that is known without asking it.
+/// Whether the cluster of a target file supports a kind of fault, as far as known without asking the cluster.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
@@ -29,17 +29,17 @@ fn unknown(system: &str, fault: FaultKind) -> Refusal {
     Refusal { target: system.to_owned(), fault, reason: "no system is called so".to_owned() }
 }
 
-/// What a run on the cluster of a target file uses where nothing else is asked for.
+/// The defaults for a run on the cluster of a target file.
 pub fn defaults(file: &TargetFile) -> Defaults {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
         PINOT => pinot::DEFAULTS,
-        // Its settings were chosen by whoever started it.
+        // Whoever started the cluster chose its settings.
         _ => Defaults { settings: &[], ..specimen::DEFAULTS },
     }
 }
 
-/// How the cluster of a target file stands, as far as it answers.
+/// The state of the cluster of a target file, as far as it answers.
 pub async fn diagnose(file: &TargetFile) -> Diagnosis {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
@@ -48,7 +48,7 @@ pub async fn diagnose(file: &TargetFile) -> Diagnosis {
     }
 }
 
-/// Refuses a run that could not begin there. `dissent doctor` tells the same beforehand.
+/// Refuses a run that cannot begin there. `dissent doctor` reports the same obstacles.
 pub async fn refuse_obstacles(file: &TargetFile, path: &str) -> Result<(), TargetError> {
     match diagnose(file).await.obstacles(path).as_slice() {
         [] => Ok(()),
@@ -56,16 +56,16 @@ pub async fn refuse_obstacles(file: &TargetFile, path: &str) -> Result<(), Targe
     }
 }
 
-/// A target file for the cluster at a URL, from what it tells.
+/// Discovers the cluster at a URL for a target file.
 pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
     match wanted.system.as_str() {
         #[cfg(feature = "pinot")]
-        PINOT => pinot::draft(wanted).await,
-        _ => specimen::draft(wanted).await,
+        PINOT => pinot::discover(wanted).await,
+        _ => specimen::discover(wanted).await,
     }
 }
 
-/// Reaches the cluster of a target file.
+/// Reaches the cluster of a target file. Fails if it does not answer.
 pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
     Ok(match file.system.as_str() {
         #[cfg(feature = "pinot")]
@@ -83,7 +83,7 @@ pub async fn marks(file: &TargetFile) -> Result<Vec<Cure>, TargetError> {
     }
 }
 
-/// Leaves the mark of a fault and begins it, from its cure alone; returns once it is in force.
+/// Marks a fault at its target and begins it, given only its cure. Returns once the fault is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     #[cfg(feature = "pinot")]
     if pinot::is_of(cure) {
@@ -92,8 +92,8 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     specimen::begin(cure).await
 }
 
-/// What shows that a fault that was begun is over already, if anything does: somebody else has undone it, or
-/// what it was done to is not there any more.
+/// The evidence that a fault has already ended: another process has undone it, or its object no longer
+/// exists. None if it is still in force.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
     #[cfg(feature = "pinot")]
     if pinot::is_of(cure) {
@@ -102,7 +102,7 @@ pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
     specimen::ended_early(cure).await
 }
 
-/// Undoes a fault, from its cure alone, verifies that and takes its mark away; twice does no harm.
+/// Undoes a fault, given only its cure, verifies that, and removes its mark. Healing twice is harmless.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     #[cfg(feature = "pinot")]
     if pinot::is_of(cure) {
@@ -111,7 +111,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     specimen::heal(cure).await
 }
 
-/// The run that has the target of a fault now, going by the fault's cure alone.
+/// The run that holds the lock of a fault's target, given only the fault's cure.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     #[cfg(feature = "pinot")]
     if pinot::is_of(cure) {
@@ -120,7 +120,8 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     specimen::holder(cure).await
 }
 
-/// As [`ended_early`], in time and never failing: a fault that is not seen in force is not known to be.
+/// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault is
+/// not known to be in force.
 pub async fn seen_over(cure: &Cure) -> Option<String> {
     seen_in_time(ended_early(cure)).await
 }

@@ -1,4 +1,4 @@
-//! How fast a cluster is read: no more at a time than it was said to bear, and less while it is slow.
+//! The read rate at a cluster: within the configured limits, and lower while the cluster is slow.
 
 use crate::config::limits::Limits;
 use std::collections::BTreeMap;
@@ -7,26 +7,27 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
-/// Answers that come sooner than this are never slow: their times are mostly chance.
+/// An answer faster than this never counts as slow, because such times are mostly noise.
 const NOISE: Duration = Duration::from_millis(20);
 
-/// The longest pause after one query.
+/// The maximum pause after one query.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How much of the usual time an answer makes out: 1 of so many, if it was as usual, ..
+/// The weight of a normal answer in the usual time is one part in this many.
 const USUAL: u32 = 8;
-/// .. and if it was slow: a table that only grew becomes the usual one in the end.
+/// The weight of a slow answer is one part in this many. So a table that only grew becomes the usual case in
+/// the end.
 const SLOW: u32 = 64;
 
-/// How long to pause after a query. It has no clock: it is told how long each answer took.
+/// Decides the pause after each query. It reads no clock: the caller passes the duration of each answer.
 #[derive(Clone, Debug)]
 pub(super) struct Throttle {
     rows_per_second: Option<u32>,
     back_off: bool,
-    /// How long an answer takes as a rule, by how many bits its number of rows has: an answer of many rows is
-    /// not slow because one of few came sooner.
+    /// The usual duration of an answer, by the bit length of its number of rows. An answer of many rows is
+    /// not slow just because one of few rows was faster.
     usual: BTreeMap<u32, Duration>,
-    /// Slow answers without another between them.
+    /// The number of consecutive slow answers.
     slow: u32,
 }
 
@@ -36,7 +37,7 @@ impl Throttle {
         Throttle { rows_per_second, back_off, usual: BTreeMap::new(), slow: 0 }
     }
 
-    /// The pause that is due after an answer that took so long and brought so many rows.
+    /// The pause after an answer with this duration and this number of rows.
     pub(super) fn after(&mut self, took: Duration, rows: u64) -> Duration {
         let for_load = if self.back_off { self.relief(took, rows) } else { Duration::ZERO };
         let due = self.rows_per_second.map_or(0.0, |limit| rows as f64 / f64::from(limit));
@@ -44,7 +45,7 @@ impl Throttle {
         for_load.max(for_rows)
     }
 
-    /// As long as the answer took, and with every further slow one as long again.
+    /// The duration of the answer, times the number of consecutive slow answers.
     fn relief(&mut self, took: Duration, rows: u64) -> Duration {
         let usual = self.usual.entry(u64::BITS - rows.leading_zeros()).or_insert(took);
         let is_slow = took > NOISE && took >= 2 * *usual;
@@ -55,12 +56,12 @@ impl Throttle {
     }
 }
 
-/// The gate that queries of one target pass: so many at a time, at its pace.
+/// Limits the queries to one target: how many run at a time, and the pause between them.
 #[derive(Debug)]
 pub(super) struct Gate {
     turns: Semaphore,
     pace: std::sync::Mutex<Throttle>,
-    /// Before this nobody asks.
+    /// No query starts before this time.
     not_before: Mutex<Instant>,
 }
 
@@ -73,12 +74,12 @@ impl Gate {
         }
     }
 
-    /// Waits until one more may ask.
+    /// Waits until another query may run.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.turns.acquire().await.ok()
     }
 
-    /// Asks once the pause is over, and notes the next one. An answer that failed counts by its time.
+    /// Asks after the pause and sets the next pause. A failed answer counts with its duration.
     pub(super) async fn pass<T, E>(
         &self,
         ask: impl Future<Output = Result<T, E>>,
@@ -105,7 +106,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// A pace by which this many answers of 100 ms have passed.
+    /// A throttle after this many answers of 100 ms.
     fn used_to(answers: u32, limits: &Limits) -> Throttle {
         let mut pace = Throttle::new(limits);
         for _ in 0..answers {

@@ -1,4 +1,4 @@
-//! TLS to a target, by HTTP and to Kafka alike: whose certificates are believed.
+//! TLS to a target, for HTTP and Kafka: the trusted certificates.
 
 use rustls::ClientConfig;
 use rustls::RootCertStore;
@@ -9,7 +9,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a client of TLS believes: the certificates in a file, or else those of the system.
+/// A client configuration that trusts the certificates in a file, or those of the system.
 pub(super) fn with_roots(ca: Option<&Path>) -> Result<ClientConfig, String> {
     match ca {
         Some(path) => from_file(path),
@@ -20,7 +20,8 @@ pub(super) fn with_roots(ca: Option<&Path>) -> Result<ClientConfig, String> {
     }
 }
 
-/// A client that believes nobody: for plain HTTP, where the system's certificates would be read in vain.
+/// A client configuration that trusts no certificate, for plain HTTP. Loading the system's certificates would
+/// be a waste.
 pub(super) fn without_roots() -> Result<ClientConfig, String> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }

@@ -1,4 +1,4 @@
-//! Many runs of one order, side by side: run i of N has seed S + i.
+//! Campaigns: many runs of one specification, in parallel. Run i of N has seed S + i.
 
 use super::error::RunError;
 use super::judging::JudgedRun;
@@ -21,20 +21,20 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// The most runs with the same findings that leave a folder in one campaign.
-const KEPT_ALIKE: u32 = 3;
+/// The maximum number of runs with the same findings that leave a folder in one campaign.
+const KEPT_MAX: u32 = 3;
 
-/// Why runs stopped before all were done.
+/// Why a campaign stopped before all runs were done.
 #[derive(Debug)]
 pub struct Stopped {
-    /// The seed at which it happened.
+    /// The seed of the run that failed.
     pub seed: Seed,
-    /// Why.
+    /// The error of that run.
     pub error: RunError,
 }
 
 impl CampaignSummary {
-    /// Takes in one run.
+    /// Adds one run to the summary.
     pub fn add(&mut self, judged: &JudgedRun) {
         let verdict = &judged.verdict;
         let exposed = verdict.exposure.iter().all(|exposure| exposure.count > 0);
@@ -54,7 +54,7 @@ impl CampaignSummary {
             VerdictOutcome::Inconclusive => {}
             VerdictOutcome::Fail => {
                 *self.found.entry(found(verdict)).or_default() += 1;
-                self.on_victim += u32::from(is_on_victim(judged));
+                self.on_victim += u32::from(is_on_faulted_replica(judged));
             }
         }
         if self.report.is_none() && verdict.outcome == VerdictOutcome::Fail {
@@ -72,19 +72,20 @@ impl CampaignSummary {
         self.exit = Some(self.exit.map_or(judged.exit, |exit| exit.worst(judged.exit)));
     }
 
-    /// A signal came: what is tallied is all there is.
-    fn cut_off(&mut self, cut: StopSignal) {
-        self.cut = Some(cut);
-        self.exit = Some(self.exit.map_or(cut.exit(), |exit| exit.worst(cut.exit())));
+    /// Records that a signal ended the campaign early.
+    fn cut_off(&mut self, signal: StopSignal) {
+        self.cut = Some(signal);
+        self.exit = Some(self.exit.map_or(signal.exit(), |exit| exit.worst(signal.exit())));
     }
 
-    /// How many runs came to this outcome.
+    /// The number of runs with this outcome.
     pub fn count(&self, outcome: VerdictOutcome) -> u32 {
         self.outcomes.get(&outcome).copied().unwrap_or_default()
     }
 }
 
-/// What a verdict found, in the words of its first finding, without names of nodes, keys or times.
+/// The kinds of a verdict's findings, without names of nodes, keys or times. Runs with the same findings give
+/// the same text.
 pub fn found(verdict: &Verdict) -> String {
     let words = |finding: &FindingKind| match finding {
         FindingKind::Divergence(divergence) => format!(
@@ -103,11 +104,11 @@ pub fn found(verdict: &Verdict) -> String {
     each.into_iter().collect::<Vec<_>>().join(" + ")
 }
 
-/// Whether every finding has its roots on the replica that the schedule hit. The judge does not know the
-/// victim; this is a comparison afterwards.
-fn is_on_victim(judged: &JudgedRun) -> bool {
+/// Whether every finding has its roots on the replica that the schedule hit. The judge does not know that
+/// replica; the comparison is made afterwards.
+fn is_on_faulted_replica(judged: &JudgedRun) -> bool {
     let meta = &judged.meta;
-    // A shard is nobody's: what lies on it lies on no replica.
+    // A shard belongs to no replica, so neither do findings in it.
     let hit = |replica: &String| {
         !meta.roster.contains(replica) || meta.steps.iter().any(|step| step.replica == *replica)
     };
@@ -120,28 +121,29 @@ fn is_on_victim(judged: &JudgedRun) -> bool {
     })
 }
 
-/// What the threads of a campaign have in common.
+/// The state that the threads of a campaign share.
 struct Campaign {
     spec: RunSpec,
     first: Seed,
     runs: u32,
     results: PathBuf,
-    /// The next run.
+    /// The index of the next run.
     next: AtomicU32,
-    /// How many runs with the same findings have left a folder.
-    alike: Mutex<BTreeMap<String, u32>>,
+    /// The number of runs with a folder, by findings.
+    kept: Mutex<BTreeMap<String, u32>>,
 }
 
-/// What a campaign hears.
+/// A message to the thread that collects the results.
 enum CampaignEvent {
     /// A run is over.
     Run(Seed, Box<thread::Result<Result<JudgedRun, RunError>>>),
-    /// It is to end at once.
+    /// A signal asks the campaign to end at once.
     StopSignal(StopSignal),
 }
 
-/// Runs in virtual time on `jobs` threads; `each` sees every verdict as it comes. A signal ends it at once:
-/// there is nothing to cure, and what has not come to a verdict by then is left to itself.
+/// Runs in virtual time on `jobs` threads. `each` receives every verdict as it comes. A signal ends the
+/// campaign at once: there are no faults to heal, and unfinished runs are abandoned. Fails with the first run
+/// that fails.
 pub fn simulate_all(
     spec: &RunSpec,
     first: Seed,
@@ -151,26 +153,26 @@ pub fn simulate_all(
     mut each: impl FnMut(&JudgedRun),
 ) -> Result<CampaignSummary, Stopped> {
     let (spec, results) = (spec.clone(), results.to_owned());
-    let (next, alike) = (AtomicU32::new(0), Mutex::default());
-    let campaign = Arc::new(Campaign { spec, first, runs, results, next, alike });
+    let (next, kept) = (AtomicU32::new(0), Mutex::default());
+    let campaign = Arc::new(Campaign { spec, first, runs, results, next, kept });
     let (tx, rx) = channel();
     for _ in 0..jobs.min(runs) {
         let (campaign, tx) = (Arc::clone(&campaign), tx.clone());
         thread::spawn(move || campaign.work(&tx));
     }
-    let watch = SignalWatch::begin(move |cut| drop(tx.send(CampaignEvent::StopSignal(cut))));
+    let watch = SignalWatch::begin(move |signal| drop(tx.send(CampaignEvent::StopSignal(signal))));
     let _watch = watch.map_err(|source| {
         let error = RunError::Surroundings { what: "listen for signals", source };
         Stopped { seed: first, error }
     })?;
-    let told = campaign.summary(&rx, &mut each);
+    let summary = campaign.summary(&rx, &mut each);
     campaign.next.store(runs, Ordering::Relaxed);
-    told
+    summary
 }
 
 impl Campaign {
-    /// Runs one seed after the other, until there is none left or nobody listens.
-    fn work(&self, tell: &Sender<CampaignEvent>) {
+    /// Runs one seed after another until none is left or the receiver is gone.
+    fn work(&self, results: &Sender<CampaignEvent>) {
         loop {
             let i = self.next.fetch_add(1, Ordering::Relaxed);
             if i >= self.runs {
@@ -178,13 +180,14 @@ impl Campaign {
             }
             let seed = Seed(self.first.0.wrapping_add(u64::from(i)));
             let judged = catch_unwind(AssertUnwindSafe(|| self.run(seed)));
-            if tell.send(CampaignEvent::Run(seed, Box::new(judged))).is_err() {
+            if results.send(CampaignEvent::Run(seed, Box::new(judged))).is_err() {
                 return;
             }
         }
     }
 
-    /// One run; once more, this time with a folder, if it is worth keeping: the same seed gives the same run.
+    /// Runs a seed. If the run is worth keeping, runs it again with a folder: the same seed gives the same
+    /// run.
     fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
         let judged = simulated(&self.spec, seed, &self.results, Retention::None)?;
         if judged.exit == Exit::Pass || !self.is_rare(&found(&judged.verdict)) {
@@ -193,23 +196,23 @@ impl Campaign {
         simulated(&self.spec, seed, &self.results, Retention::All)
     }
 
-    /// Whether few runs like this one are kept so far.
+    /// Whether few runs with these findings were kept so far.
     fn is_rare(&self, found: &str) -> bool {
-        let mut alike = self.alike.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = alike.entry(found.to_owned()).or_default();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = kept.entry(found.to_owned()).or_default();
         *count += 1;
-        *count <= KEPT_ALIKE
+        *count <= KEPT_MAX
     }
 
-    /// Takes in verdicts as they come.
+    /// Adds up the verdicts as they come.
     fn summary(
         &self,
-        news: &Receiver<CampaignEvent>,
+        events: &Receiver<CampaignEvent>,
         each: &mut impl FnMut(&JudgedRun),
     ) -> Result<CampaignSummary, Stopped> {
         let mut summary = CampaignSummary::default();
         while summary.runs < self.runs {
-            match news.recv() {
+            match events.recv() {
                 Ok(CampaignEvent::Run(seed, judged)) => match *judged {
                     Ok(Ok(judged)) => {
                         each(&judged);
@@ -218,11 +221,11 @@ impl Campaign {
                     Ok(Err(error)) => return Err(Stopped { seed, error }),
                     Err(panic) => resume_unwind(panic),
                 },
-                Ok(CampaignEvent::StopSignal(cut)) => {
-                    summary.cut_off(cut);
+                Ok(CampaignEvent::StopSignal(signal)) => {
+                    summary.cut_off(signal);
                     break;
                 }
-                // Everybody is gone, the watch too: nothing more will come.
+                // All senders are gone, the signal watch too, so nothing more will come.
                 Err(_) => break,
             }
         }
@@ -230,7 +233,7 @@ impl Campaign {
     }
 }
 
-/// Runs against processes, `jobs` at a time; a signal ends the campaign once the running ones are cured.
+/// Runs against processes, `jobs` at a time. A signal ends the campaign once the running ones are healed.
 pub async fn run_all(
     spec: &RunSpec,
     first: Seed,

@@ -1,5 +1,5 @@
-//! The tokio shell around the conductor: real time, real sockets, files. It carries out commands, feeds
-//! back what came of them, and writes everything down before anybody judges it.
+//! The tokio shell around the conductor: real time, sockets and files. It carries out commands, feeds back
+//! their results, and records everything before it is judged.
 
 use super::observer::Observer;
 use super::panic::caught;
@@ -21,18 +21,18 @@ use std::pin::{Pin, pin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
-/// How a run ended, beside what was recorded.
+/// How a run ended, besides its record.
 #[derive(Debug, Default)]
 pub struct EngineEnd {
-    /// The signal that cut it off, if one did.
+    /// The signal that interrupted the run, if one did.
     pub signal: Option<StopSignal>,
-    /// What a panic of ours said; nothing was recorded after it.
+    /// The message of a panic in this program. Nothing was recorded after it.
     pub panicked: Option<String>,
-    /// The first thing that could not be written; nothing was recorded after it.
+    /// The first error while writing the record. Nothing was recorded after it.
     pub unrecorded: Option<StoreError>,
 }
 
-/// What came of a command, before it is written down.
+/// The result of a command, before it is recorded.
 enum Completed {
     Input(Input),
     Rows {
@@ -46,14 +46,14 @@ enum Completed {
     Log {
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
-        /// What has ended, if it could not be read.
+        /// The processes that have ended, asked for if the log could not be read.
         deaths: Vec<Death>,
     },
-    CureMade {
+    CurePrepared {
         step: StepId,
         cure: Result<Cure, TargetError>,
     },
-    /// Work that panicked: nobody else would answer for it.
+    /// The command panicked, so no other result will come for it.
     Panicked(String),
 }
 
@@ -62,37 +62,37 @@ type CurrentRowsRead = (dissent_core::conductor::CurrentRowsAnswer, Vec<CurrentR
 struct Engine<'a> {
     target: Capabilities,
     folder: RunFolder,
-    live: &'a mut dyn Observer,
+    observer: &'a mut dyn Observer,
     began: Instant,
     tx: UnboundedSender<Completed>,
     cures: BTreeMap<StepId, Cure>,
     ended: EngineEnd,
-    /// By partition, how far the log is on record.
+    /// The next offset to record, by partition.
     logged: Vec<u64>,
     log_reading: LogReading,
-    /// Whether the target is another run's by now.
+    /// Whether another run has taken over the target.
     is_lost: bool,
 }
 
-/// The log is read back piece by piece, after each capture: what a run that is killed has captured can then
-/// be judged. One read at a time, so that no piece is written twice.
+/// The log is read back in parts, one after each capture, so a run that is killed can be judged up to its
+/// last capture. One read runs at a time, so no part is recorded twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LogReading {
     Idle,
-    /// A piece is being read.
-    Piece,
-    /// A piece is being read, and the last one is wanted after it.
-    PieceThenLast,
+    /// A part is being read.
+    Part,
+    /// A part is being read, and the last part is wanted after it.
+    PartThenLast,
 }
 
-/// Leads one run against a target from set-up to the last capture. The record is complete when it returns.
-/// `lost` ends when the run must stop because the target is no longer ours, with the reason.
+/// Runs a conductor against a target, from set-up to the last capture. The record is complete on return.
+/// `lost` resolves with the reason if the run must stop because another run has taken over the target.
 pub async fn run(
     target: Capabilities,
     meta: RunMeta,
     timing: Timing,
     folder: RunFolder,
-    live: &mut dyn Observer,
+    observer: &mut dyn Observer,
     lost: impl Future<Output = String>,
 ) -> std::io::Result<EngineEnd> {
     let mut lost = pin!(lost);
@@ -103,7 +103,7 @@ pub async fn run(
     let mut engine = Engine {
         target,
         folder,
-        live,
+        observer,
         began: Instant::now(),
         tx,
         cures: BTreeMap::new(),
@@ -142,7 +142,7 @@ impl Engine<'_> {
         Nanos(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// What happens next; none if our own work broke, which ends the run at once.
+    /// Waits for the next input. None if a command panicked, which ends the run at once.
     async fn next_input(
         &mut self,
         rx: &mut UnboundedReceiver<Completed>,
@@ -167,13 +167,13 @@ impl Engine<'_> {
                 self.ended.panicked = Some(words);
                 return None;
             }
-            if let Some(input) = done.and_then(|done| self.write_down(done)) {
+            if let Some(input) = done.and_then(|done| self.record_result(done)) {
                 return Some(input);
             }
         }
     }
 
-    /// Carries out commands. None: the run is over; else the time to wake at, if it was told.
+    /// Carries out commands. None if the run is over, else the new time to wake at, if any.
     fn carry_out(&mut self, now: Nanos, commands: &mut Vec<Command>) -> Option<Option<Instant>> {
         let mut wake = None;
         let mut ops = Vec::new();
@@ -184,7 +184,7 @@ impl Engine<'_> {
                 Command::Write(op) => ops.push(op),
                 Command::Wake(at) => wake = Some(self.began + std::time::Duration::from_nanos(at.0)),
                 Command::Finish => over = true,
-                Command::Begin { step, fault } => self.make_cure(step, fault),
+                Command::Begin { step, fault } => self.prepare_cure(step, fault),
                 Command::Cure { step } => self.heal(step),
                 Command::Boundary => self.boundary(),
                 Command::Sample => self.sample(),
@@ -202,7 +202,7 @@ impl Engine<'_> {
     }
 
     fn record(&mut self, now: Nanos, event: Event) {
-        self.live.event(now, &event);
+        self.observer.event(now, &event);
         let captured = matches!(event, Event::CaptureEnd { .. });
         if self.ended.unrecorded.is_none() {
             let written = self.folder.event(&TimedEvent { t: now, event });
@@ -219,8 +219,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Bulk is on disk before the conductor hears of it.
-    fn write_down(&mut self, done: Completed) -> Option<Input> {
+    /// Records a result. Rows and flags are on disk before the conductor hears of them.
+    fn record_result(&mut self, done: Completed) -> Option<Input> {
         let now = self.now();
         match done {
             Completed::Input(input) => Some(input),
@@ -240,8 +240,8 @@ impl Engine<'_> {
                 });
                 Some(Input::FlagsRead { replica: read.replica, answer })
             }
-            Completed::Log { last, read, deaths } => self.log_came(now, last, read, deaths),
-            Completed::CureMade { step, cure } => match cure {
+            Completed::Log { last, read, deaths } => self.log_read(now, last, read, deaths),
+            Completed::CurePrepared { step, cure } => match cure {
                 Ok(cure) => self.begin(step, cure),
                 Err(error) => Some(Input::Begun { step, error: Some(error.to_string()) }),
             },
@@ -263,7 +263,7 @@ impl Engine<'_> {
         let tx = self.tx.clone();
         tokio::spawn(async move {
             let all = caught(work).await.unwrap_or_else(|words| vec![Completed::Panicked(words)]);
-            // The receiver lives as long as the run; what comes after it is of no use to anybody.
+            // The receiver lives as long as the run. A result that comes later is not needed.
             all.into_iter().for_each(|done| drop(tx.send(done)));
         });
     }
@@ -283,23 +283,23 @@ impl Engine<'_> {
         });
     }
 
-    fn make_cure(&self, step: StepId, fault: Fault) {
+    fn prepare_cure(&self, step: StepId, fault: Fault) {
         let injector = self.target.injector.clone();
         self.spawn(async move {
             let cure = match injector {
                 Some(injector) => injector.cure(&step, &fault).await,
                 None => Err(absent("injector")),
             };
-            Completed::CureMade { step, cure }
+            Completed::CurePrepared { step, cure }
         });
     }
 
-    /// The cure is synced to disk, and only then the fault begins.
+    /// Begins the fault once its cure is synced to disk.
     fn begin(&mut self, step: StepId, cure: Cure) -> Option<Input> {
         if let Err(error) = self.folder.cure(&cure) {
-            let told = error.to_string();
+            let message = error.to_string();
             self.note(Err(error));
-            return Some(Input::Begun { step, error: Some(told) });
+            return Some(Input::Begun { step, error: Some(message) });
         }
         self.cures.insert(step.clone(), cure.clone());
         let injector = self.target.injector.clone();
@@ -330,10 +330,10 @@ impl Engine<'_> {
     }
 
     fn boundary(&self) {
-        let authority = self.target.segments.clone();
+        let catalogue = self.target.segments.clone();
         self.spawn(async move {
-            let asked = match authority {
-                Some(authority) => authority.force_commit().await,
+            let asked = match catalogue {
+                Some(catalogue) => catalogue.force_commit().await,
                 None => Err(absent("authority")),
             };
             Completed::Input(Input::BoundaryAsked { error: asked.err().map(|error| error.to_string()) })
@@ -365,7 +365,7 @@ impl Engine<'_> {
         let raw = self.target.raw_reads.clone();
         self.spawn(async move {
             let mut rows = Vec::new();
-            let came = match raw {
+            let result = match raw {
                 Some(raw) => {
                     let cover = &read.before;
                     let mut keep = |row| rows.push(row);
@@ -373,7 +373,7 @@ impl Engine<'_> {
                 }
                 None => Err(absent("raw reads")),
             };
-            Completed::Rows { read, rows: came.map(|()| rows) }
+            Completed::Rows { read, rows: result.map(|()| rows) }
         });
     }
 
@@ -381,14 +381,14 @@ impl Engine<'_> {
         let raw = self.target.raw_reads.clone();
         self.spawn(async move {
             let mut keys = Vec::new();
-            let came = match raw {
+            let result = match raw {
                 Some(raw) => {
                     let mut keep = |key| keys.push(key);
                     raw.current_rows(&read.replica, read.partition, since, &mut keep).await
                 }
                 None => Err(absent("raw reads")),
             };
-            Completed::Flags { read, answer: came.map(|flags| (flags, keys)) }
+            Completed::Flags { read, answer: result.map(|flags| (flags, keys)) }
         });
     }
 
@@ -403,13 +403,13 @@ impl Engine<'_> {
         });
     }
 
-    /// Reads back what the log holds beyond what is on record. `last`: the conductor waits for it.
+    /// Reads the part of the log that is not recorded yet. `last` means that the conductor waits for it.
     fn read_log(&mut self, last: bool) {
         if self.log_reading != LogReading::Idle {
-            self.log_reading = if last { LogReading::PieceThenLast } else { self.log_reading };
+            self.log_reading = if last { LogReading::PartThenLast } else { self.log_reading };
             return;
         }
-        self.log_reading = LogReading::Piece;
+        self.log_reading = LogReading::Part;
         let (target, from) = (self.target.clone(), self.logged.clone());
         self.spawn(async move {
             let read = match &target.log {
@@ -421,14 +421,14 @@ impl Engine<'_> {
         });
     }
 
-    fn log_came(
+    fn log_read(
         &mut self,
         now: Nanos,
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
         deaths: Vec<Death>,
     ) -> Option<Input> {
-        let last_wanted = self.log_reading == LogReading::PieceThenLast;
+        let last_wanted = self.log_reading == LogReading::PartThenLast;
         self.log_reading = LogReading::Idle;
         let error = match read {
             Ok(log) => {
@@ -439,7 +439,7 @@ impl Engine<'_> {
                 }
                 None
             }
-            // A piece that did not come comes with the next one.
+            // A part that could not be read is included in the next one.
             Err(error) => Some(error.to_string()),
         };
         if last_wanted {

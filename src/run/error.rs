@@ -1,4 +1,4 @@
-//! Why a run came to no verdict.
+//! Why a run has no verdict.
 
 use super::run_spec::RunSpecError;
 use crate::exit::{Exit, StopSignal};
@@ -9,16 +9,16 @@ use dissent_store::folder::OpenError;
 use dissent_store::latest_run::ResolveError;
 use dissent_store::writer::StoreError;
 
-/// Why a run came to no verdict.
+/// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The specification makes no sense.
+    /// The specification is inconsistent or does not fit the target.
     #[error(transparent)]
     Spec(#[from] RunSpecError),
-    /// The target could not be set up.
+    /// The target could not be set up, or did not answer.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// What was to bring the target up failed.
+    /// A hook of the target file failed.
     #[error(transparent)]
     Hook(#[from] HookError),
     /// A signal came before there was anything to judge.
@@ -30,39 +30,39 @@ pub enum RunError {
     /// The record could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No such run.
+    /// The run to read does not exist.
     #[error(transparent)]
     NoRun(#[from] ResolveError),
     /// The record could not be read back.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The record is gone, so there is nothing to judge.
+    /// The record is lost, so there is nothing to judge.
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
-        /// What came of reading it.
+        /// The error while reading it.
         source: Box<OpenError>,
-        /// Faults that may have been left.
+        /// The cures of faults that may still be in force.
         uncured: Vec<Cure>,
-        /// What to heal.
+        /// The argument for `dissent heal`.
         heal: String,
-        /// The exit code: that of an unknown outcome, or what goes above it.
+        /// The exit code: that of an inconclusive run, or a worse one.
         exit: Exit,
     },
-    /// Our own surroundings: signals, the path of this program.
+    /// This program's own environment failed: signals, threads, or the path of the program.
     #[error("cannot {what}: {source}")]
     Surroundings {
-        /// What was tried.
+        /// The action that failed, as a verb for the message.
         what: &'static str,
-        /// What came of it.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
 
 impl RunError {
-    /// The exit code for it.
+    /// The exit code of the process for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            // The surroundings, not the words that were typed.
+            // This error comes from the environment, not from wrong arguments.
             RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
             RunError::Spec(_) | RunError::Store(_) | RunError::NoRun(_) | RunError::Open(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
@@ -72,7 +72,7 @@ impl RunError {
         }
     }
 
-    /// Why nothing is known of a run that was begun, in one word; none for one that never was.
+    /// Why nothing is known of a run that had begun, in one word. None if it never began.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
             RunError::Store(StoreError::Full { .. }) => Some("no-space"),

@@ -1,4 +1,4 @@
-//! What the folder of a run is called, and taking the first name that is free.
+//! The names of run folders, and claiming the first free one.
 
 use super::run_spec::RunSpec;
 use crate::config::table;
@@ -7,8 +7,8 @@ use dissent_store::names::path_name;
 use dissent_store::writer::StoreError;
 use std::path::Path;
 
-/// Makes the folder of a run under the first name that is free, also where another run takes one at the same
-/// moment. Returns the name, too.
+/// Creates a run folder under the first free name, also when another run claims a name at the same moment.
+/// Returns the name too.
 pub(super) fn in_fresh_folder<T>(
     results: &Path,
     wanted: &str,
@@ -23,7 +23,7 @@ pub(super) fn in_fresh_folder<T>(
     }
 }
 
-/// The name of a folder that does not exist yet: as wanted, or with a number if that is taken.
+/// A name that is not used yet: `wanted`, or with a number appended.
 pub(super) fn fresh_name(results: &Path, wanted: &str) -> String {
     let is_free = |name: &String| results.join(name).symlink_metadata().is_err();
     let numbered = (2..).map(|n: u32| format!("{wanted}-{n}"));
@@ -31,8 +31,8 @@ pub(super) fn fresh_name(results: &Path, wanted: &str) -> String {
     names.find(is_free).unwrap_or_else(|| wanted.to_owned())
 }
 
-/// What the folder of a run is called: what was run, and the seed. Of a table's options, which may be many,
-/// it tells that there are some.
+/// The name of a run's folder: the specification and the seed. A table can have many options, so the name
+/// only says that there are some.
 pub(super) fn name_of(spec: &RunSpec, seed: Seed) -> String {
     let words = [spec.target.name(), &spec.workload.name, &spec.nemesis.name];
     let (of_table, settings): (Vec<_>, Vec<_>) =

@@ -1,5 +1,5 @@
-//! The hooks of a target file around runs: the cluster is brought up once, waited for, and taken down however
-//! the runs end; what they left in it is collected after each.
+//! The hooks of a target file around runs. The cluster is started once, waited for, and stopped however the
+//! runs end. After each run its logs are collected.
 
 use super::error::RunError;
 use super::run_spec::RunSpec;
@@ -10,23 +10,25 @@ use crate::faults::hook::{Hook, HookError};
 use std::path::Path;
 use std::time::Duration;
 
-/// A cluster may take so long to come up: images are fetched, machines are started.
+/// The timeout for starting a cluster: images are downloaded and machines are started.
 const UP: Duration = Duration::from_secs(15 * 60);
 
-/// To be taken down, or to hand out its logs.
+/// The timeout for stopping a cluster, and for collecting its logs.
 const DOWN: Duration = Duration::from_secs(5 * 60);
 
-/// The folder of what was collected, in a run's folder.
+/// The folder of collected files within a run folder.
 pub const COLLECTED: &str = "collected";
 
-/// Brings the cluster up, does the work, takes it down. The second value tells why it may still be up.
+/// Starts the cluster, does the work, and stops the cluster. The second value says why the cluster may still
+/// be running.
 pub async fn with_hooks<T>(
     spec: &RunSpec,
     work: impl Future<Output = T>,
 ) -> (Result<T, RunError>, Option<HookError>) {
     let none = Hooks::default();
     let hooks = spec.target.external().map_or(&none, |ExternalTarget { file, .. }| &file.hooks);
-    // Whoever listens for signals once is not ended by them any more: not without need.
+    // Once a process has listened for a signal, that signal no longer ends it by default. So do not listen
+    // without need.
     let up = match hooks.up.is_some() || hooks.wait_ready.is_some() {
         true => interruptible(bring_up(hooks)).await,
         false => Ok(()),
@@ -35,7 +37,7 @@ pub async fn with_hooks<T>(
         Ok(()) => Ok(work.await),
         Err(error) => Err(error),
     };
-    // What came up half-way is taken down, too.
+    // A cluster that was started only in part is stopped too.
     (done, run("down", hooks.down.as_deref(), DOWN).await.err())
 }
 
@@ -57,7 +59,7 @@ async fn run(name: &'static str, command: Option<&str>, patience: Duration) -> R
     }
 }
 
-/// Has the logs and configuration of the cluster copied into a run's folder.
+/// Copies the logs and configuration of the cluster into a run folder.
 pub(super) async fn collect(hooks: &Hooks, dir: &Path) -> Result<(), HookError> {
     let Some(command) = &hooks.collect else { return Ok(()) };
     let failed =

@@ -1,8 +1,8 @@
-//! A look at one key of a live cluster, taken around the router: coverage, raw rows and flags of every
-//! replica, and the log where there is one. It becomes evidence like any other, so that what is shown of a
-//! live cluster and of a recorded run is made by the same code.
+//! Inspects one key of a live cluster, around the router: coverage, raw rows and flags of every replica, and
+//! the log if there is one. The result is a record like any other, so live clusters and recorded runs are
+//! displayed by the same code.
 //!
-//! Only what concerns the key is kept; memory grows with the number of keys, not of rows.
+//! Only the data of this key is kept, so memory use grows with the number of keys, not of rows.
 
 use crate::adapter::{Capabilities, Frontiers};
 use crate::config::error::ConfigError;
@@ -21,40 +21,40 @@ use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Why a live cluster could not be looked at. A replica that does not answer is no reason: it is shown as
-/// not loaded, and named.
+/// Why a live cluster could not be inspected. A replica that does not answer is no such reason: it is named
+/// and shown as not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// The target lacks the part.
+    /// The target lacks a capability.
     #[error("{target} offers no {part}, so its replicas cannot be looked at one by one")]
     Lacks {
-        /// The target.
+        /// The name of the target.
         target: String,
-        /// The part.
+        /// The missing capability.
         part: &'static str,
     },
     /// The target did not answer.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The plan of a look, which is none, could not be loaded.
+    /// The catalogue's empty plan could not be loaded.
     #[error(transparent)]
     Plan(#[from] ConfigError),
 }
 
-/// What was seen.
+/// The result of an inspection.
 #[derive(Debug)]
 pub struct InspectedKey {
-    /// What concerns the key.
+    /// The data of the key, as a record.
     pub evidence: MemoryRecord,
-    /// Every key that the log, or else the flags, have.
+    /// All keys in the log, or in the flags if there is no log.
     pub known: BTreeSet<String>,
-    /// The replicas that did not answer, and what was said instead.
+    /// The replicas that did not answer, with the errors.
     pub silent: BTreeMap<String, TargetError>,
-    /// Where nothing says what is right: what cannot be said, and why.
+    /// For a table without a model: what cannot be concluded, and why.
     pub unsaid: Option<Vec<String>>,
 }
 
-/// Looks once at every replica. The schema is that of the table at the target.
+/// Reads every replica once. `schema` is that of the table at the target.
 pub async fn inspect(
     target: &Capabilities,
     schema: &Schema,
@@ -62,31 +62,31 @@ pub async fn inspect(
 ) -> Result<InspectedKey, InspectError> {
     let lacks = |part| InspectError::Lacks { target: target.name.clone(), part };
     if let Some(frontiers) = &target.frontiers {
-        return look_into_shard(target, &**frontiers, schema, key).await;
+        return inspect_shard(target, &**frontiers, schema, key).await;
     }
-    let authority = target.segments.as_ref().ok_or_else(|| lacks("table of segments"))?;
+    let catalogue = target.segments.as_ref().ok_or_else(|| lacks("table of segments"))?;
     target.raw_reads.as_ref().ok_or_else(|| lacks("raw reads"))?;
-    let segments = authority.segments().await?;
+    let segments = catalogue.segments().await?;
     let (ends, no_log) = ends(target).await;
     let of_segments = segments.iter().map(|segment| segment.partition + 1).max().unwrap_or(0);
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
     let meta = meta(target, schema, partitions)?;
-    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(meta, segments) };
-    inspection.looked.unsaid.clone_from(&target.unmodelled);
+    let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, segments) };
+    inspection.result.unsaid.clone_from(&target.unmodelled);
     inspection.no_log(no_log);
     for replica in &target.roster {
         if let Err(error) = inspection.replica(replica).await {
-            inspection.looked.silent.insert(replica.clone(), error);
+            inspection.result.silent.insert(replica.clone(), error);
         }
     }
     for (partition, end) in (0..).zip(ends) {
         let failed = inspection.log(partition, end).await.err();
         inspection.no_log(failed.map(|error| error.to_string()));
     }
-    Ok(inspection.looked.in_order())
+    Ok(inspection.result.in_order())
 }
 
-/// Where the log ends, or why that is not known.
+/// The ends of the log, or the reason why they are unknown.
 async fn ends(target: &Capabilities) -> (Vec<u64>, Option<String>) {
     match &target.log {
         Some(log) => match log.ends().await {
@@ -97,8 +97,8 @@ async fn ends(target: &Capabilities) -> (Vec<u64>, Option<String>) {
     }
 }
 
-/// Looks once at a shard, and then at the log.
-async fn look_into_shard(
+/// Reads a shard once, and then the log.
+async fn inspect_shard(
     target: &Capabilities,
     frontiers: &dyn Frontiers,
     schema: &Schema,
@@ -108,31 +108,32 @@ async fn look_into_shard(
     contents.rows.retain(|row| row.key == key);
     let mut meta = meta(target, schema, 1)?;
     meta.frontiers = vec![Frontier::of_shard(&contents.object)];
-    let mut inspection = KeyInspection { target, key, next: 0, looked: InspectedKey::new(meta, Vec::new()) };
-    inspection.looked.push(Event::Contents(contents));
+    let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, Vec::new()) };
+    inspection.result.push(Event::Contents(contents));
     if let Some(log) = &target.log {
         for (partition, end) in (0..1).zip(log.ends().await?) {
             inspection.log(partition, end).await?;
         }
     }
-    Ok(inspection.looked.in_order())
+    Ok(inspection.result.in_order())
 }
 
 struct KeyInspection<'l> {
     target: &'l Capabilities,
     key: &'l str,
-    /// The id of the next read.
+    /// The id of the last read.
     next: u64,
-    looked: InspectedKey,
+    result: InspectedKey,
 }
 
 impl KeyInspection<'_> {
-    /// A bracket: coverage, rows and flags, coverage.
+    /// Reads one replica: its coverage, rows and flags, and its coverage again.
     async fn replica(&mut self, replica: &str) -> Result<(), TargetError> {
         let Some(raw) = self.target.raw_reads.clone() else { return Ok(()) };
         let mut before = raw.coverage(replica).await?;
-        // A partition that neither the authority nor the log knows has nothing to be compared with.
-        before.covers.retain(|cover| cover.partition < self.looked.evidence.meta.partitions);
+        // If neither the segment catalogue nor the log has the partition, there is nothing to compare it
+        // with.
+        before.covers.retain(|cover| cover.partition < self.result.evidence.meta.partitions);
         let mut rows = Vec::new();
         for Cover { segment, start, end, .. } in &before.covers {
             let mut kept = Vec::new();
@@ -142,7 +143,7 @@ impl KeyInspection<'_> {
         }
         let mut flags: BTreeMap<u32, Option<CurrentRow>> = BTreeMap::new();
         for partition in before.covers.iter().map(|cover| cover.partition).collect::<BTreeSet<u32>>() {
-            let (known, mut kept) = (&mut self.looked.known, None);
+            let (known, mut kept) = (&mut self.result.known, None);
             let mut keep = |flag: CurrentRow| {
                 known.insert(flag.key.clone());
                 if flag.key == self.key {
@@ -170,22 +171,22 @@ impl KeyInspection<'_> {
         cover: &Cover,
         rows: Vec<Row>,
     ) {
-        let is_twin = |other: &&Cover| (&other.segment, other.copy) == (&cover.segment, cover.copy);
-        let twin = after.covers.iter().find(is_twin);
+        let is_same_copy = |other: &&Cover| (&other.segment, other.copy) == (&cover.segment, cover.copy);
+        let same_copy = after.covers.iter().find(is_same_copy);
         let id = self.id();
-        self.looked.push(Event::Read(Read {
+        self.result.push(Event::Read(Read {
             id,
             capture: 0,
             replica: replica.to_owned(),
             incarnation: before.incarnation,
             before: cover.clone(),
-            end_after: twin.map_or(cover.end, |twin| twin.end),
+            end_after: same_copy.map_or(cover.end, |same_copy| same_copy.end),
             from: cover.start,
             rows: rows.len() as u64,
             base: Base::Nothing,
-            soundness: if twin.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
+            soundness: if same_copy.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
         }));
-        let of_partition = &mut self.looked.evidence.rows[cover.partition as usize];
+        let of_partition = &mut self.result.evidence.rows[cover.partition as usize];
         of_partition.extend(rows.into_iter().map(|row| (id, Arc::new(row))));
     }
 
@@ -201,7 +202,7 @@ impl KeyInspection<'_> {
             of.covers.iter().filter(|cover| cover.partition == partition).cloned().collect()
         };
         let id = self.id();
-        self.looked.push(Event::CurrentRead(CurrentRead {
+        self.result.push(Event::CurrentRead(CurrentRead {
             id,
             capture: 0,
             replica: replica.to_owned(),
@@ -213,12 +214,12 @@ impl KeyInspection<'_> {
             base: Base::Nothing,
             soundness: Soundness::Sound,
         }));
-        self.looked.evidence.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
+        self.result.evidence.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
     }
 
     async fn log(&mut self, partition: u32, end: u64) -> Result<(), TargetError> {
         let Some(log) = self.target.log.clone() else { return Ok(()) };
-        let InspectedKey { evidence, known, .. } = &mut self.looked;
+        let InspectedKey { evidence, known, .. } = &mut self.result;
         let kept = &mut evidence.log[partition as usize];
         let key = self.key;
         let mut keep = |entry: Entry| {
@@ -228,10 +229,10 @@ impl KeyInspection<'_> {
         log.read(partition, 0, end, &mut keep).await
     }
 
-    /// Without the whole log nothing says what is right.
+    /// Records that the log is missing or incomplete, so what is right is unknown.
     fn no_log(&mut self, why: Option<String>) {
         if let Some(why) = why {
-            let unsaid = self.looked.unsaid.get_or_insert_default();
+            let unsaid = self.result.unsaid.get_or_insert_default();
             unsaid.push(format!("what the log says, or not all of it: {why}"));
         }
     }
@@ -253,10 +254,10 @@ impl InspectedKey {
             current_rows: vec![Vec::new(); partitions],
         };
         let (known, silent, unsaid) = (BTreeSet::new(), BTreeMap::new(), None);
-        let mut looked = InspectedKey { evidence, known, silent, unsaid };
-        segments.into_iter().for_each(|segment| looked.push(Event::Segment { segment }));
-        looked.push(Event::CaptureBegin { capture: 0, reason: CaptureReason::Final });
-        looked
+        let mut result = InspectedKey { evidence, known, silent, unsaid };
+        segments.into_iter().for_each(|segment| result.push(Event::Segment { segment }));
+        result.push(Event::CaptureBegin { capture: 0, reason: CaptureReason::Final });
+        result
     }
 
     fn push(&mut self, event: Event) {
@@ -272,7 +273,7 @@ impl InspectedKey {
     }
 }
 
-/// The facts of a look: a run in which nothing is written and nothing goes wrong.
+/// The metadata of an inspection: a run without writes and faults.
 fn meta(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
     let workload = Workload {
         name: "look".to_owned(),

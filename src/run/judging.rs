@@ -1,4 +1,4 @@
-//! From recorded evidence to a verdict and its reports, beside the data it rests on.
+//! Judges a record, and writes the verdict and its reports next to the data.
 
 use crate::exit::Exit;
 use crate::report::html::timeline::Timeline;
@@ -12,46 +12,46 @@ use dissent_core::history::run_record::{RunMeta, RunRecord};
 use dissent_store::writer::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
-/// The verdict as JSON.
+/// The file with the verdict as JSON.
 pub const VERDICT: &str = "verdict.json";
-/// The summary for the page of a CI job.
+/// The file with the summary for a CI job's page.
 pub const SUMMARY: &str = "summary.md";
-/// The checks for a CI system.
+/// The file with the checks for a CI system.
 pub const JUNIT: &str = "junit.xml";
-/// The page.
+/// The file with the HTML report.
 pub const REPORT: &str = "report.html";
 
-/// A run that was judged.
+/// A run with its verdict.
 #[derive(Clone, Debug)]
 pub struct JudgedRun {
-    /// What is known of it.
+    /// The metadata of the run.
     pub meta: RunMeta,
-    /// The verdict.
+    /// The verdict of the judge, with known findings marked.
     pub verdict: Verdict,
-    /// Its exit code.
+    /// The exit code of the run.
     pub exit: Exit,
-    /// What the self-test came to, if one was asked for.
+    /// The result of the self-test. None if it was not requested.
     pub self_test: Option<SelfTest>,
-    /// Its folder, if it was kept.
+    /// The run's folder. None if it was not kept.
     pub folder: Option<PathBuf>,
-    /// What goes above the verdict's own exit code.
+    /// An exit code that the run's own must not be better than.
     over: Exit,
     page: Option<PathBuf>,
     timeline: Option<Timeline>,
 }
 
 impl JudgedRun {
-    /// Judges evidence; `over` is an exit code that goes above the verdict's own.
-    pub fn new(evidence: &dyn RunRecord, over: Exit) -> JudgedRun {
-        JudgedRun::of(evidence.meta(), judge(evidence), over)
+    /// Judges a record. `over` is an exit code that the result is never better than.
+    pub fn new(record: &dyn RunRecord, over: Exit) -> JudgedRun {
+        JudgedRun::of(record.meta(), judge(record), over)
     }
 
-    /// As `new`, for a run whose page is surely wanted: what it tells of the events is noted on the way, so
-    /// that a large run's are read once.
-    pub fn for_page(evidence: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
+    /// Like [`JudgedRun::new`], for a run whose page will be written. It collects the timeline during
+    /// judging, so the events of a large run are read once.
+    pub fn for_page(record: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
         let mut timeline = Timeline::default();
-        let verdict = judge_seeing(evidence, oracle, &mut |t, moment| timeline.take(t, moment));
-        JudgedRun { timeline: Some(timeline), ..JudgedRun::of(evidence.meta(), verdict, over) }
+        let verdict = judge_seeing(record, oracle, &mut |t, moment| timeline.take(t, moment));
+        JudgedRun { timeline: Some(timeline), ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     fn of(meta: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
@@ -60,13 +60,13 @@ impl JudgedRun {
         JudgedRun { meta, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
     }
 
-    /// Says which findings are known.
+    /// Marks the findings in this list as known.
     pub fn acknowledge(&mut self, list: &KnownIssues) {
         acknowledge(&mut self.verdict, &self.meta, list);
         self.settle();
     }
 
-    /// What the process ends with.
+    /// Recomputes the exit code.
     fn settle(&mut self) {
         let proved = self.self_test.as_ref().map_or(Exit::Pass, |test| match test {
             SelfTest::Found { .. } => Exit::Pass,
@@ -76,15 +76,15 @@ impl JudgedRun {
         self.exit = self.over.worst(Exit::from(self.verdict.outcome)).worst(proved);
     }
 
-    /// Demands of the judge that it finds a row which is changed on purpose. A judge that does not is broken,
-    /// and so is its verdict; where no row can be changed, the verdict is not proved.
-    pub fn self_test_with(&mut self, evidence: &dyn RunRecord) {
-        self.self_test = Some(self_test(evidence, &self.verdict));
+    /// Changes a row on purpose and requires that the judge finds it. If the judge does not, it is broken and
+    /// so is the verdict. If no row can be changed, the verdict is not proved.
+    pub fn self_test_with(&mut self, record: &dyn RunRecord) {
+        self.self_test = Some(self_test(record, &self.verdict));
         self.settle();
     }
 
-    /// Writes verdict, summary and page into the run's folder. `suffix` keeps older ones from being replaced.
-    pub fn write(&mut self, evidence: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
+    /// Writes verdict, summary and page into the run folder. A non-empty `suffix` keeps earlier files.
+    pub fn write(&mut self, record: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         let file = dir.join(suffixed(VERDICT, suffix));
         let text = json::verdict_json(&self.verdict, &self.meta, self.exit as u8)
             .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;
@@ -93,7 +93,7 @@ impl JudgedRun {
         replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
         let suite = junit::suite(&self.verdict, &self.meta);
         replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
-        let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(evidence));
+        let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(record));
         let page = html::page(&self.verdict, &self.meta, &timeline);
         let file = dir.join(suffixed(REPORT, suffix));
         replace_file(&file, page.as_bytes())?;
@@ -102,7 +102,7 @@ impl JudgedRun {
         Ok(())
     }
 
-    /// The page's path, if there is one.
+    /// The path of the HTML report. None before [`JudgedRun::write`].
     pub fn report(&self) -> Option<PathBuf> {
         self.page.clone()
     }

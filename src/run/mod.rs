@@ -1,4 +1,5 @@
-//! Running: the conductor decides, the engine or the simulator carries out, the record is judged.
+//! Running: the conductor decides, the engine or the simulator carries out its commands, and the record is
+//! judged.
 
 pub mod campaign;
 pub mod engine;

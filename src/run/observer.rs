@@ -1,4 +1,4 @@
-//! Who watches a run while it lasts, and what is worth a line.
+//! Observers of a running run, and the lines they show.
 
 use crate::report::format::name;
 use dissent_core::history::event::{Death, Event};
@@ -8,28 +8,28 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-/// Sees every event at once, before it is judged.
+/// Receives every event as it happens, before anything is judged.
 pub trait Observer: Send {
-    /// Something happened at this time of the run.
+    /// Called for each event with its time in the run.
     fn event(&mut self, now: Nanos, event: &Event);
 }
 
-/// Nobody watches.
+/// An observer that ignores everything.
 pub struct NoObserver;
 
 impl Observer for NoObserver {
     fn event(&mut self, _now: Nanos, _event: &Event) {}
 }
 
-/// What a person who follows the run wants to read.
+/// Selects the events that a person who follows the run wants to read.
 #[derive(Debug, Default)]
 pub struct LiveLines {
-    /// The replicas that do not answer: told once, not at every look.
+    /// The replicas that do not answer, so that this is shown once and not for every sample.
     silent: BTreeSet<String>,
 }
 
 impl LiveLines {
-    /// What is worth a line of an event, if anything.
+    /// The line for an event. None if it is not worth one.
     pub fn of(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Unreachable { replica, .. } if !self.silent.insert(replica.clone()) => None,
@@ -71,14 +71,14 @@ fn line(event: &Event) -> Option<String> {
     }
 }
 
-/// Seconds of the run, to the millisecond.
+/// The time in seconds with milliseconds.
 pub fn stamp(now: Nanos) -> String {
     let ms = now.0 / 1_000_000;
     format!("{:>4}.{:03}s", ms / 1000, ms % 1000)
 }
 
-/// `tool.log`: the same lines for a reader who comes later, and somebody who watches now. It is there for
-/// people: nothing is judged by it, and a line that cannot be written is no reason to stop.
+/// Writes the same lines to `tool.log` and passes events on to another observer. The file is for people:
+/// nothing is judged by it, and a line that cannot be written does not stop the run.
 pub struct ToolLog<'a> {
     file: Option<BufWriter<File>>,
     lines: LiveLines,
@@ -86,7 +86,7 @@ pub struct ToolLog<'a> {
 }
 
 impl<'a> ToolLog<'a> {
-    /// Logs to `file`.
+    /// Starts a log in `file`. Events are also passed to `watcher`.
     pub fn new(file: &Path, watcher: &'a mut dyn Observer) -> ToolLog<'a> {
         ToolLog { file: File::create(file).ok().map(BufWriter::new), lines: LiveLines::default(), watcher }
     }

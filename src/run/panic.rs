@@ -1,4 +1,5 @@
-//! A panic as a value: our own bug must not keep faults from being cured, nor a record from being judged.
+//! Turns a panic into a value. A bug in this program must not prevent faults from being healed or a record
+//! from being judged.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -6,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Leads a future to its end, or to its panic, which is told in words.
+/// Runs a future to its end. Returns the message if it panics.
 pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = pin!(future);
-    // What the future leaves half done is only dropped after this.
+    // After a panic the future is dropped and never polled again.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(words(&*panic))),
@@ -17,7 +18,7 @@ pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     .await
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -35,7 +36,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert_eq!(1, 2, "no such thing");
         };
-        let told = caught(broken).await.expect_err("it panics");
-        assert!(told.contains("no such thing"), "{told}");
+        let message = caught(broken).await.expect_err("it panics");
+        assert!(message.contains("no such thing"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! One run in real time, from specification to verdict. What it recorded is on disk before it is judged.
+//! One run in real time, from specification to verdict. Its record is on disk before it is judged.
 
 use super::engine::{self, EngineEnd};
 use super::error::RunError;
@@ -27,32 +27,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A fault outlasts the deadline of the load (`--timeout`) by this much at most, whatever becomes of us.
+/// A fault may outlast the deadline of the load (`--timeout`) by at most this much, even if this process
+/// dies.
 const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What happened, line by line, for people.
+/// The log for people, with one line per event.
 const TOOL_LOG: &str = "tool.log";
 
-/// A run that came to a verdict, and what must be said beside it.
+/// A run with a verdict, and what the user must be told besides it.
 #[derive(Debug)]
 pub struct RunOutcome {
-    /// The verdict.
+    /// The run with its verdict.
     pub judged: JudgedRun,
-    /// Faults that may have been left at the target.
+    /// The cures of faults that may still be in force.
     pub uncured: Vec<Cure>,
-    /// What to heal: the target's file, or the run's folder.
+    /// The argument for `dissent heal`: the target file or the run folder.
     pub heal: String,
-    /// What a panic of ours said.
+    /// The message of a panic in this program.
     pub panicked: Option<String>,
-    /// What could not be written down.
+    /// The error while writing the record or the reports.
     pub unrecorded: Option<StoreError>,
-    /// Whether a signal cut it off.
+    /// Whether a signal interrupted the run.
     pub cut: bool,
-    /// Why the cluster's logs may not lie beside it.
+    /// Why the cluster's logs may be missing from the run folder.
     pub uncollected: Option<HookError>,
 }
 
-/// One run against processes. What it recorded is on disk before it is judged.
+/// Runs once against processes. The record is on disk before it is judged.
 pub async fn processes(
     spec: &RunSpec,
     seed: Seed,
@@ -79,7 +80,7 @@ pub async fn processes(
     }
 }
 
-/// On an embedded cluster that begins and ends with the run.
+/// Runs on a built-in cluster that starts and ends with the run.
 async fn on_private(
     spec: &RunSpec,
     kind: SpecimenKind,
@@ -91,7 +92,7 @@ async fn on_private(
     let scratch = run.dir.join("cluster");
     let cluster = SpecimenCluster::start(kind, &run.context.program, &scratch, &spec.settings).await?;
     let cluster = Arc::new(cluster);
-    // Nobody else runs on it. Whoever would heal its faults from its folder learns that it is in use.
+    // No other run uses this cluster. The lock tells `dissent heal` on its folder that it is in use.
     cluster.lock(&run.context.mark).await?;
     let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
     cluster.make_table(&run.context.mark, schema, partitions, None).await?;
@@ -99,7 +100,7 @@ async fn on_private(
     run.lead(spec, recorded, cluster, heal, live).await
 }
 
-/// On a cluster that somebody else set up: under its lock, on a table of the run's own.
+/// Runs on an external cluster, under its lock and on a table of the run's own.
 async fn on_external(
     spec: &RunSpec,
     ExternalTarget { path, file }: &ExternalTarget,
@@ -111,11 +112,11 @@ async fn on_external(
     let cluster = interruptible(adapter::reach(file)).await?;
     let led = async {
         interruptible(cluster.lock(&run.context.mark)).await?;
-        // It was set up by somebody else: how, it tells itself.
+        // Somebody else set the cluster up, so it reports its own settings.
         let mut spec = spec.clone().with_boundaries_of(interruptible(cluster.refuses_boundaries()).await?)?;
         spec.settings.extend(cluster.settings());
         let set_up = async {
-            // Between the look and the lock another run may have been killed.
+            // Another run may have been killed between the check and the lock.
             marked(path, cluster.marks().await?.iter()).map_or(Ok(()), Err)?;
             run.make_table(&spec, &*cluster).await
         };
@@ -135,7 +136,7 @@ async fn on_external(
 struct RealRun<'a> {
     started: String,
     results: &'a Path,
-    /// What its folder is called, if no other is called so.
+    /// The wanted name of the folder, before a number is appended.
     wanted: String,
     name: String,
     dir: PathBuf,
@@ -145,7 +146,7 @@ struct RealRun<'a> {
 }
 
 impl RealRun<'_> {
-    /// Makes the table that the order asks for, as far as the target can have it.
+    /// Creates the table of the specification, as far as the target supports it.
     async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<TargetInfo, RunError> {
         let (schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
         let (mark, partitions) = (&self.context.mark, spec.workload.partitions);
@@ -156,7 +157,7 @@ impl RealRun<'_> {
         Ok(TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
-    /// Begins the record. The mark at the target keeps the name that was free before.
+    /// Starts the record. The mark at the target keeps the name that was free earlier.
     fn record(&mut self, meta: RunMeta) -> Result<(RunMeta, RunFolder), RunError> {
         let make = |dir: &Path| {
             let wall = Wall { started: self.started.clone() };
@@ -167,7 +168,7 @@ impl RealRun<'_> {
         Ok((meta, folder))
     }
 
-    /// Leads the run, leaves nothing behind, and judges.
+    /// Runs, heals and judges.
     async fn lead(
         &self,
         spec: &RunSpec,
@@ -180,10 +181,10 @@ impl RealRun<'_> {
         let target = Capabilities { roster: meta.roster.clone(), ..target };
         let injector = target.injector.clone();
         let lost = cluster.keep_lock(&self.context.mark);
-        // From here on there is something to read in the folder.
+        // From here on the folder can be read.
         mark_latest(self.results, &self.name)?;
-        let mut logged = ToolLog::new(&self.dir.join(TOOL_LOG), live);
-        let led = engine::run(target, meta, spec.timing, folder, &mut logged, lost);
+        let mut tool_log = ToolLog::new(&self.dir.join(TOOL_LOG), live);
+        let led = engine::run(target, meta, spec.timing, folder, &mut tool_log, lost);
         let ended = match caught(led).await {
             Ok(ended) => {
                 ended.map_err(|source| RunError::Surroundings { what: "listen for signals", source })
@@ -198,24 +199,24 @@ impl RealRun<'_> {
         self.conclude(ended?, uncured, heal)
     }
 
-    /// Judges what was recorded, whatever ended the run.
+    /// Judges the record, however the run ended.
     fn conclude(&self, ended: EngineEnd, uncured: Vec<Cure>, heal: String) -> Result<RunOutcome, RunError> {
         let EngineEnd { signal, panicked, mut unrecorded } = ended;
         let over = exit_over(signal, panicked.is_some(), &uncured);
-        let evidence = match Folder::open(&self.dir) {
-            Ok(evidence) => evidence,
+        let record = match Folder::open(&self.dir) {
+            Ok(record) => record,
             Err(source) => {
                 let (source, exit) = (Box::new(source), over.worst(Exit::Inconclusive));
                 return Err(RunError::Lost { source, uncured, heal, exit });
             }
         };
-        let mut judged = JudgedRun::for_page(&evidence, Oracle::default(), over);
+        let mut judged = JudgedRun::for_page(&record, Oracle::default(), over);
         if self.self_test {
-            judged.self_test_with(&evidence);
+            judged.self_test_with(&record);
         }
         self.known.iter().for_each(|list| judged.acknowledge(list));
         if unrecorded.is_none() {
-            unrecorded = judged.write(&evidence, &self.dir, "").err();
+            unrecorded = judged.write(&record, &self.dir, "").err();
         }
         if unrecorded.is_some() {
             judged.exit = judged.exit.worst(Exit::Inconclusive);
@@ -232,8 +233,8 @@ impl RealRun<'_> {
     }
 }
 
-/// Heals what is still in force after the run: after a panic of ours, a fault that was half begun, or a cure
-/// that failed. Returns what is left.
+/// Heals the faults that are still in force after the run: after a panic, a fault that was only begun in
+/// part, or a failed cure. Returns those that remain.
 async fn heal_rest(injector: &dyn Injector) -> Vec<Cure> {
     let mut left = Vec::new();
     for cure in injector.in_force().await {
@@ -244,7 +245,7 @@ async fn heal_rest(injector: &dyn Injector) -> Vec<Cure> {
     left
 }
 
-/// What goes above the verdict's own exit code.
+/// The exit code that the run's own must not be better than.
 fn exit_over(signal: Option<StopSignal>, panicked: bool, uncured: &[Cure]) -> Exit {
     let signal = signal.map_or(Exit::Pass, StopSignal::exit);
     let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };

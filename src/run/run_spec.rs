@@ -1,4 +1,4 @@
-//! What a run is to be, before a seed makes one run of it.
+//! The specification of a run, which a seed turns into one run.
 
 use super::simulate::Simulated;
 use super::target::RunTarget;
@@ -22,13 +22,13 @@ use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 
-/// The start of every simulated run: a fixed day, so that the same seed gives the same bytes.
+/// The start time of every simulated run. It is fixed, so the same seed gives the same bytes.
 const SIMULATED_START: &str = "2026-01-01T00:00:00Z";
 
 /// Why a specification cannot be turned into a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunSpecError {
-    /// A setting of the target.
+    /// A setting of the target is unknown or has a bad value.
     #[error("{0}")]
     Setting(String),
     /// The target's version cannot merge a column that the workload needs.
@@ -37,44 +37,44 @@ pub enum RunSpecError {
          `optional = true`, or choose another workload"
     )]
     Lacks {
-        /// The column.
+        /// The name of the column.
         column: String,
-        /// Its merge function.
+        /// The column's merge function.
         merge: Merge,
     },
-    /// The target has one log.
+    /// The workload has several partitions, but the target has one log.
     #[error("{target} has one input log: use a workload with `partitions = 1`, or --set partitions=1")]
     OnePartition {
-        /// The target.
+        /// The name of the target.
         target: String,
     },
-    /// The target's adapter writes no tombstones.
+    /// The workload deletes keys, but the target's adapter writes no tombstones.
     #[error(
         "workload `{workload}` deletes keys, and {target} is not written deletions: --set delete-percent=0"
     )]
     Deletes {
-        /// The workload.
+        /// The name of the workload.
         workload: String,
-        /// The target.
+        /// The name of the target.
         target: String,
     },
-    /// The plan waits for what the target does not have.
+    /// The plan waits for segments, but the target has none.
     #[error("step `{step}` waits for segments, and {target} has none: choose a plan such as {others}")]
     Segments {
-        /// The step.
+        /// The name of the step.
         step: String,
-        /// The target.
+        /// The name of the target.
         target: String,
-        /// Plans that fit.
+        /// Plans of the catalogue that fit.
         others: String,
     },
-    /// The replicas are not known before the run.
+    /// The replicas are unknown before the run.
     #[error("--plan-only: not possible for {target}: the replicas are chosen when a run creates its table")]
     NoRoster {
         /// The target file.
         target: String,
     },
-    /// The target cannot do a fault of the plan.
+    /// The target does not support a fault of the plan.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The plan does not fit the target.
@@ -85,53 +85,53 @@ pub enum RunSpecError {
 /// A target that has its table.
 #[derive(Clone, Debug)]
 pub struct TargetInfo {
-    /// The target's version.
+    /// The version that the target reports.
     pub version: String,
-    /// Its replicas, in order.
+    /// The names of its replicas, in order.
     pub roster: Vec<String>,
-    /// Those that have nothing of the table and could take over, in order.
+    /// The servers that have nothing of the table and could take over, in order.
     pub spares: Vec<String>,
-    /// The table.
+    /// The schema of the table.
     pub schema: Schema,
-    /// The frontiers that it declares.
+    /// The frontiers that the target declares.
     pub frontiers: Vec<Frontier>,
-    /// Columns of the workload that the table does not have.
+    /// The columns of the workload that the table does not have.
     pub left_out: Vec<String>,
-    /// How long a position may stand still there without anything being wrong.
+    /// The minimum time without progress that counts as frozen.
     pub frozen_floor: Nanos,
 }
 
-/// Everything about a run but its seed: resolved once from the command line, the files and the defaults.
+/// Everything about a run except its seed, resolved from the command line, the files and the defaults.
 #[derive(Clone, Debug)]
 pub struct RunSpec {
-    /// Where it takes place.
+    /// Where the run takes place.
     pub target: RunTarget,
-    /// What is written.
+    /// The ops to write.
     pub workload: Workload,
-    /// What goes wrong.
+    /// The plan of faults.
     pub nemesis: Nemesis,
     /// The target's settings.
     pub settings: BTreeMap<String, String>,
-    /// The words that make its runs again, but for the seed.
+    /// The arguments that repeat the run, without the seed.
     pub command: Vec<String>,
-    /// How often and how long.
+    /// Intervals and time limits.
     pub timing: Timing,
-    /// What may be found without breaking a build.
+    /// Findings that do not fail a build.
     pub known: Option<KnownIssues>,
     /// Whether the judge must find a row that is changed after the verdict.
     pub self_test: bool,
 }
 
-/// `--set boundaries=row-threshold`.
+/// The value of the setting `boundaries` for segments that end by their number of rows.
 pub const ROW_THRESHOLD: &str = "row-threshold";
 
-/// Segments that end at a number of rows: far enough above that after which a boundary is due, so that none
-/// ends by itself, and near enough for what lacks to be written at once.
+/// Boundaries by number of rows. The limit is far enough above the rows after which a boundary is due, so
+/// that no segment ends by itself. It is near enough that the missing rows can be written at once.
 pub fn by_rows(workload: &Workload) -> Boundaries {
     Boundaries::RowThreshold { rows: 4 * workload.segment_rows }
 }
 
-/// What the probe needs, where one is asked for.
+/// The kind of fault that the calibration probe needs. None if no probe is requested.
 pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
 }
@@ -141,7 +141,7 @@ fn waits_for_segments(step: &StepSpec) -> bool {
     waits(&step.begin) || waits(&step.until)
 }
 
-/// The plans of the catalogue that can be run where writers share a shard.
+/// The plans of the catalogue that fit writers of a shared shard.
 fn plans_for_shards() -> Vec<&'static str> {
     let fits = |plan: &Nemesis| {
         let can = |kind| SpecimenKind::Shard.can(kind).is_ok();
@@ -152,7 +152,7 @@ fn plans_for_shards() -> Vec<&'static str> {
 }
 
 impl RunSpec {
-    /// The table that the workload asks for, without the optional columns that need what the target lacks.
+    /// The table of the workload, without optional columns whose merge function the target lacks.
     pub fn schema(
         &self,
         lacks: &[Merge],
@@ -180,8 +180,8 @@ impl RunSpec {
         Ok((schema, left_out))
     }
 
-    /// The specification as a target has it that does not end segments on request: where nothing else was
-    /// asked for, they end by their number of rows.
+    /// The specification for a target that does not end segments on request. Unless the user chose otherwise,
+    /// segments then end by their number of rows.
     pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<RunSpec, TargetError> {
         match (refusal, self.timing.boundaries) {
             (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
@@ -194,7 +194,7 @@ impl RunSpec {
         }
     }
 
-    /// The rows at which a segment of the table ends by itself.
+    /// The number of rows at which a segment of the table ends. None if segments end on request.
     pub fn full_rows(&self) -> Option<u64> {
         match self.timing.boundaries {
             Boundaries::RowThreshold { rows } => Some(rows),
@@ -202,7 +202,7 @@ impl RunSpec {
         }
     }
 
-    /// The embedded cluster whose replicas are known before the run.
+    /// The built-in cluster whose replicas are known before the run.
     fn specimen(&self) -> Result<SpecimenKind, RunSpecError> {
         let path = || self.target.external().map_or(String::new(), |external| external.path.clone());
         self.target.specimen().ok_or_else(|| RunSpecError::NoRoster { target: path() })
@@ -219,7 +219,7 @@ impl RunSpec {
         shard_settings::config(&schema, &self.settings).map_err(RunSpecError::Setting)
     }
 
-    /// The configuration of an embedded cluster that the run sets up.
+    /// The configuration of the built-in cluster that the run simulates.
     pub fn simulation(&self) -> Result<Simulated, RunSpecError> {
         Ok(match self.specimen()? {
             SpecimenKind::Segments => Simulated::Segments(self.segments()?),
@@ -227,7 +227,7 @@ impl RunSpec {
         })
     }
 
-    /// All that the run may do to its target: what the plan does, and the probe.
+    /// The kinds of all faults that the run may inject: those of the plan and that of the probe.
     pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
         self.nemesis.faults().chain(probe(self.timing.probe_restart))
     }
@@ -246,8 +246,8 @@ impl RunSpec {
         }
     }
 
-    /// Refuses what is known to fail before anything is begun: settings, steps that wait for what never
-    /// comes, faults that the target cannot do.
+    /// Refuses what is known to fail before the run begins: bad settings, steps that wait for something that
+    /// never comes, and faults that the target does not support.
     pub fn check(&self) -> Result<(), RunSpecError> {
         self.schema(self.target.lacks(), None)?;
         if self.target.external().is_none() {
@@ -256,7 +256,7 @@ impl RunSpec {
         Ok(self.faults().try_for_each(|kind| self.target.can(kind))?)
     }
 
-    /// What is known of the run with this seed on an embedded cluster. `started` is the wall-clock time of a
+    /// The metadata of the run with this seed on a built-in cluster. `started` is the wall-clock time of a
     /// run in real time.
     pub fn meta(&self, seed: Seed, started: Option<String>) -> Result<RunMeta, RunSpecError> {
         let kind = self.specimen()?;
@@ -272,7 +272,7 @@ impl RunSpec {
         self.meta_at(seed, started, info)
     }
 
-    /// What is known of the run with this seed at a target that has its table.
+    /// The metadata of the run with this seed at a target that has its table.
     pub fn meta_at(
         &self,
         seed: Seed,
@@ -281,7 +281,7 @@ impl RunSpec {
     ) -> Result<RunMeta, RunSpecError> {
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
-        // Who takes over is watched from the beginning, and never a victim.
+        // A server that takes over is watched from the start, and no fault hits it.
         if steps.iter().any(|step| step.kind == FaultKind::Rebalance) {
             roster.extend(spares.into_iter().take(1));
         }
@@ -308,7 +308,7 @@ impl RunSpec {
         })
     }
 
-    /// What a reader calls this run: workload, nemesis, target and what was set.
+    /// The title of the run for readers: workload, nemesis, target and settings.
     pub fn title(&self) -> String {
         let set: Vec<String> = self.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let parts = [self.target.name(), &self.workload.name, &self.nemesis.name];

@@ -1,11 +1,11 @@
-//! One look at a whole target: what it shows of itself, and who of it is gone.
+//! Samples of a whole target: what it reports, and which of its processes have ended.
 
 use crate::adapter::Capabilities;
 use crate::target_error::TargetError;
 use dissent_core::conductor::Snapshot;
 use dissent_core::history::event::Death;
 
-/// What of the target has ended.
+/// The processes of the target that have ended.
 pub(super) async fn deaths(target: &Capabilities) -> Vec<Death> {
     match &target.processes {
         Some(census) => census.deaths().await,
@@ -13,11 +13,12 @@ pub(super) async fn deaths(target: &Capabilities) -> Vec<Death> {
     }
 }
 
-/// One look at the whole cluster; where somebody does not answer, with those that have ended.
+/// Samples the whole cluster. If a replica does not answer, the sample includes the processes that have
+/// ended.
 pub(super) async fn snapshot(target: &Capabilities) -> Result<Snapshot, TargetError> {
     let mut snapshot = match &target.frontiers {
         Some(frontiers) => frontiers.sample().await?,
-        None => look_at_segments(target).await?,
+        None => sample_segments(target).await?,
     };
     if snapshot.replicas.iter().any(|(_, answer)| answer.is_err()) {
         snapshot.deaths = deaths(target).await;
@@ -25,10 +26,10 @@ pub(super) async fn snapshot(target: &Capabilities) -> Result<Snapshot, TargetEr
     Ok(snapshot)
 }
 
-/// Log ends, then every replica side by side, then log ends: in this order (`RULES.md` 7).
-async fn look_at_segments(target: &Capabilities) -> Result<Snapshot, TargetError> {
+/// Reads the log ends, then every replica concurrently, then the log ends. The order matters (`RULES.md` 7).
+async fn sample_segments(target: &Capabilities) -> Result<Snapshot, TargetError> {
     let log = target.log.clone().ok_or_else(|| absent("log"))?;
-    let authority = target.segments.clone().ok_or_else(|| absent("authority"))?;
+    let catalogue = target.segments.clone().ok_or_else(|| absent("authority"))?;
     let log_ends_before = log.ends().await?;
     let mut asked = Vec::new();
     for replica in &target.roster {
@@ -54,12 +55,12 @@ async fn look_at_segments(target: &Capabilities) -> Result<Snapshot, TargetError
         replicas.push((replica, covered));
         lifecycle.extend(lived);
     }
-    let segments = authority.segments().await?;
+    let segments = catalogue.segments().await?;
     let log_ends_after = log.ends().await?;
     Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, ..Snapshot::default() })
 }
 
-/// What a target that lacks a part says to whoever asks for it.
+/// The error for a capability that the target lacks.
 pub(super) fn absent(part: &str) -> TargetError {
     TargetError::Refused { at: "the target".to_owned(), cause: format!("it has no {part}") }
 }

@@ -1,4 +1,4 @@
-//! The signals that end a run: politely, after its cures.
+//! The signals that end a run gracefully, after healing.
 
 use super::error::RunError;
 use crate::exit::StopSignal;
@@ -30,40 +30,40 @@ impl Signals {
     }
 }
 
-/// A thread that waits for a signal until this is dropped: for work that is not done by futures.
+/// A thread that waits for a signal until this value is dropped. It is for work that is not async.
 pub(super) struct SignalWatch {
-    /// Its end is the thread's.
-    _over: oneshot::Sender<()>,
+    /// Dropping the sender ends the thread.
+    _stop: oneshot::Sender<()>,
 }
 
 impl SignalWatch {
-    /// Waits from now on; tells of the first signal.
-    pub(super) fn begin(tell: impl FnOnce(StopSignal) + Send + 'static) -> std::io::Result<SignalWatch> {
+    /// Starts the thread, which calls `on_signal` with the first signal.
+    pub(super) fn begin(on_signal: impl FnOnce(StopSignal) + Send + 'static) -> std::io::Result<SignalWatch> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let mut signals = {
             let _entered = runtime.enter();
             Signals::listen()?
         };
-        let (over, is_over) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         std::thread::spawn(move || {
-            let cut = runtime.block_on(async {
+            let signal = runtime.block_on(async {
                 tokio::select! {
-                    cut = signals.next() => Some(cut),
-                    _ = is_over => None,
+                    signal = signals.next() => Some(signal),
+                    _ = stopped => None,
                 }
             });
-            cut.map(tell)
+            signal.map(on_signal)
         });
-        Ok(SignalWatch { _over: over })
+        Ok(SignalWatch { _stop: stop })
     }
 }
 
-/// The first signal that comes from now on.
+/// Waits for the first signal from now on.
 pub async fn signalled() -> std::io::Result<StopSignal> {
     Ok(Signals::listen()?.next().await)
 }
 
-/// Does what a signal may cut off, as long as there is nothing to cure.
+/// Does work that a signal may interrupt, because there is nothing to heal yet.
 pub(super) async fn interruptible<T, E: Into<RunError>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, RunError> {
@@ -71,7 +71,7 @@ pub(super) async fn interruptible<T, E: Into<RunError>>(
     let mut signals =
         listening.map_err(|source| RunError::Surroundings { what: "listen for signals", source })?;
     tokio::select! {
-        cut = signals.next() => Err(RunError::StopSignal(cut)),
+        signal = signals.next() => Err(RunError::StopSignal(signal)),
         done = work => done.map_err(Into::into),
     }
 }

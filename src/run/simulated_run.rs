@@ -11,25 +11,25 @@ use dissent_store::dump::write_record;
 use dissent_store::latest_run::mark_latest;
 use std::path::Path;
 
-/// Which simulated runs leave a folder: for the others (seed, plan, build) is the record.
+/// Which simulated runs leave a folder. The others can be repeated from (seed, plan, build).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
-    /// All.
+    /// Every run.
     All,
-    /// Those that did not pass.
+    /// Runs that did not pass.
     NotPassed,
-    /// None.
+    /// No run.
     None,
 }
 
-/// One run in virtual time.
+/// Runs once in virtual time and judges the record. The folder, if kept, is created under `results`.
 pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) -> Result<JudgedRun, RunError> {
     spec.check()?;
     let meta = spec.meta(seed, None)?;
-    let evidence = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
-    let mut judged = JudgedRun::new(&evidence, Exit::Pass);
+    let record = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
+    let mut judged = JudgedRun::new(&record, Exit::Pass);
     if spec.self_test {
-        judged.self_test_with(&evidence);
+        judged.self_test_with(&record);
     }
     spec.known.iter().for_each(|list| judged.acknowledge(list));
     let kept = match keep {
@@ -39,8 +39,8 @@ pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) ->
     };
     if kept {
         let wanted = name_of(spec, seed);
-        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &evidence))?;
-        judged.write(&evidence, &results.join(&name), "")?;
+        let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &record))?;
+        judged.write(&record, &results.join(&name), "")?;
         mark_latest(results, &name)?;
     }
     Ok(judged)

@@ -1,4 +1,4 @@
-//! Where a run takes place.
+//! The target of a run.
 
 use crate::adapter::specimen::SpecimenKind;
 use crate::adapter::{self, Defaults, Refusal};
@@ -6,28 +6,28 @@ use crate::config::target::TargetFile;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::Merge;
 
-/// A cluster that lives outside of any run.
+/// A cluster that is independent of any run.
 #[derive(Clone, Debug)]
 pub struct ExternalTarget {
-    /// The target file, as given.
+    /// The path of the target file, as given.
     pub path: String,
-    /// What it says.
+    /// The parsed target file.
     pub file: TargetFile,
 }
 
 /// Where a run takes place.
 #[derive(Clone, Debug)]
 pub enum RunTarget {
-    /// An embedded cluster in virtual time.
+    /// A built-in cluster in virtual time.
     Simulated(SpecimenKind),
-    /// An embedded cluster of processes that begin and end with the run.
+    /// A built-in cluster of processes that start and end with the run.
     Private(SpecimenKind),
-    /// A cluster that lives outside of any run.
+    /// A cluster that is independent of any run.
     External(ExternalTarget),
 }
 
 impl RunTarget {
-    /// Its name.
+    /// The name of the target, as on the command line.
     pub fn name(&self) -> &str {
         match self {
             RunTarget::Simulated(kind) => kind.simulated(),
@@ -36,7 +36,7 @@ impl RunTarget {
         }
     }
 
-    /// The cluster outside of any run, if it is one.
+    /// The external cluster. None for a built-in one.
     pub fn external(&self) -> Option<&ExternalTarget> {
         match self {
             RunTarget::External(external) => Some(external),
@@ -44,7 +44,7 @@ impl RunTarget {
         }
     }
 
-    /// Which embedded cluster it is, wherever that runs; none of a system that is not ours.
+    /// The kind of built-in cluster, wherever it runs. None for any other system.
     pub fn specimen(&self) -> Option<SpecimenKind> {
         match self {
             RunTarget::Simulated(kind) | RunTarget::Private(kind) => Some(*kind),
@@ -52,22 +52,22 @@ impl RunTarget {
         }
     }
 
-    /// Whether its time is virtual.
+    /// Whether the run is in virtual time.
     pub fn is_simulated(&self) -> bool {
         matches!(self, RunTarget::Simulated(_))
     }
 
-    /// Whether its rows lie in one shard, not in segments.
+    /// Whether its rows are in one shard instead of segments.
     pub fn has_shard(&self) -> bool {
         self.specimen() == Some(SpecimenKind::Shard)
     }
 
-    /// The merge functions that it does not have, as far as that is known without asking it.
+    /// The merge functions that it lacks, as far as known without asking it.
     pub fn lacks(&self) -> &'static [Merge] {
         self.specimen().map_or(&[], SpecimenKind::lacks)
     }
 
-    /// What a run on it uses where nothing else is asked for.
+    /// The defaults for a run on it.
     pub fn defaults(&self) -> Defaults {
         match self {
             RunTarget::Simulated(kind) | RunTarget::Private(kind) => kind.defaults(),
@@ -75,7 +75,7 @@ impl RunTarget {
         }
     }
 
-    /// Whether it has what a fault needs, as far as that is known without asking it.
+    /// Whether it supports a kind of fault, as far as known without asking it.
     pub fn can(&self, kind: FaultKind) -> Result<(), Refusal> {
         match self {
             RunTarget::Simulated(specimen) | RunTarget::Private(specimen) => specimen.can(kind),

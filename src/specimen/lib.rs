@@ -4,7 +4,7 @@
 //! Their state machines are pure: no socket, file or clock. They run as real processes over loopback HTTP
 //! ([`serve`]) and in virtual time ([`segments::World`], [`shard::World`]).
 //!
-//! This crate knows nothing of the checker that is tested on it, and shares no code with it.
+//! This crate knows nothing of the checker that is tested on it and shares no code with it.
 
 mod error;
 pub mod segments;

@@ -1,14 +1,14 @@
-//! Values, columns, log entries and raw rows, and how a column takes in the value of a later event.
+//! Values, columns, log entries and raw rows, and how a column merges the value of a later event.
 //!
-//! These merge functions are the specimen's own: the checker's model has others, and a test of the one
-//! against the other would mean nothing if they shared a line.
+//! These merge functions are the specimen's own. The checker's model has its own too: if the two shared code,
+//! a test of one against the other would mean nothing.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Text that is shared, not copied: a key or value goes from the log into the rows of every server.
+/// Shared text: a key or a value in the log and in the rows of every server is one allocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Text(Arc<str>);
@@ -39,17 +39,17 @@ impl Default for Text {
     }
 }
 
-/// How a column takes in the value of a later event.
+/// How a column merges the value of a later event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Merge {
-    /// The later value stands.
+    /// Keeps the later value.
     Overwrite,
-    /// The first value stands.
+    /// Keeps the first value.
     Ignore,
-    /// The sum of two longs, wrapping.
+    /// The sum of two longs, wrapping on overflow.
     Increment,
-    /// The later list behind the earlier one.
+    /// The earlier list followed by the later one.
     Append,
     /// Both lists as one sorted set.
     Union,
@@ -59,17 +59,17 @@ pub enum Merge {
     Min,
 }
 
-/// The type of a column.
+/// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Type {
-    /// Signed, 64 bits.
+    /// A signed 64-bit integer.
     Long,
-    /// Text.
+    /// UTF-8 text.
     String,
-    /// Longs.
+    /// A list of longs.
     LongList,
-    /// Texts.
+    /// A list of texts.
     StringList,
 }
 
@@ -77,52 +77,52 @@ pub enum Type {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// In an event: nothing is said. In a stored row: nothing was ever said.
+    /// In an event: the column is not updated. In a stored row: the column was never set.
     #[default]
     Null,
-    /// Of a [`Type::Long`].
+    /// A value of a [`Type::Long`] column.
     Long(i64),
-    /// Of a [`Type::String`].
+    /// A value of a [`Type::String`] column.
     String(Text),
-    /// Of a [`Type::LongList`].
+    /// A value of a [`Type::LongList`] column.
     Longs(Vec<i64>),
-    /// Of a [`Type::StringList`].
+    /// A value of a [`Type::StringList`] column.
     Strings(Vec<Text>),
 }
 
-/// A column of the table. Key, comparison value and op id are not columns: every entry has them.
+/// A column of a table. Key, comparison value and op id are not columns, because every entry has them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name.
+    /// The name, unique in the table.
     pub name: String,
-    /// Its type.
+    /// The type of its values.
     #[serde(rename = "type")]
     pub ty: Type,
-    /// How it merges.
+    /// How a later event is merged.
     pub merge: Merge,
 }
 
-/// An entry of the input log; also the raw row that a server makes of it, whose values are then merged ones.
+/// An entry of the input log. Also a server's raw row for the entry; its values are then the merged ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The offset in the partition's log: its identity.
+    /// The offset in the partition's log, which identifies the entry.
     pub off: u64,
-    /// The key.
+    /// The key that the entry updates.
     pub key: Text,
     /// The id of the op that wrote it.
     pub op: u64,
-    /// The comparison value: the event with the greater or equal one is merged onto the other.
+    /// The comparison value. An event is merged onto the current row unless its value is lower.
     pub cmp: i64,
-    /// Whether it deletes the key.
+    /// Whether the entry deletes the key.
     #[serde(default)]
     pub tombstone: bool,
-    /// One value a column, in the order of the table's columns.
+    /// One value per column, in the order of the table's columns.
     pub cols: Vec<Value>,
 }
 
 impl Type {
-    /// What a raw row shows in a column that was never given a value.
+    /// The value that a raw row shows in a column that was never set.
     pub(crate) fn default_value(self) -> Value {
         match self {
             Type::Long => Value::Long(i64::MIN),
@@ -131,7 +131,7 @@ impl Type {
         }
     }
 
-    /// Whether a value may stand in a column of this type.
+    /// Whether a column of this type can hold the value.
     pub(crate) fn admits(self, value: &Value) -> bool {
         match value {
             Value::Null => true,
@@ -144,7 +144,8 @@ impl Type {
 }
 
 impl Merge {
-    /// What a column holds once `event` has come in upon `held`. Where either says nothing, the other stands.
+    /// The value of a column that held `held`, after `event`. If one of them is null, the result is the
+    /// other.
     pub(crate) fn apply(self, held: &Value, event: &Value) -> Value {
         match (self, held, event) {
             (_, held, Value::Null) => held.clone(),
@@ -179,7 +180,7 @@ fn distinct(list: Value) -> Value {
 }
 
 impl Entry {
-    /// The row made of this row and a later event of the same key.
+    /// The row that results from merging a later event of the same key onto this row.
     pub(crate) fn merged(&self, event: &Entry, columns: &[Column]) -> Entry {
         let pairs = self.cols.iter().zip(&event.cols).zip(columns);
         Entry {
@@ -192,7 +193,7 @@ impl Entry {
         }
     }
 
-    /// The values as a raw read shows them: `defaults` (one a column) where nothing was ever said.
+    /// The values as a raw read shows them: the default (one per column) where a column was never set.
     pub fn shown<'a>(&'a self, defaults: &'a [Value]) -> impl Iterator<Item = &'a Value> {
         self.cols.iter().zip(defaults).map(|(value, default)| match value {
             Value::Null => default,
@@ -201,8 +202,7 @@ impl Entry {
     }
 }
 
-/// The checksum of a segment's content: 64 bits, in the manner of FNV-1a, over its rows in
-/// offset order, a word at a time.
+/// The checksum of a segment's rows in offset order: 64 bits, in the style of FNV-1a, one word at a time.
 pub(crate) fn checksum(rows: &[Arc<Entry>]) -> u64 {
     let mut sum = Fnv(0xcbf2_9ce4_8422_2325);
     for row in rows {
@@ -244,7 +244,8 @@ impl Fnv {
                 self.word(3);
                 self.text(text);
             }
-            // Both kinds of list begin alike: an empty one must give the same sum whichever it reads back as.
+            // Both kinds of list start alike, because an empty one must have the same sum whichever kind it
+            // reads back as.
             Value::Longs(items) => {
                 self.word(4 + items.len() as u64);
                 items.iter().for_each(|n| self.word(n.cast_unsigned()));
@@ -257,7 +258,7 @@ impl Fnv {
     }
 }
 
-/// JSON of shared entries, for serde's `with`.
+/// Serializes shared entries, for serde's `with`.
 pub(crate) mod shared {
     use super::Entry;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -272,7 +273,7 @@ pub(crate) mod shared {
     }
 }
 
-/// JSON of a shared entry, for serde's `with`.
+/// Serializes one shared entry, for serde's `with`.
 pub(crate) mod one_shared {
     use super::Entry;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -291,7 +292,7 @@ pub(crate) mod one_shared {
 mod tests {
     use super::*;
 
-    /// Goal: each merge function, on each of: a later value, a first value, no value.
+    /// Goal: each merge function with a later value, a first value and no value.
     /// Each line: function, held, event, result, as JSON.
     const TABLE: &str = r#"
         overwrite  1           2            2

@@ -1,29 +1,29 @@
-//! Virtual time for processes that poll a service: what is due, how long calls travel, and who sleeps.
-//! Nothing here reads a clock or sleeps; two of one seed do the same to the last byte.
+//! Virtual time for processes that poll a service: scheduled events, travel times of calls, and paused
+//! processes. It reads no clock and never sleeps. The same seed gives the same times to the last byte.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// A millisecond, in nanoseconds.
+/// One millisecond, in nanoseconds.
 pub(crate) const MILLISECOND: u64 = 1_000_000;
 
-/// The shortest and the longest time that a call or an answer travels, in nanoseconds.
+/// The minimum and the maximum travel time of a call or an answer, in nanoseconds.
 const TRAVEL: (u64, u64) = (200_000, 3_000_000);
 
-/// What is due, in time; of one time, in the order in which it was put down.
+/// Scheduled events in order of time. Events of one time are in order of their scheduling.
 pub(crate) struct VirtualTime<D> {
     rng: ChaCha8Rng,
     now: u64,
     due: BTreeMap<(u64, u64), D>,
     created: u64,
     poll_ms: u64,
-    /// By process that is paused: what reached it meanwhile, in order.
+    /// For each paused process the events that arrived since, in order.
     paused: BTreeMap<usize, Vec<D>>,
 }
 
 impl<D> VirtualTime<D> {
-    /// At time 0 nothing is due. Processes pause for about `poll_ms` between two polls.
+    /// Time starts at 0 with nothing scheduled. Processes pause for about `poll_ms` between two polls.
     pub(crate) fn new(seed: u64, poll_ms: u64) -> VirtualTime<D> {
         VirtualTime {
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -35,18 +35,18 @@ impl<D> VirtualTime<D> {
         }
     }
 
-    /// The present, in nanoseconds.
+    /// The current time, in nanoseconds.
     pub(crate) fn now(&self) -> u64 {
         self.now
     }
 
-    /// When the next thing is due.
+    /// The time of the next event.
     pub(crate) fn next_at(&self) -> Option<u64> {
         self.due.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes the next thing that is due up to and at `to`, and its time becomes the present; once there is
-    /// none, `to` does. What is due for a paused process waits until that is resumed.
+    /// Removes the next event up to and including `to`, and sets the time to it. If there is none, sets the
+    /// time to `to`. An event for a paused process waits until the process is resumed.
     pub(crate) fn next(&mut self, to: u64, receiver: impl Fn(&D) -> Option<usize>) -> Option<D> {
         loop {
             let first = self.due.first_entry().filter(|first| first.key().0 <= to);
@@ -62,48 +62,47 @@ impl<D> VirtualTime<D> {
         }
     }
 
-    /// Puts something down for `pause` from now.
+    /// Schedules an event `pause` nanoseconds from now.
     pub(crate) fn after(&mut self, pause: u64, due: D) {
         self.created += 1;
         self.due.insert((self.now + pause, self.created), due);
     }
 
-    /// Puts down a call or an answer that travels, and takes `work` nanoseconds beside that.
+    /// Schedules a call or an answer after its travel time plus `work` nanoseconds.
     pub(crate) fn send(&mut self, work: u64, due: D) {
         let travel = TRAVEL.0 + self.below(TRAVEL.1 - TRAVEL.0);
         self.after(travel + work, due);
     }
 
-    /// Puts down the next poll: after the configured pause, a quarter more or less.
+    /// Schedules the next poll after the configured pause, plus or minus a quarter.
     pub(crate) fn poll_later(&mut self, due: D) {
         let pause = self.poll_ms * MILLISECOND;
         let pause = pause - pause / 4 + self.below(pause / 2);
         self.after(pause, due);
     }
 
-    /// A number below `bound`, which is small beside 2^64: no bias that matters.
+    /// A random number below `bound`. The bias does not matter, because `bound` is small compared with 2^64.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.rng.next_u64() % bound
     }
 
-    /// Whether a process is paused.
     pub(crate) fn is_paused(&self, process: usize) -> bool {
         self.paused.contains_key(&process)
     }
 
-    /// Stops a process: what is due for it waits.
+    /// Pauses a process: its events wait.
     pub(crate) fn pause(&mut self, process: usize) {
         self.paused.entry(process).or_default();
     }
 
-    /// Lets a paused process go on, with everything that reached it meanwhile, in order.
+    /// Resumes a process, which first receives the events that arrived while it was paused, in order.
     pub(crate) fn resume(&mut self, process: usize) {
         for due in self.paused.remove(&process).unwrap_or_default() {
             self.after(0, due);
         }
     }
 
-    /// Ends a process, paused or not: what waited for it is dropped.
+    /// Ends a process, paused or not, and drops the events that waited for it.
     pub(crate) fn end(&mut self, process: usize) {
         self.paused.remove(&process);
     }

@@ -1,9 +1,9 @@
-//! Holds the files of a run's folder against its events and against `run.json`: each is to account for the
-//! others. What does not fit is damage.
+//! Compares the files of a run folder with its events and with `run.json`. Each must account for the others,
+//! and any mismatch is damage.
 //!
 //! ```text
-//! the record lost `reads/0003/c/0.jsonl.zst`, and the event of the read that it holds
-//! nobody saw a difference in what was left
+//! the record lost `reads/0003/c/0.jsonl.zst`, and also the event of the read that the file holds
+//! without this comparison the rest of the record looks complete
 //! ```
 
 use super::files::{RunFiles, walk};
@@ -15,42 +15,40 @@ use dissent_core::history::run_record::EVENTS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// The folder of the input logs.
 const LOG: &str = "log";
 
-/// What the events say of the other files.
+/// What the events announce about the other files.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
-    /// By id.
+    /// The announced reads by id.
     pub(super) reads: BTreeMap<u64, AnnouncedRead>,
-    /// The last phase that began.
+    /// The phase that began last.
     pub(super) phase: Option<Phase>,
-    /// Whether all events could be read: what the others announce is not known.
+    /// False if some events could not be read, so that announcements may be missing.
     pub(super) are_whole: bool,
 }
 
 impl Announcements {
-    /// Takes the next event.
     pub(super) fn note(&mut self, event: &Event) {
-        self.reads.extend(AnnouncedRead::by(event));
+        self.reads.extend(AnnouncedRead::from_event(event));
         if let Event::Phase { phase } = event {
             self.phase = Some(*phase);
         }
     }
 }
 
-/// Notes what is missing, and what nobody speaks of.
-pub(super) fn audit(run: &RunFiles, told: &Announcements) {
+/// Records missing files, and files that no event announces.
+pub(super) fn audit(run: &RunFiles, announcements: &Announcements) {
     schedule(run);
-    let files = listed(run, READS, 2);
-    missing(run, told, &files);
-    if told.are_whole {
-        run_file(run, told);
-        strays(run, told, &files);
+    let files = list(run, READS, 2);
+    missing(run, announcements, &files);
+    if announcements.are_whole {
+        run_file(run, announcements);
+        strays(run, announcements, &files);
     }
 }
 
-/// The steps drawn are those of `run.json`.
+/// The steps in the schedule file must equal those in `run.json`.
 fn schedule(run: &RunFiles) {
     let text = fs::read(run.dir().join(SCHEDULE)).map_err(|error| error.to_string());
     let steps = text.and_then(|text| {
@@ -60,53 +58,53 @@ fn schedule(run: &RunFiles) {
     });
     match steps {
         Ok(steps) if steps == run.run().meta.steps => {}
-        Ok(_) => run.damaged(SCHEDULE, format!("its steps differ from those in {RUN_FILE}")),
-        Err(error) => run.damaged(SCHEDULE, error),
+        Ok(_) => run.add_damage(SCHEDULE, format!("its steps differ from those in {RUN_FILE}")),
+        Err(error) => run.add_damage(SCHEDULE, error),
     }
 }
 
-/// A run that ended says so, and in which phase; its events end in the same.
-fn run_file(run: &RunFiles, told: &Announcements) {
+/// `run.json` must have the counts of a finished run, and its phase must be the last phase in the events.
+fn run_file(run: &RunFiles, announcements: &Announcements) {
     let run_file = run.run();
     if run.has_marks() && run_file.ended.is_none() {
-        run.damaged(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
+        run.add_damage(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
     }
-    if run_file.ended.is_some() && told.phase != Some(Phase::Done) {
-        run.damaged(EVENTS, "the run stopped before its last phase".to_owned());
+    if run_file.ended.is_some() && announcements.phase != Some(Phase::Done) {
+        run.add_damage(EVENTS, "the run stopped before its last phase".to_owned());
     }
-    if told.phase.is_some_and(|phase| phase != run_file.phase) {
-        run.damaged(RUN_FILE, format!("its phase is not the last phase in {EVENTS}"));
+    if announcements.phase.is_some_and(|phase| phase != run_file.phase) {
+        run.add_damage(RUN_FILE, format!("its phase is not the last phase in {EVENTS}"));
     }
 }
 
-/// Which files under `reads/` must be there: the first of each, and the one before one that is there.
-fn missing(run: &RunFiles, told: &Announcements, files: &BTreeSet<String>) {
-    let mut due: BTreeSet<String> = announced(told).iter().map(|file| file.name()).collect();
+/// The first file of each announced read must exist, and every file before an existing numbered file.
+fn missing(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<String>) {
+    let mut due: BTreeSet<String> = announced(announcements).iter().map(|file| file.name()).collect();
     let later = files.iter().filter_map(|file| ReadFile::of(file)).filter(|file| file.number > 1);
     due.extend(later.map(|file| ReadFile { number: file.number - 1, ..file }.name()));
     for file in due.difference(files) {
-        run.damaged(file, "it is missing".to_owned());
+        run.add_damage(file, "it is missing".to_owned());
     }
 }
 
-/// Files of ours, by their names, of which no event speaks.
-fn strays(run: &RunFiles, told: &Announcements, files: &BTreeSet<String>) {
-    let announced = announced(told);
+/// Files with names in our format that no event announces.
+fn strays(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<String>) {
+    let announced = announced(announcements);
     let is_stray = |file: &&String| match ReadFile::of(file) {
         Some(read) => !announced.contains(&ReadFile { number: 1, ..read }),
         None => file.ends_with(".zst"),
     };
     let logs: BTreeSet<String> = (0..run.run().meta.partitions).map(log_name).collect();
-    let others = listed(run, LOG, 0);
+    let others = list(run, LOG, 0);
     let others = others.iter().filter(|file| file.ends_with(".zst") && !logs.contains(*file));
     for file in files.iter().filter(is_stray).chain(others) {
-        run.damaged(file, "no event announces it".to_owned());
+        run.add_damage(file, "no event announces it".to_owned());
     }
 }
 
-/// The first file of each folder, partition and kind of which lines are announced.
-fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
-    let with_lines = told.reads.values().filter(|read| read.lines > 0);
+/// The first file of each folder, partition and kind for which lines are announced.
+fn announced(announcements: &Announcements) -> BTreeSet<ReadFile<'_>> {
+    let with_lines = announcements.reads.values().filter(|read| read.lines > 0);
     with_lines
         .map(|AnnouncedRead { folder, partition, kind, .. }| ReadFile {
             folder,
@@ -117,11 +115,11 @@ fn announced(told: &Announcements) -> BTreeSet<ReadFile<'_>> {
         .collect()
 }
 
-/// The files so many folders below one of the run's.
-fn listed(run: &RunFiles, at: &str, depth: u32) -> BTreeSet<String> {
+/// The files `depth` folders below `at`, relative to the run folder.
+fn list(run: &RunFiles, at: &str, depth: u32) -> BTreeSet<String> {
     let mut files = Vec::new();
     if let Err(error) = walk(run.dir(), at, depth, &mut files) {
-        run.damaged(at, format!("cannot list the files: {error}"));
+        run.add_damage(at, format!("cannot list the files: {error}"));
     }
     files.into_iter().collect()
 }

@@ -1,6 +1,7 @@
 //! Rows, log entries and current flags as lines of JSON with named columns.
 //!
-//! Content first, placement last, columns in the order of the schema, a column without a value left out:
+//! Content comes first and placement last. Columns are in the schema's order, and a column without a value is
+//! left out:
 //!
 //! ```text
 //! {"off":12,"key":"k0-1","op":34,"cmp":34,"cols":{"x":1,"tags":["a"]},"at":{"read":17,"doc":5}}   a row
@@ -10,9 +11,9 @@
 //! {"n":7,"t":3000000,"type":"boundary"}                                                         an event
 //! ```
 //!
-//! A line names its read, so that it can be understood alone. Events are numbered from 1, and an entry says
-//! how many offsets before it hold none (`"skip":1`, left out for 0): a line that was lost shows. Fields and
-//! columns that are not known are skipped: a later version may have written them.
+//! A line names its read, so it can be understood alone. Events are numbered from 1, and an entry has the
+//! number of skipped offsets before it (`"skip":1`, left out for 0). So a lost line is noticed. Unknown
+//! fields and columns are skipped, because a later version may have written them.
 
 use super::fast_scan;
 use dissent_core::history::event::{Event, TimedEvent};
@@ -39,7 +40,7 @@ struct RowLine<'a> {
     skip: Option<u64>,
 }
 
-/// Where a row was seen.
+/// The read that returned a row, and the row's document number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ReadAt {
     pub(super) read: u64,
@@ -60,7 +61,7 @@ impl Serialize for Cols<'_> {
     }
 }
 
-/// The line of a row that came by the read of this id.
+/// The line of a row that the read with this id returned.
 pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 'a {
     RowLine {
         off: row.off,
@@ -74,7 +75,7 @@ pub fn row<'a>(schema: &'a Schema, read: u64, row: &'a Row) -> impl Serialize + 
     }
 }
 
-/// The line of a log entry, before which so many offsets hold none.
+/// The line of a log entry. `skip` is the number of offsets just before it that have no entry.
 pub fn entry<'a>(schema: &'a Schema, entry: &'a Entry, skip: u64) -> impl Serialize + 'a {
     RowLine {
         off: entry.off,
@@ -96,12 +97,12 @@ struct Numbered<'a> {
     event: &'a Event,
 }
 
-/// The line of the n-th event.
+/// The line of the n-th event, counted from 1.
 pub fn event(n: u64, stamped: &TimedEvent) -> impl Serialize + '_ {
     Numbered { n, t: stamped.t, event: &stamped.event }
 }
 
-/// How many offsets before a log entry hold none, by its line.
+/// The number of skipped offsets before a log entry, from its line.
 pub(super) fn skipped(line: &[u8]) -> serde_json::Result<u64> {
     #[derive(Deserialize)]
     struct Skip {
@@ -123,12 +124,12 @@ struct FlagsAt {
     read: u64,
 }
 
-/// The line of a key's current flags that came by the read of this id.
+/// The line of a key's current flags that the read with this id returned.
 pub fn flags(read: u64, current: &CurrentRow) -> impl Serialize + '_ {
     FlagsLine { key: Cow::Borrowed(&current.key), offs: Cow::Borrowed(&current.offs), at: FlagsAt { read } }
 }
 
-/// A row and the id of its read.
+/// Parses a row and the id of its read. Fails if the line is not a row of this schema.
 pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)> {
     if let Some(row) = fast_scan::row(schema, line) {
         return Ok(row);
@@ -138,18 +139,18 @@ pub fn decode_row(schema: &Schema, line: &[u8]) -> serde_json::Result<(u64, Row)
     Ok((read, Row { off, key, op, cmp, cols, doc }))
 }
 
-/// A log entry.
+/// Parses a log entry. Fails if the line is not an entry of this schema.
 pub fn decode_entry(schema: &Schema, line: &[u8]) -> serde_json::Result<Entry> {
     fast_scan::entry(schema, line).map_or_else(|| parse(schema, line).map(|(entry, _)| entry), Ok)
 }
 
-/// A key's current flags and the id of their read.
+/// Parses a key's current flags and the id of their read.
 pub fn decode_flags(line: &[u8]) -> serde_json::Result<(u64, CurrentRow)> {
     let FlagsLine { key, offs, at } = serde_json::from_slice(line)?;
     Ok((at.read, CurrentRow { key: key.into_owned(), offs: offs.into_owned() }))
 }
 
-/// What a row or a log entry says, however it is written.
+/// Parses a row or a log entry in any valid JSON layout.
 pub(super) fn parse(schema: &Schema, line: &[u8]) -> serde_json::Result<(Entry, Option<ReadAt>)> {
     let mut from = serde_json::Deserializer::from_slice(line);
     let decoded = LineSeed(&schema.columns).deserialize(&mut from)?;
@@ -216,7 +217,7 @@ impl<'de> Visitor<'de> for LineSeed<'_> {
     }
 }
 
-/// Puts named values into the order of the schema, without a map in between.
+/// Reads named values in the schema's order, without a map in between.
 struct ColsSeed<'a>(&'a [Column]);
 
 impl<'de> DeserializeSeed<'de> for ColsSeed<'_> {
@@ -250,7 +251,7 @@ impl<'de> Visitor<'de> for ColsSeed<'_> {
     }
 }
 
-/// The position of a column by its name. Names come in the schema's order, so the search begins at `next`.
+/// The index of a column by its name. Names come in the schema's order, so the search starts at `next`.
 struct NameSeed<'a> {
     columns: &'a [Column],
     next: usize,

@@ -1,29 +1,29 @@
-//! What undoes a fault, written down before the fault begins (design, invariant 8).
+//! Cures: how to undo a fault, written to disk before the fault begins.
 
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::run_record::Damage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The file of a run's cures, one JSON line each.
+/// The file of a run's cures, with one JSON line for each.
 pub const CURES: &str = "cures.jsonl";
 
-/// How to undo one fault: data, so that another process can do it.
+/// How to undo one fault. Plain data, so another process can apply it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cure {
-    /// The step of the schedule.
+    /// The step of the schedule that injects the fault.
     pub step: StepId,
-    /// The fault that it undoes.
+    /// The fault to undo.
     pub fault: Fault,
-    /// The run's id, as left at the target beside the fault.
+    /// The run's id, as marked at the target beside the fault.
     pub mark: String,
-    /// What the hand that began the fault needs to undo it.
+    /// What the injector needs to undo the fault. Its shape is the injector's own.
     pub undo: serde_json::Value,
 }
 
-/// The cures of a run's folder, in the order in which they were written; a line that was torn when the run
-/// was killed is damage, and the others still count. Needs no other file of the run: healing must work when
-/// nothing else does.
+/// The cures in a run folder, in the order of their writing. A line that was torn by a kill is damage, and
+/// the other lines still count. No other file of the run is needed, because healing must work when nothing
+/// else does.
 pub fn read_cures(dir: &Path) -> (Vec<Cure>, Vec<Damage>) {
     let (mut cures, mut damage) = (Vec::new(), Vec::new());
     let mut note = |detail| damage.push(Damage { file: CURES.to_owned(), detail });

@@ -1,4 +1,4 @@
-//! Evidence that lies in memory, as the folder that a run would have written.
+//! Writes a record in memory as a run folder.
 
 use super::writer::{Build, RunFile, RunFolder, StoreError};
 use dissent_core::history::event::{Event, Phase};
@@ -7,35 +7,36 @@ use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Writes evidence to a folder, which must not exist. The bytes are a function of the evidence and of the
-/// build alone: time closes no frame, and no clock is asked.
-pub fn write_record(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreError> {
-    let mut phases = evidence.events.iter().rev().filter_map(|stamped| match stamped.event {
+/// Writes a record to the folder `dir`, which must not exist. The bytes depend only on the record and the
+/// build: no frame is closed by age, and no clock is read. Fails if rows or flags have no event that
+/// announces them.
+pub fn write_record(dir: &Path, record: &MemoryRecord) -> Result<(), StoreError> {
+    let mut phases = record.events.iter().rev().filter_map(|stamped| match stamped.event {
         Event::Phase { phase } => Some(phase),
         _ => None,
     });
     let phase = phases.next().unwrap_or(Phase::SetUp);
-    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, meta: evidence.meta.clone() };
+    let run = RunFile { phase, build: Build::this(), wall: None, ended: None, meta: record.meta.clone() };
     let mut folder = RunFolder::begin(dir, run)?;
-    let still = Nanos(0);
-    for (partition, entries) in (0..).zip(&evidence.log) {
-        folder.entries(still, partition, entries)?;
+    let time = Nanos(0);
+    for (partition, entries) in (0..).zip(&record.log) {
+        folder.entries(time, partition, entries)?;
     }
-    let mut rows = by_read(&evidence.rows);
-    let mut currents = by_read(&evidence.current_rows);
-    for stamped in &evidence.events {
+    let mut rows = by_read(&record.rows);
+    let mut currents = by_read(&record.current_rows);
+    for stamped in &record.events {
         match &stamped.event {
             Event::Read(read) => {
                 let rows = rows.remove(&(read.before.partition, read.id));
-                folder.rows(still, read, rows.unwrap_or_default().into_iter().map(AsRef::as_ref))?;
+                folder.rows(time, read, rows.unwrap_or_default().into_iter().map(AsRef::as_ref))?;
             }
             Event::CurrentRead(read) => {
                 let currents = currents.remove(&(read.partition, read.id));
-                folder.current_rows(still, read, currents.unwrap_or_default())?;
+                folder.current_rows(time, read, currents.unwrap_or_default())?;
             }
             _ => {}
         }
-        folder.event_at(still, stamped)?;
+        folder.event_at(time, stamped)?;
     }
     if let Some((partition, read)) = rows.into_keys().chain(currents.into_keys()).next() {
         return Err(StoreError::Unannounced { partition, read });
@@ -43,7 +44,7 @@ pub fn write_record(dir: &Path, evidence: &MemoryRecord) -> Result<(), StoreErro
     folder.finish()
 }
 
-/// What came by each read, by (partition, read).
+/// The rows or flags of each read, by (partition, read).
 fn by_read<T>(partitions: &[Vec<(u64, T)>]) -> BTreeMap<(u32, u64), Vec<&T>> {
     let mut reads: BTreeMap<_, Vec<&T>> = BTreeMap::new();
     for (partition, items) in (0..).zip(partitions) {

@@ -1,6 +1,6 @@
-//! The lines that a run has millions of, read without a parser, and only from a line that looks exactly as
-//! [`crate::codec`] and [`dissent_core::history::event`] write it. Any other line gives nothing here,
-//! and is then parsed whole.
+//! Fast readers for the lines that a run has millions of. They work without a parser and accept only a line
+//! in the exact layout that [`crate::codec`] and [`dissent_core::history::event`] write. For any other line
+//! they return None, and the caller parses it in full.
 
 use dissent_core::history::event::OpOutcome;
 use dissent_core::history::row::{Entry, Row};
@@ -9,7 +9,7 @@ use dissent_core::history::schema::{Column, Schema, Value};
 use dissent_core::history::time::Nanos;
 use memchr::{memchr, memrchr};
 
-/// What is left of a line.
+/// The unread rest of a line.
 struct Scan<'a>(&'a [u8]);
 
 impl<'a> Scan<'a> {
@@ -23,7 +23,7 @@ impl<'a> Scan<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        /// So many digits are never too large.
+        /// Numbers of up to this many digits cannot overflow.
         const SAFE: usize = 19;
         let (mut sum, mut digits) = (0_u64, 0);
         while let Some(digit) = self.0.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|it| *it < 10) {
@@ -46,7 +46,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A string without escapes, up to and with its closing quote.
+    /// A string without escapes, including its closing quote.
     fn plain(&mut self) -> Option<&'a str> {
         let (text, rest) = self.0.split_at_checked(memchr(b'"', self.0)?)?;
         self.0 = &rest[1..];
@@ -54,14 +54,14 @@ impl<'a> Scan<'a> {
         if is_plain { std::str::from_utf8(text).ok() } else { None }
     }
 
-    /// Goes past a name and what ends it, if it is this one.
+    /// Skips the given name with its quote and colon, if it is next.
     fn is_named(&mut self, name: &str) -> bool {
         let rest = self.0.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"\":"));
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
-    /// What stands between an opened list or map and its end.
+    /// Reads the items of an open list or map up to its end.
     fn until(&mut self, end: &[u8], mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         if self.has(end) {
             return Some(());
@@ -99,7 +99,7 @@ impl<'a> Scan<'a> {
         Some(Value::Longs(longs))
     }
 
-    /// Named values in the order of the schema, up to and with the end of their map.
+    /// Named values in the schema's order, including the end of their map.
     fn values(&mut self, columns: &[Column]) -> Option<Vec<Value>> {
         let mut values = vec![Value::Null; columns.len()];
         let mut next = 0;
@@ -113,7 +113,7 @@ impl<'a> Scan<'a> {
         Some(values)
     }
 
-    /// What entries and rows begin with, up to their values.
+    /// The fields before the values, which entries and rows share.
     fn front(&mut self) -> Option<EntryHeader<'a>> {
         self.word(b"{\"off\":")?;
         let off = self.number()?;
@@ -128,7 +128,7 @@ impl<'a> Scan<'a> {
         Some(EntryHeader { off, key, op, cmp, tombstone })
     }
 
-    /// Where a row was seen, by read and document, and the end of its line.
+    /// The placement of a row (read and document), including the end of its line.
     fn placement(mut self) -> Option<(u64, u32)> {
         self.word(b"{\"read\":")?;
         let read = self.number()?;
@@ -144,7 +144,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Where a row lies and which read brought it, and how long its content is: the line up to its placement.
+/// The offset and the read of a row, and the length of its content: the line up to its placement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlacedRow {
     pub(super) off: u64,
@@ -152,24 +152,23 @@ pub(super) struct PlacedRow {
     pub(super) content: usize,
 }
 
-/// The place of a row, by its line.
 pub(super) fn placed(line: &[u8]) -> Option<PlacedRow> {
     let mut scan = Scan(line);
     scan.word(b"{\"off\":")?;
     let off = scan.number()?;
-    // The last brace that opens is the placement's: what comes after it is numbers.
+    // The last opening brace starts the placement, because only numbers follow it.
     let (front, at) = line.split_at(memrchr(b'{', line)?);
     let content = front.strip_suffix(b",\"at\":")?.len();
     let (read, _) = Scan(at).placement()?;
     Some(PlacedRow { off, read, content })
 }
 
-/// A log entry without its values, by its line.
+/// A log entry without its values.
 pub(super) fn entry_header(line: &[u8]) -> Option<EntryHeader<'_>> {
     Scan(line).front()
 }
 
-/// A log entry, by its line.
+/// A log entry.
 pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
     let mut scan = Scan(line);
     let EntryHeader { off, key, op, cmp, tombstone } = scan.front()?;
@@ -179,7 +178,7 @@ pub(super) fn entry(schema: &Schema, line: &[u8]) -> Option<Entry> {
     Some(Entry { off, key: key.to_owned(), op, cmp, tombstone, cols })
 }
 
-/// A row and the id of its read, by its line.
+/// A row and the id of its read.
 pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
     let mut scan = Scan(line);
     let EntryHeader { off, key, op, cmp, .. } = scan.front()?;
@@ -189,7 +188,7 @@ pub(super) fn row(schema: &Schema, line: &[u8]) -> Option<(u64, Row)> {
     Some((read, Row { off, key: key.to_owned(), op, cmp, cols, doc }))
 }
 
-/// The number of an event, by its line.
+/// The number of an event.
 pub(super) fn number(line: &[u8]) -> Option<u64> {
     let mut scan = Scan(line);
     scan.word(b"{\"n\":")?;
@@ -351,7 +350,7 @@ mod tests {
             let op =
                 Op { id: 5, partition: 1, key: trap.into(), cmp: 5, cols, delete: false, due: Nanos(66) };
             let stamped = TimedEvent { t: Nanos(77), event: Event::Invoke { op } };
-            // As written today, and as format 1 had it.
+            // In the current format, and in format 1.
             for line in [text(&codec::event(9, &stamped)), text(&stamped)] {
                 let found = event_ref(line.as_bytes()).expect("as written");
                 assert_eq!(found, (Nanos(77), EventRef::Invoked { op: 5, partition: 1, due: Nanos(66) }));

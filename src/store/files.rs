@@ -1,5 +1,4 @@
-//! The files of a run's folder as they are read: which run they belong to, and the damage that is met in
-//! them.
+//! The files of a run folder while they are read: the run that they belong to, and the damage found in them.
 
 use super::cure::{Cure, read_cures};
 use super::names::RUN_FILE;
@@ -14,69 +13,69 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Why a folder cannot be read.
+/// Why a run folder cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("no folder {dir}: name a run folder, or `latest`")]
     NoFolder {
         /// The folder.
         dir: PathBuf,
     },
-    /// It is empty.
+    /// The folder has no files.
     #[error("{dir} is empty: the run ended before it wrote anything, so run it again")]
     Empty {
         /// The folder.
         dir: PathBuf,
     },
-    /// It is not a run folder.
+    /// The folder has files but no `run.json`.
     #[error("{dir} has no {RUN_FILE}, so it is not a run folder: name one under results, or `latest`")]
     NoRunFile {
         /// The folder.
         dir: PathBuf,
     },
-    /// A later version wrote it.
+    /// A later version of dissent wrote the folder.
     #[error(
         "{file} has format {format}, written by dissent {writer}; this is dissent {reader}, which reads \
          formats up to {FORMAT}: use dissent {writer} or later"
     )]
     Format {
-        /// The file.
+        /// The path of `run.json`.
         file: PathBuf,
-        /// Its format.
+        /// The format in the file.
         format: u32,
-        /// The version that wrote it.
+        /// The version that wrote the file.
         writer: String,
-        /// The version that reads it.
+        /// The version of this program.
         reader: &'static str,
     },
-    /// It contradicts itself.
+    /// `run.json` has an impossible number of partitions.
     #[error("{file} has {partitions} partitions, but a run has 1 to {PARTITIONS_MAX}: the file was changed")]
     Partitions {
-        /// The file.
+        /// The path of `run.json`.
         file: PathBuf,
-        /// The number of partitions.
+        /// The number in the file.
         partitions: u32,
     },
-    /// It does not parse.
+    /// `run.json` is not valid JSON, or lacks a field.
     #[error("cannot parse {file}: {source}; without it, the folder cannot be read")]
     Garbled {
-        /// The file.
+        /// The path of `run.json`.
         file: PathBuf,
-        /// The error.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// A file cannot be read.
+    /// `run.json` cannot be read.
     #[error("cannot read {file}: {source}")]
     Io {
-        /// The file.
+        /// The path of `run.json`.
         file: PathBuf,
-        /// The error.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// The part of `run.json` that says whether the rest can be read.
+/// The part of `run.json` that decides whether the rest can be read.
 #[derive(Deserialize)]
 struct Outline {
     build: Build,
@@ -89,7 +88,7 @@ struct MetaOutline {
     format: u32,
 }
 
-/// The files of one run, and what is wrong with them.
+/// The files of one run, and the damage found so far.
 #[derive(Debug)]
 pub(super) struct RunFiles {
     dir: PathBuf,
@@ -97,12 +96,11 @@ pub(super) struct RunFiles {
     /// None for format 1, whose files do not name their run.
     number: Option<RunNumber>,
     damage: Mutex<Vec<Damage>>,
-    /// Files that belong to another run.
     foreign: Mutex<BTreeSet<String>>,
 }
 
 impl RunFiles {
-    /// Reads `run.json`; all else is read later.
+    /// Reads `run.json`. All other files are read later.
     pub(super) fn open(dir: &Path) -> Result<Self, OpenError> {
         let file = dir.join(RUN_FILE);
         let text = fs::read(&file).map_err(|source| no_run_file(dir, source))?;
@@ -122,25 +120,23 @@ impl RunFiles {
         Ok(Self { dir: dir.to_owned(), run, number, damage: Mutex::default(), foreign: Mutex::default() })
     }
 
-    /// The folder.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// `run.json`.
     pub(super) fn run(&self) -> &RunFile {
         &self.run
     }
 
-    /// The cures of the run, in order.
+    /// The cures of the run, in the order of their writing.
     pub(super) fn cures(&self) -> Vec<Cure> {
         let (cures, damage) = read_cures(&self.dir);
-        damage.into_iter().for_each(|damage| self.damaged(&damage.file, damage.detail));
+        damage.into_iter().for_each(|damage| self.add_damage(&damage.file, damage.detail));
         cures
     }
 
-    /// Notes damage, once however often it is met.
-    pub(super) fn damaged(&self, file: &str, detail: String) {
+    /// Records damage. The same damage is recorded once.
+    pub(super) fn add_damage(&self, file: &str, detail: String) {
         let damage = Damage { file: file.to_owned(), detail };
         let mut all = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains(&damage) {
@@ -148,22 +144,23 @@ impl RunFiles {
         }
     }
 
-    /// Whether files say whose they are and number their lines: since format 2.
+    /// Whether files name their run and number their lines. True since format 2.
     pub(super) fn has_marks(&self) -> bool {
         self.number.is_some()
     }
 
-    /// What the frames of a file must say.
+    /// The origin that the frames of a file must have. None for format 1.
     pub(super) fn origin(&self, file: &str) -> Option<Origin> {
         self.number.map(|number| number.file(file))
     }
 
-    /// Notes a file of another run.
-    pub(super) fn is_foreign(&self, file: &str) {
+    /// Records a file that belongs to another run.
+    pub(super) fn add_foreign(&self, file: &str) {
         self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
     }
 
-    /// All damage that was met so far, sorted: partitions are read side by side, and one run has one verdict.
+    /// All damage found so far, sorted. Partitions are read in parallel, and the order must not change the
+    /// verdict.
     pub(super) fn damage(&self) -> Vec<Damage> {
         let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         damage.extend(self.foreign_files());
@@ -171,7 +168,7 @@ impl RunFiles {
         damage
     }
 
-    /// If the events are another run's, so is `run.json`, or all files are: that is told once.
+    /// If the events belong to another run, so does `run.json` or every file. That is reported once.
     fn foreign_files(&self) -> Vec<Damage> {
         let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         let damage = |file: &str, detail: String| Damage { file: file.to_owned(), detail };
@@ -197,10 +194,10 @@ fn no_run_file(dir: &Path, source: io::Error) -> OpenError {
     }
 }
 
-/// The files `depth` folders below `at`, sorted; none if `at` is not there.
+/// The files `depth` folders below `at`, sorted. None if `at` does not exist.
 pub(super) fn walk(dir: &Path, at: &str, depth: u32, files: &mut Vec<String>) -> io::Result<()> {
     let listed = match fs::read_dir(dir.join(at)) {
-        // A file that somebody else put where folders lie holds nothing of ours.
+        // A foreign file in place of a folder holds no data of this run.
         Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
             return Ok(());
         }

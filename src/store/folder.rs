@@ -1,8 +1,8 @@
-//! Reads a run's folder as a record, as streams: memory does not grow with the number of rows.
+//! Reads a run folder as a record of streams: memory use does not grow with the number of rows.
 //!
-//! What cannot be read is damage, never silence: an event that announces a read makes its rows due, so that
-//! a lost file is not taken for rows that a replica lacks. A file is read to the first line that does not
-//! follow the one before: what lies behind a gap proves nothing.
+//! Anything unreadable is damage and is never ignored. An event that announces a read makes its rows due, so
+//! a lost file is not mistaken for rows that a replica lacks. A file is read up to the first line that does
+//! not follow the one before, because lines after a gap prove nothing.
 
 use super::audit::{Announcements, audit};
 use super::cure::Cure;
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
-/// A run folder, opened for reading.
+/// A run folder opened for reading. It implements [`RunRecord`].
 #[derive(Debug)]
 pub struct Folder {
     files: RunFiles,
@@ -34,27 +34,27 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a run's folder. Damage in what lies in it is found when it is read.
+    /// Opens a run folder. Damage in files other than `run.json` is found when they are read.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         Ok(Self { files: RunFiles::open(dir)?, announced: OnceLock::new() })
     }
 
-    /// The folder.
+    /// The path of the folder, as given.
     pub fn dir(&self) -> &Path {
         self.files.dir()
     }
 
-    /// `run.json`.
+    /// The parsed `run.json`.
     pub fn run(&self) -> &RunFile {
         self.files.run()
     }
 
-    /// The cures of the run, in order.
+    /// The cures of the run, in the order of their writing.
     pub fn cures(&self) -> Vec<Cure> {
         self.files.cures()
     }
 
-    /// What the events announce, read once.
+    /// The announcements of all events. The first call reads the events.
     fn announced(&self) -> &Announcements {
         if self.announced.get().is_none() {
             self.scan_events(&mut |_, _| {});
@@ -62,31 +62,31 @@ impl Folder {
         self.announced.get_or_init(Announcements::default)
     }
 
-    /// Keeps what all events said of the other files, and holds those against it.
-    fn keep(&self, told: Announcements) {
-        if self.announced.set(told).is_ok() {
+    /// Stores the announcements of all events and compares the files with them.
+    fn store_announcements(&self, announcements: Announcements) {
+        if self.announced.set(announcements).is_ok() {
             audit(&self.files, self.announced());
         }
     }
 
-    /// The files under `reads/` of this partition and kind, in the order of their names.
+    /// The files under `reads/` for this partition and kind, sorted by name.
     fn read_files(&self, partition: u32, kind: Kind) -> Vec<String> {
         let mut files = Vec::new();
         if let Err(error) = walk(self.dir(), READS, 2, &mut files) {
-            self.files.damaged(READS, format!("cannot list the files: {error}"));
+            self.files.add_damage(READS, format!("cannot list the files: {error}"));
         }
-        let is_of_here = |file: &String| {
+        let matches = |file: &String| {
             ReadFile::of(file).is_some_and(|read| (read.partition, read.kind) == (partition, kind))
         };
-        files.retain(is_of_here);
+        files.retain(matches);
         files
     }
 
-    /// The files of a partition's reads, each with the least number that its lines can begin with, and the
-    /// lines that the events announce.
+    /// The files of a partition's reads, each with the lowest number that its lines can start with, and the
+    /// line counts that the events announce.
     fn reads(&self, partition: u32, kind: Kind) -> (Vec<DueFile>, Counted<'_>) {
-        let of_here = |read: &AnnouncedRead| read.partition == partition && read.kind == kind;
-        let announced: Vec<_> = self.announced().reads.iter().filter(|(_, read)| of_here(read)).collect();
+        let matches = |read: &AnnouncedRead| read.partition == partition && read.kind == kind;
+        let announced: Vec<_> = self.announced().reads.iter().filter(|(_, read)| matches(read)).collect();
         let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
         for (_, read) in announced.iter().filter(|(_, read)| read.lines > 0) {
             let first = firsts.entry(read.folder.clone()).or_insert(read.first);
@@ -107,7 +107,7 @@ impl RunRecord for Folder {
 
     fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
         let (stream, order) = (Stream::open(&self.files, EVENTS.to_owned()), EventOrder::of(&self.files));
-        Box::new(EventStream { folder: self, stream, order, told: Announcements::default() })
+        Box::new(EventStream { folder: self, stream, order, announcements: Announcements::default() })
     }
 
     fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
@@ -118,12 +118,12 @@ impl RunRecord for Folder {
 
     fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Rows);
-        Box::new(counted.of(Merge::new(&self.files, files)))
+        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
 
     fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
         let (files, counted) = self.reads(partition, Kind::Flags);
-        Box::new(counted.of(Merge::new(&self.files, files)))
+        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
     }
 
     fn damage(&self) -> Vec<Damage> {
@@ -131,22 +131,22 @@ impl RunRecord for Folder {
     }
 
     fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
-        let (mut told, mut order) = (Announcements::default(), EventOrder::of(&self.files));
+        let (mut announcements, mut order) = (Announcements::default(), EventOrder::of(&self.files));
         let mut stream = Stream::<TimedEvent>::open(&self.files, EVENTS.to_owned());
         stream.each(|line| {
             order.follow(line)?;
             match fast_scan::event_ref(line) {
-                Some((t, moment)) => each(t, moment),
+                Some((t, event)) => each(t, event),
                 None => {
                     let stamped: TimedEvent = serde_json::from_slice(line)?;
-                    told.note(&stamped.event);
+                    announcements.note(&stamped.event);
                     each(stamped.t, EventRef::from(&stamped.event));
                 }
             }
             Ok(())
         });
-        told.are_whole = stream.is_whole() && order.end(&self.files);
-        self.keep(told);
+        announcements.are_whole = stream.is_whole() && order.end(&self.files);
+        self.store_announcements(announcements);
     }
 
     fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
@@ -178,12 +178,12 @@ impl RunRecord for Folder {
     }
 }
 
-/// The events; on the way it is noted what they say of the other files.
+/// The events. It collects their announcements on the way.
 struct EventStream<'a> {
     folder: &'a Folder,
     stream: Stream<'a, TimedEvent>,
     order: EventOrder,
-    told: Announcements,
+    announcements: Announcements,
 }
 
 impl<'a> Iterator for EventStream<'a> {
@@ -192,19 +192,19 @@ impl<'a> Iterator for EventStream<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.stream.next();
         if let Some(stamped) = next
-            && self.stream.fits(|line| self.order.follow(line))
+            && self.stream.check_order(|line| self.order.follow(line))
         {
-            self.told.note(&stamped.event);
+            self.announcements.note(&stamped.event);
             return Some(Cow::Owned(stamped));
         }
-        let mut told = std::mem::take(&mut self.told);
-        told.are_whole = self.stream.is_whole() && self.order.end(&self.folder.files);
-        self.folder.keep(told);
+        let mut announcements = std::mem::take(&mut self.announcements);
+        announcements.are_whole = self.stream.is_whole() && self.order.end(&self.folder.files);
+        self.folder.store_announcements(announcements);
         None
     }
 }
 
-/// The entries of a log.
+/// The entries of a partition's log.
 struct LogStream<'a> {
     files: &'a RunFiles,
     stream: Stream<'a, Entry>,
@@ -217,7 +217,7 @@ impl<'a> Iterator for LogStream<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.stream.next();
         if let Some(entry) = next
-            && self.stream.fits(|line| self.order.follow(entry.off, line))
+            && self.stream.check_order(|line| self.order.follow(entry.off, line))
         {
             return Some(Cow::Owned(entry));
         }

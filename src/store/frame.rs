@@ -1,9 +1,10 @@
-//! Files of lines in independent zstd frames: what is on disk survives kill -9 up to the last closed frame.
+//! Files of lines in independent zstd frames. After kill -9 the file is intact up to the last closed frame.
 //!
-//! A frame holds whole lines, declares its size and carries a checksum of its content (RFC 8878). Before it
-//! lies a mark, a skippable frame that says which run's file it belongs to and how many lines come before it:
-//! no frame can be lost, moved or swapped for another's. An ended file closes with such a mark, too, so that
-//! a cut between two frames shows. Files of format 1 have the last mark alone, which counts lines:
+//! A frame holds whole lines, declares its size and has a checksum of its content (RFC 8878). A mark, which
+//! is a skippable frame, precedes it. It names the run and the file that the frame belongs to, and the number
+//! of lines before it. So a frame that is lost, moved or swapped is noticed. A finished file ends with such a
+//! mark too, so a cut between two frames is noticed. Files of format 1 have only the last mark, with the line
+//! count:
 //!
 //! ```text
 //! the log's file held three frames; the run was killed after the first was written
@@ -12,7 +13,7 @@
 //! without the count, op 900 would be called a lost acknowledgement
 //! ```
 //!
-//! `zstd -dc` reads such a file. There is no clock here: the caller says what time it is.
+//! `zstd -dc` reads such a file. This module reads no clock: the caller passes the time.
 
 use super::names::RUN_FILE;
 use super::origin::Origin;
@@ -23,33 +24,33 @@ use std::io::{self, ErrorKind, Read, Write};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter, zstd_sys};
 
-/// A frame is closed when it holds this many plain bytes ..
+/// A frame is closed when it holds this many uncompressed bytes.
 pub const FRAME_BYTES: usize = 1 << 20;
-/// .. or when its first line is this old.
+/// A frame is closed when its first line is this old.
 pub const FRAME_AGE: Nanos = Nanos(250_000_000);
-/// The longest line, with its end, in bytes.
+/// The maximum length of a line including its newline, in bytes.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// The largest frame that a writer can make: one byte short of closing, then the longest line.
+/// The largest frame that a writer can make: one byte short of closing, plus the longest line.
 const FRAME_BYTES_MAX: usize = FRAME_BYTES + LINE_BYTES_MAX;
-/// On lines such as ours the lowest level packs as small as zstd's own choice (3), in half of the time.
+/// For lines like these, the lowest level compresses as well as zstd's default (3), in half the time.
 const LEVEL: i32 = 1;
 
 const FRAME_MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
-/// The flags of a frame's fifth byte, but for those of its size: a checksum follows; no dictionary, nothing
-/// that is reserved.
+/// The flags in a frame's fifth byte, except for those of its size. Only the checksum flag may be set: no
+/// dictionary and no reserved flag.
 const FLAGS_MASK: u8 = 0b1_1111;
 const FLAGS: u8 = 0b0_0100;
 const HEADER_BYTES_MAX: usize = 18;
 
 const END_MAGIC: [u8; 4] = 0x184d_2a50_u32.to_le_bytes();
 const MARK_MAGIC: [u8; 4] = 0x184d_2a51_u32.to_le_bytes();
-/// Its magic number and its size, then the run, the file and the lines before it.
+/// The magic number and the size, then the run, the file and the number of lines before the mark.
 const MARK_BYTES: usize = 32;
-/// So much is read at a time: a packed frame is seldom larger.
+/// The bytes read at a time. A compressed frame is seldom larger.
 const READ_BYTES: usize = 256 << 10;
 
-/// Writes lines; each closed frame goes out in one write.
+/// Writes lines. Each closed frame is written in one call.
 #[must_use = "lines of the open frame are on disk only after `finish`"]
 pub struct FrameWriter<W> {
     to: W,
@@ -58,12 +59,12 @@ pub struct FrameWriter<W> {
     open: Vec<u8>,
     opened: Nanos,
     lines: u64,
-    /// Those in closed frames.
+    /// The number of lines in closed frames.
     closed: u64,
 }
 
 impl<W: Write> FrameWriter<W> {
-    /// A writer at the start of an empty file.
+    /// Starts a writer for an empty file.
     pub fn new(to: W, origin: Origin) -> io::Result<Self> {
         let mut packer = Compressor::new(LEVEL)?;
         packer.set_parameter(CParameter::ChecksumFlag(true))?;
@@ -71,12 +72,13 @@ impl<W: Write> FrameWriter<W> {
         Ok(Self { to, origin, packer, open: Vec::new(), opened: Nanos(0), lines: 0, closed: 0 })
     }
 
-    /// Adds one line of JSON, and closes the frame if it is now full or old.
+    /// Adds one line of JSON. Closes the frame if it is full or old enough. Fails if the line is longer than
+    /// [`LINE_BYTES_MAX`].
     pub fn line(&mut self, now: Nanos, line: &impl Serialize) -> io::Result<()> {
         self.add(now, |open| serde_json::to_writer(open, line))
     }
 
-    /// As `line`, for one that is written already, without its end.
+    /// Like [`FrameWriter::line`], for a line that is already encoded, without its newline.
     pub fn text(&mut self, now: Nanos, line: &[u8]) -> io::Result<()> {
         self.add(now, |open| {
             open.extend_from_slice(line);
@@ -114,7 +116,7 @@ impl<W: Write> FrameWriter<W> {
         if now.0.saturating_sub(self.opened.0) >= FRAME_AGE.0 { self.flush() } else { Ok(()) }
     }
 
-    /// Closes the frame, however young, if it holds anything.
+    /// Closes the frame at any age, unless it is empty.
     pub fn flush(&mut self) -> io::Result<()> {
         if self.open.is_empty() {
             return Ok(());
@@ -126,7 +128,7 @@ impl<W: Write> FrameWriter<W> {
         self.to.write_all(&packed)
     }
 
-    /// Closes the last frame and ends the file.
+    /// Closes the last frame and writes the end mark.
     pub fn finish(mut self) -> io::Result<W> {
         self.flush()?;
         self.to.write_all(&mark(END_MAGIC, Some(self.origin), self.lines))?;
@@ -134,7 +136,7 @@ impl<W: Write> FrameWriter<W> {
     }
 }
 
-/// A mark after so many lines; of an origin only since format 2.
+/// A mark after this many lines. Format 1 has no origin.
 fn mark(magic: [u8; 4], origin: Option<Origin>, lines: u64) -> Vec<u8> {
     let origin = origin.into_iter().flat_map(|Origin { run, file }| [run, file]);
     let numbers: Vec<u8> = origin.chain([lines]).flat_map(u64::to_le_bytes).collect();
@@ -142,8 +144,8 @@ fn mark(magic: [u8; 4], origin: Option<Origin>, lines: u64) -> Vec<u8> {
     [&magic[..], &size[..], &numbers[..]].concat()
 }
 
-/// What is wrong with what lies where this mark is due.
-fn flaw_of_mark(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
+/// The flaw in the bytes at the place of this mark.
+fn mark_flaw(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
     match found.iter().zip(due).position(|(found, due)| found != due) {
         None => (found.len() < due.len()).then_some(Flaw::Torn),
         Some(..8) => Some(Flaw::Garbage),
@@ -153,61 +155,61 @@ fn flaw_of_mark(found: &[u8], due: &[u8], lines: u64) -> Option<Flaw> {
     }
 }
 
-/// Why a file could not be read on, and where.
+/// Why a file could not be read further, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("frame at byte {byte}: {flaw}")]
 pub struct BrokenFrame {
-    /// Where the frame begins that could not be read.
+    /// The position of the unreadable frame in the file.
     pub byte: u64,
-    /// What is wrong with it.
+    /// What is wrong with the frame.
     pub flaw: Flaw,
 }
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Flaw {
-    /// Bytes are missing at its end.
+    /// The file ends inside a frame.
     #[error("torn: the file ends inside it")]
     Torn,
-    /// The file ends after a whole frame, but was not ended.
+    /// The file ends after a whole frame, but has no end mark.
     #[error("absent: the file has no end mark, so its writer was stopped or its tail is lost")]
     NotEnded,
-    /// Something else than a frame.
+    /// The bytes are not a frame.
     #[error("garbage: no frame begins here")]
     Garbage,
-    /// A frame that nothing can vouch for.
+    /// The frame has no checksum, so its content cannot be verified.
     #[error("it has no checksum, or a flag that dissent never sets")]
     Flags,
-    /// A frame that no writer of ours makes.
+    /// The frame has a size that no writer of dissent makes.
     #[error("its uncompressed size is {declared:?}; it must be known, and at most {FRAME_BYTES_MAX}")]
     Size {
-        /// The plain bytes that it declares.
+        /// The declared uncompressed size, if the frame declares one.
         declared: Option<u64>,
     },
-    /// zstd refuses it: a wrong checksum among other things.
+    /// zstd rejects the frame, for example because of a wrong checksum.
     #[error("corrupt: {0}")]
     Corrupt(String),
-    /// Its last line is not whole.
+    /// The last line of the frame is not complete.
     #[error("it ends inside a line")]
     PartLine,
-    /// Another run wrote it, or this run before its facts were changed.
+    /// Another run wrote the frame, or `run.json` was changed later.
     #[error("it belongs to another run, or {RUN_FILE} was changed")]
     OtherRun,
-    /// Another file of this run holds it by right.
+    /// The frame belongs to another file of this run.
     #[error("it belongs to another file of this run")]
     OtherFile,
-    /// A mark does not fit what came before it.
+    /// A mark does not match the lines before it.
     #[error("its end mark does not match the {lines} lines before it, or more data follows the end")]
     WrongMark {
-        /// The lines that were read.
+        /// The number of lines read before the mark.
         lines: u64,
     },
-    /// A file cannot be read.
+    /// Reading the file failed.
     #[error("unreadable: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Reads lines, and stops for good at the first flaw. Memory is bounded whatever the file holds.
+/// Reads lines and stops at the first flaw. Memory use is bounded for any input.
 pub struct FrameReader<R> {
     from: R,
     origin: Option<Origin>,
@@ -216,7 +218,7 @@ pub struct FrameReader<R> {
     frame_at: u64,
     unpacker: Decompressor<'static>,
     plain: Vec<u8>,
-    /// Where the last line begins and ends, without its end.
+    /// The start and the end of the last line, without its newline.
     line: (usize, usize),
     taken: usize,
     lines: u64,
@@ -224,7 +226,7 @@ pub struct FrameReader<R> {
 }
 
 impl<R: Read> FrameReader<R> {
-    /// A reader at the start of a file of this origin; of none: of format 1.
+    /// Starts a reader for a file of this origin. None means format 1.
     pub fn new(from: R, origin: Option<Origin>) -> io::Result<Self> {
         Ok(Self {
             from,
@@ -241,12 +243,12 @@ impl<R: Read> FrameReader<R> {
         })
     }
 
-    /// The number of lines handed out so far: that of the last line, counted from 1.
+    /// The number of lines returned so far.
     pub fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// The next line without its end; `None` after the last line, and after a flaw.
+    /// The next line without its newline. `None` after the last line and after a flaw.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, BrokenFrame> {
         if self.taken == self.plain.len() && !self.ended {
             let byte = self.frame_at;
@@ -266,12 +268,12 @@ impl<R: Read> FrameReader<R> {
         Ok(Some(self.line()))
     }
 
-    /// The line that was handed out last; of no meaning before the first and after the last.
+    /// The line that was returned last. Meaningless before the first line and after the last.
     pub fn line(&self) -> &[u8] {
         &self.plain[self.line.0..self.line.1]
     }
 
-    /// Unpacks the next frame whole, so that no line is handed out before its checksum was seen.
+    /// Unpacks the next frame as a whole, so that no line is returned before its checksum is verified.
     fn next_frame(&mut self) -> Result<(), Flaw> {
         self.plain.clear();
         (self.taken, self.line) = (0, (0, 0));
@@ -280,13 +282,13 @@ impl<R: Read> FrameReader<R> {
         if head.starts_with(&END_MAGIC) {
             let end = mark(END_MAGIC, origin, lines);
             let more = (head.len() > end.len()).then_some(Flaw::WrongMark { lines });
-            let flaw = flaw_of_mark(head, &end, lines).or(more);
+            let flaw = mark_flaw(head, &end, lines).or(more);
             self.ended = flaw.is_none();
             return flaw.map_or(Ok(()), Err);
         }
         let marked = if origin.is_some() && !head.is_empty() { MARK_BYTES } else { 0 };
         let due = mark(MARK_MAGIC, origin, lines);
-        if let Some(flaw) = flaw_of_mark(head, &due[..marked], lines) {
+        if let Some(flaw) = mark_flaw(head, &due[..marked], lines) {
             return Err(flaw);
         }
         let size = match &head[marked..] {
@@ -304,7 +306,7 @@ impl<R: Read> FrameReader<R> {
         if self.plain.last() == Some(&b'\n') { Ok(()) } else { Err(Flaw::PartLine) }
     }
 
-    /// Reads until the next frame waits whole; gives its size on disk.
+    /// Reads until the next frame is complete, and returns its size on disk.
     fn fill_frame(&mut self) -> Result<usize, Flaw> {
         let most = zstd_safe::compress_bound(FRAME_BYTES_MAX);
         let mut wanted = 1;
@@ -324,7 +326,7 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Reads until at least `wanted` bytes wait, or the file ends; gives those that wait.
+    /// Reads until at least `wanted` bytes are available or the file ends, and returns the available bytes.
     fn fill(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.input.len() - self.used < wanted {
             self.input.drain(..self.used);
@@ -337,12 +339,12 @@ impl<R: Read> FrameReader<R> {
     }
 }
 
-/// Whether zstd says that a frame goes on beyond the bytes that it was shown.
+/// Whether the error means that the frame continues beyond the given bytes.
 fn is_cut_short(code: zstd_safe::ErrorCode) -> bool {
     code.wrapping_neg() == zstd_sys::ZSTD_ErrorCode::ZSTD_error_srcSize_wrong as usize
 }
 
-/// The plain bytes that a frame declares, once its header was found to be one of ours.
+/// The uncompressed size that a frame declares. Fails if the header is not one that dissent writes.
 fn declared_size(head: &[u8]) -> Result<usize, Flaw> {
     if head.is_empty() {
         return Err(Flaw::NotEnded);

@@ -1,31 +1,31 @@
-//! The marker of the newest run: `results/latest`, a relative symlink, or a file where links fail.
+//! The marker of the newest run: `results/latest`, a relative symlink, or a plain file where symlinks fail.
 
 use super::writer::{StoreError, failed};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The name of the marker, which stands for the newest run.
+/// The name of the marker, and the name for the newest run on the command line.
 pub const LATEST: &str = "latest";
 
 /// Why a run folder was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// There are no runs yet.
+    /// The results folder has no marker.
     #[error("no run in {results} yet: start one with `dissent run`, or name a run folder or --results")]
     NoRuns {
         /// The folder of all runs.
         results: PathBuf,
     },
-    /// The marker does not name a folder next to it.
+    /// The marker does not name a folder beside it.
     #[error("{marker} names `{run}`, which is not a folder next to it: name the run folder instead")]
     Dangling {
-        /// The marker.
+        /// The path of the marker.
         marker: PathBuf,
-        /// What it names.
+        /// The name in the marker.
         run: String,
     },
-    /// The path is a file.
+    /// The path names a file.
     #[error(
         "{run} is a file, but a run is a folder: to inspect the cluster of a target file, use `dissent raw` \
          or `dissent doctor`"
@@ -34,7 +34,7 @@ pub enum ResolveError {
         /// The run as given.
         run: PathBuf,
     },
-    /// There is no such folder.
+    /// No folder has this path or name.
     #[error("no run folder {run}, neither as a path nor in {results}: name one, or `latest`")]
     NoSuchRun {
         /// The run as given.
@@ -47,12 +47,12 @@ pub enum ResolveError {
 /// Makes `latest` point to this run, atomically.
 pub fn mark_latest(results: &Path, run: &str) -> Result<(), StoreError> {
     let marker = results.join(LATEST);
-    let draft = results.join(format!(".{LATEST}-{run}"));
-    let made = point(&draft, run).and_then(|()| fs::rename(&draft, &marker));
-    made.map_err(failed("mark the newest run in", &marker))
+    let temporary = results.join(format!(".{LATEST}-{run}"));
+    let replaced = write_marker(&temporary, run).and_then(|()| fs::rename(&temporary, &marker));
+    replaced.map_err(failed("mark the newest run in", &marker))
 }
 
-fn point(marker: &Path, run: &str) -> io::Result<()> {
+fn write_marker(marker: &Path, run: &str) -> io::Result<()> {
     #[cfg(unix)]
     if std::os::unix::fs::symlink(run, marker).is_ok() {
         return Ok(());
@@ -60,7 +60,7 @@ fn point(marker: &Path, run: &str) -> io::Result<()> {
     fs::write(marker, run)
 }
 
-/// The folder of a run: `latest`, a path, or the name of a folder under `results`.
+/// The folder of a run, given as `latest`, a path, or the name of a folder under `results`.
 pub fn resolve(results: &Path, run: &str) -> Result<PathBuf, ResolveError> {
     if run == LATEST {
         return resolve_latest(results);

@@ -1,4 +1,4 @@
-//! How the record of a run lies on disk: frames, files, and the folder that holds them.
+//! How the record of a run is stored on disk: frames, files, and the folder that holds them.
 
 mod audit;
 pub mod codec;

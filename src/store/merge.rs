@@ -1,4 +1,4 @@
-//! Files of a run's folder as streams, and many ascending streams as one.
+//! Files of a run folder as streams, and a merge of ascending streams.
 
 use super::codec;
 use super::fast_scan::{self, PlacedRow};
@@ -13,12 +13,12 @@ use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::marker::PhantomData;
 
-/// What a line of a file holds.
+/// The content of a line.
 pub(super) trait StoredLine: Sized {
-    /// What the lines of a file ascend by.
+    /// The key by which the lines of a file ascend.
     type Key: Ord;
     fn key(&self) -> Self::Key;
-    /// The least key that begins with this number.
+    /// The lowest key that starts with this number.
     fn from(first: u64) -> Self::Key;
     fn decode(schema: &Schema, line: &[u8]) -> serde_json::Result<Self>;
 }
@@ -71,7 +71,7 @@ impl StoredLine for (u64, CurrentRow) {
     }
 }
 
-/// A row whose content stays in its line.
+/// A row whose content is kept as bytes of its line.
 impl StoredLine for PlacedRow {
     type Key = (u64, u64);
     fn key(&self) -> (u64, u64) {
@@ -94,7 +94,7 @@ impl StoredLine for PlacedRow {
     }
 }
 
-/// Why a file is read no further than to a line that is whole.
+/// Why a line was rejected. The file is not read beyond it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Rejected {
     #[error("cannot parse the line: {0}")]
@@ -103,7 +103,7 @@ pub(super) enum Rejected {
     OutOfOrder(String),
 }
 
-/// The lines of one file. It ends early at damage, of which it tells the folder.
+/// The lines of one file. It ends early at damage and reports the damage to the folder.
 pub(super) struct Stream<'a, T> {
     files: &'a RunFiles,
     file: String,
@@ -116,55 +116,55 @@ impl<'a, T: StoredLine> Stream<'a, T> {
     pub(super) fn open(files: &'a RunFiles, file: String) -> Self {
         let origin = files.origin(&file);
         let reader = File::open(files.dir().join(&file)).and_then(|from| FrameReader::new(from, origin));
-        let reader = reader.map_err(|error| files.damaged(&file, error.to_string())).ok();
+        let reader = reader.map_err(|error| files.add_damage(&file, error.to_string())).ok();
         Self { files, file, reader, holds: PhantomData }
     }
 
-    /// Ends here, and says why.
+    /// Ends the stream early and records why.
     pub(super) fn stop(&mut self, why: &str) {
         let line = self.reader.take().map_or(0, |reader| reader.lines());
-        self.files.damaged(&self.file, format!("after line {line}: {why}"));
+        self.files.add_damage(&self.file, format!("after line {line}: {why}"));
     }
 
-    /// Ends where the file is broken.
+    /// Ends the stream at a broken frame.
     fn give_up(&mut self, broken: &BrokenFrame) {
         match broken.flaw {
             Flaw::OtherRun => {
                 self.reader = None;
-                self.files.is_foreign(&self.file);
+                self.files.add_foreign(&self.file);
             }
             _ => self.stop(&broken.to_string()),
         }
     }
 
-    /// Whether the line of the last item is what is due; it ends before one that is not.
-    pub(super) fn fits(&mut self, follows: impl FnOnce(&[u8]) -> Result<(), Rejected>) -> bool {
-        let unfit = follows(self.line()).err();
-        if let Some(unfit) = &unfit {
-            self.stop(&unfit.to_string());
+    /// Whether the last line follows the one before it. Ends the stream if not.
+    pub(super) fn check_order(&mut self, follows: impl FnOnce(&[u8]) -> Result<(), Rejected>) -> bool {
+        let rejected = follows(self.line()).err();
+        if let Some(rejected) = &rejected {
+            self.stop(&rejected.to_string());
         }
-        unfit.is_none()
+        rejected.is_none()
     }
 
-    /// Whether it was read to its end, or may be yet.
+    /// False once the stream has ended early.
     pub(super) fn is_whole(&self) -> bool {
         self.reader.is_some()
     }
 }
 
 impl<T: StoredLine> Stream<'_, T> {
-    /// The line of the item that was handed out last.
+    /// The line of the item that was returned last.
     pub(super) fn line(&self) -> &[u8] {
         self.reader.as_ref().map_or(&[], FrameReader::line)
     }
 
-    /// Hands out every line as what `read` makes of it; ends early where it cannot.
+    /// Calls `read` with every line, and ends the stream when `read` rejects one.
     pub(super) fn each(&mut self, mut read: impl FnMut(&[u8]) -> Result<(), Rejected>) {
         while let Some(reader) = self.reader.as_mut() {
             match reader.next_line() {
                 Ok(Some(line)) => {
-                    if let Err(unfit) = read(line) {
-                        self.stop(&unfit.to_string());
+                    if let Err(rejected) = read(line) {
+                        self.stop(&rejected.to_string());
                     }
                 }
                 Ok(None) => return,
@@ -192,23 +192,23 @@ impl<T: StoredLine> Iterator for Stream<'_, T> {
     }
 }
 
-/// A file and a key below which it has none, as the events say.
+/// A file, and the lowest key that its lines can have according to the events.
 pub(super) struct DueFile {
     pub(super) file: String,
     pub(super) first: u64,
 }
 
-/// Merges files, each ascending; equal keys come in the order of the files. A file is opened only when its
-/// first item may be due, and closed after its last: captures follow each other along the log, so that few
-/// of a thousand files are open at a time.
+/// Merges files, each of which ascends. Equal keys come in the order of the files. A file is opened only when
+/// its first item may be next, and closed after its last item. Captures follow each other along the log, so
+/// only a few of a thousand files are open at a time.
 pub(super) struct Merge<'a, T: StoredLine> {
     files: &'a RunFiles,
-    /// Files not yet opened, the one with the least first key last.
+    /// Files that are not open yet. The one with the lowest first key is last.
     waiting: Vec<(T::Key, usize, String)>,
     open: BinaryHeap<Head<'a, T>>,
 }
 
-/// An open file and the item that it is to give next.
+/// An open file and its next item.
 struct Head<'a, T: StoredLine> {
     key: T::Key,
     rank: usize,
@@ -242,13 +242,13 @@ impl<'a, T: StoredLine> Merge<'a, T> {
         }
     }
 
-    /// The item that comes next, and its line.
+    /// The next item and its line.
     pub(super) fn peek(&mut self) -> Option<(&T, &[u8])> {
         self.open_due();
         self.open.peek().map(|head| (&head.item, head.rest.line()))
     }
 
-    /// Ends the file of the item that comes next, and says why.
+    /// Ends the file of the next item early and records why.
     pub(super) fn stop(&mut self, why: &str) {
         if let Some(mut head) = self.open.pop() {
             head.rest.stop(why);
@@ -277,7 +277,7 @@ impl<T: StoredLine> Iterator for Merge<'_, T> {
     }
 }
 
-/// The heap gives its greatest first: greatest is who comes first.
+/// The heap returns its greatest element first, so the order is reversed.
 impl<T: StoredLine> Ord for Head<'_, T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (&other.key, other.rank).cmp(&(&self.key, self.rank))

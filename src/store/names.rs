@@ -1,14 +1,14 @@
-//! The names of the files that a run's folder holds, made and understood.
+//! The names of the files in a run folder: making them and parsing them.
 
-/// What was run, and how far it came.
+/// The file that describes the run and its progress.
 pub const RUN_FILE: &str = "run.json";
-/// The steps of the schedule.
+/// The file with the steps of the schedule.
 pub const SCHEDULE: &str = "schedule.jsonl";
 /// The folder of raw rows and current flags.
 pub const READS: &str = "reads";
 
-/// A name from outside as a name of a file: other bytes than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
-/// dot that comes first. Two names never become one.
+/// Encodes an external name as a file name. Bytes other than `A-Z a-z 0-9 - _ .` become `%XX`, and so does a
+/// leading dot. The encoding is injective.
 pub fn path_name(name: &str) -> String {
     let mut plain = String::new();
     for (at, byte) in name.bytes().enumerate() {
@@ -21,32 +21,29 @@ pub fn path_name(name: &str) -> String {
     if plain.is_empty() { "%".to_owned() } else { plain }
 }
 
-/// The name of a partition's log.
 pub(super) fn log_name(partition: u32) -> String {
     format!("log/{partition}.jsonl.zst")
 }
 
-/// The folder of what one replica showed in one capture.
+/// The folder of one replica's reads in one capture.
 pub(super) fn reads_folder(capture: u32, replica: &str) -> String {
     format!("{READS}/{capture:04}/{}", path_name(replica))
 }
 
-/// What a file under `reads/` holds.
+/// The content of a file under `reads/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Raw rows.
     Rows,
-    /// Current flags.
     Flags,
 }
 
-/// A file under `reads/`, by what its name says.
+/// The parts of the name of a file under `reads/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ReadFile<'a> {
     pub(super) folder: &'a str,
     pub(super) partition: u32,
     pub(super) kind: Kind,
-    /// The first is 1.
+    /// Counted from 1.
     pub(super) number: u32,
 }
 
@@ -61,7 +58,7 @@ impl<'a> ReadFile<'a> {
         format!("{folder}/{partition}{kind}{number}.jsonl.zst")
     }
 
-    /// What a name says, if it is exactly as [`ReadFile::name`] gives it.
+    /// Parses a name. None unless it is exactly what [`ReadFile::name`] returns.
     pub(super) fn of(file: &'a str) -> Option<ReadFile<'a>> {
         let (folder, name) = file.rsplit_once('/')?;
         let mut parts = name.strip_suffix(".jsonl.zst")?.split('.').peekable();

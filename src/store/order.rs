@@ -1,5 +1,5 @@
-//! What must follow what in a file: events by their numbers, log entries by their offsets. A line that was
-//! lost, doubled or moved shows, however well its frame was closed.
+//! Checks the sequence of lines in a file: events by their numbers, log entries by their offsets. So a lost,
+//! repeated or moved line is noticed even if its frame is intact.
 
 use super::codec;
 use super::fast_scan;
@@ -8,7 +8,7 @@ use super::merge::Rejected;
 use super::names::log_name;
 use dissent_core::history::run_record::EVENTS;
 
-/// Events, as far as they were read.
+/// The events read so far.
 pub(super) struct EventOrder {
     seen: u64,
     is_numbered: bool,
@@ -19,7 +19,7 @@ impl EventOrder {
         EventOrder { seen: 0, is_numbered: files.has_marks() }
     }
 
-    /// Takes the line of the next event.
+    /// Checks the line of the next event.
     pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Rejected> {
         self.seen += 1;
         let due = self.seen;
@@ -31,37 +31,37 @@ impl EventOrder {
         }
     }
 
-    /// No more come, of a file that was read to its end; whether these are all.
+    /// Called at the end of a file that was read completely. Returns whether it had all events.
     pub(super) fn end(&self, files: &RunFiles) -> bool {
         let recorded = files.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
         if recorded != self.seen {
-            files.damaged(EVENTS, lost(recorded, self.seen, "events"));
+            files.add_damage(EVENTS, lost(recorded, self.seen, "events"));
         }
         recorded == self.seen
     }
 }
 
-/// Entries of a partition's log, as far as they were read.
+/// The entries of a partition's log read so far.
 pub(super) struct LogOrder {
     partition: u32,
     seen: u64,
-    /// The least offset that comes next.
+    /// The lowest offset that can come next.
     next: u64,
-    tells_gaps: bool,
+    has_skips: bool,
 }
 
 impl LogOrder {
     pub(super) fn of(files: &RunFiles, partition: u32) -> LogOrder {
-        LogOrder { partition, seen: 0, next: 0, tells_gaps: files.has_marks() }
+        LogOrder { partition, seen: 0, next: 0, has_skips: files.has_marks() }
     }
 
-    /// Takes the next entry, by its offset and its line.
+    /// Checks the next entry, given its offset and its line.
     pub(super) fn follow(&mut self, off: u64, line: &[u8]) -> Result<(), Rejected> {
         let due = self.next;
         if off < due {
             return Err(Rejected::OutOfOrder("line out of order".to_owned()));
         }
-        if off > due && self.tells_gaps && codec::skipped(line)? != off - due {
+        if off > due && self.has_skips && codec::skipped(line)? != off - due {
             return Err(Rejected::OutOfOrder(format!("found offset {off} instead of {due}")));
         }
         self.next = off.saturating_add(1);
@@ -69,12 +69,12 @@ impl LogOrder {
         Ok(())
     }
 
-    /// No more come, of a file that was read to its end.
+    /// Called at the end of a file that was read completely.
     pub(super) fn end(&self, files: &RunFiles) {
         let Some(ended) = &files.run().ended else { return };
         let recorded = ended.entries.get(self.partition as usize).copied().unwrap_or(0);
         if recorded != self.seen {
-            files.damaged(&log_name(self.partition), lost(recorded, self.seen, "entries"));
+            files.add_damage(&log_name(self.partition), lost(recorded, self.seen, "entries"));
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Which run and which file a frame belongs to, so that a file that was swapped for another is noticed,
-//! however whole it is.
+//! The run and the file that a frame belongs to. A file that was swapped for another is noticed even if it is
+//! intact.
 //!
 //! ```text
-//! the folder of run 7 was mended with `log/0.jsonl.zst` of run 8
-//! each line of it is right, and each replica of run 7 would be wrong by it
+//! the folder of run 7 was repaired with `log/0.jsonl.zst` of run 8
+//! every line of it is intact, but compared with it every replica of run 7 would be wrong
 //! ```
 
 use dissent_core::seed::number_of;
 use serde_json::Value;
 
-/// A run, by all the facts that are known of it: a `run.json` that was changed is another run's.
+/// Identifies a run by a hash of its metadata. If the metadata in `run.json` changes, so does the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunNumber(u64);
 
-/// A file of a run.
+/// Identifies a file of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub(super) run: u64,
@@ -21,22 +21,22 @@ pub struct Origin {
 }
 
 impl RunNumber {
-    /// That of the run whose `run.json` this is. Neither its layout nor the order of its fields matters.
+    /// The number of the run with this `run.json`. Neither layout nor the order of fields matters.
     pub fn of(run_file: &[u8]) -> serde_json::Result<RunNumber> {
         let run: Value = serde_json::from_slice(run_file)?;
         let mut meta = String::new();
-        spell(&run["facts"], &mut meta);
+        write_canonical(&run["facts"], &mut meta);
         Ok(RunNumber(number_of(&[&meta])))
     }
 
-    /// A file of this run, by its name within the folder.
+    /// The origin of a file of this run, given its name within the folder.
     pub fn file(self, name: &str) -> Origin {
         Origin { run: self.0, file: number_of(&[name]) }
     }
 }
 
-/// A value with the fields of every map in the order of their names.
-fn spell(value: &Value, to: &mut String) {
+/// Appends a value with the fields of every map sorted by name.
+fn write_canonical(value: &Value, to: &mut String) {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
@@ -44,7 +44,7 @@ fn spell(value: &Value, to: &mut String) {
             to.push('{');
             for (name, value) in fields {
                 to.push_str(&format!("{}:", Value::from(name.as_str())));
-                spell(value, to);
+                write_canonical(value, to);
                 to.push(',');
             }
             to.push('}');
@@ -52,7 +52,7 @@ fn spell(value: &Value, to: &mut String) {
         Value::Array(items) => {
             to.push('[');
             for item in items {
-                spell(item, to);
+                write_canonical(item, to);
                 to.push(',');
             }
             to.push(']');

@@ -1,8 +1,8 @@
-//! What came by reads: lines held against the number that the events announce, and rows of equal content
-//! taken as one.
+//! The lines of reads, counted against the number that the events announce, and rows grouped by equal
+//! content.
 //!
-//! Rows are equal if the bytes of their content are. All rows of an offset are at hand together, so bytes
-//! are compared with bytes: a hash would cost as much, and could call two rows equal that are not.
+//! Rows are equal if the bytes of their content are. All rows of an offset are in memory together, so bytes
+//! are compared directly. A hash would cost as much, and could make two different rows look equal.
 
 use super::codec;
 use super::fast_scan::PlacedRow;
@@ -14,22 +14,22 @@ use dissent_core::history::run_record::{RowGroups, RowsAt};
 use dissent_core::history::schema::Schema;
 use std::borrow::Cow;
 
-/// What an event says of a read.
+/// What an event announces about a read.
 #[derive(Clone, Debug)]
 pub(super) struct AnnouncedRead {
     pub(super) partition: u32,
     pub(super) kind: Kind,
-    /// How many lines of it lie under `reads/`.
+    /// The number of its lines under `reads/`.
     pub(super) lines: u64,
-    /// In which folder they lie.
+    /// The folder with its lines.
     pub(super) folder: String,
-    /// The least that its lines can begin with: an offset of rows, the id of flags.
+    /// The lowest number that its lines can start with: an offset for rows, the read's id for flags.
     pub(super) first: u64,
 }
 
 impl AnnouncedRead {
-    /// The read that an event announces, by its id.
-    pub(super) fn by(event: &Event) -> Option<(u64, AnnouncedRead)> {
+    /// The read that an event announces, with its id.
+    pub(super) fn from_event(event: &Event) -> Option<(u64, AnnouncedRead)> {
         let (id, partition, kind, lines, folder, first) = match event {
             Event::Read(read) => {
                 let folder = reads_folder(read.capture, &read.replica);
@@ -45,12 +45,12 @@ impl AnnouncedRead {
     }
 }
 
-/// The lines of each read, announced and found so far.
+/// The number of lines of each read, announced and found so far.
 pub(super) struct Counted<'a> {
     files: &'a RunFiles,
-    /// By id.
+    /// Ordered by id.
     reads: Vec<Count>,
-    /// Where the last few lines were counted: each replica's come from one read for a while.
+    /// The entries of `reads` used most recently. Each replica's lines come from one read for a while.
     recent: [usize; 8],
     turn: usize,
     /// Whether all announcements are known.
@@ -64,7 +64,8 @@ struct Count {
 }
 
 impl<'a> Counted<'a> {
-    /// Nothing found yet; `announced` ascends, and `are_whole` says whether it lacks none.
+    /// Starts with nothing found. `announced` ascends by id. `are_whole` is false if announcements may be
+    /// missing.
     pub(super) fn new(
         files: &'a RunFiles,
         announced: Vec<(&u64, &AnnouncedRead)>,
@@ -75,13 +76,13 @@ impl<'a> Counted<'a> {
         Counted { files, reads, recent: [0; 8], turn: 0, are_whole }
     }
 
-    /// Counts a line of a read; false if no event announces it.
+    /// Counts a line of a read. False if no event announces the read.
     fn count(&mut self, id: u64) -> bool {
         let known =
             self.recent.iter().copied().find(|&at| self.reads.get(at).is_some_and(|read| read.id == id));
         let Some(at) = known.or_else(|| self.reads.binary_search_by_key(&id, |read| read.id).ok()) else {
             if self.are_whole {
-                self.files.damaged(READS, format!("read {id} is here, but no event announces it"));
+                self.files.add_damage(READS, format!("read {id} is here, but no event announces it"));
             }
             return false;
         };
@@ -93,18 +94,18 @@ impl<'a> Counted<'a> {
         true
     }
 
-    /// Nothing more comes: what is still due is damage.
+    /// Called after the last line. Any read with missing or extra lines is damage.
     fn end(&mut self) {
         for Count { id, announced, found } in std::mem::take(&mut self.reads) {
             if announced != found {
                 let detail = format!("read {id}: {announced} lines were announced, {found} are here");
-                self.files.damaged(READS, detail);
+                self.files.add_damage(READS, detail);
             }
         }
     }
 
-    /// The lines of files, those that were announced.
-    pub(super) fn of<T: Clone + 'a>(
+    /// The lines of the files, without those that no event announces.
+    pub(super) fn filter_announced<T: Clone + 'a>(
         mut self,
         mut lines: Merge<'a, (u64, T)>,
     ) -> impl Iterator<Item = (u64, Cow<'a, T>)>
@@ -121,12 +122,12 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// The rows of a partition's files by offset. One row of each content is parsed.
+/// The rows of a partition's files, grouped by offset. One row of each content is parsed.
 pub(super) struct RowGroupStream<'a> {
     schema: &'a Schema,
     lines: Merge<'a, PlacedRow>,
     counted: Counted<'a>,
-    /// The contents of the present offset, one after the other, and where each ends.
+    /// The contents of the current offset, concatenated, and the end of each.
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }

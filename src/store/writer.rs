@@ -1,15 +1,15 @@
-//! Writes a run's folder: everything that happened, on disk before it is judged.
+//! Writes a run folder. Everything that happens is on disk before it is judged.
 //!
 //! ```text
-//! run.json                            what was run, by which build and when, and how far it came
-//! schedule.jsonl  cures.jsonl         a line a step; a line a cure, synced
+//! run.json                            what was run, by which build and when, and how far it got
+//! schedule.jsonl  cures.jsonl         one line per step; one line per cure, synced
 //! events.jsonl.zst  log/<partition>.jsonl.zst    see `frame`
 //! reads/<capture>/<replica>/<partition>.jsonl.zst            raw rows, by (offset, read)
 //! reads/<capture>/<replica>/<partition>.current.jsonl.zst    current flags, by (read, key)
 //! ```
 //!
-//! A file under `reads/` is one ascending run, so that a reader merges files as streams. What would break
-//! the order (a copy that is read again in the same capture) goes on in `<partition>.2.jsonl.zst`.
+//! A file under `reads/` ascends, so a reader can merge files as streams. Lines that would break the order (a
+//! copy that is read again in the same capture) go to `<partition>.2.jsonl.zst`.
 
 use super::codec;
 use super::cure::{CURES, Cure};
@@ -27,64 +27,63 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-/// `run.json`.
+/// The content of `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFile {
-    /// The last phase that began.
+    /// The phase that began last.
     pub phase: Phase,
-    /// What wrote it.
+    /// The build that wrote the folder.
     pub build: Build,
-    /// What the clock on the wall said; nothing where the folder is a function of the evidence alone.
+    /// The wall clock. None for a record in memory, whose folder must not depend on the clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall: Option<Wall>,
-    /// What was written, once all of it was.
+    /// The recorded counts. None until the run has finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
-    /// What is known of the run.
+    /// The metadata of the run. The file calls them `facts`.
     #[serde(rename = "facts")]
     pub meta: RunMeta,
 }
 
-/// The tool that wrote a folder.
+/// The build of dissent that wrote a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// Its version.
+    /// The crate version.
     pub version: String,
 }
 
 impl Build {
-    /// This one.
     pub(super) fn this() -> Self {
         Self { version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 
-/// The clock on the wall.
+/// Wall-clock times of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wall {
-    /// When the run began, RFC 3339.
+    /// When the run began, in RFC 3339.
     pub started: String,
 }
 
-/// How much a finished run recorded, so that a tail lost later is noticed.
+/// How much a finished run recorded, so that a tail that is lost later is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// The number of events.
     pub events: u64,
-    /// The number of entries of each partition's log.
+    /// The number of log entries, by partition.
     pub entries: Vec<u64>,
 }
 
-/// Why a run's folder could not be written.
+/// Why a run folder could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full.
+    /// The disk or the quota is full.
     #[error("no space left for {file}: free some space, or choose another disk with --results")]
     Full {
-        /// The file.
+        /// The file that was being written.
         file: PathBuf,
     },
-    /// The folder exists.
+    /// The run folder exists already.
     #[error("{dir} already exists, and dissent never overwrites a run: move it, or choose another --results")]
     Exists {
         /// The folder.
@@ -93,19 +92,19 @@ pub enum StoreError {
     /// Any other error of the file system.
     #[error("cannot {action} {file}: {source}")]
     Io {
-        /// The action that failed.
+        /// The action that failed, as a verb for the message.
         action: &'static str,
         /// The file.
         file: PathBuf,
-        /// The error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Rows or flags in the evidence have no event that says where they came from.
+    /// Rows or flags in the record belong to a read that no event announces.
     #[error("read {read} of partition {partition} has rows or flags, but no event announces it")]
     Unannounced {
-        /// The partition.
+        /// The partition of the read.
         partition: u32,
-        /// The read's id.
+        /// The id of the read.
         read: u64,
     },
 }
@@ -120,17 +119,17 @@ pub(super) fn failed<'a>(action: &'static str, file: &'a Path) -> impl FnOnce(io
     }
 }
 
-/// Replaces a file atomically, so that a reader sees either the old one or the new one.
+/// Replaces a file atomically: a reader sees either the old one or the new one.
 pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut draft = file.as_os_str().to_owned();
-    draft.push(".tmp");
-    let draft = PathBuf::from(draft);
-    let mut to = File::create(&draft).map_err(failed("create", &draft))?;
-    to.write_all(bytes).and_then(|()| to.sync_all()).map_err(failed("write", &draft))?;
-    fs::rename(&draft, file).map_err(failed("put in place", file))
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let mut to = File::create(&temporary).map_err(failed("create", &temporary))?;
+    to.write_all(bytes).and_then(|()| to.sync_all()).map_err(failed("write", &temporary))?;
+    fs::rename(&temporary, file).map_err(failed("put in place", file))
 }
 
-/// A file of frames and its name, for errors.
+/// A file of frames. Its path is used in errors.
 struct LineWriter {
     file: PathBuf,
     frames: FrameWriter<File>,
@@ -164,7 +163,7 @@ impl LineWriter {
     }
 }
 
-/// Which file under `reads/`, but for the number that keeps it ascending.
+/// Identifies a file under `reads/`, except for the number of its continuation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ReadKey {
     capture: u32,
@@ -176,28 +175,28 @@ struct ReadKey {
 /// A file under `reads/` that is being written.
 struct ReadRun {
     lines: LineWriter,
-    /// The first is 1.
+    /// Counted from 1.
     number: u32,
-    /// What it is ordered by, of its last read: the last offset of rows, the id of flags.
-    until: u64,
+    /// The sort key of its last line: an offset for rows, the read's id for flags.
+    last_key: u64,
 }
 
 /// A partition's log that is being written.
 struct LogWriter {
     lines: LineWriter,
     entries: u64,
-    /// The least offset that the next entry can have.
+    /// The lowest offset that the next entry can have.
     next: u64,
 }
 
-/// A run's folder that is being written.
+/// A run folder that is being written.
 #[must_use = "the folder is whole only after `finish`"]
 pub struct RunFolder {
     dir: PathBuf,
     run: RunFile,
     number: RunNumber,
     events: LineWriter,
-    /// How many events were written.
+    /// The number of events written.
     recorded: u64,
     logs: Vec<LogWriter>,
     cures: File,
@@ -205,7 +204,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder, which must not exist, and writes down what is known before the first event.
+    /// Creates the folder and writes what is known before the first event. Fails if the folder exists.
     pub fn create(dir: &Path, meta: RunMeta, wall: Option<Wall>) -> Result<Self, StoreError> {
         let (phase, build) = (Phase::SetUp, Build::this());
         Self::begin(dir, RunFile { phase, build, wall, ended: None, meta })
@@ -244,13 +243,13 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder.
+    /// The path of the folder, as given.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Writes an event down. A phase is noted in `run.json` too; the end of a capture ends its files.
-    /// Rows are to be handed in before the event that announces them: then an announced row is on disk.
+    /// Writes an event. A phase also updates `run.json`, and the end of a capture ends its files. The caller
+    /// must write rows before the event that announces them, so that announced rows are on disk.
     pub fn event(&mut self, event: &TimedEvent) -> Result<(), StoreError> {
         if let Event::Phase { phase } = event.event {
             self.run.phase = phase;
@@ -259,7 +258,7 @@ impl RunFolder {
         self.event_at(event.t, event)
     }
 
-    /// As `event`, but for a record whose last phase is in `run.json` already.
+    /// Like [`RunFolder::event`], for a record whose last phase is already in `run.json`.
     pub(super) fn event_at(&mut self, now: Nanos, event: &TimedEvent) -> Result<(), StoreError> {
         if let Event::CaptureEnd { .. } = event.event {
             self.end_reads()?;
@@ -268,14 +267,14 @@ impl RunFolder {
         self.events.line(now, &codec::event(self.recorded, event))
     }
 
-    /// Writes a cure down, and returns when it is on the disk itself: only then may its fault begin.
+    /// Writes a cure and syncs it to the disk. Its fault may begin only after this returns.
     pub fn cure(&mut self, cure: &Cure) -> Result<(), StoreError> {
         let line = json_line(cure);
         let synced = line.and_then(|line| self.cures.write_all(&line)).and_then(|()| self.cures.sync_all());
         synced.map_err(failed("write", &self.dir.join(CURES)))
     }
 
-    /// Writes entries of a partition's log down, which follow those of the call before.
+    /// Writes entries of a partition's log, which must follow those of the previous call.
     pub fn entries(&mut self, now: Nanos, partition: u32, entries: &[Entry]) -> Result<(), StoreError> {
         let LogWriter { lines, entries: count, next } = &mut self.logs[partition as usize];
         entries.iter().try_for_each(|entry| {
@@ -286,7 +285,7 @@ impl RunFolder {
         })
     }
 
-    /// Writes the rows of a read down, in whatever order they came.
+    /// Writes the rows of a read, given in any order.
     pub fn rows<'a>(
         &mut self,
         now: Nanos,
@@ -299,15 +298,15 @@ impl RunFolder {
             return Ok(());
         };
         let partition = read.before.partition;
-        let place =
+        let key =
             ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Rows };
-        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, place, first.off, last.off)?;
+        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, key, first.off, last.off)?;
         let schema: &Schema = &self.run.meta.schema;
         rows.into_iter().try_for_each(|row| lines.line(now, &codec::row(schema, read.id, row)))?;
         lines.flush()
     }
 
-    /// Writes the current flags of a read down, in whatever order they came.
+    /// Writes the current flags of a read, given in any order.
     pub fn current_rows<'a>(
         &mut self,
         now: Nanos,
@@ -320,9 +319,9 @@ impl RunFolder {
             return Ok(());
         }
         let partition = read.partition;
-        let place =
+        let key =
             ReadKey { capture: read.capture, replica: read.replica.clone(), partition, kind: Kind::Flags };
-        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, place, read.id, read.id)?;
+        let lines = read_run((self.dir.as_path(), self.number), &mut self.reads, key, read.id, read.id)?;
         currents.into_iter().try_for_each(|current| lines.line(now, &codec::flags(read.id, current)))?;
         lines.flush()
     }
@@ -333,7 +332,7 @@ impl RunFolder {
         self.logs.iter_mut().try_for_each(|log| log.lines.tick(now))
     }
 
-    /// Ends every file, and says in `run.json` what they hold.
+    /// Ends every file and writes their counts to `run.json`.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.end_reads()?;
         let entries = self.logs.iter().map(|log| log.entries).collect();
@@ -357,28 +356,28 @@ fn run_text(run: &RunFile, file: &Path) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec_pretty(run).map_err(|error| failed("write", file)(error.into()))
 }
 
-/// The file in which a read that reaches from `first` to `last` goes on in ascending order.
+/// The file that continues in ascending order with a read from `first` to `last`.
 fn read_run<'a>(
     (dir, number_of_run): (&Path, RunNumber),
     reads: &'a mut BTreeMap<ReadKey, ReadRun>,
-    place: ReadKey,
+    key: ReadKey,
     first: u64,
     last: u64,
 ) -> Result<&'a mut LineWriter, StoreError> {
-    let run = match reads.remove(&place) {
-        Some(run) if run.until < first => ReadRun { until: last, ..run },
+    let run = match reads.remove(&key) {
+        Some(run) if run.last_key < first => ReadRun { last_key: last, ..run },
         old => {
             let number = old.as_ref().map_or(1, |run| run.number + 1);
             old.map_or(Ok(()), |run| run.lines.finish())?;
-            let lines = LineWriter::create(dir, &read_name(&place, number), number_of_run)?;
-            ReadRun { lines, number, until: last }
+            let lines = LineWriter::create(dir, &read_name(&key, number), number_of_run)?;
+            ReadRun { lines, number, last_key: last }
         }
     };
-    Ok(&mut reads.entry(place).or_insert(run).lines)
+    Ok(&mut reads.entry(key).or_insert(run).lines)
 }
 
-fn read_name(place: &ReadKey, number: u32) -> String {
-    let ReadKey { capture, replica, partition, kind } = place;
+fn read_name(key: &ReadKey, number: u32) -> String {
+    let ReadKey { capture, replica, partition, kind } = key;
     let folder = reads_folder(*capture, replica);
     ReadFile { folder: &folder, partition: *partition, kind: *kind, number }.name()
 }

@@ -1,8 +1,8 @@
-//! Run folders of any size from a seed, with a fault planted on purpose: the ground truth of tests and
-//! benchmarks. A folder is written by the ordinary writer, so that `dissent check` takes it for a real run.
+//! Generates run folders of any size from a seed, with a planted fault: the ground truth of tests and
+//! benchmarks. The ordinary writer writes the folder, so `dissent check` treats it as a real run.
 //!
-//! It shares no merge function with the judge, and is streamed: memory is the state of the keys and one
-//! segment a partition. Every segment is committed, then captured on every replica.
+//! This module shares no merge function with the judge. It works as a stream: memory holds the state of the
+//! keys and one segment per partition. Every segment is committed and then captured on every replica.
 
 mod plant;
 mod spec;
@@ -25,16 +25,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use writer::Writer;
 
-/// The most entries a segment holds, over all partitions.
+/// The maximum number of entries of a segment, over all partitions.
 const EPOCH_ROWS_MAX: u64 = 100_000;
-/// A run has at least so many segments a partition, besides those of the calibration.
+/// The minimum number of segments per partition, besides those of the calibration.
 const EPOCHS_MIN: u64 = 4;
-/// Rows for every key of a partition, until there are [`KEYS_MAX`]: then memory no longer grows with rows.
+/// The number of rows per key of a partition, up to [`KEYS_MAX`] keys. Beyond that, memory does not grow with
+/// rows.
 const ROWS_A_KEY: u64 = 100;
 const KEYS_MAX: u64 = 5_000;
 const KEYS_MIN: u64 = 16;
 
-/// Makes up a run and writes it to a folder, which must not exist.
+/// Generates a run and writes it to a folder, which must not exist.
 pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
     if let Some(wanted) = spec.plant.wants_other(spec.replicas) {
         return Err(SynthError::Replicas { plant: spec.plant, wanted });
@@ -59,7 +60,7 @@ pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
     writer.finish()
 }
 
-/// Columns of constant size under keys that never retire: what a run of any length can be judged by.
+/// Columns of constant size and keys that never retire, so a run of any length can be judged.
 fn meta(spec: &SynthSpec) -> Result<RunMeta, ConfigError> {
     let mut workload: Workload = load("steady")?;
     let nemesis: Nemesis = load("none")?;

@@ -1,4 +1,4 @@
-//! The faults that can be planted, each as edits of what single replicas show of one segment.
+//! The faults that can be planted, as changes to what single replicas show of one segment.
 
 use dissent_core::history::row::Row;
 use dissent_core::history::schema::{Merge, Role, Schema, Value, op_hash};
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// What is wrong with the run. All but `Differ` are planted once, in the last segment of partition 0.
+/// The planted fault. All but `Differ` are planted once, in the last segment of partition 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
-    /// Nothing.
+    /// No fault.
     None,
     /// One column of one row on one replica.
     OneColumn,
@@ -26,17 +26,17 @@ pub enum Plant {
     AllReplicas,
     /// The same wrong row on two of four replicas.
     TwoOfFour,
-    /// Another wrong row on every replica but the first.
+    /// A different wrong row on every replica but the first.
     AllDifferent,
     /// One column of one row on one of two replicas.
     TwoReplicas,
     /// A wrong row on one replica, and on a second that downloaded the first one's segment.
     CopiedSegment,
-    /// One column on one replica, in one of so many rows of the load.
+    /// One column on one replica, in one of this many rows of the load.
     Differ(u64),
 }
 
-/// The plants that stand alone, by name.
+/// The plants without a number, by name.
 const NAMED: [(&str, Plant); 11] = [
     ("none", Plant::None),
     ("one-column", Plant::OneColumn),
@@ -78,14 +78,14 @@ impl FromStr for Plant {
     }
 }
 
-/// What one replica shows otherwise than it should.
+/// The changes to what one replica shows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Edits {
-    /// By offset: the row that it shows instead; none if it lacks the row.
+    /// The changed row by offset. None if the replica lacks the row.
     pub(super) rows: BTreeMap<u64, Option<Row>>,
-    /// A key and the offsets that it flags as current instead.
+    /// A key and the offsets that the replica flags as current.
     pub(super) flags: Option<(String, Vec<u64>)>,
-    /// Whether it downloaded the segment.
+    /// Whether the replica downloaded the segment.
     pub(super) downloaded: bool,
 }
 
@@ -96,7 +96,7 @@ pub(super) struct Aim<'a> {
 }
 
 impl Plant {
-    /// How many replicas it takes, in words, if these are not as many.
+    /// The required number of replicas in words, if this number does not fit.
     pub(super) fn wants_other(self, replicas: u32) -> Option<&'static str> {
         let (fits, wanted) = match self {
             Plant::TwoReplicas => (replicas == 2, "2"),
@@ -108,7 +108,7 @@ impl Plant {
         (!fits).then_some(wanted)
     }
 
-    /// The edits of the last segment of partition 0, by replica. The seed chooses the replica.
+    /// The changes to the last segment of partition 0, by replica. The seed chooses the replica.
     pub(super) fn edits(self, schema: &Schema, seed: Seed, replicas: usize, aim: &Aim<'_>) -> Vec<Edits> {
         let mut edits = vec![Edits::default(); replicas];
         let one = seed.0 as usize % replicas;
@@ -138,7 +138,7 @@ impl Plant {
         edits
     }
 
-    /// The rows that one replica shows otherwise all along the load.
+    /// The changed rows of one replica throughout the load.
     pub(super) fn scattered(self, schema: &Schema, rows: &[Row]) -> BTreeMap<u64, Option<Row>> {
         let Plant::Differ(per) = self else { return BTreeMap::new() };
         let hit = rows.iter().filter(|row| op_hash(row.op).cast_unsigned().is_multiple_of(per));
@@ -146,7 +146,7 @@ impl Plant {
     }
 }
 
-/// A row with another number in its counter.
+/// A row with a different number in its counter column.
 fn altered(schema: &Schema, row: &Row, by: i64) -> Row {
     let mut row = row.clone();
     let is_counter = |at: &usize| {

@@ -1,41 +1,41 @@
-//! What to make up, and why it may not be possible.
+//! What to generate, and why that may fail.
 
 use super::plant::Plant;
 use crate::config::error::ConfigError;
 use dissent_core::seed::Seed;
 use dissent_store::writer::StoreError;
 
-/// What to make up.
+/// The specification of a generated run.
 #[derive(Clone, Debug)]
 pub struct SynthSpec {
-    /// Rows on every replica, over all partitions.
+    /// The number of rows on every replica, over all partitions.
     pub rows: u64,
     /// The number of replicas.
     pub replicas: u32,
-    /// Decides everything else.
+    /// The seed, which decides everything else.
     pub seed: Seed,
-    /// What is wrong.
+    /// The planted fault.
     pub plant: Plant,
 }
 
-/// Why no folder was made up.
+/// Why no folder was generated.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
     /// The plant does not fit the number of replicas.
     #[error("plant {plant} takes {wanted} replicas: pass --replicas")]
     Replicas {
-        /// The plant.
+        /// The planted fault.
         plant: Plant,
-        /// How many it takes, in words.
+        /// The required number of replicas, in words.
         wanted: &'static str,
     },
     /// There is no row to plant a fault in.
     #[error("{rows} rows leave no key with two rows in the last segment: pass more with --rows")]
     Rows {
-        /// As asked for.
+        /// The number of rows as requested.
         rows: u64,
     },
-    /// The workload that it goes by.
+    /// The catalogue's workload could not be loaded.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The folder could not be written.

@@ -1,4 +1,4 @@
-//! Writes a made-up run: ops and their log entries, what every replica merged of them, and what was read.
+//! Writes a generated run: ops and their log entries, what every replica merged, and the reads.
 
 use super::plant::{Aim, Edits};
 use super::spec::{SynthError, SynthSpec};
@@ -12,7 +12,7 @@ use dissent_core::history::time::Nanos;
 use dissent_store::writer::{RunFolder, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
-/// A committed segment, and how each replica holds it.
+/// A committed segment, and each replica's copy of it.
 struct HeldCopy {
     segment: Segment,
     copies: Vec<Copy>,
@@ -24,10 +24,10 @@ struct Copy {
     downloaded: bool,
 }
 
-/// One partition: what came since the last boundary, and what it left behind.
+/// One partition: its rows since the last boundary, and its committed segments.
 #[derive(Default)]
 struct Part {
-    /// What every healthy replica's row of a key holds.
+    /// The values in every healthy replica's current row, by key.
     keys: HashMap<String, Vec<Value>>,
     held: Vec<HeldCopy>,
     end: u64,
@@ -44,7 +44,7 @@ pub(super) struct Writer<'o> {
     load_began: Nanos,
     captures: u32,
     reads: u64,
-    /// The last read of each copy's rows, and of each replica's flags, by partition and replica.
+    /// The last read of each copy's rows and of each replica's flags, by partition and replica.
     last_reads: HashMap<(u32, usize, Option<u64>), u64>,
 }
 
@@ -106,7 +106,7 @@ impl<'o> Writer<'o> {
         self.folder.event(&TimedEvent { t: self.now, event })
     }
 
-    /// An op is sent, acknowledged at once, and merged everywhere.
+    /// Records an op as sent and acknowledged, and merges it on every replica.
     fn write(&mut self, mut op: Op) -> Result<(), StoreError> {
         op.due.0 += self.load_began.0;
         self.now = self.now.max(op.due);
@@ -128,7 +128,7 @@ impl<'o> Writer<'o> {
         Segment { name, partition, seq, start, end, crc: end.map(|end| end ^ start), replicas }
     }
 
-    /// Seals what came since the last boundary and opens the next segment.
+    /// Seals the rows since the last boundary and opens the next segment.
     fn commit(&mut self, partition: u32) -> Result<(), StoreError> {
         let part = &self.parts[partition as usize];
         let start = part.held.last().and_then(|held| held.segment.end).unwrap_or(0);
@@ -190,7 +190,8 @@ impl<'o> Writer<'o> {
         Ok(edits)
     }
 
-    /// A replica counts its own rows: what it lacks it does not know of.
+    /// Records a replica's copy. The replica counts only its own rows, because it does not know of missing
+    /// ones.
     fn note_copy(&mut self, partition: u32, replica: usize, rows: &[Row], edits: &Edits) {
         if let Some(held) = self.parts[partition as usize].held.last_mut()
             && !rows.is_empty()
@@ -236,14 +237,14 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// The id of the next read of a copy's rows or of a replica's flags, and what it builds on.
+    /// The id of the next read of a copy's rows or of a replica's flags, and the read that it builds on.
     fn next_read(&mut self, of: (u32, usize, Option<u64>)) -> (u64, Base) {
         self.reads += 1;
         let last = self.last_reads.insert(of, self.reads);
         (self.reads, last.map_or(Base::Nothing, Base::Read))
     }
 
-    /// The flags of all keys that were written since the last capture.
+    /// Reads the flags of all keys that were written since the last capture.
     fn read_flags(
         &mut self,
         capture: u32,
@@ -279,7 +280,7 @@ impl<'o> Writer<'o> {
         self.record(Event::CurrentRead(read))
     }
 
-    /// What a replica holds of a partition: the committed segments, and the open one, still empty.
+    /// A replica's coverage of a partition: the committed segments, and the open one, which is still empty.
     fn covers(&self, partition: u32, replica: usize) -> Vec<Cover> {
         let part = &self.parts[partition as usize];
         let committed = part.held.iter().map(|held| {
@@ -327,7 +328,7 @@ impl Part {
     }
 }
 
-/// The merge functions of columns of constant size, written apart from the judge's.
+/// Merge functions for columns of constant size, written independently of the judge's.
 fn merge(merge: Merge, state: &mut Value, event: &Value) {
     let merged = match (merge, &*state, event) {
         (_, _, Value::Null) => return,

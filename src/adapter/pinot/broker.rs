@@ -1,4 +1,5 @@
-//! A broker's answers to queries, from bytes: whose they are, whether they are whole, what their cells say.
+//! A broker's answers to queries, parsed from bytes: which server answered, whether the answer is complete,
+//! and the values of its cells.
 
 use super::wire::invalid_response;
 use crate::adapter::http::parse;
@@ -7,7 +8,7 @@ use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// What a broker says to a query.
+/// A broker's answer to a query.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Response {
@@ -36,8 +37,8 @@ struct Exception {
     message: String,
 }
 
-/// The host that all these rows tell. None if there is no row, or if several servers answered together, as
-/// they do where segments lie on different ones.
+/// The host name in all of these rows. None if there are no rows, or if several servers answered together
+/// because they hold different segments.
 pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r str>, TargetError> {
     let host = |row: &'r Vec<Json>| row.first().and_then(Json::as_str);
     let Some(first) = rows.first() else { return Ok(None) };
@@ -45,9 +46,8 @@ pub(super) fn host_of<'r>(url: &str, rows: &'r [Vec<Json>]) -> Result<Option<&'r
     Ok(rows.iter().all(|row| host(row) == Some(first)).then_some(first))
 }
 
-/// The rows of a query's answer. An answer that tells of any exception, or calls itself partial, is none; nor
-/// is one that was made of fewer than `segments` segments of the table: a broker that does not know of a
-/// segment yet leaves it out and says nothing.
+/// The rows of an answer. An answer with an exception or one marked as partial is an error. So is one that
+/// covers fewer than `segments` segments: a broker silently leaves out a segment that it does not know yet.
 pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
     let response: Response = parse(url, body)?;
     if let Some(Exception { error_code, message }) = response.exceptions.into_iter().next() {
@@ -66,7 +66,7 @@ pub(super) fn rows(url: &str, body: &[u8], segments: usize) -> Result<Vec<Vec<Js
     Ok(response.result_table.map(|table| table.rows).unwrap_or_default())
 }
 
-/// A cell as a value of its column. A list that no event gave a value shows the default of its elements.
+/// A cell as a value of its column. A list that was never set shows the default of its elements.
 pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, TargetError> {
     let odd = || invalid_response(url, &format!("column {} shows {cell}", column.name));
     let list = || cell.as_array().ok_or_else(odd);
@@ -90,7 +90,7 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
     })
 }
 
-/// Answers as a cluster of 0.11.0 gave them, and one after the source of 1.4 (`BrokerResponseNative`).
+/// Answers recorded from a cluster of 0.11.0, and one after the source of 1.4 (`BrokerResponseNative`).
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn only_a_whole_answer_has_rows() {
         let rows = |body: &[u8]| super::rows("the broker", body, 2);
-        let came = rows(recorded!("0.11.0/rows")).expect("rows");
-        assert_eq!((came[0][0].as_str(), came[0][2].as_u64()), (Some("pinot-s2"), Some(0)));
+        let answer = rows(recorded!("0.11.0/rows")).expect("rows");
+        assert_eq!((answer[0][0].as_str(), answer[0][2].as_u64()), (Some("pinot-s2"), Some(0)));
         for (body, why) in [
             (&recorded!("0.11.0/no_table")[..], "190"),
             (&recorded!("0.11.0/server_gone")[..], "425"),
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_later_release_says_more_and_means_the_same() {
-        let came = rows("", recorded!("1.4.0/rows"), 2).expect("rows");
-        assert_eq!((came.len(), host_of("", &came).expect("a host")), (2, Some("pinot-s2")));
+        let answer = rows("", recorded!("1.4.0/rows"), 2).expect("rows");
+        assert_eq!((answer.len(), host_of("", &answer).expect("a host")), (2, Some("pinot-s2")));
         assert!(
             rows("", recorded!("1.4.0/rows_partial"), 2).expect_err("partial").to_string().contains("427")
         );

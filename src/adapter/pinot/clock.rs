@@ -1,6 +1,6 @@
-//! The clock on the wall, which locks and log entries carry.
+//! The wall clock, which locks and log entries carry.
 
-/// The clock on the wall, in milliseconds.
+/// The time since 1970, in milliseconds.
 pub(super) fn now_ms() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }

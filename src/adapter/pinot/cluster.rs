@@ -1,7 +1,7 @@
-//! One Pinot cluster: its controller, broker and servers, who uses it, and what was done to it.
+//! One Pinot cluster: its controller, broker and servers, its lock, and the marks of faults.
 //!
-//! Lock and marks lie in the cluster's own configuration, under names that begin with `dissent.`: every
-//! controller has it, it outlives processes, and Pinot itself does not read them.
+//! The lock and the marks are kept in the cluster's own configuration, under names that begin with
+//! `dissent.`. Every controller has it, it outlives processes, and Pinot itself ignores these names.
 
 use super::clock;
 use super::foreign_table::{self, ForeignTable};
@@ -27,25 +27,25 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
-/// How long a server may take: one that is stopped must not hold up the others.
+/// The timeout for a server. A paused server must not delay the others.
 pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A query or a change may take so long.
+/// The timeout for a query or a change.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A lock ends by itself this long after its last renewal.
+/// A lock expires this long after its last renewal.
 const LOCK_EXPIRY: Duration = Duration::from_secs(30);
 
-/// Between two renewals.
+/// The time between two renewals.
 pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(8);
 
-/// Between a lock and the look whether somebody else took it at the same moment.
+/// How long to wait after locking before checking that no other run locked at the same moment.
 const LOCK_SETTLE_TIME: Duration = Duration::from_millis(300);
 
 const LOCK: &str = "dissent.lock";
 const MARK: &str = "dissent.mark.";
 
-/// Who has the target.
+/// The lock as stored in the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct LockRecord {
     run: String,
@@ -55,7 +55,7 @@ struct LockRecord {
 }
 
 impl LockRecord {
-    /// Whether it is still somebody's.
+    /// Whether the lock has not expired at `now` (milliseconds).
     fn holds(&self, now: u64) -> bool {
         now < self.renewed_ms + LOCK_EXPIRY.as_millis() as u64
     }
@@ -66,7 +66,7 @@ async fn held_lock(http: &HttpClient, url: &str) -> Result<Option<LockRecord>, T
     Ok(all.get(LOCK).and_then(|text| serde_json::from_str(text).ok()))
 }
 
-/// The run that has the target now.
+/// The run that holds the lock.
 pub(super) async fn holder(http: &HttpClient, url: &str) -> Result<Option<Holder>, TargetError> {
     let lock = held_lock(http, url).await?.filter(|lock| lock.holds(clock::now_ms()));
     Ok(lock.map(Holder::from))
@@ -80,37 +80,37 @@ impl From<LockRecord> for Holder {
     }
 }
 
-/// A Pinot cluster.
+/// A Pinot cluster that was reached through its controller.
 pub struct PinotCluster {
     pub(super) inventory: Inventory,
     pub(super) http: HttpClient,
-    /// For servers: one that is stopped must not hold up the others.
-    hasty: HttpClient,
+    /// For servers, with a short timeout: a paused server must not delay the others.
+    quick_http: HttpClient,
     pub(super) file: TargetFile,
     roster: Mutex<Vec<String>>,
     silent: Mutex<BTreeSet<String>>,
     since: OnceCell<u64>,
-    /// The table that the target file names, once it was asked for.
+    /// The table that the target file names. Set once it has been read.
     pub(super) named: OnceCell<NamedTable>,
 }
 
-/// What is known of a table that a target file names, beside its columns.
+/// What is known of a table that a target file names, besides its columns.
 #[derive(Debug)]
 pub(super) struct NamedTable {
     pub(super) topic: Option<String>,
-    /// None of one that the model folds.
-    pub(super) theirs: Option<ForeignTable>,
+    /// How to read the table. None for a table that the model folds.
+    pub(super) foreign: Option<ForeignTable>,
 }
 
 impl PinotCluster {
-    /// Reaches the cluster of a target file, and learns its version and servers.
+    /// Reaches the cluster of a target file and reads its version and servers.
     pub async fn reach(file: &TargetFile) -> Result<PinotCluster, TargetError> {
         let access = file.access();
-        let hasty = HttpClient::with_access(SERVER_TIMEOUT, &access)?;
+        let quick_http = HttpClient::with_access(SERVER_TIMEOUT, &access)?;
         let inventory = Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &access)?, file).await?;
         Ok(PinotCluster {
             http: inventory.http.clone(),
-            hasty,
+            quick_http,
             file: TargetFile { url: inventory.url.clone(), ..file.clone() },
             inventory,
             roster: Mutex::default(),
@@ -128,7 +128,7 @@ impl PinotCluster {
         &self.inventory.version
     }
 
-    /// The log of its tables.
+    /// The Kafka cluster with the tables' topics.
     pub(super) fn kafka(&self) -> Result<Kafka, TargetError> {
         Kafka::of(&self.file).ok_or_else(|| TargetError::Refused {
             at: self.url().to_owned(),
@@ -137,18 +137,18 @@ impl PinotCluster {
         })
     }
 
-    /// The name of the cluster in the coordination store.
+    /// The cluster's name in the coordination store.
     pub(super) fn name(&self) -> &str {
         &self.inventory.name
     }
 
-    /// Where queries go.
+    /// The URL for queries.
     pub(super) fn sql(&self) -> String {
         let broker = self.file.broker.as_deref().unwrap_or_default();
         format!("{}/query/sql", broker.trim_end_matches('/'))
     }
 
-    /// The servers that have the table.
+    /// The servers that hold the table.
     pub(super) fn roster(&self) -> Vec<String> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -159,10 +159,10 @@ impl PinotCluster {
         Ok((url, body))
     }
 
-    /// Asks the controller for what can do without: it does not wait for long.
+    /// Asks the controller with a short timeout, for data that is not essential.
     pub(super) async fn get_quick(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.url());
-        let body = send(&url, self.hasty.get(&url)).await?;
+        let body = send(&url, self.quick_http.get(&url)).await?;
         Ok((url, body))
     }
 
@@ -171,13 +171,13 @@ impl PinotCluster {
         send(&url, self.http.post(&url, body)).await
     }
 
-    fn known(&self, replica: &str) -> Result<&Server, TargetError> {
+    fn server_entry(&self, replica: &str) -> Result<&Server, TargetError> {
         let cause = || format!("no server {replica} is registered there");
         let servers = &self.inventory.servers;
         servers.get(replica).ok_or_else(|| TargetError::Refused { at: self.url().to_owned(), cause: cause() })
     }
 
-    /// What a server's rows call it.
+    /// The host name in a server's rows. Fails if the server is silenced or was not alive.
     pub(super) fn host(&self, replica: &str) -> Result<String, TargetError> {
         if self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains(replica) {
             let cause = "a fault of this run keeps it silent".to_owned();
@@ -187,14 +187,14 @@ impl PinotCluster {
             at: replica.to_owned(),
             cause: "it was not alive when the cluster was reached".to_owned(),
         };
-        self.known(replica)?.host.clone().ok_or_else(dead)
+        self.server_entry(replica)?.host.clone().ok_or_else(dead)
     }
 
-    /// Asks a server itself.
+    /// Asks a server directly.
     pub(super) async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         self.host(replica)?;
-        let url = format!("{}/{path}", self.known(replica)?.url);
-        let body = send(&url, self.hasty.get(&url)).await?;
+        let url = format!("{}/{path}", self.server_entry(replica)?.url);
+        let body = send(&url, self.quick_http.get(&url)).await?;
         Ok((url, body))
     }
 
@@ -206,27 +206,27 @@ impl PinotCluster {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(replica);
     }
 
-    /// Which life of a server this is.
+    /// The server's session, which serves as its incarnation.
     pub(super) async fn session(&self, replica: &str) -> Result<u64, TargetError> {
         let (url, body) = self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{replica}", self.name())).await?;
         wire::session(&url, &body)
     }
 
-    /// The table that the target file names, and its replicas.
+    /// The table that the target file names. Also sets the roster to its replicas.
     pub(super) async fn named_table(&self) -> Result<Option<Schema>, TargetError> {
         let Some(table) = self.file.table.name.as_deref() else { return Ok(None) };
         let (url, body) = self.get(&format!("tables/{table}")).await?;
         let config: Json = parse(&url, &body)?;
         let (url, document) = self.get(&format!("schemas/{table}")).await?;
-        let (schema, theirs) = match foreign_table::theirs(table, &document, &config) {
-            Some((schema, theirs)) => (schema, Some(theirs)),
+        let (schema, foreign) = match foreign_table::foreign_table(table, &document, &config) {
+            Some((schema, foreign)) => (schema, Some(foreign)),
             None => {
                 let none = || invalid_response(&url, "not the schema of a table with a primary key");
                 (table::read(table, &document, &config).ok_or_else(none)?, None)
             }
         };
         let topic = table::stream(&config)["stream.kafka.topic.name"].as_str().map(str::to_owned);
-        self.named.get_or_init(|| async { NamedTable { topic, theirs } }).await;
+        self.named.get_or_init(|| async { NamedTable { topic, foreign } }).await;
         self.take_roster(&schema).await?;
         Ok(Some(schema))
     }
@@ -238,28 +238,26 @@ impl PinotCluster {
         Ok(holders)
     }
 
-    /// The servers that are to have something of a table.
+    /// The servers that are assigned a part of a table.
     pub(super) async fn holders(&self, table: &str) -> Result<BTreeSet<String>, TargetError> {
         let (url, body) = self.get(&format!("tables/{table}/idealstate")).await?;
         let assignment = wire::ideal_state(&url, &body)?;
         Ok(assignment.into_values().flat_map(BTreeMap::into_keys).collect())
     }
 
-    /// Whether it is a server of the cluster.
     pub(super) fn has(&self, server: &str) -> bool {
         self.inventory.servers.contains_key(server)
     }
 
-    /// All servers of the cluster.
     pub(super) fn servers(&self) -> impl Iterator<Item = &String> {
         self.inventory.servers.keys()
     }
 
-    /// Whose an answer is, only the host in it tells.
+    /// Refuses servers that share a host name: only the host name shows which server answered.
     fn require_distinct_hosts(&self, servers: &[String]) -> Result<(), TargetError> {
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for server in servers {
-            let Some(host) = self.known(server)?.host.as_deref() else {
+            let Some(host) = self.server_entry(server)?.host.as_deref() else {
                 let cause = format!("{server} has a part of the table and is not alive");
                 return Err(TargetError::Refused { at: self.url().to_owned(), cause });
             };
@@ -274,12 +272,12 @@ impl PinotCluster {
         Ok(())
     }
 
-    /// The tables whose names begin as those of runs do.
     pub(super) async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
         self.inventory.leftovers().await
     }
 
-    /// Drops a run's topic, table and schema. The table tells whose it is: with it goes the leave to drop it.
+    /// Drops a run's topic, table and schema. The table goes after the topic, because it names the run and so
+    /// permits the removal.
     pub(super) async fn drop_table(&self, leftover: &Leftover) -> Result<(), TargetError> {
         let table = &leftover.table;
         let made = table::made_by(&self.inventory.table(table).await?);
@@ -299,7 +297,7 @@ impl PinotCluster {
         held_lock(&self.http, self.url()).await
     }
 
-    /// Takes the target for one run, or tells who has it.
+    /// Locks the target for one run. Fails with the holder if another run has the lock.
     pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
         let now = clock::now_ms();
         if let Some(lock) = self.held_lock().await?
@@ -329,7 +327,7 @@ impl PinotCluster {
         TargetError::InUse { at: self.url().to_owned(), holder: lock.into() }
     }
 
-    /// Gives the target free.
+    /// Releases the lock if this run holds it.
     pub(super) async fn drop_lock(&self, run: &str) {
         if let Ok(Some(lock)) = self.held_lock().await
             && lock.run == run
@@ -339,13 +337,12 @@ impl PinotCluster {
     }
 }
 
-/// What a fault is called in the cluster's configuration.
+/// The key of a fault's mark in the cluster's configuration.
 fn mark_key(cure: &Cure) -> String {
     let id = number_of(&[&cure.mark, &cure.step]);
     format!("{MARK}{id:016x}")
 }
 
-/// The cluster's configuration: `GET /cluster/configs`.
 pub(super) async fn configs(http: &HttpClient, url: &str) -> Result<BTreeMap<String, String>, TargetError> {
     let url = format!("{}/cluster/configs", url.trim_end_matches('/'));
     parse(&url, &send(&url, http.get(&url)).await?)
@@ -361,8 +358,8 @@ async fn drop_config(http: &HttpClient, url: &str, key: &str) -> Result<(), Targ
     send(&url, http.delete(&url)).await.map(drop)
 }
 
-/// The marks that runs have left at a cluster: each is a cure, to be done by whoever reads it, so with the
-/// reader's own access.
+/// The marks that runs have left at a cluster. Each mark is a cure. It is returned with the reader's access,
+/// because the reader will apply it.
 pub async fn marks(url: &str, access: &Access) -> Result<Vec<Cure>, TargetError> {
     let all = configs(&HttpClient::with_access(REQUEST_TIMEOUT, access)?, url).await?;
     let marks = all.into_iter().filter(|(key, _)| key.starts_with(MARK));
@@ -376,13 +373,11 @@ pub async fn marks(url: &str, access: &Access) -> Result<Vec<Cure>, TargetError>
     marks.collect()
 }
 
-/// Leaves the mark of a fault.
 pub(super) async fn mark(http: &HttpClient, url: &str, cure: &Cure) -> Result<(), TargetError> {
     let text = serde_json::to_string(cure).map_err(|error| invalid_response("a cure", &error.to_string()))?;
     set_config(http, url, &mark_key(cure), &text).await
 }
 
-/// Takes a fault's mark away.
 pub(super) async fn unmark(http: &HttpClient, url: &str, cure: &Cure) -> Result<(), TargetError> {
     drop_config(http, url, &mark_key(cure)).await
 }

@@ -1,4 +1,4 @@
-//! How a Pinot cluster stands, and a target file for it: read only, from what it tells itself.
+//! Diagnosis and discovery of a Pinot cluster. Both only read.
 
 use super::cluster::{REQUEST_TIMEOUT, SERVER_TIMEOUT, configs, holder, marks};
 use super::injection;
@@ -17,21 +17,21 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
-/// Asks somebody, and notes how long the answer took.
+/// Asks an endpoint and records how long the answer took.
 async fn timed<T>(
     diagnosis: &mut Diagnosis,
     (who, at, needed): (&str, &str, bool),
     ask: impl Future<Output = Result<T, TargetError>>,
 ) -> Option<T> {
     let begun = Instant::now();
-    let told = ask.await;
+    let answer = ask.await;
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let problem = told.as_ref().err().map(ToString::to_string);
+    let problem = answer.as_ref().err().map(ToString::to_string);
     diagnosis.asked.push(Endpoint { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
-    told.ok()
+    answer.ok()
 }
 
-/// How the cluster of a target file stands.
+/// The state of the cluster of a target file.
 pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: PINOT.to_owned(), ..Diagnosis::default() };
     diagnosis.note_refusals(|kind| injection::can(file, kind));
@@ -89,7 +89,7 @@ async fn kafka(diagnosis: &mut Diagnosis, file: &TargetFile) {
     }
 }
 
-/// What runs have left there.
+/// Reads what earlier runs have left at the cluster.
 async fn left(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
     let mut unknown = Vec::new();
     let mut note = |what: &str, error: TargetError| unknown.push(format!("{what}: {error}"));
@@ -133,7 +133,7 @@ async fn meta(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<Ta
     let partitions: BTreeSet<u32> = places.map(|(partition, _)| partition).collect();
     let rules = file.table_rules.clone().unwrap_or_else(|| rules::declared(&config));
     let mut options = table_options(&config["REALTIME"]);
-    options.extend(rules::told(&rules).map(|told| ("may be absent".to_owned(), told)));
+    options.extend(rules::describe(&rules).map(|absent| ("may be absent".to_owned(), absent)));
     Ok(TableFacts {
         name: name.to_owned(),
         options,
@@ -144,7 +144,7 @@ async fn meta(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<Ta
     })
 }
 
-/// Rows on one replica, as the broker counts them.
+/// The number of rows on one replica, as the broker counts them.
 async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u64, TargetError> {
     let broker = file.broker.as_deref().unwrap_or_default().trim_end_matches('/');
     let url = format!("{broker}/query/sql");
@@ -155,10 +155,10 @@ async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u
     count.ok_or_else(|| wire::invalid_response(&url, "no count"))
 }
 
-/// What decides how a table merges, consumes and is queried.
+/// The options that decide how a table merges, consumes and is queried.
 fn table_options(config: &Json) -> BTreeMap<String, String> {
     let upsert = &config["upsertConfig"];
-    let shown = [
+    let options = [
         ("upsert", &upsert["mode"]),
         ("comparison", &upsert["comparisonColumn"]),
         ("comparison", &upsert["comparisonColumns"]),
@@ -171,8 +171,8 @@ fn table_options(config: &Json) -> BTreeMap<String, String> {
             &config["ingestionConfig"]["streamIngestionConfig"]["parallelSegmentConsumptionPolicy"],
         ),
     ];
-    let told = shown.into_iter().filter(|(_, value)| !value.is_null());
-    told.map(|(name, value)| (name.to_owned(), words(value))).collect()
+    let shown = options.into_iter().filter(|(_, value)| !value.is_null());
+    shown.map(|(name, value)| (name.to_owned(), words(value))).collect()
 }
 
 fn words(value: &Json) -> String {
@@ -186,8 +186,8 @@ fn words(value: &Json) -> String {
     }
 }
 
-/// A target file for the cluster of this controller.
-pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
+/// Discovers the cluster of this controller for a target file.
+pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
     let access = wanted.access();
     let file = TargetFile::at(PINOT, &wanted.url);
     let http = HttpClient::with_access(REQUEST_TIMEOUT, &access)?;
@@ -201,9 +201,9 @@ pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryErro
         Some(stream) => BTreeSet::from([&stream.kafka]),
         None => streams.iter().map(|stream| &stream.kafka).collect(),
     };
-    // Where tables disagree there is nothing to go by.
+    // If tables use different addresses, none is chosen.
     let kafka = kafkas.first().filter(|_| kafkas.len() == 1).and_then(|list| list.split(',').next());
-    let mut draft = Discovery {
+    let mut discovery = Discovery {
         found: Vec::new(),
         version: inventory.version.clone(),
         broker: inventory.brokers.first().cloned(),
@@ -211,27 +211,27 @@ pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryErro
         table: chosen.map(|stream| stream.table.clone()),
         servers: inventory.servers.iter().map(|(name, it)| (name.clone(), it.url.clone())).collect(),
     };
-    draft.found = found(&draft, &inventory, streams.len());
-    Ok(draft)
+    discovery.found = found(&discovery, &inventory, streams.len());
+    Ok(discovery)
 }
 
-/// The table to look at: the one that was asked for, or else the only one that no run made.
+/// The table to inspect: the requested one, or else the only one that no run created.
 fn choose<'s>(wanted: Option<&str>, streams: &'s [Stream]) -> Result<Option<&'s Stream>, DiscoveryError> {
-    let theirs: Vec<&Stream> =
+    let candidates: Vec<&Stream> =
         streams.iter().filter(|stream| !stream.table.starts_with(TABLE_PREFIX)).collect();
-    let names = || theirs.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
-    match (wanted, theirs.as_slice()) {
+    let names = || candidates.iter().map(|stream| stream.table.clone()).collect::<Vec<_>>();
+    match (wanted, candidates.as_slice()) {
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(*only)),
         (None, _) => Err(DiscoveryError::Tables(names())),
         (Some(name), _) => streams.iter().find(|stream| stream.table == name).map(Some).ok_or_else(|| {
-            let known = if theirs.is_empty() { "none".to_owned() } else { names().join(", ") };
+            let known = if candidates.is_empty() { "none".to_owned() } else { names().join(", ") };
             DiscoveryError::NoTable { name: name.to_owned(), known }
         }),
     }
 }
 
-/// A broker, a server and a web server of any kind answer too.
+/// The error for a URL that is not a controller. Brokers, servers and other web servers answer too.
 async fn no_controller(http: &HttpClient, wanted: &DiscoveryRequest, error: TargetError) -> DiscoveryError {
     if matches!(
         error,
@@ -255,15 +255,15 @@ async fn no_controller(http: &HttpClient, wanted: &DiscoveryRequest, error: Targ
     DiscoveryError::NoController { url: url.to_owned(), guess: guess.to_owned() }
 }
 
-fn found(draft: &Discovery, inventory: &Inventory, tables: usize) -> Vec<String> {
+fn found(discovery: &Discovery, inventory: &Inventory, tables: usize) -> Vec<String> {
     let alive = inventory.servers.values().filter(|server| server.host.is_some()).count();
-    let told = |what: &Option<String>| what.clone().unwrap_or_else(|| "not found".to_owned());
+    let shown = |what: &Option<String>| what.clone().unwrap_or_else(|| "not found".to_owned());
     vec![
-        format!("Pinot {}, cluster {}", draft.version, inventory.name),
+        format!("Pinot {}, cluster {}", discovery.version, inventory.name),
         format!("{} servers, {alive} of them alive", inventory.servers.len()),
-        format!("broker {} (of {})", told(&draft.broker), inventory.brokers.len()),
-        format!("Kafka {}", told(&draft.kafka)),
-        format!("table {} (of {tables})", told(&draft.table)),
+        format!("broker {} (of {})", shown(&discovery.broker), inventory.brokers.len()),
+        format!("Kafka {}", shown(&discovery.kafka)),
+        format!("table {} (of {tables})", shown(&discovery.table)),
     ]
 }
 
@@ -287,13 +287,13 @@ mod tests {
         assert_eq!(table(None, &["dissent_1", "a", "dissent_2"]).expect("one").as_deref(), Some("a"));
         assert_eq!(table(Some("dissent_1"), &["dissent_1"]).expect("it").as_deref(), Some("dissent_1"));
         assert_eq!(table(Some("b"), &["a", "b"]).expect("that one").as_deref(), Some("b"));
-        for (wanted, names, told) in [
+        for (wanted, names, shown) in [
             (None, &["a", "b"][..], "--table: a, b"),
             (Some("c"), &["a", "b"], "`c`; tables: a, b"),
             (Some("c"), &[], "tables: none"),
         ] {
             let error = table(wanted, names).expect_err("no table").to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(shown), "{error}");
         }
     }
 

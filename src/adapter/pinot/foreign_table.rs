@@ -1,5 +1,6 @@
-//! A table that no run made, as `dissent raw` shows it: its own columns, whatever they are called and hold,
-//! and what cannot be said of it. Of such a table nothing says what is right, so nothing is folded.
+//! A table that no run created, as `dissent raw` shows it: with its own columns of any name and type, and
+//! with what cannot be concluded about it. There is no model of what is right in such a table, so nothing is
+//! folded.
 
 use super::table::{SchemaDocument, made_by};
 use super::wire::invalid_response;
@@ -12,24 +13,25 @@ use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Typ
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 
-/// Between the values of a key of several columns.
-const BETWEEN: &str = ",";
+/// Separates the values of a key with several columns.
+const KEY_SEPARATOR: &str = ",";
 
-/// How a table of others is read.
+/// How to read a table that no run created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ForeignTable {
     /// The columns of its key.
     pub(super) keys: Vec<String>,
-    /// What cannot be said of it, and why.
-    pub(super) unsaid: Vec<String>,
+    /// What cannot be concluded about it, and why.
+    pub(super) unmodelled: Vec<String>,
 }
 
-/// The table, if it is none that the model could fold: one that a run made, or that looks like it.
-pub(super) fn theirs(table: &str, document: &[u8], config: &Json) -> Option<(Schema, ForeignTable)> {
+/// The schema of a foreign table. None if a run created the table, or if it looks like one that the model can
+/// fold.
+pub(super) fn foreign_table(table: &str, document: &[u8], config: &Json) -> Option<(Schema, ForeignTable)> {
     let document: SchemaDocument = serde_json::from_slice(document).ok()?;
     let keys = document.primary_key_columns.clone()?;
     let comparisons = comparisons(&config["REALTIME"]);
-    if made_by(config).is_some() || is_like_ours(&document, &keys, &comparisons) {
+    if made_by(config).is_some() || is_foldable(&document, &keys, &comparisons) {
         return None;
     }
     let others = document.fields().filter(|field| !keys.contains(&field.name));
@@ -42,14 +44,14 @@ pub(super) fn theirs(table: &str, document: &[u8], config: &Json) -> Option<(Sch
     });
     let schema = Schema {
         table: table.to_owned(),
-        key: keys.join(BETWEEN),
+        key: keys.join(KEY_SEPARATOR),
         comparison: String::new(),
         op: String::new(),
         columns: columns.collect(),
         provenance: Provenance::None,
         rules: Rules::default(),
     };
-    Some((schema, ForeignTable { unsaid: unsaid(&keys, &comparisons, &config["REALTIME"]), keys }))
+    Some((schema, ForeignTable { unmodelled: unmodelled(&keys, &comparisons, &config["REALTIME"]), keys }))
 }
 
 /// The columns by which rows are compared.
@@ -65,8 +67,8 @@ fn comparisons(config: &Json) -> Vec<String> {
     }
 }
 
-/// One key of text, one comparison of whole numbers, and ids of ops.
-fn is_like_ours(document: &SchemaDocument, keys: &[String], comparisons: &[String]) -> bool {
+/// Whether the table has one text key, one integer comparison column, and op ids.
+fn is_foldable(document: &SchemaDocument, keys: &[String], comparisons: &[String]) -> bool {
     let ty =
         |name: &String| document.fields().find(|field| field.name == *name).map(|it| it.data_type.as_str());
     let ([key], [comparison]) = (keys, comparisons) else { return false };
@@ -75,7 +77,7 @@ fn is_like_ours(document: &SchemaDocument, keys: &[String], comparisons: &[Strin
         && matches!(ty(comparison), None | Some("LONG" | "INT" | "TIMESTAMP"))
 }
 
-/// Options with which the documents of a segment are not the entries of the log, one for one.
+/// Options under which the documents of a segment do not match the log entries one to one.
 const REORDERING: [[&str; 2]; 5] = [
     ["tableIndexConfig", "sortedColumn"],
     ["tableIndexConfig", "aggregateMetrics"],
@@ -84,42 +86,43 @@ const REORDERING: [[&str; 2]; 5] = [
     ["upsertConfig", "dropOutOfOrderRecord"],
 ];
 
-fn unsaid(keys: &[String], comparisons: &[String], config: &Json) -> Vec<String> {
-    let mut unsaid = vec![
+fn unmodelled(keys: &[String], comparisons: &[String], config: &Json) -> Vec<String> {
+    let mut unmodelled = vec![
         "which row is right: only tables created by runs have a model; ≠ marks what most replicas do not show"
             .to_owned(),
     ];
     if let [_, _, ..] = comparisons {
         let names = comparisons.join(", ");
-        unsaid.push(format!("which row wins: rows are compared by {} columns ({names})", comparisons.len()));
+        unmodelled
+            .push(format!("which row wins: rows are compared by {} columns ({names})", comparisons.len()));
     }
     if let [_, _, ..] = keys {
-        unsaid.push(format!("a key of one column: keys consist of {}, in this order", keys.join(", ")));
+        unmodelled.push(format!("a key of one column: keys consist of {}, in this order", keys.join(", ")));
     }
     let is_on =
         |value: &Json| !matches!(value, Json::Null | Json::Bool(false)) && *value != Json::Array(Vec::new());
     let on = REORDERING.iter().filter(|[part, option]| is_on(&config[part][option]));
     for [_, option] in on {
-        unsaid.push(format!(
+        unmodelled.push(format!(
             "offsets: with `{option}`, rows may not be in log order, so documents are counted"
         ));
     }
-    unsaid
+    unmodelled
 }
 
-/// A cell of whatever type, for people: what is neither a whole number, a text nor a list of these is spelt
-/// out.
-pub(super) fn shown(cell: &Json) -> Value {
+/// A cell of any type, for display. A value that is not an integer, a text or a list of these is shown as
+/// JSON.
+pub(super) fn display_value(cell: &Json) -> Value {
     Value::deserialize(cell).unwrap_or_else(|_| Value::String(cell.to_string()))
 }
 
-/// A key as a user gives it.
+/// A key as the user writes it.
 pub(super) fn key_of<'j>(cells: impl Iterator<Item = &'j Json>) -> String {
     let text = |cell: &Json| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
-    cells.map(text).collect::<Vec<_>>().join(BETWEEN)
+    cells.map(text).collect::<Vec<_>>().join(KEY_SEPARATOR)
 }
 
-/// An entry of the table's log, as far as it is JSON: its key, and what it says of each column.
+/// An entry of the table's log, whose value must be JSON: its key and its value for each column.
 pub(super) fn entry(
     keys: &[String],
     schema: &Schema,
@@ -134,7 +137,7 @@ pub(super) fn entry(
     }
     let key = key_of(keys.iter().filter_map(|name| fields.get(name)));
     let columns = schema.columns.iter();
-    let cols = columns.map(|column| fields.get(&column.name).map_or(Value::Null, shown)).collect();
+    let cols = columns.map(|column| fields.get(&column.name).map_or(Value::Null, display_value)).collect();
     Ok(Entry { off, key, op: 0, cmp: 0, tombstone: false, cols })
 }
 
@@ -161,28 +164,30 @@ mod tests {
 
     fn of(document: &Json, upsert: &Json) -> Option<(Schema, ForeignTable)> {
         let config = json!({ "REALTIME": { "upsertConfig": upsert } });
-        theirs("acct", document.to_string().as_bytes(), &config)
+        foreign_table("acct", document.to_string().as_bytes(), &config)
     }
 
     #[test]
     fn a_table_of_others_is_read_by_its_own_names_and_what_cannot_be_said_is_said() {
         let comparisons = json!({ "comparisonColumns": ["seen", "booked"] });
-        let (schema, theirs) = of(&document(), &comparisons).expect("it is theirs");
+        let (schema, foreign_table) = of(&document(), &comparisons).expect("it is theirs");
         let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, ["tags", "balance", "seen", "booked"]);
-        assert_eq!(theirs.keys, ["region", "account"]);
-        for (part, words) in
-            theirs.unsaid.iter().zip(["which row is right", "2 columns (seen, booked)", "region, account"])
-        {
+        assert_eq!(foreign_table.keys, ["region", "account"]);
+        for (part, words) in foreign_table.unmodelled.iter().zip([
+            "which row is right",
+            "2 columns (seen, booked)",
+            "region, account",
+        ]) {
             assert!(part.contains(words), "{part}");
         }
         let message = br#"{"region":"eu","account":7,"balance":1.5,"tags":["a"],"other":{}}"#;
-        let entry = entry(&theirs.keys, &schema, "here", 3, message).expect("an entry");
+        let entry = entry(&foreign_table.keys, &schema, "here", 3, message).expect("an entry");
         let text = |text: &str| Value::String(text.to_owned());
         assert_eq!((entry.off, entry.key.as_str()), (3, "eu,7"));
         assert_eq!(entry.cols, [Value::Strings(vec!["a".to_owned()]), text("1.5"), Value::Null, Value::Null]);
         for nonsense in [&b"Obj\x01"[..], b"{}", b"", br#"["eu",7]"#] {
-            assert!(super::entry(&theirs.keys, &schema, "here", 3, nonsense).is_err());
+            assert!(super::entry(&foreign_table.keys, &schema, "here", 3, nonsense).is_err());
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a Pinot controller tells of its cluster: version, brokers, servers, and the tables that are there.
+//! What a Pinot controller reports about its cluster: version, brokers, servers and tables.
 
 use super::table::TABLE_PREFIX;
 use super::table::{made_by, stream};
@@ -12,32 +12,31 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// A server as its instance configuration tells.
+/// A server according to its instance configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
-    /// What its rows call it; none for one that is not alive.
+    /// The host name in its rows. None if it is not alive.
     pub(super) host: Option<String>,
-    /// Its own HTTP.
+    /// The URL of its own HTTP interface.
     pub(super) url: String,
 }
 
-/// A table's stream.
+/// The stream of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// The table, without its type's suffix.
+    /// The table's name without the type suffix.
     pub(super) table: String,
-    /// Where Pinot finds Kafka.
+    /// The address of Kafka as Pinot uses it.
     pub(super) kafka: String,
 }
 
-/// A cluster.
 pub(super) struct Inventory {
     pub(super) http: HttpClient,
     pub(super) url: String,
     pub(super) version: String,
-    /// What the coordination store calls the cluster.
+    /// The cluster's name in the coordination store.
     pub(super) name: String,
-    /// URLs of brokers.
+    /// The URLs of the brokers.
     pub(super) brokers: Vec<String>,
     pub(super) servers: BTreeMap<String, Server>,
 }
@@ -76,7 +75,7 @@ impl Inventory {
         Ok((url, body))
     }
 
-    /// Where the controller speaks TLS, the others are taken to do so.
+    /// If the controller uses TLS, the other processes are assumed to use it too.
     fn scheme(&self) -> &'static str {
         if self.url.starts_with("https://") { "https" } else { "http" }
     }
@@ -92,7 +91,7 @@ impl Inventory {
         let url = own.unwrap_or_else(|| config.url(self.scheme(), config.admin_port.unwrap_or_default()));
         let host = match self.get(&format!("zk/get?path=/{}/LIVEINSTANCES/{name}", self.name)).await {
             Ok((at, body)) => Some(wire::live_host(&at, &body)?),
-            // The store has no such path: it is not alive.
+            // The store has no such path, so the server is not alive.
             Err(error) if wire::is_absent(&error) => None,
             Err(error) => return Err(error),
         };
@@ -110,7 +109,7 @@ impl Inventory {
         Ok(streams)
     }
 
-    /// The names of the realtime tables, without suffix.
+    /// The names of the realtime tables, without the suffix.
     pub(super) async fn tables(&self) -> Result<Vec<String>, TargetError> {
         #[derive(Deserialize)]
         struct Tables {
@@ -122,7 +121,7 @@ impl Inventory {
         Ok(tables.iter().map(bare).collect())
     }
 
-    /// The tables whose names begin as those of runs do.
+    /// The tables whose names start with [`TABLE_PREFIX`].
     pub(super) async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
         let mut leftovers = Vec::new();
         for table in self.tables().await?.into_iter().filter(|name| name.starts_with(TABLE_PREFIX)) {
@@ -132,7 +131,7 @@ impl Inventory {
         Ok(leftovers)
     }
 
-    /// What these tables cost. How large one is takes a word of every server, so it may be unknown.
+    /// The cost of these tables. The size is unknown unless every server answers.
     pub(super) async fn cost(&self, leftovers: &[Leftover]) -> Result<Option<LeftoverCost>, TargetError> {
         let mut cost = LeftoverCost { bytes: Some(0), ..LeftoverCost::default() };
         for Leftover { table, .. } in leftovers {
@@ -148,14 +147,13 @@ impl Inventory {
         Ok((!leftovers.is_empty()).then_some(cost))
     }
 
-    /// The configuration of a table.
     pub(super) async fn table(&self, name: &str) -> Result<Json, TargetError> {
         let (at, body) = self.get(&format!("tables/{name}")).await?;
         parse(&at, &body)
     }
 }
 
-/// `GET /instances/{name}`.
+/// The instance configuration: `GET /instances/{name}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Instance {
@@ -165,14 +163,14 @@ struct Instance {
 }
 
 impl Instance {
-    /// A port is a text or a number, as it pleases the version.
+    /// The port. It is a text or a number, depending on the version.
     fn port(&self) -> i64 {
         let port = self.port.as_ref();
         let number = port.and_then(Json::as_i64);
         number.or_else(|| port.and_then(Json::as_str)?.parse().ok()).unwrap_or_default()
     }
 
-    /// Older versions keep the instance's kind in its host.
+    /// Older versions keep the instance's type as a prefix of its host.
     fn url(&self, scheme: &str, port: i64) -> String {
         let host = self.host_name.trim_start_matches("Broker_").trim_start_matches("Server_");
         format!("{scheme}://{host}:{port}")

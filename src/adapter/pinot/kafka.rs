@@ -1,4 +1,4 @@
-//! The input log of a Pinot table: a Kafka topic, written to a partition of our choice and read back.
+//! The input log of a Pinot table: a Kafka topic, written to a chosen partition and read back.
 
 use super::clock::now_ms;
 use super::foreign_table;
@@ -24,16 +24,16 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-/// An answer that takes longer counts as none.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most that one fetch brings.
+/// The maximum size of one fetch, in bytes.
 const FETCH_BYTES: i32 = 4 << 20;
 
-/// How long Kafka may take to make a topic, in milliseconds.
-const MAKE_MS: i32 = 10_000;
+/// The maximum time for Kafka to create or delete a topic, in milliseconds.
+const TOPIC_TIMEOUT_MS: i32 = 10_000;
 
-/// A Kafka cluster as the target file tells of it. Nothing is asked before it is needed.
+/// A Kafka cluster as the target file describes it. It is contacted only when needed.
 #[derive(Clone, Debug)]
 pub(super) struct Kafka {
     pub(super) address: String,
@@ -43,7 +43,7 @@ pub(super) struct Kafka {
 }
 
 impl Kafka {
-    /// None if the file does not say where it is.
+    /// None if the file does not give the address.
     pub(super) fn of(file: &TargetFile) -> Option<Kafka> {
         Some(Kafka {
             address: file.kafka.clone()?,
@@ -97,7 +97,7 @@ impl Kafka {
         Ok(builder.tls_config(Arc::new(config)))
     }
 
-    /// The target file was refused if it asks for TLS.
+    /// The target file has already been refused if it asks for TLS.
     #[cfg(not(feature = "tls"))]
     fn with_tls(&self, builder: ClientBuilder) -> Result<ClientBuilder, TargetError> {
         match (self.tls, &self.ca) {
@@ -106,19 +106,19 @@ impl Kafka {
         }
     }
 
-    /// The topics that are there.
+    /// The names of the existing topics.
     pub(super) async fn topics(&self) -> Result<BTreeSet<String>, TargetError> {
         let topics = self.in_time(self.client().await?.list_topics()).await?;
         Ok(topics.into_iter().map(|topic| topic.name).collect())
     }
 
-    /// Drops a topic; one that is not there is dropped.
+    /// Deletes a topic. Does nothing if it does not exist.
     pub(super) async fn drop_topic(&self, name: &str) -> Result<(), TargetError> {
         if !self.topics().await?.contains(name) {
             return Ok(());
         }
         let controller = self.client().await?.controller_client().map_err(|error| self.unreachable(error))?;
-        controller.delete_topic(name, MAKE_MS).await.map_err(|error| self.refused(error))
+        controller.delete_topic(name, TOPIC_TIMEOUT_MS).await.map_err(|error| self.refused(error))
     }
 }
 
@@ -127,26 +127,31 @@ pub(super) struct Topic {
     kafka: Kafka,
     name: String,
     schema: Schema,
-    /// The columns of the key of a table that no run made.
-    theirs: Option<Vec<String>>,
+    /// The key columns of a foreign table. None for a table that the model folds.
+    foreign_keys: Option<Vec<String>>,
     partitions: OnceCell<Vec<TopicPartition>>,
 }
 
-/// One partition of it.
+/// One partition of a topic.
 pub(super) struct TopicPartition {
     client: PartitionClient,
     queue: ProduceQueue,
 }
 
 impl Topic {
-    pub(super) fn new(kafka: Kafka, name: String, schema: &Schema, theirs: Option<Vec<String>>) -> Topic {
-        Topic { kafka, name, schema: schema.clone(), theirs, partitions: OnceCell::new() }
+    pub(super) fn new(
+        kafka: Kafka,
+        name: String,
+        schema: &Schema,
+        foreign_keys: Option<Vec<String>>,
+    ) -> Topic {
+        Topic { kafka, name, schema: schema.clone(), foreign_keys, partitions: OnceCell::new() }
     }
 
-    /// An entry, from a record's value.
+    /// Parses the entry in a record's value.
     fn entry(&self, partition: u32, off: u64, value: &[u8]) -> Result<Entry, TargetError> {
         let at = format!("offset {off} of {}/{partition}", self.name);
-        if let Some(keys) = &self.theirs {
+        if let Some(keys) = &self.foreign_keys {
             return foreign_table::entry(keys, &self.schema, &at, off, value);
         }
         let (key, op, cmp, cols) = entry(&self.schema, &at, value)?;
@@ -164,11 +169,11 @@ impl Topic {
         self.kafka.in_time(answer).await
     }
 
-    /// Makes the topic; one of this name must not be there.
+    /// Creates the topic. Fails if one of this name exists.
     pub(super) async fn make(&self, partitions: u32) -> Result<(), TargetError> {
         let controller = self.kafka.client().await?.controller_client().map_err(|error| self.lost(error))?;
         let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-        let made = controller.create_topic(&self.name, partitions, 1, MAKE_MS).await;
+        let made = controller.create_topic(&self.name, partitions, 1, TOPIC_TIMEOUT_MS).await;
         made.map_err(|error| self.kafka.refused(error))
     }
 
@@ -196,7 +201,7 @@ impl Topic {
         all.get(partition as usize).ok_or_else(none)
     }
 
-    /// Produces ops of one partition, and tells their offsets, where they are known.
+    /// Produces ops to one partition and returns their offsets, where they are known.
     async fn produce(&self, partition: u32, ops: &[&Op]) -> Result<Vec<Option<i64>>, TargetError> {
         let record = |op: &&Op| Record {
             key: Some(op.key.clone().into_bytes()),
@@ -213,7 +218,7 @@ impl Topic {
 
 #[async_trait]
 impl Client for Topic {
-    /// Silence is not certain: the entries may lie in the log.
+    /// An op without an answer has an unknown outcome, because its entry may be in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
         let mut completions = vec![Completion { outcome: OpOutcome::Unknown, off: None }; ops.len()];
         let mut by_partition: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -251,8 +256,8 @@ impl InputLog for Topic {
         out: RowSink<'_, Entry>,
     ) -> Result<(), TargetError> {
         let client = &self.partition(partition).await?.client;
-        if self.theirs.is_some() {
-            // The beginning of an old topic may be gone.
+        if self.foreign_keys.is_some() {
+            // The start of an old topic may have been deleted.
             from = from.max(self.in_time(client.get_offset(OffsetAt::Earliest)).await?.cast_unsigned());
         }
         while from < end {
@@ -260,13 +265,13 @@ impl InputLog for Topic {
             let (records, _) = self.in_time(fetch).await?;
             let records =
                 records.into_iter().filter(|record| (from..end).contains(&record.offset.cast_unsigned()));
-            let mut came = false;
+            let mut is_any = false;
             for record in records.collect::<Vec<_>>() {
                 let off = record.offset.cast_unsigned();
                 out(self.entry(partition, off, &record.record.value.unwrap_or_default())?);
-                (from, came) = (off + 1, true);
+                (from, is_any) = (off + 1, true);
             }
-            if !came {
+            if !is_any {
                 return Err(
                     self.lost(format!("{} ends at {end}, and nothing came from {from} on", self.name))
                 );

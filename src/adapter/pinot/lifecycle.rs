@@ -1,13 +1,13 @@
-//! What Pinot's servers live through: the messages that the coordination service has for them and what it
-//! knows they did, both read at the controller, so that a server that is stopped holds up nobody; and their
-//! logs, where the target file says where those lie.
+//! Lifecycle events of Pinot's servers. There are two sources. The controller has the coordination service's
+//! messages to a server and the states that the server has reached; reading them there means that a paused
+//! server delays nobody. The servers' logs are read too, if the target file gives their paths.
 //!
-//! What the controller shows is a picture of one moment. A message that was worked on between two looks is
-//! never seen, and of several transitions of one segment only the last. Records of one look that come from
-//! `current-states` have no order among each other; `look` in their detail tells which belong together.
-//! A log has the server's own order, so where it can be read, it alone tells of transitions.
+//! The controller shows a single moment. A message that was processed between two polls is never seen, and of
+//! several transitions of one segment only the last is seen. Events of one poll from `current-states` have no
+//! order among each other; `look` in their detail groups them. A log has the server's own order. So if it can
+//! be read, transitions are taken from it alone.
 //!
-//! The external view is not read: it says CONSUMING before a server consumes.
+//! The external view is not used, because it says CONSUMING before a server consumes.
 
 use super::cluster::PinotCluster;
 use super::log::Tail;
@@ -25,37 +25,37 @@ use tokio::sync::Mutex;
 
 const CREATED: &str = "transition-created";
 
-/// The lives of a table's replicas.
+/// Polls the lifecycle of a table's replicas.
 pub(super) struct LifecyclePoller {
     cluster: Arc<PinotCluster>,
     table: String,
-    lives: BTreeMap<String, Mutex<ServerLife>>,
+    servers: BTreeMap<String, Mutex<ServerState>>,
 }
 
-/// What is known of one replica, so that everything is told once.
+/// The known state of one replica, so that every event is reported once.
 #[derive(Default)]
-struct ServerLife {
+struct ServerState {
     incarnation: u64,
     seq: u64,
-    look: u64,
+    polls: u64,
     log: Option<Tail>,
-    /// Why the log could not be read when it was last looked at.
-    log_trouble: Option<String>,
-    /// The messages seen, each with the state it was in.
+    /// Why the log could not be read at the last poll.
+    log_error: Option<String>,
+    /// The messages seen, each with its last state.
     messages: BTreeMap<String, String>,
-    /// How long messages took until they were read, of which no more is known yet.
+    /// The latencies of messages that were read but not scheduled yet, by message.
     latencies: BTreeMap<String, Json>,
     states: BTreeMap<String, ReplicaState>,
 }
 
-/// What the controller shows of a replica that is registered.
-struct ServerLook {
+/// The controller's view of a registered replica.
+struct RegisteredServer {
     session: u64,
     messages: Vec<Message>,
     states: BTreeMap<String, ReplicaState>,
 }
 
-/// A record that has no number yet.
+/// An event without its sequence number.
 struct TransitionRecord {
     kind: &'static str,
     node_ms: u64,
@@ -66,19 +66,20 @@ struct TransitionRecord {
 impl LifecyclePoller {
     pub(super) fn new(cluster: Arc<PinotCluster>, table: &str) -> LifecyclePoller {
         let logs = &cluster.file.logs;
-        let life = |replica: &String| ServerLife {
+        let server = |replica: &String| ServerState {
             log: logs.get(replica).map(|path| Tail::of(path.clone())),
-            ..ServerLife::default()
+            ..ServerState::default()
         };
-        let lives = cluster.roster().into_iter().map(|replica| (replica.clone(), Mutex::new(life(&replica))));
-        let lives = lives.collect();
-        LifecyclePoller { cluster, table: table.to_owned(), lives }
+        let servers =
+            cluster.roster().into_iter().map(|replica| (replica.clone(), Mutex::new(server(&replica))));
+        let servers = servers.collect();
+        LifecyclePoller { cluster, table: table.to_owned(), servers }
     }
 
-    /// None of a server that is not registered, as one that was killed.
-    async fn look(&self, replica: &str) -> Result<Option<ServerLook>, TargetError> {
+    /// None if the server is not registered, for example because it was killed.
+    async fn read_server(&self, replica: &str) -> Result<Option<RegisteredServer>, TargetError> {
         let cluster = self.cluster.name();
-        let Some((url, body)) = self.glance(&format!("/{cluster}/LIVEINSTANCES/{replica}"), "get").await?
+        let Some((url, body)) = self.read_node(&format!("/{cluster}/LIVEINSTANCES/{replica}"), "get").await?
         else {
             return Ok(None);
         };
@@ -87,20 +88,20 @@ impl LifecyclePoller {
         let states = format!("{at}/CURRENTSTATES/{session:x}/{}", realtime(&self.table));
         let messages = format!("{at}/MESSAGES");
         let (messages, states) =
-            tokio::join!(self.glance(&messages, "getChildren"), self.glance(&states, "get"));
+            tokio::join!(self.read_node(&messages, "getChildren"), self.read_node(&states, "get"));
         let messages = messages?.map(|(url, body)| wire::messages(&url, &body));
         let states = states?.map(|(url, body)| wire::current_states(&url, &body));
-        Ok(Some(ServerLook {
+        Ok(Some(RegisteredServer {
             session,
             messages: messages.transpose()?.unwrap_or_default(),
             states: states.transpose()?.unwrap_or_default(),
         }))
     }
 
-    /// A place in the coordination store; none if there is nothing.
-    async fn glance(&self, path: &str, verb: &str) -> Result<Option<(String, Vec<u8>)>, TargetError> {
+    /// A node of the coordination store. None if it does not exist.
+    async fn read_node(&self, path: &str, verb: &str) -> Result<Option<(String, Vec<u8>)>, TargetError> {
         match self.cluster.get_quick(&format!("zk/{verb}?path={path}")).await {
-            Ok(came) => Ok(Some(came)),
+            Ok(answer) => Ok(Some(answer)),
             Err(error) if wire::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -110,45 +111,46 @@ impl LifecyclePoller {
 #[async_trait]
 impl Lifecycle for LifecyclePoller {
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError> {
-        let Some(life) = self.lives.get(replica) else {
+        let Some(server) = self.servers.get(replica) else {
             let cause = format!("{replica} has no part of {}", self.table);
             return Err(TargetError::Refused { at: self.cluster.url().to_owned(), cause });
         };
-        let looked = self.look(replica).await;
-        let mut life = life.lock().await;
-        life.look += 1;
-        let (lines, has_log) = life.lines().await;
-        let mut teller =
-            LifecycleBuilder { replica, table: &self.table, life: &mut life, records: Vec::new() };
-        let (look, failed) = match looked {
-            Ok(look) => (look, None),
+        let read = self.read_server(replica).await;
+        let mut server = server.lock().await;
+        server.polls += 1;
+        let (lines, has_log) = server.lines().await;
+        let mut builder =
+            LifecycleBuilder { replica, table: &self.table, server: &mut server, records: Vec::new() };
+        let (view, failed) = match read {
+            Ok(view) => (view, None),
             Err(error) => (None, Some(error)),
         };
-        if let Some(trouble) = lines.as_ref().err() {
-            teller.log_trouble(trouble);
+        if let Some(error) = lines.as_ref().err() {
+            builder.log_error(error);
         }
-        // A message lies there before the server takes it up, and a state is shown when it is reached.
-        if let Some(look) = &look {
-            teller.begin(look.session, has_log);
-            teller.messages(&look.messages);
+        // A message exists before the server picks it up, and a state appears once it is reached.
+        if let Some(view) = &view {
+            builder.begin(view.session, has_log);
+            builder.messages(&view.messages);
         }
         let release = wire::release(self.cluster.version());
-        let said = lines.unwrap_or_default();
-        said.iter()
+        let lines = lines.unwrap_or_default();
+        lines
+            .iter()
             .filter_map(|line| parse_line(release, &self.table, line))
-            .for_each(|said| teller.said(said));
-        if let Some(look) = look {
-            teller.states(look.states, !has_log);
+            .for_each(|log_event| builder.log_event(log_event));
+        if let Some(view) = view {
+            builder.states(view.states, !has_log);
         }
-        match (failed, teller.records) {
+        match (failed, builder.records) {
             (Some(error), records) if records.is_empty() => Err(error),
             (_, records) => Ok(records),
         }
     }
 }
 
-impl ServerLife {
-    /// The log's new lines, and whether there is a log that can be read.
+impl ServerState {
+    /// The new lines of the log, and whether there is a readable log.
     async fn lines(&mut self) -> (Result<Vec<String>, String>, bool) {
         let Some(log) = &mut self.log else { return (Ok(Vec::new()), false) };
         let lines = log.lines().await.map_err(|error| error.to_string());
@@ -157,54 +159,54 @@ impl ServerLife {
     }
 }
 
-/// Tells of one replica, once each.
+/// Builds the events of one replica, each of them once.
 struct LifecycleBuilder<'l> {
     replica: &'l str,
     table: &'l str,
-    life: &'l mut ServerLife,
+    server: &'l mut ServerState,
     records: Vec<LifecycleRecord>,
 }
 
 impl LifecycleBuilder<'_> {
-    fn tell(&mut self, told: TransitionRecord) {
-        let TransitionRecord { kind, node_ms, segment, mut detail } = told;
-        detail.insert("look".to_owned(), self.life.look.into());
+    fn push(&mut self, record: TransitionRecord) {
+        let TransitionRecord { kind, node_ms, segment, mut detail } = record;
+        detail.insert("look".to_owned(), self.server.polls.into());
         self.records.push(LifecycleRecord {
             replica: self.replica.to_owned(),
-            incarnation: self.life.incarnation,
-            seq: self.life.seq,
+            incarnation: self.server.incarnation,
+            seq: self.server.seq,
             node_ms,
             segment,
             kind: kind.to_owned(),
             detail: detail.into(),
         });
-        self.life.seq += 1;
+        self.server.seq += 1;
     }
 
-    /// The life in which the server is. A log tells itself where a new one begins.
+    /// Sets the incarnation from the session. A log marks itself where a new one begins.
     fn begin(&mut self, session: u64, has_log: bool) {
-        if self.life.incarnation == 0 || !has_log {
-            self.life.incarnation = session;
+        if self.server.incarnation == 0 || !has_log {
+            self.server.incarnation = session;
         }
     }
 
-    fn log_trouble(&mut self, trouble: &str) {
-        if self.life.log_trouble.as_deref() == Some(trouble) {
+    fn log_error(&mut self, error: &str) {
+        if self.server.log_error.as_deref() == Some(error) {
             return;
         }
-        self.life.log_trouble = Some(trouble.to_owned());
-        let detail = object(json!({ "by": "log", "error": trouble }));
-        self.tell(TransitionRecord { kind: "log-lost", node_ms: 0, segment: None, detail });
+        self.server.log_error = Some(error.to_owned());
+        let detail = object(json!({ "by": "log", "error": error }));
+        self.push(TransitionRecord { kind: "log-lost", node_ms: 0, segment: None, detail });
     }
 
-    /// Messages that wait for the server, or that it is working on. One that was sent before and has another
-    /// state now is told again: somebody may hold it.
+    /// Messages that wait for the server or are being processed. A known message whose state has changed is
+    /// reported again, because a fault may hold it.
     fn messages(&mut self, messages: &[Message]) {
         let mut ours: Vec<&Message> = messages.iter().filter(|message| self.is_ours(message)).collect();
         ours.sort_by_key(|message| (message.field("CREATE_TIMESTAMP"), &message.id));
         for message in ours {
             let state = message.field("MSG_STATE");
-            let before = self.life.messages.insert(message.id.clone(), state.to_owned());
+            let before = self.server.messages.insert(message.id.clone(), state.to_owned());
             let kind = match before {
                 None => CREATED,
                 Some(before) if before != state => "message-state",
@@ -219,7 +221,7 @@ impl LifecycleBuilder<'_> {
                 "created_ms": created_ms,
             }));
             let segment = Some(message.field("PARTITION_NAME").to_owned());
-            self.tell(TransitionRecord { kind, node_ms: created_ms, segment, detail });
+            self.push(TransitionRecord { kind, node_ms: created_ms, segment, detail });
         }
     }
 
@@ -229,50 +231,51 @@ impl LifecycleBuilder<'_> {
             && parse_segment_name(self.table, message.field("PARTITION_NAME")).is_some()
     }
 
-    /// What the server wrote into its log.
-    fn said(&mut self, said: LogEvent) {
-        let LogEvent { kind, node_ms, segment, mut detail } = said;
+    /// An event from the server's log.
+    fn log_event(&mut self, log_event: LogEvent) {
+        let LogEvent { kind, node_ms, segment, mut detail } = log_event;
         detail.insert("by".to_owned(), "log".into());
         let message = detail.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
         match kind {
             SESSION => {
-                // One of digits alone came as a number.
+                // A session of digits alone was parsed as a number.
                 let session = detail.remove("session").unwrap_or_default().to_string();
                 let session = u64::from_str_radix(session.trim_matches('"'), 16);
-                self.life.incarnation = session.unwrap_or(self.life.incarnation);
+                self.server.incarnation = session.unwrap_or(self.server.incarnation);
                 return;
             }
             LATENCY => {
                 let latency = detail.remove("latency_ms").unwrap_or_default();
-                self.life.latencies.insert(message, latency);
+                self.server.latencies.insert(message, latency);
                 return;
             }
             SCHEDULED => {
-                if let Some(latency) = self.life.latencies.remove(&message) {
+                if let Some(latency) = self.server.latencies.remove(&message) {
                     detail.insert("latency_ms".to_owned(), latency);
                 }
-                // Messages that came and went between two looks are known from here alone.
-                if self.life.messages.insert(message, "read".to_owned()).is_none() {
+                // Messages that came and went between two polls are known only from the log.
+                if self.server.messages.insert(message, "read".to_owned()).is_none() {
                     let (segment, detail) = (segment.clone(), detail.clone());
-                    self.tell(TransitionRecord { kind: CREATED, node_ms, segment, detail });
+                    self.push(TransitionRecord { kind: CREATED, node_ms, segment, detail });
                 }
             }
             _ => {}
         }
-        self.tell(TransitionRecord { kind, node_ms, segment, detail });
+        self.push(TransitionRecord { kind, node_ms, segment, detail });
     }
 
-    /// What the server has done by its own account. Where `is_told` is not, its log has told already.
-    fn states(&mut self, states: BTreeMap<String, ReplicaState>, is_told: bool) {
+    /// The transitions that the server reports as done. They are added only if `is_reported`: otherwise
+    /// the log has reported them already.
+    fn states(&mut self, states: BTreeMap<String, ReplicaState>, is_reported: bool) {
         let mut new: Vec<(String, ReplicaState)> = states
             .into_iter()
-            .filter(|(segment, now)| self.life.states.get(segment) != Some(now))
+            .filter(|(segment, now)| self.server.states.get(segment) != Some(now))
             .filter(|(segment, _)| parse_segment_name(self.table, segment).is_some())
             .collect();
         new.sort_by_key(|(segment, _)| parse_segment_name(self.table, segment));
         for (segment, now) in new {
-            self.life.states.insert(segment.clone(), now.clone());
-            if !is_told || now.end_time.is_empty() {
+            self.server.states.insert(segment.clone(), now.clone());
+            if !is_reported || now.end_time.is_empty() {
                 continue;
             }
             let (began, ended) = (number(&now.start_time), number(&now.end_time));
@@ -280,10 +283,10 @@ impl LifecycleBuilder<'_> {
             let detail = object(json!({ "by": "current-states", "transition": transition }));
             let segment = Some(segment);
             let (kind, of, started) = ("transition-started", segment.clone(), detail.clone());
-            self.tell(TransitionRecord { kind, node_ms: began, segment: of, detail: started });
+            self.push(TransitionRecord { kind, node_ms: began, segment: of, detail: started });
             let took_ms = ended.saturating_sub(began).into();
             let detail = detail.into_iter().chain([("took_ms".to_owned(), took_ms)]).collect();
-            self.tell(TransitionRecord { kind: "transition-finished", node_ms: ended, segment, detail });
+            self.push(TransitionRecord { kind: "transition-finished", node_ms: ended, segment, detail });
         }
     }
 }
@@ -306,8 +309,8 @@ mod tests {
     const LOG: &str = include_str!("answers/0.11.0/server.log");
     const SESSION: u64 = 0x0100_00fb_98a1_001c;
 
-    fn teller(life: &mut ServerLife) -> LifecycleBuilder<'_> {
-        LifecycleBuilder { replica: "Server_pinot-s1_8098", table: "acct", life, records: Vec::new() }
+    fn builder(server: &mut ServerState) -> LifecycleBuilder<'_> {
+        LifecycleBuilder { replica: "Server_pinot-s1_8098", table: "acct", server, records: Vec::new() }
     }
 
     fn lines(records: &[LifecycleRecord]) -> Vec<String> {
@@ -326,14 +329,14 @@ mod tests {
         let mut messages = messages.expect("messages");
         let states = wire::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
         let states = states.expect("states");
-        let mut life = ServerLife::default();
-        let mut teller = teller(&mut life);
-        teller.begin(SESSION, false);
-        teller.messages(&messages);
-        teller.states(states.clone(), true);
-        let first = teller.records.len();
+        let mut server = ServerState::default();
+        let mut builder = builder(&mut server);
+        builder.begin(SESSION, false);
+        builder.messages(&messages);
+        builder.states(states.clone(), true);
+        let first = builder.records.len();
         assert_eq!(
-            lines(&teller.records),
+            lines(&builder.records),
             [
                 "0 transition-created acct__0__0 consuming-to-online",
                 "1 transition-created acct__1__1 offline-to-consuming",
@@ -345,36 +348,38 @@ mod tests {
                 "7 transition-finished acct__1__0 offline-to-consuming",
             ]
         );
-        assert!(teller.records.iter().all(|record| record.incarnation == SESSION && record.node_ms > 0));
-        teller.messages(&messages);
-        teller.states(states, true);
-        assert_eq!(teller.records.len(), first, "{:?}", lines(&teller.records[first..]));
+        assert!(builder.records.iter().all(|record| record.incarnation == SESSION && record.node_ms > 0));
+        builder.messages(&messages);
+        builder.states(states, true);
+        assert_eq!(builder.records.len(), first, "{:?}", lines(&builder.records[first..]));
         for message in &mut messages {
             message.fields.insert("MSG_STATE".to_owned(), "read".to_owned());
         }
-        teller.messages(&messages);
-        assert!(lines(&teller.records[first..]).iter().all(|line| line.contains(" message-state ")));
-        assert_eq!(teller.records.len(), first + 4);
+        builder.messages(&messages);
+        assert!(lines(&builder.records[first..]).iter().all(|line| line.contains(" message-state ")));
+        assert_eq!(builder.records.len(), first + 4);
     }
 
     #[test]
     fn a_log_tells_the_server_s_own_order_and_where_a_new_life_begins() {
-        let mut life = ServerLife::default();
-        let mut teller = teller(&mut life);
-        teller.begin(7, true);
-        LOG.lines().filter_map(|line| parse_line((0, 11), "acct", line)).for_each(|said| teller.said(said));
-        let told = lines(&teller.records);
-        assert_eq!(told[0], "0 transition-created acct__0__0 offline-to-consuming");
-        assert_eq!(told[1], "1 transition-scheduled acct__0__0 offline-to-consuming");
-        assert_eq!(teller.records[6].detail["latency_ms"], 13_138);
+        let mut server = ServerState::default();
+        let mut builder = builder(&mut server);
+        builder.begin(7, true);
+        LOG.lines()
+            .filter_map(|line| parse_line((0, 11), "acct", line))
+            .for_each(|log_event| builder.log_event(log_event));
+        let shown = lines(&builder.records);
+        assert_eq!(shown[0], "0 transition-created acct__0__0 offline-to-consuming");
+        assert_eq!(shown[1], "1 transition-scheduled acct__0__0 offline-to-consuming");
+        assert_eq!(builder.records[6].detail["latency_ms"], 13_138);
         let is_gate = |record: &&LifecycleRecord| record.kind == "gate" && record.segment.is_some();
-        let gate = teller.records.iter().find(is_gate).expect("a gate that was shut");
+        let gate = builder.records.iter().find(is_gate).expect("a gate that was shut");
         assert_eq!(gate.incarnation, 0x0100_00fb_98a1_0025);
-        assert_eq!(teller.records[0].incarnation, SESSION);
-        // What the log has told, the controller's picture does not tell again.
+        assert_eq!(builder.records[0].incarnation, SESSION);
+        // The controller's view must not repeat what the log has reported.
         let states = wire::current_states("", include_bytes!("answers/0.11.0/currentstates.json"));
-        let before = teller.records.len();
-        teller.states(states.expect("states"), false);
-        assert_eq!(teller.records.len(), before);
+        let before = builder.records.len();
+        builder.states(states.expect("states"), false);
+        assert_eq!(builder.records.len(), before);
     }
 }

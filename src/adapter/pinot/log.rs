@@ -1,5 +1,5 @@
-//! A server's log, if the target file says where that lies: followed from where it was left, through all that
-//! may become of the file.
+//! Follows a server's log, if the target file gives its path. It continues where it stopped, through rotation
+//! and truncation.
 
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,22 +7,22 @@ use std::path::PathBuf;
 use tokio::fs::{File, metadata};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-/// The most that one look reads; what is left comes with the next one.
+/// The maximum number of bytes per poll. The rest is read by the next poll.
 const POLL_BYTES_MAX: u64 = 4 << 20;
 
-/// A longer line is none of ours.
+/// The maximum length of a line. Longer lines are irrelevant and skipped.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
-/// A log that is followed.
+/// A log that is being followed.
 pub(super) struct Tail {
     path: PathBuf,
-    /// The open file and its number: what was renamed is read to its end.
+    /// The open file and its inode. A renamed file is read to its end.
     file: Option<(File, u64)>,
-    /// How far it is read.
+    /// The position up to which the file was read.
     at: u64,
-    /// The beginning of a line that is not yet written to its end.
+    /// The start of a line whose end is not written yet.
     rest: Vec<u8>,
-    /// Whether the line that is being read began before what we saw.
+    /// Whether the current line began before the part that was read.
     in_mid_line: bool,
 }
 
@@ -31,7 +31,7 @@ impl Tail {
         Tail { path, file: None, at: 0, rest: Vec::new(), in_mid_line: false }
     }
 
-    /// The lines that came since the last look; the first one looks back a bounded way.
+    /// The lines since the last poll. The first poll looks back a bounded distance.
     pub(super) async fn lines(&mut self) -> std::io::Result<Vec<String>> {
         let mut lines = Vec::new();
         if self.file.is_none() {
@@ -47,7 +47,7 @@ impl Tail {
         Ok(lines)
     }
 
-    /// Opens what lies at the path now, from its beginning; its length.
+    /// Opens the file at the path from its start, and returns its length.
     async fn open(&mut self) -> std::io::Result<u64> {
         let file = File::open(&self.path).await?;
         let known = file.metadata().await?;
@@ -57,14 +57,14 @@ impl Tail {
         Ok(known.len())
     }
 
-    /// Whether the path leads to another file by now, or ours was cut short: a log that is rotated.
+    /// Whether the path now names another file, or the file was truncated: the log was rotated.
     async fn was_rotated(&self) -> bool {
         let Ok(known) = metadata(&self.path).await else { return false };
         let ours = self.file.as_ref().map(|(_, number)| *number);
         ours != Some(known.ino()) || known.len() < self.at
     }
 
-    /// Reads on; whether the end was reached.
+    /// Reads on and returns whether the end was reached.
     async fn read(&mut self, lines: &mut Vec<String>) -> std::io::Result<bool> {
         let Some((file, _)) = &mut self.file else { return Ok(true) };
         file.seek(SeekFrom::Start(self.at)).await?;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    /// What a log may do while it is followed: each step is what is written, and the lines that come of it.
+    /// What can happen to a log: each step has the bytes written and the expected lines.
     #[tokio::test]
     async fn a_log_is_followed_through_all_that_may_become_of_it() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -131,11 +131,11 @@ mod tests {
         assert!((lines - 1..=lines).contains(&tail.lines().await.expect("lines").len()));
         let mut file = std::fs::File::options().append(true).open(&path).expect("a log");
         file.write_all(&line.repeat(2 * lines)).expect("written");
-        let mut came = 0;
-        while came < 2 * lines {
+        let mut count = 0;
+        while count < 2 * lines {
             let more = tail.lines().await.expect("lines").len();
             assert!((1..=lines).contains(&more));
-            came += more;
+            count += more;
         }
     }
 }

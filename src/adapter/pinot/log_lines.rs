@@ -1,29 +1,29 @@
-//! What a server writes about its own life in its log, understood by a table of templates. Sources: logs of
-//! 0.11.0 and 1.5.1; for the releases between them the sources of Apache Pinot (`ConsumerCoordinator`,
+//! Parses the lifecycle lines in a server's log with a table of templates. The sources are logs of 0.11.0 and
+//! 1.5.1. For the releases between them, they are the sources of Apache Pinot (`ConsumerCoordinator`,
 //! `RealtimeTableDataManager`, `BasePartitionUpsertMetadataManager`).
 //!
-//! A server's lines lie in its program order, which is what they are read for. Their times are its own
-//! clock's, and order nothing.
+//! A server's lines are in its program order, which is why they are read. Their times come from the server's
+//! own clock and give no order.
 
 use super::table::{parse_segment_name, realtime};
 use serde_json::{Map, Value as Json};
 
-/// A kind of line: from which release on, what it is called, and how it reads. In a template `{name}` stands
-/// for text without a blank, `{name*}` for any; `{_}` is not kept. `segment`, `table`, `from` and `to` are
-/// understood, the rest becomes the record's detail.
+/// A kind of line: the first release with it, the kind of its event, and its template. In a template `{name}`
+/// stands for text without a blank and `{name*}` for any text; `{_}` is dropped. `segment`, `table`, `from`
+/// and `to` have a meaning; other names become the event's detail.
 type LineTemplate = ((u32, u32), &'static str, &'static str);
 
-/// The server begins a life: what comes after this line belongs to it.
+/// The server begins a session. The lines after this one belong to it.
 pub(super) const SESSION: &str = "session";
 
-/// A message was read, so long after it was sent.
+/// A message was read, with its latency.
 pub(super) const LATENCY: &str = "latency";
 
-/// A transition lies in the pool of those that are to be worked on.
+/// A transition is queued for execution.
 pub(super) const SCHEDULED: &str = "transition-scheduled";
 
-/// Keys of a consuming segment that its committed copy did not take over: the server dropped what it knew of
-/// them, though a segment that it has holds their rows.
+/// Keys of a consuming segment that its committed copy did not take over. The server dropped their metadata,
+/// even though one of its segments holds their rows.
 pub(super) const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
 
 const ANY_RELEASE: (u32, u32) = (0, 11);
@@ -122,7 +122,7 @@ const TEMPLATES: &[LineTemplate] = &[
     ),
     ((1, 5), KEYS_NOT_REPLACED, "Found {keys} primary keys not replaced for segment: {segment}. {_*}state"),
     ((1, 5), KEYS_NOT_REPLACED, "Found {keys} primary keys not replaced for segment: {segment}"),
-    // The same under PROTECTED: the metadata goes back to what it was before the segment.
+    // The same in mode PROTECTED: the metadata is reset to its state before the segment.
     (
         (1, 5),
         "keys-reverting",
@@ -136,7 +136,7 @@ const TEMPLATES: &[LineTemplate] = &[
         "snapshot",
         "[{table}-{partition}-{_}] [{_*}] Taking snapshot for {registered_segments} segments",
     ),
-    // The guard of 0.11.0: it is asked until it is open once, and then never again.
+    // The guard of 0.11.0. It is tested until it has opened once, and never again.
     (
         ANY_RELEASE,
         "gate",
@@ -149,7 +149,7 @@ const TEMPLATES: &[LineTemplate] = &[
         "skipped",
         "Segment: {segment} ({state}) already exists, skipping adding it as CONSUMING segment",
     ),
-    // The guard of 1.4 on, where a table asks for it.
+    // The guard since 1.4, for tables that enable it.
     (
         (1, 4),
         "gate",
@@ -171,42 +171,43 @@ const TEMPLATES: &[LineTemplate] = &[
     ((1, 4), "gate", "Failed to acquire consumer semaphore for segment: {segment} in: {waited_ms}ms"),
 ];
 
-/// A line that was understood.
+/// A line that a template matches.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LogEvent {
     pub(super) kind: &'static str,
-    /// The server's clock; 0 if the line does not begin with one. A log tells no zone: it is taken for UTC.
+    /// The server's clock in milliseconds, or 0 if the line has no time. A log has no time zone, so UTC is
+    /// assumed.
     pub(super) node_ms: u64,
     pub(super) segment: Option<String>,
     pub(super) detail: Map<String, Json>,
 }
 
-/// What a line says of a table, at a server of this release; none if nothing that is of use here.
+/// Parses a line of a server of this release. None if it is irrelevant or about another table.
 pub(super) fn parse_line(release: (u32, u32), table: &str, line: &str) -> Option<LogEvent> {
     let of_release = TEMPLATES.iter().filter(|(since, ..)| *since <= release);
     let mut read = of_release.filter_map(|(_, kind, template)| Some((*kind, captured(template, line)?)));
     let (kind, captures) = read.find(|(_, captures)| is_about(table, captures))?;
-    let mut said = LogEvent { kind, node_ms: node_ms(line), segment: None, detail: Map::new() };
+    let mut event = LogEvent { kind, node_ms: node_ms(line), segment: None, detail: Map::new() };
     let mut states = (None, None);
     for (name, text) in captures {
         match name {
             "_" | "table" => {}
-            "segment" => said.segment = Some(text.to_owned()),
+            "segment" => event.segment = Some(text.to_owned()),
             "from" => states.0 = Some(text),
             "to" => states.1 = Some(text),
-            name => drop(said.detail.insert(name.to_owned(), value(text))),
+            name => drop(event.detail.insert(name.to_owned(), value(text))),
         }
     }
     if let Some(logger) = captured("[{logger}]", line) {
-        said.detail.extend(logger.into_iter().map(|(name, text)| (name.to_owned(), value(text))));
+        event.detail.extend(logger.into_iter().map(|(name, text)| (name.to_owned(), value(text))));
     }
     if let (Some(from), Some(to)) = states {
-        said.detail.insert("transition".to_owned(), transition(from, to).into());
+        event.detail.insert("transition".to_owned(), transition(from, to).into());
     }
-    Some(said)
+    Some(event)
 }
 
-/// Another table's lines, and other partitions' of none, are not ours.
+/// Whether the table or segment that the line names, if any, belongs to this table.
 fn is_about(table: &str, captures: &[(&str, &str)]) -> bool {
     captures.iter().all(|(name, text)| match *name {
         "table" => *text == realtime(table),
@@ -219,7 +220,7 @@ fn value(text: &str) -> Json {
     text.parse::<i64>().map_or_else(|_| text.into(), Json::from)
 }
 
-/// What stands in a line for each name of a template, if it is a line of this kind.
+/// The text for each name of a template. None if the line does not match.
 fn captured<'t, 'l>(template: &'t str, line: &'l str) -> Option<Vec<(&'t str, &'l str)>> {
     let (first, mut left) = template.split_once('{')?;
     let mut text = &line[line.find(first)? + first.len()..];
@@ -246,14 +247,14 @@ fn captured<'t, 'l>(template: &'t str, line: &'l str) -> Option<Vec<(&'t str, &'
     }
 }
 
-/// `2026-11-22 02:09:10.209` or `2026/11/22 02:09:10.209`, with which lines begin.
+/// The time at the start of a line: `2026-11-22 02:09:10.209` or `2026/11/22 02:09:10.209`.
 fn node_ms(line: &str) -> u64 {
     let time = line.get(..23).map(|time| time.replace('/', "-").replacen(' ', "T", 1));
     let time = time.and_then(|time| format!("{time}Z").parse::<jiff::Timestamp>().ok());
     time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).unwrap_or(0)
 }
 
-/// As the plans call it: `offline-to-consuming`.
+/// The name of a transition as in plans, for example `offline-to-consuming`.
 pub(super) fn transition(from: &str, to: &str) -> String {
     format!("{from}-to-{to}").to_lowercase()
 }
@@ -262,13 +263,13 @@ pub(super) fn transition(from: &str, to: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Lines of a server of 0.11.0 that was stopped while two messages came, and later killed.
+    /// Lines of a 0.11.0 server that was paused while two messages came, and was killed later.
     const LOG: &str = include_str!("answers/0.11.0/server.log");
 
-    /// A line of each form that 1.5.1 writes, composed by hand with names and times of our own.
+    /// A line of each form that 1.5.1 writes. They are composed by hand with invented names and times.
     const LATER: &str = include_str!("answers/1.5.1/server.log");
 
-    fn told(release: (u32, u32), table: &str, line: &str) -> Option<String> {
+    fn shown(release: (u32, u32), table: &str, line: &str) -> Option<String> {
         let LogEvent { kind, segment, mut detail, .. } = parse_line(release, table, line)?;
         let (logger, message) = (detail.remove("logger"), detail.remove("message"));
         assert!(logger.is_some(), "{line}");
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_real_log_is_understood() {
-        let lines: Vec<String> = LOG.lines().filter_map(|line| told((0, 11), "acct", line)).collect();
+        let lines: Vec<String> = LOG.lines().filter_map(|line| shown((0, 11), "acct", line)).collect();
         let expected = "\
 session   {session:10000fb98a1001c}
 latency 82a3  {latency_ms:90}
@@ -309,16 +310,16 @@ gate   {seen:segments loaded}
 consume-start  acct__0__1 {final:null,start:16}";
         assert_eq!(lines.join("\n"), expected);
         let first = LOG.lines().next().expect("a line");
-        let said = parse_line((0, 11), "acct", first).expect("understood");
+        let event = parse_line((0, 11), "acct", first).expect("understood");
         assert_eq!(
-            (said.node_ms, node_ms("2026/11/22 02:08:35.093 INFO [a]")),
+            (event.node_ms, node_ms("2026/11/22 02:08:35.093 INFO [a]")),
             (1_795_313_315_093, 1_795_313_315_093)
         );
     }
 
     #[test]
     fn a_log_of_today_is_understood() {
-        let lines: Vec<Option<String>> = LATER.lines().map(|line| told((1, 5), "acct", line)).collect();
+        let lines: Vec<Option<String>> = LATER.lines().map(|line| shown((1, 5), "acct", line)).collect();
         let expected = "\
 gate  acct__0__1 {did:Acquired}
 consume-end  acct__0__1 {consumed:500,limit:500,reason:row limit,rows:500}
@@ -345,13 +346,13 @@ skipped  acct__0__0 {state:completed}";
     #[test]
     fn another_table_and_an_older_release_have_nothing_to_say() {
         let of = |table| LOG.lines().filter_map(|line| parse_line((0, 11), table, line)).collect::<Vec<_>>();
-        assert!(of("acc").iter().all(|said| [SESSION, LATENCY].contains(&said.kind)), "{:?}", of("acc"));
+        assert!(of("acc").iter().all(|event| [SESSION, LATENCY].contains(&event.kind)), "{:?}", of("acc"));
         let line = "[acct_REALTIME-0-X] [main] Taking snapshot for 3 segments";
-        assert_eq!(told((0, 11), "acct", line), None);
+        assert_eq!(shown((0, 11), "acct", line), None);
     }
 
-    /// A release, a line, and what it means. Those of 0.11.0 are real but for the one of the checksums; the
-    /// others are after the formats in the sources of 1.3 to 1.5.
+    /// A release, a line, and its meaning. The lines of 0.11.0 are real, except the one with checksums. The
+    /// others follow the formats in the sources of 1.3 to 1.5.
     const OF_RELEASES: [((u32, u32), &str, &str); 11] = [
         (
             (0, 11),
@@ -427,7 +428,7 @@ skipped  acct__0__0 {state:completed}";
     #[test]
     fn lines_of_each_release_are_understood() {
         for (release, line, expected) in OF_RELEASES {
-            assert_eq!(told(release, "acct", line).as_deref(), Some(expected), "{line}");
+            assert_eq!(shown(release, "acct", line).as_deref(), Some(expected), "{line}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The table of a run: its topic, schema and configuration are made, read back, and waited for.
+//! Creates the table of a run: its topic, schema and configuration, which are then read back and waited for.
 
 use super::broker;
 use super::cluster::{PinotCluster, configs};
@@ -13,17 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// A table may take so long until all its replicas consume.
+/// The maximum time until all replicas of a table consume.
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Between two looks whether they do.
+/// The time between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// The replicas of a table that a run makes, if there are so many servers.
+/// The number of replicas of a run's table, if there are enough servers.
 const REPLICAS: usize = 4;
 
 impl PinotCluster {
-    /// Makes topic, schema and table, and waits until every replica consumes every partition.
+    /// Creates topic, schema and table, and waits until every replica consumes every partition.
     pub(super) async fn make(
         &self,
         run: &str,
@@ -36,11 +36,11 @@ impl PinotCluster {
         let replicas = REPLICAS.min(self.inventory.servers.len());
         let topic = Topic::new(kafka, schema.table.clone(), schema, None);
         topic.make(partitions).await?;
-        // Pinot shares the table's rows out among the partitions of a server.
+        // Pinot divides the table's rows among the partitions of a server.
         let rows = full_rows.map(|rows| rows * u64::from(partitions));
         let config = table::config(run, schema, &address, replicas, rows);
         if let Err(error) = self.configure(schema, &config).await {
-            self.unmake(&schema.table).await;
+            self.remove_partial(&schema.table).await;
             return Err(error);
         }
         let until = Instant::now() + SET_UP_TIMEOUT;
@@ -48,7 +48,7 @@ impl PinotCluster {
             let ready = self.is_ready(schema, partitions as usize * replicas).await;
             match ready {
                 Ok(true) => {
-                    self.is_full_at(schema, full_rows).await?;
+                    self.check_full_rows(schema, full_rows).await?;
                     return self.take_roster(schema).await;
                 }
                 _ if Instant::now() < until => sleep(POLL_INTERVAL).await,
@@ -62,7 +62,8 @@ impl PinotCluster {
         }
     }
 
-    /// Makes schema and table as they are to be, with what the target file and `--set` change.
+    /// Creates schema and table, with the changes from the target file and `--set`. Refuses a table for which
+    /// Pinot ignored a change.
     async fn configure(&self, schema: &Schema, config: &Json) -> Result<(), TargetError> {
         let choice = &self.file.table;
         self.post("schemas", &table::schema(schema)).await?;
@@ -76,8 +77,8 @@ impl PinotCluster {
         Err(TargetError::Refused { at: self.url().to_owned(), cause })
     }
 
-    /// Takes away what there is of a table that could not be made.
-    async fn unmake(&self, table: &str) {
+    /// Removes the parts of a table that could not be created.
+    async fn remove_partial(&self, table: &str) {
         if let Ok(kafka) = self.kafka() {
             drop(kafka.drop_topic(table).await);
         }
@@ -100,31 +101,32 @@ impl PinotCluster {
         if consuming < wanted {
             return Ok(false);
         }
-        // The broker must know the table, too.
+        // The broker must know the table too.
         let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
         let url = self.sql();
         let counted = send(&url, self.http.post(&url, &sql)).await?;
         broker::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
     }
 
-    /// Refuses a table whose segments do not end where the plan takes them to.
-    async fn is_full_at(&self, schema: &Schema, full_rows: Option<u64>) -> Result<(), TargetError> {
+    /// Refuses a table whose segments do not end at the planned number of rows.
+    async fn check_full_rows(&self, schema: &Schema, full_rows: Option<u64>) -> Result<(), TargetError> {
         let Some(wanted) = full_rows else { return Ok(()) };
         let (url, body) = self.get(&format!("tables/{}/idealstate", schema.table)).await?;
         for segment in wire::ideal_state(&url, &body)?.into_keys() {
             let path = format!("segments/{}/{segment}/metadata", realtime(&schema.table));
             let (url, body) = self.get(&path).await?;
-            let told = wire::full_rows(&url, &body)?;
-            if told != Some(wanted) {
-                let told = told.map_or("no number of rows".to_owned(), |told| format!("{told} rows"));
-                let cause = format!("{segment} ends at {told}, but {wanted} were requested");
+            let reported = wire::full_rows(&url, &body)?;
+            if reported != Some(wanted) {
+                let reported =
+                    reported.map_or("no number of rows".to_owned(), |reported| format!("{reported} rows"));
+                let cause = format!("{segment} ends at {reported}, but {wanted} were requested");
                 return Err(TargetError::Refused { at: url, cause });
             }
         }
         Ok(())
     }
 
-    /// Why segments of partial upsert cannot be ended on request, if they cannot.
+    /// Why segments of partial upsert cannot be ended on request. None if they can be.
     pub(super) async fn refuses_commits(&self) -> Result<Option<TargetError>, TargetError> {
         let configs = configs(&self.http, self.url()).await?;
         let why = wire::refuses_commits(wire::release(self.version()), &configs);

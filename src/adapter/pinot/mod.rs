@@ -1,5 +1,5 @@
-//! `pinot`: Apache Pinot as it is released, with Kafka before it, over its public HTTP. Nothing is installed
-//! in the cluster.
+//! `pinot`: released versions of Apache Pinot, fed by Kafka, over their public HTTP interface. Nothing is
+//! installed in the cluster.
 
 mod broker;
 mod clock;
@@ -22,7 +22,7 @@ mod table;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};
-pub use discover::{diagnosis, draft};
+pub use discover::{diagnosis, discover};
 pub use injection::{begin, can, ended_early, heal, holder, is_of};
 
 use super::api::Leftover;
@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use table::{TABLE_PREFIX, lacks};
 
-/// For a cluster that other people may use.
+/// The defaults for a cluster that other people may use.
 pub(super) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(500_000_000),
     blind: Nanos(60_000_000_000),
@@ -56,7 +56,7 @@ pub(super) const DEFAULTS: Defaults = Defaults {
     has_table_options: true,
 };
 
-/// The commit of a segment alone may take many seconds, in which its consumers stand still.
+/// The commit of a segment alone can take many seconds, and its consumers make no progress meanwhile.
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 
 #[async_trait]
@@ -77,7 +77,7 @@ impl Cluster for PinotCluster {
         lacks(PinotCluster::version(self))
     }
 
-    /// Its name tells tables of runs from those of people.
+    /// A prefix distinguishes tables of runs from other tables.
     fn table_name(&self, mark: &str) -> Option<String> {
         let id = number_of(&[mark]);
         Some(format!("{TABLE_PREFIX}{id:016x}"))
@@ -139,15 +139,15 @@ impl Cluster for PinotCluster {
         schema: &Schema,
         context: InjectionContext,
     ) -> Result<Capabilities, TargetError> {
-        let theirs = self.named.get().and_then(|named| named.theirs.as_ref());
+        let foreign = self.named.get().and_then(|named| named.foreign.as_ref());
         let topic = Kafka::of(&self.file).map(|kafka| {
             let named = self.named.get().and_then(|named| named.topic.clone());
             let name = named.unwrap_or_else(|| schema.table.clone());
-            Arc::new(Topic::new(kafka, name, schema, theirs.map(|theirs| theirs.keys.clone())))
+            Arc::new(Topic::new(kafka, name, schema, foreign.map(|foreign| foreign.keys.clone())))
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
-        let lives = Arc::new(LifecyclePoller::new(Arc::clone(&self), &schema.table));
-        let victim = Arc::new(TableFaults { cluster: Arc::clone(&self), table: schema.table.clone() });
+        let lifecycle = Arc::new(LifecyclePoller::new(Arc::clone(&self), &schema.table));
+        let faults = Arc::new(TableFaults { cluster: Arc::clone(&self), table: schema.table.clone() });
         Ok(Capabilities {
             name: PINOT.to_owned(),
             version: PinotCluster::version(&self).to_owned(),
@@ -156,10 +156,10 @@ impl Cluster for PinotCluster {
             log: topic.map(|topic| topic as _),
             segments: Some(reads.clone()),
             raw_reads: Some(reads),
-            lifecycle: Some(lives),
+            lifecycle: Some(lifecycle),
             frontiers: None,
-            unmodelled: theirs.map(|theirs| theirs.unsaid.clone()),
-            injector: Some(Arc::new(LeasedInjector::new(victim, context))),
+            unmodelled: foreign.map(|foreign| foreign.unmodelled.clone()),
+            injector: Some(Arc::new(LeasedInjector::new(faults, context))),
             processes: None,
         })
     }
@@ -167,14 +167,14 @@ impl Cluster for PinotCluster {
     async fn end(&self) {}
 }
 
-/// The replicas of one table.
+/// Faults on the replicas of one table.
 struct TableFaults {
     cluster: Arc<PinotCluster>,
     table: String,
 }
 
 impl TableFaults {
-    /// The replicas beside the fault's own that have a part in it.
+    /// The other replicas that take part in the fault.
     async fn others(&self, fault: &Fault) -> Result<Vec<String>, TargetError> {
         let holders = self.cluster.holders(&self.table).await?;
         Ok(match fault.kind {

@@ -1,36 +1,37 @@
-//! Big answers in pieces, and whose turn it is at the broker.
+//! Splitting large answers into pages, and predicting which server answers the next query.
 
 use std::ops::Range;
 
-/// The most rows that are asked for at once.
+/// The maximum number of rows per query.
 pub(super) const PAGE_ROWS: u64 = 50_000;
 
-/// An answer of so few rows costs no more than learning whose turn it is.
+/// An answer of at most this many rows costs no more than finding out whose turn it is.
 pub(super) const SMALL_ROWS: u64 = 2_000;
 
-/// The most keys that are current in a group of segments.
+/// The maximum number of current keys in one group of segments.
 pub(super) const KEYS_MAX: usize = 10_000_000;
 
-/// So many questions a server, and whose turn it is cannot be learnt: others ask all the time.
+/// The number of queries per server after which predicting the turn is given up, because other clients keep
+/// querying.
 pub(super) const QUERIES_MAX: usize = 6;
 
-/// What is asked of one server.
+/// A query for one server.
 pub(super) struct Query {
     pub(super) sql: String,
-    /// Of how many segments of the table the answer must be made; 0 if that does not matter.
+    /// The number of segments that the answer must cover; 0 if that does not matter.
     pub(super) segments: usize,
-    /// A small question that goes the same way, and has a row for an answer.
+    /// A small query with the same routing and at least one row in its answer.
     pub(super) probe: String,
-    /// Whether its answer is worth more than a few probes.
+    /// Whether the answer costs more than a few probes.
     pub(super) is_big: bool,
 }
 
-/// The wanted server's turn.
+/// The position of the wanted server in the broker's rotation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RoundRobin {
-    /// After so many queries it comes again.
+    /// The number of queries between two turns of the server, once known.
     pub(super) cycle: Option<usize>,
-    /// So many queries ago it came last.
+    /// The number of queries since its last turn. None before the first.
     pub(super) ago: Option<usize>,
 }
 
@@ -39,7 +40,7 @@ impl RoundRobin {
         self.ago.is_some_and(|ago| self.cycle == Some(ago + 1))
     }
 
-    /// A query was answered by the wanted server, or by another.
+    /// Records whether the wanted server answered a query.
     pub(super) fn answered(&mut self, wanted: bool) {
         match (wanted, self.ago) {
             (true, Some(ago)) => *self = RoundRobin { cycle: Some(ago + 1), ago: Some(0) },
@@ -56,8 +57,8 @@ pub(super) fn pages(docs: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     (start..end).step_by(step).map(move |from| from..end.min(from + PAGE_ROWS))
 }
 
-/// Segments in groups of about a page, each with how many of its rows are wanted. The last group takes what
-/// is left, so that none is asked for that has no rows: an empty answer does not tell whose it is.
+/// Groups segments, given with their numbers of wanted rows, into groups of about one page. The last group
+/// takes the rest. So no group is without rows: an empty answer does not show which server gave it.
 pub(super) fn grouped(segments: &[(String, u64)]) -> Vec<Vec<String>> {
     let mut groups: Vec<Vec<String>> = Vec::new();
     let (mut open, mut rows) = (Vec::new(), 0);
@@ -76,7 +77,7 @@ pub(super) fn grouped(segments: &[(String, u64)]) -> Vec<Vec<String>> {
     groups
 }
 
-/// As SQL wants names in a list.
+/// The names as a SQL list.
 pub(super) fn quoted(segments: &[String]) -> String {
     segments.iter().map(|segment| format!("'{segment}'")).collect::<Vec<_>>().join(", ")
 }
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(of(&[2 * PAGE_ROWS, 3 * PAGE_ROWS]), ["0", "1"]);
     }
 
-    /// Who answers, with `w` for the wanted server: when is it next?
+    /// Whether the wanted server is next, after a sequence of answers in which `w` is the wanted server.
     #[test]
     fn a_turn_is_known_once_it_came_twice() {
         for (cycle, answers, next) in [

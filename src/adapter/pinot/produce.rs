@@ -1,40 +1,41 @@
-//! Producing to one partition of the topic: what comes while a request is under way goes together in the next
-//! one, so that the rate of writing is not that of requests.
+//! Producing to one partition of the topic. Records that arrive during a request go together in the next one,
+//! so the write rate is not limited to the request rate.
 
 use rskafka::record::Record;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// The most records of one request.
+/// The maximum number of records per request.
 const BATCH_MAX: usize = 2_000;
 
-/// A record that waits, and who waits for its offset: none is told if the request came to nothing.
+/// A waiting record and the receiver of its offset. The receiver gets nothing if the request fails.
 type Waiting = (Record, oneshot::Sender<i64>);
 
-/// What waits to be produced to one partition.
+/// The records that wait to be produced to one partition.
 #[derive(Default)]
 pub(super) struct ProduceQueue {
     waiting: Mutex<Vec<Waiting>>,
-    /// Whoever has it sends for all that wait.
+    /// The holder of this lock sends for all waiting records.
     sending: tokio::sync::Mutex<()>,
 }
 
 impl ProduceQueue {
-    /// Produces records, in order, with `send` or with somebody else's; their offsets, where they are known.
+    /// Produces records in order, through `send` or through another caller's. Returns their offsets, where
+    /// they are known.
     pub(super) async fn produce<S, F, E>(&self, records: Vec<Record>, send: S) -> Vec<Option<i64>>
     where
         S: Fn(Vec<Record>) -> F,
         F: Future<Output = Result<Vec<i64>, E>>,
     {
-        let (tell, told): (Vec<_>, Vec<_>) = records.iter().map(|_| oneshot::channel()).unzip();
-        self.lock().extend(records.into_iter().zip(tell));
-        let mut offs = Vec::with_capacity(told.len());
-        for mut told in told {
+        let (senders, receivers): (Vec<_>, Vec<_>) = records.iter().map(|_| oneshot::channel()).unzip();
+        self.lock().extend(records.into_iter().zip(senders));
+        let mut offs = Vec::with_capacity(receivers.len());
+        for mut receiver in receivers {
             let off = loop {
                 tokio::select! {
                     biased;
-                    off = &mut told => break off.ok(),
+                    off = &mut receiver => break off.ok(),
                     _sending = self.sending.lock() => self.send_next(&send).await,
                 }
             };
@@ -47,7 +48,7 @@ impl ProduceQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One request for the records that have waited longest.
+    /// Sends one request with the records that have waited longest.
     async fn send_next<S, F, E>(&self, send: &S)
     where
         S: Fn(Vec<Record>) -> F,
@@ -61,11 +62,11 @@ impl ProduceQueue {
         if batch.is_empty() {
             return;
         }
-        let (records, tell): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let (records, senders): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         if let Ok(offs) = send(records).await {
-            for (tell, off) in tell.into_iter().zip(offs) {
-                // One who went away does not wait any more.
-                let _ = tell.send(off);
+            for (sender, off) in senders.into_iter().zip(offs) {
+                // A caller that was cancelled does not wait any more.
+                let _ = sender.send(off);
             }
         }
     }
@@ -83,7 +84,7 @@ mod tests {
         Record { key: Some(vec![key]), value: None, headers: BTreeMap::new(), timestamp }
     }
 
-    /// A partition that gives each record the next offset, and counts its requests; it fails the first ones.
+    /// A partition that assigns offsets and counts its requests. Its first requests fail.
     #[derive(Default)]
     struct Partition {
         queue: ProduceQueue,

@@ -1,8 +1,9 @@
-//! Big answers in pieces, and none of them for nothing: whose turn it is at the broker is learnt by small
-//! questions, and the big one is put when the wanted server is next.
+//! Queries for large answers without waste: small probes find out which server is next at the broker, and the
+//! large query is sent when the wanted server is next.
 //!
-//! A broker hands queries to the servers in strict turn, by a number that it counts over all clients. So
-//! somebody else's query shifts the turn: the host in the answer decides, and the question is put again.
+//! A broker assigns queries to the servers in strict rotation, with a counter over all clients. So another
+//! client's query shifts the rotation. The host name in the answer decides, and the query is repeated if
+//! needed.
 
 use super::broker;
 use super::pages::{KEYS_MAX, PAGE_ROWS, QUERIES_MAX, Query, RoundRobin, SMALL_ROWS, grouped, quoted};
@@ -13,8 +14,8 @@ use serde_json::Value as Json;
 use std::ops::Range;
 
 impl Reads {
-    /// The question for raw rows of a segment: `columns` of these documents, in order.
-    pub(super) fn of_rows(&self, segment: &str, docs: &Range<u64>, columns: &str) -> Query {
+    /// The query for raw rows of a segment: `columns` of these documents, in order.
+    pub(super) fn rows_query(&self, segment: &str, docs: &Range<u64>, columns: &str) -> Query {
         let table = realtime(&self.schema.table);
         let Range { start, end } = docs;
         let count = end - start;
@@ -34,8 +35,9 @@ impl Reads {
         )
     }
 
-    /// The questions for what is current in these segments of a replica, which hold so many rows.
-    pub(super) async fn of_flags(
+    /// The queries for the current rows in these segments of a replica. `rows` is the number of rows that
+    /// they hold.
+    pub(super) async fn flags_queries(
         &self,
         replica: &str,
         names: &[String],
@@ -47,7 +49,7 @@ impl Reads {
             false => vec![names.to_vec()],
         };
         let (table, keys) = (realtime(&self.schema.table), self.keys());
-        let question = |names: Vec<String>| {
+        let query = |names: Vec<String>| {
             let sql = format!(
                 "SELECT $hostName, $segmentName, $docId{keys} FROM {table} WHERE $segmentName IN \
                  ({}) LIMIT {KEYS_MAX}",
@@ -56,10 +58,10 @@ impl Reads {
             let (probe, is_big) = (self.probe(&names), rows > SMALL_ROWS);
             Query { sql, segments, probe, is_big }
         };
-        Ok(groups.into_iter().map(question).collect())
+        Ok(groups.into_iter().map(query).collect())
     }
 
-    /// How many rows are current in each segment, in the order of the names.
+    /// The number of current rows in each segment, in the order of the names.
     async fn current_counts(
         &self,
         replica: &str,
@@ -74,8 +76,8 @@ impl Reads {
             names.len() + 1
         );
         let probe = self.probe(names);
-        let question = Query { sql, segments, probe, is_big: false };
-        let counted = self.ask(replica, &question).await?;
+        let query = Query { sql, segments, probe, is_big: false };
+        let counted = self.ask(replica, &query).await?;
         let count = |name: &String| {
             let row = counted.iter().find(|row| row.get(1).and_then(Json::as_str) == Some(name));
             row.and_then(|row| row.get(2)).and_then(Json::as_u64).unwrap_or(0)
@@ -83,37 +85,33 @@ impl Reads {
         Ok(names.iter().map(|name| (name.clone(), count(name))).collect())
     }
 
-    /// The wanted server's rows; none if its turn does not come.
-    pub(super) async fn in_turn(
+    /// The wanted server's rows. None if its turn does not come.
+    pub(super) async fn ask_in_turn(
         &self,
         host: &str,
-        question: &Query,
+        query: &Query,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
-        match question.is_big {
-            true => self.when_it_is_next(host, question).await,
-            false => self.round(host, &question.sql, question.segments).await,
+        match query.is_big {
+            true => self.ask_when_next(host, query).await,
+            false => self.round(host, &query.sql, query.segments).await,
         }
     }
 
-    /// Finds out whose turn it is, and asks when the wanted server is next.
-    async fn when_it_is_next(
-        &self,
-        host: &str,
-        question: &Query,
-    ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
-        let Query { sql, segments, probe, .. } = question;
+    /// Finds the rotation with probes, and sends the query when the wanted server is next.
+    async fn ask_when_next(&self, host: &str, query: &Query) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
+        let Query { sql, segments, probe, .. } = query;
         let url = self.cluster.sql();
         let servers = self.cluster.roster().len();
         let mut turn = RoundRobin { cycle: Some(servers), ago: None };
         let mut is_seen = false;
-        let our_turn = self.gate.turn().await;
+        let permit = self.gate.turn().await;
         for _ in 0..QUERIES_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;
                 if broker::host_of(&url, &rows)? == Some(host) {
                     return Ok(Some(rows));
                 }
-                // Somebody else has asked, or not all servers have a turn: count again how many there are.
+                // Another client has queried, or not all servers take turns: count the servers again.
                 turn = RoundRobin::default();
             } else {
                 let answered = self.query(probe, *segments).await?;
@@ -122,7 +120,7 @@ impl Reads {
                 turn.answered(is_wanted);
             }
         }
-        drop(our_turn);
+        drop(permit);
         if is_seen { self.round(host, sql, *segments).await } else { Ok(None) }
     }
 }

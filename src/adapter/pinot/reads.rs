@@ -1,7 +1,8 @@
-//! What Pinot's replicas hold, around the router: positions and checksums from each server's own HTTP, rows
-//! and flags from the broker, asked again until the wanted server was the one to answer.
+//! Reads of Pinot's replicas around the router. Positions and checksums come from each server's own HTTP
+//! interface. Rows and flags come from the broker, with queries repeated until the wanted server answers.
 //!
-//! A table of upserts is queried on one server at a time, in turn, and every row tells the server's host.
+//! The broker queries an upsert table on one server at a time, in rotation, and every row has the server's
+//! host name.
 
 use super::broker;
 use super::cluster::PinotCluster;
@@ -25,54 +26,57 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-/// After so long without an answer of the wanted server the broker is taken to leave it out, for as long ..
-const ROUTED: Duration = Duration::from_secs(5);
-/// .. and so long lies between two rounds of questions.
+/// After this long without an answer of the wanted server, the broker counts as leaving it out, for the same
+/// time.
+const ROUTING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between two rounds of queries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a replica flagged as current when it was read last, by key.
-type ShownDocs = BTreeMap<String, Vec<u64>>;
+/// The documents that a replica flagged as current at the last read, by key.
+type CurrentDocs = BTreeMap<String, Vec<u64>>;
 
-/// A copy that a replica was seen to build itself.
+/// The origin of a copy that a replica was seen to build itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CopyOrigin {
-    /// It consumes, in this life; whether it has read beyond the segment's end, so that it must fetch a copy.
-    Open { life: u64, overran: bool },
-    /// It has committed what it consumed.
-    Done { crc: u64 },
+    /// It is consuming, in this incarnation. If it has read beyond the segment's end, it must download the
+    /// copy.
+    Consuming { incarnation: u64, overran: bool },
+    /// It has committed the rows that it consumed.
+    Committed { crc: u64 },
 }
 
-/// Whether a committed copy is the one that the replica built: it was seen to consume the segment in this
-/// very life, and its first committed copy is its own. One with another checksum was fetched later.
+/// Whether a committed copy is the one that the replica built. The replica must have been seen to consume the
+/// segment in the same incarnation; then its first committed copy is its own. A copy with another checksum
+/// was downloaded later.
 fn own_copy(
     built: &mut BTreeMap<(String, String), CopyOrigin>,
     at: (String, String),
-    life: u64,
+    incarnation: u64,
     crc: u64,
 ) -> bool {
     match built.get(&at) {
-        Some(CopyOrigin::Done { crc: own }) => *own == crc,
-        Some(CopyOrigin::Open { life: then, overran: false }) if *then == life => {
-            built.insert(at, CopyOrigin::Done { crc });
+        Some(CopyOrigin::Committed { crc: own }) => *own == crc,
+        Some(CopyOrigin::Consuming { incarnation: then, overran: false }) if *then == incarnation => {
+            built.insert(at, CopyOrigin::Committed { crc });
             true
         }
         _ => false,
     }
 }
 
-/// The replicas of one table.
+/// Reads of the replicas of one table.
 pub(super) struct Reads {
     pub(super) cluster: Arc<PinotCluster>,
     pub(super) schema: Schema,
-    /// What never changes again: committed segments.
-    done: Mutex<BTreeMap<String, SegmentMetadata>>,
-    /// What replicas were seen to build themselves, by replica and segment.
+    /// Metadata of committed segments, which never changes.
+    committed: Mutex<BTreeMap<String, SegmentMetadata>>,
+    /// The copies that replicas were seen to build themselves, by replica and segment.
     built: Mutex<BTreeMap<(String, String), CopyOrigin>>,
     /// By replica and partition.
-    shown: Mutex<BTreeMap<(String, u32), ShownDocs>>,
-    /// Until when replicas that the broker leaves out are asked for in haste.
-    hidden: Mutex<BTreeMap<String, Instant>>,
-    /// A cluster of others must not feel us.
+    shown: Mutex<BTreeMap<(String, u32), CurrentDocs>>,
+    /// The time until which a replica that the broker leaves out gets only one round of queries.
+    unrouted: Mutex<BTreeMap<String, Instant>>,
+    /// Limits the load on the cluster, which other people may use.
     pub(super) gate: Gate,
 }
 
@@ -82,15 +86,15 @@ impl Reads {
         Reads {
             cluster,
             schema,
-            done: Mutex::default(),
+            committed: Mutex::default(),
             built: Mutex::default(),
             shown: Mutex::default(),
-            hidden: Mutex::default(),
+            unrouted: Mutex::default(),
             gate,
         }
     }
 
-    /// Where each segment begins and ends, and who is to have it.
+    /// The bounds of each segment, and the servers that it is assigned to.
     async fn assigned(&self) -> Result<(Assignment, BTreeMap<String, SegmentMetadata>), TargetError> {
         let (url, body) = self.cluster.get(&format!("tables/{}/idealstate", self.schema.table)).await?;
         let assignment = wire::ideal_state(&url, &body)?;
@@ -103,10 +107,10 @@ impl Reads {
         Ok((assignment, known))
     }
 
-    /// None for a segment that the coordination store does not know yet.
+    /// None if the coordination store does not know the segment yet.
     async fn metadata(&self, segment: &str) -> Result<Option<SegmentMetadata>, TargetError> {
-        if let Some(done) = self.done.lock().await.get(segment) {
-            return Ok(Some(done.clone()));
+        if let Some(committed) = self.committed.lock().await.get(segment) {
+            return Ok(Some(committed.clone()));
         }
         let path = format!("segments/{}/{segment}/metadata", realtime(&self.schema.table));
         let (url, body) = match self.cluster.get(&path).await {
@@ -116,29 +120,32 @@ impl Reads {
         };
         let metadata = wire::segment_metadata(&url, &body)?;
         if metadata.end.is_some() {
-            self.done.lock().await.insert(segment.to_owned(), metadata.clone());
+            self.committed.lock().await.insert(segment.to_owned(), metadata.clone());
         }
         Ok(Some(metadata))
     }
 
-    /// A query's rows, from the wanted server. Whose turn it is the broker decides; it leaves a server out,
-    /// or answers none at all, while a segment changes its state. That passes, but for a server that lacks
-    /// a segment: then it is asked in haste for a while.
-    pub(super) async fn ask(&self, replica: &str, question: &Query) -> Result<Vec<Vec<Json>>, TargetError> {
+    /// The rows of a query, answered by the wanted server. The broker decides whose turn it is. It leaves a
+    /// server out, or refuses all queries, while a segment changes its state. That passes, except for a
+    /// server that lacks a segment. Such a server then gets only one round of queries for a while.
+    pub(super) async fn ask(&self, replica: &str, query: &Query) -> Result<Vec<Vec<Json>>, TargetError> {
         let host = self.cluster.host(replica)?;
-        let hidden = self.hidden.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
-        let until = Instant::now() + if hidden { Duration::ZERO } else { ROUTED };
+        let unrouted = self.unrouted.lock().await.get(replica).is_some_and(|until| Instant::now() < *until);
+        let until = Instant::now() + if unrouted { Duration::ZERO } else { ROUTING_TIMEOUT };
         loop {
-            let round = self.in_turn(&host, question).await;
+            let round = self.ask_in_turn(&host, query).await;
             match round {
                 Ok(Some(rows)) => {
-                    self.hidden.lock().await.remove(replica);
+                    self.unrouted.lock().await.remove(replica);
                     return Ok(rows);
                 }
                 Ok(None) | Err(TargetError::Refused { .. }) if Instant::now() < until => sleep(PAUSE).await,
                 failed => {
-                    if !hidden {
-                        self.hidden.lock().await.insert(replica.to_owned(), Instant::now() + ROUTED);
+                    if !unrouted {
+                        self.unrouted
+                            .lock()
+                            .await
+                            .insert(replica.to_owned(), Instant::now() + ROUTING_TIMEOUT);
                     }
                     let cause = format!("{replica} is not readable: the broker asks others");
                     let left_out = TargetError::Refused { at: self.cluster.sql(), cause };
@@ -148,8 +155,8 @@ impl Reads {
         }
     }
 
-    /// As many queries as it takes until each server had its turn; the rows of the wanted one. An empty
-    /// answer does not tell whose it is.
+    /// Repeats a query until each server has had its turn, and returns the wanted server's rows. An empty
+    /// answer does not show which server gave it.
     pub(super) async fn round(
         &self,
         host: &str,
@@ -167,7 +174,7 @@ impl Reads {
         Ok(None)
     }
 
-    /// One query, of whoever's turn it is.
+    /// One query, answered by whichever server is next.
     pub(super) async fn query(&self, sql: &str, segments: usize) -> Result<Vec<Vec<Json>>, TargetError> {
         let url = self.cluster.sql();
         let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
@@ -202,9 +209,9 @@ impl SegmentCatalogue for Reads {
     async fn force_commit(&self) -> Result<(), TargetError> {
         let path = format!("tables/{}/forceCommit", self.schema.table);
         let release = wire::release(self.cluster.version());
-        let told = self.cluster.post(&path, &Json::Null).await;
-        let told = told.map_err(|error| wire::not_committed(release, error))?;
-        wire::force_committed(&format!("{}/{path}", self.cluster.url()), &told)
+        let answer = self.cluster.post(&path, &Json::Null).await;
+        let answer = answer.map_err(|error| wire::not_committed(release, error))?;
+        wire::force_committed(&format!("{}/{path}", self.cluster.url()), &answer)
     }
 }
 
@@ -215,7 +222,7 @@ impl RawReads for Reads {
         let incarnation = self.cluster.session(replica).await?;
         let crcs = self.cluster.server(replica, &format!("tables/{table}/segments/crc")).await;
         if crcs.as_ref().is_err_and(wire::is_absent) {
-            // It has nothing of the table.
+            // The server has nothing of the table.
             return Ok(Coverage { incarnation, status: String::new(), covers: Vec::new() });
         }
         let (url, body) = crcs?;
@@ -235,8 +242,8 @@ impl RawReads for Reads {
                     states.insert(consumed.state.clone());
                     let end = metadata.end.unwrap_or(u64::MAX);
                     let overran = consumed.position > end;
-                    self.built.lock().await.insert(at, CopyOrigin::Open { life: incarnation, overran });
-                    // One that reads on beyond the segment's end has nothing more of it.
+                    self.built.lock().await.insert(at, CopyOrigin::Consuming { incarnation, overran });
+                    // A server that has read beyond the segment's end holds no more of it.
                     let position = consumed.position.min(end);
                     (position.max(metadata.start), CopyState::Consuming, incarnation)
                 }
@@ -244,7 +251,7 @@ impl RawReads for Reads {
                     let own = own_copy(&mut *self.built.lock().await, at, incarnation, crc);
                     (end, if own { CopyState::CommittedLocal } else { CopyState::Downloaded }, crc)
                 }
-                // Between two states: it shows at the next look.
+                // The copy is between two states. The next read sees it.
                 _ => continue,
             };
             covers.push(Cover {
@@ -278,14 +285,16 @@ impl RawReads for Reads {
         let schema = &self.schema;
         let start = self.start_of(segment).await?;
         let others = schema.columns.iter().map(|column| &column.name);
-        let columns: String = match self.theirs() {
-            Some(keys) => keys.iter().chain(others).map(named).collect(),
-            None => {
-                [&schema.key, &schema.op, &schema.comparison].into_iter().chain(others).map(named).collect()
-            }
+        let columns: String = match self.foreign_keys() {
+            Some(keys) => keys.iter().chain(others).map(column_item).collect(),
+            None => [&schema.key, &schema.op, &schema.comparison]
+                .into_iter()
+                .chain(others)
+                .map(column_item)
+                .collect(),
         };
         for page in pages(from.saturating_sub(start)..to.saturating_sub(start)) {
-            let rows = self.ask(replica, &self.of_rows(segment, &page, &columns)).await?;
+            let rows = self.ask(replica, &self.rows_query(segment, &page, &columns)).await?;
             let came = rows.len() as u64;
             for (doc, row) in page.clone().zip(&rows) {
                 let row = self.row(start, row)?;
@@ -295,7 +304,7 @@ impl RawReads for Reads {
                 }
                 out(row);
             }
-            // The count of the whole shows what is missing here: the read is cut short, and said to be.
+            // Rows are missing here. The total count shows that the read was cut short.
             if came < page.end - page.start {
                 break;
             }
@@ -315,7 +324,7 @@ impl RawReads for Reads {
         let held: BTreeMap<&str, u64> =
             covers.iter().filter(mine).map(|cover| (cover.segment.as_str(), cover.rows)).collect();
         if held.is_empty() {
-            // An answer without rows would not tell whose it is.
+            // An answer without rows would not show which server gave it.
             return Ok(CurrentRowsAnswer { incarnation, version: since + 1, keys: 0 });
         }
         let (assignment, known) = self.assigned().await?;
@@ -328,12 +337,12 @@ impl RawReads for Reads {
             let cause = format!("{replica} is not readable: the table is being moved away from it");
             return Err(TargetError::Refused { at: self.cluster.sql(), cause });
         }
-        for (names, rows) in together(mine.iter(), &held) {
-            for question in self.of_flags(replica, &names, rows, assignment.len()).await? {
-                answers.extend(self.ask(replica, &question).await?);
+        for (names, rows) in group_by_servers(mine.iter(), &held) {
+            for query in self.flags_queries(replica, &names, rows, assignment.len()).await? {
+                answers.extend(self.ask(replica, &query).await?);
             }
         }
-        let mut now = ShownDocs::new();
+        let mut now = CurrentDocs::new();
         for row in answers {
             let [_, segment, doc, key @ ..] = row.as_slice() else {
                 return Err(invalid_response(&self.cluster.sql(), "wrong number of cells"));
@@ -353,33 +362,33 @@ impl RawReads for Reads {
     }
 }
 
-/// A column in a list of them.
-fn named(name: &String) -> String {
+/// A column in a SQL list.
+fn column_item(name: &String) -> String {
     format!(", \"{name}\"")
 }
 
 impl Reads {
-    /// The columns of the key, of a table that no run made.
-    fn theirs(&self) -> Option<&Vec<String>> {
-        let named = self.cluster.named.get()?;
-        named.theirs.as_ref().map(|theirs| &theirs.keys)
+    /// The key columns of a foreign table. None for a table that the model folds.
+    fn foreign_keys(&self) -> Option<&Vec<String>> {
+        self.cluster.named.get()?.foreign.as_ref().map(|foreign| &foreign.keys)
     }
 
-    /// The columns of the key, in a list.
+    /// The key columns as a SQL list.
     pub(super) fn keys(&self) -> String {
-        self.theirs().map_or_else(|| named(&self.schema.key), |keys| keys.iter().map(named).collect())
+        self.foreign_keys()
+            .map_or_else(|| column_item(&self.schema.key), |keys| keys.iter().map(column_item).collect())
     }
 
     fn key_of(&self, cells: &[Json]) -> Option<String> {
-        match (self.theirs(), cells) {
+        match (self.foreign_keys(), cells) {
             (Some(keys), cells) => (cells.len() == keys.len()).then(|| foreign_table::key_of(cells.iter())),
             (None, [key]) => key.as_str().map(str::to_owned),
             (None, _) => None,
         }
     }
 
-    /// Pinot shows all flags; what is handed on is what changed since the last time.
-    async fn changed(&self, replica: &str, partition: u32, since: u64, now: ShownDocs) -> Vec<CurrentRow> {
+    /// Pinot returns all flags. Only those that changed since the last read are returned here.
+    async fn changed(&self, replica: &str, partition: u32, since: u64, now: CurrentDocs) -> Vec<CurrentRow> {
         let mut shown = self.shown.lock().await;
         let before = shown.insert((replica.to_owned(), partition), now.clone()).filter(|_| since > 0);
         let before = before.unwrap_or_default();
@@ -391,11 +400,11 @@ impl Reads {
         changed
     }
 
-    /// A raw row. Documents lie in the order of the log: the first one is the segment's first entry.
+    /// A raw row. Documents are in log order, so the first one is the segment's first entry.
     fn row(&self, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
         let url = self.cluster.sql();
-        if let Some(keys) = self.theirs() {
-            return their_row(&url, keys.len(), start, cells);
+        if let Some(keys) = self.foreign_keys() {
+            return foreign_row(&url, keys.len(), start, cells);
         }
         let [_, doc, key, op, cmp, cols @ ..] = cells else {
             return Err(invalid_response(&url, "wrong number of cells"));
@@ -412,20 +421,20 @@ impl Reads {
     }
 }
 
-/// A raw row of a table that no run made, with whatever its cells hold.
-fn their_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
+/// A raw row of a foreign table, with cells of any type.
+fn foreign_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row, TargetError> {
     let doc = cells.get(1).and_then(Json::as_u64).and_then(|doc| u32::try_from(doc).ok());
     let (Some(doc), Some((key, cols))) = (doc, cells.get(2..).and_then(|rest| rest.split_at_checked(keys)))
     else {
         return Err(invalid_response(url, "a row that cannot be placed"));
     };
-    let cols = cols.iter().map(foreign_table::shown).collect();
+    let cols = cols.iter().map(foreign_table::display_value).collect();
     Ok(Row { off: start + u64::from(doc), key: foreign_table::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
 }
 
-/// Segments that lie on the same servers, and how many rows they hold: they are answered by one of these,
-/// together. Those without any row are left out, for nobody could tell whose an empty answer is.
-fn together<'s>(
+/// Groups the segments that are on the same servers, with their number of rows: one server answers for the
+/// whole group. A group without rows is left out, because an empty answer does not show which server gave it.
+fn group_by_servers<'s>(
     segments: impl Iterator<Item = (&'s String, &'s BTreeMap<String, String>)>,
     held: &BTreeMap<&str, u64>,
 ) -> Vec<(Vec<String>, u64)> {
@@ -438,7 +447,7 @@ fn together<'s>(
     by_servers.into_values().filter(|(_, rows)| *rows > 0).collect()
 }
 
-/// Names a copy: one that is consumed by the replica's life, a committed one by its checksum.
+/// Identifies a copy: a consuming one by the replica's incarnation, a committed one by its checksum.
 fn identity(segment: &str, state: CopyState, number: u64) -> u64 {
     let kind = if state == CopyState::Consuming { "consuming" } else { "committed" };
     number_of(&[segment, kind, &number.to_string()])
@@ -451,7 +460,8 @@ mod tests {
     #[test]
     fn only_what_was_consumed_in_this_life_up_to_its_end_is_a_replicas_own_copy() {
         let at = || ("s1".to_owned(), "t__0__0".to_owned());
-        let open = |life, overran| BTreeMap::from([(at(), CopyOrigin::Open { life, overran })]);
+        let open =
+            |incarnation, overran| BTreeMap::from([(at(), CopyOrigin::Consuming { incarnation, overran })]);
         let mut built = open(1, false);
         assert!(own_copy(&mut built, at(), 1, 7) && own_copy(&mut built, at(), 2, 7));
         assert!(!own_copy(&mut built, at(), 1, 8), "it was loaded again, and is another one");

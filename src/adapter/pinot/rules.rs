@@ -1,4 +1,4 @@
-//! What a table may lack, as its configuration says (`GET /tables/{table}`).
+//! Which rows a table may lack according to its configuration (`GET /tables/{table}`).
 
 use dissent_core::history::duration;
 use dissent_core::history::schema::rules::{Absence, EventOfDeleted, Rules};
@@ -6,54 +6,58 @@ use dissent_core::history::time::Nanos;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Tasks that write segments again without the rows that upsert has made invalid.
+/// Tasks that rewrite segments without the rows that upsert has invalidated.
 const COMPACTING: [&str; 2] = ["UpsertCompactionTask", "UpsertCompactMergeTask"];
 
-/// The rules of a table. An event of a deleted key makes a new row, as always.
+/// The rules of a table. An event of a deleted key always makes a new row.
 ///
-/// A `metadataTTL` is a time to live, too: the state of a key that is older is forgotten, and its next event
-/// makes a row of its own. It counts in units of the comparison column, which are taken for milliseconds.
+/// A `metadataTTL` is a time to live too: the state of an older key is forgotten, and its next event makes a
+/// row of its own. It is in units of the comparison column, which are taken as milliseconds.
 pub(super) fn declared(config: &Value) -> Rules {
     let config = &config["REALTIME"];
     let upsert = &config["upsertConfig"];
     let tasks = &config["task"]["taskTypeConfigsMap"];
     let is_on = |flag: &Value| flag.as_bool() == Some(true);
     let keys_live = [&upsert["metadataTTL"], &config["dedupConfig"]["metadataTTL"]].map(milliseconds);
-    let lives = keys_live.into_iter().flatten().chain(retention(&config["segmentsConfig"])).min();
+    let time_to_live = keys_live.into_iter().flatten().chain(retention(&config["segmentsConfig"])).min();
     let compacts =
         COMPACTING.iter().any(|task| !tasks[*task].is_null()) || is_on(&upsert["enableCommitTimeCompaction"]);
     let found = [
         (Absence::Superseded, compacts),
         (Absence::Tombstones, milliseconds(&upsert["deletedKeysTTL"]).is_some()),
-        (Absence::Expired, lives.is_some()),
+        (Absence::Expired, time_to_live.is_some()),
         (Absence::Late, is_on(&upsert["dropOutOfOrderRecord"])),
         (Absence::Duplicates, is_on(&config["dedupConfig"]["dedupEnabled"])),
     ];
     let may_be_absent: BTreeSet<Absence> =
         found.into_iter().filter(|(_, is_so)| *is_so).map(|(absence, _)| absence).collect();
-    Rules { may_be_absent, time_to_live: lives.unwrap_or_default(), event_of_deleted: EventOfDeleted::New }
+    Rules {
+        may_be_absent,
+        time_to_live: time_to_live.unwrap_or_default(),
+        event_of_deleted: EventOfDeleted::New,
+    }
 }
 
-/// What may be absent, in words.
-pub(super) fn told(rules: &Rules) -> Option<String> {
-    let told = |absence: &Absence| match absence {
+/// The rows that may be absent, in words. None if none may be.
+pub(super) fn describe(rules: &Rules) -> Option<String> {
+    let describe = |absence: &Absence| match absence {
         Absence::Superseded => "superseded rows".to_owned(),
         Absence::Tombstones => "tombstones".to_owned(),
         Absence::Expired => format!("rows that are {} old", duration::format(rules.time_to_live)),
         Absence::Late => "late events".to_owned(),
         Absence::Duplicates => "duplicates".to_owned(),
     };
-    let all: Vec<String> = rules.may_be_absent.iter().map(told).collect();
+    let all: Vec<String> = rules.may_be_absent.iter().map(describe).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// A number above zero, or its text; whatever else means none.
+/// A positive number, or its text. Anything else means none.
 fn milliseconds(value: &Value) -> Option<Nanos> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number > 0.0).then_some(Nanos((number * 1e6) as u64))
 }
 
-/// For how long segments are kept.
+/// How long segments are kept.
 fn retention(segments: &Value) -> Option<Nanos> {
     const UNITS: [(&str, f64); 5] = [
         ("DAYS", 86_400_000.0),

@@ -1,4 +1,4 @@
-//! What a table is called and told at Pinot: schema and table configuration, and back from them.
+//! Schema and table configuration in Pinot's format, and parsing them back.
 
 use super::wire::release;
 use crate::config::table::{Leaf, merge, text};
@@ -7,22 +7,22 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// From this release on columns can be merged by the larger or smaller value.
+/// The first release that can merge columns by maximum or minimum.
 const MAX_AND_MIN: (u32, u32) = (1, 1);
 
-/// How the names of tables begin that runs make.
+/// The prefix of the names of runs' tables.
 pub(super) const TABLE_PREFIX: &str = "dissent_";
 
-/// The merge functions that a version does not have.
+/// The merge functions that a version lacks.
 pub(super) fn lacks(version: &str) -> &'static [Merge] {
     let has = release(version) >= MAX_AND_MIN;
     if has { &[] } else { &[Merge::Max, Merge::Min] }
 }
 
-/// The rows of a table whose segments are to end only where a boundary is asked for.
+/// The row limit of a table whose segments end only at a requested boundary.
 const ROWS_WITHOUT_END: u64 = 1_000_000;
 
-/// The name of the table's realtime half, as queries and the REST interface want it.
+/// The name of the realtime table in queries and in the REST interface.
 pub(super) fn realtime(table: &str) -> String {
     format!("{table}_REALTIME")
 }
@@ -48,7 +48,8 @@ fn strategy(merge: Merge) -> &'static str {
     }
 }
 
-/// The body of `POST /schemas`. The comparison column is the time column: partial upsert compares by it.
+/// The body of `POST /schemas`. The comparison column is the time column, because partial upsert compares by
+/// it.
 pub(super) fn schema(schema: &Schema) -> Value {
     let own = [(schema.key.as_str(), "STRING", true), (schema.op.as_str(), "LONG", true)];
     let columns = schema.columns.iter().map(|column| {
@@ -76,16 +77,16 @@ pub(super) fn schema(schema: &Schema) -> Value {
     })
 }
 
-/// Under this name a table's configuration tells which run made it: `metadata.customConfigs`.
+/// The key of the run's id in a table's configuration, under `metadata.customConfigs`.
 const RUN: &str = "dissent.run";
 
-/// The run that made a table, from `GET /tables/{table}`; none if no run did.
+/// The run that created a table, from `GET /tables/{table}`. None if no run did.
 pub(super) fn made_by(config: &Value) -> Option<String> {
     let run = config["REALTIME"]["metadata"]["customConfigs"][RUN].as_str();
     run.map(str::to_owned)
 }
 
-/// The stream that feeds a table, from `GET /tables/{table}`: where newer versions put it, or where older do.
+/// The stream of a table, from `GET /tables/{table}`, where newer or older versions put it.
 pub(super) fn stream(config: &Value) -> &Value {
     let config = &config["REALTIME"];
     match &config["ingestionConfig"]["streamIngestionConfig"]["streamConfigMaps"][0] {
@@ -94,8 +95,8 @@ pub(super) fn stream(config: &Value) -> &Value {
     }
 }
 
-/// A configuration with what a run changes in it. Where anything is said of how a stream is taken in, the
-/// stream must be told there, too.
+/// A configuration with a run's changes. If it then has a stream ingestion section, the stream configuration
+/// moves there, because Pinot requires that.
 pub(super) fn changed(config: Value, change: &Map<String, Value>) -> Value {
     let Value::Object(mut config) = config else { return config };
     merge(&mut config, change.clone());
@@ -108,8 +109,8 @@ pub(super) fn changed(config: Value, change: &Map<String, Value>) -> Value {
     config
 }
 
-/// The options that a table was told to have and does not, from `GET /tables/{table}`: Pinot drops without a
-/// word what a release does not know.
+/// The options that were set on a table but are missing in `GET /tables/{table}`. Pinot silently drops
+/// options that a release does not know.
 pub(super) fn not_taken(config: &Value, wanted: &[Leaf]) -> Vec<String> {
     let has = |(path, value): &&Leaf| {
         let mut here = &config["REALTIME"];
@@ -121,8 +122,8 @@ pub(super) fn not_taken(config: &Value, wanted: &[Leaf]) -> Vec<String> {
     wanted.iter().filter(|leaf| !has(leaf)).map(|(path, _)| path.join(".")).collect()
 }
 
-/// The body of `POST /tables`: partial upsert, fed by the topic of the table's name, on as many replicas. Its
-/// segments end when those of a server have so many rows, over all partitions.
+/// The body of `POST /tables`: partial upsert, fed by the topic of the same name, with this many replicas.
+/// Segments end when those of a server have `rows` rows over all partitions.
 pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize, rows: Option<u64>) -> Value {
     let mut strategies: BTreeMap<&str, &str> =
         schema.columns.iter().map(|column| (column.name.as_str(), strategy(column.merge))).collect();
@@ -154,7 +155,7 @@ pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize, r
                 "realtime.segment.flush.threshold.time": "24h",
             },
         },
-        // Every partition on the same replicas: without it five servers share them out.
+        // Every partition is on the same replicas. Without this, five servers would divide the partitions.
         "instanceAssignmentConfigMap": {
             "CONSUMING": {
                 "tagPoolConfig": { "tag": "DefaultTenant_REALTIME" },
@@ -175,7 +176,7 @@ pub(super) fn config(run: &str, schema: &Schema, kafka: &str, replicas: usize, r
     })
 }
 
-/// The segment's partition and sequence number, as its name tells: `table__partition__sequence__time`.
+/// The partition and the sequence number in a segment's name: `table__partition__sequence__time`.
 pub(super) fn parse_segment_name(table: &str, segment: &str) -> Option<(u32, u32)> {
     let mut parts = segment.strip_prefix(table)?.strip_prefix("__")?.split("__");
     let (partition, seq) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -183,7 +184,7 @@ pub(super) fn parse_segment_name(table: &str, segment: &str) -> Option<(u32, u32
     Some((partition, seq))
 }
 
-/// A column as `GET /schemas/{table}` shows it.
+/// A column as in `GET /schemas/{table}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FieldSpec {
@@ -197,7 +198,7 @@ fn yes() -> bool {
     true
 }
 
-/// `GET /schemas/{table}`.
+/// The document of `GET /schemas/{table}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SchemaDocument {
@@ -211,13 +212,12 @@ pub(super) struct SchemaDocument {
 }
 
 impl SchemaDocument {
-    /// All columns.
     pub(super) fn fields(&self) -> impl Iterator<Item = &FieldSpec> {
         self.dimension_field_specs.iter().chain(&self.metric_field_specs).chain(&self.date_time_field_specs)
     }
 }
 
-/// A table that somebody made, as far as its schema can be read: columns of other types are left out.
+/// An existing table, as far as its schema can be read. Columns of other types are left out.
 pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schema> {
     let document: SchemaDocument = serde_json::from_slice(document).ok()?;
     let [key] = <[String; 1]>::try_from(document.primary_key_columns?).ok()?;
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::config::table::TableChoice;
 
-    fn told(paths: &[(&str, &str)]) -> TableChoice {
+    fn choice(paths: &[(&str, &str)]) -> TableChoice {
         let mut table = TableChoice::default();
         paths.iter().for_each(|(path, value)| table.set(path, value).expect(path));
         table
@@ -271,7 +271,7 @@ mod tests {
     fn what_is_changed_lies_where_pinot_wants_it_and_what_was_dropped_is_named() {
         let base =
             json!({ "tableIndexConfig": { "loadMode": "MMAP", "streamConfigs": { "streamType": "kafka" } } });
-        let change = told(&[
+        let change = choice(&[
             ("ingestionConfig.streamIngestionConfig.enforceConsumptionInOrder", "true"),
             ("tableIndexConfig.streamConfigs.topic.consumption.rate.limit", "100"),
         ]);
@@ -279,11 +279,11 @@ mod tests {
         assert_eq!(stream(&config), &json!({ "streamType": "kafka", "topic.consumption.rate.limit": 100 }));
         assert_eq!(config["REALTIME"]["tableIndexConfig"], json!({ "loadMode": "MMAP" }));
         assert!(not_taken(&config, &change.leaves()).is_empty());
-        // A release that does not know the option, and writes numbers as texts.
+        // A release that does not know the option and writes numbers as text.
         let limit = json!({ "streamType": "kafka", "topic.consumption.rate.limit": "100" });
         let read = json!({ "REALTIME": { "tableIndexConfig": { "streamConfigs": limit } } });
         let dropped = "ingestionConfig.streamIngestionConfig.enforceConsumptionInOrder";
         assert_eq!(not_taken(&read, &change.leaves()), [dropped]);
-        assert_eq!(changed(base.clone(), &told(&[]).config), base);
+        assert_eq!(changed(base.clone(), &choice(&[]).config), base);
     }
 }

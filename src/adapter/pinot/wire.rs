@@ -1,4 +1,4 @@
-//! Pinot's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a socket.
+//! Parses Pinot's answers from bytes. A server can send anything, so this module is independent of sockets.
 
 use crate::adapter::http::parse;
 use crate::target_error::TargetError;
@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// What a server says in place of the checksum of a segment that it is still consuming.
+/// The value that a server reports as the checksum of a segment that it still consumes.
 const NO_CRC: &str = "-9223372036854775808";
 
-/// `GET /version`: the versions of Pinot's parts, which are one.
+/// `GET /version`: the versions of Pinot's components, which are all the same.
 pub(super) fn version(url: &str, body: &[u8]) -> Result<String, TargetError> {
     let parts: BTreeMap<String, String> = parse(url, body)?;
     let version = parts.values().filter_map(|version| version.split('-').next());
-    // A part that was built without one says so in words.
+    // A component that was built without a version reports a text instead.
     let version =
         version.into_iter().find(|version| version.starts_with(|first: char| first.is_ascii_digit()));
     version.map(str::to_owned).ok_or_else(|| invalid_response(url, "no version at all"))
@@ -26,13 +26,13 @@ pub(super) fn release(version: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// `POST /tables/{t}/forceCommit`: nothing at 0.11.0, later on what came of it.
+/// `POST /tables/{t}/forceCommit`: empty on 0.11.0, a result on later releases.
 pub(super) fn force_committed(url: &str, body: &[u8]) -> Result<(), TargetError> {
     if body.is_empty() {
         return Ok(());
     }
-    let told: BTreeMap<String, Json> = parse(url, body)?;
-    match told.get("forceCommitStatus").and_then(Json::as_str) {
+    let answer: BTreeMap<String, Json> = parse(url, body)?;
+    match answer.get("forceCommitStatus").and_then(Json::as_str) {
         Some("SUCCESS") => Ok(()),
         status => {
             let cause = format!("the commit of its consuming segments: {}", status.unwrap_or("no word"));
@@ -41,16 +41,17 @@ pub(super) fn force_committed(url: &str, body: &[u8]) -> Result<(), TargetError>
     }
 }
 
-/// From this release on a cluster may refuse to commit the consuming segments of such a table.
+/// The first release that may refuse to commit the consuming segments of such a table.
 const RESTRICTS_COMMITS: (u32, u32) = (1, 5);
 
-/// What allows it there.
+/// The setting that decides about it.
 const CONSISTENCY_MODE: &str = "pinot.server.consuming.segment.consistency.mode";
 
-/// .. and this forbids it, also where nothing is said.
+/// The value that forbids it, which is also the default.
 const RESTRICTED: &str = "RESTRICTED";
 
-/// Why the consuming segments of partial upsert cannot be committed on request, by `GET /cluster/configs`.
+/// Why consuming segments of partial upsert cannot be committed on request, by `GET /cluster/configs`. None
+/// if they can be.
 pub(super) fn refuses_commits(release: (u32, u32), configs: &BTreeMap<String, String>) -> Option<String> {
     let mode = configs.get(CONSISTENCY_MODE).map_or(RESTRICTED, String::as_str);
     (release >= RESTRICTS_COMMITS && mode.eq_ignore_ascii_case(RESTRICTED)).then(|| {
@@ -62,7 +63,7 @@ pub(super) fn refuses_commits(release: (u32, u32), configs: &BTreeMap<String, St
     })
 }
 
-/// A refusal of `POST /tables/{t}/forceCommit`, with what would help.
+/// The error for a refused `POST /tables/{t}/forceCommit`, with advice.
 pub(super) fn not_committed(release: (u32, u32), error: TargetError) -> TargetError {
     match error {
         TargetError::Refused { at, cause } if release >= RESTRICTS_COMMITS => {
@@ -77,23 +78,23 @@ pub(super) fn not_committed(release: (u32, u32), error: TargetError) -> TargetEr
     }
 }
 
-/// The rows at which a consuming segment ends by itself: `GET /segments/{t}/{s}/metadata`.
+/// The number of rows at which a consuming segment ends: `GET /segments/{t}/{s}/metadata`.
 pub(super) fn full_rows(url: &str, body: &[u8]) -> Result<Option<u64>, TargetError> {
     let fields: BTreeMap<String, Json> = parse(url, body)?;
     let text = fields.get("segment.flush.threshold.size").and_then(Json::as_str);
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
-/// The bytes of a table on all servers: `GET /tables/{t}/size`. -1 stands for a server that did not answer.
+/// The bytes of a table on all servers: `GET /tables/{t}/size`. None if a server did not answer, which Pinot
+/// reports as -1.
 pub(super) fn table_size(body: &[u8]) -> Option<u64> {
     let told: Json = serde_json::from_slice(body).ok()?;
     told["reportedSizeInBytes"].as_u64()
 }
 
-/// A segment's assigned servers and the state that each is to be in: `GET /tables/{t}/idealstate`.
+/// The servers of each segment, with the state that each must reach: `GET /tables/{t}/idealstate`.
 pub(super) type Assignment = BTreeMap<String, BTreeMap<String, String>>;
 
-/// `GET /tables/{t}/idealstate`.
 pub(super) fn ideal_state(url: &str, body: &[u8]) -> Result<Assignment, TargetError> {
     #[derive(Deserialize)]
     struct Halves {
@@ -107,12 +108,11 @@ pub(super) fn ideal_state(url: &str, body: &[u8]) -> Result<Assignment, TargetEr
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SegmentMetadata {
     pub(super) start: u64,
-    /// None while it is consumed.
+    /// None while the segment is being consumed.
     pub(super) end: Option<u64>,
     pub(super) crc: Option<u64>,
 }
 
-/// `GET /segments/{t}/{s}/metadata`.
 pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata, TargetError> {
     let fields: BTreeMap<String, Json> = parse(url, body)?;
     let number = |name: &str| match fields.get(name) {
@@ -127,7 +127,8 @@ pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata
     Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done) })
 }
 
-/// A server's checksums by segment, none for one that is being consumed: its `GET /tables/{t}/segments/crc`.
+/// A server's checksums by segment, from its `GET /tables/{t}/segments/crc`. None for a segment that is being
+/// consumed.
 pub(super) fn crcs(url: &str, body: &[u8]) -> Result<BTreeMap<String, Option<u64>>, TargetError> {
     let all: BTreeMap<String, String> = parse(url, body)?;
     let crc = |text: String| match text.as_str() {
@@ -144,11 +145,11 @@ pub(super) fn crcs(url: &str, body: &[u8]) -> Result<BTreeMap<String, Option<u64
 pub(super) struct ConsumingInfo {
     /// The next offset.
     pub(super) position: u64,
-    /// Its own word for what it does.
+    /// The server's own name for its state.
     pub(super) state: String,
 }
 
-/// A server's consuming segments: its `GET /tables/{t}/consumingSegmentsInfo`.
+/// A server's consuming segments, from its `GET /tables/{t}/consumingSegmentsInfo`.
 pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, ConsumingInfo>, TargetError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -170,7 +171,7 @@ pub(super) fn consuming(url: &str, body: &[u8]) -> Result<BTreeMap<String, Consu
     told.collect()
 }
 
-/// `simpleFields` of a record in the coordination store: `GET /zk/get`.
+/// The `simpleFields` of a record in the coordination store: `GET /zk/get`.
 pub(super) fn simple_fields(url: &str, body: &[u8]) -> Result<BTreeMap<String, String>, TargetError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -181,14 +182,14 @@ pub(super) fn simple_fields(url: &str, body: &[u8]) -> Result<BTreeMap<String, S
     Ok(parse::<Record>(url, body)?.simple_fields)
 }
 
-/// The life of a server: its session with the coordination store, a hexadecimal number.
+/// A server's session with the coordination store, a hexadecimal number. It serves as the incarnation.
 pub(super) fn session(url: &str, body: &[u8]) -> Result<u64, TargetError> {
     let fields = simple_fields(url, body)?;
     let session = fields.get("SESSION_ID").and_then(|id| u64::from_str_radix(id, 16).ok());
     session.ok_or_else(|| invalid_response(url, "no session"))
 }
 
-/// The host that a server's rows tell: it registers as `process@host`.
+/// The host name in a server's rows. It registers as `process@host`.
 pub(super) fn live_host(url: &str, body: &[u8]) -> Result<String, TargetError> {
     let fields = simple_fields(url, body)?;
     let host = fields.get("LIVE_INSTANCE").and_then(|live| live.rsplit_once('@')).map(|(_, host)| host);
@@ -199,7 +200,7 @@ pub(super) fn live_host(url: &str, body: &[u8]) -> Result<String, TargetError> {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Message {
     pub(super) id: String,
-    /// The whole record, to be put back.
+    /// The whole record, for writing it back.
     #[serde(skip)]
     pub(super) record: Json,
     #[serde(rename = "simpleFields")]
@@ -207,7 +208,7 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// A field of it; empty if it has none of this name.
+    /// A field of the record; empty if it is missing.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
@@ -224,21 +225,22 @@ pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetErr
     messages.collect()
 }
 
-/// The newest transition that a server finished for a segment.
+/// The latest transition that a server finished for a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) struct ReplicaState {
     #[serde(default)]
     pub(super) previous_state: String,
     pub(super) current_state: String,
-    /// By the server's own clock, in milliseconds.
+    /// In milliseconds of the server's own clock.
     #[serde(default)]
     pub(super) start_time: String,
     #[serde(default)]
     pub(super) end_time: String,
 }
 
-/// What a server says of its segments: `mapFields` of its `CURRENTSTATES`. One without a state is none.
+/// The states that a server reports for its segments: `mapFields` of its `CURRENTSTATES`. A segment without a
+/// state is left out.
 pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, ReplicaState>, TargetError> {
     #[derive(Deserialize)]
     struct Record {
@@ -252,7 +254,7 @@ pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, 
         .collect())
 }
 
-/// The job by which replicas load a segment again, as the words of `POST /segments/{t}/{s}/reload` name it.
+/// The job that reloads a segment, parsed from the message of `POST /segments/{t}/{s}/reload`.
 pub(super) fn reload_job(url: &str, body: &[u8]) -> Result<String, TargetError> {
     #[derive(Deserialize)]
     struct Answer {
@@ -263,7 +265,7 @@ pub(super) fn reload_job(url: &str, body: &[u8]) -> Result<String, TargetError> 
     job.map(str::to_owned).ok_or_else(|| invalid_response(url, &format!("no job in `{status}`")))
 }
 
-/// Whether every replica has: `GET /segments/segmentReloadStatus/{job}`.
+/// Whether every replica has reloaded: `GET /segments/segmentReloadStatus/{job}`.
 pub(super) fn is_reloaded(url: &str, body: &[u8]) -> Result<bool, TargetError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -275,7 +277,7 @@ pub(super) fn is_reloaded(url: &str, body: &[u8]) -> Result<bool, TargetError> {
     Ok(success_count >= total_segment_count)
 }
 
-/// A message in the topic: an entry's content as the workload's table wants it, a null left out.
+/// A message in the topic: an entry's content as the workload's table expects it, without nulls.
 pub(super) fn message(schema: &Schema, key: &str, op: u64, cmp: i64, cols: &[Value]) -> Json {
     let named = schema.columns.iter().zip(cols).filter(|(_, value)| **value != Value::Null);
     let mut fields: serde_json::Map<String, Json> = named
@@ -287,7 +289,7 @@ pub(super) fn message(schema: &Schema, key: &str, op: u64, cmp: i64, cols: &[Val
     Json::Object(fields)
 }
 
-/// What [`message`] made, read back from the topic: key, op, comparison value, and one value a column.
+/// Parses what [`message`] made: key, op, comparison value, and one value per column.
 pub(super) fn entry(
     schema: &Schema,
     at: &str,
@@ -304,7 +306,7 @@ pub(super) fn entry(
     Ok((key, op.cast_unsigned(), cmp, cols))
 }
 
-/// Whether a refusal says that there is no such thing, rather than that something broke.
+/// Whether an error says that the thing does not exist, rather than that something failed.
 pub(super) fn is_absent(error: &TargetError) -> bool {
     matches!(error, TargetError::Refused { cause, .. } if cause.starts_with("404"))
 }
@@ -313,7 +315,7 @@ pub(super) fn invalid_response(at: &str, cause: &str) -> TargetError {
     TargetError::InvalidResponse { at: at.to_owned(), cause: cause.to_owned() }
 }
 
-/// Answers as a cluster of 0.11.0 gave them.
+/// Answers recorded from a cluster of 0.11.0.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,9 +378,9 @@ mod tests {
         assert!(!is_reloaded("", br#"{"totalSegmentCount":4,"successCount":3}"#).expect("a status"));
     }
 
-    /// These releases cannot be installed as easily. Their answers are after the sources of Apache Pinot:
-    /// `SegmentConsumerInfo` (pinot-common) and `PinotRealtimeTableResource.forceCommit` (pinot-controller);
-    /// the words of the refusal, which comes as an internal error, are of `PinotLLCRealtimeSegmentManager`
+    /// These releases are harder to install. Their answers follow the sources of Apache Pinot:
+    /// `SegmentConsumerInfo` (pinot-common) and `PinotRealtimeTableResource.forceCommit` (pinot-controller).
+    /// The text of the refusal, which comes as an internal error, is that of `PinotLLCRealtimeSegmentManager`
     /// as of pull requests 17251 and 17458.
     #[test]
     fn a_release_of_today_commits_nothing_on_request_unless_it_is_told_to() {
@@ -413,8 +415,11 @@ mod tests {
             let error = TargetError::Refused { at: "Pinot".to_owned(), cause: format!("500: {cause}") };
             not_committed(release, error).to_string()
         };
-        let told = refused((1, 5));
-        assert!(told.contains("Force commit is not allowed") && told.contains(CONSISTENCY_MODE), "{told}");
+        let answer = refused((1, 5));
+        assert!(
+            answer.contains("Force commit is not allowed") && answer.contains(CONSISTENCY_MODE),
+            "{answer}"
+        );
         assert!(!refused((1, 4)).contains(CONSISTENCY_MODE));
     }
 }

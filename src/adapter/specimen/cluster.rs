@@ -1,5 +1,5 @@
-//! One specimen as its supervisor shows it: where its service and its replicas listen, which processes they
-//! are, and who uses it. The same whether it was started for one run or lives outside of any.
+//! One specimen as its supervisor reports it: the addresses and processes of its service and replicas, and
+//! its lock. It may be private to a run or independent of any.
 
 use super::kind::SpecimenKind;
 use super::wire;
@@ -22,19 +22,19 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long the processes of a private cluster may take to end by themselves.
+/// The maximum time for the processes of a private cluster to end by themselves.
 const END: Duration = Duration::from_secs(5);
 
-/// Processes are started while this is waited for.
+/// The timeout for requests that start processes.
 const START: Duration = Duration::from_secs(60);
 
-/// A lock ends by itself this long after its last renewal.
+/// A lock expires this long after its last renewal.
 const LOCK_EXPIRY: Duration = Duration::from_secs(15);
 
-/// Between two renewals.
+/// The time between two renewals.
 pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(4);
 
-/// What the supervisor shows.
+/// The state that the supervisor reports.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Overview {
     pub(super) version: String,
@@ -43,14 +43,14 @@ pub(super) struct Overview {
     pub(super) roster: Vec<String>,
     table: Option<TableRequest>,
     service: Option<String>,
-    /// Of the roster; none for one that nobody has asked for.
+    /// The replicas of the roster. None for a replica that was never started or was dropped.
     pub(super) replicas: BTreeMap<String, Option<ReplicaProcess>>,
-    /// Processes that have ended, and their last words.
+    /// Processes that have ended, with their last words.
     #[serde(default)]
     ended: BTreeMap<String, String>,
 }
 
-/// A lock, as the supervisor tells of it.
+/// A lock as the supervisor reports it.
 #[derive(Deserialize)]
 struct LockHeld {
     owner: String,
@@ -65,7 +65,7 @@ impl From<LockHeld> for Holder {
     }
 }
 
-/// The run that has the target of the supervisor at this URL.
+/// The run that holds the lock at the supervisor with this URL.
 pub(super) async fn holder(http: &HttpClient, url: &str) -> Result<Option<Holder>, TargetError> {
     let url = format!("{url}/lock");
     let held: Option<LockHeld> = parse(&url, &send(&url, http.get(&url)).await?)?;
@@ -79,7 +79,7 @@ struct TableRequest {
     columns: Vec<Column>,
 }
 
-/// Where a replica's latest life is lived; over, if it has no process.
+/// The latest process of a replica. Without a pid it has ended.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ReplicaProcess {
     pub(super) address: String,
@@ -93,24 +93,24 @@ impl Overview {
         parse(&url, &send(&url, http.get(&url)).await?)
     }
 
-    /// The supervisor's process.
     pub(super) fn supervisor(&self) -> Result<ProcessId, TargetError> {
         process("the supervisor", self.pid)
     }
 
-    /// The URL of the service: what takes writes and has the log.
+    /// The URL of the service, which takes writes and has the log.
     pub(super) fn service(&self) -> Result<String, TargetError> {
         let address = self.service.as_ref().ok_or_else(|| down("the service"))?;
         Ok(format!("http://{address}"))
     }
 
-    /// Where a replica runs: its URL and its process.
+    /// The URL and the pid of a replica. Fails if it is down.
     pub(super) fn replica_process(&self, name: &str) -> Result<(String, u32), TargetError> {
-        let seat = self.replicas.get(name).ok_or_else(|| TargetError::Refused {
+        let process = self.replicas.get(name).ok_or_else(|| TargetError::Refused {
             at: "the specimen".to_owned(),
             cause: format!("it has no replica {name}"),
         })?;
-        let up = seat.as_ref().and_then(|seat| Some((format!("http://{}", seat.address), seat.pid?)));
+        let up =
+            process.as_ref().and_then(|process| Some((format!("http://{}", process.address), process.pid?)));
         up.ok_or_else(|| down(name))
     }
 }
@@ -123,7 +123,7 @@ impl ProcessMonitor for SpecimenCluster {
     }
 }
 
-/// The process behind a number that was just told to us.
+/// Identifies the process behind a pid that was just reported.
 pub(super) fn process(name: &str, pid: u32) -> Result<ProcessId, TargetError> {
     let lost = |error: std::io::Error| TargetError::Unreachable {
         at: name.to_owned(),
@@ -136,20 +136,20 @@ fn down(name: &str) -> TargetError {
     TargetError::Unreachable { at: name.to_owned(), cause: "it is down".to_owned() }
 }
 
-/// A specimen that can be reached.
+/// A specimen that was reached through its supervisor.
 pub struct SpecimenCluster {
     pub(super) system: SpecimenKind,
     url: String,
     http: HttpClient,
     /// The supervisor, if the cluster is private to this process.
     private: Mutex<Option<Child>>,
-    seen: std::sync::Mutex<Overview>,
-    /// Replicas that a fault of ours keeps silent: asking them would only be waiting.
+    overview: std::sync::Mutex<Overview>,
+    /// Replicas that a fault of this run silences. Asking them would only cost the timeout.
     silent: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl SpecimenCluster {
-    /// Starts a cluster that dies with us; its files lie in `dir`.
+    /// Starts a private cluster, which ends with this process. Its files are in `dir`.
     pub async fn start(
         system: SpecimenKind,
         program: &Path,
@@ -170,7 +170,7 @@ impl SpecimenCluster {
         SpecimenCluster::at(system, &url, Some(supervisor)).await
     }
 
-    /// Reaches a cluster that lives outside of any run.
+    /// Reaches a cluster that is independent of any run.
     pub async fn reach(system: SpecimenKind, url: &str) -> Result<SpecimenCluster, TargetError> {
         SpecimenCluster::at(system, url.trim_end_matches('/'), None).await
     }
@@ -181,17 +181,24 @@ impl SpecimenCluster {
         private: Option<Child>,
     ) -> Result<SpecimenCluster, TargetError> {
         let http = HttpClient::new()?;
-        let seen = Overview::ask(&http, url).await?;
-        let (seen, silent) = (std::sync::Mutex::new(seen), std::sync::Mutex::default());
-        Ok(SpecimenCluster { system, url: url.to_owned(), http, private: Mutex::new(private), seen, silent })
+        let overview = Overview::ask(&http, url).await?;
+        let (overview, silent) = (std::sync::Mutex::new(overview), std::sync::Mutex::default());
+        Ok(SpecimenCluster {
+            system,
+            url: url.to_owned(),
+            http,
+            private: Mutex::new(private),
+            overview,
+            silent,
+        })
     }
 
-    /// The supervisor's URL.
+    /// The supervisor's URL, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The table that the cluster has now. What a column is for, beside its values, it does not know.
+    /// The table that the cluster has now, if any. The cluster does not know the role of its columns.
     pub fn schema(&self) -> Option<Schema> {
         let TableRequest { table, columns } = self.overview().table?;
         Some(Schema {
@@ -206,17 +213,17 @@ impl SpecimenCluster {
     }
 
     pub(super) fn overview(&self) -> Overview {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.overview.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Looks again: a replica that was started again has a new address.
+    /// Updates the overview. A restarted replica has a new address.
     pub(super) async fn refresh(&self) -> Result<Overview, TargetError> {
-        let seen = Overview::ask(&self.http, &self.url).await?;
-        *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen.clone();
-        Ok(seen)
+        let overview = Overview::ask(&self.http, &self.url).await?;
+        *self.overview.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = overview.clone();
+        Ok(overview)
     }
 
-    /// Fails for a replica that a fault of ours keeps silent.
+    /// Fails for a replica that a fault of this run silences.
     pub(super) fn not_silent(&self, name: &str) -> Result<(), TargetError> {
         match self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(name) {
             true => {
@@ -227,23 +234,21 @@ impl SpecimenCluster {
         }
     }
 
-    /// The replica's URL, if it can be asked.
+    /// The replica's URL. Fails if it is silenced or down.
     pub(super) fn replica(&self, name: &str) -> Result<String, TargetError> {
         self.not_silent(name)?;
         Ok(self.overview().replica_process(name)?.0)
     }
 
-    /// From now on a replica is not asked.
     pub(super) fn mute(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned());
     }
 
-    /// From now on it is asked again.
     pub(super) fn unmute(&self, name: &str) {
         self.silent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
     }
 
-    /// A new, empty table takes the place of the one that was there.
+    /// Replaces the cluster's table by a new, empty one.
     pub(super) async fn put_table(&self, schema: &Schema, partitions: u32) -> Result<(), TargetError> {
         let columns: Vec<_> = schema.columns.iter().map(wire::column).collect();
         let table = json!({ "table": schema.table, "columns": columns, "partitions": partitions });
@@ -252,16 +257,15 @@ impl SpecimenCluster {
         self.refresh().await.map(drop)
     }
 
-    /// The run that has the target now.
     pub(super) async fn holder(&self) -> Result<Option<Holder>, TargetError> {
         holder(&self.http, &self.url).await
     }
 
-    /// Takes the target for one run, or tells who has it.
+    /// Locks the target for one run. Fails with the holder if another run has the lock.
     pub(super) async fn take_lock(&self, run: &str) -> Result<(), TargetError> {
         let url = format!("{}/lock", self.url);
-        let wish = json!({ "owner": owner(), "run": run, "for_ms": LOCK_EXPIRY.as_millis() as u64 });
-        let sent = self.http.post(&url, &wish).send().await;
+        let request = json!({ "owner": owner(), "run": run, "for_ms": LOCK_EXPIRY.as_millis() as u64 });
+        let sent = self.http.post(&url, &request).send().await;
         let response = sent.map_err(|error| http::unreachable(&url, error))?;
         if response.status() != StatusCode::CONFLICT {
             return http::body(&url, response).await.map(drop);
@@ -271,7 +275,7 @@ impl SpecimenCluster {
         Err(TargetError::InUse { at: self.url.clone(), holder })
     }
 
-    /// Gives the target free. One that cannot be told will find out by the lock's age.
+    /// Releases the lock. If the supervisor cannot be reached, the lock expires.
     pub(super) async fn drop_lock(&self, run: &str) {
         let url = format!("{}/unlock", self.url);
         drop(send(&url, self.http.post(&url, &json!({ "run": run }))).await);

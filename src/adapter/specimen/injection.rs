@@ -1,5 +1,5 @@
-//! One fault on the specimen, begun and undone from its cure alone: in a watchdog, by `dissent heal`,
-//! wherever the run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
+//! One fault on the specimen, begun and undone from its cure alone: in a watchdog or by `dissent heal`,
+//! without the run folder. Healing twice is harmless, and nothing is undone that was not begun.
 
 use super::cluster::{self, Overview};
 use super::undo::{START, SpecimenUndo, post};
@@ -14,15 +14,15 @@ use dissent_store::cure::Cure;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An answer that takes longer counts as none: a cure is tried again, and must not wait for the dead.
+/// The timeout of a request. It is short because healing is retried and must not wait for a dead process.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a fault is called at the target.
+/// The id of a fault at the target.
 fn id(cure: &Cure) -> String {
     format!("{}/{}", cure.mark, cure.step)
 }
 
-/// Leaves the mark, then begins the fault; returns once it is in force.
+/// Marks the fault at the target and begins it. Returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     let (http, undo, fault) =
         (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?, &cure.fault);
@@ -49,7 +49,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     }
 }
 
-/// What shows that the fault is over already, if anything does.
+/// The evidence that the fault has already ended. None if it is still in force.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
     let (http, undo) = (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?);
     if !marks(&undo.at).await?.iter().any(|mark| id(mark) == id(cure)) {
@@ -79,8 +79,8 @@ async fn is_held(http: &HttpClient, cure: &Cure, undo: &SpecimenUndo) -> Result<
     Ok(holds.iter().any(|hold| hold["id"] == id(cure).as_str()))
 }
 
-/// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo: what
-/// looks like it is somebody else's.
+/// Heals the fault, verifies that, and removes the mark. Without a mark there is nothing to undo, and a
+/// similar state belongs to another fault.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
     let undo = undo_of::<SpecimenUndo>(cure)?;
     if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
@@ -124,12 +124,12 @@ async fn heal_cluster(cure: &Cure, undo: &SpecimenUndo) -> Result<(), TargetErro
     post(&http, &format!("{}/unmark", undo.at), json!({ "id": id(cure) })).await
 }
 
-/// The run that has the target of a fault now.
+/// The run that holds the lock of a fault's target.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     cluster::holder(&HttpClient::with_timeout(REQUEST_TIMEOUT)?, &undo_of::<SpecimenUndo>(cure)?.at).await
 }
 
-/// The marks that runs have left at a target: each is a cure.
+/// The marks that runs have left at the target with this URL. Each mark is a cure.
 pub async fn marks(at: &str) -> Result<Vec<Cure>, TargetError> {
     let url = format!("{}/marks", at.trim_end_matches('/'));
     let http = HttpClient::with_timeout(REQUEST_TIMEOUT)?;
@@ -148,7 +148,7 @@ fn refused(cure: &Cure, cause: String) -> TargetError {
     TargetError::Refused { at: cure.fault.replica.clone(), cause }
 }
 
-/// Signals the process that was there when the cure was made, and no other, until it is in this state.
+/// Sends a signal to the process that the cure names, and to no other, and waits until it is in this state.
 async fn signalled(
     cure: &Cure,
     undo: &SpecimenUndo,

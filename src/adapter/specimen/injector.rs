@@ -1,4 +1,4 @@
-//! What faults on the specimen need to know of it.
+//! Faults on the specimen: how its injector collects cures.
 
 use super::cluster::{SpecimenCluster, process};
 use super::kind::SpecimenKind;
@@ -13,7 +13,7 @@ use dissent_store::cure::Cure;
 use serde_json::{Value, json};
 
 impl SpecimenCluster {
-    /// What starts a writer again in the mode that it is in.
+    /// The request that restarts a writer in its current mode.
     async fn start_of_writer(&self, writer: &str) -> Result<Value, TargetError> {
         let mode = writers::mode(&HttpClient::new()?, &self.overview().replica_process(writer)?.0).await?;
         Ok(json!({ "replica": writer, "mode": mode }))
@@ -56,7 +56,7 @@ impl InjectorBackend for SpecimenCluster {
 
     async fn unsilence(&self, replica: &str) {
         self.unmute(replica);
-        // Its address may be new. Whoever asks it next finds out if this fails.
+        // The address may be new. If this fails, the next request to the replica reports it.
         drop(self.refresh().await);
     }
 }

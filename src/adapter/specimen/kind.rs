@@ -1,4 +1,4 @@
-//! The clusters that are part of this program.
+//! The clusters that are built into this program.
 
 use super::{segments_settings, shard_settings};
 use crate::adapter::api::{Defaults, Refusal};
@@ -8,7 +8,7 @@ use dissent_core::history::schema::Merge;
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeMap;
 
-/// For a built-in cluster, which nobody else uses.
+/// The defaults for a built-in cluster, which nobody else uses.
 pub(in crate::adapter) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(50_000_000),
     blind: Nanos(10_000_000_000),
@@ -18,7 +18,7 @@ pub(in crate::adapter) const DEFAULTS: Defaults = Defaults {
     has_table_options: false,
 };
 
-/// The clusters that are part of this program.
+/// The clusters that are built into this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecimenKind {
     /// Servers that hold segments.
@@ -28,10 +28,10 @@ pub enum SpecimenKind {
 }
 
 impl SpecimenKind {
-    /// All of them.
+    /// Every built-in cluster.
     pub const ALL: [SpecimenKind; 2] = [SpecimenKind::Segments, SpecimenKind::Shard];
 
-    /// Its name as processes.
+    /// The name of the target that runs as processes.
     pub fn processes(self) -> &'static str {
         match self {
             SpecimenKind::Segments => segments_settings::PROCESSES,
@@ -39,7 +39,7 @@ impl SpecimenKind {
         }
     }
 
-    /// Its name in virtual time.
+    /// The name of the target in virtual time.
     pub fn simulated(self) -> &'static str {
         match self {
             SpecimenKind::Segments => segments_settings::SIMULATED,
@@ -47,12 +47,12 @@ impl SpecimenKind {
         }
     }
 
-    /// The one whose processes are a system of this name.
+    /// The cluster that runs as processes under this name. None for another system.
     pub fn named(name: &str) -> Option<SpecimenKind> {
         SpecimenKind::ALL.into_iter().find(|kind| kind.processes() == name)
     }
 
-    /// The settings that `--set` may change.
+    /// The settings that `--set` can change.
     pub fn settings(self) -> &'static [&'static str] {
         match self {
             SpecimenKind::Segments => segments_settings::SETTINGS,
@@ -60,12 +60,12 @@ impl SpecimenKind {
         }
     }
 
-    /// What a run on it uses where nothing else is asked for.
+    /// The defaults for a run on it.
     pub fn defaults(self) -> Defaults {
         Defaults { settings: self.settings(), ..DEFAULTS }
     }
 
-    /// The merge functions that it does not have.
+    /// The merge functions that it lacks.
     pub fn lacks(self) -> &'static [Merge] {
         match self {
             SpecimenKind::Segments => &[],
@@ -73,7 +73,7 @@ impl SpecimenKind {
         }
     }
 
-    /// The frontiers that it declares, beside its replicas' consuming positions.
+    /// The frontiers that it declares, besides the consuming positions of its replicas.
     pub fn frontiers(self, roster: &[String], settings: &BTreeMap<String, String>) -> Vec<Frontier> {
         match self {
             SpecimenKind::Segments => Vec::new(),
@@ -81,7 +81,7 @@ impl SpecimenKind {
         }
     }
 
-    /// Whether it has what a fault needs, as processes or simulated.
+    /// Whether it supports a kind of fault, both as processes and simulated.
     pub(crate) fn can(self, kind: FaultKind) -> Result<(), Refusal> {
         match self {
             SpecimenKind::Segments => segments_settings::can(kind),
@@ -89,7 +89,7 @@ impl SpecimenKind {
         }
     }
 
-    /// What the supervisor's process is told to be.
+    /// The command-line role of the supervisor.
     pub(super) fn role(self) -> &'static str {
         match self {
             SpecimenKind::Segments => "segments",

@@ -1,5 +1,5 @@
-//! The embedded clusters as real processes of this very binary, over loopback HTTP. One is private to a run,
-//! starts with it and dies with it; or it lives outside of any, and a target file says where.
+//! The built-in clusters as real processes of this program, over loopback HTTP. A cluster is either private
+//! to a run, or it is independent and a target file gives its URL.
 
 mod cluster;
 mod injection;
@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A position counts as frozen at the earliest after this long without a move (`RULES.md` 7).
+/// A position without progress counts as frozen after this time at the earliest (`RULES.md` 7).
 pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);
 
 #[async_trait]
@@ -85,7 +85,7 @@ impl Cluster for SpecimenCluster {
         self.drop_lock(run).await;
     }
 
-    /// A table takes the place of the one before: nothing is left.
+    /// A new table replaces the previous one, so nothing is ever left.
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
         Ok(Vec::new())
     }
@@ -127,12 +127,12 @@ impl Cluster for SpecimenCluster {
     }
 }
 
-/// Reaches the cluster of a target file.
+/// Reaches the cluster of a target file. Fails if it does not answer.
 pub async fn reach(file: &TargetFile) -> Result<SpecimenCluster, TargetError> {
     SpecimenCluster::reach(kind(&file.system)?, &file.url).await
 }
 
-/// How the cluster of a target file stands.
+/// The state of the cluster of a target file.
 pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
     let begun = tokio::time::Instant::now();
@@ -164,27 +164,27 @@ fn kind(system: &str) -> Result<SpecimenKind, TargetError> {
         .ok_or_else(|| TargetError::NotReady(format!("no system is called `{system}`")))
 }
 
-/// A target file for the cluster of this supervisor.
-pub async fn draft(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
+/// Discovers the cluster of this supervisor for a target file.
+pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
     let overview = SpecimenCluster::reach(kind(&wanted.system)?, &wanted.url).await?.overview();
     let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
     Ok(Discovery { found, version: overview.version, ..Discovery::default() })
 }
 
-/// A cluster that has its table, as a target.
+/// A cluster with its table as a target.
 pub fn open(
     cluster: &Arc<SpecimenCluster>,
     schema: &Schema,
     context: InjectionContext,
 ) -> Result<Capabilities, TargetError> {
     let overview = cluster.overview();
-    let front = Arc::new(ServiceClient::new(Arc::clone(cluster), schema.clone())?);
+    let service = Arc::new(ServiceClient::new(Arc::clone(cluster), schema.clone())?);
     let target = Capabilities {
         name: cluster.system.processes().to_owned(),
         version: overview.version,
         roster: overview.roster,
-        client: Some(front.clone()),
-        log: Some(front.clone()),
+        client: Some(service.clone()),
+        log: Some(service.clone()),
         segments: None,
         raw_reads: None,
         lifecycle: None,
@@ -195,12 +195,12 @@ pub fn open(
     };
     Ok(match cluster.system {
         SpecimenKind::Segments => {
-            let servers = Arc::new(Servers::new(Arc::clone(cluster), front, schema.clone())?);
+            let servers = Arc::new(Servers::new(Arc::clone(cluster), service, schema.clone())?);
             let (authority, raw) = (Some(servers.clone() as _), Some(servers.clone() as _));
             Capabilities { segments: authority, raw_reads: raw, lifecycle: Some(servers), ..target }
         }
         SpecimenKind::Shard => {
-            let writers = Writers::new(Arc::clone(cluster), front, schema.clone())?;
+            let writers = Writers::new(Arc::clone(cluster), service, schema.clone())?;
             Capabilities { frontiers: Some(Arc::new(writers)), ..target }
         }
     })

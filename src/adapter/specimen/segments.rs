@@ -1,4 +1,5 @@
-//! `specimen-segments`: a controller and servers that merge keyed partial updates, each with all segments.
+//! `specimen-segments`: a controller and servers that merge keyed partial updates. Each server has all
+//! segments.
 
 use super::cluster::SpecimenCluster;
 use super::service::ServiceClient;
@@ -15,23 +16,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// A client of the servers, and of what the controller knows of segments.
+/// A client of the servers, and of the controller's segments.
 pub(super) struct Servers {
     cluster: Arc<SpecimenCluster>,
-    front: Arc<ServiceClient>,
+    service: Arc<ServiceClient>,
     schema: Schema,
     http: HttpClient,
-    /// The next event of each server: their numbers ascend over restarts too.
-    heard: Mutex<BTreeMap<String, u64>>,
+    /// The next event of each server. Event numbers ascend across restarts.
+    next_event: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Servers {
     pub(super) fn new(
         cluster: Arc<SpecimenCluster>,
-        front: Arc<ServiceClient>,
+        service: Arc<ServiceClient>,
         schema: Schema,
     ) -> Result<Servers, TargetError> {
-        Ok(Servers { cluster, front, schema, http: HttpClient::new()?, heard: Mutex::default() })
+        Ok(Servers { cluster, service, schema, http: HttpClient::new()?, next_event: Mutex::default() })
     }
 
     async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
@@ -39,7 +40,7 @@ impl Servers {
         match send(&url, self.http.get(&url)).await {
             Ok(body) => Ok((url, body)),
             Err(error) => {
-                // Somebody may have started it again, elsewhere: then the next request finds it.
+                // The server may have been restarted with a new address. The next request uses it.
                 drop(self.cluster.refresh().await);
                 Err(error)
             }
@@ -50,11 +51,11 @@ impl Servers {
 #[async_trait]
 impl SegmentCatalogue for Servers {
     async fn segments(&self) -> Result<Vec<Segment>, TargetError> {
-        self.front.ask("segments").await
+        self.service.ask("segments").await
     }
 
     async fn force_commit(&self) -> Result<(), TargetError> {
-        self.front.post("admin/force-commit", &serde_json::json!({})).await.map(drop)
+        self.service.post("admin/force-commit", &serde_json::json!({})).await.map(drop)
     }
 }
 
@@ -94,11 +95,11 @@ impl RawReads for Servers {
 #[async_trait]
 impl Lifecycle for Servers {
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError> {
-        let next = self.heard.lock().await.get(replica).copied().unwrap_or_default();
+        let next = self.next_event.lock().await.get(replica).copied().unwrap_or_default();
         let (url, body) = self.server(replica, &format!("events?since={next}")).await?;
         let events: Vec<LifecycleRecord> = parse(&url, &body)?;
         if let Some(last) = events.last() {
-            self.heard.lock().await.insert(replica.to_owned(), last.seq.saturating_add(1));
+            self.next_event.lock().await.insert(replica.to_owned(), last.seq.saturating_add(1));
         }
         Ok(events)
     }

@@ -1,5 +1,4 @@
-//! What `specimen-segments` is called, what may be set of it, and which faults it can do, as processes or
-//! simulated.
+//! The names, settings and supported faults of `specimen-segments`, as processes and simulated.
 
 use super::wire::{column, unknown};
 use crate::adapter::api::Refusal;
@@ -8,20 +7,20 @@ use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 
-/// The name of the target as processes.
+/// The name of the target that runs as processes.
 pub const PROCESSES: &str = "specimen-segments";
 /// The name of the same cluster in virtual time.
 pub const SIMULATED: &str = "sim-segments";
 
-/// The settings that `--set` may change.
+/// The settings that `--set` can change.
 pub const SETTINGS: &[&str] = &["guard", "pool", "servers"];
 
-/// The most servers of a cluster: each is a process.
+/// The maximum number of servers. Each one is a process.
 const SERVERS_MAX: usize = 64;
-/// The most transitions that a server runs side by side.
+/// The maximum number of concurrent transitions per server.
 const POOL_MAX: usize = 100_000;
 
-/// The configuration of a specimen for this table. `settings` holds the target's own keys only.
+/// The configuration of a specimen with this table. `settings` must hold only the target's own keys.
 pub fn config(
     schema: &Schema,
     partitions: u32,
@@ -31,7 +30,7 @@ pub fn config(
     settled(::specimen::segments::Config::new(&schema.table, columns, partitions), settings)
 }
 
-/// A configuration with settings applied, and checked.
+/// Applies settings to a configuration and checks it.
 pub fn settled(
     mut config: ::specimen::segments::Config,
     settings: &BTreeMap<String, String>,
@@ -55,7 +54,7 @@ pub fn settled(
     Ok(config)
 }
 
-/// Whether it has what this needs, as processes or simulated.
+/// Whether it supports a kind of fault, both as processes and simulated.
 pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
     let reason = match kind {
         FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {

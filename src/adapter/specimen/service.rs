@@ -1,4 +1,4 @@
-//! The front door and the input log of either embedded cluster, over its service's HTTP.
+//! Writing and the input log of either built-in cluster, over its service's HTTP interface.
 
 use super::cluster::SpecimenCluster;
 use super::wire;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most log entries asked for at once.
+/// The maximum number of log entries per request.
 const PAGE: u64 = 10_000;
 
 /// A client of one specimen's service.
@@ -28,13 +28,12 @@ impl ServiceClient {
         Ok(ServiceClient { cluster, schema, http: HttpClient::new()? })
     }
 
-    /// Posts JSON to the service.
     pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Vec<u8>, TargetError> {
         let url = format!("{}/{path}", self.cluster.overview().service()?);
         send(&url, self.http.post(&url, body)).await
     }
 
-    /// Asks the service: where, and what came.
+    /// Asks the service and returns the URL with the body of the answer.
     pub(super) async fn get(&self, path: &str) -> Result<(String, Vec<u8>), TargetError> {
         let url = format!("{}/{path}", self.cluster.overview().service()?);
         let body = send(&url, self.http.get(&url)).await?;
@@ -61,7 +60,7 @@ impl ServiceClient {
 
 #[async_trait]
 impl Client for ServiceClient {
-    /// A refusal is certain; silence is not: the entry may lie in the log.
+    /// A refusal is certain. An op without an answer is not, because its entry may be in the log.
     async fn write(&self, ops: &[Op]) -> Vec<Completion> {
         let body = ops.iter().map(|op| self.wire(op)).collect();
         let produced = self.post("produce", &body).await.and_then(|body| wire::produced("produce", &body));

@@ -1,7 +1,7 @@
 //! `specimen-shard`: writers that keep the latest row of every key in one shared shard.
 //!
-//! It has no segments, and rows lie on no replica: what is looked at are the writers' own frontiers and the
-//! shard's, and what is read is the shard.
+//! It has no segments, and no replica holds rows. Samples take the writers' own frontiers and the shard's
+//! frontier, and reads take the shard.
 
 use super::cluster::{Overview, ReplicaProcess, SpecimenCluster};
 use super::service::ServiceClient;
@@ -20,21 +20,21 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// What a writer shows of itself.
+/// A writer's own report.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Progress {
-    /// Which of its lives this is.
+    /// Counts the writer's starts, from 1.
     pub incarnation: u64,
     /// Whether it appends.
     pub mode: Mode,
-    /// Whether it has read the shard up to where that stood when it came up.
+    /// Whether it has caught up with the shard's upper at its start.
     pub hydrated: bool,
     /// Its own output frontier.
     pub frontier: u64,
 }
 
 impl Progress {
-    /// One look at it, between two at its upstream.
+    /// One reading of the writer's frontier, between two readings `u1` and `u2` of its upstream.
     pub fn seen(self, writer: &str, u1: u64, u2: u64) -> FrontierSeen {
         let Progress { incarnation, mode, hydrated, frontier } = self;
         let status = if hydrated { RUNNING } else { HYDRATING };
@@ -44,7 +44,7 @@ impl Progress {
     }
 }
 
-/// One look at the shard's upper.
+/// One reading of the shard's upper, between two readings `u1` and `u2` of its upstream.
 pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
     let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
     FrontierSeen {
@@ -53,7 +53,7 @@ pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
     }
 }
 
-/// Upstream and the shard, read at one moment.
+/// Upstream and shard, read at one moment.
 #[derive(Deserialize)]
 struct WriterStatus {
     upstream: Upstream,
@@ -64,14 +64,14 @@ struct WriterStatus {
 struct Upstream {
     /// The log's end.
     offset: u64,
-    /// The first timestamp that no offset has yet.
+    /// The lowest timestamp that is not assigned yet.
     timestamp: u64,
 }
 
 /// A client of the writers and of the shard.
 pub(super) struct Writers {
     cluster: Arc<SpecimenCluster>,
-    front: Arc<ServiceClient>,
+    service: Arc<ServiceClient>,
     schema: Schema,
     http: HttpClient,
 }
@@ -79,16 +79,16 @@ pub(super) struct Writers {
 impl Writers {
     pub(super) fn new(
         cluster: Arc<SpecimenCluster>,
-        front: Arc<ServiceClient>,
+        service: Arc<ServiceClient>,
         schema: Schema,
     ) -> Result<Writers, TargetError> {
-        Ok(Writers { cluster, front, schema, http: HttpClient::new()? })
+        Ok(Writers { cluster, service, schema, http: HttpClient::new()? })
     }
 
-    /// What every writer shows that is there, or why it does not answer. One that was asked to leave
-    /// meanwhile owes no answer.
-    async fn of_all(&self) -> Result<Vec<(String, Result<Progress, TargetError>)>, TargetError> {
-        let mut answers = self.asked(&self.cluster.refresh().await?).await;
+    /// The report of every existing writer, or why it does not answer. A writer that was dropped meanwhile
+    /// does not have to answer.
+    async fn progress_of_all(&self) -> Result<Vec<(String, Result<Progress, TargetError>)>, TargetError> {
+        let mut answers = self.asks(&self.cluster.refresh().await?).await;
         if answers.iter().any(|(_, answer)| answer.is_err()) {
             let there = self.cluster.refresh().await?.replicas;
             answers.retain(|(name, answer)| answer.is_ok() || there.get(name).is_some_and(Option::is_some));
@@ -96,14 +96,14 @@ impl Writers {
         Ok(answers)
     }
 
-    /// Asks every writer that has a seat, side by side.
-    async fn asked(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
-        let mut asked = JoinSet::new();
-        for (name, seat) in &overview.replicas {
-            let Some(ReplicaProcess { address, .. }) = seat else { continue };
+    /// Asks all writers that have a process, concurrently.
+    async fn asks(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
+        let mut asks = JoinSet::new();
+        for (name, process) in &overview.replicas {
+            let Some(ReplicaProcess { address, .. }) = process else { continue };
             let (name, url) = (name.clone(), format!("http://{address}/progress"));
             let (http, audible) = (self.http.clone(), self.cluster.not_silent(&name));
-            asked.spawn(async move {
+            asks.spawn(async move {
                 let answer = async {
                     audible?;
                     parse(&url, &send(&url, http.get(&url)).await?)
@@ -111,7 +111,7 @@ impl Writers {
                 (name, answer.await)
             });
         }
-        let mut answers = asked.join_all().await;
+        let mut answers = asks.join_all().await;
         answers.sort_by(|one, other| one.0.cmp(&other.0));
         answers
     }
@@ -119,12 +119,12 @@ impl Writers {
 
 #[async_trait]
 impl Frontiers for Writers {
-    /// The upstream, every writer side by side, the upstream with the shard: in this order (`RULES.md` 7).
-    /// A writer that nobody has asked for, or that was asked to leave, is not looked at.
+    /// Reads the upstream, then every writer concurrently, then the upstream with the shard. The order
+    /// matters (`RULES.md` 7). A writer that was never started or was dropped is not sampled.
     async fn sample(&self) -> Result<Snapshot, TargetError> {
-        let before: WriterStatus = self.front.ask("frontiers").await?;
-        let answers = self.of_all().await?;
-        let after: WriterStatus = self.front.ask("frontiers").await?;
+        let before: WriterStatus = self.service.ask("frontiers").await?;
+        let answers = self.progress_of_all().await?;
+        let after: WriterStatus = self.service.ask("frontiers").await?;
         let (u1, u2) = (before.upstream.timestamp, after.upstream.timestamp);
         let mut snapshot = Snapshot {
             log_ends_before: vec![before.upstream.offset],
@@ -141,16 +141,16 @@ impl Frontiers for Writers {
         Ok(snapshot)
     }
 
-    /// The rows as of the newest time that is complete: those do not change any more.
+    /// The rows as of the newest complete time. They do not change any more.
     async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError> {
-        let WriterStatus { shard_upper: upper, .. } = self.front.ask("frontiers").await?;
+        let WriterStatus { shard_upper: upper, .. } = self.service.ask("frontiers").await?;
         let object = SHARD.to_owned();
         let Some(as_of) = upper.checked_sub(1) else {
             return Ok(ShardSnapshot { capture, object, upper, log_end: 0, rows: Vec::new() });
         };
-        let bindings: Vec<u64> = self.front.ask(&format!("bindings?from={as_of}&limit=1")).await?;
+        let bindings: Vec<u64> = self.service.ask(&format!("bindings?from={as_of}&limit=1")).await?;
         let log_end = bindings.first().copied().unwrap_or(0);
-        let (url, body) = self.front.get(&format!("contents?as_of={as_of}")).await?;
+        let (url, body) = self.service.get(&format!("contents?as_of={as_of}")).await?;
         let rows = wire::held(&self.schema, &url, &body)?;
         Ok(ShardSnapshot { capture, object, upper, log_end, rows })
     }

@@ -1,5 +1,4 @@
-//! What `specimen-shard` is called, what may be set of it, which frontiers it declares and which faults it
-//! can do, as processes or simulated.
+//! The names, settings, frontiers and supported faults of `specimen-shard`, as processes and simulated.
 
 use super::wire::{column, unknown};
 use crate::adapter::api::Refusal;
@@ -10,40 +9,40 @@ use dissent_core::history::frontier::{Domain, Frontier, FrontierKind};
 use dissent_core::history::schema::{Merge, Schema};
 use std::collections::BTreeMap;
 
-/// The name of the target as processes.
+/// The name of the target that runs as processes.
 pub const PROCESSES: &str = "specimen-shard";
 /// The name of the same cluster in virtual time.
 pub const SIMULATED: &str = "sim-shard";
 
-/// The settings that `--set` may change.
+/// The settings that `--set` can change.
 pub const SETTINGS: &[&str] = &["rule", "writers", "active", "tick-ms", "poll-ms", "append-ms", "batch"];
 
-/// Rows are whole: the newest one of a key is the key's row.
+/// The merge functions that it lacks. Rows are whole: the newest row of a key is the key's row.
 pub const LACKS: &[Merge] =
     &[Merge::Ignore, Merge::Increment, Merge::Append, Merge::Union, Merge::Max, Merge::Min];
 
-/// The shard's frontier, and the shard itself.
+/// The name of the shard's frontier and of the shard.
 pub const SHARD: &str = "shard";
 
-/// The status of a writer that has read the shard up to where that stood when it came up, and of the shard.
+/// The status of the shard, and of a writer that has caught up with the shard's upper at its start.
 pub const RUNNING: &str = "running";
-/// The status of one that has not.
+/// The status of a writer that has not caught up.
 pub const HYDRATING: &str = "hydrating";
 
-/// The writers' own frontiers.
+/// The name of the writers' own frontiers.
 const WRITERS: &str = "writers";
 
-/// The most writers.
+/// The maximum number of writers.
 const WRITERS_MAX: u64 = 64;
-/// The longest time, in milliseconds.
+/// The maximum of each time setting, in milliseconds.
 const MS_MAX: u64 = 600_000;
 
-/// The configuration of the writers for this table. `settings` may hold others' keys too.
+/// The configuration of the writers with this table. `settings` may hold other keys too.
 pub fn config(schema: &Schema, settings: &BTreeMap<String, String>) -> Result<Config, String> {
     settled(Config::new(&schema.table, schema.columns.iter().map(column).collect()), settings)
 }
 
-/// A configuration with settings applied, and checked.
+/// Applies settings to a configuration and checks it.
 pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Result<Config, String> {
     for (key, value) in settings {
         let number = |least: u64, most: u64| match value.parse::<u64>() {
@@ -70,13 +69,13 @@ pub fn settled(mut config: Config, settings: &BTreeMap<String, String>) -> Resul
     Ok(config)
 }
 
-/// How many writers append from the start, as the settings say.
+/// How many writers append from the start, according to the settings.
 pub(super) fn active(settings: &BTreeMap<String, String>) -> usize {
     settings.get("active").and_then(|active| active.parse().ok()).unwrap_or(1)
 }
 
-/// What is declared of every frontier: a writer's own may go back when it starts again, the shard's never.
-/// All are timestamps, and the service tells upstream's; the first `active` writers are there from the start.
+/// The declared frontiers. A writer's own frontier may go back after a restart; the shard's never does. All
+/// are timestamps, and the service reports the upstream's. The first `active` writers exist from the start.
 pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
     let own = writers.iter().enumerate().map(|(at, writer)| Frontier {
         object: writer.clone(),
@@ -95,7 +94,7 @@ pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
     own.chain([Frontier::of_shard(SHARD)]).collect()
 }
 
-/// Whether writers that share a shard have what this needs.
+/// Whether writers that share a shard support a kind of fault.
 pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
     let reason = match kind {
         FaultKind::Restart

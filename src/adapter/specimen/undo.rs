@@ -1,4 +1,4 @@
-//! What is needed to undo a fault on the specimen.
+//! The data that undoes a fault on the specimen.
 
 use crate::adapter::http::{HttpClient, send};
 use crate::faults::process::ProcessId;
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Starting a process takes longer.
+/// The timeout for starting a process, which takes longer than other requests.
 pub(super) const START: Duration = Duration::from_secs(20);
 
-/// What is needed to undo, as read before the fault began.
+/// The data that undoes a fault, as read before the fault began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::adapter) struct SpecimenUndo {
     /// The supervisor's URL.
     pub(super) at: String,
-    /// Its process. When it is gone the whole cluster is, and with it whatever was done to it.
+    /// The supervisor's process. If it is gone, so are the whole cluster and the fault.
     pub(super) supervisor: ProcessId,
-    /// The service's URL: another one has another table, and nothing of ours.
+    /// The service's URL. Another one belongs to another table, without this fault.
     pub(super) service: String,
-    /// The victim's process, where the fault is done to that.
+    /// The replica's process, for faults on a process.
     pub(super) process: Option<ProcessId>,
-    /// What the supervisor is told to start the victim again as it was.
+    /// The request that restarts the replica as it was.
     pub(super) start: Value,
 }
 
-/// Posts a request whose answer says nothing.
+/// Posts a request and ignores the body of the answer.
 pub(super) async fn post(http: &HttpClient, url: &str, body: Value) -> Result<(), TargetError> {
     send(url, http.post(url, &body)).await.map(drop)
 }

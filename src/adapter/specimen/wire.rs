@@ -1,5 +1,5 @@
-//! The specimen's answers, from bytes. What a server may send is anybody's guess, so nothing here knows a
-//! socket, and an answer that is not understood is [`TargetError::Nonsense`] with who gave it.
+//! Parses the specimen's answers from bytes. A server can send anything, so this module is independent of
+//! sockets. An answer that cannot be parsed is [`TargetError::InvalidResponse`] with the sender's URL.
 
 use crate::adapter::api::RowSink;
 use crate::adapter::http::parse;
@@ -70,26 +70,26 @@ fn parse_lines<T: DeserializeOwned>(
     Ok(count)
 }
 
-/// The offset of each op that was produced, in order.
+/// The offsets of produced ops, in the order of the ops. Fails if the answer is not such a list.
 pub fn produced(url: &str, body: &[u8]) -> Result<Vec<u64>, TargetError> {
     Ok(parse::<Vec<Produced>>(url, body)?.into_iter().map(|entry| entry.off).collect())
 }
 
-/// Entries of the log, and how many came.
+/// Passes the log entries of an answer to `out`, and returns their number.
 pub fn entries(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Entry>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireEntry { off, key, op, cmp, tombstone, cols }| {
         out(Entry { off, key, op, cmp, tombstone, cols: ordered(schema, cols) });
     })
 }
 
-/// Raw rows, and how many came.
+/// Passes the raw rows of an answer to `out`, and returns their number.
 pub fn rows(schema: &Schema, url: &str, body: &[u8], out: RowSink<'_, Row>) -> Result<u64, TargetError> {
     parse_lines(url, body, |WireRow { off, key, op, cmp, cols, doc }| {
         out(Row { off, key, op, cmp, cols: ordered(schema, cols), doc });
     })
 }
 
-/// What a shard holds.
+/// The rows of a shard.
 pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<CountedRow>, TargetError> {
     let mut rows = Vec::new();
     parse_lines(url, body, |WireHeld { key, op, cmp, cols, count }| {
@@ -98,7 +98,7 @@ pub fn held(schema: &Schema, url: &str, body: &[u8]) -> Result<Vec<CountedRow>, 
     Ok(rows)
 }
 
-/// Current flags.
+/// Passes the current flags of an answer to `out`.
 pub fn flags(url: &str, body: &[u8], out: RowSink<'_, CurrentRow>) -> Result<CurrentRowsAnswer, TargetError> {
     let WireFlags { version, incarnation, keys } = parse(url, body)?;
     let read = CurrentRowsAnswer { incarnation, version, keys: keys.len() as u64 };
@@ -106,18 +106,18 @@ pub fn flags(url: &str, body: &[u8], out: RowSink<'_, CurrentRow>) -> Result<Cur
     Ok(read)
 }
 
-/// Values in the schema's order; what the answer lacks is null.
+/// Values in the schema's order. A missing value is null.
 fn ordered(schema: &Schema, mut named: NamedValues) -> Vec<Value> {
     let columns = schema.columns.iter();
     columns.map(|column| named.remove(&column.name).unwrap_or_default()).collect()
 }
 
-/// What is said of a setting's value that is none of its names.
+/// The error message for an unknown value of a setting.
 pub(super) fn unknown(key: &str, value: &str, names: &[&str]) -> String {
     format!("--set {key}={value}: no {key} is called `{value}`: {}", advise(value, names))
 }
 
-/// The two crates know the same merge functions and types, and share none of their code.
+/// Converts a column. Both crates have the same merge functions and types, but share no code.
 pub(super) fn column(column: &Column) -> ::specimen::Column {
     use ::specimen::{Merge as To, Type as As};
     ::specimen::Column {

@@ -1,5 +1,5 @@
-//! What is done to writers that share a shard: their ways made slow at the service, and some of them asked to
-//! come or to leave.
+//! Faults on writers that share a shard: a queue is delayed at the service, or writers are started and
+//! dropped.
 
 use super::cluster::Overview;
 use super::undo::{START, SpecimenUndo, post};
@@ -10,7 +10,6 @@ use dissent_core::history::fault::{Fault, FaultKind};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Begins it.
 pub(super) async fn begin(http: &HttpClient, undo: &SpecimenUndo, fault: &Fault) -> Result<(), TargetError> {
     let writer = &fault.replica;
     match fault.kind {
@@ -23,11 +22,11 @@ pub(super) async fn begin(http: &HttpClient, undo: &SpecimenUndo, fault: &Fault)
             leave(http, undo, writer).await?;
             start(http, undo, writer, Mode::ReadOnly).await
         }
-        kind => slow(http, undo, writer, kind, true).await,
+        kind => set_delay(http, undo, writer, kind, true).await,
     }
 }
 
-/// Ends it. What came stays, and what left stays away.
+/// Heals the fault. Writers that were started or dropped stay so.
 pub(super) async fn heal(
     http: &HttpClient,
     undo: &SpecimenUndo,
@@ -36,7 +35,7 @@ pub(super) async fn heal(
 ) -> Result<(), TargetError> {
     let writer = &fault.replica;
     if fault.kind != FaultKind::Cutover {
-        return slow(http, undo, writer, fault.kind, false).await;
+        return set_delay(http, undo, writer, fault.kind, false).await;
     }
     promote(http, overview, writer).await?;
     for other in overview.roster.iter().filter(|other| *other != writer) {
@@ -47,15 +46,15 @@ pub(super) async fn heal(
 
 async fn start(http: &HttpClient, undo: &SpecimenUndo, writer: &str, mode: Mode) -> Result<(), TargetError> {
     let url = format!("{}/start", undo.at);
-    let wish = json!({ "replica": writer, "mode": mode });
-    send(&url, http.post(&url, &wish).timeout(START)).await.map(drop)
+    let request = json!({ "replica": writer, "mode": mode });
+    send(&url, http.post(&url, &request).timeout(START)).await.map(drop)
 }
 
 async fn leave(http: &HttpClient, undo: &SpecimenUndo, writer: &str) -> Result<(), TargetError> {
     post(http, &format!("{}/drop", undo.at), json!({ "replica": writer })).await
 }
 
-/// From now on the writer appends.
+/// Makes the writer append and verifies that.
 async fn promote(http: &HttpClient, overview: &Overview, writer: &str) -> Result<(), TargetError> {
     let (url, _) = overview.replica_process(writer)?;
     post(http, &format!("{url}/admin/promote"), json!({})).await?;
@@ -78,23 +77,23 @@ pub(super) async fn mode(http: &HttpClient, url: &str) -> Result<Mode, TargetErr
     parse(&url, &send(&url, http.get(&url)).await?).map(|Progress { mode }| mode)
 }
 
-/// Makes one of the writer's ways slow, or lets it be as it was.
-async fn slow(
+/// Delays one of the writer's queues, or removes the delay.
+async fn set_delay(
     http: &HttpClient,
     undo: &SpecimenUndo,
     writer: &str,
     kind: FaultKind,
     in_force: bool,
 ) -> Result<(), TargetError> {
-    let unless_over = |much: u64| if in_force { much } else { 0 };
-    let (path, wish) = match kind {
+    let value_if_in_force = |value: u64| if in_force { value } else { 0 };
+    let (path, request) = match kind {
         FaultKind::Lag { timestamps } => {
-            ("lag", json!({ "writer": writer, "timestamps": unless_over(timestamps) }))
+            ("lag", json!({ "writer": writer, "timestamps": value_if_in_force(timestamps) }))
         }
         FaultKind::DelayQueue { queue, ms } => {
-            ("delay", json!({ "writer": writer, "queue": queue, "ms": unless_over(ms) }))
+            ("delay", json!({ "writer": writer, "queue": queue, "ms": value_if_in_force(ms) }))
         }
         _ => return Ok(()),
     };
-    post(http, &format!("{}/admin/{path}", undo.service), wish).await
+    post(http, &format!("{}/admin/{path}", undo.service), request).await
 }

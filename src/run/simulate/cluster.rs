@@ -1,4 +1,4 @@
-//! What a cluster in virtual time can do, and values on their way to it and back.
+//! The interface of a cluster in virtual time, and conversions of values.
 
 use dissent_core::conductor::{Command, Input};
 use dissent_core::history::event::Op;
@@ -6,22 +6,22 @@ use dissent_core::history::row::Entry;
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
 
-/// A cluster in virtual time, and the evidence of its run.
+/// A cluster in virtual time and the record of its run.
 pub(super) trait SimulatedCluster {
-    /// Lets everything happen that is due up to and at this time.
+    /// Runs all events up to and including `to`.
     fn advance(&mut self, to: u64);
-    /// An op reaches the log.
+    /// Appends an op to the log.
     fn produce(&mut self, op: &Op) -> Input;
-    /// Does what a command asks for; none for those that the driver keeps for itself.
+    /// Carries out a command. None for commands that the driver handles itself.
     fn answer(&mut self, command: Command) -> Option<Input>;
-    /// What is on record so far.
-    fn evidence(&mut self) -> &mut MemoryRecord;
-    /// What is on record at the end.
-    fn into_evidence(self) -> MemoryRecord;
+    /// The record so far.
+    fn record(&mut self) -> &mut MemoryRecord;
+    /// The record at the end of the run.
+    fn into_record(self) -> MemoryRecord;
 }
 
-/// Nothing on record yet.
-pub(super) fn empty(meta: &RunMeta) -> MemoryRecord {
+/// A record without events.
+pub(super) fn empty_record(meta: &RunMeta) -> MemoryRecord {
     let partitions = meta.partitions as usize;
     MemoryRecord {
         meta: meta.clone(),
@@ -32,7 +32,7 @@ pub(super) fn empty(meta: &RunMeta) -> MemoryRecord {
     }
 }
 
-/// An op as it is written to the log.
+/// An op as the specimen's log entry.
 pub(super) fn entry_of(op: &Op) -> specimen::Entry {
     specimen::Entry {
         off: 0,
@@ -44,7 +44,7 @@ pub(super) fn entry_of(op: &Op) -> specimen::Entry {
     }
 }
 
-/// An entry of the log as it is on record.
+/// A log entry as it is recorded.
 pub(super) fn logged(entry: &specimen::Entry) -> Entry {
     Entry {
         off: entry.off,

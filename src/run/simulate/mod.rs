@@ -1,5 +1,5 @@
-//! The simulator's driver: the same conductor, a cluster in virtual time, evidence in memory. A run is a
-//! pure function of (facts, timing, cluster): the same bytes on every machine.
+//! The driver of the simulator: the same conductor, a cluster in virtual time, and a record in memory. A run
+//! is a pure function of (metadata, timing, cluster), with the same bytes on every machine.
 
 mod cluster;
 mod segments;
@@ -19,11 +19,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use weight::{TOO_LARGE, Weight};
 
-/// A message to or from the cluster takes 100 us to 2 ms.
+/// A message to or from the cluster takes 100 µs to 2 ms.
 const LATENCY_NANOS_MIN: u64 = 100_000;
 const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
 
-/// What is simulated.
+/// The configuration of the simulated cluster.
 #[derive(Clone, Debug)]
 pub enum Simulated {
     /// Servers that hold segments.
@@ -32,11 +32,11 @@ pub enum Simulated {
     Shard(specimen::shard::Config),
 }
 
-/// What is on its way.
+/// A message in flight.
 enum InFlight {
-    /// An op to the log.
+    /// An op on its way to the log.
     Produce(Op),
-    /// An answer to the conductor.
+    /// An answer on its way to the conductor.
     Answer(Input),
 }
 
@@ -44,12 +44,12 @@ struct Simulation<C> {
     cluster: C,
     latency: ChaCha8Rng,
     due: BinaryHeap<Reverse<(u64, u64)>>,
-    underway: HashMap<u64, InFlight>,
+    in_flight: HashMap<u64, InFlight>,
     sent: u64,
     weight: Weight,
 }
 
-/// Runs once in virtual time.
+/// Runs once in virtual time and returns the record. Fails if the cluster's settings are unusable.
 pub fn run(meta: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
         Simulated::Segments(config) => Ok(lead(meta, timing, Segments::new(meta, config)?)),
@@ -62,7 +62,7 @@ fn lead(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> Memor
         cluster,
         latency: meta.seed.stream(Stream::World),
         due: BinaryHeap::new(),
-        underway: HashMap::new(),
+        in_flight: HashMap::new(),
         sent: 0,
         weight: Weight::of(meta),
     };
@@ -74,7 +74,7 @@ fn lead(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> Memor
         conductor.step(Nanos(now), input, &mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Finish => return simulation.cluster.into_evidence(),
+                Command::Finish => return simulation.cluster.into_record(),
                 Command::Wake(at) => wake = at.0,
                 other => simulation.carry_out(now, other),
             }
@@ -97,20 +97,20 @@ impl<C: SimulatedCluster> Simulation<C> {
         let delay = LATENCY_NANOS_MIN + u64::from(below(&mut self.latency, LATENCY_NANOS_SPREAD));
         self.sent += 1;
         self.due.push(Reverse((now + delay, self.sent)));
-        self.underway.insert(self.sent, what);
+        self.in_flight.insert(self.sent, what);
     }
 
     fn next_due(&self) -> Option<u64> {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The next thing that is due by now: an answer for the conductor, or an op that reaches the log.
+    /// Takes the next message that has arrived by now: an answer for the conductor, or an op for the log.
     fn arrive(&mut self, now: u64) -> Option<Input> {
         if self.next_due()? > now {
             return None;
         }
         let Reverse((_, sent)) = self.due.pop()?;
-        match self.underway.remove(&sent)? {
+        match self.in_flight.remove(&sent)? {
             InFlight::Answer(input) => Some(input),
             InFlight::Produce(op) => {
                 let input = self.cluster.produce(&op);
@@ -122,9 +122,7 @@ impl<C: SimulatedCluster> Simulation<C> {
 
     fn carry_out(&mut self, now: u64, command: Command) {
         match command {
-            Command::Record(event) => {
-                self.cluster.evidence().events.push(TimedEvent { t: Nanos(now), event })
-            }
+            Command::Record(event) => self.cluster.record().events.push(TimedEvent { t: Nanos(now), event }),
             Command::Write(op) => self.send(now, InFlight::Produce(op)),
             other => {
                 if let Some(input) = self.cluster.answer(other) {

@@ -1,6 +1,6 @@
-//! The embedded cluster of segments in virtual time.
+//! The built-in cluster of segments in virtual time.
 
-use super::cluster::{SimulatedCluster, empty, entry_of, from_specimen, logged};
+use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
 use crate::report::format::name;
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};
@@ -13,15 +13,15 @@ use specimen::segments::World;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The rows that were shown so far. What replicas show is nearly always the same, so it is translated once
-/// and shared: that is where most of a simulated run's time went.
+/// The rows that were read so far. Replicas nearly always show the same rows, so each row is converted once
+/// and shared. That conversion used to take most of a simulated run's time.
 #[derive(Default)]
-struct ShownRows(HashMap<(u32, u64), Vec<Pair>>);
+struct RowCache(HashMap<(u32, u64), Vec<Pair>>);
 
-/// A row of the specimen, and the same as the record has it.
+/// A row of the specimen and its recorded form.
 type Pair = (Arc<specimen::Entry>, Arc<Row>);
 
-impl ShownRows {
+impl RowCache {
     fn row(
         &mut self,
         partition: u32,
@@ -41,13 +41,13 @@ impl ShownRows {
     }
 }
 
-/// The cluster and the evidence of its run.
+/// The cluster and the record of its run.
 pub(super) struct Segments {
     world: World,
-    heard: BTreeMap<String, u64>,
+    next_event: BTreeMap<String, u64>,
     faults: BTreeMap<StepId, Fault>,
-    shown: ShownRows,
-    evidence: MemoryRecord,
+    row_cache: RowCache,
+    record: MemoryRecord,
 }
 
 impl SimulatedCluster for Segments {
@@ -91,18 +91,18 @@ impl SimulatedCluster for Segments {
         })
     }
 
-    fn evidence(&mut self) -> &mut MemoryRecord {
-        &mut self.evidence
+    fn record(&mut self) -> &mut MemoryRecord {
+        &mut self.record
     }
 
-    fn into_evidence(mut self) -> MemoryRecord {
-        for rows in &mut self.evidence.rows {
+    fn into_record(mut self) -> MemoryRecord {
+        for rows in &mut self.record.rows {
             rows.sort_by_key(|(read, row)| (row.off, *read));
         }
-        for currents in &mut self.evidence.current_rows {
+        for currents in &mut self.record.current_rows {
             currents.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
         }
-        self.evidence
+        self.record
     }
 }
 
@@ -113,10 +113,10 @@ impl Segments {
     ) -> Result<Segments, specimen::Error> {
         Ok(Segments {
             world: World::new(config.clone(), meta.seed.0)?,
-            heard: BTreeMap::new(),
+            next_event: BTreeMap::new(),
             faults: BTreeMap::new(),
-            shown: ShownRows::default(),
-            evidence: empty(meta),
+            row_cache: RowCache::default(),
+            record: empty_record(meta),
         })
     }
 
@@ -159,7 +159,7 @@ impl Segments {
     }
 
     fn snapshot(&mut self) -> Snapshot {
-        let roster = self.evidence.meta.roster.clone();
+        let roster = self.record.meta.roster.clone();
         let ends = self.world.log_ends();
         let lifecycle = roster.iter().flat_map(|replica| self.lifecycle(replica)).collect();
         let replicas = roster.into_iter().map(|replica| {
@@ -180,10 +180,10 @@ impl Segments {
     }
 
     fn lifecycle(&mut self, replica: &str) -> Vec<LifecycleRecord> {
-        let heard = self.heard.entry(replica.to_owned()).or_default();
-        let events = self.world.events(replica, *heard).unwrap_or_default();
+        let next_event = self.next_event.entry(replica.to_owned()).or_default();
+        let events = self.world.events(replica, *next_event).unwrap_or_default();
         if let Some(last) = events.last() {
-            *heard = last.seq + 1;
+            *next_event = last.seq + 1;
         }
         events.iter().map(lifecycle_record).collect()
     }
@@ -203,12 +203,12 @@ impl Segments {
             .world
             .rows(&read.replica, &cover.segment, read.from, cover.end)
             .ok_or_else(|| format!("{} has no {}", read.replica, cover.segment))?;
-        let (shown, defaults) = (&mut self.shown, self.world.defaults());
+        let (row_cache, defaults) = (&mut self.row_cache, self.world.defaults());
         let rows_shown = (doc..).zip(rows).map(|(doc, row)| {
             let doc = u32::try_from(doc).unwrap_or(u32::MAX);
-            (read.id, shown.row(cover.partition, row, doc, defaults))
+            (read.id, row_cache.row(cover.partition, row, doc, defaults))
         });
-        self.evidence.rows[cover.partition as usize].extend(rows_shown);
+        self.record.rows[cover.partition as usize].extend(rows_shown);
         Ok(rows.len() as u64)
     }
 
@@ -221,12 +221,12 @@ impl Segments {
         let flags = flags
             .into_iter()
             .map(|flag| (read.id, CurrentRow { key: flag.key.to_string(), offs: flag.offs }));
-        self.evidence.current_rows[read.partition as usize].extend(flags);
+        self.record.current_rows[read.partition as usize].extend(flags);
         Ok(CurrentRowsAnswer { incarnation, version, keys })
     }
 
     fn read_log(&mut self) -> Result<(), specimen::Error> {
-        for (partition, log) in (0..).zip(&mut self.evidence.log) {
+        for (partition, log) in (0..).zip(&mut self.record.log) {
             log.extend(self.world.log(partition, 0)?.iter().map(|entry| logged(entry)));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Writers that share a shard, in virtual time.
 
-use super::cluster::{SimulatedCluster, empty, entry_of, from_specimen, logged};
+use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
 use crate::adapter::specimen::shard::{Progress, shard_seen};
 use crate::adapter::specimen::shard_settings::SHARD;
 use dissent_core::conductor::{Command, Input, Snapshot};
@@ -11,17 +11,17 @@ use dissent_core::history::shard_snapshot::{CountedRow, ShardSnapshot};
 use specimen::shard::{Config, Mode, World};
 use std::collections::BTreeMap;
 
-/// A fault in force, and the mode that its writer had before.
-struct InForce {
+/// A fault in force, and the mode of its writer before the fault.
+struct SimulatedFault {
     fault: Fault,
     mode: Mode,
 }
 
-/// The world and the evidence of its run.
+/// The world and the record of its run.
 pub(super) struct Shard {
     world: World,
-    faults: BTreeMap<StepId, InForce>,
-    evidence: MemoryRecord,
+    faults: BTreeMap<StepId, SimulatedFault>,
+    record: MemoryRecord,
 }
 
 impl SimulatedCluster for Shard {
@@ -49,7 +49,7 @@ impl SimulatedCluster for Shard {
             Command::Contents { capture } => Input::ContentsRead { answer: Ok(self.contents(capture)) },
             Command::ReadLog => {
                 let log = self.world.log(0).iter().map(|entry| logged(entry));
-                self.evidence.log[0].extend(log);
+                self.record.log[0].extend(log);
                 Input::LogRead { error: None, deaths: Vec::new() }
             }
             Command::Boundary => Input::BoundaryAsked { error: Some(no_segments()) },
@@ -62,19 +62,19 @@ impl SimulatedCluster for Shard {
         })
     }
 
-    fn evidence(&mut self) -> &mut MemoryRecord {
-        &mut self.evidence
+    fn record(&mut self) -> &mut MemoryRecord {
+        &mut self.record
     }
 
-    fn into_evidence(self) -> MemoryRecord {
-        self.evidence
+    fn into_record(self) -> MemoryRecord {
+        self.record
     }
 }
 
 impl Shard {
     pub(super) fn new(meta: &RunMeta, config: &Config) -> Result<Shard, specimen::Error> {
         let world = World::new(config.clone(), meta.seed.0)?;
-        Ok(Shard { world, faults: BTreeMap::new(), evidence: empty(meta) })
+        Ok(Shard { world, faults: BTreeMap::new(), record: empty_record(meta) })
     }
 
     fn begin(&mut self, step: &StepId, fault: Fault) -> Result<(), specimen::Error> {
@@ -99,12 +99,12 @@ impl Shard {
                 return Err(specimen::Error::Request(format!("{} cannot be done", kind.name())));
             }
         }
-        self.faults.insert(step.clone(), InForce { mode: mode.unwrap_or(Mode::ReadWrite), fault });
+        self.faults.insert(step.clone(), SimulatedFault { mode: mode.unwrap_or(Mode::ReadWrite), fault });
         Ok(())
     }
 
     fn heal(&mut self, step: &StepId) -> Result<(), specimen::Error> {
-        let Some(InForce { fault, mode }) = self.faults.remove(step) else { return Ok(()) };
+        let Some(SimulatedFault { fault, mode }) = self.faults.remove(step) else { return Ok(()) };
         let (world, writer) = (&mut self.world, fault.replica.as_str());
         match fault.kind {
             FaultKind::Restart => world.start(writer, mode),
@@ -113,18 +113,18 @@ impl Shard {
             FaultKind::DelayQueue { queue, .. } => world.delay(writer, at_specimen(queue), 0),
             FaultKind::Cutover => {
                 world.promote(writer)?;
-                let others = self.evidence.meta.roster.iter().filter(|other| *other != writer);
+                let others = self.record.meta.roster.iter().filter(|other| *other != writer);
                 others.into_iter().try_for_each(|other| world.kill(other))
             }
-            // What came stays, and what left stays away.
+            // Writers that were started or dropped stay so.
             _ => Ok(()),
         }
     }
 
-    /// Nothing happens while this looks: upstream is the same before and after.
+    /// Nothing happens during the sample, so upstream is the same before and after.
     fn snapshot(&self) -> Snapshot {
         let upstream = self.world.bindings().len() as u64;
-        let writers = self.evidence.meta.roster.iter().filter_map(|writer| {
+        let writers = self.record.meta.roster.iter().filter_map(|writer| {
             let it = self.world.progress(writer)?;
             let (incarnation, mode) = (it.incarnation, it.mode);
             let progress = Progress { incarnation, mode, hydrated: it.hydrated, frontier: it.frontier };
@@ -170,8 +170,8 @@ fn at_specimen(queue: Queue) -> specimen::shard::Queue {
 
 #[cfg(test)]
 mod tests {
-    //! Goal: what the judge says of writers that race in step is what became of them, which only the world
-    //! knows.
+    //! Goal: for writers that race in lockstep, the judge's findings match what really happened, which only
+    //! the world knows.
 
     use super::super::lead;
     use super::*;
@@ -185,10 +185,11 @@ mod tests {
 
     const SEEDS: u64 = 60;
 
-    /// By writer, how many looks in a row saw it stranded: to the end, or to its last one.
+    /// By writer, the number of consecutive samples in which it was stranded, up to the end or its last
+    /// sample.
     type Truth = Rc<RefCell<BTreeMap<String, u32>>>;
 
-    /// Sees at every look what the look does not show.
+    /// Records at every sample what the sample does not show.
     struct Watched {
         shard: Shard,
         truth: Truth,
@@ -205,7 +206,7 @@ mod tests {
 
         fn answer(&mut self, command: Command) -> Option<Input> {
             if matches!(command, Command::Sample) {
-                for writer in &self.shard.evidence.meta.roster {
+                for writer in &self.shard.record.meta.roster {
                     let stranded = self.shard.world.stranded(writer);
                     *self.truth.borrow_mut().entry(writer.clone()).or_default() += u32::from(stranded);
                 }
@@ -213,16 +214,16 @@ mod tests {
             self.shard.answer(command)
         }
 
-        fn evidence(&mut self) -> &mut MemoryRecord {
-            self.shard.evidence()
+        fn record(&mut self) -> &mut MemoryRecord {
+            self.shard.record()
         }
 
-        fn into_evidence(self) -> MemoryRecord {
-            self.shard.into_evidence()
+        fn into_record(self) -> MemoryRecord {
+            self.shard.into_record()
         }
     }
 
-    /// What was concluded, and what was true.
+    /// The verdict and the truth.
     fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
         let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
         let spec = run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
@@ -232,13 +233,13 @@ mod tests {
         };
         let truth = Truth::default();
         let shard = Shard::new(&meta, &config).expect("it is made");
-        let evidence = lead(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
+        let record = lead(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
         let truth = truth.take();
-        (judge(&evidence), truth)
+        (judge(&record), truth)
     }
 
     /// Whether the judge called a writer frozen, and whether it listed it as one that may have stopped.
-    fn told(verdict: &Verdict, writer: &str) -> (bool, bool) {
+    fn judged(verdict: &Verdict, writer: &str) -> (bool, bool) {
         let is_frozen = verdict.findings.iter().any(|finding| match &finding.kind {
             FindingKind::Frozen(frozen) => frozen.object == writer,
             _ => false,
@@ -248,13 +249,13 @@ mod tests {
 
     #[test]
     fn in_a_race_in_step_the_judge_counts_those_that_strand_and_lists_the_late_ones() {
-        // Looks come every 50 ms, and what counts as frozen is 2 s: 40 of them, and 3 more to be sure.
+        // Samples come every 50 ms, and 2 s without progress count as frozen: 40 samples, plus 3 to be sure.
         let (long, short) = (43, 10);
         let (mut stranded, mut late) = (0, 0);
         for seed in 1..=SEEDS {
             let (verdict, truth) = run(seed);
             for (writer, looks) in truth {
-                let (is_frozen, is_listed) = told(&verdict, &writer);
+                let (is_frozen, is_listed) = judged(&verdict, &writer);
                 assert!(looks > 0 || !is_frozen, "seed {seed}: {writer} never stranded");
                 assert!(looks < long || is_frozen, "seed {seed}: {writer} stranded for {looks} looks");
                 assert!(looks < short || is_frozen || is_listed, "seed {seed}: {writer}, {looks} looks");

@@ -1,8 +1,10 @@
-//! How much a simulated run may grow. Every replica keeps its rows in our own memory, and a key that is never
-//! retired has its lists whole in each of its rows: what is kept grows with the square of the updates.
+//! A limit on the size of a simulated run. Every replica keeps its rows in this process's memory. A key that
+//! is never retired has its whole lists in each of its rows, so memory use grows with the square of the
+//! updates.
 //!
 //! ```text
-//! a hold that never ends, no further boundary, so no key retires: the hottest key is written 12,000 times,
+//! a hold never ends, so there is no further boundary and no key retires: the hottest key is written 12,000
+//! times,
 //! and its rows on four replicas list 72 million ops each
 //! ```
 
@@ -11,24 +13,24 @@ use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Merge, Value};
 use std::collections::HashMap;
 
-/// A run that would come to more is cut off.
+/// The maximum estimated size. A larger run is interrupted.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// What a row takes beside its lists, about.
+/// The approximate size of a row without its lists.
 const ROW_BYTES: u64 = 400;
 
-/// Why a run is cut off.
+/// Why a run is interrupted.
 pub(super) const TOO_LARGE: &str =
     "the bound on a simulated run's memory, 1 GiB: its lists grow without end (let keys retire)";
 
-/// What all rows of a run take so far, estimated from the ops alone, so that a seed gives the same end on
-/// every machine.
+/// The estimated size of all rows of a run. It is computed from the ops alone, so a seed ends in the same way
+/// on every machine.
 pub(super) struct Weight {
-    /// The columns whose values are kept and added to.
+    /// The indices of the columns whose lists grow.
     lists: Vec<usize>,
-    /// How often a row is kept: by each replica, and on record.
+    /// How many times a row is kept: once per replica, and in the record.
     copies: u64,
-    /// What the lists of each key take by now.
+    /// The size of each key's lists.
     listed: HashMap<(u32, String), u64>,
     total: u64,
 }
@@ -42,7 +44,7 @@ impl Weight {
         Weight { lists, copies, listed: HashMap::new(), total: 0 }
     }
 
-    /// Takes in one op; true if it is the one that is too much.
+    /// Adds one op. True only for the op that exceeds the limit.
     pub(super) fn take(&mut self, op: &Op) -> bool {
         let listed = self.listed.entry((op.partition, op.key.clone())).or_default();
         *listed = match op.delete {
@@ -55,7 +57,7 @@ impl Weight {
     }
 }
 
-/// What the elements of a list take.
+/// The size of a list's elements.
 fn bytes(value: &Value) -> u64 {
     match value {
         Value::Longs(longs) => 8 * longs.len() as u64,
@@ -85,7 +87,7 @@ mod tests {
         Op { id, partition: 0, key, cmp: 1, cols: cols.to_vec(), delete: false, due: Nanos(0) }
     }
 
-    /// Many writes of many keys are no matter; of one key they are too much, and that is said once.
+    /// Many writes of many keys are fine. Many writes of one key exceed the limit, and that is reported once.
     #[test]
     fn lists_that_grow_without_end_are_too_much() {
         let (mut weight, cols) = weight();

@@ -1,10 +1,10 @@
-//! One commit of one sealed segment: who has reported its end, and who of them uploads.
+//! The commit of one sealed segment: which replicas have reported its end, and which of them uploads.
 
-/// Reports of the replicas that stand at the sealed end, in the order in which they came.
+/// Reports of the replicas that reached the sealed end, in the order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
     reports: Vec<usize>,
-    /// When the first report came, in the controller's nanoseconds.
+    /// When the first report arrived, in nanoseconds of the controller's clock.
     first_at: u64,
     winner: Option<CommitWinner>,
 }
@@ -15,23 +15,22 @@ struct CommitWinner {
     since: u64,
 }
 
-/// What a decision depends on beside the reports.
+/// What a decision depends on besides the reports.
 pub(crate) struct Terms<'a> {
     /// The controller's clock, in nanoseconds.
     pub(crate) now: u64,
-    /// The replicas that are consuming the segment: only these are waited for.
+    /// The replicas that consume the segment. The commit waits only for these.
     pub(crate) consuming: &'a [usize],
-    /// The server that shall win, if someone named one.
+    /// The server that must win, if an operator named one.
     pub(crate) named: Option<usize>,
-    /// How long further replicas are waited for after the first report, in nanoseconds.
+    /// How long to wait for further replicas after the first report, in nanoseconds.
     pub(crate) wait: u64,
 }
 
-/// A winner that has not uploaded after this many waits has died: the next one is asked.
+/// A winner that has not uploaded after this many waits counts as dead, and the next replica is asked.
 const WAITS_FOR_UPLOAD: u64 = 4;
 
 impl Commit {
-    /// A replica stands at the end.
     pub(crate) fn report(&mut self, now: u64, server: usize) {
         if self.reports.contains(&server) {
             return;
@@ -42,7 +41,7 @@ impl Commit {
         self.reports.push(server);
     }
 
-    /// A replica came up anew: what it reported in its last life is gone with its rows.
+    /// A replica restarted: the rows behind its earlier report are gone.
     pub(crate) fn forget(&mut self, server: usize) {
         self.reports.retain(|reporter| *reporter != server);
         if self.winner.as_ref().is_some_and(|winner| winner.server == server) {
@@ -50,10 +49,10 @@ impl Commit {
         }
     }
 
-    /// The replica that is to upload its copy, once that is decided.
+    /// The replica that must upload its copy. None while that is undecided.
     ///
-    /// A replica that is held, or dead, never stops a commit: else a boundary that falls into a restart
-    /// would stop ingestion for all. Only a winner named by hand is waited for without end.
+    /// A held or dead replica never blocks a commit. Otherwise a segment boundary during a restart would stop
+    /// ingestion for everyone. Only a winner that an operator named is waited for without a limit.
     pub(crate) fn winner(&mut self, terms: &Terms<'_>) -> Option<usize> {
         if let Some(CommitWinner { server, since }) = self.winner {
             if terms.now < since + WAITS_FOR_UPLOAD * terms.wait {
@@ -76,7 +75,8 @@ impl Commit {
 mod tests {
     use super::*;
 
-    /// Goal: who wins, from (time, reporter)s, replicas consuming, a named one, and the time of asking.
+    /// Goal: the winner, given (time, reporter) pairs, the consuming replicas, a named winner, and the
+    /// current time.
     #[test]
     fn decides_as_the_table_says() {
         type Case =

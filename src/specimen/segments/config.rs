@@ -1,4 +1,4 @@
-//! What a cluster is made of. Both worlds, virtual and real, are set up from the same [`Config`].
+//! The settings of a cluster. The simulation and the real processes use the same [`Config`].
 
 use super::guard::Guard;
 use crate::error::{Error, read};
@@ -6,32 +6,32 @@ use crate::value::{Column, Value};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The settings of a cluster; as JSON, a file that its processes read.
+/// The settings of a cluster. The processes read them from a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The table's name: the first part of each segment's name.
+    /// The table's name, which is the first part of each segment's name.
     pub table: String,
-    /// Its columns.
+    /// The columns, in the order of [`Entry::cols`](crate::Entry::cols).
     pub columns: Vec<Column>,
-    /// The number of partitions of its input log.
+    /// The number of partitions of the input log, at least 1.
     pub partitions: u32,
-    /// The servers' names. Every server is assigned every segment.
+    /// The server names, at least one. Every server is assigned every segment.
     #[serde(default = "four_servers")]
     pub servers: Vec<String>,
-    /// What is tested before a server begins to consume a segment.
+    /// The condition that is tested before a server starts to consume a segment.
     #[serde(default)]
     pub guard: Guard,
-    /// How many transitions a server runs side by side; one that waits at its guard keeps its place.
+    /// How many transitions a server runs at once. A transition that waits for its guard occupies a slot.
     #[serde(default = "pool")]
     pub pool: usize,
     /// The pause between two polls of a server, in milliseconds.
     #[serde(default = "poll_ms")]
     pub poll_ms: u64,
-    /// How long a commit waits for further replicas after the first one has reported, in milliseconds.
+    /// How long a commit waits for further replicas after the first report, in milliseconds.
     #[serde(default = "commit_wait_ms")]
     pub commit_wait_ms: u64,
-    /// The most log entries of one segment in the answer to one poll.
+    /// The maximum number of log entries per segment in the answer to one poll.
     #[serde(default = "batch")]
     pub batch: usize,
 }
@@ -57,7 +57,7 @@ fn batch() -> usize {
 }
 
 impl Config {
-    /// A cluster of four servers with the usual settings.
+    /// A cluster of four servers with default settings.
     pub fn new(table: &str, columns: Vec<Column>, partitions: u32) -> Self {
         Config {
             table: table.to_owned(),
@@ -72,14 +72,14 @@ impl Config {
         }
     }
 
-    /// Reads the settings from a JSON file.
+    /// Reads and checks the settings in a JSON file.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let config: Config = read(path)?;
         config.check()?;
         Ok(config)
     }
 
-    /// Refuses settings under which nothing would ever move.
+    /// Refuses a zero count or pause: nothing would ever make progress.
     pub fn check(&self) -> Result<(), Error> {
         let counts = [
             ("partitions", self.partitions as usize),
@@ -94,14 +94,14 @@ impl Config {
         }
     }
 
-    /// The position of a server in the list, by its name.
+    /// A server's index in [`Config::servers`].
     pub(crate) fn server(&self, name: &str) -> Result<usize, Error> {
         self.servers.iter().position(|known| known == name).ok_or_else(|| {
             Error::Request(format!("no server `{name}`; there are {}", self.servers.join(", ")))
         })
     }
 
-    /// What a raw row shows in each column that was never given a value.
+    /// The value that a raw row shows in each column that was never set.
     pub(crate) fn defaults(&self) -> Vec<Value> {
         self.columns.iter().map(|column| column.ty.default_value()).collect()
     }

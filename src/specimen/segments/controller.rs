@@ -1,5 +1,5 @@
-//! The controller as a pure state machine: the input log, the ideal state of every segment, the orders to
-//! every server, commits, the store of committed segments, and the holds that an operator puts on orders.
+//! The controller as a pure state machine: the input log, the ideal state of every segment, the transition
+//! messages to every server, commits, the store of committed segments, and the holds that an operator sets.
 
 use super::commit::{Commit, Terms};
 use super::config::Config;
@@ -11,47 +11,47 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Keeps one order from its server, whether it exists already or is created later.
+/// Withholds one transition message from a server, whether the message exists already or is created later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// Names the hold; the same id again replaces it.
+    /// Identifies the hold. A second hold with this id replaces the first.
     pub id: String,
-    /// The server.
+    /// The name of the server.
     pub server: String,
-    /// The segment's partition.
+    /// The partition of the segment.
     pub partition: u32,
-    /// The segment's sequence number.
+    /// The sequence number of the segment.
     pub seq: u32,
-    /// The order.
+    /// The transition to withhold.
     pub transition: Transition,
 }
 
-/// A segment as the controller shows it.
+/// A segment as the controller reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Segment {
-    /// Its full name.
+    /// The full name: table, partition and sequence number.
     pub name: String,
-    /// Its partition.
+    /// The partition, from 0.
     pub partition: u32,
-    /// Its sequence number in the partition.
+    /// The sequence number in the partition, from 0.
     pub seq: u32,
-    /// Its first offset.
+    /// The first offset.
     pub start: u64,
-    /// One past its last offset, once it is committed.
+    /// One past the last offset. None until the segment is committed.
     pub end: Option<u64>,
-    /// The checksum of the stored copy, once it is committed.
+    /// The checksum of the stored copy. None until the segment is committed.
     pub crc: Option<u64>,
-    /// The servers assigned to it.
+    /// The names of the servers that the segment is assigned to.
     pub replicas: Vec<String>,
 }
 
-/// The life of a segment in the ideal state.
+/// The phase of a segment in the ideal state.
 enum Phase {
-    /// Opened by the sealing of the one before; nobody consumes it until that one is committed.
+    /// Created when the previous segment was sealed. Nobody consumes it until that segment is committed.
     Waiting,
     Consuming,
-    /// Complete up to this end; its commit goes on.
+    /// Complete up to this end; the commit is in progress.
     Sealed(u64, Commit),
     Online(Stored),
 }
@@ -61,32 +61,30 @@ struct Ideal {
     phase: Phase,
 }
 
-/// What the controller knows of one server.
 #[derive(Default)]
 struct Member {
-    /// Its present life; 0 before it was ever heard of.
+    /// The current incarnation; 0 before the first call.
     incarnation: u64,
     states: BTreeMap<SegmentId, State>,
-    /// Orders not reported as done, by id: at most one a segment.
+    /// Messages that are not reported as done, by id. At most one per segment.
     queue: BTreeMap<u64, Message>,
 }
 
-/// See the module.
 pub(crate) struct Controller {
     config: Arc<Config>,
     logs: Vec<Vec<Arc<Entry>>>,
     segments: BTreeMap<SegmentId, Ideal>,
-    /// The segments whose commit goes on.
+    /// The segments whose commit is in progress.
     sealed: Vec<SegmentId>,
     members: Vec<Member>,
     holds: BTreeMap<String, Hold>,
-    /// The server named as winner, by partition.
+    /// The server that an operator named as the winner, by partition.
     named: BTreeMap<u32, usize>,
     next_message: u64,
 }
 
 impl Controller {
-    /// A new table: empty logs, and one consuming segment a partition.
+    /// A new table: empty logs, and one consuming segment per partition.
     pub(crate) fn new(config: Arc<Config>) -> Self {
         let first =
             |partition| (SegmentId { partition, seq: 0 }, Ideal { start: 0, phase: Phase::Consuming });
@@ -102,7 +100,7 @@ impl Controller {
         }
     }
 
-    /// Appends an entry to a partition's log, sets its offset and returns it.
+    /// Appends an entry to a partition's log and returns its offset.
     pub(crate) fn produce(&mut self, partition: u32, mut entry: Entry) -> Result<u64, Error> {
         let (logs, columns) = (self.logs.len(), self.config.columns.len());
         let log = self.logs.get_mut(partition as usize).ok_or_else(|| no_partition(partition, logs))?;
@@ -115,19 +113,19 @@ impl Controller {
         Ok(log.len() as u64 - 1)
     }
 
-    /// A partition's log from an offset on; nothing beyond its end.
+    /// A partition's log from an offset on; empty beyond the end.
     pub(crate) fn log(&self, partition: u32, from: u64) -> Result<&[Arc<Entry>], Error> {
         let log = self.logs.get(partition as usize);
         let log = log.ok_or_else(|| no_partition(partition, self.logs.len()))?;
         Ok(log.get(from as usize..).unwrap_or_default())
     }
 
-    /// One past the last offset of every partition's log.
+    /// One past the last offset of each partition's log.
     pub(crate) fn log_ends(&self) -> Vec<u64> {
         self.logs.iter().map(|log| log.len() as u64).collect()
     }
 
-    /// All segments, by partition, then sequence.
+    /// All segments, ordered by partition and sequence number.
     pub(crate) fn segments(&self) -> Vec<Segment> {
         let shown = self.segments.iter().map(|(id, ideal)| {
             let committed = ideal.committed();
@@ -144,7 +142,7 @@ impl Controller {
         shown.collect()
     }
 
-    /// Puts a hold in force. An order that was delivered already is not called back.
+    /// Sets a hold. A message that was delivered already is not recalled.
     pub(crate) fn hold(&mut self, hold: Hold) -> Result<(), Error> {
         self.config.server(&hold.server)?;
         self.log(hold.partition, 0)?;
@@ -152,17 +150,17 @@ impl Controller {
         Ok(())
     }
 
-    /// Lifts a hold, if there is one of this id.
+    /// Removes the hold with this id, if there is one.
     pub(crate) fn release(&mut self, id: &str) {
         self.holds.remove(id);
     }
 
-    /// The holds in force, by id.
+    /// The active holds, ordered by id.
     pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.holds.values()
     }
 
-    /// Names the server that wins the commits of a partition from now on; with none, the first one does.
+    /// Sets the server that wins all further commits of a partition. With None the first reporter wins.
     pub(crate) fn commit_winner(&mut self, partition: u32, server: Option<&str>) -> Result<(), Error> {
         self.log(partition, 0)?;
         match server {
@@ -172,8 +170,8 @@ impl Controller {
         Ok(())
     }
 
-    /// Seals every consuming segment that has an entry, at the end of its log, and returns their names.
-    /// What is produced from now on belongs to the segment after it, which opens here.
+    /// Seals every non-empty consuming segment at the end of its log, and returns the names. Later entries
+    /// belong to the next segment, which is created here.
     pub(crate) fn force_commit(&mut self) -> Vec<String> {
         let ends = self.log_ends();
         let full = |(id, ideal): (&SegmentId, &Ideal)| {
@@ -191,7 +189,7 @@ impl Controller {
         full.into_iter().map(|(id, _)| id.name(&self.config.table)).collect()
     }
 
-    /// Answers a server's call at `now` (nanoseconds).
+    /// Answers a server's call. `now` is in nanoseconds.
     pub(crate) fn call(&mut self, now: u64, call: Call) -> Reply {
         let Some(member) = self.members.get(call.server) else {
             return Reply::Noted;
@@ -199,7 +197,7 @@ impl Controller {
         if call.incarnation > member.incarnation {
             self.join(now, call.server, call.incarnation);
         } else if call.incarnation < member.incarnation {
-            // The last words of a process that was killed.
+            // A late call of a process that was killed.
             return Reply::Noted;
         }
         match call.ask {
@@ -215,7 +213,7 @@ impl Controller {
         }
     }
 
-    /// A new life of a server: it holds nothing that we know of, and old orders are void.
+    /// A server restarted: it holds nothing that the controller knows of, and its old messages are void.
     fn join(&mut self, now: u64, server: usize, incarnation: u64) {
         self.members[server] = Member { incarnation, ..Member::default() };
         for id in &self.sealed {
@@ -224,10 +222,10 @@ impl Controller {
             }
         }
         let all: Vec<SegmentId> = self.segments.keys().copied().collect();
-        all.into_iter().for_each(|id| self.order(now, server, id));
+        all.into_iter().for_each(|id| self.enqueue_transition(now, server, id));
     }
 
-    /// Creates the next order for a segment on a server, if there is one and none is pending.
+    /// Creates the next transition message for a segment on a server, unless one is pending.
     ///
     /// ```text
     /// O->C(SEG_M) is pending on s1 when the others commit SEG_M: nothing more is created for SEG_M
@@ -235,7 +233,7 @@ impl Controller {
     /// s1 reports SEG_M as consuming (it skipped it): only now is C->O(SEG_M) created
     /// so even first-in first-out delivery lets s1 begin SEG_M1 before it registers SEG_M
     /// ```
-    fn order(&mut self, now: u64, server: usize, id: SegmentId) {
+    fn enqueue_transition(&mut self, now: u64, server: usize, id: SegmentId) {
         let (Some(ideal), member) = (self.segments.get(&id), &mut self.members[server]) else {
             return;
         };
@@ -255,15 +253,15 @@ impl Controller {
         }
         let (message, start) = (self.next_message, ideal.start);
         self.next_message += 1;
-        let order = Message { id: message, segment: id, transition, created: now, start, committed: None };
-        member.queue.insert(message, order);
+        let queued = Message { id: message, segment: id, transition, created: now, start, committed: None };
+        member.queue.insert(message, queued);
     }
 
     fn poll(&mut self, now: u64, server: usize, poll: &Poll) -> Work {
         for message in &poll.finished {
             if let Some(done) = self.members[server].queue.remove(message) {
                 self.members[server].states.insert(done.segment, done.transition.target());
-                self.order(now, server, done.segment);
+                self.enqueue_transition(now, server, done.segment);
             }
         }
         let mut work = Work::default();
@@ -283,7 +281,8 @@ impl Controller {
         work
     }
 
-    /// What a server that stands at `position` in a segment gets; at the sealed end its report is noted.
+    /// The entries that a server at `position` in a segment gets. A position at the sealed end counts as a
+    /// report.
     fn advance(&mut self, now: u64, server: usize, id: SegmentId, position: u64) -> Option<Batch> {
         let ideal = self.segments.get_mut(&id)?;
         let end = match &mut ideal.phase {
@@ -318,7 +317,7 @@ impl Controller {
         commit.winner(&Terms { now, consuming: &consuming, named, wait })
     }
 
-    /// The orders that no hold keeps back, each with what is known of its segment at this moment.
+    /// The messages that no hold withholds, each with the commit of its segment as known now.
     fn deliverable(&self, server: usize) -> Vec<Message> {
         let free = self.members[server].queue.values().filter(|message| !self.held(server, message));
         let filled = free.map(|message| Message {
@@ -337,8 +336,8 @@ impl Controller {
         })
     }
 
-    /// Stores the copy of a commit's winner and opens the next segment to all. A second copy of a segment
-    /// that is committed already changes nothing.
+    /// Stores the winner's copy and lets all servers consume the next segment. A second copy of a committed
+    /// segment changes nothing.
     fn commit(&mut self, now: u64, stored: Stored) {
         let id = stored.segment;
         let Some(ideal) = self.segments.get_mut(&id) else {
@@ -353,8 +352,8 @@ impl Controller {
             next.phase = Phase::Consuming;
         }
         for server in 0..self.members.len() {
-            self.order(now, server, id);
-            self.order(now, server, id.next());
+            self.enqueue_transition(now, server, id);
+            self.enqueue_transition(now, server, id.next());
         }
     }
 }
@@ -369,7 +368,7 @@ impl Ideal {
 }
 
 impl Stored {
-    /// One past its last offset.
+    /// One past the last offset.
     pub(crate) fn end(&self) -> u64 {
         self.start + self.rows.len() as u64
     }

@@ -1,4 +1,4 @@
-//! A server's copy of a segment: in memory, on its disk, and as it is shown.
+//! A server's copy of a segment: in memory, on disk, and as the server reports it.
 
 use super::messages::{SegmentId, Stored};
 use crate::value::{Entry, checksum};
@@ -6,69 +6,67 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-/// How a server came by the rows of a segment.
+/// How a server got the rows of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyState {
-    /// It reads them from the log now.
+    /// The server is reading them from the log.
     Consuming,
-    /// It read them from the log itself, and they are the committed ones.
+    /// The server read them from the log itself, and they equal the committed rows.
     CommittedLocal,
-    /// It fetched the committed copy.
+    /// The server downloaded the committed copy.
     Downloaded,
 }
 
-/// A committed copy as a server keeps it on its disk.
+/// A committed copy as a server keeps it on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredCopy {
-    /// How the server came by it.
     pub(crate) state: CopyState,
-    /// The rows.
     pub(crate) stored: Stored,
 }
 
-/// An answer that other systems could not give.
+/// A fact that other systems may be unable to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Observed {
-    /// The answer.
+    /// The answer. Always true, because a server holds only registered segments.
     pub known: bool,
 }
 
 /// What a server holds of one segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cover {
-    /// The segment's full name.
+    /// The full name of the segment.
     pub segment: String,
-    /// Its partition.
+    /// The partition of the segment.
     pub partition: u32,
-    /// Its sequence number.
+    /// The sequence number of the segment.
     pub seq: u32,
     /// The first offset held.
     pub start: u64,
     /// One past the last offset held.
     pub end: u64,
-    /// How the rows came.
+    /// How the server got the rows.
     pub state: CopyState,
-    /// Whether merges and reads can see them.
+    /// Whether merges and reads see the rows.
     pub registered: Observed,
-    /// Names this copy, on this server, for ever.
+    /// Identifies this copy on this server. Never reused.
     pub copy: u64,
-    /// The number of rows.
+    /// The number of rows held.
     pub rows: u64,
 }
 
-/// All that a server holds.
+/// All segments that a server holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// Which life of the server this is.
+    /// Counts the server's starts, from 1.
     pub incarnation: u64,
     /// Always `running`, as in the incident.
     pub status: String,
-    /// By partition, then sequence.
+    /// Ordered by partition and sequence number.
     pub covers: Vec<Cover>,
 }
 
-/// A segment on this server. It is here only when it is registered.
+/// A segment on this server. It exists only while it is registered.
 pub(crate) struct SegmentCopy {
     pub(crate) id: u64,
     pub(crate) state: CopyState,
@@ -76,7 +74,7 @@ pub(crate) struct SegmentCopy {
     pub(crate) rows: Vec<Arc<Entry>>,
     /// Whether consumption has reached the sealed end.
     pub(crate) complete: bool,
-    /// Whether the winner's upload is on its way.
+    /// Whether this server, as the winner, has started its upload.
     pub(crate) uploading: bool,
 }
 
@@ -85,12 +83,11 @@ impl SegmentCopy {
         SegmentCopy { id, state, start, rows, complete: state != CopyState::Consuming, uploading: false }
     }
 
-    /// One past the last offset held.
     pub(crate) fn position(&self) -> u64 {
         self.start + self.rows.len() as u64
     }
 
-    /// The rows with offsets in `from..to`, and the document number of the first.
+    /// The rows with offsets in `from..to`, and the document number of the first row.
     pub(crate) fn slice(&self, from: u64, to: u64) -> (u64, &[Arc<Entry>]) {
         let from = from.clamp(self.start, self.position());
         let to = to.clamp(from, self.position());
@@ -112,12 +109,12 @@ impl SegmentCopy {
         }
     }
 
-    /// How far it goes, for the log.
+    /// The end and the row count, as details of a lifecycle event.
     pub(crate) fn extent(&self) -> Json {
         json!({"end": self.position(), "rows": self.rows.len(), "complete": self.complete})
     }
 
-    /// The same rows, to be uploaded or kept.
+    /// The same rows in the form that is uploaded or kept on disk.
     pub(crate) fn stored(&self, segment: SegmentId) -> Stored {
         let (start, crc, rows) = (self.start, checksum(&self.rows), self.rows.clone());
         Stored { segment, start, crc, rows }

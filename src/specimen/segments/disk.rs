@@ -1,5 +1,5 @@
-//! A server's folder: the committed copies, and how often the server has come up. Only the processes have
-//! one; in virtual time a disk is a map.
+//! A server's folder: its committed copies, and a count of its starts. Only real processes have one; in the
+//! simulation a disk is a map.
 
 use super::copy::StoredCopy;
 use super::messages::SegmentId;
@@ -17,7 +17,7 @@ impl Disk {
         Ok(Disk { dir: dir.to_owned() })
     }
 
-    /// The number of this life: one more than that of the last.
+    /// Counts this start and returns its number, from 1.
     pub(crate) fn next_incarnation(&self) -> Result<u64, Error> {
         let path = self.dir.join("incarnation");
         let last = std::fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
@@ -26,28 +26,28 @@ impl Disk {
         Ok(next)
     }
 
-    /// The copies kept here. One that cannot be read is left out: it will be fetched again.
+    /// The copies on disk. An unreadable copy is skipped, so the server downloads it again.
     pub(crate) fn load(&self) -> Result<BTreeMap<SegmentId, StoredCopy>, Error> {
         let entries = std::fs::read_dir(&self.dir).map_err(|source| at("list", &self.dir, source))?;
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         let read = |path: PathBuf| serde_json::from_slice::<StoredCopy>(&std::fs::read(path).ok()?).ok();
-        Ok(files.filter_map(read).map(|kept| (kept.stored.segment, kept)).collect())
+        Ok(files.filter_map(read).map(|copy| (copy.stored.segment, copy)).collect())
     }
 
-    /// Keeps a copy instead of an older one of the segment.
-    pub(crate) fn keep(&self, kept: &StoredCopy) -> Result<(), Error> {
-        let SegmentId { partition, seq } = kept.stored.segment;
+    /// Stores a copy and replaces an older one of the same segment.
+    pub(crate) fn keep(&self, copy: &StoredCopy) -> Result<(), Error> {
+        let SegmentId { partition, seq } = copy.stored.segment;
         let name = format!("{partition}-{seq}.json");
-        let bytes = serde_json::to_vec(kept).map_err(|error| at("encode", &self.dir, error.into()))?;
+        let bytes = serde_json::to_vec(copy).map_err(|error| at("encode", &self.dir, error.into()))?;
         self.write(&name, &bytes)
     }
 
-    /// Whole or not at all, also when the process is killed meanwhile.
+    /// Atomic: a kill leaves either the old file or the new one.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let (path, draft) = (self.dir.join(name), self.dir.join(format!("{name}.draft")));
-        std::fs::write(&draft, bytes).map_err(|source| at("write", &draft, source))?;
-        std::fs::rename(&draft, &path).map_err(|source| at("rename to", &path, source))
+        let (path, temporary) = (self.dir.join(name), self.dir.join(format!("{name}.draft")));
+        std::fs::write(&temporary, bytes).map_err(|source| at("write", &temporary, source))?;
+        std::fs::rename(&temporary, &path).map_err(|source| at("rename to", &path, source))
     }
 }
 

@@ -1,8 +1,8 @@
-//! Guards: what is tested just before a server begins to consume a segment.
+//! Guards: the condition that is tested just before a server starts to consume a segment.
 //!
-//! This is the one file that a further guard is added to: a variant, its line in [`NAMES`], its arm in
-//! [`Gate::test`]. The names of guards never reach the log of events; gates are called there by what they
-//! look at, so that whoever explains a break has to understand it.
+//! To add a guard, change only this file: add a variant, its line in [`NAMES`], and its arm in
+//! [`Gate::test`]. Guard names never reach the event log. There a gate is named after the state that it
+//! tests, so that an explanation of a violation must follow from the events.
 
 use super::messages::SegmentId;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-/// Which guard a cluster's servers have.
+/// The guard of a cluster's servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Guard {
-    /// Open once all segments that were committed at boot are loaded; then never tested again.
+    /// Opens once all segments that were committed at boot are loaded. It is never tested again.
     ///
     /// ```text
     /// boot: nothing committed, so nothing to load: the latch opens on day 1
@@ -26,26 +26,27 @@ pub enum Guard {
     StartupLatch,
     /// Open for (p, s) while every segment of p before s is registered in its committed form.
     PartitionGate,
-    /// Opened for (p, s) by the end of a transition of (p, s - 1): success, failure or skip. The tempting
-    /// fix, and still the bug:
+    /// Opens for (p, s) when a transition of (p, s - 1) ends: by success, failure or skip. This is the
+    /// tempting fix, and it still has the bug:
     ///
     /// ```text
-    /// this server hears late of SEG_M, which is committed: it skips it, and that is signalled
-    /// consumption of SEG_M1 begins: the skip says that nothing is left to wait for
+    /// this server learns late that SEG_M is committed: it skips it, and the skip is a signal
+    /// consumption of SEG_M1 begins: after the skip there is nothing to wait for
     /// SEG_M is fetched and registered: too late
     /// ```
     SignalGate,
-    /// [`Guard::PartitionGate`], but tested only when woken, and waits have no time-out. Success and failure
-    /// of a transition wake; what is fetched after a skip is registered in place, and wakes nobody:
+    /// [`Guard::PartitionGate`], but tested only on a wake-up, and waits have no timeout. Success and failure
+    /// of a transition wake the waiters. A segment that is downloaded after a skip is registered in place and
+    /// wakes nobody:
     ///
     /// ```text
     /// consumption of SEG_M1 waits for SEG_M, which this server then skips and fetches
-    /// SEG_M is registered: the gate would open now, and nobody asks
+    /// SEG_M is registered: the gate would open now, but nobody tests it
     /// ```
     PartitionGateNoSkipWake,
 }
 
-/// Every guard and its name.
+/// Every guard with its name in settings and on the command line.
 pub const NAMES: [(&str, Guard); 4] = [
     ("startup-latch", Guard::StartupLatch),
     ("partition-gate", Guard::PartitionGate),
@@ -53,7 +54,7 @@ pub const NAMES: [(&str, Guard); 4] = [
     ("partition-gate-no-skip-wake", Guard::PartitionGateNoSkipWake),
 ];
 
-/// No guard has this name.
+/// The error for a name that is not in [`NAMES`].
 #[derive(Debug, thiserror::Error)]
 #[error("no guard `{given}`; use one of {}", NAMES.map(|(name, _)| name).join(", "))]
 pub struct UnknownGuard {
@@ -90,9 +91,8 @@ impl From<Guard> for String {
     }
 }
 
-/// What a server knows when its guard is tested.
 pub(crate) struct GateView<'a> {
-    /// The segment to be consumed.
+    /// The segment to consume.
     pub(crate) segment: SegmentId,
     /// The segments that were committed when this process joined.
     pub(crate) boot: &'a BTreeSet<SegmentId>,
@@ -100,41 +100,39 @@ pub(crate) struct GateView<'a> {
     pub(crate) registered: &'a BTreeSet<SegmentId>,
 }
 
-/// How a transition ended. None of this specimen's fails.
+/// How a transition ended. No transition of this specimen fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The segment is registered in its committed form.
     Loaded,
-    /// The order to consume came too late: the segment is yet to be fetched.
+    /// The message to consume came too late: the segment still has to be downloaded.
     Skipped,
 }
 
-/// A server's guard and what it remembers.
+/// A server's guard and its state.
 pub(crate) struct Gate {
     guard: Guard,
-    /// When the latch opened, in the server's nanoseconds.
+    /// When the latch opened, in nanoseconds of the server's clock.
     opened_at: Option<u64>,
     /// When a transition of each segment first ended.
     ended: BTreeMap<SegmentId, u64>,
-    /// The segments whose order to consume was skipped.
+    /// The segments whose message to consume was skipped.
     skipped: BTreeSet<SegmentId>,
-    /// The segments whose order found the gate shut and sleeps.
+    /// The segments whose transition found the gate closed and waits for a wake-up.
     asleep: BTreeSet<SegmentId>,
 }
 
-/// The outcome of one test.
 pub(crate) struct Tested {
-    /// What the gate looks at.
+    /// Names the state that the gate tests.
     pub(crate) name: &'static str,
-    /// What the test was made for.
+    /// The segment that was tested, as JSON.
     pub(crate) subject: Json,
-    /// When the condition was evaluated: long ago if it is not tested any more.
+    /// When the condition was evaluated. Long ago if it is not tested any more.
     pub(crate) evaluated_at: u64,
-    /// How many segments were looked for.
+    /// The number of segments that must be registered.
     pub(crate) wanted: usize,
-    /// How many of them were registered.
+    /// The number of those that are registered.
     pub(crate) registered: usize,
-    /// Whether consumption may begin, and by what.
+    /// Why consumption may begin. None while the gate is closed.
     pub(crate) released_by: Option<&'static str>,
 }
 
@@ -149,7 +147,6 @@ impl Gate {
         }
     }
 
-    /// A transition of a segment ended at `now`.
     pub(crate) fn ended(&mut self, now: u64, segment: SegmentId, how: Ended) {
         self.ended.entry(segment).or_insert(now);
         if how == Ended::Skipped {
@@ -160,7 +157,7 @@ impl Gate {
         }
     }
 
-    /// Tests the guard for one segment at `now`. None: it is not tested, since nobody woke who waits for it.
+    /// Tests the guard for one segment at `now`. None if nothing has woken the waiter, so there is no test.
     pub(crate) fn test(&mut self, now: u64, seen: &GateView<'_>) -> Option<Tested> {
         match self.guard {
             Guard::StartupLatch => Some(self.test_latch(now, seen)),
@@ -193,7 +190,7 @@ impl Gate {
         }
     }
 
-    /// What is registered is counted for the log only: the signal alone decides.
+    /// The count of registered segments is for the event log only. The signal alone decides.
     fn test_signal(&self, now: u64, seen: &GateView<'_>) -> Tested {
         let SegmentId { partition, seq } = seen.segment;
         let before = seq.checked_sub(1).map(|seq| SegmentId { partition, seq });
@@ -240,10 +237,10 @@ mod tests {
         SegmentId { partition: 0, seq }
     }
 
-    /// Goal: each guard's answer for segment (0, 2) from what is registered.
+    /// Goal: each guard's answer for segment (0, 2), given the registered segments.
     #[test]
     fn opens_only_for_what_it_looks_at() {
-        // Guard, committed at boot, registered at two tests in turn, answers of the two tests.
+        // Guard, committed at boot, registered at each of two tests, answers of the two tests.
         type Case = (Guard, &'static [u32], [&'static [u32]; 2], [Option<&'static str>; 2]);
         let cases: [Case; 5] = [
             (Guard::StartupLatch, &[0], [&[], &[0]], [None, Some("predicate")]),
@@ -264,11 +261,11 @@ mod tests {
         }
     }
 
-    /// Goal: what the end of the predecessor's transition does, by how it ended, while it is registered or
-    /// not: the answer for segment (0, 2), or that it is not tested at all.
+    /// Goal: the effect of the end of the predecessor's transition, by how it ended and whether it is
+    /// registered: the answer for segment (0, 2), or no test at all.
     #[test]
     fn a_skip_opens_the_gate_of_signals_and_wakes_nobody_at_the_other() {
-        // Guard, how (0, 1) ended in turn, what is registered in the end, the answer.
+        // Guard, how (0, 1) ended in turn, what is registered at the end, the answer.
         type Case = (Guard, &'static [Ended], &'static [u32], Option<Option<&'static str>>);
         let cases: [Case; 6] = [
             (Guard::SignalGate, &[Ended::Skipped], &[0], Some(Some("signal"))),

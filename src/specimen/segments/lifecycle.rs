@@ -1,57 +1,57 @@
-//! The log that a server keeps of its own life, in program order: transitions, registrations, gates.
+//! A server's event log in program order: transitions, registrations, gates.
 
 use super::messages::SegmentId;
 use serde::Serialize;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
-/// Numbers of one incarnation begin at its own multiple of this, so that they ascend over restarts too.
+/// Event numbers of an incarnation start at its multiple of this, so numbers ascend across restarts.
 pub(crate) const PER_INCARNATION: u64 = 1_000_000;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// An order of the controller arrived; it was created at the time in the detail.
+    /// A transition message arrived. The detail has its creation time.
     TransitionCreated,
-    /// It left the queue for the pool.
+    /// The transition left the queue for the pool.
     TransitionStarted,
-    /// It is done, or needs not be done.
+    /// The transition is done or was not needed.
     TransitionFinished,
-    /// A guard was asked: once when it stays shut, once when it lets pass.
+    /// A guard was tested. Logged once when it stays closed, and once when it opens.
     Gate,
-    /// How many segments of the partition merges can see as a consuming one begins.
+    /// The number of the partition's segments that merges see when consumption of a segment begins.
     Snapshot,
-    /// Consumption began.
+    /// Consumption of a segment began.
     ConsumeStart,
-    /// Consumption reached the sealed end, or was cut off.
+    /// Consumption reached the sealed end or was cut off.
     ConsumeEnd,
     /// A segment is visible to merges and reads in its committed form.
     Registered,
-    /// The rows of a segment gave way to the stored copy's.
+    /// The rows of a segment were replaced by the stored copy's rows.
     Replaced,
 }
 
-/// One line of the log.
+/// One event of the log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// The server.
+    /// The name of the server.
     pub replica: String,
-    /// Which life of the server.
+    /// Counts the server's starts, from 1.
     pub incarnation: u64,
-    /// The place in program order; ascends over restarts too.
+    /// The position in program order. Ascends across restarts.
     pub seq: u64,
     /// The server's clock, in milliseconds.
     pub node_ms: u64,
-    /// The full name of the segment it is about.
+    /// The full name of the segment that the event concerns.
     pub segment: Option<String>,
-    /// What happened.
+    /// The kind, which decides the shape of `detail`.
     pub kind: Kind,
-    /// The rest.
+    /// Further facts, which depend on `kind`.
     pub detail: Json,
 }
 
-/// The log itself; it dies with the process.
+/// An event log. It lives in memory only, so it is lost with the process.
 pub(crate) struct Lifecycle {
     replica: String,
     incarnation: u64,
@@ -64,7 +64,7 @@ impl Lifecycle {
         Lifecycle { replica: replica.to_owned(), incarnation, table: table.into(), events: Vec::new() }
     }
 
-    /// Adds a line at `now` (nanoseconds).
+    /// Appends an event at `now` (nanoseconds).
     pub(crate) fn log(&mut self, now: u64, segment: SegmentId, kind: Kind, detail: Json) {
         self.events.push(Event {
             replica: self.replica.clone(),
@@ -77,7 +77,7 @@ impl Lifecycle {
         });
     }
 
-    /// The lines whose number is `since` or greater.
+    /// The events with numbers from `since` on.
     pub(crate) fn since(&self, since: u64) -> &[Event] {
         let skipped = usize::try_from(since.saturating_sub(self.first())).unwrap_or(usize::MAX);
         self.events.get(skipped..).unwrap_or_default()

@@ -1,9 +1,10 @@
 //! `specimen-segments`: a cluster that merges keyed partial updates, with a published bug.
 //!
-//! An input log in partitions; a controller with the ideal state of every segment, a queue of orders to
-//! every server, and commits with a winner; servers that consume, merge, keep and serve raw rows. After
-//! Apache Pinot, on which a one-shot readiness latch lets a segment be consumed before the one before it
-//! is registered: merges then run against nothing, on one server, and every status says `running`.
+//! The cluster has a partitioned input log. A controller keeps the ideal state of every segment, sends
+//! transition messages to every server, and picks the winner of each commit. Servers consume, merge, store
+//! and serve raw rows. The model is Apache Pinot, where a one-shot readiness latch lets a server consume a
+//! segment before the previous one is registered. Merges then run against nothing on that one server, and
+//! every status says `running`.
 
 mod commit;
 mod config;

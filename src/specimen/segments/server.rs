@@ -1,7 +1,8 @@
-//! A server as a pure state machine: answers of the controller go in, calls and copies to be kept come out.
+//! A server as a pure state machine: it takes the controller's answers, and returns calls and copies to
+//! store.
 //!
-//! Orders of the controller run side by side in a pool. An order to consume waits inside the pool for the
-//! guard; one to go online keeps the server's own rows if they are the committed ones, else fetches.
+//! Transitions run concurrently in a pool. A transition to consuming waits in the pool for the guard. A
+//! transition to online keeps the server's own rows if they equal the committed ones, else it downloads.
 
 use super::config::Config;
 use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
@@ -15,38 +16,37 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What the state machine wants done.
+/// An effect that the caller carries out.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Ask the controller; the answer goes to [`Server::receive`].
+    /// Call the controller. The answer goes to [`Server::receive`].
     Call(Call),
-    /// Keep a copy on disk, instead of an older one of the segment.
+    /// Store a copy on disk and replace an older one of the segment.
     Keep(StoredCopy),
 }
 
-/// An order in the pool: one to consume waits for the guard, any other for the stored copy.
+/// A transition in the pool: to consuming it waits for the guard, otherwise for the stored copy.
 struct RunningTransition {
     message: Message,
     started: u64,
-    /// Whether the log says already that the guard is shut.
-    told: bool,
+    /// Whether the event log already says that the guard is closed.
+    logged_closed: bool,
 }
 
-/// See the module.
 pub(crate) struct Server {
     number: usize,
     incarnation: u64,
     config: Arc<Config>,
-    /// What lay on disk at boot, until it is loaded.
+    /// What was on disk at boot and is not loaded yet.
     disk: BTreeMap<SegmentId, StoredCopy>,
-    /// The segments that were committed when this process joined; none before it did.
+    /// The segments that were committed when this process joined. None before it has joined.
     boot: Option<BTreeSet<SegmentId>>,
     gate: Gate,
     copies: BTreeMap<SegmentId, SegmentCopy>,
     /// The copies in their committed form.
     committed: BTreeSet<SegmentId>,
     upserts: BTreeMap<u32, Upsert>,
-    /// Orders ever seen: the controller repeats them until it knows that they are done.
+    /// All message ids ever received: the controller repeats a message until it knows that it is done.
     seen: BTreeSet<u64>,
     queue: BTreeMap<u64, Message>,
     running: BTreeMap<u64, RunningTransition>,
@@ -56,7 +56,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that has just come up: its place in the list, which life this is (from 1), its disk.
+    /// A server that has just started. `number` is its index in the list, `incarnation` counts its starts
+    /// from 1.
     pub(crate) fn new(
         config: Arc<Config>,
         number: usize,
@@ -82,12 +83,11 @@ impl Server {
         }
     }
 
-    /// Which life of the server this is.
     pub(crate) fn incarnation(&self) -> u64 {
         self.incarnation
     }
 
-    /// The next poll. It must reach the controller, if need be by being sent again.
+    /// The next poll. The caller must retry it until it reaches the controller.
     pub(crate) fn poll(&mut self) -> Call {
         let consuming = self.copies.iter().filter(|(_, copy)| copy.state == CopyState::Consuming);
         let positions = consuming.map(|(id, copy)| (*id, copy.position())).collect();
@@ -95,7 +95,7 @@ impl Server {
         self.call(Ask::Poll(Poll { joined: self.boot.is_some(), positions, finished }))
     }
 
-    /// Takes in an answer of the controller at `now` (nanoseconds).
+    /// Handles an answer of the controller at `now` (nanoseconds).
     pub(crate) fn receive(&mut self, now: u64, reply: Reply, out: &mut Vec<Action>) {
         match reply {
             Reply::Work(work) => self.work(now, work, out),
@@ -105,14 +105,13 @@ impl Server {
         self.run(now, out);
     }
 
-    /// What it holds.
     pub(crate) fn coverage(&self) -> Coverage {
         let table = &self.config.table;
         let covers = self.copies.iter().map(|(id, copy)| copy.cover(*id, table)).collect();
         Coverage { incarnation: self.incarnation, status: "running".to_owned(), covers }
     }
 
-    /// The raw rows of a segment with offsets in `from..to`, and the document number of the first.
+    /// The raw rows of a segment with offsets in `from..to`, and the document number of the first row.
     pub(crate) fn rows(&self, id: SegmentId, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
         Some(self.copies.get(&id)?.slice(from, to))
     }
@@ -122,7 +121,7 @@ impl Server {
         self.upserts.get(&partition).map(|upsert| upsert.flags(since)).unwrap_or_default()
     }
 
-    /// Its own log, from line `since` on.
+    /// The events from number `since` on.
     pub(crate) fn events(&self, since: u64) -> &[Event] {
         self.log.since(since)
     }
@@ -178,8 +177,8 @@ impl Server {
         Some(copy.stored(id))
     }
 
-    /// Lets go on whatever can: orders whose guard opens now, then orders from the queue. A registration
-    /// or a skip may open a guard, so all is tried again after each that was done.
+    /// Runs every transition that can run: first those whose guard opens now, then those in the queue. A
+    /// registration or a skip may open a guard, so each step starts over.
     fn run(&mut self, now: u64, out: &mut Vec<Action>) {
         loop {
             let running: Vec<u64> = self.running.keys().copied().collect();
@@ -199,7 +198,7 @@ impl Server {
         }
     }
 
-    /// Starts an order, and finishes it if that is all there is to do.
+    /// Starts a transition, and finishes it if nothing is left to wait for.
     fn start(&mut self, now: u64, message: Message, out: &mut Vec<Action>) {
         let detail = json!({"message": message.id, "transition": message.transition});
         self.log.log(now, message.segment, Kind::TransitionStarted, detail);
@@ -220,7 +219,7 @@ impl Server {
         if message.transition.target() == State::Online {
             out.push(Action::Call(self.call(Ask::Download(message.segment))));
         }
-        self.running.insert(message.id, RunningTransition { message, started: now, told: false });
+        self.running.insert(message.id, RunningTransition { message, started: now, logged_closed: false });
     }
 
     fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str) {
@@ -232,7 +231,7 @@ impl Server {
         self.finished.push(message.id);
     }
 
-    /// Tests the guard of an order that waits for it.
+    /// Tests the guard of a transition that waits for it.
     fn passes(&mut self, now: u64, id: u64) -> bool {
         let (Some(running), Some(boot)) = (self.running.get_mut(&id), &self.boot) else {
             return false;
@@ -246,10 +245,10 @@ impl Server {
             return false;
         };
         let passes = tested.released_by.is_some();
-        if passes || !running.told {
+        if passes || !running.logged_closed {
             self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now.saturating_sub(running.started)));
         }
-        running.told = true;
+        running.logged_closed = true;
         passes
     }
 
@@ -262,7 +261,7 @@ impl Server {
         self.copies.insert(id, copy);
     }
 
-    /// Keeps the rows that this server consumed itself, if they are the committed ones to the last.
+    /// Keeps the rows that this server consumed itself, if they equal the committed ones.
     fn keep_own(&mut self, now: u64, message: &Message, out: &mut Vec<Action>) -> bool {
         let (id, Some(committed)) = (message.segment, message.committed) else {
             return false;
@@ -280,25 +279,25 @@ impl Server {
         true
     }
 
-    /// Loads a segment from this server's own disk, if what lies there is the committed copy.
+    /// Loads a segment from this server's disk, if the copy there is the committed one.
     fn load(&mut self, now: u64, message: &Message) -> bool {
-        let Some(kept) = self.disk.remove(&message.segment) else {
+        let Some(stored_copy) = self.disk.remove(&message.segment) else {
             return false;
         };
-        if message.committed.is_none_or(|committed| committed.crc != kept.stored.crc) {
+        if message.committed.is_none_or(|committed| committed.crc != stored_copy.stored.crc) {
             return false;
         }
-        self.add(now, kept.state, kept.stored, "disk");
+        self.add(now, stored_copy.state, stored_copy.stored, "disk");
         true
     }
 
-    /// The stored copy of a segment has come: it is registered at the end of the order that waits for it.
+    /// The stored copy of a segment has arrived: register it and finish the transition that waits for it.
     fn fetched(&mut self, now: u64, stored: Stored, out: &mut Vec<Action>) {
         let id = stored.segment;
-        let waits = self.running.values().find(|running| running.message.segment == id);
-        let order = waits.map(|running| running.message.id);
+        let waiting = self.running.values().find(|running| running.message.segment == id);
+        let message = waiting.map(|running| running.message.id);
         let Some(RunningTransition { message, started, .. }) =
-            order.and_then(|order| self.running.remove(&order))
+            message.and_then(|id| self.running.remove(&id))
         else {
             return;
         };
@@ -307,7 +306,7 @@ impl Server {
         self.finish(now, &message, started, "online");
     }
 
-    /// Puts a committed copy in place and makes its keys visible to merges.
+    /// Installs a committed copy and makes its keys visible to merges.
     fn add(&mut self, now: u64, state: CopyState, stored: Stored, from: &str) {
         let (id, crc) = (stored.segment, stored.crc);
         self.upserts.entry(id.partition).or_default().add(id.seq, &stored.rows);

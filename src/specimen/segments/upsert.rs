@@ -1,17 +1,17 @@
-//! The upsert metadata of one partition on one server: for each key the row that is current, onto which
-//! the next event is merged. What is not registered here does not exist for merges.
+//! The upsert metadata of one partition on one server: the current row of each key, which the next event is
+//! merged onto. A row that is not registered here does not exist for merges.
 
 use crate::value::{Column, Entry, Text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Which row of a key is current.
+/// The current row of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
-    /// The key.
+    /// The key, as written by the client.
     pub key: Text,
-    /// The offset of its current row; empty for a deleted key.
+    /// The offset of the current row; empty for a deleted key.
     pub offs: Vec<u64>,
 }
 
@@ -19,13 +19,12 @@ pub struct Flag {
 struct Latest {
     /// The sequence number of the segment that holds the row.
     seq: u32,
-    /// The row; a tombstone stays here so that older rows cannot bring the key back.
+    /// The current row. A tombstone stays here so that older rows cannot bring the key back.
     row: Arc<Entry>,
     /// The version at which `row` moved to another offset.
     moved: u64,
 }
 
-/// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Upsert {
     keys: BTreeMap<Text, Latest>,
@@ -33,7 +32,7 @@ pub(crate) struct Upsert {
 }
 
 impl Upsert {
-    /// Merges an event of segment `seq` that was just consumed, and gives the raw row to be stored.
+    /// Merges an event of segment `seq` that was just consumed, and returns the raw row to store.
     ///
     /// ```text
     /// k@10 x=1      the first of its key: stored as it is
@@ -58,13 +57,13 @@ impl Upsert {
         row
     }
 
-    /// Registers the rows of a fetched or loaded segment, in offset order. A key whose current row lies in
-    /// the copy that these rows replace gets the new copy's row; any other keeps what is later.
+    /// Registers the rows of a downloaded or loaded segment, in offset order. If a key's current row is in
+    /// the copy that these rows replace, it gets the new copy's row. Any other key keeps the later row.
     ///
     /// ```text
     /// SEG_M  has k@5, not registered in time
     /// SEG_M1 has k@12, merged without it: wrong, and current
-    /// now SEG_M is registered: k@5 must not become current, though k@12 is wrong for ever
+    /// now SEG_M is registered: k@5 must not become current, even though k@12 stays wrong
     /// ```
     pub(crate) fn add(&mut self, seq: u32, rows: &[Arc<Entry>]) {
         for row in rows {
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
     use crate::value::{Merge, Type, Value};
 
-    /// An event of key `k`: offset, comparison value, and a value to be added up; none deletes the key.
+    /// An event of key `k` with an offset, a comparison value and an increment. None deletes the key.
     fn event(off: u64, cmp: i64, add: Option<i64>) -> Arc<Entry> {
         let cols = vec![add.map_or(Value::Null, Value::Long)];
         Arc::new(Entry { off, key: "k".into(), op: off, cmp, tombstone: add.is_none(), cols })

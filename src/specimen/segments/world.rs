@@ -1,5 +1,5 @@
-//! A cluster in virtual time: the same state machines, with calls that take seeded times to arrive. Nothing
-//! here reads a clock or sleeps; two worlds of one configuration and seed do the same to the last byte.
+//! A cluster in virtual time: the same state machines, with seeded message delays. It reads no clock and
+//! never sleeps. Two worlds with the same configuration and seed are identical to the last byte.
 
 use super::config::Config;
 use super::controller::{Controller, Hold, Segment};
@@ -14,7 +14,7 @@ use crate::virtual_time::VirtualTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A machine: its disk outlives the server's process.
+/// A machine. Its disk outlives the server's process.
 #[derive(Default)]
 struct Machine {
     server: Option<Server>,
@@ -22,18 +22,14 @@ struct Machine {
     disk: BTreeMap<SegmentId, StoredCopy>,
 }
 
-/// Something that is due. What was meant for a process that is gone is dropped.
+/// A scheduled event. An event for a dead process is dropped.
 enum Due {
-    /// A server polls.
     Poll { server: usize, incarnation: u64 },
-    /// A call reaches the controller.
     Call(Call),
-    /// An answer reaches its server.
     Reply { server: usize, incarnation: u64, polls: bool, reply: Reply },
 }
 
 impl Due {
-    /// The server that it is for.
     fn receiver(&self) -> Option<usize> {
         match self {
             Due::Poll { server, .. } | Due::Reply { server, .. } => Some(*server),
@@ -52,7 +48,7 @@ pub struct World {
 }
 
 impl World {
-    /// A cluster at time 0 whose servers are just coming up.
+    /// A cluster at time 0 whose servers are starting. Fails if the settings are unusable.
     pub fn new(config: Config, seed: u64) -> Result<Self, Error> {
         config.check()?;
         let config = Arc::new(config);
@@ -67,69 +63,69 @@ impl World {
         Ok(world)
     }
 
-    /// The present, in nanoseconds.
+    /// The current virtual time, in nanoseconds.
     pub fn now(&self) -> u64 {
         self.time.now()
     }
 
-    /// When the next thing happens; nothing ever does if all servers are down.
+    /// When the next event happens, in nanoseconds. None if all servers are down.
     pub fn next_at(&self) -> Option<u64> {
         self.time.next_at()
     }
 
-    /// Lets everything happen that is due up to and at `to`, which becomes the present.
+    /// Runs all events up to and including `to`, and sets the clock to `to`.
     pub fn advance(&mut self, to: u64) {
         while let Some(due) = self.time.next(to, Due::receiver) {
-            self.happen(due);
+            self.handle(due);
         }
     }
 
-    /// Appends an entry to a partition's log and returns its offset.
+    /// Appends an entry to a partition's log and returns its offset. Fails for an unknown partition.
     pub fn produce(&mut self, partition: u32, entry: Entry) -> Result<u64, Error> {
         self.controller.produce(partition, entry)
     }
 
-    /// A partition's log from an offset on.
+    /// A partition's log from an offset on; empty beyond the end. Fails for an unknown partition.
     pub fn log(&self, partition: u32, from: u64) -> Result<&[Arc<Entry>], Error> {
         self.controller.log(partition, from)
     }
 
-    /// One past the last offset of every partition's log.
+    /// One past the last offset of each partition's log.
     pub fn log_ends(&self) -> Vec<u64> {
         self.controller.log_ends()
     }
 
-    /// All segments, by partition, then sequence.
+    /// All segments, ordered by partition and sequence number.
     pub fn segments(&self) -> Vec<Segment> {
         self.controller.segments()
     }
 
-    /// Seals every consuming segment that has an entry; returns their names.
+    /// Seals every non-empty consuming segment and returns the names.
     pub fn force_commit(&mut self) -> Vec<String> {
         self.controller.force_commit()
     }
 
-    /// Names the server that wins the commits of a partition, or none.
+    /// Sets the server that wins all further commits of a partition. With None the first reporter wins.
     pub fn commit_winner(&mut self, partition: u32, server: Option<&str>) -> Result<(), Error> {
         self.controller.commit_winner(partition, server)
     }
 
-    /// Puts a hold in force.
+    /// Sets a hold. Fails for an unknown server or partition.
     pub fn hold(&mut self, hold: Hold) -> Result<(), Error> {
         self.controller.hold(hold)
     }
 
-    /// Lifts a hold, if there is one of this id.
+    /// Removes the hold with this id, if there is one.
     pub fn release(&mut self, id: &str) {
         self.controller.release(id);
     }
 
-    /// The holds in force, by id.
+    /// The active holds, ordered by id.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.controller.holds()
     }
 
-    /// Ends a server's process at once; its disk stays. Ending one that is down changes nothing.
+    /// Kills a server's process; its disk stays. Does nothing if the server is down.
     pub fn kill(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
         self.machines[server].server = None;
@@ -137,21 +133,21 @@ impl World {
         Ok(())
     }
 
-    /// Stops a server: until it is resumed it does nothing and answers nobody.
+    /// Pauses a server: it does nothing and answers nobody until [`World::resume`].
     pub fn pause(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
         self.time.pause(server);
         Ok(())
     }
 
-    /// Lets a paused server go on, with everything that reached it meanwhile, in order.
+    /// Resumes a server, which first receives everything that arrived while it was paused, in order.
     pub fn resume(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
         self.time.resume(server);
         Ok(())
     }
 
-    /// Starts a server's process, unless it is running.
+    /// Starts a server's process unless it is running.
     pub fn start(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
         if self.machines[server].server.is_none() {
@@ -160,25 +156,26 @@ impl World {
         Ok(())
     }
 
-    /// What a server holds; none while it is down or paused.
+    /// What a server holds. None while it is down or paused.
     pub fn coverage(&self, server: &str) -> Option<Coverage> {
         self.running(server).map(Server::coverage)
     }
 
-    /// Raw rows of a segment with offsets in `from..to`, with the document number of the first; none if
-    /// the server is down or does not hold the segment. Show values with [`Entry::shown`].
+    /// Raw rows of a segment with offsets in `from..to`, and the document number of the first row. None if
+    /// the server is down, paused, or does not hold the segment. [`Entry::shown`] gives the values as a
+    /// reader sees them.
     pub fn rows(&self, server: &str, segment: &str, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
         let id = SegmentId::parse(&self.config.table, segment)?;
         self.running(server)?.rows(id, from, to)
     }
 
-    /// What raw rows show in each column that was never given a value.
+    /// The value that raw rows show in each column that was never set.
     pub fn defaults(&self) -> &[Value] {
         &self.defaults
     }
 
     /// A partition's current view on a server: its version, the server's incarnation, and the flags that
-    /// changed after version `since`; none while it is down or paused. A new incarnation starts from
+    /// changed after version `since`. None while the server is down or paused. A new incarnation starts at
     /// version 0.
     pub fn current(&self, server: &str, partition: u32, since: u64) -> Option<(u64, u64, Vec<Flag>)> {
         let server = self.running(server)?;
@@ -186,7 +183,7 @@ impl World {
         Some((version, server.incarnation(), flags))
     }
 
-    /// A server's own log from line `since` on; none while it is down or paused.
+    /// A server's events from number `since` on. None while the server is down or paused.
     pub fn events(&self, server: &str, since: u64) -> Option<&[Event]> {
         self.running(server).map(|server| server.events(since))
     }
@@ -205,7 +202,7 @@ impl World {
         self.time.poll_later(Due::Poll { server, incarnation });
     }
 
-    fn happen(&mut self, due: Due) {
+    fn handle(&mut self, due: Due) {
         match due {
             Due::Poll { server, incarnation } => {
                 if let Some(process) = alive(&mut self.machines, server, incarnation) {
@@ -237,8 +234,8 @@ impl World {
         for action in actions {
             match action {
                 Action::Call(call) => self.time.send(0, Due::Call(call)),
-                Action::Keep(kept) => {
-                    self.machines[server].disk.insert(kept.stored.segment, kept);
+                Action::Keep(copy) => {
+                    self.machines[server].disk.insert(copy.stored.segment, copy);
                 }
             }
         }

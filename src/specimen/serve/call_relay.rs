@@ -1,4 +1,4 @@
-//! The process that another one asks for work: calls go there until they are answered.
+//! Calls from one process to another, repeated until they are answered.
 
 use super::process::{client, clock};
 use crate::error::Error;
@@ -6,18 +6,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// A call that was not answered within this time is made again.
+/// How long to wait for an answer before repeating the call.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct CallRelay {
     client: reqwest::Client,
-    /// The address for calls.
     url: String,
     poll: Duration,
 }
 
 impl CallRelay {
-    /// The process at a URL, polled at this pace.
+    /// Calls the process at `url`, and pauses `poll_ms` milliseconds between polls.
     pub(super) fn at(url: &str, poll_ms: u64) -> Result<Self, Error> {
         let client = client().timeout(ANSWER_WITHIN).build();
         let client = client.map_err(|error| Error::Config(format!("make an http client: {error}")))?;
@@ -25,7 +24,8 @@ impl CallRelay {
         Ok(CallRelay { client, url, poll: Duration::from_millis(poll_ms) })
     }
 
-    /// Asks until there is an answer: the other may be paused or slow, but it never forgets.
+    /// Repeats the call until there is an answer. The other process may be paused or slow, but it never loses
+    /// state.
     pub(super) async fn ask<Call: Serialize, Reply: DeserializeOwned>(&self, call: &Call) -> Reply {
         loop {
             let sent = self.client.post(&self.url).json(call).send().await;
@@ -37,7 +37,7 @@ impl CallRelay {
         }
     }
 
-    /// Between two polls.
+    /// Waits until the next poll.
     pub(super) async fn pause(&self) {
         tokio::time::sleep(self.poll).await;
     }

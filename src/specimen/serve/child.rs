@@ -1,5 +1,5 @@
-//! A child process that tells its address in its first line and ends when its standard input closes, so
-//! that it cannot outlive the one that started it, not even after kill -9.
+//! A child process that prints its address on its first line and ends when its standard input closes. So it
+//! cannot outlive its parent, even after kill -9.
 
 use crate::error::Error;
 use std::ffi::OsStr;
@@ -10,28 +10,29 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a process may take to tell its address.
+/// How long a process may take to print its address.
 const START: Duration = Duration::from_secs(20);
 
-/// What a process prints before its address.
+/// The prefix of the line with the address.
 pub(super) const GREETING: &str = "listening on ";
 
-/// So much of the end of what a child said are its last words.
+/// The maximum length of a child's last words.
 const WORDS_BYTES: usize = 400;
 
-/// A child and where it listens.
+/// A running child process.
 #[derive(Debug)]
 pub struct Child {
     process: tokio::process::Child,
     log: PathBuf,
-    /// Where in the log its own lines begin.
-    from: u64,
-    /// `host:port`.
+    /// The length of the log file before this child's own lines.
+    log_start: u64,
+    /// The address that the child serves, as `host:port`.
     pub address: String,
 }
 
 impl Child {
-    /// Starts `program` with `arguments`; its standard error goes to the file `log`, appended.
+    /// Starts `program` with `arguments`. Its standard error is appended to the file `log`. Fails if the
+    /// child prints no address in time.
     pub async fn start<A: AsRef<OsStr>>(
         name: &str,
         program: &Path,
@@ -42,7 +43,7 @@ impl Child {
         let failed = |what: String| move |source| Error::Io { what, source };
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log);
         let log_file = log_file.map_err(failed(format!("open {}", log.display())))?;
-        let from = log_file.metadata().map_or(0, |data| data.len());
+        let log_start = log_file.metadata().map_or(0, |data| data.len());
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
         if group == Group::Own {
@@ -52,17 +53,17 @@ impl Child {
         let mut process = spawned.map_err(failed(format!("start {name} ({})", program.display())))?;
         let mut line = String::new();
         if let Some(stdout) = process.stdout.take() {
-            // What cannot be read is no address.
+            // A child that prints nothing readable has no address; the error below says so.
             drop(timeout(START, BufReader::new(stdout).read_line(&mut line)).await);
         }
         let Some(address) = line.trim().strip_prefix(GREETING).map(str::to_owned) else {
             let log = log.display();
             return Err(Error::Config(format!("start {name}: it told no address; see {log}")));
         };
-        Ok(Child { process, log: log.to_owned(), from, address })
+        Ok(Child { process, log: log.to_owned(), log_start, address })
     }
 
-    /// Its process id, while it runs.
+    /// The process id. None once the child has ended.
     pub fn pid(&mut self) -> Option<u32> {
         match self.process.try_wait() {
             Ok(None) => self.process.id(),
@@ -70,36 +71,36 @@ impl Child {
         }
     }
 
-    /// How it ended and the last that it said, if it has ended.
+    /// The exit status and the last lines of the child's log. None while it runs.
     pub fn last_words(&mut self) -> Option<String> {
         let status = self.process.try_wait().ok()??;
-        // What cannot be read was not said.
-        let said = std::fs::read(&self.log).unwrap_or_default();
-        let own = said.get(usize::try_from(self.from).unwrap_or(usize::MAX)..).unwrap_or_default();
-        let end = String::from_utf8_lossy(&own[own.len().saturating_sub(WORDS_BYTES)..]);
-        let lines: Vec<&str> = end.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // An unreadable log counts as empty.
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let own = log.get(usize::try_from(self.log_start).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let tail = String::from_utf8_lossy(&own[own.len().saturating_sub(WORDS_BYTES)..]);
+        let lines: Vec<&str> = tail.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         Some(match lines.is_empty() {
             true => format!("it ended ({status}) and said nothing"),
             false => format!("it ended ({status}), its last words: {}", lines.join(" | ")),
         })
     }
 
-    /// Closes its standard input and waits until it has ended by itself, or kills it after `patience`: one
-    /// that is stopped does not notice that its input closed.
+    /// Closes the child's standard input and waits until it ends, or kills it after `patience`. A stopped
+    /// process does not notice that its input closed.
     pub async fn end(&mut self, patience: Duration) {
         drop(self.process.stdin.take());
         if timeout(patience, self.process.wait()).await.is_err() {
-            // One that cannot be killed is gone already; kill_on_drop stands behind this.
+            // If it cannot be killed it is gone already, and kill_on_drop is the last resort.
             drop(self.process.kill().await);
         }
     }
 }
 
-/// Whose signals a child gets from a terminal.
+/// Which terminal signals a child receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Those of the process that starts it.
+    /// The parent's: the child is in its process group.
     Same,
-    /// None: it leads a group of its own.
+    /// None: the child leads its own process group.
     Own,
 }

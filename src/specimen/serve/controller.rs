@@ -1,4 +1,4 @@
-//! The controller's process.
+//! The controller as an HTTP process.
 
 use super::process::{answer, clock, lines};
 use super::wire::NamedEntry;
@@ -22,7 +22,8 @@ struct SharedController {
     controller: Arc<Mutex<Controller>>,
 }
 
-/// Runs the controller until the standard input closes.
+/// Runs the controller until standard input closes. Fails if the settings are unusable or the port cannot be
+/// bound.
 pub async fn controller(config: Config) -> Result<(), Error> {
     config.check()?;
     answer(router(Arc::new(config)), |_| Ok(())).await
@@ -51,7 +52,6 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
         .with_state(SharedController { config, controller })
 }
 
-/// An entry as it is sent to be written.
 #[derive(Deserialize)]
 pub(super) struct Write {
     pub(super) partition: u32,
@@ -63,7 +63,6 @@ pub(super) struct Write {
     cols: BTreeMap<String, Value>,
 }
 
-/// Where it was written.
 #[derive(Serialize)]
 pub(super) struct Written {
     pub(super) off: u64,
@@ -88,7 +87,7 @@ impl Write {
     }
 }
 
-/// All of the batch or nothing: it is checked before the first entry is appended.
+/// All or nothing: the batch is checked before the first entry is appended.
 async fn produce(
     State(it): State<SharedController>,
     Json(batch): Json<Vec<Write>>,
@@ -104,7 +103,6 @@ async fn produce(
     entries.into_iter().map(append).collect::<Result<_, Error>>().map(Json)
 }
 
-/// A part of a log.
 #[derive(Deserialize)]
 pub(super) struct Range {
     #[serde(default)]

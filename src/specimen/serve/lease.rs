@@ -1,4 +1,4 @@
-//! Where one run at a time takes a lock, and leaves marks of what it broke: a place that outlives tables.
+//! The cluster lock, which one run at a time holds, and the marks of what a run broke. Both outlive tables.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Who uses the cluster now.
+/// The run that currently uses the cluster.
 #[derive(Clone, Debug)]
 struct Lock {
     owner: String,
@@ -23,8 +23,8 @@ struct Lock {
 }
 
 impl Lock {
-    /// Who has it, for how long by now, and how long it still lasts if nobody renews it.
-    fn told(&self, now: Instant) -> Value {
+    /// The owner, how long it has held the lock, and when the lock expires unless renewed.
+    fn to_json(&self, now: Instant) -> Value {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         serde_json::json!({
             "owner": self.owner, "run": self.run,
@@ -41,7 +41,7 @@ struct Leases {
 
 type SharedLeases = State<Arc<Mutex<Leases>>>;
 
-/// The part of a supervisor that serves them.
+/// The routes of the supervisor for the lock and the marks.
 pub(super) fn lease() -> Router {
     Router::new()
         .route("/lock", post(lock).get(holder))
@@ -59,29 +59,29 @@ struct LockRequest {
     for_ms: u64,
 }
 
-/// Takes the lock or renews it; refuses with who has it and since when.
+/// Acquires or renews the lock. If another run holds it, answers 409 with that run.
 async fn lock(
     State(it): SharedLeases,
     Json(LockRequest { owner, run, for_ms }): Json<LockRequest>,
 ) -> Response {
-    let kept = &mut it.lock().await;
+    let leases = &mut it.lock().await;
     let now = Instant::now();
-    let held = kept.lock.take().filter(|lock| lock.until > now);
+    let held = leases.lock.take().filter(|lock| lock.until > now);
     if let Some(other) = held.clone().filter(|lock| lock.run != run) {
-        let answer = other.told(now);
-        kept.lock = Some(other);
+        let answer = other.to_json(now);
+        leases.lock = Some(other);
         return (StatusCode::CONFLICT, Json(answer)).into_response();
     }
     let since = held.map_or(now, |lock| lock.since);
-    kept.lock = Some(Lock { owner, run, since, until: now + Duration::from_millis(for_ms) });
+    leases.lock = Some(Lock { owner, run, since, until: now + Duration::from_millis(for_ms) });
     ().into_response()
 }
 
-/// Who has it now; null if nobody does.
+/// The current holder, or null.
 async fn holder(State(it): SharedLeases) -> Json<Option<Value>> {
     let now = Instant::now();
-    let kept = it.lock().await;
-    Json(kept.lock.as_ref().filter(|lock| lock.until > now).map(|lock| lock.told(now)))
+    let leases = it.lock().await;
+    Json(leases.lock.as_ref().filter(|lock| lock.until > now).map(|lock| lock.to_json(now)))
 }
 
 #[derive(Deserialize)]

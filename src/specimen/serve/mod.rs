@@ -1,7 +1,7 @@
-//! The state machines as processes over loopback HTTP, one process a state machine.
+//! The state machines as processes over loopback HTTP, one process for each.
 //!
-//! Each binds a free port of 127.0.0.1, says `listening on ADDRESS` on its standard output, and ends when
-//! its standard input closes: whoever started it takes it along, even by kill -9.
+//! Each process binds a free port of 127.0.0.1, prints `listening on ADDRESS` on standard output, and ends
+//! when its standard input closes. So it ends with its parent, even after kill -9.
 
 mod call_relay;
 mod child;
@@ -25,8 +25,8 @@ pub use writer::writer;
 
 #[cfg(test)]
 mod tests {
-    //! Goal: what is served, over real sockets, and that a server that is killed comes back from its disk.
-    //! A wait is for a condition; the time-out of `until` is only reached by a failure.
+    //! Goal: the HTTP interface over real sockets, and that a killed server recovers from its disk. Each wait
+    //! is for a condition; the timeout of `until` is reached only by a failing test.
 
     use super::process::client;
     use super::{controller, server};
@@ -44,7 +44,7 @@ mod tests {
         url
     }
 
-    /// A server whose polls end when the handle is aborted: that is its death.
+    /// A server that dies when its handle is aborted, which ends its polls.
     async fn start(config: &Arc<Config>, url: &str, dir: &Path) -> (String, tokio::task::JoinHandle<()>) {
         let process = server::ServerProcess::new("a", url, Arc::clone(config), dir).expect("a server");
         let polls = tokio::spawn(Arc::clone(&process).poll());

@@ -1,5 +1,4 @@
-//! What every process does: it serves until its standard input closes, calls others on loopback, and has a
-//! clock of its own.
+//! What all processes share: serving until standard input closes, HTTP clients for loopback, and a clock.
 
 use super::child::GREETING;
 use crate::error::Error;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers requests until the standard input closes; `ready` is told the address first.
+/// Answers requests until standard input closes. `ready` receives the address first.
 pub(super) async fn answer(
     router: axum::Router,
     ready: impl FnOnce(&str) -> Result<(), Error>,
@@ -31,19 +30,18 @@ pub(super) async fn answer(
     }
 }
 
-/// A client of loopback.
 pub(super) fn client() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder().no_proxy();
     #[cfg(feature = "tls")]
     let builder = match without_roots() {
-        Some(nobody) => builder.tls_backend_preconfigured(nobody),
+        Some(tls) => builder.tls_backend_preconfigured(tls),
         None => builder,
     };
     builder
 }
 
-/// TLS with nobody: nothing here speaks it, and a client that was told of none looks for all certificates of
-/// the system.
+/// A TLS setup without roots, because nothing here uses TLS. Without it the client would load all
+/// certificates of the system.
 #[cfg(feature = "tls")]
 fn without_roots() -> Option<rustls::ClientConfig> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -70,7 +68,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// One JSON document a line.
+/// A response with one JSON document per line.
 pub(super) fn lines<T: Serialize>(items: impl Iterator<Item = T>) -> Response {
     let mut body = Vec::new();
     for item in items {

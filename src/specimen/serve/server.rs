@@ -1,4 +1,4 @@
-//! A server's process: one loop that polls, a task for every other call, and what it serves.
+//! A server as an HTTP process: one polling loop, one task for every other call, and the routes it serves.
 
 use super::call_relay::{CallRelay, complain};
 use super::process::{answer, clock, lines};
@@ -25,7 +25,8 @@ pub(super) struct ServerProcess {
     controller: CallRelay,
 }
 
-/// Runs a server until the standard input closes. Its state lies in `dir`, and outlives it.
+/// Runs a server until standard input closes. Its state is in `dir` and survives a restart. Fails if `name`
+/// is not in the settings, or the folder or the port is unusable.
 pub async fn server(name: &str, controller_url: &str, config: Config, dir: &Path) -> Result<(), Error> {
     config.check()?;
     let process = ServerProcess::new(name, controller_url, Arc::new(config), dir)?;
@@ -70,15 +71,15 @@ impl ServerProcess {
         server.receive(clock(), reply, &mut actions);
         for action in actions {
             match action {
-                Action::Call(call) => Self::ask_aside(Arc::clone(self), call),
-                // A copy that cannot be kept is fetched again after a restart.
-                Action::Keep(kept) => self.disk.keep(&kept).unwrap_or_else(|error| complain(&error)),
+                Action::Call(call) => Self::spawn_call(Arc::clone(self), call),
+                // A copy that cannot be stored is downloaded again after a restart.
+                Action::Keep(copy) => self.disk.keep(&copy).unwrap_or_else(|error| complain(&error)),
             }
         }
     }
 
-    /// Asks without stopping the polls.
-    fn ask_aside(process: Arc<Self>, call: Call) {
+    /// Calls the controller without blocking the polls.
+    fn spawn_call(process: Arc<Self>, call: Call) {
         tokio::spawn(async move {
             let reply = process.controller.ask(&call).await;
             process.receive(reply).await;

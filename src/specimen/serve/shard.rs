@@ -1,5 +1,5 @@
-//! The process of the shard's service: the input log, the map to timestamps, the shard, and the faults on the
-//! ways between it and the writers, which are made here because every way ends here.
+//! The shard's service as an HTTP process: the input log, the map from offsets to timestamps, and the shard.
+//! It also injects the delays between itself and the writers, because every queue ends here.
 
 use super::call_relay::ANSWER_WITHIN;
 use super::controller::{Range, Write, Written};
@@ -23,16 +23,16 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
-/// The longest delay: a call that is delayed is to be answered before it is made again.
+/// The maximum delay. A delayed call must be answered before the writer repeats it.
 const DELAY_MS_MAX: u64 = 4_000;
 const _: () = assert!((DELAY_MS_MAX as u128) < ANSWER_WITHIN.as_millis());
 
-/// How long things take: as in virtual time, but for the ways, which are real here.
+/// The delays. The simulation draws the same ones, except for travel times, which are real here.
 struct Delays {
     rng: ChaCha8Rng,
     append_ms: u64,
-    /// By writer and queue, in milliseconds.
-    further: BTreeMap<(usize, Queue), u64>,
+    /// The injected delay by writer and queue, in milliseconds.
+    injected_ms: BTreeMap<(usize, Queue), u64>,
     /// When the latest timestamp reaches each writer's input.
     reached_at: BTreeMap<usize, Instant>,
 }
@@ -45,7 +45,8 @@ pub(super) struct ServiceProcess {
 
 type SharedService = State<Arc<ServiceProcess>>;
 
-/// Runs the service until the standard input closes.
+/// Runs the service until standard input closes. Fails if the settings are unusable or the port cannot be
+/// bound.
 pub async fn shard(config: Config) -> Result<(), Error> {
     config.check()?;
     let process = ServiceProcess::new(config);
@@ -60,7 +61,7 @@ impl ServiceProcess {
         let delays = Delays {
             rng: ChaCha8Rng::seed_from_u64(0),
             append_ms: config.append_ms,
-            further: BTreeMap::new(),
+            injected_ms: BTreeMap::new(),
             reached_at: BTreeMap::new(),
         };
         let service = Mutex::new(Service::new(&config));
@@ -82,7 +83,7 @@ impl ServiceProcess {
             .with_state(self)
     }
 
-    /// The clock. Every timestamp may reach a writer late, and none overtakes another.
+    /// The timestamp clock. Each timestamp may reach a writer late, but none overtakes another.
     pub(super) async fn tick(self: Arc<Self>) {
         let period = Duration::from_millis(self.config.tick_ms);
         let mut clock = interval_at(Instant::now() + period, period);
@@ -101,27 +102,27 @@ impl ServiceProcess {
         }
     }
 
-    /// An append is late before it is in the shard; what is read is late after it was read.
+    /// An append is delayed before it enters the shard. A read is delayed after it was made.
     async fn call(self: Arc<Self>, call: Call) -> Reply {
         let (writer, queue) = (call.writer, call.ask.queue());
-        let late = self.delays.lock().await.draw(writer, queue);
+        let delay = self.delays.lock().await.draw(writer, queue);
         if queue == Queue::Append {
-            sleep(late).await;
+            sleep(delay).await;
         }
         let reply = self.service.lock().await.call(call);
         if queue == Queue::Feedback {
-            sleep(late).await;
+            sleep(delay).await;
         }
         reply
     }
 }
 
 impl Delays {
-    /// How long something on a queue takes, of up to the longest time.
+    /// A random duration up to the maximum for this writer and queue.
     fn draw(&mut self, writer: usize, queue: Queue) -> Duration {
         let work = if queue == Queue::Append { self.append_ms } else { 0 };
-        let further = self.further.get(&(writer, queue)).copied().unwrap_or(0);
-        Duration::from_micros(self.rng.next_u64() % ((work + further) * 1_000 + 1))
+        let injected_ms = self.injected_ms.get(&(writer, queue)).copied().unwrap_or(0);
+        Duration::from_micros(self.rng.next_u64() % ((work + injected_ms) * 1_000 + 1))
     }
 
     fn reach(&mut self, writer: usize) -> Instant {
@@ -132,19 +133,20 @@ impl Delays {
     }
 }
 
-/// All of the batch or nothing.
+/// All or nothing: the batch is checked before the first entry is appended.
 async fn produce(
     State(it): SharedService,
     Json(batch): Json<Vec<Write>>,
 ) -> Result<Json<Vec<Written>>, Error> {
-    let entry = |write: Write| known(write.partition).and_then(|()| write.entry(&it.config.columns));
+    let entry =
+        |write: Write| check_partition(write.partition).and_then(|()| write.entry(&it.config.columns));
     let entries: Vec<Entry> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
     let mut service = it.service.lock().await;
     Ok(Json(entries.into_iter().map(|entry| Written { off: service.produce(entry) }).collect()))
 }
 
-/// The log has one partition.
-fn known(partition: u32) -> Result<(), Error> {
+/// Refuses any partition but 0.
+fn check_partition(partition: u32) -> Result<(), Error> {
     match partition {
         0 => Ok(()),
         other => Err(Error::Request(format!("no partition {other}; there is only 0"))),
@@ -160,13 +162,13 @@ async fn log(
     Path(partition): Path<u32>,
     Query(Range { from, limit }): Query<Range>,
 ) -> Result<Response, Error> {
-    known(partition)?;
+    check_partition(partition)?;
     let service = it.service.lock().await;
     let entries = service.log(from).iter().take(limit.unwrap_or(usize::MAX));
     Ok(lines(entries.map(|entry| NamedEntry::entry(entry, &it.config.columns))))
 }
 
-/// Upstream before and after the shard's upper are one and the same: all is read at one moment.
+/// All values are read under one lock, so upstream is the same before and after the shard's upper.
 async fn frontiers(State(it): SharedService) -> Response {
     let service = it.service.lock().await;
     let upstream = json!({"offset": service.log(0).len(), "timestamp": service.remap().upper()});
@@ -184,7 +186,6 @@ struct AsOf {
     as_of: u64,
 }
 
-/// A row with its values by column name, and how often it is there.
 #[derive(Serialize)]
 struct Counted<'a> {
     #[serde(flatten)]
@@ -206,8 +207,8 @@ fn counted<'a>(row: &'a Row, columns: &'a [Column]) -> Counted<'a> {
     Counted { row: NamedEntry::entry(&row.entry, columns), count: row.count }
 }
 
-/// What a writer has sent is carried out even when the writer is gone before its answer: that is how one
-/// that restarts can meet an append of its own last life.
+/// A call is carried out even if the writer disconnects before the answer. That is how a restarted writer can
+/// meet an append of its own previous incarnation.
 async fn call(State(it): SharedService, Json(call): Json<Call>) -> Result<Json<Reply>, Error> {
     if call.writer >= it.config.writers.len() {
         return Err(Error::Request(format!("no writer {}", call.writer)));
@@ -242,13 +243,13 @@ async fn delay(
     if ms > DELAY_MS_MAX {
         return Err(Error::Request(format!("delay by {ms} ms: the most is {DELAY_MS_MAX}")));
     }
-    it.delays.lock().await.further.insert((writer, queue), ms);
+    it.delays.lock().await.injected_ms.insert((writer, queue), ms);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    //! Goal: a cutover over real sockets, with what is served before, during and after the freeze.
+    //! Goal: a cutover over real sockets, and what is served before, during and after the freeze.
 
     use super::super::tests::{ask, listen, until};
     use super::super::writer;
@@ -258,9 +259,15 @@ mod tests {
     use serde_json::Value as Json;
     use tokio::task::JoinSet;
 
-    /// A writer whose polls end when the set is dropped: that is its death.
-    async fn start(config: &Config, url: &str, name: &str, life: u64, mode: Mode) -> (String, JoinSet<()>) {
-        let process = writer::WriterProcess::new(name, life, mode, url, config).expect("a writer");
+    /// A writer that dies when its set is dropped, which ends its polls.
+    async fn start(
+        config: &Config,
+        url: &str,
+        name: &str,
+        incarnation: u64,
+        mode: Mode,
+    ) -> (String, JoinSet<()>) {
+        let process = writer::WriterProcess::new(name, incarnation, mode, url, config).expect("a writer");
         let polls = Arc::clone(&process).poll();
         (listen(process.router()).await, polls)
     }

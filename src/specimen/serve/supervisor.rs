@@ -1,8 +1,8 @@
-//! The supervisor's process: it starts a cluster's service and replicas as children, starts a replica again
-//! when it is told to, and takes them all along when its own standard input closes.
+//! The supervisor process. It starts a cluster's service and replicas as children, restarts a replica on
+//! request, and ends them all when its own standard input closes.
 //!
-//! It stands for what surrounds a real cluster: whoever starts processes again (systemd, Kubernetes), whoever
-//! is asked for one more or one less of them, and a place that outlives tables (`lease.rs`).
+//! It takes the place of a real cluster's environment: the process manager (systemd, Kubernetes), the
+//! interface to scale replicas up and down, and storage that outlives tables (`lease.rs`).
 
 use super::child::{Child, Group};
 use super::lease::lease;
@@ -24,30 +24,30 @@ use tokio::sync::Mutex;
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a cluster is started with; a table comes later.
+/// The settings of a supervisor. The table comes later, with the first request.
 #[derive(Clone, Debug)]
 pub struct Setup<C> {
-    /// The program that can be told which process to be.
+    /// The program that runs any of the processes, by its arguments.
     pub program: PathBuf,
-    /// Where everything lies.
+    /// The folder for configuration, logs and replicas' data.
     pub dir: PathBuf,
-    /// The cluster, with any table.
+    /// The configuration of the cluster. Its table is a placeholder.
     pub config: C,
-    /// What was set, as it is shown to whoever asks.
+    /// The settings by name, as `/cluster` reports them.
     pub settings: BTreeMap<String, String>,
 }
 
-/// The processes of the present table; none before the first.
+/// The processes of the current table. Empty before the first table.
 #[derive(Default)]
 struct RunningCluster {
     table: Option<Table>,
     service: Option<Child>,
-    replicas: BTreeMap<String, Life>,
+    replicas: BTreeMap<String, ReplicaProcess>,
 }
 
-/// A replica's latest life, over or not; one that was asked to leave has no process.
-struct Life {
-    number: u64,
+/// The latest incarnation of a replica, alive or dead. A replica that was dropped has no process.
+struct ReplicaProcess {
+    incarnation: u64,
     process: Option<Child>,
 }
 
@@ -58,7 +58,8 @@ struct Supervisor<C> {
 
 type SharedSupervisor<C> = State<Arc<Supervisor<C>>>;
 
-/// Runs the supervisor until the standard input closes; `ready` is told its address first.
+/// Runs the supervisor until standard input closes. `ready` receives its address first. Fails if the settings
+/// are unusable, or the folder or the port cannot be used.
 pub async fn supervisor<C: Topology>(
     setup: Setup<C>,
     ready: impl FnOnce(&str) -> Result<(), Error>,
@@ -80,7 +81,7 @@ pub async fn supervisor<C: Topology>(
 }
 
 impl<C: Topology> Setup<C> {
-    /// Writes down what the processes that start from now on are made of.
+    /// Writes the configuration for the processes that start from now on.
     fn write(&self, config: &C) -> Result<(), Error> {
         let file = self.dir.join("config.json");
         let text = serde_json::to_vec(config).map_err(|error| Error::Request(error.to_string()))?;
@@ -105,35 +106,35 @@ impl<C: Topology> Setup<C> {
 }
 
 impl<C: Topology> Supervisor<C> {
-    /// Ends every process, side by side. Their logs stay; the data that the replicas kept goes.
+    /// Ends all processes concurrently. Their logs stay; the replicas' data is removed.
     async fn end(&self, running: &mut RunningCluster) {
         let RunningCluster { service, replicas, .. } = std::mem::take(running);
         let mut ending = tokio::task::JoinSet::new();
-        for mut child in replicas.into_values().filter_map(|life| life.process).chain(service) {
+        for mut child in replicas.into_values().filter_map(|replica| replica.process).chain(service) {
             ending.spawn(async move { child.end(PATIENCE).await });
         }
         ending.join_all().await;
         for replica in self.setup.config.roster() {
-            // It may never have been made.
+            // The folder may never have been created.
             drop(std::fs::remove_dir_all(self.setup.dir.join(replica)));
         }
     }
 
-    /// Starts a replica that is down; one that runs is left as it is.
+    /// Starts a replica unless it is running.
     async fn start(&self, running: &mut RunningCluster, name: &str, mode: Mode) -> Result<(), Error> {
         let Some(service) = &running.service else {
             return Err(Error::Request("there is no table, so no replica runs".to_owned()));
         };
         let last = running.replicas.get_mut(name);
-        let life = last.as_ref().map_or(1, |last| last.number + 1);
+        let incarnation = last.as_ref().map_or(1, |last| last.incarnation + 1);
         if last.and_then(|last| last.process.as_mut()?.pid()).is_some() {
             return Ok(());
         }
         let (dir, service) = (self.setup.dir.join(name), format!("http://{}", service.address));
-        let arguments = C::arguments(Replica { dir, service, life, mode });
+        let arguments = C::arguments(Replica { dir, service, incarnation, mode });
         let rest = ["--name".into(), name.into()].into_iter().chain(arguments).collect();
         let process = Some(self.setup.start(C::REPLICA, name, rest).await?);
-        running.replicas.insert(name.to_owned(), Life { number: life, process });
+        running.replicas.insert(name.to_owned(), ReplicaProcess { incarnation, process });
         Ok(())
     }
 }
@@ -151,28 +152,30 @@ struct ClusterStatus {
     ended: BTreeMap<String, String>,
 }
 
-/// Where a replica's latest life is lived; without a process it is over.
+/// The process of a replica. Without a pid it has ended.
 #[derive(Serialize)]
 struct ReplicaStatus {
     address: String,
     pid: Option<u32>,
 }
 
-/// All there is to know from outside. A replica that nobody has asked for is null.
+/// The whole state of the cluster. A replica that was never started or was dropped is null.
 async fn cluster<C: Topology>(State(it): SharedSupervisor<C>) -> Json<ClusterStatus> {
     let running = &mut *it.running.lock().await;
     let roster = it.setup.config.roster().to_vec();
-    let seat = |life: &mut Life| {
-        let process = life.process.as_mut()?;
+    let status = |replica: &mut ReplicaProcess| {
+        let process = replica.process.as_mut()?;
         Some(ReplicaStatus { pid: process.pid(), address: process.address.clone() })
     };
-    let shown = |name: &String| (name.clone(), running.replicas.get_mut(name).and_then(seat));
+    let shown = |name: &String| (name.clone(), running.replicas.get_mut(name).and_then(status));
     let replicas = roster.iter().map(shown).collect();
     let service = running.service.as_mut().map(|service| (C::SERVICE, service));
-    let lives =
-        running.replicas.iter_mut().filter_map(|(name, life)| Some((name.as_str(), life.process.as_mut()?)));
+    let processes = running
+        .replicas
+        .iter_mut()
+        .filter_map(|(name, replica)| Some((name.as_str(), replica.process.as_mut()?)));
     let last = |(name, process): (&str, &mut Child)| Some((name.to_owned(), process.last_words()?));
-    let ended = lives.chain(service).filter_map(last).collect();
+    let ended = processes.chain(service).filter_map(last).collect();
     Json(ClusterStatus {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
@@ -185,7 +188,7 @@ async fn cluster<C: Topology>(State(it): SharedSupervisor<C>) -> Json<ClusterSta
     })
 }
 
-/// A new, empty table takes the place of the old one: all processes end, and begin again.
+/// Replaces the table by a new, empty one: all processes end and start again.
 async fn table<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<Table>) -> Result<(), Error> {
     let config = it.setup.config.with_table(wanted.clone())?;
     config.check()?;
@@ -218,13 +221,13 @@ struct Leave {
     replica: String,
 }
 
-/// A replica leaves for good, as after kill -9: what it has sent still arrives. One that is not there has
-/// left already.
+/// Removes a replica as kill -9 would: what it has sent still arrives. Does nothing if the replica is gone
+/// already.
 async fn leave<C: Topology>(State(it): SharedSupervisor<C>, Json(wanted): Json<Leave>) -> Result<(), Error> {
     let Leave { replica } = wanted;
     it.setup.refuse_unknown(&replica)?;
     let mut running = it.running.lock().await;
-    if let Some(mut process) = running.replicas.get_mut(&replica).and_then(|life| life.process.take()) {
+    if let Some(mut process) = running.replicas.get_mut(&replica).and_then(|replica| replica.process.take()) {
         process.end(Duration::ZERO).await;
     }
     Ok(())

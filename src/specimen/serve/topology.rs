@@ -1,4 +1,4 @@
-//! What kinds of clusters there are to supervise: one service, and replicas that talk to it.
+//! The kinds of clusters that the supervisor can run: one service, and replicas that call it.
 
 use crate::error::Error;
 use crate::segments::Config;
@@ -8,44 +8,44 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// A kind of cluster, as it is configured.
+/// A kind of cluster, implemented by its configuration.
 pub trait Topology: Clone + Serialize + Send + Sync + 'static {
-    /// The role of the service's process.
+    /// The command-line role of the service's process.
     const SERVICE: &'static str;
-    /// The role of a replica's process.
+    /// The command-line role of a replica's process.
     const REPLICA: &'static str;
-    /// Refuses what cannot be run.
+    /// Refuses an unusable configuration.
     fn check(&self) -> Result<(), Error>;
-    /// The names of all replicas that there may ever be.
+    /// The names of all replicas that can ever exist.
     fn roster(&self) -> &[String];
-    /// How many of them, from the first on, begin with a table.
+    /// How many replicas, from the first of the roster on, start with a table.
     fn active(&self) -> usize;
-    /// The same cluster with this table.
+    /// The same cluster with another table. Fails if the cluster cannot have such a table.
     fn with_table(&self, table: Table) -> Result<Self, Error>;
-    /// What a replica's process is told, beside its name.
+    /// The arguments of a replica's process, besides its name.
     fn arguments(replica: Replica) -> Vec<OsString>;
 }
 
-/// One life of a replica.
+/// A replica about to be started.
 pub struct Replica {
-    /// Its own folder, which outlives it.
+    /// Its own folder, which survives restarts.
     pub dir: PathBuf,
-    /// The service's URL.
+    /// The URL of the service.
     pub service: String,
-    /// Which of its lives this is, from 1.
-    pub life: u64,
-    /// Whether a writer appends.
+    /// Counts the replica's starts, from 1.
+    pub incarnation: u64,
+    /// Whether a writer appends. Servers ignore it.
     pub mode: Mode,
 }
 
-/// What a table is made of.
+/// A table as a request defines it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Table {
-    /// Its name.
+    /// The table's name.
     pub table: String,
-    /// Its columns.
+    /// The columns, in order.
     pub columns: Vec<Column>,
-    /// Its partitions.
+    /// The number of partitions.
     pub partitions: u32,
 }
 
@@ -69,7 +69,7 @@ impl Topology for Config {
         Ok(Config { table, columns, partitions, ..self.clone() })
     }
 
-    /// It finds out by itself, on its disk, which of its lives this is.
+    /// A server counts its starts itself, on disk.
     fn arguments(Replica { dir, service, .. }: Replica) -> Vec<OsString> {
         vec!["--controller".into(), service.into(), "--dir".into(), dir.into()]
     }
@@ -98,10 +98,10 @@ impl Topology for shard::Config {
         }
     }
 
-    /// It keeps nothing, so it is told which of its lives this is.
-    fn arguments(Replica { service, life, mode, .. }: Replica) -> Vec<OsString> {
+    /// A writer keeps nothing on disk, so its start count is passed in.
+    fn arguments(Replica { service, incarnation, mode, .. }: Replica) -> Vec<OsString> {
         let mut all = vec!["--service".into(), service.into(), "--incarnation".into()];
-        all.push(life.to_string().into());
+        all.push(incarnation.to_string().into());
         all.extend((mode == Mode::ReadOnly).then(|| "--read-only".into()));
         all
     }

@@ -4,7 +4,6 @@ use crate::value::{Column, Entry, Value};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-/// An entry or a row with its values by column name.
 #[derive(Serialize)]
 pub(super) struct NamedEntry<'a> {
     off: u64,
@@ -34,13 +33,12 @@ impl Serialize for Cols<'_> {
 }
 
 impl<'a> NamedEntry<'a> {
-    /// A log entry.
     pub(super) fn entry(entry: &'a Entry, columns: &'a [Column]) -> Self {
         let Entry { off, ref key, op, cmp, tombstone, ref cols } = *entry;
         NamedEntry { off, key, op, cmp, tombstone, cols: Cols(columns, cols.iter().collect()), doc: None }
     }
 
-    /// A raw row, with defaults where nothing was ever said.
+    /// A raw row, with defaults in the columns that were never set.
     pub(super) fn row(row: &'a Entry, columns: &'a [Column], defaults: &'a [Value], doc: u64) -> Self {
         let cols = Cols(columns, row.shown(defaults).collect());
         NamedEntry { cols, doc: Some(doc), tombstone: false, ..NamedEntry::entry(row, columns) }

@@ -1,4 +1,5 @@
-//! A writer's process: one loop a queue, and what it serves. It keeps nothing on disk.
+//! A writer as an HTTP process: one polling loop per queue, and the routes it serves. It keeps nothing on
+//! disk.
 
 use super::call_relay::CallRelay;
 use super::process::answer;
@@ -18,7 +19,8 @@ pub(super) struct WriterProcess {
 
 type SharedWriter = State<Arc<WriterProcess>>;
 
-/// Runs a writer until the standard input closes. Who starts it counts its lives.
+/// Runs a writer until standard input closes. The parent counts its starts in `incarnation`. Fails if `name`
+/// is not in the settings or the port cannot be bound.
 pub async fn writer(
     name: &str,
     incarnation: u64,
@@ -52,7 +54,7 @@ impl WriterProcess {
             .with_state(self)
     }
 
-    /// Polls all queues side by side, until the set is dropped.
+    /// Polls all queues concurrently, until the returned set is dropped.
     pub(super) fn poll(self: Arc<Self>) -> JoinSet<()> {
         Queue::ALL.into_iter().map(|queue| Arc::clone(&self).poll_one(queue)).collect()
     }

@@ -1,4 +1,4 @@
-//! What the writers and their service are made of. Both worlds, virtual and real, are set up from the same
+//! The settings of the writers and their service. The simulation and the real processes use the same
 //! [`Config`].
 
 use super::rule::Rule;
@@ -7,33 +7,33 @@ use crate::value::Column;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The settings; as JSON, a file that the processes read.
+/// The settings. The processes read them from a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The name of what is written.
+    /// The name of the table.
     pub table: String,
-    /// Its columns. An entry is a whole row: nothing is merged.
+    /// The columns. An entry is a whole row: nothing is merged.
     pub columns: Vec<Column>,
-    /// The names of all writers that there may ever be.
+    /// The names of all writers that can ever exist, at least one.
     #[serde(default = "two_writers")]
     pub writers: Vec<String>,
-    /// How many of them, from the first on, append from the start.
+    /// How many writers, from the first on, append from the start.
     #[serde(default = "one")]
     pub active: usize,
-    /// What every writer's operator does.
+    /// The rule of every writer's operator.
     #[serde(default)]
     pub rule: Rule,
-    /// The time between two timestamps, in milliseconds.
+    /// The time between two timestamps, in milliseconds, at least 1.
     #[serde(default = "tick_ms")]
     pub tick_ms: u64,
-    /// The pause between two polls of one queue of a writer, in milliseconds.
+    /// The pause between two polls of one queue of a writer, in milliseconds, at least 1.
     #[serde(default = "poll_ms")]
     pub poll_ms: u64,
-    /// The longest time that an append takes, in milliseconds; each takes its own.
+    /// The maximum duration of an append, in milliseconds. Each append draws its own.
     #[serde(default = "append_ms")]
     pub append_ms: u64,
-    /// The most log entries in the answer to one poll.
+    /// The maximum number of log entries in the answer to one poll, at least 1.
     #[serde(default = "batch")]
     pub batch: usize,
 }
@@ -63,7 +63,7 @@ fn batch() -> usize {
 }
 
 impl Config {
-    /// Two writers, of whom one is active, with the usual settings.
+    /// Two writers, one of them active, with default settings.
     pub fn new(table: &str, columns: Vec<Column>) -> Self {
         Config {
             table: table.to_owned(),
@@ -78,14 +78,15 @@ impl Config {
         }
     }
 
-    /// Reads the settings from a JSON file.
+    /// Reads and checks the settings in a JSON file.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let config: Config = read(path)?;
         config.check()?;
         Ok(config)
     }
 
-    /// Refuses settings under which nothing would ever move.
+    /// Refuses a zero count or pause, because nothing would ever make progress, and more active writers than
+    /// there are.
     pub fn check(&self) -> Result<(), Error> {
         let counts = [
             ("writers", self.writers.len() as u64),
@@ -102,7 +103,7 @@ impl Config {
         }
     }
 
-    /// The position of a writer in the list, by its name.
+    /// A writer's index in [`Config::writers`].
     pub(crate) fn writer(&self, name: &str) -> Result<usize, Error> {
         self.writers.iter().position(|known| known == name).ok_or_else(|| {
             Error::Request(format!("no writer `{name}`; there are {}", self.writers.join(", ")))

@@ -1,24 +1,23 @@
-//! What writers and the service say to each other, and nothing more.
+//! The messages between the writers and the service.
 
 use super::persist::Update;
 use crate::value::{Entry, one_shared};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The ways between a writer and the service, each of which can be slow by itself.
+/// The queues between a writer and the service. Each can be delayed separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Queue {
-    /// The input log to the writer.
+    /// From the input log to the writer.
     Input,
-    /// The shard to the writer.
+    /// From the shard to the writer.
     Feedback,
-    /// The writer to the shard.
+    /// From the writer to the shard.
     Append,
 }
 
 impl Queue {
-    /// Every queue.
     pub(crate) const ALL: [Queue; 3] = [Queue::Input, Queue::Feedback, Queue::Append];
 }
 
@@ -26,50 +25,46 @@ impl Queue {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// It reads and prepares, and waits to be promoted: the new generation before a cutover.
+    /// The writer reads and prepares, and waits for its promotion. This is the new generation before a
+    /// cutover.
     ReadOnly,
-    /// It appends.
+    /// The writer appends.
     #[default]
     ReadWrite,
 }
 
-/// An entry and its timestamp.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timed {
-    /// The timestamp.
     pub(crate) ts: u64,
-    /// The entry.
     #[serde(with = "one_shared")]
     pub(crate) entry: Arc<Entry>,
 }
 
-/// The updates of the times in `lower..upper`, all of them.
+/// All updates of the times in `lower..upper`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Batch {
     /// The first time.
     pub(crate) lower: u64,
     /// One past the last time.
     pub(crate) upper: u64,
-    /// In no order.
+    /// In no particular order.
     pub(crate) updates: Vec<Update>,
 }
 
-/// What a writer asks of the service.
+/// A writer's request to the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    /// Where the shard stands, before anything else.
+    /// The shard's upper, asked before anything else.
     Open,
     /// Entries from this offset on.
     Input(u64),
-    /// The shard's updates from this one on.
+    /// The shard's updates from this index on.
     Feedback(usize),
-    /// Append.
     Append(Batch),
 }
 
 impl Ask {
-    /// The way it goes.
     pub(crate) fn queue(&self) -> Queue {
         match self {
             Ask::Input(_) => Queue::Input,
@@ -79,27 +74,25 @@ impl Ask {
     }
 }
 
-/// A writer's call, with who asks.
+/// A request with its sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Call {
-    /// The writer's position in the list of writers.
+    /// The writer's index in the list of writers.
     pub(crate) writer: usize,
-    /// What it asks.
     pub(crate) ask: Ask,
 }
 
-/// The service's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
     /// The shard's upper.
     Opened(u64),
-    /// Entries, and the first timestamp that entries behind them may have.
+    /// Entries, and the lowest timestamp that later entries can have.
     Input { entries: Vec<Timed>, frontier: u64 },
-    /// Updates, and the upper below which they are all.
+    /// Updates, and the upper below which they are complete.
     Feedback { updates: Vec<Update>, upper: u64 },
-    /// The batch is in the shard, which stands at its upper now.
+    /// The batch is in the shard, whose upper is now `upper`.
     Appended { upper: u64, updates: usize },
-    /// It is not: the shard stood not at its lower, but here.
+    /// The batch was refused. The shard's upper, which was not the batch's lower.
     Mismatch(u64),
 }

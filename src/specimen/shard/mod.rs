@@ -2,18 +2,18 @@
 //! with a published bug.
 //!
 //! A service has the input log, the shard (compare-and-append), and the map from offsets to timestamps that
-//! all writers share. Each writer reads the log and, as feedback, the shard, and appends what changes. After
-//! Materialize's upsert-v2 (MaterializeInc/materialize 36860), whose writer keeps for ever what another
-//! writer has already written: its output frontier is pinned below the shard's, so it never appends again,
-//! while it reads on and says `running`. What is here is here for a finding:
+//! all writers share. Each writer reads the log and, as feedback, the shard, and appends what changes. The
+//! model is Materialize's upsert-v2 (MaterializeInc/materialize 36860). Its writer keeps updates that another
+//! writer has already written. That pins its output frontier below the shard's frontier, so it never appends
+//! again, while it keeps reading and reports `running`. Each feature exists for a finding:
 //!
 //! - lag, delays, pause, restart, a second writer, read-only mode and promotion: the frozen frontier, latent
-//!   and visible, and its arms that must not freeze;
+//!   and visible, and the variants that must not freeze;
 //! - each writer's own frontier: a freeze that a healthy writer hides;
 //! - contents with multiplicities: `v1-double-drain` writes wrong data while the frontier moves;
-//! - bindings and reads as of a time: that what a frozen shard does hold is right.
+//! - bindings and reads as of a time: the contents of a frozen shard are correct.
 //!
-//! The input log has one partition: no finding needs another.
+//! The input log has one partition, because no finding needs another.
 
 mod config;
 mod messages;

@@ -1,9 +1,9 @@
 //! The upsert operator with continual feedback. It turns "key k has value v from offset o on" into updates
-//! "one old row less, one new row more", and needs to know the old row: it reads that from the very shard
+//! "one old row less, one new row more". For that it needs the old row, which it reads from the same shard
 //! that its output goes to.
 //!
-//! So an update at time t can be made only while the shard stands at t: below t it is complete, and t is
-//! not written yet. Until then it waits in the stash, and holds the output frontier back.
+//! So an update at time t can be made only while the shard's upper is t: the shard is complete below t, and t
+//! is not written yet. Until then the update waits in the stash and holds the output frontier back.
 
 use super::persist::{Contents, Update};
 use super::rule::Rule;
@@ -12,21 +12,21 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What waits: of each key and time the entry with the highest offset, which is all that a reader of the
-/// shard could ever see.
+/// The waiting entries: for each key and time the entry with the highest offset, because a reader of the
+/// shard can never see another.
 type Stash = BTreeMap<(u64, Text), Arc<Entry>>;
 
-/// One writer's operator.
 pub(crate) struct Operator {
     rule: Rule,
-    /// Where the shard stood when this writer started; never looked at again after the start.
+    /// The shard's upper when this writer started. Never updated.
     resume_upper: u64,
-    /// The first time at which input may still come.
+    /// The lowest time at which input can still arrive.
     input_frontier: u64,
-    /// Where the shard stands, as far as feedback has told; contents are complete below it.
+    /// The shard's upper according to feedback. The contents are complete below it.
     feedback_frontier: u64,
     contents: Contents,
-    /// What waits, by the capability that is held for it: the time from which on output may still come.
+    /// The waiting entries by the capability that is held for them: the lowest time at which output can still
+    /// be made.
     stashes: BTreeMap<u64, Stash>,
 }
 
@@ -42,23 +42,22 @@ impl Operator {
         }
     }
 
-    /// Whether the contents reach up to where the shard stood at the start.
+    /// Whether the contents have caught up with the shard's upper at the start.
     pub(crate) fn hydrated(&self) -> bool {
         self.feedback_frontier >= self.resume_upper
     }
 
-    /// The number of entries that wait.
     pub(crate) fn stashed(&self) -> usize {
         self.stashes.values().map(BTreeMap::len).sum()
     }
 
-    /// Whether it holds what the shard has passed, and never lets go of it.
+    /// Whether it holds entries that the shard has passed, and will never release them.
     pub(crate) fn stranded(&self) -> bool {
         let passed = |stash: &Stash| stash.keys().any(|(ts, _)| *ts < self.feedback_frontier);
         self.rule == Rule::V2Stranding && self.stashes.values().any(passed)
     }
 
-    /// The first time at which this operator may still give an update.
+    /// The lowest time at which this operator can still emit an update.
     pub(crate) fn output_frontier(&self) -> u64 {
         self.capability().map_or(self.input_frontier, |held| held.min(self.input_frontier))
     }
@@ -67,8 +66,8 @@ impl Operator {
         self.stashes.first_key_value().map(|(capability, _)| *capability)
     }
 
-    /// Takes in a batch of input, behind which the input frontier is `frontier`, unless it is further
-    /// already: a lag that begins takes no time back. Returns how many entries were staged.
+    /// Stages a batch of input and advances the input frontier to `frontier`. The frontier never moves back,
+    /// not even when a lag begins. Returns the number of staged entries.
     pub(crate) fn input(&mut self, batch: impl IntoIterator<Item = (u64, Arc<Entry>)>, frontier: u64) -> u64 {
         let mut staged = 0;
         for (ts, entry) in batch {
@@ -81,8 +80,8 @@ impl Operator {
         staged
     }
 
-    /// What was in the shard at the start is cut off as it comes in. What another writer adds while this
-    /// one catches up is not: that is left to the rule.
+    /// Input that was in the shard at the start is dropped on arrival. Input that another writer appends
+    /// while this one catches up is left to the rule.
     fn is_wanted(&self, ts: u64) -> bool {
         let from_before = self.input_frontier <= self.resume_upper && ts < self.resume_upper;
         let passed = match self.rule {
@@ -101,16 +100,16 @@ impl Operator {
         self.stashes.entry(held).or_default().insert((ts, entry.key.clone()), entry);
     }
 
-    /// Takes in what was appended to the shard, by whomever, up to `frontier`.
+    /// Applies updates that any writer appended to the shard, complete up to `frontier`.
     pub(crate) fn feedback(&mut self, updates: &[Update], frontier: u64) {
         updates.iter().for_each(|update| self.contents.apply(update));
         self.feedback_frontier = frontier;
     }
 
-    /// Gives the updates whose time has come, and holds on only to what is left.
+    /// Emits the updates whose time has come, and keeps only the rest.
     ///
-    /// Once a capability is held. All of them read the same contents, which change by feedback only: with
-    /// two, a key that is in both stashes at this time loses its old row twice.
+    /// It drains once per held capability. All drains read the same contents, which change by feedback only.
+    /// With two capabilities, a key that is in both stashes at this time has its old row retracted twice.
     pub(crate) fn drain(&mut self) -> Vec<Update> {
         let mut output = Vec::new();
         let due = self.capability().is_some_and(|held| held <= self.feedback_frontier);
@@ -132,8 +131,8 @@ impl Operator {
             match ts.cmp(&self.feedback_frontier) {
                 Ordering::Equal => self.replace(ts, entry, output),
                 Ordering::Greater => drop(left.insert((ts, key), entry)),
-                // Written by another writer. That it shall never be the shard's turn again is what
-                // `v2-stranding` misses.
+                // Another writer has written this time, so the shard's upper will never be here again.
+                // `v2-stranding` misses that.
                 Ordering::Less if self.rule == Rule::V2Stranding => drop(left.insert((ts, key), entry)),
                 Ordering::Less => {}
             }
@@ -163,8 +162,8 @@ mod tests {
         updates.iter().map(|it| (it.ts, &*it.entry.key, it.entry.off, it.diff)).collect()
     }
 
-    /// Goal: the published test. The shard is at 10 without output of this operator, input comes at 5 and 7
-    /// and is complete to 11.
+    /// Goal: the published test. The shard is at 10 without output of this operator; input arrives at 5 and 7
+    /// and is complete up to 11.
     #[test]
     fn a_replacement_that_lags_strands_what_the_shard_has_passed_only_under_one_rule() {
         for (name, rule) in NAMES {
@@ -177,9 +176,9 @@ mod tests {
         }
     }
 
-    /// Goal: the same when the shard passes while the input waits, and that no later time frees it.
+    /// Goal: the same when the shard passes while the input waits, and that no later time releases it.
     #[test]
-    fn what_is_overtaken_in_the_stash_is_stranded_for_ever_or_dropped() {
+    fn what_is_overtaken_in_the_stash_is_stranded_or_dropped() {
         for (name, rule) in NAMES {
             let mut operator = Operator::new(rule, 3);
             operator.feedback(&[], 3);
@@ -195,7 +194,8 @@ mod tests {
         }
     }
 
-    /// Goal: each time in its turn, the last value of a key and time, the old row retracted, a tombstone.
+    /// Goal: each time in its turn, the last value per key and time, the retraction of the old row, a
+    /// tombstone.
     #[test]
     fn a_writer_alone_gives_each_time_when_the_shard_comes_to_it() {
         for (name, rule) in NAMES {
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Goal: two batches that share a time; the shard comes to it at once, or by way of the time before.
+    /// Goal: two batches that share a time. The shard reaches it in one step, or by way of the time before.
     #[test]
     fn a_shard_that_jumps_makes_one_rule_retract_an_old_row_twice() {
         for (name, rule) in NAMES {

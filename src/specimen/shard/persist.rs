@@ -1,38 +1,37 @@
-//! The shard that all writers append to, and what updates add up to.
+//! The shard that all writers append to, and the contents that its updates add up to.
 
 use crate::value::{Entry, Text, one_shared};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One row more, or one less, from a time on.
+/// A row added or removed at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Update {
-    /// The time.
     pub(crate) ts: u64,
     /// The row: the entry that gave the key its value.
     #[serde(with = "one_shared")]
     pub(crate) entry: Arc<Entry>,
-    /// How many more.
+    /// How many copies of the row are added; negative if they are removed.
     pub(crate) diff: i64,
 }
 
-/// A row and how often it is there. Anything but one row a key, once, is wrong data.
+/// A row and its multiplicity. Anything but one row per key with count 1 is wrong data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// The entry that gave the key its value.
     #[serde(with = "one_shared")]
     pub entry: Arc<Entry>,
-    /// Never 0; negative if it was retracted more often than written.
+    /// Never 0. Negative if the row was retracted more often than written.
     pub count: i64,
 }
 
-/// What updates add up to, by key and offset.
+/// The sum of updates, by key and offset.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents(BTreeMap<Text, BTreeMap<u64, Row>>);
 
 impl Contents {
-    /// Adds an update; what adds up to nothing leaves nothing behind.
+    /// Adds an update. A row whose count becomes 0 is removed.
     pub(crate) fn apply(&mut self, update: &Update) {
         let Update { entry, diff, .. } = update;
         let rows = self.0.entry(entry.key.clone()).or_default();
@@ -46,29 +45,29 @@ impl Contents {
         }
     }
 
-    /// The row that a later value of the key replaces: the latest that is there.
+    /// The row that a later value of the key replaces: the latest one present.
     pub(crate) fn current(&self, key: &Text) -> Option<&Arc<Entry>> {
         let present = self.0.get(key)?.values().rev().find(|row| row.count > 0);
         present.map(|row| &row.entry)
     }
 
-    /// By key, then offset.
+    /// All rows, ordered by key and offset.
     pub(crate) fn into_rows(self) -> Vec<Row> {
         self.0.into_values().flat_map(BTreeMap::into_values).collect()
     }
 }
 
-/// An append-only collection of updates that is complete below its upper.
+/// An append-only collection of updates, complete below its upper.
 #[derive(Default)]
 pub(crate) struct Shard {
     upper: u64,
-    /// By time.
+    /// Ordered by time.
     updates: Vec<Update>,
 }
 
 impl Shard {
-    /// Moves the upper from `lower` to `upper` and adds the updates of the times between; refuses with the
-    /// upper as it is when that is not `lower`: another writer was here.
+    /// Moves the upper from `lower` to `upper` and adds the updates of the times between. If the upper is not
+    /// `lower`, another writer has appended: the error is the current upper.
     pub(crate) fn compare_and_append(
         &mut self,
         lower: u64,
@@ -84,17 +83,17 @@ impl Shard {
         Ok(())
     }
 
-    /// The first time that is not complete.
+    /// The lowest time that is not complete.
     pub(crate) fn upper(&self) -> u64 {
         self.upper
     }
 
-    /// All updates from the given one on, in the order in which they were appended.
+    /// All updates from index `from` on, in the order of their appends.
     pub(crate) fn updates(&self, from: usize) -> &[Update] {
         self.updates.get(from..).unwrap_or_default()
     }
 
-    /// What is there at a time; none if the time is not complete.
+    /// The contents at a time. None if the time is not complete.
     pub(crate) fn contents(&self, as_of: u64) -> Option<Vec<Row>> {
         if as_of >= self.upper {
             return None;

@@ -1,24 +1,25 @@
-//! The map from offsets to timestamps. It is shared, so that every writer gives an entry the same timestamp
-//! and two writers' batches for one time are the same.
+//! The map from offsets to timestamps. The writers share it, so each of them gives an entry the same
+//! timestamp, and two writers' batches for one time are equal.
 
-/// One binding a timestamp, from 0: one past the last offset that has it or an earlier one.
+/// One binding per timestamp, from 0: one past the last offset with this timestamp or an earlier one.
 #[derive(Default)]
 pub(crate) struct Remap {
     ends: Vec<u64>,
 }
 
 impl Remap {
-    /// Gives all offsets below `end` that have none the next timestamp; a quiet input has timestamps too.
+    /// Assigns the next timestamp to all offsets below `end` that have none. It is minted even if there are
+    /// none.
     pub(crate) fn mint(&mut self, end: u64) {
         self.ends.push(end);
     }
 
-    /// The first timestamp that offsets may yet get.
+    /// The lowest timestamp that is not assigned yet.
     pub(crate) fn upper(&self) -> u64 {
         self.ends.len() as u64
     }
 
-    /// The timestamp of an offset; the upper if it has none yet.
+    /// The timestamp of an offset. The upper if it has none yet.
     pub(crate) fn timestamp(&self, off: u64) -> u64 {
         self.ends.partition_point(|end| *end <= off) as u64
     }
@@ -29,7 +30,7 @@ impl Remap {
         self.ends[..count].last().copied().unwrap_or(0)
     }
 
-    /// See [`Remap`].
+    /// The bindings; see [`Remap`].
     pub(crate) fn ends(&self) -> &[u64] {
         &self.ends
     }

@@ -1,39 +1,41 @@
-//! The operator's rules: what becomes of an update whose timestamp the shard has already passed, and how
-//! often the stash is drained while the shard stands at one timestamp.
+//! The operator's rules. They decide what happens to an update whose timestamp the shard has already passed,
+//! and how often the stash is drained while the shard is at one timestamp.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Which rule the writers' operators follow. One writer alone, never restarted, is right under each.
+/// The rule of the writers' operators. A single writer that never restarts is correct under each rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Rule {
-    /// Drops what the shard has passed, as it comes in and when it drains.
+    /// Drops updates that the shard has passed, on arrival and when the stash is drained.
     V1,
-    /// Sorts into "now" and "not now", and keeps what is not now. Freezes:
+    /// Sorts into "now" and "not now", and keeps what is not now. It freezes:
     ///
     /// ```text
     /// the stash holds an update at 5; another writer moves the shard from 5 to 10
     /// drain at 10: the update is not at 10, so it goes back; the shard will never be at 5 again
-    /// the output frontier stays at 5: nothing is minted, nothing is appended, for ever
+    /// the output frontier stays at 5: nothing is minted or appended any more
     /// ```
     #[default]
     V2Stranding,
-    /// The same with a third case: what the shard has passed is dropped when the stash drains.
+    /// Like [`Rule::V2Stranding`] with a third case: updates that the shard has passed are dropped when the
+    /// stash is drained.
     V2Dropping,
-    /// [`Rule::V1`], but drained once for each capability that is held, each time from the same contents
-    /// (MaterializeInc/materialize 32418). One writer holds only one when it matters. Writes wrong data:
+    /// [`Rule::V1`], but drained once per held capability, each time from the same contents
+    /// (MaterializeInc/materialize 32418). A single writer holds only one capability when it matters. It
+    /// writes wrong data:
     ///
     /// ```text
     /// a batch read at 5 brings k=x at 6; the next one, read at 6, brings k=y at 6: two capabilities
-    /// another writer moves the shard from 5 to 6, so that this one has no drain at 5 to join them
+    /// another writer moves the shard from 5 to 6, so this writer has no drain at 5 that would join them
     /// drain at 6, contents k=w: -w +x for the first, -w +y for the second: k is w -1, x +1, y +1
     /// ```
     V1DoubleDrain,
 }
 
-/// Every rule and its name.
+/// Every rule with its name in settings and on the command line.
 pub const NAMES: [(&str, Rule); 4] = [
     ("v1", Rule::V1),
     ("v2-stranding", Rule::V2Stranding),
@@ -41,7 +43,7 @@ pub const NAMES: [(&str, Rule); 4] = [
     ("v1-double-drain", Rule::V1DoubleDrain),
 ];
 
-/// No rule has this name.
+/// The error for a name that is not in [`NAMES`].
 #[derive(Debug, thiserror::Error)]
 #[error("no rule `{given}`; use one of {}", NAMES.map(|(name, _)| name).join(", "))]
 pub struct UnknownRule {

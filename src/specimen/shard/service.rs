@@ -1,5 +1,5 @@
-//! The service as a pure state machine: the input log, the map from offsets to timestamps, the shard, and
-//! how many timestamps each writer is kept behind.
+//! The service as a pure state machine: the input log, the map from offsets to timestamps, the shard, and the
+//! lag of each writer.
 
 use super::config::Config;
 use super::messages::{Ask, Call, Reply, Timed};
@@ -8,12 +8,12 @@ use super::remap::Remap;
 use crate::value::Entry;
 use std::sync::Arc;
 
-/// How much of the input a writer is shown.
+/// How much of the input a writer sees.
 #[derive(Clone, Copy, Debug, Default)]
-struct WriterSighting {
-    /// The upper of the timestamps that have reached it: its queue may be slow.
+struct InputView {
+    /// The upper of the timestamps that have reached the writer. A delayed queue holds it back.
     reached: u64,
-    /// How many timestamps behind it is kept.
+    /// How many timestamps the writer's input is kept behind.
     lag: u64,
 }
 
@@ -21,9 +21,8 @@ pub(crate) struct Service {
     log: Vec<Arc<Entry>>,
     remap: Remap,
     shard: Shard,
-    /// By writer.
-    sights: Vec<WriterSighting>,
-    /// The most entries in one answer.
+    inputs: Vec<InputView>,
+    /// The maximum number of entries in one answer.
     batch: usize,
 }
 
@@ -33,7 +32,7 @@ impl Service {
             log: Vec::new(),
             remap: Remap::default(),
             shard: Shard::default(),
-            sights: vec![WriterSighting::default(); config.writers.len()],
+            inputs: vec![InputView::default(); config.writers.len()],
             batch: config.batch,
         }
     }
@@ -50,17 +49,17 @@ impl Service {
         self.log.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default()
     }
 
-    /// A tick of the clock: what the log has now gets its timestamp. Returns the timestamps' upper, which
-    /// is yet to reach the writers.
+    /// A clock tick: assigns a timestamp to the entries that have none. Returns the timestamps' upper, which
+    /// has not reached the writers yet.
     pub(crate) fn tick(&mut self) -> u64 {
         self.remap.mint(self.log.len() as u64);
         self.remap.upper()
     }
 
-    /// Timestamps have reached a writer.
+    /// Records that the timestamps below `upper` have reached a writer.
     pub(crate) fn reach(&mut self, writer: usize, upper: u64) {
-        let sight = &mut self.sights[writer];
-        sight.reached = sight.reached.max(upper);
+        let view = &mut self.inputs[writer];
+        view.reached = view.reached.max(upper);
     }
 
     pub(crate) fn remap(&self) -> &Remap {
@@ -73,14 +72,13 @@ impl Service {
 
     /// Keeps a writer's input this many timestamps behind.
     pub(crate) fn lag(&mut self, writer: usize, timestamps: u64) {
-        self.sights[writer].lag = timestamps;
+        self.inputs[writer].lag = timestamps;
     }
 
-    /// Answers a writer.
     pub(crate) fn call(&mut self, call: Call) -> Reply {
         match call.ask {
             Ask::Open => Reply::Opened(self.shard.upper()),
-            Ask::Input(from) => self.input(from, self.sights[call.writer]),
+            Ask::Input(from) => self.input(from, self.inputs[call.writer]),
             Ask::Feedback(from) => {
                 Reply::Feedback { updates: self.shard.updates(from).to_vec(), upper: self.shard.upper() }
             }
@@ -94,9 +92,9 @@ impl Service {
         }
     }
 
-    fn input(&self, from: u64, sight: WriterSighting) -> Reply {
-        let frontier = sight.reached.min(self.remap.upper().saturating_sub(sight.lag));
-        // A lag that was just put on may end before what has been read: then nothing comes.
+    fn input(&self, from: u64, view: InputView) -> Reply {
+        let frontier = view.reached.min(self.remap.upper().saturating_sub(view.lag));
+        // A new lag can put the end before what was already read. Then nothing is returned.
         let end = self.remap.end_before(frontier).max(from);
         let most = usize::try_from(end - from).unwrap_or(usize::MAX).min(self.batch);
         let timed =

@@ -1,27 +1,26 @@
-//! The end of a writer: cuts the operator's output into batches and appends them. Other writers append the
-//! same times; whoever comes first wins, and the others find it done.
+//! The output end of a writer: cuts the operator's output into batches and appends them. Other writers append
+//! the same times. The first one wins, and the others skip what is written.
 
 use super::messages::Batch;
 use super::persist::Update;
 use std::collections::VecDeque;
 
 pub(crate) struct Sink {
-    /// Up to where batches have been cut: its own count, which a lost append does not move.
+    /// The upper of the batches that were cut. A lost append does not change it.
     minted: u64,
     /// Updates that are in no batch yet.
     collected: Vec<Update>,
-    /// What is to be appended, in order; the first may be on its way.
+    /// The batches to append, in order. The first may be in flight.
     batches: VecDeque<Batch>,
 }
 
 impl Sink {
-    /// Begins where the shard stands.
     pub(crate) fn new(upper: u64) -> Self {
         Sink { minted: upper, collected: Vec::new(), batches: VecDeque::new() }
     }
 
-    /// Takes in the operator's output and its frontier. One that does not move beyond what was minted gives
-    /// no batch: here a frozen writer falls silent.
+    /// Takes the operator's output and its frontier. A frontier that does not move beyond `minted` makes no
+    /// batch; this is where a frozen writer goes silent.
     pub(crate) fn take(&mut self, mut output: Vec<Update>, frontier: u64) {
         self.collected.append(&mut output);
         if frontier > self.minted {
@@ -32,13 +31,12 @@ impl Sink {
         }
     }
 
-    /// What is next to be appended.
     pub(crate) fn next(&self) -> Option<&Batch> {
         self.batches.front()
     }
 
-    /// The shard stands at `upper`: what is below has been written, by us or another, and is cut off. Told
-    /// by feedback too, which can be faster than the answer to an append.
+    /// The shard's upper is `upper`: everything below was written by this writer or another, and is cut off.
+    /// Feedback reports this too, and can be faster than the answer to an append.
     pub(crate) fn passed(&mut self, upper: u64) {
         self.batches.retain(|batch| batch.upper > upper);
         if let Some(first) = self.batches.front_mut().filter(|first| first.lower < upper) {

@@ -1,6 +1,6 @@
-//! Writers and their service in virtual time: the same state machines, with calls that take seeded times to
-//! arrive. Nothing here reads a clock or sleeps; two worlds of one configuration and seed do the same to the
-//! last byte.
+//! The writers and their service in virtual time: the same state machines, with seeded message delays. It
+//! reads no clock and never sleeps. Two worlds with the same configuration and seed are identical to the last
+//! byte.
 
 use super::config::Config;
 use super::messages::{Call, Mode, Queue, Reply};
@@ -13,34 +13,45 @@ use crate::virtual_time::{MILLISECOND, VirtualTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where a writer runs. Delays belong to the slot: they outlive the process.
+/// A writer's host. Delays belong to the slot, so they outlive the process.
 #[derive(Default)]
 struct Slot {
     writer: Option<Writer>,
     incarnation: u64,
-    /// How much longer a queue may take, in milliseconds.
+    /// The maximum extra delay by queue, in milliseconds.
     delays: BTreeMap<Queue, u64>,
     /// When the latest timestamp reaches the writer's input.
     reached_at: u64,
 }
 
-/// Something that is due. What was meant for a process that is gone is dropped; what such a process has
-/// sent still arrives: a restarted writer can meet an append of its own last life.
+/// A scheduled event. An event for a dead process is dropped, but what such a process has sent still arrives.
+/// So a restarted writer can meet an append of its own previous incarnation.
 enum Due {
-    /// The service's clock.
+    /// The service's clock ticks.
     Tick,
-    /// Timestamps reach a writer's input.
-    Reach { writer: usize, upper: u64 },
-    /// A writer polls.
-    Poll { writer: usize, incarnation: u64, queue: Queue },
-    /// A call reaches the service.
-    Call { incarnation: u64, call: Call },
-    /// An answer reaches its writer.
-    Reply { writer: usize, incarnation: u64, queue: Queue, reply: Reply },
+    Reach {
+        writer: usize,
+        upper: u64,
+    },
+    Poll {
+        writer: usize,
+        incarnation: u64,
+        queue: Queue,
+    },
+    Call {
+        incarnation: u64,
+        call: Call,
+    },
+    Reply {
+        writer: usize,
+        incarnation: u64,
+        queue: Queue,
+        reply: Reply,
+    },
 }
 
 impl Due {
-    /// The writer that it is for, if its process must run.
+    /// The writer whose process must run to receive the event.
     fn receiver(&self) -> Option<usize> {
         match self {
             Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
@@ -49,7 +60,7 @@ impl Due {
     }
 }
 
-/// Writers and their service in virtual time.
+/// The writers and their service in virtual time.
 pub struct World {
     config: Config,
     service: Service,
@@ -58,7 +69,7 @@ pub struct World {
 }
 
 impl World {
-    /// At time 0 the active writers are just coming up.
+    /// A world at time 0 whose active writers are starting. Fails if the settings are unusable.
     pub fn new(config: Config, seed: u64) -> Result<Self, Error> {
         config.check()?;
         let mut world = World {
@@ -72,20 +83,20 @@ impl World {
         Ok(world)
     }
 
-    /// The present, in nanoseconds.
+    /// The current virtual time, in nanoseconds.
     pub fn now(&self) -> u64 {
         self.time.now()
     }
 
-    /// When the next thing happens: the clock ticks for ever.
+    /// When the next event happens, in nanoseconds. Never None, because the service's clock always ticks.
     pub fn next_at(&self) -> Option<u64> {
         self.time.next_at()
     }
 
-    /// Lets everything happen that is due up to and at `to`, which becomes the present.
+    /// Runs all events up to and including `to`, and sets the clock to `to`.
     pub fn advance(&mut self, to: u64) {
         while let Some(due) = self.time.next(to, Due::receiver) {
-            self.happen(due);
+            self.handle(due);
         }
     }
 
@@ -94,42 +105,42 @@ impl World {
         self.service.produce(entry)
     }
 
-    /// The input log from an offset on.
+    /// The input log from an offset on; empty beyond the end.
     pub fn log(&self, from: u64) -> &[Arc<Entry>] {
         self.service.log(from)
     }
 
-    /// The map from offsets to timestamps: for every timestamp, from 0, one past the last offset that has
-    /// it or an earlier one. Its length is upstream's end as a timestamp.
+    /// The map from offsets to timestamps: for each timestamp, from 0, one past the last offset with this
+    /// timestamp or an earlier one. Its length is the end of the input as a timestamp.
     pub fn bindings(&self) -> &[u64] {
         self.service.remap().ends()
     }
 
-    /// The shard's frontier: the first timestamp that is not complete.
+    /// The shard's frontier: the lowest timestamp that is not complete.
     pub fn shard_upper(&self) -> u64 {
         self.service.shard().upper()
     }
 
-    /// The shard's rows as of a timestamp, by key; none if that is not complete yet.
+    /// The shard's rows as of a timestamp, ordered by key. None if the timestamp is not complete.
     pub fn contents(&self, as_of: u64) -> Option<Vec<Row>> {
         self.service.shard().contents(as_of)
     }
 
-    /// What a writer shows of itself; none while it is down or paused.
+    /// A writer's own report. None while it is down or paused.
     pub fn progress(&self, writer: &str) -> Option<Progress> {
         let writer = self.config.writer(writer).ok()?;
         let running = self.slots[writer].writer.as_ref().filter(|_| !self.time.is_paused(writer));
         running.map(Writer::progress)
     }
 
-    /// The truth that no writer shows: whether this one will never append again. What a black box concludes
-    /// is held against it.
+    /// Whether this writer will never append again. No writer reports this, so tests compare a black-box
+    /// conclusion with it.
     pub fn stranded(&self, writer: &str) -> bool {
         let writer = self.config.writer(writer).ok().and_then(|at| self.slots[at].writer.as_ref());
         writer.is_some_and(Writer::stranded)
     }
 
-    /// Starts a writer, unless it is running.
+    /// Starts a writer unless it is running.
     pub fn start(&mut self, writer: &str, mode: Mode) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         if self.slots[writer].writer.is_none() {
@@ -138,7 +149,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets a writer append that was read-only.
+    /// Lets a read-only writer append.
     pub fn promote(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         if let Some(writer) = &mut self.slots[writer].writer {
@@ -147,7 +158,7 @@ impl World {
         Ok(())
     }
 
-    /// Ends a writer at once, also a paused one. Ending one that is down changes nothing.
+    /// Kills a writer, paused or not. Does nothing if it is down.
     pub fn kill(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         self.slots[writer].writer = None;
@@ -155,28 +166,28 @@ impl World {
         Ok(())
     }
 
-    /// Stops a writer: until it is resumed it does nothing and answers nobody.
+    /// Pauses a writer: it does nothing and answers nobody until [`World::resume`].
     pub fn pause(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         self.time.pause(writer);
         Ok(())
     }
 
-    /// Lets a paused writer go on, with everything that reached it meanwhile, in order.
+    /// Resumes a writer, which first receives everything that arrived while it was paused, in order.
     pub fn resume(&mut self, writer: &str) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         self.time.resume(writer);
         Ok(())
     }
 
-    /// Keeps a writer's input this many timestamps behind; 0 lifts it.
+    /// Keeps a writer's input this many timestamps behind; 0 removes the lag.
     pub fn lag(&mut self, writer: &str, timestamps: u64) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         self.service.lag(writer, timestamps);
         Ok(())
     }
 
-    /// Lets everything on one of a writer's queues take longer, by up to this time; 0 lifts it.
+    /// Delays everything on one of a writer's queues by up to `ms` milliseconds; 0 removes the delay.
     pub fn delay(&mut self, writer: &str, queue: Queue, ms: u64) -> Result<(), Error> {
         let writer = self.config.writer(writer)?;
         self.slots[writer].delays.insert(queue, ms);
@@ -193,7 +204,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, due: Due) {
+    fn handle(&mut self, due: Due) {
         match due {
             Due::Tick => self.tick(),
             Due::Reach { writer, upper } => self.service.reach(writer, upper),
@@ -228,7 +239,7 @@ impl World {
         }
     }
 
-    /// Every timestamp may be late, and none overtakes another.
+    /// Each timestamp may reach a writer late, but none overtakes another.
     fn tick(&mut self) {
         let upper = self.service.tick();
         for writer in 0..self.slots.len() {
@@ -241,7 +252,7 @@ impl World {
         self.time.after(self.config.tick_ms * MILLISECOND, Due::Tick);
     }
 
-    /// An append takes its time before it is in the shard.
+    /// How long an append takes before it is in the shard.
     fn append_time(&mut self, writer: usize) -> u64 {
         self.time.below(self.config.append_ms * MILLISECOND + 1) + self.delayed(writer, Queue::Append)
     }

@@ -1,6 +1,6 @@
-//! One writer as a pure state machine: it asks along three queues, each at its own pace, and takes in the
-//! answers. It keeps nothing: after a restart the log is read from its beginning and the contents come from
-//! the shard.
+//! One writer as a pure state machine: it sends requests on three queues, each at its own pace, and handles
+//! the answers. It keeps nothing on disk: after a restart it reads the log from the beginning and the
+//! contents from the shard.
 
 use super::messages::{Ask, Call, Mode, Queue, Reply};
 use super::operator::Operator;
@@ -8,37 +8,37 @@ use super::rule::Rule;
 use super::sink::Sink;
 use serde::Serialize;
 
-/// What a writer shows of itself.
+/// A writer's own report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// Always `running`, as in the incident.
     pub status: String,
-    /// Which life of the writer this is.
+    /// Counts the writer's starts, from 1.
     pub incarnation: u64,
-    /// Whether it appends.
+    /// Whether the writer appends.
     pub mode: Mode,
-    /// Whether it has read the shard up to where that stood at its start.
+    /// Whether it has caught up with the shard's upper at its start.
     pub hydrated: bool,
-    /// The first time at which it may still give an update: its own output frontier, not the shard's.
+    /// The lowest time at which it can still emit an update: its own output frontier, not the shard's.
     pub frontier: u64,
     /// The next offset to read.
     pub offset: u64,
-    /// The entries that were taken in.
+    /// The number of entries that were staged.
     pub updates_staged: u64,
-    /// The entries that wait.
+    /// The number of entries that wait in the stash.
     pub updates_stashed: u64,
-    /// The updates that it has brought into the shard.
+    /// The number of updates that it has appended to the shard.
     pub updates_appended: u64,
 }
 
-/// What it has once it knows where the shard stands.
+/// The state of a writer that knows the shard's upper.
 struct Open {
     operator: Operator,
     sink: Sink,
     /// The next offset to read.
     offset: u64,
-    /// The shard's updates that it has heard of.
-    heard: usize,
+    /// The number of the shard's updates received.
+    received: usize,
     staged: u64,
     appended: u64,
 }
@@ -60,42 +60,39 @@ impl Writer {
         self.incarnation
     }
 
-    /// From now on it appends.
     pub(crate) fn promote(&mut self) {
         self.mode = Mode::ReadWrite;
     }
 
-    /// What it asks along a queue now, if anything. Append is asked again only after an answer.
+    /// The next request on a queue, if any. An append is repeated only after an answer.
     pub(crate) fn poll(&self, queue: Queue) -> Option<Call> {
         let ask = match (&self.open, queue) {
             (None, Queue::Feedback) => Ask::Open,
             (None, _) => return None,
             (Some(open), Queue::Input) => Ask::Input(open.offset),
-            (Some(open), Queue::Feedback) => Ask::Feedback(open.heard),
+            (Some(open), Queue::Feedback) => Ask::Feedback(open.received),
             (Some(_), Queue::Append) if self.mode == Mode::ReadOnly => return None,
             (Some(open), Queue::Append) => Ask::Append(open.sink.next()?.clone()),
         };
         Some(Call { writer: self.number, ask })
     }
 
-    /// Takes in an answer.
     pub(crate) fn receive(&mut self, reply: Reply) {
         match (&mut self.open, reply) {
             (none @ None, Reply::Opened(upper)) => {
                 let (operator, sink) = (Operator::new(self.rule, upper), Sink::new(upper));
-                *none = Some(Open { operator, sink, offset: 0, heard: 0, staged: 0, appended: 0 });
+                *none = Some(Open { operator, sink, offset: 0, received: 0, staged: 0, appended: 0 });
             }
             (Some(open), reply) => open.receive(reply),
             (None, _) => {}
         }
     }
 
-    /// Whether it will never append again, which it does not show.
+    /// Whether it will never append again. It does not report this itself.
     pub(crate) fn stranded(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.operator.stranded())
     }
 
-    /// What it shows.
     pub(crate) fn progress(&self) -> Progress {
         let open = self.open.as_ref();
         Progress {
@@ -121,7 +118,7 @@ impl Open {
                 self.staged += self.operator.input(entries, frontier);
             }
             Reply::Feedback { updates, upper } => {
-                self.heard += updates.len();
+                self.received += updates.len();
                 self.operator.feedback(&updates, upper);
                 self.sink.passed(upper);
             }

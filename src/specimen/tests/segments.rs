@@ -1,7 +1,7 @@
-//! The cluster in virtual time: the incident under both guards and in all endings, restarts, determinism.
+//! The cluster in virtual time: the incident under each guard and with each outcome, restarts, determinism.
 //!
-//! Each case writes one key born in SEG_M and one that is older, holds SEG_M on the victim, writes both
-//! keys into SEG_M1 without the columns that SEG_M gave, and then looks at what every server shows.
+//! Each case writes one key that is new in SEG_M and one that is older, holds SEG_M on the victim, and writes
+//! both keys into SEG_M1 without the columns that SEG_M set. Then it compares what every server shows.
 
 use specimen::segments::{Config, Guard, Hold, Transition, World};
 use specimen::{Column, Entry, Error, Merge, Type, Value};
@@ -20,7 +20,7 @@ fn config(guard: Guard) -> Config {
     Config { guard, ..Config::new("acct", columns, 2) }
 }
 
-/// Writes an update of a key to partition 0; its op id and comparison value are its offset.
+/// Writes an update of a key to partition 0. Its op id and comparison value are its offset.
 fn write(world: &mut World, key: &str, merged_at: Option<i64>) {
     let next = world.log_ends()[0];
     let cmp = next.cast_signed();
@@ -38,7 +38,7 @@ fn hold(world: &mut World, server: &str, seq: u32, transition: Transition) -> Re
     world.hold(Hold { id, server: server.to_owned(), partition: 0, seq, transition })
 }
 
-/// The values that a server shows in a raw row; none if it does not hold it.
+/// The values that a server shows in a raw row. None if the server does not hold it.
 fn shown(world: &World, server: &str, segment: &str, off: u64) -> Option<Vec<Value>> {
     let (_, rows) = world.rows(server, segment, off, off + 1)?;
     Some(rows.first()?.shown(world.defaults()).cloned().collect())
@@ -50,7 +50,7 @@ fn committed_on(world: &World, server: &str, segment: &str) -> Option<String> {
     Some(format!("{:?}", cover.state))
 }
 
-/// Up to the moment when all is released and nothing moves any more.
+/// Runs until the hold is released and nothing moves any more.
 fn incident(guard: Guard, seed: u64) -> World {
     let mut world = World::new(config(guard), seed).expect("settings are usable");
     pass(&mut world, 200);
@@ -85,7 +85,7 @@ fn row(merged_at: i64, ops: &[i64]) -> Vec<Value> {
     vec![Value::Long(merged_at), Value::Longs(ops.to_vec())]
 }
 
-/// What each server shows for the two keys in SEG_M1.
+/// What a server shows for the two keys in SEG_M1.
 fn both_keys(world: &World, server: &str) -> [Option<Vec<Value>>; 2] {
     [shown(world, server, SEG_M1, 3), shown(world, server, SEG_M1, 4)]
 }
@@ -94,7 +94,7 @@ fn right() -> [Option<Vec<Value>>; 2] {
     [Some(row(200, &[0, 1, 3])), Some(row(300, &[2, 4]))]
 }
 
-/// The older key is stale, the one born in SEG_M shows the type's default.
+/// The older key is stale; the key that is new in SEG_M shows the type's default.
 fn wrong() -> [Option<Vec<Value>>; 2] {
     [Some(row(100, &[0, 3])), Some(row(i64::MIN, &[4]))]
 }
@@ -120,9 +120,9 @@ fn each_guard_shows_its_own_rows() {
     }
 }
 
-/// Goal: nothing that happens in another partition, and no time that passes, wakes who waits.
+/// Goal: nothing in another partition wakes a waiter, and neither does time.
 #[test]
-fn a_waiter_that_nobody_wakes_waits_for_ever() {
+fn a_waiter_that_nobody_wakes_never_stops_waiting() {
     let mut world = incident(Guard::PartitionGateNoSkipWake, 1);
     for round in 0..3 {
         let cols = vec![Value::Long(round), Value::Null];
@@ -139,7 +139,7 @@ fn a_waiter_that_nobody_wakes_waits_for_ever() {
     assert_eq!(other.1.len(), 1);
 }
 
-/// Goal: whoever wins the commit of SEG_M1 passes its rows on to all.
+/// Goal: the winner of the commit of SEG_M1 passes its rows on to all servers.
 #[test]
 fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
     for (winner, on_all) in [("server-2", right()), (VICTIM, wrong())] {
@@ -239,18 +239,18 @@ fn one_place_in_the_pool_and_a_gate_wait_for_each_other() {
     pass(&mut world, 5_000);
     let held = |server: &str| world.rows(server, "acct__0__1", 0, u64::MAX).map(|(_, rows)| rows.len());
     assert_eq!(OTHERS.map(held), [Some(1); 3]);
-    assert_eq!(held(VICTIM), None, "the order that would open the gate never gets a place");
+    assert_eq!(held(VICTIM), None, "the message that would open the gate never gets a slot");
 }
 
 #[test]
 fn one_seed_does_the_same_to_the_last_byte_and_another_does_not() {
     let bytes = |seed| {
         let world = incident(Guard::StartupLatch, seed);
-        let told = SERVERS.map(|server| {
+        let shown = SERVERS.map(|server| {
             let events = world.events(server, 0).expect("running");
             serde_json::to_string(&(events, world.coverage(server), world.current(server, 0, 0)))
         });
-        told.map(|told| told.expect("plain data")).join("\n")
+        shown.map(|shown| shown.expect("plain data")).join("\n")
     };
     assert_eq!(bytes(7), bytes(7));
     assert_ne!(bytes(7), bytes(8));

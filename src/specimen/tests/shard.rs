@@ -1,8 +1,8 @@
-//! Writers of one shard in virtual time: which arrangements freeze under which rule, what the shard holds
-//! then, and who shows it.
+//! The writers of one shard in virtual time: which arrangements freeze under which rule, what the shard then
+//! holds, and who reports it.
 //!
-//! Each case writes a few keys, lets writers come and go, and then looks at the shard's frontier beside the
-//! clock of the input, and at its rows beside the input log.
+//! Each case writes a few keys and starts and stops writers. Then it compares the shard's frontier with the
+//! clock of the input, and its rows with the input log.
 
 use specimen::Entry;
 use specimen::shard::{Config, Mode, Queue, Rule, World};
@@ -16,7 +16,7 @@ const ALL: [Rule; 4] = [Rule::V1, Rule::V2Stranding, Rule::V2Dropping, Rule::V1D
 const QUEUES: [Queue; 3] = [Queue::Input, Queue::Feedback, Queue::Append];
 const SEEDS: u64 = 50;
 
-/// Fewer entries a poll than a tick has: who catches up reads one time in several batches.
+/// A batch holds fewer entries than a tick, so a writer that catches up reads one time in several batches.
 fn world(rule: Rule, active: usize, seed: u64) -> World {
     let config = Config { rule, active, batch: 8, ..Config::new("acct", Vec::new()) };
     World::new(config, seed).expect("settings are usable")
@@ -26,7 +26,7 @@ fn quiet(world: &mut World, ticks: u64) {
     world.advance(world.now() + ticks * TICK);
 }
 
-/// Ten entries a tick, of which every eleventh is a tombstone.
+/// Ten entries per tick; every eleventh entry is a tombstone.
 fn busy(world: &mut World, ticks: u64) {
     for _ in 0..ticks * 10 {
         let op = world.log(0).len() as u64;
@@ -41,7 +41,7 @@ fn upstream(world: &World) -> u64 {
     world.bindings().len() as u64
 }
 
-/// Whether the shard stands still while timestamps go on, and stands behind them by more than any lag here.
+/// Whether the shard makes no progress while timestamps do, and is further behind than any lag here.
 fn frozen(world: &mut World) -> bool {
     quiet(world, 20);
     let before = world.shard_upper();
@@ -49,7 +49,7 @@ fn frozen(world: &mut World) -> bool {
     world.shard_upper() == before && before + 20 < upstream(world)
 }
 
-/// The op of every row, with its count, as the log says it: the last entry of each key, once.
+/// The op of every row with its count, as the log defines it: the last entry of each key, once.
 fn expected(world: &World, as_of: u64) -> Vec<(u64, i64)> {
     let end = world.bindings()[usize::try_from(as_of).expect("small")];
     let entries = world.log(0).iter().take(usize::try_from(end).expect("small"));
@@ -66,7 +66,7 @@ fn right(world: &World) -> bool {
     })
 }
 
-/// How often the shard froze and how often its rows were right, over seeds.
+/// How often the shard froze, and how often its rows were right, over all seeds.
 fn over_seeds(make: impl Fn(u64) -> World) -> (u64, u64) {
     (0..SEEDS).fold((0, 0), |(froze, was_right), seed| {
         let mut world = make(seed);
@@ -74,8 +74,8 @@ fn over_seeds(make: impl Fn(u64) -> World) -> (u64, u64) {
     })
 }
 
-/// The old generation is far ahead when a new one comes up, cold, read-only and `lag` timestamps behind;
-/// the new one is promoted and the old one leaves.
+/// A new generation starts when the old one is far ahead: cold, read-only and `lag` timestamps behind. Then
+/// the new one is promoted and the old one is killed.
 fn cold_cutover(rule: Rule, lag: u64, overlap: u64, seed: u64) -> World {
     let mut world = world(rule, 1, seed);
     busy(&mut world, 50);
@@ -88,7 +88,8 @@ fn cold_cutover(rule: Rule, lag: u64, overlap: u64, seed: u64) -> World {
     world
 }
 
-/// Both write from the start; `input_ms` is how long the second one's input may take. Then the first leaves.
+/// Both write from the start; `input_ms` is the maximum delay of the second writer's input. Then the first is
+/// killed.
 fn active_active(rule: Rule, input_ms: u64, overlap: u64, seed: u64) -> World {
     let mut world = world(rule, 2, seed);
     world.delay(NEW, Queue::Input, input_ms).expect("writer exists");
@@ -98,7 +99,7 @@ fn active_active(rule: Rule, input_ms: u64, overlap: u64, seed: u64) -> World {
     world
 }
 
-/// The writer dies and another comes up at once, while an append of the dead one is yet to land.
+/// The writer dies and another starts at once, while an append of the dead one is still in flight.
 fn failover(rule: Rule, to: &str, append_ms: u64, seed: u64) -> World {
     let mut world = world(rule, 1, seed);
     world.delay(OLD, Queue::Append, append_ms).expect("writer exists");
@@ -110,7 +111,7 @@ fn failover(rule: Rule, to: &str, append_ms: u64, seed: u64) -> World {
     world
 }
 
-/// Whether a writer's own frontier is far behind a shard that another moves.
+/// Whether a writer's own frontier is far behind a shard that another writer moves.
 fn latent(world: &World, writer: &str) -> bool {
     world.progress(writer).expect("running").frontier + 15 < world.shard_upper()
 }
@@ -155,7 +156,7 @@ fn a_cutover_in_a_hurry_retracts_twice_under_one_rule_and_the_frontier_moves() {
     }
 }
 
-/// Goal: with two writers from the start the freeze comes the surer the later one of them reads.
+/// Goal: with two writers from the start, a freeze is more likely the later one of them reads.
 #[test]
 fn two_active_writers_freeze_more_often_the_further_one_lags() {
     let froze = [0, 25, 100].map(|input_ms| {
@@ -171,7 +172,7 @@ fn two_active_writers_freeze_more_often_the_further_one_lags() {
     assert!(froze == 0 && was_right < SEEDS, "{froze} {was_right}");
 }
 
-/// Goal: a writer that comes up meets an append of the one before, be that another or itself.
+/// Goal: a starting writer meets an append of the previous writer, which is another one or itself.
 #[test]
 fn a_late_append_of_a_dead_writer_is_a_second_writer() {
     for to in [OLD, NEW] {
@@ -185,7 +186,7 @@ fn a_late_append_of_a_dead_writer_is_a_second_writer() {
     }
 }
 
-/// Goal: what the stranded writer shows while the other lives, after it has gone, and after a restart.
+/// Goal: what a stranded writer reports while the other lives, after the other has left, and after a restart.
 #[test]
 fn a_freeze_is_latent_then_visible_and_a_restart_clears_it() {
     let mut world = world(Rule::V2Stranding, 1, 1);
@@ -229,7 +230,7 @@ fn a_quiet_input_moves_the_frontier_and_a_stopped_writer_does_not() {
     }
 }
 
-/// Goal: `lag` keeps a writer exactly so many timestamps behind.
+/// Goal: `lag` keeps a writer exactly that many timestamps behind.
 #[test]
 fn a_writer_that_lags_moves_the_frontier_that_far_behind() {
     let mut world = world(Rule::V2Dropping, 1, 0);
@@ -261,18 +262,18 @@ fn settings_that_make_no_sense_and_unknown_names_are_refused() {
 fn one_seed_does_the_same_to_the_last_byte_and_another_does_not() {
     let bytes = |seed| {
         let mut world = active_active(Rule::V2Stranding, 50, 10, seed);
-        let mut told = Vec::new();
+        let mut snapshots = Vec::new();
         for _ in 0..40 {
             let at = world.next_at().expect("the clock ticks");
             world.advance(at);
-            told.push((
+            snapshots.push((
                 at,
                 world.progress(NEW),
                 world.shard_upper(),
                 world.contents(world.shard_upper() - 1),
             ));
         }
-        serde_json::to_string(&told).expect("plain data")
+        serde_json::to_string(&snapshots).expect("plain data")
     };
     assert_eq!(bytes(7), bytes(7));
     assert_ne!(bytes(7), bytes(8));

@@ -1,14 +1,15 @@
-//! Holding one message of the coordination service back.
+//! Holds back one message of the coordination service (Helix).
 //!
-//! It is held by what a participant of the service takes for granted: a message that is marked as read is
-//! being worked on by somebody, so it is neither taken up nor sent again. The victim is stopped while its
-//! next segment opens, for a few seconds and well under its session's time-out, so that the message can be
-//! marked before it sees it. The release deletes the record and puts it there once more as new.
+//! A message that is marked as read counts as being processed, so it is neither picked up nor sent again. To
+//! mark the message before the replica sees it, the replica is paused while its next segment opens. The pause
+//! lasts a few seconds, well below its session timeout. The release deletes the record and writes it again as
+//! new.
 //!
 //! Pinot registers a segment inside the transition that begins it. So a hold of the later transition, to
-//! online, has nothing to hold: it keeps the earlier message from being released until it is cured itself.
+//! online, has nothing to hold back. Instead it prevents the release of the earlier message until it is
+//! healed itself.
 
-use super::{LOOK, PinotInjection, STOPPED_MAX};
+use super::{POLL_INTERVAL, PinotInjection, STOPPED_MAX};
 use crate::adapter::http::send;
 use crate::adapter::pinot::table::{parse_segment_name, realtime};
 use crate::adapter::pinot::wire::{self, Message};
@@ -17,29 +18,29 @@ use dissent_core::history::fault::FaultKind;
 use dissent_store::cure::Cure;
 use tokio::time::{Instant, sleep};
 
-/// The field by which a message is known that we marked as read.
+/// The field that identifies a message marked by a fault.
 const HELD: &str = "DISSENT_HELD";
 
 impl PinotInjection<'_> {
-    /// Whether another fault wants the same message held.
-    pub(super) fn is_kept_by(&self, mark: &Cure) -> bool {
+    /// Whether another fault holds the same message.
+    pub(super) fn is_held_by(&self, mark: &Cure) -> bool {
         let (own, other) = (&self.cure.fault, &mark.fault);
         !self.is_own(mark)
             && matches!(other.kind, FaultKind::HoldMessage(_))
             && (&own.replica, own.partition, own.seq) == (&other.replica, other.partition, other.seq)
     }
 
-    /// Marks the message by which the victim hears of the segment as read, and lets the victim go on. It goes
-    /// on without, too, if the message does not come or the fault is undone meanwhile.
+    /// Marks the message that announces the segment to the replica as read, and resumes the replica. The
+    /// replica is also resumed if the message does not come or the fault is healed meanwhile.
     pub(super) async fn hold_next(&self) {
         let until = Instant::now() + STOPPED_MAX;
         while Instant::now() < until {
             match self.try_hold().await {
                 Ok(true) => break,
-                Ok(false) | Err(_) => sleep(LOOK).await,
+                Ok(false) | Err(_) => sleep(POLL_INTERVAL).await,
             }
         }
-        // The watchdog's cure does it again.
+        // If this fails, the watchdog resumes the replica when it heals.
         drop(self.resume(&self.cure.fault.replica).await);
     }
 
@@ -70,7 +71,7 @@ impl PinotInjection<'_> {
         wire::messages(&url, &send(&url, self.http.get(&url)).await?)
     }
 
-    /// Writes a message's record with another state, with or without our own field.
+    /// Writes a message's record with another state, and with or without the field [`HELD`].
     async fn put(&self, message: &Message, state: &str, held: bool) -> Result<(), TargetError> {
         let mut record = message.record.clone();
         record["simpleFields"]["MSG_STATE"] = state.into();
@@ -85,7 +86,7 @@ impl PinotInjection<'_> {
         send(&url, self.http.put(&url, &record)).await.map(drop)
     }
 
-    /// Sends the held message again, if it was held at all, and its transition did not run meanwhile.
+    /// Sends the held message again, if it was held and its transition has not run meanwhile.
     pub(super) async fn release(&self) -> Result<(), TargetError> {
         for message in self.messages().await? {
             if !self.is_wanted(&message) || !message.fields.contains_key(HELD) {
@@ -105,7 +106,7 @@ impl PinotInjection<'_> {
         }
     }
 
-    /// Whether the victim has left the state from which the message leads.
+    /// Whether the replica has left the message's source state.
     async fn has_run(&self, message: &Message) -> Result<bool, TargetError> {
         let field = |name: &str| message.field(name);
         let rest = format!("CURRENTSTATES/{}/{}", field("TGT_SESSION_ID"), field("RESOURCE_NAME"));

@@ -1,5 +1,5 @@
-//! One fault on Pinot, begun and undone from its cure alone: in a watchdog, by `dissent heal`, wherever the
-//! run's folder may be. Undoing twice does no harm, and undoes nothing but what was begun.
+//! One fault on Pinot, begun and undone from its cure alone: in a watchdog or by `dissent heal`, without the
+//! run folder. Healing twice is harmless, and nothing is undone that was not begun.
 
 mod message;
 mod table;
@@ -21,56 +21,56 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// An answer that takes longer counts as none.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of a request or a command.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A replica may take so long to start.
-const START: Duration = Duration::from_secs(120);
+/// The maximum time for a replica to start.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// No replica is stopped for longer while something is done that needs it stopped: its session with the
-/// coordination store ends after 30 s.
+/// The maximum time that a replica is paused for another step. Its session with the coordination store ends
+/// after 30 s.
 const STOPPED_MAX: Duration = Duration::from_secs(20);
 
-/// Between two looks at the coordination store.
-const LOOK: Duration = Duration::from_millis(50);
+/// The time between two polls of the coordination store.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What is needed to undo.
+/// The data that undoes a fault on Pinot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::adapter) struct PinotUndo {
-    /// The system: a watchdog does not read target files.
+    /// The name of the system, because a watchdog does not read target files.
     pub(super) system: String,
     /// The controller's URL.
     pub(super) at: String,
     /// The cluster's name in the coordination store.
     pub(super) cluster: String,
-    /// The table.
+    /// The name of the table.
     pub(super) table: String,
-    /// The victim's session with the coordination store: it has another one once it was started again.
+    /// The replica's session before the fault. A restarted replica has another one.
     pub(super) session: u64,
-    /// How to do something to a replica's process.
+    /// The commands that act on a replica's process.
     pub(super) commands: Commands,
-    /// How the controller's HTTP is entered: it names secrets and holds none.
+    /// The access to the controller. It names secrets and does not contain them.
     #[serde(default)]
     pub(super) access: Access,
-    /// Where downloads can be held: the control URL of the proxy before them.
+    /// The control URL of the download proxy.
     pub(super) proxy: Option<String>,
-    /// The replicas beside the fault's own that have a part in it: those that are stopped while it wins a
+    /// The other replicas that take part in the fault: those that are paused while the fault's own wins a
     /// commit, or the one that takes over from it.
     pub(super) others: Vec<String>,
 }
 
-/// Whether a cure is of this system.
+/// Whether a cure is for this system.
 pub fn is_of(cure: &Cure) -> bool {
     cure.undo["system"] == PINOT
 }
 
-/// The run that has the target of a fault now.
+/// The run that holds the lock of a fault's target.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     let undo = undo_of::<PinotUndo>(cure)?;
-    cluster::holder(&HttpClient::with_access(PATIENCE, &undo.access)?, &undo.at).await
+    cluster::holder(&HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?, &undo.at).await
 }
 
-/// Whether the target file says how to do this.
+/// Whether the target file has what this kind of fault needs.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
     let refused =
         |reason: &str| Err(Refusal { target: PINOT.to_owned(), fault: kind, reason: reason.to_owned() });
@@ -98,100 +98,103 @@ struct PinotInjection<'c> {
     http: HttpClient,
 }
 
-/// Leaves the mark, then begins the fault; returns once it is in force.
+/// Marks the fault at the target and begins it. Returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
-    let deed = PinotInjection::of(cure)?;
-    mark(&deed.http, &deed.undo.at, cure).await?;
-    let victim = &cure.fault.replica;
+    let injection = PinotInjection::of(cure)?;
+    mark(&injection.http, &injection.undo.at, cure).await?;
+    let replica = &cure.fault.replica;
     match cure.fault.kind {
         FaultKind::HoldMessage(Transition::OfflineToConsuming) => {
-            deed.pause(victim).await?;
-            go_on(cure);
+            injection.pause(replica).await?;
+            spawn_remaining(cure);
             Ok(())
         }
         FaultKind::HoldMessage(Transition::ConsumingToOnline) => Ok(()),
-        FaultKind::Pause => deed.pause(victim).await,
-        FaultKind::Restart => deed.run("kill", deed.undo.commands.kill.as_deref(), victim, PATIENCE).await,
+        FaultKind::Pause => injection.pause(replica).await,
+        FaultKind::Restart => {
+            injection.run("kill", injection.undo.commands.kill.as_deref(), replica, REQUEST_TIMEOUT).await
+        }
         FaultKind::CommitWinner => {
-            deed.pause_others().await?;
-            go_on(cure);
+            injection.pause_others().await?;
+            spawn_remaining(cure);
             Ok(())
         }
-        FaultKind::SlowDownload => deed.hold_downloads().await,
-        FaultKind::Rebalance => deed.rebalance().await,
-        FaultKind::PauseConsumption => deed.consumption("pauseConsumption").await,
-        FaultKind::Reload => deed.reload().await,
-        kind => Err(deed.refused(format!("{} cannot be done here", kind.name()))),
+        FaultKind::SlowDownload => injection.hold_downloads().await,
+        FaultKind::Rebalance => injection.rebalance().await,
+        FaultKind::PauseConsumption => injection.consumption("pauseConsumption").await,
+        FaultKind::Reload => injection.reload().await,
+        kind => Err(injection.refused(format!("{} cannot be done here", kind.name()))),
     }
 }
 
-/// What is left to do of a fault in force, beside its watchdog's waiting for the cure.
-fn go_on(cure: &Cure) {
+/// Starts the remaining work of a fault in force, next to the watchdog that waits for the cure.
+fn spawn_remaining(cure: &Cure) {
     let cure = cure.clone();
     tokio::spawn(async move {
-        let Ok(deed) = PinotInjection::of(&cure) else { return };
+        let Ok(injection) = PinotInjection::of(&cure) else { return };
         match cure.fault.kind {
-            FaultKind::CommitWinner => deed.resume_after_commit().await,
-            _ => deed.hold_next().await,
+            FaultKind::CommitWinner => injection.resume_after_commit().await,
+            _ => injection.hold_next().await,
         }
     });
 }
 
-/// What shows that the fault is over already, if anything does: whoever undoes it takes its mark away.
+/// The evidence that the fault has already ended: its mark is gone, because healing removes the mark.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
-    let deed = PinotInjection::of(cure)?;
-    let is_marked = deed.marks().await?.iter().any(|mark| deed.is_own(mark));
+    let injection = PinotInjection::of(cure)?;
+    let is_marked = injection.marks().await?.iter().any(|mark| injection.is_own(mark));
     Ok((!is_marked).then(|| "its mark is gone, so somebody else has undone it".to_owned()))
 }
 
-/// Undoes the fault, verifies that, and takes the mark away. Without a mark there is nothing to undo.
+/// Heals the fault, verifies that, and removes the mark. Without a mark there is nothing to undo.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    let deed = PinotInjection::of(cure)?;
-    let all = deed.marks().await?;
-    if !all.iter().any(|mark| deed.is_own(mark)) {
+    let injection = PinotInjection::of(cure)?;
+    let all = injection.marks().await?;
+    if !all.iter().any(|mark| injection.is_own(mark)) {
         return Ok(());
     }
-    let victim = &cure.fault.replica;
+    let replica = &cure.fault.replica;
     match cure.fault.kind {
         FaultKind::HoldMessage(transition) => {
             if transition == Transition::OfflineToConsuming {
-                deed.resume(victim).await?;
+                injection.resume(replica).await?;
             }
-            if all.iter().any(|mark| deed.is_kept_by(mark)) {
-                unmark(&deed.http, &deed.undo.at, cure).await?;
-                // The other one may be undone at this very moment: then it saw our mark, and left it to us.
-                let left = deed.marks().await?;
-                return match left.iter().any(|mark| deed.is_kept_by(mark)) {
+            if all.iter().any(|mark| injection.is_held_by(mark)) {
+                unmark(&injection.http, &injection.undo.at, cure).await?;
+                // The other fault may be healing at the same time. If it saw this mark, it left the release
+                // to this fault.
+                let left = injection.marks().await?;
+                return match left.iter().any(|mark| injection.is_held_by(mark)) {
                     true => Ok(()),
-                    false => deed.release().await,
+                    false => injection.release().await,
                 };
             }
-            deed.release().await?;
+            injection.release().await?;
         }
-        FaultKind::Pause => deed.resume(victim).await?,
+        FaultKind::Pause => injection.resume(replica).await?,
         FaultKind::Restart => {
-            deed.run("start", deed.undo.commands.start.as_deref(), victim, START).await?;
-            deed.lives_again().await?;
+            injection.run("start", injection.undo.commands.start.as_deref(), replica, START_TIMEOUT).await?;
+            injection.wait_until_registered().await?;
         }
-        FaultKind::CommitWinner => deed.resume_others().await?,
-        FaultKind::SlowDownload => deed.let_downloads_through().await?,
-        FaultKind::PauseConsumption => deed.consumption("resumeConsumption").await?,
-        // The table is the run's own, and stays as it is now.
+        FaultKind::CommitWinner => injection.resume_others().await?,
+        FaultKind::SlowDownload => injection.let_downloads_through().await?,
+        FaultKind::PauseConsumption => injection.consumption("resumeConsumption").await?,
+        // The table belongs to the run and stays as it is.
         FaultKind::Rebalance | FaultKind::Reload => {}
-        // Nothing of it was begun.
+        // These faults are never begun here.
         FaultKind::SecondWriter
         | FaultKind::DropWriter
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. } => {}
     }
-    unmark(&deed.http, &deed.undo.at, cure).await
+    unmark(&injection.http, &injection.undo.at, cure).await
 }
 
 impl PinotInjection<'_> {
     fn of(cure: &Cure) -> Result<PinotInjection<'_>, TargetError> {
         let undo: PinotUndo = undo_of(cure)?;
-        let http = HttpClient::with_access(PATIENCE, &undo.access)?;
+        let http = HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?;
         Ok(PinotInjection { cure, undo, http })
     }
 
@@ -208,11 +211,11 @@ impl PinotInjection<'_> {
     }
 
     async fn pause(&self, replica: &str) -> Result<(), TargetError> {
-        self.run("pause", self.undo.commands.pause.as_deref(), replica, PATIENCE).await
+        self.run("pause", self.undo.commands.pause.as_deref(), replica, REQUEST_TIMEOUT).await
     }
 
     async fn resume(&self, replica: &str) -> Result<(), TargetError> {
-        self.run("resume", self.undo.commands.resume.as_deref(), replica, PATIENCE).await
+        self.run("resume", self.undo.commands.resume.as_deref(), replica, REQUEST_TIMEOUT).await
     }
 
     /// Runs a command of the target file on a replica.
@@ -221,28 +224,28 @@ impl PinotInjection<'_> {
         name: &'static str,
         command: Option<&str>,
         replica: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), TargetError> {
         let Some(command) = command else {
             return Err(self.refused(format!("the target file has no command `{name}`")));
         };
-        let run = Hook { name, command, timeout: patience }.run(&[("REPLICA", Path::new(replica))]).await;
+        let run = Hook { name, command, timeout }.run(&[("REPLICA", Path::new(replica))]).await;
         run.map_err(|HookError { name, problem }| self.refused(format!("`{name}` {problem}")))
     }
 
-    /// Waits until a victim that was started again has registered.
-    async fn lives_again(&self) -> Result<(), TargetError> {
+    /// Waits until a restarted replica has registered with a new session.
+    async fn wait_until_registered(&self) -> Result<(), TargetError> {
         let PinotUndo { at, cluster, session, .. } = &self.undo;
         let url = format!("{at}/zk/get?path=/{cluster}/LIVEINSTANCES/{}", self.cure.fault.replica);
-        let until = Instant::now() + START;
+        let until = Instant::now() + START_TIMEOUT;
         while Instant::now() < until {
             if let Ok(body) = send(&url, self.http.get(&url)).await
                 && wire::session(&url, &body).is_ok_and(|now| now != *session)
             {
                 return Ok(());
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
-        Err(self.refused(format!("it was started, but did not register within {START:?}")))
+        Err(self.refused(format!("it was started, but did not register within {START_TIMEOUT:?}")))
     }
 }

@@ -1,7 +1,7 @@
-//! What is done to a whole table: its segments are fetched late, moved, loaded again, committed by a replica
-//! of our choice, or not consumed. The table is the run's own.
+//! Faults on a whole table: its downloads are delayed, a replica is replaced, a segment is reloaded, a chosen
+//! replica wins a commit, or consumption is paused. The table belongs to the run.
 
-use super::{LOOK, PinotInjection, STOPPED_MAX};
+use super::{POLL_INTERVAL, PinotInjection, STOPPED_MAX};
 use crate::adapter::http::{parse, send};
 use crate::adapter::pinot::table::{parse_segment_name, realtime};
 use crate::adapter::pinot::wire::{self, invalid_response};
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// All replicas may take so long to load a segment again.
-const RELOADED: Duration = Duration::from_secs(15);
+/// The maximum time for all replicas to reload a segment.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A proxy lets everything through after so long, whatever becomes of whoever asked it not to.
+/// The proxy releases a download after this time, even if nobody lifts the hold.
 const DOWNLOAD_HELD_MAX: Duration = Duration::from_secs(600);
 
 impl PinotInjection<'_> {
@@ -31,8 +31,8 @@ impl PinotInjection<'_> {
         Ok((url, body))
     }
 
-    /// What the paths of the downloads contain that are to wait.
-    fn withheld(&self) -> String {
+    /// The part of the path that identifies the downloads to hold.
+    fn held_path(&self) -> String {
         let (fault, table) = (&self.cure.fault, &self.undo.table);
         match (fault.partition, fault.seq) {
             (Some(partition), Some(seq)) => format!("/{table}__{partition}__{seq}__"),
@@ -40,7 +40,7 @@ impl PinotInjection<'_> {
         }
     }
 
-    /// What a hold is called at the proxy.
+    /// The id of this fault's hold at the proxy.
     fn hold_id(&self) -> String {
         format!("{}/{}", self.cure.mark, self.cure.step)
     }
@@ -53,7 +53,7 @@ impl PinotInjection<'_> {
     pub(super) async fn hold_downloads(&self) -> Result<(), TargetError> {
         let url = format!("{}/hold", self.proxy()?);
         let lease_ms = DOWNLOAD_HELD_MAX.as_millis() as u64;
-        let hold = json!(Hold { id: self.hold_id(), path: self.withheld(), lease_ms });
+        let hold = json!(Hold { id: self.hold_id(), path: self.held_path(), lease_ms });
         send(&url, self.http.post(&url, &hold)).await.map(drop)
     }
 
@@ -68,7 +68,7 @@ impl PinotInjection<'_> {
         }
     }
 
-    /// Only the chosen one can report that it has reached the end of its segment: it wins the commit.
+    /// Only the chosen replica can then report the end of its segment, so it wins the commit.
     pub(super) async fn pause_others(&self) -> Result<(), TargetError> {
         for other in &self.undo.others {
             self.pause(other).await?;
@@ -79,27 +79,27 @@ impl PinotInjection<'_> {
     pub(super) async fn resume_others(&self) -> Result<(), TargetError> {
         let mut resumed = Ok(());
         for other in &self.undo.others {
-            // One that cannot be resumed must not keep the others from it.
+            // A replica that cannot be resumed must not prevent the others from being resumed.
             resumed = self.resume(other).await.and(resumed);
         }
         resumed
     }
 
-    /// Lets the others go on as soon as the segment is committed, or before their sessions end.
+    /// Resumes the other replicas once the segment is committed, or before their sessions end.
     pub(super) async fn resume_after_commit(&self) {
         let open = self.newest().await.ok();
         let until = Instant::now() + STOPPED_MAX;
         while Instant::now() < until {
             match self.newest().await {
                 Ok(newest) if open.as_ref().is_some_and(|open| *open != newest) => break,
-                _ => sleep(LOOK).await,
+                _ => sleep(POLL_INTERVAL).await,
             }
         }
-        // The watchdog's cure does it again.
+        // If this fails, the watchdog resumes them when it heals.
         drop(self.resume_others().await);
     }
 
-    /// The sequence numbers of the partition's segments, each with its name and whether it is committed.
+    /// The partition's segments by sequence number, each with its name and whether it is committed.
     async fn segments(&self) -> Result<BTreeMap<u32, (String, bool)>, TargetError> {
         let (url, body) = self.get(&format!("tables/{}/idealstate", self.undo.table)).await?;
         let own = wire::ideal_state(&url, &body)?.into_iter().filter_map(|(name, replicas)| {
@@ -115,8 +115,8 @@ impl PinotInjection<'_> {
         newest.ok_or_else(|| self.refused("the partition has no segment"))
     }
 
-    /// Every replica of a committed segment fetches the committed copy if its own is another one. Returns
-    /// once all have.
+    /// Makes every replica of a committed segment download the committed copy if its own differs. Returns
+    /// once all replicas have reloaded.
     pub(super) async fn reload(&self) -> Result<(), TargetError> {
         let wanted = |seq| self.cure.fault.seq.is_none_or(|wanted| wanted == seq);
         let mut segments = self.segments().await?.into_iter();
@@ -125,18 +125,18 @@ impl PinotInjection<'_> {
         let path = format!("segments/{}/{segment}/reload", realtime(&self.undo.table));
         let (url, body) = self.post(&path).await?;
         let job = wire::reload_job(&url, &body)?;
-        let until = Instant::now() + RELOADED;
+        let until = Instant::now() + RELOAD_TIMEOUT;
         while Instant::now() < until {
             let (url, body) = self.get(&format!("segments/segmentReloadStatus/{job}")).await?;
             if wire::is_reloaded(&url, &body)? {
                 return Ok(());
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
-        Err(self.refused(format!("not all replicas loaded {segment} again within {RELOADED:?}")))
+        Err(self.refused(format!("not all replicas loaded {segment} again within {RELOAD_TIMEOUT:?}")))
     }
 
-    /// Puts the replica that takes over in the victim's place, and moves what the table's segments need.
+    /// Puts the spare server in the replica's place and rebalances the table.
     pub(super) async fn rebalance(&self) -> Result<(), TargetError> {
         let [spare] = self.undo.others.as_slice() else {
             return Err(
@@ -159,7 +159,7 @@ impl PinotInjection<'_> {
     }
 }
 
-/// Writes another text wherever this one stands.
+/// Replaces every string that equals `from` by `to`.
 fn replace(json: &mut Json, from: &str, to: &str) {
     match json {
         Json::String(text) if text == from => to.clone_into(text),
