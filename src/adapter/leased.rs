@@ -61,7 +61,7 @@ pub(super) struct LeasedInjector<B> {
 
 impl<B> LeasedInjector<B> {
     pub(super) fn new(backend: Arc<B>, context: InjectionContext) -> LeasedInjector<B> {
-        LeasedInjector { backend: backend, context, leases: Mutex::default() }
+        LeasedInjector { backend, context, leases: Mutex::default() }
     }
 }
 

@@ -26,7 +26,7 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
 }
 
 fn unknown(system: &str, fault: FaultKind) -> Refusal {
-    Refusal { target: system.to_owned(), fault, reason: "no system is called so".to_owned() }
+    Refusal { target: system.to_owned(), fault, reason: "there is no such system".to_owned() }
 }
 
 /// The defaults for a run on the cluster of a target file.

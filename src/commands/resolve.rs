@@ -26,12 +26,13 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     let mut given = settings.left().clone();
     let mut target = target(&args.target)?;
     let defaults = target.defaults();
-    if let RunTarget::External(ExternalTarget { file, .. }) = &mut target
+    if let RunTarget::External(external) = &mut target
         && defaults.has_table_options
     {
-        settings.apply_to_table(&mut file.table)?;
+        let options = &mut external.file.table;
+        settings.apply_to_table(options)?;
         given.retain(|key, _| !key.starts_with(table::PREFIX));
-        given.extend(file.table.settings());
+        given.extend(options.settings());
     }
     let workload: Workload = settings.apply(load(&args.workload)?)?;
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
@@ -55,7 +56,8 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
 /// The cluster of a target file, if the argument is the path of one; else the built-in cluster of this name.
 fn target(argument: &str) -> Result<RunTarget, ConfigError> {
     if is_path(argument) {
-        return Ok(RunTarget::External(ExternalTarget { path: argument.to_owned(), file: load(argument)? }));
+        let external = ExternalTarget { path: argument.to_owned(), file: load(argument)? };
+        return Ok(RunTarget::External(Box::new(external)));
     }
     let of_kind = |kind| [RunTarget::Private(kind), RunTarget::Simulated(kind)];
     let mut all = SpecimenKind::ALL.into_iter().flat_map(of_kind);

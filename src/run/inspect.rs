@@ -247,7 +247,7 @@ impl InspectedKey {
     fn new(meta: RunMeta, segments: Vec<Segment>) -> InspectedKey {
         let partitions = meta.partitions as usize;
         let evidence = MemoryRecord {
-            meta: meta,
+            meta,
             events: Vec::new(),
             log: vec![Vec::new(); partitions],
             rows: vec![Vec::new(); partitions],

@@ -23,7 +23,7 @@ pub enum RunTarget {
     /// A built-in cluster of processes that start and end with the run.
     Private(SpecimenKind),
     /// A cluster that is independent of any run.
-    External(ExternalTarget),
+    External(Box<ExternalTarget>),
 }
 
 impl RunTarget {

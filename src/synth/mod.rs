@@ -14,7 +14,7 @@ pub use spec::{SynthError, SynthSpec};
 use crate::config::error::ConfigError;
 use crate::config::load::load;
 use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration, schema};
-use dissent_core::history::event::Phase;
+use dissent_core::history::event::{CaptureReason, Phase};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
@@ -48,14 +48,15 @@ pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
     let folder = RunFolder::create(dir, meta.clone(), None)?;
     let mut writer = Writer::new(folder, meta, spec);
     writer.begin()?;
-    writer.epoch(set.before.into_iter(), false)?;
-    writer.epoch(set.after.into_iter(), false)?;
+    writer.epoch(set.before.into_iter(), CaptureReason::Boundary)?;
+    writer.epoch(set.after.into_iter(), CaptureReason::Boundary)?;
     writer.phase(Phase::Load)?;
     let mut left = load;
     while left > 0 {
         let ops = left.min(epoch_rows);
         left -= ops;
-        writer.epoch((0..ops).map(|_| generator.next()), left == 0)?;
+        let reason = if left == 0 { CaptureReason::Final } else { CaptureReason::Boundary };
+        writer.epoch((0..ops).map(|_| generator.next()), reason)?;
     }
     writer.finish()
 }

@@ -73,8 +73,13 @@ impl<'o> Writer<'o> {
         self.record(Event::Phase { phase })
     }
 
-    /// Writes ops, commits the segments that they fill, and captures every replica.
-    pub(super) fn epoch(&mut self, ops: impl Iterator<Item = Op>, last: bool) -> Result<(), SynthError> {
+    /// Writes ops, commits the segments that they fill, and captures every replica. After a final capture
+    /// nothing more comes.
+    pub(super) fn epoch(
+        &mut self,
+        ops: impl Iterator<Item = Op>,
+        reason: CaptureReason,
+    ) -> Result<(), SynthError> {
         for op in ops {
             self.write(op)?;
         }
@@ -87,14 +92,13 @@ impl<'o> Writer<'o> {
         }
         self.now.0 += 1_000_000;
         self.sample()?;
-        let reason = if last { CaptureReason::Final } else { CaptureReason::Boundary };
-        if last {
+        if reason == CaptureReason::Final {
             self.phase(Phase::Heal)?;
             self.phase(Phase::Quiesce)?;
             self.record(Event::Settled { all: true, waited: Nanos(0) })?;
             self.phase(Phase::Capture)?;
         }
-        self.capture(reason, last)
+        self.capture(reason)
     }
 
     pub(super) fn finish(mut self) -> Result<(), SynthError> {
@@ -159,13 +163,13 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    fn capture(&mut self, reason: CaptureReason, last: bool) -> Result<(), SynthError> {
+    fn capture(&mut self, reason: CaptureReason) -> Result<(), SynthError> {
         let capture = self.captures;
         self.captures += 1;
         self.record(Event::CaptureBegin { capture, reason })?;
         for partition in 0..self.meta.partitions {
             let rows = std::mem::take(&mut self.parts[partition as usize].rows);
-            let edits = self.edits(partition, &rows, last)?;
+            let edits = self.edits(partition, &rows, reason)?;
             for (replica, edits) in edits.iter().enumerate() {
                 self.note_copy(partition, replica, &rows, edits);
                 self.read_rows(capture, partition, replica, &rows, edits)?;
@@ -175,12 +179,12 @@ impl<'o> Writer<'o> {
         Ok(self.record(Event::CaptureEnd { capture })?)
     }
 
-    fn edits(&self, partition: u32, rows: &[Row], last: bool) -> Result<Vec<Edits>, SynthError> {
+    fn edits(&self, partition: u32, rows: &[Row], reason: CaptureReason) -> Result<Vec<Edits>, SynthError> {
         let SynthSpec { plant, seed, .. } = *self.spec;
         let replicas = self.meta.roster.len();
         let schema = &self.meta.schema;
         let mut edits = vec![Edits::default(); replicas];
-        if last && partition == 0 {
+        if reason == CaptureReason::Final && partition == 0 {
             let aim = aim(rows, seed.0).ok_or(SynthError::Rows { rows: self.spec.rows })?;
             edits = plant.edits(schema, seed, replicas, &aim);
         }

@@ -120,7 +120,7 @@ fn frontiers(dir: &Path) {
     let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
     let empty = meta.partitions as usize;
     let (log, rows, currents) = (vec![Vec::new(); empty], vec![Vec::new(); empty], vec![Vec::new(); empty]);
-    let record = MemoryRecord { meta: meta, events, log, rows, current_rows: currents };
+    let record = MemoryRecord { meta, events, log, rows, current_rows: currents };
     let cost = Cost::of(|| {
         let verdict = judge(&record);
         assert_eq!(verdict.findings.len() as u64, FRONTIERS / 10);

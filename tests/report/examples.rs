@@ -158,7 +158,7 @@ pub(crate) fn record(ops: u64) -> MemoryRecord {
     events.sort_by_key(|(t, _)| *t);
     let events = events.into_iter().map(|(t, event)| TimedEvent { t: ms(t), event }).collect();
     MemoryRecord {
-        meta: meta,
+        meta,
         events,
         log: vec![Vec::new(); 2],
         rows: vec![Vec::new(); 2],

@@ -35,7 +35,7 @@ fn understood(bytes: &[u8]) -> MemoryRecord {
     let partitions = meta.partitions as usize;
     let (log, rows, currents) =
         (vec![Vec::new(); partitions], vec![Vec::new(); partitions], vec![Vec::new(); partitions]);
-    let mut record = MemoryRecord { meta: meta, events: Vec::new(), log, rows, current_rows: currents };
+    let mut record = MemoryRecord { meta, events: Vec::new(), log, rows, current_rows: currents };
     let lines = bytes.split(|byte| *byte == b'\n').take(LINES_MAX);
     for line in lines.filter(|line| line.len() > 3) {
         let (head, line) = line.split_at(3);

@@ -86,8 +86,19 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         FaultKind::SlowDownload if file.proxy.is_none() => {
             refused("its target file names no `proxy` for segment downloads: see `dissent proxy --help`")
         }
-        kind if kind.is_of_writers() => refused("it has no writers that share a shard"),
-        _ => Ok(()),
+        FaultKind::SecondWriter
+        | FaultKind::DropWriter
+        | FaultKind::Cutover
+        | FaultKind::Lag { .. }
+        | FaultKind::DelayQueue { .. } => refused("it has no writers that share a shard"),
+        FaultKind::HoldMessage(_)
+        | FaultKind::Restart
+        | FaultKind::Pause
+        | FaultKind::CommitWinner
+        | FaultKind::SlowDownload
+        | FaultKind::Rebalance
+        | FaultKind::PauseConsumption
+        | FaultKind::Reload => Ok(()),
     }
 }
 
