@@ -61,7 +61,7 @@ fn every_arm_comes_out_as_expected_in_every_run() {
     for (nemesis, set, expected) in ARMS {
         let tally = arm(nemesis, set);
         let as_expected = match expected {
-            Some(words) => tally.found.get(*words) == Some(&SEEDS) && tally.on_victim == SEEDS,
+            Some(words) => tally.found.get(*words) == Some(&SEEDS) && tally.on_faulted_replica == SEEDS,
             None => tally.count(VerdictOutcome::Pass) == SEEDS,
         };
         if !as_expected || tally.exposed != SEEDS {

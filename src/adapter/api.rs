@@ -35,7 +35,7 @@ pub struct Defaults {
     /// The time between two samples of the cluster.
     pub sample_every: Nanos,
     /// How long nothing may answer before the cluster counts as gone.
-    pub blind: Nanos,
+    pub no_answer: Nanos,
     /// How long to wait for replicas to catch up.
     pub quiesce: Nanos,
     /// The maximum duration of the run.

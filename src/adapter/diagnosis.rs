@@ -93,7 +93,7 @@ pub struct UnsupportedFault {
 
 /// The error for a target with faults in force. It must not be compared, because the faults would cause
 /// differences.
-pub fn marked<'c>(path: &str, left: impl Iterator<Item = &'c Cure>) -> Option<TargetError> {
+pub fn faults_in_force_error<'c>(path: &str, left: impl Iterator<Item = &'c Cure>) -> Option<TargetError> {
     let named: Vec<String> = left.map(|cure| format!("{} of run {}", cure.step, cure.mark)).collect();
     let (at, marks, heal) = (path.to_owned(), named.join(", "), path.to_owned());
     (!named.is_empty()).then_some(TargetError::FaultsInForce { at, marks, heal })
@@ -137,7 +137,7 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// Host names that several replicas report. The rows of these replicas cannot be told apart.
-    pub fn twins(&self) -> BTreeMap<&str, Vec<&str>> {
+    pub fn shared_hosts(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for ReplicaStatus { name, host } in &self.replicas {
             if let Some(host) = host {
@@ -159,7 +159,7 @@ impl Diagnosis {
     }
 
     /// The faults that earlier runs have left.
-    pub fn left(&self) -> impl Iterator<Item = &Cure> {
+    pub fn left_faults(&self) -> impl Iterator<Item = &Cure> {
         self.marks.iter().filter(|mark| !self.is_in_force(mark))
     }
 
@@ -172,7 +172,7 @@ impl Diagnosis {
         if !self.starts_anew && !self.replicas.is_empty() && self.alive() == 0 {
             obstacles.push(format!("none of its {} replicas is alive", self.replicas.len()));
         }
-        let hosts = self.twins();
+        let hosts = self.shared_hosts();
         obstacles.extend(
             hosts.iter().map(|(host, names)| format!("{} share the host name {host}", names.join(" and "))),
         );
@@ -180,7 +180,7 @@ impl Diagnosis {
             let busy = TargetError::InUse { at: path.to_owned(), holder: holder.clone() };
             obstacles.push(busy.to_string());
         }
-        obstacles.extend(marked(path, self.left()).map(|marked| marked.to_string()));
+        obstacles.extend(faults_in_force_error(path, self.left_faults()).map(|error| error.to_string()));
         obstacles
     }
 
@@ -220,9 +220,9 @@ mod tests {
         let mut diagnosis = Diagnosis::default();
         assert!(diagnosis.obstacles("my.toml").is_empty());
         diagnosis.replicas = vec![standing("a", Some("h")), standing("b", None), standing("c", None)];
-        assert!(diagnosis.twins().is_empty() && diagnosis.obstacles("my.toml").is_empty());
+        assert!(diagnosis.shared_hosts().is_empty() && diagnosis.obstacles("my.toml").is_empty());
         diagnosis.replicas.push(standing("d", Some("h")));
-        assert_eq!(diagnosis.twins()["h"], ["a", "d"]);
+        assert_eq!(diagnosis.shared_hosts()["h"], ["a", "d"]);
         assert_eq!(diagnosis.obstacles("my.toml"), ["a and d share the host name h"]);
     }
 

@@ -41,30 +41,30 @@ impl HttpClient {
             credentials.login().map_err(|error| TargetError::Unauthenticated { cause: error.to_string() })?;
         }
         let builder = believing(reqwest::Client::builder(), access)?;
-        Ok(HttpClient { client: built(builder, patience)?, credentials: access.credentials.clone() })
+        Ok(HttpClient { client: build(builder, patience)?, credentials: access.credentials.clone() })
     }
 
     pub(crate) fn get(&self, url: &str) -> reqwest::RequestBuilder {
-        self.signed(self.client.get(url))
+        self.authenticate(self.client.get(url))
     }
 
     #[cfg(feature = "pinot")]
     pub(crate) fn put(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
-        self.signed(self.client.put(url).json(body))
+        self.authenticate(self.client.put(url).json(body))
     }
 
     #[cfg(feature = "pinot")]
     pub(crate) fn delete(&self, url: &str) -> reqwest::RequestBuilder {
-        self.signed(self.client.delete(url))
+        self.authenticate(self.client.delete(url))
     }
 
     pub(crate) fn post(&self, url: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
-        self.signed(self.client.post(url).json(body))
+        self.authenticate(self.client.post(url).json(body))
     }
 
     /// Adds the credentials. If the secret has disappeared, none are added and the target refuses the
     /// request.
-    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    fn authenticate(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match self.credentials.as_ref().and_then(|credentials| credentials.login().ok()) {
             Some(Login::Password(user, password)) => request.basic_auth(user, Some(password.reveal())),
             Some(Login::Token(token)) => request.bearer_auth(token.reveal()),
@@ -79,7 +79,7 @@ pub fn client(patience: Duration) -> Result<reqwest::Client, TargetError> {
     // Without this, every client would load the system's certificates, even one for loopback.
     #[cfg(feature = "tls")]
     let builder = builder.tls_backend_preconfigured(tls::without_roots().map_err(no_client)?);
-    built(builder, patience)
+    build(builder, patience)
 }
 
 #[cfg(all(feature = "pinot", feature = "tls"))]
@@ -99,7 +99,7 @@ fn believing(
     Ok(builder)
 }
 
-fn built(builder: reqwest::ClientBuilder, patience: Duration) -> Result<reqwest::Client, TargetError> {
+fn build(builder: reqwest::ClientBuilder, patience: Duration) -> Result<reqwest::Client, TargetError> {
     builder.timeout(patience).no_proxy().build().map_err(no_client)
 }
 

@@ -30,7 +30,7 @@ pub(super) trait InjectorBackend: Send + Sync {
 }
 
 /// The undo data in a cure.
-pub(super) fn undo_of<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError> {
+pub(super) fn parse_undo<U: DeserializeOwned>(cure: &Cure) -> Result<U, TargetError> {
     U::deserialize(&cure.undo).map_err(|error| not_understood(&cure.step, &error))
 }
 
@@ -40,7 +40,7 @@ fn not_understood(step: &str, error: &serde_json::Error) -> TargetError {
 
 /// The evidence that a fault has ended, within a time limit. Errors and timeouts count as evidence too,
 /// because the fault is not known to be in force.
-pub(super) async fn seen_in_time(
+pub(super) async fn ended_early_or_unknown(
     ended_early: impl Future<Output = Result<Option<String>, TargetError>>,
 ) -> Option<String> {
     let unseen = |why: String| Some(format!("it is unknown whether it was still in force: {why}"));
@@ -110,7 +110,7 @@ impl<B: InjectorBackend> Injector for LeasedInjector<B> {
             Some(lease) => match lease.cure().await {
                 Ok(seen) => Ok(seen),
                 Err(error) => {
-                    let seen = seen_in_time(self.backend.ended_early(cure)).await;
+                    let seen = ended_early_or_unknown(self.backend.ended_early(cure)).await;
                     self.backend.heal(cure).await.map(|()| seen).map_err(|_| error)
                 }
             },

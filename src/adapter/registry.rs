@@ -3,7 +3,7 @@
 use super::api::{Cluster, Defaults, Refusal};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
-use super::leased::seen_in_time;
+use super::leased::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot;
 use super::specimen;
@@ -123,5 +123,5 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
 /// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault is
 /// not known to be in force.
 pub async fn seen_over(cure: &Cure) -> Option<String> {
-    seen_in_time(ended_early(cure)).await
+    ended_early_or_unknown(ended_early(cure)).await
 }

@@ -39,14 +39,14 @@ impl Throttle {
 
     /// The pause after an answer with this duration and this number of rows.
     pub(super) fn after(&mut self, took: Duration, rows: u64) -> Duration {
-        let for_load = if self.back_off { self.relief(took, rows) } else { Duration::ZERO };
+        let for_load = if self.back_off { self.back_off(took, rows) } else { Duration::ZERO };
         let due = self.rows_per_second.map_or(0.0, |limit| rows as f64 / f64::from(limit));
         let for_rows = Duration::try_from_secs_f64(due).unwrap_or(PAUSE_MAX).saturating_sub(took);
         for_load.max(for_rows)
     }
 
     /// The duration of the answer, times the number of consecutive slow answers.
-    fn relief(&mut self, took: Duration, rows: u64) -> Duration {
+    fn back_off(&mut self, took: Duration, rows: u64) -> Duration {
         let usual = self.usual.entry(u64::BITS - rows.leading_zeros()).or_insert(took);
         let is_slow = took > NOISE && took >= 2 * *usual;
         self.slow = if is_slow { self.slow.saturating_add(1) } else { 0 };
@@ -75,12 +75,12 @@ impl Gate {
     }
 
     /// Waits until another query may run.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.turns.acquire().await.ok()
     }
 
     /// Asks after the pause and sets the next pause. A failed answer counts with its duration.
-    pub(super) async fn pass<T, E>(
+    pub(super) async fn run<T, E>(
         &self,
         ask: impl Future<Output = Result<T, E>>,
         rows: impl Fn(&T) -> u64,

@@ -120,7 +120,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
         let summary = simulate_all(spec, Seed(args.seed), args.runs, cores(), &args.results, |_| bar.inc(1));
         bar.finish_and_clear();
         match summary {
-            Ok(CampaignSummary { cut: Some(cut), .. }) => return cut_off(cut, &rows),
+            Ok(CampaignSummary { signal: Some(cut), .. }) => return cut_off(cut, &rows),
             Ok(summary) => came(arm, "simulated", &summary),
             Err(stopped) => return output::lost(&stopped.error, stopped.seed),
         }
@@ -157,7 +157,7 @@ impl Arm {
         let as_expected = match self.expected {
             Some(words) => {
                 let found = summary.found.get(words).copied().unwrap_or_default();
-                found == summary.exposed && fail == found && summary.on_victim == found
+                found == summary.exposed && fail == found && summary.on_faulted_replica == found
             }
             None => pass == summary.runs,
         };

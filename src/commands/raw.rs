@@ -119,10 +119,10 @@ pub async fn live(
     format: Format,
 ) -> Result<String, RawError> {
     let looked = inspect(target, schema, key).await?;
-    for (replica, error) in &looked.silent {
+    for (replica, error) in &looked.unreachable {
         output::status(&format!("{replica} cannot be read, so it is shown as not loaded: {error}"));
     }
-    told(&looked.evidence, key, &looked.known, looked.unsaid.as_deref(), format)
+    told(&looked.record, key, &looked.known, looked.unmodelled.as_deref(), format)
 }
 
 fn told(

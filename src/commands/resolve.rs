@@ -94,7 +94,7 @@ fn timing(
             false => Boundaries::UnderLoad { most: None },
         },
         capture_every: some_time("--capture-every", &args.capture_every)?,
-        blind: defaults.blind,
+        no_answer: defaults.no_answer,
         quiesce: quiesce.unwrap_or(defaults.quiesce),
         deadline: deadline.unwrap_or(defaults.deadline),
         probe_restart: args.probe_restart,

@@ -28,7 +28,7 @@ pub struct CampaignSummary {
     /// Exposed runs that passed.
     pub exposed_passes: u32,
     /// Failed runs whose findings are only on the replicas that the plan targets.
-    pub on_victim: u32,
+    pub on_faulted_replica: u32,
     /// The report of the first run with findings.
     pub report: Option<PathBuf>,
     /// Seeds of the first few inconclusive runs.
@@ -40,7 +40,7 @@ pub struct CampaignSummary {
     /// The exit code that matters most.
     pub exit: Option<Exit>,
     /// The signal that stopped it before all runs were done.
-    pub cut: Option<StopSignal>,
+    pub signal: Option<StopSignal>,
 }
 
 /// A few lines. No newline at the end.
@@ -52,7 +52,11 @@ pub fn words(summary: &CampaignSummary, title: &str) -> String {
         let _ = writeln!(out, "  found in {runs} of {} runs: {found}", summary.runs);
     }
     if fail > 0 {
-        let _ = writeln!(out, "  only on the replica that the plan targets: {} of {fail}", summary.on_victim);
+        let _ = writeln!(
+            out,
+            "  only on the replica that the plan targets: {} of {fail}",
+            summary.on_faulted_replica
+        );
     }
     if summary.known > 0 {
         let _ = writeln!(out, "  known issues in {} of {} runs", summary.known, summary.runs);
@@ -77,9 +81,9 @@ pub fn words(summary: &CampaignSummary, title: &str) -> String {
 pub fn last_line(summary: &CampaignSummary, first: Seed) -> String {
     let (fail, pass) = (summary.count(VerdictOutcome::Fail), summary.count(VerdictOutcome::Pass));
     let inconclusive = summary.count(VerdictOutcome::Inconclusive);
-    let cut = summary.cut.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
+    let cut = summary.signal.map_or(String::new(), |cut| format!(", cut off by {}", cut.name()));
     let word = match (fail, inconclusive) {
-        (0, 0) if summary.cut.is_none() => "PASS",
+        (0, 0) if summary.signal.is_none() => "PASS",
         (0, _) => "INCONCLUSIVE",
         _ => "FAIL",
     };
@@ -114,10 +118,10 @@ pub fn json(summary: &CampaignSummary, title: &str, first: Seed) -> String {
         "exposed_and_passed": summary.exposed_passes,
         "found": summary.found,
         "known": summary.known,
-        "on_victim": summary.on_victim,
+        "on_victim": summary.on_faulted_replica,
         "self_tests_found": summary.self_tested,
         "report": summary.report,
-        "cut_off_by": summary.cut.map(StopSignal::name),
+        "cut_off_by": summary.signal.map(StopSignal::name),
     });
     document.to_string()
 }

@@ -19,7 +19,7 @@ pub fn json(
     document["limits"] = serde_json::to_value(&file.limits)?;
     document["cost"] = serde_json::to_value(diagnosis.table.as_ref().map(TableFacts::cost))?;
     document["obstacles"] = json!(diagnosis.obstacles(path));
-    document["twins"] = json!(diagnosis.twins());
+    document["twins"] = json!(diagnosis.shared_hosts());
     // A mark holds the commands of whoever left it. Run, step and replica are enough here.
     let marks = diagnosis.marks.iter().map(|cure| {
         json!({
@@ -69,7 +69,7 @@ impl Page {
             }
         }
         self.replicas(diagnosis);
-        for (host, names) in diagnosis.twins() {
+        for (host, names) in diagnosis.shared_hosts() {
             let names = names.join(" and ");
             self.warn(
                 "one host",
@@ -169,7 +169,7 @@ impl Page {
                 false => self.warn("fault left", &words),
             }
         }
-        if diagnosis.left().next().is_some() {
+        if diagnosis.left_faults().next().is_some() {
             self.line("", &format!("undo: dissent heal {path}"));
         }
         if let Some(LeftoverCost { segments, consuming, bytes }) = diagnosis.left_cost {

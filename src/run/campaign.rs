@@ -53,8 +53,8 @@ impl CampaignSummary {
             }
             VerdictOutcome::Inconclusive => {}
             VerdictOutcome::Fail => {
-                *self.found.entry(found(verdict)).or_default() += 1;
-                self.on_victim += u32::from(is_on_faulted_replica(judged));
+                *self.found.entry(finding_kinds(verdict)).or_default() += 1;
+                self.on_faulted_replica += u32::from(is_on_faulted_replica(judged));
             }
         }
         if self.report.is_none() && verdict.outcome == VerdictOutcome::Fail {
@@ -74,7 +74,7 @@ impl CampaignSummary {
 
     /// Records that a signal ended the campaign early.
     fn cut_off(&mut self, signal: StopSignal) {
-        self.cut = Some(signal);
+        self.signal = Some(signal);
         self.exit = Some(self.exit.map_or(signal.exit(), |exit| exit.worst(signal.exit())));
     }
 
@@ -86,7 +86,7 @@ impl CampaignSummary {
 
 /// The kinds of a verdict's findings, without names of nodes, keys or times. Runs with the same findings give
 /// the same text.
-pub fn found(verdict: &Verdict) -> String {
+pub fn finding_kinds(verdict: &Verdict) -> String {
     let words = |finding: &FindingKind| match finding {
         FindingKind::Divergence(divergence) => format!(
             "{} {} {} {}",
@@ -190,7 +190,7 @@ impl Campaign {
     /// run.
     fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
         let judged = simulated(&self.spec, seed, &self.results, Retention::None)?;
-        if judged.exit == Exit::Pass || !self.is_rare(&found(&judged.verdict)) {
+        if judged.exit == Exit::Pass || !self.is_rare(&finding_kinds(&judged.verdict)) {
             return Ok(judged);
         }
         simulated(&self.spec, seed, &self.results, Retention::All)
@@ -256,7 +256,7 @@ pub async fn run_all(
             Ok((_, Ok(outcome))) => {
                 each(&outcome);
                 summary.add(&outcome.judged);
-                if outcome.cut {
+                if outcome.interrupted {
                     waiting.clear();
                 }
             }

@@ -45,13 +45,13 @@ pub enum InspectError {
 #[derive(Debug)]
 pub struct InspectedKey {
     /// The data of the key, as a record.
-    pub evidence: MemoryRecord,
+    pub record: MemoryRecord,
     /// All keys in the log, or in the flags if there is no log.
     pub known: BTreeSet<String>,
     /// The replicas that did not answer, with the errors.
-    pub silent: BTreeMap<String, TargetError>,
+    pub unreachable: BTreeMap<String, TargetError>,
     /// For a table without a model: what cannot be concluded, and why.
-    pub unsaid: Option<Vec<String>>,
+    pub unmodelled: Option<Vec<String>>,
 }
 
 /// Reads every replica once. `schema` is that of the table at the target.
@@ -72,11 +72,11 @@ pub async fn inspect(
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
     let meta = meta(target, schema, partitions)?;
     let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, segments) };
-    inspection.result.unsaid.clone_from(&target.unmodelled);
+    inspection.result.unmodelled.clone_from(&target.unmodelled);
     inspection.no_log(no_log);
     for replica in &target.roster {
         if let Err(error) = inspection.replica(replica).await {
-            inspection.result.silent.insert(replica.clone(), error);
+            inspection.result.unreachable.insert(replica.clone(), error);
         }
     }
     for (partition, end) in (0..).zip(ends) {
@@ -133,7 +133,7 @@ impl KeyInspection<'_> {
         let mut before = raw.coverage(replica).await?;
         // If neither the segment catalogue nor the log has the partition, there is nothing to compare it
         // with.
-        before.covers.retain(|cover| cover.partition < self.result.evidence.meta.partitions);
+        before.covers.retain(|cover| cover.partition < self.result.record.meta.partitions);
         let mut rows = Vec::new();
         for Cover { segment, start, end, .. } in &before.covers {
             let mut kept = Vec::new();
@@ -186,7 +186,7 @@ impl KeyInspection<'_> {
             base: Base::Nothing,
             soundness: if same_copy.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
         }));
-        let of_partition = &mut self.result.evidence.rows[cover.partition as usize];
+        let of_partition = &mut self.result.record.rows[cover.partition as usize];
         of_partition.extend(rows.into_iter().map(|row| (id, Arc::new(row))));
     }
 
@@ -214,12 +214,12 @@ impl KeyInspection<'_> {
             base: Base::Nothing,
             soundness: Soundness::Sound,
         }));
-        self.result.evidence.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
+        self.result.record.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
     }
 
     async fn log(&mut self, partition: u32, end: u64) -> Result<(), TargetError> {
         let Some(log) = self.target.log.clone() else { return Ok(()) };
-        let InspectedKey { evidence, known, .. } = &mut self.result;
+        let InspectedKey { record: evidence, known, .. } = &mut self.result;
         let kept = &mut evidence.log[partition as usize];
         let key = self.key;
         let mut keep = |entry: Entry| {
@@ -232,7 +232,7 @@ impl KeyInspection<'_> {
     /// Records that the log is missing or incomplete, so what is right is unknown.
     fn no_log(&mut self, why: Option<String>) {
         if let Some(why) = why {
-            let unsaid = self.result.unsaid.get_or_insert_default();
+            let unsaid = self.result.unmodelled.get_or_insert_default();
             unsaid.push(format!("what the log says, or not all of it: {why}"));
         }
     }
@@ -254,19 +254,19 @@ impl InspectedKey {
             current_rows: vec![Vec::new(); partitions],
         };
         let (known, silent, unsaid) = (BTreeSet::new(), BTreeMap::new(), None);
-        let mut result = InspectedKey { evidence, known, silent, unsaid };
+        let mut result = InspectedKey { record: evidence, known, unreachable: silent, unmodelled: unsaid };
         segments.into_iter().for_each(|segment| result.push(Event::Segment { segment }));
         result.push(Event::CaptureBegin { capture: 0, reason: CaptureReason::Final });
         result
     }
 
     fn push(&mut self, event: Event) {
-        self.evidence.events.push(TimedEvent { t: Nanos(0), event });
+        self.record.events.push(TimedEvent { t: Nanos(0), event });
     }
 
     fn in_order(mut self) -> InspectedKey {
         self.push(Event::CaptureEnd { capture: 0 });
-        for rows in &mut self.evidence.rows {
+        for rows in &mut self.record.rows {
             rows.sort_by_key(|(read, row)| (row.off, *read));
         }
         self

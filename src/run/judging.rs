@@ -35,7 +35,7 @@ pub struct JudgedRun {
     /// The run's folder. None if it was not kept.
     pub folder: Option<PathBuf>,
     /// An exit code that the run's own must not be better than.
-    over: Exit,
+    minimum_exit: Exit,
     page: Option<PathBuf>,
     timeline: Option<Timeline>,
 }
@@ -57,7 +57,16 @@ impl JudgedRun {
     fn of(meta: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
         let exit = over.worst(Exit::from(verdict.outcome));
         let meta = meta.clone();
-        JudgedRun { meta, verdict, exit, self_test: None, folder: None, over, page: None, timeline: None }
+        JudgedRun {
+            meta,
+            verdict,
+            exit,
+            self_test: None,
+            folder: None,
+            minimum_exit: over,
+            page: None,
+            timeline: None,
+        }
     }
 
     /// Marks the findings in this list as known.
@@ -73,7 +82,7 @@ impl JudgedRun {
             SelfTest::Missed { .. } => Exit::Bug,
             SelfTest::NotDone { .. } => Exit::Inconclusive,
         });
-        self.exit = self.over.worst(Exit::from(self.verdict.outcome)).worst(proved);
+        self.exit = self.minimum_exit.worst(Exit::from(self.verdict.outcome)).worst(proved);
     }
 
     /// Changes a row on purpose and requires that the judge finds it. If the judge does not, it is broken and

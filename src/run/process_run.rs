@@ -10,7 +10,7 @@ use super::panic::caught;
 use super::run_spec::{RunSpec, TargetInfo};
 use super::signals::interruptible;
 use super::target::{ExternalTarget, RunTarget};
-use crate::adapter::diagnosis::marked;
+use crate::adapter::diagnosis::faults_in_force_error;
 use crate::adapter::specimen::{SpecimenCluster, SpecimenKind};
 use crate::adapter::{self, Capabilities, Cluster, InjectionContext, Injector};
 use crate::exit::{Exit, StopSignal};
@@ -48,7 +48,7 @@ pub struct RunOutcome {
     /// The error while writing the record or the reports.
     pub unrecorded: Option<StoreError>,
     /// Whether a signal interrupted the run.
-    pub cut: bool,
+    pub interrupted: bool,
     /// Why the cluster's logs may be missing from the run folder.
     pub uncollected: Option<HookError>,
 }
@@ -97,7 +97,7 @@ async fn on_private(
     let (schema, partitions) = (&recorded.0.schema, recorded.0.partitions);
     cluster.make_table(&run.context.mark, schema, partitions, None).await?;
     let heal = run.dir.display().to_string();
-    run.lead(spec, recorded, cluster, heal, live).await
+    run.drive(spec, recorded, cluster, heal, live).await
 }
 
 /// Runs on an external cluster, under its lock and on a table of the run's own.
@@ -117,13 +117,13 @@ async fn on_external(
         spec.settings.extend(cluster.settings());
         let set_up = async {
             // Another run may have been killed between the check and the lock.
-            marked(path, cluster.marks().await?.iter()).map_or(Ok(()), Err)?;
+            faults_in_force_error(path, cluster.marks().await?.iter()).map_or(Ok(()), Err)?;
             run.make_table(&spec, &*cluster).await
         };
         let info = interruptible(set_up).await?;
         let meta = spec.meta_at(seed, Some(run.started.clone()), info)?;
         let recorded = run.record(meta)?;
-        run.lead(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await
+        run.drive(&spec, recorded, Arc::clone(&cluster), path.clone(), live).await
     };
     let led = led.await;
     cluster.unlock(&run.context.mark).await;
@@ -169,7 +169,7 @@ impl RealRun<'_> {
     }
 
     /// Runs, heals and judges.
-    async fn lead(
+    async fn drive(
         &self,
         spec: &RunSpec,
         (meta, folder): (RunMeta, RunFolder),
@@ -202,7 +202,7 @@ impl RealRun<'_> {
     /// Judges the record, however the run ended.
     fn conclude(&self, ended: EngineEnd, uncured: Vec<Cure>, heal: String) -> Result<RunOutcome, RunError> {
         let EngineEnd { signal, panicked, mut unrecorded } = ended;
-        let over = exit_over(signal, panicked.is_some(), &uncured);
+        let over = minimum_exit(signal, panicked.is_some(), &uncured);
         let record = match Folder::open(&self.dir) {
             Ok(record) => record,
             Err(source) => {
@@ -227,7 +227,7 @@ impl RealRun<'_> {
             heal,
             panicked,
             unrecorded,
-            cut: signal.is_some(),
+            interrupted: signal.is_some(),
             uncollected: None,
         })
     }
@@ -246,7 +246,7 @@ async fn heal_rest(injector: &dyn Injector) -> Vec<Cure> {
 }
 
 /// The exit code that the run's own must not be better than.
-fn exit_over(signal: Option<StopSignal>, panicked: bool, uncured: &[Cure]) -> Exit {
+fn minimum_exit(signal: Option<StopSignal>, panicked: bool, uncured: &[Cure]) -> Exit {
     let signal = signal.map_or(Exit::Pass, StopSignal::exit);
     let left = if uncured.is_empty() { Exit::Pass } else { Exit::Uncured };
     let bug = if panicked { Exit::Bug } else { Exit::Pass };

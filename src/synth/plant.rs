@@ -90,7 +90,7 @@ pub(super) struct Edits {
 }
 
 /// A key to plant a fault at, with its last two rows of the segment.
-pub(super) struct Aim<'a> {
+pub(super) struct PlantSite<'a> {
     pub(super) earlier: &'a Row,
     pub(super) current: &'a Row,
 }
@@ -109,7 +109,13 @@ impl Plant {
     }
 
     /// The changes to the last segment of partition 0, by replica. The seed chooses the replica.
-    pub(super) fn edits(self, schema: &Schema, seed: Seed, replicas: usize, aim: &Aim<'_>) -> Vec<Edits> {
+    pub(super) fn edits(
+        self,
+        schema: &Schema,
+        seed: Seed,
+        replicas: usize,
+        aim: &PlantSite<'_>,
+    ) -> Vec<Edits> {
         let mut edits = vec![Edits::default(); replicas];
         let one = seed.0 as usize % replicas;
         let other = (one + 1) % replicas;

@@ -1,6 +1,6 @@
 //! Writes a generated run: ops and their log entries, what every replica merged, and the reads.
 
-use super::plant::{Aim, Edits};
+use super::plant::{Edits, PlantSite};
 use super::spec::{SynthError, SynthSpec};
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
@@ -26,7 +26,7 @@ struct Copy {
 
 /// One partition: its rows since the last boundary, and its committed segments.
 #[derive(Default)]
-struct Part {
+struct PartitionState {
     /// The values in every healthy replica's current row, by key.
     keys: HashMap<String, Vec<Value>>,
     held: Vec<HeldCopy>,
@@ -39,7 +39,7 @@ pub(super) struct Writer<'o> {
     folder: RunFolder,
     meta: RunMeta,
     spec: &'o SynthSpec,
-    parts: Vec<Part>,
+    parts: Vec<PartitionState>,
     now: Nanos,
     load_began: Nanos,
     captures: u32,
@@ -50,7 +50,7 @@ pub(super) struct Writer<'o> {
 
 impl<'o> Writer<'o> {
     pub(super) fn new(folder: RunFolder, meta: RunMeta, spec: &'o SynthSpec) -> Writer<'o> {
-        let parts = (0..meta.partitions).map(|_| Part::default()).collect();
+        let parts = (0..meta.partitions).map(|_| PartitionState::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
         let last_reads = HashMap::new();
         Writer { folder, meta, spec, parts, now, load_began, captures: 0, reads: 0, last_reads }
@@ -185,7 +185,7 @@ impl<'o> Writer<'o> {
         let schema = &self.meta.schema;
         let mut edits = vec![Edits::default(); replicas];
         if reason == CaptureReason::Final && partition == 0 {
-            let aim = aim(rows, seed.0).ok_or(SynthError::Rows { rows: self.spec.rows })?;
+            let aim = choose_site(rows, seed.0).ok_or(SynthError::Rows { rows: self.spec.rows })?;
             edits = plant.edits(schema, seed, replicas, &aim);
         }
         if self.load_began.0 > 0 {
@@ -311,7 +311,7 @@ fn cover(segment: &Segment, state: CopyState, rows: u64) -> Cover {
     }
 }
 
-impl Part {
+impl PartitionState {
     /// Merges an op as every healthy replica does, and keeps the raw row.
     fn take(&mut self, columns: &[Column], op: &Op) {
         let off = self.end;
@@ -347,15 +347,15 @@ fn merge(merge: Merge, state: &mut Value, event: &Value) {
 }
 
 /// A key with two rows, chosen by the seed among those whose last row is in the later half.
-fn aim(rows: &[Row], seed: u64) -> Option<Aim<'_>> {
+fn choose_site(rows: &[Row], seed: u64) -> Option<PlantSite<'_>> {
     let mut last: BTreeMap<&str, (&Row, Option<&Row>)> = BTreeMap::new();
     for row in rows {
         let earlier = last.get(row.key.as_str()).map(|(current, _)| *current);
         last.insert(&row.key, (row, earlier));
     }
-    let pairs: Vec<Aim<'_>> = last
+    let pairs: Vec<PlantSite<'_>> = last
         .into_values()
-        .filter_map(|(current, earlier)| earlier.map(|earlier| Aim { earlier, current }))
+        .filter_map(|(current, earlier)| earlier.map(|earlier| PlantSite { earlier, current }))
         .collect();
     let at = seed as usize % pairs.len().max(1);
     pairs.into_iter().nth(at)

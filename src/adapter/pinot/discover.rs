@@ -131,7 +131,7 @@ async fn meta(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<Ta
     let replicas: BTreeSet<&String> = assignment.values().flat_map(BTreeMap::keys).collect();
     let places = assignment.keys().filter_map(|segment| parse_segment_name(name, segment));
     let partitions: BTreeSet<u32> = places.map(|(partition, _)| partition).collect();
-    let rules = file.table_rules.clone().unwrap_or_else(|| rules::declared(&config));
+    let rules = file.table_rules.clone().unwrap_or_else(|| rules::from_config(&config));
     let mut options = table_options(&config["REALTIME"]);
     options.extend(rules::describe(&rules).map(|absent| ("may be absent".to_owned(), absent)));
     Ok(TableFacts {

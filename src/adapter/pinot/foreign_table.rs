@@ -117,7 +117,7 @@ pub(super) fn display_value(cell: &Json) -> Value {
 }
 
 /// A key as the user writes it.
-pub(super) fn key_of<'j>(cells: impl Iterator<Item = &'j Json>) -> String {
+pub(super) fn display_key<'j>(cells: impl Iterator<Item = &'j Json>) -> String {
     let text = |cell: &Json| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
     cells.map(text).collect::<Vec<_>>().join(KEY_SEPARATOR)
 }
@@ -135,7 +135,7 @@ pub(super) fn entry(
     if let Some(name) = missing {
         return Err(invalid_response(at, &format!("no {name}")));
     }
-    let key = key_of(keys.iter().filter_map(|name| fields.get(name)));
+    let key = display_key(keys.iter().filter_map(|name| fields.get(name)));
     let columns = schema.columns.iter();
     let cols = columns.map(|column| fields.get(&column.name).map_or(Value::Null, display_value)).collect();
     Ok(Entry { off, key, op: 0, cmp: 0, tombstone: false, cols })

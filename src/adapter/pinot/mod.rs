@@ -49,7 +49,7 @@ use table::{TABLE_PREFIX, lacks};
 /// The defaults for a cluster that other people may use.
 pub(super) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(500_000_000),
-    blind: Nanos(60_000_000_000),
+    no_answer: Nanos(60_000_000_000),
     quiesce: Nanos(100_000_000_000),
     deadline: Nanos(360_000_000_000),
     settings: &[BOUNDARIES],

@@ -104,7 +104,7 @@ impl Reads {
         let servers = self.cluster.roster().len();
         let mut turn = RoundRobin { cycle: Some(servers), ago: None };
         let mut is_seen = false;
-        let permit = self.gate.turn().await;
+        let permit = self.gate.acquire().await;
         for _ in 0..QUERIES_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;

@@ -164,7 +164,7 @@ impl Reads {
         segments: usize,
     ) -> Result<Option<Vec<Vec<Json>>>, TargetError> {
         let url = self.cluster.sql();
-        let _turn = self.gate.turn().await;
+        let _turn = self.gate.acquire().await;
         for _ in 0..2 * self.cluster.servers().count() {
             let rows = self.query(sql, segments).await?;
             if broker::host_of(&url, &rows)? == Some(host) {
@@ -180,7 +180,7 @@ impl Reads {
         let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
         let query = self.cluster.http.post(&url, &json!({ "sql": sql })).timeout(patience);
         let ask = async { broker::rows(&url, &send(&url, query).await?, segments) };
-        self.gate.pass(ask, |rows| rows.len() as u64).await
+        self.gate.run(ask, |rows| rows.len() as u64).await
     }
 
     async fn start_of(&self, segment: &str) -> Result<u64, TargetError> {
@@ -381,7 +381,9 @@ impl Reads {
 
     fn key_of(&self, cells: &[Json]) -> Option<String> {
         match (self.foreign_keys(), cells) {
-            (Some(keys), cells) => (cells.len() == keys.len()).then(|| foreign_table::key_of(cells.iter())),
+            (Some(keys), cells) => {
+                (cells.len() == keys.len()).then(|| foreign_table::display_key(cells.iter()))
+            }
             (None, [key]) => key.as_str().map(str::to_owned),
             (None, _) => None,
         }
@@ -429,7 +431,14 @@ fn foreign_row(url: &str, keys: usize, start: u64, cells: &[Json]) -> Result<Row
         return Err(invalid_response(url, "a row that cannot be placed"));
     };
     let cols = cols.iter().map(foreign_table::display_value).collect();
-    Ok(Row { off: start + u64::from(doc), key: foreign_table::key_of(key.iter()), op: 0, cmp: 0, cols, doc })
+    Ok(Row {
+        off: start + u64::from(doc),
+        key: foreign_table::display_key(key.iter()),
+        op: 0,
+        cmp: 0,
+        cols,
+        doc,
+    })
 }
 
 /// Groups the segments that are on the same servers, with their number of rows: one server answers for the

@@ -13,7 +13,7 @@ const COMPACTING: [&str; 2] = ["UpsertCompactionTask", "UpsertCompactMergeTask"]
 ///
 /// A `metadataTTL` is a time to live too: the state of an older key is forgotten, and its next event makes a
 /// row of its own. It is in units of the comparison column, which are taken as milliseconds.
-pub(super) fn declared(config: &Value) -> Rules {
+pub(super) fn from_config(config: &Value) -> Rules {
     let config = &config["REALTIME"];
     let upsert = &config["upsertConfig"];
     let tasks = &config["task"]["taskTypeConfigsMap"];
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_plain_table_keeps_everything() {
         let plain = json!({ "REALTIME": { "upsertConfig": { "mode": "PARTIAL", "metadataTTL": 0.0 } } });
-        assert!(declared(&plain).is_plain());
+        assert!(from_config(&plain).is_plain());
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
                 hour,
             ),
         ] {
-            let rules = declared(&json!({ "REALTIME": config }));
+            let rules = from_config(&json!({ "REALTIME": config }));
             assert_eq!(rules.may_be_absent, BTreeSet::from([absence]), "{config}");
             assert_eq!(rules.time_to_live, time_to_live, "{config}");
         }

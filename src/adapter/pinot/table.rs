@@ -221,7 +221,7 @@ impl SchemaDocument {
 pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schema> {
     let document: SchemaDocument = serde_json::from_slice(document).ok()?;
     let [key] = <[String; 1]>::try_from(document.primary_key_columns?).ok()?;
-    let rules = super::rules::declared(config);
+    let rules = super::rules::from_config(config);
     let config = &config["REALTIME"];
     let strategies = &config["upsertConfig"]["partialUpsertStrategies"];
     let comparison = config["upsertConfig"]["comparisonColumn"]

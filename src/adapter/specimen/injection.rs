@@ -5,7 +5,7 @@ use super::cluster::{self, Overview};
 use super::undo::{START, SpecimenUndo, post};
 use super::writers;
 use crate::adapter::http::{HttpClient, parse, send};
-use crate::adapter::leased::undo_of;
+use crate::adapter::leased::parse_undo;
 use crate::faults::process::{ProcessId, ProcessState};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
@@ -25,7 +25,7 @@ fn id(cure: &Cure) -> String {
 /// Marks the fault at the target and begins it. Returns once it is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
     let (http, undo, fault) =
-        (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?, &cure.fault);
+        (HttpClient::with_timeout(REQUEST_TIMEOUT)?, parse_undo::<SpecimenUndo>(cure)?, &cure.fault);
     post(&http, &format!("{}/mark", undo.at), json!({ "id": id(cure), "mark": cure })).await?;
     match fault.kind {
         FaultKind::HoldMessage(transition) => {
@@ -51,7 +51,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
 
 /// The evidence that the fault has already ended. None if it is still in force.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
-    let (http, undo) = (HttpClient::with_timeout(REQUEST_TIMEOUT)?, undo_of::<SpecimenUndo>(cure)?);
+    let (http, undo) = (HttpClient::with_timeout(REQUEST_TIMEOUT)?, parse_undo::<SpecimenUndo>(cure)?);
     if !marks(&undo.at).await?.iter().any(|mark| id(mark) == id(cure)) {
         return Ok(Some("its mark is gone, so somebody else has undone it".to_owned()));
     }
@@ -82,7 +82,7 @@ async fn is_held(http: &HttpClient, cure: &Cure, undo: &SpecimenUndo) -> Result<
 /// Heals the fault, verifies that, and removes the mark. Without a mark there is nothing to undo, and a
 /// similar state belongs to another fault.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    let undo = undo_of::<SpecimenUndo>(cure)?;
+    let undo = parse_undo::<SpecimenUndo>(cure)?;
     if marks(&undo.at).await.is_ok_and(|marks| !marks.iter().any(|mark| id(mark) == id(cure))) {
         return Ok(());
     }
@@ -126,7 +126,7 @@ async fn heal_cluster(cure: &Cure, undo: &SpecimenUndo) -> Result<(), TargetErro
 
 /// The run that holds the lock of a fault's target.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
-    cluster::holder(&HttpClient::with_timeout(REQUEST_TIMEOUT)?, &undo_of::<SpecimenUndo>(cure)?.at).await
+    cluster::holder(&HttpClient::with_timeout(REQUEST_TIMEOUT)?, &parse_undo::<SpecimenUndo>(cure)?.at).await
 }
 
 /// The marks that runs have left at the target with this URL. Each mark is a cure.

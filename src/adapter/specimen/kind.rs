@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The defaults for a built-in cluster, which nobody else uses.
 pub(in crate::adapter) const DEFAULTS: Defaults = Defaults {
     sample_every: Nanos(50_000_000),
-    blind: Nanos(10_000_000_000),
+    no_answer: Nanos(10_000_000_000),
     quiesce: Nanos(10_000_000_000),
     deadline: Nanos(120_000_000_000),
     settings: &[],

@@ -40,7 +40,7 @@ impl Progress {
         let status = if hydrated { RUNNING } else { HYDRATING };
         let (object, status) = (writer.to_owned(), status.to_owned());
         let look = FrontierReading { object, u1, f: Some(frontier), u2, status, incarnation };
-        FrontierSeen { look, is_awaited: mode == Mode::ReadWrite }
+        FrontierSeen { reading: look, is_awaited: mode == Mode::ReadWrite }
     }
 }
 
@@ -48,7 +48,7 @@ impl Progress {
 pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
     let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
     FrontierSeen {
-        look: FrontierReading { object, u1, f: Some(upper), u2, status, incarnation: 0 },
+        reading: FrontierReading { object, u1, f: Some(upper), u2, status, incarnation: 0 },
         is_awaited: true,
     }
 }

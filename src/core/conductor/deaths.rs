@@ -35,7 +35,7 @@ impl Conductor {
             return;
         }
         let blind = now.0.saturating_sub(since.0);
-        if blind >= self.timing.blind.0 {
+        if blind >= self.timing.no_answer.0 {
             let words = format!("no answer for {} s: {error}", blind / 1_000_000_000);
             let death = Death { server: NOBODY_ANSWERS.to_owned(), words };
             self.cut_off(now, Event::ServerDied(death), out);

@@ -216,7 +216,7 @@ pub struct Timing {
     /// The longest wait for replicas to catch up.
     pub quiesce: Nanos,
     /// The longest time without a successful sample of the target.
-    pub blind: Nanos,
+    pub no_answer: Nanos,
     /// The latest time, since the start of the run, for everything before the cures, and for the probe.
     pub deadline: Nanos,
     /// How segments end.

@@ -22,7 +22,7 @@ const TIMING: Timing = Timing {
     sample_every: Nanos(1),
     capture_every: Nanos(u64::MAX / 2),
     quiesce: Nanos(1),
-    blind: Nanos(10),
+    no_answer: Nanos(10),
     deadline: Nanos(u64::MAX),
     boundaries: Boundaries::UnderLoad { most: None },
     probe_restart: false,
@@ -221,7 +221,7 @@ fn sample(meta: &RunMeta, positions: [Option<u64>; 3]) -> Snapshot {
     let seen = meta.frontiers.iter().zip(positions).filter_map(|(declared, f)| {
         let (object, status) = (declared.object.clone(), "running".to_owned());
         let reading = FrontierReading { object, u1: 99, f: Some(f?), u2: 99, status, incarnation: 1 };
-        Some(FrontierSeen { look: reading, is_awaited: true })
+        Some(FrontierSeen { reading, is_awaited: true })
     });
     Snapshot {
         log_ends_before: vec![0],

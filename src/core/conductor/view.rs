@@ -31,7 +31,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct FrontierSeen {
     /// The sample to be recorded.
-    pub look: FrontierReading,
+    pub reading: FrontierReading,
     /// Whether the run waits for it to reach its upstream. A writer that may not append yet may stay behind.
     pub is_awaited: bool,
 }
@@ -73,12 +73,12 @@ impl Frontiers {
 
     /// `is_newest`: everything known to be written was in the log when this sample was taken.
     fn absorb(&mut self, seen: Vec<FrontierSeen>, is_newest: bool, events: &mut Vec<Event>) {
-        let upstream = seen.iter().map(|seen| seen.look.u2).max().unwrap_or(0);
+        let upstream = seen.iter().map(|seen| seen.reading.u2).max().unwrap_or(0);
         // What was written before this sample has a timestamp of at most its upstream.
         self.goal = self.goal.or(is_newest.then_some(upstream + 1));
         let awaited = seen.iter().filter(|seen| seen.is_awaited);
-        self.awaited = awaited.map(|seen| (seen.look.object.clone(), seen.look.f)).collect();
-        events.extend(seen.into_iter().map(|seen| Event::Frontier(seen.look)));
+        self.awaited = awaited.map(|seen| (seen.reading.object.clone(), seen.reading.f)).collect();
+        events.extend(seen.into_iter().map(|seen| Event::Frontier(seen.reading)));
     }
 
     /// Whether each has been seen to hold something.

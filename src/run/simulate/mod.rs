@@ -52,12 +52,12 @@ struct Simulation<C> {
 /// Runs once in virtual time and returns the record. Fails if the cluster's settings are unusable.
 pub fn run(meta: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
-        Simulated::Segments(config) => Ok(lead(meta, timing, Segments::new(meta, config)?)),
-        Simulated::Shard(config) => Ok(lead(meta, timing, Shard::new(meta, config)?)),
+        Simulated::Segments(config) => Ok(drive(meta, timing, Segments::new(meta, config)?)),
+        Simulated::Shard(config) => Ok(drive(meta, timing, Shard::new(meta, config)?)),
     }
 }
 
-fn lead(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
+fn drive(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
     let mut simulation = Simulation {
         cluster,
         latency: meta.seed.stream(Stream::World),

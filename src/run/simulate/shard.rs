@@ -173,7 +173,7 @@ mod tests {
     //! Goal: for writers that race in lockstep, the judge's findings match what really happened, which only
     //! the world knows.
 
-    use super::super::lead;
+    use super::super::drive;
     use super::*;
     use crate::cli::RunArgs;
     use crate::commands::run_spec;
@@ -233,7 +233,7 @@ mod tests {
         };
         let truth = Truth::default();
         let shard = Shard::new(&meta, &config).expect("it is made");
-        let record = lead(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
+        let record = drive(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
         let truth = truth.take();
         (judge(&record), truth)
     }

@@ -8,7 +8,7 @@ use super::cluster::{self, mark, marks, unmark};
 use super::wire;
 use crate::adapter::api::Refusal;
 use crate::adapter::http::{HttpClient, send};
-use crate::adapter::leased::undo_of;
+use crate::adapter::leased::parse_undo;
 use crate::config::access::Access;
 use crate::config::target::{Commands, PINOT, TargetFile};
 use crate::faults::hook::{Hook, HookError};
@@ -66,7 +66,7 @@ pub fn is_of(cure: &Cure) -> bool {
 
 /// The run that holds the lock of a fault's target.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
-    let undo = undo_of::<PinotUndo>(cure)?;
+    let undo = parse_undo::<PinotUndo>(cure)?;
     cluster::holder(&HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?, &undo.at).await
 }
 
@@ -204,7 +204,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
 
 impl PinotInjection<'_> {
     fn of(cure: &Cure) -> Result<PinotInjection<'_>, TargetError> {
-        let undo: PinotUndo = undo_of(cure)?;
+        let undo: PinotUndo = parse_undo(cure)?;
         let http = HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?;
         Ok(PinotInjection { cure, undo, http })
     }

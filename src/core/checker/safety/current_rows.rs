@@ -305,7 +305,7 @@ impl KeyComparison<'_> {
             modelled: true,
             expected: Some(Expected::Current(None)),
             views: Vec::new(),
-            scenes: Vec::new(),
+            captures: Vec::new(),
             over: BTreeSet::new(),
         }
     }
@@ -338,9 +338,9 @@ struct ReplicaFlags {
     /// One past the highest offset covered before.
     top: u64,
     /// What was covered before and after, by the same copy.
-    steady: Vec<(u64, u64)>,
+    unchanged: Vec<(u64, u64)>,
     /// What was covered only before, or only after.
-    moved: Vec<(u64, u64)>,
+    changed: Vec<(u64, u64)>,
 }
 
 impl ReplicaFlags {
@@ -354,27 +354,27 @@ impl ReplicaFlags {
             read: at,
             replica: read.header.replica,
             top: 0,
-            steady: Vec::new(),
-            moved: Vec::new(),
+            unchanged: Vec::new(),
+            changed: Vec::new(),
         };
         for held in read.before.iter().filter(visible) {
             flags_read.top = flags_read.top.max(held.end);
             match same_copy_end(held, &read.after) {
-                Some(end) => flags_read.steady.push((held.start, held.end.min(end))),
-                None => flags_read.moved.push((held.start, held.end)),
+                Some(end) => flags_read.unchanged.push((held.start, held.end.min(end))),
+                None => flags_read.changed.push((held.start, held.end)),
             }
         }
         for held in read.after.iter().filter(visible) {
             let before = same_copy_end(held, &read.before).unwrap_or(held.start);
-            flags_read.moved.push((before, held.end));
+            flags_read.changed.push((before, held.end));
         }
-        flags_read.moved.retain(|(start, end)| start < end);
+        flags_read.changed.retain(|(start, end)| start < end);
         flags_read
     }
 
     /// One past the last offset that the replica may have covered when it was read.
     fn reach(&self) -> u64 {
-        self.moved.iter().map(|(_, end)| *end).fold(self.top, u64::max)
+        self.changed.iter().map(|(_, end)| *end).fold(self.top, u64::max)
     }
 
     /// The last accepted entry of a key that the replica covers, if its flags can be judged by that entry.
@@ -386,8 +386,8 @@ impl ReplicaFlags {
     ) -> Option<&'l IndexedEntry> {
         let below = |off| past.partition_point(|entry| entry.off < off);
         let entry = past[..below(self.top)].iter().rfind(|entry| entry.effect.is_accepted())?;
-        let steady = self.steady.iter().any(|&(start, end)| start <= entry.off && entry.off < end);
-        let moved = self.moved.iter().any(|&(start, end)| below(start) < below(end));
+        let steady = self.unchanged.iter().any(|&(start, end)| start <= entry.off && entry.off < end);
+        let moved = self.changed.iter().any(|&(start, end)| below(start) < below(end));
         // Whether a tombstone works does not depend on its own row.
         let is_there = entry.effect == Effect::Deleted || !absent.contains(&(self.replica, entry.off));
         (steady && !moved && is_there).then_some(entry)
@@ -433,7 +433,7 @@ fn view(
 fn name_roots(mismatch: &mut Mismatch) {
     let whats: BTreeSet<Anomaly> = mismatch.views.iter().filter_map(|view| view.what()).collect();
     for what in whats {
-        let first = mismatch.scenes.iter().find_map(|scene| {
+        let first = mismatch.captures.iter().find_map(|scene| {
             let views = scene.views.iter().map(|&at| &mismatch.views[at]);
             let wrong: BTreeSet<usize> =
                 views.filter(|view| view.what() == Some(what)).map(|view| view.replica).collect();

@@ -96,7 +96,7 @@ pub(crate) enum Expected {
 
 /// Which views the comparable replicas showed from this point on, as indices of [`Mismatch::views`].
 #[derive(Clone, Debug)]
-pub(crate) struct CaptureScene {
+pub(crate) struct CaptureViews {
     pub(crate) when: CapturePoint,
     pub(crate) views: Vec<usize>,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Mismatch {
     pub(crate) expected: Option<Expected>,
     pub(crate) views: Vec<ReplicaView>,
     /// In time order. A scene is added only if something changed.
-    pub(crate) scenes: Vec<CaptureScene>,
+    pub(crate) captures: Vec<CaptureViews>,
     /// The replicas on which the mismatch is over although none of these scenes shows them right: a later
     /// write or delete of the key put their flags right.
     pub(crate) over: BTreeSet<usize>,
@@ -122,14 +122,14 @@ pub(crate) struct Mismatch {
 impl Mismatch {
     /// What the comparable replicas showed at a point.
     pub(crate) fn at(&self, when: CapturePoint) -> impl Iterator<Item = &ReplicaView> {
-        let scene = self.scenes.iter().rev().find(|scene| scene.when <= when);
+        let scene = self.captures.iter().rev().find(|scene| scene.when <= when);
         scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
     }
 
     /// Adds what was shown from this point on. Scenes must be added in order.
     pub(crate) fn show(&mut self, when: CapturePoint, views: Vec<usize>) {
-        if self.scenes.last().map_or(!views.is_empty(), |scene| scene.views != views) {
-            self.scenes.push(CaptureScene { when, views });
+        if self.captures.last().map_or(!views.is_empty(), |scene| scene.views != views) {
+            self.captures.push(CaptureViews { when, views });
         }
     }
 

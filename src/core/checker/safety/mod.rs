@@ -3,7 +3,7 @@
 pub(super) mod absence;
 pub(super) mod calibration;
 pub(super) mod current_rows;
-pub(super) mod forgotten;
+pub(super) mod expired_states;
 pub(super) mod lineage;
 pub(super) mod merge;
 pub(super) mod mismatch;

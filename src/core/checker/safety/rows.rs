@@ -245,7 +245,7 @@ impl Inspector<'_> {
             modelled: judged.modelled,
             expected,
             views: judged.views,
-            scenes: Vec::new(),
+            captures: Vec::new(),
             over: BTreeSet::new(),
         };
         judged.scenes.into_iter().for_each(|(when, views)| mismatch.show(when, views));

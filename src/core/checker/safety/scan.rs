@@ -10,7 +10,7 @@
 //! ```
 
 use super::absence::{Absences, Excused};
-use super::forgotten::Forgotten;
+use super::expired_states::ExpiredStates;
 use super::merge::fold;
 use super::offset_view::{Claim, CopyRow, ExpectedRow, OffsetView};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
@@ -46,7 +46,7 @@ pub(crate) fn scan(
     let mut rows: Vec<CopyRow> = Vec::new();
     let mut claims: Vec<Claim> = Vec::new();
     let mut excused: Vec<Excused> = Vec::new();
-    let mut forgotten = Forgotten::new(columns);
+    let mut forgotten = ExpiredStates::new(columns);
     loop {
         let logged = log.peek().map(|(entry, _)| entry.off);
         let next = more.then_some(shown.off);

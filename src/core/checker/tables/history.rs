@@ -292,7 +292,7 @@ impl<'e> History<'e> {
     fn take(&mut self, t: Nanos, event: &Event) {
         match event {
             Event::Sample { replica, partition, u1, f, u2, status, incarnation } => {
-                if let Some(replica) = self.known(replica) {
+                if let Some(replica) = self.replica_or_doubt(replica) {
                     let (u1, f, u2, incarnation) = (*u1, *f, *u2, *incarnation);
                     let reading = PositionReading { u1, f, u2, status, incarnation };
                     self.frontier_samples.add_position((replica, *partition), t, &reading);
@@ -301,12 +301,12 @@ impl<'e> History<'e> {
             Event::Frontier(reading) => {
                 if !self.frontier_samples.add_frontier(t, reading) {
                     let detail = format!("{} is no frontier that the target declares", reading.object);
-                    self.doubt(DoubtKind::UnmetAssumption, detail);
+                    self.add_doubt(DoubtKind::UnmetAssumption, detail);
                 }
             }
             Event::Phase { phase } => self.phases.push((t, *phase)),
             Event::Unreachable { replica, error } => {
-                if let Some(replica) = self.known(replica) {
+                if let Some(replica) = self.replica_or_doubt(replica) {
                     self.silences.push((replica, t, error.clone()));
                 }
             }
@@ -327,16 +327,16 @@ impl<'e> History<'e> {
             Event::ServerDied(Death { server, words }) => {
                 let gone = self.replica(server);
                 self.silences.retain(|(replica, ..)| Some(*replica) != gone);
-                self.doubt(DoubtKind::ServerDied, format!("{server}: {words}"));
+                self.add_doubt(DoubtKind::ServerDied, format!("{server}: {words}"));
             }
             Event::Interrupted { by } => {
-                self.doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
+                self.add_doubt(DoubtKind::Interrupted, format!("the run was cut off by {by}"));
             }
             // Requests to a dead process fail; that is no doubt of its own.
             Event::Trouble { .. } if self.has_lost_a_server() => {}
             Event::Trouble { at, error } => {
                 self.log_failed |= at == "log";
-                self.doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
+                self.add_doubt(DoubtKind::UnmetAssumption, format!("{at}: {error}"));
             }
             fault => self.take_fault(t, fault),
         }
@@ -345,7 +345,7 @@ impl<'e> History<'e> {
     fn take_fault(&mut self, t: Nanos, event: &Event) {
         match event {
             Event::FaultBegin { step, fault, .. } => {
-                let replica = self.known(&fault.replica);
+                let replica = self.replica_or_doubt(&fault.replica);
                 self.faults.push(FaultSpan {
                     step: step.clone(),
                     fault: fault.clone(),
@@ -383,7 +383,8 @@ impl<'e> History<'e> {
     }
 
     fn take_segment(&mut self, segment: &Segment) {
-        let replicas: Vec<usize> = segment.replicas.iter().filter_map(|name| self.known(name)).collect();
+        let replicas: Vec<usize> =
+            segment.replicas.iter().filter_map(|name| self.replica_or_doubt(name)).collect();
         let since = self.captures_ended;
         if !self.has_partition(segment.partition) {
             return;
@@ -392,7 +393,9 @@ impl<'e> History<'e> {
     }
 
     fn take_read(&mut self, t: Nanos, read: &Read) {
-        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+        let (Some(replica), Some(capture)) =
+            (self.replica_or_doubt(&read.replica), self.capture(read.capture))
+        else {
             return;
         };
         let header = ReadHeader {
@@ -409,7 +412,9 @@ impl<'e> History<'e> {
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
-        let (Some(replica), Some(capture)) = (self.known(&read.replica), self.capture(read.capture)) else {
+        let (Some(replica), Some(capture)) =
+            (self.replica_or_doubt(&read.replica), self.capture(read.capture))
+        else {
             return;
         };
         let header = ReadHeader {
@@ -432,7 +437,7 @@ impl<'e> History<'e> {
         let keys = &record.detail["keys"];
         let keys = keys.as_u64().or_else(|| keys.as_str()?.parse().ok());
         if let (Some(replica), Some(segment), Some(1..)) =
-            (self.known(&record.replica), &record.segment, keys)
+            (self.replica_or_doubt(&record.replica), &record.segment, keys)
         {
             self.dropped_keys.push(DroppedKeys { replica, t, segment: segment.clone() });
         }
@@ -443,10 +448,10 @@ impl<'e> History<'e> {
         self.captures.iter().rposition(|capture| capture.number == number)
     }
 
-    fn known(&mut self, name: &str) -> Option<usize> {
+    fn replica_or_doubt(&mut self, name: &str) -> Option<usize> {
         let at = self.replica(name);
         if at.is_none() {
-            self.doubt(DoubtKind::UnmetAssumption, format!("{name} is not in the roster"));
+            self.add_doubt(DoubtKind::UnmetAssumption, format!("{name} is not in the roster"));
         }
         at
     }
@@ -462,12 +467,12 @@ impl<'e> History<'e> {
         let partitions = self.meta.partitions;
         if partition >= partitions {
             let detail = format!("partition {partition} is spoken of, and the table has {partitions}");
-            self.doubt(DoubtKind::UnmetAssumption, detail);
+            self.add_doubt(DoubtKind::UnmetAssumption, detail);
         }
         partition < partitions
     }
 
-    fn doubt(&mut self, kind: DoubtKind, detail: String) {
+    fn add_doubt(&mut self, kind: DoubtKind, detail: String) {
         let doubt = Doubt { kind, detail };
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);

@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 const BEGINNINGS_MAX: usize = 16;
 
 /// The other states that keys may be in. `None` for a key with too many.
-pub(crate) struct Forgotten<'j> {
+pub(crate) struct ExpiredStates<'j> {
     columns: &'j [Column],
     states: BTreeMap<usize, Option<Vec<Vec<Value>>>>,
 }
 
-impl<'j> Forgotten<'j> {
-    pub(crate) fn new(columns: &'j [Column]) -> Forgotten<'j> {
-        Forgotten { columns, states: BTreeMap::new() }
+impl<'j> ExpiredStates<'j> {
+    pub(crate) fn new(columns: &'j [Column]) -> ExpiredStates<'j> {
+        ExpiredStates { columns, states: BTreeMap::new() }
     }
 
     /// Folds an entry into the states that its key may be in.
