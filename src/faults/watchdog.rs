@@ -95,7 +95,7 @@ where
     }
 }
 
-/// Tries to cure until it works or the lease expires. Reports once it works, or after [`PATIENCE`].
+/// Tries to cure until it works or the lease expires. Reports once it works, or after [`CURE_TIMEOUT`].
 async fn heal<C, E>(
     until: Instant,
     cure: impl Fn() -> C,
