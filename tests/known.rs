@@ -6,7 +6,7 @@ use dissent::exit::Exit;
 use dissent::report::junit;
 use dissent::report::terminal::{Style, last_line, summary};
 use dissent::run::judging::JudgedRun;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::checker::verdict::{Doubt, DoubtKind, FindingKind, Pattern, Side, VerdictOutcome};
 use dissent_core::seed::Seed;
@@ -26,7 +26,7 @@ fn list(fingerprint: &str, more: &str) -> KnownIssues {
 /// The published bug on one replica, or its corruption of all of them.
 fn judged(ending: &str) -> JudgedRun {
     let spec = sim("partial-upsert", "late-transition", &[ending]);
-    let judged = simulated(&spec, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
+    let judged = run_simulated(&spec, Seed(3), Path::new("nowhere"), Retention::None).expect("a run");
     assert_eq!(judged.exit, Exit::Violation);
     assert!(judged.verdict.findings.iter().all(|finding| finding.fingerprint == FINGERPRINT));
     judged

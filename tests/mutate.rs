@@ -20,7 +20,7 @@ mod removal;
 use crate::draw::Draw;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use kept::{KINDS, Kept};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,6 +178,6 @@ pub(crate) fn cell(partition: u32, key: &str, replica: &str) -> Accusation {
 impl Kept {
     /// The verdict on the folder with these files instead; none if it is refused.
     fn judged(&self, files: &BTreeMap<String, Option<Vec<u8>>>) -> Option<Verdict> {
-        self.with(files, |dir| Folder::open(dir).ok().map(|folder| judge(&folder)))
+        self.with(files, |dir| RunReader::open(dir).ok().map(|folder| judge(&folder)))
     }
 }

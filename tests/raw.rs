@@ -6,8 +6,8 @@ use dissent::adapter::specimen::{self, SpecimenCluster};
 use dissent::adapter::{Cluster, InjectionContext};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
-use dissent::run::simulated_run::{Retention, simulated};
-use dissent_core::checker::key_view::folded::{ShownCell, folded};
+use dissent::run::simulated_run::{Retention, run_simulated};
+use dissent_core::checker::key_view::with_model::{ShownCell, with_model};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::generate::schema;
 use dissent_core::history::event::Op;
@@ -15,7 +15,7 @@ use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ fn raw(results: &Path, words: &[&str]) -> (Option<i32>, String, String) {
 fn a_recorded_key_shows_what_the_judge_found() {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("partial-upsert", "late-transition", &[]);
-    let judged = simulated(&spec, Seed(7), results.path(), Retention::All).expect("a verdict");
+    let judged = run_simulated(&spec, Seed(7), results.path(), Retention::All).expect("a verdict");
     let Verdict { findings, .. } = &judged.verdict;
     let FindingKind::Divergence(found) = &findings[0].kind else { panic!("{findings:?}") };
     let row = &found.evidence[0];
-    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let views = folded(&folder, &row.key).expect("the key is in the log");
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let views = with_model(&folder, &row.key).expect("the key is in the log");
     let [view] = &views[..] else { panic!("one partition: {views:?}") };
     let at = view.rows.iter().find(|seen| seen.off == row.off).expect("the offset");
     assert_eq!(at.expected, row.expected);
@@ -69,18 +69,18 @@ fn a_recorded_key_shows_what_the_judge_found() {
 fn what_a_replica_has_not_loaded_is_shown_and_not_counted_as_odd() {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("partial-upsert", "late-transition", &["guard=partition-gate-no-skip-wake"]);
-    let judged = simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
+    let judged = run_simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
     let FindingKind::Frozen(frozen) = &judged.verdict.findings[0].kind else {
         panic!("{:?}", judged.verdict.findings)
     };
-    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let key =
         dissent_core::history::run_record::RunRecord::log(&folder, frozen.partition.expect("a position"))
             .find(|entry| entry.off == frozen.position)
             .expect("the log goes on")
             .key
             .clone();
-    let views = folded(&folder, &key).expect("it is in the log");
+    let views = with_model(&folder, &key).expect("it is in the log");
     let view = views.iter().find(|view| Some(view.partition) == frozen.partition).expect("this partition");
     let at = view.rows.iter().find(|row| row.off == frozen.position).expect("the offset");
     for (replica, held) in view.replicas.iter().zip(&at.held) {
@@ -93,8 +93,8 @@ fn what_a_replica_has_not_loaded_is_shown_and_not_counted_as_odd() {
 fn what_cannot_be_shown_is_an_error_with_the_next_step() {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("steady", "none", &[]);
-    let judged = simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
-    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let judged = run_simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let known =
         dissent_core::history::run_record::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");

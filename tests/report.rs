@@ -4,8 +4,8 @@ mod documents;
 mod examples;
 
 use dissent::report::html::timeline::Timeline;
-use dissent::report::table::{ArmRow, arms};
 use dissent::report::terminal::{Style, last_line, summary};
+use dissent::report::variants::{VariantRow, arms};
 use dissent::report::{html, json, junit, markdown};
 use dissent_core::checker::verdict::*;
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
@@ -305,7 +305,7 @@ fn close(schema: &mut serde_json::Value) {
 
 #[test]
 fn arms_are_aligned() {
-    let row = |arm: &str, found: &str| ArmRow {
+    let row = |arm: &str, found: &str| VariantRow {
         arm: arm.to_owned(),
         expected: "pass".to_owned(),
         found: found.to_owned(),
@@ -315,7 +315,7 @@ fn arms_are_aligned() {
     let text = arms(&[row("partition-gate", "pass"), row("none", "1 of 200 failed")]);
     assert_eq!(
         text,
-        "variant         expected  found            record  report\n\
+        "variant         expected  found            evidence  report\n\
          partition-gate  pass      pass             200 runs\n\
          none            pass      1 of 200 failed  200 runs\n"
     );

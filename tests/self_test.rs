@@ -5,12 +5,12 @@ use dissent::exit::Exit;
 use dissent::run::campaign::simulate_all;
 use dissent::run::run_spec::RunSpec;
 use dissent::run::simulate;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::{FindingKind, Pattern, Verdict};
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use std::collections::BTreeSet;
 
 fn record(spec: &RunSpec, seed: Seed) -> dissent_core::history::run_record::MemoryRecord {
@@ -47,10 +47,10 @@ fn the_changed_value_is_found_in_every_run_on_the_replica_that_was_drawn() {
 fn a_folder_is_tested_like_memory_and_stays_as_it_was() {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&spec, Seed(4), results.path(), Retention::All).expect("a verdict");
+    let kept = run_simulated(&spec, Seed(4), results.path(), Retention::All).expect("a verdict");
     let dir = kept.folder.clone().expect("it was kept");
     let before = crate::support::digest(&dir);
-    let folder = Folder::open(&dir).expect("it can be read");
+    let folder = RunReader::open(&dir).expect("it can be read");
     let on_disk = self_test(&folder, &kept.verdict);
     assert!(matches!(on_disk, SelfTest::Found { .. }), "{on_disk:?}");
     assert_eq!(on_disk, self_test(&record(&spec, Seed(4)), &kept.verdict));

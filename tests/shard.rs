@@ -7,7 +7,7 @@ use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
 use dissent::run::run_spec::RunSpec;
 use dissent::run::simulate;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::key_view::shard::in_shard;
 use dissent_core::checker::self_test::SelfTest;
@@ -20,7 +20,7 @@ use dissent_core::history::frontier::FrontierReading;
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 
 const SEEDS: u64 = 15;
 const SHARD: &str = "shard";
@@ -248,13 +248,13 @@ fn a_kept_run_gets_the_same_verdict_and_a_seed_gives_the_same_bytes() {
     let spec = spec("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let kept = || {
         let results = tempfile::tempdir().expect("a folder");
-        let kept = simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
+        let kept = run_simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
         (kept, results)
     };
     let ((one, here), (other, there)) = (kept(), kept());
     let folders = [one.folder.clone(), other.folder].map(|folder| folder.expect("it was kept"));
     assert_eq!(digest(&folders[0]), digest(&folders[1]));
-    let folder = Folder::open(&folders[0]).expect("it can be read");
+    let folder = RunReader::open(&folders[0]).expect("it can be read");
     assert_eq!(JudgedRun::new(&folder, Exit::Pass).verdict, one.verdict);
     assert!(folder.damage().is_empty());
     drop((here, there));
@@ -267,7 +267,8 @@ fn a_changed_value_of_a_shard_is_found() {
         let spec = RunSpec { self_test: true, ..spec("sim-shard", "upsert-feed", "cold-cutover", set) };
         let results = tempfile::tempdir().expect("a folder");
         for seed in 1..=4 {
-            let judged = simulated(&spec, Seed(seed), results.path(), Retention::None).expect("a verdict");
+            let judged =
+                run_simulated(&spec, Seed(seed), results.path(), Retention::None).expect("a verdict");
             let Some(SelfTest::Found { spot, .. }) = &judged.self_test else {
                 panic!("{:?}", judged.self_test)
             };
@@ -281,7 +282,7 @@ fn a_changed_value_of_a_shard_is_found() {
 fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
     let spec = spec("sim-shard", "upsert-feed", "cold-cutover", &["rule=v2-stranding"]);
     let results = tempfile::tempdir().expect("a folder");
-    let judged = simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
+    let judged = run_simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
     let page = std::fs::read_to_string(judged.report().expect("it was kept")).expect("a page");
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("path class=\"upstream\""), count("class=\"frontier\"")), (1, 1));
@@ -296,11 +297,12 @@ fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
 fn a_key_of_a_shard_is_shown_as_it_was_judged() {
     let spec = spec("sim-shard", "upsert-burst", "failover", &["rule=v1-double-drain"]);
     let results = tempfile::tempdir().expect("a folder");
-    let keep = |seed| simulated(&spec, Seed(seed), results.path(), Retention::NotPassed).expect("a verdict");
+    let keep =
+        |seed| run_simulated(&spec, Seed(seed), results.path(), Retention::NotPassed).expect("a verdict");
     let judged = (1..=SEEDS).map(keep).find(|it| !it.verdict.findings.is_empty()).expect("one is wrong");
     let FindingKind::Divergence(found) = &judged.verdict.findings[0].kind else { panic!("rows") };
     let key = &found.evidence[0].key;
-    let folder = Folder::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let view = in_shard(&folder, key).expect("it is in the log");
     let at = view.captures.iter().rfind(|it| it.capture <= found.last.capture).expect("a capture");
     assert_eq!(at.wrong, Some(found.what));
@@ -328,7 +330,8 @@ fn what_does_not_fit_is_refused_before_the_run_with_a_reason() {
     ] {
         let results = tempfile::tempdir().expect("a folder");
         let spec = spec(target, workload, nemesis, &[]);
-        let error = simulated(&spec, Seed(1), results.path(), Retention::None).expect_err("it is refused");
+        let error =
+            run_simulated(&spec, Seed(1), results.path(), Retention::None).expect_err("it is refused");
         assert_eq!(error.exit(), Exit::Usage);
         assert!(error.to_string().contains(reason), "{target} {workload} {nemesis}: {error}");
     }

@@ -5,10 +5,10 @@ use dissent::exit::Exit;
 use dissent::report::campaign::CampaignSummary;
 use dissent::run::campaign::simulate_all;
 use dissent::run::judging::JudgedRun;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::verdict::{FindingKind, FreezeCourse, RootCause, Verdict, VerdictOutcome};
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 
 /// Enough to see a broken arm. The release build runs a thousand.
 const SEEDS: u32 = 6;
@@ -82,7 +82,7 @@ fn a_restart_clears_the_freeze_of_a_waiter_that_nobody_woke() {
         for (probe_restart, course) in [(true, FreezeCourse::ClearedByRestart), (false, FreezeCourse::Sticky)]
         {
             spec.timing.probe_restart = probe_restart;
-            let judged = simulated(&spec, Seed(3), results.path(), Retention::None).expect("a verdict");
+            let judged = run_simulated(&spec, Seed(3), results.path(), Retention::None).expect("a verdict");
             let [finding] = &judged.verdict.findings[..] else { panic!("{:#?}", judged.verdict) };
             let FindingKind::Frozen(frozen) = &finding.kind else { panic!("{finding:?}") };
             assert_eq!(
@@ -115,7 +115,7 @@ fn the_class_of_the_missing_state_is_the_same_in_full_and_digest_provenance() {
 fn once(set: &[&str], seed: Seed) -> JudgedRun {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("partial-upsert", "late-transition", set);
-    simulated(&spec, seed, results.path(), Retention::None).expect("a verdict")
+    run_simulated(&spec, seed, results.path(), Retention::None).expect("a verdict")
 }
 
 /// The verdict of the same run, judged in memory and from its folder.
@@ -123,9 +123,9 @@ fn once(set: &[&str], seed: Seed) -> JudgedRun {
 fn a_kept_run_gets_the_same_verdict() {
     let results = tempfile::tempdir().expect("a folder");
     let spec = sim("partial-upsert", "late-transition", &[]);
-    let kept = simulated(&spec, Seed(5), results.path(), Retention::All).expect("a verdict");
-    let not_kept = simulated(&spec, Seed(5), results.path(), Retention::None).expect("a verdict");
-    let folder = Folder::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
+    let kept = run_simulated(&spec, Seed(5), results.path(), Retention::All).expect("a verdict");
+    let not_kept = run_simulated(&spec, Seed(5), results.path(), Retention::None).expect("a verdict");
+    let folder = RunReader::open(&kept.folder.clone().expect("it was kept")).expect("it can be read");
     let again: Verdict = JudgedRun::new(&folder, Exit::Pass).verdict;
     assert_eq!(kept.verdict, not_kept.verdict);
     assert_eq!(kept.verdict, again);
@@ -160,7 +160,7 @@ fn findings_agree_with_the_truth() {
 fn a_seed_gives_the_same_bytes_for_ever() {
     let digest = |results: &std::path::Path| {
         let spec = spec("sim-segments", "partial-upsert", "late-transition", &[]);
-        let kept = simulated(&spec, Seed(42), results, Retention::All).expect("a verdict");
+        let kept = run_simulated(&spec, Seed(42), results, Retention::All).expect("a verdict");
         crate::support::digest(&kept.folder.expect("it was kept"))
     };
     let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));

@@ -6,7 +6,7 @@ use dissent_core::checker::verdict::{
     Anomaly, Course, Divergence, FindingKind, Pattern, RootCause, Side, Verdict, VerdictOutcome,
 };
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use std::path::Path;
 
 const ROWS: u64 = 4_000;
@@ -17,7 +17,7 @@ fn judged(plant: &str, replicas: u32, seed: u64, dir: &Path) -> Verdict {
     let plant: Plant = plant.parse().expect("a plant");
     let spec = SynthSpec { rows: ROWS, replicas, seed: Seed(seed), plant };
     synthesize(&spec, dir).expect("made up");
-    judge(&Folder::open(dir).expect("a run"))
+    judge(&RunReader::open(dir).expect("a run"))
 }
 
 fn divergences(verdict: &Verdict) -> Vec<&Divergence> {

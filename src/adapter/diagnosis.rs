@@ -1,6 +1,6 @@
 //! The state of a cluster as `dissent doctor` reports it. Finding it out changes nothing.
 
-use super::api::{Leftover, Refusal};
+use super::capabilities::{Leftover, Refusal};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use dissent_core::history::fault::FaultKind;

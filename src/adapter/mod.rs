@@ -1,11 +1,11 @@
 //! Adapters: how dissent reads, writes and disturbs each system. A new system needs one module here, its
 //! lines in `registry.rs`, and one in [`crate::config::target`].
 
-pub mod api;
+pub mod capabilities;
 pub mod diagnosis;
 pub mod discovery;
 pub mod http;
-mod leased;
+mod leased_injector;
 #[cfg(feature = "pinot")]
 pub mod pinot;
 mod registry;
@@ -15,11 +15,11 @@ mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use api::{
+pub use capabilities::{
     BOUNDARIES, Capabilities, Client, Cluster, Completion, Defaults, Frontiers, InjectionContext, Injector,
     InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    begin, can, defaults, diagnose, discover, ended_early, heal, holder, marks, reach, refuse_obstacles,
-    seen_over,
+    begin, can, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder, marks, reach,
+    refuse_obstacles,
 };

@@ -1,9 +1,9 @@
 //! The supported systems, and which of them a target file or a cure is for.
 
-use super::api::{Cluster, Defaults, Refusal};
+use super::capabilities::{Cluster, Defaults, Refusal};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
-use super::leased::ended_early_or_unknown;
+use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot;
 use super::specimen;
@@ -122,6 +122,6 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
 
 /// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault is
 /// not known to be in force.
-pub async fn seen_over(cure: &Cure) -> Option<String> {
+pub async fn ended_early_within(cure: &Cure) -> Option<String> {
     ended_early_or_unknown(ended_early(cure)).await
 }

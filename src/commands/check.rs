@@ -2,14 +2,14 @@
 
 use super::output;
 use crate::cli::{self, Format};
-use crate::config::known;
+use crate::config::known_issues;
 use crate::exit::Exit;
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_store::folder::Folder;
 use dissent_store::latest_run::resolve;
+use dissent_store::run_reader::RunReader;
 
 /// Suffix of the new verdict, which is written next to the old one.
 const SUFFIX: &str = "checked";
@@ -19,7 +19,7 @@ const BY_PEERS: &str = "peers";
 
 /// Checks each run again. As JSON, the verdicts of several runs are one list.
 pub(super) fn check(args: &cli::CheckArgs) -> Exit {
-    let known = match args.known.as_deref().map(known::load).transpose() {
+    let known = match args.known.as_deref().map(known_issues::load).transpose() {
         Ok(known) => known,
         Err(error) => return output::refusal(error),
     };
@@ -46,7 +46,7 @@ pub(super) fn check(args: &cli::CheckArgs) -> Exit {
 
 fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> Result<JudgedRun, RunError> {
     let dir = resolve(&args.output.results, run)?;
-    let evidence = Folder::open(&dir)?;
+    let evidence = RunReader::open(&dir)?;
     let (oracle, suffix) = match args.peers_only {
         true => (Oracle::PeersAlone, BY_PEERS),
         false => (Oracle::PeersAndModel, SUFFIX),

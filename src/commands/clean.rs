@@ -1,9 +1,9 @@
 //! `dissent clean`: drops tables that runs left behind, with their topics and schemas.
 
-use super::external::target_file;
 use super::output;
 use super::run::runtime;
-use crate::adapter::api::Leftover;
+use super::target_argument::target_file;
+use crate::adapter::capabilities::Leftover;
 use crate::adapter::{Cluster, reach};
 use crate::cli;
 use crate::config::error::ConfigError;

@@ -3,15 +3,15 @@
 
 use super::output;
 use super::progress::counting;
-use super::resolve::run_spec;
+use super::resolve_run_spec::run_spec;
 use super::run::{cores, runtime};
 use crate::adapter::specimen::SpecimenKind;
 use crate::cli;
 use crate::config::error::ConfigError;
 use crate::exit::{Exit, StopSignal};
 use crate::report::campaign::CampaignSummary;
-use crate::report::table::{ArmRow, arms};
 use crate::report::terminal;
+use crate::report::variants::{VariantRow, arms};
 use crate::run::campaign::{run_all, simulate_all};
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
@@ -46,7 +46,7 @@ const SHARD: DemoPlan =
     DemoPlan { on: SpecimenKind::Shard, workload: "upsert-feed", nemesis: "cold-cutover" };
 
 /// One guard or rule on the same seeds as all others, as processes and in virtual time.
-struct Arm {
+struct Variant {
     plan: DemoPlan,
     /// The target's setting and its value.
     set: (&'static str, &'static str),
@@ -57,19 +57,29 @@ struct Arm {
     quiesce: &'static str,
 }
 
-const ARMS: [Arm; 7] = [
-    Arm { plan: SEGMENTS, set: ("guard", "startup-latch"), expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
-    Arm { plan: SEGMENTS, set: ("guard", "partition-gate"), expected: None, quiesce: "10s" },
-    Arm { plan: SEGMENTS, set: ("guard", "signal-gate"), expected: Some(LONE_DIVERGENCE), quiesce: "10s" },
-    Arm {
+const ARMS: [Variant; 7] = [
+    Variant {
+        plan: SEGMENTS,
+        set: ("guard", "startup-latch"),
+        expected: Some(LONE_DIVERGENCE),
+        quiesce: "10s",
+    },
+    Variant { plan: SEGMENTS, set: ("guard", "partition-gate"), expected: None, quiesce: "10s" },
+    Variant {
+        plan: SEGMENTS,
+        set: ("guard", "signal-gate"),
+        expected: Some(LONE_DIVERGENCE),
+        quiesce: "10s",
+    },
+    Variant {
         plan: SEGMENTS,
         set: ("guard", "partition-gate-no-skip-wake"),
         expected: Some(FROZEN),
         quiesce: "5s",
     },
-    Arm { plan: SHARD, set: ("rule", "v2-stranding"), expected: Some(FROZEN), quiesce: "5s" },
-    Arm { plan: SHARD, set: ("rule", "v2-dropping"), expected: None, quiesce: "10s" },
-    Arm { plan: SHARD, set: ("rule", "v1"), expected: None, quiesce: "10s" },
+    Variant { plan: SHARD, set: ("rule", "v2-stranding"), expected: Some(FROZEN), quiesce: "5s" },
+    Variant { plan: SHARD, set: ("rule", "v2-dropping"), expected: None, quiesce: "10s" },
+    Variant { plan: SHARD, set: ("rule", "v1"), expected: None, quiesce: "10s" },
 ];
 
 const OPENING: &str = "\
@@ -100,7 +110,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
     };
     let mut rows = Vec::new();
     let mut as_expected = true;
-    let mut came = |arm: &Arm, how: &str, summary: &CampaignSummary| {
+    let mut came = |arm: &Variant, how: &str, summary: &CampaignSummary| {
         as_expected &= arm.came_out(summary);
         rows.push(row(arm, how, summary));
     };
@@ -109,7 +119,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
             ARMS.iter().zip(&tallies).for_each(|(arm, summary)| came(arm, "processes", summary));
             cut
         }
-        Err(error) => return output::lost(&error, Seed(args.seed)),
+        Err(error) => return output::report_lost(&error, Seed(args.seed)),
     };
     if let Some(cut) = cut {
         return cut_off(cut, &rows);
@@ -122,7 +132,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
         match summary {
             Ok(CampaignSummary { signal: Some(cut), .. }) => return cut_off(cut, &rows),
             Ok(summary) => came(arm, "simulated", &summary),
-            Err(stopped) => return output::lost(&stopped.error, stopped.seed),
+            Err(stopped) => return output::report_lost(&stopped.error, stopped.seed),
         }
     }
     output::result(&format!("\n{}", arms(&rows)));
@@ -136,14 +146,14 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
 }
 
 /// Reports the variants that finished before a signal.
-fn cut_off(cut: StopSignal, rows: &[ArmRow]) -> Exit {
+fn cut_off(cut: StopSignal, rows: &[VariantRow]) -> Exit {
     output::result(&format!("\n{}", arms(rows)));
     let (ran, all) = (rows.len(), 2 * ARMS.len());
     output::result(&format!("INCONCLUSIVE cut off by {} after {ran} of {all} arms", cut.name()));
     cut.exit()
 }
 
-impl Arm {
+impl Variant {
     /// The same order as from the command line, so that a result can be reproduced by hand.
     fn spec(&self, target: &str) -> Result<RunSpec, ConfigError> {
         let set = format!("{}={}", self.set.0, self.set.1);
@@ -219,14 +229,14 @@ fn told(arm: &str, outcome: &RunOutcome) {
     output::notices(outcome);
 }
 
-fn row(arm: &Arm, how: &str, summary: &CampaignSummary) -> ArmRow {
+fn row(arm: &Variant, how: &str, summary: &CampaignSummary) -> VariantRow {
     let (fail, pass) = (summary.count(VerdictOutcome::Fail), summary.count(VerdictOutcome::Pass));
     let found = match (fail, summary.found.iter().next()) {
         (0, _) => format!("pass in {pass} of {}", summary.runs),
         (_, Some((words, _))) if summary.found.len() == 1 => format!("{words} in {fail} of {}", summary.runs),
         _ => format!("{} kinds of finding in {fail} of {}", summary.found.len(), summary.runs),
     };
-    ArmRow {
+    VariantRow {
         arm: format!("{}, {how}", arm.set.1),
         expected: arm.expected.unwrap_or("pass").to_owned(),
         found,

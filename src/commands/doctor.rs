@@ -1,8 +1,8 @@
 //! `dissent doctor`: what answers on a target, what is allowed there, and what prevents a run.
 
-use super::external::target_file;
 use super::output;
 use super::run::runtime;
+use super::target_argument::target_file;
 use crate::adapter;
 use crate::cli::{self, Format};
 use crate::exit::Exit;

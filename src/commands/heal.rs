@@ -1,9 +1,9 @@
 //! `dissent heal`: undoes faults that runs left behind. It uses either the marks on the target, or what a run
 //! recorded before it started its faults.
 
-use super::external::refuse_built_in;
 use super::output;
 use super::run::runtime;
+use super::target_argument::refuse_built_in;
 use crate::adapter;
 use crate::cli;
 use crate::config::load::{is_path, load};

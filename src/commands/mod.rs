@@ -4,7 +4,6 @@ mod check;
 mod clean;
 mod demo;
 mod doctor;
-mod external;
 mod heal;
 mod init;
 mod list;
@@ -12,11 +11,12 @@ mod output;
 mod progress;
 mod proxy;
 mod raw;
-mod repeat;
-mod resolve;
+mod repeat_command;
+mod resolve_run_spec;
 mod run;
 mod specimen;
 mod synth;
+mod target_argument;
 mod watchdog;
 
 use crate::cli::{self, Cli, Command, Format};
@@ -25,7 +25,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 pub use raw::live as raw_live;
-pub use resolve::run_spec;
+pub use resolve_run_spec::run_spec;
 
 /// Runs the command given by these arguments; the first is the name of the program.
 pub fn run(words: Vec<OsString>) -> Exit {

@@ -104,7 +104,7 @@ pub(super) fn refusal(error: impl miette::Diagnostic + Send + Sync + 'static) ->
 
 /// Prints help, or what is wrong with the arguments.
 pub(super) fn usage_error(mut error: clap::Error) -> Exit {
-    if let Some(command) = meant(&error) {
+    if let Some(command) = suggest_command(&error) {
         let command = ContextValue::Strings(vec![command]);
         error.insert(ContextKind::SuggestedSubcommand, command);
     }
@@ -120,7 +120,7 @@ pub(super) fn usage_error(mut error: clap::Error) -> Exit {
 
 /// The command that was meant, if clap suggests none: to clap, a short word with two letters swapped looks
 /// like a different word.
-fn meant(error: &clap::Error) -> Option<String> {
+fn suggest_command(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(written)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     let cli = Cli::command();
     let known: Vec<&str> =
@@ -186,7 +186,7 @@ pub(super) fn warn_spoilt(holder: &Holder) {
 }
 
 /// Prints why a run has no verdict, the faults that it may have left, and the line to grep for.
-pub(super) fn lost(error: &RunError, seed: Seed) -> Exit {
+pub(super) fn report_lost(error: &RunError, seed: Seed) -> Exit {
     if let RunError::Lost { uncured: left, heal, .. } = error {
         uncured(left, heal);
     }

@@ -1,7 +1,7 @@
 //! `dissent raw`: what every replica holds for one key, side by side.
 
-use super::external::is_built_in;
 use super::output;
+use super::target_argument::is_built_in;
 use crate::adapter::{Capabilities, InjectionContext, reach};
 use crate::cli::{self, Format};
 use crate::config::error::{ConfigError, nearest_few};
@@ -11,13 +11,13 @@ use crate::exit::Exit;
 use crate::report::raw::{json, shard_text, text};
 use crate::run::error::RunError;
 use crate::run::inspect::{InspectError, inspect};
-use dissent_core::checker::key_view::folded::{NoSuchKey, folded};
 use dissent_core::checker::key_view::shard::in_shard;
-use dissent_core::checker::key_view::unfolded::unfolded;
+use dissent_core::checker::key_view::with_model::{NoSuchKey, with_model};
+use dissent_core::checker::key_view::without_model::without_model;
 use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Schema;
-use dissent_store::folder::Folder;
 use dissent_store::latest_run::resolve;
+use dissent_store::run_reader::RunReader;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,7 +88,7 @@ fn recorded(args: &cli::RawArgs) -> Result<String, RawError> {
         return Err(RawError::Private(args.from.clone(), args.key.clone()));
     }
     let dir = resolve(&args.output.results, &args.from).map_err(RunError::from)?;
-    let folder = Folder::open(&dir).map_err(RunError::from)?;
+    let folder = RunReader::open(&dir).map_err(RunError::from)?;
     let told = told(&folder, &args.key, &BTreeSet::new(), None, args.output.format)?;
     for damage in folder.damage() {
         output::status(&format!("damaged: {}: {}", damage.file, damage.detail));
@@ -144,8 +144,8 @@ fn told(
         });
     }
     let views = match unsaid {
-        Some(unsaid) => unfolded(evidence, key, unsaid),
-        None => folded(evidence, key),
+        Some(unsaid) => without_model(evidence, key, unsaid),
+        None => with_model(evidence, key),
     };
     let views = views.map_err(no_such_key)?;
     Ok(match format {

@@ -2,7 +2,7 @@
 
 use super::output;
 use super::progress::{ProgressWatch, counting};
-use super::resolve::run_spec;
+use super::resolve_run_spec::run_spec;
 use crate::cli;
 use crate::exit::Exit;
 use crate::faults::hook::HookError;
@@ -10,9 +10,9 @@ use crate::report::campaign::CampaignSummary;
 use crate::run::campaign::{Stopped, run_all, simulate_all};
 use crate::run::error::RunError;
 use crate::run::hooks::with_hooks;
-use crate::run::process_run::{RunOutcome, processes};
+use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
-use crate::run::simulated_run::{Retention, simulated};
+use crate::run::simulated_run::{Retention, run_simulated};
 use dissent_core::seed::Seed;
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -64,21 +64,21 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
 fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
     if spec.target.is_simulated() {
-        return match simulated(spec, seed, results, Retention::All) {
+        return match run_simulated(spec, seed, results, Retention::All) {
             Ok(judged) => {
                 output::verdict(&judged, args.output.format);
                 judged.exit
             }
-            Err(error) => output::lost(&error, seed),
+            Err(error) => output::report_lost(&error, seed),
         };
     }
     let mut watch = ProgressWatch::new();
-    let run = async { with_hooks(spec, processes(spec, seed, results, &mut watch)).await };
+    let run = async { with_hooks(spec, run_processes(spec, seed, results, &mut watch)).await };
     let outcome = runtime().and_then(|runtime| report_teardown(runtime.block_on(run))).and_then(|done| done);
     watch.end();
     match outcome {
         Ok(outcome) => conclude(&outcome, args.output.format),
-        Err(error) => output::lost(&error, seed),
+        Err(error) => output::report_lost(&error, seed),
     }
 }
 
@@ -127,7 +127,7 @@ fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
         }
         Err(stopped) => {
             output::status(&format!("stopped at seed {}", stopped.seed.0));
-            output::lost(&stopped.error, stopped.seed)
+            output::report_lost(&stopped.error, stopped.seed)
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn watchdog(args: &cli::WatchdogArgs) -> Exit {
     let kept = runtime.block_on(watch(
         lease,
         || adapter::begin(&cure),
-        || adapter::seen_over(&cure),
+        || adapter::ended_early_within(&cure),
         || adapter::heal(&cure),
     ));
     // After the lease, do not wait for standard input to close.

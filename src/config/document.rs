@@ -5,7 +5,7 @@ use super::error::InvalidValue;
 use serde::de::DeserializeOwned;
 
 /// A kind of file, which can be listed, parsed, changed by `--set`, and checked.
-pub trait Document: DeserializeOwned {
+pub trait ConfigFile: DeserializeOwned {
     /// The name of the kind in messages.
     const KIND: &'static str;
     /// The folder of the built-in files.

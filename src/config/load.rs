@@ -1,27 +1,27 @@
 //! The one way to load a file of any kind: by its name in the catalogue, or from a path.
 
-use super::document::Document;
+use super::document::ConfigFile;
 use super::error::ConfigError;
-use super::source::{self, Source};
+use super::file_text::{self, Source};
 
 /// Whether an argument is a path: it contains a path separator or ends in `.toml`.
 pub fn is_path(argument: &str) -> bool {
-    source::is_path(argument)
+    file_text::is_path(argument)
 }
 
 /// Loads a file from the catalogue by name, or from a path if the argument contains a path separator or ends
 /// in `.toml`.
-pub fn load<T: Document>(argument: &str) -> Result<T, ConfigError> {
+pub fn load<T: ConfigFile>(argument: &str) -> Result<T, ConfigError> {
     Source::find::<T>(argument)?.parse()
 }
 
 /// Loads a file from a path, without looking in the catalogue.
-pub fn load_file<T: Document>(path: &str) -> Result<T, ConfigError> {
+pub fn load_file<T: ConfigFile>(path: &str) -> Result<T, ConfigError> {
     Source::read(T::KIND, path)?.parse()
 }
 
 /// Parses a text. `file` is its name in messages, and the stem of that is the name of the contents.
-pub fn parse<T: Document>(file: &str, text: String) -> Result<T, ConfigError> {
+pub fn parse<T: ConfigFile>(file: &str, text: String) -> Result<T, ConfigError> {
     Source::of(file, text).parse()
 }
 
@@ -33,7 +33,7 @@ mod tests {
     use std::fmt::Debug;
 
     #[track_caller]
-    fn embeds_its_folder<T: Document + Debug + PartialEq + serde::Serialize>() {
+    fn embeds_its_folder<T: ConfigFile + Debug + PartialEq + serde::Serialize>() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(T::FOLDER);
         let mut files: Vec<String> = std::fs::read_dir(&folder)
             .expect("the folder is there")

@@ -5,14 +5,14 @@ pub mod access;
 pub mod catalogue;
 mod document;
 pub mod error;
-pub mod known;
+mod file_text;
+pub mod known_issues;
 pub mod limits;
 pub mod load;
 pub mod nemesis;
 pub mod settings;
-mod source;
 pub mod table;
 pub mod target;
 pub mod workload;
 
-pub use document::Document;
+pub use document::ConfigFile;

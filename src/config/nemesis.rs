@@ -1,7 +1,7 @@
 //! Reads nemesis plans: one TOML file each, under `nemesis/`.
 
 use super::catalogue::{EmbeddedFile, NEMESES};
-use super::document::Document;
+use super::document::ConfigFile;
 use super::error::{InvalidValue, advise};
 use super::settings::{choice, number, time};
 use dissent_core::history::fault::{Condition, FaultKind};
@@ -12,7 +12,7 @@ const LAG_MAX: u64 = 1_000_000;
 /// Maximum delay of a queue, in milliseconds.
 const DELAY_MS_MAX: u64 = 600_000;
 
-impl Document for Nemesis {
+impl ConfigFile for Nemesis {
     const KIND: &'static str = "nemesis plan";
     const FOLDER: &'static str = "nemesis";
     const CATALOGUE: &'static [EmbeddedFile] = NEMESES;

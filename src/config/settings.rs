@@ -1,9 +1,9 @@
 //! `--set key=value`: changes to the files and to the target of a run. Each consumer takes its own keys. The
 //! rest are refused, so that a misspelt key is never ignored.
 
-use super::document::Document;
+use super::document::ConfigFile;
 use super::error::{ConfigError, advise, reword};
-use super::table::{self, TableChoice};
+use super::table::{self, TableOptions};
 use dissent_core::history::duration;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::time::Nanos;
@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// Takes the settings of a workload or a nemesis plan, applies them and checks the result.
-    pub fn apply<T: Document>(&mut self, mut document: T) -> Result<T, ConfigError> {
+    pub fn apply<T: ConfigFile>(&mut self, mut document: T) -> Result<T, ConfigError> {
         for key in T::SETTINGS {
             let Some(value) = self.take(key) else {
                 continue;
@@ -68,7 +68,7 @@ impl Settings {
     }
 
     /// Takes the options of the run's own table and merges them into the existing ones.
-    pub fn apply_to_table(&mut self, table: &mut TableChoice) -> Result<(), ConfigError> {
+    pub fn apply_to_table(&mut self, table: &mut TableOptions) -> Result<(), ConfigError> {
         let is_of_table = |key: &String| key.starts_with(table::PREFIX);
         for key in self.0.keys().filter(|key| is_of_table(key)).cloned().collect::<Vec<_>>() {
             let Some(value) = self.take(&key) else { continue };

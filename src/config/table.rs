@@ -91,17 +91,17 @@ const REFUSED: &[(&str, &str)] = &[
 /// The table of a target file: a name, options, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Json", into = "Json")]
-pub struct TableChoice {
+pub struct TableOptions {
     /// The table to inspect, without the suffix of its type.
     pub name: Option<String>,
     /// Options to merge into the configuration of a run's own table.
     pub config: Map<String, Json>,
 }
 
-impl TryFrom<Json> for TableChoice {
+impl TryFrom<Json> for TableOptions {
     type Error = String;
 
-    fn try_from(told: Json) -> Result<TableChoice, String> {
+    fn try_from(told: Json) -> Result<TableOptions, String> {
         let wrong = || "write the name of a table, or under [table] its `name` and Pinot options".to_owned();
         let (name, mut config) = match told {
             Json::String(name) => (Some(name), Map::new()),
@@ -113,12 +113,12 @@ impl TryFrom<Json> for TableChoice {
             _ => return Err(wrong()),
         };
         join_stream(&mut config);
-        Ok(TableChoice { name, config })
+        Ok(TableOptions { name, config })
     }
 }
 
-impl From<TableChoice> for Json {
-    fn from(TableChoice { name, mut config }: TableChoice) -> Json {
+impl From<TableOptions> for Json {
+    fn from(TableOptions { name, mut config }: TableOptions) -> Json {
         match name {
             Some(name) if config.is_empty() => name.into(),
             name => {
@@ -132,7 +132,7 @@ impl From<TableChoice> for Json {
 /// An option that is set: its path and its value.
 pub type Leaf = (Vec<String>, Json);
 
-impl TableChoice {
+impl TableOptions {
     /// Whether neither name nor options are set.
     pub fn is_empty(&self) -> bool {
         self.name.is_none() && self.config.is_empty()
@@ -234,15 +234,15 @@ fn join_stream(config: &mut Map<String, Json>) {
 mod tests {
     use super::*;
 
-    fn of(toml: &str) -> TableChoice {
+    fn of(toml: &str) -> TableOptions {
         #[derive(Deserialize)]
         struct File {
-            table: TableChoice,
+            table: TableOptions,
         }
         toml::from_str::<File>(toml).expect("it parses").table
     }
 
-    fn shown(table: &TableChoice) -> Vec<String> {
+    fn shown(table: &TableOptions) -> Vec<String> {
         table.leaves().iter().map(|(path, value)| format!("{}={}", path.join("."), text(value))).collect()
     }
 
@@ -255,10 +255,10 @@ mod tests {
             (Some("acct"), vec!["upsertConfig.enableSnapshot=true".to_owned()])
         );
         for table in [of("table = \"acct\""), both] {
-            let again: TableChoice = serde_json::from_value(Json::from(table.clone())).expect("JSON");
+            let again: TableOptions = serde_json::from_value(Json::from(table.clone())).expect("JSON");
             assert_eq!(again, table);
         }
-        assert!(toml::from_str::<std::collections::BTreeMap<String, TableChoice>>("table = 3").is_err());
+        assert!(toml::from_str::<std::collections::BTreeMap<String, TableOptions>>("table = 3").is_err());
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
             ("tableIndexConfig.streamConfigs.stream.kafka.consumer.prop.isolation.level", None),
             ("ingestionConfig.streamIngestionConfig.enforceConsumptionInOrder", None),
         ] {
-            let mut table = TableChoice::default();
+            let mut table = TableOptions::default();
             table.set(path, "x").expect("it is a path");
             match (table.check(), words) {
                 (Ok(()), None) => {}

@@ -3,10 +3,10 @@
 
 use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
-use super::document::Document;
+use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue, advise};
 use super::limits::{Hooks, Limits};
-use super::table::TableChoice;
+use super::table::TableOptions;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
@@ -80,8 +80,8 @@ pub struct TargetFile {
     #[serde(default, rename = "kafka-tls", skip_serializing_if = "std::ops::Not::not")]
     pub kafka_tls: bool,
     /// Pinot: the table to inspect, and the options of the table that a run creates.
-    #[serde(default, skip_serializing_if = "TableChoice::is_empty")]
-    pub table: TableChoice,
+    #[serde(default, skip_serializing_if = "TableOptions::is_empty")]
+    pub table: TableOptions,
     /// What that table may lack, and what an event means in it, instead of what its configuration says. The
     /// table that a run creates keeps everything.
     #[serde(default, rename = "table-rules", skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ pub struct TargetFile {
     pub hooks: Hooks,
 }
 
-impl Document for TargetFile {
+impl ConfigFile for TargetFile {
     const KIND: &'static str = "target";
     const FOLDER: &'static str = "targets";
     const CATALOGUE: &'static [EmbeddedFile] = &[];
@@ -218,7 +218,7 @@ impl TargetFile {
             broker: None,
             kafka: None,
             kafka_tls: false,
-            table: TableChoice::default(),
+            table: TableOptions::default(),
             table_rules: None,
             servers: BTreeMap::new(),
             proxy: None,
@@ -251,7 +251,11 @@ impl TargetFile {
     }
 
     /// Refuses a run that needs more than the file allows; `path` is the file as given.
-    pub fn admit(&self, path: &str, faults: impl Iterator<Item = FaultKind>) -> Result<(), ConfigError> {
+    pub fn check_allowed(
+        &self,
+        path: &str,
+        faults: impl Iterator<Item = FaultKind>,
+    ) -> Result<(), ConfigError> {
         let Allow { writes, holds, restart, pause, downloads, writers } = self.allow;
         let hold = ("hold back messages", "holds", holds);
         let stop = ("stop a replica", "pause", pause);
@@ -301,7 +305,7 @@ mod tests {
     fn a_probe_restarts_and_so_must_be_allowed_to() {
         let none: Nemesis = load("none").expect("it is in the catalogue");
         let admit = |allow: &str, probe_restart: bool| {
-            target(allow).admit("mine.toml", none.faults().chain(probe(probe_restart))).is_ok()
+            target(allow).check_allowed("mine.toml", none.faults().chain(probe(probe_restart))).is_ok()
         };
         assert!(admit("writes = true", false) && !admit("writes = true", true));
         assert!(admit("writes = true\nrestart = true", true));
@@ -322,7 +326,7 @@ mod tests {
             ("pause-one", "writes = true\npause = true", None),
         ] {
             let nemesis: Nemesis = load(plan).expect("it is in the catalogue");
-            let refused = target(allow).admit("mine.toml", nemesis.faults()).err().map(|error| {
+            let refused = target(allow).check_allowed("mine.toml", nemesis.faults()).err().map(|error| {
                 let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
                 (error.to_string(), help.unwrap_or_default())
             });

@@ -1,7 +1,7 @@
 //! Reads workloads: one TOML file each, under `workloads/`.
 
 use super::catalogue::{EmbeddedFile, WORKLOADS};
-use super::document::Document;
+use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// Maximum number of live keys over all partitions: they are kept in memory.
 const LIVE_KEYS_MAX: u64 = 10_000_000;
 
-impl Document for Workload {
+impl ConfigFile for Workload {
     const KIND: &'static str = "workload";
     const FOLDER: &'static str = "workloads";
     const CATALOGUE: &'static [EmbeddedFile] = WORKLOADS;

@@ -2,7 +2,7 @@
 //! delays downloads.
 
 pub mod hook;
-pub mod lease;
 pub mod process;
 pub mod proxy;
 pub mod watchdog;
+pub mod watchdog_handle;

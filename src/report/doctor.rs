@@ -228,7 +228,7 @@ fn fault(kind: FaultKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::api::Leftover;
+    use crate::adapter::capabilities::Leftover;
     use crate::adapter::diagnosis::UnsupportedFault;
     use crate::target_error::Holder;
 

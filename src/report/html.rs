@@ -8,7 +8,7 @@ mod frontiers;
 mod run;
 pub mod timeline;
 
-use super::answer::Answer;
+use super::answers::answer::Answer;
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::format::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};

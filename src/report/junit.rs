@@ -4,10 +4,10 @@
 //! Written by hand: the crate for it (`quick-junit`) adds clocks and random identifiers, which would make the
 //! output of the same evidence differ, and a dozen packages for one page of code.
 
-use super::answer::doubt_line;
+use super::answers::answer::doubt_line;
+use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
 use super::format::{name, printable, repeat};
-use super::known::known_as;
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
 };

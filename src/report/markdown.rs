@@ -1,8 +1,8 @@
 //! `summary.md`: the terminal output as Markdown for the page of a CI job, with the rows of the first finding
 //! side by side.
 
+use super::answers::divergence::is_wrong;
 use super::answers::{answers, finding_headline, headline};
-use super::divergence::is_wrong;
 use super::format::{Clock, count, counted, len, modelled, name, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;

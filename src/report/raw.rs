@@ -2,8 +2,8 @@
 //! marks what is odd: `✗` contradicts the log, `≠` differs only from most replicas.
 
 use super::format::{count, counted, joined, len, name, printable, shortened, value};
-use dissent_core::checker::key_view::folded::{KeyView, RowView, ShownCell};
 use dissent_core::checker::key_view::shard::{ShardCaptureView, ShardView};
+use dissent_core::checker::key_view::with_model::{KeyView, RowView, ShownCell};
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
 use serde::Serialize;

@@ -1,10 +1,10 @@
 //! The verdict for a terminal: about ten lines that a tired person understands, and one line to grep for.
 
-use super::answer::Answer;
+use super::answers::answer::Answer;
+use super::answers::divergence::right;
+use super::answers::known_issues;
 use super::answers::{answers, finding_headline, headline};
-use super::divergence::right;
 use super::format::{Clock, counted, len, listed, name, printable, repeat, span};
-use super::known;
 use dissent_core::checker::verdict::{
     CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Side,
     Status, Verdict, VerdictOutcome,
@@ -64,7 +64,7 @@ pub fn last_line(verdict: &Verdict, meta: &RunMeta, report_path: Option<&str>) -
         }
     }
     if verdict.known.is_some() {
-        words.push(format!("known={}", known::count(verdict)));
+        words.push(format!("known={}", known_issues::count(verdict)));
     }
     if verdict.findings.len() > 1 {
         words.push(format!("findings={}", verdict.findings.len()));
@@ -77,7 +77,7 @@ pub fn last_line(verdict: &Verdict, meta: &RunMeta, report_path: Option<&str>) -
 fn finding_words(finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<String> {
     let mut words = what_words(&finding.kind, clock);
     words.push(finding.fingerprint.clone());
-    words.extend(known::word(verdict, finding));
+    words.extend(known_issues::word(verdict, finding));
     if let FindingKind::Divergence(divergence) = &finding.kind {
         words.extend(side_words(divergence));
     }

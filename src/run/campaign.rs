@@ -3,10 +3,10 @@
 use super::error::RunError;
 use super::judging::JudgedRun;
 use super::observer::NoObserver;
-use super::process_run::{RunOutcome, processes};
+use super::process_run::{RunOutcome, run_processes};
 use super::run_spec::RunSpec;
 use super::signals::SignalWatch;
-use super::simulated_run::{Retention, simulated};
+use super::simulated_run::{Retention, run_simulated};
 use crate::exit::{Exit, StopSignal};
 use crate::report::campaign::CampaignSummary;
 use crate::report::format::name;
@@ -189,11 +189,11 @@ impl Campaign {
     /// Runs a seed. If the run is worth keeping, runs it again with a folder: the same seed gives the same
     /// run.
     fn run(&self, seed: Seed) -> Result<JudgedRun, RunError> {
-        let judged = simulated(&self.spec, seed, &self.results, Retention::None)?;
+        let judged = run_simulated(&self.spec, seed, &self.results, Retention::None)?;
         if judged.exit == Exit::Pass || !self.is_rare(&finding_kinds(&judged.verdict)) {
             return Ok(judged);
         }
-        simulated(&self.spec, seed, &self.results, Retention::All)
+        run_simulated(&self.spec, seed, &self.results, Retention::All)
     }
 
     /// Whether few runs with these findings were kept so far.
@@ -247,7 +247,7 @@ pub async fn run_all(
     let mut running = tokio::task::JoinSet::new();
     let begin = |running: &mut tokio::task::JoinSet<_>, seed: Seed| {
         let (spec, results) = (spec.clone(), results.to_owned());
-        running.spawn(async move { (seed, processes(&spec, seed, &results, &mut NoObserver).await) });
+        running.spawn(async move { (seed, run_processes(&spec, seed, &results, &mut NoObserver).await) });
     };
     waiting.drain(..waiting.len().min(jobs as usize)).for_each(|seed| begin(&mut running, seed));
     let mut stopped = None;

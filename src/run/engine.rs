@@ -9,13 +9,13 @@ use crate::adapter::{Capabilities, Completion};
 use crate::exit::StopSignal;
 use crate::target_error::TargetError;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
-use dissent_core::history::event::{Death, Event, Op, TimedEvent};
+use dissent_core::history::event::{Event, Op, ProcessExit, TimedEvent};
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::row::{CurrentRead, CurrentRow, Entry, Read, Row};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
-use dissent_store::writer::{RunFolder, StoreError};
+use dissent_store::run_writer::{RunWriter, StoreError};
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -47,7 +47,7 @@ enum Completed {
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
         /// The processes that have ended, asked for if the log could not be read.
-        deaths: Vec<Death>,
+        deaths: Vec<ProcessExit>,
     },
     CurePrepared {
         step: StepId,
@@ -61,7 +61,7 @@ type CurrentRowsRead = (dissent_core::conductor::CurrentRowsAnswer, Vec<CurrentR
 
 struct Engine<'a> {
     target: Capabilities,
-    folder: RunFolder,
+    folder: RunWriter,
     observer: &'a mut dyn Observer,
     began: Instant,
     tx: UnboundedSender<Completed>,
@@ -91,7 +91,7 @@ pub async fn run(
     target: Capabilities,
     meta: RunMeta,
     timing: Timing,
-    folder: RunFolder,
+    folder: RunWriter,
     observer: &mut dyn Observer,
     lost: impl Future<Output = String>,
 ) -> std::io::Result<EngineEnd> {
@@ -186,12 +186,12 @@ impl Engine<'_> {
                 Command::Finish => over = true,
                 Command::Begin { step, fault } => self.prepare_cure(step, fault),
                 Command::Cure { step } => self.heal(step),
-                Command::Boundary => self.boundary(),
+                Command::ForceCommit => self.boundary(),
                 Command::Sample => self.sample(),
-                Command::Cover { replica } => self.cover(replica),
-                Command::Rows { read } => self.rows(read),
-                Command::Flags { read, since } => self.flags(read, since),
-                Command::Contents { capture } => self.contents(capture),
+                Command::ReadCoverage { replica } => self.cover(replica),
+                Command::ReadRows { read } => self.rows(read),
+                Command::ReadCurrentRows { read, since } => self.flags(read, since),
+                Command::ReadShard { capture } => self.contents(capture),
                 Command::ReadLog => self.read_log(true),
             }
         }
@@ -336,7 +336,7 @@ impl Engine<'_> {
                 Some(catalogue) => catalogue.force_commit().await,
                 None => Err(absent("authority")),
             };
-            Completed::Input(Input::BoundaryAsked { error: asked.err().map(|error| error.to_string()) })
+            Completed::Input(Input::CommitAsked { error: asked.err().map(|error| error.to_string()) })
         });
     }
 
@@ -426,7 +426,7 @@ impl Engine<'_> {
         now: Nanos,
         last: bool,
         read: Result<Vec<Vec<Entry>>, TargetError>,
-        deaths: Vec<Death>,
+        deaths: Vec<ProcessExit>,
     ) -> Option<Input> {
         let last_wanted = self.log_reading == LogReading::PartThenLast;
         self.log_reading = LogReading::Idle;

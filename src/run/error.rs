@@ -5,9 +5,9 @@ use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use crate::target_error::TargetError;
 use dissent_store::cure::Cure;
-use dissent_store::folder::OpenError;
 use dissent_store::latest_run::ResolveError;
-use dissent_store::writer::StoreError;
+use dissent_store::run_reader::OpenError;
+use dissent_store::run_writer::StoreError;
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]

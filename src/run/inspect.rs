@@ -11,7 +11,7 @@ use crate::target_error::TargetError;
 use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{
-    Base, Cover, Coverage, CurrentRead, CurrentRow, Entry, Read, Row, Segment, Soundness,
+    Base, Cover, Coverage, CurrentRead, CurrentRow, Entry, Read, ReadValidity, Row, Segment,
 };
 use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::Schema;
@@ -184,7 +184,7 @@ impl KeyInspection<'_> {
             from: cover.start,
             rows: rows.len() as u64,
             base: Base::Nothing,
-            soundness: if same_copy.is_some() { Soundness::Sound } else { Soundness::CopyChanged },
+            soundness: if same_copy.is_some() { ReadValidity::Sound } else { ReadValidity::CopyChanged },
         }));
         let of_partition = &mut self.result.record.rows[cover.partition as usize];
         of_partition.extend(rows.into_iter().map(|row| (id, Arc::new(row))));
@@ -212,7 +212,7 @@ impl KeyInspection<'_> {
             after: covers(after),
             keys: u64::from(flag.is_some()),
             base: Base::Nothing,
-            soundness: Soundness::Sound,
+            soundness: ReadValidity::Sound,
         }));
         self.result.record.current_rows[partition as usize].extend(flag.map(|flag| (id, flag)));
     }

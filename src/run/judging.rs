@@ -9,7 +9,7 @@ use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{RunMeta, RunRecord};
-use dissent_store::writer::{StoreError, replace_file};
+use dissent_store::run_writer::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
 /// The file with the verdict as JSON.
@@ -72,11 +72,11 @@ impl JudgedRun {
     /// Marks the findings in this list as known.
     pub fn acknowledge(&mut self, list: &KnownIssues) {
         acknowledge(&mut self.verdict, &self.meta, list);
-        self.settle();
+        self.update_exit();
     }
 
     /// Recomputes the exit code.
-    fn settle(&mut self) {
+    fn update_exit(&mut self) {
         let proved = self.self_test.as_ref().map_or(Exit::Pass, |test| match test {
             SelfTest::Found { .. } => Exit::Pass,
             SelfTest::Missed { .. } => Exit::Bug,
@@ -89,7 +89,7 @@ impl JudgedRun {
     /// so is the verdict. If no row can be changed, the verdict is not proved.
     pub fn self_test_with(&mut self, record: &dyn RunRecord) {
         self.self_test = Some(self_test(record, &self.verdict));
-        self.settle();
+        self.update_exit();
     }
 
     /// Writes verdict, summary and page into the run folder. A non-empty `suffix` keeps earlier files.

@@ -1,7 +1,7 @@
 //! Observers of a running run, and the lines they show.
 
 use crate::report::format::name;
-use dissent_core::history::event::{Death, Event};
+use dissent_core::history::event::{Event, ProcessExit};
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -62,7 +62,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Settled { all: true, .. } => Some("all replicas have settled".to_owned()),
         Event::Settled { all: false, .. } => Some("not all replicas have settled in time".to_owned()),
         Event::Unreachable { replica, error } => Some(format!("{replica}: no answer: {error}")),
-        Event::ServerDied(Death { server, words }) => {
+        Event::ServerDied(ProcessExit { server, words }) => {
             Some(format!("{server} is gone: {words}: curing, within 5 s"))
         }
         Event::Interrupted { by } => Some(format!("interrupted by {by}: curing, within 5 s")),

@@ -7,7 +7,7 @@ use super::hooks::collect;
 use super::judging::JudgedRun;
 use super::observer::{Observer, ToolLog};
 use super::panic::caught;
-use super::run_spec::{RunSpec, TargetInfo};
+use super::run_spec::{PreparedTarget, RunSpec};
 use super::signals::interruptible;
 use super::target::{ExternalTarget, RunTarget};
 use crate::adapter::diagnosis::faults_in_force_error;
@@ -20,9 +20,9 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
-use dissent_store::folder::Folder;
 use dissent_store::latest_run::mark_latest;
-use dissent_store::writer::{RunFolder, StoreError, Wall};
+use dissent_store::run_reader::RunReader;
+use dissent_store::run_writer::{RunWriter, StoreError, Wall};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub struct RunOutcome {
 }
 
 /// Runs once against processes. The record is on disk before it is judged.
-pub async fn processes(
+pub async fn run_processes(
     spec: &RunSpec,
     seed: Seed,
     results: &Path,
@@ -70,7 +70,7 @@ pub async fn processes(
     let lease = Duration::from_nanos(spec.timing.deadline.0) + LEASE_BEYOND_DEADLINE;
     let (context, self_test, known) =
         (InjectionContext { program, mark, lease }, spec.self_test, spec.known.clone());
-    let run = RealRun { started, results, wanted, name, dir, context, self_test, known };
+    let run = ProcessRun { started, results, wanted, name, dir, context, self_test, known };
     match &spec.target {
         RunTarget::External(external) => Box::pin(on_external(spec, external, seed, run, live)).await,
         RunTarget::Private(kind) | RunTarget::Simulated(kind) => {
@@ -85,7 +85,7 @@ async fn on_private(
     spec: &RunSpec,
     kind: SpecimenKind,
     meta: RunMeta,
-    mut run: RealRun<'_>,
+    mut run: ProcessRun<'_>,
     live: &mut dyn Observer,
 ) -> Result<RunOutcome, RunError> {
     let recorded = run.record(meta)?;
@@ -105,7 +105,7 @@ async fn on_external(
     spec: &RunSpec,
     ExternalTarget { path, file }: &ExternalTarget,
     seed: Seed,
-    mut run: RealRun<'_>,
+    mut run: ProcessRun<'_>,
     live: &mut dyn Observer,
 ) -> Result<RunOutcome, RunError> {
     interruptible(adapter::refuse_obstacles(file, path)).await?;
@@ -133,7 +133,7 @@ async fn on_external(
 }
 
 /// A run in real time.
-struct RealRun<'a> {
+struct ProcessRun<'a> {
     started: String,
     results: &'a Path,
     /// The wanted name of the folder, before a number is appended.
@@ -145,23 +145,23 @@ struct RealRun<'a> {
     known: Option<KnownIssues>,
 }
 
-impl RealRun<'_> {
+impl ProcessRun<'_> {
     /// Creates the table of the specification, as far as the target supports it.
-    async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<TargetInfo, RunError> {
+    async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<PreparedTarget, RunError> {
         let (schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
         let (mark, partitions) = (&self.context.mark, spec.workload.partitions);
         let roster = cluster.make_table(mark, &schema, partitions, spec.full_rows()).await?;
         let spares = cluster.spare_servers();
         let frozen_floor = cluster.frozen_floor();
         let (version, frontiers) = (cluster.version(), cluster.frontiers());
-        Ok(TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor })
+        Ok(PreparedTarget { version, roster, spares, schema, frontiers, left_out, frozen_floor })
     }
 
     /// Starts the record. The mark at the target keeps the name that was free earlier.
-    fn record(&mut self, meta: RunMeta) -> Result<(RunMeta, RunFolder), RunError> {
+    fn record(&mut self, meta: RunMeta) -> Result<(RunMeta, RunWriter), RunError> {
         let make = |dir: &Path| {
             let wall = Wall { started: self.started.clone() };
-            RunFolder::create(dir, meta.clone(), Some(wall))
+            RunWriter::create(dir, meta.clone(), Some(wall))
         };
         let (name, folder) = in_fresh_folder(self.results, &self.wanted, make)?;
         (self.dir, self.name) = (self.results.join(&name), name);
@@ -172,7 +172,7 @@ impl RealRun<'_> {
     async fn drive(
         &self,
         spec: &RunSpec,
-        (meta, folder): (RunMeta, RunFolder),
+        (meta, folder): (RunMeta, RunWriter),
         cluster: Arc<dyn Cluster>,
         heal: String,
         live: &mut dyn Observer,
@@ -203,7 +203,7 @@ impl RealRun<'_> {
     fn conclude(&self, ended: EngineEnd, uncured: Vec<Cure>, heal: String) -> Result<RunOutcome, RunError> {
         let EngineEnd { signal, panicked, mut unrecorded } = ended;
         let over = minimum_exit(signal, panicked.is_some(), &uncured);
-        let record = match Folder::open(&self.dir) {
+        let record = match RunReader::open(&self.dir) {
             Ok(record) => record,
             Err(source) => {
                 let (source, exit) = (Box::new(source), over.worst(Exit::Inconclusive));

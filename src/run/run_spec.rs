@@ -8,7 +8,7 @@ use crate::config::catalogue::NEMESES;
 use crate::config::load::load;
 use crate::target_error::TargetError;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::conductor::{Boundaries, Timing};
+use dissent_core::conductor::{CommitPolicy, Timing};
 use dissent_core::generator::generate::{calibration, schema};
 use dissent_core::generator::plan_error::PlanError;
 use dissent_core::generator::schedule::schedule;
@@ -84,7 +84,7 @@ pub enum RunSpecError {
 
 /// A target that has its table.
 #[derive(Clone, Debug)]
-pub struct TargetInfo {
+pub struct PreparedTarget {
     /// The version that the target reports.
     pub version: String,
     /// The names of its replicas, in order.
@@ -127,8 +127,8 @@ pub const ROW_THRESHOLD: &str = "row-threshold";
 
 /// Boundaries by number of rows. The limit is far enough above the rows after which a boundary is due, so
 /// that no segment ends by itself. It is near enough that the missing rows can be written at once.
-pub fn by_rows(workload: &Workload) -> Boundaries {
-    Boundaries::RowThreshold { rows: 4 * workload.segment_rows }
+pub fn by_rows(workload: &Workload) -> CommitPolicy {
+    CommitPolicy::RowThreshold { rows: 4 * workload.segment_rows }
 }
 
 /// The kind of fault that the calibration probe needs. None if no probe is requested.
@@ -184,7 +184,7 @@ impl RunSpec {
     /// segments then end by their number of rows.
     pub fn with_boundaries_of(mut self, refusal: Option<TargetError>) -> Result<RunSpec, TargetError> {
         match (refusal, self.timing.boundaries) {
-            (None, _) | (_, Boundaries::RowThreshold { .. }) => Ok(self),
+            (None, _) | (_, CommitPolicy::RowThreshold { .. }) => Ok(self),
             (Some(refusal), _) if self.settings.contains_key(BOUNDARIES) => Err(refusal),
             (Some(_), _) => {
                 self.timing.boundaries = by_rows(&self.workload);
@@ -197,8 +197,8 @@ impl RunSpec {
     /// The number of rows at which a segment of the table ends. None if segments end on request.
     pub fn full_rows(&self) -> Option<u64> {
         match self.timing.boundaries {
-            Boundaries::RowThreshold { rows } => Some(rows),
-            Boundaries::UnderLoad { .. } | Boundaries::StandingStill => None,
+            CommitPolicy::RowThreshold { rows } => Some(rows),
+            CommitPolicy::UnderLoad { .. } | CommitPolicy::StandingStill => None,
         }
     }
 
@@ -268,7 +268,7 @@ impl RunSpec {
         };
         let frontiers = kind.frontiers(&roster, &self.settings);
         let (schema, left_out) = self.schema(kind.lacks(), None)?;
-        let info = TargetInfo { version, roster, spares, schema, frontiers, left_out, frozen_floor };
+        let info = PreparedTarget { version, roster, spares, schema, frontiers, left_out, frozen_floor };
         self.meta_at(seed, started, info)
     }
 
@@ -277,7 +277,7 @@ impl RunSpec {
         &self,
         seed: Seed,
         started: Option<String>,
-        TargetInfo { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: TargetInfo,
+        PreparedTarget { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: PreparedTarget,
     ) -> Result<RunMeta, RunSpecError> {
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;

@@ -3,10 +3,10 @@
 use crate::adapter::Capabilities;
 use crate::target_error::TargetError;
 use dissent_core::conductor::Snapshot;
-use dissent_core::history::event::Death;
+use dissent_core::history::event::ProcessExit;
 
 /// The processes of the target that have ended.
-pub(super) async fn deaths(target: &Capabilities) -> Vec<Death> {
+pub(super) async fn deaths(target: &Capabilities) -> Vec<ProcessExit> {
     match &target.processes {
         Some(census) => census.deaths().await,
         None => Vec::new(),

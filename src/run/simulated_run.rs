@@ -23,7 +23,12 @@ pub enum Retention {
 }
 
 /// Runs once in virtual time and judges the record. The folder, if kept, is created under `results`.
-pub fn simulated(spec: &RunSpec, seed: Seed, results: &Path, keep: Retention) -> Result<JudgedRun, RunError> {
+pub fn run_simulated(
+    spec: &RunSpec,
+    seed: Seed,
+    results: &Path,
+    keep: Retention,
+) -> Result<JudgedRun, RunError> {
     spec.check()?;
     let meta = spec.meta(seed, None)?;
     let record = simulate::run(&meta, spec.timing, &spec.simulation()?)?;

@@ -8,7 +8,7 @@
 
 use super::files::{RunFiles, walk};
 use super::names::{READS, RUN_FILE, ReadFile, SCHEDULE, log_name};
-use super::reads::AnnouncedRead;
+use super::reads::ExpectedRead;
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::fault::Step;
 use dissent_core::history::run_record::EVENTS;
@@ -19,18 +19,18 @@ const LOG: &str = "log";
 
 /// What the events announce about the other files.
 #[derive(Debug, Default)]
-pub(super) struct Announcements {
+pub(super) struct ReadIndex {
     /// The announced reads by id.
-    pub(super) reads: BTreeMap<u64, AnnouncedRead>,
+    pub(super) reads: BTreeMap<u64, ExpectedRead>,
     /// The phase that began last.
     pub(super) phase: Option<Phase>,
     /// False if some events could not be read, so that announcements may be missing.
     pub(super) are_whole: bool,
 }
 
-impl Announcements {
+impl ReadIndex {
     pub(super) fn note(&mut self, event: &Event) {
-        self.reads.extend(AnnouncedRead::from_event(event));
+        self.reads.extend(ExpectedRead::from_event(event));
         if let Event::Phase { phase } = event {
             self.phase = Some(*phase);
         }
@@ -38,7 +38,7 @@ impl Announcements {
 }
 
 /// Records missing files, and files that no event announces.
-pub(super) fn audit(run: &RunFiles, announcements: &Announcements) {
+pub(super) fn audit(run: &RunFiles, announcements: &ReadIndex) {
     schedule(run);
     let files = list(run, READS, 2);
     missing(run, announcements, &files);
@@ -64,7 +64,7 @@ fn schedule(run: &RunFiles) {
 }
 
 /// `run.json` must have the counts of a finished run, and its phase must be the last phase in the events.
-fn run_file(run: &RunFiles, announcements: &Announcements) {
+fn run_file(run: &RunFiles, announcements: &ReadIndex) {
     let run_file = run.run();
     if run.has_marks() && run_file.ended.is_none() {
         run.add_damage(RUN_FILE, format!("it does not say that the run has ended, but {EVENTS} does"));
@@ -78,7 +78,7 @@ fn run_file(run: &RunFiles, announcements: &Announcements) {
 }
 
 /// The first file of each announced read must exist, and every file before an existing numbered file.
-fn missing(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<String>) {
+fn missing(run: &RunFiles, announcements: &ReadIndex, files: &BTreeSet<String>) {
     let mut due: BTreeSet<String> = announced(announcements).iter().map(|file| file.name()).collect();
     let later = files.iter().filter_map(|file| ReadFile::of(file)).filter(|file| file.number > 1);
     due.extend(later.map(|file| ReadFile { number: file.number - 1, ..file }.name()));
@@ -88,7 +88,7 @@ fn missing(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<Strin
 }
 
 /// Files with names in our format that no event announces.
-fn strays(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<String>) {
+fn strays(run: &RunFiles, announcements: &ReadIndex, files: &BTreeSet<String>) {
     let announced = announced(announcements);
     let is_stray = |file: &&String| match ReadFile::of(file) {
         Some(read) => !announced.contains(&ReadFile { number: 1, ..read }),
@@ -103,10 +103,10 @@ fn strays(run: &RunFiles, announcements: &Announcements, files: &BTreeSet<String
 }
 
 /// The first file of each folder, partition and kind for which lines are announced.
-fn announced(announcements: &Announcements) -> BTreeSet<ReadFile<'_>> {
+fn announced(announcements: &ReadIndex) -> BTreeSet<ReadFile<'_>> {
     let with_lines = announcements.reads.values().filter(|read| read.lines > 0);
     with_lines
-        .map(|AnnouncedRead { folder, partition, kind, .. }| ReadFile {
+        .map(|ExpectedRead { folder, partition, kind, .. }| ReadFile {
             folder,
             partition: *partition,
             kind: *kind,

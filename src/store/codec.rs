@@ -277,3 +277,9 @@ impl Visitor<'_> for NameSeed<'_> {
         Ok((self.next..count).chain(0..self.next).find(|at| self.columns[*at].name == name))
     }
 }
+
+pub(super) fn json_line(line: &impl Serialize) -> std::io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(text)
+}

@@ -1,8 +1,11 @@
 //! Cures: how to undo a fault, written to disk before the fault begins.
 
+use super::codec::json_line;
 use dissent_core::history::fault::{Fault, StepId};
 use dissent_core::history::run_record::Damage;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The file of a run's cures, with one JSON line for each.
@@ -19,6 +22,22 @@ pub struct Cure {
     pub mark: String,
     /// What the injector needs to undo the fault. Its shape is the injector's own.
     pub undo: serde_json::Value,
+}
+
+/// The cures of a run while they are written.
+pub(super) struct CureFile(File);
+
+impl CureFile {
+    /// Creates the file, which must not exist.
+    pub(super) fn create(file: &Path) -> io::Result<CureFile> {
+        File::create_new(file).map(CureFile)
+    }
+
+    /// Writes a cure and syncs it to the disk. Its fault may begin only after this returns.
+    pub(super) fn write(&mut self, cure: &Cure) -> io::Result<()> {
+        self.0.write_all(&json_line(cure)?)?;
+        self.0.sync_all()
+    }
 }
 
 /// The cures in a run folder, in the order of their writing. A line that was torn by a kill is damage, and

@@ -1,6 +1,6 @@
 //! Writes a record in memory as a run folder.
 
-use super::writer::{Build, RunFile, RunFolder, StoreError};
+use super::run_writer::{Build, RunFile, RunWriter, StoreError};
 use dissent_core::history::event::{Event, Phase};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
@@ -17,7 +17,7 @@ pub fn write_record(dir: &Path, record: &MemoryRecord) -> Result<(), StoreError>
     });
     let phase = phases.next().unwrap_or(Phase::SetUp);
     let run = RunFile { phase, build: Build::this(), wall: None, ended: None, meta: record.meta.clone() };
-    let mut folder = RunFolder::begin(dir, run)?;
+    let mut folder = RunWriter::begin(dir, run)?;
     let time = Nanos(0);
     for (partition, entries) in (0..).zip(&record.log) {
         folder.entries(time, partition, entries)?;

@@ -1,9 +1,9 @@
 //! The files of a run folder while they are read: the run that they belong to, and the damage found in them.
 
 use super::cure::{Cure, read_cures};
+use super::frame_origin::{FileTag, RunHash};
 use super::names::RUN_FILE;
-use super::origin::{Origin, RunNumber};
-use super::writer::{Build, RunFile};
+use super::run_writer::{Build, RunFile};
 use dissent_core::history::run_record::{Damage, EVENTS, FORMAT};
 use dissent_core::history::workload::PARTITIONS_MAX;
 use serde::Deserialize;
@@ -94,7 +94,7 @@ pub(super) struct RunFiles {
     dir: PathBuf,
     run: RunFile,
     /// None for format 1, whose files do not name their run.
-    number: Option<RunNumber>,
+    number: Option<RunHash>,
     damage: Mutex<Vec<Damage>>,
     foreign: Mutex<BTreeSet<String>>,
 }
@@ -116,7 +116,7 @@ impl RunFiles {
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             return Err(OpenError::Partitions { file, partitions });
         }
-        let number = if format > 1 { Some(RunNumber::of(&text).map_err(garbled)?) } else { None };
+        let number = if format > 1 { Some(RunHash::of(&text).map_err(garbled)?) } else { None };
         Ok(Self { dir: dir.to_owned(), run, number, damage: Mutex::default(), foreign: Mutex::default() })
     }
 
@@ -150,7 +150,7 @@ impl RunFiles {
     }
 
     /// The origin that the frames of a file must have. None for format 1.
-    pub(super) fn origin(&self, file: &str) -> Option<Origin> {
+    pub(super) fn origin(&self, file: &str) -> Option<FileTag> {
         self.number.map(|number| number.file(file))
     }
 

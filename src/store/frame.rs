@@ -15,8 +15,8 @@
 //!
 //! `zstd -dc` reads such a file. This module reads no clock: the caller passes the time.
 
+use super::frame_origin::FileTag;
 use super::names::RUN_FILE;
-use super::origin::Origin;
 use dissent_core::history::time::Nanos;
 use memchr::memchr;
 use serde::Serialize;
@@ -54,7 +54,7 @@ const READ_BYTES: usize = 256 << 10;
 #[must_use = "lines of the open frame are on disk only after `finish`"]
 pub struct FrameWriter<W> {
     to: W,
-    origin: Origin,
+    origin: FileTag,
     packer: Compressor<'static>,
     open: Vec<u8>,
     opened: Nanos,
@@ -65,7 +65,7 @@ pub struct FrameWriter<W> {
 
 impl<W: Write> FrameWriter<W> {
     /// Starts a writer for an empty file.
-    pub fn new(to: W, origin: Origin) -> io::Result<Self> {
+    pub fn new(to: W, origin: FileTag) -> io::Result<Self> {
         let mut packer = Compressor::new(LEVEL)?;
         packer.set_parameter(CParameter::ChecksumFlag(true))?;
         packer.set_parameter(CParameter::ContentSizeFlag(true))?;
@@ -137,8 +137,8 @@ impl<W: Write> FrameWriter<W> {
 }
 
 /// A mark after this many lines. Format 1 has no origin.
-fn mark(magic: [u8; 4], origin: Option<Origin>, lines: u64) -> Vec<u8> {
-    let origin = origin.into_iter().flat_map(|Origin { run, file }| [run, file]);
+fn mark(magic: [u8; 4], origin: Option<FileTag>, lines: u64) -> Vec<u8> {
+    let origin = origin.into_iter().flat_map(|FileTag { run, file }| [run, file]);
     let numbers: Vec<u8> = origin.chain([lines]).flat_map(u64::to_le_bytes).collect();
     let size = (numbers.len() as u32).to_le_bytes();
     [&magic[..], &size[..], &numbers[..]].concat()
@@ -212,7 +212,7 @@ pub enum Flaw {
 /// Reads lines and stops at the first flaw. Memory use is bounded for any input.
 pub struct FrameReader<R> {
     from: R,
-    origin: Option<Origin>,
+    origin: Option<FileTag>,
     input: Vec<u8>,
     used: usize,
     frame_at: u64,
@@ -227,7 +227,7 @@ pub struct FrameReader<R> {
 
 impl<R: Read> FrameReader<R> {
     /// Starts a reader for a file of this origin. None means format 1.
-    pub fn new(from: R, origin: Option<Origin>) -> io::Result<Self> {
+    pub fn new(from: R, origin: Option<FileTag>) -> io::Result<Self> {
         Ok(Self {
             from,
             origin,

@@ -7,7 +7,7 @@
 use super::codec;
 use super::fast_scan::PlacedRow;
 use super::files::RunFiles;
-use super::merge::{Merge, StoredLine};
+use super::merged_stream::{Merge, StoredLine};
 use super::names::{Kind, READS, reads_folder};
 use dissent_core::history::event::Event;
 use dissent_core::history::run_record::{RowGroups, RowsAt};
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 /// What an event announces about a read.
 #[derive(Clone, Debug)]
-pub(super) struct AnnouncedRead {
+pub(super) struct ExpectedRead {
     pub(super) partition: u32,
     pub(super) kind: Kind,
     /// The number of its lines under `reads/`.
@@ -27,9 +27,9 @@ pub(super) struct AnnouncedRead {
     pub(super) first: u64,
 }
 
-impl AnnouncedRead {
+impl ExpectedRead {
     /// The read that an event announces, with its id.
-    pub(super) fn from_event(event: &Event) -> Option<(u64, AnnouncedRead)> {
+    pub(super) fn from_event(event: &Event) -> Option<(u64, ExpectedRead)> {
         let (id, partition, kind, lines, folder, first) = match event {
             Event::Read(read) => {
                 let folder = reads_folder(read.capture, &read.replica);
@@ -41,7 +41,7 @@ impl AnnouncedRead {
             }
             _ => return None,
         };
-        Some((id, AnnouncedRead { partition, kind, lines, folder, first }))
+        Some((id, ExpectedRead { partition, kind, lines, folder, first }))
     }
 }
 
@@ -68,10 +68,10 @@ impl<'a> Counted<'a> {
     /// missing.
     pub(super) fn new(
         files: &'a RunFiles,
-        announced: Vec<(&u64, &AnnouncedRead)>,
+        announced: Vec<(&u64, &ExpectedRead)>,
         are_whole: bool,
     ) -> Counted<'a> {
-        let count = |(id, read): (&u64, &AnnouncedRead)| Count { id: *id, announced: read.lines, found: 0 };
+        let count = |(id, read): (&u64, &ExpectedRead)| Count { id: *id, announced: read.lines, found: 0 };
         let reads = announced.into_iter().map(count).collect();
         Counted { files, reads, recent: [0; 8], turn: 0, are_whole }
     }

@@ -20,7 +20,7 @@ use dissent_core::history::run_record::{FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
-use dissent_store::writer::RunFolder;
+use dissent_store::run_writer::RunWriter;
 use std::collections::BTreeMap;
 use std::path::Path;
 use writer::Writer;
@@ -45,7 +45,7 @@ pub fn synthesize(spec: &SynthSpec, dir: &Path) -> Result<(), SynthError> {
     let epoch_rows = load.div_ceil(EPOCHS_MIN).clamp(1, EPOCH_ROWS_MAX);
     let mut generator = Generator::new(&meta.workload, &meta.schema, spec.seed);
     let set = calibration(&meta.schema);
-    let folder = RunFolder::create(dir, meta.clone(), None)?;
+    let folder = RunWriter::create(dir, meta.clone(), None)?;
     let mut writer = Writer::new(folder, meta, spec);
     writer.begin()?;
     writer.epoch(set.before.into_iter(), CaptureReason::Boundary)?;

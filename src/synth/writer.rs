@@ -4,12 +4,12 @@ use super::plant::{Edits, PlantSite};
 use super::spec::{SynthError, SynthSpec};
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Segment, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, ReadValidity, Row, Segment,
 };
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Column, Merge, Value};
 use dissent_core::history::time::Nanos;
-use dissent_store::writer::{RunFolder, StoreError};
+use dissent_store::run_writer::{RunWriter, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
 /// A committed segment, and each replica's copy of it.
@@ -36,7 +36,7 @@ struct PartitionState {
 }
 
 pub(super) struct Writer<'o> {
-    folder: RunFolder,
+    folder: RunWriter,
     meta: RunMeta,
     spec: &'o SynthSpec,
     parts: Vec<PartitionState>,
@@ -49,7 +49,7 @@ pub(super) struct Writer<'o> {
 }
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(folder: RunFolder, meta: RunMeta, spec: &'o SynthSpec) -> Writer<'o> {
+    pub(super) fn new(folder: RunWriter, meta: RunMeta, spec: &'o SynthSpec) -> Writer<'o> {
         let parts = (0..meta.partitions).map(|_| PartitionState::default()).collect();
         let (now, load_began) = (Nanos(0), Nanos(0));
         let last_reads = HashMap::new();
@@ -227,7 +227,7 @@ impl<'o> Writer<'o> {
                 rows: if is_new { cover.rows } else { 0 },
                 base,
                 before: cover,
-                soundness: Soundness::Sound,
+                soundness: ReadValidity::Sound,
             };
             if is_new {
                 let shown = rows.iter().filter_map(|row| match edits.rows.get(&row.off) {
@@ -278,7 +278,7 @@ impl<'o> Writer<'o> {
             after: covers,
             keys: moved.len() as u64,
             base,
-            soundness: Soundness::Sound,
+            soundness: ReadValidity::Sound,
         };
         self.folder.current_rows(self.now, &read, &moved)?;
         self.record(Event::CurrentRead(read))

@@ -5,11 +5,11 @@ use crate::bad_input::run;
 use crate::support::{all, sim};
 use dissent::exit::Exit;
 use dissent::run::judging::JudgedRun;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::verdict::VerdictOutcome;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) fn prepare() -> TempDir {
     write_targets(temp.path());
     let spec = sim("steady", "none", &["load=400ms", "keys=5"]);
     let results = temp.path().join("made");
-    let judged = simulated(&spec, Seed(1), &results, Retention::All).expect("a run");
+    let judged = run_simulated(&spec, Seed(1), &results, Retention::All).expect("a run");
     assert_eq!(judged.verdict.outcome, VerdictOutcome::Pass);
     let good = temp.path().join("good");
     fs::rename(judged.folder.expect("it was kept"), &good).expect("moved");
@@ -95,7 +95,7 @@ fn break_folders(at: &Path, good: &Path) {
     with_facts("fewer-partitions", &[("partitions", json!(1))]);
     with_facts("no-replicas", &[("roster", json!([]))]);
     for (name, started) in [("clock-set-back", "1969-12-31T23:59:59Z"), ("clock-unknown", "yesterday")] {
-        let mut record = all(&Folder::open(good).expect("it opens"));
+        let mut record = all(&RunReader::open(good).expect("it opens"));
         (record.meta.simulated, record.meta.started) = (false, started.to_owned());
         write_record(&at.join(name), &record).expect("a record");
     }
@@ -158,7 +158,7 @@ fn a_history_cut_at_every_byte_of_its_last_frames_is_inconclusive_and_says_why()
             |cut: &usize| cut - last < 20 || whole.len() - cut <= 20 || (cut - last).is_multiple_of(step);
         for cut in (last..whole.len()).filter(near_an_end) {
             fs::write(&file, &whole[..cut]).expect("cut");
-            let judged = JudgedRun::new(&Folder::open(&dir).expect("it opens"), Exit::Pass);
+            let judged = JudgedRun::new(&RunReader::open(&dir).expect("it opens"), Exit::Pass);
             assert_eq!(judged.verdict.findings, [], "{name} cut at {cut} of {}", whole.len());
             assert_eq!(judged.exit, Exit::Inconclusive, "{name} cut at {cut} of {}", whole.len());
             let named = judged.verdict.doubts.iter().any(|doubt| doubt.detail.contains(name));

@@ -8,7 +8,7 @@ use dissent_core::history::event::{Op, OpOutcome, TimedEvent};
 use dissent_core::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::writer::RunFolder;
+use dissent_store::run_writer::RunWriter;
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ struct Null {
 /// Records a run of at least this many ops, interrupts it, and returns how many were counted.
 pub(crate) fn run(spec: &RunSpec, ops: u64, dir: &Path) -> u64 {
     let meta = spec.meta(Seed(1), None).expect("meta");
-    let mut folder = RunFolder::create(dir, meta.clone(), None).expect("a folder");
+    let mut folder = RunWriter::create(dir, meta.clone(), None).expect("a folder");
     let partitions = meta.partitions;
     let mut null = Null {
         roster: meta.roster.clone(),
@@ -80,7 +80,7 @@ impl Null {
 
     fn answer(&mut self, command: Command) {
         let answer = match command {
-            Command::Boundary => {
+            Command::ForceCommit => {
                 for partition in 0..self.ends.len() {
                     let end = self.ends[partition];
                     let newest = self.segments[partition].last_mut().filter(|newest| newest.start < end);
@@ -89,7 +89,7 @@ impl Null {
                         self.open(partition as u32);
                     }
                 }
-                Input::BoundaryAsked { error: None }
+                Input::CommitAsked { error: None }
             }
             Command::Sample => Input::Sampled(Snapshot {
                 log_ends_before: self.ends.clone(),
@@ -100,11 +100,11 @@ impl Null {
                 lifecycle: Vec::new(),
                 deaths: Vec::new(),
             }),
-            Command::Cover { replica } => Input::Covered { replica, answer: Ok(self.coverage()) },
-            Command::Rows { read } => {
+            Command::ReadCoverage { replica } => Input::Covered { replica, answer: Ok(self.coverage()) },
+            Command::ReadRows { read } => {
                 Input::RowsRead { replica: read.replica, answer: Ok(read.before.end - read.from) }
             }
-            Command::Flags { read, .. } => {
+            Command::ReadCurrentRows { read, .. } => {
                 let flags = CurrentRowsAnswer { incarnation: 1, version: 1, keys: 0 };
                 Input::FlagsRead { replica: read.replica, answer: Ok(flags) }
             }

@@ -10,7 +10,7 @@ use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
 use dissent::run::run_spec::RunSpec;
-use dissent::run::simulated_run::{Retention, simulated};
+use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
 use dissent_core::history::event::{Event, TimedEvent};
@@ -19,7 +19,7 @@ use dissent_core::history::frontier::{Domain, Frontier, FrontierKind, Upstream};
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -101,7 +101,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
         std::hint::black_box(hasher.finish());
     });
     let judge = Cost::of(|| {
-        let record = Folder::open(dir).expect("a run");
+        let record = RunReader::open(dir).expect("a run");
         let mut judged = JudgedRun::for_page(&record, Oracle::default(), dissent::exit::Exit::Pass);
         assert_eq!(judged.verdict.compared.rows, all);
         judged.write(&record, dir, "checked").expect("written");
@@ -115,7 +115,7 @@ fn check(rows: u64, plant: Plant, dir: &Path) {
 fn frontiers(dir: &Path) {
     let spec = synth::SynthSpec { rows: 1_000, replicas: REPLICAS, seed: Seed(1), plant: Plant::None };
     synthesize(&spec, dir).expect("made up");
-    let mut meta = Folder::open(dir).expect("a run").meta().clone();
+    let mut meta = RunReader::open(dir).expect("a run").meta().clone();
     meta.frontiers = (0..FRONTIERS).map(declared).collect();
     let events = (0..LOOKS).flat_map(|at| (0..FRONTIERS).map(move |n| look(n, at))).collect();
     let empty = meta.partitions as usize;
@@ -203,7 +203,7 @@ fn simulate(dir: &Path) {
     let cost = Cost::of(|| {
         for _ in 0..SIMULATED {
             seed += 1;
-            simulated(&spec, Seed(seed), dir, Retention::None).expect("a verdict");
+            run_simulated(&spec, Seed(seed), dir, Retention::None).expect("a verdict");
         }
     });
     cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);

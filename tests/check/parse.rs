@@ -2,7 +2,7 @@
 
 use crate::check::meta::meta;
 use crate::check::naive;
-use dissent_core::history::event::{Death, Event, LifecycleRecord, Op, OpOutcome, TimedEvent};
+use dissent_core::history::event::{Event, LifecycleRecord, Op, OpOutcome, ProcessExit, TimedEvent};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::row::{Cover, Entry, Segment};
 use dissent_core::history::run_record::MemoryRecord;
@@ -124,7 +124,7 @@ impl Case {
             "died" => {
                 let (server, words) = rest.split_once(' ').expect("died SERVER WORDS");
                 let (server, words) = (server.to_owned(), words.to_owned());
-                self.push(Event::ServerDied(Death { server, words }));
+                self.push(Event::ServerDied(ProcessExit { server, words }));
             }
             "settled" => self.push(Event::Settled { all: rest == "all", waited: Nanos(0) }),
             "interrupted" => self.push(Event::Interrupted { by: rest.to_owned() }),

@@ -4,7 +4,7 @@ use crate::check::naive;
 use crate::check::parse::{Case, number, offset, range, seq};
 use dissent_core::history::event::{CaptureReason, Event};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, ReadValidity, Row,
 };
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Schema, Value};
@@ -61,7 +61,7 @@ impl Case {
             copy: 1,
             rows: 0,
         };
-        let (mut from, mut end_after, mut soundness, mut torn) = (start, cover.end, Soundness::Sound, 0);
+        let (mut from, mut end_after, mut soundness, mut torn) = (start, cover.end, ReadValidity::Sound, 0);
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("copy", copy) => cover.copy = number(copy),
@@ -72,9 +72,9 @@ impl Case {
                 ("hidden", _) => cover.registered = Observed::Known(false),
                 ("unobservable", _) => cover.registered = Observed::Unobservable,
                 ("torn", rows) => torn = number(rows),
-                ("copy-changed", _) => soundness = Soundness::CopyChanged,
-                ("truncated", _) => soundness = Soundness::Truncated,
-                ("failed", _) => soundness = Soundness::Failed,
+                ("copy-changed", _) => soundness = ReadValidity::CopyChanged,
+                ("truncated", _) => soundness = ReadValidity::Truncated,
+                ("failed", _) => soundness = ReadValidity::Failed,
                 (word, _) => panic!("{word} is no word of rows"),
             }
         }
@@ -82,7 +82,7 @@ impl Case {
         let id = self.next_read;
         self.next_read += 1;
         cover.rows = rows.len() as u64;
-        if soundness == Soundness::Sound {
+        if soundness == ReadValidity::Sound {
             let key = (replica.to_owned(), cover.partition, cover.seq);
             self.covers.insert(key, cover.clone());
         }
@@ -153,14 +153,14 @@ impl Case {
             .filter(|((holder, partition, _), _)| *holder == replica && *partition == self.partition);
         let before: Vec<Cover> = held.map(|(_, cover)| cover.clone()).collect();
         let mut after = before.clone();
-        let (mut only, mut torn, mut soundness) = (false, 0, Soundness::Sound);
+        let (mut only, mut torn, mut soundness) = (false, 0, ReadValidity::Sound);
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("none", _) => return,
                 ("only", _) => only = true,
                 ("torn", keys) => torn = number(keys),
-                ("failed", _) => soundness = Soundness::Failed,
-                ("truncated", _) => soundness = Soundness::Truncated,
+                ("failed", _) => soundness = ReadValidity::Failed,
+                ("truncated", _) => soundness = ReadValidity::Truncated,
                 ("after", end) => after.last_mut().expect("a cover").end = number(end),
                 ("copy-after", copy) => after.last_mut().expect("a cover").copy = number(copy),
                 (word, _) => panic!("{word} is no word of flags"),

@@ -4,7 +4,7 @@ use super::kept::Kept;
 use super::{Accusation, Expects, Mutation, cell, damage};
 use crate::draw::Draw;
 use dissent_core::history::event::Event;
-use dissent_core::history::row::{CurrentRead, Read, Row, Soundness};
+use dissent_core::history::row::{CurrentRead, Read, ReadValidity, Row};
 use dissent_core::history::schema::Value;
 use dissent_store::codec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
         // If all agree on another value of a calibration row, model and target disagree: the model is
         // switched off.
         let is_of_load = row.op > kept.record.meta.calibration_ops;
-        if read.soundness == Soundness::Sound && (is_of_load || !on_all) {
+        if read.soundness == ReadValidity::Sound && (is_of_load || !on_all) {
             break (read, row);
         }
     };
@@ -54,7 +54,7 @@ fn of_rows(kept: &Kept, draw: &mut Draw, on_all: bool) -> Mutation {
             }
             at.cols[column] = other(&at.cols[column]);
             accused.extend(
-                (read.soundness == Soundness::Sound).then(|| cell(partition, &at.key, &read.replica)),
+                (read.soundness == ReadValidity::Sound).then(|| cell(partition, &at.key, &read.replica)),
             );
             serde_json::to_vec(&codec::row(schema, id, &at)).expect("JSON")
         });
@@ -79,7 +79,7 @@ fn of_flags(kept: &Kept, draw: &mut Draw) -> Mutation {
         let at = draw.below(kept.lines[name].len());
         let (id, current) = codec::decode_flags(&kept.lines[name][at]).expect("flags");
         let read = flags_read(kept, id);
-        if read.soundness == Soundness::Sound && read.before == read.after {
+        if read.soundness == ReadValidity::Sound && read.before == read.after {
             break (name, at, read, current);
         }
     };

@@ -10,9 +10,9 @@ use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::dump::write_record;
-use dissent_store::folder::Folder;
 use dissent_store::frame::{FrameReader, FrameWriter};
-use dissent_store::origin::RunNumber;
+use dissent_store::frame_origin::RunHash;
+use dissent_store::run_reader::RunReader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -60,7 +60,7 @@ pub(crate) struct Kept {
     pub(crate) bytes: BTreeMap<String, Vec<u8>>,
     /// The lines of the files that have frames.
     pub(crate) lines: BTreeMap<String, Vec<Vec<u8>>>,
-    number: RunNumber,
+    number: RunHash,
     temp: TempDir,
 }
 
@@ -78,11 +78,11 @@ impl Kept {
         let dir = temp.path().join("run");
         write_record(&dir, &record).expect("written");
         fs::write(dir.join("tool.log"), "what the tool said\n").expect("written");
-        let folder = Folder::open(&dir).expect("opened");
+        let folder = RunReader::open(&dir).expect("opened");
         let verdict = judge(&folder);
         assert_eq!(verdict.outcome, kind.outcome, "{name}: {:?}", verdict.doubts);
         let bytes = files(&dir, "");
-        let number = RunNumber::of(&bytes["run.json"]).expect("JSON");
+        let number = RunHash::of(&bytes["run.json"]).expect("JSON");
         let framed = bytes.iter().filter(|(file, _)| file.ends_with(".zst"));
         let read = |file: &str, bytes: &[u8]| read(number, file, bytes).expect("it is whole");
         let lines = framed.map(|(file, bytes)| (file.clone(), read(file, bytes))).collect();
@@ -137,7 +137,7 @@ impl Kept {
     }
 }
 
-fn read(number: RunNumber, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+fn read(number: RunHash, name: &str, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut reader = FrameReader::new(bytes, Some(number.file(name))).expect("a reader");
     let mut lines = Vec::new();
     while let Some(line) = reader.next_line().ok()? {

@@ -5,13 +5,13 @@
 use crate::draw::{Draw, holds};
 use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FRAME_AGE, FrameReader, FrameWriter};
-use dissent_store::origin::{Origin, RunNumber};
+use dissent_store::frame_origin::{FileTag, RunHash};
 
 const CASES: u64 = 400;
 
 /// The run that every file here belongs to.
-fn origin() -> Origin {
-    RunNumber::of(b"{}").expect("JSON").file("file")
+fn origin() -> FileTag {
+    RunHash::of(b"{}").expect("JSON").file("file")
 }
 
 /// Lines and the file that holds them.

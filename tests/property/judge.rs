@@ -7,7 +7,7 @@ use dissent::run::simulate;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{Anomaly, Divergence, FindingKind, VerdictOutcome};
 use dissent_core::history::event::Event;
-use dissent_core::history::row::{CurrentRead, CurrentRow, Observed, Read, Row, Soundness};
+use dissent_core::history::row::{CurrentRead, CurrentRow, Observed, Read, ReadValidity, Row};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::schema::Value;
 use dissent_core::seed::Seed;
@@ -127,7 +127,7 @@ fn row_that_counts(draw: &mut Draw, record: &MemoryRecord) -> (usize, usize) {
         let (id, op) = (*id, row.op);
         let calibration = record.meta.calibration_ops;
         let read = read_mut(&mut record, id);
-        let counts = read.soundness == Soundness::Sound && read.before.registered == Observed::Known(true);
+        let counts = read.soundness == ReadValidity::Sound && read.before.registered == Observed::Known(true);
         if op > calibration && counts {
             return (partition, at);
         }
@@ -150,7 +150,9 @@ fn change_cell(draw: &mut Draw, row: &mut Row) {
 /// Makes the replica's last read of current rows show these for the key.
 fn show(record: &mut MemoryRecord, partition: usize, replica: &str, flags: CurrentRow) {
     let is_last = |read: &&mut CurrentRead| {
-        read.replica == replica && read.partition as usize == partition && read.soundness == Soundness::Sound
+        read.replica == replica
+            && read.partition as usize == partition
+            && read.soundness == ReadValidity::Sound
     };
     let reads = record.events.iter_mut().filter_map(|stamped| match &mut stamped.event {
         Event::CurrentRead(read) => Some(read),

@@ -2,7 +2,7 @@
 //! valid ones are written and read back, and one is turned into another by settings.
 
 use crate::draw::{Draw, holds};
-use dissent::config::Document as _;
+use dissent::config::ConfigFile as _;
 use dissent::config::load::{load, parse};
 use dissent::config::settings::Settings;
 use dissent_core::history::duration;

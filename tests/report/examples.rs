@@ -251,7 +251,7 @@ pub(crate) fn finding(kind: FindingKind) -> Finding {
     let fingerprint = match &kind {
         FindingKind::Divergence(d) if d.what == Anomaly::Differs => "differs/whole-segment",
         FindingKind::Divergence(_) => "wrong-value/whole-segment",
-        FindingKind::Frozen(it) if it.grade == Grade::Latent => "frozen/writer-output/latent",
+        FindingKind::Frozen(it) if it.grade == FreezeVisibility::Latent => "frozen/writer-output/latent",
         FindingKind::Frozen(it) if it.kind == ObjectKind::ShardUpper => "frozen/shard-upper",
         FindingKind::Frozen(_) => "frozen/position",
         FindingKind::Regressed(_) => "regressed/shard-upper",
@@ -265,7 +265,7 @@ pub(crate) fn frozen() -> FindingKind {
     FindingKind::Frozen(Box::new(Frozen {
         object: "server-2 partition 1".to_owned(),
         kind: ObjectKind::ConsumingPosition,
-        grade: Grade::Visible,
+        grade: FreezeVisibility::Visible,
         course: FreezeCourse::Sticky,
         replica: Some("server-2".to_owned()),
         pinned_by: Vec::new(),
@@ -305,7 +305,7 @@ pub(crate) fn pinned() -> FindingKind {
 pub(crate) fn latent() -> FindingKind {
     let FindingKind::Frozen(mut it) = frozen() else { return frozen() };
     it.object = "writer-b output".to_owned();
-    (it.kind, it.grade) = (ObjectKind::WriterOutput, Grade::Latent);
+    (it.kind, it.grade) = (ObjectKind::WriterOutput, FreezeVisibility::Latent);
     (it.replica, it.partition, it.segment) = (Some("writer-b".to_owned()), None, None);
     FindingKind::Frozen(it)
 }

@@ -8,10 +8,10 @@ use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::{Cure, read_cures};
 use dissent_store::dump::write_record;
-use dissent_store::folder::Folder;
+use dissent_store::frame_origin::RunHash;
 use dissent_store::names::path_name;
-use dissent_store::origin::RunNumber;
-use dissent_store::writer::{RunFolder, StoreError, Wall};
+use dissent_store::run_reader::RunReader;
+use dissent_store::run_writer::{RunWriter, StoreError, Wall};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn bytes(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn a_record_reads_back_as_it_was_written() {
     let (_temp, dir) = written();
-    let folder = Folder::open(&dir).expect("opened");
+    let folder = RunReader::open(&dir).expect("opened");
     assert_same(&all(&folder), &record());
     assert_eq!(folder.damage(), []);
     assert_eq!(folder.run().phase, Phase::Done);
@@ -60,7 +60,7 @@ fn a_record_reads_back_as_it_was_written() {
 #[test]
 fn rows_can_be_read_before_events_and_twice() {
     let (_temp, dir) = written();
-    let folder = Folder::open(&dir).expect("opened");
+    let folder = RunReader::open(&dir).expect("opened");
     assert_eq!(folder.rows(0).count(), record().rows[0].len());
     assert_same(&all(&folder), &record());
     assert_eq!(folder.damage(), []);
@@ -81,7 +81,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("results/run");
     let wall = Wall { started: "2026-01-02T03:04:05Z".to_owned() };
-    let mut run = RunFolder::create(&dir, meta(), Some(wall.clone())).expect("made");
+    let mut run = RunWriter::create(&dir, meta(), Some(wall.clone())).expect("made");
     let record = record();
     for (partition, entries) in (0..).zip(&record.log) {
         run.entries(Nanos(1), partition, entries).expect("entries");
@@ -101,7 +101,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
         run.tick(stamped.t).expect("tick");
     }
     run.finish().expect("ended");
-    let folder = Folder::open(&dir).expect("opened");
+    let folder = RunReader::open(&dir).expect("opened");
     assert_same(&all(&folder), &record);
     assert_eq!((folder.damage(), &folder.run().phase), (Vec::new(), &Phase::Done));
     assert_eq!(folder.run().wall, Some(wall));
@@ -111,7 +111,7 @@ fn a_live_run_is_read_back_as_it_was_written() {
 fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    let mut run = RunFolder::create(&dir, meta(), None).expect("made");
+    let mut run = RunWriter::create(&dir, meta(), None).expect("made");
     let event = |t| TimedEvent { t: Nanos(t), event: Event::Boundary };
     run.event(&event(0)).expect("event");
     run.event(&event(300_000_000)).expect("event");
@@ -119,7 +119,7 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
     run.event(&TimedEvent { t: Nanos(300_000_002), event: Event::Phase { phase: Phase::Load } })
         .expect("event");
     drop(run);
-    let folder = Folder::open(&dir).expect("opened");
+    let folder = RunReader::open(&dir).expect("opened");
     assert_eq!(folder.events().count(), 2, "the frame that was old is on disk, the open one is not");
     assert_eq!(folder.run().phase, Phase::Load, "the phase reached is");
     let damage = folder.damage();
@@ -133,7 +133,7 @@ fn a_killed_run_keeps_its_closed_frames_and_says_that_it_was_not_ended() {
 fn a_cure_is_on_disk_when_it_is_written_and_survives_a_torn_line() {
     let temp = tempfile::tempdir().expect("folder");
     let dir = temp.path().join("run");
-    let mut run = RunFolder::create(&dir, meta(), None).expect("made");
+    let mut run = RunWriter::create(&dir, meta(), None).expect("made");
     let fault = Fault { kind: FaultKind::Restart, replica: "b".to_owned(), partition: None, seq: Some(2) };
     let undo = serde_json::json!({"pid": 7});
     let cure = Cure { step: "kill".to_owned(), fault, mark: "run".to_owned(), undo };
@@ -160,7 +160,7 @@ fn every_lost_file_and_every_lost_tail_is_named() {
                 None => fs::remove_file(file).expect("removed"),
                 Some(kept) => fs::write(file, &whole[..kept]).expect("cut"),
             }
-            let folder = Folder::open(&dir).expect("opened");
+            let folder = RunReader::open(&dir).expect("opened");
             all(&folder);
             let name = file.strip_prefix(&dir).expect("inside").to_string_lossy();
             let damage = folder.damage();
@@ -174,7 +174,7 @@ fn every_lost_file_and_every_lost_tail_is_named() {
 #[test]
 fn what_does_not_fit_is_damage_with_its_line() {
     let (_temp, dir) = written();
-    let number = RunNumber::of(&fs::read(dir.join("run.json")).expect("text")).expect("JSON");
+    let number = RunHash::of(&fs::read(dir.join("run.json")).expect("text")).expect("JSON");
     let event = r#"{"n":1,"t":1,"type":"boundary"}"#;
     let entry = |off| format!(r#"{{"off":{off},"key":"k","op":1,"cmp":1,"cols":{{}}}}"#);
     let row = |off, read| {
@@ -210,7 +210,7 @@ fn what_does_not_fit_is_damage_with_its_line() {
             frames.line(Nanos(0), &line).expect("line");
         }
         frames.finish().expect("ended");
-        let folder = Folder::open(&dir).expect("opened");
+        let folder = RunReader::open(&dir).expect("opened");
         all(&folder);
         let damage = folder.damage();
         assert!(damage.iter().any(|damage| damage.detail.contains(wanted)), "no {wanted:?} in {damage:?}");
@@ -278,7 +278,7 @@ fn files_and_events_and_facts_account_for_each_other() {
     for (change, file, detail) in changes {
         let (_temp, dir) = written();
         change(&dir);
-        let folder = Folder::open(&dir).expect("opened");
+        let folder = RunReader::open(&dir).expect("opened");
         all(&folder);
         let damage = folder.damage();
         let named = damage.iter().any(|damage| damage.file == file && damage.detail.contains(detail));
@@ -290,7 +290,7 @@ fn files_and_events_and_facts_account_for_each_other() {
 fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
     let (_temp, dir) = written();
     let whole = fs::read_to_string(dir.join("run.json")).expect("text");
-    let error = |dir: &Path| Folder::open(dir).expect_err("refused").to_string();
+    let error = |dir: &Path| RunReader::open(dir).expect_err("refused").to_string();
     for (text, wanted) in [
         (
             whole.replace("\"format\": 2,", "\"format\": 7,"),
@@ -305,7 +305,7 @@ fn a_folder_that_cannot_be_opened_says_why_and_what_next() {
         assert!(error.contains(wanted) && error.contains("run.json"), "{error} does not say {wanted:?}");
     }
     fs::write(dir.join("run.json"), whole.replacen('{', "{\"later\": [1],", 1)).expect("written");
-    Folder::open(&dir).expect("unknown fields are ignored");
+    RunReader::open(&dir).expect("unknown fields are ignored");
     fs::remove_file(dir.join("run.json")).expect("removed");
     assert!(error(&dir).contains("no run.json"));
     let empty = tempfile::tempdir().expect("folder");

@@ -3,7 +3,7 @@
 
 use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FRAME_AGE, FRAME_BYTES, FrameReader, FrameWriter, LINE_BYTES_MAX};
-use dissent_store::origin::{Origin, RunNumber};
+use dissent_store::frame_origin::{FileTag, RunHash};
 use std::io::{self, Write};
 
 /// Keeps writes apart, because a frame must be written in one.
@@ -22,9 +22,9 @@ impl Write for Writes {
 }
 
 /// A file of a run of this seed.
-fn origin(seed: u64, file: &str) -> Origin {
+fn origin(seed: u64, file: &str) -> FileTag {
     let run_file = format!("{{\"facts\":{{\"seed\":{seed}}}}}");
-    RunNumber::of(run_file.as_bytes()).expect("JSON").file(file)
+    RunHash::of(run_file.as_bytes()).expect("JSON").file(file)
 }
 
 /// Writes the lines of each frame as a file.
@@ -32,7 +32,7 @@ fn written(frames: &[&[&str]]) -> Writes {
     written_as(frames, origin(1, "a"))
 }
 
-fn written_as(frames: &[&[&str]], origin: Origin) -> Writes {
+fn written_as(frames: &[&[&str]], origin: FileTag) -> Writes {
     let mut writer = FrameWriter::new(Writes::default(), origin).expect("writer");
     for lines in frames {
         for line in *lines {

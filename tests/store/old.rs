@@ -3,12 +3,12 @@
 use crate::store::sample::record;
 use dissent_core::history::run_record::{FORMAT, RunRecord};
 use dissent_store::dump::write_record;
-use dissent_store::folder::Folder;
+use dissent_store::run_reader::RunReader;
 use std::path::Path;
 
 /// Counts of events, of entries, rows and current rows by partition, and of damage.
 fn counts(dir: &Path) -> (usize, [usize; 2], [usize; 2], [usize; 2], usize) {
-    let folder = Folder::open(dir).expect("opened");
+    let folder = RunReader::open(dir).expect("opened");
     let events = folder.events().count();
     let log = [0, 1].map(|partition| folder.log(partition).count());
     let rows = [0, 1].map(|partition| folder.rows(partition).count());
@@ -30,7 +30,7 @@ fn runs_of_every_format_are_read() {
     for format in 1..=FORMAT {
         let old = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/store/v{format}/small"));
         assert_eq!(counts(&old), wanted, "as written by format {format}");
-        let folder = Folder::open(&old).expect("opened");
+        let folder = RunReader::open(&old).expect("opened");
         let last = folder.rows(1).last().map(|(read, row)| (read, row.off, row.key.clone()));
         assert_eq!(last, Some((19, 9, "k0".to_owned())));
     }

@@ -2,7 +2,7 @@
 
 use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, OpOutcome, Phase, TimedEvent};
 use dissent_core::history::row::{
-    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, Row, Soundness,
+    Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, ReadValidity, Row,
 };
 use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::Value;
@@ -96,7 +96,7 @@ impl Sampler {
         self.record.events.push(TimedEvent { t, event });
     }
 
-    fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: Soundness) {
+    fn read(&mut self, capture: u32, replica: &str, cover: Cover, offs: &[u64], soundness: ReadValidity) {
         self.reads += 1;
         let (id, end_after, from) = (self.reads, cover.end, cover.start);
         let rows = offs.iter().map(|off| (id, row(*off).into()));
@@ -131,7 +131,7 @@ impl Sampler {
             after: covers,
             keys: keys.len() as u64,
             base: if capture == 0 { Base::Nothing } else { Base::Read(id - 1) },
-            soundness: Soundness::Sound,
+            soundness: ReadValidity::Sound,
         }));
     }
 
@@ -156,22 +156,22 @@ pub(crate) fn record() -> MemoryRecord {
     run.event(Event::Boundary);
     run.capture(0, |run| {
         for replica in REPLICAS {
-            run.read(0, replica, cover(0, 0..10, 1), &[0, 1, 2, 3, 5, 8], Soundness::Sound);
-            run.read(0, replica, cover(0, 10..20, 2), &[10, 11], Soundness::Sound);
-            run.read(0, replica, cover(1, 0..10, 3), &[], Soundness::Failed);
+            run.read(0, replica, cover(0, 0..10, 1), &[0, 1, 2, 3, 5, 8], ReadValidity::Sound);
+            run.read(0, replica, cover(0, 10..20, 2), &[10, 11], ReadValidity::Sound);
+            run.read(0, replica, cover(1, 0..10, 3), &[], ReadValidity::Failed);
             run.current(0, replica, 0, &["k0", "k2"]);
         }
     });
     run.event(Event::Phase { phase: Phase::Capture });
     run.capture(1, |run| {
         // The copy is replaced while it is read, and then read again: the same offsets twice in one capture.
-        run.read(1, "b", cover(0, 0..10, 1), &[0, 1, 2], Soundness::CopyChanged);
-        run.read(1, "b", cover(0, 0..10, 4), &[0, 1, 1, 2, 3], Soundness::Sound);
-        run.read(1, "b", cover(0, 10..20, 2), &[12, 13], Soundness::Sound);
+        run.read(1, "b", cover(0, 0..10, 1), &[0, 1, 2], ReadValidity::CopyChanged);
+        run.read(1, "b", cover(0, 0..10, 4), &[0, 1, 1, 2, 3], ReadValidity::Sound);
+        run.read(1, "b", cover(0, 10..20, 2), &[12, 13], ReadValidity::Sound);
         run.current(1, "b", 0, &[]);
         run.current(1, "b", 1, &["k0"]);
         run.current(1, "b", 1, &["k0", "k1"]);
-        run.read(1, "a", cover(1, 0..10, 3), &[3, 9], Soundness::Sound);
+        run.read(1, "a", cover(1, 0..10, 3), &[3, 9], ReadValidity::Sound);
     });
     let detail = json!({"gate": "open", "n": 18_446_744_073_709_551_615_u64, "inner": [null, 1.5]});
     run.event(Event::Lifecycle(LifecycleRecord {

@@ -10,7 +10,7 @@ use super::kafka::Kafka;
 use super::table;
 use super::table::TABLE_PREFIX;
 use super::wire::{self, invalid_response};
-use crate::adapter::api::Leftover;
+use crate::adapter::capabilities::Leftover;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::access::Access;
 use crate::config::target::TargetFile;
@@ -309,7 +309,7 @@ impl PinotCluster {
         let since_ms = *self.since.get_or_init(|| async { now }).await;
         let own = LockRecord {
             run: run.to_owned(),
-            owner: crate::adapter::api::owner(),
+            owner: crate::adapter::capabilities::owner(),
             since_ms,
             renewed_ms: now,
         };

@@ -1,13 +1,13 @@
 //! Diagnosis and discovery of a Pinot cluster. Both only read.
 
 use super::cluster::{REQUEST_TIMEOUT, SERVER_TIMEOUT, configs, holder, marks};
-use super::injection;
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
+use super::supported_faults::can;
 use super::table::{TABLE_PREFIX, lacks};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{refuses_commits, release};
-use super::{broker, rules, wire};
+use super::{query_result, rules, wire};
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus, TableFacts};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::http::{HttpClient, send};
@@ -34,7 +34,7 @@ async fn timed<T>(
 /// The state of the cluster of a target file.
 pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: PINOT.to_owned(), ..Diagnosis::default() };
-    diagnosis.note_refusals(|kind| injection::can(file, kind));
+    diagnosis.note_refusals(|kind| can(file, kind));
     let controller = ("controller", file.url.as_str(), true);
     let reached =
         async { Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &file.access())?, file).await };
@@ -150,7 +150,7 @@ async fn count(file: &TargetFile, inventory: &Inventory, name: &str) -> Result<u
     let url = format!("{broker}/query/sql");
     let sql = format!("SELECT count(*) FROM {} option(skipUpsert=true)", realtime(name));
     let body = send(&url, inventory.http.post(&url, &json!({ "sql": sql }))).await?;
-    let rows = broker::rows(&url, &body, 0)?;
+    let rows = query_result::rows(&url, &body, 0)?;
     let count = rows.first().and_then(|row| row.first()).and_then(Json::as_u64);
     count.ok_or_else(|| wire::invalid_response(&url, "no count"))
 }

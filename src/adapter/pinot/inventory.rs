@@ -3,7 +3,7 @@
 use super::table::TABLE_PREFIX;
 use super::table::{made_by, stream};
 use super::wire::{self, invalid_response};
-use crate::adapter::api::Leftover;
+use crate::adapter::capabilities::Leftover;
 use crate::adapter::diagnosis::LeftoverCost;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::config::target::TargetFile;

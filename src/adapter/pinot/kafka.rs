@@ -2,9 +2,9 @@
 
 use super::clock::now_ms;
 use super::foreign_table;
-use super::produce::ProduceQueue;
+use super::produce_queue::ProduceQueue;
 use super::wire::{entry, message};
-use crate::adapter::api::{Client, Completion, InputLog, RowSink};
+use crate::adapter::capabilities::{Client, Completion, InputLog, RowSink};
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;

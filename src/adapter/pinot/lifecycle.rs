@@ -10,11 +10,11 @@
 //! The external view is not used, because it says CONSUMING before a server consumes.
 
 use super::cluster::PinotCluster;
-use super::log::Tail;
 use super::log_lines::{LATENCY, LogEvent, SCHEDULED, SESSION, parse_line, transition};
+use super::server_log::Tail;
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Message, ReplicaState};
-use crate::adapter::api::Lifecycle;
+use crate::adapter::capabilities::Lifecycle;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::event::LifecycleRecord;

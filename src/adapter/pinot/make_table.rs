@@ -1,8 +1,8 @@
 //! Creates the table of a run: its topic, schema and configuration, which are then read back and waited for.
 
-use super::broker;
 use super::cluster::{PinotCluster, configs};
 use super::kafka::Topic;
+use super::query_result;
 use super::table::{self, realtime};
 use super::wire;
 use crate::adapter::http::send;
@@ -105,7 +105,7 @@ impl PinotCluster {
         let sql = json!({ "sql": format!("SELECT count(*) FROM {}", realtime(&schema.table)) });
         let url = self.sql();
         let counted = send(&url, self.http.post(&url, &sql)).await?;
-        broker::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
+        query_result::rows(&url, &counted, assignment.len()).map(|rows| !rows.is_empty())
     }
 
     /// Refuses a table whose segments do not end at the planned number of rows.

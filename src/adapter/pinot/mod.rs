@@ -1,7 +1,6 @@
 //! `pinot`: released versions of Apache Pinot, fed by Kafka, over their public HTTP interface. Nothing is
 //! installed in the cluster.
 
-mod broker;
 mod clock;
 mod cluster;
 mod discover;
@@ -10,24 +9,27 @@ mod injection;
 mod inventory;
 mod kafka;
 mod lifecycle;
-mod log;
 mod log_lines;
 mod make_table;
 mod pages;
-mod produce;
+mod produce_queue;
 mod query;
+mod query_result;
 mod reads;
 mod rules;
+mod server_log;
+mod supported_faults;
 mod table;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};
 pub use discover::{diagnosis, discover};
-pub use injection::{begin, can, ended_early, heal, holder, is_of};
+pub use injection::{begin, ended_early, heal, holder, is_of};
+pub use supported_faults::can;
 
-use super::api::Leftover;
-use super::leased::{InjectorBackend, LeasedInjector};
-use crate::adapter::api::{BOUNDARIES, Capabilities, Cluster, Defaults, InjectionContext};
+use super::capabilities::Leftover;
+use super::leased_injector::{InjectorBackend, LeasedInjector};
+use crate::adapter::capabilities::{BOUNDARIES, Capabilities, Cluster, Defaults, InjectionContext};
 use crate::config::target::PINOT;
 use crate::target_error::TargetError;
 use async_trait::async_trait;

@@ -5,8 +5,8 @@
 //! client's query shifts the rotation. The host name in the answer decides, and the query is repeated if
 //! needed.
 
-use super::broker;
 use super::pages::{KEYS_MAX, PAGE_ROWS, QUERIES_MAX, Query, RoundRobin, SMALL_ROWS, grouped, quoted};
+use super::query_result;
 use super::reads::Reads;
 use super::table::realtime;
 use crate::target_error::TargetError;
@@ -108,14 +108,14 @@ impl Reads {
         for _ in 0..QUERIES_MAX * servers {
             if turn.is_next() {
                 let rows = self.query(sql, *segments).await?;
-                if broker::host_of(&url, &rows)? == Some(host) {
+                if query_result::host_of(&url, &rows)? == Some(host) {
                     return Ok(Some(rows));
                 }
                 // Another client has queried, or not all servers take turns: count the servers again.
                 turn = RoundRobin::default();
             } else {
                 let answered = self.query(probe, *segments).await?;
-                let is_wanted = broker::host_of(&url, &answered)? == Some(host);
+                let is_wanted = query_result::host_of(&url, &answered)? == Some(host);
                 is_seen |= is_wanted;
                 turn.answered(is_wanted);
             }

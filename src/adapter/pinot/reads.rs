@@ -4,13 +4,13 @@
 //! The broker queries an upsert table on one server at a time, in rotation, and every row has the server's
 //! host name.
 
-use super::broker;
 use super::cluster::PinotCluster;
 use super::foreign_table;
 use super::pages::{Query, pages};
+use super::query_result;
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Assignment, SegmentMetadata, invalid_response};
-use crate::adapter::api::{RawReads, RowSink, SegmentCatalogue};
+use crate::adapter::capabilities::{RawReads, RowSink, SegmentCatalogue};
 use crate::adapter::http::send;
 use crate::adapter::throttle::Gate;
 use crate::target_error::TargetError;
@@ -167,7 +167,7 @@ impl Reads {
         let _turn = self.gate.acquire().await;
         for _ in 0..2 * self.cluster.servers().count() {
             let rows = self.query(sql, segments).await?;
-            if broker::host_of(&url, &rows)? == Some(host) {
+            if query_result::host_of(&url, &rows)? == Some(host) {
                 return Ok(Some(rows));
             }
         }
@@ -179,7 +179,7 @@ impl Reads {
         let url = self.cluster.sql();
         let patience = Duration::from_nanos(self.cluster.file.limits.query_timeout.0);
         let query = self.cluster.http.post(&url, &json!({ "sql": sql })).timeout(patience);
-        let ask = async { broker::rows(&url, &send(&url, query).await?, segments) };
+        let ask = async { query_result::rows(&url, &send(&url, query).await?, segments) };
         self.gate.run(ask, |rows| rows.len() as u64).await
     }
 
@@ -417,7 +417,8 @@ impl Reads {
             return Err(invalid_response(&url, "a row that cannot be placed"));
         };
         let named = self.schema.columns.iter().zip(cols);
-        let cols = named.map(|(column, cell)| broker::cell(&url, column, cell)).collect::<Result<_, _>>()?;
+        let cols =
+            named.map(|(column, cell)| query_result::cell(&url, column, cell)).collect::<Result<_, _>>()?;
         let off = start + u64::from(doc);
         Ok(Row { off, key: key.to_owned(), op: op.cast_unsigned(), cmp, cols, doc })
     }

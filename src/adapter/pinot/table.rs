@@ -259,10 +259,10 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table::TableChoice;
+    use crate::config::table::TableOptions;
 
-    fn choice(paths: &[(&str, &str)]) -> TableChoice {
-        let mut table = TableChoice::default();
+    fn choice(paths: &[(&str, &str)]) -> TableOptions {
+        let mut table = TableOptions::default();
         paths.iter().for_each(|(path, value)| table.set(path, value).expect(path));
         table
     }

@@ -3,14 +3,14 @@
 
 use super::kind::SpecimenKind;
 use super::wire;
-use crate::adapter::api::{ProcessMonitor, owner};
+use crate::adapter::capabilities::{ProcessMonitor, owner};
 use crate::adapter::http::{self, HttpClient, parse, send};
 use crate::faults::process::ProcessId;
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::generator::generate::{KEY, OP};
-use dissent_core::history::event::Death;
+use dissent_core::history::event::ProcessExit;
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Provenance, Schema};
 use reqwest::StatusCode;
@@ -117,9 +117,9 @@ impl Overview {
 
 #[async_trait]
 impl ProcessMonitor for SpecimenCluster {
-    async fn deaths(&self) -> Vec<Death> {
+    async fn deaths(&self) -> Vec<ProcessExit> {
         let ended = self.refresh().await.map(|overview| overview.ended).unwrap_or_default();
-        ended.into_iter().map(|(server, words)| Death { server, words }).collect()
+        ended.into_iter().map(|(server, words)| ProcessExit { server, words }).collect()
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::cluster::{self, Overview};
 use super::undo::{START, SpecimenUndo, post};
-use super::writers;
+use super::writer_faults;
 use crate::adapter::http::{HttpClient, parse, send};
-use crate::adapter::leased::parse_undo;
+use crate::adapter::leased_injector::parse_undo;
 use crate::faults::process::{ProcessId, ProcessState};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
@@ -44,7 +44,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
             let winner = json!({ "partition": fault.partition, "server": fault.replica });
             post(&http, &format!("{}/admin/commit-winner", undo.service), winner).await
         }
-        kind if kind.is_of_writers() => writers::begin(&http, &undo, fault).await,
+        kind if kind.is_of_writers() => writer_faults::begin(&http, &undo, fault).await,
         kind => Err(refused(cure, format!("{} cannot be done here", kind.name()))),
     }
 }
@@ -117,7 +117,7 @@ async fn heal_cluster(cure: &Cure, undo: &SpecimenUndo) -> Result<(), TargetErro
             post(&http, &format!("{}/admin/commit-winner", undo.service), any).await?;
         }
         kind if kind.is_of_writers() && same_table => {
-            writers::heal(&http, undo, &cure.fault, &overview).await?;
+            writer_faults::heal(&http, undo, &cure.fault, &overview).await?;
         }
         _ => {}
     }

@@ -3,9 +3,9 @@
 use super::cluster::{SpecimenCluster, process};
 use super::kind::SpecimenKind;
 use super::undo::SpecimenUndo;
-use super::{injection, writers};
+use super::{injection, writer_faults};
 use crate::adapter::http::HttpClient;
-use crate::adapter::leased::InjectorBackend;
+use crate::adapter::leased_injector::InjectorBackend;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::fault::{Fault, FaultKind};
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 impl SpecimenCluster {
     /// The request that restarts a writer in its current mode.
     async fn start_of_writer(&self, writer: &str) -> Result<Value, TargetError> {
-        let mode = writers::mode(&HttpClient::new()?, &self.overview().replica_process(writer)?.0).await?;
+        let mode =
+            writer_faults::mode(&HttpClient::new()?, &self.overview().replica_process(writer)?.0).await?;
         Ok(json!({ "replica": writer, "mode": mode }))
     }
 }

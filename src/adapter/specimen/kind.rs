@@ -1,7 +1,7 @@
 //! The clusters that are built into this program.
 
-use super::{segments_settings, shard_settings};
-use crate::adapter::api::{Defaults, Refusal};
+use super::{segments_settings, shard_settings, supported_faults};
+use crate::adapter::capabilities::{Defaults, Refusal};
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::schema::Merge;
@@ -84,8 +84,8 @@ impl SpecimenKind {
     /// Whether it supports a kind of fault, both as processes and simulated.
     pub(crate) fn can(self, kind: FaultKind) -> Result<(), Refusal> {
         match self {
-            SpecimenKind::Segments => segments_settings::can(kind),
-            SpecimenKind::Shard => shard_settings::can(kind),
+            SpecimenKind::Segments => supported_faults::by_segments(kind),
+            SpecimenKind::Shard => supported_faults::by_shard(kind),
         }
     }
 

@@ -5,25 +5,26 @@ mod cluster;
 mod injection;
 mod injector;
 mod kind;
-mod segments;
 pub mod segments_settings;
+mod servers;
 mod service;
-pub mod shard;
 pub mod shard_settings;
+mod supported_faults;
 mod undo;
 pub mod wire;
-mod writers;
+mod writer_faults;
+pub mod writers;
 
 pub use cluster::SpecimenCluster;
 pub use injection::{begin, ended_early, heal, holder, marks};
 pub(super) use kind::DEFAULTS;
 pub use kind::SpecimenKind;
 
-use super::api::Leftover;
+use super::capabilities::Leftover;
 use super::diagnosis::{Diagnosis, Endpoint, ReplicaStatus};
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
-use super::leased::LeasedInjector;
-use crate::adapter::api::{Capabilities, Cluster, InjectionContext};
+use super::leased_injector::LeasedInjector;
+use crate::adapter::capabilities::{Capabilities, Cluster, InjectionContext};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -32,12 +33,12 @@ use dissent_core::history::frontier::Frontier;
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
-use segments::Servers;
+use servers::Servers;
 use service::ServiceClient;
-use shard::Writers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use writers::Writers;
 
 /// A position without progress counts as frozen after this time at the earliest (`RULES.md` 7).
 pub const FROZEN_FLOOR: Nanos = Nanos(2_000_000_000);

@@ -1,9 +1,7 @@
 //! The names, settings and supported faults of `specimen-segments`, as processes and simulated.
 
 use super::wire::{column, unknown};
-use crate::adapter::api::Refusal;
 use ::specimen::segments::GUARDS;
-use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 
@@ -52,27 +50,4 @@ pub fn settled(
     }
     config.check().map_err(|error| error.to_string())?;
     Ok(config)
-}
-
-/// Whether it supports a kind of fault, both as processes and simulated.
-pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
-    let reason = match kind {
-        FaultKind::HoldMessage(_) | FaultKind::Restart | FaultKind::Pause | FaultKind::CommitWinner => {
-            return Ok(());
-        }
-        FaultKind::SlowDownload => "its servers download directly from the controller, not through a proxy",
-        FaultKind::Rebalance => "every server already has every partition",
-        FaultKind::PauseConsumption => "it has no switch to pause consumption",
-        FaultKind::Reload => "a server with a losing copy replaces it by itself",
-        FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => "it has no writers that share a shard; use `specimen-shard`",
-    };
-    Err(Refusal {
-        target: "the built-in cluster of servers".to_owned(),
-        fault: kind,
-        reason: reason.to_owned(),
-    })
 }

@@ -2,7 +2,7 @@
 
 use super::cluster::SpecimenCluster;
 use super::wire;
-use crate::adapter::api::{Client, Completion, InputLog, RowSink};
+use crate::adapter::capabilities::{Client, Completion, InputLog, RowSink};
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::target_error::TargetError;
 use async_trait::async_trait;

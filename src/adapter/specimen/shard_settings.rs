@@ -1,9 +1,7 @@
 //! The names, settings, frontiers and supported faults of `specimen-shard`, as processes and simulated.
 
 use super::wire::{column, unknown};
-use crate::adapter::api::Refusal;
 use ::specimen::shard::{Config, RULES};
-use dissent_core::history::fault::FaultKind;
 use dissent_core::history::frontier;
 use dissent_core::history::frontier::{Domain, Frontier, FrontierKind};
 use dissent_core::history::schema::{Merge, Schema};
@@ -92,24 +90,4 @@ pub fn frontiers(writers: &[String], active: usize) -> Vec<Frontier> {
         from_start: at < active,
     });
     own.chain([Frontier::of_shard(SHARD)]).collect()
-}
-
-/// Whether writers that share a shard support a kind of fault.
-pub(super) fn can(kind: FaultKind) -> Result<(), Refusal> {
-    let reason = match kind {
-        FaultKind::Restart
-        | FaultKind::Pause
-        | FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => return Ok(()),
-        FaultKind::HoldMessage(_) | FaultKind::CommitWinner | FaultKind::SlowDownload | FaultKind::Reload => {
-            "it has no segments"
-        }
-        FaultKind::Rebalance => "all writers share its one shard, so there is nothing to move",
-        FaultKind::PauseConsumption => "it has no switch to pause consumption",
-    };
-    let target = "the built-in cluster of writers".to_owned();
-    Err(Refusal { target, fault: kind, reason: reason.to_owned() })
 }

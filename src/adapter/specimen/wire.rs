@@ -1,7 +1,7 @@
 //! Parses the specimen's answers from bytes. A server can send anything, so this module is independent of
 //! sockets. An answer that cannot be parsed is [`TargetError::InvalidResponse`] with the sender's URL.
 
-use crate::adapter::api::RowSink;
+use crate::adapter::capabilities::RowSink;
 use crate::adapter::http::parse;
 use crate::config::error::advise;
 use crate::target_error::TargetError;

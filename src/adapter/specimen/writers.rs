@@ -1,99 +1,157 @@
-//! Faults on writers that share a shard: a queue is delayed at the service, or writers are started and
-//! dropped.
+//! `specimen-shard`: writers that keep the latest row of every key in one shared shard.
+//!
+//! It has no segments, and no replica holds rows. Samples take the writers' own frontiers and the shard's
+//! frontier, and reads take the shard.
 
-use super::cluster::Overview;
-use super::undo::{START, SpecimenUndo, post};
+use super::cluster::{Overview, ReplicaProcess, SpecimenCluster};
+use super::service::ServiceClient;
+use super::shard_settings::{HYDRATING, RUNNING, SHARD};
+use super::wire;
+use crate::adapter::capabilities::Frontiers;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::target_error::TargetError;
 use ::specimen::shard::Mode;
-use dissent_core::history::fault::{Fault, FaultKind};
+use async_trait::async_trait;
+use dissent_core::conductor::{FrontierSeen, Snapshot};
+use dissent_core::history::frontier::FrontierReading;
+use dissent_core::history::schema::Schema;
+use dissent_core::history::shard_snapshot::ShardSnapshot;
 use serde::Deserialize;
-use serde_json::json;
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
-pub(super) async fn begin(http: &HttpClient, undo: &SpecimenUndo, fault: &Fault) -> Result<(), TargetError> {
-    let writer = &fault.replica;
-    match fault.kind {
-        FaultKind::SecondWriter => {
-            start(http, undo, writer, Mode::ReadWrite).await?;
-            promote(http, &Overview::ask(http, &undo.at).await?, writer).await
-        }
-        FaultKind::DropWriter => leave(http, undo, writer).await,
-        FaultKind::Cutover => {
-            leave(http, undo, writer).await?;
-            start(http, undo, writer, Mode::ReadOnly).await
-        }
-        kind => set_delay(http, undo, writer, kind, true).await,
+/// A writer's own report.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Progress {
+    /// Counts the writer's starts, from 1.
+    pub incarnation: u64,
+    /// Whether it appends.
+    pub mode: Mode,
+    /// Whether it has caught up with the shard's upper at its start.
+    pub hydrated: bool,
+    /// Its own output frontier.
+    pub frontier: u64,
+}
+
+impl Progress {
+    /// One reading of the writer's frontier, between two readings `u1` and `u2` of its upstream.
+    pub fn seen(self, writer: &str, u1: u64, u2: u64) -> FrontierSeen {
+        let Progress { incarnation, mode, hydrated, frontier } = self;
+        let status = if hydrated { RUNNING } else { HYDRATING };
+        let (object, status) = (writer.to_owned(), status.to_owned());
+        let look = FrontierReading { object, u1, f: Some(frontier), u2, status, incarnation };
+        FrontierSeen { reading: look, is_awaited: mode == Mode::ReadWrite }
     }
 }
 
-/// Heals the fault. Writers that were started or dropped stay so.
-pub(super) async fn heal(
-    http: &HttpClient,
-    undo: &SpecimenUndo,
-    fault: &Fault,
-    overview: &Overview,
-) -> Result<(), TargetError> {
-    let writer = &fault.replica;
-    if fault.kind != FaultKind::Cutover {
-        return set_delay(http, undo, writer, fault.kind, false).await;
+/// One reading of the shard's upper, between two readings `u1` and `u2` of its upstream.
+pub fn shard_seen(upper: u64, u1: u64, u2: u64) -> FrontierSeen {
+    let (object, status) = (SHARD.to_owned(), RUNNING.to_owned());
+    FrontierSeen {
+        reading: FrontierReading { object, u1, f: Some(upper), u2, status, incarnation: 0 },
+        is_awaited: true,
     }
-    promote(http, overview, writer).await?;
-    for other in overview.roster.iter().filter(|other| *other != writer) {
-        leave(http, undo, other).await?;
+}
+
+/// Upstream and shard, read at one moment.
+#[derive(Deserialize)]
+struct WriterStatus {
+    upstream: Upstream,
+    shard_upper: u64,
+}
+
+#[derive(Deserialize)]
+struct Upstream {
+    /// The log's end.
+    offset: u64,
+    /// The lowest timestamp that is not assigned yet.
+    timestamp: u64,
+}
+
+/// A client of the writers and of the shard.
+pub(super) struct Writers {
+    cluster: Arc<SpecimenCluster>,
+    service: Arc<ServiceClient>,
+    schema: Schema,
+    http: HttpClient,
+}
+
+impl Writers {
+    pub(super) fn new(
+        cluster: Arc<SpecimenCluster>,
+        service: Arc<ServiceClient>,
+        schema: Schema,
+    ) -> Result<Writers, TargetError> {
+        Ok(Writers { cluster, service, schema, http: HttpClient::new()? })
     }
-    Ok(())
-}
 
-async fn start(http: &HttpClient, undo: &SpecimenUndo, writer: &str, mode: Mode) -> Result<(), TargetError> {
-    let url = format!("{}/start", undo.at);
-    let request = json!({ "replica": writer, "mode": mode });
-    send(&url, http.post(&url, &request).timeout(START)).await.map(drop)
-}
-
-async fn leave(http: &HttpClient, undo: &SpecimenUndo, writer: &str) -> Result<(), TargetError> {
-    post(http, &format!("{}/drop", undo.at), json!({ "replica": writer })).await
-}
-
-/// Makes the writer append and verifies that.
-async fn promote(http: &HttpClient, overview: &Overview, writer: &str) -> Result<(), TargetError> {
-    let (url, _) = overview.replica_process(writer)?;
-    post(http, &format!("{url}/admin/promote"), json!({})).await?;
-    match mode(http, &url).await? {
-        Mode::ReadWrite => Ok(()),
-        Mode::ReadOnly => {
-            let cause = "it was promoted, and is still read-only".to_owned();
-            Err(TargetError::Refused { at: writer.to_owned(), cause })
+    /// The report of every existing writer, or why it does not answer. A writer that was dropped meanwhile
+    /// does not have to answer.
+    async fn progress_of_all(&self) -> Result<Vec<(String, Result<Progress, TargetError>)>, TargetError> {
+        let mut answers = self.asks(&self.cluster.refresh().await?).await;
+        if answers.iter().any(|(_, answer)| answer.is_err()) {
+            let there = self.cluster.refresh().await?.replicas;
+            answers.retain(|(name, answer)| answer.is_ok() || there.get(name).is_some_and(Option::is_some));
         }
+        Ok(answers)
+    }
+
+    /// Asks all writers that have a process, concurrently.
+    async fn asks(&self, overview: &Overview) -> Vec<(String, Result<Progress, TargetError>)> {
+        let mut asks = JoinSet::new();
+        for (name, process) in &overview.replicas {
+            let Some(ReplicaProcess { address, .. }) = process else { continue };
+            let (name, url) = (name.clone(), format!("http://{address}/progress"));
+            let (http, audible) = (self.http.clone(), self.cluster.not_silent(&name));
+            asks.spawn(async move {
+                let answer = async {
+                    audible?;
+                    parse(&url, &send(&url, http.get(&url)).await?)
+                };
+                (name, answer.await)
+            });
+        }
+        let mut answers = asks.join_all().await;
+        answers.sort_by(|one, other| one.0.cmp(&other.0));
+        answers
     }
 }
 
-/// The mode of the writer at a URL.
-pub(super) async fn mode(http: &HttpClient, url: &str) -> Result<Mode, TargetError> {
-    #[derive(Deserialize)]
-    struct Progress {
-        mode: Mode,
+#[async_trait]
+impl Frontiers for Writers {
+    /// Reads the upstream, then every writer concurrently, then the upstream with the shard. The order
+    /// matters (`RULES.md` 7). A writer that was never started or was dropped is not sampled.
+    async fn sample(&self) -> Result<Snapshot, TargetError> {
+        let before: WriterStatus = self.service.ask("frontiers").await?;
+        let answers = self.progress_of_all().await?;
+        let after: WriterStatus = self.service.ask("frontiers").await?;
+        let (u1, u2) = (before.upstream.timestamp, after.upstream.timestamp);
+        let mut snapshot = Snapshot {
+            log_ends_before: vec![before.upstream.offset],
+            log_ends_after: vec![after.upstream.offset],
+            ..Snapshot::default()
+        };
+        for (name, answer) in answers {
+            match answer {
+                Ok(progress) => snapshot.frontiers.push(progress.seen(&name, u1, u2)),
+                Err(error) => snapshot.replicas.push((name, Err(error.to_string()))),
+            }
+        }
+        snapshot.frontiers.push(shard_seen(after.shard_upper, u1, u2));
+        Ok(snapshot)
     }
-    let url = format!("{url}/progress");
-    parse(&url, &send(&url, http.get(&url)).await?).map(|Progress { mode }| mode)
-}
 
-/// Delays one of the writer's queues, or removes the delay.
-async fn set_delay(
-    http: &HttpClient,
-    undo: &SpecimenUndo,
-    writer: &str,
-    kind: FaultKind,
-    in_force: bool,
-) -> Result<(), TargetError> {
-    let value_if_in_force = |value: u64| if in_force { value } else { 0 };
-    let (path, request) = match kind {
-        FaultKind::Lag { timestamps } => {
-            ("lag", json!({ "writer": writer, "timestamps": value_if_in_force(timestamps) }))
-        }
-        FaultKind::DelayQueue { queue, ms } => {
-            ("delay", json!({ "writer": writer, "queue": queue, "ms": value_if_in_force(ms) }))
-        }
-        _ => return Ok(()),
-    };
-    post(http, &format!("{}/admin/{path}", undo.service), request).await
+    /// The rows as of the newest complete time. They do not change any more.
+    async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError> {
+        let WriterStatus { shard_upper: upper, .. } = self.service.ask("frontiers").await?;
+        let object = SHARD.to_owned();
+        let Some(as_of) = upper.checked_sub(1) else {
+            return Ok(ShardSnapshot { capture, object, upper, log_end: 0, rows: Vec::new() });
+        };
+        let bindings: Vec<u64> = self.service.ask(&format!("bindings?from={as_of}&limit=1")).await?;
+        let log_end = bindings.first().copied().unwrap_or(0);
+        let (url, body) = self.service.get(&format!("contents?as_of={as_of}")).await?;
+        let rows = wire::held(&self.schema, &url, &body)?;
+        Ok(ShardSnapshot { capture, object, upper, log_end, rows })
+    }
 }

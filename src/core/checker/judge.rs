@@ -7,14 +7,14 @@ pub use super::oracle::Oracle;
 use super::owed::{self, FrontiersOwed, Reads};
 use super::parallel::{both, each_partition};
 use super::safety::calibration::{Calibration, calibrate};
+use super::safety::compare_partition::PartitionCompared;
 use super::safety::newest_rows::{NewestRowsCompared, compare};
-use super::safety::partition::PartitionCompared;
 use super::tables::acks::acknowledged;
 use super::tables::copies::CopyTimeline;
 use super::tables::history::History;
 use super::tables::log_index::LogIndex;
 use super::tables::named_row;
-use super::validity::log::{self, LogExtent, Trust};
+use super::validity::input_log::{self, LogExtent, LogValidity};
 use super::validity::{assumptions, exposure};
 use super::verdict::{
     Course, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, NotVisible, Pattern, Side, Status, Verdict,
@@ -63,7 +63,7 @@ struct Judge<'h> {
     oracle: Oracle,
     history: &'h History<'h>,
     log_indexes: &'h [LogIndex],
-    trust: Option<Trust>,
+    trust: Option<LogValidity>,
     calibration: Calibration,
     partitions: Option<Vec<PartitionCompared<'h>>>,
     damage: Vec<Damage>,
@@ -136,19 +136,19 @@ impl<'h> Judge<'h> {
     }
 
     fn trust_log(&mut self) {
-        self.trust = Some(Trust::of(self.record, self.history, self.log_indexes));
+        self.trust = Some(LogValidity::of(self.record, self.history, self.log_indexes));
     }
 
     fn calibrate(&mut self) {
         if !self.history.meta.has_segments() {
             return self
                 .verdict
-                .set_aside(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
+                .not_applicable(CheckName::Calibration, "rows are whole: there is no merge to calibrate");
         }
         let columns = &self.history.meta.schema.columns;
         if self.oracle == Oracle::PeersAlone {
             self.calibration = Calibration::none(columns);
-            return self.verdict.set_aside(CheckName::Calibration, "there is no model to calibrate");
+            return self.verdict.not_applicable(CheckName::Calibration, "there is no model to calibrate");
         }
         let partitions = 0..self.history.meta.partitions;
         let nothing_void = BTreeSet::new();
@@ -216,8 +216,8 @@ impl<'h> Judge<'h> {
         let rows_by_model = if model_on { rows } else { 0 };
         verdict.count(CheckName::Group, disagree, offsets, "offsets");
         if self.oracle == Oracle::PeersAlone {
-            verdict.set_aside(CheckName::Model, "what all replicas agree on at the end was not judged");
-            verdict.set_aside(CheckName::Current, "which row is current is known from the log alone");
+            verdict.not_applicable(CheckName::Model, "what all replicas agree on at the end was not judged");
+            verdict.not_applicable(CheckName::Current, "which row is current is known from the log alone");
         } else {
             verdict.count(CheckName::Model, wrong, rows_by_model, "rows");
             verdict.count(CheckName::Current, flags, flags_compared, "flags");
@@ -231,11 +231,13 @@ impl<'h> Judge<'h> {
         }
         let extent = self.log_extent();
         let verdict = &mut self.verdict;
-        verdict.set_aside(CheckName::Group, "there is one shard: no other copy to compare it with");
-        verdict
-            .set_aside(CheckName::Current, "a shard has current rows only: they are compared with the model");
+        verdict.not_applicable(CheckName::Group, "there is one shard: no other copy to compare it with");
+        verdict.not_applicable(
+            CheckName::Current,
+            "a shard has current rows only: they are compared with the model",
+        );
         if self.oracle == Oracle::PeersAlone {
-            return verdict.set_aside(CheckName::Model, "what is in the shard was not judged");
+            return verdict.not_applicable(CheckName::Model, "what is in the shard was not judged");
         }
         let compared = compare(self.record, extent);
         let findings = newest_rows::assemble(self.record, self.history, &compared);
@@ -294,7 +296,7 @@ impl<'h> Judge<'h> {
 
     fn find_lost_acks(&mut self) {
         let extent = self.log_extent();
-        let (result, findings) = log::check(self.record, self.history, self.log_indexes, extent);
+        let (result, findings) = input_log::check(self.record, self.history, self.log_indexes, extent);
         self.verdict.checks.push(result);
         self.verdict.findings.extend(findings);
     }

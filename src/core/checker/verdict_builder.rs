@@ -50,7 +50,7 @@ impl VerdictBuilder {
     }
 
     /// Adds a check that does not apply to this run.
-    pub(super) fn set_aside(&mut self, name: CheckName, reason: &str) {
+    pub(super) fn not_applicable(&mut self, name: CheckName, reason: &str) {
         self.check(name, Status::NotApplicable, 0, "", Some(reason.to_owned()));
     }
 

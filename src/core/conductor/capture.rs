@@ -3,7 +3,7 @@
 
 use super::Command;
 use crate::history::event::{CaptureReason, Event};
-use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, Soundness};
+use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity};
 use crate::history::shard_snapshot::ShardSnapshot;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -104,7 +104,7 @@ impl Captures {
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
         let mut brackets = BTreeMap::new();
         for replica in roster {
-            out.push(Command::Cover { replica: replica.clone() });
+            out.push(Command::ReadCoverage { replica: replica.clone() });
             brackets.insert(replica.clone(), Bracket { stage: BracketStage::Before, round: 1 });
         }
         self.running = Some(RunningCapture { id, brackets, shard_pending: false });
@@ -115,7 +115,7 @@ impl Captures {
         let id = self.next_capture;
         self.next_capture += 1;
         out.push(Command::Record(Event::CaptureBegin { capture: id, reason }));
-        out.push(Command::Contents { capture: id });
+        out.push(Command::ReadShard { capture: id });
         self.running = Some(RunningCapture { id, brackets: BTreeMap::new(), shard_pending: true });
     }
 
@@ -156,7 +156,7 @@ impl Captures {
             if let ReadRequest::Rows(mut read) = request {
                 match answer {
                     Ok(rows) => read.rows = rows,
-                    Err(_) => read.soundness = Soundness::Failed,
+                    Err(_) => read.soundness = ReadValidity::Failed,
                 }
                 reads.push(read);
             }
@@ -180,7 +180,7 @@ impl Captures {
                         let CurrentRowsAnswer { incarnation, version, .. } = *flags;
                         seen = Some((read.partition, FlagsCursor { incarnation, version, read: read.id }));
                     }
-                    Err(_) => read.soundness = Soundness::Failed,
+                    Err(_) => read.soundness = ReadValidity::Failed,
                 }
                 currents.push(read);
             }
@@ -218,7 +218,7 @@ impl Captures {
                 from: cursor.end,
                 rows: 0,
                 base: cursor.base,
-                soundness: Soundness::Sound,
+                soundness: ReadValidity::Sound,
             };
             if cursor.end < cover.end {
                 requests.push_back(ReadRequest::Rows(read));
@@ -239,7 +239,7 @@ impl Captures {
                 after: Vec::new(),
                 keys: 0,
                 base: base.map_or(Base::Nothing, |cursor| Base::Read(cursor.read)),
-                soundness: Soundness::Sound,
+                soundness: ReadValidity::Sound,
             }));
         }
         self.put(replica, BracketStage::Reading { before, requests, reads, currents: Vec::new() }, round);
@@ -281,10 +281,13 @@ impl Captures {
         let Some(bracket) = self.take(replica) else { return };
         let BracketStage::Reading { before, requests, reads, currents } = bracket.stage else { return };
         let next = match requests.front() {
-            Some(ReadRequest::Rows(read)) => Some(Command::Rows { read: read.clone() }),
+            Some(ReadRequest::Rows(read)) => Some(Command::ReadRows { read: read.clone() }),
             Some(ReadRequest::Flags(read)) => {
                 let known = self.flags_cursor(replica, read.partition, before.incarnation);
-                Some(Command::Flags { read: read.clone(), since: known.map_or(0, |cursor| cursor.version) })
+                Some(Command::ReadCurrentRows {
+                    read: read.clone(),
+                    since: known.map_or(0, |cursor| cursor.version),
+                })
             }
             None => None,
         };
@@ -294,7 +297,7 @@ impl Captures {
                 self.put(replica, BracketStage::Reading { before, requests, reads, currents }, bracket.round);
             }
             None => {
-                out.push(Command::Cover { replica: replica.to_owned() });
+                out.push(Command::ReadCoverage { replica: replica.to_owned() });
                 self.put(replica, BracketStage::After { before, reads, currents }, bracket.round);
             }
         }
@@ -314,10 +317,10 @@ impl Captures {
     ) {
         let mut again = false;
         for mut read in reads {
-            if read.soundness == Soundness::Sound {
+            if read.soundness == ReadValidity::Sound {
                 self.decide_soundness(&mut read, after);
             }
-            again |= matches!(read.soundness, Soundness::CopyChanged | Soundness::Truncated);
+            again |= matches!(read.soundness, ReadValidity::CopyChanged | ReadValidity::Truncated);
             out.push(Command::Record(Event::Read(read)));
         }
         for mut current in currents {
@@ -327,15 +330,15 @@ impl Captures {
             };
             (current.before, current.after) = (of(before), of(after));
             let lives = [before.incarnation, after.incarnation];
-            if current.soundness == Soundness::Sound && lives != [current.incarnation; 2] {
-                current.soundness = Soundness::CopyChanged;
+            if current.soundness == ReadValidity::Sound && lives != [current.incarnation; 2] {
+                current.soundness = ReadValidity::CopyChanged;
                 // These flags are void, so the next read must start from nothing.
                 self.flags.remove(&(replica.to_owned(), current.partition));
             }
             out.push(Command::Record(Event::CurrentRead(current)));
         }
         if again && round < ROUNDS {
-            out.push(Command::Cover { replica: replica.to_owned() });
+            out.push(Command::ReadCoverage { replica: replica.to_owned() });
             self.put(replica, BracketStage::Before, round + 1);
         }
     }
@@ -347,7 +350,7 @@ impl Captures {
             .iter()
             .find(|cover| cover.segment == read.before.segment && cover.copy == read.before.copy);
         match same {
-            None => read.soundness = Soundness::CopyChanged,
+            None => read.soundness = ReadValidity::CopyChanged,
             Some(cover) => {
                 read.end_after = cover.end;
                 if cursor.rows + read.rows == read.before.rows {
@@ -356,7 +359,7 @@ impl Captures {
                     let read_to = Cursor { copy: cover.copy, end, rows, base: Base::Read(read.id) };
                     self.cursors.insert(at, read_to);
                 } else {
-                    read.soundness = Soundness::Truncated;
+                    read.soundness = ReadValidity::Truncated;
                 }
             }
         }
@@ -373,11 +376,11 @@ impl Captures {
     ) {
         out.push(Command::Record(Event::Unreachable { replica: replica.to_owned(), error }));
         for mut read in reads {
-            read.soundness = Soundness::Failed;
+            read.soundness = ReadValidity::Failed;
             out.push(Command::Record(Event::Read(read)));
         }
         for mut current in currents {
-            current.soundness = Soundness::Failed;
+            current.soundness = ReadValidity::Failed;
             self.flags.remove(&(replica.to_owned(), current.partition));
             out.push(Command::Record(Event::CurrentRead(current)));
         }

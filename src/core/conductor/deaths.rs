@@ -2,7 +2,7 @@
 //! once and names the dead process.
 
 use super::{Command, Conductor};
-use crate::history::event::{Death, Event};
+use crate::history::event::{Event, ProcessExit};
 use crate::history::time::Nanos;
 
 /// The name of the target as a whole, when nothing of it answers and nobody can say which process is gone.
@@ -14,7 +14,7 @@ impl Conductor {
     /// ```text
     /// a restart is cured; the next sample was requested while its victim was down, and reports it dead
     /// ```
-    pub(super) fn stop_for_deaths(&mut self, now: Nanos, deaths: Vec<Death>, out: &mut Vec<Command>) {
+    pub(super) fn stop_for_deaths(&mut self, now: Nanos, deaths: Vec<ProcessExit>, out: &mut Vec<Command>) {
         let asked = self.sample_asked;
         if let Some(death) = deaths.into_iter().find(|death| !self.faults.silenced(&death.server, asked)) {
             self.cut_off(now, Event::ServerDied(death), out);
@@ -26,7 +26,7 @@ impl Conductor {
         &mut self,
         now: Nanos,
         error: String,
-        deaths: Vec<Death>,
+        deaths: Vec<ProcessExit>,
         out: &mut Vec<Command>,
     ) {
         let since = *self.blind_since.get_or_insert(self.sample_asked);
@@ -37,7 +37,7 @@ impl Conductor {
         let blind = now.0.saturating_sub(since.0);
         if blind >= self.timing.no_answer.0 {
             let words = format!("no answer for {} s: {error}", blind / 1_000_000_000);
-            let death = Death { server: NOBODY_ANSWERS.to_owned(), words };
+            let death = ProcessExit { server: NOBODY_ANSWERS.to_owned(), words };
             self.cut_off(now, Event::ServerDied(death), out);
         } else {
             self.trouble("sample", error, out);

@@ -1,7 +1,7 @@
 //! The steps of the schedule as they run: waiting, in force, cured. Conditions are tested against the cluster
 //! view.
 
-use super::view::ClusterView;
+use super::cluster_view::ClusterView;
 use crate::history::fault::{Condition, Fault, Step, StepId};
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;

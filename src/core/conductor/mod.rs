@@ -5,31 +5,31 @@
 //! virtual time.
 
 mod capture;
+mod cluster_view;
 mod deaths;
 mod faults;
-mod fill;
-mod probe;
-mod sessions;
+mod fill_segment;
+mod key_sessions;
+mod restart_probe;
 mod stage;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub use capture::CurrentRowsAnswer;
-pub use view::{FrontierSeen, Snapshot};
+pub use cluster_view::{FrontierSeen, Snapshot};
 
 use crate::generator::generate::Generator;
-use crate::history::event::{CaptureReason, Death, Event, Op, OpOutcome, Phase};
+use crate::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, ProcessExit};
 use crate::history::fault::{Fault, StepId};
 use crate::history::row::{Coverage, CurrentRead, Read};
 use crate::history::run_record::RunMeta;
 use crate::history::shard_snapshot::ShardSnapshot;
 use crate::history::time::Nanos;
 use capture::Captures;
+use cluster_view::ClusterView;
 use faults::Faults;
-use sessions::Sessions;
-use stage::RunStage;
-use view::ClusterView;
+use key_sessions::Sessions;
+use stage::ConductorState;
 
 /// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
 /// input.
@@ -50,28 +50,28 @@ pub enum Command {
         step: StepId,
     },
     /// Ask the target to commit every consuming segment. Answered by [`Input::BoundaryAsked`].
-    Boundary,
+    ForceCommit,
     /// Sample the whole cluster. Answered by [`Input::Sampled`] or [`Input::SampleFailed`].
     Sample,
     /// Ask one replica for its coverage. Answered by [`Input::Covered`].
-    Cover {
+    ReadCoverage {
         /// The replica.
         replica: String,
     },
     /// Read and store the rows `read.from..read.before.end` of a segment. Answered by [`Input::RowsRead`].
-    Rows {
+    ReadRows {
         /// The read to be made. Its row count is not known yet.
         read: Read,
     },
     /// Read and store the current flags that changed. Answered by [`Input::FlagsRead`].
-    Flags {
+    ReadCurrentRows {
         /// The read to be made. Its key count is not known yet.
         read: CurrentRead,
         /// Flags up to this version are known; 0 asks for all.
         since: u64,
     },
     /// Read the contents of the shard. Answered by [`Input::ContentsRead`].
-    Contents {
+    ReadShard {
         /// The number of the capture.
         capture: u32,
     },
@@ -116,7 +116,7 @@ pub enum Input {
         ended_early: Option<String>,
     },
     /// The target accepted or refused the request for a boundary.
-    BoundaryAsked {
+    CommitAsked {
         /// Why it refused; `None` if it accepted.
         error: Option<String>,
     },
@@ -127,7 +127,7 @@ pub enum Input {
         /// Which part of the target failed, and why.
         error: String,
         /// Processes of the target that have ended.
-        deaths: Vec<Death>,
+        deaths: Vec<ProcessExit>,
     },
     /// A replica answered a request for its coverage.
     Covered {
@@ -160,7 +160,7 @@ pub enum Input {
         /// Why the log could not be read to its end; `None` if it was.
         error: Option<String>,
         /// If the read failed: processes of the target that have ended.
-        deaths: Vec<Death>,
+        deaths: Vec<ProcessExit>,
     },
     /// Stop now: cure everything and keep the data.
     Interrupt {
@@ -171,7 +171,7 @@ pub enum Input {
 
 /// How segments end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Boundaries {
+pub enum CommitPolicy {
     /// On request, while writes go on. Writes wait once a partition has `most` rows since its last boundary,
     /// so that a target that commits slowly does not get load without end.
     UnderLoad {
@@ -189,19 +189,19 @@ pub enum Boundaries {
     },
 }
 
-impl Boundaries {
+impl CommitPolicy {
     /// Whether the load pauses while a boundary is crossed.
     fn pause_the_load(self) -> bool {
-        !matches!(self, Boundaries::UnderLoad { .. })
+        !matches!(self, CommitPolicy::UnderLoad { .. })
     }
 
     /// The load waits once an open segment has this many rows.
     fn most(self) -> Option<u64> {
         match self {
-            Boundaries::UnderLoad { most } => most,
-            Boundaries::StandingStill => None,
+            CommitPolicy::UnderLoad { most } => most,
+            CommitPolicy::StandingStill => None,
             // Leaves room for writes in flight.
-            Boundaries::RowThreshold { rows } => Some(rows - rows / 4),
+            CommitPolicy::RowThreshold { rows } => Some(rows - rows / 4),
         }
     }
 }
@@ -220,14 +220,14 @@ pub struct Timing {
     /// The latest time, since the start of the run, for everything before the cures, and for the probe.
     pub deadline: Nanos,
     /// How segments end.
-    pub boundaries: Boundaries,
+    pub boundaries: CommitPolicy,
     /// Whether replicas that have not settled in time are restarted, to see whether they progress afterwards.
     pub probe_restart: bool,
 }
 
 /// A boundary that was requested and has not been crossed yet.
 #[derive(Debug)]
-struct Crossing {
+struct BoundaryCrossing {
     /// (partition, sequence) of the segments to be committed.
     segments: Vec<(u32, u32)>,
 }
@@ -237,7 +237,7 @@ pub struct Conductor {
     meta: RunMeta,
     timing: Timing,
     generator: Generator,
-    stage: RunStage,
+    stage: ConductorState,
     view: ClusterView,
     sessions: Sessions,
     faults: Faults,
@@ -254,7 +254,7 @@ pub struct Conductor {
     boundaries: u32,
     boundaries_left: Option<u32>,
     logged_at_boundary: u64,
-    crossing: Option<Crossing>,
+    crossing: Option<BoundaryCrossing>,
     sampling: bool,
     /// When the newest sample of the cluster was requested.
     sample_asked: Nanos,
@@ -276,7 +276,7 @@ impl Conductor {
     pub fn new(meta: RunMeta, timing: Timing) -> Conductor {
         let generator = Generator::new(&meta.workload, &meta.schema, meta.seed);
         Conductor {
-            stage: RunStage::Begin,
+            stage: ConductorState::Begin,
             view: ClusterView::new(&meta),
             sessions: Sessions::default(),
             faults: Faults::new(&meta.steps),
@@ -315,11 +315,11 @@ impl Conductor {
     /// Takes what happened and appends what to do to `out`.
     pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
         self.absorb(now, input, out);
-        if now >= self.timing.deadline && (self.stage < RunStage::Heal || self.stage.is_probe()) {
+        if now >= self.timing.deadline && (self.stage < ConductorState::Heal || self.stage.is_probe()) {
             self.interrupt(now, "the deadline of the run (--timeout)", out);
         }
         self.advance(now, out);
-        if self.stage != RunStage::Done {
+        if self.stage != ConductorState::Done {
             out.push(Command::Wake(self.next_wake(now)));
         }
     }
@@ -337,7 +337,7 @@ impl Conductor {
                 out.push(Command::Record(Event::Cured { step, error, ended_early }));
                 self.wanted_capture = Some(CaptureReason::Release);
             }
-            Input::BoundaryAsked { error } => {
+            Input::CommitAsked { error } => {
                 if let Some(error) = error {
                     self.crossing = None;
                     self.trouble("boundary", error, out);
@@ -373,7 +373,7 @@ impl Conductor {
                 if let Some(error) = error {
                     self.trouble("log", error, out);
                 }
-                self.enter(now, RunStage::Done, out);
+                self.enter(now, ConductorState::Done, out);
             }
             Input::Interrupt { by } => self.interrupt(now, &by, out),
         }
@@ -402,7 +402,7 @@ impl Conductor {
     }
 
     fn interrupt(&mut self, now: Nanos, by: &str, out: &mut Vec<Command>) {
-        if self.stage < RunStage::ReadLog {
+        if self.stage < ConductorState::ReadLog {
             self.cut_off(now, Event::Interrupted { by: by.to_owned() }, out);
         }
     }
@@ -414,9 +414,9 @@ impl Conductor {
         }
         self.interrupted = true;
         out.push(Command::Record(why));
-        if self.stage < RunStage::ReadLog {
+        if self.stage < ConductorState::ReadLog {
             self.sessions.drop_waiting();
-            self.enter(now, RunStage::Heal, out);
+            self.enter(now, ConductorState::Heal, out);
         }
     }
 
@@ -444,11 +444,11 @@ impl Conductor {
             }
         }
         self.logged_at_boundary = self.view.log_ends().iter().sum();
-        self.crossing = Some(Crossing { segments });
+        self.crossing = Some(BoundaryCrossing { segments });
         out.push(Command::Record(Event::Boundary));
         match self.timing.boundaries {
-            Boundaries::RowThreshold { .. } => self.fill(out),
-            Boundaries::UnderLoad { .. } | Boundaries::StandingStill => out.push(Command::Boundary),
+            CommitPolicy::RowThreshold { .. } => self.fill(out),
+            CommitPolicy::UnderLoad { .. } | CommitPolicy::StandingStill => out.push(Command::ForceCommit),
         }
     }
 
@@ -485,7 +485,7 @@ impl Conductor {
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        let arriving = self.stage == RunStage::Load && self.paused_since.is_none();
+        let arriving = self.stage == ConductorState::Load && self.paused_since.is_none();
         if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
             at = at.min(self.arrival(op).0);
         }

@@ -1,7 +1,7 @@
 //! The stages of a run, and when one moves on to the next.
 
 use super::faults::Clock;
-use super::{Boundaries, Command, Conductor};
+use super::{Command, CommitPolicy, Conductor};
 use crate::generator::generate::{calibration, canary};
 use crate::history::event::{CaptureReason, Event, Phase};
 use crate::history::fault::{Fault, FaultKind};
@@ -16,7 +16,7 @@ const RELOAD_STEP: &str = "reload";
 
 /// Phases, divided by what the run waits for, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RunStage {
+pub(super) enum ConductorState {
     /// Nothing has happened yet.
     Begin,
     /// Waits until every replica serves every partition.
@@ -67,38 +67,41 @@ pub(super) enum RunStage {
     Done,
 }
 
-impl RunStage {
+impl ConductorState {
     pub(super) fn phase(self) -> Option<Phase> {
         let phase = match self {
-            RunStage::Begin => return None,
-            RunStage::SetUp => Phase::SetUp,
-            RunStage::CalibrateBefore
-            | RunStage::CalibrateCross
-            | RunStage::CalibrateAfter
-            | RunStage::CalibrateCapture => Phase::Calibrate,
-            RunStage::Load => Phase::Load,
-            RunStage::Drain | RunStage::Heal => Phase::Heal,
-            RunStage::Quiesce { .. } => Phase::Quiesce,
-            RunStage::Capture => Phase::Capture,
-            RunStage::ProbeBegin
-            | RunStage::ProbeCure
-            | RunStage::ProbeSettle { .. }
-            | RunStage::ProbeCapture => Phase::Probe,
-            RunStage::EndingBegin
-            | RunStage::EndingCommit { .. }
-            | RunStage::EndingSettle { .. }
-            | RunStage::EndingCure
-            | RunStage::EndingReload
-            | RunStage::EndingReloaded
-            | RunStage::EndingCapture => Phase::Ending,
-            RunStage::ReadLog | RunStage::Done => Phase::Done,
+            ConductorState::Begin => return None,
+            ConductorState::SetUp => Phase::SetUp,
+            ConductorState::CalibrateBefore
+            | ConductorState::CalibrateCross
+            | ConductorState::CalibrateAfter
+            | ConductorState::CalibrateCapture => Phase::Calibrate,
+            ConductorState::Load => Phase::Load,
+            ConductorState::Drain | ConductorState::Heal => Phase::Heal,
+            ConductorState::Quiesce { .. } => Phase::Quiesce,
+            ConductorState::Capture => Phase::Capture,
+            ConductorState::ProbeBegin
+            | ConductorState::ProbeCure
+            | ConductorState::ProbeSettle { .. }
+            | ConductorState::ProbeCapture => Phase::Probe,
+            ConductorState::EndingBegin
+            | ConductorState::EndingCommit { .. }
+            | ConductorState::EndingSettle { .. }
+            | ConductorState::EndingCure
+            | ConductorState::EndingReload
+            | ConductorState::EndingReloaded
+            | ConductorState::EndingCapture => Phase::Ending,
+            ConductorState::ReadLog | ConductorState::Done => Phase::Done,
         };
         Some(phase)
     }
 
     /// Whether replicas are down because of the probe, or have just been restarted by it.
     pub(super) fn is_probe(self) -> bool {
-        matches!(self, RunStage::ProbeBegin | RunStage::ProbeCure | RunStage::ProbeSettle { .. })
+        matches!(
+            self,
+            ConductorState::ProbeBegin | ConductorState::ProbeCure | ConductorState::ProbeSettle { .. }
+        )
     }
 }
 
@@ -106,15 +109,15 @@ impl Conductor {
     /// Does what the stage requires now, and moves on as long as it can.
     pub(super) fn advance(&mut self, now: Nanos, out: &mut Vec<Command>) {
         match self.stage {
-            RunStage::Load => self.load(now, out),
-            RunStage::Heal => self.heal(now, out),
+            ConductorState::Load => self.load(now, out),
+            ConductorState::Heal => self.heal(now, out),
             _ => {}
         }
         self.capture_if_wanted(now, out);
         while let Some(next) = self.next_stage(now) {
             self.enter(now, next, out);
         }
-        if !self.sampling && now >= self.next_sample && self.stage < RunStage::ReadLog {
+        if !self.sampling && now >= self.next_sample && self.stage < ConductorState::ReadLog {
             self.sampling = true;
             self.sample_asked = now;
             self.next_sample = Nanos(now.0 + self.timing.sample_every.0);
@@ -197,7 +200,7 @@ impl Conductor {
     }
 
     fn capture_if_wanted(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        let capturing = matches!(self.stage, RunStage::Load | RunStage::EndingSettle { .. });
+        let capturing = matches!(self.stage, ConductorState::Load | ConductorState::EndingSettle { .. });
         if !capturing || self.captures.is_running() || self.faults.any_down() {
             return;
         }
@@ -211,60 +214,75 @@ impl Conductor {
     }
 
     /// The stage to enter, once what the current stage waits for has happened.
-    fn next_stage(&self, now: Nanos) -> Option<RunStage> {
+    fn next_stage(&self, now: Nanos) -> Option<ConductorState> {
         let idle = self.sessions.is_idle();
         let captured = !self.captures.is_running();
         let quiesced =
             |since: Nanos| idle && self.view.all_settled() || now.0 >= since.0 + self.timing.quiesce.0;
         match self.stage {
-            RunStage::Begin => Some(RunStage::SetUp),
-            RunStage::SetUp => self.view.all_serving().then_some(RunStage::CalibrateBefore),
-            RunStage::CalibrateBefore => {
+            ConductorState::Begin => Some(ConductorState::SetUp),
+            ConductorState::SetUp => self.view.all_serving().then_some(ConductorState::CalibrateBefore),
+            ConductorState::CalibrateBefore => {
                 let crosses = self.meta.has_segments();
-                let next = if crosses { RunStage::CalibrateCross } else { RunStage::CalibrateAfter };
+                let next =
+                    if crosses { ConductorState::CalibrateCross } else { ConductorState::CalibrateAfter };
                 (idle && self.view.all_settled()).then_some(next)
             }
-            RunStage::CalibrateCross => {
+            ConductorState::CalibrateCross => {
                 (self.crossing.is_none() && self.view.all_settled() && self.view.all_serving())
-                    .then_some(RunStage::CalibrateAfter)
+                    .then_some(ConductorState::CalibrateAfter)
             }
-            RunStage::CalibrateAfter => {
-                (idle && self.view.all_settled()).then_some(RunStage::CalibrateCapture)
+            ConductorState::CalibrateAfter => {
+                (idle && self.view.all_settled()).then_some(ConductorState::CalibrateCapture)
             }
-            RunStage::CalibrateCapture => captured.then_some(RunStage::Load),
-            RunStage::Load => self.load_is_over(now).then_some(RunStage::Drain),
-            RunStage::Drain => idle.then_some(RunStage::Heal),
-            RunStage::Heal => {
+            ConductorState::CalibrateCapture => captured.then_some(ConductorState::Load),
+            ConductorState::Load => self.load_is_over(now).then_some(ConductorState::Drain),
+            ConductorState::Drain => idle.then_some(ConductorState::Heal),
+            ConductorState::Heal => {
                 let healed = idle && captured && !self.faults.any_changing();
-                let next =
-                    if self.interrupted { RunStage::ReadLog } else { RunStage::Quiesce { since: now } };
+                let next = if self.interrupted {
+                    ConductorState::ReadLog
+                } else {
+                    ConductorState::Quiesce { since: now }
+                };
                 healed.then_some(next)
             }
-            RunStage::Quiesce { since } => quiesced(since).then_some(RunStage::Capture),
-            RunStage::Capture if self.should_probe(now) => captured.then_some(RunStage::ProbeBegin),
-            RunStage::ProbeBegin => (!self.faults.any_changing()).then_some(RunStage::ProbeCure),
+            ConductorState::Quiesce { since } => quiesced(since).then_some(ConductorState::Capture),
+            ConductorState::Capture if self.should_probe(now) => {
+                captured.then_some(ConductorState::ProbeBegin)
+            }
+            ConductorState::ProbeBegin => (!self.faults.any_changing()).then_some(ConductorState::ProbeCure),
             // A sample still in flight may have been taken while they were down.
-            RunStage::ProbeCure => (!self.faults.any_changing() && !self.sampling)
-                .then_some(RunStage::ProbeSettle { since: now }),
-            RunStage::ProbeSettle { since } => quiesced(since).then_some(RunStage::ProbeCapture),
-            RunStage::Capture | RunStage::ProbeCapture => captured.then_some(self.after_capture()),
-            RunStage::EndingBegin => {
-                (!self.faults.any_changing()).then_some(RunStage::EndingCommit { since: now })
+            ConductorState::ProbeCure => (!self.faults.any_changing() && !self.sampling)
+                .then_some(ConductorState::ProbeSettle { since: now }),
+            ConductorState::ProbeSettle { since } => quiesced(since).then_some(ConductorState::ProbeCapture),
+            ConductorState::Capture | ConductorState::ProbeCapture => {
+                captured.then_some(self.after_capture())
             }
-            RunStage::EndingCommit { since } => {
+            ConductorState::EndingBegin => {
+                (!self.faults.any_changing()).then_some(ConductorState::EndingCommit { since: now })
+            }
+            ConductorState::EndingCommit { since } => {
                 let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
-                over.then_some(RunStage::EndingSettle { since: now })
+                over.then_some(ConductorState::EndingSettle { since: now })
             }
-            RunStage::EndingSettle { since } => quiesced(since).then_some(RunStage::EndingCure),
-            RunStage::EndingCure => {
-                let next =
-                    if self.meta.nemesis.reload { RunStage::EndingReload } else { RunStage::EndingCapture };
+            ConductorState::EndingSettle { since } => quiesced(since).then_some(ConductorState::EndingCure),
+            ConductorState::EndingCure => {
+                let next = if self.meta.nemesis.reload {
+                    ConductorState::EndingReload
+                } else {
+                    ConductorState::EndingCapture
+                };
                 (captured && !self.faults.any_changing()).then_some(next)
             }
-            RunStage::EndingReload => (!self.faults.any_changing()).then_some(RunStage::EndingReloaded),
-            RunStage::EndingReloaded => (!self.faults.any_changing()).then_some(RunStage::EndingCapture),
-            RunStage::EndingCapture => captured.then_some(RunStage::ReadLog),
-            RunStage::ReadLog | RunStage::Done => None,
+            ConductorState::EndingReload => {
+                (!self.faults.any_changing()).then_some(ConductorState::EndingReloaded)
+            }
+            ConductorState::EndingReloaded => {
+                (!self.faults.any_changing()).then_some(ConductorState::EndingCapture)
+            }
+            ConductorState::EndingCapture => captured.then_some(ConductorState::ReadLog),
+            ConductorState::ReadLog | ConductorState::Done => None,
         }
     }
 
@@ -276,7 +294,7 @@ impl Conductor {
     /// lost, and then the boundary is never crossed.
     fn is_stuck(&self, now: Nanos) -> bool {
         let waits =
-            matches!(self.timing.boundaries, Boundaries::UnderLoad { most: Some(_) }) && self.is_full();
+            matches!(self.timing.boundaries, CommitPolicy::UnderLoad { most: Some(_) }) && self.is_full();
         waits && self.paused_since.is_some_and(|since| now.0 >= since.0 + self.timing.quiesce.0)
     }
 
@@ -286,16 +304,16 @@ impl Conductor {
         now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
 
-    fn after_capture(&self) -> RunStage {
+    fn after_capture(&self) -> ConductorState {
         let ends = self.meta.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
-        if ends { RunStage::EndingBegin } else { RunStage::ReadLog }
+        if ends { ConductorState::EndingBegin } else { ConductorState::ReadLog }
     }
 
     /// Enters a stage and starts its work.
-    pub(super) fn enter(&mut self, now: Nanos, next: RunStage, out: &mut Vec<Command>) {
-        if let RunStage::Quiesce { since }
-        | RunStage::ProbeSettle { since }
-        | RunStage::EndingSettle { since } = self.stage
+    pub(super) fn enter(&mut self, now: Nanos, next: ConductorState, out: &mut Vec<Command>) {
+        if let ConductorState::Quiesce { since }
+        | ConductorState::ProbeSettle { since }
+        | ConductorState::EndingSettle { since } = self.stage
         {
             self.settled = self.sessions.is_idle() && self.view.all_settled();
             let waited = Nanos(now.0 - since.0);
@@ -306,32 +324,35 @@ impl Conductor {
         }
         self.stage = next;
         match next {
-            RunStage::CalibrateBefore => {
+            ConductorState::CalibrateBefore => {
                 let set = calibration(&self.meta.schema).before;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            RunStage::CalibrateAfter => {
+            ConductorState::CalibrateAfter => {
                 let set = calibration(&self.meta.schema).after;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            RunStage::CalibrateCross | RunStage::EndingCommit { .. } => self.ask_boundary(out),
-            RunStage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
-            RunStage::Load => self.begin_load(now),
-            RunStage::Heal => self.heal(now, out),
-            RunStage::Quiesce { .. } => self.write_canaries(now, out),
-            RunStage::Capture | RunStage::ProbeCapture | RunStage::EndingCapture => {
+            ConductorState::CalibrateCross | ConductorState::EndingCommit { .. } => self.ask_boundary(out),
+            ConductorState::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
+            ConductorState::Load => self.begin_load(now),
+            ConductorState::Heal => self.heal(now, out),
+            ConductorState::Quiesce { .. } => self.write_canaries(now, out),
+            ConductorState::Capture | ConductorState::ProbeCapture | ConductorState::EndingCapture => {
                 self.begin_capture(now, CaptureReason::Final, out);
             }
-            RunStage::ProbeBegin => self.begin_probe(out),
-            RunStage::ProbeCure => self.end_probe(out),
-            RunStage::ProbeSettle { .. } => self.view.forget_positions(),
-            RunStage::EndingBegin => self.begin_ending(out),
-            RunStage::EndingCure => self.end_unscheduled(ENDING_STEP, out),
-            RunStage::EndingReload => self.reload(out),
-            RunStage::EndingReloaded => self.end_unscheduled(RELOAD_STEP, out),
-            RunStage::ReadLog => out.push(Command::ReadLog),
-            RunStage::Done => out.push(Command::Finish),
-            RunStage::Begin | RunStage::SetUp | RunStage::Drain | RunStage::EndingSettle { .. } => {}
+            ConductorState::ProbeBegin => self.begin_probe(out),
+            ConductorState::ProbeCure => self.end_probe(out),
+            ConductorState::ProbeSettle { .. } => self.view.forget_positions(),
+            ConductorState::EndingBegin => self.begin_ending(out),
+            ConductorState::EndingCure => self.end_unscheduled(ENDING_STEP, out),
+            ConductorState::EndingReload => self.reload(out),
+            ConductorState::EndingReloaded => self.end_unscheduled(RELOAD_STEP, out),
+            ConductorState::ReadLog => out.push(Command::ReadLog),
+            ConductorState::Done => out.push(Command::Finish),
+            ConductorState::Begin
+            | ConductorState::SetUp
+            | ConductorState::Drain
+            | ConductorState::EndingSettle { .. } => {}
         }
     }
 

@@ -1,16 +1,16 @@
 //! Brackets, sessions and cures of the conductor, driven by hand: inputs and the commands they must give.
 
 use super::capture::{Captures, CurrentRowsAnswer};
+use super::cluster_view::{ClusterView, frontier};
 use super::faults::Faults;
-use super::sessions::Sessions;
-use super::stage::RunStage;
-use super::view::{ClusterView, frontier};
-use super::{Boundaries, Command, Conductor, FrontierSeen, Input, Snapshot, Timing};
+use super::key_sessions::Sessions;
+use super::stage::ConductorState;
+use super::{Command, CommitPolicy, Conductor, FrontierSeen, Input, Snapshot, Timing};
 use crate::history::event::{CaptureReason, Event, Op, OpOutcome};
 use crate::history::fault::{Condition, Fault, FaultKind};
 use crate::history::frontier::FrontierReading;
 use crate::history::row::{
-    Base, CopyState, Cover, Coverage, CurrentRead, Observed, Read, Segment, Soundness,
+    Base, CopyState, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity, Segment,
 };
 use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;
@@ -24,7 +24,7 @@ const TIMING: Timing = Timing {
     quiesce: Nanos(1),
     no_answer: Nanos(10),
     deadline: Nanos(u64::MAX),
-    boundaries: Boundaries::UnderLoad { most: None },
+    boundaries: CommitPolicy::UnderLoad { most: None },
     probe_restart: false,
 };
 
@@ -54,7 +54,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
         captures.begin(&[REPLICA.to_owned()], CaptureReason::Periodic, &mut out);
     }
     captures.covered(REPLICA, coverage(before), &mut out);
-    let asked = |out: &[Command]| out.iter().any(|command| matches!(command, Command::Rows { .. }));
+    let asked = |out: &[Command]| out.iter().any(|command| matches!(command, Command::ReadRows { .. }));
     if asked(&out) {
         captures.rows_read(REPLICA, Ok(rows), &mut out);
     }
@@ -76,9 +76,9 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
     let seen = |reads: &[Read]| {
         reads.iter().map(|read| (read.from, read.rows, read.end_after, read.soundness)).collect::<Vec<_>>()
     };
-    assert_eq!(seen(&first), [(0, 10, 12, Soundness::Sound)]);
-    assert_eq!(seen(&second), [(10, 5, 15, Soundness::Sound)]);
-    assert_eq!(seen(&third), [(15, 0, 15, Soundness::Sound)], "no rows, but it says what is covered now");
+    assert_eq!(seen(&first), [(0, 10, 12, ReadValidity::Sound)]);
+    assert_eq!(seen(&second), [(10, 5, 15, ReadValidity::Sound)]);
+    assert_eq!(seen(&third), [(15, 0, 15, ReadValidity::Sound)], "no rows, but it says what is covered now");
     assert!(!captures.is_running());
     let bases = [&first, &second, &third].map(|reads| reads[0].base);
     assert_eq!(bases, [Base::Nothing, Base::Read(first[0].id), Base::Read(second[0].id)]);
@@ -111,10 +111,10 @@ fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
 fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
     let mut captures = Captures::new(1);
     let torn = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 2));
-    assert_eq!(torn[0].soundness, Soundness::CopyChanged);
+    assert_eq!(torn[0].soundness, ReadValidity::CopyChanged);
     assert!(captures.is_running(), "it is to be read again");
     let again = capture(&mut captures, cover(0..10, 2), 10, cover(0..10, 2));
-    assert_eq!((again[0].from, again[0].soundness), (0, Soundness::Sound));
+    assert_eq!((again[0].from, again[0].soundness), (0, ReadValidity::Sound));
     assert!(!captures.is_running());
 }
 
@@ -123,7 +123,7 @@ fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after
     let mut captures = Captures::new(1);
     for round in 1..=3 {
         let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
-        assert_eq!(reads[0].soundness, Soundness::Truncated, "round {round}");
+        assert_eq!(reads[0].soundness, ReadValidity::Truncated, "round {round}");
     }
     assert!(!captures.is_running());
 }
@@ -138,7 +138,7 @@ fn a_replica_that_falls_silent_within_its_bracket_leaves_nothing_that_counts() {
     captures.flags_read(REPLICA, Err("no answer".to_owned()), &mut out);
     captures.covered(REPLICA, Err("no answer".to_owned()), &mut out);
     let sound = out.iter().any(
-        |command| matches!(command, Command::Record(Event::Read(read)) if read.soundness == Soundness::Sound),
+        |command| matches!(command, Command::Record(Event::Read(read)) if read.soundness == ReadValidity::Sound),
     );
     assert!(!sound && !captures.is_running());
     let next = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 1));
@@ -182,7 +182,7 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     let mut conductor = Conductor::new(meta, TIMING);
     let mut out = Vec::new();
     conductor.step(Nanos(0), Input::Woken, &mut out);
-    conductor.enter(Nanos(1), RunStage::Load, &mut out);
+    conductor.enter(Nanos(1), ConductorState::Load, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     let begun = |out: &[Command]| {
         let begin = |command: &Command| match command {
@@ -273,13 +273,13 @@ fn a_sample_from_before_the_cure_does_not_settle_the_probe() {
     let mut conductor = Conductor::new(meta.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
     conductor.sampling = true;
-    conductor.enter(Nanos(1), RunStage::ProbeCure, &mut out);
+    conductor.enter(Nanos(1), ConductorState::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
-    assert_eq!(conductor.stage, RunStage::ProbeCure, "a look is still on its way");
+    assert_eq!(conductor.stage, ConductorState::ProbeCure, "a look is still on its way");
     conductor.step(Nanos(3), Input::Sampled(sample(&meta, [Some(100), None, Some(100)])), &mut out);
-    assert_eq!(conductor.stage, RunStage::ProbeSettle { since: Nanos(3) });
+    assert_eq!(conductor.stage, ConductorState::ProbeSettle { since: Nanos(3) });
     conductor.step(Nanos(4), Input::Sampled(sample(&meta, [Some(100); 3])), &mut out);
-    assert_eq!(conductor.stage, RunStage::ProbeCapture);
+    assert_eq!(conductor.stage, ConductorState::ProbeCapture);
 }
 
 /// A sample that was requested while we kept a replica down may report it dead after its cure.
@@ -296,9 +296,9 @@ fn a_replica_that_we_silenced_since_the_sample_was_requested_is_not_reported_dea
 }
 
 /// A conductor in the load of a plan without faults, whose segments end in this way.
-fn loading(boundaries: Boundaries) -> Conductor {
+fn loading(boundaries: CommitPolicy) -> Conductor {
     let mut conductor = Conductor::new(segments("none"), Timing { boundaries, ..TIMING });
-    conductor.enter(Nanos(0), RunStage::Load, &mut Vec::new());
+    conductor.enter(Nanos(0), ConductorState::Load, &mut Vec::new());
     conductor
 }
 
@@ -322,7 +322,7 @@ fn open_segment(end: u64) -> Snapshot {
 fn a_load_that_waits_for_boundaries_comes_to_its_end() {
     let second = Nanos(1_000_000_000);
     for (most, is_due) in [(None, true), (Some(1_200), false)] {
-        let mut conductor = loading(Boundaries::UnderLoad { most });
+        let mut conductor = loading(CommitPolicy::UnderLoad { most });
         conductor.view.absorb(Nanos(1), open_segment(300));
         assert!(conductor.boundary_due(Nanos(2)), "300 rows of two partitions");
         assert_eq!(conductor.boundary_due(second), is_due, "{most:?}");
@@ -335,14 +335,14 @@ fn a_load_that_waits_for_boundaries_comes_to_its_end() {
 
 #[test]
 fn rows_missing_for_a_boundary_are_written_once() {
-    let mut conductor = loading(Boundaries::RowThreshold { rows: 600 });
+    let mut conductor = loading(CommitPolicy::RowThreshold { rows: 600 });
     let mut out = Vec::new();
     let written = |out: &mut Vec<Command>| -> Vec<Op> {
         let op = |command| match command {
             Command::Write(op) => Some(op),
             _ => None,
         };
-        assert!(!out.iter().any(|command| matches!(command, Command::Boundary)), "nothing is asked for");
+        assert!(!out.iter().any(|command| matches!(command, Command::ForceCommit)), "nothing is asked for");
         out.drain(..).filter_map(op).collect()
     };
     conductor.view.absorb(Nanos(1), open_segment(10));

@@ -7,4 +7,4 @@ pub mod generate;
 mod keys;
 pub mod plan_error;
 pub mod schedule;
-mod select;
+mod victims;

@@ -2,7 +2,7 @@
 //! end.
 
 use super::plan_error::PlanError;
-use super::select::victims;
+use super::victims::victims;
 use crate::history::fault::Step;
 use crate::history::nemesis::Nemesis;
 use crate::seed::Seed;

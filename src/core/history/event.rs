@@ -202,7 +202,7 @@ pub enum Event {
     },
     /// A process of the target exited or stopped responding for good, and no fault of ours had touched it.
     /// The run ends at once.
-    ServerDied(Death),
+    ServerDied(ProcessExit),
     /// A signal or a deadline cut the run short.
     Interrupted {
         /// The signal or the deadline.
@@ -219,7 +219,7 @@ pub enum Event {
 
 /// A process of the target that died.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Death {
+pub struct ProcessExit {
     /// A replica's name, or the name of the process that accepts writes and has the log.
     pub server: String,
     /// How it ended, and its last output, as far as these are known.

@@ -27,7 +27,7 @@ pub enum Domain {
 /// How a frontier depends on the frontiers that feed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Combines {
+pub enum InputMerge {
     /// Any input moves it, as with the writers of one shard: it is where the foremost input has been.
     Any,
     /// It waits for all inputs: it is never above the slowest.
@@ -92,7 +92,7 @@ pub struct Frontier {
     pub heals_within: Option<Nanos>,
     /// How it depends on the frontiers that feed it; `None` if not declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub combines: Option<Combines>,
+    pub combines: Option<InputMerge>,
     /// What its upstream's end counts.
     #[serde(default, skip_serializing_if = "Upstream::is_plain")]
     pub upstream: Upstream,
@@ -117,7 +117,7 @@ impl Frontier {
             feeds: None,
             group: object.to_owned(),
             heals_within: None,
-            combines: Some(Combines::Any),
+            combines: Some(InputMerge::Any),
             upstream: Upstream::default(),
             ends_at: None,
             from_start: true,

@@ -130,7 +130,7 @@ pub struct Segment {
 /// Whether a bracketed read counts, and if not, why (`RULES.md` 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Soundness {
+pub enum ReadValidity {
     /// The copy is the same before and after, and as many rows came as the target counts.
     Sound,
     /// The copy changed between the two reads of coverage. The rows are void, and the copy is read again.
@@ -184,7 +184,7 @@ pub struct Read {
     #[serde(default, skip_serializing_if = "Base::is_unknown")]
     pub base: Base,
     /// Whether it counts.
-    pub soundness: Soundness,
+    pub soundness: ReadValidity,
 }
 
 /// One incremental read of the current view of one partition on one replica. It has the flags that changed
@@ -211,5 +211,5 @@ pub struct CurrentRead {
     #[serde(default, skip_serializing_if = "Base::is_unknown")]
     pub base: Base,
     /// Whether it counts.
-    pub soundness: Soundness,
+    pub soundness: ReadValidity,
 }

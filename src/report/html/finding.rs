@@ -1,10 +1,10 @@
 //! The evidence for one finding: what every replica shows, side by side, in the first and the last capture.
 
-use crate::report::divergence::{is_flag, is_wrong, standing_words};
+use crate::report::answers::divergence::{is_flag, is_wrong, standing_words};
+use crate::report::answers::frontier_order::preceding_event;
 use crate::report::format::{
     Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
 };
-use crate::report::frontier_order::preceding_event;
 use dissent_core::checker::verdict::{
     CaptureState, Course, Divergence, Finding, FindingKind, FreezeCourse, Frozen, ObjectKind, Origin,
     RowEvidence, ShownRow,

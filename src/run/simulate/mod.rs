@@ -4,7 +4,7 @@
 mod cluster;
 mod segments;
 mod shard;
-mod weight;
+mod size_limit;
 
 use cluster::SimulatedCluster;
 use dissent_core::conductor::{Command, Conductor, Input, Timing};
@@ -15,9 +15,9 @@ use dissent_core::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
 use segments::Segments;
 use shard::Shard;
+use size_limit::{TOO_LARGE, Weight};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use weight::{TOO_LARGE, Weight};
 
 /// A message to or from the cluster takes 100 µs to 2 ms.
 const LATENCY_NANOS_MIN: u64 = 100_000;

@@ -65,20 +65,20 @@ impl SimulatedCluster for Segments {
         Some(match command {
             Command::Begin { step, fault } => self.begin(step, fault),
             Command::Cure { step } => self.heal(step),
-            Command::Boundary => {
+            Command::ForceCommit => {
                 self.world.force_commit();
-                Input::BoundaryAsked { error: None }
+                Input::CommitAsked { error: None }
             }
             Command::Sample => Input::Sampled(self.snapshot()),
-            Command::Cover { replica } => {
+            Command::ReadCoverage { replica } => {
                 let answer = self.coverage(&replica);
                 Input::Covered { replica, answer }
             }
-            Command::Rows { read } => {
+            Command::ReadRows { read } => {
                 let answer = self.rows(&read);
                 Input::RowsRead { replica: read.replica, answer }
             }
-            Command::Flags { read, since } => {
+            Command::ReadCurrentRows { read, since } => {
                 let answer = self.flags(&read, since);
                 Input::FlagsRead { replica: read.replica, answer }
             }
@@ -86,7 +86,7 @@ impl SimulatedCluster for Segments {
                 let error = self.read_log().err().map(|error| error.to_string());
                 Input::LogRead { error, deaths: Vec::new() }
             }
-            Command::Contents { .. } => Input::ContentsRead { answer: Err("it has no shard".to_owned()) },
+            Command::ReadShard { .. } => Input::ContentsRead { answer: Err("it has no shard".to_owned()) },
             Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,
         })
     }

@@ -1,8 +1,8 @@
 //! Writers that share a shard, in virtual time.
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
-use crate::adapter::specimen::shard::{Progress, shard_seen};
 use crate::adapter::specimen::shard_settings::SHARD;
+use crate::adapter::specimen::writers::{Progress, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, Queue, StepId};
@@ -46,16 +46,18 @@ impl SimulatedCluster for Shard {
                 Input::Cured { step, error: healed.err().map(|error| error.to_string()), ended_early: None }
             }
             Command::Sample => Input::Sampled(self.snapshot()),
-            Command::Contents { capture } => Input::ContentsRead { answer: Ok(self.contents(capture)) },
+            Command::ReadShard { capture } => Input::ContentsRead { answer: Ok(self.contents(capture)) },
             Command::ReadLog => {
                 let log = self.world.log(0).iter().map(|entry| logged(entry));
                 self.record.log[0].extend(log);
                 Input::LogRead { error: None, deaths: Vec::new() }
             }
-            Command::Boundary => Input::BoundaryAsked { error: Some(no_segments()) },
-            Command::Cover { replica } => Input::Covered { replica, answer: Err(no_segments()) },
-            Command::Rows { read } => Input::RowsRead { replica: read.replica, answer: Err(no_segments()) },
-            Command::Flags { read, .. } => {
+            Command::ForceCommit => Input::CommitAsked { error: Some(no_segments()) },
+            Command::ReadCoverage { replica } => Input::Covered { replica, answer: Err(no_segments()) },
+            Command::ReadRows { read } => {
+                Input::RowsRead { replica: read.replica, answer: Err(no_segments()) }
+            }
+            Command::ReadCurrentRows { read, .. } => {
                 Input::FlagsRead { replica: read.replica, answer: Err(no_segments()) }
             }
             Command::Record(_) | Command::Write(_) | Command::Wake(_) | Command::Finish => return None,

@@ -6,7 +6,7 @@
 mod call_relay;
 mod child;
 mod controller;
-mod lease;
+mod lock;
 mod process;
 mod server;
 mod shard;

@@ -5,7 +5,7 @@
 //! interface to scale replicas up and down, and storage that outlives tables (`lease.rs`).
 
 use super::child::{Child, Group};
-use super::lease::lease;
+use super::lock::lease;
 use super::process::answer;
 use super::topology::{Replica, Table, Topology};
 use crate::error::Error;

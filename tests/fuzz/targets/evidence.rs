@@ -7,7 +7,7 @@ use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::DoubtKind;
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_store::codec;
-use dissent_store::writer::RunFile;
+use dissent_store::run_writer::RunFile;
 use std::sync::Arc;
 
 /// The `RunMeta` is that of the sample under `tests/store`.

@@ -3,11 +3,11 @@
 
 use dissent_core::history::time::Nanos;
 use dissent_store::frame::{FrameReader, FrameWriter};
-use dissent_store::origin::{Origin, RunNumber};
+use dissent_store::frame_origin::{FileTag, RunHash};
 
 /// The run that files written here belong to.
-fn origin() -> Origin {
-    RunNumber::of(b"{}").expect("JSON").file("file")
+fn origin() -> FileTag {
+    RunHash::of(b"{}").expect("JSON").file("file")
 }
 
 /// A reader never holds more than one frame: 17 MiB, whatever the bytes declare.
@@ -28,7 +28,7 @@ pub(crate) fn frames(bytes: &[u8]) {
 }
 
 /// The lines, and whether the file has an end.
-fn read(bytes: &[u8], origin: Option<Origin>) -> (Vec<Vec<u8>>, bool) {
+fn read(bytes: &[u8], origin: Option<FileTag>) -> (Vec<Vec<u8>>, bool) {
     let mut reader = FrameReader::new(bytes, origin).expect("a reader");
     let mut lines = Vec::new();
     loop {

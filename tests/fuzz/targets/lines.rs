@@ -4,7 +4,7 @@ use super::schema;
 use dissent_core::history::event::TimedEvent;
 use dissent_store::codec;
 use dissent_store::cure::Cure;
-use dissent_store::writer::RunFile;
+use dissent_store::run_writer::RunFile;
 
 /// Reads each line as each kind. What can be parsed must read the same after it is written again.
 pub(crate) fn lines(bytes: &[u8]) {

@@ -1,7 +1,7 @@
 //! Any text as a workload and as a nemesis plan. The error of a wrong one names its place; a right one is
 //! stored and read back the same, and a run can be planned from it.
 
-use dissent::config::Document;
+use dissent::config::ConfigFile;
 use dissent::config::load::parse;
 use dissent_core::generator::generate::{Generator, calibration, schema};
 use dissent_core::generator::schedule::schedule;
@@ -30,7 +30,7 @@ pub(crate) fn tables(bytes: &[u8]) {
     }
 }
 
-fn document<T: Document + Debug + PartialEq + serde::Serialize>(text: &str) -> Option<T> {
+fn document<T: ConfigFile + Debug + PartialEq + serde::Serialize>(text: &str) -> Option<T> {
     match parse::<T>("mine.toml", text.to_owned()) {
         Ok(document) => {
             let json = serde_json::to_string(&document).expect("it is stored as JSON");

@@ -6,11 +6,10 @@ mod table;
 
 use super::cluster::{self, mark, marks, unmark};
 use super::wire;
-use crate::adapter::api::Refusal;
 use crate::adapter::http::{HttpClient, send};
-use crate::adapter::leased::parse_undo;
+use crate::adapter::leased_injector::parse_undo;
 use crate::config::access::Access;
-use crate::config::target::{Commands, PINOT, TargetFile};
+use crate::config::target::{Commands, PINOT};
 use crate::faults::hook::{Hook, HookError};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
@@ -68,38 +67,6 @@ pub fn is_of(cure: &Cure) -> bool {
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     let undo = parse_undo::<PinotUndo>(cure)?;
     cluster::holder(&HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?, &undo.at).await
-}
-
-/// Whether the target file has what this kind of fault needs.
-pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
-    let refused =
-        |reason: &str| Err(Refusal { target: PINOT.to_owned(), fault: kind, reason: reason.to_owned() });
-    let Commands { pause, resume, kill, start } = &file.commands;
-    let can_stop = pause.is_some() && resume.is_some();
-    match kind {
-        FaultKind::HoldMessage(_) | FaultKind::Pause | FaultKind::CommitWinner if !can_stop => {
-            refused("its target file has no commands `pause` and `resume`")
-        }
-        FaultKind::Restart if kill.is_none() || start.is_none() => {
-            refused("its target file has no commands `kill` and `start`")
-        }
-        FaultKind::SlowDownload if file.proxy.is_none() => {
-            refused("its target file names no `proxy` for segment downloads: see `dissent proxy --help`")
-        }
-        FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => refused("it has no writers that share a shard"),
-        FaultKind::HoldMessage(_)
-        | FaultKind::Restart
-        | FaultKind::Pause
-        | FaultKind::CommitWinner
-        | FaultKind::SlowDownload
-        | FaultKind::Rebalance
-        | FaultKind::PauseConsumption
-        | FaultKind::Reload => Ok(()),
-    }
 }
 
 /// One fault at one cluster.

@@ -4,14 +4,15 @@
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
 use crate::checker::safety::current_rows::{CurrentRows, is_current};
-use crate::checker::safety::mismatch::{Defect, Mismatch, ReplicaView};
+use crate::checker::safety::mismatch::{Mismatch, ReplicaView, ViewAnomaly};
 use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::named_row::name;
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
-    Anomaly, Divergence, Finding, FindingKind, Grade, LogPoint, MissingState, Origin, RootCause, Side,
+    Anomaly, Divergence, Finding, FindingKind, FreezeVisibility, LogPoint, MissingState, Origin, RootCause,
+    Side,
 };
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +39,7 @@ pub(crate) fn assemble(
 ) -> Vec<Finding> {
     let mut groups: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for mismatch in mismatches {
-        let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
+        let wrongs = mismatch.views.iter().filter_map(|view| view.anomaly.as_ref());
         let keys: BTreeSet<FindingKey> = wrongs.map(|wrong| finding_key(mismatch, wrong)).collect();
         keys.into_iter().for_each(|found| groups.entry(found).or_default().push(mismatch));
     }
@@ -62,7 +63,7 @@ pub(crate) fn sort(findings: &mut [Finding]) {
             (0, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
         }
         FindingKind::Frozen(frozen) => {
-            (1, frozen.grade != Grade::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
+            (1, frozen.grade != FreezeVisibility::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
         }
         FindingKind::Regressed(regressed) => (2, false, regressed.kind as u64, 0),
         FindingKind::Ahead(ahead) => (3, false, ahead.kind as u64, 0),
@@ -70,7 +71,7 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     });
 }
 
-fn finding_key(mismatch: &Mismatch, wrong: &Defect) -> FindingKey {
+fn finding_key(mismatch: &Mismatch, wrong: &ViewAnomaly) -> FindingKey {
     FindingKey {
         what: wrong.what,
         root_cause: wrong.cause.class,
@@ -138,16 +139,16 @@ impl FindingGroup<'_> {
 
     fn is_member(&self, view: &ReplicaView) -> bool {
         let FindingKey { what, root_cause, roots, .. } = self.finding_key;
-        view.wrong.as_ref().is_some_and(|wrong| {
+        view.anomaly.as_ref().is_some_and(|wrong| {
             wrong.what == *what && wrong.cause.class == *root_cause && wrong.cause.roots == *roots
         })
     }
 
     /// All wrong views of this finding.
-    fn members(&self) -> impl Iterator<Item = (&Mismatch, &ReplicaView, &Defect)> {
+    fn members(&self) -> impl Iterator<Item = (&Mismatch, &ReplicaView, &ViewAnomaly)> {
         self.mismatches.iter().flat_map(|mismatch| {
             let members = mismatch.views.iter().filter(|view| self.is_member(view));
-            members.filter_map(|view| view.wrong.as_ref().map(|wrong| (*mismatch, view, wrong)))
+            members.filter_map(|view| view.anomaly.as_ref().map(|wrong| (*mismatch, view, wrong)))
         })
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct GroupRows<'r> {
 impl GroupRows<'_> {
     /// The trajectory of a finding over the captures; `None` if no capture shows it.
     pub(crate) fn trajectory(&self) -> Option<Trajectory> {
-        let scenes = self.mismatches.iter().flat_map(|mismatch| &mismatch.captures);
+        let scenes = self.mismatches.iter().flat_map(|mismatch| &mismatch.views_by_capture);
         let changes: Vec<CapturePoint> =
             scenes.map(|scene| scene.when).collect::<BTreeSet<_>>().into_iter().collect();
         let tallies: Vec<CaptureTally> = changes.iter().map(|when| self.tally(*when)).collect();
@@ -70,7 +70,7 @@ impl GroupRows<'_> {
     /// The end of the mismatch on every replica that was ever wrong here.
     fn ends(&self, mismatch: &Mismatch) -> BTreeMap<usize, ReplicaEnd> {
         let mut ends = BTreeMap::new();
-        for view in mismatch.captures.iter().flat_map(|scene| &scene.views) {
+        for view in mismatch.views_by_capture.iter().flat_map(|scene| &scene.views) {
             let view = &mismatch.views[*view];
             match (self.is_member)(view) {
                 true => drop(ends.insert(view.replica, ReplicaEnd::Wrong)),
@@ -100,7 +100,7 @@ impl GroupRows<'_> {
             let views: Vec<&ReplicaView> = mismatch.at(when).collect();
             let wrong = views.iter().filter(|view| (self.is_member)(view)).map(|view| view.replica);
             let wrong: BTreeSet<usize> = wrong.collect();
-            let right = views.iter().filter(|view| view.wrong.is_none()).map(|view| view.replica);
+            let right = views.iter().filter(|view| view.anomaly.is_none()).map(|view| view.replica);
             let right: BTreeSet<usize> = right.collect();
             tally.is_majority |= side(wrong.len(), views.len()) == Side::Majority;
             tally.is_right_left |= views.len() > wrong.len();

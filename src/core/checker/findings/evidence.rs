@@ -32,7 +32,8 @@ impl EvidencePicker<'_> {
         let mut ranked: Vec<(bool, Origin, u64, &Mismatch)> = Vec::new();
         for mismatch in mismatches {
             let origins = mismatch.views.iter().filter(|view| is_member(view) && view.content_or_absent());
-            let Some(origin) = origins.filter_map(|view| view.wrong.as_ref().map(|w| w.origin)).min() else {
+            let Some(origin) = origins.filter_map(|view| view.anomaly.as_ref().map(|w| w.origin)).min()
+            else {
                 continue;
             };
             let gone = !mismatch.at(self.at).any(&is_member);
@@ -40,7 +41,7 @@ impl EvidencePicker<'_> {
         }
         ranked.sort_by_key(|&(gone, origin, off, _)| (gone, origin, off));
         let shows = |mismatch: &Mismatch, default: bool| {
-            let wrongs = mismatch.views.iter().filter_map(|view| view.wrong.as_ref());
+            let wrongs = mismatch.views.iter().filter_map(|view| view.anomaly.as_ref());
             wrongs
                 .into_iter()
                 .any(|wrong| if default { wrong.shows_default } else { !wrong.stale.is_empty() })
@@ -81,8 +82,8 @@ impl EvidencePicker<'_> {
                 read: view.and_then(|view| view.read),
                 state: view.and_then(|view| view.state),
                 row: view.and_then(|view| view.content.as_ref()).map(|content| self.content(content)),
-                wrong: view.is_some_and(|view| view.wrong.is_some()),
-                stale: view.and_then(|view| view.wrong.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
+                wrong: view.is_some_and(|view| view.anomaly.is_some()),
+                stale: view.and_then(|view| view.anomaly.as_ref()).map_or(Vec::new(), |it| names(&it.stale)),
                 current: view.is_some_and(|view| {
                     is_current(self.flags, replica, mismatch.key_of(view), mismatch.off, self.at)
                 }),
@@ -91,7 +92,7 @@ impl EvidencePicker<'_> {
         let shown = shown.collect();
         let mut columns: Vec<usize> = mismatch
             .at(self.at)
-            .filter_map(|view| view.wrong.as_ref())
+            .filter_map(|view| view.anomaly.as_ref())
             .flat_map(|wrong| wrong.columns.iter().copied())
             .collect();
         columns.sort_unstable();

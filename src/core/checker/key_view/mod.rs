@@ -1,5 +1,5 @@
 //! One key on every replica, for `dissent raw`: the first question in an incident.
 
-pub mod folded;
 pub mod shard;
-pub mod unfolded;
+pub mod with_model;
+pub mod without_model;

@@ -1,7 +1,7 @@
 //! What a shard has of one key, capture by capture, next to the fold of the log up to there. It is the first
 //! thing to look at in an incident if no replica has rows.
 
-use super::folded::NoSuchKey;
+use super::with_model::NoSuchKey;
 use crate::checker::safety::newest_rows::{live, wrong};
 use crate::checker::tables::named_row::{named, names};
 use crate::checker::tables::shard_snapshots::captures;

@@ -3,7 +3,7 @@
 
 use crate::checker::tables::frontier_samples::Object;
 use crate::checker::tables::history::{FaultSpan, History};
-use crate::history::frontier::{Combines, Frontier};
+use crate::history::frontier::{Frontier, InputMerge};
 use crate::history::time::Nanos;
 
 /// A fault that may keep a process from progressing.
@@ -37,7 +37,7 @@ impl<'h> FaultWindows<'h> {
         let silences = history.silences.iter().filter(|(silent, ..)| Some(*silent) == replica);
         let silences = silences.map(|(_, t, error)| (*t, error.as_str())).collect();
         let waits_for_all = match object {
-            Object::Declared(frontier) => combines(history, frontier) == Combines::All,
+            Object::Declared(frontier) => combines(history, frontier) == InputMerge::All,
             Object::Position { .. } => false,
         };
         FaultWindows { processes, waits_for_all, silences }
@@ -70,12 +70,12 @@ impl<'h> FaultWindows<'h> {
 
 /// How a frontier depends on the frontiers that feed it. If that is not declared, inputs of one group are
 /// taken to do the same work, so that any of them moves it; inputs of several groups are all waited for.
-pub(super) fn combines(history: &History<'_>, fed: &Frontier) -> Combines {
+pub(super) fn combines(history: &History<'_>, fed: &Frontier) -> InputMerge {
     let mut inputs = inputs(history, fed);
     let first = inputs.next();
     fed.combines.unwrap_or_else(|| match first.is_none_or(|first| inputs.all(|it| it.group == first.group)) {
-        true => Combines::Any,
-        false => Combines::All,
+        true => InputMerge::Any,
+        false => InputMerge::All,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::checker::tables::frontier_samples::{FrontierSample, Object, shows_a_c
 use crate::checker::tables::history::History;
 use crate::checker::tables::segments::{bounds, segment_of};
 use crate::checker::verdict::{
-    Doubt, DoubtKind, Frozen, Grade, Move, ObjectKind, PrecedingEvent, StatusCause,
+    Doubt, DoubtKind, FreezeVisibility, Frozen, Move, ObjectKind, PrecedingEvent, StatusCause,
 };
 use crate::history::time::Nanos;
 
@@ -62,8 +62,10 @@ impl FreezeReport<'_, '_> {
             object: self.name(),
             kind: self.kind(),
             grade: match fed {
-                Some(fed) if !fed.samples.is_empty() && !fed.is_pinned_in(last.t, last.t) => Grade::Latent,
-                _ => Grade::Visible,
+                Some(fed) if !fed.samples.is_empty() && !fed.is_pinned_in(last.t, last.t) => {
+                    FreezeVisibility::Latent
+                }
+                _ => FreezeVisibility::Visible,
             },
             course: self.timeline.course(window),
             replica: self.replica(),

@@ -6,7 +6,7 @@
 //! sibling that moved on, or a canary that did not arrive, confirms it. What was read of the log and of
 //! shards outranks the numbers.
 
-mod ahead;
+mod ahead_of_upstream;
 mod fault_windows;
 mod freeze;
 mod read_back;
@@ -26,7 +26,7 @@ use crate::checker::verdict::{
     Status,
 };
 use crate::history::check_name::CheckName;
-use crate::history::frontier::{Combines, Frontier};
+use crate::history::frontier::{Frontier, InputMerge};
 use crate::history::time::Nanos;
 use fault_windows::FaultWindows;
 use freeze::FreezeReport;
@@ -131,7 +131,8 @@ impl<'h> LivenessCheck<'h> {
         if let Object::Declared(_) = timeline.object {
             self.progress.looks += timeline.samples.len() as u64;
             self.findings.extend(regression::regressed(&report).map(FindingKind::Regressed));
-            let ahead = ahead::ahead(&report, &self.timelines, &self.history.frontier_samples.held());
+            let ahead =
+                ahead_of_upstream::ahead(&report, &self.timelines, &self.history.frontier_samples.held());
             self.findings.extend(ahead.map(FindingKind::Ahead));
             self.doubts.extend(report.sealed_early());
         }
@@ -217,7 +218,7 @@ impl<'h> LivenessCheck<'h> {
         let (first, last) = (&timeline.samples[window.first], &timeline.samples[window.last]);
         let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
         let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
-        if pinning.is_empty() && fault_windows::combines(self.history, fed) == Combines::All {
+        if pinning.is_empty() && fault_windows::combines(self.history, fed) == InputMerge::All {
             pinning = inputs().filter(|it| it.was_at_or_below(last.f, last.t)).collect();
         }
         pinning.into_iter().map(|timeline| FreezeReport { history: self.history, timeline }.name()).collect()

@@ -3,7 +3,7 @@
 
 use crate::checker::safety::newest_rows::NewestRowsCompared;
 use crate::checker::tables::log_index::LogIndex;
-use crate::checker::validity::log::{LogExtent, Trust};
+use crate::checker::validity::input_log::{LogExtent, LogValidity};
 
 /// The partition whose log a shard contains.
 const SHARDS_LOG: u32 = 0;
@@ -12,7 +12,7 @@ const SHARDS_LOG: u32 = 0;
 pub(crate) struct ReadBack<'e> {
     /// By partition.
     pub(crate) log_indexes: &'e [LogIndex],
-    pub(crate) log: &'e Trust,
+    pub(crate) log: &'e LogValidity,
     /// The result of comparing the shards with the log.
     pub(crate) contents: &'e NewestRowsCompared,
 }

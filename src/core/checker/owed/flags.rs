@@ -1,13 +1,13 @@
 //! The current flags of every replica that shows rows: read once completely in its last incarnation, and then
 //! without a missing change.
 
+use super::after_faults::of_unsound;
 use super::owed_read::OwedRead;
 use super::owed_read::Reads;
-use super::seen::of_unsound;
 use crate::checker::safety::current_rows::ReadChain;
 use crate::checker::tables::history::{CurrentRowsRead, History, ReadHeader};
 use crate::checker::verdict::DoubtKind;
-use crate::history::row::Soundness;
+use crate::history::row::ReadValidity;
 use std::collections::BTreeSet;
 
 /// Adds what the replicas of one partition owe of their flags. Returns how many replicas were checked.
@@ -48,7 +48,7 @@ struct CurrentRowsOwed<'l> {
 
 impl<'l> CurrentRowsOwed<'l> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != ReadValidity::Sound);
         let unsound = unsound.filter(|read| !self.is_superseded(&read.header));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, "current flags of"));
         reason.last().or_else(|| self.unread())
@@ -64,7 +64,7 @@ impl<'l> CurrentRowsOwed<'l> {
     /// Whether a later read of the same capture or the same incarnation returned what this one did not.
     fn is_superseded(&self, header: &ReadHeader) -> bool {
         self.own_reads().any(|later| {
-            later.header.soundness == Soundness::Sound
+            later.header.soundness == ReadValidity::Sound
                 && later.header.id > header.id
                 && (later.header.capture == header.capture || later.header.incarnation == header.incarnation)
         })

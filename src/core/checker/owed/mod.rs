@@ -2,11 +2,11 @@
 //! this one asks which reads should exist. Every replica that is assigned a segment owes its rows over the
 //! whole segment, in reads that chain without a gap, and its current flags.
 
+mod after_faults;
 mod flags;
 mod frontiers;
 mod owed_read;
 mod rows;
-mod seen;
 
 pub(super) use frontiers::FrontiersOwed;
 pub(super) use owed_read::Reads;
@@ -25,7 +25,7 @@ pub(super) fn check(history: &History<'_>, partitions: &[Reads<'_>]) -> (CheckRe
         owed += rows::owed(history, reads, &mut owed_reads);
         owed += flags::owed(history, reads, &mut owed_reads);
     }
-    seen::owed(history, &mut owed_reads);
+    after_faults::owed(history, &mut owed_reads);
     let doubts = as_doubts(history, owed_reads);
     let status = if doubts.is_empty() && owed > 0 { Status::Pass } else { Status::Unknown };
     let reason = doubts.first().map(|doubt| doubt.detail.clone());

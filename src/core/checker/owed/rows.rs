@@ -1,13 +1,13 @@
 //! The rows of every segment on every replica that is assigned it.
 
+use super::after_faults::of_unsound;
+use super::after_faults::{self, UnansweredRead};
 use super::owed_read::OwedRead;
 use super::owed_read::Reads;
-use super::seen::of_unsound;
-use super::seen::{self, Silence};
 use crate::checker::tables::history::{History, RowsRead};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::DoubtKind;
-use crate::history::row::Soundness;
+use crate::history::row::ReadValidity;
 
 /// Adds what the replicas of one partition owe of their rows. Returns how many (replica, segment) pairs were
 /// checked.
@@ -35,7 +35,7 @@ struct SegmentRowsOwed<'p> {
 
 impl<'p> SegmentRowsOwed<'p> {
     fn owed(&self) -> Option<OwedRead> {
-        let unsound = self.own_reads().filter(|read| read.header.soundness != Soundness::Sound);
+        let unsound = self.own_reads().filter(|read| read.header.soundness != ReadValidity::Sound);
         let offset = format!("segment {} of", self.span.seq);
         let unsound = unsound.filter(|read| !self.is_superseded(read));
         let reason = unsound.filter_map(|read| of_unsound(self.history, &read.header, &offset)).last();
@@ -68,7 +68,8 @@ impl<'p> SegmentRowsOwed<'p> {
     fn unread(&self) -> Option<OwedRead> {
         let Reads { log_index, timeline, .. } = self.reads;
         let held = timeline.held_at_last(self.segment, self.replica);
-        let settled = self.history.settled == Some(true) && !seen::is_held(self.history, self.replica);
+        let settled =
+            self.history.settled == Some(true) && !after_faults::is_held(self.history, self.replica);
         let end = self.span.end.unwrap_or(u64::MAX).min(log_index.end());
         let parts = match (held, settled) {
             (None, false) => return None,
@@ -84,7 +85,7 @@ impl<'p> SegmentRowsOwed<'p> {
         if parts.is_empty() || self.is_torn() {
             return None;
         }
-        let silence = seen::silence(self.history, self.replica);
+        let silence = after_faults::silence(self.history, self.replica);
         if silence.as_ref().is_some_and(|silence| silence.is_reported) {
             return None;
         }
@@ -99,7 +100,7 @@ impl<'p> SegmentRowsOwed<'p> {
     /// A copy that covers less than before. What it no longer covers was not judged again.
     fn shrunk(&self) -> Option<OwedRead> {
         let sound: Vec<&RowsRead> =
-            self.own_reads().filter(|read| read.header.soundness == Soundness::Sound).collect();
+            self.own_reads().filter(|read| read.header.soundness == ReadValidity::Sound).collect();
         let shrinks = |pair: &&[&RowsRead]| {
             let (before, after) = (pair[0].held, pair[1].held);
             before.copy == after.copy && (after.end < before.end || after.start > before.start)
@@ -114,7 +115,7 @@ impl<'p> SegmentRowsOwed<'p> {
     }
 
     /// Why no read returned them, as far as the record shows.
-    fn why(&self, has_gap: bool, silence: Option<Silence<'_>>) -> (DoubtKind, String) {
+    fn why(&self, has_gap: bool, silence: Option<UnansweredRead<'_>>) -> (DoubtKind, String) {
         let capture = |read: &RowsRead| self.history.captures[read.header.capture].number;
         if has_gap {
             return (DoubtKind::Unread, "later reads of the same copy begin above them".to_owned());
@@ -124,7 +125,7 @@ impl<'p> SegmentRowsOwed<'p> {
         }
         let why = match self.own_reads().last() {
             None => "no read of it is on record".to_owned(),
-            Some(read) if read.header.soundness == Soundness::CopyChanged => {
+            Some(read) if read.header.soundness == ReadValidity::CopyChanged => {
                 format!("the copy changed each time that it was read in capture {}", capture(read))
             }
             Some(read) if !read.held.is_visible() => {

@@ -37,7 +37,7 @@ struct CopyAt {
 }
 
 /// What may be absent in one partition.
-pub(crate) struct Absences<'j> {
+pub(crate) struct AllowedAbsences<'j> {
     rules: &'j Rules,
     history: &'j History<'j>,
     log_index: &'j LogIndex,
@@ -50,16 +50,16 @@ pub(crate) struct Absences<'j> {
     ages: Option<EntryAges>,
 }
 
-impl<'j> Absences<'j> {
+impl<'j> AllowedAbsences<'j> {
     /// Collects what excuses depend on; nothing if the table keeps all rows.
     pub(crate) fn of(
         record: &dyn RunRecord,
         history: &'j History<'j>,
         log_index: &'j LogIndex,
         timeline: &'j CopyTimeline,
-    ) -> Absences<'j> {
+    ) -> AllowedAbsences<'j> {
         let rules = &history.meta.schema.rules;
-        let mut absences = Absences {
+        let mut absences = AllowedAbsences {
             rules,
             history,
             log_index,

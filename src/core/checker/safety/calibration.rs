@@ -9,7 +9,7 @@
 //! the calibration set writes x alone; later all replicas show n=2 where the log sums to 3. Who is right?
 //! ```
 
-use super::absence::Absences;
+use super::absence::AllowedAbsences;
 use super::offset_view::OffsetView;
 use super::scan::scan;
 use crate::checker::tables::copies::CopyTimeline;
@@ -71,7 +71,7 @@ pub(crate) fn calibrate(
     for (log_index, timeline) in log_indexes.iter().zip(timelines) {
         let last = log_index.entries().rev().find(|indexed| indexed.op <= history.meta.calibration_ops);
         let Some(limit) = last.map(|indexed| indexed.off + 1) else { continue };
-        let absences = Absences::of(record, history, log_index, timeline);
+        let absences = AllowedAbsences::of(record, history, log_index, timeline);
         scan(record, history, log_index, timeline, &absences, limit, &mut |offset| {
             let op = offset.logged.map(|logged| logged.indexed.op);
             if op.is_some_and(|op| op <= history.meta.calibration_ops) && is_unanimous(columns, offset) {

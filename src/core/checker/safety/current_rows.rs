@@ -2,13 +2,13 @@
 //!
 //! They are compared only if nothing that matters to the key changed while they were read.
 
-use super::absence::Absences;
-use super::mismatch::{Content, Defect, Expected, Mismatch, ReplicaView};
+use super::absence::AllowedAbsences;
+use super::mismatch::{Content, Expected, Mismatch, ReplicaView, ViewAnomaly};
 use crate::checker::tables::copies::CapturePoint;
 use crate::checker::tables::history::{CurrentRowsRead, HeldSegment, History, ReadHeader};
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::verdict::{Anomaly, Origin};
-use crate::history::row::{Base, Soundness};
+use crate::history::row::{Base, ReadValidity};
 use crate::history::run_record::RunRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ impl<'h> CurrentRows<'h> {
             let Some(at) = history.flags_index(id) else { continue };
             let header = history.current_reads[at].header;
             keys_read[at] += 1;
-            if header.soundness == Soundness::Sound {
+            if header.soundness == ReadValidity::Sound {
                 let key = flags.number(&current.key);
                 flags.changes[header.replica][key].push((at, current.offs.clone()));
             }
@@ -87,7 +87,7 @@ impl<'h> CurrentRows<'h> {
         for (at, read) in history.current_reads.iter().enumerate() {
             let header = read.header;
             flags.full_reads.push(full_read[header.replica]);
-            if header.partition != log_index.partition || header.soundness != Soundness::Sound {
+            if header.partition != log_index.partition || header.soundness != ReadValidity::Sound {
                 continue;
             }
             let chain = &mut flags.chains[header.replica];
@@ -159,7 +159,7 @@ impl ReadChain {
             },
             (Base::Read(base), ReadChain::Whole | ReadChain::Unread) => {
                 let known = history.flags_index(base).map(|at| history.current_reads[at].header.soundness);
-                match self == ReadChain::Whole && known == Some(Soundness::Sound) {
+                match self == ReadChain::Whole && known == Some(ReadValidity::Sound) {
                     true => ReadChain::Whole,
                     false => ReadChain::Broken { read: read.header.id },
                 }
@@ -182,7 +182,7 @@ fn passed_over(read: &CurrentRowsRead, history: &History<'_>) -> bool {
     history.reads.iter().map(|read| read.header).any(|earlier| {
         incarnation_of(&earlier) == incarnation_of(&read.header)
             && earlier.capture < read.header.capture
-            && earlier.soundness == Soundness::Sound
+            && earlier.soundness == ReadValidity::Sound
             && !tried(earlier.capture)
     })
 }
@@ -213,7 +213,7 @@ pub(crate) struct CurrentRowsCompared {
 /// reported for that, and not for a flag that cannot be there.
 pub(crate) fn compare(
     flags: &CurrentRows<'_>,
-    absences: &Absences<'_>,
+    absences: &AllowedAbsences<'_>,
     judged_to: u64,
     absent: &BTreeSet<(usize, u64)>,
 ) -> CurrentRowsCompared {
@@ -236,7 +236,7 @@ pub(crate) fn compare(
 
 struct KeyComparison<'c> {
     flags: &'c CurrentRows<'c>,
-    absences: &'c Absences<'c>,
+    absences: &'c AllowedAbsences<'c>,
     absent: &'c BTreeSet<(usize, u64)>,
     replicas: Vec<(CapturePoint, Vec<ReplicaFlags>)>,
 }
@@ -264,7 +264,7 @@ impl KeyComparison<'_> {
                 expected: Some(Expected::Current((entry.effect == Effect::Merged).then_some(entry.off))),
                 ..self.nothing_shown(&self.flags.log_index.keys[key], entry.off)
             };
-            let fault = |offs: &[u64], read: usize| self.fault(entry, offs, read).map(Defect::of);
+            let fault = |offs: &[u64], read: usize| self.fault(entry, offs, read).map(ViewAnomaly::of);
             self.show(&mut mismatch, key, fault, |flags_read| {
                 flags_read.expects(past, self.absent).is_some_and(|found| found.off == entry.off)
             });
@@ -285,7 +285,8 @@ impl KeyComparison<'_> {
         let first = self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags).find_map(shown)?;
         let mut mismatch = self.nothing_shown(name, first);
         let fault = |offs: &[u64], _| {
-            (!offs.is_empty()).then(|| Defect { key: Some(name.to_owned()), ..Defect::of(Anomaly::Extra) })
+            (!offs.is_empty())
+                .then(|| ViewAnomaly { key: Some(name.to_owned()), ..ViewAnomaly::of(Anomaly::Extra) })
         };
         self.show(&mut mismatch, key, fault, |_| true);
         Some(mismatch)
@@ -305,7 +306,7 @@ impl KeyComparison<'_> {
             modelled: true,
             expected: Some(Expected::Current(None)),
             views: Vec::new(),
-            captures: Vec::new(),
+            views_by_capture: Vec::new(),
             over: BTreeSet::new(),
         }
     }
@@ -315,7 +316,7 @@ impl KeyComparison<'_> {
         &self,
         mismatch: &mut Mismatch,
         key: usize,
-        fault: impl Fn(&[u64], usize) -> Option<Defect>,
+        fault: impl Fn(&[u64], usize) -> Option<ViewAnomaly>,
         counts: impl Fn(&ReplicaFlags) -> bool,
     ) {
         for (when, replica_flags) in &self.replicas {
@@ -397,7 +398,7 @@ impl ReplicaFlags {
 fn fault(
     entry: &IndexedEntry,
     shown: &[u64],
-    absences: &Absences<'_>,
+    absences: &AllowedAbsences<'_>,
     header: &ReadHeader,
 ) -> Option<Anomaly> {
     match (entry.effect, shown) {
@@ -416,16 +417,16 @@ fn view(
     views: &mut Vec<ReplicaView>,
     (replica, read): (usize, u64),
     offs: &[u64],
-    fault: impl Fn() -> Option<Defect>,
+    fault: impl Fn() -> Option<ViewAnomaly>,
 ) -> usize {
     let shows = |view: &ReplicaView| matches!(&view.content, Some(Content::Flags(known)) if known == offs);
     if let Some(at) = views.iter().position(|view| view.replica == replica && shows(view)) {
         return at;
     }
     let group = views.iter().position(shows).map_or(views.len(), |at| views[at].group);
-    let wrong = fault().map(|wrong| Defect { origin: Origin::Root, ..wrong });
+    let wrong = fault().map(|wrong| ViewAnomaly { origin: Origin::Root, ..wrong });
     let content = Some(Content::Flags(offs.to_vec()));
-    views.push(ReplicaView { replica, state: None, read: Some(read), group, wrong, content });
+    views.push(ReplicaView { replica, state: None, read: Some(read), group, anomaly: wrong, content });
     views.len() - 1
 }
 
@@ -433,13 +434,13 @@ fn view(
 fn name_roots(mismatch: &mut Mismatch) {
     let whats: BTreeSet<Anomaly> = mismatch.views.iter().filter_map(|view| view.what()).collect();
     for what in whats {
-        let first = mismatch.captures.iter().find_map(|scene| {
+        let first = mismatch.views_by_capture.iter().find_map(|scene| {
             let views = scene.views.iter().map(|&at| &mismatch.views[at]);
             let wrong: BTreeSet<usize> =
                 views.filter(|view| view.what() == Some(what)).map(|view| view.replica).collect();
             (!wrong.is_empty()).then_some(wrong)
         });
-        let wrong = mismatch.views.iter_mut().filter_map(|view| view.wrong.as_mut());
+        let wrong = mismatch.views.iter_mut().filter_map(|view| view.anomaly.as_mut());
         for wrong in wrong.filter(|wrong| wrong.what == what) {
             wrong.cause.roots = first.clone().unwrap_or_default();
         }

@@ -2,8 +2,8 @@
 //! fold from there on. Every time at which the state may have been forgotten is a possible start of that
 //! fold.
 
-use super::absence::Absences;
-use super::merge::{merge_into, shows};
+use super::absence::AllowedAbsences;
+use super::merge_functions::{merge_into, shows};
 use super::offset_view::ExpectedRow;
 use crate::checker::tables::log_index::{Effect, IndexedEntry};
 use crate::history::row::{Entry, Row};
@@ -26,7 +26,13 @@ impl<'j> ExpiredStates<'j> {
     }
 
     /// Folds an entry into the states that its key may be in.
-    pub(crate) fn add(&mut self, absences: &Absences<'_>, at: usize, indexed: &IndexedEntry, entry: &Entry) {
+    pub(crate) fn add(
+        &mut self,
+        absences: &AllowedAbsences<'_>,
+        at: usize,
+        indexed: &IndexedEntry,
+        entry: &Entry,
+    ) {
         match indexed.effect {
             Effect::OutOfOrder | Effect::Ignored => return,
             Effect::Deleted => {

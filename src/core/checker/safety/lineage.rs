@@ -1,6 +1,6 @@
 //! Which wrong rows are roots, which inherited a wrong row, and which were downloaded with it (`RULES.md` 5).
 
-use super::merge::{merged, shows};
+use super::merge_functions::{merged, shows};
 use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
 use super::missing_ops::{MergeContext, MissingOpsFinder};
 use super::offset_view::{Claim, ExpectedRow, OffsetView};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The verdict of one oracle on one offset.
 #[derive(Default)]
-pub(crate) struct Judgement {
+pub(crate) struct OracleViews {
     /// Whether the oracle is the model, not the peers.
     pub(crate) modelled: bool,
     pub(crate) views: Vec<ReplicaView>,
@@ -24,11 +24,11 @@ pub(crate) struct Judgement {
     pub(crate) scenes: Vec<(CapturePoint, Vec<usize>)>,
 }
 
-impl Judgement {
+impl OracleViews {
     /// The claims that are wrong (without a model: that differ).
     pub(crate) fn wrong(&self) -> impl Iterator<Item = usize> {
         let both = self.views.iter().zip(&self.of);
-        both.filter(|(view, _)| view.wrong.is_some()).map(|(_, claim)| *claim)
+        both.filter(|(view, _)| view.anomaly.is_some()).map(|(_, claim)| *claim)
     }
 }
 
@@ -117,8 +117,8 @@ impl<'j> Lineage<'j> {
     pub(crate) fn trace(
         &mut self,
         offset: &OffsetView<'_, '_>,
-        by_model: &mut Judgement,
-        by_peers: &mut Judgement,
+        by_model: &mut OracleViews,
+        by_peers: &mut OracleViews,
     ) {
         let key = offset.logged.map(|logged| logged.indexed.key);
         let ancestors = key.and_then(|key| self.ancestors.remove(&key)).unwrap_or_default();
@@ -154,12 +154,12 @@ impl<'j> Lineage<'j> {
     fn trace_merged(
         &mut self,
         offset: &OffsetView<'_, '_>,
-        judged: &mut Judgement,
+        judged: &mut OracleViews,
         at: usize,
         ancestors: &[Ancestor],
     ) {
         let view = &judged.views[at];
-        if view.wrong.is_none() || view.state == Some(CopyState::Downloaded) {
+        if view.anomaly.is_none() || view.state == Some(CopyState::Downloaded) {
             return;
         }
         let (modelled, claim) = (judged.modelled, offset.claims[judged.of[at]]);
@@ -175,7 +175,7 @@ impl<'j> Lineage<'j> {
                 (Origin::Root, cause, lost)
             }
         };
-        if let Some(wrong) = &mut judged.views[at].wrong {
+        if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.origin, wrong.cause, wrong.missing) = (origin, cause, lost);
         }
     }
@@ -185,19 +185,19 @@ impl<'j> Lineage<'j> {
     fn trace_copied(
         &mut self,
         offset: &OffsetView<'_, '_>,
-        judged: &mut Judgement,
+        judged: &mut OracleViews,
         at: usize,
         ancestors: &[Ancestor],
     ) {
         let view = &judged.views[at];
-        if view.wrong.is_none() || view.state != Some(CopyState::Downloaded) {
+        if view.anomaly.is_none() || view.state != Some(CopyState::Downloaded) {
             return;
         }
         let claim = offset.claims[judged.of[at]];
         let source = judged.views.iter().find(|other| {
-            other.group == view.group && other.wrong.as_ref().is_some_and(|w| w.origin != Origin::Copied)
+            other.group == view.group && other.anomaly.as_ref().is_some_and(|w| w.origin != Origin::Copied)
         });
-        let known = source.and_then(|source| source.wrong.as_ref()).map(|wrong| wrong.cause.clone());
+        let known = source.and_then(|source| source.anomaly.as_ref()).map(|wrong| wrong.cause.clone());
         let known = known.or_else(|| {
             let mut own = ancestors.iter().filter(|ancestor| ancestor.modelled == judged.modelled);
             let ancestor = own.find(|ancestor| self.reproduces(ancestor, offset, claim));
@@ -210,7 +210,7 @@ impl<'j> Lineage<'j> {
                 (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
             }
         };
-        if let Some(wrong) = &mut judged.views[at].wrong {
+        if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.cause, wrong.missing) = (cause, lost);
         }
     }
@@ -247,7 +247,7 @@ impl<'j> Lineage<'j> {
         claim: Claim,
         local: bool,
     ) -> Option<MissingOps> {
-        let what = view.wrong.as_ref()?.what;
+        let what = view.anomaly.as_ref()?.what;
         let (logged, read_row) = (offset.logged?, offset.row(claim)?);
         let expected = logged.expected.filter(|_| matches!(what, Anomaly::WrongValue | Anomaly::Differs))?;
         if logged.indexed.effect == Effect::OutOfOrder {
@@ -276,10 +276,10 @@ fn class_of(lost: &Option<MissingOps>) -> RootCause {
 fn descendants(
     offset: &OffsetView<'_, '_>,
     logged: ExpectedRow<'_>,
-    judged: &Judgement,
+    judged: &OracleViews,
 ) -> impl Iterator<Item = Ancestor> {
     judged.views.iter().zip(&judged.of).filter_map(move |(view, claim)| {
-        let wrong = view.wrong.as_ref()?;
+        let wrong = view.anomaly.as_ref()?;
         if !matches!(wrong.what, Anomaly::WrongValue | Anomaly::Differs) {
             return None;
         }
@@ -294,12 +294,12 @@ fn descendants(
 pub(crate) fn join_causes(views: &mut [ReplicaView]) {
     let mut roots: BTreeMap<(Anomaly, RootCause), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     for view in views.iter() {
-        let Some(wrong) = &view.wrong else { continue };
+        let Some(wrong) = &view.anomaly else { continue };
         let (holding, showing) = roots.entry((wrong.what, wrong.cause.class)).or_default();
         holding.extend(&wrong.cause.roots);
         showing.insert(view.replica);
     }
-    for wrong in views.iter_mut().filter_map(|view| view.wrong.as_mut()) {
+    for wrong in views.iter_mut().filter_map(|view| view.anomaly.as_mut()) {
         if let Some((holding, showing)) = roots.get(&(wrong.what, wrong.cause.class)) {
             wrong.cause.roots = if holding.is_empty() { showing.clone() } else { holding.clone() };
         }

@@ -28,7 +28,7 @@ pub(crate) struct MissingOps {
 
 /// Why a view is wrong (without a model: differs).
 #[derive(Clone, Debug)]
-pub(crate) struct Defect {
+pub(crate) struct ViewAnomaly {
     pub(crate) what: Anomaly,
     pub(crate) origin: Origin,
     pub(crate) cause: MismatchCause,
@@ -42,10 +42,10 @@ pub(crate) struct Defect {
     pub(crate) stale: Vec<usize>,
 }
 
-impl Defect {
+impl ViewAnomaly {
     /// A defect whose origin and cause are not known yet. It counts as copied from an unknown source.
-    pub(crate) fn of(what: Anomaly) -> Defect {
-        Defect {
+    pub(crate) fn of(what: Anomaly) -> ViewAnomaly {
+        ViewAnomaly {
             what,
             origin: Origin::Copied,
             cause: MismatchCause { class: RootCause::NoProvenance, roots: BTreeSet::new() },
@@ -66,14 +66,14 @@ pub(crate) struct ReplicaView {
     pub(crate) read: Option<u64>,
     /// Views of equal content have equal numbers.
     pub(crate) group: usize,
-    pub(crate) wrong: Option<Defect>,
+    pub(crate) anomaly: Option<ViewAnomaly>,
     pub(crate) content: Option<Content>,
 }
 
 impl ReplicaView {
     /// What is wrong with it; `None` if nothing is.
     pub(crate) fn what(&self) -> Option<Anomaly> {
-        self.wrong.as_ref().map(|wrong| wrong.what)
+        self.anomaly.as_ref().map(|wrong| wrong.what)
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) struct Mismatch {
     pub(crate) expected: Option<Expected>,
     pub(crate) views: Vec<ReplicaView>,
     /// In time order. A scene is added only if something changed.
-    pub(crate) captures: Vec<CaptureViews>,
+    pub(crate) views_by_capture: Vec<CaptureViews>,
     /// The replicas on which the mismatch is over although none of these scenes shows them right: a later
     /// write or delete of the key put their flags right.
     pub(crate) over: BTreeSet<usize>,
@@ -122,20 +122,20 @@ pub(crate) struct Mismatch {
 impl Mismatch {
     /// What the comparable replicas showed at a point.
     pub(crate) fn at(&self, when: CapturePoint) -> impl Iterator<Item = &ReplicaView> {
-        let scene = self.captures.iter().rev().find(|scene| scene.when <= when);
+        let scene = self.views_by_capture.iter().rev().find(|scene| scene.when <= when);
         scene.into_iter().flat_map(|scene| scene.views.iter().map(|&view| &self.views[view]))
     }
 
     /// Adds what was shown from this point on. Scenes must be added in order.
     pub(crate) fn show(&mut self, when: CapturePoint, views: Vec<usize>) {
-        if self.captures.last().map_or(!views.is_empty(), |scene| scene.views != views) {
-            self.captures.push(CaptureViews { when, views });
+        if self.views_by_capture.last().map_or(!views.is_empty(), |scene| scene.views != views) {
+            self.views_by_capture.push(CaptureViews { when, views });
         }
     }
 
     /// The key that a view shows here.
     pub(crate) fn key_of<'d>(&'d self, view: &'d ReplicaView) -> &'d String {
-        view.wrong.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
+        view.anomaly.as_ref().and_then(|wrong| wrong.key.as_ref()).unwrap_or(&self.key)
     }
 
     /// Whether this is about the current view of a key.

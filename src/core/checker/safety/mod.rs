@@ -2,16 +2,16 @@
 
 pub(super) mod absence;
 pub(super) mod calibration;
+pub(super) mod compare_partition;
 pub(super) mod current_rows;
 pub(super) mod expired_states;
 pub(super) mod lineage;
-pub(super) mod merge;
+pub(super) mod merge_functions;
 pub(super) mod mismatch;
 pub(super) mod missing_ops;
 pub(super) mod newest_rows;
 pub(super) mod offset_view;
-pub(super) mod partition;
-pub(super) mod peers;
+pub(super) mod peer_vote;
 pub(super) mod rows;
 pub(super) mod scan;
 pub(super) mod stale;

@@ -4,7 +4,7 @@
 //! A shard is one copy: no replica disagrees with it, and what is wrong in it is wrong for everyone.
 
 use crate::checker::tables::shard_snapshots::{PARTITION, captures, unseen};
-use crate::checker::validity::log::LogExtent;
+use crate::checker::validity::input_log::LogExtent;
 use crate::checker::verdict::{Anomaly, NotVisible};
 use crate::history::row::Entry;
 use crate::history::run_record::RunRecord;

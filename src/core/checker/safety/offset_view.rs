@@ -2,7 +2,7 @@
 //! shows.
 
 use super::absence::Excused;
-use super::merge::{alike, shows};
+use super::merge_functions::{alike, shows};
 use crate::checker::tables::copies::{CapturePoint, VisibleCopy};
 use crate::checker::tables::log_index::IndexedEntry;
 use crate::history::row::{Entry, Row};

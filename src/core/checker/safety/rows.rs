@@ -3,14 +3,14 @@
 //! Two oracles judge every offset, and neither hides what the other finds: the model judges the cells for
 //! which it can be trusted, and peers ([`super::peers`]) compare the others.
 
-use super::absence::Absences;
+use super::absence::AllowedAbsences;
 use super::calibration::{Calibration, disagreements};
-use super::lineage::{Judgement, Lineage, join_causes};
-use super::merge::is_empty;
-use super::mismatch::{Defect, Expected, Mismatch, ReplicaView, WITH_CONTENT_MAX};
+use super::lineage::{Lineage, OracleViews, join_causes};
+use super::merge_functions::is_empty;
+use super::mismatch::{Expected, Mismatch, ReplicaView, ViewAnomaly, WITH_CONTENT_MAX};
 use super::missing_ops::MissingOpsFinder;
 use super::offset_view::{Claim, ExpectedRow, OffsetView};
-use super::peers::{PeerVote, view};
+use super::peer_vote::{PeerVote, view};
 use super::scan::scan;
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
@@ -45,7 +45,7 @@ pub(crate) fn compare(
     history: &History<'_>,
     log_index: &LogIndex,
     timeline: &CopyTimeline,
-    absences: &Absences<'_>,
+    absences: &AllowedAbsences<'_>,
     calibration: &Calibration,
     judged_to: u64,
 ) -> RowsCompared {
@@ -188,13 +188,13 @@ impl Inspector<'_> {
         offset: &OffsetView<'_, '_>,
         trusted: &[bool],
         scenes: &[(CapturePoint, Vec<usize>)],
-    ) -> Judgement {
+    ) -> OracleViews {
         let groups = classes(offset.claims, |a, b| offset.same(self.columns, trusted, *a, *b));
         let views = offset.claims.iter().zip(groups).map(|(claim, group)| {
-            let wrong = self.defect_of(offset, *claim, trusted).map(RowDefect::into_defect);
+            let wrong = self.defect_of(offset, *claim, trusted).map(RowAnomaly::into_defect);
             view(self.timeline, offset, *claim, group, wrong)
         });
-        Judgement {
+        OracleViews {
             modelled: true,
             views: views.collect(),
             of: (0..offset.claims.len()).collect(),
@@ -203,14 +203,14 @@ impl Inspector<'_> {
     }
 
     /// The copies for which one read returned more than one row here.
-    fn doubled(&self, offset: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> Judgement {
+    fn doubled(&self, offset: &OffsetView<'_, '_>, scenes: &[(CapturePoint, Vec<usize>)]) -> OracleViews {
         if !offset.claims.iter().any(|claim| claim.is_double) {
-            return Judgement::default();
+            return OracleViews::default();
         }
         let views = offset.claims.iter().map(|claim| {
             let wrong = claim.is_double.then(|| {
                 let copy = &self.timeline.copies[claim.copy];
-                let mut wrong = RowDefect::of(Anomaly::DuplicateRow).into_defect();
+                let mut wrong = RowAnomaly::of(Anomaly::DuplicateRow).into_defect();
                 if copy.state != CopyState::Downloaded {
                     (wrong.origin, wrong.cause.roots) = (Origin::Root, BTreeSet::from([copy.replica]));
                 }
@@ -220,10 +220,10 @@ impl Inspector<'_> {
         });
         let mut views: Vec<ReplicaView> = views.collect();
         join_causes(&mut views);
-        Judgement { modelled: true, views, of: (0..offset.claims.len()).collect(), scenes: scenes.to_vec() }
+        OracleViews { modelled: true, views, of: (0..offset.claims.len()).collect(), scenes: scenes.to_vec() }
     }
 
-    fn keep(&mut self, offset: &OffsetView<'_, '_>, judged: Judgement) {
+    fn keep(&mut self, offset: &OffsetView<'_, '_>, judged: OracleViews) {
         if judged.wrong().next().is_none() {
             return;
         }
@@ -245,7 +245,7 @@ impl Inspector<'_> {
             modelled: judged.modelled,
             expected,
             views: judged.views,
-            captures: Vec::new(),
+            views_by_capture: Vec::new(),
             over: BTreeSet::new(),
         };
         judged.scenes.into_iter().for_each(|(when, views)| mismatch.show(when, views));
@@ -256,19 +256,19 @@ impl Inspector<'_> {
     }
 
     /// What is wrong with what a copy shows, by the model.
-    fn defect_of(&self, offset: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowDefect> {
+    fn defect_of(&self, offset: &OffsetView<'_, '_>, claim: Claim, trusted: &[bool]) -> Option<RowAnomaly> {
         match (offset.logged, offset.row(claim)) {
             (Some(logged), Some(read_row)) => self.defect(logged, read_row.row, trusted),
-            (Some(_), None) => Some(RowDefect::of(Anomaly::Missing)),
-            (None, Some(read_row)) => Some(RowDefect::extra(read_row.row)),
+            (Some(_), None) => Some(RowAnomaly::of(Anomaly::Missing)),
+            (None, Some(read_row)) => Some(RowAnomaly::extra(read_row.row)),
             (None, None) => None,
         }
     }
 
     /// What is wrong with a row, by the model.
-    fn defect(&self, logged: ExpectedRow<'_>, row: &Row, trusted: &[bool]) -> Option<RowDefect> {
+    fn defect(&self, logged: ExpectedRow<'_>, row: &Row, trusted: &[bool]) -> Option<RowAnomaly> {
         if !logged.is_of(row) {
-            return Some(RowDefect::extra(row));
+            return Some(RowAnomaly::extra(row));
         }
         let columns: Vec<usize> =
             logged.wrong_cells(self.columns, row).filter(|cell| trusted[*cell]).collect();
@@ -279,15 +279,15 @@ impl Inspector<'_> {
             })
         };
         let shows_default = columns.iter().any(shows_default);
-        (!columns.is_empty()).then(|| RowDefect {
+        (!columns.is_empty()).then(|| RowAnomaly {
             columns,
             shows_default,
-            ..RowDefect::of(Anomaly::WrongValue)
+            ..RowAnomaly::of(Anomaly::WrongValue)
         })
     }
 }
 
-struct RowDefect {
+struct RowAnomaly {
     what: Anomaly,
     /// The key of a row that the log does not have here.
     key: Option<String>,
@@ -295,17 +295,17 @@ struct RowDefect {
     shows_default: bool,
 }
 
-impl RowDefect {
-    fn of(what: Anomaly) -> RowDefect {
-        RowDefect { what, key: None, columns: Vec::new(), shows_default: false }
+impl RowAnomaly {
+    fn of(what: Anomaly) -> RowAnomaly {
+        RowAnomaly { what, key: None, columns: Vec::new(), shows_default: false }
     }
 
-    fn extra(row: &Row) -> RowDefect {
-        RowDefect { key: Some(row.key.clone()), ..RowDefect::of(Anomaly::Extra) }
+    fn extra(row: &Row) -> RowAnomaly {
+        RowAnomaly { key: Some(row.key.clone()), ..RowAnomaly::of(Anomaly::Extra) }
     }
 
-    fn into_defect(self) -> Defect {
-        let RowDefect { what, key, columns, shows_default } = self;
-        Defect { key, columns, shows_default, ..Defect::of(what) }
+    fn into_defect(self) -> ViewAnomaly {
+        let RowAnomaly { what, key, columns, shows_default } = self;
+        ViewAnomaly { key, columns, shows_default, ..ViewAnomaly::of(what) }
     }
 }

@@ -9,9 +9,9 @@
 //! read 4 of c's copy returned row 7 with x=1; read 9 of the same copy has x=2 there, and read 12 no row
 //! ```
 
-use super::absence::{Absences, Excused};
+use super::absence::{AllowedAbsences, Excused};
 use super::expired_states::ExpiredStates;
-use super::merge::fold;
+use super::merge_functions::fold;
 use super::offset_view::{Claim, CopyRow, ExpectedRow, OffsetView};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
@@ -30,7 +30,7 @@ pub(crate) fn scan(
     history: &History<'_>,
     log_index: &LogIndex,
     timeline: &CopyTimeline,
-    absences: &Absences<'_>,
+    absences: &AllowedAbsences<'_>,
     limit: u64,
     visit: &mut dyn FnMut(&OffsetView<'_, '_>),
 ) -> BTreeMap<u64, u64> {

@@ -1,6 +1,6 @@
 //! Which wrong cells show an older value of their key.
 
-use super::merge::merge_into;
+use super::merge_functions::merge_into;
 use super::mismatch::{Content, Mismatch, ReplicaView};
 use crate::checker::tables::history::History;
 use crate::checker::tables::log_index::{Effect, LogIndex};
@@ -58,7 +58,7 @@ struct KeyPast {
 impl KeyPast {
     fn mark(&self, view: &mut ReplicaView) {
         let Some(Content::Row(row)) = &view.content else { return };
-        let Some(wrong) = &mut view.wrong else { return };
+        let Some(wrong) = &mut view.anomaly else { return };
         let is_stale = |at: &usize| self.older.get(*at).is_some_and(|older| older.contains(&row.cols[*at]));
         wrong.stale = wrong.columns.iter().copied().filter(is_stale).collect();
     }

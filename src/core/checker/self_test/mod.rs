@@ -16,7 +16,7 @@ use crate::checker::verdict::{
 };
 use crate::history::check_name::CheckName;
 use crate::history::event::{Event, TimedEvent};
-use crate::history::row::{CurrentRow, Entry, Observed, Row, Soundness};
+use crate::history::row::{CurrentRow, Entry, Observed, ReadValidity, Row};
 use crate::history::run_record::{Damage, RowGroups, RowsAt, RunMeta, RunRecord};
 use crate::seed::{Stream, below};
 use rand_chacha::ChaCha8Rng;
@@ -250,7 +250,8 @@ fn counted(record: &dyn RunRecord) -> BTreeMap<u64, Counted> {
                 ends.extend(segment.end.map(|end| (segment.name.clone(), end)));
             }
             Event::Read(read)
-                if read.soundness == Soundness::Sound && read.before.registered != Observed::Known(false) =>
+                if read.soundness == ReadValidity::Sound
+                    && read.before.registered != Observed::Known(false) =>
             {
                 sound.push(read.clone());
             }

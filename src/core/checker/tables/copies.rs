@@ -13,7 +13,7 @@
 
 use super::history::{CurrentRowsRead, HeldSegment, History, RowsRead};
 use super::segments::SegmentSpan;
-use crate::history::row::{CopyState, Observed, Soundness};
+use crate::history::row::{CopyState, Observed, ReadValidity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A point in the sequence of captures: a step within one, or its end. A capture has more than one step if it
@@ -204,7 +204,7 @@ impl CopyTimeline {
                 };
                 let next = lives.len();
                 let life = *lives.entry((header.replica, header.incarnation)).or_insert(next);
-                let is_sound = header.soundness == Soundness::Sound && !void.contains(&header.id);
+                let is_sound = header.soundness == ReadValidity::Sound && !void.contains(&header.id);
                 match capture_read {
                     CaptureRead::Flags(read) if is_sound => {
                         timeline.take_flags(spans, &mut latest, read, life)

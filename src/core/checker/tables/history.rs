@@ -6,9 +6,9 @@ use super::event_sequence::EventSequence;
 use super::segments::{self, SegmentSpan};
 use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
 use crate::checker::verdict::{Doubt, DoubtKind};
-use crate::history::event::{Death, Event, LifecycleRecord, Phase};
+use crate::history::event::{Event, LifecycleRecord, Phase, ProcessExit};
 use crate::history::fault::{Fault, FaultKind, StepId};
-use crate::history::row::{Base, CopyState, Cover, CurrentRead, Observed, Read, Segment, Soundness};
+use crate::history::row::{Base, CopyState, Cover, CurrentRead, Observed, Read, ReadValidity, Segment};
 use crate::history::run_record::{EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ pub(crate) struct ReadHeader {
     pub(crate) replica: usize,
     pub(crate) partition: u32,
     pub(crate) incarnation: u64,
-    pub(crate) soundness: Soundness,
+    pub(crate) soundness: ReadValidity,
     /// The number of rows or keys that the read claims to have.
     pub(crate) count: u64,
 }
@@ -324,7 +324,7 @@ impl<'e> History<'e> {
                     self.canaries.add_shard_read(begun.t, contents);
                 }
             }
-            Event::ServerDied(Death { server, words }) => {
+            Event::ServerDied(ProcessExit { server, words }) => {
                 let gone = self.replica(server);
                 self.silences.retain(|(replica, ..)| Some(*replica) != gone);
                 self.add_doubt(DoubtKind::ServerDied, format!("{server}: {words}"));

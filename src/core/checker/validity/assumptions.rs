@@ -6,7 +6,7 @@ use crate::checker::tables::log_index::LogIndex;
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Status};
 use crate::history::check_name::CheckName;
-use crate::history::row::Soundness;
+use crate::history::row::ReadValidity;
 use crate::history::run_record::Damage;
 use crate::history::time::Nanos;
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ fn restarts(history: &History<'_>, doubts: &mut Vec<Doubt>) {
         .iter()
         .map(|read| read.header)
         .chain(history.current_reads.iter().map(|read| read.header));
-    for header in reads.filter(|header| header.soundness == Soundness::Sound) {
+    for header in reads.filter(|header| header.soundness == ReadValidity::Sound) {
         incarnations.entry(header.replica).or_default().push((header.t, header.incarnation));
     }
     for (replica, seen) in incarnations {

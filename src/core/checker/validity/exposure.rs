@@ -7,7 +7,7 @@ use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Exposure, Finding, FindingKind, Status};
 use crate::history::check_name::CheckName;
-use crate::history::row::{CopyState, Soundness};
+use crate::history::row::{CopyState, ReadValidity};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,7 +162,7 @@ fn keys_carried(history: &History<'_>, log_indexes: &[LogIndex], findings: &[Fin
 /// merged itself.
 fn own_reads<'h>(history: &'h History<'_>, of: (usize, u32, u32)) -> impl Iterator<Item = &'h RowsRead> {
     history.reads_of(of).filter(|read| {
-        read.header.soundness == Soundness::Sound
+        read.header.soundness == ReadValidity::Sound
             && read.held.is_visible()
             && read.held.state != CopyState::Downloaded
     })

@@ -2,4 +2,4 @@
 
 pub(super) mod assumptions;
 pub(super) mod exposure;
-pub(super) mod log;
+pub(super) mod input_log;

@@ -1,6 +1,6 @@
 //! A finding's fingerprint: anomaly and root cause, and nothing that changes with the race (`RULES.md` 10).
 
-use crate::checker::verdict::{FindingKind, Grade};
+use crate::checker::verdict::{FindingKind, FreezeVisibility};
 use serde::Serialize;
 
 /// The fingerprint of a finding, such as `wrong-value/whole-segment`.
@@ -10,8 +10,8 @@ pub(crate) fn fingerprint(kind: &FindingKind) -> String {
             format!("{}/{}", name(&divergence.what), name(&divergence.root_cause))
         }
         FindingKind::Frozen(frozen) => match frozen.grade {
-            Grade::Visible => format!("frozen/{}", name(&frozen.kind)),
-            grade @ Grade::Latent => format!("frozen/{}/{}", name(&frozen.kind), name(&grade)),
+            FreezeVisibility::Visible => format!("frozen/{}", name(&frozen.kind)),
+            grade @ FreezeVisibility::Latent => format!("frozen/{}/{}", name(&frozen.kind), name(&grade)),
         },
         FindingKind::Regressed(regressed) => format!("regressed/{}", name(&regressed.kind)),
         FindingKind::Ahead(ahead) => format!("ahead/{}", name(&ahead.kind)),

@@ -30,7 +30,7 @@ impl From<FrontierKind> for ObjectKind {
 /// Whether readers notice that an object is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Grade {
+pub enum FreezeVisibility {
     /// The object that it feeds is stalled as well, or it feeds nothing.
     Visible,
     /// The object that it feeds moves on without it, since something else moves that.
@@ -132,7 +132,7 @@ pub struct Frozen {
     /// The kind of the object.
     pub kind: ObjectKind,
     /// Whether readers notice it.
-    pub grade: Grade,
+    pub grade: FreezeVisibility,
     /// How it ended.
     pub course: FreezeCourse,
     /// The replica; `None` for a frontier that belongs to no process.

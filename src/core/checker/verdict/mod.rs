@@ -11,18 +11,20 @@ use std::collections::BTreeMap;
 mod divergence;
 pub(super) mod fingerprint;
 mod frontier;
-mod known;
+mod known_findings;
 pub mod known_issue;
+mod outcome;
 pub(super) mod pattern;
 pub use divergence::{
     Anomaly, CaptureState, Course, Divergence, LogPoint, MissingState, Origin, Pattern, RootCause,
     RowEvidence, ShownRow, Side,
 };
 pub use frontier::{
-    Ahead, FreezeCourse, FrontierState, Frozen, Grade, Healed, Lagging, Move, NotVisible, ObjectKind,
-    PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
+    Ahead, FreezeCourse, FreezeVisibility, FrontierState, Frozen, Healed, Lagging, Move, NotVisible,
+    ObjectKind, PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
-pub use known::{KnownFindings, KnownIssueRef};
+pub use known_findings::{KnownFindings, KnownIssueRef};
+pub(super) use outcome::outcome;
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
@@ -224,20 +226,5 @@ impl Compared {
         for (reason, rows) in &other.excused {
             *self.excused.entry(*reason).or_default() += rows;
         }
-    }
-}
-
-/// The word that a verdict begins with (`RULES.md` 10). `found` is whether there are findings that count.
-pub(super) fn outcome(verdict: &Verdict, required: &[CheckName], found: bool) -> VerdictOutcome {
-    let Verdict { checks, doubts, compared, progress, .. } = verdict;
-    let blind = checks.iter().any(|check| check.status == Status::Unknown && required.contains(&check.name));
-    // No rows were compared, and no declared frontier was sampled.
-    let saw_nothing = compared.rows == 0 && progress.looks == 0;
-    if found {
-        VerdictOutcome::Fail
-    } else if !doubts.is_empty() || blind || saw_nothing {
-        VerdictOutcome::Inconclusive
-    } else {
-        VerdictOutcome::Pass
     }
 }

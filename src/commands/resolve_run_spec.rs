@@ -1,0 +1,138 @@
+//! From the command line, the files that it names and the target's defaults to what a run is to be.
+
+use super::repeat_command;
+use crate::adapter::specimen::SpecimenKind;
+use crate::adapter::{BOUNDARIES, Defaults};
+use crate::cli::RunArgs;
+use crate::config::error::{ConfigError, advise};
+use crate::config::load::{is_path, load};
+use crate::config::settings::Settings;
+use crate::config::{known_issues, table};
+use crate::run::run_spec::{ROW_THRESHOLD, RunSpec, by_rows, probe};
+use crate::run::target::{ExternalTarget, RunTarget};
+use dissent_core::conductor::{CommitPolicy, Timing};
+use dissent_core::history::duration;
+use dissent_core::history::nemesis::Nemesis;
+use dissent_core::history::time::Nanos;
+use dissent_core::history::workload::Workload;
+use std::collections::BTreeMap;
+
+/// Under load, the open segment of a partition takes at most this multiple of the rows per segment.
+const UNDER_LOAD_TIMES: u64 = 8;
+
+/// The order given by the arguments, with all settings applied.
+pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
+    let mut settings = Settings::parse(&args.set)?;
+    let mut given = settings.left().clone();
+    let mut target = target(&args.target)?;
+    let defaults = target.defaults();
+    if let RunTarget::External(external) = &mut target
+        && defaults.has_table_options
+    {
+        let options = &mut external.file.table;
+        settings.apply_to_table(options)?;
+        given.retain(|key, _| !key.starts_with(table::PREFIX));
+        given.extend(options.settings());
+    }
+    let workload: Workload = settings.apply(load(&args.workload)?)?;
+    let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
+    settings.refuse_unknown(&args.target, defaults.settings)?;
+    if let Some(ExternalTarget { path, file }) = target.external() {
+        file.check_allowed(path, nemesis.faults().chain(probe(args.probe_restart)))?;
+    }
+    let workload = with_load(workload, args)?;
+    Ok(RunSpec {
+        timing: timing(args, &defaults, &given, &workload)?,
+        target,
+        workload,
+        nemesis,
+        settings: given,
+        command: repeat_command::words(args),
+        known: args.known.as_deref().map(known_issues::load).transpose()?,
+        self_test: args.self_test,
+    })
+}
+
+/// The cluster of a target file, if the argument is the path of one; else the built-in cluster of this name.
+fn target(argument: &str) -> Result<RunTarget, ConfigError> {
+    if is_path(argument) {
+        let external = ExternalTarget { path: argument.to_owned(), file: load(argument)? };
+        return Ok(RunTarget::External(Box::new(external)));
+    }
+    let of_kind = |kind| [RunTarget::Private(kind), RunTarget::Simulated(kind)];
+    let mut all = SpecimenKind::ALL.into_iter().flat_map(of_kind);
+    all.clone().find(|target| target.name() == argument).ok_or_else(|| {
+        let all: Vec<RunTarget> = all.by_ref().collect();
+        let names: Vec<&str> = all.iter().map(RunTarget::name).collect();
+        let help =
+            format!("{}; for your own cluster, give the path of a .toml file", advise(argument, &names));
+        ConfigError::UnknownName { kind: "target", name: argument.to_owned(), help }
+    })
+}
+
+fn with_load(workload: Workload, args: &RunArgs) -> Result<Workload, ConfigError> {
+    let load = args.load.as_deref().map(|load| some_time("--for", load)).transpose()?;
+    Ok(Workload {
+        rate_hz: args.rate.unwrap_or(workload.rate_hz),
+        load: load.unwrap_or(workload.load),
+        ..workload
+    })
+}
+
+fn timing(
+    args: &RunArgs,
+    defaults: &Defaults,
+    settings: &BTreeMap<String, String>,
+    workload: &Workload,
+) -> Result<Timing, ConfigError> {
+    let quiesce = args.quiesce.as_deref().map(|quiesce| time("--quiesce", quiesce)).transpose()?;
+    let deadline = args.timeout.as_deref().map(|timeout| some_time("--timeout", timeout)).transpose()?;
+    Ok(Timing {
+        sample_every: defaults.sample_every,
+        boundaries: match defaults.settings.contains(&BOUNDARIES) {
+            true => boundaries(settings.get(BOUNDARIES).map(String::as_str), workload)?,
+            false => CommitPolicy::UnderLoad { most: None },
+        },
+        capture_every: some_time("--capture-every", &args.capture_every)?,
+        no_answer: defaults.no_answer,
+        quiesce: quiesce.unwrap_or(defaults.quiesce),
+        deadline: deadline.unwrap_or(defaults.deadline),
+        probe_restart: args.probe_restart,
+    })
+}
+
+/// How segments end where a system leaves the choice. Where nothing is said, the cluster is asked later
+/// whether it ends them on request.
+fn boundaries(wanted: Option<&str>, workload: &Workload) -> Result<CommitPolicy, ConfigError> {
+    Ok(match wanted {
+        // A commit under load can make Pinot's replicas diverge without any fault (apache/pinot 17144).
+        None | Some("standing-still") => CommitPolicy::StandingStill,
+        Some("under-load") => {
+            CommitPolicy::UnderLoad { most: Some(UNDER_LOAD_TIMES * workload.segment_rows) }
+        }
+        Some(ROW_THRESHOLD) => by_rows(workload),
+        Some(other) => {
+            return Err(ConfigError::Setting {
+                pair: format!("{BOUNDARIES}={other}"),
+                problem: format!("no kind of boundary is called `{other}`"),
+                help: Some(advise(other, &["standing-still", "under-load", ROW_THRESHOLD])),
+            });
+        }
+    })
+}
+
+fn time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
+    duration::parse(value)
+        .map_err(|error| ConfigError::Flag { flag: format!("{flag} {value}"), problem: error.to_string() })
+}
+
+/// A time that must not be zero.
+fn some_time(flag: &str, value: &str) -> Result<Nanos, ConfigError> {
+    match time(flag, value)? {
+        Nanos(0) => Err(ConfigError::Flag {
+            flag: format!("{flag} {value}"),
+            problem: "the time must not be zero: write a time such as `1s`".to_owned(),
+        }),
+        time => Ok(time),
+    }
+}

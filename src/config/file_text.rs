@@ -1,0 +1,217 @@
+//! The text of one file, from the catalogue or from a path, and where in the text a wrong value is.
+
+use super::document::ConfigFile;
+use super::error::{ConfigError, InvalidValue, advise, reword};
+use miette::NamedSource;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use toml::de::{DeTable, DeValue};
+
+/// Maximum size of a file.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Whether an argument names a file rather than something of the catalogue.
+pub(super) fn is_path(argument: &str) -> bool {
+    argument.contains(['/', std::path::MAIN_SEPARATOR]) || argument.ends_with(".toml")
+}
+
+/// The text of a file and its names.
+pub(super) struct Source {
+    /// The stem of the file name, which is the name of the contents.
+    stem: String,
+    /// The file name in messages.
+    file: String,
+    /// Its text.
+    text: String,
+}
+
+impl Source {
+    /// Finds a file: an argument with a path separator or the ending `.toml` is a path, any other is a name
+    /// in the catalogue.
+    pub(super) fn find<T: ConfigFile>(argument: &str) -> Result<Source, ConfigError> {
+        if is_path(argument) {
+            return Source::read(T::KIND, argument);
+        }
+        let Some(embedded) = T::CATALOGUE.iter().find(|embedded| embedded.name == argument) else {
+            let names: Vec<&str> = T::CATALOGUE.iter().map(|embedded| embedded.name).collect();
+            let help = format!("{}; for your own, give the path of a .toml file", advise(argument, &names));
+            return Err(ConfigError::UnknownName { kind: T::KIND, name: argument.to_owned(), help });
+        };
+        Ok(Source {
+            stem: embedded.name.to_owned(),
+            file: format!("{}/{}.toml", T::FOLDER, embedded.name),
+            text: embedded.text.to_owned(),
+        })
+    }
+
+    pub(super) fn read(kind: &'static str, path: &str) -> Result<Source, ConfigError> {
+        let unreadable = |error| ConfigError::Unreadable { kind, path: path.to_owned(), error };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            let large = format!("longer than {FILE_BYTES_MAX} bytes: is it the right file?");
+            return Err(unreadable(std::io::Error::other(large)));
+        }
+        Ok(Source::of(path, text))
+    }
+
+    /// The text of a file of this name.
+    pub(super) fn of(file: &str, text: String) -> Source {
+        let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Source { stem, file: file.to_owned(), text }
+    }
+
+    /// Parses and checks the file.
+    pub(super) fn parse<T: ConfigFile>(self) -> Result<T, ConfigError> {
+        let mut document: T = toml::from_str(&self.text).map_err(|error| {
+            let (problem, help) = reword(error.message());
+            self.error(error.span().unwrap_or(0..0), problem, help)
+        })?;
+        let name = document.name();
+        if !name.is_empty() {
+            let help = "its name is the file name; remove the line".to_owned();
+            return Err(self.error(
+                self.span("name"),
+                format!("a {} has no field `name`", T::KIND),
+                Some(help),
+            ));
+        }
+        name.clone_from(&self.stem);
+        match document.check() {
+            Ok(()) => Ok(document),
+            Err(InvalidValue { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),
+        }
+    }
+
+    /// The span of the value at this dotted path, or of the innermost value around it.
+    fn span(&self, at: &str) -> Range<usize> {
+        let Ok(root) = DeTable::parse(&self.text) else {
+            return 0..0;
+        };
+        let mut span = 0..0;
+        let mut here = &DeValue::Table(root.into_inner());
+        for part in at.split('.') {
+            let next = match here {
+                DeValue::Table(table) => table.get(part),
+                DeValue::Array(items) => part.parse().ok().and_then(|item: usize| items.get(item)),
+                _ => None,
+            };
+            let Some(value) = next else { break };
+            span = value.span();
+            here = value.get_ref();
+        }
+        span
+    }
+
+    fn error(&self, span: Range<usize>, problem: String, help: Option<String>) -> ConfigError {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+        ConfigError::File {
+            place: format!("{}:{line}:{column}", self.file),
+            problem,
+            text: Arc::new(NamedSource::new(&self.file, self.text.clone()).with_language("toml")),
+            span: span.into(),
+            help,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
+    use crate::config::target::TargetFile;
+    use dissent_core::history::nemesis::Nemesis;
+    use dissent_core::history::workload::Workload;
+    use std::fmt::Debug;
+
+    /// A built-in file; a text in it; its replacement; then the part marked as wrong, the problem, and the
+    /// help. `/` ends a line.
+    const REFUSED: &str = r#"
+    partial-upsert | rate = 400 | rat = 400 | rat | unknown field `rat` | did you mean `rate`?
+    partial-upsert | rate = 400 | rate = 0 | 0 | 0 ops per second | write 1 to 1000000
+    partial-upsert | rate = 400 | | | missing field `rate` | add a line `rate = ..`
+    partial-upsert | partitions = 2 | partitions = 0 | 0 | 0 partitions | write 1 to 1024
+    partial-upsert | live = 40 | live = 0 | 0 | 0 live keys per partition | write 1 to
+    partial-upsert | load = "3s" | load = "0s" | "0s" | the load must not be zero | such as `3s`
+    partial-upsert | load = "3s" | load = "3.5s" | "3.5s" | not a whole number of its unit |
+    partial-upsert | hunts = | name = "x" / hunts = | "x" | has no field `name` | remove the line
+    partial-upsert | "overwrite" | "replace" | "replace" | unknown variant `replace` | overwrite, ignore,
+    partial-upsert | "overwrite" | "increment" | "increment" | does not merge a string | it merges: long
+    partial-upsert | percent = 60 | percent = 101 | 101 | 101 percent | write 1 to 100
+    partial-upsert | percent = 60 | percent = 0 | 0 | 0 percent | never written
+    partial-upsert | "credit" | "status" | "status" | the name `status` is already used | reserved
+    partial-upsert | "version" | "op" | "op" | the name `op` is already used | reserved
+    partial-upsert | "status" | "Order By" | "Order By" | `Order By` is not a column name | lower-case
+    late-transition | "late-start" } | "late-stat" } | "late-stat" | is called `late-stat` | `late-start`?
+    late-transition | "one" | { same-as = "x" } | "x" | no earlier step is called `x` | must select
+    late-transition | "late-registration" | "late-start" | "late-start" | two steps | unique
+    late-transition | "late-start" | "Late start" | "Late start" | is not a step name | lower-case
+    late-transition | { boundaries = 2 } | { boundarys = 2 } | boundarys | unknown | mean `boundaries`?
+    late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
+    late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
+    late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
+    restart-one | { after = "700ms" } | "others-committed" | "others-committed" | not concern | in force
+    restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | remove it
+    none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | remove
+    target | system = "specimen-segments" | system = "specimen" | "specimen" | no system | specimen-segments
+    target | url = "http://127.0.0.1:1" | url = "127.0.0.1:1" | "127.0.0.1:1" | is not a URL | such as http
+    target | pause = true | pasue = true | pasue | unknown field `pasue` | did you mean `pause`?
+    target | pause = true | pause = "yes" | "yes" | invalid type |
+    none | hunts | boundaries-after-first-step = 2 / hunts | 2 | there is no first step | add a step
+    "#;
+
+    const TARGET: EmbeddedFile = EmbeddedFile {
+        name: "target",
+        text: "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\npause = true\n",
+    };
+
+    #[track_caller]
+    fn refusal<T: ConfigFile + Debug>(file: &EmbeddedFile, old: &str, new: &str) -> (String, String, String) {
+        assert!(file.text.contains(old), "{} has no {old}", file.name);
+        let text = file.text.replacen(old, &new.replace(" / ", "\n"), 1);
+        let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text };
+        let error = source.parse::<T>().expect_err(new);
+        let ConfigError::File { problem, text, span, help, .. } = error else { panic!("{error:?}") };
+        let marked = &text.inner()[span.offset()..span.offset() + span.len()];
+        (marked.to_owned(), problem, help.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_file_that_makes_no_sense_is_refused_at_the_place() {
+        for case in REFUSED.lines().filter(|line| line.contains('|')) {
+            let cells: Vec<&str> = case.split('|').map(str::trim).collect();
+            let [name, old, new, marked, problem, help] = cells[..] else { panic!("six cells: {case}") };
+            let of = |files: &'static [EmbeddedFile]| files.iter().find(|file| file.name == name);
+            let refused = match (of(WORKLOADS), of(NEMESES)) {
+                _ if name == TARGET.name => refusal::<TargetFile>(&TARGET, old, new),
+                (Some(file), _) => refusal::<Workload>(file, old, new),
+                (_, Some(file)) => refusal::<Nemesis>(file, old, new),
+                _ => panic!("no file is called {name}"),
+            };
+            assert_eq!(refused.0, marked, "{case}: {refused:?}");
+            assert!(refused.1.contains(problem), "{case}: {refused:?}");
+            assert!(refused.2.contains(help), "{case}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_with_file_line_caret_and_names() {
+        let text = "hunts = \"nothing\"\n\n[[step]]\nid = \"a\"\nfalt = \"restart\"\n";
+        let source = Source { stem: "mine".to_owned(), file: "mine.toml".to_owned(), text: text.to_owned() };
+        let error = source.parse::<Nemesis>().expect_err("a misspelt key");
+        assert_eq!(error.to_string(), "mine.toml:5:1: unknown field `falt`");
+        let mut shown = String::new();
+        let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
+        plain.render_report(&mut shown, &error).expect("it can be shown");
+        for part in
+            ["mine.toml:5:1", "falt = \"restart\"", "here", "did you mean `fault`? allowed: id, fault, "]
+        {
+            assert!(shown.contains(part), "{part} is not in\n{shown}");
+        }
+    }
+}

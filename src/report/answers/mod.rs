@@ -1,0 +1,56 @@
+//! The questions of someone who is paged at 2 AM, in that order, with the answers. Terminal and page print
+//! the same answers: the terminal only the short ones, the page also the details.
+
+pub(super) mod answer;
+pub(super) mod divergence;
+pub(super) mod frontier_order;
+mod frozen;
+pub(super) mod known_issues;
+mod lost_ack;
+mod no_findings;
+
+use crate::report::format::Clock;
+use answer::Answer;
+use dissent_core::checker::verdict::{Finding, FindingKind, Verdict, VerdictOutcome};
+
+/// The verdict in one sentence.
+pub(in crate::report) fn headline(verdict: &Verdict) -> String {
+    match (verdict.findings.first(), verdict.outcome) {
+        (Some(finding), VerdictOutcome::Fail) => finding_headline(finding),
+        (_, VerdictOutcome::Pass) => known_issues::headline(verdict, no_findings::pass_headline(verdict)),
+        (..) => known_issues::headline(verdict, no_findings::inconclusive_headline(verdict)),
+    }
+}
+
+/// A finding in one sentence.
+pub(in crate::report) fn finding_headline(finding: &Finding) -> String {
+    match &finding.kind {
+        FindingKind::Divergence(divergence) => divergence::headline(divergence),
+        FindingKind::Frozen(frozen) => frozen::headline(frozen),
+        FindingKind::Regressed(regressed) => frontier_order::regressed_headline(regressed),
+        FindingKind::Ahead(ahead) => frontier_order::ahead_headline(ahead),
+        FindingKind::LostAck(lost) => lost_ack::headline(lost),
+    }
+}
+
+/// The answers on the whole verdict: on its first finding, or on what was compared.
+pub(in crate::report) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
+    let mut answers = match (verdict.findings.first(), verdict.outcome) {
+        (Some(finding), VerdictOutcome::Fail) => finding_answers(finding, verdict, clock),
+        (_, VerdictOutcome::Pass) => no_findings::pass_answers(verdict),
+        (..) => no_findings::inconclusive_answers(verdict),
+    };
+    answers.extend(known_issues::answers(verdict, finding_headline));
+    answers
+}
+
+/// The answers on one finding.
+pub(in crate::report) fn finding_answers(finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
+    match &finding.kind {
+        FindingKind::Divergence(d) => divergence::answers(d, finding, verdict, clock),
+        FindingKind::Frozen(f) => frozen::answers(f, finding, verdict, clock),
+        FindingKind::Regressed(r) => frontier_order::regressed_answers(r, finding, verdict, clock),
+        FindingKind::Ahead(a) => frontier_order::ahead_answers(a, finding, verdict, clock),
+        FindingKind::LostAck(lost) => lost_ack::answers(lost, finding, verdict),
+    }
+}

@@ -1,0 +1,84 @@
+//! Checks the sequence of lines in a file: events by their numbers, log entries by their offsets. So a lost,
+//! repeated or moved line is noticed even if its frame is intact.
+
+use super::codec;
+use super::fast_scan;
+use super::files::RunFiles;
+use super::merged_stream::Rejected;
+use super::names::log_name;
+use dissent_core::history::run_record::EVENTS;
+
+/// The events read so far.
+pub(super) struct EventOrder {
+    seen: u64,
+    is_numbered: bool,
+}
+
+impl EventOrder {
+    pub(super) fn of(files: &RunFiles) -> EventOrder {
+        EventOrder { seen: 0, is_numbered: files.has_marks() }
+    }
+
+    /// Checks the line of the next event.
+    pub(super) fn follow(&mut self, line: &[u8]) -> Result<(), Rejected> {
+        self.seen += 1;
+        let due = self.seen;
+        match fast_scan::number(line) {
+            _ if !self.is_numbered => Ok(()),
+            Some(n) if n == due => Ok(()),
+            Some(n) => Err(Rejected::OutOfOrder(format!("found event {n} instead of event {due}"))),
+            None => Err(Rejected::OutOfOrder("an event without a number".to_owned())),
+        }
+    }
+
+    /// Called at the end of a file that was read completely. Returns whether it had all events.
+    pub(super) fn end(&self, files: &RunFiles) -> bool {
+        let recorded = files.run().ended.as_ref().map_or(self.seen, |ended| ended.events);
+        if recorded != self.seen {
+            files.add_damage(EVENTS, lost(recorded, self.seen, "events"));
+        }
+        recorded == self.seen
+    }
+}
+
+/// The entries of a partition's log read so far.
+pub(super) struct LogOrder {
+    partition: u32,
+    seen: u64,
+    /// The lowest offset that can come next.
+    next: u64,
+    has_skips: bool,
+}
+
+impl LogOrder {
+    pub(super) fn of(files: &RunFiles, partition: u32) -> LogOrder {
+        LogOrder { partition, seen: 0, next: 0, has_skips: files.has_marks() }
+    }
+
+    /// Checks the next entry, given its offset and its line.
+    pub(super) fn follow(&mut self, off: u64, line: &[u8]) -> Result<(), Rejected> {
+        let due = self.next;
+        if off < due {
+            return Err(Rejected::OutOfOrder("line out of order".to_owned()));
+        }
+        if off > due && self.has_skips && codec::skipped(line)? != off - due {
+            return Err(Rejected::OutOfOrder(format!("found offset {off} instead of {due}")));
+        }
+        self.next = off.saturating_add(1);
+        self.seen += 1;
+        Ok(())
+    }
+
+    /// Called at the end of a file that was read completely.
+    pub(super) fn end(&self, files: &RunFiles) {
+        let Some(ended) = &files.run().ended else { return };
+        let recorded = ended.entries.get(self.partition as usize).copied().unwrap_or(0);
+        if recorded != self.seen {
+            files.add_damage(&log_name(self.partition), lost(recorded, self.seen, "entries"));
+        }
+    }
+}
+
+fn lost(recorded: u64, seen: u64, what: &str) -> String {
+    format!("{recorded} {what} were recorded, {seen} are here")
+}

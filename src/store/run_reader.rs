@@ -1,0 +1,229 @@
+//! Reads a run folder as a record of streams: memory use does not grow with the number of rows.
+//!
+//! Anything unreadable is damage and is never ignored. An event that announces a read makes its rows due, so
+//! a lost file is not mistaken for rows that a replica lacks. A file is read up to the first line that does
+//! not follow the one before, because lines after a gap prove nothing.
+
+use super::audit::{ReadIndex, audit};
+use super::cure::Cure;
+pub use super::files::OpenError;
+use super::files::{RunFiles, walk};
+use super::line_order::{EventOrder, LogOrder};
+use super::merged_stream::{DueFile, Merge, Rejected, Stream};
+use super::names::{Kind, READS, ReadFile, log_name};
+use super::reads::{Counted, ExpectedRead, RowGroupStream};
+use super::run_writer::RunFile;
+use super::{codec, fast_scan};
+use dissent_core::history::event::TimedEvent;
+use dissent_core::history::row::{CurrentRow, Entry, Row};
+use dissent_core::history::run_record::{
+    Damage, EVENTS, EntryHeader, EventRef, RowGroups, RunMeta, RunRecord,
+};
+use dissent_core::history::time::Nanos;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+
+/// A run folder opened for reading. It implements [`RunRecord`].
+#[derive(Debug)]
+pub struct RunReader {
+    files: RunFiles,
+    announced: OnceLock<ReadIndex>,
+}
+
+impl RunReader {
+    /// Opens a run folder. Damage in files other than `run.json` is found when they are read.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Ok(Self { files: RunFiles::open(dir)?, announced: OnceLock::new() })
+    }
+
+    /// The path of the folder, as given.
+    pub fn dir(&self) -> &Path {
+        self.files.dir()
+    }
+
+    /// The parsed `run.json`.
+    pub fn run(&self) -> &RunFile {
+        self.files.run()
+    }
+
+    /// The cures of the run, in the order of their writing.
+    pub fn cures(&self) -> Vec<Cure> {
+        self.files.cures()
+    }
+
+    /// The announcements of all events. The first call reads the events.
+    fn announced(&self) -> &ReadIndex {
+        if self.announced.get().is_none() {
+            self.scan_events(&mut |_, _| {});
+        }
+        self.announced.get_or_init(ReadIndex::default)
+    }
+
+    /// Stores the announcements of all events and compares the files with them.
+    fn store_announcements(&self, announcements: ReadIndex) {
+        if self.announced.set(announcements).is_ok() {
+            audit(&self.files, self.announced());
+        }
+    }
+
+    /// The files under `reads/` for this partition and kind, sorted by name.
+    fn read_files(&self, partition: u32, kind: Kind) -> Vec<String> {
+        let mut files = Vec::new();
+        if let Err(error) = walk(self.dir(), READS, 2, &mut files) {
+            self.files.add_damage(READS, format!("cannot list the files: {error}"));
+        }
+        let matches = |file: &String| {
+            ReadFile::of(file).is_some_and(|read| (read.partition, read.kind) == (partition, kind))
+        };
+        files.retain(matches);
+        files
+    }
+
+    /// The files of a partition's reads, each with the lowest number that its lines can start with, and the
+    /// line counts that the events announce.
+    fn reads(&self, partition: u32, kind: Kind) -> (Vec<DueFile>, Counted<'_>) {
+        let matches = |read: &ExpectedRead| read.partition == partition && read.kind == kind;
+        let announced: Vec<_> = self.announced().reads.iter().filter(|(_, read)| matches(read)).collect();
+        let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
+        for (_, read) in announced.iter().filter(|(_, read)| read.lines > 0) {
+            let first = firsts.entry(read.folder.clone()).or_insert(read.first);
+            *first = read.first.min(*first);
+        }
+        let files = self.read_files(partition, kind).into_iter().map(|file| {
+            let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            DueFile { first: firsts.get(folder).copied().unwrap_or(0), file }
+        });
+        (files.collect(), Counted::new(&self.files, announced, self.announced().are_whole))
+    }
+}
+
+impl RunRecord for RunReader {
+    fn meta(&self) -> &RunMeta {
+        &self.run().meta
+    }
+
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
+        let (stream, order) = (Stream::open(&self.files, EVENTS.to_owned()), EventOrder::of(&self.files));
+        Box::new(EventStream { folder: self, stream, order, announcements: ReadIndex::default() })
+    }
+
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        let (stream, order) =
+            (Stream::open(&self.files, log_name(partition)), LogOrder::of(&self.files, partition));
+        Box::new(LogStream { files: &self.files, stream, order })
+    }
+
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        let (files, counted) = self.reads(partition, Kind::Rows);
+        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
+    }
+
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
+        let (files, counted) = self.reads(partition, Kind::Flags);
+        Box::new(counted.filter_announced(Merge::new(&self.files, files)))
+    }
+
+    fn damage(&self) -> Vec<Damage> {
+        self.files.damage()
+    }
+
+    fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+        let (mut announcements, mut order) = (ReadIndex::default(), EventOrder::of(&self.files));
+        let mut stream = Stream::<TimedEvent>::open(&self.files, EVENTS.to_owned());
+        stream.each(|line| {
+            order.follow(line)?;
+            match fast_scan::event_ref(line) {
+                Some((t, event)) => each(t, event),
+                None => {
+                    let stamped: TimedEvent = serde_json::from_slice(line)?;
+                    announcements.note(&stamped.event);
+                    each(stamped.t, EventRef::from(&stamped.event));
+                }
+            }
+            Ok(())
+        });
+        announcements.are_whole = stream.is_whole() && order.end(&self.files);
+        self.store_announcements(announcements);
+    }
+
+    fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+        let mut order = LogOrder::of(&self.files, partition);
+        let mut stream = Stream::<Entry>::open(&self.files, log_name(partition));
+        stream.each(|line| {
+            let mut in_order = |entry: EntryHeader<'_>| -> Result<(), Rejected> {
+                order.follow(entry.off, line)?;
+                each(entry);
+                Ok(())
+            };
+            match fast_scan::entry_header(line) {
+                Some(entry) => in_order(entry),
+                None => in_order(EntryHeader::from(&codec::decode_entry(&self.run().meta.schema, line)?)),
+            }
+        });
+        if stream.is_whole() {
+            order.end(&self.files);
+        }
+    }
+
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        let (files, counted) = self.reads(partition, Kind::Rows);
+        Box::new(RowGroupStream::new(&self.run().meta.schema, Merge::new(&self.files, files), counted))
+    }
+
+    fn parallelism(&self) -> usize {
+        available_parallelism().map_or(1, usize::from)
+    }
+}
+
+/// The events. It collects their announcements on the way.
+struct EventStream<'a> {
+    folder: &'a RunReader,
+    stream: Stream<'a, TimedEvent>,
+    order: EventOrder,
+    announcements: ReadIndex,
+}
+
+impl<'a> Iterator for EventStream<'a> {
+    type Item = Cow<'a, TimedEvent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.stream.next();
+        if let Some(stamped) = next
+            && self.stream.check_order(|line| self.order.follow(line))
+        {
+            self.announcements.note(&stamped.event);
+            return Some(Cow::Owned(stamped));
+        }
+        let mut announcements = std::mem::take(&mut self.announcements);
+        announcements.are_whole = self.stream.is_whole() && self.order.end(&self.folder.files);
+        self.folder.store_announcements(announcements);
+        None
+    }
+}
+
+/// The entries of a partition's log.
+struct LogStream<'a> {
+    files: &'a RunFiles,
+    stream: Stream<'a, Entry>,
+    order: LogOrder,
+}
+
+impl<'a> Iterator for LogStream<'a> {
+    type Item = Cow<'a, Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.stream.next();
+        if let Some(entry) = next
+            && self.stream.check_order(|line| self.order.follow(entry.off, line))
+        {
+            return Some(Cow::Owned(entry));
+        }
+        if self.stream.is_whole() {
+            self.order.end(self.files);
+        }
+        None
+    }
+}
