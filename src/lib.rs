@@ -4,16 +4,16 @@
 //!
 //! [`config`] reads what the user wrote. [`run::run_spec`] is what the run shall be. The
 //! [generator](dissent_core::generator) draws ops, victims and a schedule from one seed. The
-//! [conductor](dissent_core::conductor) decides what to do next; [`run::engine`] does it through an [`adapter`]
-//! in real time, [`run::simulate`] in virtual time. The [store](dissent_store) keeps what happened and what was
-//! read, the [checker](dissent_core::checker) judges that, and [`report`] finds the words and pictures.
-//! `src/ARCHITECTURE.md` is the map.
+//! [conductor](dissent_core::conductor) decides what to do next; [`run::engine`] does it through an
+//! [`adapter`] in real time, [`run::simulate`] in virtual time. The [store](dissent_store) keeps what
+//! happened and what was read, the [checker](dissent_core::checker) judges that, and [`report`] finds the
+//! words and pictures. `src/ARCHITECTURE.md` is the map.
 //!
 //! # Invariants
 //!
 //! 1. Generator, conductor and checker are the crate [`dissent_core`]: no IO, no clock and no unseeded
-//!    randomness. It depends on no crate that has them, and `tests/tidy.rs` looks for what the standard library
-//!    offers.
+//!    randomness. It depends on no crate that has them, and `tests/tidy.rs` looks for what the standard
+//!    library offers.
 //! 2. What was read is on disk before it is judged, and survives kill -9 up to the last closed frame. In
 //!    simulation the seed, the plan and the build are the record: a run that is judged in memory and the same
 //!    run judged from its folder have the same verdict.

@@ -277,8 +277,10 @@ impl RunSpec {
         &self,
         seed: Seed,
         started: Option<String>,
-        PreparedTarget { version, mut roster, spares, schema, frontiers, left_out, frozen_floor }: PreparedTarget,
+        target: PreparedTarget,
     ) -> Result<RunMeta, RunSpecError> {
+        let PreparedTarget { version, mut roster, spares, schema, frontiers, left_out, frozen_floor } =
+            target;
         let calibration = calibration(&schema);
         let steps = schedule(&self.nemesis, &roster, self.workload.partitions, seed)?;
         // A server that takes over is watched from the start, and no fault hits it.

@@ -1,8 +1,9 @@
 //! Known issues (`RULES.md` 10). If all findings of a verdict are known, its outcome is what it would be
 //! without them. If there is a doubt besides them, the outcome is no pass.
 
+use super::verdict::outcome::outcome;
 use super::verdict::{
-    Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict, outcome,
+    Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict,
 };
 use crate::checker::verdict::fingerprint::name;
 use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};

@@ -1,9 +1,10 @@
 //! The verdict while it is being built: the results of the checks so far.
 
 use super::findings::assemble::sort;
+use super::verdict::outcome::outcome;
 use super::verdict::{
     CheckResult, Compared, Doubt, DoubtKind, Exposure, Finding, Progress, Status, VERSION, Verdict,
-    VerdictOutcome, outcome,
+    VerdictOutcome,
 };
 use crate::history::check_name::CheckName;
 use std::any::Any;

@@ -29,7 +29,7 @@ use capture::Captures;
 use cluster_view::ClusterView;
 use faults::Faults;
 use key_sessions::Sessions;
-use stage::ConductorState;
+use stage::Stage;
 
 /// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
 /// input.
@@ -237,7 +237,7 @@ pub struct Conductor {
     meta: RunMeta,
     timing: Timing,
     generator: Generator,
-    stage: ConductorState,
+    stage: Stage,
     view: ClusterView,
     sessions: Sessions,
     faults: Faults,
@@ -276,7 +276,7 @@ impl Conductor {
     pub fn new(meta: RunMeta, timing: Timing) -> Conductor {
         let generator = Generator::new(&meta.workload, &meta.schema, meta.seed);
         Conductor {
-            stage: ConductorState::Begin,
+            stage: Stage::Begin,
             view: ClusterView::new(&meta),
             sessions: Sessions::default(),
             faults: Faults::new(&meta.steps),
@@ -315,11 +315,11 @@ impl Conductor {
     /// Takes what happened and appends what to do to `out`.
     pub fn step(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
         self.absorb(now, input, out);
-        if now >= self.timing.deadline && (self.stage < ConductorState::Heal || self.stage.is_probe()) {
+        if now >= self.timing.deadline && (self.stage < Stage::Heal || self.stage.is_probe()) {
             self.interrupt(now, "the deadline of the run (--timeout)", out);
         }
         self.advance(now, out);
-        if self.stage != ConductorState::Done {
+        if self.stage != Stage::Done {
             out.push(Command::Wake(self.next_wake(now)));
         }
     }
@@ -373,7 +373,7 @@ impl Conductor {
                 if let Some(error) = error {
                     self.trouble("log", error, out);
                 }
-                self.enter(now, ConductorState::Done, out);
+                self.enter(now, Stage::Done, out);
             }
             Input::Interrupt { by } => self.interrupt(now, &by, out),
         }
@@ -402,7 +402,7 @@ impl Conductor {
     }
 
     fn interrupt(&mut self, now: Nanos, by: &str, out: &mut Vec<Command>) {
-        if self.stage < ConductorState::ReadLog {
+        if self.stage < Stage::ReadLog {
             self.cut_off(now, Event::Interrupted { by: by.to_owned() }, out);
         }
     }
@@ -414,9 +414,9 @@ impl Conductor {
         }
         self.interrupted = true;
         out.push(Command::Record(why));
-        if self.stage < ConductorState::ReadLog {
+        if self.stage < Stage::ReadLog {
             self.sessions.drop_waiting();
-            self.enter(now, ConductorState::Heal, out);
+            self.enter(now, Stage::Heal, out);
         }
     }
 
@@ -485,7 +485,7 @@ impl Conductor {
         if !self.sampling {
             at = at.min(self.next_sample.0);
         }
-        let arriving = self.stage == ConductorState::Load && self.paused_since.is_none();
+        let arriving = self.stage == Stage::Load && self.paused_since.is_none();
         if let Some(op) = self.next_op.as_ref().filter(|_| arriving) {
             at = at.min(self.arrival(op).0);
         }

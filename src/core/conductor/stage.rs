@@ -16,7 +16,7 @@ const RELOAD_STEP: &str = "reload";
 
 /// Phases, divided by what the run waits for, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ConductorState {
+pub(super) enum Stage {
     /// Nothing has happened yet.
     Begin,
     /// Waits until every replica serves every partition.
@@ -67,41 +67,37 @@ pub(super) enum ConductorState {
     Done,
 }
 
-impl ConductorState {
+impl Stage {
     pub(super) fn phase(self) -> Option<Phase> {
         let phase = match self {
-            ConductorState::Begin => return None,
-            ConductorState::SetUp => Phase::SetUp,
-            ConductorState::CalibrateBefore
-            | ConductorState::CalibrateCross
-            | ConductorState::CalibrateAfter
-            | ConductorState::CalibrateCapture => Phase::Calibrate,
-            ConductorState::Load => Phase::Load,
-            ConductorState::Drain | ConductorState::Heal => Phase::Heal,
-            ConductorState::Quiesce { .. } => Phase::Quiesce,
-            ConductorState::Capture => Phase::Capture,
-            ConductorState::ProbeBegin
-            | ConductorState::ProbeCure
-            | ConductorState::ProbeSettle { .. }
-            | ConductorState::ProbeCapture => Phase::Probe,
-            ConductorState::EndingBegin
-            | ConductorState::EndingCommit { .. }
-            | ConductorState::EndingSettle { .. }
-            | ConductorState::EndingCure
-            | ConductorState::EndingReload
-            | ConductorState::EndingReloaded
-            | ConductorState::EndingCapture => Phase::Ending,
-            ConductorState::ReadLog | ConductorState::Done => Phase::Done,
+            Stage::Begin => return None,
+            Stage::SetUp => Phase::SetUp,
+            Stage::CalibrateBefore
+            | Stage::CalibrateCross
+            | Stage::CalibrateAfter
+            | Stage::CalibrateCapture => Phase::Calibrate,
+            Stage::Load => Phase::Load,
+            Stage::Drain | Stage::Heal => Phase::Heal,
+            Stage::Quiesce { .. } => Phase::Quiesce,
+            Stage::Capture => Phase::Capture,
+            Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. } | Stage::ProbeCapture => {
+                Phase::Probe
+            }
+            Stage::EndingBegin
+            | Stage::EndingCommit { .. }
+            | Stage::EndingSettle { .. }
+            | Stage::EndingCure
+            | Stage::EndingReload
+            | Stage::EndingReloaded
+            | Stage::EndingCapture => Phase::Ending,
+            Stage::ReadLog | Stage::Done => Phase::Done,
         };
         Some(phase)
     }
 
     /// Whether replicas are down because of the probe, or have just been restarted by it.
     pub(super) fn is_probe(self) -> bool {
-        matches!(
-            self,
-            ConductorState::ProbeBegin | ConductorState::ProbeCure | ConductorState::ProbeSettle { .. }
-        )
+        matches!(self, Stage::ProbeBegin | Stage::ProbeCure | Stage::ProbeSettle { .. })
     }
 }
 
@@ -109,15 +105,15 @@ impl Conductor {
     /// Does what the stage requires now, and moves on as long as it can.
     pub(super) fn advance(&mut self, now: Nanos, out: &mut Vec<Command>) {
         match self.stage {
-            ConductorState::Load => self.load(now, out),
-            ConductorState::Heal => self.heal(now, out),
+            Stage::Load => self.load(now, out),
+            Stage::Heal => self.heal(now, out),
             _ => {}
         }
         self.capture_if_wanted(now, out);
         while let Some(next) = self.next_stage(now) {
             self.enter(now, next, out);
         }
-        if !self.sampling && now >= self.next_sample && self.stage < ConductorState::ReadLog {
+        if !self.sampling && now >= self.next_sample && self.stage < Stage::ReadLog {
             self.sampling = true;
             self.sample_asked = now;
             self.next_sample = Nanos(now.0 + self.timing.sample_every.0);
@@ -200,7 +196,7 @@ impl Conductor {
     }
 
     fn capture_if_wanted(&mut self, now: Nanos, out: &mut Vec<Command>) {
-        let capturing = matches!(self.stage, ConductorState::Load | ConductorState::EndingSettle { .. });
+        let capturing = matches!(self.stage, Stage::Load | Stage::EndingSettle { .. });
         if !capturing || self.captures.is_running() || self.faults.any_down() {
             return;
         }
@@ -214,75 +210,55 @@ impl Conductor {
     }
 
     /// The stage to enter, once what the current stage waits for has happened.
-    fn next_stage(&self, now: Nanos) -> Option<ConductorState> {
+    fn next_stage(&self, now: Nanos) -> Option<Stage> {
         let idle = self.sessions.is_idle();
         let captured = !self.captures.is_running();
         let quiesced =
             |since: Nanos| idle && self.view.all_settled() || now.0 >= since.0 + self.timing.quiesce.0;
         match self.stage {
-            ConductorState::Begin => Some(ConductorState::SetUp),
-            ConductorState::SetUp => self.view.all_serving().then_some(ConductorState::CalibrateBefore),
-            ConductorState::CalibrateBefore => {
+            Stage::Begin => Some(Stage::SetUp),
+            Stage::SetUp => self.view.all_serving().then_some(Stage::CalibrateBefore),
+            Stage::CalibrateBefore => {
                 let crosses = self.meta.has_segments();
-                let next =
-                    if crosses { ConductorState::CalibrateCross } else { ConductorState::CalibrateAfter };
+                let next = if crosses { Stage::CalibrateCross } else { Stage::CalibrateAfter };
                 (idle && self.view.all_settled()).then_some(next)
             }
-            ConductorState::CalibrateCross => {
+            Stage::CalibrateCross => {
                 (self.crossing.is_none() && self.view.all_settled() && self.view.all_serving())
-                    .then_some(ConductorState::CalibrateAfter)
+                    .then_some(Stage::CalibrateAfter)
             }
-            ConductorState::CalibrateAfter => {
-                (idle && self.view.all_settled()).then_some(ConductorState::CalibrateCapture)
-            }
-            ConductorState::CalibrateCapture => captured.then_some(ConductorState::Load),
-            ConductorState::Load => self.load_is_over(now).then_some(ConductorState::Drain),
-            ConductorState::Drain => idle.then_some(ConductorState::Heal),
-            ConductorState::Heal => {
+            Stage::CalibrateAfter => (idle && self.view.all_settled()).then_some(Stage::CalibrateCapture),
+            Stage::CalibrateCapture => captured.then_some(Stage::Load),
+            Stage::Load => self.load_is_over(now).then_some(Stage::Drain),
+            Stage::Drain => idle.then_some(Stage::Heal),
+            Stage::Heal => {
                 let healed = idle && captured && !self.faults.any_changing();
-                let next = if self.interrupted {
-                    ConductorState::ReadLog
-                } else {
-                    ConductorState::Quiesce { since: now }
-                };
+                let next = if self.interrupted { Stage::ReadLog } else { Stage::Quiesce { since: now } };
                 healed.then_some(next)
             }
-            ConductorState::Quiesce { since } => quiesced(since).then_some(ConductorState::Capture),
-            ConductorState::Capture if self.should_probe(now) => {
-                captured.then_some(ConductorState::ProbeBegin)
-            }
-            ConductorState::ProbeBegin => (!self.faults.any_changing()).then_some(ConductorState::ProbeCure),
+            Stage::Quiesce { since } => quiesced(since).then_some(Stage::Capture),
+            Stage::Capture if self.should_probe(now) => captured.then_some(Stage::ProbeBegin),
+            Stage::ProbeBegin => (!self.faults.any_changing()).then_some(Stage::ProbeCure),
             // A sample still in flight may have been taken while they were down.
-            ConductorState::ProbeCure => (!self.faults.any_changing() && !self.sampling)
-                .then_some(ConductorState::ProbeSettle { since: now }),
-            ConductorState::ProbeSettle { since } => quiesced(since).then_some(ConductorState::ProbeCapture),
-            ConductorState::Capture | ConductorState::ProbeCapture => {
-                captured.then_some(self.after_capture())
+            Stage::ProbeCure => {
+                (!self.faults.any_changing() && !self.sampling).then_some(Stage::ProbeSettle { since: now })
             }
-            ConductorState::EndingBegin => {
-                (!self.faults.any_changing()).then_some(ConductorState::EndingCommit { since: now })
-            }
-            ConductorState::EndingCommit { since } => {
+            Stage::ProbeSettle { since } => quiesced(since).then_some(Stage::ProbeCapture),
+            Stage::Capture | Stage::ProbeCapture => captured.then_some(self.after_capture()),
+            Stage::EndingBegin => (!self.faults.any_changing()).then_some(Stage::EndingCommit { since: now }),
+            Stage::EndingCommit { since } => {
                 let over = self.crossing.is_none() || now.0 >= since.0 + self.timing.quiesce.0;
-                over.then_some(ConductorState::EndingSettle { since: now })
+                over.then_some(Stage::EndingSettle { since: now })
             }
-            ConductorState::EndingSettle { since } => quiesced(since).then_some(ConductorState::EndingCure),
-            ConductorState::EndingCure => {
-                let next = if self.meta.nemesis.reload {
-                    ConductorState::EndingReload
-                } else {
-                    ConductorState::EndingCapture
-                };
+            Stage::EndingSettle { since } => quiesced(since).then_some(Stage::EndingCure),
+            Stage::EndingCure => {
+                let next = if self.meta.nemesis.reload { Stage::EndingReload } else { Stage::EndingCapture };
                 (captured && !self.faults.any_changing()).then_some(next)
             }
-            ConductorState::EndingReload => {
-                (!self.faults.any_changing()).then_some(ConductorState::EndingReloaded)
-            }
-            ConductorState::EndingReloaded => {
-                (!self.faults.any_changing()).then_some(ConductorState::EndingCapture)
-            }
-            ConductorState::EndingCapture => captured.then_some(ConductorState::ReadLog),
-            ConductorState::ReadLog | ConductorState::Done => None,
+            Stage::EndingReload => (!self.faults.any_changing()).then_some(Stage::EndingReloaded),
+            Stage::EndingReloaded => (!self.faults.any_changing()).then_some(Stage::EndingCapture),
+            Stage::EndingCapture => captured.then_some(Stage::ReadLog),
+            Stage::ReadLog | Stage::Done => None,
         }
     }
 
@@ -304,16 +280,15 @@ impl Conductor {
         now.0 >= self.load_began.0 + self.meta.workload.load.0 && self.faults.over_at().is_some_and(tail)
     }
 
-    fn after_capture(&self) -> ConductorState {
+    fn after_capture(&self) -> Stage {
         let ends = self.meta.nemesis.ending != Ending::Uncommitted && self.faults.held().is_some();
-        if ends { ConductorState::EndingBegin } else { ConductorState::ReadLog }
+        if ends { Stage::EndingBegin } else { Stage::ReadLog }
     }
 
     /// Enters a stage and starts its work.
-    pub(super) fn enter(&mut self, now: Nanos, next: ConductorState, out: &mut Vec<Command>) {
-        if let ConductorState::Quiesce { since }
-        | ConductorState::ProbeSettle { since }
-        | ConductorState::EndingSettle { since } = self.stage
+    pub(super) fn enter(&mut self, now: Nanos, next: Stage, out: &mut Vec<Command>) {
+        if let Stage::Quiesce { since } | Stage::ProbeSettle { since } | Stage::EndingSettle { since } =
+            self.stage
         {
             self.settled = self.sessions.is_idle() && self.view.all_settled();
             let waited = Nanos(now.0 - since.0);
@@ -324,35 +299,32 @@ impl Conductor {
         }
         self.stage = next;
         match next {
-            ConductorState::CalibrateBefore => {
+            Stage::CalibrateBefore => {
                 let set = calibration(&self.meta.schema).before;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            ConductorState::CalibrateAfter => {
+            Stage::CalibrateAfter => {
                 let set = calibration(&self.meta.schema).after;
                 set.into_iter().for_each(|op| self.offer(op, out));
             }
-            ConductorState::CalibrateCross | ConductorState::EndingCommit { .. } => self.ask_boundary(out),
-            ConductorState::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
-            ConductorState::Load => self.begin_load(now),
-            ConductorState::Heal => self.heal(now, out),
-            ConductorState::Quiesce { .. } => self.write_canaries(now, out),
-            ConductorState::Capture | ConductorState::ProbeCapture | ConductorState::EndingCapture => {
+            Stage::CalibrateCross | Stage::EndingCommit { .. } => self.ask_boundary(out),
+            Stage::CalibrateCapture => self.begin_capture(now, CaptureReason::Calibration, out),
+            Stage::Load => self.begin_load(now),
+            Stage::Heal => self.heal(now, out),
+            Stage::Quiesce { .. } => self.write_canaries(now, out),
+            Stage::Capture | Stage::ProbeCapture | Stage::EndingCapture => {
                 self.begin_capture(now, CaptureReason::Final, out);
             }
-            ConductorState::ProbeBegin => self.begin_probe(out),
-            ConductorState::ProbeCure => self.end_probe(out),
-            ConductorState::ProbeSettle { .. } => self.view.forget_positions(),
-            ConductorState::EndingBegin => self.begin_ending(out),
-            ConductorState::EndingCure => self.end_unscheduled(ENDING_STEP, out),
-            ConductorState::EndingReload => self.reload(out),
-            ConductorState::EndingReloaded => self.end_unscheduled(RELOAD_STEP, out),
-            ConductorState::ReadLog => out.push(Command::ReadLog),
-            ConductorState::Done => out.push(Command::Finish),
-            ConductorState::Begin
-            | ConductorState::SetUp
-            | ConductorState::Drain
-            | ConductorState::EndingSettle { .. } => {}
+            Stage::ProbeBegin => self.begin_probe(out),
+            Stage::ProbeCure => self.end_probe(out),
+            Stage::ProbeSettle { .. } => self.view.forget_positions(),
+            Stage::EndingBegin => self.begin_ending(out),
+            Stage::EndingCure => self.end_unscheduled(ENDING_STEP, out),
+            Stage::EndingReload => self.reload(out),
+            Stage::EndingReloaded => self.end_unscheduled(RELOAD_STEP, out),
+            Stage::ReadLog => out.push(Command::ReadLog),
+            Stage::Done => out.push(Command::Finish),
+            Stage::Begin | Stage::SetUp | Stage::Drain | Stage::EndingSettle { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::capture::{Captures, CurrentRowsAnswer};
 use super::cluster_view::{ClusterView, frontier};
 use super::faults::Faults;
 use super::key_sessions::Sessions;
-use super::stage::ConductorState;
+use super::stage::Stage;
 use super::{Command, CommitPolicy, Conductor, FrontierSeen, Input, Snapshot, Timing};
 use crate::history::event::{CaptureReason, Event, Op, OpOutcome};
 use crate::history::fault::{Condition, Fault, FaultKind};
@@ -138,7 +138,9 @@ fn a_replica_that_falls_silent_within_its_bracket_leaves_nothing_that_counts() {
     captures.flags_read(REPLICA, Err("no answer".to_owned()), &mut out);
     captures.covered(REPLICA, Err("no answer".to_owned()), &mut out);
     let sound = out.iter().any(
-        |command| matches!(command, Command::Record(Event::Read(read)) if read.soundness == ReadValidity::Sound),
+        |command| {
+            matches!(command, Command::Record(Event::Read(read)) if read.soundness == ReadValidity::Sound)
+        },
     );
     assert!(!sound && !captures.is_running());
     let next = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 1));
@@ -182,7 +184,7 @@ fn an_interrupt_cures_what_is_in_force_and_what_is_still_beginning() {
     let mut conductor = Conductor::new(meta, TIMING);
     let mut out = Vec::new();
     conductor.step(Nanos(0), Input::Woken, &mut out);
-    conductor.enter(Nanos(1), ConductorState::Load, &mut out);
+    conductor.enter(Nanos(1), Stage::Load, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
     let begun = |out: &[Command]| {
         let begin = |command: &Command| match command {
@@ -273,13 +275,13 @@ fn a_sample_from_before_the_cure_does_not_settle_the_probe() {
     let mut conductor = Conductor::new(meta.clone(), Timing { quiesce: Nanos(100), ..TIMING });
     let mut out = Vec::new();
     conductor.sampling = true;
-    conductor.enter(Nanos(1), ConductorState::ProbeCure, &mut out);
+    conductor.enter(Nanos(1), Stage::ProbeCure, &mut out);
     conductor.step(Nanos(2), Input::Woken, &mut out);
-    assert_eq!(conductor.stage, ConductorState::ProbeCure, "a look is still on its way");
+    assert_eq!(conductor.stage, Stage::ProbeCure, "a look is still on its way");
     conductor.step(Nanos(3), Input::Sampled(sample(&meta, [Some(100), None, Some(100)])), &mut out);
-    assert_eq!(conductor.stage, ConductorState::ProbeSettle { since: Nanos(3) });
+    assert_eq!(conductor.stage, Stage::ProbeSettle { since: Nanos(3) });
     conductor.step(Nanos(4), Input::Sampled(sample(&meta, [Some(100); 3])), &mut out);
-    assert_eq!(conductor.stage, ConductorState::ProbeCapture);
+    assert_eq!(conductor.stage, Stage::ProbeCapture);
 }
 
 /// A sample that was requested while we kept a replica down may report it dead after its cure.
@@ -298,7 +300,7 @@ fn a_replica_that_we_silenced_since_the_sample_was_requested_is_not_reported_dea
 /// A conductor in the load of a plan without faults, whose segments end in this way.
 fn loading(boundaries: CommitPolicy) -> Conductor {
     let mut conductor = Conductor::new(segments("none"), Timing { boundaries, ..TIMING });
-    conductor.enter(Nanos(0), ConductorState::Load, &mut Vec::new());
+    conductor.enter(Nanos(0), Stage::Load, &mut Vec::new());
     conductor
 }
 

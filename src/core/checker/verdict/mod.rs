@@ -13,7 +13,7 @@ pub(super) mod fingerprint;
 mod frontier;
 mod known_findings;
 pub mod known_issue;
-mod outcome;
+pub(super) mod outcome;
 pub(super) mod pattern;
 pub use divergence::{
     Anomaly, CaptureState, Course, Divergence, LogPoint, MissingState, Origin, Pattern, RootCause,
@@ -24,7 +24,6 @@ pub use frontier::{
     ObjectKind, PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
 pub use known_findings::{KnownFindings, KnownIssueRef};
-pub(super) use outcome::outcome;
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
