@@ -154,7 +154,7 @@ fn cut_off(cut: StopSignal, rows: &[VariantRow]) -> Exit {
 }
 
 impl Variant {
-    /// The same order as from the command line, so that a result can be reproduced by hand.
+    /// The same specification as from the command line, so that a result can be reproduced by hand.
     fn spec(&self, target: &str) -> Result<RunSpec, ConfigError> {
         let set = format!("{}={}", self.set.0, self.set.1);
         let plan = ["run", target, self.plan.workload, self.plan.nemesis];

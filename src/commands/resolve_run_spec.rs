@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 /// Under load, the open segment of a partition takes at most this multiple of the rows per segment.
 const UNDER_LOAD_TIMES: u64 = 8;
 
-/// The order given by the arguments, with all settings applied.
+/// The specification given by the arguments, with all settings applied.
 pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     let mut settings = Settings::parse(&args.set)?;
     let mut given = settings.left().clone();
