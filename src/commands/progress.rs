@@ -1,9 +1,9 @@
 //! Progress of a run on standard error: a live line on a terminal, otherwise one line per event.
 
 use super::output;
-use crate::report::format::name;
 use crate::run::observer::{LiveLines, Observer, stamp};
 use dissent_core::history::event::{Event, Phase};
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl ProgressWatch {
     }
 
     fn line(&self) -> String {
-        let mut line = format!("{}  {} ops", name(&self.phase), self.done);
+        let mut line = format!("{}  {} ops", stored_name(&self.phase), self.done);
         if self.unanswered > 0 {
             line.push_str(&format!(" ({} in flight)", self.unanswered));
         }

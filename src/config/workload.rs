@@ -6,8 +6,8 @@ use super::error::InvalidValue;
 use super::settings::{choice, number, time};
 use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
 use dissent_core::history::schema::{Merge, Type};
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};
-use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Maximum number of live keys over all partitions: they are kept in memory.
@@ -111,10 +111,10 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
     if fitting.contains(&column.ty) {
         return Ok(());
     }
-    let names = fitting.iter().map(|ty| word(*ty)).collect::<Vec<String>>().join(", ");
+    let names = fitting.iter().map(stored_name).collect::<Vec<String>>().join(", ");
     Err(InvalidValue::new(
         format!("column.{at}.merge"),
-        format!("`{}` does not merge a {}", word(column.merge), word(column.ty)),
+        format!("`{}` does not merge a {}", stored_name(&column.merge), stored_name(&column.ty)),
         format!("it merges: {names}"),
     ))
 }
@@ -126,10 +126,4 @@ fn types_of(merge: Merge) -> &'static [Type] {
         Merge::Increment | Merge::Max | Merge::Min => &[Type::Long],
         Merge::Append | Merge::Union => &[Type::LongList, Type::StringList],
     }
-}
-
-/// An enum value as written in a file.
-fn word(choice: impl Serialize) -> String {
-    let text = serde_json::to_string(&choice).unwrap_or_default();
-    text.trim_matches('"').to_owned()
 }

@@ -1,10 +1,11 @@
 //! The output of `dissent doctor`: what answers, what is allowed, and what prevents a run.
 
-use super::format::{count, counted, len, name, printable};
+use super::format::{count, counted, len, printable};
 use super::terminal::{Ink, Style};
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, LeftoverCost, TableFacts};
 use crate::config::target::TargetFile;
 use dissent_core::history::fault::FaultKind;
+use dissent_core::history::stored_name::stored_name;
 use serde_json::{Value, json};
 
 /// The checkup as one JSON document.
@@ -148,7 +149,7 @@ impl Page {
             self.line("cannot", &format!("{}: {}", fault(cannot.fault), cannot.why));
         }
         if !diagnosis.lacks.is_empty() {
-            let lacks: Vec<String> = diagnosis.lacks.iter().map(name).collect();
+            let lacks: Vec<String> = diagnosis.lacks.iter().map(stored_name).collect();
             self.line("cannot", &format!("merge by {}: not supported by this version", lacks.join(" and ")));
         }
     }
@@ -220,7 +221,7 @@ fn short(who: &str) -> String {
 /// A kind of fault, as spelled in plans.
 fn fault(kind: FaultKind) -> String {
     match kind {
-        FaultKind::HoldMessage(transition) => format!("hold-message ({})", name(&transition)),
+        FaultKind::HoldMessage(transition) => format!("hold-message ({})", stored_name(&transition)),
         kind => kind.name().to_owned(),
     }
 }

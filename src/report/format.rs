@@ -5,19 +5,10 @@ use dissent_core::checker::verdict::{Divergence, Side};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
 use dissent_core::history::schema::rules::Absence;
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// The name of an enum's variant, as in `verdict.json`.
-pub(crate) fn name(variant: &impl Serialize) -> String {
-    match serde_json::to_value(variant) {
-        Ok(serde_json::Value::String(name)) => name,
-        Ok(other) => other.to_string(),
-        Err(error) => error.to_string(),
-    }
-}
 
 /// A name with spaces instead of hyphens.
 pub(super) fn spaced(name: &str) -> String {
@@ -67,7 +58,7 @@ pub(super) fn joined(items: &[String]) -> String {
 pub(super) fn excused(rows: &BTreeMap<Absence, u64>) -> Option<String> {
     let all = counted(rows.values().sum(), "row");
     let by_reason: Vec<String> =
-        rows.iter().map(|(reason, rows)| format!("{} {}", count(*rows), name(reason))).collect();
+        rows.iter().map(|(reason, rows)| format!("{} {}", count(*rows), stored_name(reason))).collect();
     (!rows.is_empty()).then(|| format!("{all} that the table may lack ({})", by_reason.join(", ")))
 }
 

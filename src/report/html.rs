@@ -11,9 +11,10 @@ pub mod timeline;
 use super::answers::answer::Answer;
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::format::{Clock, capitalised, count, counted, len, modelled, name, repeat, shortened, spaced};
+use super::format::{Clock, capitalised, count, counted, len, modelled, repeat, shortened, spaced};
 use dissent_core::checker::verdict::{FindingKind, Status, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use timeline::Timeline;
@@ -29,7 +30,7 @@ const TEXT_MAX: usize = 400;
 /// The page of a run.
 pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
     let clock = Clock::of(meta);
-    let title = format!("{} · {} · seed {}", name(&verdict.outcome), meta.target, meta.seed.0);
+    let title = format!("{} · {} · seed {}", stored_name(&verdict.outcome), meta.target, meta.seed.0);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -70,7 +71,7 @@ fn header(verdict: &Verdict, meta: &RunMeta) -> Markup {
                 (meta.target) " · " (meta.workload.name) " · " (meta.nemesis.name)
                 " · seed " strong { (meta.seed.0) }
             }
-            p.outcome { (name(&verdict.outcome)) }
+            p.outcome { (stored_name(&verdict.outcome)) }
             h1 { (prose(&headline(verdict))) }
             p.repeat { "Run again: " code { (repeat(meta)) } }
         }
@@ -173,7 +174,7 @@ fn checks(verdict: &Verdict) -> Markup {
                     tbody {
                         @for check in &verdict.checks {
                             tr {
-                                th scope="row" { (name(&check.name)) }
+                                th scope="row" { (stored_name(&check.name)) }
                                 td { (status(check.status)) }
                                 td.number { (count(check.compared)) }
                                 td { (check.unit) }
@@ -198,7 +199,7 @@ fn status(status: Status) -> Markup {
         Status::Unknown => ("doubtful", "?"),
         Status::NotApplicable => ("faint", "–"),
     };
-    html! { span class=(class) { (mark) " " (spaced(&name(&status))) } }
+    html! { span class=(class) { (mark) " " (spaced(&stored_name(&status))) } }
 }
 
 fn exposure(verdict: &Verdict) -> Markup {
@@ -236,7 +237,7 @@ fn doubts(verdict: &Verdict) -> Markup {
                 dl.answers {
                     @for doubt in verdict.doubts.iter().take(DOUBTS_MAX) {
                         div {
-                            dt { (capitalised(&spaced(&name(&doubt.kind)))) }
+                            dt { (capitalised(&spaced(&stored_name(&doubt.kind)))) }
                             dd {
                                 p { (prose(&doubt.detail)) }
                                 p.more { "Why it matters: " (prose(advice(doubt.kind).why)) "." }

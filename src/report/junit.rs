@@ -7,12 +7,13 @@
 use super::answers::answer::doubt_line;
 use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
-use super::format::{name, printable, repeat};
+use super::format::{printable, repeat};
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::stored_name::stored_name;
 use std::fmt::Write as _;
 
 /// A test case.
@@ -88,19 +89,19 @@ impl Case {
                     .collect();
                 if !found.is_empty() && excuses.len() == found.len() {
                     let result = Result::Skipped { message: excuses.join("; ") };
-                    return Case { name: name(&check.name), result };
+                    return Case { name: stored_name(&check.name), result };
                 }
                 let told = |finding: &&Finding| {
                     format!("{}: {}", finding.fingerprint, printable(&finding_headline(finding)))
                 };
                 Result::Failed {
                     message: found.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
-                    kind: found.first().map_or_else(|| name(&check.name), |it| it.fingerprint.clone()),
+                    kind: found.first().map_or_else(|| stored_name(&check.name), |it| it.fingerprint.clone()),
                     text: found.iter().map(told).collect::<Vec<_>>().join("\n"),
                 }
             }
         };
-        Case { name: name(&check.name), result }
+        Case { name: stored_name(&check.name), result }
     }
 
     fn push(&self, suite: &str, out: &mut String) {

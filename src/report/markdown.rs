@@ -3,10 +3,11 @@
 
 use super::answers::divergence::is_wrong;
 use super::answers::{answers, finding_headline, headline};
-use super::format::{Clock, count, counted, len, modelled, name, printable, repeat, value};
+use super::format::{Clock, count, counted, len, modelled, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
+use dissent_core::history::stored_name::stored_name;
 use std::collections::BTreeSet;
 
 /// Findings beyond the first that get a line.
@@ -16,7 +17,7 @@ const COLUMNS_MAX: usize = 8;
 
 /// The summary of a run, ending in a newline.
 pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
-    let mut out = format!("## {}: {}\n\n", name(&verdict.outcome), escaped(&headline(verdict)));
+    let mut out = format!("## {}: {}\n\n", stored_name(&verdict.outcome), escaped(&headline(verdict)));
     for answer in answers(verdict, &Clock::of(meta)) {
         let told = match answer.short.as_slice() {
             [only] => format!(" {}", escaped(only)),

@@ -1,11 +1,12 @@
 //! One key on all replicas, side by side, in plain text: one block per offset, one column per replica. A sign
 //! marks what is odd: `✗` contradicts the log, `≠` differs only from most replicas.
 
-use super::format::{count, counted, joined, len, name, printable, shortened, value};
+use super::format::{count, counted, joined, len, printable, shortened, value};
 use dissent_core::checker::key_view::shard::{ShardCaptureView, ShardView};
 use dissent_core::checker::key_view::with_model::{KeyView, RowView, ShownCell};
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
+use dissent_core::history::stored_name::stored_name;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -135,7 +136,7 @@ fn table(view: &KeyView, row: &RowView) -> Vec<Vec<String>> {
         ShownCell::Row { state, doc, .. } => format!("{}, doc {doc}", state_words(*state)),
         ShownCell::Missing if view.unsaid.is_empty() => "✗ missing".to_owned(),
         ShownCell::Missing => "missing".to_owned(),
-        ShownCell::Excused(reason) => format!("absent: {}", name(reason)),
+        ShownCell::Excused(reason) => format!("absent: {}", stored_name(reason)),
         ShownCell::NotLoaded => "not loaded".to_owned(),
     }));
     lines.push(state);

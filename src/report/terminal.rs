@@ -4,12 +4,13 @@ use super::answers::answer::Answer;
 use super::answers::divergence::right;
 use super::answers::known_issues;
 use super::answers::{answers, finding_headline, headline};
-use super::format::{Clock, counted, len, listed, name, printable, repeat, span};
+use super::format::{Clock, counted, len, listed, printable, repeat, span};
 use dissent_core::checker::verdict::{
     CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Side,
     Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::stored_name::stored_name;
 
 /// The style of the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const ALSO: usize = 3;
 pub fn summary(verdict: &Verdict, meta: &RunMeta, style: Style) -> String {
     let clock = Clock::of(meta);
     let ink = Ink::of(verdict.outcome);
-    let word = style.paint(ink, &name(&verdict.outcome));
+    let word = style.paint(ink, &stored_name(&verdict.outcome));
     let mut out = format!("{word}  {}\n", printable(&headline(verdict)));
     for answer in answers(verdict, &clock).into_iter().filter(|answer| !answer.page_only) {
         push_answer(&mut out, &answer, style);
@@ -53,7 +54,7 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta, style: Style) -> String {
 /// The one line to grep for: outcome first, then what it is about, then `key=value` pairs. No newline.
 pub fn last_line(verdict: &Verdict, meta: &RunMeta, report_path: Option<&str>) -> String {
     let clock = Clock::of(meta);
-    let mut words = vec![name(&verdict.outcome)];
+    let mut words = vec![stored_name(&verdict.outcome)];
     match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => words.extend(finding_words(finding, verdict, &clock)),
         (_, VerdictOutcome::Pass) => words.extend(compared_words(verdict)),
@@ -116,7 +117,12 @@ fn frozen_words(f: &Frozen, clock: &Clock) -> Vec<String> {
         words.push(f.segment.clone().unwrap_or_else(|| "no-segment".to_owned()));
         words.push(format!("at offset={}", f.position));
     } else {
-        words.extend([f.object.clone(), name(&f.grade), name(&f.course), format!("at={}", f.position)]);
+        words.extend([
+            f.object.clone(),
+            stored_name(&f.grade),
+            stored_name(&f.course),
+            format!("at={}", f.position),
+        ]);
     }
     words.extend(f.invisible.map(|behind| format!("behind={behind}")));
     words.push(format!("since {} for {}", clock.at(f.since), span(f.watched).replace(' ', "")));
@@ -131,18 +137,18 @@ fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
         [first, rest @ ..] => format!("{first}+{}", rest.len()),
     };
     vec![
-        name(&d.last.pattern),
+        stored_name(&d.last.pattern),
         listed(&d.replicas, 4).replace(", ", ","),
         counted(len(&d.keys), "key"),
         segment,
         since(d.since, clock),
-        name(&d.course),
+        stored_name(&d.course),
     ]
 }
 
 /// If the majority is wrong, also names the replicas that must not be touched.
 fn side_words(d: &Divergence) -> Vec<String> {
-    let mut words = vec![format!("side={}", name(&d.last.side))];
+    let mut words = vec![format!("side={}", stored_name(&d.last.side))];
     if d.last.side == Side::Majority && d.course != Course::Healed {
         words.push(format!("last-right={}", right(&d.last).join(",")));
     }
@@ -174,8 +180,8 @@ fn compared_words(verdict: &Verdict) -> Vec<String> {
 fn reason_word(verdict: &Verdict) -> String {
     let unknown = |check: &&CheckResult| check.status == Status::Unknown;
     match (verdict.doubts.first(), verdict.checks.iter().find(unknown)) {
-        (Some(doubt), _) => name(&doubt.kind),
-        (None, Some(check)) => format!("unknown-{}", name(&check.name)),
+        (Some(doubt), _) => stored_name(&doubt.kind),
+        (None, Some(check)) => format!("unknown-{}", stored_name(&check.name)),
         (None, None) => "nothing-compared".to_owned(),
     }
 }

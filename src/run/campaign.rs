@@ -9,9 +9,9 @@ use super::signals::SignalWatch;
 use super::simulated_run::{Retention, run_simulated};
 use crate::exit::{Exit, StopSignal};
 use crate::report::campaign::CampaignSummary;
-use crate::report::format::name;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -90,10 +90,10 @@ pub fn finding_kinds(verdict: &Verdict) -> String {
     let words = |finding: &FindingKind| match finding {
         FindingKind::Divergence(divergence) => format!(
             "{} {} {} {}",
-            name(&divergence.last.pattern),
-            name(&divergence.what),
-            name(&divergence.last.side),
-            name(&divergence.course)
+            stored_name(&divergence.last.pattern),
+            stored_name(&divergence.what),
+            stored_name(&divergence.last.side),
+            stored_name(&divergence.course)
         ),
         FindingKind::Frozen(_) => "frozen".to_owned(),
         FindingKind::Regressed(_) => "regressed".to_owned(),

@@ -1,7 +1,7 @@
 //! Observers of a running run, and the lines they show.
 
-use crate::report::format::name;
 use dissent_core::history::event::{Event, ProcessExit};
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -47,7 +47,7 @@ fn line(event: &Event) -> Option<String> {
         Some(error) => format!("{badly}: {error}"),
     };
     match event {
-        Event::Phase { phase } => Some(name(phase)),
+        Event::Phase { phase } => Some(stored_name(phase)),
         Event::FaultBegun { step, error } => {
             Some(format!("{step}: {}", failed(error, "in force", "not begun")))
         }
@@ -58,7 +58,9 @@ fn line(event: &Event) -> Option<String> {
             Some(format!("{step}: {}", failed(error, "cured", "cure failed")))
         }
         Event::Boundary => Some("boundary asked for".to_owned()),
-        Event::CaptureBegin { capture, reason } => Some(format!("capture {capture}: {}", name(reason))),
+        Event::CaptureBegin { capture, reason } => {
+            Some(format!("capture {capture}: {}", stored_name(reason)))
+        }
         Event::Settled { all: true, .. } => Some("all replicas have settled".to_owned()),
         Event::Settled { all: false, .. } => Some("not all replicas have settled in time".to_owned()),
         Event::Unreachable { replica, error } => Some(format!("{replica}: no answer: {error}")),

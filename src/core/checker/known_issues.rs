@@ -5,9 +5,9 @@ use super::verdict::outcome::outcome;
 use super::verdict::{
     Course, Divergence, Finding, FindingKind, KnownFindings, KnownIssueRef, Pattern, Side, Verdict,
 };
-use crate::checker::verdict::fingerprint::name;
 use crate::checker::verdict::known_issue::{KnownIssue, KnownIssues};
 use crate::history::run_record::RunMeta;
+use crate::history::stored_name::stored_name;
 
 /// Marks every finding as known or new. New findings come first.
 pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
@@ -63,14 +63,14 @@ fn covers(issue: &KnownIssue, finding: &Finding) -> bool {
         pattern(d.last.pattern)
             && side(d.last.side)
             && mild
-            && course(&name(&d.course))
+            && course(&stored_name(&d.course))
             && issue.columns.as_ref().is_none_or(columns)
     };
     let of_rows = issue.pattern.is_some() || issue.side.is_some() || issue.columns.is_some();
     issue.fingerprint == finding.fingerprint
         && match &finding.kind {
             FindingKind::Divergence(divergence) => of_divergence(divergence),
-            FindingKind::Frozen(frozen) => !of_rows && course(&name(&frozen.course)),
+            FindingKind::Frozen(frozen) => !of_rows && course(&stored_name(&frozen.course)),
             FindingKind::Regressed(_) | FindingKind::Ahead(_) | FindingKind::LostAck(_) => {
                 !of_rows && issue.course.is_none()
             }

@@ -11,5 +11,6 @@ pub mod row;
 pub mod run_record;
 pub mod schema;
 pub mod shard_snapshot;
+pub mod stored_name;
 pub mod time;
 pub mod workload;

@@ -1,8 +1,9 @@
 //! A question and its answer, and what answers of every kind say alike.
 
-use crate::report::format::{count, counted, excused, len, name, printable};
+use crate::report::format::{count, counted, excused, len, printable};
 use dissent_core::checker::verdict::{CheckResult, Doubt, DoubtKind, Finding, FindingKind, Status, Verdict};
 use dissent_core::history::check_name::CheckName;
+use dissent_core::history::stored_name::stored_name;
 
 /// Doubts listed in the answers; the page has a section with more.
 pub(in crate::report) const DOUBTS_NAMED: usize = 3;
@@ -98,7 +99,7 @@ pub(in crate::report) fn certainty(ground_and_otherwise: String, verdict: &Verdi
 
 /// A doubt in one line.
 pub(in crate::report) fn doubt_line(doubt: &Doubt) -> String {
-    format!("doubt: {}: {}", name(&doubt.kind), printable(&doubt.detail))
+    format!("doubt: {}: {}", stored_name(&doubt.kind), printable(&doubt.detail))
 }
 
 /// Whether the model agreed with the target on the calibration set, as a sentence.

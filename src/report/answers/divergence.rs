@@ -9,15 +9,14 @@
 use super::answer::calibration;
 use super::answer::{Answer, certainty, scope, steps};
 use super::known_issues::novelty;
-use crate::report::format::{
-    Clock, capitalised, count, counted, joined, len, listed, modelled, name, spaced,
-};
+use crate::report::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, spaced};
 use dissent_core::checker::verdict::{
     Anomaly, CaptureState, Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause,
     RowEvidence, ShownRow, Side, Verdict,
 };
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
+use dissent_core::history::stored_name::stored_name;
 
 /// Keys named before the rest is only counted.
 pub(in crate::report) const KEYS_LISTED: usize = 20;
@@ -346,8 +345,8 @@ pub(in crate::report) fn pattern_words(standing: &CaptureState) -> String {
 /// Pattern and side as they are spelled in the stored verdict, for tables.
 pub(in crate::report) fn standing_words(standing: &CaptureState) -> String {
     match standing.side {
-        Side::Unknown => format!("{}, side unknown", spaced(&name(&standing.pattern))),
-        side => format!("{}, {} wrong", spaced(&name(&standing.pattern)), name(&side)),
+        Side::Unknown => format!("{}, side unknown", spaced(&stored_name(&standing.pattern))),
+        side => format!("{}, {} wrong", spaced(&stored_name(&standing.pattern)), stored_name(&side)),
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::answer::{Answer, basis, certainty, steps};
 use super::known_issues::novelty;
-use crate::report::format::{Clock, count, counted, name, printable};
+use crate::report::format::{Clock, count, counted, printable};
 use dissent_core::checker::verdict::{Ahead, Finding, PrecedingEvent, Regressed, Verdict};
+use dissent_core::history::stored_name::stored_name;
 
 /// The last thing that happened before, and when.
 pub(in crate::report) fn preceding_event(happening: Option<&PrecedingEvent>, clock: &Clock) -> String {
     let Some(it) = happening else { return "nothing on record".to_owned() };
     let what = match it {
-        PrecedingEvent::Phase { phase, .. } => format!("phase {} began", name(phase)),
+        PrecedingEvent::Phase { phase, .. } => format!("phase {} began", stored_name(phase)),
         PrecedingEvent::FaultBegin { step, .. } => format!("fault {} began", printable(step)),
         PrecedingEvent::CureBegin { step, .. } => {
             format!("the end of fault {} was requested", printable(step))

@@ -3,9 +3,10 @@
 
 use super::answer::{Answer, DOUBTS_NAMED, certainty, doubt_line, scope, steps};
 use crate::report::doubts::advice;
-use crate::report::format::{count, counted, excused, joined, len, name, printable, spaced, span};
+use crate::report::format::{count, counted, excused, joined, len, printable, spaced, span};
 use dissent_core::checker::verdict::{Exposure, Progress, Status, Verdict};
 use dissent_core::history::check_name::CheckName;
+use dissent_core::history::stored_name::stored_name;
 
 /// A pass in one sentence.
 pub(in crate::report) fn pass_headline(verdict: &Verdict) -> String {
@@ -25,7 +26,9 @@ pub(in crate::report) fn pass_headline(verdict: &Verdict) -> String {
 /// An inconclusive run in one sentence.
 pub(in crate::report) fn inconclusive_headline(verdict: &Verdict) -> String {
     match verdict.doubts.first() {
-        Some(doubt) => format!("{}: no violation was found, but that proves nothing", name(&doubt.kind)),
+        Some(doubt) => {
+            format!("{}: no violation was found, but that proves nothing", stored_name(&doubt.kind))
+        }
         None => "no violation was found, but not everything was compared".to_owned(),
     }
 }
@@ -59,7 +62,7 @@ pub(in crate::report) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> 
     }
     for check in verdict.checks.iter().filter(|check| check.status == Status::Unknown) {
         let reason = check.reason.as_deref().unwrap_or("no reason given");
-        let short = format!("{}: {}", name(&check.name), printable(reason));
+        let short = format!("{}: {}", stored_name(&check.name), printable(reason));
         answers.push(Answer::new("Which check could not run?", "unknown", short));
     }
     answers.push(amount(verdict));
@@ -72,7 +75,8 @@ pub(in crate::report) fn inconclusive_answers(verdict: &Verdict) -> Vec<Answer> 
 fn progress(verdict: &Verdict) -> Option<Answer> {
     let Progress { states, lagging, waiting, healed, .. } = &verdict.progress;
     let all = states.values().sum();
-    let states: Vec<String> = states.iter().map(|(state, n)| state_words(&name(state), *n, all)).collect();
+    let states: Vec<String> =
+        states.iter().map(|(state, n)| state_words(&stored_name(state), *n, all)).collect();
     let lags = lagging.iter().map(|it| {
         let pace = format!("{}.{:03} units/s", it.slope_milli / 1_000, it.slope_milli % 1_000);
         let left = it
@@ -172,7 +176,7 @@ fn checks(verdict: &Verdict) -> Answer {
     let mut parts = Vec::new();
     for (status, word) in words {
         let checks = verdict.checks.iter().filter(|check| check.status == status);
-        let names: Vec<_> = checks.map(|check| name(&check.name)).collect();
+        let names: Vec<_> = checks.map(|check| stored_name(&check.name)).collect();
         if !names.is_empty() {
             parts.push(format!("{word}: {}", names.join(", ")));
         }

@@ -2,7 +2,8 @@
 //! by hand: it needs no script and no font, follows the colours of the page, and has at most 400 points.
 
 use super::timeline::{Bucket, Timeline};
-use crate::report::format::{name, shortened, spaced, span};
+use crate::report::format::{shortened, spaced, span};
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
@@ -120,7 +121,7 @@ fn phases(timeline: &Timeline, scale: Scale, lanes: usize, bottom: f64) -> Marku
         @for ((begin, phase), end) in timeline.phases.iter().zip(ends) {
             @let (x, width) = (scale.x(*begin), scale.x(end) - scale.x(*begin));
             line.phase x1=(px(x)) y1=(px(y + 2.0)) x2=(px(x)) y2=(px(bottom)) {}
-            @let word = spaced(&name(phase));
+            @let word = spaced(&stored_name(phase));
             @if width > 6.5 * word.chars().count() as f64 + 6.0 {
                 text.note x=(px(x + 4.0)) y=(px(y + 14.0)) { (word) }
             }

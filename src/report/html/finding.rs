@@ -3,7 +3,7 @@
 use crate::report::answers::divergence::{is_flag, is_wrong, standing_words};
 use crate::report::answers::frontier_order::preceding_event;
 use crate::report::format::{
-    Clock, count, joined, listed, modelled, name, printable, shortened, spaced, span, value,
+    Clock, count, joined, listed, modelled, printable, shortened, spaced, span, value,
 };
 use dissent_core::checker::verdict::{
     CaptureState, Course, Divergence, Finding, FindingKind, FreezeCourse, Frozen, ObjectKind, Origin,
@@ -12,6 +12,7 @@ use dissent_core::checker::verdict::{
 use dissent_core::history::row::CopyState;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::{Schema, Value};
+use dissent_core::history::stored_name::stored_name;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -69,7 +70,7 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
     let none = || "none".to_owned();
     let mut pairs = vec![
         ("object", printable(&f.object)),
-        ("kind", spaced(&name(&f.kind))),
+        ("kind", spaced(&stored_name(&f.kind))),
         ("replica", f.replica.as_deref().map_or_else(none, printable)),
     ];
     match f.kind {
@@ -98,7 +99,7 @@ fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
         ("stuck since", clock.both(f.since)),
         ("watched for", span(f.watched)),
         ("threshold", span(f.threshold)),
-        ("visibility", name(&f.grade)),
+        ("visibility", stored_name(&f.grade)),
         ("how it ended", ended(f.course).to_owned()),
         ("status when it stopped", printable(&f.status_at_freeze)),
         ("status at the end", printable(&f.status)),

@@ -1,10 +1,11 @@
 //! The facts of the run: what was tested, with which settings, and the schedule as planned and as executed.
 
 use super::timeline::{FaultBar, Timeline};
-use crate::report::format::{Clock, count, counted, joined, listed, name, shortened, span};
+use crate::report::format::{Clock, count, counted, joined, listed, shortened, span};
 use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
+use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use maud::{Markup, html};
 
@@ -40,7 +41,7 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
         ("partitions", meta.partitions.to_string()),
         ("workload", format!("{}: {}", meta.workload.name, meta.workload.hunts)),
         ("nemesis", format!("{}: {}", meta.nemesis.name, meta.nemesis.hunts)),
-        ("ending", name(&meta.nemesis.ending)),
+        ("ending", stored_name(&meta.nemesis.ending)),
         (
             "writes",
             format!(
@@ -56,7 +57,7 @@ fn pairs(meta: &RunMeta, timeline: &Timeline) -> Vec<(&'static str, String)> {
         ("replicas caught up", settled(timeline)),
         ("captures", captures(timeline)),
         ("columns not used", joined(&meta.left_out)),
-        ("provenance", name(&meta.schema.provenance)),
+        ("provenance", stored_name(&meta.schema.provenance)),
     ];
     match meta.simulated {
         true => pairs.push(("time", "virtual (simulated cluster)".to_owned())),
@@ -75,8 +76,11 @@ fn settled(timeline: &Timeline) -> String {
 }
 
 fn captures(timeline: &Timeline) -> String {
-    let reasons: Vec<_> =
-        timeline.captures.iter().map(|(capture, _, reason)| format!("{capture} {}", name(reason))).collect();
+    let reasons: Vec<_> = timeline
+        .captures
+        .iter()
+        .map(|(capture, _, reason)| format!("{capture} {}", stored_name(reason)))
+        .collect();
     format!("{} ({})", reasons.len(), listed(&reasons, 12))
 }
 
@@ -180,8 +184,8 @@ fn columns(meta: &RunMeta) -> Markup {
                     @for column in meta.schema.columns.iter().take(LINES_MAX) {
                         tr {
                             th scope="row" { (column.name) }
-                            td { (name(&column.ty)) }
-                            td { (name(&column.merge)) }
+                            td { (stored_name(&column.ty)) }
+                            td { (stored_name(&column.merge)) }
                             td { (role(column.role)) }
                         }
                     }

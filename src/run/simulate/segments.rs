@@ -1,7 +1,6 @@
 //! The built-in cluster of segments in virtual time.
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
-use crate::report::format::name;
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
@@ -9,6 +8,7 @@ use dissent_core::history::row::{
     CopyState, Cover, Coverage, CurrentRead, CurrentRow, Observed, Read, Row, Segment,
 };
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
+use dissent_core::history::stored_name::stored_name;
 use specimen::segments::World;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -240,7 +240,7 @@ fn lifecycle_record(event: &specimen::segments::Event) -> LifecycleRecord {
         seq: event.seq,
         node_ms: event.node_ms,
         segment: event.segment.clone(),
-        kind: name(&event.kind),
+        kind: stored_name(&event.kind),
         detail: event.detail.clone(),
     }
 }
