@@ -9,7 +9,7 @@ use dissent::commands::raw_live;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent_core::checker::key_view::with_model::{ShownCell, with_model};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
-use dissent_core::generator::generate::schema;
+use dissent_core::generator::table::schema;
 use dissent_core::history::event::Op;
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::schema::Value;

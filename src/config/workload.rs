@@ -4,7 +4,7 @@ use super::catalogue::{EmbeddedFile, WORKLOADS};
 use super::document::ConfigFile;
 use super::error::InvalidValue;
 use super::settings::{choice, number, time};
-use dissent_core::generator::generate::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
+use dissent_core::generator::table::{KEY, OP, OP_COUNT, OP_SUM, OPS, TABLE};
 use dissent_core::history::schema::{Merge, Type};
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::workload::{ColumnSpec, PARTITIONS_MAX, Workload};

@@ -1,7 +1,8 @@
 //! Workloads, plans and metadata of runs, for this crate's own tests.
 
-use crate::generator::generate::{CALIBRATION_OPS, schema};
+use crate::generator::calibration::CALIBRATION_OPS;
 use crate::generator::schedule::schedule;
+use crate::generator::table::schema;
 use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::nemesis::Nemesis;
 use crate::history::run_record::{FORMAT, RunMeta};

@@ -13,7 +13,9 @@ pub use spec::{SynthError, SynthSpec};
 
 use crate::config::error::ConfigError;
 use crate::config::load::load;
-use dissent_core::generator::generate::{CALIBRATION_OPS, Generator, calibration, schema};
+use dissent_core::generator::calibration::{CALIBRATION_OPS, calibration};
+use dissent_core::generator::generate::Generator;
+use dissent_core::generator::table::schema;
 use dissent_core::history::event::{CaptureReason, Phase};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::run_record::{FORMAT, RunMeta};

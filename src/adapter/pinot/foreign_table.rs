@@ -6,7 +6,7 @@ use super::table::{SchemaDocument, made_by};
 use super::wire::invalid_response;
 use crate::adapter::http::parse;
 use crate::target_error::TargetError;
-use dissent_core::generator::generate::OP;
+use dissent_core::generator::table::OP;
 use dissent_core::history::row::Entry;
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};

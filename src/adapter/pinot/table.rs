@@ -228,7 +228,7 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
         .as_str()
         .or_else(|| config["upsertConfig"]["comparisonColumns"][0].as_str())
         .or_else(|| config["segmentsConfig"]["timeColumnName"].as_str())?;
-    let op = dissent_core::generator::generate::OP.to_owned();
+    let op = dissent_core::generator::table::OP.to_owned();
     let fields = document.dimension_field_specs.into_iter().chain(document.metric_field_specs);
     let columns = fields.filter(|field| field.name != key && field.name != op && field.name != comparison);
     let columns = columns.filter_map(|FieldSpec { name, data_type, single_value_field }| {

@@ -9,7 +9,7 @@ use crate::faults::process::ProcessId;
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
-use dissent_core::generator::generate::{KEY, OP};
+use dissent_core::generator::table::{KEY, OP};
 use dissent_core::history::event::ProcessExit;
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Provenance, Schema};

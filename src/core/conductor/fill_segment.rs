@@ -2,7 +2,7 @@
 //! rows that the segment still lacks; the load never fills a segment by itself.
 
 use super::{Command, CommitPolicy, Conductor, write};
-use crate::generator::generate::filler;
+use crate::generator::ops::filler;
 
 impl Conductor {
     /// Writes the missing rows of every segment that is to end. Rows whose outcome is unknown may or may not

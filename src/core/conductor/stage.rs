@@ -2,7 +2,8 @@
 
 use super::faults::Clock;
 use super::{Command, CommitPolicy, Conductor};
-use crate::generator::generate::{calibration, canary};
+use crate::generator::calibration::calibration;
+use crate::generator::ops::canary;
 use crate::history::event::{CaptureReason, Event, Phase};
 use crate::history::fault::{Fault, FaultKind};
 use crate::history::nemesis::Ending;

@@ -2,9 +2,12 @@
 //! Pure: no IO, no clock, and randomness only from the seed's named streams.
 
 mod arrivals;
+pub mod calibration;
 mod columns;
 pub mod generate;
 mod keys;
+pub mod ops;
 pub mod plan_error;
 pub mod schedule;
+pub mod table;
 mod victims;

@@ -3,8 +3,10 @@
 
 use dissent::config::ConfigFile;
 use dissent::config::load::parse;
-use dissent_core::generator::generate::{Generator, calibration, schema};
+use dissent_core::generator::calibration::calibration;
+use dissent_core::generator::generate::Generator;
 use dissent_core::generator::schedule::schedule;
+use dissent_core::generator::table::schema;
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::workload::Workload;
 use dissent_core::seed::Seed;
