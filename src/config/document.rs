@@ -17,7 +17,7 @@ pub trait ConfigFile: DeserializeOwned {
     const SETTINGS: &'static [&'static str];
     /// The name: the stem of the file name, which is never written in the file.
     fn name(&mut self) -> &mut String;
-    /// Sets the field of a key in [`Document::SETTINGS`].
+    /// Sets the field of a key in [`ConfigFile::SETTINGS`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
     /// Refuses values that parse, but are invalid.
     fn check(&self) -> Result<(), InvalidValue>;

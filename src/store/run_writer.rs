@@ -258,7 +258,7 @@ impl RunWriter {
         self.event_at(event.t, event)
     }
 
-    /// Like [`RunFolder::event`], for a record whose last phase is already in `run.json`.
+    /// Like [`RunWriter::event`], for a record whose last phase is already in `run.json`.
     pub(super) fn event_at(&mut self, now: Nanos, event: &TimedEvent) -> Result<(), StoreError> {
         if let Event::CaptureEnd { .. } = event.event {
             self.end_reads()?;

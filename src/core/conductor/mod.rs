@@ -49,7 +49,7 @@ pub enum Command {
         /// The step of the schedule.
         step: StepId,
     },
-    /// Ask the target to commit every consuming segment. Answered by [`Input::BoundaryAsked`].
+    /// Ask the target to commit every consuming segment. Answered by [`Input::CommitAsked`].
     ForceCommit,
     /// Sample the whole cluster. Answered by [`Input::Sampled`] or [`Input::SampleFailed`].
     Sample,

@@ -1,7 +1,7 @@
 //! Raw rows, compared with each other and with the fold of the log.
 //!
 //! Two oracles judge every offset, and neither hides what the other finds: the model judges the cells for
-//! which it can be trusted, and peers ([`super::peers`]) compare the others.
+//! which it can be trusted, and peers ([`super::peer_vote`]) compare the others.
 
 use super::absence::AllowedAbsences;
 use super::calibration::{Calibration, disagreements};

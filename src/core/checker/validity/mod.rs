@@ -1,4 +1,5 @@
-//! Whether a run can prove anything: its assumptions hold, its log is complete, its fault was exercised.
+//! What a run must bring along to prove anything: sound assumptions, a whole log, an exercised fault. The word
+//! itself (pass, fail, inconclusive) is found in `verdict/outcome.rs`.
 
 pub(super) mod assumptions;
 pub(super) mod exposure;
