@@ -132,7 +132,7 @@ pub fn by_rows(workload: &Workload) -> CommitPolicy {
     CommitPolicy::RowThreshold { rows: 4 * workload.segment_rows }
 }
 
-/// The kind of fault that the calibration probe needs. None if no probe is requested.
+/// The kind of fault that `--probe-restart` needs. None if that probe is not requested.
 pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
 }

@@ -393,11 +393,7 @@ impl<'e> History<'e> {
     }
 
     fn take_read(&mut self, t: Nanos, read: &Read) {
-        let (Some(replica), Some(capture)) =
-            (self.replica_or_doubt(&read.replica), self.capture(read.capture))
-        else {
-            return;
-        };
+        let Some((replica, capture)) = self.place_of_read(&read.replica, read.capture) else { return };
         let header = ReadHeader {
             id: read.id,
             capture,
@@ -412,11 +408,7 @@ impl<'e> History<'e> {
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {
-        let (Some(replica), Some(capture)) =
-            (self.replica_or_doubt(&read.replica), self.capture(read.capture))
-        else {
-            return;
-        };
+        let Some((replica, capture)) = self.place_of_read(&read.replica, read.capture) else { return };
         let header = ReadHeader {
             id: read.id,
             capture,
@@ -441,6 +433,11 @@ impl<'e> History<'e> {
         {
             self.dropped_keys.push(DroppedKeys { replica, t, segment: segment.clone() });
         }
+    }
+
+    /// The replica that answered a read and the capture that the read belongs to.
+    fn place_of_read(&mut self, replica: &str, capture: u32) -> Option<(usize, usize)> {
+        Some((self.replica_or_doubt(replica)?, self.capture(capture)?))
     }
 
     /// The capture with this number. [`EventSequence`] reports reads that belong to none.
