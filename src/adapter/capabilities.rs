@@ -3,9 +3,10 @@
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::{CurrentRowsAnswer, Snapshot};
-use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome, ProcessExit};
+use dissent_core::history::event::{Op, OpOutcome, ProcessExit};
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::Frontier;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{Coverage, CurrentRow, Entry, Row, Segment};
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::shard_snapshot::ShardSnapshot;

@@ -2,8 +2,9 @@
 
 use crate::check::meta::meta;
 use crate::check::naive;
-use dissent_core::history::event::{Event, LifecycleRecord, Op, OpOutcome, ProcessExit, TimedEvent};
+use dissent_core::history::event::{Event, Op, OpOutcome, ProcessExit, TimedEvent};
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{Cover, Entry, Segment};
 use dissent_core::history::run_record::MemoryRecord;
 use dissent_core::history::schema::rules::Absence;

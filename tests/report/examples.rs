@@ -244,6 +244,8 @@ pub(crate) fn divergence() -> Divergence {
         shows_defaults: true,
         shows_stale: false,
         evidence: vec![evidence("k01", 1_204), evidence("<script>alert(1)</script>", 1_210)],
+        explanation: None,
+        spread: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A small run, made by hand: two captures, three replicas, a copy that was replaced and read again.
 
-use dissent_core::history::event::{CaptureReason, Event, LifecycleRecord, Op, OpOutcome, Phase, TimedEvent};
+use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{
     Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, ReadValidity, Row,
 };

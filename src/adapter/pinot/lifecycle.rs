@@ -17,7 +17,7 @@ use super::wire::{self, Message, ReplicaState};
 use crate::adapter::capabilities::Lifecycle;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
-use dissent_core::history::event::LifecycleRecord;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

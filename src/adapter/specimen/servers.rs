@@ -9,7 +9,7 @@ use crate::adapter::http::{HttpClient, parse, send};
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::conductor::CurrentRowsAnswer;
-use dissent_core::history::event::LifecycleRecord;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{Coverage, CurrentRow, Row, Segment};
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;

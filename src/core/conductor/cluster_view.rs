@@ -1,8 +1,9 @@
 //! What the conductor knows of the cluster: the newest snapshot, the ends of the log, the segments seen so
 //! far.
 
-use crate::history::event::{Event, LifecycleRecord, ProcessExit};
+use crate::history::event::{Event, ProcessExit};
 use crate::history::frontier::{Frontier, FrontierReading};
+use crate::history::lifecycle::LifecycleRecord;
 use crate::history::row::{CopyState, Cover, Coverage, Observed, Segment};
 use crate::history::run_record::RunMeta;
 use crate::history::time::Nanos;

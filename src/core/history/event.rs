@@ -2,6 +2,7 @@
 //! and to the judge. Rows and log entries are bulky and have files of their own.
 
 use super::fault::{Fault, StepId};
+use super::lifecycle::LifecycleRecord;
 use super::row::{CurrentRead, Read, Segment};
 use super::schema::Value;
 use super::time::Nanos;
@@ -240,24 +241,4 @@ pub enum CaptureReason {
     Release,
     /// All replicas have settled.
     Final,
-}
-
-/// An event of a replica's lifecycle, in the replica's program order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LifecycleRecord {
-    /// The replica.
-    pub replica: String,
-    /// The incarnation of its process.
-    pub incarnation: u64,
-    /// Position in the replica's program order; starts over with each incarnation.
-    pub seq: u64,
-    /// The replica's own clock, in milliseconds. Never used for ordering.
-    pub node_ms: u64,
-    /// The segment it concerns; `None` if it concerns the whole replica.
-    pub segment: Option<String>,
-    /// What happened: `transition-created`, `transition-started`, `transition-finished`, `registered`,
-    /// `consume-start`, `consume-end`, `snapshot`, `gate`, `replaced`. A target may add kinds of its own.
-    pub kind: String,
-    /// The target's other fields, as sent.
-    pub detail: serde_json::Value,
 }

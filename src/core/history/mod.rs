@@ -6,6 +6,7 @@ pub mod duration;
 pub mod event;
 pub mod fault;
 pub mod frontier;
+pub mod lifecycle;
 pub mod nemesis;
 pub mod row;
 pub mod run_record;

@@ -2,8 +2,9 @@
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
-use dissent_core::history::event::{LifecycleRecord, Op, OpOutcome};
+use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{
     CopyState, Cover, Coverage, CurrentRead, CurrentRow, Observed, Read, Row, Segment,
 };

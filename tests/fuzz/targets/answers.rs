@@ -4,7 +4,7 @@
 use super::schema;
 use dissent::adapter::http::parse;
 use dissent::adapter::specimen::wire::{entries, flags, held, produced, rows};
-use dissent_core::history::event::LifecycleRecord;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{Coverage, Segment};
 
 /// The body is read as every kind of answer.

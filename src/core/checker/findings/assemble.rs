@@ -134,6 +134,8 @@ impl FindingGroup<'_> {
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),
             evidence: picker.select_rows(self.mismatches, |view| self.is_member(view)),
+            explanation: None,
+            spread: None,
         }
     }
 

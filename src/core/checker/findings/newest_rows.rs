@@ -81,6 +81,8 @@ fn divergence(
         shows_defaults: false,
         shows_stale: false,
         evidence,
+        explanation: None,
+        spread: None,
     })
 }
 

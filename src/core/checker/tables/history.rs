@@ -6,8 +6,9 @@ use super::event_sequence::EventSequence;
 use super::segments::{self, SegmentSpan};
 use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
 use crate::checker::verdict::{Doubt, DoubtKind};
-use crate::history::event::{Event, LifecycleRecord, Phase, ProcessExit};
+use crate::history::event::{Event, Phase, ProcessExit};
 use crate::history::fault::{Fault, FaultKind, StepId};
+use crate::history::lifecycle::LifecycleRecord;
 use crate::history::row::{Base, CopyState, Cover, CurrentRead, Observed, Read, ReadValidity, Segment};
 use crate::history::run_record::{EventRef, RunMeta, RunRecord};
 use crate::history::time::Nanos;
@@ -137,7 +138,7 @@ const KEYS_NOT_REPLACED: &str = "keys-not-replaced";
 
 /// A target's own record of keys that it dropped.
 #[derive(Clone, Debug)]
-pub(crate) struct DroppedKeys {
+pub(crate) struct KeysNotReplaced {
     pub(crate) replica: usize,
     pub(crate) t: Nanos,
     pub(crate) segment: String,
@@ -165,7 +166,7 @@ pub(crate) struct History<'e> {
     pub(crate) acks: Acks,
     pub(crate) canaries: Canaries,
     /// In time order.
-    pub(crate) dropped_keys: Vec<DroppedKeys>,
+    pub(crate) dropped_keys: Vec<KeysNotReplaced>,
     /// Whether all replicas had settled at the end of the last wait; `None` if there was none.
     pub(crate) settled: Option<bool>,
     /// Whether reading back the log failed.
@@ -431,7 +432,7 @@ impl<'e> History<'e> {
         if let (Some(replica), Some(segment), Some(1..)) =
             (self.replica_or_doubt(&record.replica), &record.segment, keys)
         {
-            self.dropped_keys.push(DroppedKeys { replica, t, segment: segment.clone() });
+            self.dropped_keys.push(KeysNotReplaced { replica, t, segment: segment.clone() });
         }
     }
 

@@ -1,5 +1,7 @@
 //! The judge's conclusions on rows: which replicas differ from each other, or from the fold of the log.
 
+use super::explanation::Explanation;
+use super::spread::Spread;
 use crate::history::row::CopyState;
 use crate::history::schema::Value;
 use crate::history::time::Nanos;
@@ -242,4 +244,10 @@ pub struct Divergence {
     pub shows_stale: bool,
     /// A few rows, roots first, in log order.
     pub evidence: Vec<RowEvidence>,
+    /// Why the roots came to be, as far as events show it. `None` for flags, and where nothing is logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Box<Explanation>>,
+    /// How far the wrong rows spread; `None` for flags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Box<Spread>>,
 }

@@ -9,21 +9,29 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod divergence;
+mod explanation;
 pub(super) mod fingerprint;
 mod frontier;
 mod known_findings;
 pub mod known_issue;
 pub(super) mod outcome;
 pub(super) mod pattern;
+mod spread;
 pub use divergence::{
     Anomaly, CaptureState, Course, Divergence, LogPoint, MissingState, Origin, Pattern, RootCause,
     RowEvidence, ShownRow, Side,
+};
+pub use explanation::{
+    Anchor, BreakStrength, Confidence, DroppedKeys, Edge, EventPoint, EventRole, Explanation, Guard,
+    GuardState, LoggedCount, NoWitness, NodeTimeline, NotShown, OrderingBreak, Prediction, Setup, ShownCause,
+    TimelineEvent,
 };
 pub use frontier::{
     Ahead, FreezeCourse, FreezeVisibility, FrontierState, Frozen, Healed, Lagging, Move, NotVisible,
     ObjectKind, PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
 pub use known_findings::{KnownFindings, KnownIssueRef};
+pub use spread::{Commit, LastRightGone, Replacement, Risk, Spread, SpreadMoment};
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;
