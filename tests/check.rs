@@ -4,6 +4,7 @@
 //! is described in `tests/check/README.md`. `= log` rows come from the fold in `check/naive.rs`, which
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
+mod explained;
 mod frontiers;
 mod meta;
 pub(crate) mod naive;
@@ -94,8 +95,26 @@ fn run(text: &str) -> Result<(), String> {
 }
 
 /// Lines of a verdict that a case may ask for, in any order.
-const ANY_ORDER: [&str; 9] =
-    ["check", "compared", "exposure", "evidence", "shown", "state", "lagging", "waiting", "healed"];
+const ANY_ORDER: [&str; 18] = [
+    "check",
+    "compared",
+    "exposure",
+    "evidence",
+    "shown",
+    "state",
+    "lagging",
+    "waiting",
+    "healed",
+    "cause",
+    "setup",
+    "guard",
+    "timeline",
+    "moment",
+    "commit",
+    "replaced",
+    "risk",
+    "last-right",
+];
 
 /// Findings and doubts must match in number and order; checks and counts are compared only if the case asks
 /// for them. All words of an expected line must be in the actual one.
@@ -206,6 +225,8 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
                     lines.push(line);
                 }
             }
+            divergence.explanation.iter().for_each(|it| explained::describe_explanation(it, lines));
+            divergence.spread.iter().for_each(|it| explained::describe_spread(it, lines));
         }
         FindingKind::Frozen(frozen) => lines.push(describe_frozen(frozen, &finding.fingerprint)),
         FindingKind::Regressed(it) => lines.push(format!(

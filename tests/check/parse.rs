@@ -227,15 +227,24 @@ impl Case {
     /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line that the replica itself logged.
     fn says(&mut self, rest: &str) {
         let words: Vec<&str> = rest.split_whitespace().collect();
-        let detail = fields(rest).into_iter().map(|(name, value)| (name.to_owned(), number(value).into()));
+        let mut fields = fields(rest);
+        let node_ms = fields.remove("at").map_or(0, number);
+        let mut detail = serde_json::json!({});
+        for (name, value) in fields {
+            let place = name.split('.').fold(&mut detail, |place, name| &mut place[name]);
+            *place = logged(name, value);
+        }
         self.push(Event::Lifecycle(LifecycleRecord {
             replica: words[0].to_owned(),
             incarnation: self.incarnation(words[0]),
             seq: self.clock,
-            node_ms: 0,
-            segment: Some(words[2].to_owned()),
+            node_ms,
+            segment: words
+                .get(2)
+                .filter(|word| !word.contains('=') && **word != "-")
+                .map(|it| (*it).to_owned()),
             kind: words[1].to_owned(),
-            detail: serde_json::Value::Object(detail.collect()),
+            detail,
         }));
     }
 
@@ -366,6 +375,15 @@ pub(crate) fn range(text: &str) -> (u64, Option<u64>) {
 
 pub(crate) fn offset(text: &str) -> u64 {
     number(text.strip_prefix('@').expect("@OFFSET"))
+}
+
+/// A value in the detail of a lifecycle event: a list, a number, a truth value or a word.
+fn logged(name: &str, value: &str) -> serde_json::Value {
+    match value {
+        list if ["reads", "writes", "logs"].contains(&name) => list.split(',').collect(),
+        "true" | "false" => (value == "true").into(),
+        _ => value.parse::<u64>().map_or_else(|_| value.into(), Into::into),
+    }
 }
 
 pub(crate) fn number(text: &str) -> u64 {

@@ -1,5 +1,6 @@
 //! Runs the checks in order and concludes the verdict (`RULES.md` 10).
 
+use super::explanation::causes::{Explainer, PartitionTables};
 use super::findings::assemble::assemble;
 use super::findings::newest_rows;
 use super::liveness::{self, LivenessFound, ReadBack};
@@ -178,12 +179,17 @@ impl<'h> Judge<'h> {
         });
         let ops = partitions.iter().flat_map(|it| &it.mismatches).filter_map(|it| it.op).collect();
         let times = acknowledged(record, &ops);
-        let findings = partitions.iter().zip(log_indexes).flat_map(|(partition, log_index)| {
-            let PartitionCompared { flags, mismatches, .. } = partition;
-            assemble(history, log_index, Some(flags), mismatches, &times)
-        });
-        let findings: Vec<Finding> =
-            findings.filter(|it| oracle == Oracle::PeersAndModel || !agrees_at_last(it)).collect();
+        let is_wrong = partitions.iter().any(|it| !it.mismatches.is_empty());
+        let mut explainer = is_wrong.then(|| Explainer::new(record, history));
+        let mut findings = Vec::new();
+        for (partition, log_index) in partitions.iter().zip(log_indexes) {
+            let PartitionCompared { flags, mismatches, timeline, .. } = partition;
+            if let Some(explainer) = &mut explainer {
+                let tables = PartitionTables { log_index, timeline };
+                findings.extend(assemble(explainer, tables, Some(flags), mismatches, &times));
+            }
+        }
+        findings.retain(|it| oracle == Oracle::PeersAndModel || !agrees_at_last(it));
         self.note_compared(&mut partitions);
         self.count_findings(&findings);
         self.verdict.findings.extend(findings);

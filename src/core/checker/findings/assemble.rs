@@ -3,6 +3,8 @@
 
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
+use crate::checker::explanation::causes::{Explainer, PartitionTables, Root};
+use crate::checker::explanation::spread::{self, WrongRows};
 use crate::checker::safety::current_rows::{CurrentRows, is_current};
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView, ViewAnomaly};
 use crate::checker::tables::copies::CapturePoint;
@@ -31,12 +33,13 @@ struct FindingKey {
 
 /// The findings of one partition.
 pub(crate) fn assemble(
-    history: &History<'_>,
-    log_index: &LogIndex,
+    explainer: &mut Explainer<'_>,
+    tables: PartitionTables<'_>,
     flags: Option<&CurrentRows<'_>>,
     mismatches: &[Mismatch],
     acknowledged: &BTreeMap<u64, Nanos>,
 ) -> Vec<Finding> {
+    let (history, log_index) = (explainer.history, tables.log_index);
     let mut groups: BTreeMap<FindingKey, Vec<&Mismatch>> = BTreeMap::new();
     for mismatch in mismatches {
         let wrongs = mismatch.views.iter().filter_map(|view| view.anomaly.as_ref());
@@ -48,7 +51,13 @@ pub(crate) fn assemble(
         let is_member = |view: &ReplicaView| group.is_member(view);
         let rows = GroupRows { history, partition: log_index.partition, mismatches, is_member: &is_member };
         let run = rows.trajectory()?;
-        let kind = FindingKind::Divergence(Box::new(group.divergence(run)));
+        let mut divergence = group.divergence(run);
+        if !divergence.flags {
+            let rows = WrongRows { mismatches, is_member: &is_member };
+            divergence.spread = Some(Box::new(spread::find(explainer, tables, &rows, &divergence.last)));
+            divergence.explanation = Some(Box::new(explainer.explain(tables, &group.root_rows())));
+        }
+        let kind = FindingKind::Divergence(Box::new(divergence));
         Some(Finding { fingerprint: fingerprint(&kind), kind })
     });
     findings.collect()
@@ -152,6 +161,25 @@ impl FindingGroup<'_> {
             let members = mismatch.views.iter().filter(|view| self.is_member(view));
             members.filter_map(|view| view.anomaly.as_ref().map(|wrong| (*mismatch, view, wrong)))
         })
+    }
+
+    /// The rows that a replica merged wrongly itself, each once.
+    fn root_rows(&self) -> Vec<Root> {
+        let mut seen = BTreeSet::new();
+        let roots = self.members().filter(|(_, _, wrong)| wrong.origin == Origin::Root);
+        let roots = roots.filter_map(|(mismatch, view, wrong)| {
+            let segment = mismatch.segment?;
+            seen.insert((view.replica, mismatch.off)).then(|| Root {
+                replica: view.replica,
+                key: mismatch.key_of(view).clone(),
+                off: mismatch.off,
+                segment,
+                missing: wrong.missing.as_ref().map(|it| it.segments.clone()).unwrap_or_default(),
+                class: wrong.cause.class,
+                read: view.read,
+            })
+        });
+        roots.collect()
     }
 
     /// The origin of each wrong (replica, offset) pair. A replica that made a row wrong, and later fetched

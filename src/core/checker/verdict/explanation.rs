@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 /// Why a finding's roots came to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// What the events show.
+    /// What the events show of the root with the lowest offset, and of all roots with the same cause.
     pub cause: ShownCause,
-    /// The guard that should have kept the order.
+    /// The causes of the other roots, if `cause` does not explain them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<ShownCause>,
+    /// The guard that should have kept the order; of `cause`.
     pub guard: Guard,
     /// What this replica and a healthy one did, side by side: first the replica with the roots, then the
     /// peer. Only events that matter, in program order.
@@ -187,8 +190,6 @@ pub enum Edge {
     CreatedToStarted,
     /// The transition ran, or waited for a guard.
     StartedToFinished,
-    /// From the end of the transition before to the creation of this one.
-    FinishedToCreated,
 }
 
 /// A count that each node logged itself.

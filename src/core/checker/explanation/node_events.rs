@@ -1,0 +1,210 @@
+//! The events that nodes logged, by node, in each node's program order. Read only if there is something to explain.
+
+use crate::checker::tables::history::History;
+use crate::checker::verdict::EventPoint;
+use crate::history::event::Event;
+use crate::history::lifecycle::LifecycleRecord;
+use crate::history::run_record::{EventRef, RunRecord};
+use crate::history::time::Nanos;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, HashMap};
+
+/// Sources of events that show one moment only, so that their events have no order among each other.
+const WITHOUT_ORDER: [&str; 2] = ["messages", "current-states"];
+
+/// A segment: its partition, and its index in [`History::segments`].
+pub(crate) type SegmentIndex = (u32, usize);
+
+/// One event of a node.
+pub(crate) struct NodeEvent {
+    /// When dissent learned of it.
+    pub(crate) seen: Nanos,
+    /// The segment; `None` if it concerns the whole node, or a segment that the authority does not know.
+    pub(crate) segment: Option<SegmentIndex>,
+    pub(crate) record: LifecycleRecord,
+}
+
+impl NodeEvent {
+    pub(crate) fn kind(&self) -> &str {
+        &self.record.kind
+    }
+
+    /// A number in its detail, which may be written as text.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        let value = &self.record.detail[name];
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+
+    /// A text in its detail.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.record.detail[name].as_str()
+    }
+
+    /// The id of the message that it belongs to, as text.
+    pub(crate) fn message(&self) -> Option<String> {
+        match &self.record.detail["message"] {
+            Json::String(id) => Some(id.clone()),
+            Json::Number(id) => Some(id.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether it says that its node logs events of this kind.
+    fn declares(&self, kind: &str) -> bool {
+        self.kind() == "boot" && self.states("logs", kind)
+    }
+
+    /// Whether it states that it reads or writes a segment, in the list of this name.
+    pub(crate) fn states(&self, access: &str, segment: &str) -> bool {
+        let listed = self.record.detail[access].as_array();
+        listed.is_some_and(|listed| listed.iter().any(|it| it.as_str() == Some(segment)))
+    }
+
+    pub(crate) fn point(&self) -> EventPoint {
+        let LifecycleRecord { replica, incarnation, seq, node_ms, segment, kind, .. } = &self.record;
+        EventPoint {
+            node: replica.clone(),
+            incarnation: *incarnation,
+            seq: *seq,
+            node_ms: *node_ms,
+            kind: kind.clone(),
+            segment: segment.clone(),
+        }
+    }
+}
+
+/// What one node logged.
+pub(crate) struct NodeLog {
+    pub(crate) node: String,
+    /// In program order.
+    pub(crate) events: Vec<NodeEvent>,
+    /// When it was sampled.
+    sampled: Vec<Nanos>,
+}
+
+/// An event: its node, and its place in that node's program order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EventIndex {
+    pub(crate) node: usize,
+    pub(crate) at: usize,
+}
+
+/// The events of all nodes.
+#[derive(Default)]
+pub(crate) struct NodeEvents {
+    pub(crate) logs: Vec<NodeLog>,
+    /// By segment: when the segment table first showed its commit.
+    pub(crate) commits: BTreeMap<SegmentIndex, Nanos>,
+    by_name: HashMap<String, usize>,
+}
+
+impl NodeEvents {
+    /// Reads all events of a run once more.
+    pub(crate) fn read(record: &dyn RunRecord, history: &History<'_>) -> NodeEvents {
+        let names = names_of(history);
+        let mut events = NodeEvents::default();
+        record.scan_events(&mut |t, event| {
+            let EventRef::Other(event) = event else { return };
+            match event {
+                Event::Lifecycle(record) => {
+                    let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
+                    let event = NodeEvent { seen: t, segment, record: record.clone() };
+                    events.log_of(&record.replica).events.push(event);
+                }
+                Event::Sample { replica, .. } => {
+                    let sampled = &mut events.log_of(replica).sampled;
+                    if sampled.last() != Some(&t) {
+                        sampled.push(t);
+                    }
+                }
+                Event::Segment { segment } => {
+                    if let (Some(&at), Some(_)) = (names.get(segment.name.as_str()), segment.end) {
+                        events.commits.entry(at).or_insert(t);
+                    }
+                }
+                _ => {}
+            }
+        });
+        events.logs.iter_mut().for_each(|log| order_by_clock_if_unordered(&mut log.events));
+        events
+    }
+
+    fn log_of(&mut self, node: &str) -> &mut NodeLog {
+        let at = match self.by_name.get(node) {
+            Some(at) => *at,
+            None => {
+                let log = NodeLog { node: node.to_owned(), events: Vec::new(), sampled: Vec::new() };
+                self.logs.push(log);
+                self.by_name.insert(node.to_owned(), self.logs.len() - 1);
+                self.logs.len() - 1
+            }
+        };
+        &mut self.logs[at]
+    }
+
+    /// The index of a node that logged anything or was sampled.
+    pub(crate) fn node(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn event(&self, index: EventIndex) -> &NodeEvent {
+        &self.logs[index.node].events[index.at]
+    }
+
+    /// The events of a node, in program order, with their indices.
+    pub(crate) fn of(&self, node: usize) -> impl DoubleEndedIterator<Item = (EventIndex, &NodeEvent)> {
+        let events = self.logs[node].events.iter().enumerate();
+        events.map(move |(at, event)| (EventIndex { node, at }, event))
+    }
+
+    /// The events of the same node before this one, the nearest first.
+    pub(crate) fn before(&self, index: EventIndex) -> impl Iterator<Item = (EventIndex, &NodeEvent)> {
+        let node = index.node;
+        let events = self.logs[node].events[..index.at].iter().enumerate().rev();
+        events.map(move |(at, event)| (EventIndex { node, at }, event))
+    }
+
+    /// All events of all nodes.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (EventIndex, &NodeEvent)> {
+        (0..self.logs.len()).flat_map(|node| self.of(node))
+    }
+
+    /// Whether any node logs events of this kind: it did, or it says that it would.
+    fn is_logged(&self, kind: &str) -> bool {
+        self.all().any(|(_, event)| event.kind() == kind || event.declares(kind))
+    }
+
+    /// Whether a node says that it logs events of this kind.
+    pub(crate) fn declares(&self, node: usize, kind: &str) -> bool {
+        self.of(node).any(|(_, event)| event.declares(kind))
+    }
+
+    /// Those of `kinds` that no node logs.
+    pub(crate) fn not_logged(&self, kinds: &[&str]) -> Vec<String> {
+        kinds.iter().filter(|kind| !self.is_logged(kind)).map(|kind| (*kind).to_owned()).collect()
+    }
+}
+
+impl NodeLog {
+    /// The last time before `t` at which the node was sampled.
+    pub(crate) fn sampled_before(&self, t: Nanos) -> Option<Nanos> {
+        self.sampled.partition_point(|at| *at < t).checked_sub(1).map(|at| self.sampled[at])
+    }
+}
+
+/// The segments that the authority named, by name.
+fn names_of<'h>(history: &'h History<'_>) -> HashMap<&'h str, SegmentIndex> {
+    let partitions = (0..).zip(&history.segments);
+    let named = partitions.flat_map(|(partition, spans)| {
+        spans.iter().enumerate().map(move |(at, span)| (span.name.as_str(), (partition, at)))
+    });
+    named.collect()
+}
+
+/// Events of a source without an order are put in that of the node's own clock.
+fn order_by_clock_if_unordered(events: &mut [NodeEvent]) {
+    let is_unordered = |event: &NodeEvent| event.text("by").is_some_and(|by| WITHOUT_ORDER.contains(&by));
+    if events.iter().all(is_unordered) {
+        events.sort_by_key(|event| event.record.node_ms);
+    }
+}

@@ -1,0 +1,213 @@
+//! The break of an order (`RULES.md` 9): rows of one segment were merged before the segments that they build on were
+//! visible, in the replica's own program order. It needs no healthy replica; peers are second witnesses.
+
+use super::causes::{CONSUME_START, Explainer, PartitionTables, RootGroup};
+use super::node_events::{EventIndex, NodeEvents};
+use super::prediction::{EarlyMerge, predict};
+use super::setup;
+use crate::checker::verdict::{Anchor, BreakStrength, NoWitness, OrderingBreak, Prediction};
+use crate::history::row::CopyState;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A segment that a row builds on, and the event that made it visible.
+struct LateSegment {
+    segment: usize,
+    /// `None`: it never became visible in this incarnation.
+    visible: Option<EventIndex>,
+}
+
+/// The break that made these roots; `None` if all that they build on was visible before.
+pub(super) fn find(
+    explainer: &mut Explainer<'_>,
+    tables: PartitionTables<'_>,
+    group: &RootGroup<'_>,
+) -> Option<OrderingBreak> {
+    let partition = tables.log_index.partition;
+    let late = late_segments(explainer, partition, group);
+    let known: BTreeSet<usize> = group.roots.iter().flat_map(|root| root.missing.iter().copied()).collect();
+    let is_told = !known.is_empty();
+    let late: Vec<LateSegment> =
+        late.into_iter().filter(|it| !is_told || known.contains(&it.segment)).collect();
+    let last = late.iter().max_by_key(|it| it.visible.map_or(usize::MAX, |index| index.at))?;
+    let (prediction, strength) = predicted(explainer, tables, group, &late);
+    // Without provenance, only an exact prediction tells which segments were missing.
+    if !is_told && !prediction.is_exact() {
+        return None;
+    }
+    let (history, events) = (explainer.history, &explainer.events);
+    let began = events.event(group.began);
+    let visible = last.visible.map(|index| events.event(index));
+    let mut dependencies: Vec<usize> = late.iter().map(|it| it.segment).collect();
+    dependencies.sort_unstable();
+    let (witnesses, no_witnesses) = peers(explainer, tables, group, &dependencies);
+    let setup = setup::find(explainer, partition, group, last.segment, last.visible);
+    Some(OrderingBreak {
+        replica: history.meta.roster[group.replica].clone(),
+        incarnation: began.record.incarnation,
+        anchor: Anchor { key: group.roots[0].key.clone(), off: group.roots[0].off },
+        dependencies: dependencies.iter().map(|at| explainer.name(partition, *at).to_owned()).collect(),
+        visible: visible.map(|event| event.point()),
+        dependent: explainer.name(partition, group.segment).to_owned(),
+        began: began.point(),
+        late_by_ms: visible.map(|event| event.record.node_ms.saturating_sub(began.record.node_ms)),
+        strength,
+        prediction,
+        witnesses,
+        no_witnesses,
+        setup,
+    })
+}
+
+/// The earlier segments of the partition that were not visible when this consumption began.
+fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGroup<'_>) -> Vec<LateSegment> {
+    let spans = &explainer.history.segments[partition as usize];
+    let earlier = spans[..group.segment].iter().enumerate().filter(|(_, span)| span.end != Some(span.start));
+    let incarnation = explainer.events.event(group.began).record.incarnation;
+    let all: Vec<LateSegment> = earlier
+        .map(|(segment, span)| {
+            let of = Visibility { partition, segment, name: &span.name, incarnation };
+            LateSegment { segment, visible: of.find(&explainer.events, group.began.node) }
+        })
+        .collect();
+    let demands: Vec<_> = all.iter().filter_map(|it| Some((it.visible?, group.began))).collect();
+    let broken = explainer.graph.broken(&demands);
+    let broken: BTreeSet<EventIndex> =
+        demands.iter().zip(broken).filter(|(_, broken)| *broken).map(|((first, _), _)| *first).collect();
+    all.into_iter().filter(|it| it.visible.is_none_or(|index| broken.contains(&index))).collect()
+}
+
+/// A segment on a node, in one incarnation.
+pub(super) struct Visibility<'v> {
+    pub(super) partition: u32,
+    pub(super) segment: usize,
+    pub(super) name: &'v str,
+    pub(super) incarnation: u64,
+}
+
+impl Visibility<'_> {
+    /// The event that made all rows of the segment visible to merges: the end of its consumption, if that was
+    /// complete, or its registration.
+    pub(super) fn find(&self, events: &NodeEvents, node: usize) -> Option<EventIndex> {
+        let mut is_consumed = false;
+        let own = events.of(node).filter(|(_, event)| event.record.incarnation == self.incarnation);
+        for (index, event) in own {
+            let is_its_own = event.segment == Some((self.partition, self.segment));
+            match event.kind() {
+                _ if event.states("writes", self.name) => return Some(index),
+                _ if !is_its_own => {}
+                CONSUME_START => is_consumed = true,
+                "consume-end" if is_consumed && event.record.detail["complete"] != false => {
+                    return Some(index);
+                }
+                "registered" | "replaced" => return Some(index),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// What the break predicts, and how well the order is known.
+fn predicted(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    group: &RootGroup<'_>,
+    late: &[LateSegment],
+) -> (Prediction, BreakStrength) {
+    let PartitionTables { log_index, timeline } = tables;
+    let events = &explainer.events;
+    let span = &explainer.history.segments[log_index.partition as usize][group.segment];
+    let offs: BTreeSet<u64> = group.roots.iter().map(|root| root.off).collect();
+    let last = offs.last().map_or(0, |off| off + 1);
+    let mut logged = true;
+    let reached = |it: &LateSegment| match it.visible {
+        None => Some(span.end.unwrap_or(u64::MAX)),
+        Some(index) => events.event(index).number("reached"),
+    };
+    let late: Vec<(usize, u64)> = late
+        .iter()
+        .map(|it| {
+            let reached = reached(it);
+            logged &= reached.is_some();
+            (it.segment, reached.unwrap_or(last))
+        })
+        .collect();
+    let early = EarlyMerge { dependent: group.segment, late };
+    let was_read = |off: u64| {
+        timeline.by_segment[group.segment].iter().any(|&at| {
+            let copy = &timeline.copies[at];
+            copy.replica == group.replica && copy.state != CopyState::Downloaded && copy.claims(off)
+        })
+    };
+    let predicted: BTreeSet<u64> =
+        predict(explainer.record, log_index, &early).into_iter().filter(|off| was_read(*off)).collect();
+    let common = predicted.intersection(&offs).count() as u64;
+    let prediction = Prediction {
+        roots: offs.len() as u64,
+        explained: common,
+        predicted: predicted.len() as u64,
+        found: common,
+        from: span.start,
+        to: early.to().min(log_index.end().max(last)),
+        logged,
+    };
+    let strength = if logged { BreakStrength::Ordered } else { BreakStrength::Concurrent };
+    (prediction, strength)
+}
+
+/// The peers that made all dependencies visible before they consumed the segment, and why the others are no
+/// witnesses.
+fn peers(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    group: &RootGroup<'_>,
+    dependencies: &[usize],
+) -> (Vec<String>, BTreeMap<String, NoWitness>) {
+    let partition = tables.log_index.partition;
+    let (mut witnesses, mut others) = (Vec::new(), BTreeMap::new());
+    let roster = explainer.history.meta.roster.iter().enumerate();
+    for (replica, name) in roster.filter(|(replica, _)| *replica != group.replica) {
+        let span = &explainer.history.segments[partition as usize][group.segment];
+        if !span.was_assigned(replica) {
+            continue;
+        }
+        match testimony(explainer, tables, group, name, dependencies) {
+            Ok(()) => witnesses.push(name.clone()),
+            Err(reason) => drop(others.insert(name.clone(), reason)),
+        }
+    }
+    (witnesses, others)
+}
+
+fn testimony(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    group: &RootGroup<'_>,
+    peer: &str,
+    dependencies: &[usize],
+) -> Result<(), NoWitness> {
+    let partition = tables.log_index.partition;
+    let events = &explainer.events;
+    let node = events.node(peer).ok_or(NoWitness::NoEvents)?;
+    let began = events.of(node).rfind(|(_, event)| {
+        event.kind() == CONSUME_START && event.segment == Some((partition, group.segment))
+            || event.states("reads", explainer.name(partition, dependencies[0]))
+    });
+    let Some((began, event)) = began else {
+        let of_segment = events.of(node).any(|(_, event)| event.segment == Some((partition, group.segment)));
+        return Err(if of_segment { NoWitness::Downloaded } else { NoWitness::NoEvents });
+    };
+    for &segment in dependencies {
+        let name = explainer.name(partition, segment);
+        let of = Visibility { partition, segment, name, incarnation: event.record.incarnation };
+        match of.find(events, node) {
+            Some(visible) if visible.at < began.at => {}
+            Some(_) => return Err(NoWitness::SameOrder),
+            None => {
+                let elsewhere = events.of(node).any(|(_, event)| event.segment == Some((partition, segment)));
+                return Err(if elsewhere { NoWitness::Restarted } else { NoWitness::NoEvents });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! What led to a break and is not the break itself: the transition of the late segment that lost more time than on the
+//! peers, and what the nodes counted (`RULES.md` 9).
+
+use super::causes::{CONSUME_START, Explainer, RootGroup};
+use super::node_events::{EventIndex, NodeEvents, SegmentIndex};
+use crate::checker::verdict::{Edge, LoggedCount, Setup};
+use std::collections::BTreeMap;
+
+/// A transition of a segment on a node, as far as it was logged.
+#[derive(Default)]
+struct TransitionTimes {
+    transition: String,
+    /// From the creation of its message to its start, beyond the quickest message of the same node: that takes out the
+    /// difference between the clock of the node and that of the message's creator.
+    queued_ms: Option<u64>,
+    ran_ms: Option<u64>,
+    outcome: Option<String>,
+    events: Vec<EventIndex>,
+}
+
+impl TransitionTimes {
+    fn took(&self, edge: Edge) -> Option<u64> {
+        match edge {
+            Edge::CreatedToStarted => self.queued_ms,
+            Edge::StartedToFinished => self.ran_ms,
+        }
+    }
+}
+
+/// Walks back from the event that made a segment visible (if none did: over all events of the segment) to the step
+/// that took the longest, compared with the peers.
+pub(super) fn find(
+    explainer: &Explainer<'_>,
+    partition: u32,
+    group: &RootGroup<'_>,
+    segment: usize,
+    visible: Option<EventIndex>,
+) -> Option<Setup> {
+    let (events, node) = (&explainer.events, group.began.node);
+    let of = (partition, segment);
+    let led = match visible {
+        Some(visible) => explainer.graph.led_to(visible),
+        None => events.of(node).filter(|(_, event)| event.segment == Some(of)).map(|(at, _)| at).collect(),
+    };
+    let here = transitions(events, node, &led);
+    let roster = explainer.history.meta.roster.iter().enumerate();
+    let peers: Vec<(&String, Vec<TransitionTimes>)> = roster
+        .filter(|(replica, _)| *replica != group.replica)
+        .filter_map(|(_, name)| Some((name, events.node(name)?)))
+        .map(|(name, node)| {
+            let own = events.of(node).filter(|(_, event)| event.segment == Some(of)).map(|(at, _)| at);
+            (name, transitions(events, node, &own.collect::<Vec<_>>()))
+        })
+        .collect();
+    let steps = here.iter().flat_map(|it| {
+        [Edge::CreatedToStarted, Edge::StartedToFinished]
+            .into_iter()
+            .filter_map(move |edge| Some((it, edge, it.took(edge)?)))
+    });
+    let on_peers = |it: &TransitionTimes, edge: Edge| {
+        let same = |(name, all): &(&String, Vec<TransitionTimes>)| {
+            let took = all.iter().find(|other| other.transition == it.transition)?.took(edge)?;
+            Some(((*name).clone(), took))
+        };
+        peers.iter().filter_map(same).collect::<BTreeMap<String, u64>>()
+    };
+    let excess = |it: &TransitionTimes, edge: Edge, took: u64| {
+        took.saturating_sub(on_peers(it, edge).values().copied().max().unwrap_or(0))
+    };
+    let (slow, edge, took_ms) = steps.max_by_key(|(it, edge, took)| excess(it, *edge, *took))?;
+    let skipped = here.iter().rev().find_map(|it| it.outcome.clone());
+    Some(Setup {
+        segment: explainer.name(partition, segment).to_owned(),
+        transition: slow.transition.clone(),
+        edge,
+        took_ms,
+        peers_ms: on_peers(slow, edge),
+        outcome: slow.outcome.clone().or(skipped),
+        events: slow.events.iter().map(|index| events.event(*index).point()).collect(),
+        snapshot: counted(explainer, (partition, group.segment), group, "snapshot", "registered_segments"),
+        catch_up: counted(explainer, (partition, group.segment), group, "caught-up", "rows"),
+    })
+}
+
+/// The transitions that these events belong to, in order.
+fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> Vec<TransitionTimes> {
+    let quickest = quickest_message(events, node);
+    let mut found: Vec<TransitionTimes> = Vec::new();
+    for &index in of_segment.iter().filter(|index| index.node == node) {
+        let event = events.event(index);
+        if event.kind() == "skipped" {
+            if let Some(last) = found.last_mut() {
+                last.outcome = Some("skipped".to_owned());
+                last.events.push(index);
+            }
+            continue;
+        }
+        let (Some(transition), true) = (event.text("transition"), event.kind().starts_with("transition-"))
+        else {
+            continue;
+        };
+        if found.last().is_none_or(|last| last.transition != transition) {
+            found.push(TransitionTimes { transition: transition.to_owned(), ..TransitionTimes::default() });
+        }
+        let Some(last) = found.last_mut() else { continue };
+        last.events.push(index);
+        match event.kind() {
+            "transition-started" => {
+                let waited =
+                    created_ms(events, index).map(|created| waited_ms(event.record.node_ms, created));
+                last.queued_ms = waited.map(|waited| (waited - quickest).max(0).cast_unsigned());
+            }
+            "transition-finished" => {
+                last.ran_ms = event.number("took_ms");
+                let outcome = event.text("outcome").filter(|outcome| *outcome != "done");
+                last.outcome = outcome.map(|outcome| match event.text("result") {
+                    Some(result) => format!("{outcome}: {result}"),
+                    None => outcome.to_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// When the message of a started transition was created, on the clock of its creator.
+fn created_ms(events: &NodeEvents, started: EventIndex) -> Option<u64> {
+    let message = events.event(started).message()?;
+    let created = events
+        .before(started)
+        .filter(|(_, event)| event.kind() == "transition-created")
+        .find(|(_, event)| event.message().as_ref() == Some(&message));
+    created.and_then(|(_, event)| event.number("created_ms"))
+}
+
+fn waited_ms(started: u64, created: u64) -> i64 {
+    started.cast_signed().wrapping_sub(created.cast_signed())
+}
+
+/// The shortest time from the creation of a message to its start on a node.
+fn quickest_message(events: &NodeEvents, node: usize) -> i64 {
+    let mut created = BTreeMap::new();
+    let mut quickest = i64::MAX;
+    for (_, event) in events.of(node) {
+        match (event.kind(), event.message()) {
+            ("transition-created", Some(message)) => {
+                if let Some(at) = event.number("created_ms") {
+                    created.insert(message, at);
+                }
+            }
+            ("transition-started", Some(message)) => {
+                if let Some(at) = created.get(&message) {
+                    quickest = quickest.min(waited_ms(event.record.node_ms, *at));
+                }
+            }
+            _ => {}
+        }
+    }
+    quickest
+}
+
+/// What each node counted when it began to consume a segment.
+fn counted(
+    explainer: &Explainer<'_>,
+    of: SegmentIndex,
+    group: &RootGroup<'_>,
+    kind: &str,
+    name: &str,
+) -> Option<LoggedCount> {
+    let events = &explainer.events;
+    let count = |node: usize, near: Option<EventIndex>| {
+        let own = events.of(node).filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
+        let nearest = own.min_by_key(|(index, _)| near.map_or(0, |near| near.at.abs_diff(index.at)));
+        nearest.and_then(|(_, event)| event.number(name))
+    };
+    let here = count(group.began.node, Some(group.began))?;
+    let began = |node: usize| {
+        let starts =
+            events.of(node).filter(|(_, event)| event.kind() == CONSUME_START && event.segment == Some(of));
+        starts.last().map(|(index, _)| index)
+    };
+    let roster = explainer.history.meta.roster.iter().enumerate();
+    let peers = roster.filter(|(replica, _)| *replica != group.replica).filter_map(|(_, name)| {
+        let node = events.node(name)?;
+        Some((name.clone(), count(node, began(node))?))
+    });
+    Some(LoggedCount { here, peers: peers.collect() })
+}

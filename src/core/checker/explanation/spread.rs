@@ -1,0 +1,245 @@
+//! How far wrong copies spread (`RULES.md` 5): who was right and who was wrong at each capture, whose copy was
+//! committed, which copies were replaced, and what will destroy the right ones that are left.
+
+use super::causes::{Explainer, PartitionTables};
+use super::node_events::{NodeEvent, SegmentIndex};
+use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
+use crate::checker::tables::copies::CapturePoint;
+use crate::checker::verdict::{
+    CaptureState, Commit, LastRightGone, Replacement, Risk, Side, Spread, SpreadMoment,
+};
+use crate::history::row::CopyState;
+use crate::history::schema::rules::Absence;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The rows of one finding, and which of their views belong to it.
+pub(crate) struct WrongRows<'w> {
+    pub(crate) mismatches: &'w [&'w Mismatch],
+    pub(crate) is_member: &'w dyn Fn(&ReplicaView) -> bool,
+}
+
+/// Who was wrong and who was right at one point.
+#[derive(Default)]
+struct Sides {
+    wrong: BTreeSet<usize>,
+    right: BTreeSet<usize>,
+}
+
+impl WrongRows<'_> {
+    fn sides(&self, when: CapturePoint, segment: Option<usize>) -> Sides {
+        let mut sides = Sides::default();
+        let of_segment = self.mismatches.iter().filter(|it| segment.is_none() || it.segment == segment);
+        for view in of_segment.flat_map(|mismatch| mismatch.at(when)) {
+            match (self.is_member)(view) {
+                true => drop(sides.wrong.insert(view.replica)),
+                false if view.anomaly.is_none() => drop(sides.right.insert(view.replica)),
+                false => {}
+            }
+        }
+        sides.right.retain(|replica| !sides.wrong.contains(replica));
+        sides
+    }
+
+    /// The points at which anything changed, at most one a capture: its last.
+    fn changes(&self) -> Vec<CapturePoint> {
+        let scenes = self.mismatches.iter().flat_map(|mismatch| &mismatch.views_by_capture);
+        let by_capture: BTreeMap<usize, CapturePoint> = scenes
+            .map(|scene| scene.when)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(|it| (it.capture, it))
+            .collect();
+        by_capture.into_values().collect()
+    }
+
+    fn segments(&self) -> BTreeSet<usize> {
+        self.mismatches.iter().filter_map(|mismatch| mismatch.segment).collect()
+    }
+}
+
+/// How the rows of one finding spread.
+pub(crate) fn find(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    rows: &WrongRows<'_>,
+    last: &CaptureState,
+) -> Spread {
+    let history = explainer.history;
+    let moments: Vec<SpreadMoment> = rows
+        .changes()
+        .into_iter()
+        .map(|when| {
+            let Sides { wrong, right } = rows.sides(when, None);
+            let capture = history.captures[when.capture];
+            SpreadMoment {
+                capture: capture.number,
+                t: capture.t,
+                wrong: history.names(&wrong),
+                right: history.names(&right),
+            }
+        })
+        .filter(|moment| !moment.wrong.is_empty() || !moment.right.is_empty())
+        .collect();
+    let segments = rows.segments();
+    let of_segments = || segments.iter().map(|segment| (tables.log_index.partition, *segment));
+    let commits: Vec<Commit> = of_segments().filter_map(|of| commit(explainer, of, rows)).collect();
+    let mut replacements: Vec<Replacement> =
+        of_segments().flat_map(|of| replacements(explainer, tables, of, rows)).collect();
+    replacements.sort_by_key(|it| it.t);
+    let last_right = if last.side == Side::Majority { last.right.clone() } else { Vec::new() };
+    Spread {
+        last_right_gone: last_right_gone(&moments),
+        at_risk: at_risk(explainer, tables, &segments, &moments, rows),
+        moments,
+        commits,
+        replacements,
+        last_right,
+    }
+}
+
+/// The first capture at which no replica was right any more, after one at which some were.
+fn last_right_gone(moments: &[SpreadMoment]) -> Option<LastRightGone> {
+    let gone = moments.iter().position(|it| it.right.is_empty() && !it.wrong.is_empty())?;
+    let before = moments[..gone].iter().rfind(|it| !it.right.is_empty())?;
+    let is_final = moments[gone..].iter().all(|it| it.right.is_empty());
+    is_final.then(|| LastRightGone {
+        replicas: before.right.clone(),
+        last_seen: before.t,
+        gone: moments[gone].t,
+    })
+}
+
+fn commit(explainer: &Explainer<'_>, of: SegmentIndex, rows: &WrongRows<'_>) -> Option<Commit> {
+    let (events, name) = (&explainer.events, explainer.name(of.0, of.1));
+    let logged = |kind: &str| {
+        let all = events.all().filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
+        all.map(|(_, event)| event).collect::<Vec<&NodeEvent>>()
+    };
+    let (winners, committed) = (logged("commit-winner"), logged("segment-committed"));
+    let event = committed.last().or(winners.last()).copied();
+    let seen = events.commits.get(&of).copied();
+    if event.is_none() && seen.is_none() {
+        return None;
+    }
+    let winner = event.and_then(|event| event.text("server")).map(str::to_owned);
+    let offset = event.and_then(|event| event.number("offset"));
+    let reported = logged("segment-reported");
+    let equal = reported.iter().filter(|event| event.number("offset") == offset && offset.is_some());
+    let equal: BTreeSet<String> = equal.filter_map(|event| event.text("server")).map(str::to_owned).collect();
+    let wrong = winner.as_ref().and_then(|winner| {
+        let replica = explainer.history.replica(winner)?;
+        own_copy_is_wrong(rows, of.1, replica)
+    });
+    Some(Commit {
+        segment: name.to_owned(),
+        winner,
+        offset,
+        at_equal_offset: equal.into_iter().collect(),
+        wrong,
+        event: event.map(NodeEvent::point),
+        t: seen,
+    })
+}
+
+/// Whether the copy of a segment that a replica consumed itself was wrong; `None` if no capture read it.
+fn own_copy_is_wrong(rows: &WrongRows<'_>, segment: usize, replica: usize) -> Option<bool> {
+    let of_segment = rows.mismatches.iter().filter(|mismatch| mismatch.segment == Some(segment));
+    let own = of_segment.flat_map(|mismatch| &mismatch.views).filter(|view| {
+        view.replica == replica && view.state.is_some_and(|state| state != CopyState::Downloaded)
+    });
+    own.map(|view| (rows.is_member)(view)).reduce(|a, b| a || b)
+}
+
+/// The copies of a segment that were replaced on any replica, as captures show it.
+fn replacements(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    of: SegmentIndex,
+    rows: &WrongRows<'_>,
+) -> Vec<Replacement> {
+    let mut found = Vec::new();
+    let changes = tables.timeline.changes(of.1);
+    for replica in 0..explainer.history.meta.roster.len() {
+        let mut before: Option<(CapturePoint, usize)> = None;
+        for (when, shown) in changes {
+            let Some(shown) = shown.get(replica).copied().flatten() else { continue };
+            if let Some((since, copy)) = before
+                && copy != shown.copy
+            {
+                found.push(replacement(explainer, of, replica, (since, *when), rows));
+            }
+            before = Some((*when, shown.copy));
+        }
+    }
+    found
+}
+
+fn replacement(
+    explainer: &Explainer<'_>,
+    of: SegmentIndex,
+    replica: usize,
+    (before, after): (CapturePoint, CapturePoint),
+    rows: &WrongRows<'_>,
+) -> Replacement {
+    let (events, roster) = (&explainer.events, &explainer.history.meta.roster);
+    let node = events.node(&roster[replica]);
+    let logged = |kind: &str| {
+        let own = node.into_iter().flat_map(|node| events.of(node));
+        let own = own.filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
+        own.last().map(|(_, event)| event)
+    };
+    let text = |event: &NodeEvent, name: &str| {
+        let value = &event.record.detail[name];
+        (!value.is_null()).then(|| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let is_wrong = |when: CapturePoint| {
+        let Sides { wrong, right } = rows.sides(when, Some(of.1));
+        if wrong.contains(&replica) { Some(true) } else { right.contains(&replica).then_some(false) }
+    };
+    let checksums =
+        logged("crc-changed").and_then(|event| Some((text(event, "old_crc")?, text(event, "crc")?)));
+    Replacement {
+        replica: roster[replica].clone(),
+        segment: explainer.name(of.0, of.1).to_owned(),
+        t: explainer.history.captures[after.capture].t,
+        wrong_before: is_wrong(before),
+        wrong_after: is_wrong(after),
+        checksums,
+        event: logged("replaced").map(NodeEvent::point),
+    }
+}
+
+/// What will destroy right copies, or the evidence.
+fn at_risk(
+    explainer: &Explainer<'_>,
+    tables: PartitionTables<'_>,
+    segments: &BTreeSet<usize>,
+    moments: &[SpreadMoment],
+    rows: &WrongRows<'_>,
+) -> Vec<Risk> {
+    let history = explainer.history;
+    let spans = &history.segments[tables.log_index.partition as usize];
+    let mut risks = Vec::new();
+    let Some(last) = moments.last().filter(|last| !last.wrong.is_empty()) else { return risks };
+    for &segment in segments {
+        let name = spans[segment].name.clone();
+        if spans[segment].end.is_none() {
+            risks.push(Risk::NextCommit { segment: name });
+        } else if let Some(when) = rows.changes().last() {
+            let differing = rows.sides(*when, Some(segment)).right;
+            let is_wrong_committed = last.wrong.len() > last.right.len();
+            if !differing.is_empty() && is_wrong_committed {
+                risks.push(Risk::Reload { segment: name, replicas: history.names(&differing) });
+            }
+        }
+    }
+    if history.meta.schema.rules.allow(Absence::Superseded) {
+        risks.push(Risk::Compaction);
+    }
+    let first = rows.mismatches.iter().map(|mismatch| mismatch.off).min();
+    let starts = segments.iter().map(|segment| spans[*segment].start).chain(first);
+    if let Some(from) = starts.min() {
+        risks.push(Risk::Retention { from });
+    }
+    risks
+}
