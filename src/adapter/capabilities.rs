@@ -135,11 +135,16 @@ pub trait Frontiers: Send + Sync {
     async fn shard_snapshot(&self, capture: u32) -> Result<ShardSnapshot, TargetError>;
 }
 
-/// The lifecycle events that replicas report.
+/// The lifecycle events that nodes report.
 #[async_trait]
 pub trait Lifecycle: Send + Sync {
-    /// The events since the last call, in program order.
+    /// A replica's events since the last call, in program order.
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError>;
+    /// The same of the authority, which assigns and commits segments and is in no roster. Most systems do not
+    /// show any.
+    async fn poll_authority(&self) -> Result<Vec<LifecycleRecord>, TargetError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Reports processes that have ended.

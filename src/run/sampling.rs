@@ -55,6 +55,9 @@ async fn sample_segments(target: &Capabilities) -> Result<Snapshot, TargetError>
         replicas.push((replica, covered));
         lifecycle.extend(lived);
     }
+    if let Some(target) = &target.lifecycle {
+        lifecycle.extend(target.poll_authority().await.unwrap_or_default());
+    }
     let segments = catalogue.segments().await?;
     let log_ends_after = log.ends().await?;
     Ok(Snapshot { log_ends_before, replicas, segments, log_ends_after, lifecycle, ..Snapshot::default() })

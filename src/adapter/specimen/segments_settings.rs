@@ -2,6 +2,7 @@
 
 use super::wire::{column, unknown};
 use ::specimen::segments::GUARDS;
+use dissent_core::history::duration;
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ pub const PROCESSES: &str = "specimen-segments";
 pub const SIMULATED: &str = "sim-segments";
 
 /// The settings that `--set` can change.
-pub const SETTINGS: &[&str] = &["guard", "pool", "servers"];
+pub const SETTINGS: &[&str] = &["guard", "pool", "servers", "wait"];
 
 /// The maximum number of servers. Each one is a process.
 const SERVERS_MAX: usize = 64;
@@ -42,6 +43,10 @@ pub fn settled(
             "guard" => {
                 config.guard =
                     value.parse().map_err(|_| unknown("guard", value, &GUARDS.map(|(name, _)| name)))?;
+            }
+            "wait" => {
+                let wait = duration::parse(value).map_err(|error| format!("--set {key}={value}: {error}"))?;
+                config.wait_ms = wait.0 / 1_000_000;
             }
             "pool" => config.pool = number(POOL_MAX)?,
             "servers" => config.servers = (0..number(SERVERS_MAX)?).map(|n| format!("server-{n}")).collect(),

@@ -16,14 +16,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+/// A node that logs events: a server, or the controller.
+type Node = Option<String>;
+
 /// A client of the servers, and of the controller's segments.
 pub(super) struct Servers {
     cluster: Arc<SpecimenCluster>,
     service: Arc<ServiceClient>,
     schema: Schema,
     http: HttpClient,
-    /// The next event of each server. Event numbers ascend across restarts.
-    next_event: Mutex<BTreeMap<String, u64>>,
+    /// The next event of each node. Event numbers ascend across restarts.
+    next_event: Mutex<BTreeMap<Node, u64>>,
 }
 
 impl Servers {
@@ -33,6 +36,20 @@ impl Servers {
         schema: Schema,
     ) -> Result<Servers, TargetError> {
         Ok(Servers { cluster, service, schema, http: HttpClient::new()?, next_event: Mutex::default() })
+    }
+
+    async fn new_events(&self, node: Node) -> Result<Vec<LifecycleRecord>, TargetError> {
+        let next = self.next_event.lock().await.get(&node).copied().unwrap_or_default();
+        let path = format!("events?since={next}");
+        let (url, body) = match &node {
+            Some(replica) => self.server(replica, &path).await?,
+            None => self.service.get(&path).await?,
+        };
+        let events: Vec<LifecycleRecord> = parse(&url, &body)?;
+        if let Some(last) = events.last() {
+            self.next_event.lock().await.insert(node, last.seq.saturating_add(1));
+        }
+        Ok(events)
     }
 
     async fn server(&self, replica: &str, path: &str) -> Result<(String, Vec<u8>), TargetError> {
@@ -95,12 +112,10 @@ impl RawReads for Servers {
 #[async_trait]
 impl Lifecycle for Servers {
     async fn poll(&self, replica: &str) -> Result<Vec<LifecycleRecord>, TargetError> {
-        let next = self.next_event.lock().await.get(replica).copied().unwrap_or_default();
-        let (url, body) = self.server(replica, &format!("events?since={next}")).await?;
-        let events: Vec<LifecycleRecord> = parse(&url, &body)?;
-        if let Some(last) = events.last() {
-            self.next_event.lock().await.insert(replica.to_owned(), last.seq.saturating_add(1));
-        }
-        Ok(events)
+        self.new_events(Some(replica.to_owned())).await
+    }
+
+    async fn poll_authority(&self) -> Result<Vec<LifecycleRecord>, TargetError> {
+        self.new_events(None).await
     }
 }

@@ -45,7 +45,8 @@ impl RowCache {
 /// The cluster and the record of its run.
 pub(super) struct Segments {
     world: World,
-    next_event: BTreeMap<String, u64>,
+    /// The next event of each server, and of the controller.
+    next_event: BTreeMap<Option<String>, u64>,
     faults: BTreeMap<StepId, Fault>,
     row_cache: RowCache,
     record: MemoryRecord,
@@ -162,7 +163,8 @@ impl Segments {
     fn snapshot(&mut self) -> Snapshot {
         let roster = self.record.meta.roster.clone();
         let ends = self.world.log_ends();
-        let lifecycle = roster.iter().flat_map(|replica| self.lifecycle(replica)).collect();
+        let nodes = roster.iter().cloned().map(Some).chain([None]);
+        let lifecycle = nodes.flat_map(|node| self.new_events(node)).collect();
         let replicas = roster.into_iter().map(|replica| {
             let answer = self.coverage(&replica);
             (replica, answer)
@@ -180,9 +182,13 @@ impl Segments {
         }
     }
 
-    fn lifecycle(&mut self, replica: &str) -> Vec<LifecycleRecord> {
-        let next_event = self.next_event.entry(replica.to_owned()).or_default();
-        let events = self.world.events(replica, *next_event).unwrap_or_default();
+    /// The events of a server since the last call; of the controller if it is None.
+    fn new_events(&mut self, node: Option<String>) -> Vec<LifecycleRecord> {
+        let next_event = self.next_event.entry(node.clone()).or_default();
+        let events = match node {
+            Some(server) => self.world.events(&server, *next_event).unwrap_or_default(),
+            None => self.world.controller_events(*next_event),
+        };
         if let Some(last) = events.last() {
             *next_event = last.seq + 1;
         }

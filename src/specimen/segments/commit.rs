@@ -31,14 +31,21 @@ pub(crate) struct Terms<'a> {
 const WAITS_FOR_UPLOAD: u64 = 4;
 
 impl Commit {
-    pub(crate) fn report(&mut self, now: u64, server: usize) {
+    /// Takes a replica's report. True for its first one.
+    pub(crate) fn report(&mut self, now: u64, server: usize) -> bool {
         if self.reports.contains(&server) {
-            return;
+            return false;
         }
         if self.reports.is_empty() {
             self.first_at = now;
         }
         self.reports.push(server);
+        true
+    }
+
+    /// The winner as decided so far.
+    pub(crate) fn decided(&self) -> Option<usize> {
+        self.winner.as_ref().map(|winner| winner.server)
     }
 
     /// A replica restarted: the rows behind its earlier report are gone.
@@ -92,7 +99,7 @@ mod tests {
         ];
         for (name, reports, consuming, named, now, expected) in cases {
             let mut commit = Commit::default();
-            reports.iter().for_each(|(at, server)| commit.report(*at, *server));
+            reports.iter().for_each(|(at, server)| assert!(commit.report(*at, *server)));
             let terms = Terms { now, consuming, named, wait: 100 };
             assert_eq!(commit.winner(&terms), expected, "{name}");
         }
@@ -102,8 +109,8 @@ mod tests {
     fn a_winner_that_died_gives_way() {
         let mut commit = Commit::default();
         let terms = |now| Terms { now, consuming: &[0, 1], named: None, wait: 100 };
-        commit.report(1, 0);
-        commit.report(2, 1);
+        assert!(commit.report(1, 0) && commit.report(2, 1));
+        assert!(!commit.report(3, 1), "only the first report counts");
         assert_eq!(commit.winner(&terms(2)), Some(0));
         assert_eq!(commit.winner(&terms(401)), Some(0));
         assert_eq!(commit.winner(&terms(402)), Some(1));

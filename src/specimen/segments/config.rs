@@ -22,6 +22,9 @@ pub struct Config {
     /// The condition that is tested before a server starts to consume a segment.
     #[serde(default)]
     pub guard: Guard,
+    /// How long the guard `timed-wait` waits for the previous segment, in milliseconds.
+    #[serde(default = "wait_ms")]
+    pub wait_ms: u64,
     /// How many transitions a server runs at once. A transition that waits for its guard occupies a slot.
     #[serde(default = "pool")]
     pub pool: usize,
@@ -38,6 +41,10 @@ pub struct Config {
 
 fn four_servers() -> Vec<String> {
     (0..4).map(|n| format!("server-{n}")).collect()
+}
+
+fn wait_ms() -> u64 {
+    250
 }
 
 fn pool() -> usize {
@@ -65,6 +72,7 @@ impl Config {
             partitions,
             servers: four_servers(),
             guard: Guard::default(),
+            wait_ms: wait_ms(),
             pool: pool(),
             poll_ms: poll_ms(),
             commit_wait_ms: commit_wait_ms(),

@@ -3,11 +3,14 @@
 
 use super::commit::{Commit, Terms};
 use super::config::Config;
+use super::guard::Guard;
+use super::lifecycle::{BY_CONTROLLER, Event, Kind, Lifecycle};
 use super::messages::{Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored};
 use super::messages::{Transition, Work};
 use crate::error::Error;
 use crate::value::Entry;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,6 +73,9 @@ struct Member {
     queue: BTreeMap<u64, Message>,
 }
 
+/// The controller's name in its events.
+const NODE: &str = "controller";
+
 pub(crate) struct Controller {
     config: Arc<Config>,
     logs: Vec<Vec<Arc<Entry>>>,
@@ -81,11 +87,12 @@ pub(crate) struct Controller {
     /// The server that an operator named as the winner, by partition.
     named: BTreeMap<u32, usize>,
     next_message: u64,
+    log: Lifecycle,
 }
 
 impl Controller {
-    /// A new table: empty logs, and one consuming segment per partition.
-    pub(crate) fn new(config: Arc<Config>) -> Self {
+    /// A new table at `now` (nanoseconds): empty logs, and one consuming segment per partition.
+    pub(crate) fn new(config: Arc<Config>, now: u64) -> Self {
         let first =
             |partition| (SegmentId { partition, seq: 0 }, Ideal { start: 0, phase: Phase::Consuming });
         Controller {
@@ -96,8 +103,14 @@ impl Controller {
             holds: BTreeMap::new(),
             named: BTreeMap::new(),
             next_message: 1,
+            log: Lifecycle::boot(now, (NODE, 1), &config.table, BY_CONTROLLER),
             config,
         }
+    }
+
+    /// The controller's events from number `since` on.
+    pub(crate) fn events(&self, since: u64) -> &[Event] {
+        self.log.since(since)
     }
 
     /// Appends an entry to a partition's log and returns its offset.
@@ -203,7 +216,7 @@ impl Controller {
         match call.ask {
             Ask::Poll(poll) => Reply::Work(self.poll(now, call.server, &poll)),
             Ask::Upload(stored) => {
-                self.commit(now, stored);
+                self.commit(now, call.server, stored);
                 Reply::Noted
             }
             Ask::Download(id) => match self.segments.get(&id).map(|ideal| &ideal.phase) {
@@ -287,8 +300,9 @@ impl Controller {
         let ideal = self.segments.get_mut(&id)?;
         let end = match &mut ideal.phase {
             Phase::Sealed(end, commit) => {
-                if position == *end {
-                    commit.report(now, server);
+                if position == *end && commit.report(now, server) {
+                    let detail = json!({"server": self.config.servers[server], "offset": position});
+                    self.log.log(now, id, Kind::SegmentReported, detail);
                 }
                 Some(*end)
             }
@@ -297,16 +311,17 @@ impl Controller {
         };
         let log = &self.logs[id.partition as usize];
         let limit = position + self.config.batch as u64;
-        let to = end.unwrap_or(log.len() as u64).min(limit);
+        let last = end.unwrap_or(log.len() as u64);
+        let to = last.min(limit);
         if to <= position && end.is_none() {
             return None;
         }
         let entries = log.get(position as usize..to as usize).unwrap_or_default().to_vec();
-        Some(Batch { segment: id, end, entries })
+        Some(Batch { segment: id, end, is_last: to == last, entries })
     }
 
     fn winner(&mut self, now: u64, id: SegmentId) -> Option<usize> {
-        let Phase::Sealed(_, commit) = &mut self.segments.get_mut(&id)?.phase else {
+        let Phase::Sealed(end, commit) = &mut self.segments.get_mut(&id)?.phase else {
             return None;
         };
         let members = self.members.iter().enumerate();
@@ -314,12 +329,22 @@ impl Controller {
         let consuming: Vec<usize> = consuming.map(|(server, _)| server).collect();
         let named = self.named.get(&id.partition).copied();
         let wait = self.config.commit_wait_ms * 1_000_000;
-        commit.winner(&Terms { now, consuming: &consuming, named, wait })
+        let before = commit.decided();
+        let winner = commit.winner(&Terms { now, consuming: &consuming, named, wait });
+        if let Some(server) = winner.filter(|_| winner != before) {
+            let detail = json!({"server": self.config.servers[server], "offset": *end});
+            self.log.log(now, id, Kind::CommitWinner, detail);
+        }
+        winner
     }
 
-    /// The messages that no hold withholds, each with the commit of its segment as known now.
+    /// The messages that no hold withholds, each with the commit of its segment as known now. Strictly in
+    /// order, one that is held holds back all behind it.
     fn deliverable(&self, server: usize) -> Vec<Message> {
-        let free = self.members[server].queue.values().filter(|message| !self.held(server, message));
+        let (queue, in_order) =
+            (self.members[server].queue.values(), self.config.guard == Guard::DeliveryOrder);
+        let held = |message: &&Message| self.held(server, message);
+        let free = queue.take_while(|message| !in_order || !held(message)).filter(|message| !held(message));
         let filled = free.map(|message| Message {
             committed: self.segments.get(&message.segment).and_then(Ideal::committed),
             ..message.clone()
@@ -338,7 +363,7 @@ impl Controller {
 
     /// Stores the winner's copy and lets all servers consume the next segment. A second copy of a committed
     /// segment changes nothing.
-    fn commit(&mut self, now: u64, stored: Stored) {
+    fn commit(&mut self, now: u64, server: usize, stored: Stored) {
         let id = stored.segment;
         let Some(ideal) = self.segments.get_mut(&id) else {
             return;
@@ -346,6 +371,9 @@ impl Controller {
         if !matches!(ideal.phase, Phase::Sealed(end, _) if end == stored.end()) {
             return;
         }
+        let (server, offset, crc) = (&self.config.servers[server], stored.end(), stored.crc);
+        let detail = json!({"server": server, "offset": offset, "crc": crc});
+        self.log.log(now, id, Kind::SegmentCommitted, detail);
         ideal.phase = Phase::Online(stored);
         self.sealed.retain(|sealed| *sealed != id);
         if let Some(next) = self.segments.get_mut(&id.next()) {

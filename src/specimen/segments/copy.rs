@@ -74,13 +74,16 @@ pub(crate) struct SegmentCopy {
     pub(crate) rows: Vec<Arc<Entry>>,
     /// Whether consumption has reached the sealed end.
     pub(crate) complete: bool,
+    /// Whether consumption has ever reached the end of the log, or of the sealed segment.
+    pub(crate) caught_up: bool,
     /// Whether this server, as the winner, has started its upload.
     pub(crate) uploading: bool,
 }
 
 impl SegmentCopy {
     pub(crate) fn new(id: u64, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> Self {
-        SegmentCopy { id, state, start, rows, complete: state != CopyState::Consuming, uploading: false }
+        let complete = state != CopyState::Consuming;
+        SegmentCopy { id, state, start, rows, complete, caught_up: false, uploading: false }
     }
 
     pub(crate) fn position(&self) -> u64 {

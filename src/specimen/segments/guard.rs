@@ -44,14 +44,37 @@ pub enum Guard {
     /// SEG_M is registered: the gate would open now, but nobody tests it
     /// ```
     PartitionGateNoSkipWake,
+    /// Open while at least half of the committed segments that this server knows of are registered, of
+    /// whichever partition. One missing segment never closes it.
+    ReadinessFlag,
+    /// No test. The controller delivers the messages to each server strictly in order, and the order is
+    /// trusted to be that of the segments:
+    ///
+    /// ```text
+    /// O->C(SEG_M) is held, and holds back O->C(SEG_M1) behind it
+    /// both arrive: SEG_M is skipped, and only that report creates C->O(SEG_M). SEG_M1 begins first
+    /// ```
+    DeliveryOrder,
+    /// Open for (p, s) when (p, s - 1) is registered, or after [`Config::wait_ms`](super::Config::wait_ms).
+    TimedWait,
+    /// Open for (p, s) when the newest registered segment of p is s - 1 or later:
+    ///
+    /// ```text
+    /// SEG_M1 is registered, SEG_M is still missing: consumption of SEG_M2 begins without SEG_M
+    /// ```
+    MaxWatermarkGate,
 }
 
 /// Every guard with its name in settings and on the command line.
-pub const NAMES: [(&str, Guard); 4] = [
+pub const NAMES: [(&str, Guard); 8] = [
     ("startup-latch", Guard::StartupLatch),
     ("partition-gate", Guard::PartitionGate),
     ("signal-gate", Guard::SignalGate),
     ("partition-gate-no-skip-wake", Guard::PartitionGateNoSkipWake),
+    ("readiness-flag", Guard::ReadinessFlag),
+    ("delivery-order", Guard::DeliveryOrder),
+    ("timed-wait", Guard::TimedWait),
+    ("max-watermark-gate", Guard::MaxWatermarkGate),
 ];
 
 /// The error for a name that is not in [`NAMES`].
@@ -98,6 +121,10 @@ pub(crate) struct GateView<'a> {
     pub(crate) boot: &'a BTreeSet<SegmentId>,
     /// The segments that are registered in their committed form.
     pub(crate) registered: &'a BTreeSet<SegmentId>,
+    /// By partition, the number of segments that this server knows to be committed: all below the newest.
+    pub(crate) committed: &'a BTreeMap<u32, u32>,
+    /// How long the transition has waited, in nanoseconds.
+    pub(crate) waited: u64,
 }
 
 /// How a transition ended. No transition of this specimen fails.
@@ -111,6 +138,8 @@ pub(crate) enum Ended {
 /// A server's guard and its state.
 pub(crate) struct Gate {
     guard: Guard,
+    /// How long [`Guard::TimedWait`] waits at most, in nanoseconds.
+    wait: u64,
     /// When the latch opened, in nanoseconds of the server's clock.
     opened_at: Option<u64>,
     /// When a transition of each segment first ended.
@@ -137,9 +166,10 @@ pub(crate) struct Tested {
 }
 
 impl Gate {
-    pub(crate) fn new(guard: Guard) -> Self {
+    pub(crate) fn new(guard: Guard, wait_ms: u64) -> Self {
         Gate {
             guard,
+            wait: wait_ms.saturating_mul(1_000_000),
             opened_at: None,
             ended: BTreeMap::new(),
             skipped: BTreeSet::new(),
@@ -157,7 +187,12 @@ impl Gate {
         }
     }
 
-    /// Tests the guard for one segment at `now`. None if nothing has woken the waiter, so there is no test.
+    /// Whether consumption begins without any test.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.guard == Guard::DeliveryOrder
+    }
+
+    /// Tests the guard for one segment at `now`. None if there is no test: nothing has woken the waiter.
     pub(crate) fn test(&mut self, now: u64, seen: &GateView<'_>) -> Option<Tested> {
         match self.guard {
             Guard::StartupLatch => Some(self.test_latch(now, seen)),
@@ -170,6 +205,27 @@ impl Gate {
                 }
                 Some(tested)
             }
+            Guard::ReadinessFlag => Some(test_half(now, seen)),
+            Guard::DeliveryOrder => None,
+            Guard::TimedWait => Some(self.test_previous(now, seen)),
+            Guard::MaxWatermarkGate => Some(test_watermark(now, seen)),
+        }
+    }
+
+    fn test_previous(&self, now: u64, seen: &GateView<'_>) -> Tested {
+        let previous = seen.segment.previous();
+        let registered = previous.filter(|previous| seen.registered.contains(previous));
+        let released_by = match registered == previous {
+            true => Some("predicate"),
+            false => (seen.waited >= self.wait).then_some("time-out"),
+        };
+        Tested {
+            name: "previous-segment-registered",
+            subject: one(seen.segment),
+            evaluated_at: now,
+            wanted: previous.iter().count(),
+            registered: registered.iter().count(),
+            released_by,
         }
     }
 
@@ -192,12 +248,11 @@ impl Gate {
 
     /// The count of registered segments is for the event log only. The signal alone decides.
     fn test_signal(&self, now: u64, seen: &GateView<'_>) -> Tested {
-        let SegmentId { partition, seq } = seen.segment;
-        let before = seq.checked_sub(1).map(|seq| SegmentId { partition, seq });
+        let before = seen.segment.previous();
         let signalled = before.and_then(|before| self.ended.get(&before)).copied();
         Tested {
             name: "previous-transition-ended",
-            subject: json!({"partition": partition, "seq": before.map(|before| before.seq)}),
+            subject: one(seen.segment),
             evaluated_at: signalled.unwrap_or(now),
             released_by: before.map_or(Some("already-open"), |_| signalled.map(|_| "signal")),
             ..test_partition(now, seen)
@@ -219,6 +274,40 @@ fn test_partition(now: u64, seen: &GateView<'_>) -> Tested {
     }
 }
 
+/// A gate's subject that is the predecessor alone.
+fn one(segment: SegmentId) -> Json {
+    json!({"partition": segment.partition, "seq": segment.previous().map(|previous| previous.seq)})
+}
+
+fn test_half(now: u64, seen: &GateView<'_>) -> Tested {
+    let is_known = |id: &&SegmentId| seen.committed.get(&id.partition).is_some_and(|below| id.seq < *below);
+    let registered = seen.registered.iter().filter(is_known).count();
+    let wanted = seen.committed.values().map(|below| *below as usize).sum();
+    Tested {
+        name: "half-of-segments-registered",
+        subject: json!({}),
+        evaluated_at: now,
+        wanted,
+        registered,
+        released_by: (2 * registered >= wanted).then_some("predicate"),
+    }
+}
+
+/// It looks at one number, so it sees one segment.
+fn test_watermark(now: u64, seen: &GateView<'_>) -> Tested {
+    let previous = seen.segment.previous();
+    let last = SegmentId { seq: u32::MAX, ..seen.segment };
+    let reached = previous.is_none_or(|previous| seen.registered.range(previous..=last).next().is_some());
+    Tested {
+        name: "newest-registered-segment",
+        subject: one(seen.segment),
+        evaluated_at: now,
+        wanted: previous.iter().count(),
+        registered: if reached { previous.iter().count() } else { 0 },
+        released_by: reached.then_some("predicate"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +322,17 @@ mod tests {
         assert_eq!(error, format!("no guard `latch`; use one of {}", NAMES.map(|(name, _)| name).join(", ")));
     }
 
+    static NOTHING: BTreeSet<SegmentId> = BTreeSet::new();
+
+    /// A view of a server that has just begun to wait, and had nothing to load at boot.
+    fn view<'a>(
+        segment: SegmentId,
+        registered: &'a BTreeSet<SegmentId>,
+        committed: &'a BTreeMap<u32, u32>,
+    ) -> GateView<'a> {
+        GateView { segment, boot: &NOTHING, registered, committed, waited: 0 }
+    }
+
     fn id(seq: u32) -> SegmentId {
         SegmentId { partition: 0, seq }
     }
@@ -242,19 +342,25 @@ mod tests {
     fn opens_only_for_what_it_looks_at() {
         // Guard, committed at boot, registered at each of two tests, answers of the two tests.
         type Case = (Guard, &'static [u32], [&'static [u32]; 2], [Option<&'static str>; 2]);
-        let cases: [Case; 5] = [
+        let cases: [Case; 10] = [
             (Guard::StartupLatch, &[0], [&[], &[0]], [None, Some("predicate")]),
             (Guard::StartupLatch, &[], [&[], &[]], [Some("predicate"), Some("already-open")]),
             (Guard::PartitionGate, &[], [&[0], &[0, 1]], [None, Some("predicate")]),
             (Guard::PartitionGate, &[], [&[0, 1], &[1]], [Some("predicate"), None]),
             (Guard::SignalGate, &[], [&[0], &[0, 1]], [None, None]),
+            (Guard::ReadinessFlag, &[], [&[], &[0]], [None, Some("predicate")]),
+            (Guard::ReadinessFlag, &[], [&[1], &[]], [Some("predicate"), None]),
+            (Guard::TimedWait, &[], [&[0], &[1]], [None, Some("predicate")]),
+            (Guard::MaxWatermarkGate, &[], [&[0], &[1]], [None, Some("predicate")]),
+            (Guard::MaxWatermarkGate, &[], [&[], &[2]], [None, Some("predicate")]),
         ];
         for (guard, boot, registered, answers) in cases {
-            let mut gate = Gate::new(guard);
+            let mut gate = Gate::new(guard, 9);
             let boot = boot.iter().map(|seq| id(*seq)).collect();
             for (registered, answer) in registered.iter().zip(answers) {
                 let registered = registered.iter().map(|seq| id(*seq)).collect();
-                let seen = GateView { segment: id(2), boot: &boot, registered: &registered };
+                let committed = BTreeMap::from([(0, 2)]);
+                let seen = GateView { boot: &boot, ..view(id(2), &registered, &committed) };
                 let tested = gate.test(7, &seen).expect("it is tested every time");
                 assert_eq!(tested.released_by, answer, "{guard} {boot:?} {registered:?}");
             }
@@ -276,17 +382,54 @@ mod tests {
             (Guard::PartitionGate, &[Ended::Skipped, Ended::Loaded], &[0, 1], Some(Some("predicate"))),
         ];
         for (guard, ends, registered, answer) in cases {
-            let (mut gate, none) = (Gate::new(guard), BTreeSet::new());
-            let shut = gate.test(1, &GateView { segment: id(2), boot: &none, registered: &none });
+            let (mut gate, known) = (Gate::new(guard, 9), BTreeMap::new());
+            let shut = gate.test(1, &view(id(2), &NOTHING, &known));
             assert_eq!(shut.expect("the first test is always made").released_by, None, "{guard}");
             ends.iter().for_each(|how| gate.ended(2, id(1), *how));
             let registered = registered.iter().map(|seq| id(*seq)).collect();
-            let tested = gate.test(3, &GateView { segment: id(2), boot: &none, registered: &registered });
+            let tested = gate.test(3, &view(id(2), &registered, &known));
             assert_eq!(tested.map(|tested| tested.released_by), answer, "{guard} {ends:?}");
         }
-        let mut gate = Gate::new(Guard::SignalGate);
-        let none = BTreeSet::new();
-        let first = gate.test(1, &GateView { segment: id(0), boot: &none, registered: &none });
+        let mut gate = Gate::new(Guard::SignalGate, 9);
+        let first = gate.test(1, &view(id(0), &NOTHING, &BTreeMap::new()));
         assert_eq!(first.expect("it is tested").released_by, Some("already-open"));
+    }
+
+    /// Goal: what each guard says that it looked at before segment (0, 2), where (0, 0) is missing: never more
+    /// than it really tests.
+    #[test]
+    fn says_what_it_looked_at_and_what_it_saw() {
+        let cases = [
+            (Guard::StartupLatch, json!({}), (0, 0), Some("predicate")),
+            (Guard::PartitionGate, json!({"partition": 0, "before_seq": 2}), (2, 1), None),
+            (Guard::SignalGate, json!({"partition": 0, "seq": 1}), (2, 1), None),
+            (Guard::ReadinessFlag, json!({}), (3, 2), Some("predicate")),
+            (Guard::TimedWait, json!({"partition": 0, "seq": 1}), (1, 1), Some("predicate")),
+            (Guard::MaxWatermarkGate, json!({"partition": 0, "seq": 1}), (1, 1), Some("predicate")),
+        ];
+        let other = SegmentId { partition: 1, seq: 0 };
+        let (registered, known) = (BTreeSet::from([id(1), other]), BTreeMap::from([(0, 2), (1, 1)]));
+        for (guard, subject, counts, released_by) in cases {
+            let tested =
+                Gate::new(guard, 9).test(7, &view(id(2), &registered, &known)).expect("it is tested");
+            assert_eq!((tested.subject, tested.evaluated_at), (subject, 7), "{guard}");
+            assert_eq!((tested.wanted, tested.registered), counts, "{guard}");
+            assert_eq!(tested.released_by, released_by, "{guard}");
+        }
+        let mut absent = Gate::new(Guard::DeliveryOrder, 9);
+        assert!(absent.is_absent() && absent.test(7, &view(id(2), &registered, &known)).is_none());
+    }
+
+    #[test]
+    fn a_wait_ends_when_its_time_is_up_and_a_latch_is_never_tested_again() {
+        let known = BTreeMap::from([(0, 2)]);
+        let mut gate = Gate::new(Guard::TimedWait, 9);
+        for (waited, released_by) in [(8_999_999, None), (9_000_000, Some("time-out"))] {
+            let tested = gate.test(7, &GateView { waited, ..view(id(2), &NOTHING, &known) });
+            assert_eq!(tested.expect("it is tested").released_by, released_by, "{waited}");
+        }
+        let mut latch = Gate::new(Guard::StartupLatch, 9);
+        let tested = [3, 8].map(|now| latch.test(now, &view(id(2), &NOTHING, &known)).expect("an answer"));
+        assert_eq!(tested.map(|tested| tested.evaluated_at), [3, 3]);
     }
 }

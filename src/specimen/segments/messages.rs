@@ -26,6 +26,10 @@ impl SegmentId {
     pub(crate) fn next(self) -> Self {
         SegmentId { seq: self.seq + 1, ..self }
     }
+
+    pub(crate) fn previous(self) -> Option<Self> {
+        Some(SegmentId { seq: self.seq.checked_sub(1)?, ..self })
+    }
 }
 
 /// The state of a segment on one server, as the controller knows it. Offline until a report says otherwise.
@@ -139,6 +143,8 @@ pub(crate) struct Batch {
     pub(crate) segment: SegmentId,
     /// One past the segment's last offset. None until it is sealed.
     pub(crate) end: Option<u64>,
+    /// Whether the entries reach that end, or that of the log.
+    pub(crate) is_last: bool,
     /// Entries from the reported position on.
     #[serde(with = "shared")]
     pub(crate) entries: Vec<Arc<Entry>>,

@@ -7,11 +7,12 @@
 use super::config::Config;
 use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
 use super::guard::{Ended, Gate, GateView, Tested};
-use super::lifecycle::{Event, Kind, Lifecycle, PER_INCARNATION};
+use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use super::messages::{Stored, Transition, Work};
 use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,14 @@ struct RunningTransition {
     logged_closed: bool,
 }
 
+/// How a transition ended, as the event log says it. No transition of this specimen fails.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    Done,
+    Skipped,
+}
+
 pub(crate) struct Server {
     number: usize,
     incarnation: u64,
@@ -42,10 +51,14 @@ pub(crate) struct Server {
     /// The segments that were committed when this process joined. None before it has joined.
     boot: Option<BTreeSet<SegmentId>>,
     gate: Gate,
+    /// By partition, the sequence number of the newest segment heard of. All below it are committed.
+    newest: BTreeMap<u32, u32>,
     copies: BTreeMap<SegmentId, SegmentCopy>,
     /// The copies in their committed form.
     committed: BTreeSet<SegmentId>,
     upserts: BTreeMap<u32, Upsert>,
+    /// By partition, the newest segment that was consumed, and the position in it.
+    reached: BTreeMap<u32, (SegmentId, u64)>,
     /// All message ids ever received: the controller repeats a message until it knows that it is done.
     seen: BTreeSet<u64>,
     queue: BTreeMap<u64, Message>,
@@ -56,29 +69,33 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that has just started. `number` is its index in the list, `incarnation` counts its starts
-    /// from 1.
+    /// A server that starts at `now` (nanoseconds). A node is its index in the list, and the number of its
+    /// starts, from 1.
     pub(crate) fn new(
         config: Arc<Config>,
-        number: usize,
-        incarnation: u64,
+        node: (usize, u64),
+        now: u64,
         disk: BTreeMap<SegmentId, StoredCopy>,
     ) -> Self {
+        let (number, incarnation) = node;
+        let name = (config.servers[number].as_str(), incarnation);
         Server {
             number,
             incarnation,
             disk,
             boot: None,
-            gate: Gate::new(config.guard),
+            gate: Gate::new(config.guard, config.wait_ms),
+            newest: BTreeMap::new(),
             copies: BTreeMap::new(),
             committed: BTreeSet::new(),
             upserts: BTreeMap::new(),
+            reached: BTreeMap::new(),
             seen: BTreeSet::new(),
             queue: BTreeMap::new(),
             running: BTreeMap::new(),
             finished: Vec::new(),
             next_copy: incarnation * PER_INCARNATION,
-            log: Lifecycle::new(&config.servers[number], incarnation, &config.table),
+            log: Lifecycle::boot(now, name, &config.table, BY_SERVERS),
             config,
         }
     }
@@ -132,10 +149,12 @@ impl Server {
 
     fn work(&mut self, now: u64, work: Work, out: &mut Vec<Action>) {
         if let Some(boot) = work.boot {
+            boot.iter().for_each(|id| self.hear_of(id.next()));
             self.boot.get_or_insert_with(|| BTreeSet::from_iter(boot));
         }
         for message in work.messages {
             if self.seen.insert(message.id) {
+                self.hear_of(message.segment);
                 let (transition, created_ms) = (message.transition, message.created / 1_000_000);
                 let detail =
                     json!({"message": message.id, "transition": transition, "created_ms": created_ms});
@@ -151,6 +170,11 @@ impl Server {
         }
     }
 
+    fn hear_of(&mut self, id: SegmentId) {
+        let newest = self.newest.entry(id.partition).or_default();
+        *newest = id.seq.max(*newest);
+    }
+
     fn consume(&mut self, now: u64, batch: Batch) {
         let id = batch.segment;
         let Some(copy) = self.copies.get_mut(&id) else {
@@ -162,6 +186,11 @@ impl Server {
         let upsert = self.upserts.entry(id.partition).or_default();
         let rows = batch.entries.iter().map(|event| upsert.merge(id.seq, event, &self.config.columns));
         copy.rows.extend(rows);
+        if batch.is_last && !copy.caught_up {
+            copy.caught_up = true;
+            self.log.log(now, id, Kind::CaughtUp, json!({"rows": copy.rows.len()}));
+        }
+        reach(&mut self.reached, id, copy.position());
         if !copy.complete && batch.end == Some(copy.position()) {
             copy.complete = true;
             self.log.log(now, id, Kind::ConsumeEnd, copy.extent());
@@ -187,7 +216,7 @@ impl Server {
                 opened.and_then(|id| self.running.remove(&id))
             {
                 self.begin_consuming(now, &message);
-                self.finish(now, &message, started, "consuming");
+                self.finish(now, &message, started, "consuming", Outcome::Done);
             } else if self.running.len() < self.config.pool
                 && let Some((_, message)) = self.queue.pop_first()
             {
@@ -211,10 +240,12 @@ impl Server {
             Transition::OfflineToOnline => self.load(now, &message).then_some("online"),
         };
         if let Some(result) = result {
+            let mut outcome = Outcome::Done;
             if message.transition == Transition::OfflineToConsuming {
                 self.gate.ended(now, message.segment, Ended::Skipped);
+                outcome = Outcome::Skipped;
             }
-            return self.finish(now, &message, now, result);
+            return self.finish(now, &message, now, result, outcome);
         }
         if message.transition.target() == State::Online {
             out.push(Action::Call(self.call(Ask::Download(message.segment))));
@@ -222,11 +253,14 @@ impl Server {
         self.running.insert(message.id, RunningTransition { message, started: now, logged_closed: false });
     }
 
-    fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str) {
-        let took_ms = now.saturating_sub(started) / 1_000_000;
-        let transition = message.transition;
-        let detail =
-            json!({"message": message.id, "transition": transition, "result": result, "took_ms": took_ms});
+    fn finish(&mut self, now: u64, message: &Message, started: u64, result: &str, outcome: Outcome) {
+        let detail = json!({
+            "message": message.id,
+            "transition": message.transition,
+            "result": result,
+            "outcome": outcome,
+            "took_ms": now.saturating_sub(started) / 1_000_000,
+        });
         self.log.log(now, message.segment, Kind::TransitionFinished, detail);
         self.finished.push(message.id);
     }
@@ -240,13 +274,18 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
-        let Some(tested) = self.gate.test(now, &GateView { segment, boot, registered: &self.committed })
-        else {
+        if self.gate.is_absent() {
+            return true;
+        }
+        let waited = now.saturating_sub(running.started);
+        let (registered, committed) = (&self.committed, &self.newest);
+        let seen = GateView { segment, boot, registered, committed, waited };
+        let Some(tested) = self.gate.test(now, &seen) else {
             return false;
         };
         let passes = tested.released_by.is_some();
         if passes || !running.logged_closed {
-            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, now.saturating_sub(running.started)));
+            self.log.log(now, segment, Kind::Gate, gate_detail(&tested, waited));
         }
         running.logged_closed = true;
         passes
@@ -259,6 +298,7 @@ impl Server {
         self.log.log(now, id, Kind::ConsumeStart, json!({"start": message.start}));
         let copy = self.copy(CopyState::Consuming, message.start, Vec::new());
         self.copies.insert(id, copy);
+        reach(&mut self.reached, id, message.start);
     }
 
     /// Keeps the rows that this server consumed itself, if they equal the committed ones.
@@ -270,7 +310,12 @@ impl Server {
             return false;
         };
         let stored = copy.stored(id);
-        if (copy.position(), stored.crc) != (committed.end, committed.crc) {
+        if copy.position() != committed.end {
+            return false;
+        }
+        if stored.crc != committed.crc {
+            let detail = json!({"old_crc": stored.crc, "crc": committed.crc});
+            self.log.log(now, id, Kind::CrcChanged, detail);
             return false;
         }
         copy.state = CopyState::CommittedLocal;
@@ -303,7 +348,7 @@ impl Server {
         };
         out.push(Action::Keep(StoredCopy { state: CopyState::Downloaded, stored: stored.clone() }));
         self.add(now, CopyState::Downloaded, stored, "download");
-        self.finish(now, &message, started, "online");
+        self.finish(now, &message, started, "online", Outcome::Done);
     }
 
     /// Installs a committed copy and makes its keys visible to merges.
@@ -316,7 +361,10 @@ impl Server {
             if !old.complete {
                 self.log.log(now, id, Kind::ConsumeEnd, old.extent());
             }
-            let detail = json!({"old_copy": old.id, "old_rows": old.rows.len(), "copy": new, "crc": crc});
+            let (old_copy, old_rows, reached) = (old.id, old.rows.len(), self.reached(id.partition));
+            let detail = json!({
+                "old_copy": old_copy, "old_rows": old_rows, "copy": new, "crc": crc, "reached": reached,
+            });
             self.log.log(now, id, Kind::Replaced, detail);
         }
         self.registered(now, id, from);
@@ -327,13 +375,27 @@ impl Server {
         self.gate.ended(now, id, Ended::Loaded);
         let rows = self.copies.get(&id).map_or(0, |copy| copy.rows.len());
         let segments = self.committed.range(SegmentId { seq: 0, ..id }..SegmentId { seq: u32::MAX, ..id });
-        let detail = json!({"from": from, "rows": rows, "registered_segments": segments.count()});
+        let (count, reached) = (segments.count(), self.reached(id.partition));
+        let detail = json!({"from": from, "rows": rows, "registered_segments": count, "reached": reached});
         self.log.log(now, id, Kind::Registered, detail);
+    }
+
+    /// The end of what this server has merged in a partition. None if it has consumed nothing of it.
+    fn reached(&self, partition: u32) -> Option<u64> {
+        self.reached.get(&partition).map(|(_, position)| *position)
     }
 
     fn copy(&mut self, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> SegmentCopy {
         self.next_copy += 1;
         SegmentCopy::new(self.next_copy, state, start, rows)
+    }
+}
+
+/// Takes the position in a segment that is being consumed, unless a newer segment is consumed already.
+fn reach(reached: &mut BTreeMap<u32, (SegmentId, u64)>, id: SegmentId, position: u64) {
+    let newest = reached.entry(id.partition).or_insert((id, position));
+    if newest.0 <= id {
+        *newest = (id, position);
     }
 }
 

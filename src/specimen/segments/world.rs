@@ -54,7 +54,7 @@ impl World {
         let config = Arc::new(config);
         let mut world = World {
             defaults: config.defaults(),
-            controller: Controller::new(Arc::clone(&config)),
+            controller: Controller::new(Arc::clone(&config), 0),
             machines: config.servers.iter().map(|_| Machine::default()).collect(),
             time: VirtualTime::new(seed, config.poll_ms),
             config,
@@ -188,17 +188,23 @@ impl World {
         self.running(server).map(|server| server.events(since))
     }
 
+    /// The controller's events from number `since` on.
+    pub fn controller_events(&self, since: u64) -> &[Event] {
+        self.controller.events(since)
+    }
+
     fn running(&self, server: &str) -> Option<&Server> {
         let server = self.config.server(server).ok()?;
         self.machines[server].server.as_ref().filter(|_| !self.time.is_paused(server))
     }
 
     fn boot(&mut self, server: usize) {
+        let now = self.time.now();
         let machine = &mut self.machines[server];
         machine.incarnation += 1;
         let incarnation = machine.incarnation;
         machine.server =
-            Some(Server::new(Arc::clone(&self.config), server, incarnation, machine.disk.clone()));
+            Some(Server::new(Arc::clone(&self.config), (server, incarnation), now, machine.disk.clone()));
         self.time.poll_later(Due::Poll { server, incarnation });
     }
 

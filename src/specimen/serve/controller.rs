@@ -30,7 +30,7 @@ pub async fn controller(config: Config) -> Result<(), Error> {
 }
 
 pub(super) fn router(config: Arc<Config>) -> axum::Router {
-    let controller = Arc::new(Mutex::new(Controller::new(Arc::clone(&config))));
+    let controller = Arc::new(Mutex::new(Controller::new(Arc::clone(&config), clock())));
     axum::Router::new()
         .route("/produce", post(produce))
         .route("/log/{partition}", get(log))
@@ -42,6 +42,7 @@ pub(super) fn router(config: Arc<Config>) -> axum::Router {
             "/segments",
             get(async |State(it): State<SharedController>| Json(it.controller.lock().await.segments())),
         )
+        .route("/events", get(events))
         .route("/call", post(call))
         .route("/admin/hold", post(hold))
         .route("/admin/release", post(release))
@@ -101,6 +102,16 @@ async fn produce(
     let entries: Vec<(u32, Entry)> = batch.into_iter().map(entry).collect::<Result<_, Error>>()?;
     let append = |(partition, entry)| Ok(Written { off: controller.produce(partition, entry)? });
     entries.into_iter().map(append).collect::<Result<_, Error>>().map(Json)
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+async fn events(State(it): State<SharedController>, Query(Since { since }): Query<Since>) -> Response {
+    Json(it.controller.lock().await.events(since)).into_response()
 }
 
 #[derive(Deserialize)]

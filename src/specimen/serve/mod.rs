@@ -119,6 +119,9 @@ mod tests {
         assert_eq!(ask(&format!("{url}/rows?segment=t__0__0"), None).await.1, rows);
         let events = ask(&format!("{url}/events?since=0"), None).await.1;
         assert!(events.contains(r#""from":"disk""#), "{events}");
+        let events: Json = serde_json::from_str(&ask(&to("/events?since=0"), None).await.1).expect("events");
+        let events: Vec<_> = events.as_array().expect("a list").iter().map(|it| it["kind"].clone()).collect();
+        assert_eq!(events, ["boot", "segment-reported", "commit-winner", "segment-committed"]);
 
         let hold =
             json!({"id": "h", "server": "a", "partition": 0, "seq": 1, "transition": "consuming-to-online"});

@@ -41,7 +41,8 @@ type SharedServer = State<Arc<ServerProcess>>;
 impl ServerProcess {
     pub(super) fn new(name: &str, url: &str, config: Arc<Config>, dir: &Path) -> Result<Arc<Self>, Error> {
         let (number, disk) = (config.server(name)?, Disk::open(dir)?);
-        let server = Server::new(Arc::clone(&config), number, disk.next_incarnation()?, disk.load()?);
+        let node = (number, disk.next_incarnation()?);
+        let server = Server::new(Arc::clone(&config), node, clock(), disk.load()?);
         let controller = CallRelay::at(url, config.poll_ms)?;
         Ok(Arc::new(ServerProcess { config, server: Mutex::new(server), disk, controller }))
     }

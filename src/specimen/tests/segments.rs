@@ -3,7 +3,8 @@
 //! Each case writes one key that is new in SEG_M and one that is older, holds SEG_M on the victim, and writes
 //! both keys into SEG_M1 without the columns that SEG_M set. Then it compares what every server shows.
 
-use specimen::segments::{Config, Guard, Hold, Transition, World};
+use serde_json::Value as Json;
+use specimen::segments::{Config, Event, Guard, Hold, Transition, World};
 use specimen::{Column, Entry, Error, Merge, Type, Value};
 
 const MS: u64 = 1_000_000;
@@ -106,6 +107,10 @@ fn each_guard_shows_its_own_rows() {
         (Guard::SignalGate, wrong()),
         (Guard::PartitionGate, right()),
         (Guard::PartitionGateNoSkipWake, [None, None]),
+        (Guard::ReadinessFlag, wrong()),
+        (Guard::DeliveryOrder, wrong()),
+        (Guard::TimedWait, wrong()),
+        (Guard::MaxWatermarkGate, right()),
     ];
     for (guard, on_victim) in cases {
         for seed in 0..20 {
@@ -156,28 +161,90 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
                 };
                 let replaced = copy(&before) != copy(&world.coverage(server).expect("running"));
                 assert_eq!(replaced, (*server == VICTIM) != (winner == VICTIM), "{winner} {server}");
+                let events = world.events(server, 0).expect("running");
+                let [changed, swapped] =
+                    ["crc-changed", "replaced"].map(|kind| details(events, Some(SEG_M1), kind));
+                assert_eq!((changed.len(), swapped.len()), (replaced.into(), replaced.into()), "{server}");
+                assert!(changed.iter().all(|detail| detail["old_crc"] != detail["crc"]));
+                assert!(swapped.iter().zip(&changed).all(|(new, old)| new["crc"] == old["crc"]));
             }
         }
     }
 }
 
+/// The details of all events of a kind that concern a segment, or the whole node.
+fn details(events: &[Event], segment: Option<&str>, kind: &str) -> Vec<Json> {
+    let about = |event: &&Event| {
+        event.segment.as_deref() == segment && serde_json::to_value(event.kind).expect("a name") == kind
+    };
+    events.iter().filter(about).map(|event| event.detail.clone()).collect()
+}
+
+/// Goal: the facts that tell who was late, and how far the victim had merged by then.
+#[test]
+fn events_show_what_was_skipped_and_how_far_each_server_had_merged() {
+    let world = incident(Guard::StartupLatch, 1);
+    let of = |server: &str, segment: &str, kind: &str| {
+        details(world.events(server, 0).expect("running"), Some(segment), kind)
+    };
+    let boot = &details(world.events(VICTIM, 0).expect("running"), None, "boot")[0];
+    for kind in ["boot", "gate", "registered", "crc-changed", "caught-up"] {
+        assert!(boot["logs"].as_array().expect("a list").iter().any(|logged| logged == kind), "{boot}");
+    }
+    let outcomes = |server| {
+        let finished = of(server, SEG_M, "transition-finished");
+        finished.iter().map(|detail| detail["outcome"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(VICTIM), ["skipped", "done"]);
+    assert_eq!(outcomes("server-0"), ["done", "done"]);
+    assert_eq!(of(VICTIM, SEG_M, "transition-finished")[0]["result"], "already completed, skipping");
+    assert_eq!(of(VICTIM, SEG_M, "registered")[0]["reached"], 5, "it had merged both rows of SEG_M1");
+    assert_eq!(of("server-0", SEG_M, "registered")[0]["reached"], 3, "it had merged SEG_M only");
+    for server in SERVERS {
+        assert_eq!(of(server, SEG_M1, "caught-up").len(), 1, "{server}");
+    }
+    assert_eq!(of("server-0", SEG_M, "caught-up")[0]["rows"], 2, "both were there at once");
+}
+
+#[test]
+fn the_controller_shows_who_reported_and_who_won() {
+    let world = incident(Guard::StartupLatch, 1);
+    let of = |kind| details(world.controller_events(0), Some(SEG_M), kind);
+    let reported = of("segment-reported");
+    let mut servers: Vec<_> = reported.iter().map(|detail| detail["server"].clone()).collect();
+    servers.sort_by_key(ToString::to_string);
+    assert_eq!(servers, OTHERS);
+    assert!(reported.iter().all(|detail| detail["offset"] == 3));
+    let [winner] = &of("commit-winner")[..] else { panic!("one winner") };
+    assert_eq!((&winner["server"], &winner["offset"]), (&reported[0]["server"], &reported[0]["offset"]));
+    let [committed] = &of("segment-committed")[..] else { panic!("one commit") };
+    assert_eq!((&committed["server"], &committed["offset"]), (&winner["server"], &winner["offset"]));
+    let crc = world.segments().iter().find(|segment| segment.name == SEG_M).and_then(|segment| segment.crc);
+    assert_eq!(committed["crc"].as_u64(), crc);
+    let events = world.controller_events(0);
+    assert!(events.iter().all(|event| (event.replica.as_str(), event.incarnation) == ("controller", 1)));
+    assert!(events.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+}
+
 #[test]
 fn events_show_the_count_and_the_gate_but_never_the_guards_name() {
-    for (guard, count, gates) in
-        [(Guard::StartupLatch, 1, 1), (Guard::SignalGate, 1, 2), (Guard::PartitionGate, 2, 2)]
-    {
+    let cases = [
+        (Guard::StartupLatch, 1, 1),
+        (Guard::SignalGate, 1, 2),
+        (Guard::PartitionGate, 2, 2),
+        (Guard::ReadinessFlag, 1, 1),
+        (Guard::DeliveryOrder, 1, 0),
+        (Guard::TimedWait, 1, 2),
+        (Guard::MaxWatermarkGate, 2, 2),
+    ];
+    for (guard, count, gates) in cases {
         let world = incident(guard, 1);
-        let detail = |server: &str, kind: &str| -> Vec<serde_json::Value> {
-            let lines = serde_json::to_value(world.events(server, 0).expect("running")).expect("plain data");
-            let lines = lines.as_array().expect("a list").clone();
-            let about = |line: &serde_json::Value| line["segment"] == SEG_M1 && line["kind"] == kind;
-            lines.into_iter().filter(about).map(|line| line["detail"].clone()).collect()
-        };
-        assert_eq!(detail(VICTIM, "snapshot")[0]["registered_segments"], count, "{guard}");
-        assert_eq!(detail("server-0", "snapshot")[0]["registered_segments"], 2);
-        assert_eq!(detail(VICTIM, "gate").len(), gates, "{guard}: shut and then open, or open at once");
+        let of =
+            |server: &str, kind: &str| details(world.events(server, 0).expect("running"), Some(SEG_M1), kind);
+        assert_eq!(of(VICTIM, "snapshot")[0]["registered_segments"], count, "{guard}");
+        assert_eq!(of("server-0", "snapshot")[0]["registered_segments"], 2);
+        assert_eq!(of(VICTIM, "gate").len(), gates, "{guard}: shut and then open, or open at once");
         let text = serde_json::to_string(&world.events(VICTIM, 0)).expect("plain data");
-        assert!(text.contains("already completed, skipping"));
         assert!(specimen::segments::GUARDS.iter().all(|(name, _)| !text.contains(name)), "{text}");
     }
 }
