@@ -58,7 +58,7 @@ fn describe_cause(cause: &ShownCause, lines: &mut Vec<String>) {
                 listed(&it.witnesses),
                 listed(&not),
             ));
-            for setup in &it.setup {
+            if let Some(setup) = &it.setup {
                 let peers = |peers: &BTreeMap<String, u64>| {
                     listed(&peers.iter().map(|(peer, n)| format!("{peer}:{n}")).collect::<Vec<_>>())
                 };

@@ -18,9 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const KINDS: [&str; 6] =
     ["registered", "consume-start", "transition-created", "transition-started", "snapshot", "gate"];
 
-/// Events with this meaning, whatever an adapter's system calls them.
-pub(super) const CONSUME_START: &str = "consume-start";
-
 /// A wrong row that its replica merged itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
@@ -124,12 +121,8 @@ impl<'e> Explainer<'e> {
         let node = self.events.node(&self.history.meta.roster[root.replica])?;
         let read = root.read.and_then(|read| self.history.read_index(read));
         let header = read.map(|at| self.history.reads[at].header);
-        let begun = |index: EventIndex| {
-            let event = self.events.event(index);
-            event.kind() == CONSUME_START && event.segment == Some((partition, root.segment))
-                || event.states("reads", self.name(partition, root.segment))
-        };
-        let all: Vec<EventIndex> = self.events.of(node).map(|(at, _)| at).filter(|at| begun(*at)).collect();
+        let begun = self.events.of(node).filter(|(_, event)| event.begins((partition, root.segment)));
+        let all: Vec<EventIndex> = begun.map(|(index, _)| index).collect();
         let known = |fits: &dyn Fn(EventIndex) -> bool| all.iter().rev().copied().find(|at| fits(*at));
         let header = header?;
         known(&|at| self.events.event(at).record.incarnation == header.incarnation)

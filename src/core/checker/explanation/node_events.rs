@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Sources of events that show one moment only, so that their events have no order among each other.
 const WITHOUT_ORDER: [&str; 2] = ["messages", "current-states"];
 
+/// The kind of the events with which consumption of a segment begins.
+pub(crate) const CONSUME_START: &str = "consume-start";
+
 /// A segment: its partition, and its index in [`History::segments`].
 pub(crate) type SegmentIndex = (u32, usize);
 
@@ -54,10 +57,21 @@ impl NodeEvent {
         self.kind() == "boot" && self.states("logs", kind)
     }
 
-    /// Whether it states that it reads or writes a segment, in the list of this name.
-    pub(crate) fn states(&self, access: &str, segment: &str) -> bool {
-        let listed = self.record.detail[access].as_array();
-        listed.is_some_and(|listed| listed.iter().any(|it| it.as_str() == Some(segment)))
+    /// Whether it states a name in a list.
+    pub(crate) fn states(&self, list: &str, name: &str) -> bool {
+        let listed = self.record.detail[list].as_array();
+        listed.is_some_and(|listed| listed.iter().any(|it| it.as_str() == Some(name)))
+    }
+
+    /// Whether it begins to merge rows of a segment: consumption, or whatever states what it reads to do so.
+    pub(crate) fn begins(&self, segment: SegmentIndex) -> bool {
+        self.segment == Some(segment)
+            && (self.kind() == CONSUME_START || self.record.detail["reads"].is_array())
+    }
+
+    /// Whether it builds on a segment: on every earlier one, unless it states what it reads.
+    pub(crate) fn builds_on(&self, segment: &str) -> bool {
+        !self.record.detail["reads"].is_array() || self.states("reads", segment)
     }
 
     pub(crate) fn point(&self) -> EventPoint {

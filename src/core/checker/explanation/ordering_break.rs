@@ -1,8 +1,8 @@
 //! The break of an order (`RULES.md` 9): rows of one segment were merged before the segments that they build on were
 //! visible, in the replica's own program order. It needs no healthy replica; peers are second witnesses.
 
-use super::causes::{CONSUME_START, Explainer, PartitionTables, RootGroup};
-use super::node_events::{EventIndex, NodeEvents};
+use super::causes::{Explainer, PartitionTables, RootGroup};
+use super::node_events::{CONSUME_START, EventIndex, NodeEvents};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
 use crate::checker::verdict::{Anchor, BreakStrength, NoWitness, OrderingBreak, Prediction};
@@ -62,8 +62,10 @@ pub(super) fn find(
 fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGroup<'_>) -> Vec<LateSegment> {
     let spans = &explainer.history.segments[partition as usize];
     let earlier = spans[..group.segment].iter().enumerate().filter(|(_, span)| span.end != Some(span.start));
-    let incarnation = explainer.events.event(group.began).record.incarnation;
+    let began = explainer.events.event(group.began);
+    let incarnation = began.record.incarnation;
     let all: Vec<LateSegment> = earlier
+        .filter(|(_, span)| began.builds_on(&span.name))
         .map(|(segment, span)| {
             let of = Visibility { partition, segment, name: &span.name, incarnation };
             LateSegment { segment, visible: of.find(&explainer.events, group.began.node) }
@@ -189,10 +191,7 @@ fn testimony(
     let partition = tables.log_index.partition;
     let events = &explainer.events;
     let node = events.node(peer).ok_or(NoWitness::NoEvents)?;
-    let began = events.of(node).rfind(|(_, event)| {
-        event.kind() == CONSUME_START && event.segment == Some((partition, group.segment))
-            || event.states("reads", explainer.name(partition, dependencies[0]))
-    });
+    let began = events.of(node).rfind(|(_, event)| event.begins((partition, group.segment)));
     let Some((began, event)) = began else {
         let of_segment = events.of(node).any(|(_, event)| event.segment == Some((partition, group.segment)));
         return Err(if of_segment { NoWitness::Downloaded } else { NoWitness::NoEvents });

@@ -1,7 +1,7 @@
 //! What led to a break and is not the break itself: the transition of the late segment that lost more time than on the
 //! peers, and what the nodes counted (`RULES.md` 9).
 
-use super::causes::{CONSUME_START, Explainer, RootGroup};
+use super::causes::{Explainer, RootGroup};
 use super::node_events::{EventIndex, NodeEvents, SegmentIndex};
 use crate::checker::verdict::{Edge, LoggedCount, Setup};
 use std::collections::BTreeMap;
@@ -176,8 +176,7 @@ fn counted(
     };
     let here = count(group.began.node, Some(group.began))?;
     let began = |node: usize| {
-        let starts =
-            events.of(node).filter(|(_, event)| event.kind() == CONSUME_START && event.segment == Some(of));
+        let starts = events.of(node).filter(|(_, event)| event.begins(of));
         starts.last().map(|(index, _)| index)
     };
     let roster = explainer.history.meta.roster.iter().enumerate();

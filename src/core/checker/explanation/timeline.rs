@@ -1,7 +1,7 @@
 //! What the replica with the roots and a healthy peer did, side by side. Each timeline is on its node's own clock, from
 //! the moment at which that node began to consume the segment in question; the two clocks are not compared.
 
-use super::causes::{CONSUME_START, RootGroup};
+use super::causes::RootGroup;
 use super::node_events::{EventIndex, NodeEvent, NodeEvents};
 use crate::checker::tables::history::History;
 use crate::checker::verdict::{EventPoint, EventRole, NodeTimeline, ShownCause, TimelineEvent};
@@ -43,9 +43,7 @@ pub(super) fn side_by_side(
     };
     let of_peer = healthy.and_then(|name| {
         let node = events.node(&name)?;
-        let starts = events.of(node).filter(|(_, event)| {
-            event.kind() == CONSUME_START && event.segment == Some((partition, group.segment))
-        });
+        let starts = events.of(node).filter(|(_, event)| event.begins((partition, group.segment)));
         Some((node, starts.last()?.0))
     });
     let chosen = [Some((group.began.node, group.began)), of_peer];
