@@ -10,14 +10,17 @@ use super::wire;
 use crate::adapter::capabilities::Frontiers;
 use crate::adapter::http::{HttpClient, parse, send};
 use crate::target_error::TargetError;
-use ::specimen::shard::Mode;
+use ::specimen::shard::{Mode, SERVICE};
 use async_trait::async_trait;
 use dissent_core::conductor::{FrontierSeen, Snapshot};
 use dissent_core::history::frontier::FrontierReading;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::schema::Schema;
 use dissent_core::history::shard_snapshot::ShardSnapshot;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 /// A writer's own report.
@@ -74,6 +77,8 @@ pub(super) struct Writers {
     service: Arc<ServiceClient>,
     schema: Schema,
     http: HttpClient,
+    /// The next event of each writer and of the service. Event numbers ascend across restarts.
+    next_event: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Writers {
@@ -82,7 +87,7 @@ impl Writers {
         service: Arc<ServiceClient>,
         schema: Schema,
     ) -> Result<Writers, TargetError> {
-        Ok(Writers { cluster, service, schema, http: HttpClient::new()? })
+        Ok(Writers { cluster, service, schema, http: HttpClient::new()?, next_event: Mutex::default() })
     }
 
     /// The report of every existing writer, or why it does not answer. A writer that was dropped meanwhile
@@ -117,6 +122,38 @@ impl Writers {
     }
 }
 
+impl Writers {
+    /// What the writers and the service have logged since the last sample. A log that cannot be read is left
+    /// out: what it says limits what can be explained, and not what is found.
+    async fn events(&self) -> Vec<LifecycleRecord> {
+        let overview = self.cluster.overview();
+        let writers = overview.replicas.iter().filter_map(|(name, process)| {
+            let ReplicaProcess { address, .. } = process.as_ref()?;
+            self.cluster.not_silent(name).ok()?;
+            Some((name.clone(), format!("http://{address}")))
+        });
+        let service = overview.service().ok().map(|url| (SERVICE.to_owned(), url));
+        let mut next_event = self.next_event.lock().await;
+        let mut asks = JoinSet::new();
+        for (node, url) in writers.chain(service) {
+            let next = next_event.get(&node).copied().unwrap_or_default();
+            let (http, url) = (self.http.clone(), format!("{url}/events?from={next}"));
+            asks.spawn(async move {
+                let body = send(&url, http.get(&url)).await.unwrap_or_default();
+                (node, parse::<Vec<LifecycleRecord>>(&url, &body).unwrap_or_default())
+            });
+        }
+        let mut answers = asks.join_all().await;
+        answers.sort_by(|one, other| one.0.cmp(&other.0));
+        for (node, new) in &answers {
+            if let Some(last) = new.last() {
+                next_event.insert(node.clone(), last.seq.saturating_add(1));
+            }
+        }
+        answers.into_iter().flat_map(|(_, new)| new).collect()
+    }
+}
+
 #[async_trait]
 impl Frontiers for Writers {
     /// Reads the upstream, then every writer concurrently, then the upstream with the shard. The order
@@ -138,6 +175,7 @@ impl Frontiers for Writers {
             }
         }
         snapshot.frontiers.push(shard_seen(after.shard_upper, u1, u2));
+        snapshot.lifecycle = self.events().await;
         Ok(snapshot)
     }
 

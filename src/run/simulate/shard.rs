@@ -6,9 +6,11 @@ use crate::adapter::specimen::writers::{Progress, shard_seen};
 use dissent_core::conductor::{Command, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, Queue, StepId};
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::shard_snapshot::{CountedRow, ShardSnapshot};
-use specimen::shard::{Config, Mode, World};
+use dissent_core::history::stored_name::stored_name;
+use specimen::shard::{Config, Mode, NodeEvent, SERVICE, World};
 use std::collections::BTreeMap;
 
 /// A fault in force, and the mode of its writer before the fault.
@@ -21,6 +23,8 @@ struct SimulatedFault {
 pub(super) struct Shard {
     world: World,
     faults: BTreeMap<StepId, SimulatedFault>,
+    /// The next event of each writer and of the service.
+    next_event: BTreeMap<String, u64>,
     record: MemoryRecord,
 }
 
@@ -76,7 +80,8 @@ impl SimulatedCluster for Shard {
 impl Shard {
     pub(super) fn new(meta: &RunMeta, config: &Config) -> Result<Shard, specimen::Error> {
         let world = World::new(config.clone(), meta.seed.0)?;
-        Ok(Shard { world, faults: BTreeMap::new(), record: empty_record(meta) })
+        let (faults, next_event) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Shard { world, faults, next_event, record: empty_record(meta) })
     }
 
     fn begin(&mut self, step: &StepId, fault: Fault) -> Result<(), specimen::Error> {
@@ -124,7 +129,8 @@ impl Shard {
     }
 
     /// Nothing happens during the sample, so upstream is the same before and after.
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
+        let lifecycle = self.lifecycle();
         let upstream = self.world.bindings().len() as u64;
         let writers = self.record.meta.roster.iter().filter_map(|writer| {
             let it = self.world.progress(writer)?;
@@ -139,10 +145,23 @@ impl Shard {
             replicas: Vec::new(),
             segments: Vec::new(),
             log_ends_after: ends,
-            lifecycle: Vec::new(),
+            lifecycle,
             frontiers: writers.chain([shard]).collect(),
             deaths: Vec::new(),
         }
+    }
+
+    /// What the writers and the service have logged since the last sample.
+    fn lifecycle(&mut self) -> Vec<LifecycleRecord> {
+        let (world, next_event) = (&self.world, &mut self.next_event);
+        let mut events = Vec::new();
+        for node in self.record.meta.roster.iter().map(String::as_str).chain([SERVICE]) {
+            let next = next_event.entry(node.to_owned()).or_default();
+            let new = if node == SERVICE { world.service_events(*next) } else { world.events(node, *next) };
+            *next = new.last().map_or(*next, |last| last.seq + 1);
+            events.extend(new.iter().map(lifecycle_record));
+        }
+        events
     }
 
     fn contents(&self, capture: u32) -> ShardSnapshot {
@@ -159,6 +178,18 @@ impl Shard {
         });
         let (object, log_end) = (SHARD.to_owned(), log_end.unwrap_or(0));
         ShardSnapshot { capture, object, upper, log_end, rows: rows.collect() }
+    }
+}
+
+fn lifecycle_record(event: &NodeEvent) -> LifecycleRecord {
+    LifecycleRecord {
+        replica: event.replica.clone(),
+        incarnation: event.incarnation,
+        seq: event.seq,
+        node_ms: event.node_ms,
+        segment: None,
+        kind: stored_name(&event.kind),
+        detail: event.detail.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::call_relay::ANSWER_WITHIN;
 use super::controller::{Range, Write, Written};
-use super::process::{answer, lines};
+use super::process::{answer, clock, lines};
 use super::wire::NamedEntry;
 use crate::error::Error;
 use crate::shard::{Call, Config, Queue, Reply, Row, Service};
@@ -75,6 +75,7 @@ impl ServiceProcess {
             .route("/log/{partition}", get(log))
             .route("/frontiers", get(frontiers))
             .route("/bindings", get(bindings))
+            .route("/events", get(events))
             .route("/contents", get(contents))
             .route("/call", post(call))
             .route("/admin/lag", post(lag))
@@ -109,7 +110,7 @@ impl ServiceProcess {
         if queue == Queue::Append {
             sleep(delay).await;
         }
-        let reply = self.service.lock().await.call(call);
+        let reply = self.service.lock().await.call(call, clock());
         if queue == Queue::Feedback {
             sleep(delay).await;
         }
@@ -179,6 +180,10 @@ async fn bindings(State(it): SharedService, Query(Range { from, limit }): Query<
     let service = it.service.lock().await;
     let skipped = usize::try_from(from).unwrap_or(usize::MAX);
     Json(service.remap().ends().iter().skip(skipped).take(limit.unwrap_or(usize::MAX)).copied().collect())
+}
+
+async fn events(State(it): SharedService, Query(Range { from, .. }): Query<Range>) -> Response {
+    Json(it.service.lock().await.events(from)).into_response()
 }
 
 #[derive(Deserialize)]

@@ -2,10 +2,12 @@
 //! disk.
 
 use super::call_relay::CallRelay;
-use super::process::answer;
+use super::controller::Range;
+use super::process::{answer, clock};
 use crate::error::Error;
 use crate::shard::{Config, Mode, Queue, Writer};
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use std::sync::Arc;
@@ -42,7 +44,7 @@ impl WriterProcess {
         url: &str,
         config: &Config,
     ) -> Result<Arc<Self>, Error> {
-        let writer = Writer::new(config.rule, config.writer(name)?, incarnation, mode);
+        let writer = Writer::new(config.rule, (config.writer(name)?, name), incarnation, mode);
         let service = CallRelay::at(url, config.poll_ms)?;
         Ok(Arc::new(WriterProcess { writer: Mutex::new(writer), service }))
     }
@@ -50,6 +52,7 @@ impl WriterProcess {
     pub(super) fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/progress", get(async |State(it): SharedWriter| Json(it.writer.lock().await.progress())))
+            .route("/events", get(events))
             .route("/admin/promote", post(async |State(it): SharedWriter| it.writer.lock().await.promote()))
             .with_state(self)
     }
@@ -64,9 +67,13 @@ impl WriterProcess {
             let call = self.writer.lock().await.poll(queue);
             if let Some(call) = call {
                 let reply = self.service.ask(&call).await;
-                self.writer.lock().await.receive(reply);
+                self.writer.lock().await.receive(reply, clock());
             }
             self.service.pause().await;
         }
     }
+}
+
+async fn events(State(it): SharedWriter, Query(Range { from, .. }): Query<Range>) -> Response {
+    Json(it.writer.lock().await.events(from)).into_response()
 }

@@ -79,6 +79,7 @@ impl Ask {
 pub(crate) struct Call {
     /// The writer's index in the list of writers.
     pub(crate) writer: usize,
+    pub(crate) incarnation: u64,
     pub(crate) ask: Ask,
 }
 
@@ -93,6 +94,6 @@ pub(crate) enum Reply {
     Feedback { updates: Vec<Update>, upper: u64 },
     /// The batch is in the shard, whose upper is now `upper`.
     Appended { upper: u64, updates: usize },
-    /// The batch was refused. The shard's upper, which was not the batch's lower.
-    Mismatch(u64),
+    /// The batch was refused: the shard's upper was not the batch's lower.
+    Mismatch { lower: u64, upper: u64 },
 }

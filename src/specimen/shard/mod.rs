@@ -17,21 +17,25 @@
 
 mod config;
 mod messages;
+mod node_log;
 mod operator;
 mod persist;
 mod remap;
 mod rule;
 mod service;
 mod sink;
+mod truth;
 mod world;
 mod writer;
 
 pub use config::Config;
 pub(crate) use messages::{Call, Reply};
 pub use messages::{Mode, Queue};
+pub use node_log::{NodeEvent, NodeEventKind, SERVICE};
 pub use persist::Row;
 pub use rule::{NAMES as RULES, Rule, UnknownRule};
 pub(crate) use service::Service;
+pub use truth::{ShardMove, Stranding, Truth};
 pub use world::World;
 pub use writer::Progress;
 pub(crate) use writer::Writer;

@@ -16,6 +16,35 @@ use std::sync::Arc;
 /// shard can never see another.
 type Stash = BTreeMap<(u64, Text), Arc<Entry>>;
 
+/// A batch of input that was staged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Staged {
+    pub(crate) entries: u64,
+    /// The lowest and the highest of their times.
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// What a drain decided.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Drained {
+    pub(crate) output: Vec<Update>,
+    pub(crate) counts: DrainCounts,
+}
+
+/// How a drain sorted the stash, in entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DrainCounts {
+    /// Their time has come.
+    pub(crate) emitted: u64,
+    /// Their time has not come yet.
+    pub(crate) later: u64,
+    /// The shard has passed their time.
+    pub(crate) passed: u64,
+    /// The number of those that were dropped. The rest is kept.
+    pub(crate) dropped: u64,
+}
+
 pub(crate) struct Operator {
     rule: Rule,
     /// The shard's upper when this writer started. Never updated.
@@ -51,10 +80,25 @@ impl Operator {
         self.stashes.values().map(BTreeMap::len).sum()
     }
 
-    /// Whether it holds entries that the shard has passed, and will never release them.
-    pub(crate) fn stranded(&self) -> bool {
-        let passed = |stash: &Stash| stash.keys().any(|(ts, _)| *ts < self.feedback_frontier);
-        self.rule == Rule::V2Stranding && self.stashes.values().any(passed)
+    /// The earliest time of entries that the shard has passed, and that it will never release.
+    pub(crate) fn stranded(&self) -> Option<u64> {
+        let earliest = self.earliest().filter(|ts| *ts < self.feedback_frontier);
+        earliest.filter(|_| self.rule == Rule::V2Stranding)
+    }
+
+    /// The earliest time of the entries in the stash.
+    pub(crate) fn earliest(&self) -> Option<u64> {
+        self.stashes.values().filter_map(|stash| stash.first_key_value()).map(|((ts, _), _)| *ts).min()
+    }
+
+    /// The shard's upper according to feedback.
+    pub(crate) fn feedback_frontier(&self) -> u64 {
+        self.feedback_frontier
+    }
+
+    /// The lowest time at which input can still arrive.
+    pub(crate) fn input_frontier(&self) -> u64 {
+        self.input_frontier
     }
 
     /// The lowest time at which this operator can still emit an update.
@@ -67,12 +111,17 @@ impl Operator {
     }
 
     /// Stages a batch of input and advances the input frontier to `frontier`. The frontier never moves back,
-    /// not even when a lag begins. Returns the number of staged entries.
-    pub(crate) fn input(&mut self, batch: impl IntoIterator<Item = (u64, Arc<Entry>)>, frontier: u64) -> u64 {
-        let mut staged = 0;
+    /// not even when a lag begins.
+    pub(crate) fn input(
+        &mut self,
+        batch: impl IntoIterator<Item = (u64, Arc<Entry>)>,
+        frontier: u64,
+    ) -> Staged {
+        let mut staged = Staged::default();
         for (ts, entry) in batch {
             if self.is_wanted(ts) {
-                staged += 1;
+                let first = if staged.entries == 0 { ts } else { staged.first.min(ts) };
+                staged = Staged { entries: staged.entries + 1, first, last: staged.last.max(ts) };
                 self.stage(ts, entry);
             }
         }
@@ -110,31 +159,43 @@ impl Operator {
     ///
     /// It drains once per held capability. All drains read the same contents, which change by feedback only.
     /// With two capabilities, a key that is in both stashes at this time has its old row retracted twice.
-    pub(crate) fn drain(&mut self) -> Vec<Update> {
-        let mut output = Vec::new();
+    pub(crate) fn drain(&mut self) -> Drained {
+        let mut drained = Drained::default();
         let due = self.capability().is_some_and(|held| held <= self.feedback_frontier);
         if !due || self.feedback_frontier >= self.input_frontier {
-            return output;
+            return drained;
         }
         for stash in std::mem::take(&mut self.stashes).into_values() {
-            let left = self.drain_one(stash, &mut output);
+            let left = self.drain_one(stash, &mut drained);
             if let Some(((earliest, _), _)) = left.first_key_value() {
                 self.stashes.entry(*earliest).or_default().extend(left);
             }
         }
-        output
+        drained
     }
 
-    fn drain_one(&self, stash: Stash, output: &mut Vec<Update>) -> Stash {
+    fn drain_one(&self, stash: Stash, Drained { output, counts }: &mut Drained) -> Stash {
         let mut left = Stash::new();
         for ((ts, key), entry) in stash {
             match ts.cmp(&self.feedback_frontier) {
-                Ordering::Equal => self.replace(ts, entry, output),
-                Ordering::Greater => drop(left.insert((ts, key), entry)),
+                Ordering::Equal => {
+                    counts.emitted += 1;
+                    self.replace(ts, entry, output);
+                }
+                Ordering::Greater => {
+                    counts.later += 1;
+                    left.insert((ts, key), entry);
+                }
                 // Another writer has written this time, so the shard's upper will never be here again.
                 // `v2-stranding` misses that.
-                Ordering::Less if self.rule == Rule::V2Stranding => drop(left.insert((ts, key), entry)),
-                Ordering::Less => {}
+                Ordering::Less if self.rule == Rule::V2Stranding => {
+                    counts.passed += 1;
+                    left.insert((ts, key), entry);
+                }
+                Ordering::Less => {
+                    counts.passed += 1;
+                    counts.dropped += 1;
+                }
             }
         }
         left
@@ -170,7 +231,7 @@ mod tests {
             let mut operator = Operator::new(rule, 0);
             operator.feedback(&[], 10);
             operator.input([(5, entry(0, "a")), (7, entry(1, "b"))], 11);
-            assert_eq!(operator.drain(), [], "{name}");
+            assert_eq!(operator.drain().output, [], "{name}");
             let (frontier, stashed) = if rule == Rule::V2Stranding { (5, 2) } else { (11, 0) };
             assert_eq!((operator.output_frontier(), operator.stashed()), (frontier, stashed), "{name}");
         }
@@ -183,11 +244,11 @@ mod tests {
             let mut operator = Operator::new(rule, 3);
             operator.feedback(&[], 3);
             operator.input([(2, entry(0, "a")), (5, entry(1, "a")), (7, entry(2, "b"))], 8);
-            assert_eq!((operator.drain(), operator.output_frontier()), (vec![], 5), "{name}");
+            assert_eq!((operator.drain().output, operator.output_frontier()), (vec![], 5), "{name}");
             for shard in 10..20 {
                 operator.feedback(&[], shard);
                 operator.input([], shard + 1);
-                assert_eq!(operator.drain(), [], "{name}");
+                assert_eq!(operator.drain().output, [], "{name}");
                 let frontier = if rule == Rule::V2Stranding { 5 } else { shard + 1 };
                 assert_eq!(operator.output_frontier(), frontier, "{name}");
             }
@@ -205,7 +266,7 @@ mod tests {
             let mut output = Vec::new();
             for shard in 0..3 {
                 assert_eq!(operator.output_frontier(), shard, "{name}");
-                let updates = operator.drain();
+                let updates = operator.drain().output;
                 operator.feedback(&updates, shard + 1);
                 output.extend(updates);
             }
@@ -227,13 +288,13 @@ mod tests {
                 operator.input([(4, entry(1, "j")), (5, entry(2, "k"))], 5);
                 operator.input([(5, entry(3, "k"))], 6);
                 if !jumps {
-                    assert_eq!(shown(&operator.drain()), [(4, "j", 1, 1)], "{name}");
+                    assert_eq!(shown(&operator.drain().output), [(4, "j", 1, 1)], "{name}");
                 }
                 operator.feedback(&[], 5);
                 let right = vec![(5, "k", 0, -1), (5, "k", 3, 1)];
                 let wrong = vec![(5, "k", 0, -1), (5, "k", 2, 1), (5, "k", 0, -1), (5, "k", 3, 1)];
                 let twice = jumps && rule == Rule::V1DoubleDrain;
-                assert_eq!(shown(&operator.drain()), if twice { wrong } else { right }, "{name}");
+                assert_eq!(shown(&operator.drain().output), if twice { wrong } else { right }, "{name}");
             }
         }
     }

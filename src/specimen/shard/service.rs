@@ -2,10 +2,12 @@
 //! lag of each writer.
 
 use super::config::Config;
-use super::messages::{Ask, Call, Reply, Timed};
+use super::messages::{Ask, Batch, Call, Reply, Timed};
+use super::node_log::{NodeEvent, NodeEventKind, NodeLog, SERVICE, SHARD};
 use super::persist::Shard;
 use super::remap::Remap;
 use crate::value::Entry;
+use serde_json::json;
 use std::sync::Arc;
 
 /// How much of the input a writer sees.
@@ -24,6 +26,9 @@ pub(crate) struct Service {
     inputs: Vec<InputView>,
     /// The maximum number of entries in one answer.
     batch: usize,
+    /// The names of the writers, in the order of their indices.
+    writers: Vec<String>,
+    events: NodeLog,
 }
 
 impl Service {
@@ -34,7 +39,14 @@ impl Service {
             shard: Shard::default(),
             inputs: vec![InputView::default(); config.writers.len()],
             batch: config.batch,
+            writers: config.writers.clone(),
+            events: NodeLog::new(SERVICE, 1),
         }
+    }
+
+    /// The service's events with numbers from `since` on.
+    pub(crate) fn events(&self, since: u64) -> &[NodeEvent] {
+        self.events.since(since)
     }
 
     /// Appends an entry to the log and returns its offset.
@@ -75,18 +87,27 @@ impl Service {
         self.inputs[writer].lag = timestamps;
     }
 
-    pub(crate) fn call(&mut self, call: Call) -> Reply {
-        match call.ask {
+    /// Carries out a request at this time of the service's clock, in nanoseconds.
+    pub(crate) fn call(&mut self, call: Call, now: u64) -> Reply {
+        let Call { writer, incarnation, ask } = call;
+        match ask {
             Ask::Open => Reply::Opened(self.shard.upper()),
-            Ask::Input(from) => self.input(from, self.inputs[call.writer]),
+            Ask::Input(from) => self.input(from, self.inputs[writer]),
             Ask::Feedback(from) => {
                 Reply::Feedback { updates: self.shard.updates(from).to_vec(), upper: self.shard.upper() }
             }
             Ask::Append(batch) => {
-                let updates = batch.updates.len();
-                match self.shard.compare_and_append(batch.lower, batch.upper, batch.updates) {
-                    Ok(()) => Reply::Appended { upper: self.shard.upper(), updates },
-                    Err(upper) => Reply::Mismatch(upper),
+                let (Batch { lower, upper, updates }, before) = (batch, self.shard.upper());
+                let count = updates.len();
+                match self.shard.compare_and_append(lower, upper, updates) {
+                    Ok(()) => {
+                        let name = &self.writers[writer];
+                        let by = json!({"name": name, "incarnation": incarnation});
+                        let detail = json!({"object": SHARD, "by": by, "from": before, "to": upper});
+                        self.events.log(now, NodeEventKind::Appended, detail);
+                        Reply::Appended { upper, updates: count }
+                    }
+                    Err(upper) => Reply::Mismatch { lower, upper },
                 }
             }
         }

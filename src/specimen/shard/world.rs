@@ -4,8 +4,10 @@
 
 use super::config::Config;
 use super::messages::{Call, Mode, Queue, Reply};
+use super::node_log::NodeEvent;
 use super::persist::Row;
 use super::service::Service;
+use super::truth::{ShardMove, Truth};
 use super::writer::{Progress, Writer};
 use crate::error::Error;
 use crate::value::Entry;
@@ -38,10 +40,7 @@ enum Due {
         incarnation: u64,
         queue: Queue,
     },
-    Call {
-        incarnation: u64,
-        call: Call,
-    },
+    Call(Call),
     Reply {
         writer: usize,
         incarnation: u64,
@@ -55,7 +54,7 @@ impl Due {
     fn receiver(&self) -> Option<usize> {
         match self {
             Due::Poll { writer, .. } | Due::Reply { writer, .. } => Some(*writer),
-            Due::Tick | Due::Reach { .. } | Due::Call { .. } => None,
+            Due::Tick | Due::Reach { .. } | Due::Call(_) => None,
         }
     }
 }
@@ -66,6 +65,7 @@ pub struct World {
     service: Service,
     slots: Vec<Slot>,
     time: VirtualTime<Due>,
+    truth: Truth,
 }
 
 impl World {
@@ -76,6 +76,7 @@ impl World {
             service: Service::new(&config),
             slots: config.writers.iter().map(|_| Slot::default()).collect(),
             time: VirtualTime::new(seed, config.poll_ms),
+            truth: Truth::default(),
             config,
         };
         world.time.after(world.config.tick_ms * MILLISECOND, Due::Tick);
@@ -137,7 +138,24 @@ impl World {
     /// conclusion with it.
     pub fn stranded(&self, writer: &str) -> bool {
         let writer = self.config.writer(writer).ok().and_then(|at| self.slots[at].writer.as_ref());
-        writer.is_some_and(Writer::stranded)
+        writer.is_some_and(|writer| writer.stranded().is_some())
+    }
+
+    /// What really happened so far, for tests.
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// The events of a writer's log with numbers from `since` on. Nothing while it is down or paused.
+    pub fn events(&self, writer: &str, since: u64) -> &[NodeEvent] {
+        let at = self.config.writer(writer).ok().filter(|at| !self.time.is_paused(*at));
+        let running = at.and_then(|at| self.slots[at].writer.as_ref());
+        running.map(|running| running.events(since)).unwrap_or_default()
+    }
+
+    /// The events of the service's log with numbers from `since` on.
+    pub fn service_events(&self, since: u64) -> &[NodeEvent] {
+        self.service.events(since)
     }
 
     /// Starts a writer unless it is running.
@@ -195,10 +213,10 @@ impl World {
     }
 
     fn boot(&mut self, writer: usize, mode: Mode) {
-        let slot = &mut self.slots[writer];
+        let (slot, name) = (&mut self.slots[writer], &self.config.writers[writer]);
         slot.incarnation += 1;
         let incarnation = slot.incarnation;
-        slot.writer = Some(Writer::new(self.config.rule, writer, incarnation, mode));
+        slot.writer = Some(Writer::new(self.config.rule, (writer, name), incarnation, mode));
         for queue in Queue::ALL {
             self.time.poll_later(Due::Poll { writer, incarnation, queue });
         }
@@ -209,19 +227,34 @@ impl World {
             Due::Tick => self.tick(),
             Due::Reach { writer, upper } => self.service.reach(writer, upper),
             Due::Poll { writer, incarnation, queue } => self.poll(writer, incarnation, queue),
-            Due::Call { incarnation, call } => {
-                let (writer, queue) = (call.writer, call.ask.queue());
-                let reply = self.service.call(call);
+            Due::Call(call) => {
+                let (writer, incarnation, queue) = (call.writer, call.incarnation, call.ask.queue());
+                let reply = self.call(call);
                 let late = if queue == Queue::Feedback { self.delayed(writer, queue) } else { 0 };
                 self.time.send(late, Due::Reply { writer, incarnation, queue, reply });
             }
             Due::Reply { writer, incarnation, queue, reply } => {
                 if let Some(process) = alive(&mut self.slots, writer, incarnation) {
-                    process.receive(reply);
+                    process.receive(reply, self.time.now());
+                    if let Some(ts) = process.stranded() {
+                        self.truth.note_stranded(&self.config.writers[writer], incarnation, ts);
+                    }
                     self.time.poll_later(Due::Poll { writer, incarnation, queue });
                 }
             }
         }
+    }
+
+    /// Carries out a request, and notes whether it moved the shard.
+    fn call(&mut self, call: Call) -> Reply {
+        let (writer, incarnation) = (self.config.writers[call.writer].clone(), call.incarnation);
+        let (at, from) = (self.time.now(), self.service.shard().upper());
+        let reply = self.service.call(call, at);
+        let to = self.service.shard().upper();
+        if from < to {
+            self.truth.moves.push(ShardMove { writer, incarnation, from, to, at });
+        }
+        reply
     }
 
     fn poll(&mut self, writer: usize, incarnation: u64, queue: Queue) {
@@ -231,7 +264,7 @@ impl World {
         match process.poll(queue) {
             Some(call) => {
                 let work = if queue == Queue::Append { self.append_time(writer) } else { 0 };
-                self.time.send(work, Due::Call { incarnation, call });
+                self.time.send(work, Due::Call(call));
             }
             None => {
                 self.time.poll_later(Due::Poll { writer, incarnation, queue });

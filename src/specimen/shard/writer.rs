@@ -3,10 +3,12 @@
 //! contents from the shard.
 
 use super::messages::{Ask, Call, Mode, Queue, Reply};
-use super::operator::Operator;
+use super::node_log::{NodeEvent, NodeEventKind, NodeLog, OF_WRITERS};
+use super::operator::{DrainCounts, Drained, Operator, Staged};
 use super::rule::Rule;
 use super::sink::Sink;
 use serde::Serialize;
+use serde_json::json;
 
 /// A writer's own report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +43,7 @@ struct Open {
     received: usize,
     staged: u64,
     appended: u64,
+    last_drain: DrainCounts,
 }
 
 pub(crate) struct Writer {
@@ -49,11 +52,18 @@ pub(crate) struct Writer {
     rule: Rule,
     mode: Mode,
     open: Option<Open>,
+    events: NodeLog,
 }
 
 impl Writer {
-    pub(crate) fn new(rule: Rule, number: usize, incarnation: u64, mode: Mode) -> Self {
-        Writer { number, incarnation, rule, mode, open: None }
+    /// `number` is the index of `name` in the list of writers.
+    pub(crate) fn new(rule: Rule, (number, name): (usize, &str), incarnation: u64, mode: Mode) -> Self {
+        Writer { number, incarnation, rule, mode, open: None, events: NodeLog::new(name, incarnation) }
+    }
+
+    /// The writer's events with numbers from `since` on.
+    pub(crate) fn events(&self, since: u64) -> &[NodeEvent] {
+        self.events.since(since)
     }
 
     pub(crate) fn incarnation(&self) -> u64 {
@@ -74,23 +84,28 @@ impl Writer {
             (Some(_), Queue::Append) if self.mode == Mode::ReadOnly => return None,
             (Some(open), Queue::Append) => Ask::Append(open.sink.next()?.clone()),
         };
-        Some(Call { writer: self.number, ask })
+        Some(Call { writer: self.number, incarnation: self.incarnation, ask })
     }
 
-    pub(crate) fn receive(&mut self, reply: Reply) {
+    /// Takes an answer at this time of the writer's clock, in nanoseconds.
+    pub(crate) fn receive(&mut self, reply: Reply, now: u64) {
         match (&mut self.open, reply) {
             (none @ None, Reply::Opened(upper)) => {
                 let (operator, sink) = (Operator::new(self.rule, upper), Sink::new(upper));
-                *none = Some(Open { operator, sink, offset: 0, received: 0, staged: 0, appended: 0 });
+                let last_drain = DrainCounts::default();
+                *none =
+                    Some(Open { operator, sink, offset: 0, received: 0, staged: 0, appended: 0, last_drain });
+                let detail = json!({"logs": OF_WRITERS, "shard": upper});
+                self.events.log(now, NodeEventKind::Boot, detail);
             }
-            (Some(open), reply) => open.receive(reply),
+            (Some(open), reply) => open.receive(reply, &mut self.events, now),
             (None, _) => {}
         }
     }
 
-    /// Whether it will never append again. It does not report this itself.
-    pub(crate) fn stranded(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.operator.stranded())
+    /// The time that it will never get past. It does not report this itself.
+    pub(crate) fn stranded(&self) -> Option<u64> {
+        self.open.as_ref().and_then(|open| open.operator.stranded())
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -110,12 +125,18 @@ impl Writer {
 }
 
 impl Open {
-    fn receive(&mut self, reply: Reply) {
+    fn receive(&mut self, reply: Reply, events: &mut NodeLog, now: u64) {
         match reply {
             Reply::Input { entries, frontier } => {
                 self.offset += entries.len() as u64;
                 let entries = entries.into_iter().map(|timed| (timed.ts, timed.entry));
-                self.staged += self.operator.input(entries, frontier);
+                let Staged { entries, first, last } = self.operator.input(entries, frontier);
+                self.staged += entries;
+                if entries > 0 {
+                    let shard = self.operator.feedback_frontier();
+                    let detail = json!({"first": first, "last": last, "entries": entries, "shard": shard});
+                    events.log(now, NodeEventKind::Buffered, detail);
+                }
             }
             Reply::Feedback { updates, upper } => {
                 self.received += updates.len();
@@ -126,10 +147,31 @@ impl Open {
                 self.appended += updates as u64;
                 self.sink.passed(upper);
             }
-            Reply::Mismatch(upper) => self.sink.passed(upper),
+            Reply::Mismatch { lower, upper } => {
+                self.sink.passed(upper);
+                events.log(now, NodeEventKind::AppendLost, json!({"from": lower, "found": upper}));
+            }
             Reply::Opened(_) => {}
         }
-        let output = self.operator.drain();
+        let Drained { output, counts } = self.operator.drain();
+        self.log_drain(counts, events, now);
         self.sink.take(output, self.operator.output_frontier());
+    }
+
+    fn log_drain(&mut self, counts: DrainCounts, events: &mut NodeLog, now: u64) {
+        let DrainCounts { emitted, later, passed, dropped } = counts;
+        if emitted > 0 || passed > self.last_drain.passed || dropped > 0 {
+            let detail = json!({
+                "shard": self.operator.feedback_frontier(),
+                "input": self.operator.input_frontier(),
+                "emitted": emitted,
+                "later": later,
+                "passed": passed,
+                "dropped": dropped,
+                "earliest": self.operator.earliest(),
+            });
+            events.log(now, NodeEventKind::Drain, detail);
+            self.last_drain = counts;
+        }
     }
 }

@@ -89,6 +89,9 @@ impl FreezeReport<'_, '_> {
             incarnation: last.incarnation,
             samples: (window.last - window.first + 1) as u64,
             times,
+            explanation: None,
+            freeze_explanation: None,
+            joined: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! shards outranks the numbers.
 
 mod ahead_of_upstream;
+mod chain;
 mod fault_windows;
 mod freeze;
 mod read_back;
@@ -17,13 +18,14 @@ mod sample_age;
 mod stall;
 mod stall_window;
 mod upstream;
+mod waits_for;
 
 use crate::checker::tables::frontier_samples::Object;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
     CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, FrontierState, Healed, Progress,
-    Status,
+    Frozen, Status,
 };
 use crate::history::check_name::CheckName;
 use crate::history::frontier::{Frontier, InputMerge};
@@ -68,6 +70,7 @@ struct LivenessCheck<'h> {
     moves: BTreeMap<&'h str, Vec<Nanos>>,
     progress: Progress,
     findings: Vec<FindingKind>,
+    frozen: Vec<Frozen>,
     doubts: Vec<Doubt>,
 }
 
@@ -96,6 +99,7 @@ impl<'h> LivenessCheck<'h> {
             timelines,
             progress: Progress::default(),
             findings: Vec::new(),
+            frozen: Vec::new(),
             doubts: Vec::new(),
         }
     }
@@ -158,13 +162,11 @@ impl<'h> LivenessCheck<'h> {
         real.extend(never_began);
         let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
         if let Some(window) = worst {
-            let frozen = report.frozen(
-                window,
-                real.len() as u64,
-                self.fed_by(timeline),
-                self.pinning(timeline, window),
-            );
-            self.findings.push(FindingKind::Frozen(Box::new(frozen)));
+            let (from, to) = (timeline.samples[window.first].t, timeline.samples[window.last].t);
+            let pinning = self.pinning(timeline, from, to).into_iter().map(|it| self.name(it)).collect();
+            let mut frozen = report.frozen(window, real.len() as u64, self.fed_by(timeline), pinning);
+            frozen.freeze_explanation = self.explain(timeline, window, &frozen.pinned_by).map(Box::new);
+            self.frozen.push(frozen);
         }
     }
 
@@ -211,17 +213,21 @@ impl<'h> LivenessCheck<'h> {
         self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
     }
 
-    /// The objects that feed this one and were stalled for too long at the time of its window. If none was,
+    /// The objects that feed this one and were stalled for too long at some time in between. If none was,
     /// those that it waits for and that are no further than it is, even if they have no work themselves.
-    fn pinning(&self, timeline: &FrontierTimeline<'_>, window: &StallWindow) -> Vec<String> {
+    fn pinning(
+        &self,
+        timeline: &FrontierTimeline<'h>,
+        from: Nanos,
+        to: Nanos,
+    ) -> Vec<&FrontierTimeline<'h>> {
         let Object::Declared(fed) = timeline.object else { return Vec::new() };
-        let (first, last) = (&timeline.samples[window.first], &timeline.samples[window.last]);
-        let inputs = || self.timelines.iter().filter(move |it| it.feeds(fed));
-        let mut pinning: Vec<_> = inputs().filter(|it| it.is_pinned_in(first.t, last.t)).collect();
+        let pinning: Vec<_> = self.inputs(fed).filter(|it| it.is_pinned_in(from, to)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == InputMerge::All {
-            pinning = inputs().filter(|it| it.was_at_or_below(last.f, last.t)).collect();
+            let position = timeline.sample_at(to).and_then(|sample| sample.f);
+            return self.inputs(fed).filter(|it| it.was_at_or_below(position, to)).collect();
         }
-        pinning.into_iter().map(|timeline| FreezeReport { history: self.history, timeline }.name()).collect()
+        pinning
     }
 
     /// Whether all replicas had reached the end of the log at the deadline, although some numbers were lower.
@@ -232,6 +238,8 @@ impl<'h> LivenessCheck<'h> {
     }
 
     fn conclude(mut self) -> LivenessFound {
+        let frozen = chain::join(std::mem::take(&mut self.frozen));
+        self.findings.extend(frozen.into_iter().map(|it| FindingKind::Frozen(Box::new(it))));
         let samples = self.timelines.iter().map(|timeline| timeline.samples.len() as u64).sum();
         let is_late = self.history.settled_late() && !self.are_done_by_data();
         if is_late && self.findings.is_empty() && self.doubts.is_empty() {

@@ -189,10 +189,14 @@ impl<'h> FrontierTimeline<'h> {
         }
     }
 
+    /// Its last sample up to this time.
+    pub(super) fn sample_at(&self, t: Nanos) -> Option<&FrontierSample> {
+        self.samples[..self.samples.partition_point(|sample| sample.t <= t)].last()
+    }
+
     /// Whether its last sample up to this time shows it at or below this position.
     pub(super) fn was_at_or_below(&self, position: Option<u64>, t: Nanos) -> bool {
-        let samples = self.samples.partition_point(|sample| sample.t <= t);
-        self.samples[..samples].last().is_some_and(|sample| sample.f.is_some() && sample.f <= position)
+        self.sample_at(t).is_some_and(|sample| sample.f.is_some() && sample.f <= position)
     }
 
     /// Its state at the last sample that is not ignored.

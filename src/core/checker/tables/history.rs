@@ -5,6 +5,7 @@ use super::canaries::Canaries;
 use super::event_sequence::EventSequence;
 use super::segments::{self, SegmentSpan};
 use crate::checker::tables::frontier_samples::{FrontierSamples, PositionReading};
+use crate::checker::tables::shard_log::ShardLog;
 use crate::checker::verdict::{Doubt, DoubtKind};
 use crate::history::event::{Event, Phase, ProcessExit};
 use crate::history::fault::{Fault, FaultKind, StepId};
@@ -158,6 +159,8 @@ pub(crate) struct History<'e> {
     pub(crate) current_reads: Vec<CurrentRowsRead>,
     /// All samples of consuming positions and declared frontiers.
     pub(crate) frontier_samples: FrontierSamples<'e>,
+    /// What nodes logged of shared frontiers.
+    pub(crate) shard_log: ShardLog,
     /// When each phase began.
     pub(crate) phases: Vec<(Nanos, Phase)>,
     /// When a replica did not answer a sample, and the error.
@@ -191,6 +194,7 @@ impl<'e> History<'e> {
             reads_of: BTreeMap::new(),
             current_reads: Vec::new(),
             frontier_samples: FrontierSamples::of(&meta.frontiers),
+            shard_log: ShardLog::default(),
             phases: Vec::new(),
             silences: Vec::new(),
             faults: Vec::new(),
@@ -318,6 +322,7 @@ impl<'e> History<'e> {
             Event::CurrentRead(read) => self.take_flags(t, read),
             Event::Settled { all, .. } => self.settled = Some(*all),
             Event::Lifecycle(record) if record.kind == KEYS_NOT_REPLACED => self.take_dropped(t, record),
+            Event::Lifecycle(record) => self.shard_log.take(record),
             Event::Canary { op, .. } => self.canaries.write(*op),
             Event::Contents(contents) => {
                 let begun = self.captures.iter().rfind(|capture| capture.number == contents.capture);

@@ -10,4 +10,5 @@ pub(super) mod history;
 pub(super) mod log_index;
 pub(super) mod named_row;
 pub(super) mod segments;
+pub(super) mod shard_log;
 pub(super) mod shard_snapshots;

@@ -1,5 +1,7 @@
 //! The judge's conclusions on consuming positions and on the frontiers that a target declares (`RULES.md` 7).
 
+use super::explanation::Explanation;
+use super::freeze_explanation::{FreezeExplanation, RestartEffect};
 use crate::history::event::Phase;
 use crate::history::frontier::FrontierKind;
 use crate::history::time::Nanos;
@@ -181,6 +183,33 @@ pub struct Frozen {
     /// How often it stopped for longer than the threshold. This finding is the last freeze that did not end;
     /// if all ended, the longest.
     pub times: u64,
+    /// For a consuming position: the guard that keeps its segment from being consumed (`RULES.md` 9).
+    #[serde(default)]
+    pub explanation: Option<Box<Explanation>>,
+    /// For any other frontier: what it waits for, and what waits behind it.
+    #[serde(default)]
+    pub freeze_explanation: Option<Box<FreezeExplanation>>,
+    /// The freezes of the objects that hold it back, directly or not. This finding stands for all of them.
+    #[serde(default)]
+    pub joined: Vec<Frozen>,
+}
+
+impl Frozen {
+    /// This freeze and those that it stands for.
+    pub fn all(&self) -> impl Iterator<Item = &Frozen> {
+        std::iter::once(self).chain(&self.joined)
+    }
+
+    /// Stands for another freeze from now on, one that holds this object back.
+    pub(crate) fn join(&mut self, mut other: Frozen) {
+        if let (Some(own), Some(others)) = (&mut self.freeze_explanation, &mut other.freeze_explanation) {
+            others.chain.clear();
+            if own.restart == RestartEffect::NotTried {
+                own.restart = others.restart;
+            }
+        }
+        self.joined.push(other);
+    }
 }
 
 /// The part of the input log that nobody sees.

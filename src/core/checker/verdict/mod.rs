@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 mod divergence;
 mod explanation;
 pub(super) mod fingerprint;
+mod freeze_explanation;
 mod frontier;
 mod known_findings;
 pub mod known_issue;
@@ -25,6 +26,10 @@ pub use explanation::{
     Anchor, BreakStrength, Confidence, DroppedKeys, Edge, EventPoint, EventRole, Explanation, Guard,
     GuardState, LoggedCount, NoWitness, NodeTimeline, NotShown, OrderingBreak, Prediction, Setup, ShownCause,
     TimelineEvent,
+};
+pub use freeze_explanation::{
+    ChainLink, ChainRole, DrainDecision, FreezeExplanation, LoggedAt, PassedValue, PassingAppend, RestartEffect,
+    SeenAt, WaitsFor,
 };
 pub use frontier::{
     Ahead, FreezeCourse, FreezeVisibility, FrontierState, Frozen, Healed, Lagging, Move, NotVisible,
