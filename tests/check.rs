@@ -228,7 +228,10 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
             divergence.explanation.iter().for_each(|it| explained::describe_explanation(it, lines));
             divergence.spread.iter().for_each(|it| explained::describe_spread(it, lines));
         }
-        FindingKind::Frozen(frozen) => lines.push(describe_frozen(frozen, &finding.fingerprint)),
+        FindingKind::Frozen(frozen) => {
+            lines.push(describe_frozen(frozen, &finding.fingerprint));
+            frozen.explanation.iter().for_each(|it| explained::describe_explanation(it, lines));
+        }
         FindingKind::Regressed(it) => lines.push(format!(
             "finding {} {} from={} to={} at={}s after={}s times={}",
             finding.fingerprint,

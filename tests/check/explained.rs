@@ -88,6 +88,14 @@ fn describe_cause(cause: &ShownCause, lines: &mut Vec<String>) {
             number(it.keys),
             number(it.beyond_end),
         )),
+        ShownCause::NeverBegan(it) => lines.push(format!(
+            "cause never-began {} dependent={} waits-for={} tested={} visible={}",
+            it.replica,
+            it.dependent,
+            listed(&it.dependencies),
+            point(Some(&it.tested)),
+            point(it.visible.as_ref()),
+        )),
         ShownCause::NotShown { reason } => lines.push(format!("cause not-shown {}", word(reason))),
     }
 }

@@ -1,6 +1,7 @@
 //! Runs the checks in order and concludes the verdict (`RULES.md` 10).
 
 use super::explanation::causes::{Explainer, PartitionTables};
+use super::explanation::stuck_consumer::StuckAt;
 use super::findings::assemble::assemble;
 use super::findings::newest_rows;
 use super::liveness::{self, LivenessFound, ReadBack};
@@ -70,6 +71,8 @@ struct Judge<'h> {
     damage: Vec<Damage>,
     shard: Option<NewestRowsCompared>,
     stalls: Option<LivenessFound>,
+    /// Made when there is something to explain.
+    explainer: Option<Explainer<'h>>,
     verdict: VerdictBuilder,
 }
 
@@ -114,6 +117,7 @@ impl<'h> Judge<'h> {
             damage: Vec::new(),
             shard: None,
             stalls: None,
+            explainer: None,
             verdict,
         }
     }
@@ -180,11 +184,13 @@ impl<'h> Judge<'h> {
         let ops = partitions.iter().flat_map(|it| &it.mismatches).filter_map(|it| it.op).collect();
         let times = acknowledged(record, &ops);
         let is_wrong = partitions.iter().any(|it| !it.mismatches.is_empty());
-        let mut explainer = is_wrong.then(|| Explainer::new(record, history));
+        if is_wrong {
+            self.explainer = Some(Explainer::new(record, history));
+        }
         let mut findings = Vec::new();
         for (partition, log_index) in partitions.iter().zip(log_indexes) {
             let PartitionCompared { flags, mismatches, timeline, .. } = partition;
-            if let Some(explainer) = &mut explainer {
+            if let Some(explainer) = &mut self.explainer {
                 let tables = PartitionTables { log_index, timeline };
                 findings.extend(assemble(explainer, tables, Some(flags), mismatches, &times));
             }
@@ -308,10 +314,27 @@ impl<'h> Judge<'h> {
     }
 
     fn add_stalls(&mut self) {
-        let Some(stalls) = self.stalls.take() else { return };
+        let Some(mut stalls) = self.stalls.take() else { return };
+        stalls.findings.iter_mut().for_each(|finding| self.explain_stuck(finding));
         self.verdict.progress = stalls.progress;
         self.verdict.findings.extend(stalls.findings);
         self.verdict.add((stalls.result, stalls.doubts));
+    }
+
+    /// Looks for the guard that keeps a replica from consuming the segment at its position.
+    fn explain_stuck(&mut self, finding: &mut Finding) {
+        let FindingKind::Frozen(frozen) = &mut finding.kind else { return };
+        let (record, history) = (self.record, self.history);
+        let at = || {
+            let (partition, replica) = (frozen.partition?, history.replica(frozen.replica.as_ref()?)?);
+            let spans = &history.segments[partition as usize];
+            let segment = spans.iter().position(|span| Some(&span.name) == frozen.segment.as_ref())?;
+            Some(StuckAt { replica, partition, segment })
+        };
+        if let Some(at) = at() {
+            let explainer = self.explainer.get_or_insert_with(|| Explainer::new(record, history));
+            frozen.explanation = Some(Box::new(explainer.explain_stuck(at)));
+        }
     }
 
     /// Checks that every frontier was sampled to the end, and that every shard was read.

@@ -52,7 +52,7 @@ pub(crate) struct Explainer<'e> {
 pub(super) struct RootGroup<'r> {
     pub(super) replica: usize,
     pub(super) segment: usize,
-    /// The event that began that consumption.
+    /// The event that began that consumption; if it never began, the last test of its guard.
     pub(super) began: EventIndex,
     /// By offset.
     pub(super) roots: Vec<&'r Root>,
@@ -74,7 +74,7 @@ impl<'e> Explainer<'e> {
             let reason = if roots.is_empty() { NotShown::NoRoot } else { NotShown::NoEvents };
             causes.push(ShownCause::NotShown { reason });
         }
-        let not_logged = self.events.not_logged(&KINDS);
+        let not_logged = self.not_logged();
         let cause = causes.remove(0);
         let (guard, timelines) = match groups.first() {
             Some(group) => {
@@ -140,6 +140,11 @@ impl<'e> Explainer<'e> {
         let is_told = group.roots.iter().any(|root| !root.missing.is_empty());
         let reason = if is_told { NotShown::OrderWasKept } else { NotShown::NoMissingSegment };
         ShownCause::NotShown { reason }
+    }
+
+    /// The kinds of events that would have told more, had any node logged them.
+    pub(super) fn not_logged(&self) -> Vec<String> {
+        self.events.not_logged(&KINDS)
     }
 
     /// The name of a segment.

@@ -13,4 +13,5 @@ mod ordering_break;
 mod prediction;
 mod setup;
 pub(crate) mod spread;
+pub(crate) mod stuck_consumer;
 mod timeline;

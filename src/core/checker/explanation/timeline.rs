@@ -19,10 +19,10 @@ pub(super) fn side_by_side(
     cause: &ShownCause,
 ) -> Vec<NodeTimeline> {
     let spans = &history.segments[partition as usize];
+    let named = |names: &[String]| (0..spans.len()).filter(|at| names.contains(&spans[*at].name)).collect();
     let late: BTreeSet<usize> = match cause {
-        ShownCause::OrderingBreak(it) => {
-            (0..spans.len()).filter(|at| it.dependencies.contains(&spans[*at].name)).collect()
-        }
+        ShownCause::OrderingBreak(it) => named(&it.dependencies),
+        ShownCause::NeverBegan(it) => named(&it.dependencies),
         _ => group.roots.iter().flat_map(|root| root.missing.iter().copied()).collect(),
     };
     let about = |event: &NodeEvent| {
@@ -95,10 +95,14 @@ impl Marks<'_> {
                 (it.visible.as_ref(), it.setup.as_ref().map_or(&[], |setup| &setup.events))
             }
             ShownCause::DroppedKeys(it) => (it.event.as_ref(), &[]),
+            ShownCause::NeverBegan(it) => {
+                (it.visible.as_ref(), it.setup.as_ref().map_or(&[], |setup| &setup.events))
+            }
             ShownCause::NotShown { .. } => (None, &[]),
         };
         let of_other = event.segment != Some((self.partition, self.group.segment));
         match event.kind() {
+            "gate" => EventRole::Gate,
             _ if index == self.began => EventRole::Dependent,
             _ if visible == Some(&point) => EventRole::Dependency,
             // On a healthy peer the same kind of event made it visible.
@@ -106,7 +110,6 @@ impl Marks<'_> {
                 EventRole::Dependency
             }
             _ if setup.contains(&point) => EventRole::Setup,
-            "gate" => EventRole::Gate,
             "snapshot" | "caught-up" => EventRole::Count,
             _ => EventRole::Other,
         }

@@ -155,9 +155,8 @@ pub(super) fn join(frozen: Vec<Frozen>) -> Vec<Frozen> {
         let Some(mut top) = open[at].take() else { continue };
         let mut wanted = if is_joinable(&top) { top.pinned_by.clone() } else { Vec::new() };
         while let Some(name) = wanted.pop() {
-            let found = open.iter_mut().find(|it| {
-                it.as_ref().is_some_and(|it| is_joinable(it) && it.object == name)
-            });
+            let found =
+                open.iter_mut().find(|it| it.as_ref().is_some_and(|it| is_joinable(it) && it.object == name));
             if let Some(it) = found.and_then(Option::take) {
                 wanted.extend(it.pinned_by.iter().cloned());
                 top.join(it);

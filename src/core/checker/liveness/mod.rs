@@ -24,8 +24,8 @@ use crate::checker::tables::frontier_samples::Object;
 use crate::checker::tables::history::{FaultSpan, History};
 use crate::checker::verdict::fingerprint::fingerprint;
 use crate::checker::verdict::{
-    CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, FrontierState, Healed, Progress,
-    Frozen, Status,
+    CheckResult, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, FrontierState, Frozen, Healed,
+    Progress, Status,
 };
 use crate::history::check_name::CheckName;
 use crate::history::frontier::{Frontier, InputMerge};
@@ -215,12 +215,7 @@ impl<'h> LivenessCheck<'h> {
 
     /// The objects that feed this one and were stalled for too long at some time in between. If none was,
     /// those that it waits for and that are no further than it is, even if they have no work themselves.
-    fn pinning(
-        &self,
-        timeline: &FrontierTimeline<'h>,
-        from: Nanos,
-        to: Nanos,
-    ) -> Vec<&FrontierTimeline<'h>> {
+    fn pinning(&self, timeline: &FrontierTimeline<'h>, from: Nanos, to: Nanos) -> Vec<&FrontierTimeline<'h>> {
         let Object::Declared(fed) = timeline.object else { return Vec::new() };
         let pinning: Vec<_> = self.inputs(fed).filter(|it| it.is_pinned_in(from, to)).collect();
         if pinning.is_empty() && fault_windows::combines(self.history, fed) == InputMerge::All {

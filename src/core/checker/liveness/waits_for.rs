@@ -107,9 +107,11 @@ impl FrozenFrontier<'_, '_> {
     }
 
     fn drain(&self, value: u64) -> Option<DrainDecision> {
-        let (event, it) = self.own_log()?.drains.iter().find(|(_, it)| {
-            it.earliest == Some(value) && it.shard > value && it.passed > it.dropped
-        })?;
+        let (event, it) = self
+            .own_log()?
+            .drains
+            .iter()
+            .find(|(_, it)| it.earliest == Some(value) && it.shard > value && it.passed > it.dropped)?;
         let (passed, kept) = (it.passed, it.passed - it.dropped);
         Some(DrainDecision { event: event.clone(), position: it.shard, passed, kept })
     }

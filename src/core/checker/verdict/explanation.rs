@@ -31,6 +31,8 @@ pub enum ShownCause {
     OrderingBreak(Box<OrderingBreak>),
     /// The order was kept, and the keys were lost from the metadata afterwards.
     DroppedKeys(Box<DroppedKeys>),
+    /// The rows are not merged at all: the consumer waits for a guard that nothing tests again.
+    NeverBegan(Box<NeverBegan>),
     /// The events do not show a cause.
     NotShown {
         /// Why not.
@@ -216,6 +218,25 @@ pub struct DroppedKeys {
     pub keys: Option<u64>,
     /// How far the replica had consumed beyond the committed end, if it logged that.
     pub beyond_end: Option<u64>,
+}
+
+/// A consumption that never began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeverBegan {
+    /// The replica.
+    pub replica: String,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The segment that it should consume.
+    pub dependent: String,
+    /// The earlier segments that were not visible when the guard was last tested.
+    pub dependencies: Vec<String>,
+    /// The last test of the guard.
+    pub tested: EventPoint,
+    /// What made the last of those segments visible since; `None` if it still is not.
+    pub visible: Option<EventPoint>,
+    /// What delayed them.
+    pub setup: Option<Setup>,
 }
 
 /// What the `gate` events say of the guard of the dependent segment.

@@ -24,12 +24,12 @@ pub use divergence::{
 };
 pub use explanation::{
     Anchor, BreakStrength, Confidence, DroppedKeys, Edge, EventPoint, EventRole, Explanation, Guard,
-    GuardState, LoggedCount, NoWitness, NodeTimeline, NotShown, OrderingBreak, Prediction, Setup, ShownCause,
-    TimelineEvent,
+    GuardState, LoggedCount, NeverBegan, NoWitness, NodeTimeline, NotShown, OrderingBreak, Prediction, Setup,
+    ShownCause, TimelineEvent,
 };
 pub use freeze_explanation::{
-    ChainLink, ChainRole, DrainDecision, FreezeExplanation, LoggedAt, PassedValue, PassingAppend, RestartEffect,
-    SeenAt, WaitsFor,
+    ChainLink, ChainRole, DrainDecision, FreezeExplanation, LoggedAt, PassedValue, PassingAppend,
+    RestartEffect, SeenAt, WaitsFor,
 };
 pub use frontier::{
     Ahead, FreezeCourse, FreezeVisibility, FrontierState, Frozen, Healed, Lagging, Move, NotVisible,
