@@ -22,4 +22,5 @@ mod store;
 mod support;
 mod synth;
 mod tidy;
+mod true_length;
 mod watchdog;

@@ -2,6 +2,7 @@
 //! lines in `registry.rs`, and one in [`crate::config::target`].
 
 pub mod capabilities;
+pub mod containment;
 pub mod diagnosis;
 pub mod discovery;
 pub mod http;
@@ -20,6 +21,6 @@ pub use capabilities::{
     InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    begin, can, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder, marks, reach,
+    begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder, marks, reach,
     refuse_obstacles,
 };

@@ -1,6 +1,7 @@
 //! The supported systems, and which of them a target file or a cure is for.
 
 use super::capabilities::{Cluster, Defaults, Refusal};
+use super::containment::{Affected, Containment};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased_injector::ended_early_or_unknown;
@@ -36,6 +37,17 @@ pub fn defaults(file: &TargetFile) -> Defaults {
         PINOT => pinot::DEFAULTS,
         // Whoever started the cluster chose its settings.
         _ => Defaults { settings: &[], ..specimen::DEFAULTS },
+    }
+}
+
+/// How to contain a wrong copy on the system of a run's target, with that system's own commands. Nothing for one that
+/// dissent does not know.
+pub fn containment(system: &str, affected: &Affected<'_>) -> Containment {
+    match system {
+        #[cfg(feature = "pinot")]
+        PINOT => pinot::containment(affected),
+        specimen::segments_settings::PROCESSES => specimen::containment(affected),
+        _ => Containment::default(),
     }
 }
 

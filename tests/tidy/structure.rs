@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
             "validity",
             "safety",
             "liveness",
+            "explanation",
             "findings",
             "owed",
             "verdict_builder",

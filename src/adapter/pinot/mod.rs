@@ -3,6 +3,7 @@
 
 mod clock;
 mod cluster;
+mod containment;
 mod discover;
 mod foreign_table;
 mod injection;
@@ -23,6 +24,7 @@ mod table;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};
+pub(super) use containment::containment;
 pub use discover::{diagnosis, discover};
 pub use injection::{begin, ended_early, heal, holder, is_of};
 pub use supported_faults::can;

@@ -2,6 +2,7 @@
 //! to a run, or it is independent and a target file gives its URL.
 
 mod cluster;
+mod containment;
 mod injection;
 mod injector;
 mod kind;
@@ -16,6 +17,7 @@ mod writer_faults;
 pub mod writers;
 
 pub use cluster::SpecimenCluster;
+pub(super) use containment::containment;
 pub use injection::{begin, ended_early, heal, holder, marks};
 pub(super) use kind::DEFAULTS;
 pub use kind::SpecimenKind;
