@@ -5,6 +5,7 @@
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
 mod explained;
+mod freezes;
 mod frontiers;
 mod meta;
 pub(crate) mod naive;
@@ -95,12 +96,13 @@ fn run(text: &str) -> Result<(), String> {
 }
 
 /// Lines of a verdict that a case may ask for, in any order.
-const ANY_ORDER: [&str; 18] = [
+const ANY_ORDER: [&str; 19] = [
     "check",
     "compared",
     "exposure",
     "evidence",
     "shown",
+    "joined",
     "state",
     "lagging",
     "waiting",
@@ -229,7 +231,8 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
             divergence.spread.iter().for_each(|it| explained::describe_spread(it, lines));
         }
         FindingKind::Frozen(frozen) => {
-            lines.push(describe_frozen(frozen, &finding.fingerprint));
+            lines.push(format!("finding {} {}", finding.fingerprint, describe_frozen(frozen)));
+            lines.extend(frozen.joined.iter().map(|it| format!("joined {}", describe_frozen(it))));
             frozen.explanation.iter().for_each(|it| explained::describe_explanation(it, lines));
         }
         FindingKind::Regressed(it) => lines.push(format!(
@@ -259,7 +262,7 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
     }
 }
 
-fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
+fn describe_frozen(it: &Frozen) -> String {
     let moved =
         it.last_move.map_or("-".to_owned(), |it| format!("{}..{}@{}s", it.from, it.to, seconds(it.t)));
     let before = it.before.as_ref().map_or("-".to_owned(), |it| match it {
@@ -270,9 +273,9 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
         PrecedingEvent::Incarnation { incarnation, .. } => format!("incarnation:{incarnation}"),
     });
     format!(
-        "finding {fingerprint} {} p{} position={} of={} segment={} watched={}s threshold={}s \
+        "{} p{} position={} of={} segment={} watched={}s threshold={}s \
          baseline={} status={} object={} grade={} course={} since={}s pinned-by={} unseen={} moved={moved} \
-         upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}",
+         upstream+{} beyond={} before={before} then={} cause={} incarnation={} times={}{}",
         it.replica.as_deref().unwrap_or("-"),
         it.partition.map_or("-".to_owned(), |partition| partition.to_string()),
         it.position,
@@ -294,6 +297,7 @@ fn describe_frozen(it: &Frozen, fingerprint: &str) -> String {
         word(&it.cause),
         it.incarnation,
         it.times,
+        it.freeze_explanation.as_ref().map_or(String::new(), |it| freezes::describe_freeze(it)),
     )
 }
 

@@ -290,6 +290,9 @@ pub(crate) fn frozen() -> FindingKind {
         incarnation: 1,
         samples: 61,
         times: 1,
+        explanation: None,
+        freeze_explanation: None,
+        joined: Vec::new(),
     }))
 }
 

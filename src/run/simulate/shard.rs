@@ -203,29 +203,45 @@ fn at_specimen(queue: Queue) -> specimen::shard::Queue {
 
 #[cfg(test)]
 mod tests {
-    //! Goal: for writers that race in lockstep, the judge's findings match what really happened, which only
-    //! the world knows.
+    //! Goal: for writers that share a shard, what the judge finds and how it explains a freeze match what
+    //! really happened, which only the world knows.
 
-    use super::super::drive;
+    use super::super::{Simulated, drive};
     use super::*;
     use crate::cli::RunArgs;
     use crate::commands::run_spec;
     use dissent_core::checker::judge::judge;
-    use dissent_core::checker::verdict::{FindingKind, Verdict};
+    use dissent_core::checker::verdict::{
+        Confidence, FindingKind, FreezeVisibility, Frozen, PassedValue, Verdict, WaitsFor,
+    };
+    use dissent_core::history::event::Event;
     use dissent_core::seed::Seed;
+    use specimen::shard::Truth;
     use std::cell::RefCell;
     use std::rc::Rc;
 
     const SEEDS: u64 = 60;
 
-    /// By writer, the number of consecutive samples in which it was stranded, up to the end or its last
-    /// sample.
-    type Truth = Rc<RefCell<BTreeMap<String, u32>>>;
+    /// The plans under which two writers append, with the workload of each.
+    const PLANS: [(&str, &str); 4] = [
+        ("cold-cutover", "upsert-feed"),
+        ("warm-active-active", "upsert-feed"),
+        ("failover", "upsert-burst"),
+        ("lag", "upsert-feed"),
+    ];
 
-    /// Records at every sample what the sample does not show.
+    /// What the samples do not show.
+    #[derive(Clone, Default)]
+    struct Watch {
+        /// By writer, the number of consecutive samples in which it was stranded, up to the end or its last
+        /// sample.
+        looks: BTreeMap<String, u32>,
+        truth: Truth,
+    }
+
     struct Watched {
         shard: Shard,
-        truth: Truth,
+        watch: Rc<RefCell<Watch>>,
     }
 
     impl SimulatedCluster for Watched {
@@ -239,9 +255,10 @@ mod tests {
 
         fn answer(&mut self, command: Command) -> Option<Input> {
             if matches!(command, Command::Sample) {
+                let mut watch = self.watch.borrow_mut();
                 for writer in &self.shard.record.meta.roster {
                     let stranded = self.shard.world.stranded(writer);
-                    *self.truth.borrow_mut().entry(writer.clone()).or_default() += u32::from(stranded);
+                    *watch.looks.entry(writer.clone()).or_default() += u32::from(stranded);
                 }
             }
             self.shard.answer(command)
@@ -252,31 +269,35 @@ mod tests {
         }
 
         fn into_record(self) -> MemoryRecord {
+            self.watch.borrow_mut().truth = self.shard.world.truth().clone();
             self.shard.into_record()
         }
     }
 
-    /// The verdict and the truth.
-    fn run(seed: u64) -> (Verdict, BTreeMap<String, u32>) {
-        let words = ["run", "sim-shard", "upsert-feed", "warm-active-active", "--set", "rule=v2-stranding"];
+    /// The record, and what the world knows.
+    fn run(plan: &str, workload: &str, rule: &str, seed: u64) -> (MemoryRecord, Watch) {
+        let rule = format!("rule={rule}");
+        let words = ["run", "sim-shard", workload, plan, "--set", &rule];
         let spec = run_spec(&<RunArgs as clap::Parser>::parse_from(words)).expect("it makes sense");
         let meta = spec.meta(Seed(seed), None).expect("it fits");
-        let crate::run::simulate::Simulated::Shard(config) = spec.simulation().expect("it fits") else {
-            panic!("a shard");
-        };
-        let truth = Truth::default();
+        let Simulated::Shard(config) = spec.simulation().expect("it fits") else { panic!("a shard") };
+        let watch = Rc::new(RefCell::new(Watch::default()));
         let shard = Shard::new(&meta, &config).expect("it is made");
-        let record = drive(&meta, spec.timing, Watched { shard, truth: Rc::clone(&truth) });
-        let truth = truth.take();
-        (judge(&record), truth)
+        let record = drive(&meta, spec.timing, Watched { shard, watch: Rc::clone(&watch) });
+        let watch = watch.take();
+        (record, watch)
+    }
+
+    fn frozen(verdict: &Verdict) -> impl Iterator<Item = &Frozen> {
+        verdict.findings.iter().filter_map(|finding| match &finding.kind {
+            FindingKind::Frozen(frozen) => Some(&**frozen),
+            _ => None,
+        })
     }
 
     /// Whether the judge called a writer frozen, and whether it listed it as one that may have stopped.
     fn judged(verdict: &Verdict, writer: &str) -> (bool, bool) {
-        let is_frozen = verdict.findings.iter().any(|finding| match &finding.kind {
-            FindingKind::Frozen(frozen) => frozen.object == writer,
-            _ => false,
-        });
+        let is_frozen = frozen(verdict).flat_map(Frozen::all).any(|it| it.object == writer);
         (is_frozen, verdict.progress.waiting.iter().any(|waiting| waiting.object == writer))
     }
 
@@ -286,8 +307,9 @@ mod tests {
         let (long, short) = (43, 10);
         let (mut stranded, mut late) = (0, 0);
         for seed in 1..=SEEDS {
-            let (verdict, truth) = run(seed);
-            for (writer, looks) in truth {
+            let (record, watch) = run("warm-active-active", "upsert-feed", "v2-stranding", seed);
+            let verdict = judge(&record);
+            for (writer, looks) in watch.looks {
                 let (is_frozen, is_listed) = judged(&verdict, &writer);
                 assert!(looks > 0 || !is_frozen, "seed {seed}: {writer} never stranded");
                 assert!(looks < long || is_frozen, "seed {seed}: {writer} stranded for {looks} looks");
@@ -297,5 +319,113 @@ mod tests {
             }
         }
         assert!(stranded * 5 > SEEDS && late > 0, "{stranded} stranded, {late} late in {SEEDS} seeds");
+    }
+
+    /// What is wrong with the explanation of a writer's freeze; nothing if it is what the world knows.
+    fn wrong(frozen: &Frozen, truth: &Truth) -> Option<String> {
+        let (writer, incarnation) = (&frozen.object, frozen.incarnation);
+        let known = truth.strandings();
+        let Some(known) = known.iter().find(|it| it.writer == *writer && it.incarnation == incarnation)
+        else {
+            return Some(format!("{writer} never stranded"));
+        };
+        let passed = &known.passed_by;
+        let Some(explanation) = &frozen.freeze_explanation else { return Some("unexplained".to_owned()) };
+        let WaitsFor::PassedValue(told) = &explanation.waits_for else {
+            return Some(format!("{:?} instead of {known:?}", explanation.waits_for));
+        };
+        let Some(by) = &told.passed_by else { return Some(format!("nobody passed {known:?}")) };
+        let told_move = (by.writer.as_str(), by.incarnation, by.from, by.to, by.event.node_ms);
+        let true_move =
+            (passed.writer.as_str(), Some(passed.incarnation), passed.from, passed.to, passed.at / 1_000_000);
+        let is_right = told.value == known.ts && told_move == true_move && told.confidence == Confidence::Shown;
+        let is_bound = brackets(told, passed.at);
+        (!is_right || !is_bound).then(|| format!("{told:#?} instead of {known:?}"))
+    }
+
+    /// Whether the samples that an explanation names lie around a moment.
+    fn brackets(told: &PassedValue, moment: u64) -> bool {
+        let before = [told.last_not_beyond, told.last_equal];
+        before.iter().flatten().all(|seen| seen.t.0 < moment) && moment <= told.first_beyond.t.0
+    }
+
+    /// The record without what nodes logged.
+    fn without_events(mut record: MemoryRecord) -> MemoryRecord {
+        record.events.retain(|stamped| !matches!(stamped.event, Event::Lifecycle(_)));
+        record
+    }
+
+    /// What a plan showed over some seeds.
+    #[derive(Debug, Default)]
+    struct Tally {
+        seeds: u64,
+        /// Freezes of writers, visible or not, and how many of them the world explains differently.
+        writers: u64,
+        wrong: u64,
+        /// Visible freezes of the shard.
+        visible: u64,
+        /// Findings on a shard or on a writer that stand for one freeze: more than one of those is wrong.
+        split: u64,
+        /// Without events: values that differ from the truth, and bounds that the truth violates.
+        wrong_by_samples: u64,
+    }
+
+    impl Tally {
+        fn add(&mut self, record: MemoryRecord, truth: &Truth, seed: u64) {
+            let verdict = judge(&record);
+            self.seeds += 1;
+            let visible = || frozen(&verdict).filter(|it| it.grade == FreezeVisibility::Visible);
+            self.visible += visible().filter(|it| it.object == SHARD).count() as u64;
+            self.split += (visible().count() as u64).saturating_sub(1);
+            for it in frozen(&verdict).flat_map(Frozen::all).filter(|it| it.object != SHARD) {
+                self.writers += 1;
+                if let Some(wrong) = wrong(it, truth) {
+                    self.wrong += 1;
+                    println!("seed {seed}: {wrong}");
+                }
+            }
+            let known = truth.strandings();
+            for it in frozen(&judge(&without_events(record))).flat_map(Frozen::all) {
+                let Some(known) = known.iter().find(|known| known.writer == it.object) else { continue };
+                let told = it.freeze_explanation.as_ref().map(|it| &it.waits_for);
+                let is_right = matches!(told, Some(WaitsFor::PassedValue(told))
+                    if told.value == known.ts && brackets(told, known.passed_by.at)
+                        && told.passed_by.is_none() && told.confidence == Confidence::ConsistentWithTimes);
+                self.wrong_by_samples += u64::from(!is_right);
+            }
+        }
+    }
+
+    fn tally(plan: &str, workload: &str, rule: &str, seeds: u64) -> Tally {
+        let mut tally = Tally::default();
+        for seed in 1..=seeds {
+            let (record, watch) = run(plan, workload, rule, seed);
+            tally.add(record, &watch.truth, seed);
+        }
+        tally
+    }
+
+    /// Method: `FREEZE_SEEDS=1000` checks that many seeds of each plan.
+    #[test]
+    fn a_freeze_is_explained_by_the_value_the_writer_and_the_moment_that_the_world_knows() {
+        let seeds = std::env::var("FREEZE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(8);
+        let mut writers = 0;
+        for (plan, workload) in PLANS {
+            let tally = tally(plan, workload, "v2-stranding", seeds);
+            println!("{plan}: {tally:?}");
+            assert_eq!((tally.wrong, tally.split, tally.wrong_by_samples), (0, 0, 0), "{plan}: {tally:?}");
+            writers += tally.writers;
+        }
+        assert!(writers > seeds, "{writers} freezes in {seeds} seeds of each plan");
+    }
+
+    #[test]
+    fn what_does_not_strand_is_not_explained_as_stranded() {
+        for rule in ["v2-dropping", "v1", "v1-double-drain"] {
+            for (plan, workload) in PLANS {
+                let tally = tally(plan, workload, rule, 3);
+                assert_eq!((tally.writers, tally.visible), (0, 0), "{plan} {rule}: {tally:?}");
+            }
+        }
     }
 }

@@ -84,15 +84,17 @@ impl FrozenFrontier<'_, '_> {
         }))
     }
 
-    /// The last sampling of this incarnation that showed both frontiers at one value.
+    /// The last sampling of this incarnation that showed both frontiers at one value. A sample of one that is
+    /// older than the sample before of the other belongs to another sampling.
     fn last_equal(&self, fed: &FrontierTimeline<'_>) -> Option<SeenAt> {
-        let incarnation = self.pinned().incarnation;
-        let own = self.timeline.samples[..=self.window.last].iter().rev();
-        let own = own.take_while(|sample| sample.incarnation == incarnation);
-        let is_equal = |sample: &&FrontierSample| {
-            sample.f.is_some() && fed.sample_at(sample.t).is_some_and(|fed| fed.f == sample.f)
+        let pinned = self.pinned();
+        let is_equal = |pair: &&[FrontierSample]| {
+            let (before, now) = (&pair[0], &pair[1]);
+            let own = self.timeline.sample_at(now.t).filter(|own| own.t > before.t);
+            own.is_some_and(|own| own.incarnation == pinned.incarnation && own.same_position(now))
         };
-        own.into_iter().find(is_equal).and_then(seen)
+        let until = fed.samples.partition_point(|sample| sample.t <= pinned.t);
+        fed.samples[..until].windows(2).rev().find(is_equal).and_then(|pair| seen(&pair[1]))
     }
 
     fn passed_by(&self, shared: &str, value: u64) -> Option<PassingAppend> {

@@ -175,7 +175,7 @@ impl FrontiersOwed<'_> {
     /// Whether a freeze or a doubt names this object.
     fn is_named(&self, object: &str) -> bool {
         let frozen = |finding: &Finding| match &finding.kind {
-            FindingKind::Frozen(frozen) => frozen.object == object,
+            FindingKind::Frozen(frozen) => frozen.all().any(|it| it.object == object),
             _ => false,
         };
         let names = |doubt: &Doubt| doubt.detail.split_whitespace().next() == Some(object);
