@@ -5,7 +5,7 @@ use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
-use crate::report::catalogue::{FAULTS, FINDINGS, TARGETS};
+use crate::report::catalogue::{FAULTS, FINDINGS, FindingText, TARGETS};
 
 /// Lists everything, one kind, or one thing in full.
 pub(super) fn list(args: &cli::ListArgs) -> Exit {
@@ -37,20 +37,26 @@ fn heading(kind: Kind) -> &'static str {
 }
 
 /// Name, one-line description and full text of each thing of a kind.
-fn things(kind: Kind) -> Vec<(&'static str, &'static str, &'static str)> {
+fn things(kind: Kind) -> Vec<(&'static str, &'static str, String)> {
     let told = |table: &'static [(&'static str, &'static str)]| {
-        table.iter().map(|(name, about)| (*name, *about, *about)).collect()
+        table.iter().map(|(name, about)| (*name, *about, (*about).to_owned())).collect()
     };
     let files = |files: &'static [EmbeddedFile]| {
-        files.iter().map(|file| (file.name, opening(file.text), file.text)).collect()
+        files.iter().map(|file| (file.name, opening(file.text), file.text.to_owned())).collect()
     };
     match kind {
         Kind::Workloads => files(WORKLOADS),
         Kind::Nemeses => files(NEMESES),
         Kind::Targets => told(TARGETS),
         Kind::Faults => told(FAULTS),
-        Kind::Findings => told(FINDINGS),
+        Kind::Findings => FINDINGS.iter().map(|text| (text.name, text.about, whole(text))).collect(),
     }
+}
+
+/// All that is said of a kind of finding, a paragraph each.
+fn whole(text: &FindingText) -> String {
+    let paragraphs = text.told().map(|(question, answer)| format!("\n{question}:\n  {answer}\n"));
+    format!("{}: {}\n{}", text.name, text.about, paragraphs.concat())
 }
 
 /// The first line of a catalogue file, which describes it.

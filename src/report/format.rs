@@ -124,6 +124,11 @@ pub(super) fn span(length: Nanos) -> String {
     }
 }
 
+/// A length of time in milliseconds, as [`span`] tells it.
+pub(super) fn millis(length: u64) -> String {
+    span(Nanos(length.saturating_mul(1_000_000)))
+}
+
 /// Formats times of a run: as wall-clock time if there is one, otherwise as an offset from the start.
 pub(super) struct Clock {
     started: Option<Timestamp>,
@@ -149,10 +154,27 @@ impl Clock {
         }
     }
 
+    /// The same with the date.
+    pub(super) fn dated(&self, t: Nanos) -> String {
+        match self.formatted(t, "%Y-%m-%d %H:%M:%SZ") {
+            Some(wall) => format!("{wall} ({})", offset(t)),
+            None => offset(t),
+        }
+    }
+
+    /// Date and time of the start; none if the run has no wall clock.
+    pub(super) fn start(&self) -> Option<String> {
+        self.formatted(Nanos(0), "%Y-%m-%d %H:%M:%SZ")
+    }
+
     fn wall(&self, t: Nanos) -> Option<String> {
+        self.formatted(t, "%H:%M:%SZ")
+    }
+
+    fn formatted(&self, t: Nanos, format: &str) -> Option<String> {
         let since_start = SignedDuration::from_nanos(i64::try_from(t.0).ok()?);
         let wall = self.started?.checked_add(since_start).ok()?;
-        Some(wall.strftime("%H:%M:%SZ").to_string())
+        Some(wall.strftime(format).to_string())
     }
 }
 
@@ -182,7 +204,7 @@ fn command_of_older(meta: &RunMeta) -> Vec<String> {
 }
 
 /// A word quoted for a POSIX shell.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

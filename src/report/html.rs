@@ -1,22 +1,30 @@
 //! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. The answers
 //! come first, then the evidence. Its size is bounded, however long the run.
 
+mod divergence;
+mod evidence;
 mod figure;
 mod finding;
 mod frontier_lines;
 mod frontiers;
+mod key_map;
+mod lanes;
+mod node_timelines;
+mod parts;
 mod run;
 pub mod timeline;
+mod triage;
 
-use super::answers::answer::Answer;
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
 use super::format::{Clock, capitalised, count, counted, len, modelled, repeat, shortened, spaced};
-use dissent_core::checker::verdict::{FindingKind, Status, Verdict, VerdictOutcome};
+use dissent_core::checker::verdict::{Divergence, Finding, FindingKind, Status, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
+use finding::Context;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use parts::{answer_list, code, css_string, folded, prose, scroll};
 use timeline::Timeline;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -24,8 +32,6 @@ const STYLE: &str = include_str!("html/style.css");
 const FINDINGS_MAX: usize = 12;
 /// Doubts shown; the rest is counted.
 const DOUBTS_MAX: usize = 20;
-/// Characters of a text from the target before it is cut.
-const TEXT_MAX: usize = 400;
 
 /// The page of a run.
 pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
@@ -39,13 +45,17 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(print_header(meta, &clock))) }
             }
             body {
-                (header(verdict, meta))
+                (header(verdict, meta, &clock))
+                (contents(verdict))
                 main {
                     (answer_section(verdict, &clock))
-                    (findings(verdict, meta, &clock))
+                    @if let Some((finding, d)) = first_divergence(verdict) {
+                        (triage::section(d, finding, verdict, &clock))
+                    }
+                    (findings(verdict, meta, timeline, &clock))
                     (over_time(verdict, meta, timeline))
                     (checks(verdict))
                     (exposure(verdict))
@@ -59,7 +69,19 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
     page.into_string()
 }
 
-fn header(verdict: &Verdict, meta: &RunMeta) -> Markup {
+/// Which run this is.
+fn run_name(meta: &RunMeta, clock: &Clock) -> String {
+    let started = clock.start().unwrap_or_else(|| "virtual time".to_owned());
+    let (workload, nemesis) = (&meta.workload.name, &meta.nemesis.name);
+    format!("{} · {workload} · {nemesis} · seed {} · {started}", meta.target, meta.seed.0)
+}
+
+/// The name of the run at the head of each printed page.
+fn print_header(meta: &RunMeta, clock: &Clock) -> String {
+    format!("@page {{ @top-left {{ content: {} }} }}", css_string(&shortened(&run_name(meta, clock), 160)))
+}
+
+fn header(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
     let class = match verdict.outcome {
         VerdictOutcome::Pass => "pass",
         VerdictOutcome::Inconclusive => "inconclusive",
@@ -67,68 +89,80 @@ fn header(verdict: &Verdict, meta: &RunMeta) -> Markup {
     };
     html! {
         header class=(class) {
-            p.run {
-                (meta.target) " · " (meta.workload.name) " · " (meta.nemesis.name)
-                " · seed " strong { (meta.seed.0) }
-            }
+            p.run { (run_name(meta, clock)) }
             p.outcome { (stored_name(&verdict.outcome)) }
             h1 { (prose(&headline(verdict))) }
-            p.repeat { "Run again: " code { (repeat(meta)) } }
+            p.repeat { "Run again: " (code(&repeat(meta))) }
         }
+    }
+}
+
+/// The sections of the page, as links.
+fn contents(verdict: &Verdict) -> Markup {
+    let findings = verdict.findings.iter().take(FINDINGS_MAX).enumerate();
+    html! {
+        nav aria-label="Contents" {
+            a href="#answers" { "Answers" }
+            @if first_divergence(verdict).is_some() { a href="#triage" { "Triage" } }
+            @for (i, found) in findings {
+                @let id = format!("finding-{}", i + 1);
+                a href=(format!("#{id}")) {
+                    @if verdict.findings.len() > 1 { "Finding " (i + 1) } @else { "Finding" }
+                }
+                @if i == 0 && let FindingKind::Divergence(d) = &found.kind {
+                    a href=(format!("#{id}-rows")) { "Rows" }
+                    @if d.explanation.is_some() { a href=(format!("#{id}-why")) { "Why" } }
+                    @if d.spread.is_some() && modelled(d) { a href=(format!("#{id}-spread")) { "Spread" } }
+                    a href=(format!("#{id}-contain")) { "Containment" }
+                }
+            }
+            a href="#over-time" { "Over time" }
+            a href="#checks" { "Checks" }
+            @if !verdict.exposure.is_empty() { a href="#exposure" { "Exposure" } }
+            a href="#doubts" { "Doubts" }
+            a href="#run" { "The run" }
+        }
+    }
+}
+
+/// The divergence that the page is about; none if it is about something else.
+fn first_divergence(verdict: &Verdict) -> Option<(&Finding, &Divergence)> {
+    match verdict.findings.first() {
+        Some(finding @ Finding { kind: FindingKind::Divergence(d), .. }) => Some((finding, d)),
+        _ => None,
     }
 }
 
 fn answer_section(verdict: &Verdict, clock: &Clock) -> Markup {
     html! {
-        section {
+        section id="answers" {
             h2 { "Answers" }
             (answer_list(&answers(verdict, clock)))
         }
     }
 }
 
-fn answer_list(answers: &[Answer]) -> Markup {
-    html! {
-        dl.answers {
-            @for answer in answers {
-                div {
-                    dt { (answer.question) }
-                    dd {
-                        @for line in &answer.short { p { (prose(line)) } }
-                        @for line in &answer.more { p.more { (prose(line)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A text, with the parts between backticks set as code.
-fn prose(text: &str) -> Markup {
-    let text = shortened(text, TEXT_MAX);
-    html! {
-        @for (i, part) in text.split('`').enumerate() {
-            @if i % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-fn findings(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
+fn findings(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     let several = verdict.findings.len() > 1;
+    let plot = frontiers::plot(timeline, meta, verdict);
+    let shows_plot = first_of_frontiers(verdict);
     html! {
         @for (i, found) in verdict.findings.iter().take(FINDINGS_MAX).enumerate() {
-            section.finding {
+            @let id = format!("finding-{}", i + 1);
+            section.finding id=(id) {
                 h2 {
                     @if several { "Finding " (i + 1) " of " (verdict.findings.len()) }
                     @else { "What the replicas show" }
-                    " " code { (found.fingerprint) }
+                    " " (code(&found.fingerprint))
                 }
                 // The page already opens with the answers on the first finding.
                 @if i > 0 {
                     p.headline { (prose(&finding_headline(found))) }
-                    (answer_list(&finding_answers(found, verdict, clock)))
+                    (folded("Answers on this finding", answer_list(&finding_answers(found, verdict, clock))))
                 }
-                (finding::proof(found, meta, clock))
+                @let frontiers = plot.as_ref().filter(|_| shows_plot == Some(i));
+                (finding::proof(found, &id, Context { meta, timeline, clock, frontiers }))
+                (finding::meaning(found))
             }
         }
         @if verdict.findings.len() > FINDINGS_MAX {
@@ -137,12 +171,21 @@ fn findings(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
     }
 }
 
+/// The finding that shows the plot of frontiers: the first one that is about a frontier.
+fn first_of_frontiers(verdict: &Verdict) -> Option<usize> {
+    let findings = verdict.findings.iter().take(FINDINGS_MAX);
+    findings.map(|found| &found.kind).position(|kind| {
+        matches!(kind, FindingKind::Frozen(_) | FindingKind::Regressed(_) | FindingKind::Ahead(_))
+    })
+}
+
 fn over_time(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> Markup {
     html! {
-        section {
+        section id="over-time" {
             h2 { "Over time" }
             (figure::figure(timeline, first_wrong(verdict)))
-            @if let Some(plot) = frontiers::plot(timeline, meta, verdict) { (plot) }
+            @if first_of_frontiers(verdict).is_none()
+                && let Some(plot) = frontiers::plot(timeline, meta, verdict) { (plot) }
         }
     }
 }
@@ -161,9 +204,9 @@ fn first_wrong(verdict: &Verdict) -> Option<(Nanos, &'static str)> {
 
 fn checks(verdict: &Verdict) -> Markup {
     html! {
-        section {
+        section id="checks" {
             h2 { "Checks" }
-            div.scroll {
+            (scroll("Checks", html! {
                 table {
                     thead {
                         tr {
@@ -186,7 +229,7 @@ fn checks(verdict: &Verdict) -> Markup {
                         }
                     }
                 }
-            }
+            }))
         }
     }
 }
@@ -205,10 +248,10 @@ fn status(status: Status) -> Markup {
 fn exposure(verdict: &Verdict) -> Markup {
     html! {
         @if !verdict.exposure.is_empty() {
-            section {
+            section id="exposure" {
                 h2 { "Exposure" }
                 p.lead { "How often the fault condition was exercised. Too few make a run inconclusive." }
-                div.scroll {
+                (scroll("Exposure", html! {
                     table {
                         thead { tr { th { "condition" } th.number { "count" } th.number { "required" } } }
                         tbody {
@@ -221,7 +264,7 @@ fn exposure(verdict: &Verdict) -> Markup {
                             }
                         }
                     }
-                }
+                }))
             }
         }
     }
@@ -229,7 +272,7 @@ fn exposure(verdict: &Verdict) -> Markup {
 
 fn doubts(verdict: &Verdict) -> Markup {
     html! {
-        section {
+        section id="doubts" {
             h2 { "Doubts" }
             @if verdict.doubts.is_empty() {
                 p { "None: all assumptions held, all reads were complete, all faults were undone." }

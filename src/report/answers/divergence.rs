@@ -9,10 +9,11 @@
 use super::answer::calibration;
 use super::answer::{Answer, certainty, scope, steps};
 use super::known_issues::novelty;
+use super::{explanation, spread};
 use crate::report::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, spaced};
 use dissent_core::checker::verdict::{
-    Anomaly, CaptureState, Course, Divergence, Finding, LogPoint, MissingState, Pattern, RootCause,
-    RowEvidence, ShownRow, Side, Verdict,
+    Anomaly, CaptureState, Course, Divergence, Explanation, Finding, LogPoint, MissingState, Pattern,
+    RootCause, RowEvidence, ShownCause, ShownRow, Side, Verdict,
 };
 use dissent_core::history::row::CopyState;
 use dissent_core::history::schema::Value;
@@ -93,9 +94,8 @@ pub(in crate::report) fn answers(
         next_steps(d, clock),
         sureness(d, verdict),
     ];
-    if let Some(missing) = &d.missing {
-        answers.insert(4, missing_state(missing));
-    }
+    let cause = d.explanation.iter().map(|explanation| explanation::why(explanation));
+    answers.splice(4..4, d.missing.iter().map(missing_state).chain(cause));
     answers
 }
 
@@ -145,7 +145,7 @@ fn replica(d: &Divergence) -> Answer {
 
 fn since(d: &Divergence, clock: &Clock) -> Answer {
     let at = |point: LogPoint| match point.t {
-        Some(t) => format!("{}, offset {}", clock.both(t), count(point.off)),
+        Some(t) => format!("{}, offset {}", clock.dated(t), count(point.off)),
         None => format!("offset {}, whose write was never acknowledged", count(point.off)),
     };
     Answer::new("Since when?", "since when", at(d.since)).because(vec![
@@ -223,14 +223,22 @@ fn course(d: &Divergence, clock: &Clock) -> Answer {
             if d.moved_away.len() == 1 { "holds" } else { "hold" },
         ));
     }
-    if d.course != Course::Healed && uncommitted(d) {
-        more.push(
+    more.extend(about_to_vanish(d));
+    Answer::new("Is it spreading?", "spreading", short).because(more)
+}
+
+/// What evidence is about to vanish, as a sentence.
+fn about_to_vanish(d: &Divergence) -> Option<String> {
+    match &d.spread {
+        Some(spread) if modelled(d) => {
+            Some(format!("About to vanish: {}.", spread::risks(spread).join("; ")))
+        }
+        _ => (d.course != Course::Healed && uncommitted(d)).then(|| {
             "The evidence may vanish: some of these rows are in an uncommitted segment. Its commit will \
              either replace them or copy them to every replica."
-                .to_owned(),
-        );
+                .to_owned()
+        }),
     }
-    Answer::new("Is it spreading?", "spreading", short).because(more)
 }
 
 /// The next five minutes: contain the damage, save the evidence, and only then look for the cause.
@@ -271,6 +279,10 @@ fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
             save,
         ],
     };
+    let shown = |it: &Explanation| !matches!(it.cause, ShownCause::NotShown { .. });
+    if d.explanation.as_deref().is_some_and(shown) {
+        return steps(in_order);
+    }
     steps(in_order).because(vec![format!(
         "Then compare the logs of {began} with those of a healthy replica, from {} on: look for steps that \
          ran in a different order.",

@@ -2,12 +2,19 @@
 //! the same answers: the terminal only the short ones, the page also the details.
 
 pub(super) mod answer;
+pub(super) mod checklist;
+pub(super) mod containment;
 pub(super) mod divergence;
+pub(super) mod explanation;
 pub(super) mod frontier_order;
 mod frozen;
+mod guard;
 pub(super) mod known_issues;
 mod lost_ack;
 mod no_findings;
+pub(super) mod node_events;
+pub(super) mod spread;
+pub(super) mod triage;
 
 use crate::report::format::Clock;
 use answer::Answer;

@@ -1,6 +1,7 @@
 //! The figure: completions per second and latency over the run, with the faults shaded. Inline SVG, written
 //! by hand: it needs no script and no font, follows the colours of the page, and has at most 400 points.
 
+use super::parts::scroll;
 use super::timeline::{Bucket, Timeline};
 use crate::report::format::{shortened, spaced, span};
 use dissent_core::history::stored_name::stored_name;
@@ -62,7 +63,7 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
     let height = latency.bottom() + 44.0;
     html! {
         figure {
-            div.scroll {
+            (scroll("Completions and latency", html! {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
                     aria-label="Completions per second and latency over the run, with faults shaded" {
                     (faults(timeline, scale, latency.bottom()))
@@ -75,7 +76,7 @@ pub(super) fn figure(timeline: &Timeline, mark: Option<(Nanos, &str)>) -> Markup
                         (moment(scale.x(t), label, rate.top, latency.bottom()))
                     }
                 }
-            }
+            }))
             figcaption {
                 "Shaded: a fault was in force. Each point covers " (span(timeline.width)) ". "
                 "Latency is measured from when an op was due, so it includes queueing. "

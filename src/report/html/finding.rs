@@ -1,69 +1,90 @@
-//! The evidence for one finding: what every replica shows, side by side, in the first and the last capture.
+//! The evidence for one finding.
 
-use crate::report::answers::divergence::{is_flag, is_wrong, standing_words};
+use super::divergence;
+use super::parts::folded;
+use super::timeline::Timeline;
 use crate::report::answers::frontier_order::preceding_event;
-use crate::report::format::{
-    Clock, count, joined, listed, modelled, printable, shortened, spaced, span, value,
-};
+use crate::report::catalogue;
+use crate::report::format::{Clock, count, joined, listed, printable, shortened, spaced, span};
 use dissent_core::checker::verdict::{
-    CaptureState, Course, Divergence, Finding, FindingKind, FreezeCourse, Frozen, ObjectKind, Origin,
-    RowEvidence, ShownRow,
+    Ahead, Finding, FindingKind, FreezeCourse, Frozen, ObjectKind, Regressed,
 };
-use dissent_core::history::row::CopyState;
 use dissent_core::history::run_record::RunMeta;
-use dissent_core::history::schema::{Schema, Value};
 use dissent_core::history::stored_name::stored_name;
 use maud::{Markup, html};
-use std::collections::BTreeSet;
 
-/// Rows of evidence shown of a finding.
-const EVIDENCE_MAX: usize = 6;
-/// Columns shown of a row, wrong ones first if there are more.
-const COLUMNS_MAX: usize = 30;
-/// Characters of a name from the target before it is cut.
-const NAME_MAX: usize = 80;
+/// What the page knows besides the finding.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'c> {
+    pub(super) meta: &'c RunMeta,
+    pub(super) timeline: &'c Timeline,
+    pub(super) clock: &'c Clock,
+    /// The plot of frontiers; none if another finding shows it.
+    pub(super) frontiers: Option<&'c Markup>,
+}
 
-/// Keeps a mark and its text on one line.
-const NBSP: &str = "\u{a0}";
-
-/// The evidence for a finding.
-pub(super) fn proof(finding: &Finding, meta: &RunMeta, clock: &Clock) -> Markup {
+/// The evidence for a finding. `id` begins the anchors of its parts.
+pub(super) fn proof(finding: &Finding, id: &str, context: Context<'_>) -> Markup {
+    let Context { meta, timeline, clock, frontiers } = context;
+    let internals = |rows: &[(&str, String)]| {
+        html! {
+            @if let Some(plot) = frontiers { (plot) }
+            (folded("Everything that was recorded of it", pairs(rows)))
+        }
+    };
     match &finding.kind {
-        FindingKind::Divergence(d) => html! {
-            @for row in d.evidence.iter().take(EVIDENCE_MAX) { (evidence(row, d, &meta.schema)) }
-            @if d.evidence.is_empty() { p { "No row was kept as evidence." } }
-            h3 { "First and last capture" }
-            (course(d, meta, clock))
-        },
-        FindingKind::Frozen(f) => pairs(&frozen_pairs(f, clock)),
-        FindingKind::Regressed(r) => pairs(&[
-            ("object", printable(&r.object)),
-            ("replica", r.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
-            ("from", count(r.from)),
-            ("to", count(r.to)),
-            ("seen", clock.both(r.t)),
-            ("previous sample", clock.both(r.after)),
-            ("incarnation", format!("{}, then {}", r.incarnations.0, r.incarnations.1)),
-            ("declared durable", if r.durable { "yes" } else { "no" }.to_owned()),
-            ("just before", preceding_event(r.before.as_ref(), clock)),
-            ("number of times", count(r.times)),
-        ]),
-        FindingKind::Ahead(a) => pairs(&[
-            ("object", printable(&a.object)),
-            ("replica", a.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
-            ("position", count(a.position)),
-            match &a.input {
-                Some(_) => ("position of the input, read last", count(a.upper)),
-                None => ("end of the upstream, read last", count(a.upper)),
-            },
-            ("input", a.input.as_deref().map_or_else(|| "none".to_owned(), printable)),
-            ("first seen", clock.both(a.t)),
-            ("samples", count(a.samples)),
-        ]),
+        FindingKind::Divergence(d) => divergence::proof(d, id, meta, timeline, clock),
+        FindingKind::Frozen(f) => internals(&frozen_pairs(f, clock)),
+        FindingKind::Regressed(r) => internals(&regressed_pairs(r, clock)),
+        FindingKind::Ahead(a) => internals(&ahead_pairs(a, clock)),
         FindingKind::LostAck(lost) => {
             pairs(&[("partition", lost.partition.to_string()), ("ops", listed(&lost.ops, 50))])
         }
     }
+}
+
+/// What this kind of finding means, how it can be wrong, and what to do about it.
+pub(super) fn meaning(finding: &Finding) -> Markup {
+    let name = catalogue::name_of(finding);
+    html! {
+        @if let Some(text) = catalogue::finding(&name) {
+            (folded(&format!("What {name} means"), html! {
+                dl.answers {
+                    @for (question, answer) in text.told() { div { dt { (question) } dd { p { (answer) } } } }
+                }
+            }))
+        }
+    }
+}
+
+fn regressed_pairs(r: &Regressed, clock: &Clock) -> Vec<(&'static str, String)> {
+    vec![
+        ("object", printable(&r.object)),
+        ("replica", r.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
+        ("from", count(r.from)),
+        ("to", count(r.to)),
+        ("seen", clock.both(r.t)),
+        ("previous sample", clock.both(r.after)),
+        ("incarnation", format!("{}, then {}", r.incarnations.0, r.incarnations.1)),
+        ("declared durable", if r.durable { "yes" } else { "no" }.to_owned()),
+        ("just before", preceding_event(r.before.as_ref(), clock)),
+        ("number of times", count(r.times)),
+    ]
+}
+
+fn ahead_pairs(a: &Ahead, clock: &Clock) -> Vec<(&'static str, String)> {
+    vec![
+        ("object", printable(&a.object)),
+        ("replica", a.replica.as_deref().map_or_else(|| "none".to_owned(), printable)),
+        ("position", count(a.position)),
+        match &a.input {
+            Some(_) => ("position of the input, read last", count(a.upper)),
+            None => ("end of the upstream, read last", count(a.upper)),
+        },
+        ("input", a.input.as_deref().map_or_else(|| "none".to_owned(), printable)),
+        ("first seen", clock.both(a.t)),
+        ("samples", count(a.samples)),
+    ]
 }
 
 fn frozen_pairs(f: &Frozen, clock: &Clock) -> Vec<(&'static str, String)> {
@@ -126,208 +147,6 @@ fn pairs(rows: &[(&str, String)]) -> Markup {
                     tr { th scope="row" { (label) } td { (shortened(text, 400)) } }
                 }
             }
-        }
-    }
-}
-
-/// One offset: one line per column, with the expected value and what each replica shows.
-fn evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
-    let origin = match row.origin {
-        Origin::Root => "went wrong here",
-        Origin::Inherited => "merged correctly onto a row that was already wrong",
-        Origin::Copied => "downloaded",
-    };
-    html! {
-        h3 {
-            "Key " code { (shortened(&printable(&row.key), NAME_MAX)) }
-            span.where {
-                " offset " (count(row.off)) " · segment " (shortened(&printable(&row.segment), NAME_MAX))
-                @if modelled(d) { " · " (origin) }
-            }
-        }
-        div.scroll {
-            table.rows {
-                thead {
-                    tr {
-                        th { "" }
-                        @if modelled(d) { th.expected { "expected" br; small { "from the log" } } }
-                        @for shown in &row.shown { (replica_head(shown, modelled(d))) }
-                    }
-                }
-                tbody {
-                    @for column in columns(row, schema) { (line(&column, row, d, schema)) }
-                    tr.held {
-                        th scope="row" { "current" }
-                        @if modelled(d) { td.expected { "" } }
-                        @for shown in &row.shown { (current_cell(shown, d)) }
-                    }
-                    tr.held {
-                        th scope="row" { "copy" }
-                        @if modelled(d) { td.expected { "" } }
-                        @for shown in &row.shown { td { (held_as(shown)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn replica_head(shown: &ShownRow, modelled: bool) -> Markup {
-    html! {
-        th.bad[shown.wrong] {
-            (printable(&shown.replica)) br;
-            small {
-                @match (shown.wrong, modelled, &shown.row) {
-                    (true, true, _) => "✗ wrong",
-                    (true, false, _) => "≠ differs",
-                    (false, _, Some(_)) => "✓ agrees",
-                    (false, _, None) => "– not compared",
-                }
-            }
-        }
-    }
-}
-
-/// The columns of a row in schema order, then those that every row has; wrong ones first if not all fit.
-fn columns(row: &RowEvidence, schema: &Schema) -> Vec<String> {
-    let rows = row.expected.iter().chain(row.shown.iter().filter_map(|shown| shown.row.as_ref()));
-    let mut left: BTreeSet<&String> = rows.flat_map(|row| row.keys()).chain(&row.columns).collect();
-    let mut columns: Vec<String> = Vec::new();
-    for column in &schema.columns {
-        if left.remove(&column.name) {
-            columns.push(column.name.clone());
-        }
-    }
-    columns.extend(left.into_iter().cloned());
-    if columns.len() > COLUMNS_MAX {
-        columns.sort_by_key(|column| !row.columns.contains(column));
-        columns.truncate(COLUMNS_MAX);
-    }
-    columns
-}
-
-fn line(column: &str, row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
-    let expected = row.expected.as_ref().and_then(|expected| expected.get(column));
-    let is_stale = |shown: &ShownRow| shown.stale.iter().any(|stale| stale == column);
-    let default = schema.position(column).map(|at| schema.columns[at].ty.default_value());
-    html! {
-        tr.named[row.columns.iter().any(|wrong| wrong == column)] {
-            th scope="row" { (shortened(&printable(column), NAME_MAX)) }
-            @if modelled(d) {
-                td.expected {
-                    @match expected { Some(expected) => (value(expected)), None => span.faint { "no row" } }
-                }
-            }
-            @for shown in &row.shown {
-                @match shown.row.as_ref().and_then(|row| row.get(column)) {
-                    None => td.bad[shown.wrong] { (absent(shown)) },
-                    Some(got) if is_wrong(column, got, shown, row, d) => td.bad {
-                        span.mark { @if modelled(d) { "✗" } @else { "≠" } } (NBSP)
-                        b { (value(got)) }
-                        @for note in notes(got, expected, default.as_ref(), is_stale(shown)) {
-                            small { (note) }
-                        }
-                    },
-                    Some(got) => td { (value(got)) },
-                }
-            }
-        }
-    }
-}
-
-fn absent(shown: &ShownRow) -> Markup {
-    html! {
-        @if shown.wrong { span.mark { "✗" } (NBSP) "no row" }
-        @else { span.faint { "not compared" } }
-    }
-}
-
-/// Notes on a wrong cell: a type's default, an older value, the expected value, missing list items.
-fn notes(got: &Value, expected: Option<&Value>, default: Option<&Value>, stale: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    if default == Some(got) {
-        notes.push("the type's default".to_owned());
-    }
-    if stale {
-        notes.push("an older value".to_owned());
-    }
-    match (got, expected) {
-        (Value::Longs(got), Some(Value::Longs(expected))) => notes.extend(lacks(got, expected)),
-        (Value::Strings(got), Some(Value::Strings(expected))) => notes.extend(lacks(got, expected)),
-        (_, Some(expected)) => notes.push(format!("expected {}", value(expected))),
-        (_, None) => {}
-    }
-    notes
-}
-
-fn lacks<T: ToString + Ord>(got: &[T], expected: &[T]) -> Option<String> {
-    let got: BTreeSet<_> = got.iter().collect();
-    let lacking: Vec<_> = expected.iter().filter(|item| !got.contains(item)).map(T::to_string).collect();
-    match lacking.len() {
-        0 => Some("different items or order".to_owned()),
-        n => Some(format!("{n} of {} missing: {}", expected.len(), shortened(&listed(&lacking, 5), 60))),
-    }
-}
-
-fn current_cell(shown: &ShownRow, d: &Divergence) -> Markup {
-    let word = if shown.current { "yes: queries see it" } else { "no" };
-    let bad = shown.wrong && is_flag(d);
-    html! {
-        @match &shown.row {
-            Some(_) => td.bad[bad] { @if bad { span.mark { "✗" } (NBSP) } (word) },
-            None => td { span.faint { "–" } },
-        }
-    }
-}
-
-fn held_as(shown: &ShownRow) -> Markup {
-    let state = match shown.state {
-        Some(CopyState::Consuming) => "consuming",
-        Some(CopyState::CommittedLocal) => "committed by this replica",
-        Some(CopyState::Downloaded) => "downloaded",
-        None => "–",
-    };
-    html! { (state) @if let Some(read) = shown.read { small { "read " (read) } } }
-}
-
-/// First and last capture, replica by replica.
-fn course(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Markup {
-    let last = if d.course == Course::Healed { "last seen" } else { "last" };
-    html! {
-        div.scroll {
-            table.rows {
-                thead {
-                    tr {
-                        th { "" } th { "capture" }
-                        @for replica in &meta.roster { th { (printable(replica)) } }
-                        th { "pattern, side" }
-                    }
-                }
-                tbody {
-                    (standing("first", &d.first, d, meta, clock))
-                    (standing(last, &d.last, d, meta, clock))
-                }
-            }
-        }
-    }
-}
-
-fn standing(label: &str, at: &CaptureState, d: &Divergence, meta: &RunMeta, clock: &Clock) -> Markup {
-    html! {
-        tr {
-            th scope="row" { (label) }
-            td { (at.capture) small { (clock.both(at.t)) } }
-            @for replica in &meta.roster {
-                @match (at.wrong.contains(replica), at.comparable.contains(replica)) {
-                    (true, _) => td.bad {
-                        @if modelled(d) { span.mark { "✗" } (NBSP) "wrong" }
-                        @else { span.mark { "≠" } (NBSP) "differs" }
-                    },
-                    (false, true) => td { @if modelled(d) { "✓ correct" } @else { "= agrees" } },
-                    (false, false) => td { span.faint { "– not compared" } },
-                }
-            }
-            td { (standing_words(at)) }
         }
     }
 }

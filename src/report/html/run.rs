@@ -15,7 +15,7 @@ const LINES_MAX: usize = 40;
 /// The section on the run.
 pub(super) fn section(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
-        section {
+        section id="run" {
             h2 { "The run" }
             table.pairs { tbody { @for (label, text) in pairs(meta, timeline) {
                 tr { th scope="row" { (label) } td { (shortened(&text, 600)) } }
@@ -86,7 +86,7 @@ fn captures(timeline: &Timeline) -> String {
 
 fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Schedule" {
             table {
                 thead {
                     tr {
@@ -171,7 +171,7 @@ fn condition(condition: &Condition) -> String {
 
 fn columns(meta: &RunMeta) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Columns" {
             table {
                 thead { tr { th { "column" } th { "type" } th { "merge" } th { "for" } } }
                 tbody {

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Maximum number of buckets in a figure.
 pub(super) const BUCKETS_MAX: u64 = 400;
+/// Restarts kept.
+const RESTARTS_MAX: usize = 200;
 /// Possible widths of a bucket in milliseconds, each a multiple of the previous one. The last is an hour, for
 /// runs of two weeks; it is doubled for longer runs.
 const WIDTHS_MS: [u64; 11] =
@@ -37,8 +39,12 @@ pub struct Timeline {
     pub(super) settled: Option<(bool, Nanos)>,
     /// The frontiers that were sampled.
     pub(super) lines: FrontierLines,
+    /// Restarts of replicas: when a new incarnation was first sampled.
+    pub(super) restarts: Vec<(Nanos, String)>,
     /// Ops invoked.
     pub(super) invoked: u64,
+    /// The last incarnation sampled of each replica.
+    incarnations: BTreeMap<String, u64>,
     /// When each op in flight was due.
     dues: BTreeMap<u64, Nanos>,
 }
@@ -82,7 +88,9 @@ impl Default for Timeline {
             captures: Vec::new(),
             settled: None,
             lines: FrontierLines::default(),
+            restarts: Vec::new(),
             invoked: 0,
+            incarnations: BTreeMap::new(),
             dues: BTreeMap::new(),
         }
     }
@@ -116,6 +124,7 @@ impl Timeline {
         match event {
             Event::Phase { phase } => self.phases.push((t, *phase)),
             Event::Frontier(look) => self.lines.take(t, look),
+            Event::Sample { replica, incarnation, .. } => self.live(t, replica, *incarnation),
             Event::CaptureBegin { capture, reason } => self.captures.push((*capture, t, *reason)),
             Event::Settled { all, waited } => self.settled = Some((*all, *waited)),
             Event::FaultBegin { step, fault, .. } => self.fault_bars.push(FaultBar {
@@ -131,6 +140,21 @@ impl Timeline {
             Event::Cured { step, error: None, .. } => self.fault_ended(step, Some(t), None),
             Event::Cured { step, error, .. } => self.fault_ended(step, None, error.as_ref()),
             _ => {}
+        }
+    }
+
+    fn live(&mut self, t: Nanos, replica: &str, incarnation: u64) {
+        match self.incarnations.get_mut(replica) {
+            Some(known) if *known == incarnation => {}
+            Some(known) => {
+                *known = incarnation;
+                if self.restarts.len() < RESTARTS_MAX {
+                    self.restarts.push((t, replica.to_owned()));
+                }
+            }
+            None => {
+                self.incarnations.insert(replica.to_owned(), incarnation);
+            }
         }
     }
 

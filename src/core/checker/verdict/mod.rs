@@ -36,7 +36,7 @@ pub use frontier::{
     ObjectKind, PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
 pub use known_findings::{KnownFindings, KnownIssueRef};
-pub use spread::{Commit, LastRightGone, Replacement, Risk, Spread, SpreadMoment};
+pub use spread::{Commit, KeyCopies, LastRightGone, Replacement, Risk, Spread, SpreadMoment};
 
 /// The version of the verdict's format.
 pub const VERSION: u32 = 1;

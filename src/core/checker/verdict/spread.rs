@@ -20,6 +20,20 @@ pub struct Spread {
     pub last_right_gone: Option<LastRightGone>,
     /// What evidence is about to vanish.
     pub at_risk: Vec<Risk>,
+    /// Which replicas show wrong rows of which key at the last capture that shows them; only the first keys.
+    #[serde(default)]
+    pub keys: Vec<KeyCopies>,
+}
+
+/// One key on the replicas that were compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyCopies {
+    /// The key.
+    pub key: String,
+    /// The replicas with any wrong row of it, in roster order.
+    pub wrong: Vec<String>,
+    /// The replicas with right rows of it only.
+    pub right: Vec<String>,
 }
 
 /// Who was right and who was wrong at one capture.

@@ -1,0 +1,72 @@
+//! How to contain a divergence while its cause is examined: what is affected, what not to do yet, how to look
+//! at it, and how to run it again.
+
+use super::answer::Answer;
+use super::divergence::{KEYS_LISTED, right};
+use crate::report::format::{Clock, count, counted, joined, len, listed, modelled, quoted, repeat};
+use dissent_core::checker::verdict::{Course, Divergence, Side};
+use dissent_core::history::run_record::RunMeta;
+
+/// All answers on containment.
+pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Vec<Answer> {
+    let mut look = vec![format!("from this run's record: `dissent raw latest {}`", key(d))];
+    if let Some(file) = &meta.target_file {
+        look.insert(0, format!("from the cluster: `dissent raw {} {}`", quoted(file), key(d)));
+    }
+    vec![
+        affected(d, clock),
+        several("What not to do yet?", "do not", warnings(d)),
+        several("How to read one affected key on every replica?", "read a key", look),
+        Answer::new("How to run it again?", "run again", format!("`{}`", repeat(meta))),
+    ]
+}
+
+fn several(question: &'static str, label: &'static str, short: Vec<String>) -> Answer {
+    Answer { short, ..Answer::new(question, label, String::new()) }
+}
+
+fn key(d: &Divergence) -> String {
+    d.keys.first().map_or_else(|| "KEY".to_owned(), |key| quoted(key))
+}
+
+fn affected(d: &Divergence, clock: &Clock) -> Answer {
+    let short = format!(
+        "{} in partition {}, offsets {} to {}, segments {}",
+        counted(len(&d.keys), "key"),
+        d.partition,
+        count(d.since.off),
+        count(d.until.off),
+        listed(&d.segments, KEYS_LISTED),
+    );
+    let window = d.since.t.zip(d.until.t).map(|(from, to)| {
+        format!("These writes were acknowledged from {} to {}.", clock.both(from), clock.both(to))
+    });
+    let all = "All keys: `jq -r '.findings[].keys[]?' verdict.json > keys.txt`.".to_owned();
+    Answer::new("What is affected?", "affected", short).because(window.into_iter().chain([all]).collect())
+}
+
+/// What would destroy evidence or right copies.
+fn warnings(d: &Divergence) -> Vec<String> {
+    let holders = right(&d.last);
+    let right = joined(&holders);
+    let began = joined(&d.replicas);
+    let restart = format!("do not restart {began}: its memory and logs are evidence");
+    if !modelled(d) {
+        return vec![restart, "do not reload any replica: the smaller group may be the right one".to_owned()];
+    }
+    match (d.course, d.last.side) {
+        (Course::Healed, _) => vec![restart],
+        (_, Side::All) => {
+            vec![restart, "do not let retention or compaction remove the log that a replay needs".to_owned()]
+        }
+        (_, Side::Majority) => vec![
+            format!("do not reload, rebalance or restart {right}: it may replace the last right copy"),
+            format!("do not repair by majority: most replicas are wrong, and {right} would be overwritten"),
+            restart,
+        ],
+        _ => vec![
+            restart,
+            format!("do not reload {right} while {began} may become the source of a committed copy"),
+        ],
+    }
+}

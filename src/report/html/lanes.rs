@@ -1,0 +1,242 @@
+//! The replicas as swim lanes: faults, restarts, and at each capture whether the copies were right or wrong,
+//! with the ratio below. A spread and a repair then show by themselves. Inline SVG, like the other figures.
+
+use super::figure::{LEFT, RIGHT, Scale, WIDTH, beside, moment, px, time_axis};
+use super::parts::scroll;
+use super::timeline::Timeline;
+use crate::report::format::{modelled, printable, shortened};
+use dissent_core::checker::verdict::{CaptureState, Divergence, SpreadMoment};
+use dissent_core::history::run_record::RunMeta;
+use maud::{Markup, html};
+
+/// Lanes drawn: replicas that were ever wrong first.
+const LANES_MAX: usize = 12;
+/// Captures closer than this are drawn as one, unless they differ.
+const APART: f64 = 18.0;
+/// Captures drawn.
+const MOMENTS_MAX: usize = 60;
+/// Restarts, commits and replacements drawn of each.
+const MARKS_MAX: usize = 60;
+
+const TOP: f64 = 26.0;
+const LANE: f64 = 36.0;
+const CELL: f64 = 14.0;
+const RATIO: f64 = 40.0;
+
+/// What is drawn, and where.
+struct Lanes<'l> {
+    d: &'l Divergence,
+    timeline: &'l Timeline,
+    scale: Scale,
+    replicas: Vec<&'l String>,
+    moments: Vec<SpreadMoment>,
+}
+
+impl<'l> Lanes<'l> {
+    fn of(d: &'l Divergence, meta: &'l RunMeta, timeline: &'l Timeline) -> Lanes<'l> {
+        let scale = Scale::to(timeline.end);
+        let mut moments: Vec<SpreadMoment> = Vec::new();
+        for next in self::moments(d) {
+            let close = moments.last().is_some_and(|last| {
+                let same = last.wrong == next.wrong && last.right == next.right;
+                same && scale.x(next.t) - scale.x(last.t) < APART
+            });
+            if !close && moments.len() < MOMENTS_MAX {
+                moments.push(next);
+            }
+        }
+        let mut replicas: Vec<&String> = meta.roster.iter().collect();
+        if replicas.len() > LANES_MAX {
+            replicas.sort_by_key(|replica| !moments.iter().any(|it| it.wrong.contains(replica)));
+            replicas.truncate(LANES_MAX);
+        }
+        Lanes { d, timeline, scale, replicas, moments }
+    }
+
+    fn y(&self, lane: usize) -> f64 {
+        TOP + LANE * lane as f64
+    }
+
+    fn bottom(&self) -> f64 {
+        self.y(self.replicas.len())
+    }
+
+    fn lane_of(&self, replica: &str) -> Option<f64> {
+        self.replicas.iter().position(|it| *it == replica).map(|lane| self.y(lane))
+    }
+}
+
+/// Who was right and wrong at each capture; of older verdicts, at the first and the last one.
+pub(super) fn moments(d: &Divergence) -> Vec<SpreadMoment> {
+    match &d.spread {
+        Some(spread) if !spread.moments.is_empty() => spread.moments.clone(),
+        _ if d.first.capture == d.last.capture => vec![of_state(&d.first)],
+        _ => vec![of_state(&d.first), of_state(&d.last)],
+    }
+}
+
+fn of_state(state: &CaptureState) -> SpreadMoment {
+    let CaptureState { capture, t, wrong, comparable, .. } = state.clone();
+    let right = comparable.into_iter().filter(|replica| !wrong.contains(replica)).collect();
+    SpreadMoment { capture, t, wrong, right }
+}
+
+/// The figure of a divergence.
+pub(super) fn figure(d: &Divergence, meta: &RunMeta, timeline: &Timeline) -> Markup {
+    let lanes = Lanes::of(d, meta, timeline);
+    let bottom = lanes.bottom() + RATIO + 12.0;
+    let (wrong, right) = if modelled(d) { ("wrong", "right") } else { ("differs", "agrees") };
+    let drawing = html! {
+        svg viewBox=(format!("0 0 {WIDTH} {}", bottom + 44.0)) role="img" aria-label=(label(d)) {
+            @for lane in 0..lanes.replicas.len() { (empty_lane(&lanes, lane)) }
+            (faults(&lanes))
+            (commits(&lanes))
+            @for moment in &lanes.moments { (cells(&lanes, moment)) }
+            (replacements(&lanes))
+            (restarts(&lanes))
+            (ratios(&lanes, right, wrong))
+            @if let Some(t) = d.since.t {
+                (moment(lanes.scale.x(t), &format!("first {} row", first(d)), TOP - 22.0, lanes.bottom()))
+            }
+            (time_axis(timeline, lanes.scale, bottom))
+        }
+    };
+    html! {
+        figure {
+            (scroll("The replicas over the run", drawing))
+            figcaption {
+                "A capture that shows these rows: " span.key.wrong { "✗" } " " (wrong) ", "
+                span.key.right {} " " (right) ". Bars: faults on that replica. ↻ restart, ⇩ copy replaced, "
+                "dotted line: commit."
+                @if meta.roster.len() > lanes.replicas.len() {
+                    " Only " (lanes.replicas.len()) " of " (meta.roster.len()) " replicas are drawn."
+                }
+            }
+        }
+    }
+}
+
+fn first(d: &Divergence) -> &'static str {
+    if modelled(d) { "wrong" } else { "differing" }
+}
+
+fn label(d: &Divergence) -> String {
+    let at = |state: &CaptureState| {
+        let wrong = if state.wrong.is_empty() { "none".to_owned() } else { state.wrong.join(", ") };
+        format!("capture {}: {}", state.capture, printable(&wrong))
+    };
+    let kind = if modelled(d) { "Wrong" } else { "Differing" };
+    format!("The replicas over the run. {kind} replicas at first, {}; at last, {}", at(&d.first), at(&d.last))
+}
+
+fn empty_lane(lanes: &Lanes<'_>, lane: usize) -> Markup {
+    let y = lanes.y(lane);
+    html! {
+        text.lane x=(px(LEFT - 8.0)) y=(px(y + 24.0)) text-anchor="end" {
+            (shortened(&printable(lanes.replicas[lane]), 14))
+        }
+        line.grid x1=(px(LEFT)) y1=(px(y + 20.0)) x2=(px(WIDTH - RIGHT)) y2=(px(y + 20.0)) {}
+    }
+}
+
+fn faults(lanes: &Lanes<'_>) -> Markup {
+    html! {
+        @for bar in &lanes.timeline.fault_bars {
+            @if let Some(y) = lanes.lane_of(&bar.replica) {
+                @let x = lanes.scale.x(bar.begin);
+                @let width = (lanes.scale.x(bar.end.unwrap_or(lanes.timeline.end)) - x).max(2.0);
+                rect.fault x=(px(x)) y=(px(y + 3.0)) width=(px(width)) height="5" {
+                    title { (shortened(&bar.step, 40)) }
+                }
+            }
+        }
+    }
+}
+
+fn cells(lanes: &Lanes<'_>, at: &SpreadMoment) -> Markup {
+    let x = lanes.scale.x(at.t) - CELL / 2.0;
+    html! {
+        @for (lane, replica) in lanes.replicas.iter().enumerate() {
+            @let y = lanes.y(lane) + 13.0;
+            @if at.wrong.contains(replica) { (wrong_cell(x, y, CELL)) }
+            @else if at.right.contains(replica) { (right_cell(x, y, CELL)) }
+        }
+    }
+}
+
+/// A full square with a cross: told apart without colours.
+pub(super) fn wrong_cell(x: f64, y: f64, size: f64) -> Markup {
+    let (inset, arm) = (size * 0.25, size * 0.5);
+    html! {
+        rect.wrong x=(px(x)) y=(px(y)) width=(px(size)) height=(px(size)) {}
+        path.cross d=(format!(
+            "M{} {}l{arm} {arm}m0 -{arm}l-{arm} {arm}", px(x + inset), px(y + inset)
+        )) {}
+    }
+}
+
+/// An open square.
+pub(super) fn right_cell(x: f64, y: f64, size: f64) -> Markup {
+    html! {
+        rect.right x=(px(x + 1.0)) y=(px(y + 1.0)) width=(px(size - 2.0)) height=(px(size - 2.0)) {}
+    }
+}
+
+fn commits(lanes: &Lanes<'_>) -> Markup {
+    let commits = lanes.d.spread.iter().flat_map(|spread| &spread.commits).take(MARKS_MAX);
+    html! {
+        @for commit in commits {
+            @if let Some(t) = commit.t {
+                @let x = lanes.scale.x(t);
+                @let winner = commit.winner.as_deref().map_or(String::new(), |it| format!(": {}", printable(it)));
+                line.commit x1=(px(x)) y1="4" x2=(px(x)) y2=(px(lanes.bottom())) {}
+                (beside(x, x, 14.0, &format!(
+                    "commit {}{winner}", shortened(&printable(&commit.segment), 24)
+                )))
+            }
+        }
+    }
+}
+
+fn replacements(lanes: &Lanes<'_>) -> Markup {
+    let replacements = lanes.d.spread.iter().flat_map(|spread| &spread.replacements).take(MARKS_MAX);
+    html! {
+        @for it in replacements {
+            @if let Some(y) = lanes.lane_of(&it.replica) {
+                @let x = lanes.scale.x(it.t) + CELL / 2.0 + 3.0;
+                text.note x=(px(x)) y=(px(y + 25.0)) { "⇩" }
+            }
+        }
+    }
+}
+
+fn restarts(lanes: &Lanes<'_>) -> Markup {
+    html! {
+        @for (t, replica) in lanes.timeline.restarts.iter().take(MARKS_MAX) {
+            @if let Some(y) = lanes.lane_of(replica) {
+                text.note x=(px(lanes.scale.x(*t))) y=(px(y + 25.0)) text-anchor="middle" { "↻" }
+            }
+        }
+    }
+}
+
+/// How many copies were right and wrong at each capture, as a bar and as numbers.
+fn ratios(lanes: &Lanes<'_>, right: &str, wrong: &str) -> Markup {
+    let top = lanes.bottom() + 6.0;
+    html! {
+        text.lane x=(px(LEFT - 8.0)) y=(px(top + 24.0)) text-anchor="end" { (right) ":" (wrong) }
+        @for (i, at) in lanes.moments.iter().enumerate() {
+            @let x = lanes.scale.x(at.t) - CELL / 2.0;
+            @let all = (at.right.len() + at.wrong.len()).max(1) as f64;
+            @let part = 20.0 * at.wrong.len() as f64 / all;
+            rect.right x=(px(x)) y=(px(top)) width=(px(CELL)) height=(px(20.0 - part)) {}
+            rect.wrong x=(px(x)) y=(px(top + 20.0 - part)) width=(px(CELL)) height=(px(part)) {}
+            @let before = i.checked_sub(1).map(|i| &lanes.moments[i]);
+            @if before.is_none_or(|it| (it.right.len(), it.wrong.len()) != (at.right.len(), at.wrong.len())) {
+                text.note x=(px(x + CELL / 2.0)) y=(px(top + 36.0)) text-anchor="middle" {
+                    (at.right.len()) ":" (at.wrong.len())
+                }
+            }
+        }
+    }
+}
