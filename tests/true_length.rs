@@ -4,8 +4,8 @@
 use crate::support::sim;
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::{
-    BreakStrength, Course, Divergence, Edge, FindingKind, GuardState, OrderingBreak, Pattern, RootCause, ShownCause,
-    Side, VerdictOutcome,
+    BreakStrength, Course, Divergence, Edge, FindingKind, GuardState, OrderingBreak, Pattern, RootCause,
+    ShownCause, Side, VerdictOutcome,
 };
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, TimedEvent};
 use dissent_core::history::lifecycle::LifecycleRecord;
@@ -49,8 +49,16 @@ struct Incident {
 impl Incident {
     fn new() -> Incident {
         let columns = vec![
-            specimen::Column { name: "merged_at".into(), ty: specimen::Type::Long, merge: specimen::Merge::Overwrite },
-            specimen::Column { name: "ops".into(), ty: specimen::Type::LongList, merge: specimen::Merge::Append },
+            specimen::Column {
+                name: "merged_at".into(),
+                ty: specimen::Type::Long,
+                merge: specimen::Merge::Overwrite,
+            },
+            specimen::Column {
+                name: "ops".into(),
+                ty: specimen::Type::LongList,
+                merge: specimen::Merge::Append,
+            },
         ];
         let mut config = Config::new("EVENTS", columns, 1);
         (config.poll_ms, config.batch) = (1_000, 50_000);
@@ -94,10 +102,22 @@ impl Incident {
             self.world.advance(from + (until - from) * n / count);
             let op = self.next_op;
             self.next_op += 1;
-            let merged_at = if op.is_multiple_of(3) { Value::Null } else { Value::Long(1_770_570_000_000 + op.cast_signed()) };
+            let merged_at = if op.is_multiple_of(3) {
+                Value::Null
+            } else {
+                Value::Long(1_770_570_000_000 + op.cast_signed())
+            };
             let (key, cmp) = (format!("key-{}", first + n % keys), op.cast_signed());
             let cols = vec![merged_at, Value::Longs(vec![op.cast_signed()])];
-            let sent = Op { id: op, partition: 0, key: key.clone(), cmp, cols: cols.clone(), delete: false, due: Nanos(0) };
+            let sent = Op {
+                id: op,
+                partition: 0,
+                key: key.clone(),
+                cmp,
+                cols: cols.clone(),
+                delete: false,
+                due: Nanos(0),
+            };
             self.push(Event::Invoke { op: sent });
             let entry = specimen::Entry {
                 off: 0,
@@ -123,7 +143,9 @@ impl Incident {
 
     fn hold(&mut self, server: &str, seq: u32, transition: Transition) {
         let id = format!("{server} {seq} {}", stored_name(&transition));
-        self.world.hold(Hold { id, server: server.to_owned(), partition: 0, seq, transition }).expect("a hold");
+        self.world
+            .hold(Hold { id, server: server.to_owned(), partition: 0, seq, transition })
+            .expect("a hold");
     }
 
     fn release(&mut self, server: &str, seq: u32, transition: Transition) {
@@ -134,9 +156,12 @@ impl Incident {
     fn look(&mut self) {
         for segment in self.world.segments() {
             let specimen::segments::Segment { name, partition, seq, start, end, crc, replicas } = segment;
-            self.push(Event::Segment { segment: Segment { name, partition, seq, start, end, crc, replicas } });
+            self.push(Event::Segment {
+                segment: Segment { name, partition, seq, start, end, crc, replicas },
+            });
         }
-        let nodes: Vec<String> = self.record.meta.roster.iter().cloned().chain(["controller".to_owned()]).collect();
+        let nodes: Vec<String> =
+            self.record.meta.roster.iter().cloned().chain(["controller".to_owned()]).collect();
         for node in nodes {
             let since = self.next_event.get(&node).copied().unwrap_or(0);
             let events = match node.as_str() {
@@ -175,7 +200,11 @@ impl Incident {
             .zip(rows)
             .map(|(doc, row)| {
                 let cols = row.shown(defaults).map(from_specimen).collect();
-                (id, Row { off: row.off, key: row.key.to_string(), op: row.op, cmp: row.cmp, cols, doc }.into())
+                (
+                    id,
+                    Row { off: row.off, key: row.key.to_string(), op: row.op, cmp: row.cmp, cols, doc }
+                        .into(),
+                )
             })
             .collect();
         let count = shown.len() as u64;
@@ -336,15 +365,24 @@ fn the_incident_of_the_seed_is_explained_at_its_true_length() {
     let explanation = it.explanation.as_ref().expect("an explanation");
     let (peers, three) = (["server-0", "server-2", "server-3"], 3);
     // Which node, keys, columns, partition, segment; what is missing, and by which sign.
-    assert_eq!((it.last.pattern, it.last.side, it.replicas.as_slice()), (Pattern::OneDiffers, Side::Minority, &[VICTIM.to_owned()][..]));
+    assert_eq!(
+        (it.last.pattern, it.last.side, it.replicas.as_slice()),
+        (Pattern::OneDiffers, Side::Minority, &[VICTIM.to_owned()][..])
+    );
     assert_eq!((it.partition, it.columns.join(" ").as_str()), (0, "merged_at ops"));
     assert_eq!(it.keys.len(), 6_000, "every key of SEG_M was written again in SEG_M1");
     assert_eq!(it.segments, ["EVENTS__0__2"]);
     let missing = it.missing.as_ref().expect("missing state");
-    assert_eq!((missing.class, missing.segments.as_slice()), (RootCause::WholeSegment, &["EVENTS__0__1".to_owned()][..]));
+    assert_eq!(
+        (missing.class, missing.segments.as_slice()),
+        (RootCause::WholeSegment, &["EVENTS__0__1".to_owned()][..])
+    );
     assert!(it.shows_defaults && it.shows_stale, "keys born in SEG_M, and older ones");
     // The break, and what it predicts.
-    assert_eq!((found.dependencies.join(" ").as_str(), found.dependent.as_str()), ("EVENTS__0__1", "EVENTS__0__2"));
+    assert_eq!(
+        (found.dependencies.join(" ").as_str(), found.dependent.as_str()),
+        ("EVENTS__0__1", "EVENTS__0__2")
+    );
     assert_eq!(found.strength, BreakStrength::Ordered);
     assert!(found.prediction.is_exact() && found.prediction.roots == 6_000, "{:?}", found.prediction);
     assert_eq!(found.witnesses, peers);
@@ -355,7 +393,11 @@ fn the_incident_of_the_seed_is_explained_at_its_true_length() {
     // What led to it.
     let setup = found.setup.as_ref().expect("a setup");
     assert_eq!((setup.transition.as_str(), setup.edge), ("offline-to-consuming", Edge::CreatedToStarted));
-    assert_eq!(seconds(setup.took_ms) / 60, (26 * 60 + 10) / 60 + 55, "since SEG_M was opened, before T+00:00");
+    assert_eq!(
+        seconds(setup.took_ms) / 60,
+        (26 * 60 + 10) / 60 + 55,
+        "since SEG_M was opened, before T+00:00"
+    );
     assert_eq!(setup.peers_ms.len(), three);
     assert!(setup.peers_ms.values().all(|ms| *ms < 5_000), "{:?}", setup.peers_ms);
     assert_eq!(setup.outcome.as_deref(), Some("skipped: already completed, skipping"));
@@ -381,7 +423,9 @@ fn the_wrong_copy_wins_at_an_equal_offset_and_replaces_the_right_ones() {
     assert_eq!(commit.at_equal_offset.len(), 4, "{commit:?}");
     let replaced: Vec<&str> = spread.replacements.iter().map(|it| it.replica.as_str()).collect();
     assert_eq!(replaced, ["server-0", "server-2", "server-3"]);
-    assert!(spread.replacements.iter().all(|it| (it.wrong_before, it.wrong_after) == (Some(false), Some(true))));
+    assert!(
+        spread.replacements.iter().all(|it| (it.wrong_before, it.wrong_after) == (Some(false), Some(true)))
+    );
     assert!(spread.replacements.iter().all(|it| it.checksums.as_ref().is_some_and(|(own, new)| own != new)));
     assert_eq!(spread.last_right_gone.as_ref().map(|it| it.replicas.len()), Some(3));
     assert!(break_of(&it).prediction.is_exact());

@@ -21,6 +21,6 @@ pub use capabilities::{
     InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder, marks, reach,
-    refuse_obstacles,
+    begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder,
+    marks, reach, refuse_obstacles,
 };

@@ -50,8 +50,10 @@ pub(in crate::adapter) fn containment(affected: &Affected<'_>) -> Containment {
                  can win",
                 affected.table
             ),
-            "do not reload, reset or rebalance: a server then fetches the committed copy, right or wrong".to_owned(),
-            "do not restart a server before its log is saved: the open segment and its metadata are lost".to_owned(),
+            "do not reload, reset or rebalance: a server then fetches the committed copy, right or wrong"
+                .to_owned(),
+            "do not restart a server before its log is saved: the open segment and its metadata are lost"
+                .to_owned(),
         ],
     }
 }

@@ -17,7 +17,8 @@ pub(in crate::adapter) fn containment(affected: &Affected<'_>) -> Containment {
         preserve: rows.collect(),
         read_key: Vec::new(),
         not_yet: vec![
-            "do not force a commit: a wrong copy can win it, and every server then fetches that copy".to_owned(),
+            "do not force a commit: a wrong copy can win it, and every server then fetches that copy"
+                .to_owned(),
             "do not restart a server: the open segment and the event log are in its memory only".to_owned(),
         ],
     }

@@ -5,8 +5,8 @@ use super::answer::Answer;
 use super::guard;
 use crate::report::format::{capitalised, count, counted, joined, millis, printable};
 use dissent_core::checker::verdict::{
-    BreakStrength, DroppedKeys, Edge, Explanation, LoggedCount, NoWitness, NotShown, OrderingBreak,
-    Prediction, Setup, ShownCause,
+    BreakStrength, DroppedKeys, Edge, Explanation, LoggedCount, NeverBegan, NoWitness, NotShown,
+    OrderingBreak, Prediction, Setup, ShownCause,
 };
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ pub(in crate::report) fn cause(explanation: &Explanation) -> String {
     match &explanation.cause {
         ShownCause::OrderingBreak(broken) => broken_order(broken),
         ShownCause::DroppedKeys(dropped) => dropped_keys(dropped),
+        ShownCause::NeverBegan(stuck) => never_began(stuck),
         ShownCause::NotShown { reason } => format!("not shown: {}", not_shown(*reason)),
     }
 }
@@ -37,6 +38,9 @@ pub(in crate::report) fn answers(explanation: &Explanation) -> Vec<Answer> {
         answers.push(peers(broken));
         answers.extend(broken.setup.as_ref().map(|setup| led_to_it(setup, &broken.replica)));
     }
+    if let ShownCause::NeverBegan(stuck) = &explanation.cause {
+        answers.extend(stuck.setup.as_ref().map(|setup| led_to_it(setup, &stuck.replica)));
+    }
     answers.push(guard::answer(explanation));
     if !explanation.not_logged.is_empty() {
         answers.push(not_logged(&explanation.not_logged));
@@ -52,7 +56,7 @@ fn first(explanation: &Explanation) -> Answer {
     let more = match &explanation.cause {
         ShownCause::OrderingBreak(broken) => vec![from(&broken.anchor.key, broken.anchor.off)],
         ShownCause::DroppedKeys(dropped) => vec![from(&dropped.anchor.key, dropped.anchor.off)],
-        ShownCause::NotShown { .. } => Vec::new(),
+        ShownCause::NeverBegan(_) | ShownCause::NotShown { .. } => Vec::new(),
     };
     Answer::new("What went wrong first?", "first break", cause(explanation)).because(more)
 }
@@ -96,6 +100,21 @@ fn dropped_keys(dropped: &DroppedKeys) -> String {
         format!("; it had consumed {} beyond the committed end", counted(rows, "row"))
     });
     format!("the order was kept, but {replica} dropped {keys} from its metadata {when}{beyond}")
+}
+
+fn never_began(stuck: &NeverBegan) -> String {
+    let (replica, dependent) = (printable(&stuck.replica), printable(&stuck.dependent));
+    let needed = joined(&stuck.dependencies);
+    let since = match &stuck.visible {
+        Some(visible) => format!(
+            "{needed} became visible {} later, and nothing has tested it since",
+            millis(visible.node_ms.saturating_sub(stuck.tested.node_ms)),
+        ),
+        None => format!("{needed} is still not visible"),
+    };
+    format!(
+        "{replica} never began to consume {dependent}: its guard was shut when it was last tested; {since}"
+    )
 }
 
 fn not_shown(reason: NotShown) -> &'static str {
@@ -171,7 +190,6 @@ fn led_to_it(setup: &Setup, replica: &str) -> Answer {
     let what = match setup.edge {
         Edge::CreatedToStarted => format!("waited {took} in a queue"),
         Edge::StartedToFinished => format!("ran for {took}"),
-        Edge::FinishedToCreated => format!("was created {took} after the transition before it"),
     };
     let ended = match &setup.outcome {
         Some(outcome) => format!("; then: {}", printable(outcome)),
@@ -249,6 +267,12 @@ fn sureness(explanation: &Explanation) -> Answer {
             "the replica logged it itself. Wrong if these keys were lost before that".to_owned()
         }
         ShownCause::DroppedKeys(_) => "a suspicion: the rows look like it, but no event says so".to_owned(),
+        ShownCause::NeverBegan(stuck) => {
+            let replica = printable(&stuck.replica);
+            format!(
+                "{replica} logged the test and no later one. Wrong if it tests its guard without logging that"
+            )
+        }
         ShownCause::NotShown { .. } => "no cause is claimed".to_owned(),
     };
     let clocks = "Nothing here compares the clocks of two nodes.".to_owned();

@@ -13,6 +13,7 @@ pub(super) fn sentence(explanation: &Explanation) -> String {
     };
     let (needed, dependent) = match &explanation.cause {
         ShownCause::OrderingBreak(broken) => (joined(&broken.dependencies), printable(&broken.dependent)),
+        ShownCause::NeverBegan(stuck) => (joined(&stuck.dependencies), printable(&stuck.dependent)),
         _ => ("what the rows build on".to_owned(), "this segment".to_owned()),
     };
     match guard.state {

@@ -21,11 +21,14 @@ const LABEL_HEIGHT: f64 = 12.0;
 /// The figure; none if no frontier with the units of its upstream was sampled.
 pub(super) fn plot(timeline: &Timeline, meta: &RunMeta, verdict: &Verdict) -> Option<Markup> {
     let frozen = || {
-        verdict.findings.iter().filter_map(|finding| match &finding.kind {
-            FindingKind::Frozen(frozen) => Some(frozen.all()),
-            _ => None,
-        })
-        .flatten()
+        verdict
+            .findings
+            .iter()
+            .filter_map(|finding| match &finding.kind {
+                FindingKind::Frozen(frozen) => Some(frozen.all()),
+                _ => None,
+            })
+            .flatten()
     };
     let same = meta.frontiers.iter().filter(|it| it.domain == Domain::Same).map(|it| it.object.as_str());
     let mut names: Vec<&str> = same.filter(|name| timeline.lines.lines.contains_key(*name)).collect();

@@ -338,7 +338,8 @@ mod tests {
         let told_move = (by.writer.as_str(), by.incarnation, by.from, by.to, by.event.node_ms);
         let true_move =
             (passed.writer.as_str(), Some(passed.incarnation), passed.from, passed.to, passed.at / 1_000_000);
-        let is_right = told.value == known.ts && told_move == true_move && told.confidence == Confidence::Shown;
+        let is_right =
+            told.value == known.ts && told_move == true_move && told.confidence == Confidence::Shown;
         let is_bound = brackets(told, passed.at);
         (!is_right || !is_bound).then(|| format!("{told:#?} instead of {known:?}"))
     }

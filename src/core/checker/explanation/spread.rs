@@ -5,12 +5,16 @@ use super::causes::{Explainer, PartitionTables};
 use super::node_events::{NodeEvent, SegmentIndex};
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
 use crate::checker::tables::copies::CapturePoint;
+use crate::checker::tables::history::History;
 use crate::checker::verdict::{
-    CaptureState, Commit, LastRightGone, Replacement, Risk, Side, Spread, SpreadMoment,
+    CaptureState, Commit, KeyCopies, LastRightGone, Replacement, Risk, Side, Spread, SpreadMoment,
 };
 use crate::history::row::CopyState;
 use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Keys of which it is told which replicas are wrong.
+const KEYS_MAX: usize = 100;
 
 /// The rows of one finding, and which of their views belong to it.
 pub(crate) struct WrongRows<'w> {
@@ -27,17 +31,42 @@ struct Sides {
 
 impl WrongRows<'_> {
     fn sides(&self, when: CapturePoint, segment: Option<usize>) -> Sides {
-        let mut sides = Sides::default();
         let of_segment = self.mismatches.iter().filter(|it| segment.is_none() || it.segment == segment);
-        for view in of_segment.flat_map(|mismatch| mismatch.at(when)) {
+        let mut sides = Sides::default();
+        of_segment.for_each(|mismatch| self.add(mismatch, when, &mut sides));
+        sides.right.retain(|replica| !sides.wrong.contains(replica));
+        sides
+    }
+
+    fn add(&self, mismatch: &Mismatch, when: CapturePoint, sides: &mut Sides) {
+        for view in mismatch.at(when) {
             match (self.is_member)(view) {
                 true => drop(sides.wrong.insert(view.replica)),
                 false if view.anomaly.is_none() => drop(sides.right.insert(view.replica)),
                 false => {}
             }
         }
-        sides.right.retain(|replica| !sides.wrong.contains(replica));
-        sides
+    }
+
+    /// Which replicas show wrong rows of which key at a point: the first keys, by offset.
+    fn keys(&self, when: CapturePoint, history: &History<'_>) -> Vec<KeyCopies> {
+        let mut order: Vec<&String> = Vec::new();
+        let mut by_key: BTreeMap<&String, Sides> = BTreeMap::new();
+        for mismatch in self.mismatches {
+            if !by_key.contains_key(&mismatch.key) {
+                if order.len() == KEYS_MAX {
+                    continue;
+                }
+                order.push(&mismatch.key);
+            }
+            self.add(mismatch, when, by_key.entry(&mismatch.key).or_default());
+        }
+        let copies = order.into_iter().filter_map(|key| {
+            let Sides { wrong, mut right } = by_key.remove(key)?;
+            right.retain(|replica| !wrong.contains(replica));
+            Some(KeyCopies { key: key.clone(), wrong: history.names(&wrong), right: history.names(&right) })
+        });
+        copies.filter(|it| !it.wrong.is_empty()).collect()
     }
 
     /// The points at which anything changed, at most one a capture: its last.
@@ -80,6 +109,7 @@ pub(crate) fn find(
         })
         .filter(|moment| !moment.wrong.is_empty() || !moment.right.is_empty())
         .collect();
+    let shown = rows.changes().into_iter().rfind(|when| !rows.sides(*when, None).wrong.is_empty());
     let segments = rows.segments();
     let of_segments = || segments.iter().map(|segment| (tables.log_index.partition, *segment));
     let commits: Vec<Commit> = of_segments().filter_map(|of| commit(explainer, of, rows)).collect();
@@ -89,6 +119,7 @@ pub(crate) fn find(
     let last_right = if last.side == Side::Majority { last.right.clone() } else { Vec::new() };
     Spread {
         last_right_gone: last_right_gone(&moments),
+        keys: shown.map_or_else(Vec::new, |when| rows.keys(when, history)),
         at_risk: at_risk(explainer, tables, &segments, &moments, rows),
         moments,
         commits,
