@@ -36,6 +36,7 @@ impl ConfigFile for Nemesis {
     fn check(&self) -> Result<(), InvalidValue> {
         for (at, step) in self.steps.iter().enumerate() {
             check_step(step, at, &self.steps[..at])?;
+            check_segment_waited_for(step, at, &self.steps)?;
         }
         let held = self.steps.iter().any(|step| step.fault.withholds_a_segment());
         InvalidValue::unless(
@@ -105,6 +106,19 @@ fn check_measure(step: &StepSpec, place: &impl Fn(&str) -> String) -> Result<(),
         &place("fault"),
         &format!("{} by {measure} {what}", step.fault.name()),
         &format!("write 1 to {max}"),
+    )
+}
+
+/// A step can wait for the segment of another one only if that one holds a segment.
+fn check_segment_waited_for(step: &StepSpec, at: usize, steps: &[StepSpec]) -> Result<(), InvalidValue> {
+    let Condition::EventsInNext { of: Some(other), .. } = &step.until else { return Ok(()) };
+    let holding = steps.iter().filter(|step| step.fault.withholds_a_segment());
+    let ids: Vec<&str> = holding.map(|step| step.id.as_str()).collect();
+    InvalidValue::unless(
+        ids.contains(&other.as_str()),
+        &format!("step.{at}.until.events-in-next.of"),
+        &format!("no step that holds a segment is called `{other}`"),
+        &advise(other, &ids),
     )
 }
 

@@ -61,7 +61,10 @@ fn time(draw: &mut Draw) -> Nanos {
 }
 
 fn nemesis(draw: &mut Draw) -> Nemesis {
-    let steps: Vec<StepSpec> = (0..draw.below(4)).map(|at| step(draw, at)).collect();
+    let mut steps = Vec::new();
+    for at in 0..draw.below(4) {
+        steps.push(step(draw, at, &steps));
+    }
     let held = steps.iter().any(|step| step.fault.withholds_a_segment());
     let ending =
         if held { *draw.pick(&[Ending::HealthyWins, Ending::VictimWins]) } else { Ending::Uncommitted };
@@ -78,7 +81,9 @@ fn nemesis(draw: &mut Draw) -> Nemesis {
     }
 }
 
-fn step(draw: &mut Draw, at: usize) -> StepSpec {
+fn step(draw: &mut Draw, at: usize, earlier: &[StepSpec]) -> StepSpec {
+    let of = earlier.iter().find(|step| step.fault.withholds_a_segment()).map(|step| step.id.clone());
+    let of = if draw.once_in(2) { of } else { None };
     let held = draw.once_in(2);
     let transition = *draw.pick(&[Transition::OfflineToConsuming, Transition::ConsumingToOnline]);
     let any = [
@@ -86,7 +91,7 @@ fn step(draw: &mut Draw, at: usize) -> StepSpec {
         Condition::Boundaries(bits(draw) as u32),
         Condition::After(time(draw)),
         Condition::OthersCommitted,
-        Condition::EventsInNext { events: draw.below(1 << 30) as u64, or_after: time(draw) },
+        Condition::EventsInNext { events: draw.below(1 << 30) as u64, or_after: time(draw), of },
     ];
     StepSpec {
         id: format!("step-{at}"),

@@ -65,7 +65,7 @@ pub(crate) fn meta() -> RunMeta {
                 "hold-online",
                 Transition::ConsumingToOnline,
                 Condition::Boundaries(2),
-                Condition::EventsInNext { events: 300, or_after: ms(4_000) },
+                Condition::EventsInNext { events: 300, or_after: ms(4_000), of: None },
             ),
             step("hold", Transition::OfflineToConsuming, Condition::At(ms(800)), Condition::OthersCommitted),
         ],

@@ -55,7 +55,7 @@ impl Faults {
     pub(super) fn begin_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<(StepId, Fault)> {
         let mut due = Vec::new();
         for scheduled in self.steps.iter_mut().filter(|scheduled| scheduled.state == FaultState::Waiting) {
-            if holds(&scheduled.step.begin, clock, view, &scheduled.step, scheduled.fault.as_ref(), None) {
+            if holds(&scheduled.step.begin, clock, view, &scheduled.step.replica, None, None) {
                 let fault = resolve(&scheduled.step, view);
                 scheduled.state = FaultState::Beginning;
                 scheduled.fault = Some(fault.clone());
@@ -67,23 +67,25 @@ impl Faults {
 
     /// Returns the steps that are due to end, and marks them as being cured.
     pub(super) fn cure_due(&mut self, clock: Clock, view: &ClusterView) -> Vec<StepId> {
-        let mut due = Vec::new();
-        for scheduled in &mut self.steps {
-            if let FaultState::Active { since } = scheduled.state
-                && holds(
-                    &scheduled.step.until,
-                    clock,
-                    view,
-                    &scheduled.step,
-                    scheduled.fault.as_ref(),
-                    Some(since),
-                )
-            {
-                scheduled.state = FaultState::Curing;
-                due.push(scheduled.step.id.clone());
-            }
-        }
+        let is_due = |scheduled: &&ScheduledFault| {
+            let FaultState::Active { since } = scheduled.state else { return false };
+            let step = &scheduled.step;
+            holds(&step.until, clock, view, &step.replica, self.segment_of(step), Some(since))
+        };
+        let due: Vec<StepId> =
+            self.steps.iter().filter(is_due).map(|scheduled| scheduled.step.id.clone()).collect();
+        due.iter().for_each(|step| self.set_curing(step));
         due
+    }
+
+    /// The segment that the end of a step waits for: its own, or that of the step that its plan names.
+    fn segment_of(&self, step: &Step) -> Option<(u32, u32)> {
+        let named = match &step.until {
+            Condition::EventsInNext { of: Some(other), .. } => other,
+            _ => &step.id,
+        };
+        let of = self.steps.iter().find(|scheduled| scheduled.step.id == *named);
+        of?.fault.as_ref().and_then(|fault| Some((fault.partition?, fault.seq?)))
     }
 
     /// Returns every step in force, to be cured now whatever its condition. Waiting steps never begin.
@@ -208,18 +210,17 @@ fn holds(
     condition: &Condition,
     clock: Clock,
     view: &ClusterView,
-    step: &Step,
-    fault: Option<&Fault>,
+    victim: &str,
+    segment: Option<(u32, u32)>,
     since: Option<Nanos>,
 ) -> bool {
-    let segment = fault.and_then(|fault| Some((fault.partition?, fault.seq?)));
     match condition {
         Condition::At(at) => clock.now.0 >= clock.load_began.0 + at.0,
         Condition::Boundaries(count) => clock.boundaries >= *count,
         Condition::OthersCommitted => {
-            segment.is_some_and(|(partition, seq)| view.others_committed(&step.replica, partition, seq))
+            segment.is_some_and(|(partition, seq)| view.others_committed(victim, partition, seq))
         }
-        Condition::EventsInNext { events, or_after } => segment.is_some_and(|(partition, seq)| {
+        Condition::EventsInNext { events, or_after, .. } => segment.is_some_and(|(partition, seq)| {
             view.segment(partition, seq + 1).is_some_and(|(next, opened)| {
                 view.log_ends()[partition as usize] >= next.start + events
                     || clock.now.0 >= opened.0 + or_after.0

@@ -201,6 +201,9 @@ pub enum Condition {
         /// Time since the segment opened.
         #[serde(with = "duration")]
         or_after: Nanos,
+        /// The step whose segment is meant; `None`: its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<StepId>,
     },
     /// This long after the step began.
     After(#[serde(with = "duration")] Nanos),

@@ -161,9 +161,13 @@ fn condition(condition: &Condition) -> String {
         Condition::At(t) => format!("{} into the load", span(*t)),
         Condition::Boundaries(n) => format!("after {}", counted((*n).into(), "segment boundary")),
         Condition::OthersCommitted => "when all others have committed the segment".to_owned(),
-        Condition::EventsInNext { events, or_after } => {
+        Condition::EventsInNext { events, or_after, of } => {
             let entries = counted(*events, "entry");
-            format!("when the next segment has {entries}, or is {} old", span(*or_after))
+            let next = match of {
+                Some(step) => format!("segment after that of {step}"),
+                None => "next segment".to_owned(),
+            };
+            format!("when the {next} has {entries}, or is {} old", span(*or_after))
         }
         Condition::After(t) => format!("{} after it began", span(*t)),
     }
