@@ -204,8 +204,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "HZ", value_parser = whole(1..=1_000_000_u32), allow_negative_numbers = true)]
     pub rate: Option<u32>,
     /// Change a setting, such as guard=partition-gate. Workload: rate, load, segment-rows, provenance,
-    /// partitions, keys. Nemesis: ending, tail, min-exposure. Built-in clusters: guard, wait, pool, servers;
-    /// rule, writers, active, tick-ms, poll-ms, append-ms, batch
+    /// partitions, keys. Nemesis: ending, tail, min-exposure. Built-in clusters: guard, cause, wait, pool,
+    /// servers; rule, writers, active, tick-ms, poll-ms, append-ms, batch
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Print the plan as JSON, without running it

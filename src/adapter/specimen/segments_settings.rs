@@ -1,7 +1,7 @@
 //! The names, settings and supported faults of `specimen-segments`, as processes and simulated.
 
 use super::wire::{column, unknown};
-use ::specimen::segments::GUARDS;
+use ::specimen::segments::{CAUSES, GUARDS};
 use dissent_core::history::duration;
 use dissent_core::history::schema::Schema;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub const PROCESSES: &str = "specimen-segments";
 pub const SIMULATED: &str = "sim-segments";
 
 /// The settings that `--set` can change.
-pub const SETTINGS: &[&str] = &["guard", "pool", "servers", "wait"];
+pub const SETTINGS: &[&str] = &["cause", "guard", "pool", "servers", "wait"];
 
 /// The maximum number of servers. Each one is a process.
 const SERVERS_MAX: usize = 64;
@@ -43,6 +43,11 @@ pub fn settled(
             "guard" => {
                 config.guard =
                     value.parse().map_err(|_| unknown("guard", value, &GUARDS.map(|(name, _)| name)))?;
+            }
+            "cause" => {
+                let known = CAUSES.iter().find(|(name, _)| name == value);
+                let names = CAUSES.map(|(name, _)| name);
+                config.cause = known.ok_or_else(|| unknown("cause", value, &names))?.1;
             }
             "wait" => {
                 let wait = duration::parse(value).map_err(|error| format!("--set {key}={value}: {error}"))?;

@@ -16,8 +16,9 @@ use rand_chacha::ChaCha8Rng;
 use segments::Segments;
 use shard::Shard;
 use size_limit::{TOO_LARGE, Weight};
+use specimen::segments::ServerTruth;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// A message to or from the cluster takes 100 µs to 2 ms.
 const LATENCY_NANOS_MIN: u64 = 100_000;
@@ -52,12 +53,25 @@ struct Simulation<C> {
 /// Runs once in virtual time and returns the record. Fails if the cluster's settings are unusable.
 pub fn run(meta: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
-        Simulated::Segments(config) => Ok(drive(meta, timing, Segments::new(meta, config)?)),
-        Simulated::Shard(config) => Ok(drive(meta, timing, Shard::new(meta, config)?)),
+        Simulated::Segments(config) => Ok(drive(meta, timing, Segments::new(meta, config)?).into_record()),
+        Simulated::Shard(config) => Ok(drive(meta, timing, Shard::new(meta, config)?).into_record()),
     }
 }
 
-fn drive(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> MemoryRecord {
+/// Runs a cluster of segments, and returns the record with what really happened on each server. That is for
+/// tests: no judge may see it.
+pub fn run_with_truth(
+    meta: &RunMeta,
+    timing: Timing,
+    config: &specimen::segments::Config,
+) -> Result<(MemoryRecord, BTreeMap<String, ServerTruth>), specimen::Error> {
+    let cluster = drive(meta, timing, Segments::new(meta, config)?);
+    let truth = cluster.truth();
+    Ok((cluster.into_record(), truth))
+}
+
+/// Runs a cluster to the end.
+fn drive<C: SimulatedCluster>(meta: &RunMeta, timing: Timing, cluster: C) -> C {
     let mut simulation = Simulation {
         cluster,
         latency: meta.seed.stream(Stream::World),
@@ -74,7 +88,7 @@ fn drive(meta: &RunMeta, timing: Timing, cluster: impl SimulatedCluster) -> Memo
         conductor.step(Nanos(now), input, &mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Finish => return simulation.cluster.into_record(),
+                Command::Finish => return simulation.cluster,
                 Command::Wake(at) => wake = at.0,
                 other => simulation.carry_out(now, other),
             }

@@ -10,7 +10,7 @@ use dissent_core::history::row::{
 };
 use dissent_core::history::run_record::{MemoryRecord, RunMeta};
 use dissent_core::history::stored_name::stored_name;
-use specimen::segments::World;
+use specimen::segments::{ServerTruth, World};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -120,6 +120,10 @@ impl Segments {
             row_cache: RowCache::default(),
             record: empty_record(meta),
         })
+    }
+
+    pub(super) fn truth(&self) -> BTreeMap<String, ServerTruth> {
+        self.world.truth()
     }
 
     fn begin(&mut self, step: StepId, fault: Fault) -> Input {

@@ -283,7 +283,7 @@ mod tests {
         let Simulated::Shard(config) = spec.simulation().expect("it fits") else { panic!("a shard") };
         let watch = Rc::new(RefCell::new(Watch::default()));
         let shard = Shard::new(&meta, &config).expect("it is made");
-        let record = drive(&meta, spec.timing, Watched { shard, watch: Rc::clone(&watch) });
+        let record = drive(&meta, spec.timing, Watched { shard, watch: Rc::clone(&watch) }).into_record();
         let watch = watch.take();
         (record, watch)
     }

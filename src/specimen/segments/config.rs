@@ -6,6 +6,28 @@ use crate::value::{Column, Value};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// What makes rows wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Only what the guard allows: a segment is merged before an earlier one is registered.
+    #[default]
+    Ordering,
+    /// Under any guard: a server that does not hear of the seal in time consumes beyond the end, and the
+    /// replacement of that copy drops the keys of the surplus rows.
+    ///
+    /// ```text
+    /// SEG_M is sealed at 10. This server consumes it to 14: k@12 is merged onto k@5, and current
+    /// the committed copy [0, 10) replaces its own: k's current row is not in it, so k is dropped
+    /// SEG_M1 is consumed from 10 on: k@12 is merged onto nothing
+    /// ```
+    ReplaceDropsKeys,
+}
+
+/// Every cause with its name in settings and on the command line.
+pub const CAUSES: [(&str, Cause); 2] =
+    [("ordering", Cause::Ordering), ("replace-drops-keys", Cause::ReplaceDropsKeys)];
+
 /// The settings of a cluster. The processes read them from a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +44,9 @@ pub struct Config {
     /// The condition that is tested before a server starts to consume a segment.
     #[serde(default)]
     pub guard: Guard,
+    /// What makes rows wrong, besides the guard.
+    #[serde(default)]
+    pub cause: Cause,
     /// How long the guard `timed-wait` waits for the previous segment, in milliseconds.
     #[serde(default = "wait_ms")]
     pub wait_ms: u64,
@@ -72,6 +97,7 @@ impl Config {
             partitions,
             servers: four_servers(),
             guard: Guard::default(),
+            cause: Cause::default(),
             wait_ms: wait_ms(),
             pool: pool(),
             poll_ms: poll_ms(),

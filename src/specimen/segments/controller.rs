@@ -2,7 +2,7 @@
 //! messages to every server, commits, the store of committed segments, and the holds that an operator sets.
 
 use super::commit::{Commit, Terms};
-use super::config::Config;
+use super::config::{Cause, Config};
 use super::guard::Guard;
 use super::lifecycle::{BY_CONTROLLER, Event, Kind, Lifecycle};
 use super::messages::{Ask, Batch, Call, Committed, Message, Poll, Reply, SegmentId, State, Stored};
@@ -294,11 +294,20 @@ impl Controller {
         work
     }
 
+    /// Whether a server that consumes a segment is told where it ends. Otherwise it learns that from C->O(id).
+    fn is_told_end(&self, server: usize, id: SegmentId) -> bool {
+        let is_online = self.segments.get(&id).is_some_and(|ideal| ideal.committed().is_some());
+        self.config.cause == Cause::Ordering
+            || !is_online && !self.is_held(server, id, Transition::ConsumingToOnline)
+    }
+
     /// The entries that a server at `position` in a segment gets. A position at the sealed end counts as a
     /// report.
     fn advance(&mut self, now: u64, server: usize, id: SegmentId, position: u64) -> Option<Batch> {
+        let is_told = self.is_told_end(server, id);
         let ideal = self.segments.get_mut(&id)?;
         let end = match &mut ideal.phase {
+            _ if !is_told => None,
             Phase::Sealed(end, commit) => {
                 if position == *end && commit.report(now, server) {
                     let detail = json!({"server": self.config.servers[server], "offset": position});
@@ -343,7 +352,7 @@ impl Controller {
     fn deliverable(&self, server: usize) -> Vec<Message> {
         let (queue, in_order) =
             (self.members[server].queue.values(), self.config.guard == Guard::DeliveryOrder);
-        let held = |message: &&Message| self.held(server, message);
+        let held = |message: &&Message| self.is_held(server, message.segment, message.transition);
         let free = queue.take_while(|message| !in_order || !held(message)).filter(|message| !held(message));
         let filled = free.map(|message| Message {
             committed: self.segments.get(&message.segment).and_then(Ideal::committed),
@@ -352,11 +361,9 @@ impl Controller {
         filled.collect()
     }
 
-    fn held(&self, server: usize, message: &Message) -> bool {
+    fn is_held(&self, server: usize, segment: SegmentId, transition: Transition) -> bool {
         self.holds.values().any(|hold| {
-            let segment = SegmentId { partition: hold.partition, seq: hold.seq };
-            segment == message.segment
-                && hold.transition == message.transition
+            (SegmentId { partition: hold.partition, seq: hold.seq }, hold.transition) == (segment, transition)
                 && hold.server == self.config.servers[server]
         })
     }

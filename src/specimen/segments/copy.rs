@@ -72,8 +72,8 @@ pub(crate) struct SegmentCopy {
     pub(crate) state: CopyState,
     pub(crate) start: u64,
     pub(crate) rows: Vec<Arc<Entry>>,
-    /// Whether consumption has reached the sealed end.
-    pub(crate) complete: bool,
+    /// Whether consumption is over: at the sealed end, or beyond it.
+    pub(crate) ended: bool,
     /// Whether consumption has ever reached the end of the log, or of the sealed segment.
     pub(crate) caught_up: bool,
     /// Whether this server, as the winner, has started its upload.
@@ -82,8 +82,8 @@ pub(crate) struct SegmentCopy {
 
 impl SegmentCopy {
     pub(crate) fn new(id: u64, state: CopyState, start: u64, rows: Vec<Arc<Entry>>) -> Self {
-        let complete = state != CopyState::Consuming;
-        SegmentCopy { id, state, start, rows, complete, caught_up: false, uploading: false }
+        let ended = state != CopyState::Consuming;
+        SegmentCopy { id, state, start, rows, ended, caught_up: false, uploading: false }
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -112,9 +112,9 @@ impl SegmentCopy {
         }
     }
 
-    /// The end and the row count, as details of a lifecycle event.
-    pub(crate) fn extent(&self) -> Json {
-        json!({"end": self.position(), "rows": self.rows.len(), "complete": self.complete})
+    /// The end and the row count, as details of a lifecycle event. `complete`: up to the sealed end.
+    pub(crate) fn extent(&self, complete: bool) -> Json {
+        json!({"end": self.position(), "rows": self.rows.len(), "complete": complete})
     }
 
     /// The same rows in the form that is uploaded or kept on disk.

@@ -34,6 +34,10 @@ pub enum Kind {
     Registered,
     /// The server's own finished copy differs from the committed one.
     CrcChanged,
+    /// The server had consumed a segment beyond the end at which it was committed.
+    PositionAhead,
+    /// The replacement of a segment dropped keys from the upsert metadata.
+    KeysNotReplaced,
     /// The rows of a segment were replaced by the stored copy's rows.
     Replaced,
     /// A replica reported to the controller that it reached the sealed end.
@@ -57,6 +61,8 @@ pub(crate) const BY_SERVERS: &[Kind] = &[
     Kind::ConsumeEnd,
     Kind::Registered,
     Kind::CrcChanged,
+    Kind::PositionAhead,
+    Kind::KeysNotReplaced,
     Kind::Replaced,
 ];
 

@@ -4,12 +4,13 @@
 //! Transitions run concurrently in a pool. A transition to consuming waits in the pool for the guard. A
 //! transition to online keeps the server's own rows if they equal the committed ones, else it downloads.
 
-use super::config::Config;
+use super::config::{Cause, Config};
 use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
 use super::guard::{Ended, Gate, GateView, Tested};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use super::messages::{Stored, Transition, Work};
+use super::truth::{Begun, BlindMerge, DroppedKeys, Truth, Visible};
 use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
 use serde::Serialize;
@@ -66,6 +67,7 @@ pub(crate) struct Server {
     finished: Vec<u64>,
     next_copy: u64,
     log: Lifecycle,
+    truth: Truth,
 }
 
 impl Server {
@@ -96,6 +98,7 @@ impl Server {
             finished: Vec::new(),
             next_copy: incarnation * PER_INCARNATION,
             log: Lifecycle::boot(now, name, &config.table, BY_SERVERS),
+            truth: Truth::default(),
             config,
         }
     }
@@ -143,6 +146,11 @@ impl Server {
         self.log.since(since)
     }
 
+    /// What really happened here, for tests.
+    pub(crate) fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
     fn call(&self, ask: Ask) -> Call {
         Call { server: self.number, incarnation: self.incarnation, ask }
     }
@@ -177,12 +185,11 @@ impl Server {
 
     fn consume(&mut self, now: u64, batch: Batch) {
         let id = batch.segment;
-        let Some(copy) = self.copies.get_mut(&id) else {
+        let unseen = self.unseen(id);
+        let Some(copy) = self.copies.get_mut(&id).filter(|copy| !copy.ended) else {
             return;
         };
-        if copy.state != CopyState::Consuming {
-            return;
-        }
+        let from = copy.position();
         let upsert = self.upserts.entry(id.partition).or_default();
         let rows = batch.entries.iter().map(|event| upsert.merge(id.seq, event, &self.config.columns));
         copy.rows.extend(rows);
@@ -191,15 +198,32 @@ impl Server {
             self.log.log(now, id, Kind::CaughtUp, json!({"rows": copy.rows.len()}));
         }
         reach(&mut self.reached, id, copy.position());
-        if !copy.complete && batch.end == Some(copy.position()) {
-            copy.complete = true;
-            self.log.log(now, id, Kind::ConsumeEnd, copy.extent());
+        if batch.end == Some(copy.position()) {
+            copy.ended = true;
+            self.log.log(now, id, Kind::ConsumeEnd, copy.extent(true));
         }
+        if !unseen.is_empty() && from < copy.position() {
+            let (incarnation, segment) = (self.incarnation, id.name(&self.config.table));
+            let (partition, merged) = (id.partition, (from, copy.position()));
+            self.truth.merged(BlindMerge { incarnation, segment, partition, merged, unseen });
+        }
+    }
+
+    /// The offsets below the position in a consuming segment that this server does not hold.
+    fn unseen(&self, id: SegmentId) -> Vec<(u64, u64)> {
+        let (mut unseen, mut seen) = (Vec::new(), 0);
+        for copy in self.copies.range(SegmentId { seq: 0, ..id }..=id).map(|(_, copy)| copy) {
+            if copy.start > seen {
+                unseen.push((seen, copy.start));
+            }
+            seen = copy.position().max(seen);
+        }
+        unseen
     }
 
     fn upload(&mut self, id: SegmentId) -> Option<Stored> {
         let copy = self.copies.get_mut(&id)?;
-        if copy.uploading || !copy.complete {
+        if copy.uploading || !copy.ended {
             return None;
         }
         copy.uploading = true;
@@ -274,7 +298,14 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
+        if self.config.cause == Cause::ReplaceDropsKeys && consumes_before(&self.copies, segment) {
+            return false;
+        }
+        let (incarnation, name) = (self.incarnation, segment.name(&self.config.table));
+        let mut begun =
+            Begun { incarnation, segment: name, at: now, guard: self.config.guard, released_by: None };
         if self.gate.is_absent() {
+            self.truth.begun.push(begun);
             return true;
         }
         let waited = now.saturating_sub(running.started);
@@ -288,6 +319,10 @@ impl Server {
             self.log.log(now, segment, Kind::Gate, gate_detail(&tested, waited));
         }
         running.logged_closed = true;
+        if passes {
+            begun.released_by = tested.released_by.map(str::to_owned);
+            self.truth.begun.push(begun);
+        }
         passes
     }
 
@@ -310,6 +345,12 @@ impl Server {
             return false;
         };
         let stored = copy.stored(id);
+        if copy.position() > committed.end {
+            copy.ended = true;
+            self.log.log(now, id, Kind::ConsumeEnd, copy.extent(false));
+            let detail = json!({"position": copy.position(), "end": committed.end});
+            self.log.log(now, id, Kind::PositionAhead, detail);
+        }
         if copy.position() != committed.end {
             return false;
         }
@@ -353,14 +394,15 @@ impl Server {
 
     /// Installs a committed copy and makes its keys visible to merges.
     fn add(&mut self, now: u64, state: CopyState, stored: Stored, from: &str) {
-        let (id, crc) = (stored.segment, stored.crc);
+        let (id, crc, end) = (stored.segment, stored.crc, stored.end());
         self.upserts.entry(id.partition).or_default().add(id.seq, &stored.rows);
         let copy = self.copy(state, stored.start, stored.rows);
         let new = copy.id;
         if let Some(old) = self.copies.insert(id, copy) {
-            if !old.complete {
-                self.log.log(now, id, Kind::ConsumeEnd, old.extent());
+            if !old.ended {
+                self.log.log(now, id, Kind::ConsumeEnd, old.extent(false));
             }
+            self.drop_surplus(now, id, end);
             let (old_copy, old_rows, reached) = (old.id, old.rows.len(), self.reached(id.partition));
             let detail = json!({
                 "old_copy": old_copy, "old_rows": old_rows, "copy": new, "crc": crc, "reached": reached,
@@ -370,12 +412,25 @@ impl Server {
         self.registered(now, id, from);
     }
 
+    /// The replaced copy of a segment held rows beyond its end: their keys are lost with them.
+    fn drop_surplus(&mut self, now: u64, id: SegmentId, end: u64) {
+        let upsert = self.upserts.entry(id.partition).or_default();
+        let keys = upsert.drop_surplus(id.seq, end);
+        if !keys.is_empty() {
+            self.log.log(now, id, Kind::KeysNotReplaced, json!({"keys": keys.len()}));
+            self.truth.dropped.push(DroppedKeys { segment: id.name(&self.config.table), keys });
+        }
+    }
+
     fn registered(&mut self, now: u64, id: SegmentId, from: &str) {
         self.committed.insert(id);
+        let (incarnation, segment) = (self.incarnation, id.name(&self.config.table));
+        let reached = self.reached(id.partition);
+        self.truth.visible.push(Visible { incarnation, segment, at: now, reached });
         self.gate.ended(now, id, Ended::Loaded);
         let rows = self.copies.get(&id).map_or(0, |copy| copy.rows.len());
         let segments = self.committed.range(SegmentId { seq: 0, ..id }..SegmentId { seq: u32::MAX, ..id });
-        let (count, reached) = (segments.count(), self.reached(id.partition));
+        let count = segments.count();
         let detail = json!({"from": from, "rows": rows, "registered_segments": count, "reached": reached});
         self.log.log(now, id, Kind::Registered, detail);
     }
@@ -389,6 +444,13 @@ impl Server {
         self.next_copy += 1;
         SegmentCopy::new(self.next_copy, state, start, rows)
     }
+}
+
+/// Whether an earlier segment of the partition is still consumed. A partition that consumes beyond an end has
+/// one consumer at a time, or the surplus rows would be merged twice.
+fn consumes_before(copies: &BTreeMap<SegmentId, SegmentCopy>, id: SegmentId) -> bool {
+    let mut earlier = copies.range(SegmentId { seq: 0, ..id }..id);
+    earlier.any(|(_, copy)| copy.state == CopyState::Consuming)
 }
 
 /// Takes the position in a segment that is being consumed, unless a newer segment is consumed already.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct Flag {
     /// The key, as written by the client.
     pub key: Text,
-    /// The offset of the current row; empty for a deleted key.
+    /// The offset of the current row; empty for a key that was deleted or dropped.
     pub offs: Vec<u64>,
 }
 
@@ -28,6 +28,8 @@ struct Latest {
 #[derive(Debug, Default)]
 pub(crate) struct Upsert {
     keys: BTreeMap<Text, Latest>,
+    /// The keys that were dropped and have not come back, with the version at which they were.
+    dropped: BTreeMap<Text, u64>,
     version: u64,
 }
 
@@ -77,8 +79,23 @@ impl Upsert {
         }
     }
 
+    /// Drops the keys whose current row is a surplus row of segment `seq`: one at or beyond its `end`. The next
+    /// event of such a key is merged onto nothing.
+    pub(crate) fn drop_surplus(&mut self, seq: u32, end: u64) -> Vec<Text> {
+        let is_surplus = |latest: &Latest| latest.seq == seq && latest.row.off >= end;
+        let surplus = self.keys.iter().filter(|(_, latest)| is_surplus(latest));
+        let keys: Vec<Text> = surplus.map(|(key, _)| key.clone()).collect();
+        self.version += 1;
+        for key in &keys {
+            self.keys.remove(key);
+            self.dropped.insert(key.clone(), self.version);
+        }
+        keys
+    }
+
     fn point(&mut self, seq: u32, row: &Arc<Entry>) {
         self.version += 1;
+        self.dropped.remove(&row.key);
         let latest = Latest { seq, row: Arc::clone(row), moved: self.version };
         self.keys.insert(row.key.clone(), latest);
     }
@@ -90,7 +107,9 @@ impl Upsert {
             let offs = if latest.row.tombstone { Vec::new() } else { vec![latest.row.off] };
             Flag { key: key.clone(), offs }
         });
-        (self.version, flags.collect())
+        let dropped = self.dropped.iter().filter(|(_, version)| **version > since);
+        let gone = dropped.map(|(key, _)| Flag { key: key.clone(), offs: Vec::new() });
+        (self.version, flags.chain(gone).collect())
     }
 }
 
@@ -127,6 +146,23 @@ mod tests {
             assert_eq!(row.cols, [shown], "{event:?}");
             assert_eq!(upsert.flags(0).1[0].offs, Vec::from_iter(current), "{event:?}");
         }
+    }
+
+    /// Goal: a surplus row takes its key along, and the key comes back without its past.
+    #[test]
+    fn a_key_that_is_dropped_with_a_surplus_row_begins_anew() {
+        let mut upsert = Upsert::default();
+        let rows =
+            [(0, 10), (1, 20)].map(|(off, cmp)| upsert.merge(0, &event(off, cmp, Some(1)), &columns()));
+        upsert.add(0, &rows[..1]);
+        let (version, _) = upsert.flags(0);
+        assert_eq!(upsert.drop_surplus(0, 2), Vec::<Text>::new(), "it lies below the end");
+        assert_eq!(upsert.drop_surplus(0, 1), [Text::from("k")]);
+        let gone = Flag { key: "k".into(), offs: Vec::new() };
+        assert_eq!(upsert.flags(version).1, [gone]);
+        let row = upsert.merge(1, &event(1, 20, Some(1)), &columns());
+        assert_eq!(row.cols, [Value::Long(1)], "merged onto nothing");
+        assert_eq!(upsert.flags(version).1, [Flag { key: "k".into(), offs: vec![1] }]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::copy::{Coverage, StoredCopy};
 use super::lifecycle::Event;
 use super::messages::{Ask, Call, Reply, SegmentId};
 use super::server::{Action, Server};
+use super::truth::{ServerTruth, Truth};
 use super::upsert::Flag;
 use crate::error::Error;
 use crate::value::{Entry, Value};
@@ -20,6 +21,8 @@ struct Machine {
     server: Option<Server>,
     incarnation: u64,
     disk: BTreeMap<SegmentId, StoredCopy>,
+    /// What happened in the incarnations that were killed.
+    past: Truth,
 }
 
 /// A scheduled event. An event for a dead process is dropped.
@@ -128,7 +131,10 @@ impl World {
     /// Kills a server's process; its disk stays. Does nothing if the server is down.
     pub fn kill(&mut self, server: &str) -> Result<(), Error> {
         let server = self.config.server(server)?;
-        self.machines[server].server = None;
+        let machine = &mut self.machines[server];
+        if let Some(process) = machine.server.take() {
+            machine.past.extend(process.truth().clone());
+        }
         self.time.end(server);
         Ok(())
     }
@@ -191,6 +197,26 @@ impl World {
     /// The controller's events from number `since` on.
     pub fn controller_events(&self, since: u64) -> &[Event] {
         self.controller.events(since)
+    }
+
+    /// What really happened on each server, whatever it logged.
+    pub fn truth(&self) -> BTreeMap<String, ServerTruth> {
+        let segments = self.segments();
+        let wrong = |truth: &Truth, partition| {
+            let log = self.controller.log(partition, 0).unwrap_or_default();
+            let keys: Vec<&str> = log.iter().map(|entry| &*entry.key).collect();
+            let of_partition = segments.iter().filter(|segment| segment.partition == partition);
+            let starts: Vec<(&str, u64)> =
+                of_partition.map(|segment| (segment.name.as_str(), segment.start)).collect();
+            truth.wrong_rows(partition, &keys, &starts)
+        };
+        let whole = |(name, machine): (&String, &Machine)| {
+            let mut truth = machine.past.clone();
+            truth.extend(machine.server.as_ref().map(|server| server.truth().clone()).unwrap_or_default());
+            let wrong = (0..self.config.partitions).flat_map(|partition| wrong(&truth, partition)).collect();
+            (name.clone(), ServerTruth { truth, wrong })
+        };
+        self.config.servers.iter().zip(&self.machines).map(whole).collect()
     }
 
     fn running(&self, server: &str) -> Option<&Server> {

@@ -54,6 +54,7 @@ impl ServerProcess {
             .route("/rows", get(rows))
             .route("/current", get(current))
             .route("/events", get(events))
+            .route("/truth", get(truth))
             .with_state(self)
     }
 
@@ -126,6 +127,11 @@ async fn current(State(it): SharedServer, Query(Since { partition, since }): Que
     let server = it.server.lock().await;
     let (version, keys) = server.current(partition, since);
     Json(json!({"version": version, "incarnation": server.incarnation(), "keys": keys})).into_response()
+}
+
+/// For tests: what really happened here.
+async fn truth(State(it): SharedServer) -> Response {
+    Json(it.server.lock().await.truth()).into_response()
 }
 
 async fn events(State(it): SharedServer, Query(Since { since, .. }): Query<Since>) -> Response {

@@ -4,7 +4,7 @@
 //! both keys into SEG_M1 without the columns that SEG_M set. Then it compares what every server shows.
 
 use serde_json::Value as Json;
-use specimen::segments::{Config, Event, Guard, Hold, Transition, World};
+use specimen::segments::{Cause, Config, Event, GUARDS, Guard, Hold, Transition, World};
 use specimen::{Column, Entry, Error, Merge, Type, Value};
 
 const MS: u64 = 1_000_000;
@@ -168,6 +168,84 @@ fn the_winner_of_the_commit_heals_the_victim_or_spreads_its_rows() {
                 assert!(changed.iter().all(|detail| detail["old_crc"] != detail["crc"]));
                 assert!(swapped.iter().zip(&changed).all(|(new, old)| new["crc"] == old["crc"]));
             }
+        }
+    }
+}
+
+/// Goal: who merged which rows without SEG_M, by the world's own account, and which guard let that happen.
+#[test]
+fn the_truth_names_the_rows_that_each_guard_let_become_wrong() {
+    for (_, guard) in GUARDS {
+        let world = incident(guard, 1);
+        let truth = world.truth();
+        let wrong: Vec<_> =
+            truth[VICTIM].wrong.iter().map(|row| (row.off, row.key.as_str(), row.first)).collect();
+        let is_wrong = both_keys(&world, VICTIM) == self::wrong();
+        let expected = if is_wrong { vec![(3, "old", true), (4, "born-in-m", true)] } else { Vec::new() };
+        assert_eq!(wrong, expected, "{guard}");
+        assert!(truth[VICTIM].wrong.iter().all(|row| row.missing == [SEG_M]), "{guard}");
+        assert!(OTHERS.iter().all(|server| truth[*server].wrong.is_empty()), "{guard}");
+        let truth = &truth[VICTIM].truth;
+        assert!(truth.begun.iter().all(|begun| begun.guard == guard));
+        let visible = truth.visible.iter().find(|visible| visible.segment == SEG_M).expect("at last");
+        assert_eq!(visible.reached, Some(if is_wrong { 5 } else { 1 }), "{guard}");
+    }
+}
+
+/// Runs until the victim, which learns late where SEG_M ends, has registered the committed copy.
+fn late_commit(guard: Guard, cause: Cause, seed: u64) -> World {
+    let mut world = World::new(Config { cause, ..config(guard) }, seed).expect("settings are usable");
+    pass(&mut world, 200);
+    write(&mut world, "old", Some(100));
+    pass(&mut world, 100);
+    assert_eq!(world.force_commit(), ["acct__0__0"]);
+    pass(&mut world, 500);
+    hold(&mut world, VICTIM, 1, Transition::ConsumingToOnline).expect("victim exists");
+    write(&mut world, "old", Some(200));
+    write(&mut world, "born-in-m", Some(300));
+    pass(&mut world, 100);
+    assert_eq!(world.force_commit(), [SEG_M]);
+    pass(&mut world, 1_000);
+    write(&mut world, "old", None);
+    pass(&mut world, 100);
+    world.release("ConsumingToOnline");
+    pass(&mut world, 300);
+    write(&mut world, "born-in-m", None);
+    pass(&mut world, 300);
+    world
+}
+
+/// Goal: under every guard, a replacement drops the key of the surplus row and no other, and no count of
+/// registered segments differs. A server that knows the end is right.
+#[test]
+fn a_copy_that_ran_ahead_is_replaced_and_drops_the_keys_beyond_its_end() {
+    for (_, guard) in GUARDS {
+        for (cause, old) in
+            [(Cause::Ordering, row(200, &[0, 1, 3])), (Cause::ReplaceDropsKeys, row(i64::MIN, &[3]))]
+        {
+            let world = late_commit(guard, cause, 4);
+            let shown = [Some(old), Some(row(300, &[2, 4]))];
+            assert_eq!(both_keys(&world, VICTIM), shown, "{guard} {cause:?}");
+            OTHERS
+                .iter()
+                .for_each(|server| assert_eq!(both_keys(&world, server), right(), "{guard} {server}"));
+            let events = |server: &str, segment, kind| {
+                details(world.events(server, 0).expect("running"), Some(segment), kind)
+            };
+            let counts =
+                SERVERS.map(|server| events(server, SEG_M1, "snapshot")[0]["registered_segments"].clone());
+            assert!(counts.iter().all(|count| *count == 2), "{guard} {counts:?}");
+            let dropped = usize::from(cause == Cause::ReplaceDropsKeys);
+            let [ahead, lost] =
+                ["position-ahead", "keys-not-replaced"].map(|kind| events(VICTIM, SEG_M, kind));
+            assert_eq!((ahead.len(), lost.len()), (dropped, dropped), "{guard} {cause:?}");
+            assert!(ahead.iter().all(|it| (&it["position"], &it["end"]) == (&4.into(), &3.into())));
+            assert!(lost.iter().all(|it| it["keys"] == 1));
+            let truth = &world.truth()[VICTIM];
+            let keys: Vec<_> = truth.truth.dropped.iter().flat_map(|it| &it.keys).collect();
+            assert_eq!((keys.len(), truth.wrong.len()), (dropped, 0), "the order was kept");
+            let current = world.current(VICTIM, 0, 0).expect("running").2;
+            assert_eq!(current, world.current("server-0", 0, 0).expect("running").2, "{guard}");
         }
     }
 }
