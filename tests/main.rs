@@ -4,6 +4,7 @@ mod again;
 mod bad_input;
 mod cli;
 mod draw;
+mod explained;
 mod fuzz;
 mod gone;
 mod known;

@@ -24,6 +24,21 @@ pub enum Cause {
     ReplaceDropsKeys,
 }
 
+/// An order that one server keeps for one pair of segments, whatever its guard allows: what would have happened had
+/// just this been in order? Tests ask that of an explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptOrder {
+    /// The name of the server.
+    pub server: String,
+    /// The partition of both segments.
+    pub partition: u32,
+    /// The sequence number of the segment that must be registered first.
+    pub first: u32,
+    /// The sequence number of the segment that is consumed only then.
+    pub then: u32,
+}
+
 /// Every cause with its name in settings and on the command line.
 pub const CAUSES: [(&str, Cause); 2] =
     [("ordering", Cause::Ordering), ("replace-drops-keys", Cause::ReplaceDropsKeys)];
@@ -47,6 +62,9 @@ pub struct Config {
     /// What makes rows wrong, besides the guard.
     #[serde(default)]
     pub cause: Cause,
+    /// An order that is kept besides the guard.
+    #[serde(default)]
+    pub kept_order: Option<KeptOrder>,
     /// How long the guard `timed-wait` waits for the previous segment, in milliseconds.
     #[serde(default = "wait_ms")]
     pub wait_ms: u64,
@@ -98,6 +116,7 @@ impl Config {
             servers: four_servers(),
             guard: Guard::default(),
             cause: Cause::default(),
+            kept_order: None,
             wait_ms: wait_ms(),
             pool: pool(),
             poll_ms: poll_ms(),

@@ -19,7 +19,7 @@ mod truth;
 mod upsert;
 mod world;
 
-pub use config::{CAUSES, Cause, Config};
+pub use config::{CAUSES, Cause, Config, KeptOrder};
 pub(crate) use controller::Controller;
 pub use controller::{Hold, Segment};
 pub use copy::{CopyState, Cover, Coverage, Observed};

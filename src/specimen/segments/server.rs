@@ -4,7 +4,7 @@
 //! Transitions run concurrently in a pool. A transition to consuming waits in the pool for the guard. A
 //! transition to online keeps the server's own rows if they equal the committed ones, else it downloads.
 
-use super::config::{Cause, Config};
+use super::config::{Cause, Config, KeptOrder};
 use super::copy::{CopyState, Coverage, SegmentCopy, StoredCopy};
 use super::guard::{Ended, Gate, GateView, Tested};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
@@ -291,6 +291,9 @@ impl Server {
 
     /// Tests the guard of a transition that waits for it.
     fn passes(&mut self, now: u64, id: u64) -> bool {
+        if self.is_kept_back(id) {
+            return false;
+        }
         let (Some(running), Some(boot)) = (self.running.get_mut(&id), &self.boot) else {
             return false;
         };
@@ -298,9 +301,6 @@ impl Server {
             return false;
         }
         let segment = running.message.segment;
-        if self.config.cause == Cause::ReplaceDropsKeys && consumes_before(&self.copies, segment) {
-            return false;
-        }
         let (incarnation, name) = (self.incarnation, segment.name(&self.config.table));
         let mut begun =
             Begun { incarnation, segment: name, at: now, guard: self.config.guard, released_by: None };
@@ -324,6 +324,24 @@ impl Server {
             self.truth.begun.push(begun);
         }
         passes
+    }
+
+    /// Whether a transition must not go on yet, whatever its guard says.
+    fn is_kept_back(&self, id: u64) -> bool {
+        let Some(segment) = self.running.get(&id).map(|running| running.message.segment) else {
+            return false;
+        };
+        let drops_keys = self.config.cause == Cause::ReplaceDropsKeys;
+        drops_keys && consumes_before(&self.copies, segment)
+            || self.config.kept_order.as_ref().is_some_and(|order| !self.keeps(order, segment))
+    }
+
+    /// Whether an order lets a segment be consumed now.
+    fn keeps(&self, order: &KeptOrder, segment: SegmentId) -> bool {
+        let KeptOrder { partition, first: seq, then, .. } = *order;
+        self.config.servers[self.number] != order.server
+            || segment != SegmentId { partition, seq: then }
+            || self.committed.contains(&SegmentId { partition, seq })
     }
 
     fn begin_consuming(&mut self, now: u64, message: &Message) {

@@ -69,6 +69,11 @@ impl NodeEvent {
             && (self.kind() == CONSUME_START || self.record.detail["reads"].is_array())
     }
 
+    /// Whether it makes a whole copy of a segment visible to merges.
+    pub(crate) fn registers(&self) -> bool {
+        matches!(self.kind(), "registered" | "replaced") || self.record.detail["writes"].is_array()
+    }
+
     /// Whether it builds on a segment: on every earlier one, unless it states what it reads.
     pub(crate) fn builds_on(&self, segment: &str) -> bool {
         !self.record.detail["reads"].is_array() || self.states("reads", segment)

@@ -75,7 +75,9 @@ fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGrou
     let broken = explainer.graph.broken(&demands);
     let broken: BTreeSet<EventIndex> =
         demands.iter().zip(broken).filter(|(_, broken)| *broken).map(|((first, _), _)| *first).collect();
-    all.into_iter().filter(|it| it.visible.is_none_or(|index| broken.contains(&index))).collect()
+    // Where no registration is logged at all, that one is absent says nothing.
+    let is_logged = explainer.events.of(group.began.node).any(|(_, event)| event.registers());
+    all.into_iter().filter(|it| it.visible.map_or(is_logged, |index| broken.contains(&index))).collect()
 }
 
 /// A segment on a node, in one incarnation.
@@ -101,7 +103,7 @@ impl Visibility<'_> {
                 "consume-end" if is_consumed && event.record.detail["complete"] != false => {
                     return Some(index);
                 }
-                "registered" | "replaced" => return Some(index),
+                _ if event.registers() => return Some(index),
                 _ => {}
             }
         }
