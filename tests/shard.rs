@@ -12,7 +12,8 @@ use dissent_core::checker::judge::judge;
 use dissent_core::checker::key_view::shard::in_shard;
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::{
-    FindingKind, FreezeCourse, Pattern, PrecedingEvent, Side, Status, Verdict, VerdictOutcome,
+    ChainLink, Finding, FindingKind, FreezeCourse, Pattern, PrecedingEvent, RestartEffect, Side, Status,
+    Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::event::Event;
@@ -76,19 +77,20 @@ fn a_cold_cutover_and_a_late_writer_freeze_under_the_rule_that_strands_with_righ
     }
 }
 
-/// Goal: the finding on a shard that stands still says who pins it, what happened just before, and what part
-/// of the log is invisible; the finding on a writer says that it stood before its excuse ended.
+/// Goal: the one finding on a shard that stands still says who pins it, what happened just before, and what
+/// part of the log is invisible; what it says of the writer is that it stood before its excuse ended.
 #[test]
 fn a_finding_names_what_pins_the_shard_and_what_nobody_sees() {
     let record = record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
     let verdict = judge(&record);
-    let [shard, writer] = [SHARD, NEW].map(|object| {
-        let frozen = verdict.findings.iter().filter_map(|finding| match &finding.kind {
-            FindingKind::Frozen(frozen) => Some(frozen),
-            _ => None,
-        });
-        frozen.into_iter().find(|frozen| frozen.object == object).expect(object)
-    });
+    let [finding] = &verdict.findings[..] else { panic!("{:#?}", verdict.findings) };
+    assert_eq!(finding.fingerprint, "frozen/shard-upper");
+    let FindingKind::Frozen(shard) = &finding.kind else { panic!("{finding:?}") };
+    let [writer] = &shard.joined[..] else { panic!("{shard:#?}") };
+    let explanation = shard.freeze_explanation.as_ref().expect("it is explained");
+    let names = |links: Vec<&ChainLink>| links.iter().map(|it| it.object.clone()).collect::<Vec<_>>();
+    assert_eq!(names(explanation.roots().collect()), [NEW]);
+    assert_eq!(names(explanation.dependants().collect()), [SHARD, SHARD], "the shard, and its readers");
     assert_eq!((shard.pinned_by.clone(), writer.pinned_by.len()), (vec![NEW.to_owned()], 0));
     assert!(matches!(&shard.before, Some(PrecedingEvent::Cured { step, .. }) if step == "cutover"));
     let unseen = shard.unseen.expect("there is more in the log");
@@ -172,13 +174,43 @@ fn probed(rule: &str, deadline: Option<Nanos>, seed: u64) -> MemoryRecord {
 
 /// What froze, by name, and how that ended.
 fn courses(verdict: &Verdict) -> Vec<(String, FreezeCourse)> {
-    let frozen = verdict.findings.iter().map(|finding| match &finding.kind {
-        FindingKind::Frozen(frozen) => (frozen.object.clone(), frozen.course),
+    let frozen = verdict.findings.iter().flat_map(|finding| match &finding.kind {
+        FindingKind::Frozen(frozen) => frozen.all(),
         other => panic!("{other:?}"),
     });
-    let mut frozen: Vec<_> = frozen.collect();
+    let mut frozen: Vec<_> = frozen.map(|it| (it.object.clone(), it.course)).collect();
     frozen.sort_by(|a, b| a.0.cmp(&b.0));
     frozen
+}
+
+/// What a restart did, one for each finding.
+fn restarts(verdict: &Verdict) -> Vec<RestartEffect> {
+    let of = |finding: &Finding| match &finding.kind {
+        FindingKind::Frozen(frozen) => frozen.freeze_explanation.as_ref().map(|it| it.restart),
+        _ => None,
+    };
+    verdict.findings.iter().filter_map(of).collect()
+}
+
+/// Goal: nothing that is concluded rests on the clocks of nodes. Method: turn every node's clock by another
+/// amount; but for the times that are shown, the verdict is the same.
+#[test]
+fn the_clocks_of_nodes_decide_nothing() {
+    let record = record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], 1);
+    let mut turned = record.clone();
+    for stamped in &mut turned.events {
+        if let Event::Lifecycle(logged) = &mut stamped.event {
+            logged.node_ms = 10_000_000 - logged.replica.len() as u64 * 1_000_000 + logged.node_ms % 7;
+        }
+    }
+    let timeless = |record: &MemoryRecord| {
+        let told = serde_json::to_string(&judge(record)).expect("json");
+        let parts =
+            told.split("\"node_ms\":").map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        parts.collect::<Vec<_>>().join("\"node_ms\":")
+    };
+    assert!(timeless(&record).contains("node_ms"), "events are part of the explanation");
+    assert_eq!(timeless(&record), timeless(&turned));
 }
 
 fn times(record: &MemoryRecord, wanted: impl Fn(&Event) -> bool) -> Vec<Nanos> {
@@ -199,8 +231,10 @@ fn a_restart_clears_the_freeze_of_the_writer_and_of_the_shard_that_it_held_back(
         assert!(verdict.doubts.is_empty(), "seed {seed}: {:?}", verdict.doubts);
         let both = |course| [(SHARD.to_owned(), course), (NEW.to_owned(), course)];
         assert_eq!(courses(&verdict), both(FreezeCourse::ClearedByRestart), "seed {seed}");
+        assert_eq!(restarts(&verdict), [RestartEffect::Cleared]);
         let alone = judge(&record("upsert-feed", "cold-cutover", &["rule=v2-stranding"], seed));
         assert_eq!(courses(&alone), both(FreezeCourse::Sticky), "seed {seed}");
+        assert_eq!(restarts(&alone), [RestartEffect::NotTried]);
     }
 }
 
@@ -287,6 +321,12 @@ fn the_page_of_a_freeze_draws_the_frontiers_and_marks_where_they_stopped() {
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("path class=\"upstream\""), count("class=\"frontier\"")), (1, 1));
     assert_eq!((count("class=\"frontier stopped\""), count(">stopped</text>")), (2, 2));
+    assert_eq!(count("<circle class=\"passed\""), 1, "where the shard passed the value that pins the writer");
+    for words in
+        ["What waits behind it?", "writer-1 waits for shard to be at", "writer-0 (incarnation 1) moved"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
     for name in [OLD, NEW, SHARD] {
         assert!(page.contains(&format!(">{name}</text>")), "{name} has its name beside it");
     }

@@ -302,8 +302,63 @@ pub(crate) fn pinned() -> FindingKind {
     it.object = "shard".to_owned();
     (it.kind, it.pinned_by) = (ObjectKind::ShardUpper, vec!["writer-b".to_owned()]);
     it.unseen = Some(NotVisible { from: 5_000, entries: 640, keys: 31 });
+    it.freeze_explanation = Some(Box::new(explained(WaitsFor::Inputs { objects: it.pinned_by.clone() })));
+    let FindingKind::Frozen(writer) = latent() else { return frozen() };
+    it.joined = vec![*writer];
     (it.replica, it.partition, it.segment) = (None, None, None);
     FindingKind::Frozen(it)
+}
+
+fn explained(waits_for: WaitsFor) -> FreezeExplanation {
+    let link = |object: &str, kind, role| ChainLink {
+        object: object.to_owned(),
+        kind,
+        role,
+        position: Some(4_000),
+        last_seen: Some(ms(2_000)),
+        waits_for: vec!["writer-b".to_owned()],
+    };
+    FreezeExplanation {
+        waits_for,
+        chain: vec![
+            link("<b>writer-b</b>", Some(ObjectKind::WriterOutput), ChainRole::Root),
+            link("writer-a", Some(ObjectKind::WriterOutput), ChainRole::Left),
+            link("shard", Some(ObjectKind::ShardUpper), ChainRole::Dependant),
+            link("shard", None, ChainRole::GoesOn),
+        ],
+        restart: RestartEffect::NotTried,
+        not_logged: vec!["append-lost".to_owned()],
+    }
+}
+
+fn passed() -> WaitsFor {
+    let event = EventPoint {
+        node: "<i>service</i>".to_owned(),
+        incarnation: 1,
+        seq: 7,
+        node_ms: 2_950,
+        kind: "appended".to_owned(),
+        segment: None,
+    };
+    let logged = || Some(LoggedAt { event: event.clone(), position: 3_999 });
+    WaitsFor::PassedValue(Box::new(PassedValue {
+        shared: "shard".to_owned(),
+        value: 4_000,
+        last_equal: Some(SeenAt { t: ms(2_900), position: 3_990 }),
+        last_not_beyond: Some(SeenAt { t: ms(2_900), position: 3_990 }),
+        first_beyond: SeenAt { t: ms(3_000), position: 4_002 },
+        passed_by: Some(PassingAppend {
+            event: event.clone(),
+            writer: "writer-a".to_owned(),
+            incarnation: Some(1),
+            from: 3_999,
+            to: 4_002,
+        }),
+        buffered: logged(),
+        lost_append: logged(),
+        drain: Some(DrainDecision { event: event.clone(), position: 4_002, passed: 3, kept: 3 }),
+        confidence: Confidence::Shown,
+    }))
 }
 
 /// A writer that stands still while another one moves their shard.
@@ -312,6 +367,7 @@ pub(crate) fn latent() -> FindingKind {
     it.object = "writer-b output".to_owned();
     (it.kind, it.grade) = (ObjectKind::WriterOutput, FreezeVisibility::Latent);
     (it.replica, it.partition, it.segment) = (Some("writer-b".to_owned()), None, None);
+    it.freeze_explanation = Some(Box::new(explained(passed())));
     FindingKind::Frozen(it)
 }
 

@@ -25,6 +25,14 @@
 //! | `segment-reported` | of the authority: `server`, `offset` |
 //! | `commit-winner` | of the authority: `server`, `offset` |
 //! | `segment-committed` | of the authority: `server`, `offset`, `crc` |
+//! | `buffered` | of a writer of a shared frontier: `first`, `last` (times), `entries`, `shard` |
+//! | `drain` | its decision on what it buffers: `shard`, `input`, `emitted`, `later`, `passed`, `dropped`, `earliest` |
+//! | `append-lost` | its append found the shared frontier elsewhere: `from`, `found` |
+//! | `appended` | of the authority, or of the writer: `object`, `from`, `to`, `by` (`name`, `incarnation`) |
+//!
+//! `shard` is the shared frontier as far as the writer knew at that moment. `passed` counts buffered entries
+//! that the shared frontier has passed, `dropped` those of them that are not kept, `earliest` is the lowest
+//! time that is still buffered.
 //!
 //! `reached` is the offset that the node's consumption of this partition has reached at that moment: the end
 //! of what it has merged.

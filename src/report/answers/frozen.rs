@@ -1,6 +1,7 @@
 //! The text of a finding on a frozen position or frontier: its status says that it runs, but it has stopped.
 
 use super::answer::{Answer, basis, certainty, steps};
+use super::freeze_explanation;
 use super::frontier_order::{preceding_event, whose};
 use super::known_issues::novelty;
 use crate::report::format::{Clock, count, counted, joined, printable, span};
@@ -56,17 +57,24 @@ pub(in crate::report) fn answers(
         }
         (_, replica) => whose(&f.object, replica),
     };
-    vec![
+    let mut answers = vec![
         Answer::new("Is it real?", "is it real", real).because(vec![format!("{}.", basis(verdict))]),
         Answer::new("Which replica?", "which replica", replica),
         Answer::new("Since when?", "since when", clock.both(f.since)).because(vec![moved(f, clock)]),
         data(f),
-        Answer::new("Is it resolved?", "resolved", course(f)).because(vec![status(f)]),
+        Answer::new("Is it resolved?", "resolved", course(f))
+            .because(std::iter::once(status(f)).chain(freeze_explanation::restart(f)).collect()),
         novelty(finding, verdict),
         next_steps(f),
         sureness(f, verdict),
-    ]
+    ];
+    let explained = [freeze_explanation::cause(f, clock), freeze_explanation::behind(f, clock)];
+    answers.splice(SINCE_WHEN + 1..SINCE_WHEN + 1, explained.into_iter().flatten());
+    answers
 }
+
+/// The place of the answer to "since when" among the answers. Why it does not move comes right after it.
+const SINCE_WHEN: usize = 2;
 
 /// The last move, and what happened just before the stop.
 fn moved(f: &Frozen, clock: &Clock) -> String {
@@ -177,5 +185,6 @@ fn sureness(f: &Frozen, verdict: &Verdict) -> Answer {
         FreezeCourse::Sticky => "Wrong if it resumes later without help",
         _ => "Wrong if the target may legitimately stop for this long",
     };
-    certainty(format!("{ground}. {otherwise}"), verdict)
+    let unshown = freeze_explanation::otherwise(f).map_or(String::new(), |it| format!("; {it}"));
+    certainty(format!("{ground}. {otherwise}{unshown}"), verdict)
 }

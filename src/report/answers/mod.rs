@@ -6,6 +6,7 @@ pub(super) mod checklist;
 pub(super) mod containment;
 pub(super) mod divergence;
 pub(super) mod explanation;
+mod freeze_explanation;
 pub(super) mod frontier_order;
 mod frozen;
 mod guard;

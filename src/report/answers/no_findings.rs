@@ -83,7 +83,7 @@ fn progress(verdict: &Verdict) -> Option<Answer> {
             .catches_up_in
             .map_or("it will not catch up".to_owned(), |left| format!("it will catch up in {}", span(left)));
         let object = printable(&it.object);
-        format!("{object} is {} behind and moves at {pace}: {left}.", count(it.behind))
+        format!("{object} is {} behind and moves at {pace}: no value pins it; {left}.", count(it.behind))
     });
     let waits = waiting.iter().map(|it| {
         let (object, at, watched) = (printable(&it.object), count(it.position), span(it.watched));

@@ -6,8 +6,8 @@ use super::figure::{
 };
 use super::frontier_lines::FrontierLine;
 use super::timeline::Timeline;
-use crate::report::format::{counted, printable, shortened};
-use dissent_core::checker::verdict::{FindingKind, Frozen, Verdict};
+use crate::report::format::{count, counted, printable, shortened};
+use dissent_core::checker::verdict::{FindingKind, Frozen, PassedValue, Verdict, WaitsFor};
 use dissent_core::history::frontier::Domain;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::time::Nanos;
@@ -78,15 +78,32 @@ fn figure(
                         (beside(x, WIDTH, y, &shortened(&printable(name), 30)))
                     }
                     @for it in marks { (moment(scale.x(it.since), "stopped", panel.top, panel.bottom())) }
+                    @for it in marks.iter().filter_map(|it| passed(it)) {
+                        circle.passed cx=(px(scale.x(it.first_beyond.t))) cy=(px(y(it.value))) r="4" {}
+                    }
                     (time_axis(timeline, scale, panel.bottom()))
                 }
             }
             figcaption {
                 "Shaded: a fault was in force. A flat line below the dashed one has stopped while there is "
                 "more to process."
+                @for it in marks {
+                    @if let Some(passed) = passed(it) {
+                        " The ring: " (printable(&passed.shared)) " passed " (count(passed.value))
+                        ", where " (printable(&it.object)) " is pinned."
+                    }
+                }
                 @if left_out > 0 { " " (counted(left_out as u64, "more frontier")) " not drawn." }
             }
         }
+    }
+}
+
+/// The value that pins an object, if the frontier that it feeds has passed that.
+fn passed(frozen: &Frozen) -> Option<&PassedValue> {
+    match &frozen.freeze_explanation.as_ref()?.waits_for {
+        WaitsFor::PassedValue(passed) => Some(passed),
+        _ => None,
     }
 }
 
