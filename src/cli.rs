@@ -1,7 +1,10 @@
 //! The command line: commands and options, with examples. [`crate::commands`] carries them out.
 
+mod examples;
+
 use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use examples::*;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -16,12 +19,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0 pass   1 violation   2 usage or configuration error   3 inconclusive
-  4 target unreachable or setup failed   5 a fault may still be in force on the target
-  70 a bug in dissent   129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM, with all faults undone";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -38,6 +35,9 @@ pub enum Command {
     /// Show what every replica holds for one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
     Raw(RawArgs),
+    /// Print the JSON Schema of a format
+    #[command(after_help = "Example:\n  dissent schema verdict > verdict.schema.json")]
+    Schema(SchemaArgs),
     /// List workloads, nemeses, targets, faults and findings
     #[command(after_help = "Examples:\n  dissent list\n  dissent list nemeses late-transition")]
     List(ListArgs),
@@ -66,56 +66,6 @@ pub enum Command {
     #[command(hide = true)]
     Synth(SynthArgs),
 }
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  dissent run specimen-segments partial-upsert late-transition
-  dissent run specimen-segments partial-upsert late-transition --set guard=partition-gate
-  dissent run sim-segments partial-upsert late-transition --runs 1000 --seed 1
-  dissent run sim-segments steady none --format json
-  dissent run specimen-shard upsert-feed cold-cutover --set rule=v2-stranding
-  dissent run specimen-segments my-workload.toml my-nemesis.toml --plan-only
-  dissent run pinot.toml partial-upsert none
-  dissent run pinot.toml partial-upsert late-transition --runs 10 --seed 1";
-
-const INIT_EXAMPLES: &str = "\
-Examples:
-  dissent init pinot http://controller:9000
-  dissent init pinot http://controller:9000 --table acct --out my-pinot.toml
-  dissent init pinot https://controller:9443 --ca ca.pem --user dissent --password-env PINOT_PASSWORD";
-
-const DOCTOR_EXAMPLES: &str = "\
-Examples:
-  dissent doctor pinot.toml
-  dissent doctor pinot.toml --format json
-
-Exit code 0: the cluster is ready for a run; 4: something prevents one.";
-
-const CLEAN_EXAMPLES: &str = "\
-Examples:
-  dissent clean pinot.toml --dry-run
-  dissent clean pinot.toml --run pinot-partial-upsert-none-seed7
-  dissent clean pinot.toml --all";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  dissent check latest
-  dissent check results/sim-segments-*
-  dissent check latest --peers-only
-  dissent check latest --known known.toml";
-
-const RAW_EXAMPLES: &str = "\
-Examples:
-  dissent raw latest p0-k17
-  dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json
-  dissent raw pinot.toml k1-15";
-
-const PROXY_EXAMPLES: &str = "\
-It prints two addresses as one line of JSON. Point the replicas at `listen` (Pinot: controller.vip.host
-and controller.vip.port), and write `control` into the target file, as `proxy = \"..\"`.
-
-Example:
-  dissent proxy --to 127.0.0.1:9000 --listen 127.0.0.1:9100";
 
 /// Parses a whole number within a range. The error names the range.
 fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
@@ -348,6 +298,21 @@ pub struct RawArgs {
     /// Output options
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `dissent schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which format
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+}
+
+/// Formats with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// verdict.json, and what `run` and `check` print with --format json
+    Verdict,
 }
 
 /// `dissent list`.

@@ -38,7 +38,7 @@ fn processes_under_the_startup_latch_fail_and_get_the_same_verdict_again() {
     exits(&second, 1);
     let essence = |output: &Output| {
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
-        let findings = document["findings"].as_array().expect("findings").clone();
+        let findings = document["runs"][0]["findings"].as_array().expect("findings").clone();
         let each = findings.iter().map(|finding| {
             let last = &finding["last"];
             [&finding["what"], &last["pattern"], &last["side"], &finding["course"], &finding["replicas"]]
@@ -147,4 +147,65 @@ fn everything_is_listed_with_what_it_is_for() {
     }
     let whole = run(results.path(), &["list", "nemeses", "late-transition"]);
     assert!(stdout(&whole).contains("hold-message"));
+}
+
+/// `run`, `run --runs N` and `check` print one shape, and what a campaign leaves is the same.
+#[test]
+fn one_run_many_runs_and_checked_runs_are_documents_of_one_shape() {
+    let results = tempfile::tempdir().expect("a folder");
+    let plan =
+        ["run", "sim-segments", "partial-upsert", "late-transition", "--format", "json", "--seed", "1"];
+    let many = [&plan[..], &["--runs", "3"]].concat();
+    let schema = run(results.path(), &["schema", "verdict"]);
+    let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("the schema");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let document = |words: &[&str], code, runs: usize| {
+        let output = run(results.path(), words);
+        exits(&output, code);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
+        if let Err(error) = validator.validate(&document) {
+            panic!("{words:?}: {error} at {}", error.instance_path());
+        }
+        assert_eq!(document["runs"].as_array().map(Vec::len), Some(runs), "{words:?}");
+        assert_eq!(document["exit_code"], code, "{words:?}");
+        document
+    };
+    let one = document(&plan, 1, 1);
+    let folder = one["runs"][0]["run"]["folder"].as_str().expect("a folder").to_owned();
+    document(&["check", &folder, "--format", "json"], 1, 1);
+    let checked = document(&["check", &folder, "gone", &folder, "--format", "json"], 1, 3);
+    assert_eq!(checked["runs"][1]["given"], "gone");
+    assert_eq!(checked["runs"][2]["run"]["id"], one["runs"][0]["run"]["id"]);
+
+    let campaign = document(&many, 1, 3);
+    assert_eq!(campaign["campaign"]["failed"], 3);
+    let dir = results.path().join("campaign-sim-segments-partial-upsert-late-transition-seed1-runs3");
+    let kept = std::fs::read_to_string(dir.join("verdict.json")).expect("the verdicts");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"), campaign);
+    let suites = std::fs::read_to_string(dir.join("junit.xml")).expect("the suites");
+    let suites = roxmltree::Document::parse(&suites).expect("XML");
+    assert_eq!(suites.descendants().filter(|node| node.has_tag_name("testsuite")).count(), 3);
+}
+
+/// A line per affected key, for scripts.
+#[test]
+fn affected_keys_are_listed_in_a_file_of_their_own() {
+    let results = tempfile::tempdir().expect("a folder");
+    let plan =
+        ["run", "sim-segments", "partial-upsert", "late-transition", "--format", "json", "--seed", "1"];
+    let document: serde_json::Value =
+        serde_json::from_slice(&run(results.path(), &plan).stdout).expect("one document");
+    let mut wanted: Vec<&str> = Vec::new();
+    for finding in document["runs"][0]["findings"].as_array().expect("findings") {
+        wanted.extend(finding["keys"].as_array().expect("keys").iter().filter_map(|key| key.as_str()));
+    }
+    let text = std::fs::read_to_string(results.path().join("latest/keys.jsonl")).expect("the file");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(!wanted.is_empty());
+    assert_eq!(lines.iter().filter_map(|line| line["key"].as_str()).collect::<Vec<_>>(), wanted);
+    let finding = &document["runs"][0]["findings"][0];
+    assert_eq!(lines[0]["partition"], finding["partition"]);
+    assert_eq!(lines[0]["segments"], finding["segments"]);
+    assert_eq!(lines[0]["from_offset"], finding["since"]["off"]);
 }

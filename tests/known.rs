@@ -56,7 +56,7 @@ fn a_known_finding_breaks_no_build_and_is_still_reported() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let suite = junit::suite(&known.verdict, &known.meta);
+    let suite = junit::document(&known.verdict, &known.meta, &known.facts());
     assert!(suite.contains("failures=\"0\"") && suite.contains("<skipped message=\"known: "), "{suite}");
 }
 

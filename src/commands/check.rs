@@ -1,12 +1,13 @@
 //! `dissent check`: checks recorded runs again.
 
-use super::output;
-use crate::cli::{self, Format};
+use super::output::{self, Verdicts};
+use crate::cli;
 use crate::config::known_issues;
 use crate::exit::Exit;
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
 use dissent_core::checker::judge::Oracle;
+use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_store::latest_run::resolve;
 use dissent_store::run_reader::RunReader;
@@ -17,30 +18,25 @@ const SUFFIX: &str = "checked";
 /// Suffix of a verdict from comparing replicas only with each other.
 const BY_PEERS: &str = "peers";
 
-/// Checks each run again. As JSON, the verdicts of several runs are one list.
+/// Checks each run again.
 pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     let known = match args.known.as_deref().map(known_issues::load).transpose() {
         Ok(known) => known,
         Err(error) => return output::refusal(error),
     };
     let mut worst = Exit::Pass;
-    let listed = args.output.format == Format::Json && args.runs.len() > 1;
-    for (at, run) in args.runs.iter().enumerate() {
-        if listed {
-            output::result(if at == 0 { "[" } else { "," });
-        }
+    let mut verdicts = Verdicts::new(args.output.format);
+    for run in &args.runs {
         let exit = match check_one(args, run, known.as_ref()) {
             Ok(judged) => {
-                output::verdict(&judged, args.output.format);
+                verdicts.judged(&judged);
                 judged.exit
             }
-            Err(error) => output::failure(&error, error.exit()),
+            Err(error) => verdicts.unread(run, &error),
         };
         worst = worst.worst(exit);
     }
-    if listed {
-        output::result("]");
-    }
+    verdicts.end(&DocumentEnd { exit_code: worst as u8, ..DocumentEnd::default() });
     worst
 }
 

@@ -1,7 +1,7 @@
 //! `dissent demo`: buggy and fixed variants of the built-in clusters, as processes and in virtual time. It
 //! succeeds only if every variant gives the expected result.
 
-use super::output;
+use super::output::{self, Verdicts};
 use super::progress::counting;
 use super::resolve_run_spec::run_spec;
 use super::run::{cores, runtime};
@@ -119,7 +119,7 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
             ARMS.iter().zip(&tallies).for_each(|(arm, summary)| came(arm, "processes", summary));
             cut
         }
-        Err(error) => return output::report_lost(&error, Seed(args.seed)),
+        Err(error) => return output::report_lost(&error, Seed(args.seed), Verdicts::new(cli::Format::Human)),
     };
     if let Some(cut) = cut {
         return cut_off(cut, &rows);
@@ -132,7 +132,9 @@ pub(super) fn demo(args: &cli::DemoArgs) -> Exit {
         match summary {
             Ok(CampaignSummary { signal: Some(cut), .. }) => return cut_off(cut, &rows),
             Ok(summary) => came(arm, "simulated", &summary),
-            Err(stopped) => return output::report_lost(&stopped.error, stopped.seed),
+            Err(stopped) => {
+                return output::report_lost(&stopped.error, stopped.seed, Verdicts::new(cli::Format::Human));
+            }
         }
     }
     output::result(&format!("\n{}", arms(&rows)));

@@ -65,6 +65,10 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Clean(args) => clean::clean(&args),
         Command::Heal(args) => heal::heal(&args),
         Command::Raw(args) => raw::raw(&args),
+        Command::Schema(args) => {
+            output::schema(args.of);
+            Exit::Pass
+        }
         Command::List(args) => list::list(&args),
         Command::Proxy(args) => proxy::proxy(&args),
         Command::Watchdog(args) => watchdog::watchdog(&args),

@@ -4,7 +4,7 @@
 //! the verdict is in the run folder. If output fails for another reason (a full disk), the exit code says so:
 //! a reader must not mistake missing output for success.
 
-use crate::cli::{Cli, Format};
+use crate::cli::{Cli, Format, SchemaOf};
 use crate::config::error::nearest;
 use crate::exit::Exit;
 use crate::report::{json, self_test, terminal};
@@ -14,6 +14,7 @@ use crate::run::process_run::RunOutcome;
 use crate::target_error::Holder;
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
+use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
 use dissent_store::cure::Cure;
 use serde_json::json;
@@ -80,7 +81,8 @@ pub(super) fn failure(error: &dyn std::fmt::Display, exit: Exit) -> Exit {
     document(&error.to_string(), exit)
 }
 
-/// With JSON, prints the error as the one document on standard output.
+/// With JSON, prints the error of a command that has nothing else to print as the one document on standard
+/// output.
 fn document(error: &str, exit: Exit) -> Exit {
     if FORMAT.get() == Some(&Format::Json) {
         result(&json!({"error": error, "exit_code": exit as u8}).to_string());
@@ -141,8 +143,76 @@ pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Prints a verdict: as text followed by one line, or as one JSON document.
-pub(super) fn verdict(judged: &JudgedRun, format: Format) {
+/// Prints verdicts: each as text followed by one line, or all as one JSON document.
+pub(super) struct Verdicts {
+    format: Format,
+    /// Whether the document has begun, and its number of runs.
+    begun: Option<u32>,
+}
+
+impl Verdicts {
+    pub(super) fn new(format: Format) -> Verdicts {
+        Verdicts { format, begun: None }
+    }
+
+    /// Prints a verdict.
+    pub(super) fn judged(&mut self, judged: &JudgedRun) {
+        self.judged_in_document(judged);
+        people(judged, self.format);
+    }
+
+    /// Prints a verdict only as JSON: as text, the sum of many runs is enough.
+    pub(super) fn judged_in_document(&mut self, judged: &JudgedRun) {
+        let (verdict, meta) = (&judged.verdict, &judged.meta);
+        self.entry(|| json::run(verdict, meta, &judged.facts(), judged.exit as u8));
+    }
+
+    /// Prints why a recorded run has no verdict.
+    pub(super) fn unread(&mut self, given: &str, error: &RunError) -> Exit {
+        status(&format!("error: {error}"));
+        self.entry(|| json::unread(given, &error.to_string(), error.exit() as u8));
+        error.exit()
+    }
+
+    fn entry(&mut self, text: impl FnOnce() -> serde_json::Result<String>) {
+        if self.format == Format::Json {
+            let runs = self.begun.unwrap_or_default();
+            part(if runs == 0 { json::opening() } else { json::BETWEEN.to_owned() });
+            self.begun = Some(runs + 1);
+            document_part(text());
+        }
+    }
+
+    /// Whether a document has begun, which only [`Verdicts::end`] makes whole.
+    pub(super) fn is_open(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// Ends the document.
+    pub(super) fn end(self, end: &DocumentEnd) {
+        if self.format == Format::Json {
+            if self.begun.is_none() {
+                part(json::opening());
+            }
+            document_part(json::end(end));
+        }
+    }
+}
+
+/// Prints a part of a document.
+fn part(text: String) {
+    note(std::io::stdout().write_all(text.as_bytes()));
+}
+
+fn document_part(text: serde_json::Result<String>) {
+    match text {
+        Ok(text) => part(text),
+        Err(error) => status(&format!("error: {error}")),
+    }
+}
+
+/// Prints what is for people: with JSON, on standard error.
+fn people(judged: &JudgedRun, format: Format) {
     let report = judged.report().map(|path| path.display().to_string());
     let last = terminal::last_line(&judged.verdict, &judged.meta, report.as_deref());
     let test = judged.self_test.as_ref().map(self_test::line);
@@ -151,15 +221,16 @@ pub(super) fn verdict(judged: &JudgedRun, format: Format) {
             result(&terminal::summary(&judged.verdict, &judged.meta, style()));
             test.iter().for_each(|line| result(line));
         }
-        Format::Json => {
-            match json::verdict_json(&judged.verdict, &judged.meta, judged.exit as u8) {
-                Ok(text) => result(text.trim_end()),
-                Err(error) => status(&format!("error: {error}")),
-            }
-            test.iter().for_each(|line| status(line));
-        }
+        Format::Json => test.iter().for_each(|line| status(line)),
     }
     last_line(&last);
+}
+
+/// Prints the schema of a format.
+pub(super) fn schema(of: SchemaOf) {
+    match of {
+        SchemaOf::Verdict => result(json::SCHEMA.trim_end()),
+    }
 }
 
 /// A fault as text.
@@ -185,12 +256,20 @@ pub(super) fn warn_spoilt(holder: &Holder) {
     status(&format!("--force: this spoils {holder}; its verdict will be worthless"));
 }
 
-/// Prints why a run has no verdict, the faults that it may have left, and the line to grep for.
-pub(super) fn report_lost(error: &RunError, seed: Seed) -> Exit {
+/// Prints why a run has no verdict, the faults that it may have left, and the line to grep for. `verdicts`
+/// are those of other runs.
+pub(super) fn report_lost(error: &RunError, seed: Seed, verdicts: Verdicts) -> Exit {
     if let RunError::Lost { uncured: left, heal, .. } = error {
         uncured(left, heal);
     }
-    let exit = failure(error, error.exit());
+    let exit = error.exit();
+    if verdicts.is_open() {
+        status(&format!("error: {error}"));
+        let (error, exit_code) = (Some(error.to_string()), exit as u8);
+        verdicts.end(&DocumentEnd { campaign: None, error, exit_code });
+    } else {
+        failure(error, exit);
+    }
     if let Some(reason) = error.reason() {
         last_line(&format!("INCONCLUSIVE {reason} seed={}", seed.0));
     }

@@ -1,18 +1,21 @@
 //! `dissent run`: resolves what is asked for, runs it, and tells the verdict.
 
-use super::output;
+use super::output::{self, Verdicts};
 use super::progress::{ProgressWatch, counting};
 use super::resolve_run_spec::run_spec;
 use crate::cli;
 use crate::exit::Exit;
 use crate::faults::hook::HookError;
-use crate::report::campaign::CampaignSummary;
+use crate::report::campaign;
 use crate::run::campaign::{Stopped, run_all, simulate_all};
+use crate::run::campaign_record::CampaignRecord;
 use crate::run::error::RunError;
 use crate::run::hooks::with_hooks;
+use crate::run::judging::JudgedRun;
 use crate::run::process_run::{RunOutcome, run_processes};
 use crate::run::run_spec::RunSpec;
 use crate::run::simulated_run::{Retention, run_simulated};
+use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::seed::Seed;
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -65,11 +68,8 @@ fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     let results = &args.output.results;
     if spec.target.is_simulated() {
         return match run_simulated(spec, seed, results, Retention::All) {
-            Ok(judged) => {
-                output::verdict(&judged, args.output.format);
-                judged.exit
-            }
-            Err(error) => output::report_lost(&error, seed),
+            Ok(judged) => tell(&judged, args.output.format),
+            Err(error) => output::report_lost(&error, seed, Verdicts::new(args.output.format)),
         };
     }
     let mut watch = ProgressWatch::new();
@@ -78,8 +78,16 @@ fn one(args: &cli::RunArgs, spec: &RunSpec, seed: Seed) -> Exit {
     watch.end();
     match outcome {
         Ok(outcome) => conclude(&outcome, args.output.format),
-        Err(error) => output::report_lost(&error, seed),
+        Err(error) => output::report_lost(&error, seed, Verdicts::new(args.output.format)),
     }
+}
+
+/// Prints the verdict of the one run.
+fn tell(judged: &JudgedRun, format: cli::Format) -> Exit {
+    let mut verdicts = Verdicts::new(format);
+    verdicts.judged(judged);
+    verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
+    judged.exit
 }
 
 /// The result of the work between hooks. A failed `down` hook is reported at once.
@@ -90,9 +98,9 @@ fn report_teardown<T>((done, down): (Result<T, RunError>, Option<HookError>)) ->
 
 /// Prints a verdict and its warnings.
 fn conclude(outcome: &RunOutcome, format: cli::Format) -> Exit {
-    output::verdict(&outcome.judged, format);
+    let exit = tell(&outcome.judged, format);
     output::notices(outcome);
-    outcome.judged.exit
+    exit
 }
 
 /// One thread per core, for virtual time.
@@ -103,16 +111,23 @@ pub(super) fn cores() -> u32 {
 fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
     let results = &args.output.results;
     let bar = counting(args.runs);
+    let mut verdicts = Verdicts::new(args.output.format);
+    let mut record = CampaignRecord::new(results, spec, first, args.runs);
+    let mut each = |judged: &JudgedRun| {
+        verdicts.judged_in_document(judged);
+        record.add(judged);
+        bar.inc(1);
+    };
     let summary = if spec.target.is_simulated() {
         let jobs = args.jobs.unwrap_or_else(cores);
-        simulate_all(spec, first, args.runs, jobs, results, |_| bar.inc(1))
+        simulate_all(spec, first, args.runs, jobs, results, each)
     } else {
         // One run at a time per target.
         let most = if spec.target.external().is_some() { 1 } else { u32::MAX };
         let jobs = args.jobs.unwrap_or(JOBS_OF_PROCESSES).min(most);
         let each = |outcome: &RunOutcome| {
             output::notices(outcome);
-            bar.inc(1);
+            each(&outcome.judged);
         };
         let runs = async { with_hooks(spec, run_all(spec, first, args.runs, jobs, results, each)).await };
         let stopped = |error| Stopped { seed: first, error };
@@ -120,23 +135,29 @@ fn many(args: &cli::RunArgs, spec: &RunSpec, first: Seed) -> Exit {
         runs.and_then(|runs| runs.map_err(stopped)).and_then(|summary| summary)
     };
     bar.finish_and_clear();
+    let stopped = summary.as_ref().err().map(|stopped| (stopped.error.to_string(), stopped.error.exit()));
+    let exit = match (&summary, &stopped) {
+        (Ok(summary), _) => summary.exit.unwrap_or(Exit::Inconclusive),
+        (Err(_), stopped) => stopped.as_ref().map_or(Exit::Inconclusive, |(_, exit)| *exit),
+    };
+    let campaign = summary.as_ref().ok().map(|summary| campaign::totals(summary, &spec.title(), first));
+    let end = DocumentEnd { campaign, error: stopped.map(|(error, _)| error), exit_code: exit as u8 };
+    let folder = record.folder().map(|dir| format!("  verdicts and junit.xml: {}", dir.display()));
+    let unrecorded = record.end(&end).err();
+    unrecorded.iter().for_each(|error| output::status(&format!("error: {error}")));
     match summary {
         Ok(summary) => {
-            tell_tally(&summary, spec, first, args.output.format);
-            summary.exit.unwrap_or(Exit::Inconclusive)
+            verdicts.end(&end);
+            if args.output.format == cli::Format::Human {
+                output::result(&campaign::words(&summary, &spec.title()));
+                folder.iter().for_each(|line| output::result(line));
+            }
+            output::last_line(&campaign::last_line(&summary, first));
+            if unrecorded.is_some() { exit.worst(Exit::Inconclusive) } else { exit }
         }
-        Err(stopped) => {
-            output::status(&format!("stopped at seed {}", stopped.seed.0));
-            output::report_lost(&stopped.error, stopped.seed)
+        Err(Stopped { seed, error }) => {
+            output::status(&format!("stopped at seed {}", seed.0));
+            output::report_lost(&error, seed, verdicts)
         }
     }
-}
-
-fn tell_tally(summary: &CampaignSummary, spec: &RunSpec, first: Seed, format: cli::Format) {
-    let title = spec.title();
-    match format {
-        cli::Format::Human => output::result(&crate::report::campaign::words(summary, &title)),
-        cli::Format::Json => output::result(&crate::report::campaign::json(summary, &title, first)),
-    }
-    output::last_line(&crate::report::campaign::last_line(summary, first));
 }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// The seed of a run. It is printed first and stored, and the whole plan can be drawn from it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 

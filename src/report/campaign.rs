@@ -1,8 +1,9 @@
-//! The results of many runs of one order, as text and as JSON.
+//! The results of many runs of one order, as text and as data.
 
 use crate::exit::{Exit, StopSignal};
 use dissent_core::checker::self_test::SelfTest;
 use dissent_core::checker::verdict::VerdictOutcome;
+use dissent_core::checker::verdict::document::CampaignTotals;
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -101,27 +102,24 @@ pub fn last_line(summary: &CampaignSummary, first: Seed) -> String {
     out
 }
 
-/// One JSON document.
-pub fn json(summary: &CampaignSummary, title: &str, first: Seed) -> String {
-    let inconclusive: Vec<u64> = summary.inconclusive.iter().map(|seed| seed.0).collect();
-    let document = serde_json::json!({
-        "order": title,
-        "first_seed": first.0,
-        "runs": summary.runs,
-        "exposed": summary.exposed,
-        "exposure": summary.exposure,
-        "rows_compared": summary.rows,
-        "passed": summary.count(VerdictOutcome::Pass),
-        "failed": summary.count(VerdictOutcome::Fail),
-        "inconclusive": summary.count(VerdictOutcome::Inconclusive),
-        "inconclusive_seeds": inconclusive,
-        "exposed_and_passed": summary.exposed_passes,
-        "found": summary.found,
-        "known": summary.known,
-        "on_victim": summary.on_faulted_replica,
-        "self_tests_found": summary.self_tested,
-        "report": summary.report,
-        "cut_off_by": summary.signal.map(StopSignal::name),
-    });
-    document.to_string()
+/// The summary as data.
+pub fn totals(summary: &CampaignSummary, title: &str, first: Seed) -> CampaignTotals {
+    CampaignTotals {
+        title: title.to_owned(),
+        first_seed: first,
+        runs: summary.runs,
+        exposed: summary.exposed,
+        exposure: summary.exposure.clone(),
+        rows_compared: summary.rows,
+        passed: summary.count(VerdictOutcome::Pass),
+        failed: summary.count(VerdictOutcome::Fail),
+        inconclusive: summary.count(VerdictOutcome::Inconclusive),
+        exposed_and_passed: summary.exposed_passes,
+        found: summary.found.clone(),
+        known: summary.known,
+        on_victim: summary.on_faulted_replica,
+        self_tests_found: summary.self_tested,
+        report: summary.report.as_ref().map(|path| path.display().to_string()),
+        cut_off_by: summary.signal.map(|signal| signal.name().to_owned()),
+    }
 }

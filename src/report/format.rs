@@ -130,6 +130,7 @@ pub(super) fn millis(length: u64) -> String {
 }
 
 /// Formats times of a run: as wall-clock time if there is one, otherwise as an offset from the start.
+#[derive(Default)]
 pub(super) struct Clock {
     started: Option<Timestamp>,
 }
@@ -167,14 +168,19 @@ impl Clock {
         self.formatted(Nanos(0), "%Y-%m-%d %H:%M:%SZ")
     }
 
+    /// `2026-11-29T14:30:02.315Z`; `None` in virtual time.
+    pub(super) fn rfc3339(&self, t: Nanos) -> Option<String> {
+        self.formatted(t, "%Y-%m-%dT%H:%M:%S%.3fZ")
+    }
+
     fn wall(&self, t: Nanos) -> Option<String> {
         self.formatted(t, "%H:%M:%SZ")
     }
 
     fn formatted(&self, t: Nanos, format: &str) -> Option<String> {
         let since_start = SignedDuration::from_nanos(i64::try_from(t.0).ok()?);
-        let wall = self.started?.checked_add(since_start).ok()?;
-        Some(wall.strftime(format).to_string())
+        let at: Timestamp = self.started?.checked_add(since_start).ok()?;
+        Some(at.strftime(format).to_string())
     }
 }
 

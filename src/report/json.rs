@@ -1,60 +1,132 @@
-//! `verdict.json`: the fields of the verdict at the top level, plus `run` (which run this is about) and
-//! `exit_code`. The schema is `verdict.schema.json`, next to this file.
+//! `verdict.json`, which `--format json` prints as well: one shape for one run and for many, so that a script
+//! needs one query. Runs are written one by one, since a campaign has more of them than fit in memory.
 //!
-//! The verdict is not wrapped in an object of its own, so that [`Verdict`] can read the document back.
-//! Readers ignore fields that they do not know.
+//! The schema is `verdict.schema.json`, next to this file. It is generated from
+//! [`dissent_core::checker::verdict::document`].
 
-use super::format::repeat;
-use dissent_core::checker::verdict::Verdict;
+use super::answers::{answers, finding_headline, headline};
+use super::format::{Clock, repeat};
+use super::json_format::Exact;
+use super::run_facts::RunFacts;
+use dissent_core::checker::verdict::document::{
+    DocumentEnd, FindingEntry, JudgedEntry, RunEntry, RunSummary, UnreadEntry,
+};
+use dissent_core::checker::verdict::{VERSION, Verdict};
 use dissent_core::history::run_record::RunMeta;
-use dissent_core::seed::Seed;
+use dissent_core::history::schema::Type;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use serde_json::ser::Serializer;
 
 /// The JSON Schema (draft 2020-12) of `verdict.json`.
 pub const SCHEMA: &str = include_str!("verdict.schema.json");
 
-#[derive(Serialize)]
-struct VerdictDocument<'a> {
-    #[serde(flatten)]
-    verdict: &'a Verdict,
-    run: RunSummary<'a>,
+/// A document of one run: pretty, in a fixed order, ending in a newline. `exit_code` is what the process that
+/// ran (or judged) exits with.
+pub fn verdict_json(
+    verdict: &Verdict,
+    meta: &RunMeta,
+    facts: &RunFacts,
     exit_code: u8,
+) -> Result<String, serde_json::Error> {
+    let run = run(verdict, meta, facts, exit_code)?;
+    Ok(format!("{}{run}{}", opening(), end(&DocumentEnd { exit_code, ..DocumentEnd::default() })?))
 }
 
-#[derive(Serialize)]
-struct RunSummary<'a> {
-    seed: Seed,
-    target: &'a str,
-    target_version: &'a str,
-    workload: &'a str,
-    nemesis: &'a str,
-    settings: &'a BTreeMap<String, String>,
-    simulated: bool,
-    roster: &'a [String],
-    again: String,
+/// The text before the first run.
+pub fn opening() -> String {
+    format!("{{\n  \"version\": {VERSION},\n  \"runs\": [")
 }
 
-/// The text of `verdict.json`: pretty, in a fixed order, ending in a newline. `exit_code` is what the process
-/// that ran (or judged) exits with.
-pub fn verdict_json(verdict: &Verdict, meta: &RunMeta, exit_code: u8) -> Result<String, serde_json::Error> {
-    let run = RunSummary {
-        seed: meta.seed,
-        target: &meta.target,
-        target_version: &meta.target_version,
-        workload: &meta.workload.name,
-        nemesis: &meta.nemesis.name,
-        settings: &meta.settings,
-        simulated: meta.simulated,
-        roster: &meta.roster,
-        again: repeat(meta),
+/// The text between two runs.
+pub const BETWEEN: &str = ",";
+
+/// A run of a document.
+pub fn run(
+    verdict: &Verdict,
+    meta: &RunMeta,
+    facts: &RunFacts,
+    exit_code: u8,
+) -> Result<String, serde_json::Error> {
+    let clock = Clock::of(meta);
+    let answers = answers(verdict, &clock);
+    let lines = |label: &str| {
+        let answer = answers.iter().find(|answer| answer.label == label);
+        answer.map_or_else(Vec::new, |answer| answer.short.iter().map(|line| unnumbered(line)).collect())
     };
-    let mut text = serde_json::to_string_pretty(&VerdictDocument { verdict, run, exit_code })?;
-    text.push('\n');
-    Ok(text)
+    let findings = verdict.findings.iter();
+    let entry = RunEntry::Judged(Box::new(JudgedEntry {
+        run: summary(meta, facts),
+        outcome: verdict.outcome,
+        exit_code,
+        headline: headline(verdict),
+        do_now: lines("do now"),
+        how_sure: lines("how sure"),
+        findings: findings
+            .map(|finding| FindingEntry { headline: finding_headline(finding), finding })
+            .collect(),
+        doubts: &verdict.doubts,
+        checks: &verdict.checks,
+        compared: &verdict.compared,
+        exposure: &verdict.exposure,
+        progress: &verdict.progress,
+        known: verdict.known.as_ref(),
+    }));
+    nested(&entry, clock)
 }
 
-/// Reads `verdict.json` back.
-pub fn read(text: &str) -> Result<Verdict, serde_json::Error> {
-    serde_json::from_str(text)
+/// A recorded run that could not be judged.
+pub fn unread(given: &str, error: &str, exit_code: u8) -> Result<String, serde_json::Error> {
+    let (given, error) = (given.to_owned(), error.to_owned());
+    nested(&RunEntry::Unread(UnreadEntry { given, error, exit_code }), Clock::default())
+}
+
+/// The text after the last run, ending in a newline.
+pub fn end(end: &DocumentEnd) -> Result<String, serde_json::Error> {
+    let fields = text(end, Clock::default())?;
+    Ok(format!("\n  ],{}\n", fields.trim_start_matches('{')))
+}
+
+/// A line of an answer without its number: a list has an order of its own.
+fn unnumbered(line: &str) -> String {
+    match line.split_once(". ") {
+        Some((number, rest)) if number.parse::<u8>().is_ok() => rest.to_owned(),
+        _ => line.to_owned(),
+    }
+}
+
+fn summary(meta: &RunMeta, facts: &RunFacts) -> RunSummary {
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let own = ["cmp", "op"].into_iter().map(|name| (name.to_owned(), Type::Long));
+    let columns = meta.schema.columns.iter().map(|column| (column.name.clone(), column.ty));
+    RunSummary {
+        id: format!("{}@{}", facts.name, meta.started),
+        folder: facts.folder.as_ref().map(path),
+        report: facts.report.as_ref().map(path),
+        started: Some(meta.started.clone()).filter(|_| !meta.simulated),
+        duration: facts.duration,
+        seed: meta.seed,
+        target: meta.target.clone(),
+        target_version: meta.target_version.clone(),
+        workload: meta.workload.name.clone(),
+        nemesis: meta.nemesis.name.clone(),
+        settings: meta.settings.clone(),
+        simulated: meta.simulated,
+        roster: meta.roster.clone(),
+        columns: own.chain(columns).collect(),
+        dissent: env!("CARGO_PKG_VERSION").to_owned(),
+        again: repeat(meta),
+    }
+}
+
+/// The text of a run, as an element of the document's list.
+fn nested(entry: &RunEntry<'_>, clock: Clock) -> Result<String, serde_json::Error> {
+    // A line break within a string is escaped, so every line is one of the layout.
+    text(entry, clock).map(|text| format!("\n{text}").replace('\n', "\n    "))
+}
+
+fn text(value: &impl Serialize, clock: Clock) -> Result<String, serde_json::Error> {
+    let mut text = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut text, Exact::new(clock)))?;
+    // JSON is UTF-8.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -5,15 +5,18 @@
 //! output of the same evidence differ, and a dozen packages for one page of code.
 
 use super::answers::answer::doubt_line;
+use super::answers::divergence::KEYS_LISTED;
 use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
-use super::format::{printable, repeat};
+use super::format::{listed, printable, repeat};
+use super::run_facts::RunFacts;
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
 };
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::stored_name::stored_name;
+use jiff::Timestamp;
 use std::fmt::Write as _;
 
 /// A test case.
@@ -29,9 +32,19 @@ enum Result {
     Skipped { message: String },
 }
 
-/// The suite of one run, ending in a newline.
-pub fn suite(verdict: &Verdict, meta: &RunMeta) -> String {
-    let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict)).collect();
+/// The text before the first suite.
+pub const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n";
+/// The text after the last suite.
+pub const END: &str = "</testsuites>\n";
+
+/// A document of one run.
+pub fn document(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> String {
+    format!("{OPENING}{}{END}", suite(verdict, meta, facts, 0))
+}
+
+/// The suite of one run, which is the one of this number in its document.
+pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -> String {
+    let mut cases: Vec<Case> = verdict.checks.iter().map(|check| Case::of(check, verdict, facts)).collect();
     let unknown = |case: &Case| matches!(case.result, Result::Unknown { .. });
     // An inconclusive run must not look passed, and a doubt belongs to no check.
     if verdict.outcome == VerdictOutcome::Inconclusive && !cases.iter().any(unknown) {
@@ -39,25 +52,44 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta) -> String {
         cases.push(Case { name: "verdict".to_owned(), result });
     }
     let count = |wanted: fn(&Result) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
-    let suite = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| word.as_str()).join(" ");
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"dissent\">\n");
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        out,
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
-        escaped(&format!("{suite} seed {}", meta.seed.0)),
+    let words = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| word.as_str());
+    // Dots make levels: CI systems keep runs of one plan together, and its seeds apart.
+    let package = words.map(|word| word.replace('.', "_")).join(".");
+    let seconds = facts.duration.0 as f64 / 1e9;
+    let mut out = format!(
+        "  <testsuite id=\"{number}\" name=\"{}\" package=\"{}\" timestamp=\"{}\" hostname=\"localhost\" \
+         time=\"{seconds:.3}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
+        escaped(&format!("{} seed {}", words.join(" "), meta.seed.0)),
+        escaped(&package),
+        escaped(&started(meta)),
         cases.len(),
         count(|result| matches!(result, Result::Failed { .. })),
         count(|result| matches!(result, Result::Unknown { .. })),
         count(|result| matches!(result, Result::Skipped { .. })),
     );
     push_properties(&mut out, meta);
-    cases.iter().for_each(|case| case.push(&suite, &mut out));
-    let told: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
-    let told = format!("{}\n{}\nrun again: {}", headline(verdict), told.join("\n"), repeat(meta));
-    let _ = writeln!(out, "    <system-out>{}</system-out>", escaped(&told));
-    out.push_str("  </testsuite>\n</testsuites>\n");
+    // A check has no time of its own, and CI systems add up those of the cases.
+    let each = seconds / cases.len().max(1) as f64;
+    let class = format!("{package}.seed{}", meta.seed.0);
+    cases.iter().for_each(|case| case.push(&class, each, &mut out));
+    let doubts: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
+    let told = format!("{}\n{}\n{}", headline(verdict), doubts.join("\n"), whereabouts(facts));
+    let told = format!("{told}run again: {}", repeat(meta));
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "    <system-out>{}</system-out>\n    <system-err/>", escaped(&told));
+    out.push_str("  </testsuite>\n");
     out
+}
+
+/// When the run began, as the schema wants it: without a zone.
+fn started(meta: &RunMeta) -> String {
+    let started: std::result::Result<Timestamp, _> = meta.started.parse();
+    started.map_or_else(|_| meta.started.clone(), |at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
+/// Where the report is, as a line.
+fn whereabouts(facts: &RunFacts) -> String {
+    facts.report.as_ref().map_or_else(String::new, |path| format!("report: {}\n", path.display()))
 }
 
 fn push_properties(out: &mut String, meta: &RunMeta) {
@@ -72,40 +104,47 @@ fn push_properties(out: &mut String, meta: &RunMeta) {
 }
 
 impl Case {
-    fn of(check: &CheckResult, verdict: &Verdict) -> Case {
+    fn of(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Case {
         let reason = check.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
         let result = match check.status {
             Status::Pass => Result::Passed,
             Status::Unknown => Result::Unknown { message: reason },
             Status::NotApplicable => Result::Skipped { message: reason },
-            Status::Fail => {
-                let found: Vec<&Finding> =
-                    verdict.findings.iter().filter(|finding| is_of(check.name, finding)).collect();
-                // A known finding does not break a build, but it is not a pass either.
-                let excuses: Vec<String> = found
-                    .iter()
-                    .filter_map(|finding| known_as(verdict, finding).filter(|known| !known.expired))
-                    .map(|known| format!("known: {}: {} ({})", known.fingerprint, known.reason, known.link))
-                    .collect();
-                if !found.is_empty() && excuses.len() == found.len() {
-                    let result = Result::Skipped { message: excuses.join("; ") };
-                    return Case { name: stored_name(&check.name), result };
-                }
-                let told = |finding: &&Finding| {
-                    format!("{}: {}", finding.fingerprint, printable(&finding_headline(finding)))
-                };
-                Result::Failed {
-                    message: found.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
-                    kind: found.first().map_or_else(|| stored_name(&check.name), |it| it.fingerprint.clone()),
-                    text: found.iter().map(told).collect::<Vec<_>>().join("\n"),
-                }
-            }
+            Status::Fail => Case::failed(check, verdict, facts),
         };
         Case { name: stored_name(&check.name), result }
     }
 
-    fn push(&self, suite: &str, out: &mut String) {
-        let head = format!("    <testcase classname=\"{}\" name=\"{}\"", escaped(suite), escaped(&self.name));
+    fn failed(check: &CheckResult, verdict: &Verdict, facts: &RunFacts) -> Result {
+        let found = |finding: &&Finding| checks_of(finding).contains(&check.name);
+        let found: Vec<&Finding> = verdict.findings.iter().filter(found).collect();
+        // A finding of two checks is one failure.
+        let own = |finding: &&&Finding| owner(finding, verdict) == Some(check.name);
+        let own: Vec<&Finding> = found.iter().filter(own).copied().collect();
+        if let (Some(first), []) = (found.first(), own.as_slice()) {
+            let other = owner(first, verdict).map_or_else(String::new, |check| stored_name(&check));
+            return Result::Skipped { message: format!("failed by what {other} found") };
+        }
+        // A known finding does not break a build, but it is not a pass either.
+        let excuses: Vec<String> = own
+            .iter()
+            .filter_map(|finding| known_as(verdict, finding).filter(|known| !known.expired))
+            .map(|known| format!("known: {}: {} ({})", known.fingerprint, known.reason, known.link))
+            .collect();
+        if !own.is_empty() && excuses.len() == own.len() {
+            return Result::Skipped { message: excuses.join("; ") };
+        }
+        let told: Vec<String> = own.iter().map(|finding| told(finding)).collect();
+        Result::Failed {
+            message: own.first().map_or_else(|| headline(verdict), |it| finding_headline(it)),
+            kind: own.first().map_or_else(|| stored_name(&check.name), |it| it.fingerprint.clone()),
+            text: format!("{}\n{}", told.join("\n"), whereabouts(facts)),
+        }
+    }
+
+    fn push(&self, class: &str, seconds: f64, out: &mut String) {
+        let (class, name) = (escaped(class), escaped(&self.name));
+        let head = format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"{seconds:.3}\"");
         let _ = match &self.result {
             Result::Passed => writeln!(out, "{head}/>"),
             Result::Failed { message, kind, text } => writeln!(
@@ -127,20 +166,37 @@ impl Case {
     }
 }
 
-/// Whether this check fails because of this finding.
-fn is_of(check: CheckName, finding: &Finding) -> bool {
+/// A finding with its keys.
+fn told(finding: &Finding) -> String {
+    let headline = printable(&finding_headline(finding));
+    let keys = match &finding.kind {
+        FindingKind::Divergence(divergence) => format!("\nkeys: {}", listed(&divergence.keys, KEYS_LISTED)),
+        _ => String::new(),
+    };
+    format!("{}: {headline}{keys}", finding.fingerprint)
+}
+
+/// The check that tells of a finding: the first of those that failed because of it.
+fn owner(finding: &Finding, verdict: &Verdict) -> Option<CheckName> {
+    let failed = |name: &&CheckName| {
+        verdict.checks.iter().any(|check| check.name == **name && check.status == Status::Fail)
+    };
+    checks_of(finding).iter().find(failed).copied()
+}
+
+/// The checks that fail because of a finding, the most telling first.
+fn checks_of(finding: &Finding) -> &'static [CheckName] {
     match &finding.kind {
-        FindingKind::Frozen(_) | FindingKind::Regressed(_) | FindingKind::Ahead(_) => {
-            check == CheckName::Progress
-        }
-        FindingKind::LostAck(_) => check == CheckName::Log,
+        FindingKind::Frozen(_) | FindingKind::Regressed(_) | FindingKind::Ahead(_) => &[CheckName::Progress],
+        FindingKind::LostAck(_) => &[CheckName::Log],
         FindingKind::Divergence(it) => match it.what {
-            Anomaly::Missing | Anomaly::Extra | Anomaly::WrongValue | Anomaly::Differs => match check {
-                CheckName::Group => true,
-                CheckName::Model => it.last.side != Side::Unknown,
-                _ => false,
-            },
-            _ => check == CheckName::Current,
+            Anomaly::Missing | Anomaly::Extra | Anomaly::WrongValue | Anomaly::Differs => {
+                match it.last.side {
+                    Side::Unknown => &[CheckName::Group],
+                    _ => &[CheckName::Model, CheckName::Group],
+                }
+            }
+            _ => &[CheckName::Current],
         },
     }
 }

@@ -17,7 +17,10 @@ const COLUMNS_MAX: usize = 8;
 
 /// The summary of a run, ending in a newline.
 pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
-    let mut out = format!("## {}: {}\n\n", stored_name(&verdict.outcome), escaped(&headline(verdict)));
+    // A job's page may have several of these.
+    let run = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| escaped(word)).join(" ");
+    let (outcome, seed) = (stored_name(&verdict.outcome), meta.seed.0);
+    let mut out = format!("## {outcome}: {run}, seed {seed}\n\n**{}**\n\n", escaped(&headline(verdict)));
     for answer in answers(verdict, &Clock::of(meta)) {
         let told = match answer.short.as_slice() {
             [only] => format!(" {}", escaped(only)),
@@ -53,7 +56,8 @@ fn push_evidence(out: &mut String, divergence: &Divergence) {
     let mut heads: Vec<String> = ["key", "offset", "column"].map(str::to_owned).to_vec();
     heads.extend(expected.then(|| "expected".to_owned()));
     heads.extend(first.shown.iter().map(|shown| escaped(&shown.replica)));
-    out.push('\n');
+    let rows = counted(len(&divergence.evidence), "row");
+    out.push_str(&format!("\n<details>\n<summary>{rows}, side by side</summary>\n\n"));
     push_line(out, &heads);
     push_line(out, &vec!["---".to_owned(); heads.len()]);
     for row in &divergence.evidence {
@@ -67,6 +71,7 @@ fn push_evidence(out: &mut String, divergence: &Divergence) {
             push_line(out, &cells);
         }
     }
+    out.push_str("\n</details>\n");
 }
 
 fn push_line(out: &mut String, cells: &[String]) {

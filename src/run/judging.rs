@@ -2,13 +2,15 @@
 
 use crate::exit::Exit;
 use crate::report::html::timeline::Timeline;
-use crate::report::{html, json, junit, markdown};
+use crate::report::run_facts::RunFacts;
+use crate::report::{html, json, junit, keys, markdown};
 use dissent_core::checker::judge::{Oracle, judge, judge_seeing};
 use dissent_core::checker::known_issues::acknowledge;
 use dissent_core::checker::self_test::{SelfTest, self_test};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{RunMeta, RunRecord};
+use dissent_core::history::time::Nanos;
 use dissent_store::run_writer::{StoreError, replace_file};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,8 @@ pub const VERDICT: &str = "verdict.json";
 pub const SUMMARY: &str = "summary.md";
 /// The file with the checks for a CI system.
 pub const JUNIT: &str = "junit.xml";
+/// The file with the affected keys for scripts.
+pub const KEYS: &str = "keys.jsonl";
 /// The file with the HTML report.
 pub const REPORT: &str = "report.html";
 
@@ -34,6 +38,10 @@ pub struct JudgedRun {
     pub self_test: Option<SelfTest>,
     /// The run's folder. None if it was not kept.
     pub folder: Option<PathBuf>,
+    /// The name of its folder, or the name that a folder would have.
+    pub name: String,
+    /// From the start of the run to its last event.
+    duration: Nanos,
     /// An exit code that the run's own must not be better than.
     minimum_exit: Exit,
     page: Option<PathBuf>,
@@ -43,7 +51,8 @@ pub struct JudgedRun {
 impl JudgedRun {
     /// Judges a record. `over` is an exit code that the result is never better than.
     pub fn new(record: &dyn RunRecord, over: Exit) -> JudgedRun {
-        JudgedRun::of(record.meta(), judge(record), over)
+        let duration = record.events().last().map_or(Nanos(0), |event| event.t);
+        JudgedRun { duration, ..JudgedRun::of(record.meta(), judge(record), over) }
     }
 
     /// Like [`JudgedRun::new`], for a run whose page will be written. It collects the timeline during
@@ -51,7 +60,8 @@ impl JudgedRun {
     pub fn for_page(record: &dyn RunRecord, oracle: Oracle, over: Exit) -> JudgedRun {
         let mut timeline = Timeline::default();
         let verdict = judge_seeing(record, oracle, &mut |t, moment| timeline.take(t, moment));
-        JudgedRun { timeline: Some(timeline), ..JudgedRun::of(record.meta(), verdict, over) }
+        let duration = timeline.end;
+        JudgedRun { duration, timeline: Some(timeline), ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
     fn of(meta: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
@@ -63,6 +73,8 @@ impl JudgedRun {
             exit,
             self_test: None,
             folder: None,
+            name: String::new(),
+            duration: Nanos(0),
             minimum_exit: over,
             page: None,
             timeline: None,
@@ -94,27 +106,39 @@ impl JudgedRun {
 
     /// Writes verdict, summary and page into the run folder. A non-empty `suffix` keeps earlier files.
     pub fn write(&mut self, record: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
-        let file = dir.join(suffixed(VERDICT, suffix));
-        let text = json::verdict_json(&self.verdict, &self.meta, self.exit as u8)
-            .map_err(|error| StoreError::Io { action: "write", file: file.clone(), source: error.into() })?;
-        replace_file(&file, text.as_bytes())?;
-        let summary = markdown::summary(&self.verdict, &self.meta);
-        replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
-        let suite = junit::suite(&self.verdict, &self.meta);
-        replace_file(&dir.join(suffixed(JUNIT, suffix)), suite.as_bytes())?;
+        self.folder = Some(dir.to_owned());
+        self.name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(record));
         let page = html::page(&self.verdict, &self.meta, &timeline);
         let file = dir.join(suffixed(REPORT, suffix));
         replace_file(&file, page.as_bytes())?;
         self.page = Some(file);
-        self.folder = Some(dir.to_owned());
-        Ok(())
+        let (facts, file) = (self.facts(), dir.join(suffixed(VERDICT, suffix)));
+        let text = json::verdict_json(&self.verdict, &self.meta, &facts, self.exit as u8);
+        replace_file(&file, encoded(text, &file)?.as_bytes())?;
+        let file = dir.join(suffixed(KEYS, suffix));
+        let text = keys::lines(&self.verdict, &self.meta, &facts);
+        replace_file(&file, encoded(text, &file)?.as_bytes())?;
+        let summary = markdown::summary(&self.verdict, &self.meta);
+        replace_file(&dir.join(suffixed(SUMMARY, suffix)), summary.as_bytes())?;
+        let suites = junit::document(&self.verdict, &self.meta, &facts);
+        replace_file(&dir.join(suffixed(JUNIT, suffix)), suites.as_bytes())
+    }
+
+    /// What reports say besides the metadata and the verdict.
+    pub fn facts(&self) -> RunFacts {
+        let (name, folder, report) = (self.name.clone(), self.folder.clone(), self.page.clone());
+        RunFacts { name, duration: self.duration, folder, report }
     }
 
     /// The path of the HTML report. None before [`JudgedRun::write`].
     pub fn report(&self) -> Option<PathBuf> {
         self.page.clone()
     }
+}
+
+fn encoded(text: serde_json::Result<String>, file: &Path) -> Result<String, StoreError> {
+    text.map_err(|error| StoreError::Io { action: "write", file: file.to_owned(), source: error.into() })
 }
 
 fn suffixed(name: &str, suffix: &str) -> String {

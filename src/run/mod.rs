@@ -2,6 +2,7 @@
 //! judged.
 
 pub mod campaign;
+pub mod campaign_record;
 pub mod engine;
 pub mod error;
 mod folder_name;

@@ -33,6 +33,7 @@ pub fn run_simulated(
     let meta = spec.meta(seed, None)?;
     let record = simulate::run(&meta, spec.timing, &spec.simulation()?)?;
     let mut judged = JudgedRun::new(&record, Exit::Pass);
+    judged.name = name_of(spec, seed);
     if spec.self_test {
         judged.self_test_with(&record);
     }
@@ -43,7 +44,7 @@ pub fn run_simulated(
         Retention::None => false,
     };
     if kept {
-        let wanted = name_of(spec, seed);
+        let wanted = judged.name.clone();
         let (name, ()) = in_fresh_folder(results, &wanted, |dir| write_record(dir, &record))?;
         judged.write(&record, &results.join(&name), "")?;
         mark_latest(results, &name)?;

@@ -1,5 +1,6 @@
 //! Handmade runs and verdicts for the tests of the reports.
 
+use dissent::report::run_facts::RunFacts;
 use dissent_core::checker::verdict::*;
 use dissent_core::history::check_name::CheckName;
 use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, TimedEvent};
@@ -13,6 +14,7 @@ use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub(crate) fn ms(ms: u64) -> Nanos {
     Nanos(ms * 1_000_000)
@@ -89,6 +91,13 @@ pub(crate) fn meta() -> RunMeta {
         frozen_floor: ms(3_000),
         started: "2025-03-04T14:30:00Z".to_owned(),
     }
+}
+
+/// What is known of the run besides its metadata.
+pub(crate) fn facts() -> RunFacts {
+    let folder = PathBuf::from("results/a-run");
+    let report = Some(folder.join("report.html"));
+    RunFacts { name: "a-run".to_owned(), duration: ms(9_200), folder: Some(folder), report }
 }
 
 fn nemesis() -> Nemesis {

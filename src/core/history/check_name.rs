@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The checks, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckName {
     /// Nothing happened that the other checks assume cannot happen.

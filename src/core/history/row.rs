@@ -53,6 +53,7 @@ pub struct CurrentRow {
 
 /// How a replica got its rows of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyState {
     /// It is consuming them from the log now.

@@ -24,7 +24,7 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 #[derive(Clone, Debug)]
 pub struct Timeline {
     /// The last event.
-    pub(super) end: Nanos,
+    pub(crate) end: Nanos,
     /// The width of a bucket.
     pub(super) width: Nanos,
     /// The buckets, from the start of the run to the last completion.

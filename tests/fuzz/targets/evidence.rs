@@ -2,7 +2,8 @@
 //! and current rows. It is judged and reported without a check that panics, and twice with the same result.
 
 use dissent::report::html::timeline::Timeline;
-use dissent::report::{html, json, terminal};
+use dissent::report::run_facts::RunFacts;
+use dissent::report::{html, json, json_reader, terminal};
 use dissent_core::checker::judge::judge;
 use dissent_core::checker::verdict::DoubtKind;
 use dissent_core::history::run_record::MemoryRecord;
@@ -22,8 +23,8 @@ pub(crate) fn evidence(bytes: &[u8]) {
     let panicked = verdict.doubts.iter().find(|doubt| doubt.kind == DoubtKind::CheckFailed);
     assert_eq!(panicked, None);
     let meta = &record.meta;
-    let told = json::verdict_json(&verdict, meta, 0).expect("a verdict is JSON");
-    assert_eq!(json::read(&told).expect("it is read back"), verdict);
+    let told = json::verdict_json(&verdict, meta, &RunFacts::default(), 0).expect("a verdict is JSON");
+    assert_eq!(json_reader::read(&told).expect("it is read back"), [verdict.clone()]);
     assert_eq!(judge(&record), verdict);
     assert!(!terminal::summary(&verdict, meta, terminal::Style { colour: false }).is_empty());
     assert!(!terminal::last_line(&verdict, meta, None).contains('\n'));

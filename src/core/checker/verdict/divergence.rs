@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 /// What is wrong with a row or a current flag (`RULES.md` 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
     /// The replica covers the offset but has no row.
@@ -34,6 +35,7 @@ pub enum Anomaly {
 
 /// How the comparable replicas fall into groups of equal content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Pattern {
     /// One group, or only one replica.
@@ -50,6 +52,7 @@ pub enum Pattern {
 
 /// The share of comparable replicas that differ from the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// Fewer than half.
@@ -66,6 +69,7 @@ pub enum Side {
 
 /// How the damage developed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Course {
     /// The same replicas are wrong at the last capture as at the first one that shows it.
@@ -80,6 +84,7 @@ pub enum Course {
 
 /// The class of the missing state (`RULES.md` 5, 10), which is part of a finding's fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RootCause {
     /// Whole (segment x key) groups of ops are missing: the segments were not seen.
@@ -99,6 +104,7 @@ pub enum RootCause {
 
 /// Pattern and side at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaptureState {
     /// The number of the capture.
     pub capture: u32,
@@ -120,6 +126,7 @@ pub struct CaptureState {
 
 /// A point in a partition's log, and when our own write at that point was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogPoint {
     /// The offset.
     pub off: u64,
@@ -130,6 +137,7 @@ pub struct LogPoint {
 
 /// The ops that should have been merged into a wrong row and were not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MissingState {
     /// Which part of the state is missing.
     pub class: RootCause,
@@ -141,6 +149,7 @@ pub struct MissingState {
 
 /// One wrong row, as evidence: what each replica has at one offset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RowEvidence {
     /// The key.
     pub key: String,
@@ -161,6 +170,7 @@ pub struct RowEvidence {
 
 /// What one replica shows at an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShownRow {
     /// The replica.
     pub replica: String,
@@ -182,6 +192,7 @@ pub struct ShownRow {
 
 /// Where a wrong row comes from (`RULES.md` 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Made wrong here: merging the event onto this replica's previous row does not give it.
@@ -194,6 +205,7 @@ pub enum Origin {
 
 /// Wrong rows or flags with one cause (`RULES.md` 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Divergence {
     /// What is wrong.
     pub what: Anomaly,

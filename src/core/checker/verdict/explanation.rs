@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// Why a finding's roots came to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// What the events show of the root with the lowest offset, and of all roots with the same cause.
     pub cause: ShownCause,
@@ -25,6 +26,7 @@ pub struct Explanation {
 
 /// What the events show to be the cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ShownCause {
     /// The rows were merged before the segment that they build on was visible.
@@ -42,6 +44,7 @@ pub enum ShownCause {
 
 /// Why no cause is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NotShown {
     /// No root row: the wrong rows were all copied, so the break lies on a replica that was not compared.
@@ -56,6 +59,7 @@ pub enum NotShown {
 
 /// An event that a conclusion names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventPoint {
     /// The node.
     pub node: String,
@@ -73,6 +77,7 @@ pub struct EventPoint {
 
 /// The first ordering break: the rows of `dependent` were merged before `dependency` was visible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderingBreak {
     /// The replica on which the order broke.
     pub replica: String,
@@ -104,6 +109,7 @@ pub struct OrderingBreak {
 
 /// The wrong row that an explanation starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Anchor {
     /// The key.
     pub key: String,
@@ -113,6 +119,7 @@ pub struct Anchor {
 
 /// How well an order is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakStrength {
     /// The replica's own program order, or offsets that it logged, show that the row came first.
@@ -123,6 +130,7 @@ pub enum BreakStrength {
 
 /// How the rows that a break must have made wrong compare with those that are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Prediction {
     /// The roots of the finding.
     pub roots: u64,
@@ -149,6 +157,7 @@ impl Prediction {
 
 /// Why a peer is no witness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NoWitness {
     /// It broke the same order.
@@ -163,6 +172,7 @@ pub enum NoWitness {
 
 /// What delayed the dependency, compared with the peers. This led to the break and is not the break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Setup {
     /// The segment.
     pub segment: String,
@@ -186,6 +196,7 @@ pub struct Setup {
 
 /// Two consecutive events of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Edge {
     /// The message lay in a queue.
@@ -196,6 +207,7 @@ pub enum Edge {
 
 /// A count that each node logged itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoggedCount {
     /// The count on the replica.
     pub here: u64,
@@ -205,6 +217,7 @@ pub struct LoggedCount {
 
 /// Keys that were lost from the metadata although the order was kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DroppedKeys {
     /// The replica.
     pub replica: String,
@@ -222,6 +235,7 @@ pub struct DroppedKeys {
 
 /// A consumption that never began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NeverBegan {
     /// The replica.
     pub replica: String,
@@ -241,6 +255,7 @@ pub struct NeverBegan {
 
 /// What the `gate` events say of the guard of the dependent segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Guard {
     /// What it did.
     pub state: GuardState,
@@ -266,6 +281,7 @@ pub struct Guard {
 
 /// What a guard did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardState {
     /// No node logs a gate: nothing can be said.
@@ -288,6 +304,7 @@ pub enum GuardState {
 
 /// How sure a conclusion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// An event says it.
@@ -300,6 +317,7 @@ pub enum Confidence {
 
 /// What one node did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeTimeline {
     /// The node.
     pub node: String,
@@ -314,6 +332,7 @@ pub struct NodeTimeline {
 
 /// One event of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimelineEvent {
     /// When it happened: milliseconds of the node's clock after `began` of the break, less than 0 before it.
     pub at_ms: i64,
@@ -329,6 +348,7 @@ pub struct TimelineEvent {
 
 /// The role of an event in an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EventRole {
     /// It made the dependency visible (A).

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why an object does not move, and what waits behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FreezeExplanation {
     /// What it waits for.
     pub waits_for: WaitsFor,
@@ -23,6 +24,7 @@ pub struct FreezeExplanation {
 
 /// What an object waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum WaitsFor {
     /// That the frontier it feeds comes to a value which that one has passed. It never will: it only grows.
@@ -47,6 +49,7 @@ pub enum WaitsFor {
 
 /// A value that pins an object, because the frontier that it feeds has passed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PassedValue {
     /// The frontier that it feeds, which others move too.
     pub shared: String,
@@ -74,6 +77,7 @@ pub struct PassedValue {
 
 /// A position in a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeenAt {
     /// The time of the sample, on the run's clock.
     pub t: Nanos,
@@ -83,6 +87,7 @@ pub struct SeenAt {
 
 /// An event, and the position of the shared frontier in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoggedAt {
     /// The event.
     pub event: EventPoint,
@@ -92,6 +97,7 @@ pub struct LoggedAt {
 
 /// The append that moved a shared frontier past a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PassingAppend {
     /// The event, on the node that logged it.
     pub event: EventPoint,
@@ -107,6 +113,7 @@ pub struct PassingAppend {
 
 /// What an object decided about the entries that it buffers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DrainDecision {
     /// The event.
     pub event: EventPoint,
@@ -120,6 +127,7 @@ pub struct DrainDecision {
 
 /// What a restart did to a freeze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartEffect {
     /// It moved on in a new incarnation.
@@ -132,6 +140,7 @@ pub enum RestartEffect {
 
 /// An object in the chain of those that wait for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChainLink {
     /// Its name; for readers, of what they read.
     pub object: String,
@@ -149,6 +158,7 @@ pub struct ChainLink {
 
 /// The part of an object in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ChainRole {
     /// It holds back what waits for it, and waits for nothing in the chain.

@@ -4,12 +4,13 @@ use super::explanation::Explanation;
 use super::freeze_explanation::{FreezeExplanation, RestartEffect};
 use crate::history::event::Phase;
 use crate::history::frontier::FrontierKind;
-use crate::history::time::Nanos;
+use crate::history::time::{Nanos, moment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The kind of an object that progresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// The lowest offset of a partition that a replica is assigned and does not cover.
@@ -31,6 +32,7 @@ impl From<FrontierKind> for ObjectKind {
 
 /// Whether readers notice that an object is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FreezeVisibility {
     /// The object that it feeds is stalled as well, or it feeds nothing.
@@ -41,6 +43,7 @@ pub enum FreezeVisibility {
 
 /// How a freeze ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FreezeCourse {
     /// It did not end: the object never moved again.
@@ -53,6 +56,7 @@ pub enum FreezeCourse {
 
 /// Whether the object's own status shows that it does not progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusCause {
     /// The status says that all is well.
@@ -63,6 +67,7 @@ pub enum StatusCause {
 
 /// One move of an object, between two samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Move {
     /// The time of the sample that shows it.
     pub t: Nanos,
@@ -74,6 +79,7 @@ pub struct Move {
 
 /// What happened last before an object stopped or went back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum PrecedingEvent {
     /// A phase of the run began.
@@ -128,6 +134,7 @@ impl PrecedingEvent {
 
 /// A consuming position or another frontier that stopped while there was more to come (`RULES.md` 7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Frozen {
     /// The object: a declared frontier's name, or `REPLICA partition P`.
     pub object: String,
@@ -158,6 +165,8 @@ pub struct Frozen {
     #[serde(default)]
     pub unseen: Option<NotVisible>,
     /// When it was first seen at this position, on the run's clock.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub since: Nanos,
     /// How long it was watched without a move and without an excuse. A gap in the sampling counts only as a
     /// usual interval.
@@ -214,6 +223,7 @@ impl Frozen {
 
 /// The part of the input log that nobody sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NotVisible {
     /// The first offset of that part.
     pub from: u64,
@@ -225,6 +235,7 @@ pub struct NotVisible {
 
 /// A frontier that went back within one incarnation, or although it is declared durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Regressed {
     /// The object.
     pub object: String,
@@ -237,8 +248,12 @@ pub struct Regressed {
     /// Its position after.
     pub to: u64,
     /// The time of the last sample before.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub after: Nanos,
     /// The time of the sample that shows it.
+    #[serde(rename = "since", alias = "t", with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub t: Nanos,
     /// Its incarnation before and after.
     pub incarnations: (u64, u64),
@@ -253,6 +268,7 @@ pub struct Regressed {
 /// A frontier beyond the end of its upstream, or beyond an input that it waits for. The other number was read
 /// after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ahead {
     /// The object.
     pub object: String,
@@ -268,6 +284,8 @@ pub struct Ahead {
     #[serde(default)]
     pub input: Option<String>,
     /// The time of the first sample that shows it.
+    #[serde(rename = "since", alias = "t", with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub t: Nanos,
     /// Its incarnation.
     pub incarnation: u64,
@@ -277,6 +295,7 @@ pub struct Ahead {
 
 /// The state of an object at its last sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FrontierState {
     /// It moves, and has been at its upstream's end recently.
@@ -299,6 +318,7 @@ pub enum FrontierState {
 
 /// An object that moves but does not reach its upstream's end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lagging {
     /// The object.
     pub object: String,
@@ -313,10 +333,13 @@ pub struct Lagging {
 /// An object that was stalled for longer than its threshold but recovered within the time that its target
 /// declares. This is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Healed {
     /// The object.
     pub object: String,
     /// When the stall began, on the run's clock.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub since: Nanos,
     /// How long the stall was watched.
     pub watched: Nanos,
@@ -327,12 +350,15 @@ pub struct Healed {
 /// An object that had not moved at the end for longer than ever before, but not for long enough to be called
 /// frozen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waiting {
     /// The object.
     pub object: String,
     /// The object's position.
     pub position: u64,
     /// When it was first seen at this position, on the run's clock.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub since: Nanos,
     /// How long it was watched there.
     pub watched: Nanos,
@@ -342,6 +368,7 @@ pub struct Waiting {
 
 /// The progress of consuming positions and frontiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
     /// The number of objects in each state, at their last sample.
     pub states: BTreeMap<FrontierState, u64>,

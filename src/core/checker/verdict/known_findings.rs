@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a list of known issues matches the findings of a verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownFindings {
     /// The known issue of each finding, in the order of the findings; `None` for a new finding.
     pub findings: Vec<Option<KnownIssueRef>>,
@@ -14,6 +15,7 @@ pub struct KnownFindings {
 
 /// A known issue, as the verdict quotes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnownIssueRef {
     /// Its fingerprint.
     pub fingerprint: String,

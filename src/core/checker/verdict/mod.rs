@@ -1,7 +1,7 @@
 //! The judge's conclusions, as data. Words and pictures are made in `report/`.
 //!
-//! `verdict.json` is this structure, serialised. Its JSON Schema is `src/report/verdict.schema.json`. Fields
-//! may be added within a version; a change of meaning raises [`VERSION`].
+//! `verdict.json` ([`document`]) has these structures, serialised. Its JSON Schema is generated from them.
+//! Fields may be added within a version; a change of meaning raises [`VERSION`].
 
 use crate::history::check_name::CheckName;
 use crate::history::schema::rules::Absence;
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod divergence;
+pub mod document;
+#[cfg(feature = "schema")]
+pub mod document_schema;
 mod explanation;
 pub(super) mod fingerprint;
 mod freeze_explanation;
@@ -39,10 +42,11 @@ pub use known_findings::{KnownFindings, KnownIssueRef};
 pub use spread::{Commit, KeyCopies, LastRightGone, Replacement, Risk, Spread, SpreadMoment};
 
 /// The version of the verdict's format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The word that a verdict begins with (`RULES.md` 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum VerdictOutcome {
     /// Everything that should have been compared was compared, and agreed.
@@ -55,6 +59,7 @@ pub enum VerdictOutcome {
 
 /// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Known before the run not to apply. It has no effect on the verdict.
@@ -69,6 +74,7 @@ pub enum Status {
 
 /// One check's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckResult {
     /// The check.
     pub name: CheckName,
@@ -84,6 +90,7 @@ pub struct CheckResult {
 
 /// Acknowledged ops that are not in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LostAck {
     /// The partition.
     pub partition: u32,
@@ -93,6 +100,7 @@ pub struct LostAck {
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FindingKind {
     /// Wrong, missing or extra rows or flags.
@@ -109,6 +117,7 @@ pub enum FindingKind {
 
 /// A finding and its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Anomaly and root cause: the same cause has the same fingerprint in every run.
     pub fingerprint: String,
@@ -119,6 +128,7 @@ pub struct Finding {
 
 /// A reason to trust the verdict less. It makes a run without findings inconclusive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doubt {
     /// What kind of reason it is.
     pub kind: DoubtKind,
@@ -128,6 +138,7 @@ pub struct Doubt {
 
 /// The kinds of reasons to doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DoubtKind {
     /// The run lacks something that its checks rely on, or the target did something that nobody asked for.
@@ -164,6 +175,7 @@ pub enum DoubtKind {
 
 /// How much was compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Compared {
     /// Log entries folded.
     pub entries: u64,
@@ -190,6 +202,7 @@ pub struct Compared {
 
 /// Opportunities of one kind (`RULES.md` 8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exposure {
     /// What is counted: `keys-carried-under-hold`, `rows-compared`, `restarts`.
     pub what: String,
@@ -201,6 +214,7 @@ pub struct Exposure {
 
 /// The whole verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// The [`VERSION`] of the format.
     pub version: u32,

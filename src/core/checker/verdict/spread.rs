@@ -2,11 +2,12 @@
 //! right one disappeared.
 
 use super::explanation::EventPoint;
-use crate::history::time::Nanos;
+use crate::history::time::{Nanos, moment};
 use serde::{Deserialize, Serialize};
 
 /// How the wrong rows of a finding spread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spread {
     /// Who was right and who was wrong at each capture that shows the rows, in time order.
     pub moments: Vec<SpreadMoment>,
@@ -27,6 +28,7 @@ pub struct Spread {
 
 /// One key on the replicas that were compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyCopies {
     /// The key.
     pub key: String,
@@ -38,6 +40,7 @@ pub struct KeyCopies {
 
 /// Who was right and who was wrong at one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpreadMoment {
     /// The number of the capture.
     pub capture: u32,
@@ -51,6 +54,7 @@ pub struct SpreadMoment {
 
 /// A commit of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Commit {
     /// The segment.
     pub segment: String,
@@ -70,6 +74,7 @@ pub struct Commit {
 
 /// A replica's copy that was replaced by another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replacement {
     /// The replica.
     pub replica: String,
@@ -89,17 +94,23 @@ pub struct Replacement {
 
 /// The end of the last right copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LastRightGone {
     /// The replicas that still showed a right copy at `last_seen`.
     pub replicas: Vec<String>,
     /// The last capture that shows a right copy, on the run's clock.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub last_seen: Nanos,
     /// The first capture that shows none.
+    #[serde(with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "moment::Moment"))]
     pub gone: Nanos,
 }
 
 /// Something that will destroy evidence or right copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Risk {
     /// A segment with wrong rows is still open: its commit may pick a wrong copy and give it to all.

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 /// Why the row of a log entry may rightly be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Absence {
     /// The replica has merged a newer event of the key: compaction, or a store that keeps only the newest
