@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 ///
 /// A command that fails before it has a run prints only `error` and `exit_code`.
 #[derive(Serialize, JsonSchema)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[schemars(title = "verdict.json", extend("$id" = "urn:dissent:verdict:2"))]
 struct VerdictDocument<'a> {
     /// The version of this format.
