@@ -293,7 +293,7 @@ fn a_guard_that_nothing_tests_again_is_told_of_a_frozen_position() {
         let (state, scope) = guard_state("partition-gate-no-skip-wake");
         assert_eq!(
             (told.guard.state, &told.guard.enforced_scope[..]),
-            (state, &scope.map(str::to_owned)[..])
+            (state, &scope.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..])
         );
     }
 }
