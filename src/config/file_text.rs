@@ -155,7 +155,7 @@ mod tests {
     late-transition | { boundaries = 2 } | "boundaries" | "boundaries" | needs a value | { choice = value }
     late-transition | { boundaries = 2 } | { after = "1s" } | { after = "1s" } | cannot begin | `boundaries`
     late-transition | after = "5s" | after = "5" | "5" | `5` has no known unit |
-    late-gap | of = "second-late-start" | of = "second-late-stat" | "second-late-stat" | no step that holds | mean
+    late-gap | of = "second-late-start" | of = "late-stat" | "late-stat" | no step that holds | mean
     restart-one | { after = "700ms" } | "others-committed" | "others-committed" | not concern | in force
     restart-one | tail | min-exposure = 1 / tail | 1 | no step holds a segment | remove it
     none | hunts | ending = "victim-wins" / hunts | "victim-wins" | no step holds a segment | remove

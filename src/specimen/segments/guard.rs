@@ -395,8 +395,8 @@ mod tests {
         assert_eq!(first.expect("it is tested").released_by, Some("already-open"));
     }
 
-    /// Goal: what each guard says that it looked at before segment (0, 2), where (0, 0) is missing: never more
-    /// than it really tests.
+    /// Goal: what each guard says that it looked at before segment (0, 2), where (0, 0) is missing: never
+    /// more than it really tests.
     #[test]
     fn says_what_it_looked_at_and_what_it_saw() {
         let cases = [

@@ -120,12 +120,12 @@ impl Truth {
         self.dropped.extend(next.dropped);
     }
 
-    /// The rows of a partition that were merged without their past. `keys` are the keys of its log, by offset;
-    /// `segments` are the names and first offsets of its segments, in order.
+    /// The rows of a partition that were merged without their past. `keys` are the keys of its log, by
+    /// offset; `segments` are the names and first offsets of its segments, in order.
     ///
     /// ```text
-    /// SEG_M has k@5, not on this server; SEG_M1 is consumed: k@12 is the first wrong row, k@15 is merged onto it
-    /// j@6 is in SEG_M, j@11 in SEG_M1 was downloaded from a healthy server: j@21 is merged onto it, and right
+    /// SEG_M with k@5 is not on this server: k@12 is the first wrong row, and k@15 is merged onto it
+    /// SEG_M has j@6, SEG_M1 has j@11 and was downloaded: j@21 is merged onto j@11, and right
     /// ```
     pub fn wrong_rows(&self, partition: u32, keys: &[&str], segments: &[(&str, u64)]) -> Vec<WrongRow> {
         let blind: Vec<&BlindMerge> =

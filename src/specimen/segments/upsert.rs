@@ -79,14 +79,14 @@ impl Upsert {
         }
     }
 
-    /// Drops the keys whose current row is a surplus row of segment `seq`: one at or beyond its `end`. The next
-    /// event of such a key is merged onto nothing.
+    /// Drops the keys whose current row is a surplus row of segment `seq`: one at or beyond its `end`. The
+    /// next event of such a key is merged onto nothing.
     pub(crate) fn drop_surplus(&mut self, seq: u32, end: u64) -> Vec<Text> {
         let is_surplus = |latest: &Latest| latest.seq == seq && latest.row.off >= end;
         let surplus = self.keys.iter().filter(|(_, latest)| is_surplus(latest));
         let keys: Vec<Text> = surplus.map(|(key, _)| key.clone()).collect();
-        self.version += 1;
         for key in &keys {
+            self.version += 1;
             self.keys.remove(key);
             self.dropped.insert(key.clone(), self.version);
         }

@@ -105,12 +105,15 @@ async fn produce(
 }
 
 #[derive(Deserialize)]
-struct Since {
+struct NewEvents {
     #[serde(default)]
     since: u64,
 }
 
-async fn events(State(it): State<SharedController>, Query(Since { since }): Query<Since>) -> Response {
+async fn events(
+    State(it): State<SharedController>,
+    Query(NewEvents { since }): Query<NewEvents>,
+) -> Response {
     Json(it.controller.lock().await.events(since)).into_response()
 }
 

@@ -123,6 +123,11 @@ mod tests {
         let events: Vec<_> = events.as_array().expect("a list").iter().map(|it| it["kind"].clone()).collect();
         assert_eq!(events, ["boot", "segment-reported", "commit-winner", "segment-committed"]);
 
+        let truth = ask(&format!("{url}/truth"), None).await.1;
+        let truth: crate::segments::Truth = serde_json::from_str(&truth).expect("a document");
+        assert_eq!((truth.begun[0].segment.as_str(), truth.begun[0].incarnation), ("t__0__1", 2));
+        assert_eq!((truth.visible[0].segment.as_str(), truth.blind.len()), ("t__0__0", 0));
+
         let hold =
             json!({"id": "h", "server": "a", "partition": 0, "seq": 1, "transition": "consuming-to-online"});
         assert_eq!(ask(&to("/admin/hold"), Some(hold)).await.0, 200);
