@@ -295,6 +295,15 @@ pub struct RawArgs {
     pub from: String,
     /// Key to show
     pub key: String,
+    /// Show this capture [default: those in which something is odd, else the last one]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub capture: Option<u32>,
+    /// Show every row and column of every capture, not only what is odd
+    #[arg(long)]
+    pub all: bool,
+    /// Show these columns, separated by commas [default: those in which something is odd]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
     /// Output options
     #[command(flatten)]
     pub output: Output,

@@ -4,6 +4,7 @@
 
 mod fake;
 
+use crate::support::whole_key;
 use dissent::adapter::{Capabilities, InjectionContext, reach};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
@@ -272,7 +273,8 @@ async fn a_table_that_no_run_made_is_shown_with_its_own_columns_and_what_is_unkn
     let schema = site.table().await.expect("read").expect("a table");
     let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
     let target = site.open(&schema, grip).expect("a target");
-    let told = raw_live(&target, &schema, "eu,3", Format::Human).await.expect("the key");
+    let human = whole_key(Format::Human);
+    let told = raw_live(&target, &schema, "eu,3", &human).await.expect("the key").text;
     for words in [
         "not shown: which row wins: rows are compared by 2 columns (placed_at, paid_at)",
         "not shown: a key of one column: keys consist of region, number",
@@ -283,7 +285,7 @@ async fn a_table_that_no_run_made_is_shown_with_its_own_columns_and_what_is_unkn
         assert!(told.contains(words), "{words} is not in\n{told}");
     }
     assert!(!told.contains("✗") && !told.contains("expected"), "nothing is accused:\n{told}");
-    let none = raw_live(&target, &schema, "eu,33", Format::Human).await.expect_err("no such key").to_string();
+    let none = raw_live(&target, &schema, "eu,33", &human).await.expect_err("no such key").to_string();
     assert!(none.contains("eu,3"), "{none}");
 }
 

@@ -1,17 +1,18 @@
 //! `dissent raw`: one key on all replicas, of a recorded run and of a live cluster, and the error for a key
 //! that does not exist.
 
-use crate::support::{sim, spec};
+use crate::support::{sim, spec, whole_key};
 use dissent::adapter::specimen::{self, SpecimenCluster};
 use dissent::adapter::{Cluster, InjectionContext};
 use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::run::simulated_run::{Retention, run_simulated};
-use dissent_core::checker::key_view::with_model::{ShownCell, with_model};
+use dissent_core::checker::key_view::with_model::{ShownCell, at_captures, with_model};
 use dissent_core::checker::verdict::{FindingKind, Verdict};
 use dissent_core::generator::table::schema;
 use dissent_core::history::event::Op;
 use dissent_core::history::fault::{Fault, FaultKind};
+use dissent_core::history::run_record::RunRecord;
 use dissent_core::history::schema::Value;
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
@@ -54,12 +55,14 @@ fn a_recorded_key_shows_what_the_judge_found() {
     assert_eq!(view.odd().1.into_iter().collect::<Vec<_>>(), found.last.wrong);
 
     let (code, out, _) = raw(results.path(), &["latest", &row.key]);
-    assert_eq!(code, Some(0), "{out}");
+    assert_eq!(code, Some(1), "something is odd: {out}");
     assert!(out.contains("✗ ") && out.contains("CURRENT") && out.contains("expected"), "{out}");
     let last = out.lines().last().expect("a line");
     assert!(last.starts_with(&row.key) && last.contains(&format!("(on {})", found.last.wrong[0])), "{last}");
-    let (code, out, _) = raw(results.path(), &["latest", &row.key, "--format", "json"]);
-    assert_eq!(code, Some(0));
+    let capture = view.capture.to_string();
+    let words = ["latest", &row.key, "--format", "json", "--capture", &capture];
+    let (code, out, _) = raw(results.path(), &words);
+    assert_eq!(code, Some(1));
     let document: serde_json::Value = serde_json::from_str(&out).expect("one document");
     assert_eq!(document[0]["rows"].as_array().map(Vec::len), Some(view.rows.len()));
 }
@@ -74,12 +77,11 @@ fn what_a_replica_has_not_loaded_is_shown_and_not_counted_as_odd() {
         panic!("{:?}", judged.verdict.findings)
     };
     let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let key =
-        dissent_core::history::run_record::RunRecord::log(&folder, frozen.partition.expect("a position"))
-            .find(|entry| entry.off == frozen.position)
-            .expect("the log goes on")
-            .key
-            .clone();
+    let key = RunRecord::log(&folder, frozen.partition.expect("a position"))
+        .find(|entry| entry.off == frozen.position)
+        .expect("the log goes on")
+        .key
+        .clone();
     let views = with_model(&folder, &key).expect("it is in the log");
     let view = views.iter().find(|view| Some(view.partition) == frozen.partition).expect("this partition");
     let at = view.rows.iter().find(|row| row.off == frozen.position).expect("the offset");
@@ -95,8 +97,7 @@ fn what_cannot_be_shown_is_an_error_with_the_next_step() {
     let spec = sim("steady", "none", &[]);
     let judged = run_simulated(&spec, Seed(1), results.path(), Retention::All).expect("a verdict");
     let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
-    let known =
-        dissent_core::history::run_record::RunRecord::log(&folder, 0).next().expect("a log").key.clone();
+    let known = RunRecord::log(&folder, 0).next().expect("a log").key.clone();
     let typo = format!("{known}x");
     let cases = [
         (["latest", typo.as_str()], known.as_str()),
@@ -143,9 +144,9 @@ async fn a_live_cluster_is_shown_in_the_same_view() {
     let written = target.client.as_ref().expect("a front door").write(&[op(1), op(2)]).await;
     assert_eq!(written.iter().map(|done| done.off).collect::<Vec<_>>(), [Some(0), Some(1)]);
     let view = loop {
-        let told = raw_live(&target, &schema, "k1", Format::Json).await.expect("it answers");
-        let views: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        if !told.contains("not-loaded") {
+        let shown = raw_live(&target, &schema, "k1", &whole_key(Format::Json)).await.expect("it answers");
+        let views: serde_json::Value = serde_json::from_str(&shown.text).expect("JSON");
+        if !shown.text.contains("not-loaded") {
             break views[0].clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -168,10 +169,60 @@ async fn a_live_cluster_is_shown_in_the_same_view() {
         Fault { kind: FaultKind::Restart, replica: "server-2".to_owned(), partition: None, seq: None };
     let cure = injector.cure("down", &fault).await.expect("it has a cure");
     injector.begin(&cure).await.expect("it runs");
-    let text = raw_live(&target, &schema, "k1", Format::Human).await.expect("the others answer");
+    let human = whole_key(Format::Human);
+    let text = raw_live(&target, &schema, "k1", &human).await.expect("the others answer").text;
     assert!(text.ends_with("k1: 6 rows at 2 offsets, 0 odd or missing, 2 not loaded"), "{text}");
-    let none = raw_live(&target, &schema, "k2", Format::Human).await.expect_err("no such key");
+    let none = raw_live(&target, &schema, "k2", &human).await.expect_err("no such key");
     assert!(none.to_string().contains("k1"), "{none}");
     injector.heal(&cure).await.expect("it can be started");
     cluster.end().await;
+}
+
+/// What healed is odd only in earlier captures, and those are shown; what agrees is folded away.
+#[test]
+fn a_key_that_healed_is_shown_as_it_was_and_what_agrees_is_folded() {
+    let results = tempfile::tempdir().expect("a folder");
+    let spec = sim("partial-upsert", "late-transition", &["ending=healthy-wins"]);
+    let judged = run_simulated(&spec, Seed(7), results.path(), Retention::All).expect("a verdict");
+    let FindingKind::Divergence(found) = &judged.verdict.findings[0].kind else { panic!("a divergence") };
+    let key = &found.evidence[0].key;
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let all = at_captures(&folder, key).expect("the key is in the log");
+    let odd: Vec<u32> = all.iter().filter(|view| view.odd().0 > 0).map(|view| view.capture).collect();
+    let last = all.iter().map(|view| view.capture).max().expect("captures");
+    assert!(odd.contains(&found.last.capture) && !odd.contains(&last), "{odd:?} {:?}", found.last);
+
+    let (code, out, _) = raw(results.path(), &["latest", key]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("✗ ") && out.contains(&format!("capture {}", odd[0])), "{out}");
+    assert!(out.contains("without anything odd") && out.contains("other column"), "{out}");
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "too wide:\n{out}");
+    let number = last.to_string();
+    let (code, out, _) = raw(results.path(), &["latest", key, "--capture", &number]);
+    assert_eq!(code, Some(0), "the last capture is right: {out}");
+    let (_, whole, _) = raw(results.path(), &["latest", key, "--all"]);
+    assert!(whole.lines().count() > out.lines().count() && !whole.contains("without anything odd"));
+    let column = &found.columns[0];
+    let (_, narrow, _) = raw(results.path(), &["latest", key, "--columns", column]);
+    assert!(narrow.contains(column.as_str()) && !narrow.contains("other column"), "{narrow}");
+    let (code, _, err) = raw(results.path(), &["latest", key, "--capture", "999"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains(&number), "{err}");
+}
+
+/// Nothing is odd about any key of a healthy run, at any capture.
+#[test]
+fn no_capture_of_a_healthy_run_is_odd() {
+    let results = tempfile::tempdir().expect("a folder");
+    let spec = sim("partial-upsert", "late-transition", &["guard=partition-gate"]);
+    let judged = run_simulated(&spec, Seed(3), results.path(), Retention::All).expect("a verdict");
+    let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
+    let mut keys: Vec<String> = RunRecord::log(&folder, 0).map(|entry| entry.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys.iter().step_by(keys.len() / 8) {
+        for view in at_captures(&folder, key).expect("it is in the log") {
+            assert_eq!(view.odd().0, 0, "{key} at capture {}", view.capture);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use examples::*;
 use std::fs;
 use std::path::Path;
 
-const PLAIN: Style = Style { colour: false };
+const PLAIN: Style = Style { colour: false, width: 100 };
 
 /// A name, a verdict, its last line, and what its summary must say.
 type Example = (&'static str, Verdict, &'static str, Vec<&'static str>);
@@ -178,7 +178,7 @@ fn a_summary_says_what_matters_in_few_lines() {
         let most = if name == "lone" { 12 } else { 24 };
         assert!(text.lines().count() <= most, "{name} is long:\n{text}");
         assert!(!text.contains('\x1b'), "{name}");
-        assert!(summary(&verdict, &meta(), Style { colour: true }).contains("\x1b["), "{name}");
+        assert!(summary(&verdict, &meta(), Style { colour: true, ..PLAIN }).contains("\x1b["), "{name}");
     }
 }
 

@@ -350,7 +350,7 @@ fn a_key_of_a_shard_is_shown_as_it_was_judged() {
     assert_eq!(view.captures[0].wrong, None, "all was well before the load");
 
     let output = place::run(results.path(), &["raw", "latest", key]);
-    assert_eq!(output.status.code(), Some(0), "{}", place::told(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", place::told(&output));
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(out.contains("✗ ") && out.contains("expected") && !out.contains(" 0 wrong"), "{out}");
     let unknown = place::run(results.path(), &["raw", "latest", "nobody"]);

@@ -1,7 +1,8 @@
 //! What several tests share.
 
-use dissent::cli::RunArgs;
-use dissent::commands::run_spec;
+use dissent::cli::{Format, RunArgs};
+use dissent::commands::{RawChoice, run_spec};
+use dissent::report::raw::RawStyle;
 use dissent::run::run_spec::RunSpec;
 use dissent_core::history::run_record::{MemoryRecord, RunRecord};
 use std::collections::BTreeMap;
@@ -17,6 +18,11 @@ pub(crate) fn spec(target: &str, workload: &str, nemesis: &str, set: &[&str]) ->
 /// The same, for the simulated cluster of segments.
 pub(crate) fn sim(workload: &str, nemesis: &str, set: &[&str]) -> RunSpec {
     spec("sim-segments", workload, nemesis, set)
+}
+
+/// All of a key, on lines that are wide enough.
+pub(crate) fn whole_key(format: Format) -> RawChoice {
+    RawChoice { format, capture: None, style: RawStyle { width: 200, all: true, columns: Vec::new() } }
 }
 
 /// A line for every file or folder at the top of a run's folder: a digest of all its bytes, and its name.

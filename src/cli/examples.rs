@@ -47,7 +47,10 @@ pub(super) const RAW_EXAMPLES: &str = "\
 Examples:
   dissent raw latest p0-k17
   dissent raw results/sim-segments-partial-upsert-late-transition-seed7 p0-k17 --format json
-  dissent raw pinot.toml k1-15";
+  dissent raw latest p0-k17 --capture 3 --columns balance,ops
+  dissent raw pinot.toml k1-15
+
+Exit code 0: nothing is odd; 1: a replica shows something odd, or lacks a row that it should have.";
 
 pub(super) const PROXY_EXAMPLES: &str = "\
 It prints two addresses as one line of JSON. Point the replicas at `listen` (Pinot: controller.vip.host

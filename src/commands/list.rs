@@ -6,6 +6,7 @@ use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
 use crate::report::catalogue::{FAULTS, FINDINGS, FindingText, TARGETS};
+use crate::report::terminal::wrapped;
 
 /// Lists everything, one kind, or one thing in full.
 pub(super) fn list(args: &cli::ListArgs) -> Exit {
@@ -68,7 +69,11 @@ fn list_kind(kind: Kind) {
     let things = things(kind);
     let width = things.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     for (name, about, _) in things {
-        output::result(&format!("  {name:<width$}  {about}"));
+        let mut label = name;
+        for line in wrapped(about, output::width().saturating_sub(width + 4)) {
+            output::result(&format!("  {label:<width$}  {line}"));
+            label = "";
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use clap::Parser as _;
 use std::ffi::OsString;
 
-pub use raw::live as raw_live;
+pub use raw::{RawChoice, live as raw_live};
 pub use resolve_run_spec::run_spec;
 
 /// Runs the command given by these arguments; the first is the name of the program.

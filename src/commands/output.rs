@@ -20,6 +20,7 @@ use dissent_store::cure::Cure;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
+use terminal_size::{Width, terminal_size_of};
 
 /// The output format, set once at the start; until then it is text.
 static FORMAT: OnceLock<Format> = OnceLock::new();
@@ -135,7 +136,14 @@ fn suggest_command(error: &clap::Error) -> Option<String> {
 pub(super) fn style() -> terminal::Style {
     let is = |name: &str, plain: fn(&str) -> bool| std::env::var(name).is_ok_and(|value| plain(&value));
     let plain = is("NO_COLOR", |value| !value.is_empty()) || is("TERM", |value| value == "dumb");
-    terminal::Style { colour: !plain && std::io::stdout().is_terminal() }
+    terminal::Style { colour: !plain && std::io::stdout().is_terminal(), width: width() }
+}
+
+/// The width of lines on standard output: the terminal's, or what `COLUMNS` says, at most 110; 80 elsewhere.
+pub(super) fn width() -> usize {
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| columns.into());
+    given.or_else(terminal).filter(|columns| *columns > 0).map_or(80, |columns: usize| columns.min(110))
 }
 
 /// Whether standard error is a terminal.

@@ -82,7 +82,7 @@ pub fn unread(given: &str, error: &str, exit_code: u8) -> Result<String, serde_j
 
 /// The text after the last run, ending in a newline.
 pub fn end(end: &DocumentEnd) -> Result<String, serde_json::Error> {
-    let fields = text(end, Clock::default())?;
+    let fields = exact(end, Clock::default())?;
     Ok(format!("\n  ],{}\n", fields.trim_start_matches('{')))
 }
 
@@ -121,10 +121,11 @@ fn summary(meta: &RunMeta, facts: &RunFacts) -> RunSummary {
 /// The text of a run, as an element of the document's list.
 fn nested(entry: &RunEntry<'_>, clock: Clock) -> Result<String, serde_json::Error> {
     // A line break within a string is escaped, so every line is one of the layout.
-    text(entry, clock).map(|text| format!("\n{text}").replace('\n', "\n    "))
+    exact(entry, clock).map(|text| format!("\n{text}").replace('\n', "\n    "))
 }
 
-fn text(value: &impl Serialize, clock: Clock) -> Result<String, serde_json::Error> {
+/// Pretty JSON that loses nothing in readers with doubles.
+pub(super) fn exact(value: &impl Serialize, clock: Clock) -> Result<String, serde_json::Error> {
     let mut text = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut text, Exact::new(clock)))?;
     // JSON is UTF-8.

@@ -13,20 +13,26 @@ use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::stored_name::stored_name;
 
 /// The style of the summary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Whether the terminal shows colours.
     pub colour: bool,
+    /// Maximum width of a line, in columns. A longer word is not broken.
+    pub width: usize,
 }
 
-/// Maximum width of a line of the summary, in columns. A longer word is not broken.
-const WIDTH: usize = 100;
+impl Default for Style {
+    fn default() -> Self {
+        Self { colour: false, width: 80 }
+    }
+}
+
 /// Width of the label in front of an answer, in columns.
 const LABEL: usize = 15;
 /// Further findings with a line of their own.
 const ALSO: usize = 3;
 
-/// The summary of a run, ending in a newline. Long lines are wrapped at 100 columns.
+/// The summary of a run, ending in a newline. Long lines are wrapped.
 pub fn summary(verdict: &Verdict, meta: &RunMeta, style: Style) -> String {
     let clock = Clock::of(meta);
     let ink = Ink::of(verdict.outcome);
@@ -195,7 +201,7 @@ fn gone(verdict: &Verdict) -> Option<String> {
 fn push_answer(out: &mut String, answer: &Answer, style: Style) {
     let mut label = style.label(answer.label);
     for line in &answer.short {
-        for part in wrapped(&printable(line), WIDTH - LABEL - 2) {
+        for part in wrapped(&printable(line), style.width.saturating_sub(LABEL + 2)) {
             out.push_str(&format!("  {label}{part}\n"));
             label = " ".repeat(LABEL);
         }
@@ -203,7 +209,7 @@ fn push_answer(out: &mut String, answer: &Answer, style: Style) {
 }
 
 /// Breaks a line between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.len() - 1;

@@ -77,7 +77,7 @@ fn a_result_that_cannot_be_written_is_no_success() {
         (run(" --plan-only"), 3, ""),
         (bug, 1, "FAIL "),
         ("check latest".to_owned(), 1, "FAIL "),
-        ("raw latest k1-11".to_owned(), 3, ""),
+        ("raw latest k1-11".to_owned(), 1, ""),
         ("list".to_owned(), 3, ""),
         ("run --help".to_owned(), 3, ""),
         ("check gone --format json".to_owned(), 2, ""),

@@ -26,7 +26,7 @@ pub(crate) fn evidence(bytes: &[u8]) {
     let told = json::verdict_json(&verdict, meta, &RunFacts::default(), 0).expect("a verdict is JSON");
     assert_eq!(json_reader::read(&told).expect("it is read back"), [verdict.clone()]);
     assert_eq!(judge(&record), verdict);
-    assert!(!terminal::summary(&verdict, meta, terminal::Style { colour: false }).is_empty());
+    assert!(!terminal::summary(&verdict, meta, terminal::Style::default()).is_empty());
     assert!(!terminal::last_line(&verdict, meta, None).contains('\n'));
     html::page(&verdict, &record.meta, &Timeline::of(&record));
 }

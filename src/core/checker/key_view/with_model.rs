@@ -1,14 +1,14 @@
 //! What every replica has of one key, offset by offset, next to the fold of the log. It is the first thing to
 //! look at in an incident.
 //!
-//! It shows what each replica showed in its last sound read, and concludes nothing from it.
+//! It shows what each replica showed in its last sound read up to a capture, and concludes nothing from it.
 
 use crate::checker::safety::absence::AllowedAbsences;
 use crate::checker::safety::calibration::calibrate;
 use crate::checker::safety::current_rows::CurrentRows;
 use crate::checker::safety::merge_functions::{fold, shows};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline, VisibleCopy};
-use crate::checker::tables::history::History;
+use crate::checker::tables::history::{HeldSegment, History};
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::tables::named_row::{named, names, own};
 use crate::checker::tables::segments::{bounds, segment_of};
@@ -33,6 +33,8 @@ pub struct KeyView {
     pub key: String,
     /// The partition.
     pub partition: u32,
+    /// The number of the capture; 0 if there is none.
+    pub capture: u32,
     /// The replicas, in roster order.
     pub replicas: Vec<String>,
     /// The columns, in schema order, then `op` and `cmp`.
@@ -95,13 +97,7 @@ impl KeyView {
         let mut count = 0;
         for row in &self.rows {
             for (replica, held) in self.replicas.iter().zip(&row.held) {
-                let odd = match held {
-                    ShownCell::Row { odd, .. } => !odd.is_empty(),
-                    ShownCell::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
-                    ShownCell::Missing => row.held.iter().any(|held| held.current().is_some()),
-                    ShownCell::NotLoaded | ShownCell::Excused(_) => false,
-                };
-                if odd {
+                if self.is_odd_cell(row, held) {
                     count += 1;
                     replicas.insert(replica.as_str());
                 }
@@ -109,10 +105,32 @@ impl KeyView {
         }
         (count, replicas)
     }
+
+    /// Whether a row is missing or odd on any replica.
+    pub fn is_odd(&self, row: &RowView) -> bool {
+        row.held.iter().any(|held| self.is_odd_cell(row, held))
+    }
+
+    fn is_odd_cell(&self, row: &RowView, held: &ShownCell) -> bool {
+        match held {
+            ShownCell::Row { odd, .. } => !odd.is_empty(),
+            ShownCell::Missing if self.unsaid.is_empty() => row.expected.is_some() || row.deletes,
+            ShownCell::Missing => row.held.iter().any(|held| held.current().is_some()),
+            ShownCell::NotLoaded | ShownCell::Excused(_) => false,
+        }
+    }
 }
 
-/// The view of a key in each partition whose log has it.
+/// The view of a key at the last capture, in each partition whose log has it.
 pub fn with_model(record: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
+    let mut views = at_captures(record, key)?;
+    let last: BTreeMap<u32, u32> = views.iter().map(|view| (view.partition, view.capture)).collect();
+    views.retain(|view| last.get(&view.partition) == Some(&view.capture));
+    Ok(views)
+}
+
+/// The views of a key at every capture, in each partition whose log has it.
+pub fn at_captures(record: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoSuchKey> {
     let history = History::gather(record, &mut |_, _| {});
     let partitions = 0..history.meta.partitions;
     let mut log_indexes: Vec<LogIndex> =
@@ -134,8 +152,9 @@ pub fn with_model(record: &dyn RunRecord, key: &str) -> Result<Vec<KeyView>, NoS
             let absences = AllowedAbsences::of(record, &history, log_index, timeline);
             let (history, model_on) = (&history, model_on.as_slice());
             let builder = KeyViewBuilder { record, history, log_index, timeline, absences, model_on, number };
-            Some(builder.view(key))
+            Some(builder.views(key))
         })
+        .flatten()
         .collect();
     match views.is_empty() {
         true => {
@@ -166,25 +185,34 @@ struct LogRow {
 }
 
 impl KeyViewBuilder<'_> {
-    fn view(&self, key: &str) -> KeyView {
+    /// One view per capture; one if there is none.
+    fn views(&self, key: &str) -> Vec<KeyView> {
         let schema = &self.history.meta.schema;
         let logged = self.logged();
         let rows = self.rows(key);
-        let offs: BTreeSet<u64> = logged.keys().copied().chain(rows.keys().map(|(off, _)| *off)).collect();
-        let mut view = KeyView {
-            key: key.to_owned(),
-            partition: self.log_index.partition,
-            replicas: self.history.meta.roster.clone(),
-            columns: names(&schema.columns),
-            rows: Vec::new(),
-            unsaid: Vec::new(),
-        };
         let flags = CurrentRows::read(self.record, self.history, self.log_index);
-        for off in offs {
-            view.rows.push(self.row(off, logged.get(&off), &rows, &flags));
-        }
-        self.mark_flags(&mut view, &logged);
-        view
+        let offs: BTreeSet<u64> = logged.keys().copied().chain(rows.keys().map(|(off, _)| *off)).collect();
+        let last = self.history.captures.len().saturating_sub(1);
+        let view = |capture: usize| {
+            let at = CapturePoint::end_of(capture);
+            let mut view = KeyView {
+                key: key.to_owned(),
+                partition: self.log_index.partition,
+                capture: self.history.captures.get(capture).map_or(0, |it| it.number),
+                replicas: self.history.meta.roster.clone(),
+                columns: names(&schema.columns),
+                rows: offs.iter().map(|off| self.row(*off, logged.get(off), &rows, &flags, at)).collect(),
+                unsaid: Vec::new(),
+            };
+            self.mark_flags(&mut view, &logged, &flags, at, capture == last);
+            if capture < last {
+                // What comes later was not there yet.
+                let is_there = |row: &RowView| row.held.iter().any(|held| *held != ShownCell::NotLoaded);
+                view.rows.retain(is_there);
+            }
+            view
+        };
+        (0..=last).map(view).collect()
     }
 
     /// The key's entries, folded.
@@ -202,26 +230,26 @@ impl KeyViewBuilder<'_> {
         logged
     }
 
-    /// The last row of each replica at the key's offsets, and anywhere else where it shows the key.
-    fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Row> {
-        let mut rows = BTreeMap::new();
+    /// The rows of each copy at the key's offsets, and anywhere else where it shows the key. Each row comes
+    /// with the capture that read it, in order.
+    fn rows(&self, key: &str) -> BTreeMap<(u64, usize), Vec<(usize, Row)>> {
+        let mut rows: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (read, row) in self.record.rows(self.log_index.partition) {
             let of_key = row.key == key
                 || self.log_index.at(row.off).is_some_and(|at| self.log_index.entry(at).key == self.number);
-            let copy = self.history.read_index(read).and_then(|index| self.timeline.by_read[index]);
-            let Some(copy) = copy.filter(|_| of_key) else { continue };
-            let replica = self.timeline.copies[copy].replica;
-            if self.shown(row.off, replica).is_some_and(|shown| shown.copy == copy) {
-                rows.insert((row.off, replica), row.into_owned());
+            let Some(index) = self.history.read_index(read).filter(|_| of_key) else { continue };
+            if let Some(copy) = self.timeline.by_read[index] {
+                let capture = self.history.reads[index].header.capture;
+                rows.entry((row.off, copy)).or_default().push((capture, row.into_owned()));
             }
         }
         rows
     }
 
-    /// The copy that a replica showed last at an offset; `None` if it had not loaded it.
-    fn shown(&self, off: u64, replica: usize) -> Option<VisibleCopy> {
+    /// The copy that a replica showed at an offset, up to a capture; `None` if it had not loaded it.
+    fn shown(&self, off: u64, replica: usize, at: CapturePoint) -> Option<VisibleCopy> {
         let segment = segment_of(&bounds(&self.history.segments[self.log_index.partition as usize]), off)?;
-        let (_, shown) = self.timeline.changes(segment).last()?;
+        let (_, shown) = self.timeline.changes(segment).iter().rfind(|(when, _)| *when <= at)?;
         shown[replica].filter(|shown| off < shown.end)
     }
 
@@ -229,8 +257,9 @@ impl KeyViewBuilder<'_> {
         &self,
         off: u64,
         logged: Option<&LogRow>,
-        rows: &BTreeMap<(u64, usize), Row>,
+        rows: &BTreeMap<(u64, usize), Vec<(usize, Row)>>,
         flags: &CurrentRows<'_>,
+        at: CapturePoint,
     ) -> RowView {
         let spans = &self.history.segments[self.log_index.partition as usize];
         let columns = &self.history.meta.schema.columns;
@@ -240,12 +269,12 @@ impl KeyViewBuilder<'_> {
             let cells = on.map(|((column, value), _)| (column.name.clone(), column.shown(value)));
             Some(cells.chain(own(logged.indexed.op, logged.cmp)).collect())
         });
-        let last = self.history.captures.len().checked_sub(1);
         let held = (0..self.history.meta.roster.len()).map(|replica| {
-            let Some(shown) = self.shown(off, replica) else { return ShownCell::NotLoaded };
-            let Some(row) = rows.get(&(off, replica)) else { return self.without_row(off, shown.copy) };
-            let offs =
-                last.and_then(|capture| flags.shown(replica, self.number, CapturePoint::end_of(capture)));
+            let Some(shown) = self.shown(off, replica, at) else { return ShownCell::NotLoaded };
+            let read = rows.get(&(off, shown.copy));
+            let row = read.and_then(|rows| rows.iter().rfind(|(capture, _)| *capture <= at.capture));
+            let Some((_, row)) = row else { return self.without_row(off, shown.copy) };
+            let offs = flags.shown(replica, self.number, at);
             ShownCell::Row {
                 cells: named(columns, row.op, row.cmp, &row.cols),
                 doc: row.doc,
@@ -275,13 +304,34 @@ impl KeyViewBuilder<'_> {
 
     /// The current row of a replica is the last accepted one that it has loaded. Nothing is marked if rows go
     /// on beyond a log that was cut short.
-    fn mark_flags(&self, view: &mut KeyView, logged: &BTreeMap<u64, LogRow>) {
+    /// Nor before the last capture, if the replica moved on while it was read.
+    fn mark_flags(
+        &self,
+        view: &mut KeyView,
+        logged: &BTreeMap<u64, LogRow>,
+        flags: &CurrentRows<'_>,
+        at: CapturePoint,
+        is_last: bool,
+    ) {
         if view.rows.last().is_some_and(|row| row.off >= self.log_index.end()) {
             return;
         }
         for replica in 0..view.replicas.len() {
+            let is_loaded = |off: &u64| self.shown(*off, replica, at).is_some();
+            let covers = |held: &[HeldSegment], off: u64| {
+                held.iter().any(|held| held.is_visible() && (held.start..held.end).contains(&off))
+            };
+            let stood_still = || {
+                flags.read_of(replica, at).is_some_and(|read| {
+                    let same = |off: &u64| [&read.before, &read.after].map(|held| covers(held, *off));
+                    logged.keys().all(|off| same(off) == [is_loaded(off); 2])
+                })
+            };
+            if !is_last && !stood_still() {
+                continue;
+            }
             let mut accepted = logged.values().rev().filter(|logged| logged.indexed.effect.is_accepted());
-            let last = accepted.find(|logged| self.shown(logged.indexed.off, replica).is_some());
+            let last = accepted.find(|logged| is_loaded(&logged.indexed.off));
             let right =
                 last.filter(|logged| logged.indexed.effect == Effect::Merged).map(|it| it.indexed.off);
             for row in &mut view.rows {

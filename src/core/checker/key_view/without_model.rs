@@ -79,6 +79,7 @@ impl KeyReads {
         let mut view = KeyView {
             key: key.to_owned(),
             partition: self.partition,
+            capture: 0,
             replicas: meta.roster.clone(),
             columns: match has_ops(&meta.schema) {
                 true => names(&meta.schema.columns),

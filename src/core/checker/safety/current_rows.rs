@@ -136,9 +136,17 @@ impl<'h> CurrentRows<'h> {
 
     /// The offsets that a replica flagged as current for a key in its last read at or before this point.
     pub(crate) fn shown(&self, replica: usize, key: usize, at: CapturePoint) -> Option<&[u64]> {
-        let before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
-        let read = before.into_iter().find_map(|(_, reads)| reads[replica])?;
-        Some(self.shown_by(read, key))
+        Some(self.shown_by(self.read_index(replica, at)?, key))
+    }
+
+    /// A replica's last read of flags at or before this point.
+    pub(crate) fn read_of(&self, replica: usize, at: CapturePoint) -> Option<&CurrentRowsRead> {
+        self.history.current_reads.get(self.read_index(replica, at)?)
+    }
+
+    fn read_index(&self, replica: usize, at: CapturePoint) -> Option<usize> {
+        let mut before = self.reads.iter().rev().skip_while(|(when, _)| *when > at);
+        before.find_map(|(_, reads)| reads[replica])
     }
 
     fn shown_by(&self, read: usize, key: usize) -> &[u64] {
