@@ -35,6 +35,9 @@ pub enum Command {
     /// Show what every replica holds for one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
     Raw(RawArgs),
+    /// Pack a run into one file for an upstream issue, without secrets, keys and values
+    #[command(after_help = PACK_EXAMPLES)]
+    Pack(PackArgs),
     /// Print the JSON Schema of a format
     #[command(after_help = "Example:\n  dissent schema verdict > verdict.schema.json")]
     Schema(SchemaArgs),
@@ -307,6 +310,22 @@ pub struct RawArgs {
     /// Output options
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `dissent pack`.
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// Run folder, or `latest`
+    pub run: String,
+    /// File to write [default: RUN.tar.zst]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Keep keys and values as they are
+    #[arg(long)]
+    pub with_values: bool,
+    /// Folder for results, with one subfolder per run
+    #[arg(long, value_name = "DIR", env = "DISSENT_RESULTS", default_value = "results")]
+    pub results: PathBuf,
 }
 
 /// `dissent schema`.

@@ -11,6 +11,7 @@ mod known;
 mod mutate;
 #[cfg(feature = "pinot")]
 mod own_pinot;
+mod pack;
 #[cfg(feature = "pinot")]
 mod pinot;
 mod property;

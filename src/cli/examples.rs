@@ -52,6 +52,16 @@ Examples:
 
 Exit code 0: nothing is odd; 1: a replica shows something odd, or lacks a row that it should have.";
 
+pub(super) const PACK_EXAMPLES: &str = "\
+Keys and values are replaced by keyed hashes: equal ones have equal hashes, and the hash's key is not kept.
+Replicas are numbered. URLs, hosts, paths and credentials are left out. What stays: offsets, op ids,
+comparison values, counts, times, and the names of columns, segments and statuses.
+
+Examples:
+  dissent pack latest
+  dissent pack latest --out issue.tar.zst --with-values
+  tar --zstd -tvf issue.tar.zst";
+
 pub(super) const PROXY_EXAMPLES: &str = "\
 It prints two addresses as one line of JSON. Point the replicas at `listen` (Pinot: controller.vip.host
 and controller.vip.port), and write `control` into the target file, as `proxy = \"..\"`.

@@ -8,6 +8,7 @@ mod heal;
 mod init;
 mod list;
 mod output;
+mod pack;
 mod progress;
 mod proxy;
 mod raw;
@@ -65,6 +66,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Clean(args) => clean::clean(&args),
         Command::Heal(args) => heal::heal(&args),
         Command::Raw(args) => raw::raw(&args),
+        Command::Pack(args) => pack::pack(&args),
         Command::Schema(args) => {
             output::schema(args.of);
             Exit::Pass

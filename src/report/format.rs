@@ -16,7 +16,7 @@ pub(super) fn spaced(name: &str) -> String {
 }
 
 /// A number with a comma at every thousand.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod inspect;
 pub mod judging;
 pub mod observer;
+pub mod pack;
 mod panic;
 pub mod process_run;
 pub mod run_spec;
