@@ -159,7 +159,7 @@ pub(crate) fn accusations(verdict: &Verdict) -> BTreeSet<Accusation> {
                 let pairs = wrong.flat_map(|who| it.keys.iter().map(move |key| (key, who)));
                 pairs.map(|(key, who)| cell(it.partition, key, who)).collect()
             }
-            FindingKind::Frozen(it) => vec![("frozen".to_owned(), it.object.clone())],
+            FindingKind::Frozen(it) => it.all().map(|it| ("frozen".to_owned(), it.object.clone())).collect(),
             FindingKind::Regressed(it) => vec![("regressed".to_owned(), it.object.clone())],
             FindingKind::Ahead(it) => vec![("ahead".to_owned(), it.object.clone())],
             FindingKind::LostAck(it) => {

@@ -29,8 +29,8 @@ fn describe_passed(it: &PassedValue) -> String {
     let logged = |it: &Option<LoggedAt>| it.as_ref().map_or("-".to_owned(), |it| it.position.to_string());
     let drain = it.drain.as_ref().map_or("-".to_owned(), |it| format!("{}of{}", it.kept, it.passed));
     format!(
-        " waits=passed-value:{} shared={} equal={} not-beyond={} first-beyond={} passed-by={by} buffered-at={} \
-         lost-at={} kept={drain} confidence={}",
+        " waits=passed-value:{} shared={} equal={} not-beyond={} first-beyond={} passed-by={by} \
+         buffered-at={} lost-at={} kept={drain} confidence={}",
         it.value,
         it.shared,
         at(it.last_equal),

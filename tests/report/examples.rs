@@ -354,6 +354,7 @@ fn passed() -> WaitsFor {
         shared: "shard".to_owned(),
         value: 4_000,
         last_equal: Some(SeenAt { t: ms(2_900), position: 3_990 }),
+        after: Some(ms(2_850)),
         last_not_beyond: Some(SeenAt { t: ms(2_900), position: 3_990 }),
         first_beyond: SeenAt { t: ms(3_000), position: 4_002 },
         passed_by: Some(PassingAppend {

@@ -26,7 +26,7 @@
 //! | `commit-winner` | of the authority: `server`, `offset` |
 //! | `segment-committed` | of the authority: `server`, `offset`, `crc` |
 //! | `buffered` | of a writer of a shared frontier: `first`, `last` (times), `entries`, `shard` |
-//! | `drain` | its decision on what it buffers: `shard`, `input`, `emitted`, `later`, `passed`, `dropped`, `earliest` |
+//! | `drain` | what it decides: `shard`, `input`, `emitted`, `later`, `passed`, `dropped`, `earliest` |
 //! | `append-lost` | its append found the shared frontier elsewhere: `from`, `found` |
 //! | `appended` | of the authority, or of the writer: `object`, `from`, `to`, `by` (`name`, `incarnation`) |
 //!

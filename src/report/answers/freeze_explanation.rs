@@ -1,5 +1,5 @@
-//! The text on why a frontier does not move and what waits behind it. Lag, idleness, back-pressure and a freeze
-//! are told apart in the same words: what it waits for, and whether that will ever come.
+//! The text on why a frontier does not move and what waits behind it. Lag, idleness, back-pressure and a
+//! freeze are told apart in the same words: what it waits for, and whether that will ever come.
 
 use super::answer::Answer;
 use crate::report::format::{Clock, count, counted, joined, printable};
@@ -54,8 +54,8 @@ pub(super) fn restart(f: &Frozen) -> Option<String> {
         }
         RestartEffect::NotTried if whose.is_empty() => "No restart was tried.".to_owned(),
         RestartEffect::NotTried => format!(
-            "No restart was tried. What pins it is buffered in the process of {}, so a restart of that should \
-             clear it.",
+            "No restart was tried. What pins it is buffered in the process of {}, so a restart of that \
+             should clear it.",
             joined(&whose)
         ),
     })
@@ -76,16 +76,16 @@ fn waits_for(object: &str, it: &WaitsFor, clock: &Clock) -> Vec<String> {
         WaitsFor::PassedValue(it) => {
             let (shared, value) = (printable(&it.shared), count(it.value));
             let never = format!(
-                "{object} waits for {shared} to be at {value}, which {shared} has passed: it only grows, so this \
-                 never comes"
+                "{object} waits for {shared} to be at {value}, which {shared} has passed: it only grows, so \
+                 this never comes"
             );
             vec![never, who_and_when(it, clock)]
         }
         WaitsFor::Downstream { object: fed, position } => {
             let (fed, position) = (printable(fed), count(*position));
             vec![format!(
-                "{object} waits for {fed}, which has only come to {position}: back-pressure; it moves on when \
-                 {fed} does"
+                "{object} waits for {fed}, which has only come to {position}: back-pressure; it moves on \
+                 when {fed} does"
             )]
         }
         WaitsFor::Inputs { objects } if objects.is_empty() => {
@@ -103,8 +103,8 @@ fn waits_for(object: &str, it: &WaitsFor, clock: &Clock) -> Vec<String> {
 
 fn who_and_when(it: &PassedValue, clock: &Clock) -> String {
     let shared = printable(&it.shared);
-    let between = match it.last_not_beyond {
-        Some(before) => format!("between {} and {}", clock.at(before.t), clock.at(it.first_beyond.t)),
+    let between = match it.after {
+        Some(after) => format!("between {} and {}", clock.at(after), clock.at(it.first_beyond.t)),
         None => format!("before {}", clock.at(it.first_beyond.t)),
     };
     match &it.passed_by {

@@ -347,7 +347,9 @@ mod tests {
     /// Whether the samples that an explanation names lie around a moment.
     fn brackets(told: &PassedValue, moment: u64) -> bool {
         let before = [told.last_not_beyond, told.last_equal];
-        before.iter().flatten().all(|seen| seen.t.0 < moment) && moment <= told.first_beyond.t.0
+        before.iter().flatten().all(|seen| seen.position <= told.value)
+            && told.after.is_none_or(|after| after.0 < moment)
+            && moment <= told.first_beyond.t.0
     }
 
     /// The record without what nodes logged.

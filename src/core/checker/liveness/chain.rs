@@ -1,9 +1,9 @@
 //! The chain of frontiers that wait for each other, from what holds the others back to the readers, and the
 //! joining of their findings: what waits behind one root is one finding.
 
-use super::LivenessCheck;
 use super::fault_windows::combines;
 use super::freeze::FreezeReport;
+use super::frontier_graph::FrontierGraph;
 use super::stall::FrontierTimeline;
 use super::stall_window::StallWindow;
 use super::waits_for::FrozenFrontier;
@@ -11,7 +11,7 @@ use crate::checker::tables::frontier_samples::Object;
 use crate::checker::verdict::{
     ChainLink, ChainRole, FreezeCourse, FreezeExplanation, FreezeVisibility, Frozen, RestartEffect,
 };
-use crate::history::frontier::{Frontier, InputMerge};
+use crate::history::frontier::InputMerge;
 use crate::history::time::Nanos;
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use std::collections::BTreeSet;
 /// does not show that.
 const LEFT_MIN: usize = 3;
 
-impl<'h> LivenessCheck<'h> {
+impl<'h> FrontierGraph<'_, 'h> {
     /// Why a declared frontier is frozen. The guard of a consuming position is not explained here.
     pub(super) fn explain(
-        &self,
+        self,
         timeline: &FrontierTimeline<'h>,
         window: &StallWindow,
         pinned_by: &[String],
@@ -50,7 +50,7 @@ impl<'h> LivenessCheck<'h> {
         })
     }
 
-    fn chain(&self, timeline: &FrontierTimeline<'h>, window: &StallWindow) -> Vec<ChainLink> {
+    fn chain(self, timeline: &FrontierTimeline<'h>, window: &StallWindow) -> Vec<ChainLink> {
         let to = timeline.samples[window.last].t;
         let mut chain = self.upstream(timeline, window);
         let mut last = timeline;
@@ -73,7 +73,7 @@ impl<'h> LivenessCheck<'h> {
 
     /// The frozen object after everything that it waits for, directly or not, and inputs of it that have
     /// left.
-    fn upstream(&self, timeline: &FrontierTimeline<'h>, window: &StallWindow) -> Vec<ChainLink> {
+    fn upstream(self, timeline: &FrontierTimeline<'h>, window: &StallWindow) -> Vec<ChainLink> {
         let (from, to) = (timeline.samples[window.first].t, timeline.samples[window.last].t);
         let mut names = BTreeSet::from([self.name(timeline)]);
         let (mut links, mut open) = (Vec::new(), vec![timeline]);
@@ -81,8 +81,13 @@ impl<'h> LivenessCheck<'h> {
             let pinning = self.pinning(it, from, to);
             let waits_for: Vec<String> = pinning.iter().map(|it| self.name(it)).collect();
             let role = if waits_for.is_empty() { ChainRole::Root } else { ChainRole::Dependant };
+            let left = self
+                .left(it, to)
+                .into_iter()
+                .filter(|link| !waits_for.contains(&link.object))
+                .collect::<Vec<_>>();
             links.push(ChainLink { role, waits_for, ..self.link(it, to) });
-            links.extend(self.left(it, to));
+            links.extend(left);
             open.extend(pinning.into_iter().filter(|it| names.insert(self.name(it))));
         }
         links.reverse();
@@ -90,7 +95,7 @@ impl<'h> LivenessCheck<'h> {
     }
 
     /// Inputs of an object that were sampled once, and not any more before this time.
-    fn left(&self, timeline: &FrontierTimeline<'h>, to: Nanos) -> Vec<ChainLink> {
+    fn left(self, timeline: &FrontierTimeline<'h>, to: Nanos) -> Vec<ChainLink> {
         let Object::Declared(frontier) = timeline.object else { return Vec::new() };
         let has_left = |input: &&FrontierTimeline<'h>| {
             let last_seen = input.samples.last().map(|last| last.t);
@@ -106,7 +111,7 @@ impl<'h> LivenessCheck<'h> {
         .collect()
     }
 
-    fn link(&self, timeline: &FrontierTimeline<'h>, t: Nanos) -> ChainLink {
+    fn link(self, timeline: &FrontierTimeline<'h>, t: Nanos) -> ChainLink {
         let report = FreezeReport { history: self.history, timeline };
         ChainLink {
             object: report.name(),
@@ -116,14 +121,6 @@ impl<'h> LivenessCheck<'h> {
             last_seen: None,
             waits_for: Vec::new(),
         }
-    }
-
-    pub(super) fn inputs(&self, fed: &'h Frontier) -> impl Iterator<Item = &FrontierTimeline<'h>> {
-        self.timelines.iter().filter(move |it| it.feeds(fed))
-    }
-
-    pub(super) fn name(&self, timeline: &FrontierTimeline<'h>) -> String {
-        FreezeReport { history: self.history, timeline }.name()
     }
 }
 

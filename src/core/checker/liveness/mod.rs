@@ -10,6 +10,7 @@ mod ahead_of_upstream;
 mod chain;
 mod fault_windows;
 mod freeze;
+mod frontier_graph;
 mod read_back;
 mod regression;
 mod restart_loop;
@@ -28,10 +29,11 @@ use crate::checker::verdict::{
     Progress, Status,
 };
 use crate::history::check_name::CheckName;
-use crate::history::frontier::{Frontier, InputMerge};
+use crate::history::frontier::Frontier;
 use crate::history::time::Nanos;
 use fault_windows::FaultWindows;
 use freeze::FreezeReport;
+use frontier_graph::FrontierGraph;
 pub(super) use read_back::ReadBack;
 use restarts::Restarts;
 use stall::{FrontierTimeline, StallTerms};
@@ -163,9 +165,10 @@ impl<'h> LivenessCheck<'h> {
         let worst = real.iter().rfind(sticky).or_else(|| real.iter().max_by_key(|window| window.watched));
         if let Some(window) = worst {
             let (from, to) = (timeline.samples[window.first].t, timeline.samples[window.last].t);
-            let pinning = self.pinning(timeline, from, to).into_iter().map(|it| self.name(it)).collect();
-            let mut frozen = report.frozen(window, real.len() as u64, self.fed_by(timeline), pinning);
-            frozen.freeze_explanation = self.explain(timeline, window, &frozen.pinned_by).map(Box::new);
+            let graph = self.graph();
+            let pinning = graph.pinning(timeline, from, to).into_iter().map(|it| graph.name(it)).collect();
+            let mut frozen = report.frozen(window, real.len() as u64, graph.fed_by(timeline), pinning);
+            frozen.freeze_explanation = graph.explain(timeline, window, &frozen.pinned_by).map(Box::new);
             self.frozen.push(frozen);
         }
     }
@@ -206,23 +209,8 @@ impl<'h> LivenessCheck<'h> {
         self.history.canaries.were_seen(&destinations(frontier), &timeline.stall(window))
     }
 
-    /// The object that this one feeds.
-    fn fed_by(&self, timeline: &FrontierTimeline<'_>) -> Option<&FrontierTimeline<'h>> {
-        let Object::Declared(frontier) = timeline.object else { return None };
-        let fed = frontier.feeds.as_deref()?;
-        self.timelines.iter().find(|it| matches!(it.object, Object::Declared(other) if other.object == fed))
-    }
-
-    /// The objects that feed this one and were stalled for too long at some time in between. If none was,
-    /// those that it waits for and that are no further than it is, even if they have no work themselves.
-    fn pinning(&self, timeline: &FrontierTimeline<'h>, from: Nanos, to: Nanos) -> Vec<&FrontierTimeline<'h>> {
-        let Object::Declared(fed) = timeline.object else { return Vec::new() };
-        let pinning: Vec<_> = self.inputs(fed).filter(|it| it.is_pinned_in(from, to)).collect();
-        if pinning.is_empty() && fault_windows::combines(self.history, fed) == InputMerge::All {
-            let position = timeline.sample_at(to).and_then(|sample| sample.f);
-            return self.inputs(fed).filter(|it| it.was_at_or_below(position, to)).collect();
-        }
-        pinning
+    fn graph(&self) -> FrontierGraph<'_, 'h> {
+        FrontierGraph { history: self.history, timelines: &self.timelines }
     }
 
     /// Whether all replicas had reached the end of the log at the deadline, although some numbers were lower.

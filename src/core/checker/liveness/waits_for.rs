@@ -71,6 +71,7 @@ impl FrozenFrontier<'_, '_> {
             shared: name(fed),
             value,
             last_equal: self.last_equal(fed),
+            after: not_beyond.and_then(|at| Some(samples.get(at.checked_sub(1)?)?.t)),
             last_not_beyond: not_beyond.and_then(|at| seen(&samples[at])),
             first_beyond,
             passed_by: self.passed_by(&name(fed), value),

@@ -2,7 +2,7 @@
 //! nodes log nothing, and from their events where they do. No time of one node is compared with another's.
 
 use super::explanation::{Confidence, EventPoint};
-use super::frontier::ObjectKind;
+use super::object_kind::ObjectKind;
 use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,9 @@ pub struct PassedValue {
     pub value: u64,
     /// The last sampling that showed both frontiers at one value; `None` if none did in this incarnation.
     pub last_equal: Option<SeenAt>,
+    /// When the shared frontier was certainly not beyond the value yet. A sample is read after the one before
+    /// it was recorded, so this is the record of the sample before `last_not_beyond`.
+    pub after: Option<Nanos>,
     /// The last sample that showed the shared frontier not beyond the value; `None` if it was beyond in all.
     pub last_not_beyond: Option<SeenAt>,
     /// The first sample that showed it beyond.

@@ -2,33 +2,11 @@
 
 use super::explanation::Explanation;
 use super::freeze_explanation::{FreezeExplanation, RestartEffect};
+use super::object_kind::ObjectKind;
 use crate::history::event::Phase;
-use crate::history::frontier::FrontierKind;
 use crate::history::time::{Nanos, moment};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The kind of an object that progresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ObjectKind {
-    /// The lowest offset of a partition that a replica is assigned and does not cover.
-    ConsumingPosition,
-    /// The upper of a shard: readers may see only what is below it.
-    ShardUpper,
-    /// A writer's output: it will never again emit anything below this point.
-    WriterOutput,
-}
-
-impl From<FrontierKind> for ObjectKind {
-    fn from(kind: FrontierKind) -> ObjectKind {
-        match kind {
-            FrontierKind::ShardUpper => ObjectKind::ShardUpper,
-            FrontierKind::WriterOutput => ObjectKind::WriterOutput,
-        }
-    }
-}
 
 /// Whether readers notice that an object is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ mod freeze_explanation;
 mod frontier;
 mod known_findings;
 pub mod known_issue;
+mod object_kind;
 pub(super) mod outcome;
 pub(super) mod pattern;
 mod spread;
@@ -36,9 +37,10 @@ pub use freeze_explanation::{
 };
 pub use frontier::{
     Ahead, FreezeCourse, FreezeVisibility, FrontierState, Frozen, Healed, Lagging, Move, NotVisible,
-    ObjectKind, PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
+    PrecedingEvent, Progress, Regressed, StatusCause, Waiting,
 };
 pub use known_findings::{KnownFindings, KnownIssueRef};
+pub use object_kind::ObjectKind;
 pub use spread::{Commit, KeyCopies, LastRightGone, Replacement, Risk, Spread, SpreadMoment};
 
 /// The version of the verdict's format.
