@@ -51,20 +51,27 @@ pub(crate) fn predict(record: &dyn RunRecord, log_index: &LogIndex, early: &Earl
     predicted
 }
 
-/// Whether the last of these entries gives another row where the late segments do not exist.
+/// Whether the last of these entries gives another row if it is merged onto the last row of its key that was visible.
+/// The rows of a visible segment are right, also where they build on a segment that is not visible here:
+///
+/// ```text
+/// SEG_M has k@5 and is late; SEG_M1 = [10, 20) was downloaded from a healthy replica, and has k@12, which was merged
+/// onto k@5. k@21 is merged onto k@12, and right.
+/// ```
 fn is_merged_otherwise(columns: &[Column], past: &[(IndexedEntry, Entry)], early: &EarlyMerge) -> bool {
-    let Some((last, _)) = past.last() else { return false };
-    let folded = |without: bool| {
+    let Some(((last, event), before)) = past.split_last() else { return false };
+    let visible = before.iter().rposition(|(indexed, _)| !early.lacks(indexed.segment, last.off));
+    let merged_onto = |known: &[(IndexedEntry, Entry)]| {
         let mut state = vec![Value::Null; columns.len()];
-        for (indexed, entry) in past {
-            if !(without && early.lacks(indexed.segment, last.off)) {
-                fold(columns, &mut state, indexed.effect, entry);
-            }
+        for (indexed, entry) in known {
+            fold(columns, &mut state, indexed.effect, entry);
         }
+        fold(columns, &mut state, last.effect, event);
         state
     };
-    let mut cells = columns.iter().zip(folded(false).into_iter().zip(folded(true)));
-    cells.any(|(column, (whole, without))| !shows(column, &whole, &without))
+    let whole = merged_onto(before);
+    let shown = merged_onto(visible.map_or(&[], |at| &before[..=at]));
+    columns.iter().zip(whole.iter().zip(&shown)).any(|(column, (whole, shown))| !shows(column, whole, shown))
 }
 
 /// The keys with an entry in any of the late segments.
