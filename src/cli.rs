@@ -184,6 +184,9 @@ pub struct CheckArgs {
     /// Compare replicas only with each other, to see what a comparison without a model would miss
     #[arg(long)]
     pub peers_only: bool,
+    /// Also print why: the first break, its guard, the spread, and how to contain it
+    #[arg(long)]
+    pub explain: bool,
     /// File of known issues; findings that it covers do not fail the run (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,

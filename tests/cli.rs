@@ -145,6 +145,10 @@ fn everything_is_listed_with_what_it_is_for() {
         let line = listed.lines().find(|line| line.trim_start().starts_with(name));
         assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}:\n{listed}");
     }
+    let kind = stdout(&run(results.path(), &["list", "findings", "wrong-value"]));
+    for question in ["What it means:", "What could disprove it:", "What to do:"] {
+        assert!(kind.contains(question), "{kind}");
+    }
     let whole = run(results.path(), &["list", "nemeses", "late-transition"]);
     assert!(stdout(&whole).contains("hold-message"));
 }

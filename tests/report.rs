@@ -2,6 +2,8 @@
 
 mod documents;
 mod examples;
+mod explained;
+mod explaining;
 mod schema;
 
 use dissent::report::html::timeline::Timeline;

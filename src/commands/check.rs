@@ -1,9 +1,10 @@
 //! `dissent check`: checks recorded runs again.
 
 use super::output::{self, Verdicts};
-use crate::cli;
+use crate::cli::{self, Format};
 use crate::config::known_issues;
 use crate::exit::Exit;
+use crate::report::explain;
 use crate::run::error::RunError;
 use crate::run::judging::JudgedRun;
 use dissent_core::checker::judge::Oracle;
@@ -29,6 +30,10 @@ pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     for run in &args.runs {
         let exit = match check_one(args, run, known.as_ref()) {
             Ok(judged) => {
+                if args.explain && args.output.format == Format::Human {
+                    let (verdict, meta) = (&judged.verdict, &judged.meta);
+                    output::result(explain::explanation(verdict, meta, output::style()).trim_end());
+                }
                 verdicts.judged(&judged);
                 judged.exit
             }

@@ -180,7 +180,7 @@ pub struct FindingText {
 impl FindingText {
     /// Each question on it, with the answer.
     pub fn told(&self) -> [(&'static str, &'static str); 3] {
-        [("What it means", self.means), ("How it can be wrong", self.wrong_if), ("What to do", self.to_do)]
+        [("What it means", self.means), ("What could disprove it", self.wrong_if), ("What to do", self.to_do)]
     }
 }
 

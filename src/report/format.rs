@@ -112,7 +112,7 @@ fn in_brackets<T: ToString>(items: &[T], most: usize) -> String {
     if items.is_empty() { String::new() } else { listed(items, most) }
 }
 
-/// A length of time: `150 ms`, `2.3 s`, `5 min 3 s`.
+/// A length of time: `150 ms`, `2.3 s`, `5 min 3 s`, `9 h 41 min`.
 pub(super) fn span(length: Nanos) -> String {
     let millis = length.0 / 1_000_000;
     match millis {
@@ -120,7 +120,8 @@ pub(super) fn span(length: Nanos) -> String {
         1..1_000 => format!("{millis} ms"),
         1_000..120_000 if millis % 1_000 < 100 => format!("{} s", millis / 1_000),
         1_000..120_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
-        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        120_000..7_200_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
     }
 }
 

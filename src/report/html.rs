@@ -1,6 +1,7 @@
 //! `report.html`: one self-contained file, readable without JavaScript, on a phone and on paper. The answers
 //! come first, then the evidence. Its size is bounded, however long the run.
 
+mod cells;
 mod divergence;
 mod evidence;
 mod figure;

@@ -1,8 +1,9 @@
 //! `summary.md`: the terminal output as Markdown for the page of a CI job, with the rows of the first finding
 //! side by side.
 
+use super::answers::answer::Answer;
 use super::answers::divergence::is_wrong;
-use super::answers::{answers, finding_headline, headline};
+use super::answers::{answers, explained, finding_headline, headline};
 use super::format::{Clock, count, counted, len, modelled, printable, repeat, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;
@@ -32,6 +33,9 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     if let Some(FindingKind::Divergence(divergence)) = verdict.findings.first().map(|found| &found.kind) {
         push_evidence(&mut out, divergence);
     }
+    if let Some(finding) = verdict.findings.first() {
+        push_explanation(&mut out, &explained(finding, meta, &Clock::of(meta)));
+    }
     for finding in verdict.findings.iter().skip(1).take(ALSO) {
         let (fingerprint, told) = (&finding.fingerprint, escaped(&finding_headline(finding)));
         out.push_str(&format!("\nAlso `{fingerprint}`: {told}\n"));
@@ -42,6 +46,20 @@ pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     }
     out.push_str(&format!("\nRun again:\n\n```sh\n{}\n```\n", printable(&repeat(meta))));
     out
+}
+
+/// Cause, spread and containment, folded.
+fn push_explanation(out: &mut String, answers: &[Answer]) {
+    if answers.is_empty() {
+        return;
+    }
+    out.push_str("\n<details><summary>Cause, spread and containment</summary>\n\n");
+    for answer in answers {
+        let lines = answer.short.iter().chain(&answer.more);
+        let told: String = lines.map(|line| format!("\n  - {}", escaped(line))).collect();
+        out.push_str(&format!("- **{}**{told}\n", answer.question));
+    }
+    out.push_str("\n</details>\n");
 }
 
 fn bullet(line: &str) -> &'static str {

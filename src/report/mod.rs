@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod catalogue;
 pub mod doctor;
 mod doubts;
+pub mod explain;
 pub(crate) mod format;
 pub mod html;
 pub mod json;

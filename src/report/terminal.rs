@@ -198,7 +198,7 @@ fn gone(verdict: &Verdict) -> Option<String> {
     death.detail.split_once(':').map(|(server, _)| server.replace(' ', "-"))
 }
 
-fn push_answer(out: &mut String, answer: &Answer, style: Style) {
+pub(super) fn push_answer(out: &mut String, answer: &Answer, style: Style) {
     let mut label = style.label(answer.label);
     for line in &answer.short {
         for part in wrapped(&printable(line), style.width.saturating_sub(LABEL + 2)) {

@@ -154,6 +154,7 @@ pub(crate) fn explanation() -> Explanation {
     };
     Explanation {
         cause: ShownCause::OrderingBreak(Box::new(ordering_break())),
+        further: Vec::new(),
         guard: latch(),
         timelines: vec![
             timeline("server-1", broken_events(), Some((-40, 90))),
@@ -201,7 +202,11 @@ pub(crate) fn spread_copies() -> Spread {
             event: None,
             t: Some(ms(5_800)),
         }],
-        replacements: vec![replaced("server-0", 6_200), replaced("server-2", 7_400), replaced("server-3", 7_400)],
+        replacements: vec![
+            replaced("server-0", 6_200),
+            replaced("server-2", 7_400),
+            replaced("server-3", 7_400),
+        ],
         last_right: Vec::new(),
         last_right_gone: Some(LastRightGone {
             replicas: names("server-2 server-3"),
@@ -280,6 +285,7 @@ pub(crate) fn unexplained() -> Divergence {
     let explanation = Explanation {
         cause: ShownCause::NotShown { reason: NotShown::NoEvents },
         guard,
+        further: Vec::new(),
         timelines: Vec::new(),
         not_logged: names("registered snapshot gate"),
     };

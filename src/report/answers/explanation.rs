@@ -10,9 +10,16 @@ use dissent_core::checker::verdict::{
 };
 use std::collections::BTreeMap;
 
+/// Causes of other rows that are told.
+const FURTHER_MAX: usize = 5;
+
 /// The cause in one sentence.
 pub(in crate::report) fn cause(explanation: &Explanation) -> String {
-    match &explanation.cause {
+    one_cause(&explanation.cause)
+}
+
+fn one_cause(cause: &ShownCause) -> String {
+    match cause {
         ShownCause::OrderingBreak(broken) => broken_order(broken),
         ShownCause::DroppedKeys(dropped) => dropped_keys(dropped),
         ShownCause::NeverBegan(stuck) => never_began(stuck),
@@ -33,13 +40,16 @@ pub(super) fn why(explanation: &Explanation) -> Answer {
 /// All answers on the cause.
 pub(in crate::report) fn answers(explanation: &Explanation) -> Vec<Answer> {
     let mut answers = vec![first(explanation)];
-    if let ShownCause::OrderingBreak(broken) = &explanation.cause {
-        answers.push(predicts(broken));
-        answers.push(peers(broken));
-        answers.extend(broken.setup.as_ref().map(|setup| led_to_it(setup, &broken.replica)));
-    }
-    if let ShownCause::NeverBegan(stuck) = &explanation.cause {
-        answers.extend(stuck.setup.as_ref().map(|setup| led_to_it(setup, &stuck.replica)));
+    match &explanation.cause {
+        ShownCause::OrderingBreak(broken) => {
+            answers.push(predicts(broken));
+            answers.push(peers(broken));
+            answers.extend(broken.setup.as_ref().map(|setup| led_to_it(setup, &broken.replica)));
+        }
+        ShownCause::NeverBegan(stuck) => {
+            answers.extend(stuck.setup.as_ref().map(|setup| led_to_it(setup, &stuck.replica)));
+        }
+        ShownCause::DroppedKeys(_) | ShownCause::NotShown { .. } => {}
     }
     answers.push(guard::answer(explanation));
     if !explanation.not_logged.is_empty() {
@@ -53,11 +63,13 @@ fn first(explanation: &Explanation) -> Answer {
     let from = |key: &str, off| {
         format!("Found from key {}, offset {}: the first row that went wrong.", printable(key), count(off))
     };
-    let more = match &explanation.cause {
+    let mut more = match &explanation.cause {
         ShownCause::OrderingBreak(broken) => vec![from(&broken.anchor.key, broken.anchor.off)],
         ShownCause::DroppedKeys(dropped) => vec![from(&dropped.anchor.key, dropped.anchor.off)],
         ShownCause::NeverBegan(_) | ShownCause::NotShown { .. } => Vec::new(),
     };
+    let further = explanation.further.iter().take(FURTHER_MAX);
+    more.extend(further.map(|it| format!("Other wrong rows have a cause of their own: {}.", one_cause(it))));
     Answer::new("What went wrong first?", "first break", cause(explanation)).because(more)
 }
 

@@ -56,7 +56,7 @@ pub(super) fn answer(explanation: &Explanation) -> Answer {
         more.push(format!("It protects {}.", scope(&guard.enforced_scope, "the node as a whole")));
     }
     more.push(format!("The order needs {}.", scope(&guard.required_scope, "nothing more")));
-    more.extend(guard.counts.map(|(wanted, seen)| {
+    more.extend(guard.counts.filter(|(wanted, _)| *wanted > 0).map(|(wanted, seen)| {
         format!("It waits for {} and saw {} visible.", counted(wanted, "segment"), count(seen))
     }));
     more.extend(guard.released_by.iter().map(|by| format!("Released by: {}.", printable(by))));

@@ -17,9 +17,10 @@ pub(super) mod node_events;
 pub(super) mod spread;
 pub(super) mod triage;
 
-use crate::report::format::Clock;
+use crate::report::format::{Clock, modelled};
 use answer::Answer;
-use dissent_core::checker::verdict::{Finding, FindingKind, Verdict, VerdictOutcome};
+use dissent_core::checker::verdict::{Explanation, Finding, FindingKind, Verdict, VerdictOutcome};
+use dissent_core::history::run_record::RunMeta;
 
 /// The verdict in one sentence.
 pub(in crate::report) fn headline(verdict: &Verdict) -> String {
@@ -60,5 +61,23 @@ pub(in crate::report) fn finding_answers(finding: &Finding, verdict: &Verdict, c
         FindingKind::Regressed(r) => frontier_order::regressed_answers(r, finding, verdict, clock),
         FindingKind::Ahead(a) => frontier_order::ahead_answers(a, finding, verdict, clock),
         FindingKind::LostAck(lost) => lost_ack::answers(lost, finding, verdict),
+    }
+}
+
+/// Why a finding came to be, how far it spread, and how to contain it, as far as the record shows it.
+pub(in crate::report) fn explained(finding: &Finding, meta: &RunMeta, clock: &Clock) -> Vec<Answer> {
+    let cause = explanation_of(finding).map_or_else(Vec::new, explanation::answers);
+    let FindingKind::Divergence(d) = &finding.kind else { return cause };
+    let spread =
+        d.spread.as_ref().filter(|_| modelled(d)).map_or_else(Vec::new, |it| spread::answers(it, clock));
+    cause.into_iter().chain(spread).chain(containment::answers(d, meta, clock)).collect()
+}
+
+/// What is known of the cause of a finding.
+pub(in crate::report) fn explanation_of(finding: &Finding) -> Option<&Explanation> {
+    match &finding.kind {
+        FindingKind::Divergence(d) => d.explanation.as_deref(),
+        FindingKind::Frozen(f) => f.explanation.as_deref(),
+        FindingKind::Regressed(_) | FindingKind::Ahead(_) | FindingKind::LostAck(_) => None,
     }
 }

@@ -3,22 +3,30 @@
 use crate::report::format::printable;
 use dissent_core::checker::verdict::{EventRole, NodeTimeline, TimelineEvent};
 
-/// Events told of a node; those that only concern the segments in passing are left out first.
-const EVENTS_MAX: usize = 24;
+/// Events told of a node.
+const EVENTS_MAX: usize = 40;
+/// Events in a picture.
+const PICTURED_MAX: usize = 12;
 /// Timelines whose times all lie within this need milliseconds.
 const FINE_MS: u64 = 120_000;
 
 /// The events of a node to tell, in program order, and how many are left out.
 pub(in crate::report) fn told(timeline: &NodeTimeline) -> (Vec<&TimelineEvent>, usize) {
-    let matters = |event: &&TimelineEvent| event.role != EventRole::Other;
-    let all: Vec<&TimelineEvent> = timeline.events.iter().collect();
-    let mut told: Vec<&TimelineEvent> = match all.len() > EVENTS_MAX {
-        true => all.iter().copied().filter(matters).collect(),
-        false => all.clone(),
-    };
-    told.truncate(EVENTS_MAX);
-    let left_out = all.len() - told.len();
+    let told = within(timeline, EVENTS_MAX);
+    let left_out = timeline.events.len() - told.len();
     (told, left_out)
+}
+
+/// The events of a node that a picture has room for.
+pub(in crate::report) fn pictured(timeline: &NodeTimeline) -> Vec<&TimelineEvent> {
+    within(timeline, PICTURED_MAX)
+}
+
+/// If not all events fit, those without a role in the explanation are left out first.
+fn within(timeline: &NodeTimeline, most: usize) -> Vec<&TimelineEvent> {
+    let all = timeline.events.len() <= most;
+    let matters = |event: &&TimelineEvent| all || event.role != EventRole::Other;
+    timeline.events.iter().filter(matters).take(most).collect()
 }
 
 /// Whether times need milliseconds.
@@ -48,7 +56,8 @@ pub(in crate::report) fn words(event: &TimelineEvent) -> String {
         "transition-created" => format!("{transition}: message created"),
         "transition-started" => format!("{transition}: started"),
         "transition-finished" => {
-            format!("{transition}: {}{}", outcome(of("outcome")), with("result", " (", ")"))
+            let outcome = of("outcome").unwrap_or_else(|| "finished".to_owned());
+            format!("{outcome}: {}", of("result").unwrap_or(transition))
         }
         "skipped" => format!("skipped{}", with("state", ": ", "")),
         "registered" => {
@@ -64,10 +73,6 @@ pub(in crate::report) fn words(event: &TimelineEvent) -> String {
         "keys-not-replaced" => format!("{} keys dropped", of("keys").unwrap_or_else(|| "some".to_owned())),
         other => printable(&other.replace('-', " ")),
     }
-}
-
-fn outcome(outcome: Option<String>) -> String {
-    outcome.unwrap_or_else(|| "finished".to_owned())
 }
 
 #[cfg(test)]

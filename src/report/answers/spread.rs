@@ -84,6 +84,7 @@ fn commit(commit: &Commit, clock: &Clock) -> String {
     let copy = match commit.wrong {
         Some(true) => "; its copy is wrong",
         Some(false) => "; its copy is right",
+        None if commit.winner.is_none() => "",
         None => "; no capture shows its copy",
     };
     let seen = commit.t.map_or(String::new(), |t| format!("; seen {}", clock.both(t)));

@@ -4,10 +4,10 @@ use dissent_core::checker::verdict::{Divergence, Pattern};
 
 /// What raw copies may show, and where to look then. The order is that of the chart.
 pub(in crate::report) const BRANCHES: [(&str, &str); 4] = [
-    ("all match, but wrong", "check upstream inputs, or deterministic logic"),
+    ("all match", "check upstream inputs, or deterministic logic"),
     ("all disagree differently", "check the non-deterministic merge or compute path"),
     ("groups disagree", "replay the log: it says which group is right"),
-    ("one replica differs", "focus on node, key and time window; build a timeline"),
+    ("one replica differs", "focus on node, key and time window"),
 ];
 
 /// The branch of [`BRANCHES`] that a divergence takes: how the replicas differed when it was first seen. A

@@ -37,7 +37,8 @@ pub(super) fn proof(d: &Divergence, id: &str, meta: &RunMeta, timeline: &Timelin
     }
 }
 
-fn why(explanation: &Explanation) -> Markup {
+/// The cause: two nodes side by side, then what follows from that.
+pub(super) fn why(explanation: &Explanation) -> Markup {
     html! {
         @if let Some(figure) = node_timelines::figure(explanation) { (figure) }
         (answer_list(&explanation::answers(explanation)))

@@ -81,8 +81,8 @@ fn table(
     d: &Divergence,
     schema: &Schema,
 ) -> Markup {
-    let (wrong, rest): (Vec<&ShownRow>, Vec<&ShownRow>) = row.shown.iter().partition(|shown| shown.wrong);
-    let shown: Vec<&ShownRow> = wrong.into_iter().chain(rest).collect();
+    let mut shown: Vec<&ShownRow> = row.shown.iter().collect();
+    shown.sort_by_key(|it| (!it.wrong, !d.replicas.contains(&it.replica)));
     html! {
         table.rows {
             thead {

@@ -34,7 +34,13 @@ pub(super) fn proof(finding: &Finding, id: &str, context: Context<'_>) -> Markup
     };
     match &finding.kind {
         FindingKind::Divergence(d) => divergence::proof(d, id, meta, timeline, clock),
-        FindingKind::Frozen(f) => internals(&frozen_pairs(f, clock)),
+        FindingKind::Frozen(f) => html! {
+            (internals(&frozen_pairs(f, clock)))
+            @if let Some(explanation) = f.explanation.as_deref() {
+                h3 id=(format!("{id}-why")) { "Why: the stuck node beside a healthy one" }
+                (divergence::why(explanation))
+            }
+        },
         FindingKind::Regressed(r) => internals(&regressed_pairs(r, clock)),
         FindingKind::Ahead(a) => internals(&ahead_pairs(a, clock)),
         FindingKind::LostAck(lost) => {

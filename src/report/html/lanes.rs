@@ -1,6 +1,7 @@
 //! The replicas as swim lanes: faults, restarts, and at each capture whether the copies were right or wrong,
 //! with the ratio below. A spread and a repair then show by themselves. Inline SVG, like the other figures.
 
+use super::cells::Cells;
 use super::figure::{LEFT, RIGHT, Scale, WIDTH, beside, moment, px, time_axis};
 use super::parts::scroll;
 use super::timeline::Timeline;
@@ -18,7 +19,7 @@ const MOMENTS_MAX: usize = 60;
 /// Restarts, commits and replacements drawn of each.
 const MARKS_MAX: usize = 60;
 
-const TOP: f64 = 26.0;
+const TOP: f64 = 38.0;
 const LANE: f64 = 36.0;
 const CELL: f64 = 14.0;
 const RATIO: f64 = 40.0;
@@ -61,6 +62,15 @@ impl<'l> Lanes<'l> {
         self.y(self.replicas.len())
     }
 
+    /// Until when captures showed the same as at a moment.
+    fn until(&self, moment: usize) -> f64 {
+        let last_capture = self.timeline.captures.last().map(|(_, t, _)| *t);
+        match self.moments.get(moment + 1) {
+            Some(next) => self.scale.x(next.t) - CELL / 2.0,
+            None => last_capture.map_or(0.0, |t| self.scale.x(t)),
+        }
+    }
+
     fn lane_of(&self, replica: &str) -> Option<f64> {
         self.replicas.iter().position(|it| *it == replica).map(|lane| self.y(lane))
     }
@@ -84,14 +94,15 @@ fn of_state(state: &CaptureState) -> SpreadMoment {
 /// The figure of a divergence.
 pub(super) fn figure(d: &Divergence, meta: &RunMeta, timeline: &Timeline) -> Markup {
     let lanes = Lanes::of(d, meta, timeline);
-    let bottom = lanes.bottom() + RATIO + 12.0;
+    let bottom = lanes.bottom() + RATIO + 16.0;
     let (wrong, right) = if modelled(d) { ("wrong", "right") } else { ("differs", "agrees") };
     let drawing = html! {
         svg viewBox=(format!("0 0 {WIDTH} {}", bottom + 44.0)) role="img" aria-label=(label(d)) {
             @for lane in 0..lanes.replicas.len() { (empty_lane(&lanes, lane)) }
             (faults(&lanes))
             (commits(&lanes))
-            @for moment in &lanes.moments { (cells(&lanes, moment)) }
+            (captures(&lanes))
+            (states(&lanes))
             (replacements(&lanes))
             (restarts(&lanes))
             (ratios(&lanes, right, wrong))
@@ -105,9 +116,9 @@ pub(super) fn figure(d: &Divergence, meta: &RunMeta, timeline: &Timeline) -> Mar
         figure {
             (scroll("The replicas over the run", drawing))
             figcaption {
-                "A capture that shows these rows: " span.key.wrong { "✗" } " " (wrong) ", "
-                span.key.right {} " " (right) ". Bars: faults on that replica. ↻ restart, ⇩ copy replaced, "
-                "dotted line: commit."
+                span.key.bad { "✗" } " " (wrong) ", " span.key.good {} " " (right)
+                " at a capture, and until another one shows a change. Triangles: captures. Bars: faults on "
+                "that replica. ↻ restart, ⇩ copy replaced, dotted line: commit."
                 @if meta.roster.len() > lanes.replicas.len() {
                     " Only " (lanes.replicas.len()) " of " (meta.roster.len()) " replicas are drawn."
                 }
@@ -153,32 +164,39 @@ fn faults(lanes: &Lanes<'_>) -> Markup {
     }
 }
 
-fn cells(lanes: &Lanes<'_>, at: &SpreadMoment) -> Markup {
-    let x = lanes.scale.x(at.t) - CELL / 2.0;
-    html! {
-        @for (lane, replica) in lanes.replicas.iter().enumerate() {
-            @let y = lanes.y(lane) + 13.0;
-            @if at.wrong.contains(replica) { (wrong_cell(x, y, CELL)) }
-            @else if at.right.contains(replica) { (right_cell(x, y, CELL)) }
+/// What each replica showed at each capture, and for how long captures showed the same.
+fn states(lanes: &Lanes<'_>) -> Markup {
+    let (mut bad, mut good) = (Cells::default(), Cells::default());
+    let (mut bad_lasts, mut good_lasts) = (String::new(), String::new());
+    for (i, at) in lanes.moments.iter().enumerate() {
+        let (middle, until) = (lanes.scale.x(at.t), lanes.until(i));
+        for (lane, replica) in lanes.replicas.iter().enumerate() {
+            let (cells, lasts) = match (at.wrong.contains(replica), at.right.contains(replica)) {
+                (true, _) => (&mut bad, &mut bad_lasts),
+                (false, true) => (&mut good, &mut good_lasts),
+                (false, false) => continue,
+            };
+            let y = lanes.y(lane) + 13.0;
+            cells.push(middle - CELL / 2.0, y);
+            if until > middle + CELL {
+                lasts.push_str(&format!("M{} {}H{}", px(middle + CELL / 2.0), px(y + 7.0), px(until)));
+            }
         }
     }
-}
-
-/// A full square with a cross: told apart without colours.
-pub(super) fn wrong_cell(x: f64, y: f64, size: f64) -> Markup {
-    let (inset, arm) = (size * 0.25, size * 0.5);
     html! {
-        rect.wrong x=(px(x)) y=(px(y)) width=(px(size)) height=(px(size)) {}
-        path.cross d=(format!(
-            "M{} {}l{arm} {arm}m0 -{arm}l-{arm} {arm}", px(x + inset), px(y + inset)
-        )) {}
+        path.lasts.bad d=(bad_lasts) {}
+        path.lasts.good d=(good_lasts) {}
+        (bad.drawn_wrong(CELL))
+        (good.drawn_right(CELL))
     }
 }
 
-/// An open square.
-pub(super) fn right_cell(x: f64, y: f64, size: f64) -> Markup {
+fn captures(lanes: &Lanes<'_>) -> Markup {
+    let y = lanes.bottom() - 1.0;
     html! {
-        rect.right x=(px(x + 1.0)) y=(px(y + 1.0)) width=(px(size - 2.0)) height=(px(size - 2.0)) {}
+        @for (_, t, _) in lanes.timeline.captures.iter().take(MARKS_MAX) {
+            path.capture d=(format!("M{} {}l3 5h-6z", px(lanes.scale.x(*t)), px(y))) {}
+        }
     }
 }
 
@@ -188,7 +206,7 @@ fn commits(lanes: &Lanes<'_>) -> Markup {
         @for commit in commits {
             @if let Some(t) = commit.t {
                 @let x = lanes.scale.x(t);
-                @let winner = commit.winner.as_deref().map_or(String::new(), |it| format!(": {}", printable(it)));
+                @let winner = commit.winner.iter().map(|it| format!(": {}", printable(it))).collect::<String>();
                 line.commit x1=(px(x)) y1="4" x2=(px(x)) y2=(px(lanes.bottom())) {}
                 (beside(x, x, 14.0, &format!(
                     "commit {}{winner}", shortened(&printable(&commit.segment), 24)
@@ -222,15 +240,15 @@ fn restarts(lanes: &Lanes<'_>) -> Markup {
 
 /// How many copies were right and wrong at each capture, as a bar and as numbers.
 fn ratios(lanes: &Lanes<'_>, right: &str, wrong: &str) -> Markup {
-    let top = lanes.bottom() + 6.0;
+    let top = lanes.bottom() + 10.0;
     html! {
         text.lane x=(px(LEFT - 8.0)) y=(px(top + 24.0)) text-anchor="end" { (right) ":" (wrong) }
         @for (i, at) in lanes.moments.iter().enumerate() {
             @let x = lanes.scale.x(at.t) - CELL / 2.0;
             @let all = (at.right.len() + at.wrong.len()).max(1) as f64;
             @let part = 20.0 * at.wrong.len() as f64 / all;
-            rect.right x=(px(x)) y=(px(top)) width=(px(CELL)) height=(px(20.0 - part)) {}
-            rect.wrong x=(px(x)) y=(px(top + 20.0 - part)) width=(px(CELL)) height=(px(part)) {}
+            rect.share.good x=(px(x)) y=(px(top)) width=(px(CELL)) height=(px(20.0 - part)) {}
+            rect.share.bad x=(px(x)) y=(px(top + 20.0 - part)) width=(px(CELL)) height=(px(part)) {}
             @let before = i.checked_sub(1).map(|i| &lanes.moments[i]);
             @if before.is_none_or(|it| (it.right.len(), it.wrong.len()) != (at.right.len(), at.wrong.len())) {
                 text.note x=(px(x + CELL / 2.0)) y=(px(top + 36.0)) text-anchor="middle" {

@@ -3,7 +3,8 @@
 //! all others, which are marked.
 
 use super::figure::px;
-use crate::report::answers::node_events::{from_break, is_fine, told, words};
+use super::parts::{folded, scroll};
+use crate::report::answers::node_events::{from_break, is_fine, pictured, told, words};
 use crate::report::format::{counted, millis, printable, shortened};
 use dissent_core::checker::verdict::{EventRole, Explanation, NodeTimeline, ShownCause, TimelineEvent};
 use maud::{Markup, html};
@@ -77,38 +78,35 @@ impl Break {
 
 /// The figure, and the same as tables; none if no node logged anything.
 pub(super) fn figure(explanation: &Explanation) -> Option<Markup> {
-    let nodes: Vec<(&NodeTimeline, Vec<&TimelineEvent>, usize)> = explanation
+    let nodes: Vec<(&NodeTimeline, Vec<&TimelineEvent>)> = explanation
         .timelines
         .iter()
         .filter(|it| !it.events.is_empty())
-        .map(|it| (it, told(it).0, told(it).1))
+        .map(|it| (it, pictured(it)))
         .collect();
-    let most = nodes.iter().map(|(_, events, _)| events.len()).max()?;
+    let most = nodes.iter().map(|(_, events)| events.len()).max()?;
     let late = late(explanation);
-    let times = nodes.iter().flat_map(|(_, events, _)| events).map(|event| event.at_ms);
+    let times = nodes.iter().flat_map(|(_, events)| events).map(|event| event.at_ms);
     let scale = TimeScale::of(times.chain([0]).chain(late).collect(), LINE * (most as f64 + 1.0));
     let fine = is_fine(&explanation.timelines);
     Some(html! {
         figure {
             div.pair {
-                @for (node, events, left_out) in &nodes {
+                @for (node, events) in &nodes {
                     div {
                         (heading(node))
                         (drawing(node, events, &scale, late.filter(|_| node.broken), fine))
-                        @if *left_out > 0 { p.more { (counted(*left_out as u64, "more event")) } }
                     }
                 }
             }
             figcaption {
                 "T+00:00 is when the node began to consume the segment, on its own clock. Distances are to "
-                "scale" @if !scale.breaks.is_empty() { ", but for gaps that are cut (⌇)" } ". Thick: a message "
-                "waits in a queue."
+                "scale" @if !scale.breaks.is_empty() { ", but for gaps that are cut" }
+                ". Thick: a message waits in a queue."
                 @if late.is_some() { " Red: rows are merged without what they build on." }
             }
         }
-        (super::parts::folded("The same as text", html! {
-            @for (node, events, _) in &nodes { (heading(node)) (table(events, fine)) }
-        }))
+        (folded("All events as text", html! { @for (node, _) in &nodes { (heading(node)) (table(node, fine)) } }))
     })
 }
 
@@ -155,7 +153,7 @@ fn drawing(
                     title { "waited " (millis(to.abs_diff(from))) }
                 }
             }
-            line.since x1="0" y1=(px(scale.y(0))) x2=(px(WIDTH)) y2=(px(scale.y(0))) {}
+            line.since x1="0" y1=(px(scale.y(0))) x2=(px(AXIS + 14.0)) y2=(px(scale.y(0))) {}
             @for (event, y) in events.iter().zip(places) { (event_words(event, y, scale, fine)) }
         }
     }
@@ -182,7 +180,7 @@ fn event_words(event: &TimelineEvent, y: f64, scale: &TimeScale, fine: bool) -> 
     let class = match event.role {
         EventRole::Dependency => "dependency",
         EventRole::Dependent => "dependent",
-        EventRole::Setup | EventRole::Gate | EventRole::Count => "step",
+        EventRole::Setup | EventRole::Gate | EventRole::Count => "context",
         EventRole::Other => "other",
     };
     let segment = event.event.segment.as_deref().map_or(String::new(), |it| format!(" · {}", printable(it)));
@@ -221,7 +219,8 @@ fn queued(events: &[&TimelineEvent]) -> Vec<(i64, i64)> {
     started.collect()
 }
 
-fn table(events: &[&TimelineEvent], fine: bool) -> Markup {
+fn table(node: &NodeTimeline, fine: bool) -> Markup {
+    let (events, left_out) = told(node);
     let rows = html! {
         table {
             thead { tr { th { "time" } th { "segment" } th { "event" } } }
@@ -236,7 +235,10 @@ fn table(events: &[&TimelineEvent], fine: bool) -> Markup {
             }
         }
     };
-    super::parts::scroll("Events of one node", rows)
+    html! {
+        (scroll("Events of one node", rows))
+        @if left_out > 0 { p.more { (counted(left_out as u64, "more event")) } }
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::report::format::Clock;
 use dissent_core::checker::verdict::{Divergence, Finding, Verdict};
 use maud::{Markup, html};
 
-const WIDTH: f64 = 600.0;
+const WIDTH: f64 = 660.0;
 /// The height of a box, and of a branch with the space below it.
 const BOX: f64 = 44.0;
 const ROW: f64 = 56.0;
@@ -30,7 +30,8 @@ pub(super) fn section(d: &Divergence, finding: &Finding, verdict: &Verdict, cloc
                     li {
                         strong { (step.step) }
                         p {
-                            @if step.done { span.good { "✓ shown: " } } @else { span.doubtful { "→ open: " } }
+                            @if step.done { span.good { "✓ shown: " } }
+                            @else { span.doubtful { "→ open: " } }
                             (prose(&step.shown))
                         }
                     }
