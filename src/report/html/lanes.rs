@@ -206,7 +206,7 @@ fn commits(lanes: &Lanes<'_>) -> Markup {
         @for commit in commits {
             @if let Some(t) = commit.t {
                 @let x = lanes.scale.x(t);
-                @let winner = commit.winner.iter().map(|it| format!(": {}", printable(it))).collect::<String>();
+                @let winner: String = commit.winner.iter().map(|it| format!(": {}", printable(it))).collect();
                 line.commit x1=(px(x)) y1="4" x2=(px(x)) y2=(px(lanes.bottom())) {}
                 (beside(x, x, 14.0, &format!(
                     "commit {}{winner}", shortened(&printable(&commit.segment), 24)

@@ -106,7 +106,9 @@ pub(super) fn figure(explanation: &Explanation) -> Option<Markup> {
                 @if late.is_some() { " Red: rows are merged without what they build on." }
             }
         }
-        (folded("All events as text", html! { @for (node, _) in &nodes { (heading(node)) (table(node, fine)) } }))
+        (folded("All events as text", html! {
+            @for (node, _) in &nodes { (heading(node)) (table(node, fine)) }
+        }))
     })
 }
 
