@@ -11,8 +11,11 @@ use std::fs;
 use std::path::Path;
 
 fn told(d: Divergence) -> (Verdict, String) {
+    let course = d.course;
     let verdict = diverged(|it| *it = d);
     let page = page_of(&verdict, &record(4_000));
+    let file = format!("report-explained-{course:?}.html").to_lowercase();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(file), &page).expect("write the page");
     (verdict, page)
 }
 

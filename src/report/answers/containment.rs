@@ -17,6 +17,12 @@ pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) 
         affected(d, clock),
         several("What not to do yet?", "do not", warnings(d)),
         several("How to read one affected key on every replica?", "read a key", look),
+        Answer::new(
+            "How to hand it on?",
+            "hand on",
+            "`dissent pack latest` makes one file for an upstream issue; keys and values are hashed"
+                .to_owned(),
+        ),
         Answer::new("How to run it again?", "run again", format!("`{}`", repeat(meta))),
     ]
 }

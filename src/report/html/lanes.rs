@@ -31,6 +31,8 @@ struct Lanes<'l> {
     scale: Scale,
     replicas: Vec<&'l String>,
     moments: Vec<SpreadMoment>,
+    /// Whether there are more changes than a picture has room for.
+    is_thinned: bool,
 }
 
 impl<'l> Lanes<'l> {
@@ -42,16 +44,22 @@ impl<'l> Lanes<'l> {
                 let same = last.wrong == next.wrong && last.right == next.right;
                 same && scale.x(next.t) - scale.x(last.t) < APART
             });
-            if !close && moments.len() < MOMENTS_MAX {
+            if !close {
                 moments.push(next);
             }
+        }
+        let is_thinned = moments.len() > MOMENTS_MAX;
+        if is_thinned {
+            // Evenly, so that the picture still shows the whole run.
+            let every = moments.len().div_ceil(MOMENTS_MAX);
+            moments = moments.into_iter().step_by(every).collect();
         }
         let mut replicas: Vec<&String> = meta.roster.iter().collect();
         if replicas.len() > LANES_MAX {
             replicas.sort_by_key(|replica| !moments.iter().any(|it| it.wrong.contains(replica)));
             replicas.truncate(LANES_MAX);
         }
-        Lanes { d, timeline, scale, replicas, moments }
+        Lanes { d, timeline, scale, replicas, moments, is_thinned }
     }
 
     fn y(&self, lane: usize) -> f64 {
@@ -119,6 +127,7 @@ pub(super) fn figure(d: &Divergence, meta: &RunMeta, timeline: &Timeline) -> Mar
                 span.key.bad { "✗" } " " (wrong) ", " span.key.good {} " " (right)
                 " at a capture, and until another one shows a change. Triangles: captures. Bars: faults on "
                 "that replica. ↻ restart, ⇩ copy replaced, dotted line: commit."
+                @if lanes.is_thinned { " There are too many changes to draw them all." }
                 @if meta.roster.len() > lanes.replicas.len() {
                     " Only " (lanes.replicas.len()) " of " (meta.roster.len()) " replicas are drawn."
                 }
