@@ -59,7 +59,7 @@ fn row_evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
         (scroll(&label, table(&differ, true, row, d, schema)))
         @if !equal.is_empty() {
             (folded(
-                &format!("{} in which no replica is told apart", counted(equal.len() as u64, "column")),
+                &format!("{} without a difference", counted(equal.len() as u64, "column")),
                 scroll(&label, table(&equal, false, row, d, schema)),
             ))
         }
