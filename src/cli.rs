@@ -190,6 +190,15 @@ pub struct CheckArgs {
     /// File of known issues; findings that it covers do not fail the run (see src/report/README.md)
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+    /// Events that nodes logged, as JSON lines (see src/core/history/EVENTS.md)
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Folder with the log files of nodes, each called NODE.log (see src/core/history/EVENTS.md)
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+    /// Release that wrote the logs [default: that of the run's target]
+    #[arg(long, value_name = "VERSION", requires = "logs")]
+    pub release: Option<String>,
     /// Output options
     #[command(flatten)]
     pub output: Output,

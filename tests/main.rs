@@ -7,6 +7,7 @@ mod draw;
 mod explained;
 mod fuzz;
 mod gone;
+mod incident;
 mod known;
 mod mutate;
 #[cfg(feature = "pinot")]

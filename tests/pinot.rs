@@ -10,9 +10,11 @@ use dissent::cli::Format;
 use dissent::commands::raw_live;
 use dissent::config::target::TargetFile;
 use dissent::target_error::TargetError;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{CopyState, CurrentRow, Row};
 use dissent_core::history::schema::Schema;
 use fake::{Fake, Held, Trouble, World, instance, segment};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +35,11 @@ fn world(committed: u64, consuming: u64) -> World {
 }
 
 async fn try_open(fake: &Fake) -> Result<(Schema, Capabilities), TargetError> {
-    let site = reach(&fake.target()).await?;
+    open_file(&fake.target()).await
+}
+
+async fn open_file(file: &TargetFile) -> Result<(Schema, Capabilities), TargetError> {
+    let site = reach(file).await?;
     let schema = site.table().await?.expect("a table");
     let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
     let target = site.open(&schema, grip)?;
@@ -261,6 +267,52 @@ async fn lifecycle_records_come_once_and_cost_no_read() {
     fake.world().hosts[1] = None;
     assert!(lifecycle.poll(&replica).await.expect("a server that is down").is_empty());
     assert!(lifecycle.poll("nobody").await.is_err());
+}
+
+/// Without a log, the coordination store shows what was created and committed, but not who won. With one, the
+/// store adds the checksum that the log lacks.
+#[tokio::test]
+async fn the_controller_s_events_come_once_from_its_log_or_else_from_the_store() {
+    let fake = Fake::of(world(20, 10));
+    let target = open(&fake).await;
+    let (lifecycle, catalogue) =
+        (target.lifecycle.as_ref().expect("lives"), target.segments.as_ref().expect("it"));
+    let kinds = |records: &[LifecycleRecord]| -> Vec<String> {
+        records.iter().map(|it| format!("{} {}", it.kind, it.segment.as_deref().unwrap_or("-"))).collect()
+    };
+    assert!(lifecycle.poll_authority().await.expect("records").is_empty(), "nothing was looked at");
+    catalogue.segments().await.expect("segments");
+    let records = lifecycle.poll_authority().await.expect("records");
+    let (s0, s1, s2) = (segment(0), segment(1), segment(2));
+    let created = |of: &str| format!("segment-created {of}");
+    assert_eq!(
+        kinds(&records),
+        [created(&s0), format!("segment-committed {s0}"), created(&s1), created(&s2)],
+        "{records:?}"
+    );
+    assert!(records.iter().all(|it| it.replica == "controller" && it.node_ms > 0), "{records:?}");
+    assert_eq!(
+        (&records[1].detail["offset"], &records[1].detail["crc"]),
+        (&json!(20), &json!(1_580_140_690))
+    );
+    assert!(lifecycle.poll_authority().await.expect("records").is_empty(), "once each");
+    fake.world().segments[1].rows.remove(&3);
+    catalogue.segments().await.expect("segments");
+    let records = lifecycle.poll_authority().await.expect("records");
+    assert_eq!(kinds(&records), [format!("ideal-state {s1}")]);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("controller.log");
+    let line = format!("Committed segment {s0} at offset 20 winner {}\n", instance(2));
+    std::fs::write(&log, line).expect("a log");
+    let mut file = fake.target();
+    file.logs.insert("controller".to_owned(), log);
+    let target = open_file(&file).await.expect("a target").1;
+    target.segments.as_ref().expect("an authority").segments().await.expect("segments");
+    let records = target.lifecycle.as_ref().expect("lives").poll_authority().await.expect("records");
+    assert_eq!(kinds(&records), ["boot -".to_owned(), format!("segment-committed {s0}")]);
+    let told = &records[1].detail;
+    assert_eq!((&told["server"], &told["crc"]), (&json!(instance(2)), &json!(1_580_140_690)));
 }
 
 #[tokio::test]

@@ -47,6 +47,9 @@ pub struct Defaults {
     pub has_table_options: bool,
 }
 
+/// The name of the authority, which assigns and commits segments, in events.
+pub const AUTHORITY: &str = "controller";
+
 /// The setting that chooses how segments end, on systems with a choice.
 pub const BOUNDARIES: &str = "boundaries";
 

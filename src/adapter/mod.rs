@@ -17,10 +17,10 @@ mod throttle;
 mod tls;
 
 pub use capabilities::{
-    BOUNDARIES, Capabilities, Client, Cluster, Completion, Defaults, Frontiers, InjectionContext, Injector,
-    InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
+    AUTHORITY, BOUNDARIES, Capabilities, Client, Cluster, Completion, Defaults, Frontiers, InjectionContext,
+    Injector, InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal, holder,
-    marks, reach, refuse_obstacles,
+    LOGS_OF, begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal,
+    holder, log_records, marks, reach, refuse_obstacles,
 };

@@ -13,6 +13,7 @@ use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
 use crate::target_error::{Holder, TargetError};
 use dissent_core::history::fault::FaultKind;
+use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 
@@ -74,6 +75,28 @@ pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryE
         #[cfg(feature = "pinot")]
         PINOT => pinot::discover(wanted).await,
         _ => specimen::discover(wanted).await,
+    }
+}
+
+/// The systems whose logs can be read.
+#[cfg(feature = "pinot")]
+pub const LOGS_OF: &[&str] = &[PINOT];
+/// The systems whose logs can be read.
+#[cfg(not(feature = "pinot"))]
+pub const LOGS_OF: &[&str] = &[];
+
+/// The events that the log of one node of a table tells, in its program order. `of` are system and release.
+/// None if the logs of this system cannot be read.
+pub fn log_records(
+    of: (&str, &str),
+    table: &str,
+    node: &str,
+    lines: &mut dyn Iterator<Item = Vec<u8>>,
+) -> Option<Vec<LifecycleRecord>> {
+    match of {
+        #[cfg(feature = "pinot")]
+        (PINOT, release) => Some(pinot::log_records(release, table, node, lines)),
+        _ => None,
     }
 }
 

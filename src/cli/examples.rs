@@ -41,7 +41,8 @@ Examples:
   dissent check latest
   dissent check results/sim-segments-*
   dissent check latest --peers-only
-  dissent check latest --known known.toml";
+  dissent check latest --known known.toml
+  dissent check latest --logs server-logs/";
 
 pub(super) const RAW_EXAMPLES: &str = "\
 Examples:

@@ -6,10 +6,12 @@ use crate::config::known_issues;
 use crate::exit::Exit;
 use crate::report::explain;
 use crate::run::error::RunError;
+use crate::run::imports::{Imports, imports};
 use crate::run::judging::JudgedRun;
 use dissent_core::checker::judge::Oracle;
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::checker::verdict::known_issue::KnownIssues;
+use dissent_core::history::run_record::{RunRecord, WithImports};
 use dissent_store::latest_run::resolve;
 use dissent_store::run_reader::RunReader;
 
@@ -52,6 +54,7 @@ fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> R
         true => (Oracle::PeersAlone, BY_PEERS),
         false => (Oracle::PeersAndModel, SUFFIX),
     };
+    let evidence = with_imports(args, &evidence)?;
     let mut judged = JudgedRun::for_page(&evidence, oracle, Exit::Pass);
     known.into_iter().for_each(|list| judged.acknowledge(list));
     // A read-only archive can still be checked.
@@ -59,4 +62,14 @@ fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> R
         output::status(&format!("the verdict is printed, but not saved: {error}"));
     }
     Ok(judged)
+}
+
+/// The record with the events that the user brings.
+fn with_imports<'r>(args: &cli::CheckArgs, record: &'r dyn RunRecord) -> Result<WithImports<'r>, RunError> {
+    let (events, logs, release) = (args.events.as_deref(), args.logs.as_deref(), args.release.as_deref());
+    let Imports { records, left_out } = imports(record.meta(), events, logs, release)?;
+    for file in left_out {
+        output::status(&format!("not read, because no node of the run is called so: {}", file.display()));
+    }
+    Ok(WithImports { record, imported: records })
 }

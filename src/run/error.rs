@@ -1,5 +1,6 @@
 //! Why a run has no verdict.
 
+use super::imports::ImportError;
 use super::run_spec::RunSpecError;
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
@@ -36,6 +37,9 @@ pub enum RunError {
     /// The record could not be read back.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Events or logs could not be brought in.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The record is lost, so there is nothing to judge.
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
@@ -64,7 +68,11 @@ impl RunError {
         match self {
             // This error comes from the environment, not from wrong arguments.
             RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
-            RunError::Spec(_) | RunError::Store(_) | RunError::NoRun(_) | RunError::Open(_) => Exit::Usage,
+            RunError::Spec(_)
+            | RunError::Store(_)
+            | RunError::NoRun(_)
+            | RunError::Open(_)
+            | RunError::Import(_) => Exit::Usage,
             RunError::Lost { exit, .. } => *exit,
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Exit::Target,
             RunError::StopSignal(cut) => cut.exit(),
@@ -81,7 +89,7 @@ impl RunError {
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
             RunError::StopSignal(_) => Some("interrupted"),
             RunError::Surroundings { .. } => Some("bug"),
-            RunError::Spec(_) | RunError::NoRun(_) | RunError::Open(_) => None,
+            RunError::Spec(_) | RunError::NoRun(_) | RunError::Open(_) | RunError::Import(_) => None,
         }
     }
 }

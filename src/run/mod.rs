@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 mod folder_name;
 pub mod hooks;
+pub mod imports;
 pub mod inspect;
 pub mod judging;
 pub mod observer;

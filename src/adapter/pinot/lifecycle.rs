@@ -9,9 +9,12 @@
 //!
 //! The external view is not used, because it says CONSUMING before a server consumes.
 
+use super::authority::Authority;
 use super::cluster::PinotCluster;
-use super::log_lines::{LATENCY, LogEvent, SCHEDULED, SESSION, parse_line, transition};
-use super::server_log::Tail;
+use super::log_lines::transition;
+use super::node_log::{CREATED, NodeEvent, NodeLog};
+use super::reads::Reads;
+use super::server_log::FollowedLog;
 use super::table::{parse_segment_name, realtime};
 use super::wire::{self, Message, ReplicaState};
 use crate::adapter::capabilities::Lifecycle;
@@ -20,16 +23,16 @@ use async_trait::async_trait;
 use dissent_core::history::lifecycle::LifecycleRecord;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Mutex;
-
-const CREATED: &str = "transition-created";
 
 /// Polls the lifecycle of a table's replicas.
 pub(super) struct LifecyclePoller {
     cluster: Arc<PinotCluster>,
     table: String,
     servers: BTreeMap<String, Mutex<ServerState>>,
+    authority: Mutex<Authority>,
 }
 
 /// The known state of one replica, so that every event is reported once.
@@ -38,13 +41,9 @@ struct ServerState {
     incarnation: u64,
     seq: u64,
     polls: u64,
-    log: Option<Tail>,
-    /// Why the log could not be read at the last poll.
-    log_error: Option<String>,
+    log: Option<FollowedLog>,
     /// The messages seen, each with its last state.
     messages: BTreeMap<String, String>,
-    /// The latencies of messages that were read but not scheduled yet, by message.
-    latencies: BTreeMap<String, Json>,
     states: BTreeMap<String, ReplicaState>,
 }
 
@@ -55,25 +54,17 @@ struct RegisteredServer {
     states: BTreeMap<String, ReplicaState>,
 }
 
-/// An event without its sequence number.
-struct TransitionRecord {
-    kind: &'static str,
-    node_ms: u64,
-    segment: Option<String>,
-    detail: Map<String, Json>,
-}
-
 impl LifecyclePoller {
-    pub(super) fn new(cluster: Arc<PinotCluster>, table: &str) -> LifecyclePoller {
-        let logs = &cluster.file.logs;
-        let server = |replica: &String| ServerState {
-            log: logs.get(replica).map(|path| Tail::of(path.clone())),
-            ..ServerState::default()
-        };
+    pub(super) fn new(cluster: Arc<PinotCluster>, reads: Arc<Reads>, table: &str) -> LifecyclePoller {
+        let (logs, release) = (&cluster.file.logs, wire::release(cluster.version()));
+        let log = |path: &PathBuf| FollowedLog::of(path.clone(), NodeLog::of_server(release, table));
+        let server =
+            |replica: &String| ServerState { log: logs.get(replica).map(log), ..ServerState::default() };
         let servers =
             cluster.roster().into_iter().map(|replica| (replica.clone(), Mutex::new(server(&replica))));
         let servers = servers.collect();
-        LifecyclePoller { cluster, table: table.to_owned(), servers }
+        let authority = Mutex::new(Authority::new(&cluster, reads, table));
+        LifecyclePoller { cluster, table: table.to_owned(), servers, authority }
     }
 
     /// None if the server is not registered, for example because it was killed.
@@ -118,27 +109,19 @@ impl Lifecycle for LifecyclePoller {
         let read = self.read_server(replica).await;
         let mut server = server.lock().await;
         server.polls += 1;
-        let (lines, has_log) = server.lines().await;
+        let (events, has_log) = server.log_events().await;
         let mut builder =
             LifecycleBuilder { replica, table: &self.table, server: &mut server, records: Vec::new() };
         let (view, failed) = match read {
             Ok(view) => (view, None),
             Err(error) => (None, Some(error)),
         };
-        if let Some(error) = lines.as_ref().err() {
-            builder.log_error(error);
-        }
         // A message exists before the server picks it up, and a state appears once it is reached.
         if let Some(view) = &view {
             builder.begin(view.session, has_log);
             builder.messages(&view.messages);
         }
-        let release = wire::release(self.cluster.version());
-        let lines = lines.unwrap_or_default();
-        lines
-            .iter()
-            .filter_map(|line| parse_line(release, &self.table, line))
-            .for_each(|log_event| builder.log_event(log_event));
+        events.into_iter().for_each(|event| builder.log_event(event));
         if let Some(view) = view {
             builder.states(view.states, !has_log);
         }
@@ -147,15 +130,19 @@ impl Lifecycle for LifecyclePoller {
             (_, records) => Ok(records),
         }
     }
+
+    async fn poll_authority(&self) -> Result<Vec<LifecycleRecord>, TargetError> {
+        Ok(self.authority.lock().await.poll().await)
+    }
 }
 
 impl ServerState {
-    /// The new lines of the log, and whether there is a readable log.
-    async fn lines(&mut self) -> (Result<Vec<String>, String>, bool) {
-        let Some(log) = &mut self.log else { return (Ok(Vec::new()), false) };
-        let lines = log.lines().await.map_err(|error| error.to_string());
-        let readable = lines.is_ok();
-        (lines, readable)
+    /// The events that the log has told since the last poll, and whether there is a readable log.
+    async fn log_events(&mut self) -> (Vec<NodeEvent>, bool) {
+        match &mut self.log {
+            Some(log) => (log.events().await, log.is_readable()),
+            None => (Vec::new(), false),
+        }
     }
 }
 
@@ -168,8 +155,11 @@ struct LifecycleBuilder<'l> {
 }
 
 impl LifecycleBuilder<'_> {
-    fn push(&mut self, record: TransitionRecord) {
-        let TransitionRecord { kind, node_ms, segment, mut detail } = record;
+    fn push(&mut self, event: NodeEvent) {
+        let NodeEvent { incarnation, kind, node_ms, segment, mut detail } = event;
+        if incarnation > 0 {
+            self.server.incarnation = incarnation;
+        }
         detail.insert("look".to_owned(), self.server.polls.into());
         self.records.push(LifecycleRecord {
             replica: self.replica.to_owned(),
@@ -188,15 +178,6 @@ impl LifecycleBuilder<'_> {
         if self.server.incarnation == 0 || !has_log {
             self.server.incarnation = session;
         }
-    }
-
-    fn log_error(&mut self, error: &str) {
-        if self.server.log_error.as_deref() == Some(error) {
-            return;
-        }
-        self.server.log_error = Some(error.to_owned());
-        let detail = object(json!({ "by": "log", "error": error }));
-        self.push(TransitionRecord { kind: "log-lost", node_ms: 0, segment: None, detail });
     }
 
     /// Messages that wait for the server or are being processed. A known message whose state has changed is
@@ -221,7 +202,7 @@ impl LifecycleBuilder<'_> {
                 "created_ms": created_ms,
             }));
             let segment = Some(message.field("PARTITION_NAME").to_owned());
-            self.push(TransitionRecord { kind, node_ms: created_ms, segment, detail });
+            self.push(NodeEvent { incarnation: 0, kind, node_ms: created_ms, segment, detail });
         }
     }
 
@@ -231,37 +212,15 @@ impl LifecycleBuilder<'_> {
             && parse_segment_name(self.table, message.field("PARTITION_NAME")).is_some()
     }
 
-    /// An event from the server's log.
-    fn log_event(&mut self, log_event: LogEvent) {
-        let LogEvent { kind, node_ms, segment, mut detail } = log_event;
-        detail.insert("by".to_owned(), "log".into());
-        let message = detail.get("message").and_then(Json::as_str).unwrap_or_default().to_owned();
-        match kind {
-            SESSION => {
-                // A session of digits alone was parsed as a number.
-                let session = detail.remove("session").unwrap_or_default().to_string();
-                let session = u64::from_str_radix(session.trim_matches('"'), 16);
-                self.server.incarnation = session.unwrap_or(self.server.incarnation);
+    /// An event from the server's log. Messages that came and went between two polls are known only from it.
+    fn log_event(&mut self, event: NodeEvent) {
+        if event.kind == CREATED {
+            let message = event.detail.get("message").and_then(Json::as_str).unwrap_or_default();
+            if self.server.messages.insert(message.to_owned(), "read".to_owned()).is_some() {
                 return;
             }
-            LATENCY => {
-                let latency = detail.remove("latency_ms").unwrap_or_default();
-                self.server.latencies.insert(message, latency);
-                return;
-            }
-            SCHEDULED => {
-                if let Some(latency) = self.server.latencies.remove(&message) {
-                    detail.insert("latency_ms".to_owned(), latency);
-                }
-                // Messages that came and went between two polls are known only from the log.
-                if self.server.messages.insert(message, "read".to_owned()).is_none() {
-                    let (segment, detail) = (segment.clone(), detail.clone());
-                    self.push(TransitionRecord { kind: CREATED, node_ms, segment, detail });
-                }
-            }
-            _ => {}
         }
-        self.push(TransitionRecord { kind, node_ms, segment, detail });
+        self.push(event);
     }
 
     /// The transitions that the server reports as done. They are added only if `is_reported`: otherwise
@@ -281,12 +240,21 @@ impl LifecycleBuilder<'_> {
             let (began, ended) = (number(&now.start_time), number(&now.end_time));
             let transition = transition(&now.previous_state, &now.current_state);
             let detail = object(json!({ "by": "current-states", "transition": transition }));
-            let segment = Some(segment);
-            let (kind, of, started) = ("transition-started", segment.clone(), detail.clone());
-            self.push(TransitionRecord { kind, node_ms: began, segment: of, detail: started });
-            let took_ms = ended.saturating_sub(began).into();
-            let detail = detail.into_iter().chain([("took_ms".to_owned(), took_ms)]).collect();
-            self.push(TransitionRecord { kind: "transition-finished", node_ms: ended, segment, detail });
+            let outcome = if now.current_state == "ERROR" { "failed" } else { "done" };
+            let finished = [
+                ("took_ms".to_owned(), ended.saturating_sub(began).into()),
+                ("outcome".to_owned(), outcome.into()),
+            ];
+            let event = NodeEvent {
+                incarnation: 0,
+                kind: "transition-started",
+                node_ms: began,
+                segment: Some(segment),
+                detail,
+            };
+            self.push(event.clone());
+            let detail = event.detail.into_iter().chain(finished).collect();
+            self.push(NodeEvent { kind: "transition-finished", node_ms: ended, detail, ..event });
         }
     }
 }
@@ -365,14 +333,15 @@ mod tests {
         let mut server = ServerState::default();
         let mut builder = builder(&mut server);
         builder.begin(7, true);
-        LOG.lines()
-            .filter_map(|line| parse_line((0, 11), "acct", line))
-            .for_each(|log_event| builder.log_event(log_event));
+        let (mut log, mut events) = (NodeLog::of_server((0, 11), "acct"), Vec::new());
+        LOG.lines().for_each(|line| log.read(line, &mut events));
+        events.into_iter().for_each(|event| builder.log_event(event));
         let shown = lines(&builder.records);
-        assert_eq!(shown[0], "0 transition-created acct__0__0 offline-to-consuming");
-        assert_eq!(shown[1], "1 transition-scheduled acct__0__0 offline-to-consuming");
-        assert_eq!(builder.records[6].detail["latency_ms"], 13_138);
-        let is_gate = |record: &&LifecycleRecord| record.kind == "gate" && record.segment.is_some();
+        assert_eq!(shown[0], "0 boot  ");
+        assert_eq!(shown[1], "1 transition-created acct__0__0 offline-to-consuming");
+        assert_eq!(shown[2], "2 transition-scheduled acct__0__0 offline-to-consuming");
+        let is_gate =
+            |record: &&LifecycleRecord| record.kind == "gate" && record.detail["unloaded"].is_string();
         let gate = builder.records.iter().find(is_gate).expect("a gate that was shut");
         assert_eq!(gate.incarnation, 0x0100_00fb_98a1_0025);
         assert_eq!(builder.records[0].incarnation, SESSION);

@@ -1,6 +1,7 @@
 //! `pinot`: released versions of Apache Pinot, fed by Kafka, over their public HTTP interface. Nothing is
 //! installed in the cluster.
 
+mod authority;
 mod clock;
 mod cluster;
 mod containment;
@@ -11,7 +12,9 @@ mod inventory;
 mod kafka;
 mod lifecycle;
 mod log_lines;
+mod log_templates;
 mod make_table;
+mod node_log;
 mod pages;
 mod produce_queue;
 mod query;
@@ -27,6 +30,7 @@ pub use cluster::{PinotCluster, marks};
 pub(super) use containment::containment;
 pub use discover::{diagnosis, discover};
 pub use injection::{begin, ended_early, heal, holder, is_of};
+pub use node_log::log_records;
 pub use supported_faults::can;
 
 use super::capabilities::Leftover;
@@ -150,7 +154,7 @@ impl Cluster for PinotCluster {
             Arc::new(Topic::new(kafka, name, schema, foreign.map(|foreign| foreign.keys.clone())))
         });
         let reads = Arc::new(Reads::new(Arc::clone(&self), schema.clone()));
-        let lifecycle = Arc::new(LifecyclePoller::new(Arc::clone(&self), &schema.table));
+        let lifecycle = Arc::new(LifecyclePoller::new(Arc::clone(&self), Arc::clone(&reads), &schema.table));
         let faults = Arc::new(TableFaults { cluster: Arc::clone(&self), table: schema.table.clone() });
         Ok(Capabilities {
             name: PINOT.to_owned(),

@@ -64,12 +64,17 @@ fn own_copy(
     }
 }
 
+/// The servers of each segment, and its metadata if the coordination store has them.
+type SegmentTable = (Assignment, BTreeMap<String, SegmentMetadata>);
+
 /// Reads of the replicas of one table.
 pub(super) struct Reads {
     pub(super) cluster: Arc<PinotCluster>,
     pub(super) schema: Schema,
     /// Metadata of committed segments, which never changes.
     committed: Mutex<BTreeMap<String, SegmentMetadata>>,
+    /// What the coordination store showed last.
+    seen: Mutex<Option<SegmentTable>>,
     /// The copies that replicas were seen to build themselves, by replica and segment.
     built: Mutex<BTreeMap<(String, String), CopyOrigin>>,
     /// By replica and partition.
@@ -87,6 +92,7 @@ impl Reads {
             cluster,
             schema,
             committed: Mutex::default(),
+            seen: Mutex::default(),
             built: Mutex::default(),
             shown: Mutex::default(),
             unrouted: Mutex::default(),
@@ -94,8 +100,13 @@ impl Reads {
         }
     }
 
+    /// The table of segments as it was read last.
+    pub(super) async fn seen(&self) -> Option<SegmentTable> {
+        self.seen.lock().await.clone()
+    }
+
     /// The bounds of each segment, and the servers that it is assigned to.
-    async fn assigned(&self) -> Result<(Assignment, BTreeMap<String, SegmentMetadata>), TargetError> {
+    async fn assigned(&self) -> Result<SegmentTable, TargetError> {
         let (url, body) = self.cluster.get(&format!("tables/{}/idealstate", self.schema.table)).await?;
         let assignment = wire::ideal_state(&url, &body)?;
         let mut known = BTreeMap::new();
@@ -104,11 +115,13 @@ impl Reads {
                 known.insert(segment.clone(), metadata);
             }
         }
-        Ok((assignment, known))
+        let table = (assignment, known);
+        *self.seen.lock().await = Some(table.clone());
+        Ok(table)
     }
 
     /// None if the coordination store does not know the segment yet.
-    async fn metadata(&self, segment: &str) -> Result<Option<SegmentMetadata>, TargetError> {
+    pub(super) async fn metadata(&self, segment: &str) -> Result<Option<SegmentMetadata>, TargetError> {
         if let Some(committed) = self.committed.lock().await.get(segment) {
             return Ok(Some(committed.clone()));
         }
@@ -198,7 +211,7 @@ impl SegmentCatalogue for Reads {
         let mut segments: Vec<Segment> = Vec::new();
         for (name, servers) in assignment {
             let Some((partition, seq)) = parse_segment_name(&self.schema.table, &name) else { continue };
-            let Some(SegmentMetadata { start, end, crc }) = known.get(&name).cloned() else { continue };
+            let Some(SegmentMetadata { start, end, crc, .. }) = known.get(&name).cloned() else { continue };
             let replicas = servers.into_keys().filter(|server| self.cluster.has(server)).collect();
             segments.push(Segment { name, partition, seq, start, end, crc, replicas });
         }

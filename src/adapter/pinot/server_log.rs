@@ -1,6 +1,8 @@
-//! Follows a server's log, if the target file gives its path. It continues where it stopped, through rotation
+//! Follows a node's log, if the target file gives its path. It continues where it stopped, through rotation
 //! and truncation.
 
+use super::node_log::{NodeEvent, NodeLog};
+use serde_json::Map;
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -86,6 +88,49 @@ impl Tail {
         }
         Ok((bytes.len() as u64) < POLL_BYTES_MAX)
     }
+}
+
+/// The events of a log that is being followed.
+pub(super) struct FollowedLog {
+    tail: Tail,
+    log: NodeLog,
+    /// Why it could not be read at the last poll.
+    error: Option<String>,
+}
+
+impl FollowedLog {
+    pub(super) fn of(path: PathBuf, log: NodeLog) -> FollowedLog {
+        FollowedLog { tail: Tail::of(path), log, error: None }
+    }
+
+    /// The events since the last poll. That the log cannot be read is an event too, once for each reason.
+    pub(super) async fn events(&mut self) -> Vec<NodeEvent> {
+        let mut events = Vec::new();
+        match self.tail.lines().await {
+            Ok(lines) => {
+                self.error = None;
+                lines.iter().for_each(|line| self.log.read(line, &mut events));
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if self.error.as_ref() != Some(&error) {
+                    events.push(lost(&error));
+                }
+                self.error = Some(error);
+            }
+        }
+        events
+    }
+
+    /// Whether it could be read at the last poll.
+    pub(super) fn is_readable(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+fn lost(error: &str) -> NodeEvent {
+    let detail = Map::from_iter([("by".to_owned(), "log".into()), ("error".to_owned(), error.into())]);
+    NodeEvent { incarnation: 0, kind: "log-lost", node_ms: 0, segment: None, detail }
 }
 
 #[cfg(test)]

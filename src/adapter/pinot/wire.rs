@@ -111,6 +111,8 @@ pub(super) struct SegmentMetadata {
     /// None while the segment is being consumed.
     pub(super) end: Option<u64>,
     pub(super) crc: Option<u64>,
+    /// When the controller created the segment, in milliseconds of its clock; 0 if that is not shown.
+    pub(super) created_ms: u64,
 }
 
 pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata, TargetError> {
@@ -124,7 +126,8 @@ pub(super) fn segment_metadata(url: &str, body: &[u8]) -> Result<SegmentMetadata
         number("segment.realtime.startOffset").ok_or_else(|| invalid_response(url, "no start offset"))?;
     let done = fields.get("segment.realtime.status").and_then(Json::as_str) == Some("DONE");
     let end = number("segment.realtime.endOffset").filter(|_| done);
-    Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done) })
+    let created_ms = number("segment.creation.time").unwrap_or(0);
+    Ok(SegmentMetadata { start, end, crc: number("segment.crc").filter(|_| done), created_ms })
 }
 
 /// A server's checksums by segment, from its `GET /tables/{t}/segments/crc`. None for a segment that is being
@@ -342,10 +345,12 @@ mod tests {
         assert_eq!(assignment[SEGMENT]["Server_pinot-s4_8101"], "CONSUMING");
         assert_eq!(ideal_state("", br#"{"OFFLINE":{},"REALTIME":null}"#).expect("none").len(), 0);
         let done = segment_metadata("", recorded!("segment_metadata_done")).expect("metadata");
-        assert_eq!(done, SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690) });
+        let created_ms = 1_795_311_857_513;
+        assert_eq!(done, SegmentMetadata { start: 0, end: Some(16), crc: Some(1_580_140_690), created_ms });
         assert_eq!(full_rows("", recorded!("segment_metadata_consuming")).expect("metadata"), Some(500_000));
         let open = segment_metadata("", recorded!("segment_metadata_consuming")).expect("metadata");
-        assert_eq!(open, SegmentMetadata { start: 16, end: None, crc: None });
+        assert_eq!(open, SegmentMetadata { start: 16, end: None, crc: None, created_ms: open.created_ms });
+        assert!(open.created_ms > created_ms);
         let crcs = crcs("", recorded!("segments_crc")).expect("checksums");
         assert_eq!((crcs[SEGMENT], crcs[NEXT]), (Some(1_794_246_803), None));
         let consuming = consuming("", recorded!("consumingSegmentsInfo")).expect("positions");

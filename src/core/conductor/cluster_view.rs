@@ -1,6 +1,7 @@
 //! What the conductor knows of the cluster: the newest snapshot, the ends of the log, the segments seen so
 //! far.
 
+use super::coverage_shape::CoverageShapes;
 use crate::history::event::{Event, ProcessExit};
 use crate::history::frontier::{Frontier, FrontierReading};
 use crate::history::lifecycle::LifecycleRecord;
@@ -50,6 +51,7 @@ pub(super) struct ClusterView {
     log_ends: Vec<u64>,
     segments: BTreeMap<(u32, u32), OpenSegment>,
     coverage: BTreeMap<String, Coverage>,
+    shapes: CoverageShapes,
     /// Set if rows are in a shard.
     frontiers: Option<Frontiers>,
 }
@@ -128,6 +130,7 @@ impl ClusterView {
             log_ends: vec![0; meta.partitions as usize],
             segments: BTreeMap::new(),
             coverage: BTreeMap::new(),
+            shapes: CoverageShapes::default(),
             frontiers: (!meta.has_segments()).then(|| Frontiers::of(&meta.frontiers)),
         }
     }
@@ -177,6 +180,7 @@ impl ClusterView {
                             incarnation: coverage.incarnation,
                         });
                     }
+                    events.extend(self.shapes.change(&replica, &coverage).map(Event::Coverage));
                     self.coverage.insert(replica, coverage);
                 }
                 Err(error) => {

@@ -6,6 +6,7 @@
 
 mod capture;
 mod cluster_view;
+mod coverage_shape;
 mod deaths;
 mod faults;
 mod fill_segment;

@@ -3,7 +3,7 @@
 
 use super::fault::{Fault, StepId};
 use super::lifecycle::LifecycleRecord;
-use super::row::{CurrentRead, Read, Segment};
+use super::row::{CoverageChange, CurrentRead, Read, Segment};
 use super::schema::Value;
 use super::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,9 @@ pub enum Event {
         /// The incarnation of its process.
         incarnation: u64,
     },
+    /// What a replica holds has changed in shape since the sample before. This is what is known of a target
+    /// that logs no events of its own.
+    Coverage(CoverageChange),
     /// One sample of one frontier that the target declares ([`super::frontier::Frontier`]).
     Frontier(super::frontier::FrontierReading),
     /// A replica did not answer when it was sampled.

@@ -109,6 +109,43 @@ pub struct Coverage {
     pub covers: Vec<Cover>,
 }
 
+/// How the shape of a replica's coverage changed from one sample to the next: a segment appeared or
+/// disappeared, or changed its state, its copy or its registration. Positions change all the time and are no
+/// change of shape, but are told with one: between them the change happened.
+///
+/// ```text
+/// SEG_M1 was held up to 14, then up to 23, and now SEG_M is visible: it became so while one of 14 to 23
+/// was merged
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageChange {
+    /// The replica.
+    pub replica: String,
+    /// The incarnation of its process. Nothing is held over from another one.
+    pub incarnation: u64,
+    /// The segments that appeared or changed, as they are now, ordered by partition, then sequence.
+    pub changed: Vec<Cover>,
+    /// The names of the segments that it holds no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+    /// What it consumes in the partitions of these segments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consuming: Vec<PositionChange>,
+}
+
+/// The positions of one consuming segment at two consecutive samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PositionChange {
+    /// The segment.
+    pub segment: String,
+    /// Its partition.
+    pub partition: u32,
+    /// The position at the sample before; `None` if it was not consumed then.
+    pub before: Option<u64>,
+    /// The position now.
+    pub now: u64,
+}
+
 /// A segment as the cluster's authority knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {

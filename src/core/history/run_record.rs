@@ -3,6 +3,7 @@
 use super::event::{Event, OpOutcome, TimedEvent};
 use super::fault::Step;
 use super::frontier::FrontierKind;
+use super::lifecycle::LifecycleRecord;
 use super::nemesis::Nemesis;
 use super::row::{CurrentRow, Entry, Row};
 use super::schema::Schema;
@@ -189,6 +190,56 @@ pub trait RunRecord: Sync {
     /// How many partitions are worth reading in parallel.
     fn parallelism(&self) -> usize {
         1
+    }
+    /// Events of nodes that were brought in after the run, in each node's program order. They have no time on
+    /// the run's clock. There is no order between them and the recorded events of the same node, so they take
+    /// the place of those.
+    fn imported(&self) -> &[LifecycleRecord] {
+        &[]
+    }
+}
+
+/// A record, with events of nodes that were brought in after the run.
+pub struct WithImports<'r> {
+    /// What was recorded.
+    pub record: &'r dyn RunRecord,
+    /// See [`RunRecord::imported`].
+    pub imported: Vec<LifecycleRecord>,
+}
+
+impl RunRecord for WithImports<'_> {
+    fn meta(&self) -> &RunMeta {
+        self.record.meta()
+    }
+    fn events(&self) -> Box<dyn Iterator<Item = Cow<'_, TimedEvent>> + '_> {
+        self.record.events()
+    }
+    fn log(&self, partition: u32) -> Box<dyn Iterator<Item = Cow<'_, Entry>> + '_> {
+        self.record.log(partition)
+    }
+    fn rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, Row>)> + '_> {
+        self.record.rows(partition)
+    }
+    fn current_rows(&self, partition: u32) -> Box<dyn Iterator<Item = (u64, Cow<'_, CurrentRow>)> + '_> {
+        self.record.current_rows(partition)
+    }
+    fn damage(&self) -> Vec<Damage> {
+        self.record.damage()
+    }
+    fn scan_events(&self, each: &mut dyn FnMut(Nanos, EventRef<'_>)) {
+        self.record.scan_events(each);
+    }
+    fn scan_log(&self, partition: u32, each: &mut dyn FnMut(EntryHeader<'_>)) {
+        self.record.scan_log(partition, each);
+    }
+    fn row_groups(&self, partition: u32) -> Box<dyn RowGroups<'_> + '_> {
+        self.record.row_groups(partition)
+    }
+    fn parallelism(&self) -> usize {
+        self.record.parallelism()
+    }
+    fn imported(&self) -> &[LifecycleRecord] {
+        &self.imported
     }
 }
 

@@ -126,7 +126,7 @@ impl<'e> Explainer<'e> {
         let known = |fits: &dyn Fn(EventIndex) -> bool| all.iter().rev().copied().find(|at| fits(*at));
         let header = header?;
         known(&|at| self.events.event(at).record.incarnation == header.incarnation)
-            .or_else(|| known(&|at| self.events.event(at).seen <= header.t))
+            .or_else(|| known(&|at| self.events.event(at).seen.is_some_and(|seen| seen <= header.t)))
             .or_else(|| known(&|_| true))
     }
 

@@ -7,7 +7,7 @@ use crate::history::lifecycle::LifecycleRecord;
 use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Sources of events that show one moment only, so that their events have no order among each other.
 const WITHOUT_ORDER: [&str; 2] = ["messages", "current-states"];
@@ -20,8 +20,8 @@ pub(crate) type SegmentIndex = (u32, usize);
 
 /// One event of a node.
 pub(crate) struct NodeEvent {
-    /// When dissent learned of it.
-    pub(crate) seen: Nanos,
+    /// When dissent learned of it; `None` if it was brought in after the run.
+    pub(crate) seen: Option<Nanos>,
     /// The segment; `None` if it concerns the whole node, or a segment that the authority does not know.
     pub(crate) segment: Option<SegmentIndex>,
     pub(crate) record: LifecycleRecord,
@@ -122,14 +122,12 @@ impl NodeEvents {
     pub(crate) fn read(record: &dyn RunRecord, history: &History<'_>) -> NodeEvents {
         let names = names_of(history);
         let mut events = NodeEvents::default();
+        let imported: BTreeSet<&str> = record.imported().iter().map(|it| it.replica.as_str()).collect();
         record.scan_events(&mut |t, event| {
             let EventRef::Other(event) = event else { return };
             match event {
-                Event::Lifecycle(record) => {
-                    let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
-                    let event = NodeEvent { seen: t, segment, record: record.clone() };
-                    events.log_of(&record.replica).events.push(event);
-                }
+                Event::Lifecycle(record) if imported.contains(record.replica.as_str()) => {}
+                Event::Lifecycle(record) => events.add(Some(t), record, &names),
                 Event::Sample { replica, .. } => {
                     let sampled = &mut events.log_of(replica).sampled;
                     if sampled.last() != Some(&t) {
@@ -144,8 +142,15 @@ impl NodeEvents {
                 _ => {}
             }
         });
+        record.imported().iter().for_each(|record| events.add(None, record, &names));
         events.logs.iter_mut().for_each(|log| order_by_clock_if_unordered(&mut log.events));
         events
+    }
+
+    fn add(&mut self, seen: Option<Nanos>, record: &LifecycleRecord, names: &HashMap<&str, SegmentIndex>) {
+        let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
+        let event = NodeEvent { seen, segment, record: record.clone() };
+        self.log_of(&record.replica).events.push(event);
     }
 
     fn log_of(&mut self, node: &str) -> &mut NodeLog {

@@ -81,7 +81,7 @@ impl Marks<'_> {
         let began = events.event(self.began).record.node_ms;
         TimelineEvent {
             at_ms: event.record.node_ms.cast_signed().wrapping_sub(began.cast_signed()),
-            seen: Some(event.seen),
+            seen: event.seen,
             event: event.point(),
             role: self.role(index, event),
             detail: detail(event),
@@ -131,9 +131,10 @@ fn skew_ms(events: &NodeEvents, node: usize) -> Option<(i64, i64)> {
     let mut bounds: Option<(i64, i64)> = None;
     for event in log.events.iter().filter(|event| event.record.node_ms > 0) {
         let ms = |nanos: u64| (nanos / 1_000_000).cast_signed();
-        let Some(before) = log.sampled_before(event.seen) else { continue };
+        let Some(seen) = event.seen else { continue };
+        let Some(before) = log.sampled_before(seen) else { continue };
         let at = event.record.node_ms.cast_signed();
-        let (least, most) = (at - ms(event.seen.0), at - ms(before.0));
+        let (least, most) = (at - ms(seen.0), at - ms(before.0));
         bounds = Some(bounds.map_or((least, most), |(a, b)| (a.max(least), b.min(most))));
     }
     bounds.filter(|(least, most)| least <= most)

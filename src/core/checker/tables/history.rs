@@ -221,6 +221,7 @@ impl<'e> History<'e> {
                 }
             }
         });
+        record.imported().iter().for_each(|record| history.shard_log.take(record));
         let is_cut_off =
             record.damage().iter().any(|damage| damage.file == crate::history::run_record::EVENTS);
         history.doubts.extend(sequence.doubts(is_cut_off));
