@@ -4,6 +4,7 @@
 //! is described in `tests/check/README.md`. `= log` rows come from the fold in `check/naive.rs`, which
 //! replays a key from nothing for every row, so that the judge's fold is tested against another one.
 
+mod coverage;
 mod explained;
 mod freezes;
 mod frontiers;

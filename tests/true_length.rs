@@ -421,7 +421,10 @@ fn the_wrong_copy_wins_at_an_equal_offset_and_replaces_the_right_ones() {
     let spread = it.spread.as_ref().expect("a spread");
     let [commit] = &spread.commits[..] else { panic!("{:?}", spread.commits) };
     assert_eq!((commit.winner.as_deref(), commit.wrong), (Some(VICTIM), Some(true)));
-    assert!(commit.at_equal_offset.len() > 1 && commit.at_equal_offset.contains(&VICTIM.to_owned()), "{commit:?}");
+    assert!(
+        commit.at_equal_offset.len() > 1 && commit.at_equal_offset.contains(&VICTIM.to_owned()),
+        "{commit:?}"
+    );
     let replaced: Vec<&str> = spread.replacements.iter().map(|it| it.replica.as_str()).collect();
     assert_eq!(replaced, ["server-0", "server-2", "server-3"]);
     assert!(

@@ -101,6 +101,7 @@ impl Case {
             "ack" => self.ack(rest),
             "unknown" => self.unknown(rest),
             "says" => self.says(rest),
+            "holds" => self.holds(rest),
             "incarnation" => {
                 let (replica, life) = rest.split_once(' ').expect("incarnation REPLICA N");
                 self.incarnations.insert(replica.to_owned(), number(life));

@@ -9,6 +9,7 @@ mod dropped_keys;
 mod event_graph;
 mod guard;
 pub(crate) mod node_events;
+mod observed;
 mod ordering_break;
 mod prediction;
 mod setup;

@@ -1,5 +1,6 @@
 //! The events that nodes logged, by node, in each node's program order. Read only if there is something to explain.
 
+use super::observed;
 use crate::checker::tables::history::History;
 use crate::checker::verdict::EventPoint;
 use crate::history::event::Event;
@@ -92,6 +93,9 @@ impl NodeEvent {
     }
 }
 
+/// What dissent saw of a node at one sample.
+type Observation = (Nanos, Vec<LifecycleRecord>);
+
 /// What one node logged.
 pub(crate) struct NodeLog {
     pub(crate) node: String,
@@ -122,6 +126,7 @@ impl NodeEvents {
     pub(crate) fn read(record: &dyn RunRecord, history: &History<'_>) -> NodeEvents {
         let names = names_of(history);
         let mut events = NodeEvents::default();
+        let mut observations: BTreeMap<String, Vec<Observation>> = BTreeMap::new();
         let imported: BTreeSet<&str> = record.imported().iter().map(|it| it.replica.as_str()).collect();
         record.scan_events(&mut |t, event| {
             let EventRef::Other(event) = event else { return };
@@ -134,6 +139,10 @@ impl NodeEvents {
                         sampled.push(t);
                     }
                 }
+                Event::Coverage(change) if !imported.contains(change.replica.as_str()) => {
+                    let seen = observed::events_of(t, change);
+                    observations.entry(change.replica.clone()).or_default().push((t, seen));
+                }
                 Event::Segment { segment } => {
                     if let (Some(&at), Some(_)) = (names.get(segment.name.as_str()), segment.end) {
                         events.commits.entry(at).or_insert(t);
@@ -144,7 +153,27 @@ impl NodeEvents {
         });
         record.imported().iter().for_each(|record| events.add(None, record, &names));
         events.logs.iter_mut().for_each(|log| order_by_clock_if_unordered(&mut log.events));
+        observations.into_iter().for_each(|(node, seen)| events.observe(&node, &seen, &names));
         events
+    }
+
+    /// Adds what dissent saw of a node, if that node logs no consumption itself. Its own events keep their order; where
+    /// they have a clock, what was seen is put on that clock as it is estimated, to be shown beside them.
+    fn observe(&mut self, node: &str, observations: &[Observation], names: &HashMap<&str, SegmentIndex>) {
+        let log = self.log_of(node);
+        if log.events.iter().any(|event| event.kind() == CONSUME_START) {
+            return;
+        }
+        let ahead_ms = log.skew_ms().map_or(0, |(least, most)| i64::midpoint(least, most));
+        for (t, records) in observations {
+            for record in records {
+                let mut record = record.clone();
+                record.node_ms = record.node_ms.saturating_add_signed(ahead_ms);
+                let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
+                log.events.push(NodeEvent { seen: Some(*t), segment, record });
+            }
+        }
+        log.events.sort_by_key(|event| event.seen);
     }
 
     fn add(&mut self, seen: Option<Nanos>, record: &LifecycleRecord, names: &HashMap<&str, SegmentIndex>) {
@@ -210,8 +239,23 @@ impl NodeEvents {
 }
 
 impl NodeLog {
+    /// How far the node's clock runs ahead of the run's, in milliseconds, at least and at most: an event happened before
+    /// dissent learned of it, and after the sample before that.
+    pub(crate) fn skew_ms(&self) -> Option<(i64, i64)> {
+        let ms = |nanos: u64| (nanos / 1_000_000).cast_signed();
+        let mut bounds: Option<(i64, i64)> = None;
+        for event in self.events.iter().filter(|event| event.record.node_ms > 0) {
+            let Some(seen) = event.seen else { continue };
+            let Some(before) = self.sampled_before(seen) else { continue };
+            let at = event.record.node_ms.cast_signed();
+            let (least, most) = (at - ms(seen.0), at - ms(before.0));
+            bounds = Some(bounds.map_or((least, most), |(a, b)| (a.max(least), b.min(most))));
+        }
+        bounds.filter(|(least, most)| least <= most)
+    }
+
     /// The last time before `t` at which the node was sampled.
-    pub(crate) fn sampled_before(&self, t: Nanos) -> Option<Nanos> {
+    fn sampled_before(&self, t: Nanos) -> Option<Nanos> {
         self.sampled.partition_point(|at| *at < t).checked_sub(1).map(|at| self.sampled[at])
     }
 }

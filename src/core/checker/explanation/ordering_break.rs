@@ -2,7 +2,7 @@
 //! visible, in the replica's own program order. It needs no healthy replica; peers are second witnesses.
 
 use super::causes::{Explainer, PartitionTables, RootGroup};
-use super::node_events::{CONSUME_START, EventIndex, NodeEvents};
+use super::node_events::{CONSUME_START, EventIndex, NodeEvent, NodeEvents};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
 use crate::checker::verdict::{Anchor, BreakStrength, NoWitness, OrderingBreak, Prediction};
@@ -111,6 +111,35 @@ impl Visibility<'_> {
     }
 }
 
+/// Between which offsets a replica's consumption was at a moment.
+#[derive(Clone, Copy)]
+struct Reached {
+    from: u64,
+    to: u64,
+}
+
+impl Reached {
+    /// How far a replica had consumed a partition when this event happened: as it logged with the event itself, or
+    /// between what it logged before and after; or between two samples.
+    fn at(events: &NodeEvents, index: EventIndex, start: u64) -> Option<Reached> {
+        let event = events.event(index);
+        if let Some(reached) = event.number("reached") {
+            return Some(Reached { from: reached, to: reached });
+        }
+        if let Some(to) = event.number("reached_to") {
+            return Some(Reached { from: event.number("reached_from").unwrap_or(start), to });
+        }
+        let partition = event.segment.map(|(partition, _)| partition);
+        let counts = |event: &NodeEvent| {
+            let is_here = event.segment.map(|(partition, _)| partition) == partition;
+            event.number("reached").filter(|_| is_here && event.kind() == "consumed")
+        };
+        let from = events.before(index).find_map(|(_, event)| counts(event)).unwrap_or(start);
+        let to = events.of(index.node).skip(index.at).find_map(|(_, event)| counts(event))?;
+        Some(Reached { from: from.max(start), to })
+    }
+}
+
 /// What the break predicts, and how well the order is known.
 fn predicted(
     explainer: &Explainer<'_>,
@@ -118,33 +147,23 @@ fn predicted(
     group: &RootGroup<'_>,
     late: &[LateSegment],
 ) -> (Prediction, BreakStrength) {
-    let PartitionTables { log_index, timeline } = tables;
-    let events = &explainer.events;
+    let log_index = tables.log_index;
     let span = &explainer.history.segments[log_index.partition as usize][group.segment];
     let offs: BTreeSet<u64> = group.roots.iter().map(|root| root.off).collect();
-    let last = offs.last().map_or(0, |off| off + 1);
-    let mut logged = true;
-    let reached = |it: &LateSegment| match it.visible {
-        None => Some(span.end.unwrap_or(u64::MAX)),
-        Some(index) => events.event(index).number("reached"),
+    let (first, last) = (group.roots[0].off, offs.last().map_or(0, |off| off + 1));
+    let (mut logged, mut ordered) = (true, true);
+    let mut window = |it: &LateSegment| {
+        let Some(visible) = it.visible else { return span.end.unwrap_or(u64::MAX) };
+        let reached = Reached::at(&explainer.events, visible, span.start);
+        logged &= reached.is_some_and(|it| it.from == it.to);
+        ordered &= reached.is_some_and(|it| first < it.from);
+        reached.map_or(last, |it| last.clamp(it.from, it.to.max(it.from)))
     };
-    let late: Vec<(usize, u64)> = late
-        .iter()
-        .map(|it| {
-            let reached = reached(it);
-            logged &= reached.is_some();
-            (it.segment, reached.unwrap_or(last))
-        })
-        .collect();
+    let late: Vec<(usize, u64)> = late.iter().map(|it| (it.segment, window(it))).collect();
     let early = EarlyMerge { dependent: group.segment, late };
-    let was_read = |off: u64| {
-        timeline.by_segment[group.segment].iter().any(|&at| {
-            let copy = &timeline.copies[at];
-            copy.replica == group.replica && copy.state != CopyState::Downloaded && copy.claims(off)
-        })
-    };
+    let predicted = predict(explainer.record, log_index, &early);
     let predicted: BTreeSet<u64> =
-        predict(explainer.record, log_index, &early).into_iter().filter(|off| was_read(*off)).collect();
+        predicted.into_iter().filter(|off| was_read(tables, group, *off)).collect();
     let common = predicted.intersection(&offs).count() as u64;
     let prediction = Prediction {
         roots: offs.len() as u64,
@@ -155,8 +174,15 @@ fn predicted(
         to: early.to().min(log_index.end().max(last)),
         logged,
     };
-    let strength = if logged { BreakStrength::Ordered } else { BreakStrength::Concurrent };
-    (prediction, strength)
+    (prediction, if ordered { BreakStrength::Ordered } else { BreakStrength::Concurrent })
+}
+
+/// Whether a row that the replica merged itself was read.
+fn was_read(tables: PartitionTables<'_>, group: &RootGroup<'_>, off: u64) -> bool {
+    tables.timeline.by_segment[group.segment].iter().any(|&at| {
+        let copy = &tables.timeline.copies[at];
+        copy.replica == group.replica && copy.state != CopyState::Downloaded && copy.claims(off)
+    })
 }
 
 /// The peers that made all dependencies visible before they consumed the segment, and why the others are no

@@ -56,7 +56,7 @@ pub(super) fn side_by_side(
         NodeTimeline {
             node: events.logs[node].node.clone(),
             broken: node == group.began.node,
-            skew_ms: skew_ms(events, node),
+            skew_ms: events.logs[node].skew_ms(),
             events: own[first..]
                 .iter()
                 .take(EVENTS_MAX)
@@ -122,20 +122,4 @@ fn detail(event: &NodeEvent) -> BTreeMap<String, String> {
     let shown = fields.iter().filter(|(name, value)| !value.is_null() && *name != "look" && *name != "by");
     let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     shown.map(|(name, value)| (name.clone(), text(value))).collect()
-}
-
-/// How far a node's clock runs ahead of the run's, in milliseconds, at least and at most: an event happened before
-/// dissent learned of it, and after the sample before that.
-fn skew_ms(events: &NodeEvents, node: usize) -> Option<(i64, i64)> {
-    let log = &events.logs[node];
-    let mut bounds: Option<(i64, i64)> = None;
-    for event in log.events.iter().filter(|event| event.record.node_ms > 0) {
-        let ms = |nanos: u64| (nanos / 1_000_000).cast_signed();
-        let Some(seen) = event.seen else { continue };
-        let Some(before) = log.sampled_before(seen) else { continue };
-        let at = event.record.node_ms.cast_signed();
-        let (least, most) = (at - ms(seen.0), at - ms(before.0));
-        bounds = Some(bounds.map_or((least, most), |(a, b)| (a.max(least), b.min(most))));
-    }
-    bounds.filter(|(least, most)| least <= most)
 }
