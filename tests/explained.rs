@@ -1,7 +1,8 @@
-//! Explanations of simulated runs, fact by fact against what the cluster itself knows of its wrong merges. No judge sees
-//! that truth.
+//! Explanations of simulated runs, fact by fact against what the cluster itself knows of its wrong merges.
+//! No judge sees that truth.
 //!
-//! `EXPLAINED_SEEDS=200 cargo test --release explained` compares that many seeds for each guard; the default is a few.
+//! `EXPLAINED_SEEDS=200 cargo test --release explained` compares that many seeds for each guard; by default a
+//! few.
 
 use crate::support::sim;
 use dissent::run::simulate::{Simulated, run_with_truth};
@@ -315,7 +316,8 @@ fn seq(name: &str) -> u32 {
     name.rsplit("__").next().and_then(|seq| seq.parse().ok()).expect("a sequence number")
 }
 
-/// The counterfactual: where just the named order is kept, nothing goes wrong; where another one is, it stays.
+/// The counterfactual: where just the named order is kept, nothing goes wrong; where another one is, it
+/// stays.
 #[test]
 fn restoring_the_named_order_ends_the_divergence_and_another_order_does_not() {
     for guard in ["startup-latch", "signal-gate"] {

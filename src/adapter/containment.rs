@@ -1,13 +1,11 @@
-//! The commands of a target's own tools that contain a wrong copy: what isolates it, what preserves the evidence, how
-//! one key is read on every replica, and what must not be done yet. dissent never runs them.
+//! The commands of a target's own tools that contain a wrong copy: what isolates it, what preserves the
+//! evidence, how one key is read on every replica, and what must not be done yet. dissent never runs them.
 
 /// What is wrong, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Affected<'a> {
     /// The table.
     pub table: &'a str,
-    /// The partition.
-    pub partition: u32,
     /// The segments with wrong rows, in sequence.
     pub segments: &'a [String],
     /// The replicas that are wrong.

@@ -17,7 +17,8 @@ use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 
-/// Whether the cluster of a target file supports a kind of fault, as far as known without asking the cluster.
+/// Whether the cluster of a target file supports a kind of fault, as far as known without asking the
+/// cluster.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
     match file.system.as_str() {
         #[cfg(feature = "pinot")]
@@ -41,8 +42,8 @@ pub fn defaults(file: &TargetFile) -> Defaults {
     }
 }
 
-/// How to contain a wrong copy on the system of a run's target, with that system's own commands. Nothing for one that
-/// dissent does not know.
+/// How to contain a wrong copy on the system of a run's target, with that system's own commands. Nothing
+/// for one that dissent does not know.
 pub fn containment(system: &str, affected: &Affected<'_>) -> Containment {
     match system {
         #[cfg(feature = "pinot")]
@@ -155,8 +156,8 @@ pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     specimen::holder(cure).await
 }
 
-/// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault is
-/// not known to be in force.
+/// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault
+/// is not known to be in force.
 pub async fn ended_early_within(cure: &Cure) -> Option<String> {
     ended_early_or_unknown(ended_early(cure)).await
 }

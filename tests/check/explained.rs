@@ -45,7 +45,8 @@ fn describe_cause(cause: &ShownCause, lines: &mut Vec<String>) {
             let Prediction { roots, explained, predicted, found, from, to, logged } = it.prediction;
             lines.push(format!(
                 "cause ordering-break {} anchor={}@{} late={} visible={} dependent={} late-by={}ms {} \
-                 explained={explained}/{roots} found={found}/{predicted} window={from}..{to} {} witnesses={} not={}",
+                 explained={explained}/{roots} found={found}/{predicted} window={from}..{to} {} \
+                 witnesses={} not={}",
                 it.replica,
                 it.anchor.key,
                 it.anchor.off,

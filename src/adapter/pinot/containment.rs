@@ -27,7 +27,8 @@ pub(in crate::adapter) fn containment(affected: &Affected<'_>) -> Containment {
     });
     let open = affected.segments.iter().map(|segment| {
         let sql = format!(
-            "SELECT $hostName, * FROM {table} WHERE $segmentName = '{segment}' LIMIT 1000000 option(skipUpsert=true)"
+            "SELECT $hostName, * FROM {table} WHERE $segmentName = '{segment}' LIMIT 1000000 \
+             option(skipUpsert=true)"
         );
         ContainmentStep::new(
             format!("the raw rows of {segment}; repeat until every $hostName has answered"),
@@ -46,8 +47,8 @@ pub(in crate::adapter) fn containment(affected: &Affected<'_>) -> Containment {
         read_key: vec![ContainmentStep::new("repeat until every $hostName has answered", query(&sql))],
         not_yet: vec![
             format!(
-                "do not pause consumption or force a commit of {}: both commit the open segment, and a wrong copy \
-                 can win",
+                "do not pause consumption or force a commit of {}: both commit the open segment, and a \
+                 wrong copy can win",
                 affected.table
             ),
             "do not reload, reset or rebalance: a server then fetches the committed copy, right or wrong"
@@ -73,7 +74,6 @@ mod tests {
         let (segments, wrong, right) = (names("acct__0__3"), names("s1"), names("s2 s3"));
         let affected = Affected {
             table: "acct",
-            partition: 0,
             segments: &segments,
             wrong: &wrong,
             right: &right,

@@ -1,6 +1,6 @@
 //! Runs the checks in order and concludes the verdict (`RULES.md` 10).
 
-use super::explanation::causes::{Explainer, PartitionTables};
+use super::explanation::explainer::{Explainer, PartitionTables};
 use super::explanation::stuck_consumer::StuckAt;
 use super::findings::assemble::assemble;
 use super::findings::newest_rows;
@@ -379,8 +379,8 @@ fn is_disagreement(finding: &Finding) -> bool {
             && (it.last.pattern != Pattern::Unanimous || it.first.pattern != Pattern::Unanimous))
 }
 
-/// Whether all replicas agreed again at the end. Replicas compared only with each other count that as healed,
-/// even if a wrong copy has replaced the right ones.
+/// Whether all replicas agreed again at the end. Replicas compared only with each other count that as
+/// healed, even if a wrong copy has replaced the right ones.
 fn agrees_at_last(finding: &Finding) -> bool {
     matches!(&finding.kind, FindingKind::Divergence(it)
         if it.course == Course::Healed || it.last.pattern == Pattern::Unanimous)

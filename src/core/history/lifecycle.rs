@@ -15,7 +15,7 @@
 //! | `registered` | `from`, `rows`, `registered_segments`, `reached` |
 //! | `snapshot` | `registered_segments`: what merges see when consumption begins |
 //! | `consume-start` | `start` |
-//! | `caught-up` | `rows`: consumed until the end of the log was first reached, or until the node first counted |
+//! | `caught-up` | `rows`: consumed until the log's end was first reached, or until the node first counted |
 //! | `consumed` | `reached`: all before it is merged |
 //! | `consume-end` | `end`, `rows`, `complete` |
 //! | `gate` | the fields of [`GateRecord`] |

@@ -1,21 +1,36 @@
-//! How to contain a divergence while its cause is examined: what is affected, what not to do yet, how to look
-//! at it, and how to run it again.
+//! How to contain a divergence while its cause is examined: what is affected, what not to do yet, how to
+//! look at it, and how to run it again.
 
 use super::answer::Answer;
 use super::divergence::{KEYS_LISTED, right};
-use crate::report::format::{Clock, count, counted, joined, len, listed, modelled, quoted, repeat};
+use crate::adapter::containment;
+use crate::adapter::containment::{Affected, Containment, ContainmentStep};
+use crate::report::format::{
+    Clock, count, counted, joined, len, listed, modelled, printable, quoted, repeat,
+};
 use dissent_core::checker::verdict::{Course, Divergence, Side};
 use dissent_core::history::run_record::RunMeta;
 
+/// Commands shown of one kind.
+const COMMANDS_MAX: usize = 4;
+
 /// All answers on containment.
 pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Vec<Answer> {
+    let own = own_commands(d, meta);
     let mut look = vec![format!("from this run's record: `dissent raw latest {}`", key(d))];
     if let Some(file) = &meta.target_file {
         look.insert(0, format!("from the cluster: `dissent raw {} {}`", quoted(file), key(d)));
     }
-    vec![
-        affected(d, clock),
-        several("What not to do yet?", "do not", warnings(d)),
+    look.extend(commands(&own.read_key));
+    let not_yet = warnings(d).into_iter().chain(own.not_yet.iter().cloned()).collect();
+    let mut answers = vec![affected(d, clock), several("What not to do yet?", "do not", not_yet)];
+    if !own.isolate.is_empty() {
+        answers.push(several("How to isolate it?", "isolate", commands(&own.isolate)));
+    }
+    if !own.preserve.is_empty() {
+        answers.push(several("How to preserve the evidence?", "preserve", commands(&own.preserve)));
+    }
+    answers.extend([
         several("How to read one affected key on every replica?", "read a key", look),
         Answer::new(
             "How to hand it on?",
@@ -24,7 +39,32 @@ pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) 
                 .to_owned(),
         ),
         Answer::new("How to run it again?", "run again", format!("`{}`", repeat(meta))),
-    ]
+    ]);
+    answers
+}
+
+/// What the target's own tools can do. A simulated cluster is gone, and has none.
+fn own_commands(d: &Divergence, meta: &RunMeta) -> Containment {
+    let affected = Affected {
+        table: &meta.schema.table,
+        segments: &d.segments,
+        wrong: &d.last.wrong,
+        right: &right(&d.last),
+        key_column: &meta.schema.key,
+        key: d.keys.first().map_or("KEY", String::as_str),
+    };
+    containment(&meta.target, &affected)
+}
+
+/// `its purpose: `command``, at most a few.
+fn commands(steps: &[ContainmentStep]) -> Vec<String> {
+    let shown = steps
+        .iter()
+        .take(COMMANDS_MAX)
+        .map(|step| format!("{}: `{}`", printable(&step.purpose), printable(&step.command)));
+    let left = steps.len().saturating_sub(COMMANDS_MAX);
+    let more = (left > 0).then(|| format!("and {} like these", counted(left as u64, "more command")));
+    shown.chain(more).collect()
 }
 
 fn several(question: &'static str, label: &'static str, short: Vec<String>) -> Answer {
@@ -47,7 +87,7 @@ fn affected(d: &Divergence, clock: &Clock) -> Answer {
     let window = d.since.t.zip(d.until.t).map(|(from, to)| {
         format!("These writes were acknowledged from {} to {}.", clock.both(from), clock.both(to))
     });
-    let all = "All keys: `jq -r '.findings[].keys[]?' verdict.json > keys.txt`.".to_owned();
+    let all = "All keys, for scripts: `keys.jsonl` beside this report.".to_owned();
     Answer::new("What is affected?", "affected", short).because(window.into_iter().chain([all]).collect())
 }
 

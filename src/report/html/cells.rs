@@ -1,5 +1,5 @@
-//! Squares that stand for copies, told apart without colours: a wrong one is full and crossed, a right one is
-//! open. All squares of a kind are one path, so that hundreds of them stay small.
+//! Squares that stand for copies, told apart without colours: a wrong one is full and crossed, a right one
+//! is open. All squares of a kind are one path, so that hundreds of them stay small.
 
 use super::figure::px;
 use maud::{Markup, html};

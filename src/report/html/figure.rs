@@ -275,8 +275,9 @@ pub(super) fn round_up(n: f64) -> f64 {
     }
 }
 
-/// A logarithm to base 10 good enough to draw with: exact at 1, 2 and 5 and straight between them. It is made
-/// of additions and one division, so that a page has the same bytes on every platform, which `log10` has not.
+/// A logarithm to base 10 good enough to draw with: exact at 1, 2 and 5 and straight between them. It is
+/// made of additions and one division, so that a page has the same bytes on every platform, which `log10`
+/// has not.
 fn decades(n: f64) -> f64 {
     const STEPS: [(f64, f64); 4] = [(1.0, 0.0), (2.0, 0.301), (5.0, 0.699), (10.0, 1.0)];
     let (mut rest, mut decade) = (n.max(1.0), 0.0);

@@ -1,5 +1,5 @@
-//! The upstream and its frontiers over the run, with the faults shaded and stops marked. Inline SVG, like the
-//! other figure.
+//! The upstream and its frontiers over the run, with the faults shaded and stops marked. Inline SVG, like
+//! the other figure.
 
 use super::figure::{
     LEFT, PANEL, Panel, RIGHT, Scale, WIDTH, beside, level, moment, number, px, round_up, time_axis,

@@ -1,6 +1,6 @@
-//! What the broken and a healthy node did, side by side, both counted from the moment at which they began to
-//! consume the segment in question. Time runs down. The distances are to scale, but for gaps that would dwarf
-//! all others, which are marked.
+//! What the broken and a healthy node did, side by side, both counted from the moment at which they began
+//! to consume the segment in question. Time runs down. The distances are to scale, but for gaps that would
+//! dwarf all others, which are marked.
 
 use super::figure::px;
 use super::parts::{folded, scroll};

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 pub(super) const BUCKETS_MAX: u64 = 400;
 /// Restarts kept.
 const RESTARTS_MAX: usize = 200;
-/// Possible widths of a bucket in milliseconds, each a multiple of the previous one. The last is an hour, for
-/// runs of two weeks; it is doubled for longer runs.
+/// Possible widths of a bucket in milliseconds, each a multiple of the previous one. The last is an hour,
+/// for runs of two weeks; it is doubled for longer runs.
 const WIDTHS_MS: [u64; 11] =
     [100, 200, 1_000, 2_000, 10_000, 20_000, 60_000, 120_000, 600_000, 1_800_000, 3_600_000];
 /// Latencies above an hour are drawn as an hour.

@@ -58,8 +58,8 @@ impl Commit {
 
     /// The replica that must upload its copy. None while that is undecided.
     ///
-    /// A held or dead replica never blocks a commit. Otherwise a segment boundary during a restart would stop
-    /// ingestion for everyone. Only a winner that an operator named is waited for without a limit.
+    /// A held or dead replica never blocks a commit. Otherwise a segment boundary during a restart would
+    /// stop ingestion for everyone. Only a winner that an operator named is waited for without a limit.
     pub(crate) fn winner(&mut self, terms: &Terms<'_>) -> Option<usize> {
         if let Some(CommitWinner { server, since }) = self.winner {
             if terms.now < since + WAITS_FOR_UPLOAD * terms.wait {

@@ -24,8 +24,8 @@ pub enum Cause {
     ReplaceDropsKeys,
 }
 
-/// An order that one server keeps for one pair of segments, whatever its guard allows: what would have happened had
-/// just this been in order? Tests ask that of an explanation.
+/// An order that one server keeps for one pair of segments, whatever its guard allows: what would have
+/// happened had just this been in order? Tests ask that of an explanation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptOrder {

@@ -294,8 +294,8 @@ impl Controller {
         work
     }
 
-    /// Whether a server that consumes a segment is told where it ends. Otherwise it learns that only from the
-    /// message to switch to the committed form.
+    /// Whether a server that consumes a segment is told where it ends. Otherwise it learns that only from
+    /// the message to switch to the committed form.
     fn is_told_end(&self, server: usize, id: SegmentId) -> bool {
         let is_online = self.segments.get(&id).is_some_and(|ideal| ideal.committed().is_some());
         self.config.cause == Cause::Ordering

@@ -35,9 +35,9 @@ pub enum Guard {
     /// SEG_M is fetched and registered: too late
     /// ```
     SignalGate,
-    /// [`Guard::PartitionGate`], but tested only on a wake-up, and waits have no timeout. Success and failure
-    /// of a transition wake the waiters. A segment that is downloaded after a skip is registered in place and
-    /// wakes nobody:
+    /// [`Guard::PartitionGate`], but tested only on a wake-up, and waits have no timeout. Success and
+    /// failure of a transition wake the waiters. A segment that is downloaded after a skip is registered
+    /// in place and wakes nobody:
     ///
     /// ```text
     /// consumption of SEG_M1 waits for SEG_M, which this server then skips and fetches

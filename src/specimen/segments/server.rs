@@ -464,8 +464,8 @@ impl Server {
     }
 }
 
-/// Whether an earlier segment of the partition is still consumed. A partition that consumes beyond an end has
-/// one consumer at a time, or the surplus rows would be merged twice.
+/// Whether an earlier segment of the partition is still consumed. A partition that consumes beyond an end
+/// has one consumer at a time, or the surplus rows would be merged twice.
 fn consumes_before(copies: &BTreeMap<SegmentId, SegmentCopy>, id: SegmentId) -> bool {
     let mut earlier = copies.range(SegmentId { seq: 0, ..id }..id);
     earlier.any(|(_, copy)| copy.state == CopyState::Consuming)

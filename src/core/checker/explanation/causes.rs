@@ -1,70 +1,17 @@
-//! From the roots of a finding to their causes: roots that one consumption made are explained together, and what
-//! that leaves is searched again (`RULES.md` 9).
+//! From the roots of a finding to their causes: roots that one consumption made are explained together,
+//! and what that leaves is searched again (`RULES.md` 9).
 
 use super::dropped_keys;
-use super::event_graph::EventGraph;
+use super::explainer::{Explainer, PartitionTables, Root, RootGroup};
 use super::guard::{self, Consumption};
-use super::node_events::{EventIndex, NodeEvents};
+use super::node_events::EventIndex;
 use super::ordering_break;
 use super::timeline;
-use crate::checker::tables::copies::CopyTimeline;
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::LogIndex;
-use crate::checker::verdict::{Explanation, NotShown, RootCause, ShownCause};
-use crate::history::run_record::RunRecord;
+use crate::checker::verdict::{Explanation, NotShown, ShownCause};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The kinds of events that an explanation can use, in the order in which they are asked for.
-const KINDS: [&str; 6] =
-    ["registered", "consume-start", "transition-created", "transition-started", "snapshot", "gate"];
-
-/// A wrong row that its replica merged itself.
-#[derive(Clone, Debug)]
-pub(crate) struct Root {
-    pub(crate) replica: usize,
-    pub(crate) key: String,
-    pub(crate) off: u64,
-    /// Its segment, by index.
-    pub(crate) segment: usize,
-    /// The segments of the ops that it lacks, by index; empty if rows do not show their ops.
-    pub(crate) missing: BTreeSet<usize>,
-    pub(crate) class: RootCause,
-    /// The read that showed it.
-    pub(crate) read: Option<u64>,
-}
-
-/// What is known of one partition.
-#[derive(Clone, Copy)]
-pub(crate) struct PartitionTables<'p> {
-    pub(crate) log_index: &'p LogIndex,
-    pub(crate) timeline: &'p CopyTimeline,
-}
-
-/// Explains findings by the events that nodes logged.
-pub(crate) struct Explainer<'e> {
-    pub(super) record: &'e dyn RunRecord,
-    pub(crate) history: &'e History<'e>,
-    pub(crate) events: NodeEvents,
-    pub(super) graph: EventGraph,
-}
-
-/// The roots that one replica made as it consumed one segment once.
-pub(super) struct RootGroup<'r> {
-    pub(super) replica: usize,
-    pub(super) segment: usize,
-    /// The event that began that consumption; if it never began, the last test of its guard.
-    pub(super) began: EventIndex,
-    /// By offset.
-    pub(super) roots: Vec<&'r Root>,
-}
-
-impl<'e> Explainer<'e> {
-    pub(crate) fn new(record: &'e dyn RunRecord, history: &'e History<'e>) -> Explainer<'e> {
-        let events = NodeEvents::read(record, history);
-        let graph = EventGraph::of(&events);
-        Explainer { record, history, events, graph }
-    }
-
+impl Explainer<'_> {
     /// Explains the roots of one finding.
     pub(crate) fn explain(&mut self, tables: PartitionTables<'_>, roots: &[Root]) -> Explanation {
         let partition = tables.log_index.partition;
@@ -95,8 +42,8 @@ impl<'e> Explainer<'e> {
         Explanation { cause, further: causes, guard, timelines, not_logged }
     }
 
-    /// The roots by the consumption that made them, in the order of the lowest offset; and whether there are roots
-    /// of which no event tells.
+    /// The roots by the consumption that made them, in the order of the lowest offset; and whether there
+    /// are roots of which no event tells.
     fn groups<'r>(&self, partition: u32, roots: &'r [Root]) -> (Vec<RootGroup<'r>>, bool) {
         let mut by_consumption: BTreeMap<(EventIndex, usize), Vec<&'r Root>> = BTreeMap::new();
         let mut unknown = false;
@@ -115,8 +62,8 @@ impl<'e> Explainer<'e> {
         (groups, unknown)
     }
 
-    /// The event that began the consumption that made a row: the last one before the read that showed it, in the
-    /// incarnation that the read names, if events name it too.
+    /// The event that began the consumption that made a row: the last one before the read that showed it,
+    /// in the incarnation that the read names, if events name it too.
     fn consumption_of(&self, partition: u32, root: &Root) -> Option<EventIndex> {
         let node = self.events.node(&self.history.meta.roster[root.replica])?;
         let read = root.read.and_then(|read| self.history.read_index(read));
@@ -141,20 +88,10 @@ impl<'e> Explainer<'e> {
         let reason = if is_told { NotShown::OrderWasKept } else { NotShown::NoMissingSegment };
         ShownCause::NotShown { reason }
     }
-
-    /// The kinds of events that would have told more, had any node logged them.
-    pub(super) fn not_logged(&self) -> Vec<String> {
-        self.events.not_logged(&KINDS)
-    }
-
-    /// The name of a segment.
-    pub(super) fn name(&self, partition: u32, segment: usize) -> &'e str {
-        &self.history.segments[partition as usize][segment].name
-    }
 }
 
-/// The segments that the guard of a consumption had to wait for: those that it broke the order with, else those
-/// whose state its rows lack.
+/// The segments that the guard of a consumption had to wait for: those that it broke the order with, else
+/// those whose state its rows lack.
 fn needed(cause: &ShownCause, group: &RootGroup<'_>, history: &History<'_>, partition: u32) -> Vec<usize> {
     match cause {
         ShownCause::OrderingBreak(it) => {

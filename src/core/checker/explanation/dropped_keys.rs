@@ -1,12 +1,12 @@
-//! Keys that were lost from the metadata although everything was visible in time: the same symptom as a broken order,
-//! and another cause (`RULES.md` 9, 11).
+//! Keys that were lost from the metadata although everything was visible in time: the same symptom as a
+//! broken order, and another cause (`RULES.md` 9, 11).
 
-use super::causes::{Explainer, RootGroup};
+use super::explainer::{Explainer, RootGroup};
 use super::node_events::{EventIndex, NodeEvent};
 use crate::checker::verdict::{Anchor, DroppedKeys, RootCause};
 
-/// What the replica logged of keys that it lost before it merged these roots; `None` if neither its events nor the
-/// rows say that any were.
+/// What the replica logged of keys that it lost before it merged these roots; `None` if neither its events
+/// nor the rows say that any were.
 pub(super) fn find(explainer: &Explainer<'_>, partition: u32, group: &RootGroup<'_>) -> Option<DroppedKeys> {
     let events = &explainer.events;
     let anchor = group.roots[0];

@@ -1,5 +1,5 @@
-//! The order of events as a graph: what a node did before what, which message led to what, and what should have
-//! come before what. A demand that contradicts the order of things lies on a circle.
+//! The order of events as a graph: what a node did before what, which message led to what, and what should
+//! have come before what. A demand that contradicts the order of things lies on a circle.
 //!
 //! ```text
 //! demanded: SEG_M is registered before SEG_M1 is consumed
@@ -82,8 +82,8 @@ impl EventGraph {
         ends.into_iter().map(|ends| ends.is_some_and(on_circle)).collect()
     }
 
-    /// What led to an event: back along the events of its segment and the messages behind them; itself included.
-    /// In program order.
+    /// What led to an event: back along the events of its segment and the messages behind them; itself
+    /// included. In program order.
     pub(crate) fn led_to(&self, event: EventIndex) -> Vec<EventIndex> {
         let Some(start) = self.nodes.get(&event) else { return Vec::new() };
         let mut found = BTreeSet::from([*start]);

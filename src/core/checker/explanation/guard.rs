@@ -1,6 +1,6 @@
-//! The guard of a consumption, from `gate` events only (`RULES.md` 9): was it evaluated for this consumption, for the
-//! right subject, and did it hold? The unit that it protects is read from how its evaluations differ, never from a
-//! name.
+//! The guard of a consumption, from `gate` events only (`RULES.md` 9): was it evaluated for this
+//! consumption, for the right subject, and did it hold? The unit that it protects is read from how its
+//! evaluations differ, never from a name.
 
 use super::node_events::{EventIndex, NodeEvent, NodeEvents};
 use crate::checker::tables::history::History;
@@ -87,8 +87,8 @@ fn last_gate(events: &NodeEvents, consumption: &Consumption<'_>) -> Option<(Even
     Some((index, gate_of(event)?)).filter(|_| same_life)
 }
 
-/// What is known of the guard if it was not evaluated for this consumption: it had opened before, for the whole node;
-/// or the order was assumed; or no node logs its gates.
+/// What is known of the guard if it was not evaluated for this consumption: it had opened before, for the
+/// whole node; or the order was assumed; or no node logs its gates.
 fn untested(events: &NodeEvents, consumption: &Consumption<'_>) -> Guard {
     let until = consumption.began.map_or(usize::MAX, |began| began.at);
     let earlier = events.of(consumption.node).take_while(|(index, _)| index.at < until);

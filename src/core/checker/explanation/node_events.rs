@@ -1,4 +1,5 @@
-//! The events that nodes logged, by node, in each node's program order. Read only if there is something to explain.
+//! The events that nodes logged, by node, in each node's program order. Read only if there is something to
+//! explain.
 
 use super::observed;
 use crate::checker::tables::history::History;
@@ -157,8 +158,9 @@ impl NodeEvents {
         events
     }
 
-    /// Adds what dissent saw of a node, if that node logs no consumption itself. Its own events keep their order; where
-    /// they have a clock, what was seen is put on that clock as it is estimated, to be shown beside them.
+    /// Adds what dissent saw of a node, if that node logs no consumption itself. Its own events keep their
+    /// order; where they have a clock, what was seen is put on that clock as it is estimated, to be shown
+    /// beside them.
     fn observe(&mut self, node: &str, observations: &[Observation], names: &HashMap<&str, SegmentIndex>) {
         let log = self.log_of(node);
         if log.events.iter().any(|event| event.kind() == CONSUME_START) {
@@ -239,8 +241,8 @@ impl NodeEvents {
 }
 
 impl NodeLog {
-    /// How far the node's clock runs ahead of the run's, in milliseconds, at least and at most: an event happened before
-    /// dissent learned of it, and after the sample before that.
+    /// How far the node's clock runs ahead of the run's, in milliseconds, at least and at most: an event
+    /// happened before dissent learned of it, and after the sample before that.
     pub(crate) fn skew_ms(&self) -> Option<(i64, i64)> {
         let ms = |nanos: u64| (nanos / 1_000_000).cast_signed();
         let mut bounds: Option<(i64, i64)> = None;

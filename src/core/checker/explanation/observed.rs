@@ -1,8 +1,9 @@
-//! What dissent itself saw of a node that logs neither consumptions nor registrations: which segments it held from one
-//! sample to the next, and how far it had consumed. Told as events, so that an order can be read from them.
+//! What dissent itself saw of a node that logs neither consumptions nor registrations: which segments it
+//! held from one sample to the next, and how far it had consumed. Told as events, so that an order can be
+//! read from them.
 //!
-//! Of what changed between two samples the order is not known. It is told in the order that breaks nothing: what
-//! became visible, then what began.
+//! Of what changed between two samples the order is not known. It is told in the order that breaks
+//! nothing: what became visible, then what began.
 
 use super::node_events::CONSUME_START;
 use crate::history::lifecycle::LifecycleRecord;

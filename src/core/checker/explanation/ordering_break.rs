@@ -1,7 +1,8 @@
-//! The break of an order (`RULES.md` 9): rows of one segment were merged before the segments that they build on were
-//! visible, in the replica's own program order. It needs no healthy replica; peers are second witnesses.
+//! The break of an order (`RULES.md` 9): rows of one segment were merged before the segments that they
+//! build on were visible, in the replica's own program order. It needs no healthy replica; peers are
+//! second witnesses.
 
-use super::causes::{Explainer, PartitionTables, RootGroup};
+use super::explainer::{Explainer, PartitionTables, RootGroup};
 use super::node_events::{CONSUME_START, EventIndex, NodeEvent, NodeEvents};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
@@ -89,8 +90,8 @@ pub(super) struct Visibility<'v> {
 }
 
 impl Visibility<'_> {
-    /// The event that made all rows of the segment visible to merges: the end of its consumption, if that was
-    /// complete, or its registration.
+    /// The event that made all rows of the segment visible to merges: the end of its consumption, if that
+    /// was complete, or its registration.
     pub(super) fn find(&self, events: &NodeEvents, node: usize) -> Option<EventIndex> {
         let mut is_consumed = false;
         let own = events.of(node).filter(|(_, event)| event.record.incarnation == self.incarnation);
@@ -119,8 +120,8 @@ struct Reached {
 }
 
 impl Reached {
-    /// How far a replica had consumed a partition when this event happened: as it logged with the event itself, or
-    /// between what it logged before and after; or between two samples.
+    /// How far a replica had consumed a partition when this event happened: as it logged with the event
+    /// itself, or between what it logged before and after; or between two samples.
     fn at(events: &NodeEvents, index: EventIndex, start: u64) -> Option<Reached> {
         let event = events.event(index);
         if let Some(reached) = event.number("reached") {

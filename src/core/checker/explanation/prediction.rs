@@ -1,5 +1,6 @@
-//! Which rows a break must have made wrong: those that are merged differently if the late segments do not exist.
-//! A break that predicts just the rows that are wrong is the cause; any other is a suspect (`RULES.md` 9).
+//! Which rows a break must have made wrong: those that are merged differently if the late segments do not
+//! exist. A break that predicts just the rows that are wrong is the cause; any other is a suspect
+//! (`RULES.md` 9).
 
 use crate::checker::safety::merge_functions::{fold, shows};
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
@@ -51,12 +52,13 @@ pub(crate) fn predict(record: &dyn RunRecord, log_index: &LogIndex, early: &Earl
     predicted
 }
 
-/// Whether the last of these entries gives another row if it is merged onto the last row of its key that was visible.
-/// The rows of a visible segment are right, also where they build on a segment that is not visible here:
+/// Whether the last of these entries gives another row if it is merged onto the last row of its key that
+/// was visible. The rows of a visible segment are right, also where they build on a segment that is not
+/// visible here:
 ///
 /// ```text
-/// SEG_M has k@5 and is late; SEG_M1 = [10, 20) was downloaded from a healthy replica, and has k@12, which was merged
-/// onto k@5. k@21 is merged onto k@12, and right.
+/// SEG_M has k@5 and is late; SEG_M1 = [10, 20) was downloaded from a healthy replica, and has k@12, which
+/// was merged onto k@5. k@21 is merged onto k@12, and right.
 /// ```
 fn is_merged_otherwise(columns: &[Column], past: &[(IndexedEntry, Entry)], early: &EarlyMerge) -> bool {
     let Some(((last, event), before)) = past.split_last() else { return false };

@@ -1,7 +1,7 @@
-//! What led to a break and is not the break itself: the transition of the late segment that lost more time than on the
-//! peers, and what the nodes counted (`RULES.md` 9).
+//! What led to a break and is not the break itself: the transition of the late segment that lost more time
+//! than on the peers, and what the nodes counted (`RULES.md` 9).
 
-use super::causes::{Explainer, RootGroup};
+use super::explainer::{Explainer, RootGroup};
 use super::node_events::{EventIndex, NodeEvents, SegmentIndex};
 use crate::checker::verdict::{Edge, LoggedCount, Setup};
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct TransitionTimes {
     transition: String,
-    /// From the creation of its message to its start, beyond the quickest message of the same node: that takes out the
-    /// difference between the clock of the node and that of the message's creator.
+    /// From the creation of its message to its start, beyond the quickest message of the same node: that
+    /// takes out the difference between the clock of the node and that of the message's creator.
     queued_ms: Option<u64>,
     ran_ms: Option<u64>,
     outcome: Option<String>,
@@ -27,8 +27,8 @@ impl TransitionTimes {
     }
 }
 
-/// Walks back from the event that made a segment visible (if none did: over all events of the segment) to the step
-/// that took the longest, compared with the peers.
+/// Walks back from the event that made a segment visible (if none did: over all events of the segment) to
+/// the step that took the longest, compared with the peers.
 pub(super) fn find(
     explainer: &Explainer<'_>,
     partition: u32,

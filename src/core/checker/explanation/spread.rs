@@ -1,7 +1,7 @@
-//! How far wrong copies spread (`RULES.md` 5): who was right and who was wrong at each capture, whose copy was
-//! committed, which copies were replaced, and what will destroy the right ones that are left.
+//! How far wrong copies spread (`RULES.md` 5): who was right and who was wrong at each capture, whose copy
+//! was committed, which copies were replaced, and what will destroy the right ones that are left.
 
-use super::causes::{Explainer, PartitionTables};
+use super::explainer::{Explainer, PartitionTables};
 use super::node_events::{NodeEvent, SegmentIndex};
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
 use crate::checker::tables::copies::CapturePoint;

@@ -1,7 +1,7 @@
-//! A consumption that never began (`RULES.md` 7, 9): its guard was shut when it was last tested, and nothing tests it
-//! again.
+//! A consumption that never began (`RULES.md` 7, 9): its guard was shut when it was last tested, and
+//! nothing tests it again.
 
-use super::causes::{Explainer, RootGroup};
+use super::explainer::{Explainer, RootGroup};
 use super::guard::{self, Consumption};
 use super::node_events::EventIndex;
 use super::ordering_break::Visibility;
@@ -63,7 +63,8 @@ impl Explainer<'_> {
         (self.events.event(index).kind() == "gate").then_some(index)
     }
 
-    /// The earlier segments that were not visible when the guard was tested, and what made them visible since.
+    /// The earlier segments that were not visible when the guard was tested, and what made them visible
+    /// since.
     fn missing_at(&self, at: StuckAt, tested: EventIndex) -> Vec<(usize, Option<EventIndex>)> {
         let incarnation = self.events.event(tested).record.incarnation;
         let spans = &self.history.segments[at.partition as usize];

@@ -1,7 +1,8 @@
-//! What the replica with the roots and a healthy peer did, side by side. Each timeline is on its node's own clock, from
-//! the moment at which that node began to consume the segment in question; the two clocks are not compared.
+//! What the replica with the roots and a healthy peer did, side by side. Each timeline is on its node's
+//! own clock, from the moment at which that node began to consume the segment in question; the two clocks
+//! are not compared.
 
-use super::causes::RootGroup;
+use super::explainer::RootGroup;
 use super::node_events::{EventIndex, NodeEvent, NodeEvents};
 use crate::checker::tables::history::History;
 use crate::checker::verdict::{EventPoint, EventRole, NodeTimeline, ShownCause, TimelineEvent};

@@ -3,7 +3,7 @@
 
 use super::course::{GroupRows, Trajectory};
 use super::evidence::EvidencePicker;
-use crate::checker::explanation::causes::{Explainer, PartitionTables, Root};
+use crate::checker::explanation::explainer::{Explainer, PartitionTables, Root};
 use crate::checker::explanation::spread::{self, WrongRows};
 use crate::checker::safety::current_rows::{CurrentRows, is_current};
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView, ViewAnomaly};
@@ -217,8 +217,8 @@ impl FindingGroup<'_> {
         is_known.then_some(MissingState { class, segments, ops })
     }
 
-    /// The number of keys for which a user's query sees the mismatch: the wrong row is flagged as current, or
-    /// the missing row should be.
+    /// The number of keys for which a user's query sees the mismatch: the wrong row is flagged as current,
+    /// or the missing row should be.
     fn keys_visible(&self, at: CapturePoint) -> u64 {
         let mut visible = BTreeSet::new();
         for mismatch in self.mismatches {

@@ -1,5 +1,6 @@
-//! Why a frontier does not move, and what waits behind it (`RULES.md` 7). It follows from samples alone where
-//! nodes log nothing, and from their events where they do. No time of one node is compared with another's.
+//! Why a frontier does not move, and what waits behind it (`RULES.md` 7). It follows from samples alone
+//! where nodes log nothing, and from their events where they do. No time of one node is compared with
+//! another's.
 
 use super::explanation::{Confidence, EventPoint};
 use super::object_kind::ObjectKind;
@@ -57,8 +58,8 @@ pub struct PassedValue {
     pub value: u64,
     /// The last sampling that showed both frontiers at one value; `None` if none did in this incarnation.
     pub last_equal: Option<SeenAt>,
-    /// When the shared frontier was certainly not beyond the value yet. A sample is read after the one before
-    /// it was recorded, so this is the record of the sample before `last_not_beyond`.
+    /// When the shared frontier was certainly not beyond the value yet. A sample is read after the one
+    /// before it was recorded, so this is the record of the sample before `last_not_beyond`.
     pub after: Option<Nanos>,
     /// The last sample that showed the shared frontier not beyond the value; `None` if it was beyond in all.
     pub last_not_beyond: Option<SeenAt>,

@@ -1,4 +1,5 @@
-//! The judge's conclusions on consuming positions and on the frontiers that a target declares (`RULES.md` 7).
+//! The judge's conclusions on consuming positions and on the frontiers that a target declares (`RULES.md`
+//! 7).
 
 use super::explanation::Explanation;
 use super::freeze_explanation::{FreezeExplanation, RestartEffect};
@@ -243,8 +244,8 @@ pub struct Regressed {
     pub times: u64,
 }
 
-/// A frontier beyond the end of its upstream, or beyond an input that it waits for. The other number was read
-/// after it.
+/// A frontier beyond the end of its upstream, or beyond an input that it waits for. The other number was
+/// read after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ahead {

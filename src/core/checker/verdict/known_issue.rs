@@ -57,8 +57,8 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Whether a version is in the range. A version that does not begin with a number is only in the range of
-    /// all versions.
+    /// Whether a version is in the range. A version that does not begin with a number is only in the range
+    /// of all versions.
     pub fn cover(&self, version: &str) -> bool {
         let is = numbers(version);
         let beyond = |limit: &Option<String>| limit.as_ref().map(|limit| is >= numbers(limit));
