@@ -55,20 +55,32 @@ impl Dictionary {
 
 /// The text without URLs, hosts, paths, addresses with a user, and credentials.
 pub(super) fn without_places(text: &str) -> String {
-    let is_gap = |letter: char| letter.is_whitespace() || "\"'`()<>[]{},;=".contains(letter);
+    let is_outside_url = |letter: char| letter.is_whitespace() || "\"'`()<>".contains(letter);
+    let is_gap = |letter: char| is_outside_url(letter) || "[]{},;=".contains(letter);
+    // URLs go first, as a whole: their queries have signs that part words elsewhere.
+    let text = replaced(text, is_outside_url, |word, _| word.contains("://").then_some("URL"));
+    let secret = |word: &str, before: &str| (!word.is_empty() && announces(before)).then_some("SECRET");
+    replaced(&text, is_gap, |word, before| place(word).or_else(|| secret(word, before)))
+}
+
+/// The text with words replaced. `replacement` is asked with each word and the one before it.
+fn replaced(
+    text: &str,
+    is_gap: impl Fn(char) -> bool,
+    replacement: impl Fn(&str, &str) -> Option<&'static str>,
+) -> String {
     let (mut out, mut before) = (String::with_capacity(text.len()), "");
-    for part in text.split_inclusive(is_gap) {
-        let word = part.trim_end_matches(is_gap);
-        let bare = word.trim_end_matches(['.', ':', '!', '?']);
-        match place(bare).or_else(|| (!bare.is_empty() && announces(before)).then_some("SECRET")) {
+    for part in text.split_inclusive(&is_gap) {
+        let word = part.trim_end_matches(&is_gap).trim_end_matches(['.', ':', '!', '?', ',', ';']);
+        match replacement(word, before) {
             Some(placeholder) => {
                 out.push_str(placeholder);
-                out.push_str(&part[bare.len()..]);
+                out.push_str(&part[word.len()..]);
             }
             None => out.push_str(part),
         }
-        if !bare.is_empty() {
-            before = bare;
+        if !word.is_empty() {
+            before = word;
         }
     }
     out
@@ -94,9 +106,6 @@ fn announces(word: &str) -> bool {
 
 /// What a word stands for, if that must not be told.
 fn place(word: &str) -> Option<&'static str> {
-    if word.contains("://") {
-        return Some("URL");
-    }
     if word.contains('@') {
         return Some("ADDRESS");
     }
@@ -147,6 +156,7 @@ mod tests {
     fn places_and_credentials_are_left_out_and_the_rest_stays() {
         for (text, told) in [
             ("error for url (http://me:pw@pinot.corp:9000/x?y=1)", "error for url (URL)"),
+            ("see http://[::1]:1/a?token=t;b,c, now", "see URL, now"),
             ("cannot reach 10.0.0.7:8098: refused", "cannot reach HOST: refused"),
             ("Server_pinot-3.corp.example_8098 is gone", "HOST is gone"),
             ("Server_pinot-3_8098 is gone", "HOST is gone"),
