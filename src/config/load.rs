@@ -68,10 +68,10 @@ mod tests {
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         assert_eq!(
             help,
-            "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-skip, \
-             late-transition, mixed, none, pause-and-slow-download, pause-consumption, pause-one, \
+            "did you mean `late-transition`? allowed: cold-cutover, failover, lag, late-commit, late-gap, \
+             late-skip, late-transition, mixed, none, pause-and-slow-download, pause-consumption, pause-one, \
              rebalance-one, restart-one, session-expiry, warm-active-active; for your own, give the path of \
-a .toml file"
+             a .toml file"
         );
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();
