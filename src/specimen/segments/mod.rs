@@ -29,6 +29,6 @@ pub use lifecycle::{Event, Kind};
 pub use messages::Transition;
 pub(crate) use messages::{Call, Reply, SegmentId};
 pub(crate) use server::{Action, Server};
-pub use truth::{Begun, BlindMerge, DroppedKeys, ServerTruth, Truth, Visible, WrongRow};
+pub use truth::{Begun, BlindMerge, DroppedKeys, MergeTruth, ServerTruth, Visible, WrongRow};
 pub use upsert::Flag;
 pub use world::World;

@@ -10,7 +10,7 @@ use super::guard::{Ended, Gate, GateView, Tested};
 use super::lifecycle::{BY_SERVERS, Event, Kind, Lifecycle, PER_INCARNATION};
 use super::messages::{Ask, Batch, Call, Message, Poll, Reply, SegmentId, State};
 use super::messages::{Stored, Transition, Work};
-use super::truth::{Begun, BlindMerge, DroppedKeys, Truth, Visible};
+use super::truth::{Begun, BlindMerge, DroppedKeys, MergeTruth, Visible};
 use super::upsert::{Flag, Upsert};
 use crate::value::Entry;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(crate) struct Server {
     finished: Vec<u64>,
     next_copy: u64,
     log: Lifecycle,
-    truth: Truth,
+    truth: MergeTruth,
 }
 
 impl Server {
@@ -98,7 +98,7 @@ impl Server {
             finished: Vec::new(),
             next_copy: incarnation * PER_INCARNATION,
             log: Lifecycle::boot(now, name, &config.table, BY_SERVERS),
-            truth: Truth::default(),
+            truth: MergeTruth::default(),
             config,
         }
     }
@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// What really happened here, for tests.
-    pub(crate) fn truth(&self) -> &Truth {
+    pub(crate) fn truth(&self) -> &MergeTruth {
         &self.truth
     }
 

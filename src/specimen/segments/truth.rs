@@ -11,7 +11,7 @@ type Offsets = (u64, u64);
 
 /// What really happened on a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Truth {
+pub struct MergeTruth {
     /// Every consumption, in the order in which they began.
     pub begun: Vec<Begun>,
     /// Every registration of a committed copy, in order.
@@ -93,12 +93,12 @@ pub struct WrongRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerTruth {
     /// As the server recorded it.
-    pub truth: Truth,
+    pub truth: MergeTruth,
     /// The rows that were merged without their past, while it was missing.
     pub wrong: Vec<WrongRow>,
 }
 
-impl Truth {
+impl MergeTruth {
     /// Takes a range that was just merged. A range that continues the last one in the same state joins it.
     pub(crate) fn merged(&mut self, new: BlindMerge) {
         match self.blind.last_mut() {
@@ -113,7 +113,7 @@ impl Truth {
     }
 
     /// Adds what the server's next incarnation recorded.
-    pub(crate) fn extend(&mut self, next: Truth) {
+    pub(crate) fn extend(&mut self, next: MergeTruth) {
         self.begun.extend(next.begun);
         self.visible.extend(next.visible);
         self.blind.extend(next.blind);
@@ -183,7 +183,7 @@ mod tests {
             merged,
             unseen: vec![(0, 4)],
         };
-        let mut truth = Truth::default();
+        let mut truth = MergeTruth::default();
         truth.merged(blind((6, 8)));
         truth.merged(blind((8, 10)));
         assert_eq!(truth.blind, [blind((6, 10))], "one range in one state");

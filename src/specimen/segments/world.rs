@@ -7,7 +7,7 @@ use super::copy::{Coverage, StoredCopy};
 use super::lifecycle::Event;
 use super::messages::{Ask, Call, Reply, SegmentId};
 use super::server::{Action, Server};
-use super::truth::{ServerTruth, Truth};
+use super::truth::{MergeTruth, ServerTruth};
 use super::upsert::Flag;
 use crate::error::Error;
 use crate::value::{Entry, Value};
@@ -22,7 +22,7 @@ struct Machine {
     incarnation: u64,
     disk: BTreeMap<SegmentId, StoredCopy>,
     /// What happened in the incarnations that were killed.
-    past: Truth,
+    past: MergeTruth,
 }
 
 /// A scheduled event. An event for a dead process is dropped.
@@ -202,7 +202,7 @@ impl World {
     /// What really happened on each server, whatever it logged.
     pub fn truth(&self) -> BTreeMap<String, ServerTruth> {
         let segments = self.segments();
-        let wrong = |truth: &Truth, partition| {
+        let wrong = |truth: &MergeTruth, partition| {
             let log = self.controller.log(partition, 0).unwrap_or_default();
             let keys: Vec<&str> = log.iter().map(|entry| &*entry.key).collect();
             let of_partition = segments.iter().filter(|segment| segment.partition == partition);

@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(events, ["boot", "segment-reported", "commit-winner", "segment-committed"]);
 
         let truth = ask(&format!("{url}/truth"), None).await.1;
-        let truth: crate::segments::Truth = serde_json::from_str(&truth).expect("a document");
+        let truth: crate::segments::MergeTruth = serde_json::from_str(&truth).expect("a document");
         assert_eq!((truth.begun[0].segment.as_str(), truth.begun[0].incarnation), ("t__0__1", 2));
         assert_eq!((truth.visible[0].segment.as_str(), truth.blind.len()), ("t__0__0", 0));
 
