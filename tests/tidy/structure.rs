@@ -46,7 +46,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
 ];
 
 /// Names that two types of one crate may share: the two embedded clusters have the same parts.
-const SHARED: [&str; 8] = ["Ask", "Batch", "Call", "Config", "Due", "Reply", "Truth", "World"];
+const SHARED: [&str; 7] = ["Ask", "Batch", "Call", "Config", "Due", "Reply", "World"];
 
 /// The place of a file among the layers of a folder; none of a file beside them.
 fn layer(root: &str, layers: &[&str], path: &str) -> Option<usize> {
