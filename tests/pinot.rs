@@ -351,10 +351,7 @@ async fn a_log_is_read_while_its_server_is_down() {
     let fake = Fake::of(world);
     let mut file = fake.target();
     file.logs.insert(instance(1), path.clone());
-    let site = reach(&file).await.expect("a site");
-    let schema = site.table().await.expect("read").expect("a table");
-    let grip = InjectionContext { program: PathBuf::new(), mark: String::new(), lease: Duration::ZERO };
-    let target = site.open(&schema, grip).expect("a target");
+    let target = open_file(&file).await.expect("a target").1;
     let lifecycle = target.lifecycle.as_ref().expect("lives");
     let kinds = async || -> Vec<String> {
         let records = lifecycle.poll(&instance(1)).await.expect("records");
@@ -364,7 +361,7 @@ async fn a_log_is_read_while_its_server_is_down() {
     fake.world().hosts[1] = None;
     std::fs::write(&path, include_str!("../src/adapter/pinot/answers/0.11.0/server.log")).expect("a log");
     let told = kinds().await;
-    for kind in ["transition-started", "consume-start", "replaced", "registered", "gate"] {
+    for kind in ["boot", "transition-started", "consume-start", "registered", "gate"] {
         assert!(told.iter().any(|told| told == kind), "{kind}: {told:?}");
     }
     assert!(kinds().await.is_empty());

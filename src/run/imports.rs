@@ -40,7 +40,7 @@ pub enum ImportError {
     },
     /// The program cannot read logs of this system.
     #[error(
-        "the logs of {target} cannot be read, only those of {}: bring their events as JSON lines, with --events",
+        "the logs of {target} cannot be read, only those of {}: bring events as JSON lines, with --events",
         adapter::LOGS_OF.join(", ")
     )]
     NoLogs {

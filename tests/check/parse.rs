@@ -66,6 +66,16 @@ pub(crate) fn case(text: &str) -> Case {
 }
 
 impl Case {
+    fn turn_to_partition(&mut self, partition: u32) {
+        let record = &mut self.record;
+        self.partition = partition;
+        record.meta.partitions = record.meta.partitions.max(partition + 1);
+        let partitions = record.meta.partitions as usize;
+        record.log.resize(partitions, Vec::new());
+        record.rows.resize(partitions, Vec::new());
+        record.current_rows.resize(partitions, Vec::new());
+    }
+
     fn line(&mut self, verb: &str, rest: &str) {
         if !["rows", "flags", "contents", "partition"].contains(&verb) {
             self.end_capture();
@@ -87,14 +97,7 @@ impl Case {
             "floor" => meta.frozen_floor = Nanos(number(rest) * SECOND),
             "min-exposure" => meta.nemesis.min_exposure = number(rest),
             "require" => meta.nemesis.required.push(choice(rest)),
-            "partition" => {
-                self.partition = number(rest) as u32;
-                meta.partitions = meta.partitions.max(self.partition + 1);
-                let partitions = meta.partitions as usize;
-                self.record.log.resize(partitions, Vec::new());
-                self.record.rows.resize(partitions, Vec::new());
-                self.record.current_rows.resize(partitions, Vec::new());
-            }
+            "partition" => self.turn_to_partition(number(rest) as u32),
             "at" => self.clock = number(rest) * SECOND,
             "segment" => self.segment(rest),
             "log" => self.log(rest),

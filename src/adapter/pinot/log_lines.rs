@@ -3,7 +3,7 @@
 //! A node's lines are in its program order, which is why they are read. Their times come from the node's own
 //! clock and give no order.
 
-use super::log_templates::{LineTemplate, Release};
+use super::log_templates::{LineTemplate, PinotRelease};
 use super::table::{parse_segment_name, realtime};
 use serde_json::{Map, Value as Json};
 
@@ -23,7 +23,7 @@ pub(super) struct LogEvent {
 /// Parses a line of a node of this release. None if it is irrelevant or about another table.
 pub(super) fn parse_line(
     templates: &[LineTemplate],
-    release: Release,
+    release: PinotRelease,
     table: &str,
     line: &str,
 ) -> Option<LogEvent> {
@@ -129,7 +129,7 @@ mod tests {
     /// A line of each form that 1.5.1 writes. They are composed by hand with invented names and times.
     const LATER: &str = include_str!("answers/1.5.1/server.log");
 
-    fn shown(release: Release, table: &str, line: &str) -> Option<String> {
+    fn shown(release: PinotRelease, table: &str, line: &str) -> Option<String> {
         let LogEvent { kind, segment, mut detail, .. } = parse_line(SERVER, release, table, line)?;
         let (logger, message) = (detail.remove("logger"), detail.remove("message"));
         assert!(logger.is_some(), "{line}");
@@ -215,7 +215,7 @@ skipped  acct__0__0 {state:completed}";
 
     /// A release, a line, and its meaning. The lines of 0.11.0 are real, except the one with checksums. The
     /// others follow the formats in the sources of 1.3 to 1.5.
-    const OF_RELEASES: [(Release, &str, &str); 14] = [
+    const OF_RELEASES: [(PinotRelease, &str, &str); 14] = [
         (
             (0, 11),
             "2026-11-22 02:08:56.233 INFO [LLRealtimeSegmentDataManager_acct__0__0__20261122T0208Z] \

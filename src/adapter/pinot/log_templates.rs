@@ -4,7 +4,7 @@
 //! Most kinds are those of [`dissent_core::history::lifecycle`]. The others are Pinot's own steps.
 
 /// A release, as its first two numbers.
-pub(super) type Release = (u32, u32);
+pub(super) type PinotRelease = (u32, u32);
 
 /// The server begins a session. The lines after this one belong to it.
 pub(super) const SESSION: &str = "session";
@@ -50,9 +50,9 @@ pub(super) struct LineTemplate {
     /// Fields that a line of this form always means.
     pub(super) facts: &'static [(&'static str, &'static str)],
     /// The first release with it.
-    since: Release,
+    since: PinotRelease,
     /// The first release without it.
-    until: Release,
+    until: PinotRelease,
 }
 
 const fn line(kind: &'static str, text: &'static str) -> LineTemplate {
@@ -60,11 +60,11 @@ const fn line(kind: &'static str, text: &'static str) -> LineTemplate {
 }
 
 impl LineTemplate {
-    const fn since(self, since: Release) -> LineTemplate {
+    const fn since(self, since: PinotRelease) -> LineTemplate {
         LineTemplate { since, ..self }
     }
 
-    const fn until(self, until: Release) -> LineTemplate {
+    const fn until(self, until: PinotRelease) -> LineTemplate {
         LineTemplate { until, ..self }
     }
 
@@ -73,13 +73,13 @@ impl LineTemplate {
     }
 
     /// Whether this release logs it.
-    pub(super) fn is_of(&self, release: Release) -> bool {
+    pub(super) fn is_of(&self, release: PinotRelease) -> bool {
         self.since <= release && release < self.until
     }
 }
 
 /// The kinds of events that a log of this release has whenever they happen.
-pub(super) fn logged_kinds(templates: &[LineTemplate], release: Release) -> Vec<&'static str> {
+pub(super) fn logged_kinds(templates: &[LineTemplate], release: PinotRelease) -> Vec<&'static str> {
     let kinds = templates.iter().filter(|template| template.is_of(release)).map(|template| template.kind);
     let mut kinds: Vec<&str> =
         kinds.filter(|kind| !AUXILIARY.contains(kind) && !OPTIONAL.contains(kind)).collect();

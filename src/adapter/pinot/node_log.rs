@@ -3,8 +3,8 @@
 
 use super::log_lines::{LogEvent, parse_line};
 use super::log_templates::{
-    CONSUMED, CONTROLLER, FETCH, LATENCY, LineTemplate, PREVIOUS_REGISTERED, REPLACING, Release, SCHEDULED,
-    SEMAPHORE_ACQUIRED, SERVER, SESSION, logged_kinds,
+    CONSUMED, CONTROLLER, FETCH, LATENCY, LineTemplate, PREVIOUS_REGISTERED, PinotRelease, REPLACING,
+    SCHEDULED, SEMAPHORE_ACQUIRED, SERVER, SESSION, logged_kinds,
 };
 use super::table::parse_segment_name;
 use super::wire;
@@ -30,7 +30,7 @@ pub(super) struct NodeEvent {
 /// What the lines so far have told, as far as later ones depend on it.
 pub(super) struct NodeLog {
     templates: &'static [LineTemplate],
-    release: Release,
+    release: PinotRelease,
     table: String,
     incarnation: u64,
     /// Whether this session's events began with `boot`.
@@ -60,7 +60,7 @@ pub(super) struct NodeLog {
 }
 
 impl NodeLog {
-    pub(super) fn of_server(release: Release, table: &str) -> NodeLog {
+    pub(super) fn of_server(release: PinotRelease, table: &str) -> NodeLog {
         NodeLog {
             templates: SERVER,
             release,
@@ -81,7 +81,7 @@ impl NodeLog {
         }
     }
 
-    pub(super) fn of_controller(release: Release, table: &str) -> NodeLog {
+    pub(super) fn of_controller(release: PinotRelease, table: &str) -> NodeLog {
         NodeLog { templates: CONTROLLER, ..NodeLog::of_server(release, table) }
     }
 
@@ -370,7 +370,7 @@ mod tests {
     /// it. It commits the wrong rows, and is asked to load them again.
     const LATE: &str = include_str!("answers/0.11.0/late.log");
 
-    fn events(release: Release, lines: &str) -> Vec<NodeEvent> {
+    fn events(release: PinotRelease, lines: &str) -> Vec<NodeEvent> {
         let (mut log, mut events) = (NodeLog::of_server(release, "acct"), Vec::new());
         lines.lines().for_each(|line| log.read(line, &mut events));
         events

@@ -15,7 +15,7 @@
 //! | `registered` | `from`, `rows`, `registered_segments`, `reached` |
 //! | `snapshot` | `registered_segments`: what merges see when consumption begins |
 //! | `consume-start` | `start` |
-//! | `caught-up` | `rows`: consumed until the log's end was first reached, or until the node first counted |
+//! | `caught-up` | `rows`: consumed until the end of the log, or the node's first count, was reached |
 //! | `consumed` | `reached`: all before it is merged |
 //! | `consume-end` | `end`, `rows`, `complete` |
 //! | `gate` | the fields of [`GateRecord`] |
@@ -39,6 +39,9 @@
 //! of what it has merged.
 
 use serde::{Deserialize, Serialize};
+
+/// The kind of the events with which consumption of a segment begins.
+pub const CONSUME_START: &str = "consume-start";
 
 /// An event of a node's lifecycle, in the node's program order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

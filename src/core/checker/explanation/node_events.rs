@@ -5,7 +5,7 @@ use super::observed;
 use crate::checker::tables::history::History;
 use crate::checker::verdict::EventPoint;
 use crate::history::event::Event;
-use crate::history::lifecycle::LifecycleRecord;
+use crate::history::lifecycle::{CONSUME_START, LifecycleRecord};
 use crate::history::run_record::{EventRef, RunRecord};
 use crate::history::time::Nanos;
 use serde_json::Value as Json;
@@ -13,9 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Sources of events that show one moment only, so that their events have no order among each other.
 const WITHOUT_ORDER: [&str; 2] = ["messages", "current-states"];
-
-/// The kind of the events with which consumption of a segment begins.
-pub(crate) const CONSUME_START: &str = "consume-start";
 
 /// A segment: its partition, and its index in [`History::segments`].
 pub(crate) type SegmentIndex = (u32, usize);

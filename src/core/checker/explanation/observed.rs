@@ -5,8 +5,7 @@
 //! Of what changed between two samples the order is not known. It is told in the order that breaks
 //! nothing: what became visible, then what began.
 
-use super::node_events::CONSUME_START;
-use crate::history::lifecycle::LifecycleRecord;
+use crate::history::lifecycle::{CONSUME_START, LifecycleRecord};
 use crate::history::row::{CopyState, Cover, CoverageChange, Observed};
 use crate::history::time::Nanos;
 use serde_json::{Value as Json, json};

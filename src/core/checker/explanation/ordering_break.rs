@@ -3,10 +3,11 @@
 //! second witnesses.
 
 use super::explainer::{Explainer, PartitionTables, RootGroup};
-use super::node_events::{CONSUME_START, EventIndex, NodeEvent, NodeEvents};
+use super::node_events::{EventIndex, NodeEvent, NodeEvents};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
 use crate::checker::verdict::{Anchor, BreakStrength, NoWitness, OrderingBreak, Prediction};
+use crate::history::lifecycle::CONSUME_START;
 use crate::history::row::CopyState;
 use std::collections::{BTreeMap, BTreeSet};
 
