@@ -104,8 +104,8 @@ fn waits_for(object: &str, it: &WaitsFor, clock: &Clock) -> Vec<String> {
 fn who_and_when(it: &PassedValue, clock: &Clock) -> String {
     let shared = printable(&it.shared);
     let between = match it.after {
-        Some(after) => format!("between {} and {}", clock.at(after), clock.at(it.first_beyond.t)),
-        None => format!("before {}", clock.at(it.first_beyond.t)),
+        Some(after) => format!("between {} and {}", clock.both(after), clock.both(it.first_beyond.t)),
+        None => format!("before {}", clock.both(it.first_beyond.t)),
     };
     match &it.passed_by {
         Some(by) => format!(

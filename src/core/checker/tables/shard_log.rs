@@ -111,9 +111,10 @@ impl ShardLog {
         self.writers.get(&(name.to_owned(), incarnation))
     }
 
-    /// The kinds that no node logged.
+    /// The kinds that no node logged, and that none says it logs.
     pub(crate) fn not_logged(&self) -> impl Iterator<Item = &'static str> {
-        KINDS.into_iter().filter(|kind| !self.seen.contains(kind))
+        let is_logged = |kind: &str| self.writers.values().any(|writer| writer.is_logged(kind));
+        KINDS.into_iter().filter(move |kind| !self.seen.contains(kind) && !is_logged(kind))
     }
 }
 
