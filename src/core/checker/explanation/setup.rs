@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct TransitionTimes {
     transition: String,
+    /// When its message was created, on the clock of its creator.
+    created_ms: Option<u64>,
     /// From the creation of its message to its start, beyond the quickest message of the same node: that
     /// takes out the difference between the clock of the node and that of the message's creator.
     queued_ms: Option<u64>,
@@ -105,6 +107,7 @@ fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> V
         let Some(last) = found.last_mut() else { continue };
         last.events.push(index);
         match event.kind() {
+            "transition-created" => last.created_ms = last.created_ms.or(event.number("created_ms")),
             "transition-started" => {
                 let waited =
                     created_ms(events, index).map(|created| waited_ms(event.record.node_ms, created));
@@ -121,7 +124,21 @@ fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> V
             _ => {}
         }
     }
+    note_never_started(&mut found);
     found
+}
+
+/// A message that never ran had waited when the next one of its segment was created: both times are of the
+/// creator's clock.
+fn note_never_started(transitions: &mut [TransitionTimes]) {
+    for at in 1..transitions.len() {
+        let next = transitions[at].created_ms;
+        let waiting = &mut transitions[at - 1];
+        if let (None, Some(created), Some(next)) = (waiting.queued_ms, waiting.created_ms, next) {
+            waiting.queued_ms = Some(next.saturating_sub(created));
+            waiting.outcome = Some("never started".to_owned());
+        }
+    }
 }
 
 /// When the message of a started transition was created, on the clock of its creator.
