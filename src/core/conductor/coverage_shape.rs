@@ -82,8 +82,11 @@ mod tests {
         Coverage { incarnation, status: "running".to_owned(), covers }
     }
 
+    /// Segments that changed, segments that are gone, and positions before and now.
+    type Told = (Vec<String>, Vec<String>, Vec<(Option<u64>, u64)>);
+
     /// The changes that these samples of one replica bring, as (changed, gone, positions before and now).
-    fn changes(samples: Vec<Coverage>) -> Vec<Option<(Vec<String>, Vec<String>, Vec<(Option<u64>, u64)>)>> {
+    fn changes(samples: Vec<Coverage>) -> Vec<Option<Told>> {
         let mut shapes = CoverageShapes::default();
         let changes = samples.iter().map(|sample| shapes.change("a", sample));
         let told = changes.map(|change| {

@@ -362,9 +362,9 @@ mod tests {
     #[derive(Debug, Default)]
     struct Tally {
         seeds: u64,
-        /// Freezes of writers, visible or not, and how many of them the world explains differently.
+        /// Freezes of writers, visible or not, and those that the world explains differently.
         writers: u64,
-        wrong: u64,
+        wrong: Vec<String>,
         /// Visible freezes of the shard.
         visible: u64,
         /// Findings on a shard or on a writer that stand for one freeze: more than one of those is wrong.
@@ -383,8 +383,7 @@ mod tests {
             for it in frozen(&verdict).flat_map(Frozen::all).filter(|it| it.object != SHARD) {
                 self.writers += 1;
                 if let Some(wrong) = wrong(it, truth) {
-                    self.wrong += 1;
-                    println!("seed {seed}: {wrong}");
+                    self.wrong.push(format!("seed {seed}: {wrong}"));
                 }
             }
             let known = truth.strandings();
@@ -415,8 +414,8 @@ mod tests {
         let mut writers = 0;
         for (plan, workload) in PLANS {
             let tally = tally(plan, workload, "v2-stranding", seeds);
-            println!("{plan}: {tally:?}");
-            assert_eq!((tally.wrong, tally.split, tally.wrong_by_samples), (0, 0, 0), "{plan}: {tally:?}");
+            assert_eq!((tally.split, tally.wrong_by_samples), (0, 0), "{plan}: {tally:?}");
+            assert!(tally.wrong.is_empty(), "{plan}: {tally:?}");
             writers += tally.writers;
         }
         assert!(writers > seeds, "{writers} freezes in {seeds} seeds of each plan");

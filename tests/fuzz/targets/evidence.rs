@@ -24,7 +24,7 @@ pub(crate) fn evidence(bytes: &[u8]) {
     assert_eq!(panicked, None);
     let meta = &record.meta;
     let told = json::verdict_json(&verdict, meta, &RunFacts::default(), 0).expect("a verdict is JSON");
-    assert_eq!(json_reader::read(&told).expect("it is read back"), [verdict.clone()]);
+    assert_eq!(json_reader::read(&told).expect("it is read back"), std::slice::from_ref(&verdict));
     assert_eq!(judge(&record), verdict);
     assert!(!terminal::summary(&verdict, meta, terminal::Style::default()).is_empty());
     assert!(!terminal::last_line(&verdict, meta, None).contains('\n'));

@@ -19,7 +19,7 @@ pub(super) fn find(explainer: &Explainer<'_>, partition: u32, group: &RootGroup<
                 && event.record.incarnation == incarnation
                 && event.segment.is_some_and(|(of, segment)| of == partition && segment <= group.segment)
         });
-        own.filter(|(_, event)| before(event)).last()
+        own.rev().find(|(_, event)| before(event))
     };
     let dropped = of_partition("keys-not-replaced").filter(|(_, event)| event.number("keys") != Some(0));
     let is_dropped = group.roots.iter().any(|root| root.class == RootCause::DroppedKey);

@@ -193,8 +193,8 @@ fn counted(
     };
     let here = count(group.began.node, Some(group.began))?;
     let began = |node: usize| {
-        let starts = events.of(node).filter(|(_, event)| event.begins(of));
-        starts.last().map(|(index, _)| index)
+        let mut starts = events.of(node).filter(|(_, event)| event.begins(of));
+        starts.next_back().map(|(index, _)| index)
     };
     let roster = explainer.history.meta.roster.iter().enumerate();
     let peers = roster.filter(|(replica, _)| *replica != group.replica).filter_map(|(_, name)| {

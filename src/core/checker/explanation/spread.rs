@@ -216,8 +216,8 @@ fn replacement(
     let node = events.node(&roster[replica]);
     let logged = |kind: &str| {
         let own = node.into_iter().flat_map(|node| events.of(node));
-        let own = own.filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
-        own.last().map(|(_, event)| event)
+        let mut own = own.filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
+        own.next_back().map(|(_, event)| event)
     };
     let text = |event: &NodeEvent, name: &str| {
         let value = &event.record.detail[name];

@@ -59,7 +59,7 @@ impl Explainer<'_> {
         let node = self.events.node(&self.history.meta.roster[at.replica])?;
         let of = (at.partition, at.segment);
         let own = self.events.of(node).filter(|(_, event)| event.segment == Some(of));
-        let (index, _) = own.filter(|(_, event)| event.kind() == "gate" || event.begins(of)).last()?;
+        let (index, _) = own.rev().find(|(_, event)| event.kind() == "gate" || event.begins(of))?;
         (self.events.event(index).kind() == "gate").then_some(index)
     }
 

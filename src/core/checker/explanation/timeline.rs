@@ -44,8 +44,8 @@ pub(super) fn side_by_side(
     };
     let of_peer = healthy.and_then(|name| {
         let node = events.node(&name)?;
-        let starts = events.of(node).filter(|(_, event)| event.begins((partition, group.segment)));
-        Some((node, starts.last()?.0))
+        let mut starts = events.of(node).filter(|(_, event)| event.begins((partition, group.segment)));
+        Some((node, starts.next_back()?.0))
     });
     let chosen = [Some((group.began.node, group.began)), of_peer];
     let timelines = chosen.into_iter().flatten().map(|(node, began)| {
