@@ -10,6 +10,7 @@ use super::owed::{self, FrontiersOwed, Reads};
 use super::parallel::{both, each_partition};
 use super::safety::calibration::{Calibration, calibrate};
 use super::safety::compare_partition::PartitionCompared;
+use super::safety::mismatch::{Mismatch, ReplicaView};
 use super::safety::newest_rows::{NewestRowsCompared, compare};
 use super::tables::acks::acknowledged;
 use super::tables::copies::CopyTimeline;
@@ -19,7 +20,8 @@ use super::tables::named_row;
 use super::validity::input_log::{self, LogExtent, LogValidity};
 use super::validity::{assumptions, exposure};
 use super::verdict::{
-    Course, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, NotVisible, Pattern, Side, Status, Verdict,
+    Course, Doubt, DoubtKind, Finding, FindingKind, FreezeCourse, NotVisible, Origin, Pattern, Side, Status,
+    Verdict,
 };
 use super::verdict_builder::VerdictBuilder;
 use crate::history::check_name::CheckName;
@@ -191,7 +193,8 @@ impl<'h> Judge<'h> {
         for (partition, log_index) in partitions.iter().zip(log_indexes) {
             let PartitionCompared { flags, mismatches, timeline, .. } = partition;
             if let Some(explainer) = &mut self.explainer {
-                let tables = PartitionTables { log_index, timeline };
+                let wrong = root_rows(mismatches);
+                let tables = PartitionTables { log_index, timeline, wrong: &wrong };
                 findings.extend(assemble(explainer, tables, Some(flags), mismatches, &times));
             }
         }
@@ -371,6 +374,13 @@ fn name_unseen(finding: &mut Finding, unseen: &BTreeMap<String, NotVisible>) {
     {
         frozen.unseen = unseen.get(&frozen.object).copied().filter(|unseen| unseen.entries > 0);
     }
+}
+
+/// The (replica, offset) pairs of rows that a replica merged wrongly itself.
+fn root_rows(mismatches: &[Mismatch]) -> BTreeSet<(usize, u64)> {
+    let views = mismatches.iter().flat_map(|it| it.views.iter().map(move |view| (it.off, view)));
+    let is_root = |view: &ReplicaView| view.anomaly.as_ref().is_some_and(|it| it.origin == Origin::Root);
+    views.filter(|(_, view)| is_root(view)).map(|(off, view)| (view.replica, off)).collect()
 }
 
 fn is_disagreement(finding: &Finding) -> bool {

@@ -34,6 +34,8 @@ pub(crate) struct Root {
 pub(crate) struct PartitionTables<'p> {
     pub(crate) log_index: &'p LogIndex,
     pub(crate) timeline: &'p CopyTimeline,
+    /// The (replica, offset) pairs of all rows that were merged wrongly where they are, in any finding.
+    pub(crate) wrong: &'p BTreeSet<(usize, u64)>,
 }
 
 /// Explains findings by the events that nodes logged.

@@ -6,6 +6,7 @@ use super::explainer::{Explainer, PartitionTables, RootGroup};
 use super::node_events::{EventIndex, NodeEvent, NodeEvents};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
+use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{Anchor, BreakStrength, NoWitness, OrderingBreak, Prediction};
 use crate::history::lifecycle::CONSUME_START;
 use crate::history::row::CopyState;
@@ -69,7 +70,7 @@ fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGrou
     let all: Vec<LateSegment> = earlier
         .filter(|(_, span)| began.builds_on(&span.name))
         .map(|(segment, span)| {
-            let of = Visibility { partition, segment, name: &span.name, incarnation };
+            let of = Visibility { partition, segment, span, incarnation };
             LateSegment { segment, visible: of.find(&explainer.events, group.began.node) }
         })
         .collect();
@@ -86,11 +87,17 @@ fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGrou
 pub(super) struct Visibility<'v> {
     pub(super) partition: u32,
     pub(super) segment: usize,
-    pub(super) name: &'v str,
+    pub(super) span: &'v SegmentSpan,
     pub(super) incarnation: u64,
 }
 
 impl Visibility<'_> {
+    /// Whether the node says that it has consumed the segment to its end.
+    fn is_whole(&self, event: &NodeEvent) -> bool {
+        let reached = event.number("reached").or(event.number("position"));
+        self.span.end.zip(reached).is_some_and(|(end, reached)| reached >= end)
+    }
+
     /// The event that made all rows of the segment visible to merges: the end of its consumption, if that
     /// was complete, or its registration.
     pub(super) fn find(&self, events: &NodeEvents, node: usize) -> Option<EventIndex> {
@@ -99,12 +106,13 @@ impl Visibility<'_> {
         for (index, event) in own {
             let is_its_own = event.segment == Some((self.partition, self.segment));
             match event.kind() {
-                _ if event.states("writes", self.name) => return Some(index),
+                _ if event.states("writes", &self.span.name) => return Some(index),
                 _ if !is_its_own => {}
                 CONSUME_START => is_consumed = true,
                 "consume-end" if is_consumed && event.record.detail["complete"] != false => {
                     return Some(index);
                 }
+                "consumed" | "sealing" if is_consumed && self.is_whole(event) => return Some(index),
                 _ if event.registers() => return Some(index),
                 _ => {}
             }
@@ -166,12 +174,12 @@ fn predicted(
     let predicted = predict(explainer.record, log_index, &early);
     let predicted: BTreeSet<u64> =
         predicted.into_iter().filter(|off| was_read(tables, group, *off)).collect();
-    let common = predicted.intersection(&offs).count() as u64;
+    let is_wrong = |off: &&u64| offs.contains(off) || tables.wrong.contains(&(group.replica, **off));
     let prediction = Prediction {
         roots: offs.len() as u64,
-        explained: common,
+        explained: predicted.intersection(&offs).count() as u64,
         predicted: predicted.len() as u64,
-        found: common,
+        found: predicted.iter().filter(is_wrong).count() as u64,
         from: span.start,
         to: early.to().min(log_index.end().max(last)),
         logged,
@@ -227,8 +235,8 @@ fn testimony(
         return Err(if of_segment { NoWitness::Downloaded } else { NoWitness::NoEvents });
     };
     for &segment in dependencies {
-        let name = explainer.name(partition, segment);
-        let of = Visibility { partition, segment, name, incarnation: event.record.incarnation };
+        let span = &explainer.history.segments[partition as usize][segment];
+        let of = Visibility { partition, segment, span, incarnation: event.record.incarnation };
         match of.find(events, node) {
             Some(visible) if visible.at < began.at => {}
             Some(_) => return Err(NoWitness::SameOrder),

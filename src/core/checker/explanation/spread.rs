@@ -128,16 +128,12 @@ pub(crate) fn find(
     }
 }
 
-/// The first capture at which no replica was right any more, after one at which some were.
+/// The first capture since which no replica was right any more. One at which only wrong replicas had read
+/// so far shows nothing of the others.
 fn last_right_gone(moments: &[SpreadMoment]) -> Option<LastRightGone> {
-    let gone = moments.iter().position(|it| it.right.is_empty() && !it.wrong.is_empty())?;
-    let before = moments[..gone].iter().rfind(|it| !it.right.is_empty())?;
-    let is_final = moments[gone..].iter().all(|it| it.right.is_empty());
-    is_final.then(|| LastRightGone {
-        replicas: before.right.clone(),
-        last_seen: before.t,
-        gone: moments[gone].t,
-    })
+    let last = moments.iter().rposition(|it| !it.right.is_empty())?;
+    let (before, gone) = (&moments[last], moments.get(last + 1)?);
+    Some(LastRightGone { replicas: before.right.clone(), last_seen: before.t, gone: gone.t })
 }
 
 fn commit(explainer: &Explainer<'_>, of: SegmentIndex, rows: &WrongRows<'_>) -> Option<Commit> {

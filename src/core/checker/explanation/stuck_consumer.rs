@@ -70,7 +70,7 @@ impl Explainer<'_> {
         let spans = &self.history.segments[at.partition as usize];
         let earlier = spans[..at.segment].iter().enumerate().filter(|(_, span)| span.end != Some(span.start));
         let visible = earlier.map(|(segment, span)| {
-            let of = Visibility { partition: at.partition, segment, name: &span.name, incarnation };
+            let of = Visibility { partition: at.partition, segment, span, incarnation };
             (segment, of.find(&self.events, tested.node))
         });
         visible.filter(|(_, visible)| visible.is_none_or(|index| index.at > tested.at)).collect()

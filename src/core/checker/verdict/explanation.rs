@@ -138,7 +138,7 @@ pub struct Prediction {
     pub explained: u64,
     /// The rows that the break predicts to be wrong.
     pub predicted: u64,
-    /// How many of those were found wrong.
+    /// How many of those were found wrong, in this finding or in another one of the partition.
     pub found: u64,
     /// The first offset that was merged in the wrong order.
     pub from: u64,
