@@ -121,7 +121,10 @@ pub(in crate::report) fn last_right(spread: &Spread, clock: &Clock) -> String {
         );
     }
     match (spread.last_right.as_slice(), spread.moments.last()) {
-        ([], Some(last)) if !last.right.is_empty() => format!("on {}, among others", joined(&last.right)),
+        ([], Some(last)) if last.right.len() > 1 => {
+            format!("more than one is left: on {}", joined(&last.right))
+        }
+        ([], Some(last)) if !last.right.is_empty() => format!("on {}", joined(&last.right)),
         ([], _) => "not known: no capture shows one".to_owned(),
         ([only], _) => format!("on {} alone: do not reload, rebalance or restart it", printable(only)),
         (several, _) => format!("on {}: do not reload, rebalance or restart them", joined(several)),

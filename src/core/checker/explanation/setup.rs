@@ -30,7 +30,7 @@ impl TransitionTimes {
 }
 
 /// Walks back from the event that made a segment visible (if none did: over all events of the segment) to
-/// the step that took the longest, compared with the peers.
+/// the step that took the longest, compared with the peers; `None` if none took longer than there.
 pub(super) fn find(
     explainer: &Explainer<'_>,
     partition: u32,
@@ -69,7 +69,8 @@ pub(super) fn find(
     let excess = |it: &TransitionTimes, edge: Edge, took: u64| {
         took.saturating_sub(on_peers(it, edge).values().copied().max().unwrap_or(0))
     };
-    let (slow, edge, took_ms) = steps.max_by_key(|(it, edge, took)| excess(it, *edge, *took))?;
+    let slow = steps.filter(|(it, edge, took)| excess(it, *edge, *took) > 0);
+    let (slow, edge, took_ms) = slow.max_by_key(|(it, edge, took)| excess(it, *edge, *took))?;
     let skipped = here.iter().rev().find_map(|it| it.outcome.clone());
     Some(Setup {
         segment: explainer.name(partition, segment).to_owned(),
