@@ -10,6 +10,7 @@ use dissent::cli::RunArgs;
 use dissent::commands::run_spec;
 use dissent::run::judging::JudgedRun;
 use dissent::run::run_spec::RunSpec;
+use dissent::run::simulate;
 use dissent::run::simulated_run::{Retention, run_simulated};
 use dissent::synth::{self, Plant, synthesize};
 use dissent_core::checker::judge::{Oracle, judge};
@@ -33,6 +34,7 @@ const OPS: u64 = 200_000;
 const SIMULATED: u64 = 60;
 const FRONTIERS: u64 = 1_000;
 const LOOKS: u64 = 1_000;
+const NODE_EVENTS: usize = 100_000;
 
 /// Seconds of wall time and of CPU time on all cores: medians of a few rounds.
 #[derive(Clone, Copy)]
@@ -84,7 +86,8 @@ fn main() {
     }
     frontiers(&temp.path().join("frontiers"));
     record(temp.path());
-    simulate(temp.path());
+    simulate_runs(temp.path());
+    explain();
 }
 
 /// The whole of `dissent check`, verdict and page, compared with decompressing and hashing the same files.
@@ -197,7 +200,7 @@ fn record(dir: &Path) {
 }
 
 /// Runs in virtual time on one thread, with their verdicts.
-fn simulate(dir: &Path) {
+fn simulate_runs(dir: &Path) {
     let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
     let mut seed = 0;
     let cost = Cost::of(|| {
@@ -207,6 +210,26 @@ fn simulate(dir: &Path) {
         }
     });
     cost.tell("simulate and judge, one thread", SIMULATED, "runs", None);
+}
+
+/// A run with wrong rows, judged with the events of its nodes and with a hundred thousand more of them.
+fn explain() {
+    let spec = spec(&["sim-segments", "partial-upsert", "late-transition"]);
+    let meta = spec.meta(Seed(1), None).expect("it fits");
+    let record = simulate::run(&meta, spec.timing, &spec.simulation().expect("it fits")).expect("it runs");
+    let nodes = record.events.iter().filter(|timed| matches!(timed.event, Event::Lifecycle(_)));
+    let nodes: Vec<TimedEvent> = nodes.cloned().collect();
+    let mut crowded = record.clone();
+    crowded.events.extend(nodes.iter().cycle().take(NODE_EVENTS).cloned().map(|mut timed| {
+        if let Event::Lifecycle(record) = &mut timed.event {
+            "transition-started".clone_into(&mut record.kind);
+        }
+        timed
+    }));
+    for (what, record) in [("judge and explain", &record), ("the same, 100,000 node events", &crowded)] {
+        let cost = Cost::of(|| assert!(!judge(record).findings.is_empty()));
+        cost.tell(what, 1, "runs", None);
+    }
 }
 
 fn spec(words: &[&str]) -> RunSpec {
