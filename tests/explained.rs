@@ -139,8 +139,13 @@ fn break_facts(
         denied.is("held message", held.contains(&step), true);
     }
     denied.is("outcome", setup.outcome.as_deref(), Some("skipped: already completed, skipping"));
-    let counted = setup.snapshot.as_ref().map(|it| (it.here + 1, it.peers.values().copied().min()));
-    denied.is("N-1 of N", counted.map(|(here, _)| Some(here)), counted.map(|(_, peers)| peers));
+    let late = missing.len() as u64;
+    let counted = setup.snapshot.as_ref().map(|it| (it.here + late, it.peers.values().copied().min()));
+    denied.is(
+        "fewer by the late segments",
+        counted.map(|(here, _)| Some(here)),
+        counted.map(|(_, peers)| peers),
+    );
     denied.is("catch-up", setup.catch_up.as_ref().map(|it| it.peers.len()), Some(3));
 }
 
@@ -182,7 +187,11 @@ fn guard_facts(
     denied: &mut Denied,
 ) {
     let begun = of.truth.begun.iter().rfind(|begun| begun.segment == found.dependent).expect("it began");
-    let (state, scope) = guard_state(guard);
+    let (mut state, scope) = guard_state(guard);
+    // It waited for the segment right below, which was there, and did not look at the gap below that.
+    if state == GuardState::TimedOut && begun.released_by.as_deref() == Some("predicate") {
+        state = GuardState::WrongSubject;
+    }
     denied.is("the guard that ran", begun.guard.to_string(), guard.to_owned());
     denied.is("guard", explained.guard.state, state);
     denied.is("released by", &explained.guard.released_by, &begun.released_by);
@@ -192,14 +201,22 @@ fn guard_facts(
 }
 
 /// The guards that let an order break, each with the plan that breaks it.
-const BREAKING: [(&str, &str); 8] = [
+const BREAKING: [(&str, &str); 16] = [
     ("startup-latch", "late-transition"),
     ("readiness-flag", "late-transition"),
     ("delivery-order", "late-transition"),
     ("timed-wait", "late-transition"),
     ("signal-gate", "late-transition"),
     ("startup-latch", "late-skip"),
+    ("readiness-flag", "late-skip"),
+    ("delivery-order", "late-skip"),
+    ("timed-wait", "late-skip"),
     ("signal-gate", "late-skip"),
+    ("startup-latch", "late-gap"),
+    ("readiness-flag", "late-gap"),
+    ("delivery-order", "late-gap"),
+    ("timed-wait", "late-gap"),
+    ("signal-gate", "late-gap"),
     ("max-watermark-gate", "late-gap"),
 ];
 
