@@ -114,20 +114,11 @@ impl Authority {
     }
 
     fn number(&mut self, event: NodeEvent) -> LifecycleRecord {
-        let NodeEvent { incarnation, kind, node_ms, segment, detail } = event;
-        if incarnation > 0 {
-            self.incarnation = incarnation;
+        if event.incarnation > 0 {
+            self.incarnation = event.incarnation;
         }
         self.seq += 1;
-        LifecycleRecord {
-            replica: AUTHORITY.to_owned(),
-            incarnation: self.incarnation,
-            seq: self.seq,
-            node_ms,
-            segment,
-            kind: kind.to_owned(),
-            detail: detail.into(),
-        }
+        event.into_record(AUTHORITY, self.incarnation, self.seq)
     }
 }
 

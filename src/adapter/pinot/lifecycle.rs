@@ -155,21 +155,12 @@ struct LifecycleBuilder<'l> {
 }
 
 impl LifecycleBuilder<'_> {
-    fn push(&mut self, event: NodeEvent) {
-        let NodeEvent { incarnation, kind, node_ms, segment, mut detail } = event;
-        if incarnation > 0 {
-            self.server.incarnation = incarnation;
+    fn push(&mut self, mut event: NodeEvent) {
+        if event.incarnation > 0 {
+            self.server.incarnation = event.incarnation;
         }
-        detail.insert("look".to_owned(), self.server.polls.into());
-        self.records.push(LifecycleRecord {
-            replica: self.replica.to_owned(),
-            incarnation: self.server.incarnation,
-            seq: self.server.seq,
-            node_ms,
-            segment,
-            kind: kind.to_owned(),
-            detail: detail.into(),
-        });
+        event.detail.insert("look".to_owned(), self.server.polls.into());
+        self.records.push(event.into_record(self.replica, self.server.incarnation, self.server.seq));
         self.server.seq += 1;
     }
 

@@ -27,6 +27,21 @@ pub(super) struct NodeEvent {
     pub(super) detail: Map<String, Json>,
 }
 
+impl NodeEvent {
+    /// The event at its place in the program order of a node.
+    pub(super) fn into_record(self, node: &str, incarnation: u64, seq: u64) -> LifecycleRecord {
+        LifecycleRecord {
+            replica: node.to_owned(),
+            incarnation,
+            seq,
+            node_ms: self.node_ms,
+            segment: self.segment,
+            kind: self.kind.to_owned(),
+            detail: self.detail.into(),
+        }
+    }
+}
+
 /// What the lines so far have told, as far as later ones depend on it.
 pub(super) struct NodeLog {
     templates: &'static [LineTemplate],
@@ -346,9 +361,8 @@ pub fn log_records(
     let mut events = Vec::new();
     lines.for_each(|line| log.read(String::from_utf8_lossy(&line).trim_end(), &mut events));
     let record = |(seq, event): (u64, NodeEvent)| {
-        let NodeEvent { incarnation, kind, node_ms, segment, detail } = event;
-        let (replica, kind, detail) = (node.to_owned(), kind.to_owned(), detail.into());
-        LifecycleRecord { replica, incarnation, seq, node_ms, segment, kind, detail }
+        let incarnation = event.incarnation;
+        event.into_record(node, incarnation, seq)
     };
     (1..).zip(events).map(record).collect()
 }
