@@ -53,8 +53,8 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
                 (contents(verdict))
                 main {
                     (answer_section(verdict, &clock))
-                    @if let Some((finding, d)) = first_divergence(verdict) {
-                        (triage::section(d, finding, verdict, &clock))
+                    @if let Some((_, d)) = first_divergence(verdict) {
+                        (triage::section(d, verdict, &clock))
                     }
                     (findings(verdict, meta, timeline, &clock))
                     (over_time(verdict, meta, timeline))

@@ -25,7 +25,12 @@ pub(in crate::report) struct Answer {
 impl Answer {
     /// An answer of one line.
     pub(in crate::report) fn new(question: &'static str, label: &'static str, short: String) -> Self {
-        Self { question, label, short: vec![short], more: Vec::new(), page_only: false }
+        Self::lines(question, label, vec![short])
+    }
+
+    /// An answer of several lines.
+    pub(in crate::report) fn lines(question: &'static str, label: &'static str, short: Vec<String>) -> Self {
+        Self { question, label, short, more: Vec::new(), page_only: false }
     }
 
     pub(in crate::report) fn page_only(mut self, page_only: bool) -> Self {

@@ -1,9 +1,9 @@
 //! The checklist of an incident at 2 AM, each step answered with what the run shows.
 
-use super::divergence::{answers as divergence_answers, what_words};
+use super::divergence::{next_steps, what_words};
 use super::{explanation, guard};
 use crate::report::format::{Clock, count, counted, joined, len, listed, modelled};
-use dissent_core::checker::verdict::{Divergence, Finding, ShownCause, Verdict};
+use dissent_core::checker::verdict::{Divergence, ShownCause, Verdict};
 
 /// A step of the checklist.
 pub(in crate::report) struct ChecklistStep {
@@ -16,12 +16,7 @@ pub(in crate::report) struct ChecklistStep {
 }
 
 /// The five steps for a divergence.
-pub(in crate::report) fn steps(
-    d: &Divergence,
-    finding: &Finding,
-    verdict: &Verdict,
-    clock: &Clock,
-) -> Vec<ChecklistStep> {
+pub(in crate::report) fn steps(d: &Divergence, verdict: &Verdict, clock: &Clock) -> Vec<ChecklistStep> {
     let step = |step, shown: String, done| ChecklistStep { step, shown, done };
     let (timelines, compared) = timelines(d);
     let (cause, known) = first_break(d);
@@ -30,7 +25,7 @@ pub(in crate::report) fn steps(
         step("Narrow to one node, one key and one time window", narrowed(d, clock), d.since.t.is_some()),
         step("Reconstruct broken and healthy timelines side by side", timelines, compared),
         step("Pinpoint the first ordering break, then inspect that guard", cause, known),
-        step("Contain spread before starting broader cleanup", contain(d, finding, verdict, clock), false),
+        step("Contain spread before starting broader cleanup", contain(d, clock), false),
     ]
 }
 
@@ -77,9 +72,8 @@ fn first_break(d: &Divergence) -> (String, bool) {
 }
 
 /// The first thing to do now.
-fn contain(d: &Divergence, finding: &Finding, verdict: &Verdict, clock: &Clock) -> String {
-    let now = divergence_answers(d, finding, verdict, clock).into_iter().find(|it| it.label == "do now");
-    let first = now.and_then(|it| it.short.into_iter().next()).unwrap_or_default();
+fn contain(d: &Divergence, clock: &Clock) -> String {
+    let first = next_steps(d, clock).short.into_iter().next().unwrap_or_default();
     let last = d.spread.as_ref().filter(|_| modelled(d)).map(|it| super::spread::last_right(it, clock));
     let step = first.trim_start_matches("1. ").to_owned();
     match last {

@@ -23,15 +23,15 @@ pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) 
     }
     look.extend(commands(&own.read_key));
     let not_yet = warnings(d).into_iter().chain(own.not_yet.iter().cloned()).collect();
-    let mut answers = vec![affected(d, clock), several("What not to do yet?", "do not", not_yet)];
+    let mut answers = vec![affected(d, clock), Answer::lines("What not to do yet?", "do not", not_yet)];
     if !own.isolate.is_empty() {
-        answers.push(several("How to isolate it?", "isolate", commands(&own.isolate)));
+        answers.push(Answer::lines("How to isolate it?", "isolate", commands(&own.isolate)));
     }
     if !own.preserve.is_empty() {
-        answers.push(several("How to preserve the evidence?", "preserve", commands(&own.preserve)));
+        answers.push(Answer::lines("How to preserve the evidence?", "preserve", commands(&own.preserve)));
     }
     answers.extend([
-        several("How to read one affected key on every replica?", "read a key", look),
+        Answer::lines("How to read one affected key on every replica?", "read a key", look),
         Answer::new(
             "How to hand it on?",
             "hand on",
@@ -65,10 +65,6 @@ fn commands(steps: &[ContainmentStep]) -> Vec<String> {
     let left = steps.len().saturating_sub(COMMANDS_MAX);
     let more = (left > 0).then(|| format!("and {} like these", counted(left as u64, "more command")));
     shown.chain(more).collect()
-}
-
-fn several(question: &'static str, label: &'static str, short: Vec<String>) -> Answer {
-    Answer { short, ..Answer::new(question, label, String::new()) }
 }
 
 fn key(d: &Divergence) -> String {

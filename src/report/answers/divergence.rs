@@ -242,7 +242,7 @@ fn about_to_vanish(d: &Divergence) -> Option<String> {
 }
 
 /// The next five minutes: contain the damage, save the evidence, and only then look for the cause.
-fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
+pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
     let wrong = joined(&d.last.wrong);
     let right = joined(&right(&d.last));
     let began = joined(&d.replicas);

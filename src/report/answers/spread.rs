@@ -41,7 +41,7 @@ fn list(question: &'static str, label: &'static str, mut lines: Vec<String>) -> 
     if rest > 0 {
         lines.push(format!("{} more in verdict.json", count(rest as u64)));
     }
-    Answer { short: lines, ..Answer::new(question, label, String::new()) }
+    Answer::lines(question, label, lines)
 }
 
 /// Right to wrong copies, wherever that changed.

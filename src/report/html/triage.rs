@@ -6,7 +6,7 @@ use super::parts::prose;
 use crate::report::answers::checklist::steps;
 use crate::report::answers::triage::{BRANCHES, branch, caution};
 use crate::report::format::Clock;
-use dissent_core::checker::verdict::{Divergence, Finding, Verdict};
+use dissent_core::checker::verdict::{Divergence, Verdict};
 use maud::{Markup, html};
 
 const WIDTH: f64 = 660.0;
@@ -18,7 +18,7 @@ const TRUNK: f64 = 24.0;
 const ACTION: f64 = 236.0;
 
 /// The section for a divergence, the first finding of its verdict.
-pub(super) fn section(d: &Divergence, finding: &Finding, verdict: &Verdict, clock: &Clock) -> Markup {
+pub(super) fn section(d: &Divergence, verdict: &Verdict, clock: &Clock) -> Markup {
     html! {
         section id="triage" {
             h2 { "Triage" }
@@ -26,7 +26,7 @@ pub(super) fn section(d: &Divergence, finding: &Finding, verdict: &Verdict, cloc
             @if let Some(caution) = caution(d) { p.more { (caution) } }
             h3 { "The 2 AM checklist" }
             ol.checklist {
-                @for step in steps(d, finding, verdict, clock) {
+                @for step in steps(d, verdict, clock) {
                     li {
                         strong { (step.step) }
                         p {
