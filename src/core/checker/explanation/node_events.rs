@@ -27,6 +27,11 @@ pub(crate) struct NodeEvent {
 }
 
 impl NodeEvent {
+    fn new(seen: Option<Nanos>, record: LifecycleRecord, names: &HashMap<&str, SegmentIndex>) -> NodeEvent {
+        let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
+        NodeEvent { seen, segment, record }
+    }
+
     pub(crate) fn kind(&self) -> &str {
         &self.record.kind
     }
@@ -40,6 +45,17 @@ impl NodeEvent {
     /// A text in its detail.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.record.detail[name].as_str()
+    }
+
+    /// A field of its detail as it is told to people.
+    pub(crate) fn told(&self, name: &str) -> Option<String> {
+        told(&self.record.detail[name])
+    }
+
+    /// All fields of its detail as they are told to people, by name.
+    pub(crate) fn all_told(&self) -> impl Iterator<Item = (&String, String)> {
+        let fields = self.record.detail.as_object().into_iter().flatten();
+        fields.filter_map(|(name, value)| Some((name, told(value)?)))
     }
 
     /// The id of the message that it belongs to, as text.
@@ -79,15 +95,7 @@ impl NodeEvent {
     }
 
     pub(crate) fn point(&self) -> EventPoint {
-        let LifecycleRecord { replica, incarnation, seq, node_ms, segment, kind, .. } = &self.record;
-        EventPoint {
-            node: replica.clone(),
-            incarnation: *incarnation,
-            seq: *seq,
-            node_ms: *node_ms,
-            kind: kind.clone(),
-            segment: segment.clone(),
-        }
+        EventPoint::from(&self.record)
     }
 }
 
@@ -168,16 +176,14 @@ impl NodeEvents {
             for record in records {
                 let mut record = record.clone();
                 record.node_ms = record.node_ms.saturating_add_signed(ahead_ms);
-                let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
-                log.events.push(NodeEvent { seen: Some(*t), segment, record });
+                log.events.push(NodeEvent::new(Some(*t), record, names));
             }
         }
         log.events.sort_by_key(|event| event.seen);
     }
 
     fn add(&mut self, seen: Option<Nanos>, record: &LifecycleRecord, names: &HashMap<&str, SegmentIndex>) {
-        let segment = record.segment.as_ref().and_then(|name| names.get(name.as_str())).copied();
-        let event = NodeEvent { seen, segment, record: record.clone() };
+        let event = NodeEvent::new(seen, record.clone(), names);
         self.log_of(&record.replica).events.push(event);
     }
 
@@ -256,6 +262,15 @@ impl NodeLog {
     /// The last time before `t` at which the node was sampled.
     fn sampled_before(&self, t: Nanos) -> Option<Nanos> {
         self.sampled.partition_point(|at| *at < t).checked_sub(1).map(|at| self.sampled[at])
+    }
+}
+
+/// A value in words: text without its quotes; `None` for null.
+fn told(value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! second witnesses.
 
 use super::explainer::{Explainer, PartitionTables, RootGroup};
-use super::node_events::{EventIndex, NodeEvent, NodeEvents};
+use super::node_events::{EventIndex, NodeEvent, NodeEvents, SegmentIndex};
 use super::prediction::{EarlyMerge, predict};
 use super::setup;
 use crate::checker::tables::segments::SegmentSpan;
@@ -12,11 +12,33 @@ use crate::history::lifecycle::CONSUME_START;
 use crate::history::row::CopyState;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A segment that a row builds on, and the event that made it visible.
-struct LateSegment {
-    segment: usize,
+/// An earlier segment with rows, and the event that made it visible.
+pub(super) struct EarlierSegment {
+    pub(super) segment: usize,
     /// `None`: it never became visible in this incarnation.
-    visible: Option<EventIndex>,
+    pub(super) visible: Option<EventIndex>,
+}
+
+impl EarlierSegment {
+    /// The one of these that became visible last; one that never did is later than all.
+    pub(super) fn last(segments: &[EarlierSegment]) -> Option<&EarlierSegment> {
+        segments.iter().max_by_key(|it| it.visible.map_or(usize::MAX, |index| index.at))
+    }
+}
+
+impl Explainer<'_> {
+    /// The segments with rows before this one in its partition, as the node and incarnation of an event
+    /// made them visible.
+    pub(super) fn earlier(&self, (partition, segment): SegmentIndex, of: EventIndex) -> Vec<EarlierSegment> {
+        let incarnation = self.events.event(of).record.incarnation;
+        let spans = self.history.segments[partition as usize][..segment].iter().enumerate();
+        let with_rows = spans.filter(|(_, span)| span.end != Some(span.start));
+        let earlier = with_rows.map(|(segment, span)| {
+            let visibility = Visibility { partition, segment, span, incarnation };
+            EarlierSegment { segment, visible: visibility.find(&self.events, of.node) }
+        });
+        earlier.collect()
+    }
 }
 
 /// The break that made these roots; `None` if all that they build on was visible before.
@@ -29,9 +51,9 @@ pub(super) fn find(
     let late = late_segments(explainer, partition, group);
     let known: BTreeSet<usize> = group.roots.iter().flat_map(|root| root.missing.iter().copied()).collect();
     let is_told = !known.is_empty();
-    let late: Vec<LateSegment> =
+    let late: Vec<EarlierSegment> =
         late.into_iter().filter(|it| !is_told || known.contains(&it.segment)).collect();
-    let last = late.iter().max_by_key(|it| it.visible.map_or(usize::MAX, |index| index.at))?;
+    let last = EarlierSegment::last(&late)?;
     let (prediction, strength) = predicted(explainer, tables, group, &late);
     // Without provenance, only an exact prediction tells which segments were missing.
     if !is_told && !prediction.is_exact() {
@@ -62,18 +84,14 @@ pub(super) fn find(
 }
 
 /// The earlier segments of the partition that were not visible when this consumption began.
-fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGroup<'_>) -> Vec<LateSegment> {
-    let spans = &explainer.history.segments[partition as usize];
-    let earlier = spans[..group.segment].iter().enumerate().filter(|(_, span)| span.end != Some(span.start));
+fn late_segments(
+    explainer: &mut Explainer<'_>,
+    partition: u32,
+    group: &RootGroup<'_>,
+) -> Vec<EarlierSegment> {
     let began = explainer.events.event(group.began);
-    let incarnation = began.record.incarnation;
-    let all: Vec<LateSegment> = earlier
-        .filter(|(_, span)| began.builds_on(&span.name))
-        .map(|(segment, span)| {
-            let of = Visibility { partition, segment, span, incarnation };
-            LateSegment { segment, visible: of.find(&explainer.events, group.began.node) }
-        })
-        .collect();
+    let mut all = explainer.earlier((partition, group.segment), group.began);
+    all.retain(|it| began.builds_on(explainer.name(partition, it.segment)));
     let demands: Vec<_> = all.iter().filter_map(|it| Some((it.visible?, group.began))).collect();
     let broken = explainer.graph.broken(&demands);
     let broken: BTreeSet<EventIndex> =
@@ -84,11 +102,11 @@ fn late_segments(explainer: &mut Explainer<'_>, partition: u32, group: &RootGrou
 }
 
 /// A segment on a node, in one incarnation.
-pub(super) struct Visibility<'v> {
-    pub(super) partition: u32,
-    pub(super) segment: usize,
-    pub(super) span: &'v SegmentSpan,
-    pub(super) incarnation: u64,
+struct Visibility<'v> {
+    partition: u32,
+    segment: usize,
+    span: &'v SegmentSpan,
+    incarnation: u64,
 }
 
 impl Visibility<'_> {
@@ -100,7 +118,7 @@ impl Visibility<'_> {
 
     /// The event that made all rows of the segment visible to merges: the end of its consumption, if that
     /// was complete, or its registration.
-    pub(super) fn find(&self, events: &NodeEvents, node: usize) -> Option<EventIndex> {
+    fn find(&self, events: &NodeEvents, node: usize) -> Option<EventIndex> {
         let mut is_consumed = false;
         let own = events.of(node).filter(|(_, event)| event.record.incarnation == self.incarnation);
         for (index, event) in own {
@@ -155,14 +173,14 @@ fn predicted(
     explainer: &Explainer<'_>,
     tables: PartitionTables<'_>,
     group: &RootGroup<'_>,
-    late: &[LateSegment],
+    late: &[EarlierSegment],
 ) -> (Prediction, BreakStrength) {
     let log_index = tables.log_index;
     let span = &explainer.history.segments[log_index.partition as usize][group.segment];
     let offs: BTreeSet<u64> = group.roots.iter().map(|root| root.off).collect();
     let (first, last) = (group.roots[0].off, offs.last().map_or(0, |off| off + 1));
     let (mut logged, mut ordered) = (true, true);
-    let mut window = |it: &LateSegment| {
+    let mut window = |it: &EarlierSegment| {
         let Some(visible) = it.visible else { return span.end.unwrap_or(u64::MAX) };
         let reached = Reached::at(&explainer.events, visible, span.start);
         logged &= reached.is_some_and(|it| it.from == it.to);

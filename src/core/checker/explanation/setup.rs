@@ -87,7 +87,8 @@ pub(super) fn find(
 
 /// The transitions that these events belong to, in order.
 fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> Vec<TransitionTimes> {
-    let quickest = quickest_message(events, node);
+    let waits = queue_waits(events, node);
+    let quickest = waits.values().copied().min().unwrap_or(0);
     let mut found: Vec<TransitionTimes> = Vec::new();
     for &index in of_segment.iter().filter(|index| index.node == node) {
         let event = events.event(index);
@@ -110,9 +111,8 @@ fn transitions(events: &NodeEvents, node: usize, of_segment: &[EventIndex]) -> V
         match event.kind() {
             "transition-created" => last.created_ms = last.created_ms.or(event.number("created_ms")),
             "transition-started" => {
-                let waited =
-                    created_ms(events, index).map(|created| waited_ms(event.record.node_ms, created));
-                last.queued_ms = waited.map(|waited| (waited - quickest).max(0).cast_unsigned());
+                last.queued_ms =
+                    waits.get(&index).map(|waited| waited.saturating_sub(quickest).cast_unsigned());
             }
             "transition-finished" => {
                 last.ran_ms = event.number("took_ms");
@@ -142,40 +142,24 @@ fn note_never_started(transitions: &mut [TransitionTimes]) {
     }
 }
 
-/// When the message of a started transition was created, on the clock of its creator.
-fn created_ms(events: &NodeEvents, started: EventIndex) -> Option<u64> {
-    let message = events.event(started).message()?;
-    let created = events
-        .before(started)
-        .filter(|(_, event)| event.kind() == "transition-created")
-        .find(|(_, event)| event.message().as_ref() == Some(&message));
-    created.and_then(|(_, event)| event.number("created_ms"))
-}
-
-fn waited_ms(started: u64, created: u64) -> i64 {
-    started.cast_signed().wrapping_sub(created.cast_signed())
-}
-
-/// The shortest time from the creation of a message to its start on a node.
-fn quickest_message(events: &NodeEvents, node: usize) -> i64 {
+/// From the creation of each message of a node to its start, in milliseconds, by the event that started it.
+/// The two clocks may differ, so it may be negative.
+fn queue_waits(events: &NodeEvents, node: usize) -> BTreeMap<EventIndex, i64> {
     let mut created = BTreeMap::new();
-    let mut quickest = i64::MAX;
-    for (_, event) in events.of(node) {
-        match (event.kind(), event.message()) {
-            ("transition-created", Some(message)) => {
-                if let Some(at) = event.number("created_ms") {
-                    created.insert(message, at);
-                }
-            }
-            ("transition-started", Some(message)) => {
-                if let Some(at) = created.get(&message) {
-                    quickest = quickest.min(waited_ms(event.record.node_ms, *at));
-                }
+    let mut waits = BTreeMap::new();
+    for (index, event) in events.of(node) {
+        let Some(message) = event.message() else { continue };
+        match event.kind() {
+            "transition-created" => created.extend(event.number("created_ms").map(|at| (message, at))),
+            "transition-started" => {
+                waits.extend(created.get(&message).map(|at: &u64| {
+                    (index, event.record.node_ms.cast_signed().wrapping_sub(at.cast_signed()))
+                }))
             }
             _ => {}
         }
     }
-    quickest
+    waits
 }
 
 /// What each node counted when it began to consume a segment.

@@ -94,22 +94,12 @@ pub(crate) fn find(
     last: &CaptureState,
 ) -> Spread {
     let history = explainer.history;
-    let moments: Vec<SpreadMoment> = rows
-        .changes()
-        .into_iter()
-        .map(|when| {
-            let Sides { wrong, right } = rows.sides(when, None);
-            let capture = history.captures[when.capture];
-            SpreadMoment {
-                capture: capture.number,
-                t: capture.t,
-                wrong: history.names(&wrong),
-                right: history.names(&right),
-            }
-        })
-        .filter(|moment| !moment.wrong.is_empty() || !moment.right.is_empty())
-        .collect();
-    let shown = rows.changes().into_iter().rfind(|when| !rows.sides(*when, None).wrong.is_empty());
+    let changes: Vec<(CapturePoint, Sides)> =
+        rows.changes().into_iter().map(|when| (when, rows.sides(when, None))).collect();
+    let told = changes.iter().filter(|(_, sides)| !sides.wrong.is_empty() || !sides.right.is_empty());
+    let moments: Vec<SpreadMoment> = told.map(|(when, sides)| moment(history, *when, sides)).collect();
+    let last_change = changes.last().map(|(when, _)| *when);
+    let shown = changes.iter().rfind(|(_, sides)| !sides.wrong.is_empty());
     let segments = rows.segments();
     let of_segments = || segments.iter().map(|segment| (tables.log_index.partition, *segment));
     let commits: Vec<Commit> = of_segments().filter_map(|of| commit(explainer, of, rows)).collect();
@@ -119,12 +109,22 @@ pub(crate) fn find(
     let last_right = if last.side == Side::Majority { last.right.clone() } else { Vec::new() };
     Spread {
         last_right_gone: last_right_gone(&moments),
-        keys: shown.map_or_else(Vec::new, |when| rows.keys(when, history)),
-        at_risk: at_risk(explainer, tables, &segments, &moments, rows),
+        keys: shown.map_or_else(Vec::new, |(when, _)| rows.keys(*when, history)),
+        at_risk: at_risk(explainer, tables, &segments, moments.last().zip(last_change), rows),
         moments,
         commits,
         replacements,
         last_right,
+    }
+}
+
+fn moment(history: &History<'_>, when: CapturePoint, sides: &Sides) -> SpreadMoment {
+    let capture = history.captures[when.capture];
+    SpreadMoment {
+        capture: capture.number,
+        t: capture.t,
+        wrong: history.names(&sides.wrong),
+        right: history.names(&sides.right),
     }
 }
 
@@ -215,16 +215,12 @@ fn replacement(
         let mut own = own.filter(|(_, event)| event.kind() == kind && event.segment == Some(of));
         own.next_back().map(|(_, event)| event)
     };
-    let text = |event: &NodeEvent, name: &str| {
-        let value = &event.record.detail[name];
-        (!value.is_null()).then(|| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    };
     let is_wrong = |when: CapturePoint| {
         let Sides { wrong, right } = rows.sides(when, Some(of.1));
         if wrong.contains(&replica) { Some(true) } else { right.contains(&replica).then_some(false) }
     };
     let checksums =
-        logged("crc-changed").and_then(|event| Some((text(event, "old_crc")?, text(event, "crc")?)));
+        logged("crc-changed").and_then(|event| Some((event.told("old_crc")?, event.told("crc")?)));
     Replacement {
         replica: roster[replica].clone(),
         segment: explainer.name(of.0, of.1).to_owned(),
@@ -236,24 +232,24 @@ fn replacement(
     }
 }
 
-/// What will destroy right copies, or the evidence.
+/// What will destroy right copies, or the evidence: by the last moment, and the last change.
 fn at_risk(
     explainer: &Explainer<'_>,
     tables: PartitionTables<'_>,
     segments: &BTreeSet<usize>,
-    moments: &[SpreadMoment],
+    last: Option<(&SpreadMoment, CapturePoint)>,
     rows: &WrongRows<'_>,
 ) -> Vec<Risk> {
     let history = explainer.history;
     let spans = &history.segments[tables.log_index.partition as usize];
     let mut risks = Vec::new();
-    let Some(last) = moments.last().filter(|last| !last.wrong.is_empty()) else { return risks };
+    let Some((last, when)) = last.filter(|(last, _)| !last.wrong.is_empty()) else { return risks };
     for &segment in segments {
         let name = spans[segment].name.clone();
         if spans[segment].end.is_none() {
             risks.push(Risk::NextCommit { segment: name });
-        } else if let Some(when) = rows.changes().last() {
-            let differing = rows.sides(*when, Some(segment)).right;
+        } else {
+            let differing = rows.sides(when, Some(segment)).right;
             let is_wrong_committed = last.wrong.len() > last.right.len();
             if !differing.is_empty() && is_wrong_committed {
                 risks.push(Risk::Reload { segment: name, replicas: history.names(&differing) });

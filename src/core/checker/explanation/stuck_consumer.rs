@@ -4,7 +4,7 @@
 use super::explainer::{Explainer, RootGroup};
 use super::guard::{self, Consumption};
 use super::node_events::EventIndex;
-use super::ordering_break::Visibility;
+use super::ordering_break::EarlierSegment;
 use super::{setup, timeline};
 use crate::checker::verdict::{Explanation, NeverBegan, NotShown, ShownCause};
 
@@ -27,9 +27,8 @@ impl Explainer<'_> {
             return Explanation { cause, further: Vec::new(), guard, timelines: Vec::new(), not_logged };
         };
         let missing = self.missing_at(at, tested);
-        let needed: Vec<usize> = missing.iter().map(|(segment, _)| *segment).collect();
-        let last = missing.iter().max_by_key(|(_, visible)| visible.map_or(usize::MAX, |index| index.at));
-        let visible = last.and_then(|(_, visible)| *visible);
+        let needed: Vec<usize> = missing.iter().map(|it| it.segment).collect();
+        let last = EarlierSegment::last(&missing);
         let group = RootGroup { replica: at.replica, segment: at.segment, began: tested, roots: Vec::new() };
         let event = self.events.event(tested);
         let cause = ShownCause::NeverBegan(Box::new(NeverBegan {
@@ -38,9 +37,8 @@ impl Explainer<'_> {
             dependent: self.name(at.partition, at.segment).to_owned(),
             dependencies: needed.iter().map(|it| self.name(at.partition, *it).to_owned()).collect(),
             tested: event.point(),
-            visible: visible.map(|index| self.events.event(index).point()),
-            setup: last
-                .and_then(|(segment, visible)| setup::find(self, at.partition, &group, *segment, *visible)),
+            visible: last.and_then(|it| it.visible).map(|index| self.events.event(index).point()),
+            setup: last.and_then(|it| setup::find(self, at.partition, &group, it.segment, it.visible)),
         }));
         let consumption = Consumption {
             partition: at.partition,
@@ -65,14 +63,9 @@ impl Explainer<'_> {
 
     /// The earlier segments that were not visible when the guard was tested, and what made them visible
     /// since.
-    fn missing_at(&self, at: StuckAt, tested: EventIndex) -> Vec<(usize, Option<EventIndex>)> {
-        let incarnation = self.events.event(tested).record.incarnation;
-        let spans = &self.history.segments[at.partition as usize];
-        let earlier = spans[..at.segment].iter().enumerate().filter(|(_, span)| span.end != Some(span.start));
-        let visible = earlier.map(|(segment, span)| {
-            let of = Visibility { partition: at.partition, segment, span, incarnation };
-            (segment, of.find(&self.events, tested.node))
-        });
-        visible.filter(|(_, visible)| visible.is_none_or(|index| index.at > tested.at)).collect()
+    fn missing_at(&self, at: StuckAt, tested: EventIndex) -> Vec<EarlierSegment> {
+        let mut earlier = self.earlier((at.partition, at.segment), tested);
+        earlier.retain(|it| it.visible.is_none_or(|index| index.at > tested.at));
+        earlier
     }
 }

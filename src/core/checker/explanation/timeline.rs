@@ -119,8 +119,6 @@ impl Marks<'_> {
 
 /// The numbers and words of an event, without those that only tie it to others.
 fn detail(event: &NodeEvent) -> BTreeMap<String, String> {
-    let Some(fields) = event.record.detail.as_object() else { return BTreeMap::new() };
-    let shown = fields.iter().filter(|(name, value)| !value.is_null() && *name != "look" && *name != "by");
-    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    shown.map(|(name, value)| (name.clone(), text(value))).collect()
+    let shown = event.all_told().filter(|(name, _)| *name != "look" && *name != "by");
+    shown.map(|(name, value)| (name.clone(), value)).collect()
 }

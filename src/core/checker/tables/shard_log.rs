@@ -120,13 +120,5 @@ impl ShardLog {
 
 /// The event with its fields.
 fn read<T: DeserializeOwned>(record: &LifecycleRecord) -> Option<(EventPoint, T)> {
-    let point = EventPoint {
-        node: record.replica.clone(),
-        incarnation: record.incarnation,
-        seq: record.seq,
-        node_ms: record.node_ms,
-        kind: record.kind.clone(),
-        segment: record.segment.clone(),
-    };
-    Some((point, T::deserialize(&record.detail).ok()?))
+    Some((EventPoint::from(record), T::deserialize(&record.detail).ok()?))
 }

@@ -1,6 +1,7 @@
 //! The judge's conclusions on why rows are wrong: the break of an order, the guard that let it happen
 //! (`RULES.md` 9). All of it follows from what nodes logged; what they did not log is named.
 
+use crate::history::lifecycle::LifecycleRecord;
 use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,6 +74,19 @@ pub struct EventPoint {
     pub kind: String,
     /// The segment.
     pub segment: Option<String>,
+}
+
+impl From<&LifecycleRecord> for EventPoint {
+    fn from(record: &LifecycleRecord) -> EventPoint {
+        EventPoint {
+            node: record.replica.clone(),
+            incarnation: record.incarnation,
+            seq: record.seq,
+            node_ms: record.node_ms,
+            kind: record.kind.clone(),
+            segment: record.segment.clone(),
+        }
+    }
 }
 
 /// The first ordering break: the rows of `dependent` were merged before `dependency` was visible.
