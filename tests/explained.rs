@@ -290,7 +290,7 @@ fn dropped_keys_are_another_cause() {
                 let mut denied = Denied::default();
                 denied.is("replica", &told.replica, server);
                 denied.is("keys", told.keys, Some(dropped.keys.len() as u64));
-                let event = told.event.as_ref().and_then(|event| event.segment.clone());
+                let event = told.event.segment.clone();
                 denied.is("replaced segment", event.as_ref(), Some(&dropped.segment));
                 assert!(denied.0.is_empty(), "{guard} seed {seed}: {:#?}", denied.0);
             }

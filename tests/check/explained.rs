@@ -85,7 +85,7 @@ fn describe_cause(cause: &ShownCause, lines: &mut Vec<String>) {
             it.replica,
             it.anchor.key,
             it.anchor.off,
-            point(it.event.as_ref()),
+            point(Some(&it.event)),
             number(it.keys),
             number(it.beyond_end),
         )),

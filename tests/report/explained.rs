@@ -260,7 +260,7 @@ pub(crate) fn dropped() -> Divergence {
         replica: "server-1".to_owned(),
         incarnation: 1,
         anchor: Anchor { key: "k01".to_owned(), off: 1_204 },
-        event: Some(event),
+        event,
         keys: Some(14),
         beyond_end: Some(40),
     }));

@@ -101,17 +101,14 @@ fn broken_order(broken: &OrderingBreak) -> String {
 fn dropped_keys(dropped: &DroppedKeys) -> String {
     let replica = printable(&dropped.replica);
     let keys = dropped.keys.map_or("keys".to_owned(), |keys| counted(keys, "key"));
-    let when = match &dropped.event {
-        Some(event) => {
-            let segment = event.segment.as_deref().map_or("a segment".to_owned(), printable);
-            format!("when its copy of {segment} was replaced")
-        }
-        None => "at a moment that it did not log".to_owned(),
-    };
+    let segment = dropped.event.segment.as_deref().map_or("a segment".to_owned(), printable);
     let beyond = dropped.beyond_end.map_or(String::new(), |rows| {
         format!("; it had consumed {} beyond the committed end", counted(rows, "row"))
     });
-    format!("the order was kept, but {replica} dropped {keys} from its metadata {when}{beyond}")
+    format!(
+        "the order was kept, but {replica} dropped {keys} from its metadata when its copy of \
+         {segment} was replaced{beyond}"
+    )
 }
 
 fn never_began(stuck: &NeverBegan) -> String {
@@ -275,10 +272,9 @@ fn to_log(kind: &str) -> String {
 fn sureness(explanation: &Explanation) -> Answer {
     let short = match &explanation.cause {
         ShownCause::OrderingBreak(broken) => sure_of_break(broken),
-        ShownCause::DroppedKeys(dropped) if dropped.event.is_some() => {
+        ShownCause::DroppedKeys(_) => {
             "the replica logged it itself. Wrong if these keys were lost before that".to_owned()
         }
-        ShownCause::DroppedKeys(_) => "a suspicion: the rows look like it, but no event says so".to_owned(),
         ShownCause::NeverBegan(stuck) => {
             let replica = printable(&stuck.replica);
             format!(

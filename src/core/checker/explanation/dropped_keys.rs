@@ -2,7 +2,7 @@
 //! broken order, and another cause (`RULES.md` 9, 11).
 
 use super::explainer::{Explainer, RootGroup};
-use super::node_events::{EventIndex, NodeEvent};
+use super::node_events::NodeEvent;
 use crate::checker::verdict::{Anchor, DroppedKeys, RootCause};
 
 /// What the replica logged of keys that it lost before it merged these roots; `None` if neither its events
@@ -19,23 +19,23 @@ pub(super) fn find(explainer: &Explainer<'_>, partition: u32, group: &RootGroup<
                 && event.record.incarnation == incarnation
                 && event.segment.is_some_and(|(of, segment)| of == partition && segment <= group.segment)
         });
-        own.rev().find(|(_, event)| before(event))
+        own.rev().map(|(_, event)| event).find(|event| before(event))
     };
-    let dropped = of_partition("keys-not-replaced").filter(|(_, event)| event.number("keys") != Some(0));
+    let dropped = of_partition("keys-not-replaced").filter(|event| event.number("keys") != Some(0));
     let is_dropped = group.roots.iter().any(|root| root.class == RootCause::DroppedKey);
-    let event: Option<(EventIndex, &NodeEvent)> = match dropped {
-        Some(dropped) => Some(dropped),
-        None if is_dropped => of_partition("replaced"),
+    let event = match dropped {
+        Some(dropped) => dropped,
+        None if is_dropped => of_partition("replaced")?,
         None => return None,
     };
-    let ahead = of_partition("position-ahead").map(|(_, event)| event);
+    let ahead = of_partition("position-ahead");
     let beyond = ahead.and_then(|event| event.number("position")?.checked_sub(event.number("end")?));
-    event.is_some().then(|| DroppedKeys {
+    Some(DroppedKeys {
         replica: explainer.history.meta.roster[group.replica].clone(),
         incarnation,
         anchor: Anchor { key: anchor.key.clone(), off: anchor.off },
-        keys: event.and_then(|(_, event)| event.number("keys")),
-        event: event.map(|(_, event)| event.point()),
+        keys: event.number("keys"),
+        event: event.point(),
         beyond_end: beyond,
     })
 }

@@ -95,7 +95,7 @@ impl Marks<'_> {
             ShownCause::OrderingBreak(it) => {
                 (it.visible.as_ref(), it.setup.as_ref().map_or(&[], |setup| &setup.events))
             }
-            ShownCause::DroppedKeys(it) => (it.event.as_ref(), &[]),
+            ShownCause::DroppedKeys(it) => (Some(&it.event), &[]),
             ShownCause::NeverBegan(it) => {
                 (it.visible.as_ref(), it.setup.as_ref().map_or(&[], |setup| &setup.events))
             }

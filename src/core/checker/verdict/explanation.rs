@@ -240,7 +240,7 @@ pub struct DroppedKeys {
     /// The root row with the lowest offset.
     pub anchor: Anchor,
     /// The event after which the keys were gone: the replica's own record of it, or a replaced copy.
-    pub event: Option<EventPoint>,
+    pub event: EventPoint,
     /// How many keys the replica itself counted as dropped.
     pub keys: Option<u64>,
     /// How far the replica had consumed beyond the committed end, if it logged that.
