@@ -86,6 +86,7 @@ fn meta() -> RunMeta {
                 column("ops", Type::LongList, Merge::Append, Role::Ops),
             ],
             provenance: Provenance::Full,
+            guard_keys: 0,
             rules: Rules::default(),
         },
         left_out: Vec::new(),

@@ -11,6 +11,7 @@ mod leased_injector;
 pub mod pinot;
 mod registry;
 pub mod specimen;
+pub mod state;
 #[cfg(feature = "pinot")]
 mod throttle;
 #[cfg(feature = "tls")]

@@ -3,6 +3,7 @@
 use super::catalogue::EmbeddedFile;
 use super::error::InvalidValue;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 
 /// A kind of file, which can be listed, parsed, changed by `--set`, and checked.
 pub trait ConfigFile: DeserializeOwned {
@@ -17,6 +18,8 @@ pub trait ConfigFile: DeserializeOwned {
     const SETTINGS: &'static [&'static str];
     /// The name: the stem of the file name, which is never written in the file.
     fn name(&mut self) -> &mut String;
+    /// Tells it the folder of its file, if it was read from one.
+    fn set_folder(&mut self, _folder: &Path) {}
     /// Sets the field of a key in [`ConfigFile::SETTINGS`].
     fn set(&mut self, key: &str, value: &str) -> Result<(), String>;
     /// Refuses values that parse, but are invalid.

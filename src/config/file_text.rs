@@ -80,6 +80,7 @@ impl Source {
             ));
         }
         name.clone_from(&self.stem);
+        document.set_folder(Path::new(&self.file).parent().unwrap_or(Path::new("")));
         match document.check() {
             Ok(()) => Ok(document),
             Err(InvalidValue { at, problem, help }) => Err(self.error(self.span(&at), problem, Some(help))),

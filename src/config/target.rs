@@ -11,7 +11,7 @@ use dissent_core::history::fault::FaultKind;
 use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A built-in cluster of servers that outlives runs.
 const SEGMENTS: &str = "specimen-segments";
@@ -63,10 +63,17 @@ pub struct TargetFile {
     /// The stem of the file name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The folder of the file. Commands run there.
+    #[serde(skip)]
+    pub folder: PathBuf,
     /// The system.
     pub system: String,
-    /// The URL to query first.
+    /// The URL to query first. Empty for a system that is reached by a command.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// The command of an adapter in any language, run by `sh -c`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// PEM bundle of CAs to trust instead of the system store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
@@ -123,6 +130,11 @@ impl ConfigFile for TargetFile {
 
     fn name(&mut self) -> &mut String {
         &mut self.name
+    }
+
+    fn set_folder(&mut self, folder: &Path) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        self.folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     }
 
     fn set(&mut self, _key: &str, _value: &str) -> Result<(), String> {
@@ -212,8 +224,10 @@ impl TargetFile {
     pub fn at(system: &str, url: &str) -> TargetFile {
         TargetFile {
             name: String::new(),
+            folder: PathBuf::new(),
             system: system.to_owned(),
             url: url.to_owned(),
+            command: None,
             ca: None,
             broker: None,
             kafka: None,

@@ -12,13 +12,15 @@ use std::collections::BTreeSet;
 
 /// Maximum number of live keys over all partitions: they are kept in memory.
 const LIVE_KEYS_MAX: u64 = 10_000_000;
+/// Maximum number of keys that a write is compared with.
+const GUARD_KEYS_MAX: u64 = 10_000;
 
 impl ConfigFile for Workload {
     const KIND: &'static str = "workload";
     const FOLDER: &'static str = "workloads";
     const CATALOGUE: &'static [EmbeddedFile] = WORKLOADS;
     const SETTINGS: &'static [&'static str] =
-        &["rate", "load", "segment-rows", "provenance", "partitions", "keys", "delete-percent"];
+        &["rate", "load", "segment-rows", "provenance", "partitions", "keys", "delete-percent", "guard-keys"];
 
     fn name(&mut self) -> &mut String {
         &mut self.name
@@ -33,6 +35,7 @@ impl ConfigFile for Workload {
             "partitions" => self.partitions = number(value)?,
             "keys" => self.keys.live = number(value)?,
             "delete-percent" => self.delete_percent = number(value)?,
+            "guard-keys" => self.guard_keys = number(value)?,
             _ => return Err("not a setting of a workload".to_owned()),
         }
         Ok(())
@@ -61,6 +64,10 @@ impl ConfigFile for Workload {
             &format!("{} percent of ops delete", self.delete_percent),
             "write 0 to 99: without writes there is nothing to delete",
         )?;
+        let guard_keys = u64::from(self.guard_keys);
+        let help = format!("write 0 to {GUARD_KEYS_MAX}");
+        let problem = format!("a comparison over {guard_keys} keys");
+        InvalidValue::unless(guard_keys <= GUARD_KEYS_MAX, "guard-keys", &problem, &help)?;
         check_names(self)?;
         self.columns.iter().enumerate().try_for_each(|(at, column)| check_column(column, at))?;
         InvalidValue::unless(

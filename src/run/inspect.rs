@@ -285,6 +285,7 @@ fn meta(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMe
         segment_rows: 0,
         provenance: schema.provenance,
         delete_percent: 0,
+        guard_keys: 0,
         keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
         columns: Vec::new(),
     };

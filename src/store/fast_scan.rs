@@ -251,6 +251,7 @@ mod tests {
             op,
             columns: columns.map(column).into(),
             provenance: Provenance::None,
+            guard_keys: 0,
             rules: Rules::default(),
         }
     }

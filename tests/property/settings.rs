@@ -47,6 +47,7 @@ fn workload(draw: &mut Draw) -> Workload {
         segment_rows: 1 + draw.below(1_000_000_000) as u64,
         provenance: *draw.pick(&[Provenance::Full, Provenance::Digest, Provenance::None]),
         delete_percent: draw.below(100) as u8,
+        guard_keys: draw.below(10_001) as u32,
         keys: Keys {
             live: 1 + draw.below((10_000_000 / partitions as usize).min(1_000_000)) as u32,
             skew: *draw.pick(&[Skew::Uniform, Skew::Zipf]),

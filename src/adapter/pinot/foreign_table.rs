@@ -49,6 +49,7 @@ pub(super) fn foreign_table(table: &str, document: &[u8], config: &Json) -> Opti
         op: String::new(),
         columns: columns.collect(),
         provenance: Provenance::None,
+        guard_keys: 0,
         rules: Rules::default(),
     };
     Some((schema, ForeignTable { unmodelled: unmodelled(&keys, &comparisons, &config["REALTIME"]), keys }))

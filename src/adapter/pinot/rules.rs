@@ -35,6 +35,7 @@ pub(super) fn from_config(config: &Value) -> Rules {
         may_be_absent,
         time_to_live: time_to_live.unwrap_or_default(),
         event_of_deleted: EventOfDeleted::New,
+        ..Rules::default()
     }
 }
 

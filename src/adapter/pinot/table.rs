@@ -253,7 +253,7 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     let columns = columns.collect();
     let comparison = comparison.to_owned();
     let (table, provenance) = (table.to_owned(), Provenance::None);
-    Some(Schema { table, key, comparison, op, columns, provenance, rules })
+    Some(Schema { table, key, comparison, op, columns, provenance, guard_keys: 0, rules })
 }
 
 #[cfg(test)]

@@ -208,6 +208,7 @@ impl SpecimenCluster {
             op: OP.to_owned(),
             columns,
             provenance: Provenance::None,
+            guard_keys: 0,
             rules: Rules::default(),
         })
     }

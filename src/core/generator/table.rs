@@ -44,6 +44,7 @@ pub fn schema(workload: &Workload, left_out: &[String]) -> Schema {
         op: OP.to_owned(),
         columns: data.chain(traces).collect(),
         provenance: workload.provenance,
+        guard_keys: workload.guard_keys,
         rules: Rules::default(),
     }
 }

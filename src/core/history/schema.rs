@@ -132,9 +132,16 @@ pub struct Schema {
     pub columns: Vec<Column>,
     /// How rows show which ops they contain.
     pub provenance: Provenance,
+    /// Every write is conditional on a comparison over this many other keys; 0: on none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub guard_keys: u32,
     /// What the table may lack, and what an event means to it.
     #[serde(default, skip_serializing_if = "Rules::is_plain")]
     pub rules: Rules,
+}
+
+fn is_zero(keys: &u32) -> bool {
+    *keys == 0
 }
 
 impl Schema {

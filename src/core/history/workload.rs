@@ -76,11 +76,18 @@ pub struct Workload {
     /// How many of 100 ops delete their key instead of writing to it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delete_percent: u8,
+    /// Every write is conditional on a comparison over this many other keys. Few systems can do that.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub guard_keys: u32,
     /// How keys are drawn and retired.
     pub keys: Keys,
     /// The data columns, besides key, comparison and op id.
     #[serde(rename = "column")]
     pub columns: Vec<ColumnSpec>,
+}
+
+fn is_none(keys: &u32) -> bool {
+    *keys == 0
 }
 
 fn is_zero(percent: &u8) -> bool {

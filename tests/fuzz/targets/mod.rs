@@ -38,6 +38,7 @@ fn schema() -> dissent_core::history::schema::Schema {
         op: "op".to_owned(),
         columns: serde_json::from_str(columns).expect("columns"),
         provenance: dissent_core::history::schema::Provenance::Full,
+        guard_keys: 0,
         rules: dissent_core::history::schema::rules::Rules::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a table may rightly lack, and what an event means to it (`RULES.md` 2).
+//! What a table keeps, what it may rightly lack, and what an event means to it (`RULES.md` 2, 15).
 //!
 //! Tables that dissent itself creates have no such rules: every row is kept, and every event counts. Tables
 //! of other origin declare their rules, and only what they declare is excused. The rows that remain are
@@ -8,6 +8,32 @@ use crate::history::duration;
 use crate::history::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// What a store keeps of a row that is written again (`RULES.md` 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// Every version of a row stays a raw row of its own.
+    #[default]
+    EveryVersion,
+    /// Only the newest version of each row is kept, so a raw read is the rows by key.
+    NewestRow,
+    /// Users see the newest version, and older ones can still be read.
+    NewestRowAndHistory,
+}
+
+/// Where the input log of a run comes from (`RULES.md` 12, 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogSource {
+    /// It is read back from the target, and decides what became of every op.
+    #[default]
+    Target,
+    /// The target has none. The log is our own: the ops in the order in which they were sent, without those
+    /// that failed. An op with an unknown outcome is the last of its key, and may or may not have happened.
+    Sessions,
+}
 
 /// Why the row of a log entry may rightly be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +75,12 @@ pub enum EventOfDeleted {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rules {
+    /// What it keeps of a row that is written again.
+    #[serde(skip_serializing_if = "is_every_version")]
+    pub retains: Retention,
+    /// Where its log comes from.
+    #[serde(skip_serializing_if = "is_of_target")]
+    pub log: LogSource,
     /// The reasons for which rows may be absent.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub may_be_absent: BTreeSet<Absence>,
@@ -78,8 +110,27 @@ impl Rules {
 
     /// Whether rows may be absent for this reason.
     pub fn allow(&self, absence: Absence) -> bool {
-        self.may_be_absent.contains(&absence)
+        let is_of_newest = matches!(absence, Absence::Superseded | Absence::Tombstones);
+        self.may_be_absent.contains(&absence) || is_of_newest && self.keeps_newest_only()
     }
+
+    /// Whether a row that is written again is gone.
+    pub fn keeps_newest_only(&self) -> bool {
+        self.retains == Retention::NewestRow
+    }
+
+    /// Whether the log is our own.
+    pub fn has_own_log(&self) -> bool {
+        self.log == LogSource::Sessions
+    }
+}
+
+fn is_every_version(retains: &Retention) -> bool {
+    *retains == Retention::EveryVersion
+}
+
+fn is_of_target(log: &LogSource) -> bool {
+    *log == LogSource::Target
 }
 
 fn is_nothing(time: &Nanos) -> bool {
