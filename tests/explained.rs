@@ -28,7 +28,9 @@ fn seeds() -> u64 {
 fn run(plan: &str, set: &[&str], seed: u64, kept: Option<&KeptOrder>) -> (MemoryRecord, Truth) {
     let spec = sim("partial-upsert", plan, set);
     let meta = spec.meta(Seed(seed), None).expect("it fits");
-    let Simulated::Segments(mut config) = spec.simulation().expect("it fits") else { panic!("segments") };
+    let Simulated::Segments { mut config, .. } = spec.simulation().expect("it fits") else {
+        panic!("segments")
+    };
     config.kept_order = kept.cloned();
     run_with_truth(&meta, spec.timing, &config).expect("it runs")
 }

@@ -145,6 +145,7 @@ fn cover(server: &str, at: usize) -> Cover {
         registered: Observed::Unobservable,
         copy: at as u64 + 1,
         rows: rows(server).iter().filter(|row| start <= row.off && row.off < end).count() as u64,
+        position: None,
     }
 }
 
@@ -190,6 +191,7 @@ fn record() -> MemoryRecord {
                 incarnation: 1,
                 before: before.clone(),
                 end_after: before.end,
+                position_after: None,
                 from: before.start,
                 rows: before.rows,
                 base: Base::Nothing,

@@ -188,7 +188,7 @@ fn findings_agree_with_the_truth() {
 /// A run with the cluster's own account of it, which the judge never sees.
 fn with_truth(nemesis: &str, set: &[&str], seed: Seed) -> (JudgedRun, BTreeMap<String, ServerTruth>) {
     let spec = sim("partial-upsert", nemesis, set);
-    let Ok(Simulated::Segments(config)) = spec.simulation() else { panic!("a cluster of segments") };
+    let Ok(Simulated::Segments { config, .. }) = spec.simulation() else { panic!("a cluster of segments") };
     let meta = spec.meta(seed, None).expect("it fits");
     let (record, truth) = run_with_truth(&meta, spec.timing, &config).expect("settings are usable");
     (JudgedRun::new(&record, Exit::Pass), truth)

@@ -197,11 +197,11 @@ impl Incident {
         let from = known.map_or(before.start, |(to, _)| to);
         let id = self.next_read;
         self.next_read += 1;
-        let (doc, rows) = self.world.rows(replica, &before.segment, from, before.end).expect("rows");
+        let rows = self.world.rows(replica, &before.segment, from, before.end).expect("rows");
         let defaults = self.world.defaults();
-        let shown: Vec<(u64, std::sync::Arc<Row>)> = (doc as u32..)
-            .zip(rows)
+        let shown: Vec<(u64, std::sync::Arc<Row>)> = rows
             .map(|(doc, row)| {
+                let doc = doc as u32;
                 let cols = row.shown(defaults).map(from_specimen).collect();
                 (
                     id,
@@ -219,6 +219,7 @@ impl Incident {
             replica: replica.to_owned(),
             incarnation,
             end_after: before.end,
+            position_after: None,
             from,
             rows: count,
             base: known.map_or(Base::Nothing, |(_, read)| Base::Read(read)),
@@ -301,6 +302,7 @@ fn cover(cover: specimen::segments::Cover) -> Cover {
         registered: Observed::Known(cover.registered.known),
         copy: cover.copy,
         rows: cover.rows,
+        position: None,
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Stream {
     SelfTest = 7,
     /// Which ops are deletes.
     Deletes = 8,
+    /// Which ops of a simulated run are never answered.
+    Timeouts = 9,
 }
 
 impl Seed {

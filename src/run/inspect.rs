@@ -181,6 +181,7 @@ impl KeyInspection<'_> {
             incarnation: before.incarnation,
             before: cover.clone(),
             end_after: same_copy.map_or(cover.end, |same_copy| same_copy.end),
+            position_after: None,
             from: cover.start,
             rows: rows.len() as u64,
             base: Base::Nothing,

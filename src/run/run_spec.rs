@@ -17,6 +17,7 @@ use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::nemesis::{Nemesis, StepSpec};
 use dissent_core::history::run_record::{FORMAT, RunMeta};
+use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::Workload;
@@ -160,8 +161,8 @@ impl RunSpec {
         table: Option<String>,
     ) -> Result<(Schema, Vec<String>), RunSpecError> {
         let is_of_shard = self.target.has_shard();
-        if is_of_shard {
-            self.fits_shard()?;
+        if is_of_shard || self.rules()?.has_own_log() {
+            self.fits_one_log()?;
         }
         let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
         let (left_out, required): (Vec<_>, Vec<_>) = needed.partition(|column| column.optional);
@@ -178,6 +179,7 @@ impl RunSpec {
             return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
         schema.table = table.unwrap_or(schema.table);
+        schema.rules = self.rules()?;
         Ok((schema, left_out))
     }
 
@@ -223,7 +225,10 @@ impl RunSpec {
     /// The configuration of the built-in cluster that the run simulates.
     pub fn simulation(&self) -> Result<Simulated, RunSpecError> {
         Ok(match self.specimen()? {
-            SpecimenKind::Segments => Simulated::Segments(self.segments()?),
+            SpecimenKind::Segments => Simulated::Segments {
+                config: self.segments()?,
+                timeouts: segments_settings::timeouts(&self.settings).map_err(RunSpecError::Setting)?,
+            },
             SpecimenKind::Shard => Simulated::Shard(self.writers()?),
         })
     }
@@ -233,7 +238,17 @@ impl RunSpec {
         self.nemesis.faults().chain(probe(self.timing.probe_restart))
     }
 
-    fn fits_shard(&self) -> Result<(), RunSpecError> {
+    /// The rules of the table of a built-in cluster. Any other cluster declares its own.
+    fn rules(&self) -> Result<Rules, RunSpecError> {
+        match self.target.specimen() {
+            Some(SpecimenKind::Segments) => {
+                segments_settings::rules(&self.settings).map_err(RunSpecError::Setting)
+            }
+            Some(SpecimenKind::Shard) | None => Ok(Rules::default()),
+        }
+    }
+
+    fn fits_one_log(&self) -> Result<(), RunSpecError> {
         let target = || self.target.name().to_owned();
         if self.workload.partitions != 1 {
             return Err(RunSpecError::OnePartition { target: target() });
@@ -253,6 +268,9 @@ impl RunSpec {
         self.schema(self.target.lacks(), None)?;
         if self.target.external().is_none() {
             self.simulation()?;
+        }
+        if !self.target.is_simulated() && self.target.specimen() == Some(SpecimenKind::Segments) {
+            segments_settings::refuse_simulated_only(&self.settings).map_err(RunSpecError::Setting)?;
         }
         Ok(self.faults().try_for_each(|kind| self.target.can(kind))?)
     }

@@ -223,6 +223,7 @@ impl<'o> Writer<'o> {
                 replica: self.meta.roster[replica].clone(),
                 incarnation: 1,
                 end_after: cover.end,
+                position_after: None,
                 from: if is_new { cover.start } else { cover.end },
                 rows: if is_new { cover.rows } else { 0 },
                 base,
@@ -308,6 +309,7 @@ fn cover(segment: &Segment, state: CopyState, rows: u64) -> Cover {
         registered: Observed::Known(true),
         copy: u64::from(segment.seq) * 2 + u64::from(state == CopyState::Downloaded),
         rows,
+        position: None,
     }
 }
 

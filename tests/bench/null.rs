@@ -126,6 +126,7 @@ impl Null {
                 state: if segment.end.is_some() { CopyState::CommittedLocal } else { CopyState::Consuming },
                 registered: Observed::Known(true),
                 copy: u64::from(segment.seq),
+                position: None,
                 rows: end - segment.start,
             }
         });

@@ -35,6 +35,7 @@ impl Case {
                     registered,
                     copy,
                     rows: end - start,
+                    position: None,
                 });
             }
         }

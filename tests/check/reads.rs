@@ -60,6 +60,7 @@ impl Case {
             registered: Observed::Known(true),
             copy: 1,
             rows: 0,
+            position: None,
         };
         let (mut from, mut end_after, mut soundness, mut torn) = (start, cover.end, ReadValidity::Sound, 0);
         for word in words {
@@ -93,6 +94,7 @@ impl Case {
             incarnation: self.incarnation(replica),
             before: cover,
             end_after,
+            position_after: None,
             from,
             rows: rows.len() as u64 + torn,
             base: Base::Unknown,

@@ -442,6 +442,7 @@ pub(crate) fn verdict(outcome: VerdictOutcome, findings: Vec<FindingKind>, doubt
             offsets: 4_011,
             rows: 12_345,
             flags: 1_560,
+            undecided: 0,
             replicas: names("server-0 server-1 server-2 server-3"),
             segments: 36,
             captures: 3,

@@ -82,6 +82,7 @@ fn cover(partition: u32, range: std::ops::Range<u64>, copy: u64) -> Cover {
         registered: Observed::Known(true),
         copy,
         rows: range.end - range.start,
+        position: None,
     }
 }
 
@@ -109,6 +110,7 @@ impl Sampler {
             incarnation: 1,
             before: cover,
             end_after,
+            position_after: None,
             from,
             rows: offs.len() as u64,
             base: Base::Nothing,

@@ -277,6 +277,7 @@ impl RawReads for Reads {
                 state,
                 registered: Observed::Unobservable,
                 rows: end - metadata.start,
+                position: None,
             });
         }
         covers.sort_by_key(|cover| (cover.partition, cover.seq));

@@ -4,6 +4,9 @@ use super::wire::{column, unknown};
 use ::specimen::segments::{CAUSES, GUARDS};
 use dissent_core::history::duration;
 use dissent_core::history::schema::Schema;
+use dissent_core::history::schema::rules::{LogSource, Retention, Rules};
+use dissent_core::history::stored_name::stored_name;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The name of the target that runs as processes.
@@ -12,7 +15,10 @@ pub const PROCESSES: &str = "specimen-segments";
 pub const SIMULATED: &str = "sim-segments";
 
 /// The settings that `--set` can change.
-pub const SETTINGS: &[&str] = &["cause", "guard", "pool", "servers", "wait"];
+pub const SETTINGS: &[&str] = &["cause", "guard", "log", "pool", "retains", "servers", "timeouts", "wait"];
+
+/// The settings that only the simulated cluster has.
+const SIMULATED_ONLY: [&str; 2] = ["log", "timeouts"];
 
 /// The maximum number of servers. Each one is a process.
 const SERVERS_MAX: usize = 64;
@@ -29,11 +35,52 @@ pub fn config(
     settled(::specimen::segments::Config::new(&schema.table, columns, partitions), settings)
 }
 
+/// The rules of its table. Readers may be shown only the newest row of each key, and the log may be that of our
+/// sessions, as with stores that have none.
+pub fn rules(settings: &BTreeMap<String, String>) -> Result<Rules, String> {
+    let retains = match settings.get("retains") {
+        Some(value) => named("retains", value, &[Retention::EveryVersion, Retention::NewestRow])?,
+        None => Retention::default(),
+    };
+    let log = match settings.get("log") {
+        Some(value) => named("log", value, &[LogSource::Target, LogSource::Sessions])?,
+        None => LogSource::default(),
+    };
+    Ok(Rules { retains, log, ..Rules::default() })
+}
+
+/// How many of 100 ops a simulated cluster never answers.
+pub fn timeouts(settings: &BTreeMap<String, String>) -> Result<u32, String> {
+    let Some(value) = settings.get("timeouts") else { return Ok(0) };
+    let is_own_log = rules(settings)?.has_own_log();
+    match value.parse() {
+        Ok(percent @ 0..=100) if percent == 0 || is_own_log => Ok(percent),
+        Ok(0..=100) => Err(format!("--set timeouts={value} needs --set log=sessions")),
+        _ => Err(format!("--set timeouts={value}: write a whole number from 0 to 100")),
+    }
+}
+
+/// Refuses settings that a cluster of processes does not have.
+pub fn refuse_simulated_only(settings: &BTreeMap<String, String>) -> Result<(), String> {
+    match SIMULATED_ONLY.into_iter().find(|key| settings.contains_key(*key)) {
+        Some(key) => Err(format!("--set {key}=..: only {SIMULATED} has this setting")),
+        None => Ok(()),
+    }
+}
+
+fn named<T: Copy + Serialize>(key: &str, value: &str, choices: &[T]) -> Result<T, String> {
+    let names: Vec<String> = choices.iter().map(stored_name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let at = names.iter().position(|name| *name == value).ok_or_else(|| unknown(key, value, &names))?;
+    Ok(choices[at])
+}
+
 /// Applies settings to a configuration and checks it.
 pub fn settled(
     mut config: ::specimen::segments::Config,
     settings: &BTreeMap<String, String>,
 ) -> Result<::specimen::segments::Config, String> {
+    config.newest_only = rules(settings)?.keeps_newest_only();
     for (key, value) in settings {
         let number = |most: usize| match value.parse::<usize>() {
             Ok(number) if (1..=most).contains(&number) => Ok(number),

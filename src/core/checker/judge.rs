@@ -54,6 +54,11 @@ pub fn judge_seeing(
         Ok((history, mut log_indexes)) => {
             let segments = log_indexes.iter_mut().zip(&history.segments);
             segments.for_each(|(log_index, spans)| log_index.assign_segments(spans));
+            if record.meta().schema.rules.has_own_log() {
+                log_indexes.iter_mut().for_each(|log_index| {
+                    log_index.mark_undecided(history.acks.acked_in(log_index.partition));
+                });
+            }
             verdict = Judge::new(record, oracle, &history, &log_indexes).run();
         }
         Err(panic) => verdict.panicked(&CheckName::ALL, &*panic),
@@ -311,7 +316,10 @@ impl<'h> Judge<'h> {
 
     fn find_lost_acks(&mut self) {
         let extent = self.log_extent();
-        let (result, findings) = input_log::check(self.record, self.history, self.log_indexes, extent);
+        let lost_everywhere = self.partitions.iter().flatten().zip(self.log_indexes);
+        let lost_everywhere = lost_everywhere.map(|(it, of)| (of.partition, it.lost_acks.clone())).collect();
+        let (result, findings) =
+            input_log::check(self.record, self.history, self.log_indexes, extent, lost_everywhere);
         self.verdict.checks.push(result);
         self.verdict.findings.extend(findings);
     }

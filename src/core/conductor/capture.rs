@@ -1,9 +1,13 @@
 //! Captures: every replica's rows and current flags, read incrementally and bracketed by the replica's own
 //! coverage (`RULES.md` 4). Replicas are read in parallel, each with one request at a time.
+//!
+//! Where only the newest row of a key is kept, there is nothing to go on from: each read brings all rows, and
+//! is a copy of its own (`RULES.md` 15).
 
 use super::Command;
 use crate::history::event::{CaptureReason, Event};
 use crate::history::row::{Base, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity};
+use crate::history::schema::rules::Rules;
 use crate::history::shard_snapshot::ShardSnapshot;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -75,6 +79,14 @@ pub(super) struct Captures {
     flags: BTreeMap<(String, u32), FlagsCursor>,
     running: Option<RunningCapture>,
     partitions: u32,
+    /// Whether only the newest row of a key can be read.
+    newest_only: bool,
+    /// Whether the target counts the rows that a read should bring.
+    counts_rows: bool,
+    /// The number of copies so far, if every read is one.
+    copies: u64,
+    /// The number that the target gives the copy that is being read, by replica and segment.
+    originals: BTreeMap<(String, String), u64>,
 }
 
 /// The answer to a request for flags.
@@ -89,8 +101,10 @@ pub struct CurrentRowsAnswer {
 }
 
 impl Captures {
-    pub(super) fn new(partitions: u32) -> Captures {
-        Captures { partitions, ..Captures::default() }
+    pub(super) fn new(partitions: u32, rules: &Rules) -> Captures {
+        let newest_only = rules.keeps_newest_only();
+        let counts_rows = !newest_only && !rules.has_own_log();
+        Captures { partitions, newest_only, counts_rows, ..Captures::default() }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -138,7 +152,10 @@ impl Captures {
         let Some(bracket) = self.take(replica) else { return };
         match (bracket.stage, answer) {
             (BracketStage::Before, Ok(coverage)) => self.open(replica, coverage, bracket.round, out),
-            (BracketStage::After { before, reads, currents }, Ok(after)) => {
+            (BracketStage::After { before, reads, currents }, Ok(mut after)) => {
+                if self.newest_only {
+                    self.renumber_after(replica, &before, &mut after);
+                }
                 self.close(replica, &before, &after, reads, currents, bracket.round, out);
             }
             (BracketStage::After { reads, currents, .. }, Err(error)) => {
@@ -201,8 +218,11 @@ impl Captures {
     }
 
     /// Plans the reads of a bracket: whatever no earlier read of the same copy returned.
-    fn open(&mut self, replica: &str, before: Coverage, round: u8, out: &mut Vec<Command>) {
+    fn open(&mut self, replica: &str, mut before: Coverage, round: u8, out: &mut Vec<Command>) {
         let capture = self.running.as_ref().map_or(0, |running| running.id);
+        if self.newest_only {
+            self.renumber(replica, &mut before);
+        }
         let mut requests = VecDeque::new();
         let mut reads = Vec::new();
         for cover in before.covers.iter().filter(|cover| cover.registered != Observed::Known(false)) {
@@ -215,6 +235,7 @@ impl Captures {
                 incarnation: before.incarnation,
                 before: cover.clone(),
                 end_after: cover.end,
+                position_after: cover.position,
                 from: cursor.end,
                 rows: 0,
                 base: cursor.base,
@@ -244,6 +265,26 @@ impl Captures {
         }
         self.put(replica, BracketStage::Reading { before, requests, reads, currents: Vec::new() }, round);
         self.request_next(replica, out);
+    }
+
+    /// Gives every copy that is about to be read a number of its own.
+    fn renumber(&mut self, replica: &str, before: &mut Coverage) {
+        for cover in &mut before.covers {
+            self.copies += 1;
+            let shown = std::mem::replace(&mut cover.copy, self.copies);
+            self.originals.insert((replica.to_owned(), cover.segment.clone()), shown);
+        }
+    }
+
+    /// Gives the copies that are still the same the same numbers as before the read, and the others new ones.
+    fn renumber_after(&mut self, replica: &str, before: &Coverage, after: &mut Coverage) {
+        for cover in &mut after.covers {
+            let shown = self.originals.get(&(replica.to_owned(), cover.segment.clone()));
+            let read = before.covers.iter().find(|read| read.segment == cover.segment);
+            let same = read.filter(|_| shown == Some(&cover.copy));
+            self.copies += 1;
+            cover.copy = same.map_or(self.copies, |read| read.copy);
+        }
     }
 
     fn cursor(&self, replica: &str, cover: &Cover) -> Cursor {
@@ -352,8 +393,8 @@ impl Captures {
         match same {
             None => read.soundness = ReadValidity::CopyChanged,
             Some(cover) => {
-                read.end_after = cover.end;
-                if cursor.rows + read.rows == read.before.rows {
+                (read.end_after, read.position_after) = (cover.end, cover.position);
+                if !self.counts_rows || cursor.rows + read.rows == read.before.rows {
                     let at = (read.replica.clone(), read.before.segment.clone());
                     let Cover { end, rows, .. } = read.before;
                     let read_to = Cursor { copy: cover.copy, end, rows, base: Base::Read(read.id) };

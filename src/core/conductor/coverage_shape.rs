@@ -70,6 +70,7 @@ mod tests {
             partition: 0,
             seq,
             rows: range.end - range.start,
+            position: None,
             start: range.start,
             end: range.end,
             state,

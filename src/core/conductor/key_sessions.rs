@@ -1,19 +1,26 @@
 //! Sessions: one op per key at a time, in order. An op whose key is in flight waits in that key's queue. Its
 //! latency still counts from when it was due (open loop).
+//!
+//! A session retires its key where an op has an unknown outcome and no log will tell it (`RULES.md` 12): the
+//! op may still take effect, after any later one.
 
 use crate::history::event::Op;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The keys in flight, and the ops that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     in_flight: HashMap<u64, (u32, String)>,
     waiting: HashMap<String, VecDeque<Op>>,
+    retired: HashSet<String>,
 }
 
 impl Sessions {
-    /// Takes an op, and returns it if it is to be written now.
+    /// Takes an op, and returns it if it is to be written now. An op of a retired key is dropped.
     pub(super) fn offer(&mut self, op: Op) -> Option<Op> {
+        if self.retired.contains(&op.key) {
+            return None;
+        }
         match self.waiting.get_mut(&op.key) {
             Some(queue) => {
                 queue.push_back(op);
@@ -41,6 +48,14 @@ impl Sessions {
             }
         }
         Some((partition, next))
+    }
+
+    /// Retires the key of an op in flight: what waits for it is dropped, and so is what comes later.
+    pub(super) fn retire_key_of(&mut self, op: u64) {
+        if let Some((_, key)) = self.in_flight.get(&op) {
+            self.waiting.get_mut(key).into_iter().for_each(VecDeque::clear);
+            self.retired.insert(key.clone());
+        }
     }
 
     /// Whether no op is in flight. Then none waits either.

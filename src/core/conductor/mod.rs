@@ -12,12 +12,14 @@ mod faults;
 mod fill_segment;
 mod key_sessions;
 mod restart_probe;
+mod session_log;
 mod stage;
 #[cfg(test)]
 mod tests;
 
 pub use capture::CurrentRowsAnswer;
 pub use cluster_view::{FrontierSeen, Snapshot};
+pub use session_log::SessionLog;
 
 use crate::generator::generate::Generator;
 use crate::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, ProcessExit};
@@ -281,7 +283,7 @@ impl Conductor {
             view: ClusterView::new(&meta),
             sessions: Sessions::default(),
             faults: Faults::new(&meta.steps),
-            captures: Captures::new(meta.partitions),
+            captures: Captures::new(meta.partitions, &meta.schema.rules),
             load_began: Nanos(0),
             paused_since: None,
             paused_for: 0,
@@ -382,6 +384,9 @@ impl Conductor {
 
     fn completed(&mut self, op: u64, outcome: OpOutcome, off: Option<u64>, out: &mut Vec<Command>) {
         out.push(Command::Record(Event::Complete { op, outcome, off }));
+        if outcome == OpOutcome::Unknown && self.meta.schema.rules.has_own_log() {
+            self.sessions.retire_key_of(op);
+        }
         let Some((partition, next)) = self.sessions.complete(op) else { return };
         if let Some(off) = off {
             self.view.acknowledged(partition, off);

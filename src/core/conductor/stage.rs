@@ -166,7 +166,7 @@ impl Conductor {
         let ends = self.timing.boundaries.most().is_some() && self.is_load_complete(now);
         let logged: u64 = self.view.log_ends().iter().sum();
         let wanted = self.meta.workload.segment_rows * u64::from(self.meta.partitions);
-        self.meta.has_segments()
+        self.meta.has_boundaries()
             && !ends
             && self.crossing.is_none()
             && self.boundaries_left != Some(0)
@@ -220,7 +220,7 @@ impl Conductor {
             Stage::Begin => Some(Stage::SetUp),
             Stage::SetUp => self.view.all_serving().then_some(Stage::CalibrateBefore),
             Stage::CalibrateBefore => {
-                let crosses = self.meta.has_segments();
+                let crosses = self.meta.has_boundaries();
                 let next = if crosses { Stage::CalibrateCross } else { Stage::CalibrateAfter };
                 (idle && self.view.all_settled()).then_some(next)
             }

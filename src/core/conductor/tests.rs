@@ -13,6 +13,7 @@ use crate::history::row::{
     Base, CopyState, Cover, Coverage, CurrentRead, Observed, Read, ReadValidity, Segment,
 };
 use crate::history::run_record::RunMeta;
+use crate::history::schema::rules::Rules;
 use crate::history::time::Nanos;
 use crate::test_data;
 
@@ -34,6 +35,7 @@ fn cover(range: std::ops::Range<u64>, copy: u64) -> Cover {
         partition: 0,
         seq: 0,
         rows: range.end - range.start,
+        position: None,
         start: range.start,
         end: range.end,
         state: CopyState::Consuming,
@@ -69,7 +71,7 @@ fn capture(captures: &mut Captures, before: Cover, rows: u64, after: Cover) -> V
 
 #[test]
 fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
-    let mut captures = Captures::new(1);
+    let mut captures = Captures::new(1, &Rules::default());
     let first = capture(&mut captures, cover(0..10, 1), 10, cover(0..12, 1));
     let second = capture(&mut captures, cover(0..15, 1), 5, cover(0..15, 1));
     let third = capture(&mut captures, cover(0..15, 1), 0, cover(0..15, 1));
@@ -87,7 +89,7 @@ fn a_capture_reads_only_what_no_earlier_capture_of_the_copy_holds() {
 /// Reads flags of one partition three times in one incarnation and once in the next. The second read fails.
 #[test]
 fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
-    let mut captures = Captures::new(1);
+    let mut captures = Captures::new(1, &Rules::default());
     let mut read = |incarnation: u64, comes: bool| -> CurrentRead {
         let mut out = Vec::new();
         let covered = || Ok(Coverage { incarnation, status: "running".to_owned(), covers: Vec::new() });
@@ -109,7 +111,7 @@ fn changed_flags_name_the_last_successful_read_of_the_same_incarnation() {
 
 #[test]
 fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
-    let mut captures = Captures::new(1);
+    let mut captures = Captures::new(1, &Rules::default());
     let torn = capture(&mut captures, cover(0..10, 1), 10, cover(0..10, 2));
     assert_eq!(torn[0].soundness, ReadValidity::CopyChanged);
     assert!(captures.is_running(), "it is to be read again");
@@ -120,7 +122,7 @@ fn a_copy_that_changes_within_the_bracket_is_read_again_from_its_start() {
 
 #[test]
 fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after_three_rounds() {
-    let mut captures = Captures::new(1);
+    let mut captures = Captures::new(1, &Rules::default());
     for round in 1..=3 {
         let reads = capture(&mut captures, cover(0..10, 1), 9, cover(0..10, 1));
         assert_eq!(reads[0].soundness, ReadValidity::Truncated, "round {round}");
@@ -130,7 +132,7 @@ fn a_read_with_fewer_rows_than_the_target_counts_is_truncated_and_given_up_after
 
 #[test]
 fn a_replica_that_falls_silent_within_its_bracket_leaves_nothing_that_counts() {
-    let mut captures = Captures::new(1);
+    let mut captures = Captures::new(1, &Rules::default());
     let mut out = Vec::new();
     captures.begin(&[REPLICA.to_owned()], CaptureReason::Final, &mut out);
     captures.covered(REPLICA, coverage(cover(0..10, 1)), &mut out);

@@ -96,6 +96,9 @@ pub struct Cover {
     pub copy: u64,
     /// The number of rows that the replica itself counts in the segment.
     pub rows: u64,
+    /// The position that the replica tells, where that is not an offset (`RULES.md` 15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
 }
 
 /// What a replica reports about itself at one moment.
@@ -214,6 +217,9 @@ pub struct Read {
     pub before: Cover,
     /// The position (the end of this copy's coverage) after the rows were read.
     pub end_after: u64,
+    /// The position that the replica told after the rows were read, where that is not an offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_after: Option<u64>,
     /// The first offset requested. Earlier rows of this copy are in earlier reads.
     pub from: u64,
     /// The number of rows returned.

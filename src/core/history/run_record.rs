@@ -69,6 +69,11 @@ pub struct RunMeta {
 }
 
 impl RunMeta {
+    /// Whether segments end during the run, so that rows are carried from one to the next.
+    pub fn has_boundaries(&self) -> bool {
+        self.has_segments() && !self.schema.rules.has_own_log()
+    }
+
     /// Whether rows are in segments on replicas. If there is a shard with an upper, they are in that shard.
     pub fn has_segments(&self) -> bool {
         !self.frontiers.iter().any(|frontier| frontier.kind == FrontierKind::ShardUpper)

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod segments;
+mod sessions;
 mod shard;
 mod size_limit;
 
@@ -28,7 +29,12 @@ const LATENCY_NANOS_SPREAD: u32 = 1_900_000;
 #[derive(Clone, Debug)]
 pub enum Simulated {
     /// Servers that hold segments.
-    Segments(specimen::segments::Config),
+    Segments {
+        /// Its settings.
+        config: specimen::segments::Config,
+        /// How many of 100 ops are never answered. Only for a log of our own sessions.
+        timeouts: u32,
+    },
     /// Writers that share a shard.
     Shard(specimen::shard::Config),
 }
@@ -53,7 +59,9 @@ struct Simulation<C> {
 /// Runs once in virtual time and returns the record. Fails if the cluster's settings are unusable.
 pub fn run(meta: &RunMeta, timing: Timing, what: &Simulated) -> Result<MemoryRecord, specimen::Error> {
     match what {
-        Simulated::Segments(config) => Ok(drive(meta, timing, Segments::new(meta, config)?).into_record()),
+        Simulated::Segments { config, timeouts } => {
+            Ok(drive(meta, timing, Segments::new(meta, config, *timeouts)?).into_record())
+        }
         Simulated::Shard(config) => Ok(drive(meta, timing, Shard::new(meta, config)?).into_record()),
     }
 }
@@ -65,7 +73,7 @@ pub fn run_with_truth(
     timing: Timing,
     config: &specimen::segments::Config,
 ) -> Result<(MemoryRecord, BTreeMap<String, ServerTruth>), specimen::Error> {
-    let cluster = drive(meta, timing, Segments::new(meta, config)?);
+    let cluster = drive(meta, timing, Segments::new(meta, config, 0)?);
     let truth = cluster.truth();
     Ok((cluster.into_record(), truth))
 }

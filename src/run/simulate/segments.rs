@@ -1,6 +1,7 @@
 //! The built-in cluster of segments in virtual time.
 
 use super::cluster::{SimulatedCluster, empty_record, entry_of, from_specimen, logged};
+use super::sessions::{self, Sessions};
 use dissent_core::conductor::{Command, CurrentRowsAnswer, Input, Snapshot};
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::fault::{Fault, FaultKind, StepId, Transition};
@@ -25,18 +26,18 @@ type Pair = (Arc<specimen::Entry>, Arc<Row>);
 impl RowCache {
     fn row(
         &mut self,
-        partition: u32,
+        (partition, off): (u32, u64),
         entry: &Arc<specimen::Entry>,
         doc: u32,
         defaults: &[specimen::Value],
     ) -> Arc<Row> {
-        let known = self.0.entry((partition, entry.off)).or_default();
+        let known = self.0.entry((partition, off)).or_default();
         if let Some((_, row)) = known.iter().find(|(other, row)| row.doc == doc && other == entry) {
             return Arc::clone(row);
         }
         let cols = entry.shown(defaults).map(from_specimen).collect();
         let key = entry.key.to_string();
-        let row = Arc::new(Row { off: entry.off, key, op: entry.op, cmp: entry.cmp, cols, doc });
+        let row = Arc::new(Row { off, key, op: entry.op, cmp: entry.cmp, cols, doc });
         known.push((Arc::clone(entry), Arc::clone(&row)));
         row
     }
@@ -49,15 +50,25 @@ pub(super) struct Segments {
     next_event: BTreeMap<Option<String>, u64>,
     faults: BTreeMap<StepId, Fault>,
     row_cache: RowCache,
+    /// Set if the cluster is to be treated as a store without a log.
+    sessions: Option<Sessions>,
+    now: u64,
     record: MemoryRecord,
 }
 
 impl SimulatedCluster for Segments {
     fn advance(&mut self, to: u64) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.advance(&mut self.world, to);
+        }
         self.world.advance(to);
+        self.now = to;
     }
 
     fn produce(&mut self, op: &Op) -> Input {
+        if let Some(sessions) = &mut self.sessions {
+            return sessions.produce(&mut self.world, self.now, op);
+        }
         let off = self.world.produce(op.partition, entry_of(op)).ok();
         let outcome = if off.is_some() { OpOutcome::Ok } else { OpOutcome::Failed };
         Input::Completed { op: op.id, outcome, off }
@@ -112,12 +123,15 @@ impl Segments {
     pub(super) fn new(
         meta: &RunMeta,
         config: &specimen::segments::Config,
+        timeouts: u32,
     ) -> Result<Segments, specimen::Error> {
         Ok(Segments {
             world: World::new(config.clone(), meta.seed.0)?,
             next_event: BTreeMap::new(),
             faults: BTreeMap::new(),
             row_cache: RowCache::default(),
+            sessions: meta.schema.rules.has_own_log().then(|| Sessions::new(meta, timeouts)),
+            now: 0,
             record: empty_record(meta),
         })
     }
@@ -166,7 +180,10 @@ impl Segments {
 
     fn snapshot(&mut self) -> Snapshot {
         let roster = self.record.meta.roster.clone();
-        let ends = self.world.log_ends();
+        let (ends, segments) = match &mut self.sessions {
+            Some(sessions) => (vec![sessions.mark(&self.world)], vec![sessions.segment()]),
+            None => (self.world.log_ends(), self.world.segments().into_iter().map(segment).collect()),
+        };
         let nodes = roster.iter().cloned().map(Some).chain([None]);
         let lifecycle = nodes.flat_map(|node| self.new_events(node)).collect();
         let replicas = roster.into_iter().map(|replica| {
@@ -174,7 +191,6 @@ impl Segments {
             (replica, answer)
         });
         let replicas = replicas.collect();
-        let segments = self.world.segments().into_iter().map(segment).collect();
         Snapshot {
             log_ends_before: ends.clone(),
             replicas,
@@ -201,26 +217,38 @@ impl Segments {
 
     fn coverage(&self, replica: &str) -> Result<Coverage, String> {
         let coverage = self.world.coverage(replica).ok_or_else(|| format!("{replica} is down or paused"))?;
-        Ok(Coverage {
-            incarnation: coverage.incarnation,
-            status: coverage.status,
-            covers: coverage.covers.into_iter().map(cover).collect(),
-        })
+        let (incarnation, status) = (coverage.incarnation, coverage.status);
+        let covers = match &self.sessions {
+            Some(sessions) => {
+                let position = coverage.covers.iter().map(|cover| cover.end).max().unwrap_or(0);
+                vec![sessions.cover(incarnation, position)]
+            }
+            None => coverage.covers.into_iter().map(cover).collect(),
+        };
+        Ok(Coverage { incarnation, status, covers })
     }
 
     fn rows(&mut self, read: &Read) -> Result<u64, String> {
         let cover = &read.before;
-        let (doc, rows) = self
+        let (segment, from, to) = match &self.sessions {
+            Some(_) => {
+                (self.world.segments().first().map(|it| it.name.clone()).unwrap_or_default(), 0, u64::MAX)
+            }
+            None => (cover.segment.clone(), read.from, cover.end),
+        };
+        let rows = self
             .world
-            .rows(&read.replica, &cover.segment, read.from, cover.end)
-            .ok_or_else(|| format!("{} has no {}", read.replica, cover.segment))?;
-        let (row_cache, defaults) = (&mut self.row_cache, self.world.defaults());
-        let rows_shown = (doc..).zip(rows).map(|(doc, row)| {
+            .rows(&read.replica, &segment, from, to)
+            .ok_or_else(|| format!("{} has no {segment}", read.replica))?;
+        let (row_cache, defaults, sessions) = (&mut self.row_cache, self.world.defaults(), &self.sessions);
+        let record = &mut self.record.rows[cover.partition as usize];
+        let before = record.len();
+        record.extend(rows.map(|(doc, row)| {
             let doc = u32::try_from(doc).unwrap_or(u32::MAX);
-            (read.id, row_cache.row(cover.partition, row, doc, defaults))
-        });
-        self.record.rows[cover.partition as usize].extend(rows_shown);
-        Ok(rows.len() as u64)
+            let off = sessions.as_ref().map_or(row.off, |sessions| sessions.offset(row.off));
+            (read.id, row_cache.row((cover.partition, off), row, doc, defaults))
+        }));
+        Ok((record.len() - before) as u64)
     }
 
     fn flags(&mut self, read: &CurrentRead, since: u64) -> Result<CurrentRowsAnswer, String> {
@@ -231,12 +259,25 @@ impl Segments {
         let keys = flags.len() as u64;
         let flags = flags
             .into_iter()
-            .map(|flag| (read.id, CurrentRow { key: flag.key.to_string(), offs: flag.offs }));
+            .map(|flag| (read.id, CurrentRow { key: flag.key.to_string(), offs: self.offsets(flag.offs) }));
+        let flags: Vec<_> = flags.collect();
         self.record.current_rows[read.partition as usize].extend(flags);
         Ok(CurrentRowsAnswer { incarnation, version, keys })
     }
 
+    /// Offsets of the cluster's log as offsets of the recorded one.
+    fn offsets(&self, offs: Vec<u64>) -> Vec<u64> {
+        match &self.sessions {
+            Some(sessions) => offs.into_iter().map(|off| sessions.offset(off)).collect(),
+            None => offs,
+        }
+    }
+
     fn read_log(&mut self) -> Result<(), specimen::Error> {
+        if let Some(Sessions { log, .. }) = &self.sessions {
+            self.record.log[sessions::PARTITION as usize].extend(log.entries(0, log.ended()).cloned());
+            return Ok(());
+        }
         for (partition, log) in (0..).zip(&mut self.record.log) {
             log.extend(self.world.log(partition, 0)?.iter().map(|entry| logged(entry)));
         }
@@ -283,5 +324,6 @@ fn cover(cover: specimen::segments::Cover) -> Cover {
         registered: Observed::Known(cover.registered.known),
         copy: cover.copy,
         rows: cover.rows,
+        position: None,
     }
 }

@@ -62,6 +62,9 @@ pub struct Config {
     /// What makes rows wrong, besides the guard.
     #[serde(default)]
     pub cause: Cause,
+    /// Whether readers get only the newest row of each key, as from most stores, and no older version.
+    #[serde(default)]
+    pub newest_only: bool,
     /// An order that is kept besides the guard.
     #[serde(default)]
     pub kept_order: Option<KeptOrder>,
@@ -116,6 +119,7 @@ impl Config {
             servers: four_servers(),
             guard: Guard::default(),
             cause: Cause::default(),
+            newest_only: false,
             kept_order: None,
             wait_ms: wait_ms(),
             pool: pool(),

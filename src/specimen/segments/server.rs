@@ -131,9 +131,19 @@ impl Server {
         Coverage { incarnation: self.incarnation, status: "running".to_owned(), covers }
     }
 
-    /// The raw rows of a segment with offsets in `from..to`, and the document number of the first row.
-    pub(crate) fn rows(&self, id: SegmentId, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
-        Some(self.copies.get(&id)?.slice(from, to))
+    /// The raw rows of a segment with offsets in `from..to` that readers see, each with its document number.
+    pub(crate) fn rows(
+        &self,
+        id: SegmentId,
+        from: u64,
+        to: u64,
+    ) -> Option<impl Iterator<Item = (u64, &Arc<Entry>)>> {
+        let (doc, rows) = self.copies.get(&id)?.slice(from, to);
+        let upsert = self.upserts.get(&id.partition);
+        let is_shown = move |row: &Entry| {
+            !self.config.newest_only || upsert.is_some_and(|upsert| upsert.is_current(row))
+        };
+        Some((doc..).zip(rows).filter(move |(_, row)| is_shown(row)))
     }
 
     /// The version of a partition's current view, and the flags that changed after version `since`.

@@ -93,6 +93,12 @@ impl Upsert {
         keys
     }
 
+    /// Whether this is the current row of its key.
+    pub(crate) fn is_current(&self, row: &Entry) -> bool {
+        let latest = self.keys.get(&row.key);
+        latest.is_some_and(|latest| latest.row.off == row.off && !latest.row.tombstone)
+    }
+
     fn point(&mut self, seq: u32, row: &Arc<Entry>) {
         self.version += 1;
         self.dropped.remove(&row.key);

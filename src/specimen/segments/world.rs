@@ -167,10 +167,15 @@ impl World {
         self.running(server).map(Server::coverage)
     }
 
-    /// Raw rows of a segment with offsets in `from..to`, and the document number of the first row. None if
-    /// the server is down, paused, or does not hold the segment. [`Entry::shown`] gives the values as a
-    /// reader sees them.
-    pub fn rows(&self, server: &str, segment: &str, from: u64, to: u64) -> Option<(u64, &[Arc<Entry>])> {
+    /// Raw rows of a segment with offsets in `from..to`, each with its document number. None if the server is
+    /// down, paused, or does not hold the segment. [`Entry::shown`] gives the values as a reader sees them.
+    pub fn rows(
+        &self,
+        server: &str,
+        segment: &str,
+        from: u64,
+        to: u64,
+    ) -> Option<impl Iterator<Item = (u64, &Arc<Entry>)>> {
         let id = SegmentId::parse(&self.config.table, segment)?;
         self.running(server)?.rows(id, from, to)
     }

@@ -108,11 +108,11 @@ struct Rows {
 async fn rows(State(it): SharedServer, Query(Rows { segment, from, to }): Query<Rows>) -> Response {
     let server = it.server.lock().await;
     let id = SegmentId::parse(&it.config.table, &segment);
-    let Some((doc, rows)) = id.and_then(|id| server.rows(id, from, to.unwrap_or(u64::MAX))) else {
+    let Some(rows) = id.and_then(|id| server.rows(id, from, to.unwrap_or(u64::MAX))) else {
         return (StatusCode::NOT_FOUND, format!("no segment `{segment}` here")).into_response();
     };
     let defaults = it.config.defaults();
-    lines((doc..).zip(rows).map(|(doc, row)| NamedEntry::row(row, &it.config.columns, &defaults, doc)))
+    lines(rows.map(|(doc, row)| NamedEntry::row(row, &it.config.columns, &defaults, doc)))
 }
 
 #[derive(Deserialize)]

@@ -47,17 +47,19 @@ impl<'p> SegmentRowsOwed<'p> {
         self.history.reads_of((self.replica, self.reads.log_index.partition, self.span.seq))
     }
 
-    /// Whether a later read returned what this one did not: a read of the same capture, or one with the rows
-    /// of the very same copy.
+    /// Whether a later read returned what this one did not: a read of the same capture, one with the rows of
+    /// the very same copy, or where only the newest rows are kept, any that reaches as far.
     ///
     /// ```text
     /// a router hides c while it lacks a segment: its rows cannot be read until the segment has arrived
     /// ```
     fn is_superseded(&self, read: &RowsRead) -> bool {
+        let newest_only = self.history.meta.schema.rules.keeps_newest_only();
         self.own_reads().filter(|later| later.header.id > read.header.id).any(|later| {
             let reach = self.reads.timeline.read_to(self.history, later.header.id);
             reach.is_some_and(|reach| {
                 later.header.capture == read.header.capture
+                    || newest_only && reach >= read.held.end
                     || later.held.copy == read.held.copy && reach >= read.held.end
             })
         })

@@ -2,12 +2,14 @@
 //!
 //! Whether an absence is excused depends on what had been merged by the time of the read: by the replica
 //! itself, or for a downloaded copy by any replica. The newest row of a key that a replica has merged excuses
-//! the older ones, but never itself.
+//! the older ones, but never itself. Where the log is our own, nobody knows which ops in flight a replica has
+//! merged, so any later op of the key that had been sent by then excuses the older ones.
 
 use crate::checker::tables::copies::{CapturePoint, CopyRead, CopyTimeline};
 use crate::checker::tables::entry_ages::EntryAges;
 use crate::checker::tables::history::{HeldSegment, History, ReadHeader};
 use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
+use crate::checker::tables::undecided_rows::UndecidedRows;
 use crate::history::row::CopyState;
 use crate::history::run_record::RunRecord;
 use crate::history::schema::rules::{Absence, Rules};
@@ -24,7 +26,6 @@ pub(crate) struct Excused {
 
 /// A range of a segment that a replica had merged by a capture.
 struct MergedRange {
-    replica: usize,
     capture: usize,
     start: u64,
     end: u64,
@@ -36,6 +37,11 @@ struct CopyAt {
     capture: usize,
 }
 
+/// Whether it matters when ops were sent.
+fn needs_ages(rules: &Rules) -> bool {
+    rules.allow(Absence::Expired) || rules.has_own_log() && rules.keeps_newest_only()
+}
+
 /// What may be absent in one partition.
 pub(crate) struct AllowedAbsences<'j> {
     rules: &'j Rules,
@@ -45,9 +51,10 @@ pub(crate) struct AllowedAbsences<'j> {
     /// By entry: the index of the key's next accepted entry. `next_delete`: that of its next delete.
     next: Vec<u32>,
     next_delete: Vec<u32>,
-    /// By segment.
-    merged: Vec<Vec<MergedRange>>,
+    /// By segment, by replica, in the order of captures.
+    merged: Vec<Vec<Vec<MergedRange>>>,
     ages: Option<EntryAges>,
+    undecided: UndecidedRows,
 }
 
 impl<'j> AllowedAbsences<'j> {
@@ -67,7 +74,8 @@ impl<'j> AllowedAbsences<'j> {
             next: Vec::new(),
             next_delete: Vec::new(),
             merged: Vec::new(),
-            ages: rules.allow(Absence::Expired).then(|| EntryAges::read(record, log_index)),
+            ages: needs_ages(rules).then(|| EntryAges::read(record, log_index)),
+            undecided: UndecidedRows::read(record, log_index),
         };
         if !rules.is_plain() {
             absences.look_ahead();
@@ -96,14 +104,16 @@ impl<'j> AllowedAbsences<'j> {
     /// A read that failed still shows, by its coverage, what the replica had merged.
     fn gather_merged(&mut self, history: &History<'_>) {
         let spans = &history.segments[self.log_index.partition as usize];
-        self.merged = spans.iter().map(|_| Vec::new()).collect();
+        let replicas = history.meta.roster.len();
+        let of_segment = || (0..replicas).map(|_| Vec::new()).collect();
+        self.merged = spans.iter().map(|_| of_segment()).collect();
         let mut take = |header: &ReadHeader, held: &HeldSegment| {
             let counts = header.partition == self.log_index.partition && held.is_visible();
             let segment = spans.binary_search_by_key(&held.seq, |span| span.seq);
             if let (true, Ok(segment)) = (counts, segment) {
                 let (ReadHeader { replica, capture, .. }, HeldSegment { start, end, .. }) = (*header, *held);
                 for at in spans[segment].held(segment) {
-                    self.merged[at].push(MergedRange { replica, capture, start, end });
+                    self.merged[at][replica].push(MergedRange { capture, start, end });
                 }
             }
         };
@@ -111,6 +121,8 @@ impl<'j> AllowedAbsences<'j> {
         for read in &history.current_reads {
             read.before.iter().chain(&read.after).for_each(|held| take(&read.header, held));
         }
+        let of_replicas = self.merged.iter_mut().flatten();
+        of_replicas.for_each(|merged| merged.sort_by_key(|merged| merged.capture));
     }
 
     /// Why a copy may lack the row of an entry that it covers, in its first read since that point; `None` if
@@ -133,14 +145,38 @@ impl<'j> AllowedAbsences<'j> {
             return None;
         }
         let entry = self.log_index.entry(at);
-        let ReadHeader { capture, t, .. } = self.history.reads[self.history.read_index(read?.id)?].header;
+        let ReadHeader { capture, t, id, .. } = self.history.reads[self.history.read_index(read?.id)?].header;
         let copy_at = CopyAt { copy, capture };
+        if self.may_be_superseded(at, id, t) {
+            return Some(Absence::Superseded);
+        }
         let reason = match entry.effect {
+            Effect::Undecided => None,
             Effect::Ignored => Some(self.ignored(&entry)),
             Effect::OutOfOrder => self.late(&entry, &copy_at).or_else(|| self.outdated(at, &entry, &copy_at)),
             Effect::Merged | Effect::Deleted => self.outdated(at, &entry, &copy_at),
         };
         reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
+    }
+
+    /// Where the log is our own: whether a later op of the key may have been merged, since it had been sent by
+    /// then, or since the read shows its row although nobody knows its outcome.
+    ///
+    /// ```text
+    /// k@5 is acknowledged, k@9 is in flight while b is read: b shows k@9, or k@5
+    /// ```
+    fn may_be_superseded(&self, at: usize, read: u64, t: Nanos) -> bool {
+        if !(self.rules.has_own_log() && self.rules.keeps_newest_only()) {
+            return false;
+        }
+        let next = (self.next[at] != NONE).then_some(self.next[at] as usize);
+        let is_sent = |next| self.ages.as_ref().is_some_and(|ages| ages.may_be_sent(next, t));
+        next.is_some_and(is_sent) || self.undecided.supersedes(self.log_index.entry(at).off, read)
+    }
+
+    /// What reads showed of ops with an unknown outcome.
+    pub(crate) fn undecided(&self) -> &UndecidedRows {
+        &self.undecided
     }
 
     /// An event that the table ignores leaves no row that could be owed.
@@ -192,21 +228,28 @@ impl<'j> AllowedAbsences<'j> {
         let copy = &self.timeline.copies[copy_at.copy];
         let by_any = copy.state == CopyState::Downloaded;
         let Some(segment) = entry.segment else { return false };
-        self.merged[segment].iter().any(|merged| {
-            (by_any || merged.replica == copy.replica)
-                && merged.capture <= copy_at.capture
-                && (merged.start..merged.end).contains(&entry.off)
-        })
+        let by = |merged: &Vec<MergedRange>| {
+            let earlier = merged.partition_point(|merged| merged.capture <= copy_at.capture);
+            // The last ranges are the widest.
+            merged[..earlier].iter().rev().any(|merged| (merged.start..merged.end).contains(&entry.off))
+        };
+        match by_any {
+            true => self.merged[segment].iter().any(by),
+            false => by(&self.merged[segment][copy.replica]),
+        }
     }
 
     /// Whether a row may have expired by this time.
     fn is_expired(&self, at: usize, t: Nanos) -> bool {
-        self.ages.as_ref().is_some_and(|ages| ages.at(at, t) >= self.rules.time_to_live)
+        let ages = self.ages.as_ref().filter(|_| self.rules.allow(Absence::Expired));
+        ages.is_some_and(|ages| ages.at(at, t) >= self.rules.time_to_live)
     }
 
     /// Whether the key's state may have expired before this entry was merged onto it.
     pub(crate) fn may_be_forgotten_before(&self, at: usize) -> bool {
-        let Some(ages) = &self.ages else { return false };
+        let Some(ages) = self.ages.as_ref().filter(|_| self.rules.allow(Absence::Expired)) else {
+            return false;
+        };
         let mut past = self.log_index.earlier_of_key(at).skip(1);
         let state = past.find(|entry| entry.effect.is_accepted());
         let state = state.and_then(|entry| self.log_index.at(entry.off));

@@ -3,6 +3,7 @@
 use super::absence::AllowedAbsences;
 use super::calibration::Calibration;
 use super::current_rows::{self, CurrentRows};
+use super::lost_acks;
 use super::mismatch::{Mismatch, ReplicaView};
 use super::rows::{self, RowsCompared};
 use super::stale::mark_stale;
@@ -22,6 +23,8 @@ pub(crate) struct PartitionCompared<'h> {
     pub(crate) timeline: CopyTimeline,
     pub(crate) flags: CurrentRows<'h>,
     pub(crate) doubts: Vec<Doubt>,
+    /// Acknowledged ops that no replica has. Only where the log is our own: else it tells.
+    pub(crate) lost_acks: Vec<u64>,
     /// See [`rows::RowsCompared::unproven`].
     pub(crate) unproven: BTreeMap<usize, String>,
 }
@@ -68,11 +71,14 @@ impl<'h> PartitionCompared<'h> {
         let flags_compared = current_rows::compare(&flags, &absences, flags_to, &absent(&mismatches));
         report_tombstones_once(&mut mismatches, &flags_compared.mismatches);
         mismatches.extend(flags_compared.mismatches);
+        let own_log = history.meta.schema.rules.has_own_log();
+        let lost_acks = if own_log { lost_acks::take(&mut mismatches) } else { Vec::new() };
         let mut compared = loaded(history, log_index, &timeline);
+        compared.undecided = log_index.undecided.len() as u64;
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         compared.excused = rows.excused;
         let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
-        PartitionCompared { compared, mismatches, timeline, flags, doubts, unproven }
+        PartitionCompared { compared, mismatches, timeline, flags, doubts, lost_acks, unproven }
     }
 }
 

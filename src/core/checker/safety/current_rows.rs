@@ -394,6 +394,10 @@ impl ReplicaFlags {
         absent: &BTreeSet<(usize, u64)>,
     ) -> Option<&'l IndexedEntry> {
         let below = |off| past.partition_point(|entry| entry.off < off);
+        // Either state is right; rows are compared for whether replicas agree on it.
+        if past.last().is_some_and(|last| last.effect == Effect::Undecided) {
+            return None;
+        }
         let entry = past[..below(self.top)].iter().rfind(|entry| entry.effect.is_accepted())?;
         let steady = self.unchanged.iter().any(|&(start, end)| start <= entry.off && entry.off < end);
         let moved = self.changed.iter().any(|&(start, end)| below(start) < below(end));

@@ -34,7 +34,7 @@ impl<'j> ExpiredStates<'j> {
         entry: &Entry,
     ) {
         match indexed.effect {
-            Effect::OutOfOrder | Effect::Ignored => return,
+            Effect::OutOfOrder | Effect::Ignored | Effect::Undecided => return,
             Effect::Deleted => {
                 self.states.remove(&indexed.key);
                 return;

@@ -96,7 +96,7 @@ impl<'j> Lineage<'j> {
     pub(crate) fn pass(&mut self, logged: ExpectedRow<'_>, replica: usize) {
         let Some(of_key) = self.ancestors.get_mut(&logged.indexed.key) else { return };
         match logged.indexed.effect {
-            Effect::OutOfOrder | Effect::Ignored => {}
+            Effect::OutOfOrder | Effect::Ignored | Effect::Undecided => {}
             Effect::Deleted => of_key.retain(|ancestor| ancestor.replica != replica),
             Effect::Merged => {
                 for ancestor in of_key.iter_mut().filter(|ancestor| ancestor.replica == replica) {
@@ -143,7 +143,7 @@ impl<'j> Lineage<'j> {
                     descendants(offset, logged, by_model).chain(descendants(offset, logged, by_peers));
                 wrong_here.chain(passed).collect()
             }
-            Effect::OutOfOrder | Effect::Ignored => ancestors,
+            Effect::OutOfOrder | Effect::Ignored | Effect::Undecided => ancestors,
             Effect::Deleted => Vec::new(),
         };
         self.keep(logged, next);

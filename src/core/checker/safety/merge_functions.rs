@@ -14,7 +14,8 @@ pub(crate) fn fold<'f>(
     entry: &'f Entry,
 ) -> Option<&'f [Value]> {
     match effect {
-        Effect::Merged => {
+        Effect::Undecided if entry.tombstone => None,
+        Effect::Merged | Effect::Undecided => {
             for ((column, value), event) in columns.iter().zip(state.iter_mut()).zip(&entry.cols) {
                 merge_into(column, value, event);
             }

@@ -12,9 +12,10 @@ use super::missing_ops::MissingOpsFinder;
 use super::offset_view::{Claim, ExpectedRow, OffsetView};
 use super::peer_vote::{PeerVote, view};
 use super::scan::scan;
+use super::undecided::UndecidedOps;
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::LogIndex;
+use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::verdict::pattern::classes;
 use crate::checker::verdict::{Anomaly, Origin};
 use crate::history::row::{CopyState, Row};
@@ -52,7 +53,10 @@ pub(crate) fn compare(
     let schema = &history.meta.schema;
     let segments = history.segments[log_index.partition as usize].len();
     let missing = MissingOpsFinder::new(schema, &calibration.model_on, timeline.lives, segments);
+    let undecided = UndecidedOps { history, timeline, rows: absences.undecided() };
     let mut inspector = Inspector {
+        undecided,
+        newest_only: schema.rules.keeps_newest_only(),
         columns: &schema.columns,
         timeline,
         calibration,
@@ -66,6 +70,8 @@ pub(crate) fn compare(
 }
 
 struct Inspector<'j> {
+    undecided: UndecidedOps<'j>,
+    newest_only: bool,
     columns: &'j [Column],
     timeline: &'j CopyTimeline,
     calibration: &'j Calibration,
@@ -80,6 +86,11 @@ impl Inspector<'_> {
             return;
         }
         self.excuse(offset);
+        if offset.logged.is_some_and(|logged| logged.indexed.effect == Effect::Undecided)
+            && let Some(differing) = self.undecided.disagreement(offset)
+        {
+            self.keep(offset, differing);
+        }
         if offset.claims.is_empty() {
             return;
         }
@@ -237,6 +248,7 @@ impl Inspector<'_> {
             let columns = logged.expected.unwrap_or_default().to_vec();
             Expected::Row(logged.entry.op, logged.entry.cmp, columns)
         });
+        let over = self.over(offset, &judged);
         let mut mismatch = Mismatch {
             off: offset.off,
             key,
@@ -246,13 +258,31 @@ impl Inspector<'_> {
             expected,
             views: judged.views,
             views_by_capture: Vec::new(),
-            over: BTreeSet::new(),
+            over,
         };
         judged.scenes.into_iter().for_each(|(when, views)| mismatch.show(when, views));
         if self.compared.mismatches.len() >= WITH_CONTENT_MAX {
             mismatch.forget_content();
         }
         self.compared.mismatches.push(mismatch);
+    }
+
+    /// Where only the newest row is kept: the replicas on which a later write or delete of the key has hidden
+    /// what was wrong, so that their newest copies may rightly lack the row.
+    fn over(&self, offset: &OffsetView<'_, '_>, judged: &OracleViews) -> BTreeSet<usize> {
+        if !self.newest_only {
+            return BTreeSet::new();
+        }
+        let replica = |copy: usize| self.timeline.copies[copy].replica;
+        let mut last_wrong: BTreeMap<usize, usize> = BTreeMap::new();
+        for copy in judged.wrong().filter_map(|claim| offset.claims.get(claim)).map(|claim| claim.copy) {
+            last_wrong.entry(replica(copy)).and_modify(|last| *last = copy.max(*last)).or_insert(copy);
+        }
+        let hidden = offset.excused.iter().filter(|it| {
+            let is_later = last_wrong.get(&replica(it.copy)).is_some_and(|last| *last < it.copy);
+            is_later && matches!(it.reason, Absence::Superseded | Absence::Tombstones)
+        });
+        hidden.map(|it| replica(it.copy)).collect()
     }
 
     /// What is wrong with what a copy shows, by the model.

@@ -15,7 +15,7 @@ use super::merge_functions::fold;
 use super::offset_view::{Claim, CopyRow, ExpectedRow, OffsetView};
 use crate::checker::tables::copies::{CapturePoint, CopyTimeline};
 use crate::checker::tables::history::History;
-use crate::checker::tables::log_index::LogIndex;
+use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::segments::{bounds, segment_of};
 use crate::history::row::Row;
 use crate::history::run_record::{RowsAt, RunRecord};
@@ -74,6 +74,9 @@ pub(crate) fn scan(
         let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
         for &copy in copies.iter().filter(|&&copy| timeline.copies[copy].claims(off) || has_row(copy)) {
             matcher.claim(timeline, copy, is_plain, &mut claims);
+        }
+        if logged.is_some_and(|logged| logged.indexed.effect == Effect::Undecided) {
+            claims.retain(|claim| claim.row.is_some());
         }
         excuse(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),

@@ -37,7 +37,7 @@ pub(crate) fn mark_stale(
             mismatch.views.iter_mut().for_each(|view| past.mark(view));
         }
         match indexed.effect {
-            Effect::OutOfOrder | Effect::Ignored => {}
+            Effect::OutOfOrder | Effect::Ignored | Effect::Undecided => {}
             Effect::Deleted => past.row.fill(Value::Null),
             Effect::Merged => {
                 for (at, event) in entry.cols.iter().enumerate().filter(|(_, event)| **event != Value::Null) {

@@ -27,6 +27,7 @@ pub(crate) struct Acks {
     pub(crate) placement_sums: BTreeMap<u32, u64>,
     /// Ops in flight, and their partitions.
     sent: BTreeMap<u64, u32>,
+    none: RoaringTreemap,
 }
 
 impl Acks {
@@ -35,6 +36,11 @@ impl Acks {
         let mut acks = Acks::default();
         record.scan_events(&mut |_, event| acks.take(event, &counts));
         acks
+    }
+
+    /// The ops that were acknowledged in a partition.
+    pub(crate) fn acked_in(&self, partition: u32) -> &RoaringTreemap {
+        self.acked.get(&partition).unwrap_or(&self.none)
     }
 
     /// Takes the next event of an op.

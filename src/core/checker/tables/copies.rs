@@ -28,6 +28,9 @@ impl CapturePoint {
     /// Before all captures.
     pub(crate) const START: CapturePoint = CapturePoint { capture: 0, step: 0 };
 
+    /// After all captures.
+    pub(crate) const LAST: CapturePoint = CapturePoint { capture: usize::MAX, step: usize::MAX };
+
     /// A step of a capture, counted from 0.
     pub(crate) fn step(capture: usize, step: usize) -> CapturePoint {
         CapturePoint { capture, step }

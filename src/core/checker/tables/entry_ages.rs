@@ -57,6 +57,11 @@ impl EntryAges {
         from.map_or(Nanos(u64::MAX), |from| Nanos(t.0.saturating_sub(from.0)))
     }
 
+    /// Whether an entry may have been sent by a time.
+    pub(crate) fn may_be_sent(&self, entry: usize, t: Nanos) -> bool {
+        self.windows[entry].from.is_none_or(|from| from <= t)
+    }
+
     /// The greatest possible time from one entry to a later one of the log.
     pub(crate) fn between(&self, entry: usize, later: usize) -> Nanos {
         self.at(entry, self.windows[later].to)

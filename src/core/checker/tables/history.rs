@@ -31,12 +31,13 @@ pub(crate) struct HeldSegment {
     pub(crate) state: CopyState,
     pub(crate) registered: Observed<bool>,
     pub(crate) copy: u64,
+    pub(crate) position: Option<u64>,
 }
 
 impl From<&Cover> for HeldSegment {
     fn from(cover: &Cover) -> HeldSegment {
-        let Cover { seq, start, end, state, registered, copy, .. } = *cover;
-        HeldSegment { seq, start, end, state, registered, copy }
+        let Cover { seq, start, end, state, registered, copy, position, .. } = *cover;
+        HeldSegment { seq, start, end, state, registered, copy, position }
     }
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct RowsRead {
     pub(crate) header: ReadHeader,
     pub(crate) from: u64,
     pub(crate) held: HeldSegment,
+    /// The target's own position after the read. The one before it is in `held`.
+    pub(crate) position_after: Option<u64>,
 }
 
 /// A read of the current flags of one partition.
@@ -411,7 +414,8 @@ impl<'e> History<'e> {
             soundness: read.soundness,
             count: read.rows,
         };
-        self.reads.push(RowsRead { header, from: read.from, held: HeldSegment::from(&read.before) });
+        let (held, position_after) = (HeldSegment::from(&read.before), read.position_after);
+        self.reads.push(RowsRead { header, from: read.from, held, position_after });
     }
 
     fn take_flags(&mut self, t: Nanos, read: &CurrentRead) {

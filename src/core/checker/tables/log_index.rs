@@ -18,6 +18,9 @@ pub(crate) enum Effect {
     Deleted = 2,
     /// The table ignores it (`schema::rules`): its row is the key's previous row, and is never current.
     Ignored = 3,
+    /// Nobody knows whether it happened: its outcome is unknown, and no log tells. It is the last entry of its
+    /// key (`RULES.md` 15).
+    Undecided = 4,
 }
 
 impl Effect {
@@ -45,12 +48,13 @@ pub(crate) struct IndexedEntry {
 struct PackedEntry {
     off: u64,
     op: u64,
-    /// The key, with the effect in the two highest bits.
+    /// The key, with the effect in the three highest bits.
     key: u32,
     previous: u32,
 }
 
-const EFFECT_BIT: u32 = 30;
+const EFFECT_BIT: u32 = 29;
+const KEY_BITS: u32 = (1 << EFFECT_BIT) - 1;
 const NONE: u32 = u32::MAX;
 
 /// What decides the effect of a key's next entry.
@@ -96,6 +100,8 @@ pub(crate) struct LogIndex {
     pub(crate) keys: Vec<String>,
     /// By key: the index of its last entry.
     pub(crate) last: Vec<usize>,
+    /// The entries of which nobody knows whether they happened, by index.
+    pub(crate) undecided: Vec<usize>,
     /// The ops that it contains.
     pub(crate) logged: RoaringTreemap,
     /// Ops at more than one offset: a retried write, or a write by somebody else.
@@ -134,7 +140,8 @@ impl LogIndex {
                 (key, None)
             }
         };
-        assert!(key >> EFFECT_BIT == 0 && at < NONE as usize, "a partition with more than 2^32 entries");
+        let fits = key >> EFFECT_BIT == 0 && at < NONE as usize;
+        assert!(fits, "a partition with more than 2^29 keys or 2^32 entries");
         if let Some(previous) = previous
             && entry.cmp <= reader.states[key].cmp
             && self.disorder.is_none()
@@ -147,6 +154,14 @@ impl LogIndex {
         let key = key as u32 | (effect as u32) << EFFECT_BIT;
         let previous = previous.map_or(NONE, |previous| previous as u32);
         self.packed.push(PackedEntry { off: entry.off, op: entry.op, key, previous });
+    }
+
+    /// In a log of our own sessions: marks the ops that were never acknowledged.
+    pub(crate) fn mark_undecided(&mut self, acked: &RoaringTreemap) {
+        for (at, entry) in self.packed.iter_mut().enumerate().filter(|(_, entry)| !acked.contains(entry.op)) {
+            entry.key = entry.key & KEY_BITS | (Effect::Undecided as u32) << EFFECT_BIT;
+            self.undecided.push(at);
+        }
     }
 
     /// Sets the segments that the entries belong to.
@@ -164,9 +179,10 @@ impl LogIndex {
             0 => Effect::Merged,
             1 => Effect::OutOfOrder,
             2 => Effect::Deleted,
-            _ => Effect::Ignored,
+            3 => Effect::Ignored,
+            _ => Effect::Undecided,
         };
-        let key = (key & !(3 << EFFECT_BIT)) as usize;
+        let key = (key & KEY_BITS) as usize;
         let previous = (previous != NONE).then_some(previous as usize);
         IndexedEntry { off, op, key, effect, segment: self.segment(off), previous }
     }

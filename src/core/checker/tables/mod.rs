@@ -12,3 +12,4 @@ pub(super) mod named_row;
 pub(super) mod segments;
 pub(super) mod shard_log;
 pub(super) mod shard_snapshots;
+pub(super) mod undecided_rows;

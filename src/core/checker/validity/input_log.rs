@@ -134,11 +134,13 @@ fn with_two_contents(record: &dyn RunRecord, log_index: &LogIndex) -> Option<u64
 
 /// Looks for acknowledged ops that are not in the log. If the log may not have been read to its end, only ops
 /// that were acknowledged below its known end are checked; if it could not be read at all, none.
+/// `lost`: by partition, acknowledged ops that no replica shows, where the log is our own.
 pub(crate) fn check(
     record: &dyn RunRecord,
     history: &History<'_>,
     log_indexes: &[LogIndex],
     extent: LogExtent,
+    mut lost: BTreeMap<u32, Vec<u64>>,
 ) -> (CheckResult, Vec<Finding>) {
     let below;
     let acks = if extent == LogExtent::Whole {
@@ -154,9 +156,8 @@ pub(crate) fn check(
     let logged =
         |partition: u32| log_indexes.get(partition as usize).map_or(&none, |log_index| &log_index.logged);
     let compared = acks.acked.values().map(RoaringTreemap::len).sum();
-    let mut lost: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for (&partition, acked) in &acks.acked {
-        lost.insert(partition, (acked - logged(partition)).into_iter().collect());
+        lost.entry(partition).or_default().extend(acked - logged(partition));
     }
     lost.retain(|_, ops| !ops.is_empty());
     let findings: Vec<Finding> = lost

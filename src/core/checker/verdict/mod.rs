@@ -189,6 +189,9 @@ pub struct Compared {
     pub rows: u64,
     /// (replica x key) pairs whose current flags were compared.
     pub flags: u64,
+    /// Keys whose last op may or may not have happened: either is right, if all replicas agree.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub undecided: u64,
     /// Replicas that were compared.
     pub replicas: Vec<String>,
     /// (replica x segment) pairs compared.
@@ -200,6 +203,10 @@ pub struct Compared {
     /// (replica x offset) pairs not compared, because the table may lack the row, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excused: BTreeMap<Absence, u64>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Opportunities of one kind (`RULES.md` 8).
@@ -247,6 +254,7 @@ impl Compared {
         self.rows += other.rows;
         self.flags += other.flags;
         self.segments += other.segments;
+        self.undecided += other.undecided;
         self.replicas.extend(other.replicas.iter().cloned());
         for (replica, offsets) in &other.not_loaded {
             *self.not_loaded.entry(replica.clone()).or_default() += offsets;
