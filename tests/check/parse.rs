@@ -93,6 +93,8 @@ impl Case {
                 meta.schema.rules.may_be_absent.extend(reasons.map(choice::<Absence>));
             }
             "time-to-live" => meta.schema.rules.time_to_live = Nanos(number(rest) * SECOND),
+            "retains" => meta.schema.rules.retains = choice(rest),
+            "log-source" => meta.schema.rules.log = choice(rest),
             "event-of-deleted" => meta.schema.rules.event_of_deleted = choice(rest),
             "floor" => meta.frozen_floor = Nanos(number(rest) * SECOND),
             "min-exposure" => meta.nemesis.min_exposure = number(rest),
@@ -103,6 +105,7 @@ impl Case {
             "log" => self.log(rest),
             "ack" => self.ack(rest),
             "unknown" => self.unknown(rest),
+            "answer" => self.answer(rest),
             "says" => self.says(rest),
             "holds" => self.holds(rest),
             "incarnation" => {
@@ -190,12 +193,14 @@ impl Case {
         let off = offset(words.next().expect("an offset"));
         let key = words.next().expect("a key").to_owned();
         let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
-        let (mut tombstone, mut sent) = (false, true);
+        let (mut tombstone, mut sent, mut flies, mut undecided) = (false, true, false, false);
         for word in words {
             match word.split_once('=') {
                 Some((name, value)) => drop(fields.insert(name, value)),
                 None if word == "delete" => tombstone = true,
                 None if word == "unsent" => sent = false,
+                None if word == "in-flight" => (sent, flies) = (false, true),
+                None if word == "undecided" => (sent, flies, undecided) = (false, true, true),
                 None => panic!("{word} is no word of log"),
             }
         }
@@ -212,6 +217,12 @@ impl Case {
         if sent {
             self.acknowledge(op, &key, Some(off));
         }
+        if flies {
+            self.send(op, &key);
+        }
+        if undecided {
+            self.push(Event::Complete { op, outcome: OpOutcome::Unknown, off: None });
+        }
         self.record.log[self.partition as usize].push(entry);
     }
 
@@ -226,6 +237,13 @@ impl Case {
         let op = number(fields(rest)["op"]);
         self.send(op, "unknown");
         self.push(Event::Complete { op, outcome: OpOutcome::Unknown, off: None });
+    }
+
+    /// `op=N @OFF`: the acknowledgement of an op in flight.
+    fn answer(&mut self, rest: &str) {
+        let (op, at) = rest.split_once(' ').expect("answer op=N @OFF");
+        let (op, off) = (number(fields(op)["op"]), Some(offset(at)));
+        self.push(Event::Complete { op, outcome: OpOutcome::Ok, off });
     }
 
     /// `REPLICA KIND SEGMENT [NAME=NUMBER ..]`: a line that the replica itself logged.

@@ -62,10 +62,19 @@ impl Case {
             rows: 0,
             position: None,
         };
+        let newest_only = self.record.meta.schema.rules.keeps_newest_only();
+        if newest_only {
+            cover.copy = self.next_read;
+        }
         let (mut from, mut end_after, mut soundness, mut torn) = (start, cover.end, ReadValidity::Sound, 0);
+        let mut position_after = None;
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("copy", copy) => cover.copy = number(copy),
+                ("position", at) => {
+                    (cover.position, position_after) = (Some(number(at)), Some(number(at)));
+                }
+                ("position-after", at) => position_after = Some(number(at)),
                 ("from", off) => from = number(off),
                 ("after", off) => end_after = number(off),
                 ("local", _) => cover.state = CopyState::CommittedLocal,
@@ -80,6 +89,10 @@ impl Case {
             }
         }
         let rows = told.map_or_else(Vec::new, |told| self.told_rows(start, from..end_after, told));
+        if newest_only {
+            // Its current rows are those that it shows.
+            end_after = cover.end;
+        }
         let id = self.next_read;
         self.next_read += 1;
         cover.rows = rows.len() as u64;
@@ -94,7 +107,7 @@ impl Case {
             incarnation: self.incarnation(replica),
             before: cover,
             end_after,
-            position_after: None,
+            position_after,
             from,
             rows: rows.len() as u64 + torn,
             base: Base::Unknown,
@@ -119,7 +132,15 @@ impl Case {
                 word => panic!("{word} is no word of log rows"),
             }
         }
-        let entries = log.iter().filter(|entry| range.contains(&entry.off));
+        let newest_only = schema.rules.keeps_newest_only();
+        let is_newest = |entry: &Entry| {
+            let all = naive::accepted(&schema.rules, log, &entry.key, range.end - 1);
+            all.last().is_some_and(|last| last.off == entry.off && !last.tombstone)
+        };
+        let entries = log
+            .iter()
+            .filter(|entry| range.contains(&entry.off))
+            .filter(|entry| !newest_only || is_newest(entry));
         let rows = entries.filter_map(|entry| {
             let first = log.iter().find(|it| it.key == entry.key && it.off >= start);
             let is_late = first.is_none_or(|first| first.off >= until);

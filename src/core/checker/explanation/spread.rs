@@ -244,6 +244,9 @@ fn at_risk(
     let spans = &history.segments[tables.log_index.partition as usize];
     let mut risks = Vec::new();
     let Some((last, when)) = last.filter(|(last, _)| !last.wrong.is_empty()) else { return risks };
+    if history.meta.schema.rules.has_own_log() {
+        return risks;
+    }
     for &segment in segments {
         let name = spans[segment].name.clone();
         if spans[segment].end.is_none() {

@@ -55,7 +55,10 @@ pub(crate) fn assemble(
         if !divergence.flags {
             let rows = WrongRows { mismatches, is_member: &is_member };
             divergence.spread = Some(Box::new(spread::find(explainer, tables, &rows, &divergence.last)));
-            divergence.explanation = Some(Box::new(explainer.explain(tables, &group.root_rows())));
+            // Without segments there is no order of segments to break.
+            if !history.meta.schema.rules.has_own_log() {
+                divergence.explanation = Some(Box::new(explainer.explain(tables, &group.root_rows())));
+            }
         }
         let kind = FindingKind::Divergence(Box::new(divergence));
         Some(Finding { fingerprint: fingerprint(&kind), kind })

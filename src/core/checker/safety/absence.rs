@@ -39,7 +39,7 @@ struct CopyAt {
 
 /// Whether it matters when ops were sent.
 fn needs_ages(rules: &Rules) -> bool {
-    rules.allow(Absence::Expired) || rules.has_own_log() && rules.keeps_newest_only()
+    rules.allow(Absence::Expired) || rules.has_own_log()
 }
 
 /// What may be absent in one partition.
@@ -172,6 +172,12 @@ impl<'j> AllowedAbsences<'j> {
         let next = (self.next[at] != NONE).then_some(self.next[at] as usize);
         let is_sent = |next| self.ages.as_ref().is_some_and(|ages| ages.may_be_sent(next, t));
         next.is_some_and(is_sent) || self.undecided.supersedes(self.log_index.entry(at).off, read)
+    }
+
+    /// Whether the op at this offset may have been under way at a time: no log says when it took effect.
+    pub(crate) fn may_be_in_flight(&self, off: u64, t: Nanos) -> bool {
+        let ages = self.ages.as_ref().filter(|_| self.rules.has_own_log());
+        ages.zip(self.log_index.at(off)).is_some_and(|(ages, at)| ages.may_be_sent(at, t))
     }
 
     /// What reads showed of ops with an unknown outcome.

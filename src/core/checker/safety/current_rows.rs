@@ -10,6 +10,7 @@ use crate::checker::tables::log_index::{Effect, IndexedEntry, LogIndex};
 use crate::checker::verdict::{Anomaly, Origin};
 use crate::history::row::{Base, ReadValidity};
 use crate::history::run_record::RunRecord;
+use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The flags of a key, with the index in [`History::current_reads`] of the read that returned them.
@@ -257,7 +258,7 @@ impl KeyComparison<'_> {
         // By replica: the entry by which its flags were judged last, and whether they were right.
         let mut last: Vec<Option<(u64, bool)>> = vec![None; roster];
         for flags_read in self.replicas.iter().flat_map(|(_, replica_flags)| replica_flags) {
-            let Some(entry) = flags_read.expects(past, self.absent) else { continue };
+            let Some(entry) = self.expects(flags_read, past) else { continue };
             let is_wrong =
                 self.fault(entry, self.flags.shown_by(flags_read.read, key), flags_read.read).is_some();
             compared.flags += u64::from(last[flags_read.replica].is_none());
@@ -274,13 +275,20 @@ impl KeyComparison<'_> {
             };
             let fault = |offs: &[u64], read: usize| self.fault(entry, offs, read).map(ViewAnomaly::of);
             self.show(&mut mismatch, key, fault, |flags_read| {
-                flags_read.expects(past, self.absent).is_some_and(|found| found.off == entry.off)
+                self.expects(flags_read, past).is_some_and(|found| found.off == entry.off)
             });
             let put_right =
                 |last: &Option<(u64, bool)>| last.is_some_and(|(off, right)| right && entry.off < off);
             mismatch.over = (0..roster).filter(|&replica| put_right(&last[replica])).collect();
             compared.mismatches.push(mismatch);
         }
+    }
+
+    /// The entry by which the flags of a key can be judged, unless a later op may already have taken effect.
+    fn expects<'l>(&self, flags_read: &ReplicaFlags, past: &'l [IndexedEntry]) -> Option<&'l IndexedEntry> {
+        let later = past.iter().find(|entry| entry.off >= flags_read.top);
+        let is_moving = later.is_some_and(|it| self.absences.may_be_in_flight(it.off, flags_read.t));
+        flags_read.expects(past, self.absent).filter(|_| !is_moving)
     }
 
     /// The mismatch of a key that is not in the log but that some replica shows as current. A row that is
@@ -344,6 +352,7 @@ impl KeyComparison<'_> {
 struct ReplicaFlags {
     read: usize,
     replica: usize,
+    t: Nanos,
     /// One past the highest offset covered before.
     top: u64,
     /// What was covered before and after, by the same copy.
@@ -362,6 +371,7 @@ impl ReplicaFlags {
         let mut flags_read = ReplicaFlags {
             read: at,
             replica: read.header.replica,
+            t: read.header.t,
             top: 0,
             unchanged: Vec::new(),
             changed: Vec::new(),
