@@ -22,6 +22,6 @@ pub use capabilities::{
     Injector, InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    LOGS_OF, begin, can, containment, defaults, diagnose, discover, ended_early, ended_early_within, heal,
-    holder, log_records, marks, reach, refuse_obstacles,
+    LOGS_OF, begin, can, check_run, containment, defaults, diagnose, discover, ended_early,
+    ended_early_within, heal, holder, log_records, marks, reach, refuse_obstacles,
 };

@@ -8,6 +8,7 @@ use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot;
 use super::specimen;
+use crate::config::error::ConfigError;
 #[cfg(feature = "pinot")]
 use crate::config::target::PINOT;
 use crate::config::target::TargetFile;
@@ -30,6 +31,26 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
 
 fn unknown(system: &str, fault: FaultKind) -> Refusal {
     Refusal { target: system.to_owned(), fault, reason: "there is no such system".to_owned() }
+}
+
+/// Refuses a run with these faults unless the target file allows and contains what the run needs. `path` is
+/// the file as given.
+pub fn check_run(
+    file: &TargetFile,
+    path: &str,
+    faults: impl Iterator<Item = FaultKind>,
+) -> Result<(), ConfigError> {
+    let needs = |kind: FaultKind| match file.system.as_str() {
+        #[cfg(feature = "pinot")]
+        PINOT => pinot::needs(kind),
+        _ => kind.spec().needs.to_vec(),
+    };
+    file.check_allowed(path, faults.flat_map(needs))?;
+    match file.system.as_str() {
+        #[cfg(feature = "pinot")]
+        PINOT if file.kafka.is_none() => Err(ConfigError::NoKafka { path: path.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// The defaults for a run on the cluster of a target file.

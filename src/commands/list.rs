@@ -5,7 +5,7 @@ use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
-use crate::report::catalogue::{FAULTS, FINDINGS, FindingText, TARGETS};
+use crate::report::catalogue::{FINDINGS, FindingText, TARGETS, faults};
 use crate::report::terminal::wrapped;
 
 /// Lists everything, one kind, or one thing in full.
@@ -38,19 +38,21 @@ fn heading(kind: Kind) -> &'static str {
 }
 
 /// Name, one-line description and full text of each thing of a kind.
-fn things(kind: Kind) -> Vec<(&'static str, &'static str, String)> {
+fn things(kind: Kind) -> Vec<(&'static str, String, String)> {
     let told = |table: &'static [(&'static str, &'static str)]| {
-        table.iter().map(|(name, about)| (*name, *about, (*about).to_owned())).collect()
+        table.iter().map(|(name, about)| (*name, (*about).to_owned(), (*about).to_owned())).collect()
     };
     let files = |files: &'static [EmbeddedFile]| {
-        files.iter().map(|file| (file.name, opening(file.text), file.text.to_owned())).collect()
+        files.iter().map(|file| (file.name, opening(file.text).to_owned(), file.text.to_owned())).collect()
     };
     match kind {
         Kind::Workloads => files(WORKLOADS),
         Kind::Nemeses => files(NEMESES),
         Kind::Targets => told(TARGETS),
-        Kind::Faults => told(FAULTS),
-        Kind::Findings => FINDINGS.iter().map(|text| (text.name, text.about, whole(text))).collect(),
+        Kind::Faults => faults().into_iter().map(|(name, about)| (name, about.clone(), about)).collect(),
+        Kind::Findings => {
+            FINDINGS.iter().map(|text| (text.name, text.about.to_owned(), whole(text))).collect()
+        }
     }
 }
 
@@ -70,7 +72,7 @@ fn list_kind(kind: Kind) {
     let width = things.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     for (name, about, _) in things {
         let mut label = name;
-        for line in wrapped(about, output::width().saturating_sub(width + 4)) {
+        for line in wrapped(&about, output::width().saturating_sub(width + 4)) {
             output::result(&format!("  {label:<width$}  {line}"));
             label = "";
         }

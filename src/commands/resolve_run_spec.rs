@@ -2,7 +2,7 @@
 
 use super::repeat_command;
 use crate::adapter::specimen::SpecimenKind;
-use crate::adapter::{BOUNDARIES, Defaults};
+use crate::adapter::{self, BOUNDARIES, Defaults};
 use crate::cli::RunArgs;
 use crate::config::error::{ConfigError, advise};
 use crate::config::load::{is_path, load};
@@ -38,7 +38,7 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     let nemesis: Nemesis = settings.apply(load(&args.nemesis)?)?;
     settings.refuse_unknown(&args.target, defaults.settings)?;
     if let Some(ExternalTarget { path, file }) = target.external() {
-        file.check_allowed(path, nemesis.faults().chain(probe(args.probe_restart)))?;
+        adapter::check_run(file, path, nemesis.faults().chain(probe(args.probe_restart)))?;
     }
     let workload = with_load(workload, args)?;
     Ok(RunSpec {

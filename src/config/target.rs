@@ -7,7 +7,7 @@ use super::document::ConfigFile;
 use super::error::{ConfigError, InvalidValue, advise};
 use super::limits::{Hooks, Limits};
 use super::table::TableOptions;
-use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault_catalogue::{Need, Permission};
 use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +39,20 @@ pub struct Allow {
     pub downloads: bool,
     /// Start writers of a shared shard, and stop them for good.
     pub writers: bool,
+}
+
+impl Allow {
+    /// Whether it has this permission.
+    pub fn permits(self, permission: Permission) -> bool {
+        match permission {
+            Permission::Writes => self.writes,
+            Permission::Holds => self.holds,
+            Permission::Restart => self.restart,
+            Permission::Pause => self.pause,
+            Permission::Downloads => self.downloads,
+            Permission::Writers => self.writers,
+        }
+    }
 }
 
 /// Commands for replicas that signals cannot reach. Each is run by `sh -c`, with the name of the replica in
@@ -265,40 +279,14 @@ impl TargetFile {
     }
 
     /// Refuses a run that needs more than the file allows; `path` is the file as given.
-    pub fn check_allowed(
-        &self,
-        path: &str,
-        faults: impl Iterator<Item = FaultKind>,
-    ) -> Result<(), ConfigError> {
-        let Allow { writes, holds, restart, pause, downloads, writers } = self.allow;
-        let hold = ("hold back messages", "holds", holds);
-        let stop = ("stop a replica", "pause", pause);
-        let faults = faults.flat_map(|kind| match kind {
-            // Pinot handles messages at once, so the receiver must be stopped while one is held back.
-            FaultKind::HoldMessage(_) if self.system == PINOT => vec![hold, stop],
-            FaultKind::HoldMessage(_) => vec![hold],
-            // The others are stopped until the chosen one has won.
-            FaultKind::CommitWinner if self.system == PINOT => vec![stop],
-            FaultKind::CommitWinner => vec![("choose who wins a commit", "holds", holds)],
-            FaultKind::SlowDownload => vec![("hold back downloads", "downloads", downloads)],
-            // These affect only the table that the run creates.
-            FaultKind::Rebalance | FaultKind::PauseConsumption | FaultKind::Reload => vec![],
-            FaultKind::SecondWriter | FaultKind::DropWriter | FaultKind::Cutover => {
-                vec![("start writers and stop them for good", "writers", writers)]
-            }
-            FaultKind::Lag { .. } | FaultKind::DelayQueue { .. } => {
-                vec![("delay what writers send and receive", "holds", holds)]
-            }
-            FaultKind::Restart => vec![("kill a replica", "restart", restart)],
-            FaultKind::Pause => vec![stop],
-        });
-        let wanted = [("create a table and write to it", "writes", writes)].into_iter().chain(faults);
-        match wanted.into_iter().find(|(.., allowed)| !allowed) {
-            None if self.system == PINOT && self.kafka.is_none() => {
-                Err(ConfigError::NoKafka { path: path.to_owned() })
-            }
+    pub fn check_allowed(&self, path: &str, needs: impl Iterator<Item = Need>) -> Result<(), ConfigError> {
+        let writing = Need { to: "create a table and write to it", permission: Permission::Writes };
+        match [writing].into_iter().chain(needs).find(|need| !self.allow.permits(need.permission)) {
             None => Ok(()),
-            Some((what, line, _)) => Err(ConfigError::NotAllowed { path: path.to_owned(), what, line }),
+            Some(Need { to, permission }) => {
+                let (path, line) = (path.to_owned(), permission.line());
+                Err(ConfigError::NotAllowed { path, what: to, line })
+            }
         }
     }
 }
@@ -308,7 +296,12 @@ mod tests {
     use super::*;
     use crate::config::load::load;
     use crate::run::run_spec::probe;
+    use dissent_core::history::fault::FaultKind;
     use dissent_core::history::nemesis::Nemesis;
+
+    fn needs(faults: impl Iterator<Item = FaultKind>) -> impl Iterator<Item = Need> {
+        faults.flat_map(|kind| kind.spec().needs.iter().copied())
+    }
 
     fn target(allow: &str) -> TargetFile {
         let text = format!("system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n[allow]\n{allow}");
@@ -319,7 +312,7 @@ mod tests {
     fn a_probe_restarts_and_so_must_be_allowed_to() {
         let none: Nemesis = load("none").expect("it is in the catalogue");
         let admit = |allow: &str, probe_restart: bool| {
-            target(allow).check_allowed("mine.toml", none.faults().chain(probe(probe_restart))).is_ok()
+            target(allow).check_allowed("mine.toml", needs(none.faults().chain(probe(probe_restart)))).is_ok()
         };
         assert!(admit("writes = true", false) && !admit("writes = true", true));
         assert!(admit("writes = true\nrestart = true", true));
@@ -340,10 +333,11 @@ mod tests {
             ("pause-one", "writes = true\npause = true", None),
         ] {
             let nemesis: Nemesis = load(plan).expect("it is in the catalogue");
-            let refused = target(allow).check_allowed("mine.toml", nemesis.faults()).err().map(|error| {
-                let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
-                (error.to_string(), help.unwrap_or_default())
-            });
+            let refused =
+                target(allow).check_allowed("mine.toml", needs(nemesis.faults())).err().map(|error| {
+                    let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+                    (error.to_string(), help.unwrap_or_default())
+                });
             match (missing, refused) {
                 (None, None) => {}
                 (Some(line), Some((problem, help))) => {

@@ -1,6 +1,8 @@
 //! A description of every built-in target, fault and finding.
 
 use dissent_core::checker::verdict::{Finding, FindingKind};
+use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault_catalogue::FaultSpec;
 use dissent_core::history::stored_name::stored_name;
 
 /// Targets.
@@ -21,22 +23,18 @@ pub const TARGETS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Faults.
-pub const FAULTS: &[(&str, &str)] = &[
-    ("hold-message", "hold back one message of the coordination service; undo: deliver it"),
-    ("restart", "kill -9 a replica; undo: start it again"),
-    ("pause", "stop a replica (SIGSTOP), so that it does not answer; undo: resume it (SIGCONT)"),
-    ("commit-winner", "let a chosen replica win the next commit of a partition; undo: let any replica win"),
-    ("slow-download", "hold back downloads of one segment; undo: let them through"),
-    ("rebalance", "move a partition to a replica that had no part of it; nothing to undo: it stays there"),
-    ("pause-consumption", "stop consumption on all replicas, with the system's own switch; undo: resume it"),
-    ("reload", "make every replica replace its copy of a segment with the committed one; nothing to undo"),
-    ("second-writer", "start another writer that appends to a shared shard; nothing to undo: it stays"),
-    ("drop-writer", "stop a writer of a shared shard; nothing to undo: it stays away"),
-    ("cutover", "start a new generation of a writer, read-only; at the end: promote it and stop all others"),
-    ("lag", "keep a writer's input some timestamps behind; undo: let it catch up"),
-    ("delay-queue", "slow one of a writer's queues (input, feedback, append); undo: restore its speed"),
-];
+/// Every kind of fault with what it does and how it is undone. Kinds of one name are described once.
+pub fn faults() -> Vec<(&'static str, String)> {
+    let mut faults: Vec<(&'static str, String)> = FaultKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let FaultSpec { name, does, cure, .. } = kind.spec();
+            (*name, format!("{does}; {cure}"))
+        })
+        .collect();
+    faults.dedup_by_key(|(name, _)| *name);
+    faults
+}
 
 /// What a finding may say is wrong.
 pub const FINDINGS: &[FindingText] = &[

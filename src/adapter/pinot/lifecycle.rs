@@ -16,7 +16,7 @@ use super::node_log::{CREATED, NodeEvent, NodeLog};
 use super::reads::Reads;
 use super::server_log::FollowedLog;
 use super::table::{parse_segment_name, realtime};
-use super::wire::{self, Message, ReplicaState};
+use super::wire::{self, LastTransition, Message};
 use crate::adapter::capabilities::Lifecycle;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
@@ -44,14 +44,14 @@ struct ServerState {
     log: Option<FollowedLog>,
     /// The messages seen, each with its last state.
     messages: BTreeMap<String, String>,
-    states: BTreeMap<String, ReplicaState>,
+    states: BTreeMap<String, LastTransition>,
 }
 
 /// The controller's view of a registered replica.
 struct RegisteredServer {
     session: u64,
     messages: Vec<Message>,
-    states: BTreeMap<String, ReplicaState>,
+    states: BTreeMap<String, LastTransition>,
 }
 
 impl LifecyclePoller {
@@ -216,8 +216,8 @@ impl LifecycleBuilder<'_> {
 
     /// The transitions that the server reports as done. They are added only if `is_reported`: otherwise
     /// the log has reported them already.
-    fn states(&mut self, states: BTreeMap<String, ReplicaState>, is_reported: bool) {
-        let mut new: Vec<(String, ReplicaState)> = states
+    fn states(&mut self, states: BTreeMap<String, LastTransition>, is_reported: bool) {
+        let mut new: Vec<(String, LastTransition)> = states
             .into_iter()
             .filter(|(segment, now)| self.server.states.get(segment) != Some(now))
             .filter(|(segment, _)| parse_segment_name(self.table, segment).is_some())

@@ -32,6 +32,7 @@ pub use discover::{diagnosis, discover};
 pub use injection::{begin, ended_early, heal, holder, is_of};
 pub use node_log::log_records;
 pub use supported_faults::can;
+pub(super) use supported_faults::needs;
 
 use super::capabilities::Leftover;
 use super::leased_injector::{InjectorBackend, LeasedInjector};

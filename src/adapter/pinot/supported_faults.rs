@@ -3,6 +3,7 @@
 use crate::adapter::capabilities::Refusal;
 use crate::config::target::{Commands, PINOT, TargetFile};
 use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault_catalogue::{Need, Permission};
 
 /// Whether the target file has what this kind of fault needs.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
@@ -25,6 +26,9 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. } => refused("it has no writers that share a shard"),
+        FaultKind::LockTable => refused("it has no locks on tables"),
+        FaultKind::LongSnapshot => refused("it has no snapshots that readers keep open"),
+        FaultKind::SkipTransaction => refused("it has no transactions to skip"),
         FaultKind::HoldMessage(_)
         | FaultKind::Restart
         | FaultKind::Pause
@@ -33,5 +37,20 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Rebalance
         | FaultKind::PauseConsumption
         | FaultKind::Reload => Ok(()),
+    }
+}
+
+/// A replica is paused while something else is done to the cluster.
+const STOP: Need = Need { to: "stop a replica", permission: Permission::Pause };
+
+/// What the target file must allow for this kind of fault.
+pub(in crate::adapter) fn needs(kind: FaultKind) -> Vec<Need> {
+    let usual = kind.spec().needs;
+    match kind {
+        // Pinot handles messages at once, so the receiver must be stopped while one is held back.
+        FaultKind::HoldMessage(_) => usual.iter().copied().chain([STOP]).collect(),
+        // The others are stopped until the chosen one has won.
+        FaultKind::CommitWinner => vec![STOP],
+        _ => usual.to_vec(),
     }
 }

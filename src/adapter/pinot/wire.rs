@@ -231,7 +231,7 @@ pub(super) fn messages(url: &str, body: &[u8]) -> Result<Vec<Message>, TargetErr
 /// The latest transition that a server finished for a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) struct ReplicaState {
+pub(super) struct LastTransition {
     #[serde(default)]
     pub(super) previous_state: String,
     pub(super) current_state: String,
@@ -244,7 +244,10 @@ pub(super) struct ReplicaState {
 
 /// The states that a server reports for its segments: `mapFields` of its `CURRENTSTATES`. A segment without a
 /// state is left out.
-pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, ReplicaState>, TargetError> {
+pub(super) fn current_states(
+    url: &str,
+    body: &[u8],
+) -> Result<BTreeMap<String, LastTransition>, TargetError> {
     #[derive(Deserialize)]
     struct Record {
         #[serde(rename = "mapFields", default)]
@@ -253,7 +256,7 @@ pub(super) fn current_states(url: &str, body: &[u8]) -> Result<BTreeMap<String, 
     let record: Record = parse(url, body)?;
     let states = record.fields.into_iter();
     Ok(states
-        .filter_map(|(segment, fields)| Some((segment, ReplicaState::deserialize(fields).ok()?)))
+        .filter_map(|(segment, fields)| Some((segment, LastTransition::deserialize(fields).ok()?)))
         .collect())
 }
 
@@ -369,7 +372,7 @@ mod tests {
         assert!(of.iter().any(|segment| *segment == NEXT), "{of:?}");
         assert_eq!(messages[0].record["simpleFields"]["MSG_STATE"], "new");
         let states = current_states("", recorded!("currentstates")).expect("states");
-        let ReplicaState { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
+        let LastTransition { previous_state, current_state, start_time, end_time } = &states[SEGMENT];
         assert_eq!((previous_state.as_str(), current_state.as_str()), ("OFFLINE", "CONSUMING"));
         assert!(start_time < end_time, "{start_time} {end_time}");
     }

@@ -3,6 +3,10 @@
 use crate::adapter::capabilities::Refusal;
 use dissent_core::history::fault::FaultKind;
 
+const NO_LOCKS: &str = "it has no locks on tables";
+const NO_SNAPSHOTS: &str = "it has no snapshots that readers keep open";
+const NO_TRANSACTIONS: &str = "it has no transactions to skip";
+
 /// Whether it supports a kind of fault, both as processes and simulated.
 pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
     let reason = match kind {
@@ -18,6 +22,9 @@ pub(super) fn by_segments(kind: FaultKind) -> Result<(), Refusal> {
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
         | FaultKind::DelayQueue { .. } => "it has no writers that share a shard; use `specimen-shard`",
+        FaultKind::LockTable => NO_LOCKS,
+        FaultKind::LongSnapshot => NO_SNAPSHOTS,
+        FaultKind::SkipTransaction => NO_TRANSACTIONS,
     };
     Err(Refusal {
         target: "the built-in cluster of servers".to_owned(),
@@ -41,6 +48,9 @@ pub(super) fn by_shard(kind: FaultKind) -> Result<(), Refusal> {
         }
         FaultKind::Rebalance => "all writers share its one shard, so there is nothing to move",
         FaultKind::PauseConsumption => "it has no switch to pause consumption",
+        FaultKind::LockTable => NO_LOCKS,
+        FaultKind::LongSnapshot => NO_SNAPSHOTS,
+        FaultKind::SkipTransaction => NO_TRANSACTIONS,
     };
     let target = "the built-in cluster of writers".to_owned();
     Err(Refusal { target, fault: kind, reason: reason.to_owned() })

@@ -63,8 +63,8 @@ pub trait StateSystem: Send + Sync {
     /// What `dissent init` writes into a target file.
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError>;
     /// Begins a fault of its own on a table, and returns once it is in force. Called in the fault's watchdog,
-    /// a process that lives until the fault is healed: whatever holds the fault may live there (a session with
-    /// a lock). `mark` identifies the fault at the store.
+    /// a process that lives until the fault is healed: whatever holds the fault may live there, as a session
+    /// with a lock does.
     async fn begin(&self, at: &FaultSite<'_>) -> Result<(), TargetError>;
     /// Undoes such a fault and verifies that. It may be called in another process than `begin`, and twice.
     async fn heal(&self, at: &FaultSite<'_>) -> Result<(), TargetError>;
@@ -83,8 +83,8 @@ pub struct FaultSite<'f> {
     pub mark: &'f str,
 }
 
-/// A cluster that can be reached. Every call may fail: the error is evidence, not an end. No call waits longer
-/// than the query timeout of the target file's limits.
+/// A cluster that can be reached. Every call may fail: the error is evidence, not an end. No call waits
+/// longer than the query timeout of the target file's limits.
 #[async_trait]
 pub trait StateStore: Send + Sync {
     /// The version that it reports.

@@ -1,4 +1,5 @@
-//! Faults: what can go wrong on purpose, and the schedule steps that say where and when.
+//! Faults: what can go wrong on purpose, and the schedule steps that say where and when. What is true of each
+//! kind is in `fault_catalogue.rs`.
 
 use super::duration;
 use super::time::Nanos;
@@ -68,105 +69,14 @@ pub enum FaultKind {
         /// The longest delay, in milliseconds.
         ms: u64,
     },
-}
-
-impl FaultKind {
-    /// Every kind, with a sample value where a kind has a parameter.
-    pub const ALL: [FaultKind; 14] = [
-        FaultKind::HoldMessage(Transition::OfflineToConsuming),
-        FaultKind::HoldMessage(Transition::ConsumingToOnline),
-        FaultKind::Restart,
-        FaultKind::Pause,
-        FaultKind::CommitWinner,
-        FaultKind::SlowDownload,
-        FaultKind::Rebalance,
-        FaultKind::PauseConsumption,
-        FaultKind::Reload,
-        FaultKind::SecondWriter,
-        FaultKind::DropWriter,
-        FaultKind::Cutover,
-        FaultKind::Lag { timestamps: 1 },
-        FaultKind::DelayQueue { queue: Queue::Input, ms: 1 },
-    ];
-
-    /// Its name in plans.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::HoldMessage(_) => "hold-message",
-            FaultKind::Restart => "restart",
-            FaultKind::Pause => "pause",
-            FaultKind::CommitWinner => "commit-winner",
-            FaultKind::SlowDownload => "slow-download",
-            FaultKind::Rebalance => "rebalance",
-            FaultKind::PauseConsumption => "pause-consumption",
-            FaultKind::Reload => "reload",
-            FaultKind::SecondWriter => "second-writer",
-            FaultKind::DropWriter => "drop-writer",
-            FaultKind::Cutover => "cutover",
-            FaultKind::Lag { .. } => "lag",
-            FaultKind::DelayQueue { .. } => "delay-queue",
-        }
-    }
-
-    /// Whether the whole replica falls silent: nothing can be read from it while the fault is in force.
-    pub fn silences(self) -> bool {
-        matches!(self, FaultKind::Restart | FaultKind::Pause)
-    }
-
-    /// Whether the replica gets one segment, the next to be opened, too late. Plans with such a fault are
-    /// about what the replica merges in the meantime.
-    pub fn withholds_a_segment(self) -> bool {
-        matches!(self, FaultKind::HoldMessage(_) | FaultKind::SlowDownload)
-    }
-
-    /// Whether it affects all partitions: a silent process takes all its partitions with it.
-    pub fn is_of_all_partitions(self) -> bool {
-        self.silences()
-            || self.is_of_writers()
-            || matches!(self, FaultKind::Rebalance | FaultKind::PauseConsumption)
-    }
-
-    /// Whether it acts on writers that share a shard. Other targets have no such writers.
-    pub fn is_of_writers(self) -> bool {
-        match self {
-            FaultKind::SecondWriter
-            | FaultKind::DropWriter
-            | FaultKind::Cutover
-            | FaultKind::Lag { .. }
-            | FaultKind::DelayQueue { .. } => true,
-            FaultKind::HoldMessage(_)
-            | FaultKind::Restart
-            | FaultKind::Pause
-            | FaultKind::CommitWinner
-            | FaultKind::SlowDownload
-            | FaultKind::Rebalance
-            | FaultKind::PauseConsumption
-            | FaultKind::Reload => false,
-        }
-    }
-
-    /// Whether it acts on all replicas of the table, whichever one was drawn.
-    pub fn is_of_all(self) -> bool {
-        matches!(self, FaultKind::PauseConsumption | FaultKind::Reload)
-    }
-
-    /// Whether the fault may keep its replica from progressing. Only then does it excuse a stalled replica.
-    ///
-    /// ```text
-    /// b is frozen, and is named the winner of a commit for the last 20 s: it was free to go on all the while
-    /// ```
-    ///
-    /// A writer that joins or leaves is no excuse either: such plans ask whether the other writers go on.
-    pub fn holds_back(self) -> bool {
-        !matches!(
-            self,
-            FaultKind::CommitWinner
-                | FaultKind::Reload
-                | FaultKind::SecondWriter
-                | FaultKind::DropWriter
-                | FaultKind::Cutover
-        )
-    }
+    /// A session at one replica holds a lock on the run's table, so that the replica cannot apply what it
+    /// receives; the cure ends the session.
+    LockTable,
+    /// A reader at one standby keeps an old snapshot open, so that replay has to wait for it; the cure ends
+    /// the session.
+    LongSnapshot,
+    /// One replica skips one transaction, as an operator makes it do to get past a conflict.
+    SkipTransaction,
 }
 
 /// A fault with everything filled in: plain data, and enough to cure it.

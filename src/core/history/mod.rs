@@ -5,6 +5,7 @@ pub mod check_name;
 pub mod duration;
 pub mod event;
 pub mod fault;
+pub mod fault_catalogue;
 pub mod frontier;
 pub mod lifecycle;
 pub mod nemesis;

@@ -2,7 +2,7 @@
 
 use super::timeline::{FaultBar, Timeline};
 use crate::report::format::{Clock, count, counted, joined, listed, shortened, span};
-use dissent_core::history::fault::{Condition, FaultKind, Step, Transition};
+use dissent_core::history::fault::{Condition, Step};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Role;
 use dissent_core::history::stored_name::stored_name;
@@ -99,7 +99,7 @@ fn schedule(meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
                         @let window = timeline.fault_bars.iter().find(|window| window.step == step.id);
                         tr {
                             th scope="row" { (step.id) }
-                            td { (fault_words(step.kind)) }
+                            td { (step.kind.spec().schedule) }
                             td { (place(step)) }
                             td { (condition(&step.begin)) }
                             td { (condition(&step.until)) }
@@ -133,25 +133,6 @@ fn cured(window: Option<&FaultBar>, clock: &Clock) -> String {
         Some(FaultBar { error: Some(error), .. }) => format!("failed: {}", shortened(error, 200)),
         Some(FaultBar { end: Some(end), .. }) => clock.both(*end),
         Some(_) => "not seen".to_owned(),
-    }
-}
-
-fn fault_words(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::HoldMessage(Transition::OfflineToConsuming) => "hold back the message to consume it",
-        FaultKind::HoldMessage(Transition::ConsumingToOnline) => "hold back the message to register it",
-        FaultKind::Restart => "kill, then start again",
-        FaultKind::Pause => "stop, then resume",
-        FaultKind::CommitWinner => "let this replica win the next commit",
-        FaultKind::SlowDownload => "hold back downloads of the segment",
-        FaultKind::Rebalance => "move the partition to another replica",
-        FaultKind::PauseConsumption => "pause consumption, then resume it",
-        FaultKind::Reload => "load the committed copy on every replica",
-        FaultKind::SecondWriter => "start this writer next to the others",
-        FaultKind::DropWriter => "stop this writer for good",
-        FaultKind::Cutover => "start it again, read-only; then promote it and stop all others",
-        FaultKind::Lag { .. } => "delay the input of this writer",
-        FaultKind::DelayQueue { .. } => "slow one of this writer's queues",
     }
 }
 

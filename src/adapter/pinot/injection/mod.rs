@@ -164,7 +164,10 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         | FaultKind::DropWriter
         | FaultKind::Cutover
         | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. } => {}
+        | FaultKind::DelayQueue { .. }
+        | FaultKind::LockTable
+        | FaultKind::LongSnapshot
+        | FaultKind::SkipTransaction => {}
     }
     unmark(&injection.http, &injection.undo.at, cure).await
 }

@@ -7,6 +7,7 @@ use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::tables::segments::SegmentSpan;
 use crate::checker::verdict::{CheckResult, Doubt, DoubtKind, Exposure, Finding, FindingKind, Status};
 use crate::history::check_name::CheckName;
+use crate::history::fault::FaultKind;
 use crate::history::row::{CopyState, ReadValidity};
 use crate::history::time::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,19 +38,6 @@ pub(crate) fn check(
     (result, exposure, doubts)
 }
 
-/// Faults that count by themselves: the kind, and what the report calls them.
-const DONE: [(&str, &str); 9] = [
-    ("restart", "restarts"),
-    ("pause", "pauses"),
-    ("rebalance", "rebalances"),
-    ("pause-consumption", "pauses of consumption"),
-    ("second-writer", "second writers"),
-    ("drop-writer", "writers dropped"),
-    ("cutover", "cutovers"),
-    ("lag", "lags"),
-    ("delay-queue", "delays of a queue"),
-];
-
 fn opportunities(
     history: &History<'_>,
     log_indexes: &[LogIndex],
@@ -57,7 +45,7 @@ fn opportunities(
     findings: &[Finding],
 ) -> Vec<Exposure> {
     let plan = &history.meta.nemesis;
-    let planned = |name| history.meta.steps.iter().any(|step| step.kind.name() == name);
+    let planned = |name: &str| history.meta.steps.iter().any(|step| step.kind.name() == name);
     let holds = history.meta.steps.iter().any(|step| step.kind.withholds_a_segment());
     let mut exposure = Vec::new();
     let opportunity = |what: &str, count, demanded| Exposure { what: what.to_owned(), count, demanded };
@@ -65,9 +53,11 @@ fn opportunities(
         let carried = keys_carried(history, log_indexes, findings);
         exposure.push(opportunity("keys-carried-under-hold", carried, plan.min_exposure.max(1)));
     }
-    for (name, what) in DONE.iter().filter(|(name, _)| planned(*name)) {
+    // Faults that count by themselves.
+    let done_once = FaultKind::ALL.into_iter().filter_map(|kind| Some((kind.name(), kind.counted_as()?)));
+    for (name, what) in done_once.filter(|(name, _)| planned(name)) {
         let done =
-            |span: &&FaultSpan| span.fault.kind.name() == *name && span.counts() && has_part(history, span);
+            |span: &&FaultSpan| span.fault.kind.name() == name && span.counts() && has_part(history, span);
         let demanded = if holds { 1 } else { plan.min_exposure.max(1) };
         exposure.push(opportunity(what, history.faults.iter().filter(done).count() as u64, demanded));
     }
