@@ -69,7 +69,7 @@ fn init_refuses_what_is_no_controller_or_has_several_tables_with_the_next_step()
     comes_to(&init(&[&broker.url]), 4, &["it may be a broker", "URL of a controller"]);
     comes_to(&init(&[&several.url]), 2, &["2 tables; choose one with --table: acct, orders"]);
     comes_to(&init(&[&several.url, "--table", "order"]), 2, &["`order`; tables: acct, orders"]);
-    comes_to(&init(&[&Fake::start(&[]).url]), 0, &["a run needs the line `kafka = ..`"]);
+    comes_to(&init(&[&Fake::start(&[]).url]), 0, &["a run needs the line `kafka = \"HOST:PORT\"`"]);
     let text = std::fs::read_to_string(dir.path().join("pinot.toml")).expect("it was written");
     let allowed = text.replace("writes = false", "writes = true");
     write(dir.path(), "pinot.toml", &allowed);

@@ -47,6 +47,18 @@ pub struct Defaults {
     pub has_table_options: bool,
 }
 
+impl Defaults {
+    /// The defaults for a cluster that other people may use.
+    pub const SHARED: Defaults = Defaults {
+        sample_every: Nanos(500_000_000),
+        no_answer: Nanos(60_000_000_000),
+        quiesce: Nanos(100_000_000_000),
+        deadline: Nanos(360_000_000_000),
+        settings: &[],
+        has_table_options: false,
+    };
+}
+
 /// The name of the authority, which assigns and commits segments, in events.
 pub const AUTHORITY: &str = "controller";
 

@@ -1,5 +1,5 @@
-//! Adapters: how dissent reads, writes and disturbs each system. A new system needs one module here, its
-//! lines in `registry.rs`, and one in [`crate::config::target`].
+//! Adapters: how dissent reads, writes and disturbs each system. A new system needs one module here and its
+//! line in `registry.rs`.
 
 pub mod capabilities;
 pub mod containment;
@@ -12,6 +12,8 @@ pub mod pinot;
 mod registry;
 pub mod specimen;
 pub mod state;
+pub mod system;
+pub mod target_text;
 #[cfg(feature = "pinot")]
 mod throttle;
 #[cfg(feature = "tls")]
@@ -22,6 +24,7 @@ pub use capabilities::{
     Injector, InputLog, Leftover, Lifecycle, ProcessMonitor, RawReads, Refusal, RowSink, SegmentCatalogue,
 };
 pub use registry::{
-    LOGS_OF, begin, can, check_run, containment, defaults, diagnose, discover, ended_early,
-    ended_early_within, heal, holder, log_records, marks, reach, refuse_obstacles,
+    SYSTEMS, begin, can, check_name, check_run, containment, defaults, diagnose, discover, ended_early,
+    ended_early_within, heal, holder, load_target, log_records, marks, reach, refuse_obstacles, system,
+    systems_with_logs,
 };

@@ -1,4 +1,4 @@
-//! The supported systems, and which of them a target file or a cure is for.
+//! The list of supported systems, and which of them a target file or a cure is for.
 
 use super::capabilities::{Cluster, Defaults, Refusal};
 use super::containment::{Affected, Containment};
@@ -6,11 +6,11 @@ use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
-use super::pinot;
-use super::specimen;
-use crate::config::error::ConfigError;
-#[cfg(feature = "pinot")]
-use crate::config::target::PINOT;
+use super::pinot::Pinot;
+use super::specimen::SpecimenKind;
+use super::system::System;
+use crate::config::error::{ConfigError, InvalidValue, advise};
+use crate::config::load::load_with;
 use crate::config::target::TargetFile;
 use crate::target_error::{Holder, TargetError};
 use dissent_core::history::fault::FaultKind;
@@ -18,19 +18,49 @@ use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 
+/// The supported systems, one a line.
+pub static SYSTEMS: &[&dyn System] = &[
+    &SpecimenKind::Segments,
+    &SpecimenKind::Shard,
+    #[cfg(feature = "pinot")]
+    &Pinot,
+];
+
+/// The system of this name.
+pub fn system(name: &str) -> Option<&'static dyn System> {
+    SYSTEMS.iter().copied().find(|system| system.name() == name)
+}
+
+fn required(name: &str) -> Result<&'static dyn System, TargetError> {
+    system(name).ok_or_else(|| TargetError::NotReady(format!("no system is called `{name}`")))
+}
+
+/// Refuses the name of an unknown system. The error is that of the key `system` of a target file.
+pub fn check_name(name: &str) -> Result<&'static dyn System, InvalidValue> {
+    system(name).ok_or_else(|| {
+        let known: Vec<&str> = SYSTEMS.iter().map(|system| system.name()).collect();
+        InvalidValue {
+            at: "system".to_owned(),
+            problem: format!("no system is called `{name}`"),
+            help: advise(name, &known),
+        }
+    })
+}
+
+/// Loads a target file and checks it, also by the rules of its system.
+pub fn load_target(path: &str) -> Result<TargetFile, ConfigError> {
+    load_with(path, |file: &TargetFile| check_name(&file.system)?.check(file))
+}
+
 /// Whether the cluster of a target file supports a kind of fault, as far as known without asking the
 /// cluster.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
-    match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::can(file, kind),
-        system => specimen::SpecimenKind::named(system)
-            .map_or_else(|| Err(unknown(system, kind)), |it| it.can(kind)),
-    }
-}
-
-fn unknown(system: &str, fault: FaultKind) -> Refusal {
-    Refusal { target: system.to_owned(), fault, reason: "there is no such system".to_owned() }
+    let unknown = |_| Refusal {
+        target: file.system.clone(),
+        fault: kind,
+        reason: "there is no such system".to_owned(),
+    };
+    required(&file.system).map_err(unknown)?.can(file, kind)
 }
 
 /// Refuses a run with these faults unless the target file allows and contains what the run needs. `path` is
@@ -40,46 +70,38 @@ pub fn check_run(
     path: &str,
     faults: impl Iterator<Item = FaultKind>,
 ) -> Result<(), ConfigError> {
-    let needs = |kind: FaultKind| match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::needs(kind),
-        _ => kind.spec().needs.to_vec(),
-    };
+    let system = system(&file.system);
+    let needs = |kind| system.map(|system| system.needs(kind)).unwrap_or_default();
     file.check_allowed(path, faults.flat_map(needs))?;
-    match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT if file.kafka.is_none() => Err(ConfigError::NoKafka { path: path.to_owned() }),
-        _ => Ok(()),
+    match system.and_then(|system| system.missing_line(file)) {
+        None => Ok(()),
+        Some(missing) => {
+            let (path, line) = (path.to_owned(), missing.line);
+            Err(ConfigError::MissingLine { path, what: missing.what, line })
+        }
     }
 }
 
 /// The defaults for a run on the cluster of a target file.
 pub fn defaults(file: &TargetFile) -> Defaults {
-    match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::DEFAULTS,
-        // Whoever started the cluster chose its settings.
-        _ => Defaults { settings: &[], ..specimen::DEFAULTS },
-    }
+    system(&file.system).map_or(Defaults::SHARED, System::defaults)
 }
 
 /// How to contain a wrong copy on the system of a run's target, with that system's own commands. Nothing
 /// for one that dissent does not know.
-pub fn containment(system: &str, affected: &Affected<'_>) -> Containment {
-    match system {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::containment(affected),
-        specimen::segments_settings::PROCESSES => specimen::containment(affected),
-        _ => Containment::default(),
-    }
+pub fn containment(name: &str, affected: &Affected<'_>) -> Containment {
+    system(name).map(|system| system.containment(affected)).unwrap_or_default()
 }
 
 /// The state of the cluster of a target file, as far as it answers.
 pub async fn diagnose(file: &TargetFile) -> Diagnosis {
-    match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::diagnosis(file).await,
-        _ => specimen::diagnosis(file).await,
+    match system(&file.system) {
+        Some(system) => system.diagnose(file).await,
+        None => Diagnosis {
+            system: file.system.clone(),
+            unknown: vec![format!("no system is called `{}`", file.system)],
+            ..Diagnosis::default()
+        },
     }
 }
 
@@ -91,21 +113,16 @@ pub async fn refuse_obstacles(file: &TargetFile, path: &str) -> Result<(), Targe
     }
 }
 
-/// Discovers the cluster at a URL for a target file.
+/// Discovers the cluster at an address for a target file.
 pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
-    match wanted.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::discover(wanted).await,
-        _ => specimen::discover(wanted).await,
-    }
+    required(&wanted.system)?.discover(wanted).await
 }
 
 /// The systems whose logs can be read.
-#[cfg(feature = "pinot")]
-pub const LOGS_OF: &[&str] = &[PINOT];
-/// The systems whose logs can be read.
-#[cfg(not(feature = "pinot"))]
-pub const LOGS_OF: &[&str] = &[];
+pub fn systems_with_logs() -> Vec<&'static str> {
+    let readable = SYSTEMS.iter().filter(|system| system.log_reader().is_some());
+    readable.map(|system| system.name()).collect()
+}
 
 /// The events that the log of one node of a table tells, in its program order. `of` are system and release.
 /// None if the logs of this system cannot be read.
@@ -115,70 +132,89 @@ pub fn log_records(
     node: &str,
     lines: &mut dyn Iterator<Item = Vec<u8>>,
 ) -> Option<Vec<LifecycleRecord>> {
-    match of {
-        #[cfg(feature = "pinot")]
-        (PINOT, release) => Some(pinot::log_records(release, table, node, lines)),
-        _ => None,
-    }
+    let read = system(of.0)?.log_reader()?;
+    Some(read(of.1, table, node, lines))
 }
 
 /// Reaches the cluster of a target file. Fails if it does not answer.
 pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
-    Ok(match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => Arc::new(pinot::PinotCluster::reach(file).await?),
-        _ => Arc::new(specimen::reach(file).await?),
-    })
+    required(&file.system)?.reach(file).await
 }
 
 /// The marks that runs have left at the cluster of a target file.
 pub async fn marks(file: &TargetFile) -> Result<Vec<Cure>, TargetError> {
-    match file.system.as_str() {
-        #[cfg(feature = "pinot")]
-        PINOT => pinot::marks(&file.url, &file.access()).await,
-        _ => specimen::marks(&file.url).await,
-    }
+    required(&file.system)?.marks(file).await
+}
+
+/// The system that recognises a cure.
+fn of_cure(cure: &Cure) -> Result<&'static dyn System, TargetError> {
+    SYSTEMS.iter().copied().find(|system| system.is_of(cure)).ok_or_else(|| TargetError::InvalidResponse {
+        at: format!("the cure of step {}", cure.step),
+        cause: format!("no supported system undoes it: {}", cure.undo["system"]),
+    })
 }
 
 /// Marks a fault at its target and begins it, given only its cure. Returns once the fault is in force.
 pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
-    #[cfg(feature = "pinot")]
-    if pinot::is_of(cure) {
-        return pinot::begin(cure).await;
-    }
-    specimen::begin(cure).await
+    of_cure(cure)?.begin(cure).await
 }
 
 /// The evidence that a fault has already ended: another process has undone it, or its object no longer
 /// exists. None if it is still in force.
 pub async fn ended_early(cure: &Cure) -> Result<Option<String>, TargetError> {
-    #[cfg(feature = "pinot")]
-    if pinot::is_of(cure) {
-        return pinot::ended_early(cure).await;
-    }
-    specimen::ended_early(cure).await
+    of_cure(cure)?.ended_early(cure).await
 }
 
 /// Undoes a fault, given only its cure, verifies that, and removes its mark. Healing twice is harmless.
 pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
-    #[cfg(feature = "pinot")]
-    if pinot::is_of(cure) {
-        return pinot::heal(cure).await;
-    }
-    specimen::heal(cure).await
+    of_cure(cure)?.heal(cure).await
 }
 
 /// The run that holds the lock of a fault's target, given only the fault's cure.
 pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
-    #[cfg(feature = "pinot")]
-    if pinot::is_of(cure) {
-        return pinot::holder(cure).await;
-    }
-    specimen::holder(cure).await
+    of_cure(cure)?.holder(cure).await
 }
 
 /// Like [`ended_early`], within a time limit. Errors and timeouts count as evidence too, because the fault
 /// is not known to be in force.
 pub async fn ended_early_within(cure: &Cure) -> Option<String> {
     ended_early_or_unknown(ended_early(cure)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A target file with one line of its text replaced: the marked place, the problem and the help.
+    fn refusal(old: &str, new: &str) -> (String, String) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mine.toml");
+        let text = "system = \"specimen-segments\"\nurl = \"http://127.0.0.1:1\"\n".replace(old, new);
+        std::fs::write(&path, text).expect("it is written");
+        let error = load_target(&path.to_string_lossy()).expect_err(new);
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        (error.to_string(), help.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_target_file_is_refused_by_the_rules_of_its_system_at_the_place() {
+        for (old, new, problem, help) in [
+            ("-segments", "", "mine.toml:1:10: no system is called `specimen`", "specimen-segments"),
+            ("http:", "https:", "mine.toml:2:7: built-in clusters support only plain HTTP", "http://"),
+            ("http:", "postgres:", "mine.toml:2:7: `postgres://127.0.0.1:1` is not an HTTP URL", "such as"),
+            ("http://127", "http://me:pw@127", "mine.toml:2:7: a target file must not contain", "[credent"),
+        ] {
+            let refused = refusal(old, new);
+            assert!(refused.0.contains(problem) && refused.1.contains(help), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn every_system_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = SYSTEMS.iter().map(|system| system.name()).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
 }

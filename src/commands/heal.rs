@@ -6,8 +6,7 @@ use super::run::runtime;
 use super::target_argument::refuse_built_in;
 use crate::adapter;
 use crate::cli;
-use crate::config::load::{is_path, load};
-use crate::config::target::TargetFile;
+use crate::config::load::is_path;
 use crate::exit::Exit;
 use crate::target_error::Holder;
 use dissent_store::cure::{Cure, read_cures};
@@ -51,7 +50,7 @@ struct Found {
 fn found(args: &cli::HealArgs, runtime: &tokio::runtime::Runtime) -> Result<Found, Exit> {
     let is_file = is_path(&args.what) && !Path::new(&args.what).is_dir();
     if is_file {
-        let file: TargetFile = load(&args.what).map_err(output::refusal)?;
+        let file = adapter::load_target(&args.what).map_err(output::refusal)?;
         let marks = runtime.block_on(adapter::marks(&file));
         let cures = marks.map_err(|error| output::failure(&error, Exit::Target))?;
         return Ok(Found { at: args.what.clone(), cures });

@@ -4,11 +4,11 @@ use super::output;
 use super::run::runtime;
 use crate::adapter;
 use crate::adapter::discovery::{DiscoveryError, DiscoveryRequest};
+use crate::adapter::system::{MissingLine, System};
+use crate::adapter::target_text::target_file;
 use crate::cli;
 use crate::config::access::Credentials;
-use crate::config::error::{ConfigError, advise};
-use crate::config::load::load;
-use crate::config::target::{PINOT, SYSTEMS, TargetFile, check_url};
+use crate::config::error::{ConfigError, InvalidValue};
 use crate::exit::Exit;
 use crate::run::error::RunError;
 use std::fs::OpenOptions;
@@ -18,12 +18,9 @@ use std::path::{Path, PathBuf};
 /// Why no target file was written.
 #[derive(Debug, thiserror::Error)]
 enum InitError {
-    /// The argument is not a URL.
+    /// The system is unknown, or the address is none of its.
     #[error("{0}: {1}")]
-    Url(String, String),
-    /// The system is unknown.
-    #[error("no system is called `{0}`: {1}")]
-    System(String, String),
+    Argument(String, String),
     /// The cluster cannot be described.
     #[error(transparent)]
     Draft(#[from] DiscoveryError),
@@ -61,38 +58,41 @@ pub(super) fn init(args: &cli::InitArgs) -> Exit {
 
 fn written(args: &cli::InitArgs) -> Result<(), InitError> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.toml", args.system)));
-    let wanted = wanted(args)?;
+    let system = system(args)?;
+    let wanted = wanted(args);
     if out.exists() && !args.force {
         return Err(InitError::There(out));
     }
-    let draft = runtime()?.block_on(adapter::discover(&wanted))?;
-    write(&out, &draft.file(&wanted), args.force)?;
+    let draft = runtime()?.block_on(system.discover(&wanted))?;
+    write(&out, &target_file(system, &draft, &wanted), args.force)?;
     // A cluster may return anything, so verify at once that the result is a target file.
     let name = out.display().to_string();
-    let file: TargetFile = load(&name)?;
+    let file = adapter::load_target(&name)?;
     draft.found.iter().for_each(|line| output::result(line));
     output::result(&format!("written: {name}. It allows only reading."));
-    if file.system == PINOT && file.kafka.is_none() {
-        output::result(&format!(
-            "No table names a Kafka address: a run needs the line `kafka = ..` in {name}."
-        ));
+    if let Some(MissingLine { what, line }) = system.missing_line(&file) {
+        output::result(&format!("It does not give {what}: a run needs the line `{line}`."));
     }
     output::result(&format!("next: dissent doctor {name}"));
     Ok(())
 }
 
-fn wanted(args: &cli::InitArgs) -> Result<DiscoveryRequest, InitError> {
-    if !SYSTEMS.contains(&args.system.as_str()) {
-        return Err(InitError::System(args.system.clone(), advise(&args.system, SYSTEMS)));
-    }
-    check_url(&args.url).map_err(|wrong| InitError::Url(wrong.problem, wrong.help))?;
+/// The system of this name, if the address can be one of its clusters.
+fn system(args: &cli::InitArgs) -> Result<&'static dyn System, InitError> {
+    let invalid = |wrong: InvalidValue| InitError::Argument(wrong.problem, wrong.help);
+    let system = adapter::check_name(&args.system).map_err(invalid)?;
+    system.check_address(&args.url).map_err(invalid)?;
+    Ok(system)
+}
+
+fn wanted(args: &cli::InitArgs) -> DiscoveryRequest {
     let (user, password_env) = (args.user.clone(), args.password_env.clone());
     let token_env = args.token_env.clone();
     let given = Credentials { user, password_env, token_env, ..Credentials::default() };
     let credentials = Some(given).filter(|given| *given != Credentials::default());
     let (system, url, table, ca) =
         (args.system.clone(), args.url.clone(), args.table.clone(), args.ca.clone());
-    Ok(DiscoveryRequest { system, url, table, credentials, ca })
+    DiscoveryRequest { system, url, table, credentials, ca }
 }
 
 fn write(out: &Path, text: &str, force: bool) -> Result<(), InitError> {

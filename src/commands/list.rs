@@ -5,7 +5,7 @@ use crate::cli::{self, Kind};
 use crate::config::catalogue::{EmbeddedFile, NEMESES, WORKLOADS};
 use crate::config::error::{ConfigError, advise};
 use crate::exit::Exit;
-use crate::report::catalogue::{FINDINGS, FindingText, TARGETS, faults};
+use crate::report::catalogue::{FINDINGS, FindingText, faults, targets};
 use crate::report::terminal::wrapped;
 
 /// Lists everything, one kind, or one thing in full.
@@ -39,8 +39,8 @@ fn heading(kind: Kind) -> &'static str {
 
 /// Name, one-line description and full text of each thing of a kind.
 fn things(kind: Kind) -> Vec<(&'static str, String, String)> {
-    let told = |table: &'static [(&'static str, &'static str)]| {
-        table.iter().map(|(name, about)| (*name, (*about).to_owned(), (*about).to_owned())).collect()
+    let told = |table: Vec<(&'static str, String)>| {
+        table.into_iter().map(|(name, about)| (name, about.clone(), about)).collect()
     };
     let files = |files: &'static [EmbeddedFile]| {
         files.iter().map(|file| (file.name, opening(file.text).to_owned(), file.text.to_owned())).collect()
@@ -48,8 +48,8 @@ fn things(kind: Kind) -> Vec<(&'static str, String, String)> {
     match kind {
         Kind::Workloads => files(WORKLOADS),
         Kind::Nemeses => files(NEMESES),
-        Kind::Targets => told(TARGETS),
-        Kind::Faults => faults().into_iter().map(|(name, about)| (name, about.clone(), about)).collect(),
+        Kind::Targets => told(targets()),
+        Kind::Faults => told(faults()),
         Kind::Findings => {
             FINDINGS.iter().map(|text| (text.name, text.about.to_owned(), whole(text))).collect()
         }

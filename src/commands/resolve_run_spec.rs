@@ -56,7 +56,7 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
 /// The cluster of a target file, if the argument is the path of one; else the built-in cluster of this name.
 fn target(argument: &str) -> Result<RunTarget, ConfigError> {
     if is_path(argument) {
-        let external = ExternalTarget { path: argument.to_owned(), file: load(argument)? };
+        let external = ExternalTarget { path: argument.to_owned(), file: adapter::load_target(argument)? };
         return Ok(RunTarget::External(Box::new(external)));
     }
     let of_kind = |kind| [RunTarget::Private(kind), RunTarget::Simulated(kind)];

@@ -1,8 +1,9 @@
 //! A cluster that outlives runs is named by the path of its target file.
 
+use crate::adapter::load_target;
 use crate::adapter::specimen::SpecimenKind;
 use crate::config::error::ConfigError;
-use crate::config::load::{is_path, load};
+use crate::config::load::is_path;
 use crate::config::target::TargetFile;
 
 /// Whether an argument names a built-in cluster.
@@ -14,7 +15,7 @@ pub(super) fn is_built_in(argument: &str) -> bool {
 pub(super) fn target_file(argument: &str) -> Result<TargetFile, ConfigError> {
     refuse_built_in(argument)?;
     match is_path(argument) {
-        true => load(argument),
+        true => load_target(argument),
         false => Err(ConfigError::NoPath { name: argument.to_owned() }),
     }
 }

@@ -69,12 +69,16 @@ pub enum ConfigError {
         /// The line that allows it.
         line: &'static str,
     },
-    /// A target file without the address of Kafka.
-    #[error("{path} does not give the address of Kafka, which a run writes to")]
-    #[diagnostic(help("add `kafka = \"HOST:PORT\"`"))]
-    NoKafka {
+    /// A target file without a line that a run needs.
+    #[error("{path} does not give {what}")]
+    #[diagnostic(help("add `{line}`"))]
+    MissingLine {
         /// The file as given.
         path: String,
+        /// What the line gives.
+        what: &'static str,
+        /// The line.
+        line: &'static str,
     },
     /// An option with an invalid value.
     #[error("{flag}: {problem}")]
@@ -110,16 +114,12 @@ pub struct InvalidValue {
 
 impl InvalidValue {
     /// Returns this error unless `holds`.
-    pub(super) fn unless(holds: bool, at: &str, problem: &str, help: &str) -> Result<(), InvalidValue> {
+    pub fn unless(holds: bool, at: &str, problem: &str, help: &str) -> Result<(), InvalidValue> {
         if holds { Ok(()) } else { Err(InvalidValue::new(at, problem, help)) }
     }
 
     /// Creates the error.
-    pub(super) fn new(
-        at: impl Into<String>,
-        problem: impl Into<String>,
-        help: impl Into<String>,
-    ) -> InvalidValue {
+    pub fn new(at: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> InvalidValue {
         InvalidValue { at: at.into(), problem: problem.into(), help: help.into() }
     }
 }

@@ -1,7 +1,7 @@
 //! The one way to load a file of any kind: by its name in the catalogue, or from a path.
 
 use super::document::ConfigFile;
-use super::error::ConfigError;
+use super::error::{ConfigError, InvalidValue};
 use super::file_text::{self, Source};
 
 /// Whether an argument is a path: it contains a path separator or ends in `.toml`.
@@ -12,17 +12,25 @@ pub fn is_path(argument: &str) -> bool {
 /// Loads a file from the catalogue by name, or from a path if the argument contains a path separator or ends
 /// in `.toml`.
 pub fn load<T: ConfigFile>(argument: &str) -> Result<T, ConfigError> {
-    Source::find::<T>(argument)?.parse()
+    load_with(argument, |_| Ok(()))
+}
+
+/// Loads a file as [`load`] does, and checks it further. An error of that check names the place in the file.
+pub fn load_with<T: ConfigFile>(
+    argument: &str,
+    check: impl Fn(&T) -> Result<(), InvalidValue>,
+) -> Result<T, ConfigError> {
+    Source::find::<T>(argument)?.parse(check)
 }
 
 /// Loads a file from a path, without looking in the catalogue.
 pub fn load_file<T: ConfigFile>(path: &str) -> Result<T, ConfigError> {
-    Source::read(T::KIND, path)?.parse()
+    Source::read(T::KIND, path)?.parse(|_| Ok(()))
 }
 
 /// Parses a text. `file` is its name in messages, and the stem of that is the name of the contents.
 pub fn parse<T: ConfigFile>(file: &str, text: String) -> Result<T, ConfigError> {
-    Source::of(file, text).parse()
+    Source::of(file, text).parse(|_| Ok(()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::access::{Access, Credentials};
 use super::catalogue::EmbeddedFile;
 use super::document::ConfigFile;
-use super::error::{ConfigError, InvalidValue, advise};
+use super::error::{ConfigError, InvalidValue};
 use super::limits::{Hooks, Limits};
 use super::table::TableOptions;
 use dissent_core::history::fault_catalogue::{Need, Permission};
@@ -12,16 +12,6 @@ use dissent_core::history::schema::rules::{Absence, Rules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// A built-in cluster of servers that outlives runs.
-const SEGMENTS: &str = "specimen-segments";
-/// Built-in writers that share a shard, in a cluster that outlives runs.
-pub const SHARD: &str = "specimen-shard";
-/// Apache Pinot fed by Kafka.
-pub const PINOT: &str = "pinot";
-/// The supported systems.
-pub const SYSTEMS: &[&str] =
-    if cfg!(feature = "pinot") { &[SEGMENTS, SHARD, PINOT] } else { &[SEGMENTS, SHARD] };
 
 /// What may be done to a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +97,8 @@ pub struct TargetFile {
     /// table that a run creates keeps everything.
     #[serde(default, rename = "table-rules", skip_serializing_if = "Option::is_none")]
     pub table_rules: Option<Rules>,
-    /// Pinot: HTTP URLs of servers by instance, if their names in Pinot are not reachable from here.
+    /// Addresses of replicas by name, where the system does not tell them, or tells names that are not
+    /// reachable from here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub servers: BTreeMap<String, String>,
     /// Pinot: the control URL of the `dissent proxy` through which servers download segments.
@@ -156,35 +147,11 @@ impl ConfigFile for TargetFile {
     }
 
     fn check(&self) -> Result<(), InvalidValue> {
-        let known = SYSTEMS.contains(&self.system.as_str());
-        let problem = format!("no system is called `{}`", self.system);
-        InvalidValue::unless(known, "system", &problem, &advise(&self.system, SYSTEMS))?;
-        is_url("url", &self.url)?;
-        if let Some(broker) = &self.broker {
-            is_url("broker", broker)?;
+        if !self.url.is_empty() {
+            check_url("url", &self.url)?;
         }
-        if let Some(proxy) = &self.proxy {
-            is_url("proxy", proxy)?;
-        }
-        self.servers.values().try_for_each(|url| is_url("servers", url))?;
-        let is_pinot = self.system == PINOT;
-        let problem = "Pinot needs a broker for queries";
-        InvalidValue::unless(
-            !is_pinot || self.broker.is_some(),
-            "system",
-            problem,
-            "add `broker = \"http://..\"`",
-        )?;
-        let problem = "the table of a built-in cluster follows from the workload";
-        InvalidValue::unless(
-            is_pinot || self.table.config.is_empty(),
-            "table",
-            problem,
-            "remove the options",
-        )?;
+        self.servers.values().try_for_each(|address| refuse_credentials("servers", address))?;
         self.table.check()?;
-        let plain = is_pinot || !self.url.starts_with(HTTPS);
-        InvalidValue::unless(plain, "url", "built-in clusters support only plain HTTP", "write `http://`")?;
         let problem = "this build of dissent does not support TLS";
         InvalidValue::unless(!self.kafka_tls || cfg!(feature = "tls"), "kafka-tls", problem, NO_TLS)?;
         if let Some(credentials) = &self.credentials {
@@ -208,29 +175,40 @@ fn check_rules(rules: &Rules) -> Result<(), InvalidValue> {
     InvalidValue::unless(expires || !has_time, key, "rows do not expire", help)
 }
 
-const HTTPS: &str = "https://";
+/// How the URL of an encrypted web server begins.
+pub const HTTPS: &str = "https://";
 const NO_TLS: &str = "build dissent with the feature `tls`";
 
-fn is_url(key: &'static str, text: &str) -> Result<(), InvalidValue> {
-    let help = if cfg!(feature = "tls") { "" } else { NO_TLS };
-    let secure = text.starts_with(HTTPS);
-    InvalidValue::unless(
-        !secure || help.is_empty(),
-        key,
-        "this build of dissent does not support TLS",
-        help,
-    )?;
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix(HTTPS)).unwrap_or_default();
+/// Refuses what is not a URL of any scheme, or contains credentials. `key` is its place in a target file.
+pub fn check_url(key: &str, text: &str) -> Result<(), InvalidValue> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let problem = format!("`{text}` is not a URL");
-    InvalidValue::unless(!rest.is_empty(), key, &problem, "such as http://127.0.0.1:4000")?;
+    let is_url = !scheme.is_empty() && !rest.is_empty();
+    InvalidValue::unless(is_url, key, &problem, "such as http://127.0.0.1:4000")?;
+    refuse_credentials(key, text)
+}
+
+/// Refuses what is not a URL of a web server that this build can reach.
+pub fn check_http_url(key: &str, text: &str) -> Result<(), InvalidValue> {
+    check_url(key, text)?;
+    let secure = text.starts_with(HTTPS);
+    let problem = "this build of dissent does not support TLS";
+    InvalidValue::unless(!secure || cfg!(feature = "tls"), key, problem, NO_TLS)?;
+    let problem = format!("`{text}` is not an HTTP URL");
+    InvalidValue::unless(
+        secure || text.starts_with("http://"),
+        key,
+        &problem,
+        "such as http://127.0.0.1:4000",
+    )
+}
+
+/// Refuses an address with a user or a password in it.
+fn refuse_credentials(key: &str, address: &str) -> Result<(), InvalidValue> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split('/').next().unwrap_or_default();
     let help = "remove them from the URL, and name the variable or file that holds them under [credentials]";
     InvalidValue::unless(!host.contains('@'), key, "a target file must not contain credentials", help)
-}
-
-/// Checks a URL for a target file.
-pub fn check_url(text: &str) -> Result<(), InvalidValue> {
-    is_url("url", text)
 }
 
 impl TargetFile {
@@ -258,11 +236,6 @@ impl TargetFile {
             limits: Limits::default(),
             hooks: Hooks::default(),
         }
-    }
-
-    /// Whether this is a cluster of writers that share a shard.
-    pub fn is_of_shard(&self) -> bool {
-        self.system == SHARD
     }
 
     /// Everything needed for HTTP access.

@@ -1,27 +1,21 @@
 //! A description of every built-in target, fault and finding.
 
+use crate::adapter;
 use dissent_core::checker::verdict::{Finding, FindingKind};
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::fault_catalogue::FaultSpec;
 use dissent_core::history::stored_name::stored_name;
 
-/// Targets.
-pub const TARGETS: &[(&str, &str)] = &[
-    ("specimen-segments", "a built-in cluster as real processes: a controller and four servers on loopback"),
-    (
-        "sim-segments",
-        "the same cluster in virtual time: a run takes milliseconds, and a seed always gives the same bytes",
-    ),
-    (
-        "specimen-shard",
-        "a built-in cluster as real processes: writers that keep the latest rows in one shared shard",
-    ),
-    ("sim-shard", "the same cluster in virtual time"),
-    (
-        "TARGET.toml",
-        "your own cluster: Apache Pinot fed by Kafka, or a built-in cluster that outlives its runs",
-    ),
-];
+/// Every target, with a description: what needs no target file, and what a target file may be for.
+pub fn targets() -> Vec<(&'static str, String)> {
+    let built_in = adapter::SYSTEMS.iter().flat_map(|system| system.built_in());
+    let mut targets: Vec<(&'static str, String)> =
+        built_in.map(|(name, about)| (*name, (*about).to_owned())).collect();
+    let mut own: Vec<&str> = adapter::SYSTEMS.iter().rev().map(|system| system.about()).collect();
+    own.dedup();
+    targets.push(("TARGET.toml", format!("your own cluster: {}", own.join(", or "))));
+    targets
+}
 
 /// Every kind of fault with what it does and how it is undone. Kinds of one name are described once.
 pub fn faults() -> Vec<(&'static str, String)> {

@@ -2,9 +2,12 @@
 
 use super::format::{count, counted, len, printable};
 use super::terminal::{Ink, Style};
+use crate::adapter;
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, LeftoverCost, TableFacts};
+use crate::adapter::system::System;
 use crate::config::target::TargetFile;
 use dissent_core::history::fault::FaultKind;
+use dissent_core::history::fault_catalogue::Permission;
 use dissent_core::history::stored_name::stored_name;
 use serde_json::{Value, json};
 
@@ -118,21 +121,11 @@ impl Page {
     }
 
     fn allowed(&mut self, file: &TargetFile, diagnosis: &Diagnosis) {
-        let allow = file.allow;
-        let mut each = vec![
-            ("writes", allow.writes),
-            ("holds", allow.holds),
-            ("pause", allow.pause),
-            ("restart", allow.restart),
-        ];
-        match file.is_of_shard() {
-            true => each.push(("writers", allow.writers)),
-            false => each.push(("downloads", allow.downloads)),
-        }
+        let lines = adapter::system(&file.system).map(System::permissions).unwrap_or_default();
         let of = |wanted: bool| {
-            let names: Vec<&str> =
-                each.iter().filter(|(_, it)| *it == wanted).map(|(name, _)| *name).collect();
-            names.join(", ")
+            let names = lines.iter().map(|(permission, _)| *permission);
+            let names = names.filter(|permission| file.allow.permits(*permission) == wanted);
+            names.map(Permission::line).collect::<Vec<_>>().join(", ")
         };
         match of(true) {
             none if none.is_empty() => self.line("allowed", "reading"),
@@ -193,18 +186,16 @@ impl Page {
 
     fn conclusion(&mut self, diagnosis: &Diagnosis, file: &TargetFile, path: &str) {
         let obstacles = diagnosis.obstacles(path);
-        let is_pinot = file.system == crate::config::target::PINOT;
+        let system = adapter::system(&file.system);
+        let missing = system.and_then(|system| system.missing_line(file));
+        let only_reading = |needed: &str| format!("read-only: enough for `raw`; `run` also needs {needed}");
         let (ink, words) = match obstacles.as_slice() {
-            [] if !file.allow.writes => {
-                let words = "read-only: enough for `raw`; `run` also needs `writes = true` under [allow]";
-                (Ink::Green, words.to_owned())
-            }
-            [] if is_pinot && file.kafka.is_none() => {
-                (Ink::Green, "read-only: enough for `raw`; `run` also needs the line `kafka = ..`".to_owned())
-            }
+            [] if !file.allow.writes => (Ink::Green, only_reading("`writes = true` under [allow]")),
             [] => {
-                let workload = if file.is_of_shard() { "upsert-feed" } else { "partial-upsert" };
-                (Ink::Green, format!("ready for a run: dissent run {path} {workload} none"))
+                let workload = system.map_or("WORKLOAD", System::workload);
+                let ready = || format!("ready for a run: dissent run {path} {workload} none");
+                let words = missing.map_or_else(ready, |it| only_reading(&format!("the line `{}`", it.line)));
+                (Ink::Green, words)
             }
             some => (Ink::Red, format!("not ready for a run: {}", some.join("; "))),
         };

@@ -41,7 +41,7 @@ pub enum ImportError {
     /// The program cannot read logs of this system.
     #[error(
         "the logs of {target} cannot be read, only those of {}: bring events as JSON lines, with --events",
-        adapter::LOGS_OF.join(", ")
+        adapter::systems_with_logs().join(", ")
     )]
     NoLogs {
         /// The target of the run.

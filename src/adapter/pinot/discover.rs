@@ -3,7 +3,7 @@
 use super::cluster::{REQUEST_TIMEOUT, SERVER_TIMEOUT, configs, holder, marks};
 use super::inventory::{Inventory, Server, Stream};
 use super::kafka::Kafka;
-use super::supported_faults::can;
+use super::supported_faults::{PINOT, can};
 use super::table::{TABLE_PREFIX, lacks};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{refuses_commits, release};
@@ -11,7 +11,7 @@ use super::{query_result, rules, wire};
 use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus, TableFacts};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::http::{HttpClient, send};
-use crate::config::target::{PINOT, TargetFile};
+use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,21 +23,20 @@ mod reads;
 mod rules;
 mod server_log;
 mod supported_faults;
+mod system;
 mod table;
 mod wire;
 
 pub use cluster::{PinotCluster, marks};
-pub(super) use containment::containment;
 pub use discover::{diagnosis, discover};
-pub use injection::{begin, ended_early, heal, holder, is_of};
+pub use injection::{begin, ended_early, heal};
 pub use node_log::log_records;
 pub use supported_faults::can;
-pub(super) use supported_faults::needs;
+pub use system::Pinot;
 
 use super::capabilities::Leftover;
 use super::leased_injector::{InjectorBackend, LeasedInjector};
-use crate::adapter::capabilities::{BOUNDARIES, Capabilities, Cluster, Defaults, InjectionContext};
-use crate::config::target::PINOT;
+use crate::adapter::capabilities::{Capabilities, Cluster, InjectionContext};
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
@@ -53,17 +52,8 @@ use reads::Reads;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use supported_faults::PINOT;
 use table::{TABLE_PREFIX, lacks};
-
-/// The defaults for a cluster that other people may use.
-pub(super) const DEFAULTS: Defaults = Defaults {
-    sample_every: Nanos(500_000_000),
-    no_answer: Nanos(60_000_000_000),
-    quiesce: Nanos(100_000_000_000),
-    deadline: Nanos(360_000_000_000),
-    settings: &[BOUNDARIES],
-    has_table_options: true,
-};
 
 /// The commit of a segment alone can take many seconds, and its consumers make no progress meanwhile.
 const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);

@@ -1,9 +1,12 @@
 //! Which faults Pinot can do, given its target file.
 
 use crate::adapter::capabilities::Refusal;
-use crate::config::target::{Commands, PINOT, TargetFile};
+use crate::config::target::{Commands, TargetFile};
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::fault_catalogue::{Need, Permission};
+
+/// The name of the system in target files.
+pub(super) const PINOT: &str = "pinot";
 
 /// Whether the target file has what this kind of fault needs.
 pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
@@ -44,7 +47,7 @@ pub fn can(file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
 const STOP: Need = Need { to: "stop a replica", permission: Permission::Pause };
 
 /// What the target file must allow for this kind of fault.
-pub(in crate::adapter) fn needs(kind: FaultKind) -> Vec<Need> {
+pub(super) fn needs(kind: FaultKind) -> Vec<Need> {
     let usual = kind.spec().needs;
     match kind {
         // Pinot handles messages at once, so the receiver must be stopped while one is held back.

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod containment;
+mod discover;
 mod injection;
 mod injector;
 mod kind;
@@ -11,23 +12,19 @@ mod servers;
 mod service;
 pub mod shard_settings;
 mod supported_faults;
+mod system;
 mod undo;
 pub mod wire;
 mod writer_faults;
 pub mod writers;
 
 pub use cluster::SpecimenCluster;
-pub(super) use containment::containment;
 pub use injection::{begin, ended_early, heal, holder, marks};
-pub(super) use kind::DEFAULTS;
 pub use kind::SpecimenKind;
 
 use super::capabilities::Leftover;
-use super::diagnosis::{Diagnosis, Endpoint, ReplicaStatus};
-use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::leased_injector::LeasedInjector;
 use crate::adapter::capabilities::{Capabilities, Cluster, InjectionContext};
-use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use cluster::LOCK_RENEWAL;
@@ -128,50 +125,6 @@ impl Cluster for SpecimenCluster {
     async fn end(&self) {
         self.stop().await;
     }
-}
-
-/// Reaches the cluster of a target file. Fails if it does not answer.
-pub async fn reach(file: &TargetFile) -> Result<SpecimenCluster, TargetError> {
-    SpecimenCluster::reach(kind(&file.system)?, &file.url).await
-}
-
-/// The state of the cluster of a target file.
-pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
-    let mut diagnosis = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
-    let begun = tokio::time::Instant::now();
-    let reached = reach(file).await;
-    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let problem = reached.as_ref().err().map(ToString::to_string);
-    let (who, at) = ("supervisor".to_owned(), file.url.clone());
-    diagnosis.asked.push(Endpoint { who, at, ms, problem, needed: true });
-    if let Ok(cluster) = reached {
-        let overview = cluster.overview();
-        let alive = |name: &String| overview.replica_process(name).ok().map(|(url, _)| url);
-        let standing = |name: &String| ReplicaStatus { name: name.clone(), host: alive(name) };
-        diagnosis.replicas = overview.roster.iter().map(standing).collect();
-        diagnosis.version = Some(overview.version.clone());
-        match cluster.holder().await {
-            Ok(holder) => (diagnosis.free, diagnosis.holder) = (holder.is_none(), holder),
-            Err(error) => diagnosis.unknown.push(format!("the run that uses it: {error}")),
-        }
-    }
-    match marks(&file.url).await {
-        Ok(marks) => diagnosis.marks = marks,
-        Err(error) => diagnosis.unknown.push(format!("faults of earlier runs: {error}")),
-    }
-    diagnosis
-}
-
-fn kind(system: &str) -> Result<SpecimenKind, TargetError> {
-    SpecimenKind::named(system)
-        .ok_or_else(|| TargetError::NotReady(format!("no system is called `{system}`")))
-}
-
-/// Discovers the cluster of this supervisor for a target file.
-pub async fn discover(wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
-    let overview = SpecimenCluster::reach(kind(&wanted.system)?, &wanted.url).await?.overview();
-    let found = vec![format!("{} {}, {} replicas", wanted.system, overview.version, overview.roster.len())];
-    Ok(Discovery { found, version: overview.version, ..Discovery::default() })
 }
 
 /// A cluster with its table as a target.

@@ -9,7 +9,7 @@ use super::wire;
 use crate::adapter::http::{HttpClient, send};
 use crate::adapter::leased_injector::parse_undo;
 use crate::config::access::Access;
-use crate::config::target::{Commands, PINOT};
+use crate::config::target::Commands;
 use crate::faults::hook::{Hook, HookError};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
@@ -58,13 +58,8 @@ pub(in crate::adapter) struct PinotUndo {
     pub(super) others: Vec<String>,
 }
 
-/// Whether a cure is for this system.
-pub fn is_of(cure: &Cure) -> bool {
-    cure.undo["system"] == PINOT
-}
-
 /// The run that holds the lock of a fault's target.
-pub async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
+pub(super) async fn holder(cure: &Cure) -> Result<Option<Holder>, TargetError> {
     let undo = parse_undo::<PinotUndo>(cure)?;
     cluster::holder(&HttpClient::with_access(REQUEST_TIMEOUT, &undo.access)?, &undo.at).await
 }
