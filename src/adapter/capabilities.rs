@@ -8,6 +8,7 @@ use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::lifecycle::LifecycleRecord;
 use dissent_core::history::row::{Coverage, CurrentRow, Entry, Row, Segment};
+use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::shard_snapshot::ShardSnapshot;
 use dissent_core::history::time::Nanos;
@@ -209,6 +210,18 @@ pub trait Cluster: Send + Sync {
     /// The frontiers that it declares, besides the consuming positions of its replicas.
     fn frontiers(&self) -> Vec<Frontier> {
         Vec::new()
+    }
+    /// The rules of a run's table, if the cluster decides them.
+    fn rules(&self) -> Option<Rules> {
+        None
+    }
+    /// Whether keys can be deleted.
+    fn deletes(&self) -> bool {
+        false
+    }
+    /// Whether writes can be conditional on a comparison over other keys.
+    fn guards(&self) -> bool {
+        false
     }
     /// The name for this run's table. None if the usual name is safe to use.
     fn table_name(&self, mark: &str) -> Option<String>;

@@ -25,6 +25,6 @@ pub use capabilities::{
 };
 pub use registry::{
     SYSTEMS, begin, can, check_name, check_run, containment, defaults, diagnose, discover, ended_early,
-    ended_early_within, heal, holder, load_target, log_records, marks, reach, refuse_obstacles, system,
-    systems_with_logs,
+    ended_early_within, has_no_log, heal, holder, load_target, log_records, marks, reach, refuse_obstacles,
+    system, systems_with_logs,
 };

@@ -82,6 +82,11 @@ pub fn check_run(
     }
 }
 
+/// Whether the cluster of a target file keeps no log that can be read back.
+pub fn has_no_log(file: &TargetFile) -> bool {
+    system(&file.system).is_some_and(System::has_no_log)
+}
+
 /// The defaults for a run on the cluster of a target file.
 pub fn defaults(file: &TargetFile) -> Defaults {
     system(&file.system).map_or(Defaults::SHARED, System::defaults)

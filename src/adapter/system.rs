@@ -58,6 +58,11 @@ pub trait System: Send + Sync {
     fn needs(&self, kind: FaultKind) -> Vec<Need> {
         kind.spec().needs.to_vec()
     }
+    /// Whether it keeps no log that can be read back. The log of a run is then that of our own sessions, in one
+    /// partition.
+    fn has_no_log(&self) -> bool {
+        false
+    }
     /// The defaults for a run on a cluster of a target file.
     fn defaults(&self) -> Defaults {
         Defaults::SHARED

@@ -40,7 +40,11 @@ pub fn run_spec(args: &RunArgs) -> Result<RunSpec, ConfigError> {
     if let Some(ExternalTarget { path, file }) = target.external() {
         adapter::check_run(file, path, nemesis.faults().chain(probe(args.probe_restart)))?;
     }
-    let workload = with_load(workload, args)?;
+    let mut workload = with_load(workload, args)?;
+    if target.has_no_log() {
+        // The log of our sessions is one.
+        workload.partitions = 1;
+    }
     Ok(RunSpec {
         timing: timing(args, &defaults, &given, &workload)?,
         target,

@@ -20,11 +20,11 @@ macro_rules! embedded {
 
 /// The files under `workloads/`.
 pub const WORKLOADS: &[EmbeddedFile] =
-    embedded!("workloads": "partial-upsert", "steady", "upsert-burst", "upsert-feed");
+    embedded!("workloads": "cold-keys", "partial-upsert", "steady", "upsert-burst", "upsert-feed");
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[EmbeddedFile] = embedded!(
-    "nemesis": "cold-cutover", "failover", "lag", "late-commit", "late-gap", "late-skip", "late-transition",
+    "nemesis": "cold-cutover", "failover", "kill-one", "lag", "late-commit", "late-gap", "late-skip", "late-transition",
     "mixed", "none", "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one",
     "restart-one", "session-expiry", "warm-active-active"
 );

@@ -148,7 +148,9 @@ struct ProcessRun<'a> {
 impl ProcessRun<'_> {
     /// Creates the table of the specification, as far as the target supports it.
     async fn make_table(&self, spec: &RunSpec, cluster: &dyn Cluster) -> Result<PreparedTarget, RunError> {
-        let (schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
+        spec.check_writes(cluster.deletes() || spec.target.has_shard(), cluster.guards())?;
+        let (mut schema, left_out) = spec.schema(cluster.lacks(), cluster.table_name(&self.context.mark))?;
+        schema.rules = cluster.rules().unwrap_or(schema.rules);
         let (mark, partitions) = (&self.context.mark, spec.workload.partitions);
         let roster = cluster.make_table(mark, &schema, partitions, spec.full_rows()).await?;
         let spares = cluster.spare_servers();

@@ -60,6 +60,17 @@ pub enum RunSpecError {
         /// The name of the target.
         target: String,
     },
+    /// The workload makes writes conditional, but the target cannot do that.
+    #[error(
+        "workload `{workload}` makes each write conditional on other keys, which {target} cannot do: --set \
+         guard-keys=0"
+    )]
+    Guards {
+        /// The name of the workload.
+        workload: String,
+        /// The name of the target.
+        target: String,
+    },
     /// The plan waits for segments, but the target has none.
     #[error("step `{step}` waits for segments, and {target} has none: choose a plan such as {others}")]
     Segments {
@@ -138,8 +149,14 @@ pub fn probe(is_asked_for: bool) -> Option<FaultKind> {
     is_asked_for.then_some(FaultKind::Restart)
 }
 
-fn waits_for_segments(step: &StepSpec) -> bool {
-    let waits = |condition: &Condition| !matches!(condition, Condition::At(_) | Condition::After(_));
+/// Whether a step waits for something that only happens to segments. Boundaries can be counted in rows too,
+/// unless rows are in a shard.
+fn waits_for_segments(step: &StepSpec, counts_rows: bool) -> bool {
+    let waits = |condition: &Condition| match condition {
+        Condition::At(_) | Condition::After(_) => false,
+        Condition::Boundaries(_) => !counts_rows,
+        Condition::OthersCommitted | Condition::EventsInNext { .. } => true,
+    };
     waits(&step.begin) || waits(&step.until)
 }
 
@@ -147,7 +164,7 @@ fn waits_for_segments(step: &StepSpec) -> bool {
 fn plans_for_shards() -> Vec<&'static str> {
     let fits = |plan: &Nemesis| {
         let can = |kind| SpecimenKind::Shard.can(kind).is_ok();
-        plan.faults().all(can) && !plan.steps.iter().any(waits_for_segments)
+        plan.faults().all(can) && !plan.steps.iter().any(|step| waits_for_segments(step, false))
     };
     let names = NEMESES.iter().map(|embedded| embedded.name);
     names.filter(|name| load::<Nemesis>(name).is_ok_and(|plan| fits(&plan))).collect()
@@ -161,7 +178,7 @@ impl RunSpec {
         table: Option<String>,
     ) -> Result<(Schema, Vec<String>), RunSpecError> {
         let is_of_shard = self.target.has_shard();
-        if is_of_shard || self.rules()?.has_own_log() {
+        if is_of_shard || self.rules()?.has_own_log() || self.target.has_no_log() {
             self.fits_one_log()?;
         }
         let needed = self.workload.columns.iter().filter(|column| lacks.contains(&column.merge));
@@ -169,9 +186,8 @@ impl RunSpec {
         if let Some(column) = required.first() {
             return Err(RunSpecError::Lacks { column: column.name.clone(), merge: column.merge });
         }
-        if self.workload.delete_percent > 0 && !is_of_shard {
-            let (workload, target) = (self.workload.name.clone(), self.target.name().to_owned());
-            return Err(RunSpecError::Deletes { workload, target });
+        if !self.target.has_no_log() {
+            self.check_writes(is_of_shard, false)?;
         }
         let left_out: Vec<String> = left_out.into_iter().map(|column| column.name.clone()).collect();
         let mut schema = schema(&self.workload, &left_out);
@@ -181,6 +197,18 @@ impl RunSpec {
         schema.table = table.unwrap_or(schema.table);
         schema.rules = self.rules()?;
         Ok((schema, left_out))
+    }
+
+    /// Refuses a workload that deletes keys, or makes writes conditional, on a target that cannot do that.
+    pub fn check_writes(&self, deletes: bool, guards: bool) -> Result<(), RunSpecError> {
+        let (workload, target) = (self.workload.name.clone(), self.target.name().to_owned());
+        match self.workload {
+            Workload { delete_percent: 1.., .. } if !deletes => {
+                Err(RunSpecError::Deletes { workload, target })
+            }
+            Workload { guard_keys: 1.., .. } if !guards => Err(RunSpecError::Guards { workload, target }),
+            _ => Ok(()),
+        }
     }
 
     /// The specification for a target that does not end segments on request. Unless the user chose otherwise,
@@ -253,7 +281,8 @@ impl RunSpec {
         if self.workload.partitions != 1 {
             return Err(RunSpecError::OnePartition { target: target() });
         }
-        match self.nemesis.steps.iter().find(|step| waits_for_segments(step)) {
+        let counts_rows = !self.target.has_shard();
+        match self.nemesis.steps.iter().find(|step| waits_for_segments(step, counts_rows)) {
             Some(step) => {
                 let (step, others) = (step.id.clone(), plans_for_shards().join(", "));
                 Err(RunSpecError::Segments { step, target: target(), others })

@@ -62,6 +62,11 @@ impl RunTarget {
         self.specimen() == Some(SpecimenKind::Shard)
     }
 
+    /// Whether it keeps no log that can be read back, so that the log is that of our sessions.
+    pub fn has_no_log(&self) -> bool {
+        self.external().is_some_and(|external| adapter::has_no_log(&external.file))
+    }
+
     /// The merge functions that it lacks, as far as known without asking it.
     pub fn lacks(&self) -> &'static [Merge] {
         self.specimen().map_or(&[], SpecimenKind::lacks)

@@ -65,6 +65,10 @@ impl Cluster for SpecimenCluster {
         self.system.frontiers(&overview.roster, &overview.settings)
     }
 
+    fn deletes(&self) -> bool {
+        self.system == SpecimenKind::Shard
+    }
+
     fn table_name(&self, _mark: &str) -> Option<String> {
         None
     }

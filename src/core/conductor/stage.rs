@@ -124,6 +124,7 @@ impl Conductor {
 
     /// Runs the arrivals, boundaries and faults of the load.
     fn load(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        self.count_rows_as_boundaries();
         let boundary_due = self.boundary_due(now);
         let crosses = self.timing.boundaries.pause_the_load() && (boundary_due || self.crossing.is_some());
         self.pause_load(now, crosses || self.is_full());
@@ -147,6 +148,20 @@ impl Conductor {
         }
     }
 
+    /// Where no segment ends, plans count the rows that would have ended one.
+    fn count_rows_as_boundaries(&mut self) {
+        let logged: u64 = self.view.log_ends().iter().sum();
+        if !self.meta.has_boundaries() && logged >= self.logged_at_boundary + self.rows_per_boundary() {
+            self.logged_at_boundary = logged;
+            self.boundaries += 1;
+        }
+    }
+
+    /// How many entries the whole log grows by until the next boundary is due.
+    fn rows_per_boundary(&self) -> u64 {
+        self.meta.workload.segment_rows * u64::from(self.meta.partitions)
+    }
+
     /// Offers the ops that are due.
     fn arrive(&mut self, now: Nanos, out: &mut Vec<Command>) {
         while let Some(op) = self.next_op.take() {
@@ -165,12 +180,11 @@ impl Conductor {
     pub(super) fn boundary_due(&self, now: Nanos) -> bool {
         let ends = self.timing.boundaries.most().is_some() && self.is_load_complete(now);
         let logged: u64 = self.view.log_ends().iter().sum();
-        let wanted = self.meta.workload.segment_rows * u64::from(self.meta.partitions);
         self.meta.has_boundaries()
             && !ends
             && self.crossing.is_none()
             && self.boundaries_left != Some(0)
-            && (logged >= self.logged_at_boundary + wanted || self.is_full())
+            && (logged >= self.logged_at_boundary + self.rows_per_boundary() || self.is_full())
     }
 
     /// Pauses or resumes writing.
