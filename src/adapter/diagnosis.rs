@@ -8,6 +8,8 @@ use dissent_core::history::schema::Merge;
 use dissent_store::cure::Cure;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::time::Instant;
 
 /// A process that was asked.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +24,9 @@ pub struct Endpoint {
     pub problem: Option<String>,
     /// Whether a run needs it.
     pub needed: bool,
+    /// The status that it reports. None if it reports none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// A replica and whether it is alive.
@@ -131,11 +136,30 @@ pub struct Diagnosis {
     pub leftovers: Vec<Leftover>,
     /// The cost of those tables.
     pub left_cost: Option<LeftoverCost>,
+    /// The folder with the lock and the marks. None if the cluster itself has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_folder: Option<PathBuf>,
     /// What could not be found out, and why.
     pub unknown: Vec<String>,
 }
 
 impl Diagnosis {
+    /// Asks an endpoint, given as its name, its address and whether a run needs it, and notes how long the
+    /// answer took.
+    pub async fn ask<T>(
+        &mut self,
+        (who, at, needed): (&str, &str, bool),
+        question: impl Future<Output = Result<T, TargetError>>,
+    ) -> Option<T> {
+        let begun = Instant::now();
+        let answer = question.await;
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let problem = answer.as_ref().err().map(ToString::to_string);
+        let (who, at) = (who.to_owned(), at.to_owned());
+        self.asked.push(Endpoint { who, at, ms, problem, needed, status: None });
+        answer.ok()
+    }
+
     /// Host names that several replicas report. The rows of these replicas cannot be told apart.
     pub fn shared_hosts(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

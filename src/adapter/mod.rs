@@ -2,11 +2,13 @@
 //! line in `registry.rs`.
 
 pub mod capabilities;
+mod clock;
 pub mod containment;
 pub mod diagnosis;
 pub mod discovery;
 pub mod http;
 mod leased_injector;
+pub mod lock_folder;
 #[cfg(feature = "pinot")]
 pub mod pinot;
 mod registry;

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -43,14 +44,22 @@ impl Hook<'_> {
         HookError { name: self.name, problem: problem.into() }
     }
 
-    /// Runs it once.
-    pub async fn run(&self, environment: &[(&str, &std::path::Path)]) -> Result<(), HookError> {
+    /// Runs it once, in the current folder.
+    pub async fn run(&self, environment: &[(&str, &Path)]) -> Result<(), HookError> {
+        self.run_in(Path::new(""), environment).await
+    }
+
+    /// Runs it once, in this folder. An empty path stands for the current one.
+    pub async fn run_in(&self, folder: &Path, environment: &[(&str, &Path)]) -> Result<(), HookError> {
         let cannot = |error: std::io::Error| self.error(format!("cannot run: {error}"));
         // No pipe: a background process that the hook starts would keep it open, or die when it closes.
         let said = rustix::fs::memfd_create(c"hook", rustix::fs::MemfdFlags::CLOEXEC);
         let mut said = File::from(said.map_err(|error| cannot(error.into()))?);
         let mut shell = Command::new("sh");
         shell.args(["-c", self.command]).envs(environment.iter().copied());
+        if !folder.as_os_str().is_empty() {
+            shell.current_dir(folder);
+        }
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(cannot)?);
         // Ctrl-C must not reach the hook: what one hook starts, another stops.
         let mut group = ProcessGroup(shell.process_group(0).spawn().map_err(cannot)?);
@@ -112,7 +121,6 @@ fn end_of(said: &mut File) -> String {
 mod tests {
     use super::*;
     use crate::faults::process::{ProcessId, ProcessState};
-    use std::path::Path;
 
     const LONG: Duration = Duration::from_secs(60);
 

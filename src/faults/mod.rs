@@ -4,5 +4,6 @@
 pub mod hook;
 pub mod process;
 pub mod proxy;
+pub mod replica_command;
 pub mod watchdog;
 pub mod watchdog_handle;

@@ -66,9 +66,10 @@ impl Page {
     fn who(&mut self, diagnosis: &Diagnosis) {
         let version = diagnosis.version.as_deref().unwrap_or("(unknown version)");
         self.out += &format!("{} {}\n", diagnosis.system, printable(version));
-        for Endpoint { who, at, ms, problem, .. } in &diagnosis.asked {
+        for Endpoint { who, at, ms, problem, status, .. } in &diagnosis.asked {
+            let status = status.as_ref().map(|status| format!(": {status}")).unwrap_or_default();
             match problem {
-                None => self.line(&short(who), &format!("{at} answers in {ms} ms")),
+                None => self.line(&short(who), &format!("{at} answers in {ms} ms{status}")),
                 Some(problem) => self.warn(&short(who), problem),
             }
         }
@@ -156,6 +157,9 @@ impl Page {
             None if diagnosis.free => self.line("in use by", "nobody"),
             None => self.line("in use by", "unknown"),
         }
+        if let Some(folder) = &diagnosis.lock_folder {
+            self.line("lock, marks", &format!("in the folder {}", folder.display()));
+        }
         for cure in &diagnosis.marks {
             let words = format!("{} on {} of run {}", fault(cure.fault.kind), cure.fault.replica, cure.mark);
             match diagnosis.is_in_force(cure) {
@@ -226,7 +230,7 @@ mod tests {
 
     fn asked(problem: Option<&str>) -> Endpoint {
         let (who, at) = ("controller".to_owned(), "http://c:9000".to_owned());
-        Endpoint { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true }
+        Endpoint { who, at, ms: 3, problem: problem.map(str::to_owned), needed: true, status: None }
     }
 
     fn told(diagnosis: &Diagnosis, allow: bool) -> String {

@@ -3,7 +3,6 @@
 //! The lock and the marks are kept in the cluster's own configuration, under names that begin with
 //! `dissent.`. Every controller has it, it outlives processes, and Pinot itself ignores these names.
 
-use super::clock;
 use super::foreign_table::{self, ForeignTable};
 use super::inventory::{Inventory, Server};
 use super::kafka::Kafka;
@@ -11,7 +10,9 @@ use super::table;
 use super::table::TABLE_PREFIX;
 use super::wire::{self, invalid_response};
 use crate::adapter::capabilities::Leftover;
+use crate::adapter::clock;
 use crate::adapter::http::{HttpClient, parse, send};
+use crate::adapter::lock_folder::LOCK_EXPIRY;
 use crate::config::access::Access;
 use crate::config::target::TargetFile;
 use crate::target_error::Holder;
@@ -32,12 +33,6 @@ pub(super) const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The timeout for a query or a change.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A lock expires this long after its last renewal.
-const LOCK_EXPIRY: Duration = Duration::from_secs(30);
-
-/// The time between two renewals.
-pub(super) const LOCK_RENEWAL: Duration = Duration::from_secs(8);
 
 /// How long to wait after locking before checking that no other run locked at the same moment.
 const LOCK_SETTLE_TIME: Duration = Duration::from_millis(300);

@@ -8,28 +8,13 @@ use super::table::{TABLE_PREFIX, lacks};
 use super::table::{parse_segment_name, realtime};
 use super::wire::{refuses_commits, release};
 use super::{query_result, rules, wire};
-use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus, TableFacts};
+use crate::adapter::diagnosis::{Diagnosis, ReplicaStatus, TableFacts};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::http::{HttpClient, send};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
-use tokio::time::Instant;
-
-/// Asks an endpoint and records how long the answer took.
-async fn timed<T>(
-    diagnosis: &mut Diagnosis,
-    (who, at, needed): (&str, &str, bool),
-    ask: impl Future<Output = Result<T, TargetError>>,
-) -> Option<T> {
-    let begun = Instant::now();
-    let answer = ask.await;
-    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let problem = answer.as_ref().err().map(ToString::to_string);
-    diagnosis.asked.push(Endpoint { who: who.to_owned(), at: at.to_owned(), ms, problem, needed });
-    answer.ok()
-}
 
 /// The state of the cluster of a target file.
 pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
@@ -38,7 +23,7 @@ pub async fn diagnosis(file: &TargetFile) -> Diagnosis {
     let controller = ("controller", file.url.as_str(), true);
     let reached =
         async { Inventory::read(HttpClient::with_access(REQUEST_TIMEOUT, &file.access())?, file).await };
-    let inventory = timed(&mut diagnosis, controller, reached).await;
+    let inventory = diagnosis.ask(controller, reached).await;
     if let Some(inventory) = &inventory {
         diagnosis.version = Some(inventory.version.clone());
         diagnosis.lacks = lacks(&inventory.version).to_vec();
@@ -62,7 +47,7 @@ async fn broker(diagnosis: &mut Diagnosis, file: &TargetFile) {
         let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
         send(&url, http.get(&url)).await
     };
-    timed(diagnosis, ("broker", at, true), health).await;
+    diagnosis.ask(("broker", at, true), health).await;
 }
 
 async fn servers(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inventory) {
@@ -73,7 +58,7 @@ async fn servers(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inven
             let http = HttpClient::with_access(SERVER_TIMEOUT, &file.access())?;
             send(&health, http.get(&health)).await
         };
-        timed(diagnosis, (name, url, host.is_some()), asked).await;
+        diagnosis.ask((name, url, host.is_some()), asked).await;
     }
     if diagnosis.replicas.iter().all(|replica| replica.host.is_none()) {
         diagnosis.unknown.push("no server is alive".to_owned());
@@ -82,7 +67,7 @@ async fn servers(diagnosis: &mut Diagnosis, file: &TargetFile, inventory: &Inven
 
 async fn kafka(diagnosis: &mut Diagnosis, file: &TargetFile) {
     match Kafka::of(file) {
-        Some(kafka) => drop(timed(diagnosis, ("Kafka", &kafka.address, true), kafka.topics()).await),
+        Some(kafka) => drop(diagnosis.ask(("Kafka", &kafka.address, true), kafka.topics()).await),
         None => diagnosis
             .unknown
             .push("Kafka: the target file does not give its address, which a run needs".into()),

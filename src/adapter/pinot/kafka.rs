@@ -1,10 +1,10 @@
 //! The input log of a Pinot table: a Kafka topic, written to a chosen partition and read back.
 
-use super::clock::now_ms;
 use super::foreign_table;
 use super::produce_queue::ProduceQueue;
 use super::wire::{entry, message};
 use crate::adapter::capabilities::{Client, Completion, InputLog, RowSink};
+use crate::adapter::clock::now_ms;
 use crate::config::access::{Credentials, Login, SecretError};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;

@@ -2,7 +2,6 @@
 //! installed in the cluster.
 
 mod authority;
-mod clock;
 mod cluster;
 mod containment;
 mod discover;
@@ -37,9 +36,9 @@ pub use system::Pinot;
 use super::capabilities::Leftover;
 use super::leased_injector::{InjectorBackend, LeasedInjector};
 use crate::adapter::capabilities::{Capabilities, Cluster, InjectionContext};
+use crate::adapter::lock_folder::LOCK_RENEWAL;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
-use cluster::LOCK_RENEWAL;
 use dissent_core::history::fault::{Fault, FaultKind};
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
@@ -200,6 +199,7 @@ impl InjectorBackend for TableFaults {
             table: self.table.clone(),
             session: self.cluster.session(&fault.replica).await?,
             commands: file.commands.clone(),
+            folder: file.folder.clone(),
             access: file.access(),
             proxy: file.proxy.clone(),
             others: self.others(fault).await?,

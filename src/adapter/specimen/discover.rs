@@ -3,20 +3,16 @@
 use super::cluster::SpecimenCluster;
 use super::injection::marks;
 use super::kind::SpecimenKind;
-use crate::adapter::diagnosis::{Diagnosis, Endpoint, ReplicaStatus};
+use crate::adapter::diagnosis::{Diagnosis, ReplicaStatus};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::config::target::TargetFile;
 
 /// The state of the cluster of a target file.
 pub(super) async fn diagnosis(kind: SpecimenKind, file: &TargetFile) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: file.system.clone(), starts_anew: true, ..Diagnosis::default() };
-    let begun = tokio::time::Instant::now();
-    let reached = SpecimenCluster::reach(kind, &file.url).await;
-    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let problem = reached.as_ref().err().map(ToString::to_string);
-    let (who, at) = ("supervisor".to_owned(), file.url.clone());
-    diagnosis.asked.push(Endpoint { who, at, ms, problem, needed: true });
-    if let Ok(cluster) = reached {
+    let supervisor = ("supervisor", file.url.as_str(), true);
+    let reached = diagnosis.ask(supervisor, SpecimenCluster::reach(kind, &file.url)).await;
+    if let Some(cluster) = reached {
         let overview = cluster.overview();
         let alive = |name: &String| overview.replica_process(name).ok().map(|(url, _)| url);
         let standing = |name: &String| ReplicaStatus { name: name.clone(), host: alive(name) };

@@ -10,21 +10,18 @@ use crate::adapter::http::{HttpClient, send};
 use crate::adapter::leased_injector::parse_undo;
 use crate::config::access::Access;
 use crate::config::target::Commands;
-use crate::faults::hook::{Hook, HookError};
+use crate::faults::replica_command::{ReplicaCommand, START_TIMEOUT};
 use crate::target_error::Holder;
 use crate::target_error::TargetError;
 use dissent_core::history::fault::{FaultKind, Transition};
 use dissent_store::cure::Cure;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// The timeout of a request or a command.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The maximum time for a replica to start.
-const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The maximum time that a replica is paused for another step. Its session with the coordination store ends
 /// after 30 s.
@@ -48,6 +45,9 @@ pub(in crate::adapter) struct PinotUndo {
     pub(super) session: u64,
     /// The commands that act on a replica's process.
     pub(super) commands: Commands,
+    /// The folder in which they run.
+    #[serde(default)]
+    pub(super) folder: PathBuf,
     /// The access to the controller. It names secrets and does not contain them.
     #[serde(default)]
     pub(super) access: Access,
@@ -84,9 +84,7 @@ pub async fn begin(cure: &Cure) -> Result<(), TargetError> {
         }
         FaultKind::HoldMessage(Transition::ConsumingToOnline) => Ok(()),
         FaultKind::Pause => injection.pause(replica).await,
-        FaultKind::Restart => {
-            injection.run("kill", injection.undo.commands.kill.as_deref(), replica, REQUEST_TIMEOUT).await
-        }
+        FaultKind::Restart => injection.run(ReplicaCommand::Kill, replica).await,
         FaultKind::CommitWinner => {
             injection.pause_others().await?;
             spawn_remaining(cure);
@@ -146,7 +144,7 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         }
         FaultKind::Pause => injection.resume(replica).await?,
         FaultKind::Restart => {
-            injection.run("start", injection.undo.commands.start.as_deref(), replica, START_TIMEOUT).await?;
+            injection.run(ReplicaCommand::Start, replica).await?;
             injection.wait_until_registered().await?;
         }
         FaultKind::CommitWinner => injection.resume_others().await?,
@@ -187,26 +185,16 @@ impl PinotInjection<'_> {
     }
 
     async fn pause(&self, replica: &str) -> Result<(), TargetError> {
-        self.run("pause", self.undo.commands.pause.as_deref(), replica, REQUEST_TIMEOUT).await
+        self.run(ReplicaCommand::Pause, replica).await
     }
 
     async fn resume(&self, replica: &str) -> Result<(), TargetError> {
-        self.run("resume", self.undo.commands.resume.as_deref(), replica, REQUEST_TIMEOUT).await
+        self.run(ReplicaCommand::Resume, replica).await
     }
 
     /// Runs a command of the target file on a replica.
-    async fn run(
-        &self,
-        name: &'static str,
-        command: Option<&str>,
-        replica: &str,
-        timeout: Duration,
-    ) -> Result<(), TargetError> {
-        let Some(command) = command else {
-            return Err(self.refused(format!("the target file has no command `{name}`")));
-        };
-        let run = Hook { name, command, timeout }.run(&[("REPLICA", Path::new(replica))]).await;
-        run.map_err(|HookError { name, problem }| self.refused(format!("`{name}` {problem}")))
+    async fn run(&self, command: ReplicaCommand, replica: &str) -> Result<(), TargetError> {
+        command.run(&self.undo.commands, &self.undo.folder, replica).await
     }
 
     /// Waits until a restarted replica has registered with a new session.
