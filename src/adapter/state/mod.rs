@@ -10,6 +10,13 @@
 //!     Capabilities                     the same as for every other system
 //! ```
 
+pub mod cluster;
+pub mod injection;
+pub mod muted;
+pub mod system;
+#[cfg(test)]
+mod tests;
+
 use crate::adapter::capabilities::{Leftover, Refusal, RowSink};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::config::error::InvalidValue;
@@ -53,6 +60,19 @@ pub struct ReplicaState {
 pub trait StateSystem: Send + Sync {
     /// Its name in target files.
     fn name(&self) -> &'static str;
+    /// What its target files are for, for `dissent list targets`.
+    fn about(&self) -> &'static str {
+        self.name()
+    }
+    /// The key of a target file with the address that `dissent init` is given: `url`, or `command` for a
+    /// system that is reached by a command.
+    fn address_key(&self) -> &'static str {
+        "url"
+    }
+    /// The workload to recommend for a first run.
+    fn workload(&self) -> &'static str {
+        "upsert-feed"
+    }
     /// What must be in its target files.
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue>;
     /// Whether it injects this fault itself, with the means of the store. Restarts and pauses need no
