@@ -13,7 +13,10 @@
 pub mod cluster;
 pub mod injection;
 pub mod muted;
+mod settling;
+mod shown_rows;
 pub mod system;
+mod target;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,7 @@
 
 use super::injection::StateInjection;
 use super::{ReplicaState, StateStore, StateSystem, cluster};
-use crate::adapter::capabilities::{Cluster, Refusal};
+use crate::adapter::capabilities::{Cluster, Defaults, Refusal};
 use crate::adapter::diagnosis::{Diagnosis, ReplicaStatus};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText, quoted};
 use crate::adapter::lock_folder::LockFolder;
@@ -13,6 +13,7 @@ use crate::target_error::{Holder, TargetError};
 use async_trait::async_trait;
 use dissent_core::history::fault::FaultKind;
 use dissent_core::history::fault_catalogue::Permission;
+use dissent_core::history::time::Nanos;
 use dissent_store::cure::Cure;
 use std::sync::Arc;
 
@@ -69,6 +70,14 @@ impl System for StateAdapter {
         };
         let reason = format!("its target file has no commands {missing}");
         Err(Refusal { target: self.name().to_owned(), fault: kind, reason })
+    }
+
+    fn has_no_log(&self) -> bool {
+        true
+    }
+
+    fn defaults(&self) -> Defaults {
+        DEFAULTS
     }
 
     fn permissions(&self) -> &'static [(Permission, &'static str)] {
@@ -166,6 +175,10 @@ fn servers(discovery: &Discovery) -> String {
     let lines = servers.map(|(name, address)| format!("{} = {}\n", quoted(name), quoted(address)));
     "\n[servers]              # addresses of replicas by name\n".to_owned() + &lines.collect::<String>()
 }
+
+/// The defaults for a run on a state store.
+const DEFAULTS: Defaults =
+    Defaults { sample_every: Nanos(250_000_000), quiesce: Nanos(30_000_000_000), ..Defaults::SHARED };
 
 const PERMISSIONS: &[(Permission, &str)] = &[
     (Permission::Writes, "create tables, write to them, and drop them"),
