@@ -2,9 +2,7 @@
 
 #[cfg(feature = "tls")]
 use super::tls;
-#[cfg(feature = "pinot")]
-use crate::config::access::Access;
-use crate::config::access::{Credentials, Login};
+use crate::config::access::{Access, Credentials, Login};
 use crate::target_error::TargetError;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -35,7 +33,6 @@ impl HttpClient {
 
     /// A client with credentials, and with TLS for URLs that use it. Fails at once if the secret is missing.
     /// The secret is read again for every request.
-    #[cfg(feature = "pinot")]
     pub(crate) fn with_access(patience: Duration, access: &Access) -> Result<HttpClient, TargetError> {
         if let Some(credentials) = &access.credentials {
             credentials.login().map_err(|error| TargetError::Unauthenticated { cause: error.to_string() })?;
@@ -82,7 +79,7 @@ pub fn client(patience: Duration) -> Result<reqwest::Client, TargetError> {
     build(builder, patience)
 }
 
-#[cfg(all(feature = "pinot", feature = "tls"))]
+#[cfg(feature = "tls")]
 fn believing(
     builder: reqwest::ClientBuilder,
     access: &Access,
@@ -91,7 +88,7 @@ fn believing(
     Ok(builder.tls_backend_preconfigured(config))
 }
 
-#[cfg(all(feature = "pinot", not(feature = "tls")))]
+#[cfg(not(feature = "tls"))]
 fn believing(
     builder: reqwest::ClientBuilder,
     _access: &Access,
