@@ -6,6 +6,7 @@ mod clock;
 pub mod containment;
 pub mod diagnosis;
 pub mod discovery;
+pub mod etcd;
 pub mod http;
 mod leased_injector;
 pub mod lock_folder;
