@@ -4,6 +4,7 @@ mod again;
 mod bad_input;
 mod cli;
 mod draw;
+mod etcd;
 mod explained;
 mod fuzz;
 mod gone;
