@@ -138,6 +138,8 @@ async fn a_member_says_what_it_has_consumed_and_what_it_has_kept() {
         let state = store.replica("m1").await.expect("a state");
         assert_eq!((state.status.as_str(), state.position), (words, Some(14)));
         assert_eq!(state.incarnation, 1_795_999_350_230, "milliseconds");
+        let last = fake.asked("").into_iter().map(|asked| asked.path).next_back();
+        assert_eq!(last.as_deref(), Some("/v3/maintenance/status"), "never older than the incarnation");
         assert_eq!(store.upstream().await.expect("a position"), Some(14));
         let read = &fake.asked(RANGE)[0].body;
         assert!(read.get("serializable").is_none(), "only a linearizable read waits for all writes: {read}");

@@ -53,10 +53,10 @@ impl Fake {
         Fake { url, asked }
     }
 
-    /// Its requests for a path so far.
+    /// Its requests so far for paths that end like this.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         let asked = self.asked.lock().expect("the requests");
-        asked.iter().filter(|asked| asked.path == path).cloned().collect()
+        asked.iter().filter(|asked| asked.path.ends_with(path)).cloned().collect()
     }
 
     /// A target file with this as the only member.

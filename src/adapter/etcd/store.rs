@@ -270,12 +270,10 @@ impl StateStore for EtcdStore {
 
     async fn replica(&self, replica: &str) -> Result<ReplicaState, TargetError> {
         let member = self.url(replica)?;
+        // In this order: the status of an earlier life must not pass for one of this life.
+        let incarnation = self.gateway.started(member).await?;
         let status: MemberStatus = self.gateway.call(member, STATUS, &json!({})).await?;
-        Ok(ReplicaState {
-            incarnation: self.gateway.started(member).await?,
-            status: self.words(&status),
-            position: Some(status.applied),
-        })
+        Ok(ReplicaState { incarnation, status: self.words(&status), position: Some(status.applied) })
     }
 
     async fn rows(
