@@ -4,10 +4,12 @@ use super::capabilities::{Cluster, Defaults, Refusal};
 use super::containment::{Affected, Containment};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
+use super::etcd::Etcd;
 use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot::Pinot;
 use super::specimen::SpecimenKind;
+use super::state::system::StateAdapter;
 use super::system::System;
 use crate::config::error::{ConfigError, InvalidValue, advise};
 use crate::config::load::load_with;
@@ -24,6 +26,7 @@ pub static SYSTEMS: &[&dyn System] = &[
     &SpecimenKind::Shard,
     #[cfg(feature = "pinot")]
     &Pinot,
+    &StateAdapter(&Etcd),
 ];
 
 /// The system of this name.

@@ -37,8 +37,12 @@ impl StateSystem for Etcd {
         ETCD
     }
 
+    fn about(&self) -> &'static str {
+        "etcd, over the HTTP gateway of its members"
+    }
+
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
-        check_url(&file.url)
+        check_url("url", &file.url)
     }
 
     fn can(&self, _file: &TargetFile, fault: FaultKind) -> Result<(), Refusal> {

@@ -74,7 +74,7 @@ pub trait StateSystem: Send + Sync {
     }
     /// The workload to recommend for a first run.
     fn workload(&self) -> &'static str {
-        "upsert-feed"
+        "cold-keys"
     }
     /// What must be in its target files.
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue>;
