@@ -112,6 +112,21 @@ async fn the_members_that_vote_and_have_started_are_the_replicas() {
     assert!(store.replica("m4").await.is_err(), "a learner");
 }
 
+#[test]
+fn a_target_file_gives_the_http_urls_of_members() {
+    let file = |url: &str, member: &str| TargetFile {
+        servers: [("m1".to_owned(), member.to_owned())].into(),
+        ..TargetFile::at("etcd", url)
+    };
+    let good = "http://127.0.0.1:2379";
+    for (url, member, place) in
+        [(good, good, None), ("grpc://m1:2379", good, Some("url")), (good, "m1:2379", Some("servers"))]
+    {
+        let refused = Etcd.check(&file(url, member)).err().map(|error| error.at);
+        assert_eq!(refused.as_deref(), place, "{url} {member}");
+    }
+}
+
 #[tokio::test]
 async fn a_member_says_what_it_has_consumed_and_what_it_has_kept() {
     let status = |more: Json| {

@@ -20,7 +20,7 @@ macro_rules! embedded {
 
 /// The files under `workloads/`.
 pub const WORKLOADS: &[EmbeddedFile] =
-    embedded!("workloads": "cold-keys", "partial-upsert", "steady", "upsert-burst", "upsert-feed");
+    embedded!("workloads": "cold-keys", "guarded", "partial-upsert", "steady", "upsert-burst", "upsert-feed");
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[EmbeddedFile] = embedded!(

@@ -134,11 +134,15 @@ impl Client for StateTarget {
 
 #[async_trait]
 impl InputLog for StateTarget {
-    /// What had ended before the upstream's end was read lies at or below that.
+    /// What had ended before the upstream's end was read lies at or below that. Without that end, replicas
+    /// cover no more than before.
     async fn ends(&self) -> Result<Vec<u64>, TargetError> {
         let ended = self.log().ended();
-        if let Some(position) = self.store.upstream().await? {
-            self.log().mark(ended, position);
+        match self.store.upstream().await {
+            Ok(Some(position)) => self.log().mark(ended, position),
+            Ok(None) => {}
+            Err(_) if self.muted.is_disturbed() => {}
+            Err(error) => return Err(error),
         }
         Ok(vec![ended])
     }
