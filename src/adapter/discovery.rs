@@ -49,17 +49,9 @@ pub enum DiscoveryError {
     /// The cluster does not answer.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The answer is not that of a controller.
-    #[error(
-        "{url} answers, but is not a Pinot controller{guess}: give the URL of a controller (its port is \
-         often 9000)"
-    )]
-    NoController {
-        /// The URL that was asked.
-        url: String,
-        /// What the process may be instead.
-        guess: String,
-    },
+    /// Something else answers: what it may be, and what to ask instead.
+    #[error("{0}")]
+    OtherService(String),
     /// There are several tables to choose from.
     #[error("there are {} tables; choose one with --table: {}", .0.len(), .0.join(", "))]
     Tables(Vec<String>),

@@ -41,7 +41,7 @@ enum InitError {
 impl InitError {
     fn exit(&self) -> Exit {
         match self {
-            InitError::Draft(DiscoveryError::Target(_) | DiscoveryError::NoController { .. }) => Exit::Target,
+            InitError::Draft(DiscoveryError::Target(_) | DiscoveryError::OtherService(_)) => Exit::Target,
             InitError::Surroundings(error) => error.exit(),
             _ => Exit::Usage,
         }

@@ -237,7 +237,10 @@ async fn no_controller(http: &HttpClient, wanted: &DiscoveryRequest, error: Targ
         _ if error.to_string().contains("401") || error.to_string().contains("403") => return error.into(),
         _ => "",
     };
-    DiscoveryError::NoController { url: url.to_owned(), guess: guess.to_owned() }
+    DiscoveryError::OtherService(format!(
+        "{url} answers, but is not a Pinot controller{guess}: give the URL of a controller (its port is \
+         often 9000)"
+    ))
 }
 
 fn found(discovery: &Discovery, inventory: &Inventory, tables: usize) -> Vec<String> {

@@ -152,15 +152,8 @@ pub async fn heal(cure: &Cure) -> Result<(), TargetError> {
         FaultKind::PauseConsumption => injection.consumption("resumeConsumption").await?,
         // The table belongs to the run and stays as it is.
         FaultKind::Rebalance | FaultKind::Reload => {}
-        // These faults are never begun here.
-        FaultKind::SecondWriter
-        | FaultKind::DropWriter
-        | FaultKind::Cutover
-        | FaultKind::Lag { .. }
-        | FaultKind::DelayQueue { .. }
-        | FaultKind::LockTable
-        | FaultKind::LongSnapshot
-        | FaultKind::SkipTransaction => {}
+        // The others are refused by `begin`, so only their mark is left.
+        _ => {}
     }
     unmark(&injection.http, &injection.undo.at, cure).await
 }
