@@ -58,8 +58,8 @@ pub trait System: Send + Sync {
     fn needs(&self, kind: FaultKind) -> Vec<Need> {
         kind.spec().needs.to_vec()
     }
-    /// Whether it keeps no log that can be read back. The log of a run is then that of our own sessions, in one
-    /// partition.
+    /// Whether it keeps no log that can be read back. The log of a run is then that of our own sessions, in
+    /// one partition.
     fn has_no_log(&self) -> bool {
         false
     }

@@ -4,7 +4,8 @@
 use dissent_core::history::row::Row;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The time between the two reads.
 const SETTLE: Duration = Duration::from_secs(2);
