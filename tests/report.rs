@@ -81,7 +81,7 @@ fn divergences() -> Vec<Example> {
 }
 
 fn others() -> Vec<Example> {
-    let lost = FindingKind::LostAck(LostAck { partition: 1, ops: vec![7, 9] });
+    let lost = FindingKind::LostAck(LostAck { everywhere: false, partition: 1, ops: vec![7, 9] });
     vec![
         (
             "frozen",

@@ -14,7 +14,6 @@ use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Keys, Skew, Workload};
 use dissent_core::seed::Seed;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 pub(crate) fn ms(ms: u64) -> Nanos {
     Nanos(ms * 1_000_000)
@@ -97,9 +96,8 @@ pub(crate) fn meta() -> RunMeta {
 
 /// What is known of the run besides its metadata.
 pub(crate) fn facts() -> RunFacts {
-    let folder = PathBuf::from("results/a-run");
-    let report = Some(folder.join("report.html"));
-    RunFacts { name: "a-run".to_owned(), duration: ms(9_200), folder: Some(folder), report }
+    let [folder, report] = ["results/a-run", "results/a-run/report.html"].map(|path| Some(path.into()));
+    RunFacts { name: "a-run".to_owned(), duration: ms(9_200), folder, report }
 }
 
 fn nemesis() -> Nemesis {
@@ -442,12 +440,11 @@ pub(crate) fn verdict(outcome: VerdictOutcome, findings: Vec<FindingKind>, doubt
             offsets: 4_011,
             rows: 12_345,
             flags: 1_560,
-            undecided: 0,
             replicas: names("server-0 server-1 server-2 server-3"),
             segments: 36,
             captures: 3,
             not_loaded: BTreeMap::from([("server-1".to_owned(), 7)]),
-            excused: BTreeMap::new(),
+            ..Compared::default()
         },
         exposure: vec![Exposure { what: "keys-carried-under-hold".to_owned(), count: 118, demanded: 20 }],
         progress: Progress { states: BTreeMap::from([(FrontierState::Idle, 8)]), ..Progress::default() },

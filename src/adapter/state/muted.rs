@@ -4,7 +4,8 @@
 use crate::target_error::TargetError;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a cluster may need after a replica is back, to elect a leader for example.
 const GRACE: Duration = Duration::from_secs(10);

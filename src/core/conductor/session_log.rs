@@ -121,3 +121,61 @@ impl SessionLog {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::time::Nanos;
+
+    fn op(id: u64, key: &str) -> Op {
+        let (key, cmp) = (key.to_owned(), id.cast_signed());
+        Op { id, partition: 0, key, cmp, cols: Vec::new(), delete: false, due: Nanos(0) }
+    }
+
+    fn sent(ops: &[(u64, &str)]) -> SessionLog {
+        let mut log = SessionLog::default();
+        for (id, key) in ops {
+            log.send(&op(*id, key));
+        }
+        log
+    }
+
+    #[test]
+    fn a_position_covers_what_had_ended_when_it_was_the_upstreams_end() {
+        let mut log = sent(&[(11, "a"), (12, "b"), (13, "c")]);
+        assert_eq!((log.ended(), log.is_idle()), (0, false));
+        log.end(12, OpOutcome::Ok);
+        assert_eq!(log.ended(), 0, "11 is in flight below it");
+        log.end(11, OpOutcome::Ok);
+        assert_eq!(log.ended(), 2);
+        log.mark(2, 870);
+        log.mark(2, 900);
+        log.end(13, OpOutcome::Unknown);
+        log.mark(3, 910);
+        assert!(log.is_idle());
+        assert_eq!([869, 870, 909, 910, 2_000].map(|position| log.covered(position)), [0, 2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn an_upstream_that_goes_back_takes_its_promises_along() {
+        let mut log = sent(&[(11, "a"), (12, "b")]);
+        log.end(11, OpOutcome::Ok);
+        log.mark(1, 500);
+        log.end(12, OpOutcome::Ok);
+        log.mark(2, 300);
+        assert_eq!([299, 300, 500].map(|position| log.covered(position)), [0, 2, 2]);
+    }
+
+    #[test]
+    fn what_failed_is_no_entry_and_what_nobody_sent_gets_a_place_without_one() {
+        let mut log = sent(&[(11, "a"), (12, "b"), (13, "c")]);
+        let outcomes = [(11, OpOutcome::Ok), (12, OpOutcome::Failed), (13, OpOutcome::Unknown)];
+        outcomes.into_iter().for_each(|(op, outcome)| log.end(op, outcome));
+        assert_eq!(log.place("b", 12), 1, "a failed op that shows is where it would have been");
+        let foreign = log.place("a", 12);
+        assert_eq!((foreign, log.place("a", 12), log.place("z", 0)), (3, 3, 4));
+        assert_eq!(log.ended(), 5);
+        let entries: Vec<u64> = log.entries(0, 9).map(|entry| entry.off).collect();
+        assert_eq!(entries, [0, 2]);
+    }
+}

@@ -197,7 +197,10 @@ fn left_out(verdict: &Verdict) -> Answer {
     let aside = verdict.checks.iter().filter(|check| check.status == Status::NotApplicable);
     let aside = aside.filter(|check| check.name == CheckName::Model).filter_map(|check| check.reason.clone());
     let excused = excused(&verdict.compared.excused);
-    let lines: Vec<String> = aside.chain(lines).chain(excused).collect();
+    let undecided = Some(verdict.compared.undecided).filter(|keys| *keys > 0).map(|keys| {
+        format!("{} with the log: its last op may or may not have happened", counted(keys, "key"))
+    });
+    let lines: Vec<String> = aside.chain(lines).chain(excused).chain(undecided).collect();
     let short = if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
     Answer::new("What was not compared?", "not compared", short)
 }

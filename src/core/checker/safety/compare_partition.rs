@@ -14,6 +14,7 @@ use crate::checker::tables::log_index::LogIndex;
 use crate::checker::validity::input_log::{LogExtent, LogValidity};
 use crate::checker::verdict::{Anomaly, Compared, Doubt, DoubtKind};
 use crate::history::run_record::RunRecord;
+use crate::history::schema::rules::Absence;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The result of comparing one partition.
@@ -77,6 +78,11 @@ impl<'h> PartitionCompared<'h> {
         compared.undecided = log_index.undecided.len() as u64;
         (compared.offsets, compared.rows, compared.flags) = (rows.offsets, rows.rows, flags_compared.flags);
         compared.excused = rows.excused;
+        if history.meta.schema.rules.keeps_newest_only() {
+            // What a store does not keep by its nature is not left out of the comparison.
+            let by_nature = |reason: &Absence| matches!(reason, Absence::Superseded | Absence::Tombstones);
+            compared.excused.retain(|reason, _| !by_nature(reason));
+        }
         let unproven = if by_model { rows.unproven } else { BTreeMap::new() };
         PartitionCompared { compared, mismatches, timeline, flags, doubts, lost_acks, unproven }
     }

@@ -160,9 +160,10 @@ pub(crate) fn check(
         lost.entry(partition).or_default().extend(acked - logged(partition));
     }
     lost.retain(|_, ops| !ops.is_empty());
+    let everywhere = history.meta.schema.rules.has_own_log();
     let findings: Vec<Finding> = lost
         .into_iter()
-        .map(|(partition, ops)| FindingKind::LostAck(LostAck { partition, ops }))
+        .map(|(partition, ops)| FindingKind::LostAck(LostAck { everywhere, partition, ops }))
         .map(|kind| Finding { fingerprint: fingerprint(&kind), kind })
         .collect();
     let status = match (findings.is_empty(), compared) {

@@ -94,6 +94,9 @@ pub struct CheckResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LostAck {
+    /// Whether the log is our own, and no replica shows the ops. Otherwise they are not in the target's log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everywhere: bool,
     /// The partition.
     pub partition: u32,
     /// The ids of the ops, ascending.
