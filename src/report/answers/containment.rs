@@ -73,12 +73,15 @@ fn key(d: &Divergence) -> String {
 
 fn affected(d: &Divergence, clock: &Clock) -> Answer {
     let short = format!(
-        "{} in partition {}, offsets {} to {}, segments {}",
+        "{} in partition {}, offsets {} to {}{}",
         counted(len(&d.keys), "key"),
         d.partition,
         count(d.since.off),
         count(d.until.off),
-        listed(&d.segments, KEYS_LISTED),
+        match d.segments.is_empty() {
+            true => String::new(),
+            false => format!(", segments {}", listed(&d.segments, KEYS_LISTED)),
+        },
     );
     let window = d.since.t.zip(d.until.t).map(|(from, to)| {
         format!("These writes were acknowledged from {} to {}.", clock.both(from), clock.both(to))
@@ -106,6 +109,9 @@ fn warnings(d: &Divergence) -> Vec<String> {
             format!("do not repair by majority: most replicas are wrong, and {right} would be overwritten"),
             restart,
         ],
+        _ if d.segments.is_empty() => {
+            vec![restart, format!("do not let {began} become primary, or a copy be made of it")]
+        }
         _ => vec![
             restart,
             format!("do not reload {right} while {began} may become the source of a committed copy"),

@@ -257,7 +257,12 @@ pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
         }
         (_, Side::Majority) => vec![
             format!("copy the raw rows of {right} to a safe place now"),
-            format!("stop commits and downloads of {segment}: they may overwrite the last good copy"),
+            match d.segments.is_empty() {
+                true => format!("let nothing be copied over {right}, and no other replica become primary"),
+                false => {
+                    format!("stop commits and downloads of {segment}: they may overwrite the last good copy")
+                }
+            },
             format!("make sure retention keeps {from}: a replay is the other way to recover"),
         ],
         (_, Side::All) => vec![
@@ -273,6 +278,9 @@ pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
         (_, Side::Minority | Side::Half) => vec![
             format!("route queries for partition {} to {right}", d.partition),
             match uncommitted(d) {
+                _ if d.segments.is_empty() => {
+                    format!("do not let {wrong} become primary; later rebuild it from {right}")
+                }
                 true => format!("delay the commit of {segment}: if {wrong} wins it, all copy its rows"),
                 false => format!("stop downloads of {segment} until you know whose copy they fetch"),
             },

@@ -108,7 +108,6 @@ impl FindingGroup<'_> {
     fn divergence(&self, run: Trajectory) -> Divergence {
         let FindingKey { what, root_cause, roots, of_flags, .. } = self.finding_key;
         let schema = &self.history.meta.schema;
-        let spans = &self.history.segments[self.log_index.partition as usize];
         let wrongs = || self.members().map(|(_, _, wrong)| wrong);
         let columns: BTreeSet<usize> = wrongs().flat_map(|wrong| wrong.columns.iter().copied()).collect();
         let segments: BTreeSet<usize> = self.mismatches.iter().filter_map(|it| it.segment).collect();
@@ -136,7 +135,7 @@ impl FindingGroup<'_> {
             last: run.last,
             first: run.first,
             columns: columns.into_iter().map(|at| name(&schema.columns, at).to_owned()).collect(),
-            segments: segments.into_iter().map(|at| spans[at].name.clone()).collect(),
+            segments: self.named(segments),
             roots: count(Origin::Root),
             inherited: count(Origin::Inherited),
             copied: count(Origin::Copied),
@@ -149,6 +148,13 @@ impl FindingGroup<'_> {
             explanation: None,
             spread: None,
         }
+    }
+
+    /// The names of segments. A table that never ends a segment has none worth naming.
+    fn named(&self, segments: BTreeSet<usize>) -> Vec<String> {
+        let spans = &self.history.segments[self.log_index.partition as usize];
+        let ends = self.history.meta.has_boundaries();
+        segments.into_iter().filter(|_| ends).map(|at| spans[at].name.clone()).collect()
     }
 
     fn is_member(&self, view: &ReplicaView) -> bool {
@@ -214,8 +220,7 @@ impl FindingGroup<'_> {
                 ops += lost.ops;
             }
         }
-        let spans = &self.history.segments[self.log_index.partition as usize];
-        let segments = segments.into_iter().map(|at| spans[at].name.clone()).collect();
+        let segments = self.named(segments);
         let is_known = class != RootCause::NoProvenance && !counted.is_empty();
         is_known.then_some(MissingState { class, segments, ops })
     }
