@@ -12,6 +12,8 @@ mod leased_injector;
 pub mod lock_folder;
 #[cfg(feature = "pinot")]
 pub mod pinot;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod registry;
 pub mod specimen;
 pub mod state;

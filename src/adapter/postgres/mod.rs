@@ -1,0 +1,96 @@
+//! `postgres`: a PostgreSQL primary with physical standbys and logical subscribers.
+//!
+//! `url` of the target file is the primary, which is a replica too: its copy is compared with the others'.
+//! `[servers]` names the others. A server in recovery is a standby, any other is a subscriber, to which each
+//! run subscribes its own table (`subscription.rs`). Positions are positions in the primary's log.
+//!
+//! - The primary's `url` must be reachable from subscribers too, for they connect to it.
+//! - All servers take the same user and password. TLS is not supported.
+//! - Tables are made in the schema `public`.
+//! - Logical replication drops an update of a row that the subscriber lacks without a word, so a skipped insert
+//!   takes the later updates of its key with it.
+//!
+//! What the user needs, as measured with version 15:
+//!
+//! ```text
+//! primary      LOGIN REPLICATION, pg_monitor, CREATE on the database and on the schema public
+//! standby      nothing more: it has the roles of the primary
+//! subscriber   SUPERUSER; since version 16 pg_create_subscription would do, but for skip-transaction
+//! ```
+
+mod faults;
+mod outcome;
+mod roster;
+mod server;
+mod sql;
+mod store;
+mod subscription;
+mod value;
+
+pub use store::PostgresStore;
+
+use crate::adapter::capabilities::Refusal;
+use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
+use crate::adapter::state::{FaultSite, StateStore, StateSystem};
+use crate::config::error::InvalidValue;
+use crate::config::limits::Limits;
+use crate::config::target::TargetFile;
+use crate::target_error::TargetError;
+use async_trait::async_trait;
+use dissent_core::history::fault::FaultKind;
+use roster::{PRIMARY, Roster};
+use server::PostgresServer;
+use std::sync::Arc;
+
+/// Clusters of PostgreSQL.
+pub struct Postgres;
+
+#[async_trait]
+impl StateSystem for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn about(&self) -> &'static str {
+        "a PostgreSQL primary with its standbys and logical subscribers"
+    }
+
+    fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
+        roster::check(file)
+    }
+
+    fn can(&self, file: &TargetFile, kind: FaultKind) -> Result<(), Refusal> {
+        faults::can(file, kind)
+    }
+
+    async fn connect(&self, file: &TargetFile) -> Result<Arc<dyn StateStore>, TargetError> {
+        Ok(Arc::new(PostgresStore::connect(file).await?))
+    }
+
+    /// Names who receives the primary's log. Where they listen is not known there, so their port is a guess.
+    async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
+        let access = wanted.access();
+        let primary =
+            PostgresServer::new(PRIMARY, &wanted.url, access.credentials.as_ref(), &Limits::default())?;
+        let receivers = "select application_name, coalesce(host(client_addr), 'localhost'), \
+                         coalesce(state, 'unknown'), current_database()::text from pg_stat_replication \
+                         order by application_name, pid";
+        let mut discovery = Discovery { version: primary.version().await?, ..Discovery::default() };
+        for (number, row) in (1..).zip(primary.ask(receivers, &[]).await?) {
+            let text = |column| primary.get::<String>(&row, column);
+            let (application, host, state, database) = (text(0)?, text(1)?, text(2)?, text(3)?);
+            discovery.found.push(format!("`{application}` on {host} receives the log: {state}"));
+            let url = format!("postgres://{host}:5432/{database}");
+            discovery.servers.push((format!("replica_{number}"), url));
+        }
+        Ok(discovery)
+    }
+
+    async fn begin(&self, at: &FaultSite<'_>) -> Result<(), TargetError> {
+        faults::begin(&Roster::new(at.file)?, at).await
+    }
+
+    async fn heal(&self, at: &FaultSite<'_>) -> Result<(), TargetError> {
+        faults::heal(&Roster::new(at.file)?, at).await
+    }
+}
