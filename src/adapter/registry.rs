@@ -8,6 +8,8 @@ use super::etcd::Etcd;
 use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot::Pinot;
+#[cfg(feature = "postgres")]
+use super::postgres::Postgres;
 use super::specimen::SpecimenKind;
 use super::state::system::StateAdapter;
 use super::system::System;
@@ -27,6 +29,8 @@ pub static SYSTEMS: &[&dyn System] = &[
     #[cfg(feature = "pinot")]
     &Pinot,
     &StateAdapter(&Etcd),
+    #[cfg(feature = "postgres")]
+    &StateAdapter(&Postgres),
 ];
 
 /// The system of this name.

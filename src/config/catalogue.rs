@@ -24,7 +24,8 @@ pub const WORKLOADS: &[EmbeddedFile] =
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[EmbeddedFile] = embedded!(
-    "nemesis": "cold-cutover", "failover", "kill-one", "lag", "late-commit", "late-gap", "late-skip", "late-transition",
-    "mixed", "none", "pause-and-slow-download", "pause-consumption", "pause-one", "rebalance-one",
-    "restart-one", "session-expiry", "warm-active-active"
+    "nemesis": "cold-cutover", "failover", "kill-one", "lag", "late-commit", "late-gap", "late-skip",
+    "late-transition", "lock-one", "mixed", "none", "pause-and-slow-download", "pause-consumption",
+    "pause-one", "rebalance-one", "restart-one", "session-expiry", "skip-one", "snapshot-one",
+    "warm-active-active"
 );
