@@ -7,6 +7,7 @@ pub mod containment;
 pub mod diagnosis;
 pub mod discovery;
 pub mod etcd;
+pub mod exec;
 pub mod http;
 mod leased_injector;
 pub mod lock_folder;

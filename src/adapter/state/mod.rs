@@ -136,6 +136,10 @@ pub trait StateStore: Send + Sync {
     /// Writes an op as users of the store do. `Ok`: the store acknowledged it. `Failed`: it certainly did not
     /// and will not happen. Anything else is `Unknown`, above all a timeout. Calls for one key never overlap.
     async fn write(&self, schema: &Schema, op: &Op) -> OpOutcome;
+    /// Why the newest write that was not acknowledged was not, for whoever looks for the mistake.
+    fn refusal(&self) -> Option<String> {
+        None
+    }
     /// A position that every write acknowledged before this call lies at or below. `None` if the store has no
     /// positions that replicas report too.
     async fn upstream(&self) -> Result<Option<u64>, TargetError>;

@@ -47,6 +47,7 @@ pub enum Phase {
 
 /// The outcome of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OpOutcome {
     /// The op happened; it is in the log.

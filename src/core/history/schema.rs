@@ -12,6 +12,7 @@ use std::fmt;
 
 /// How a column merges the value of a later event. A null event value always keeps the previous value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Merge {
     /// The event's value replaces the previous one.
