@@ -53,7 +53,7 @@ pub enum Command {
     /// Generate a target file by querying your cluster (read-only)
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
-    /// Check whether a run could start on a target (read-only)
+    /// Check whether a run could start on a target (read-only without --conformance)
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Drop tables, topics and schemas left behind by earlier runs
@@ -267,6 +267,10 @@ pub struct InitArgs {
 pub struct DoctorArgs {
     /// Target file
     pub target: String,
+    /// Prove that an adapter keeps its promises: make a table, write to it, and remove it again (up to 130 s;
+    /// needs `writes = true` under [allow])
+    #[arg(long)]
+    pub conformance: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
@@ -353,6 +357,8 @@ pub struct SchemaArgs {
 pub enum SchemaOf {
     /// verdict.json, and what `run` and `check` print with --format json
     Verdict,
+    /// The lines between dissent and an adapter of your own (system `exec`)
+    Exec,
 }
 
 /// `dissent list`.

@@ -27,8 +27,9 @@ pub(super) const DOCTOR_EXAMPLES: &str = "\
 Examples:
   dissent doctor pinot.toml
   dissent doctor pinot.toml --format json
+  dissent doctor my-store.toml --conformance
 
-Exit code 0: the cluster is ready for a run; 4: something prevents one.";
+Exit code 0: the cluster is ready for a run; 4: something prevents one, or a promise is broken.";
 
 pub(super) const CLEAN_EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@
 //! the verdict is in the run folder. If output fails for another reason (a full disk), the exit code says so:
 //! a reader must not mistake missing output for success.
 
+use crate::adapter::exec::messages::PROTOCOL_SCHEMA;
 use crate::cli::{Cli, Format, SchemaOf};
 use crate::config::error::nearest;
 use crate::exit::Exit;
@@ -238,6 +239,7 @@ fn people(judged: &JudgedRun, format: Format) {
 pub(super) fn schema(of: SchemaOf) {
     match of {
         SchemaOf::Verdict => result(json::SCHEMA.trim_end()),
+        SchemaOf::Exec => result(PROTOCOL_SCHEMA.trim_end()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod answers;
 pub mod campaign;
 pub mod catalogue;
+pub mod conformance;
 pub mod doctor;
 mod doubts;
 pub mod explain;

@@ -7,8 +7,10 @@
 //! process      one life of the adapter
 //! connection   requests with time limits, over all its lives
 //! store        StateStore
+//! conformance  proves any StateStore
 //! ```
 
+pub mod conformance;
 mod connection;
 mod inbox;
 pub mod messages;
