@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod draw;
 mod etcd;
+mod exec;
 mod explained;
 mod fuzz;
 mod gone;
