@@ -1,7 +1,7 @@
 //! The system `exec`: adapters that keep the protocol pass the proof, and each way to break it is caught.
 
-use dissent::adapter::exec::conformance::{ConformanceFinding, ProofLimits, conformance};
 use dissent::adapter::exec::{Exec, ExecStore};
+use dissent::adapter::state::conformance::{ConformanceFinding, ProofLimits, conformance};
 use dissent::config::limits::Limits;
 use dissent::config::target::TargetFile;
 use dissent_core::history::time::Nanos;

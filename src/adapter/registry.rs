@@ -5,6 +5,7 @@ use super::containment::{Affected, Containment};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::etcd::Etcd;
+use super::exec::Exec;
 use super::leased_injector::ended_early_or_unknown;
 #[cfg(feature = "pinot")]
 use super::pinot::Pinot;
@@ -31,6 +32,7 @@ pub static SYSTEMS: &[&dyn System] = &[
     &StateAdapter(&Etcd),
     #[cfg(feature = "postgres")]
     &StateAdapter(&Postgres),
+    &StateAdapter(&Exec),
 ];
 
 /// The system of this name.

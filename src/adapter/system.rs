@@ -4,6 +4,7 @@ use super::capabilities::{Cluster, Defaults, Refusal};
 use super::containment::{Affected, Containment};
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText};
+use super::state::StateSystem;
 use crate::config::error::InvalidValue;
 use crate::config::target::{TargetFile, check_url};
 use crate::target_error::{Holder, TargetError};
@@ -76,6 +77,10 @@ pub trait System: Send + Sync {
     /// How to contain a wrong copy, with the system's own commands.
     fn containment(&self, _affected: &Affected<'_>) -> Containment {
         Containment::default()
+    }
+    /// The system as one whose stores show rows by key. None for any other.
+    fn state_system(&self) -> Option<&'static dyn StateSystem> {
+        None
     }
     /// How to read the logs of its nodes. None if they cannot be read.
     fn log_reader(&self) -> Option<LogReader> {

@@ -4,18 +4,14 @@ use super::output;
 use super::run::runtime;
 use super::target_argument::target_file;
 use crate::adapter;
-use crate::adapter::exec::Exec;
-use crate::adapter::exec::conformance::{ConformanceFinding, ProofLimits, conformance};
-use crate::adapter::state::StateSystem;
+use crate::adapter::state::conformance::{ConformanceFinding, ProofLimits, conformance};
+use crate::adapter::system::System;
 use crate::cli::{self, Format};
 use crate::config::target::TargetFile;
 use crate::exit::Exit;
 use crate::report::conformance as promises;
 use crate::report::doctor::{json, text};
 use crate::target_error::TargetError;
-
-/// The systems that can be proven: those whose stores show rows by key.
-const PROVABLE: [&dyn StateSystem; 1] = [&Exec];
 
 /// Inspects the target. Nothing is locked, marked or written, unless it shall be proven.
 pub(super) fn doctor(args: &cli::DoctorArgs) -> Exit {
@@ -47,10 +43,11 @@ fn prove(file: &TargetFile, args: &cli::DoctorArgs, runtime: &tokio::runtime::Ru
     if let Err(error) = file.admit_writes(&args.target, "make a table and write to it") {
         return output::refusal(error);
     }
-    let Some(system) = PROVABLE.into_iter().find(|system| system.name() == file.system) else {
-        let names: Vec<&str> = PROVABLE.iter().map(|system| system.name()).collect();
-        let names = names.join(", ");
-        return output::failure(&format!("--conformance is for targets of the system {names}"), Exit::Usage);
+    let Some(system) = adapter::system(&file.system).and_then(System::state_system) else {
+        let provable = adapter::SYSTEMS.iter().filter(|system| system.state_system().is_some());
+        let names: Vec<&str> = provable.map(|system| system.name()).collect();
+        let problem = format!("--conformance is for targets of the systems {}", names.join(", "));
+        return output::failure(&problem, Exit::Usage);
     };
     let proof = runtime.block_on(async {
         let store = system.connect(file).await?;

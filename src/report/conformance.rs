@@ -2,7 +2,7 @@
 
 use super::format::{counted, len, printable};
 use super::terminal::{Ink, Style};
-use crate::adapter::exec::conformance::ConformanceFinding;
+use crate::adapter::state::conformance::ConformanceFinding;
 use serde_json::json;
 
 /// The findings as text, one a line.

@@ -7,10 +7,8 @@
 //! process      one life of the adapter
 //! connection   requests with time limits, over all its lives
 //! store        StateStore
-//! conformance  proves any StateStore
 //! ```
 
-pub mod conformance;
 mod connection;
 mod inbox;
 pub mod messages;
@@ -56,6 +54,14 @@ impl StateSystem for Exec {
         NAME
     }
 
+    fn about(&self) -> &'static str {
+        "any store, in any language, by JSON lines of an adapter process"
+    }
+
+    fn address_key(&self) -> &'static str {
+        "command"
+    }
+
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
         let wrong = |at: &str, problem: &str, help: &str| {
             let (at, problem, help) = (at.to_owned(), problem.to_owned(), help.to_owned());
@@ -82,10 +88,14 @@ impl StateSystem for Exec {
         Ok(Arc::new(self.open(file).await?))
     }
 
-    async fn discover(&self, _wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
-        let cause = "a target file for an adapter has two lines, `system = \"exec\"` and `command = \"..\"`: \
-                     write them by hand";
-        Err(TargetError::NotReady(cause.to_owned()).into())
+    async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        let file = TargetFile { command: Some(wanted.url.clone()), folder, ..TargetFile::at(NAME, "") };
+        let store = self.open(&file).await?;
+        let replicas = store.replicas();
+        let found =
+            vec![format!("{}, {} replicas: {}", store.version(), replicas.len(), replicas.join(", "))];
+        Ok(Discovery { found, version: store.version(), ..Discovery::default() })
     }
 
     async fn begin(&self, at: &FaultSite<'_>) -> Result<(), TargetError> {

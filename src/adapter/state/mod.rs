@@ -11,6 +11,7 @@
 //! ```
 
 pub mod cluster;
+pub mod conformance;
 pub mod injection;
 pub mod muted;
 mod settling;

@@ -72,6 +72,10 @@ impl System for StateAdapter {
         Err(Refusal { target: self.name().to_owned(), fault: kind, reason })
     }
 
+    fn state_system(&self) -> Option<&'static dyn StateSystem> {
+        Some(self.0)
+    }
+
     fn has_no_log(&self) -> bool {
         true
     }
