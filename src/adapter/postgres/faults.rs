@@ -6,9 +6,11 @@
 //!   primary's vacuum removes, so replay waits (PostgreSQL manual, "Handling Query Conflicts"). It lasts as
 //!   long as `max_standby_streaming_delay` of the standby allows, -1 for ever, and cannot begin while the
 //!   standby's `hot_standby_feedback` is on.
-//! - *skip-transaction*, on a subscriber: as an operator resolves a conflict (PostgreSQL manual, "Logical
-//!   Replication", "Conflicts"). Needs a superuser on the subscriber, and `REPLICATION` on the primary. The
-//!   subscriber stands still meanwhile, for up to its `wal_retrieve_retry_interval`.
+//! - *skip-transaction*, on a subscriber: an insert meets a conflict, which is resolved as operators do: by
+//!   skipping its transaction (PostgreSQL manual, "Logical Replication", "Conflicts"). It is an insert since
+//!   the next update of a row brings the whole row, and would hide that one was skipped. Needs a superuser on
+//!   the subscriber, and `REPLICATION` on the primary. The subscriber stands still meanwhile, for up to its
+//!   `wal_retrieve_retry_interval`.
 //!
 //! A session carries the fault's mark as its name. It lives in the process that began it: if that dies, the
 //! server ends the session, and the fault.
@@ -66,12 +68,7 @@ pub(super) async fn begin(roster: &Roster, at: &FaultSite<'_>) -> Result<(), Tar
 pub(super) async fn heal(roster: &Roster, at: &FaultSite<'_>) -> Result<(), TargetError> {
     let replica = roster.named(&at.fault.replica)?;
     if at.fault.kind == FaultKind::SkipTransaction {
-        let name = subscription::name(at.table, replica);
-        let disabled = "select exists(select from pg_subscription where not subenabled and subname =";
-        return match replica.ask_value(&format!("{disabled} {})", literal(&name))).await? {
-            true => enable(replica, &name).await,
-            false => Ok(()),
-        };
+        return end_conflict(replica, at.table).await;
     }
     let marked = format!("from pg_stat_activity where application_name = left({}, 63)", literal(at.mark));
     replica.run(&format!("select pg_terminate_backend(pid) {marked}")).await?;
@@ -129,44 +126,59 @@ async fn hold_snapshot(
     Ok(())
 }
 
-/// Lets a subscriber pass over the next transaction that changes the table, and go on.
+/// Lets a subscriber fail to apply the next insert, and makes it go on behind that transaction.
 async fn skip(primary: &PostgresServer, subscriber: &PostgresServer, of: &str) -> Result<(), TargetError> {
-    let name = subscription::name(of, subscriber);
-    let worker = format!(
-        "select pid from pg_stat_subscription where subname = {} and pid is not null",
-        literal(&name)
-    );
-    let worker: i32 = subscriber.ask_value(&worker).await?;
-    subscriber.run(&format!("alter subscription {} disable", quoted(&name))).await?;
-    let skipped = pass_over(primary, subscriber, of, worker).await;
-    enable(subscriber, &name).await?;
+    begin_conflict(subscriber, of).await?;
+    let skipped = pass_over(primary, subscriber, of).await;
+    end_conflict(subscriber, of).await?;
     skipped?;
-    subscription::until_streaming(primary, &name).await
+    subscription::until_streaming(primary, &subscription::name(of, subscriber)).await
 }
 
-async fn enable(subscriber: &PostgresServer, name: &str) -> Result<(), TargetError> {
-    subscriber.run(&format!("alter subscription {} enable", quoted(name))).await
+/// A trigger that fires for the applying process alone refuses inserts.
+async fn begin_conflict(subscriber: &PostgresServer, of: &str) -> Result<(), TargetError> {
+    let (function, on) = (subscription::conflict(of), table(of));
+    let create = format!(
+        "create function {function}() returns trigger language plpgsql as \
+         $$ begin raise exception 'a conflict made by dissent'; end $$; \
+         create trigger conflict before insert on {on} for each row execute function {function}(); \
+         alter table {on} enable replica trigger conflict"
+    );
+    subscriber.run(&create).await
 }
 
-/// Moves the origin of a disabled subscription behind its next transaction. `worker` is the process that
-/// applied it: the origin is free once it has ended.
+/// Removes the trigger, and enables the subscription if it is disabled.
+async fn end_conflict(subscriber: &PostgresServer, of: &str) -> Result<(), TargetError> {
+    subscription::drop_conflict(subscriber, of).await?;
+    let name = subscription::name(of, subscriber);
+    let disabled = "select exists(select from pg_subscription where not subenabled and subname =";
+    match subscriber.ask_value(&format!("{disabled} {})", literal(&name))).await? {
+        true => subscriber.run(&format!("alter subscription {} enable", quoted(&name))).await,
+        false => Ok(()),
+    }
+}
+
+/// Waits until the applying process has failed, disables the subscription, and moves its origin behind the
+/// transaction that is next.
 async fn pass_over(
     primary: &PostgresServer,
     subscriber: &PostgresServer,
     of: &str,
-    worker: i32,
 ) -> Result<(), TargetError> {
-    let name = literal(&subscription::name(of, subscriber));
-    let ended = format!("select not exists(select from pg_stat_activity where pid = {worker})");
-    subscriber.until("the applying process ends", &ended).await?;
-    let origin = format!("'pg_' || oid from pg_subscription where subname = {name}");
-    let progress = format!("select pg_replication_origin_progress(x, true) from (select {origin}) as o(x)");
-    let progress: Option<PgLsn> = subscriber.ask_value(&progress).await?;
+    let plain = subscription::name(of, subscriber);
+    let name = literal(&plain);
     let inactive =
         format!("select not exists(select from pg_replication_slots where slot_name = {name} and active)");
+    primary.until("an insert meets the conflict", &inactive).await?;
+    subscriber.run(&format!("alter subscription {} disable", quoted(&plain))).await?;
+    let workers = format!("select from pg_stat_subscription where subname = {name} and pid is not null");
+    subscriber.until("the applying process ends", &format!("select not exists({workers})")).await?;
     primary.until("the slot becomes inactive", &inactive).await?;
+    let origin = format!("(select 'pg_' || oid from pg_subscription where subname = {name}) as o(x)");
+    let progress = format!("select pg_replication_origin_progress(x, true) from {origin}");
+    let progress: Option<PgLsn> = subscriber.ask_value(&progress).await?;
     let next = next_commit(primary, &name, of, progress.map_or(0, u64::from)).await?;
-    let advance = format!("select pg_replication_origin_advance(x, $1) from (select {origin}) as o(x)");
+    let advance = format!("select pg_replication_origin_advance(x, $1) from {origin}");
     subscriber.ask(&advance, &[(&PgLsn::from(next), Type::PG_LSN)]).await?;
     Ok(())
 }

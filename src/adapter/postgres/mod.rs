@@ -7,8 +7,10 @@
 //! - The primary's `url` must be reachable from subscribers too, for they connect to it.
 //! - All servers take the same user and password. TLS is not supported.
 //! - Tables are made in the schema `public`.
-//! - Logical replication drops an update of a row that the subscriber lacks without a word, so a skipped insert
-//!   takes the later updates of its key with it.
+//! - An update brings a subscriber the whole row, so one that was skipped is hidden by the next. Without the
+//!   row it is dropped there, so a skipped insert takes the later updates of its key with it.
+//! - The primary comes first in the roster. It neither replays nor applies: a plan with a fault of `faults.rs`
+//!   takes another replica, as `select = "last"` does.
 //!
 //! What the user needs, as measured with version 15:
 //!

@@ -5,6 +5,7 @@ use super::server::PostgresServer;
 use super::sql::{self, literal};
 use super::{outcome, subscription, value};
 use crate::adapter::capabilities::{Leftover, RowSink};
+use crate::adapter::state::cluster::TABLE_PREFIX;
 use crate::adapter::state::{ReplicaState, StateRow, StateStore};
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
@@ -24,8 +25,6 @@ use tokio_postgres::{Client, Error, IsolationLevel};
 const WRITES_MAX: usize = 8;
 /// The rows that are held in memory of one read.
 const ROWS_AT_A_TIME: i32 = 1_000;
-/// The beginning of the names of tables that runs create.
-const TABLE_PREFIX: &str = "dissent_";
 /// The end of the name of the table whose row versions a long snapshot keeps from being removed.
 pub(super) const PINNED: &str = "_pinned";
 

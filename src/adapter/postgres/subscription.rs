@@ -82,7 +82,17 @@ pub(super) async fn unsubscribe(subscriber: &PostgresServer, of: &str) -> Result
         subscriber.run(&format!("alter subscription {name} set (slot_name = none)")).await?;
         subscriber.run(&format!("drop subscription {name}")).await?;
     }
-    Ok(())
+    drop_conflict(subscriber, of).await
+}
+
+/// The function that a trigger on the table calls at a subscriber that is to skip a transaction.
+pub(super) fn conflict(of: &str) -> String {
+    table(&format!("{of}_conflict"))
+}
+
+/// Drops that function with its trigger, if it is there.
+pub(super) async fn drop_conflict(subscriber: &PostgresServer, of: &str) -> Result<(), TargetError> {
+    subscriber.run(&format!("drop function if exists {}() cascade", conflict(of))).await
 }
 
 /// Drops the publication of a table and the slots of its subscriptions. A slot that stays keeps the primary
