@@ -18,7 +18,7 @@ use super::capabilities::Refusal;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::state::{FaultSite, StateStore, StateSystem};
 use crate::config::error::InvalidValue;
-use crate::config::target::{TargetFile, check_url};
+use crate::config::target::{TargetFile, check_http_url};
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::fault::FaultKind;
@@ -42,7 +42,8 @@ impl StateSystem for Etcd {
     }
 
     fn check(&self, file: &TargetFile) -> Result<(), InvalidValue> {
-        check_url("url", &file.url)
+        check_http_url("url", &file.url)?;
+        file.servers.values().try_for_each(|url| check_http_url("servers", url))
     }
 
     fn can(&self, _file: &TargetFile, fault: FaultKind) -> Result<(), Refusal> {

@@ -35,8 +35,8 @@ pub fn config(
     settled(::specimen::segments::Config::new(&schema.table, columns, partitions), settings)
 }
 
-/// The rules of its table. Readers may be shown only the newest row of each key, and the log may be that of our
-/// sessions, as with stores that have none.
+/// The rules of its table. Readers may be shown only the newest row of each key, and the log may be that
+/// of our sessions, as with stores that have none.
 pub fn rules(settings: &BTreeMap<String, String>) -> Result<Rules, String> {
     let retains = match settings.get("retains") {
         Some(value) => named("retains", value, &[Retention::EveryVersion, Retention::NewestRow])?,

@@ -50,8 +50,8 @@ impl MutedReplicas {
         }
     }
 
-    /// Whether a fault of this run keeps a replica silent, or did so until just now: the cluster as a whole may
-    /// then be unable to answer, and that is no news.
+    /// Whether a fault of this run keeps a replica silent, or did so until just now: the cluster as a
+    /// whole may then be unable to answer, and that is no news.
     pub fn is_disturbed(&self) -> bool {
         let muted = self.lock();
         !muted.replicas.is_empty() || muted.changed.is_some_and(|changed| changed.elapsed() < GRACE)

@@ -88,8 +88,8 @@ impl StateTarget {
         Ok(())
     }
 
-    /// How far a replica covers the log. One that tells no position covers what had ended when two whole reads
-    /// of it, some time apart, showed the same (`RULES.md` 15).
+    /// How far a replica covers the log. One that tells no position covers what had ended when two whole
+    /// reads of it, some time apart, showed the same (`RULES.md` 15).
     async fn covered(&self, replica: &str, position: Option<u64>) -> Result<u64, TargetError> {
         if let Some(position) = position {
             return Ok(self.log().covered(position));

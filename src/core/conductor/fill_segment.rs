@@ -1,7 +1,8 @@
 //! Boundaries of targets whose segments end only at a number of rows. To cross one, the conductor writes the
 //! rows that the segment still lacks; the load never fills a segment by itself.
 
-use super::{Command, CommitPolicy, Conductor, write};
+use super::key_sessions::write;
+use super::{Command, CommitPolicy, Conductor};
 use crate::generator::ops::filler;
 
 impl Conductor {

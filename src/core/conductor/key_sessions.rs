@@ -4,7 +4,8 @@
 //! A session retires its key where an op has an unknown outcome and no log will tell it (`RULES.md` 12): the
 //! op may still take effect, after any later one.
 
-use crate::history::event::Op;
+use super::Command;
+use crate::history::event::{Event, Op};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The keys in flight, and the ops that wait for them.
@@ -34,10 +35,14 @@ impl Sessions {
         }
     }
 
-    /// Takes the answer to an op. Returns its partition and the next op of its key; `None` if it was not in
-    /// flight.
-    pub(super) fn complete(&mut self, op: u64) -> Option<(u32, Option<Op>)> {
+    /// Takes the answer to an op, which retires the key if it leaves the op undecided. Returns its partition and
+    /// the next op of its key; `None` if it was not in flight.
+    pub(super) fn complete(&mut self, op: u64, is_undecided: bool) -> Option<(u32, Option<Op>)> {
         let (partition, key) = self.in_flight.remove(&op)?;
+        if is_undecided {
+            self.waiting.get_mut(&key).into_iter().for_each(VecDeque::clear);
+            self.retired.insert(key.clone());
+        }
         let next = self.waiting.get_mut(&key).and_then(VecDeque::pop_front);
         match &next {
             Some(op) => {
@@ -50,14 +55,6 @@ impl Sessions {
         Some((partition, next))
     }
 
-    /// Retires the key of an op in flight: what waits for it is dropped, and so is what comes later.
-    pub(super) fn retire_key_of(&mut self, op: u64) {
-        if let Some((_, key)) = self.in_flight.get(&op) {
-            self.waiting.get_mut(key).into_iter().for_each(VecDeque::clear);
-            self.retired.insert(key.clone());
-        }
-    }
-
     /// Whether no op is in flight. Then none waits either.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
@@ -67,4 +64,10 @@ impl Sessions {
     pub(super) fn drop_waiting(&mut self) {
         self.waiting.values_mut().for_each(VecDeque::clear);
     }
+}
+
+/// Sends an op.
+pub(super) fn write(op: Op, out: &mut Vec<Command>) {
+    out.push(Command::Record(Event::Invoke { op: op.clone() }));
+    out.push(Command::Write(op));
 }

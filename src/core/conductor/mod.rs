@@ -31,7 +31,7 @@ use crate::history::time::Nanos;
 use capture::Captures;
 use cluster_view::ClusterView;
 use faults::Faults;
-use key_sessions::Sessions;
+use key_sessions::{Sessions, write};
 use stage::Stage;
 
 /// What the conductor wants done. Every command except `Record`, `Wake` and `Finish` is answered by one
@@ -384,10 +384,8 @@ impl Conductor {
 
     fn completed(&mut self, op: u64, outcome: OpOutcome, off: Option<u64>, out: &mut Vec<Command>) {
         out.push(Command::Record(Event::Complete { op, outcome, off }));
-        if outcome == OpOutcome::Unknown && self.meta.schema.rules.has_own_log() {
-            self.sessions.retire_key_of(op);
-        }
-        let Some((partition, next)) = self.sessions.complete(op) else { return };
+        let is_undecided = outcome == OpOutcome::Unknown && self.meta.schema.rules.has_own_log();
+        let Some((partition, next)) = self.sessions.complete(op, is_undecided) else { return };
         if let Some(off) = off {
             self.view.acknowledged(partition, off);
         }
@@ -497,9 +495,4 @@ impl Conductor {
         }
         Nanos(at.max(now.0 + 1))
     }
-}
-
-fn write(op: Op, out: &mut Vec<Command>) {
-    out.push(Command::Record(Event::Invoke { op: op.clone() }));
-    out.push(Command::Write(op));
 }

@@ -1,5 +1,5 @@
-//! The input log of a target that has none: our own ops in the order in which they were sent (`RULES.md` 12,
-//! 15).
+//! The input log of a target that has none: our own ops in the order in which they were sent. See
+//! `RULES.md` 12, 15.
 //!
 //! One session owns a key and waits for each answer, so the ops of a key are in the order in which they took
 //! effect. Offsets are given out as ops are sent. What a replica covers follows from its position:
@@ -92,8 +92,8 @@ impl SessionLog {
         reached.map_or(0, |mark| mark.off)
     }
 
-    /// The offset of a row that shows this op as its newest. A row that no op of this key wrote gets an offset
-    /// of its own, at which the log has no entry.
+    /// The offset of a row that shows this op as its newest. A row that no op of this key wrote gets an
+    /// offset of its own, at which the log has no entry.
     pub fn place(&mut self, key: &str, op: u64) -> u64 {
         let known =
             self.by_op.get(&op).and_then(|off| Some((*off, self.slots.get(usize::try_from(*off).ok()?)?)));

@@ -170,12 +170,23 @@ fn an_op_waits_for_the_one_before_it_on_its_key_and_for_no_other() {
     assert_eq!(sent(sessions.offer(op(1, "a"))), Some(1));
     assert_eq!(sent(sessions.offer(op(2, "a"))), None);
     assert_eq!(sent(sessions.offer(op(3, "b"))), Some(3));
-    assert_eq!(sessions.complete(1).map(|(_, next)| sent(next)), Some(Some(2)));
-    assert_eq!(sessions.complete(3).map(|(_, next)| sent(next)), Some(None));
+    assert_eq!(sessions.complete(1, false).map(|(_, next)| sent(next)), Some(Some(2)));
+    assert_eq!(sessions.complete(3, false).map(|(_, next)| sent(next)), Some(None));
     assert!(!sessions.is_idle());
-    assert_eq!(sessions.complete(2).map(|(_, next)| sent(next)), Some(None));
+    assert_eq!(sessions.complete(2, false).map(|(_, next)| sent(next)), Some(None));
     assert!(sessions.is_idle());
-    assert!(sessions.complete(2).is_none(), "an answer that comes twice counts once");
+    assert!(sessions.complete(2, false).is_none(), "an answer that comes twice counts once");
+}
+
+/// `RULES.md` 12: the op may still take effect, after any later one.
+#[test]
+fn a_key_is_retired_once_nobody_knows_what_became_of_its_op() {
+    let mut sessions = Sessions::default();
+    assert!(sessions.offer(op(1, "a")).is_some() && sessions.offer(op(2, "a")).is_none());
+    assert!(sessions.complete(1, true).is_some_and(|(_, next)| next.is_none()), "what waited is dropped");
+    assert!(sessions.is_idle() && sessions.offer(op(3, "a")).is_none());
+    assert!(sessions.is_idle(), "what comes later is dropped too");
+    assert!(sessions.offer(op(4, "b")).is_some());
 }
 
 /// A fault that was still beginning when the run was cut off is cured as soon as it is in force.

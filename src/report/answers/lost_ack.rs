@@ -1,5 +1,5 @@
-//! The text of lost acknowledgements: an op was acknowledged, and is not in the log; or where the log is our own,
-//! no replica has it.
+//! The text of lost acknowledgements: an op was acknowledged, and is not in the log; or where the log is
+//! our own, no replica has it.
 
 use super::answer::{Answer, basis, certainty, steps};
 use super::known_issues::novelty;

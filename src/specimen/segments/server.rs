@@ -139,11 +139,8 @@ impl Server {
         to: u64,
     ) -> Option<impl Iterator<Item = (u64, &Arc<Entry>)>> {
         let (doc, rows) = self.copies.get(&id)?.slice(from, to);
-        let upsert = self.upserts.get(&id.partition);
-        let is_shown = move |row: &Entry| {
-            !self.config.newest_only || upsert.is_some_and(|upsert| upsert.is_current(row))
-        };
-        Some((doc..).zip(rows).filter(move |(_, row)| is_shown(row)))
+        let newest = self.upserts.get(&id.partition).filter(|_| self.config.newest_only);
+        Some((doc..).zip(rows).filter(move |(_, row)| newest.is_none_or(|upsert| upsert.is_current(row))))
     }
 
     /// The version of a partition's current view, and the flags that changed after version `since`.

@@ -1,9 +1,9 @@
 //! What may rightly be absent by the rules that the table declares (`RULES.md` 2), and nothing else.
 //!
 //! Whether an absence is excused depends on what had been merged by the time of the read: by the replica
-//! itself, or for a downloaded copy by any replica. The newest row of a key that a replica has merged excuses
-//! the older ones, but never itself. Where the log is our own, nobody knows which ops in flight a replica has
-//! merged, so any later op of the key that had been sent by then excuses the older ones.
+//! itself, or for a downloaded copy by any replica. The newest row of a key that a replica has merged
+//! excuses the older ones, but never itself. Where the log is our own, nobody knows which ops in flight a
+//! replica has merged, so any later op of the key that had been sent by then excuses the older ones.
 
 use crate::checker::tables::copies::{CapturePoint, CopyRead, CopyTimeline};
 use crate::checker::tables::entry_ages::EntryAges;
@@ -159,8 +159,8 @@ impl<'j> AllowedAbsences<'j> {
         reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
     }
 
-    /// Where the log is our own: whether a later op of the key may have been merged, since it had been sent by
-    /// then, or since the read shows its row although nobody knows its outcome.
+    /// Where the log is our own: whether a later op of the key may have been merged, since it had been
+    /// sent by then, or since the read shows its row although nobody knows its outcome.
     ///
     /// ```text
     /// k@5 is acknowledged, k@9 is in flight while b is read: b shows k@9, or k@5

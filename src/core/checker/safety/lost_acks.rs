@@ -1,5 +1,5 @@
-//! Acknowledged ops that no replica has, where the log is our own (`RULES.md` 15). All replicas agree, and the
-//! write is gone: that is no divergence.
+//! Acknowledged ops that no replica has, where the log is our own (`RULES.md` 15). All replicas agree, and
+//! the write is gone: that is no divergence.
 
 use super::mismatch::{Expected, Mismatch};
 use crate::checker::tables::copies::CapturePoint;

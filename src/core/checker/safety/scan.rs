@@ -72,25 +72,18 @@ pub(crate) fn scan(
         let copies = segment.map_or(&[][..], |segment| &timeline.by_segment[segment]);
         let matcher = RowMatcher { columns, off, logged, rows: &rows, contents: &shown.contents };
         let has_row = |copy: usize| rows.iter().any(|row| row.copy == copy);
-        for &copy in copies.iter().filter(|&&copy| timeline.copies[copy].claims(off) || has_row(copy)) {
+        // Nobody owes the row of an op that may not have happened.
+        let is_owed = logged.is_none_or(|logged| logged.indexed.effect != Effect::Undecided);
+        let claims_it = |copy: usize| is_owed && timeline.copies[copy].claims(off) || has_row(copy);
+        for &copy in copies.iter().filter(|copy| claims_it(**copy)) {
             matcher.claim(timeline, copy, is_plain, &mut claims);
-        }
-        if logged.is_some_and(|logged| logged.indexed.effect == Effect::Undecided) {
-            claims.retain(|claim| claim.row.is_some());
         }
         excuse(&mut claims, &mut excused, |claim| match (logged?, claim.row) {
             (logged, Some(row)) => forgotten.explains(logged, &shown.contents[rows[row].content]),
             (logged, None) => absences.of_row(logged.at, claim.copy, claim.since),
         });
-        visit(&OffsetView {
-            off,
-            segment,
-            logged,
-            claims: &claims,
-            excused: &excused,
-            rows: &rows,
-            contents: &shown.contents,
-        });
+        let (claims, excused, rows, contents) = (&claims, &excused, &rows, &shown.contents);
+        visit(&OffsetView { off, segment, logged, claims, excused, rows, contents });
         if here {
             more = groups.next(&mut shown);
         }

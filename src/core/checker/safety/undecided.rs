@@ -1,5 +1,5 @@
-//! Ops of which nobody knows whether they happened: both states are right, but all replicas must show the same
-//! one (`RULES.md` 15).
+//! Ops of which nobody knows whether they happened: both states are right, but all replicas must show the
+//! same one (`RULES.md` 15).
 //!
 //! Such an op may take effect at any time. So replicas are compared only at one and the same position, which
 //! did not move while they were read:

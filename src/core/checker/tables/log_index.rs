@@ -18,8 +18,8 @@ pub(crate) enum Effect {
     Deleted = 2,
     /// The table ignores it (`schema::rules`): its row is the key's previous row, and is never current.
     Ignored = 3,
-    /// Nobody knows whether it happened: its outcome is unknown, and no log tells. It is the last entry of its
-    /// key (`RULES.md` 15).
+    /// Nobody knows whether it happened: its outcome is unknown, and no log tells. It is the last entry of
+    /// its key (`RULES.md` 15).
     Undecided = 4,
 }
 

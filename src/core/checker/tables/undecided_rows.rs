@@ -1,5 +1,5 @@
-//! What reads showed of keys whose last op may or may not have happened (`RULES.md` 15). Only a log of our own
-//! sessions has such ops.
+//! What reads showed of keys whose last op may or may not have happened (`RULES.md` 15). Only a log of our
+//! own sessions has such ops.
 
 use super::log_index::LogIndex;
 use crate::history::run_record::RunRecord;
