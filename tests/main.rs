@@ -12,6 +12,7 @@ mod gone;
 mod incident;
 mod known;
 mod mutate;
+mod newest_row;
 #[cfg(feature = "pinot")]
 mod own_pinot;
 mod pack;

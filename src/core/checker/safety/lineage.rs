@@ -228,6 +228,16 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
+    /// The last read in which the replica showed this row. Where only newest rows are kept, every read shows a
+    /// row again, and what the target told between two of them counts for both.
+    fn last_shown(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> u64 {
+        let replica = |claim: &Claim| self.timeline.copies[claim.copy].replica;
+        let own = offset.claims.iter().filter(|other| replica(other) == replica(&claim));
+        let newest_only = self.history.meta.schema.rules.keeps_newest_only();
+        let all = own.filter(|_| newest_only).chain([&claim]).filter_map(|it| offset.row(*it));
+        all.map(|read_row| read_row.read).max().unwrap_or_default()
+    }
+
     /// Whether the replica itself reported, before this read of a copy, that it dropped keys of an earlier
     /// segment.
     fn were_keys_dropped(&self, copy: &SegmentCopy, read: u64) -> bool {
@@ -262,7 +272,7 @@ impl<'j> Lineage<'j> {
             };
             life.is_some_and(is_known)
         };
-        let keys_dropped = local && self.were_keys_dropped(copy, read_row.read);
+        let keys_dropped = local && self.were_keys_dropped(copy, self.last_shown(offset, claim));
         let merged = MergeContext { life, was_registered: &was_registered, keys_dropped };
         Some(self.missing.of(self.log_index, logged.at, expected, &read_row.row.cols, &merged))
     }

@@ -70,7 +70,9 @@ impl UndecidedOps<'_> {
             let stood = read.held.position == read.position_after;
             let is_known = read.held.position.is_some() || self.history.settled == Some(true);
             if stood && is_known && off < read.held.end {
-                let took_effect = self.rows.took_effect(off, read.header.id);
+                // Where a history is kept, an earlier read of the copy may have brought the row.
+                let reads = &self.timeline.copies[copy].reads;
+                let took_effect = reads.iter().any(|read| self.rows.took_effect(off, read.id));
                 by_position.entry(read.held.position).or_default().push(Vote { copy, took_effect });
             }
         }
