@@ -2,8 +2,8 @@
 //!
 //! Whether an absence is excused depends on what had been merged by the time of the read: by the replica
 //! itself, or for a downloaded copy by any replica. The newest row of a key that a replica has merged
-//! excuses the older ones, but never itself. Where the log is our own, nobody knows which ops in flight a
-//! replica has merged, so any later op of the key that had been sent by then excuses the older ones.
+//! excuses the older ones, but never itself. Where only the newest row is kept, nobody knows which ops in
+//! flight a replica has merged, so any later op of the key that had been sent by then excuses the older ones.
 
 use crate::checker::tables::copies::{CapturePoint, CopyRead, CopyTimeline};
 use crate::checker::tables::entry_ages::EntryAges;
@@ -39,7 +39,7 @@ struct CopyAt {
 
 /// Whether it matters when ops were sent.
 fn needs_ages(rules: &Rules) -> bool {
-    rules.allow(Absence::Expired) || rules.has_own_log()
+    rules.allow(Absence::Expired) || rules.has_own_log() || rules.keeps_newest_only()
 }
 
 /// What may be absent in one partition.
@@ -159,14 +159,14 @@ impl<'j> AllowedAbsences<'j> {
         reason.or_else(|| self.is_expired(at, t).then_some(Absence::Expired))
     }
 
-    /// Where the log is our own: whether a later op of the key may have been merged, since it had been
-    /// sent by then, or since the read shows its row although nobody knows its outcome.
+    /// Where only the newest row is kept: whether a later op of the key may have been merged, since it had
+    /// been sent by then, or since the read shows its row although nobody knows its outcome.
     ///
     /// ```text
     /// k@5 is acknowledged, k@9 is in flight while b is read: b shows k@9, or k@5
     /// ```
     fn may_be_superseded(&self, at: usize, read: u64, t: Nanos) -> bool {
-        if !(self.rules.has_own_log() && self.rules.keeps_newest_only()) {
+        if !self.rules.keeps_newest_only() {
             return false;
         }
         let next = (self.next[at] != NONE).then_some(self.next[at] as usize);

@@ -79,7 +79,7 @@ impl<'j> Lineage<'j> {
             && previous.segment != logged.indexed.segment
             && copy.state != CopyState::Downloaded
         {
-            self.missing.mark_seen(copy.life, segment);
+            self.missing.mark_seen(copy.life, segment, logged.indexed.off);
         }
     }
 
@@ -169,6 +169,10 @@ impl<'j> Lineage<'j> {
         });
         let (origin, cause, lost) = match ancestor {
             Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
+            None if self.builds_on_a_download(offset, claim) => {
+                let lost = self.missing_ops(offset, view, claim, false);
+                (Origin::Copied, MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+            }
             None => {
                 let lost = self.missing_ops(offset, view, claim, true);
                 let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
@@ -228,6 +232,22 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
+    /// Whether the row that was first merged without its past is hidden, and lies in a segment that the replica
+    /// has downloaded: then it was wrong when it came.
+    fn builds_on_a_download(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
+        let hidden = || {
+            let (logged, row) = (offset.logged?, offset.row_of_entry(claim)?.row);
+            let root = self.missing.hidden_root(self.log_index, logged.at, logged.expected?, &row.cols)?;
+            let copy = &self.timeline.copies[claim.copy];
+            let when = copy.reads.first()?.when;
+            let mut shown = self.timeline.changes(root.segment?).iter().rev();
+            let (_, shown) = shown.find(|(since, _)| *since <= CapturePoint::end_of(when.capture))?;
+            let held = shown[copy.replica]?;
+            Some(self.timeline.copies[held.copy].state == CopyState::Downloaded)
+        };
+        hidden() == Some(true)
+    }
+
     /// The last read in which the replica showed this row. Where only newest rows are kept, every read shows a
     /// row again, and what the target told between two of them counts for both.
     fn last_shown(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> u64 {
@@ -265,9 +285,9 @@ impl<'j> Lineage<'j> {
         }
         let copy = &self.timeline.copies[claim.copy];
         let life = local.then_some(copy.life);
-        let was_registered = |segment: usize| {
+        let was_registered = |segment: usize, off: u64| {
             let is_known = |life| {
-                self.timeline.was_registered(life, segment, offset.off)
+                self.timeline.was_registered(life, segment, off)
                     && !self.wrong_segments.contains(&(life, segment))
             };
             life.is_some_and(is_known)

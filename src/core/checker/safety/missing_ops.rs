@@ -38,13 +38,15 @@ enum ProvenanceColumns {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FirstSeen {
     Unknown,
-    Seen,
+    /// Seen by the row at this offset.
+    Seen(u64),
     Missed,
 }
 
 /// Finds the missing state of roots, in log order.
 pub(crate) struct MissingOpsFinder {
     columns: ProvenanceColumns,
+    newest_only: bool,
     /// By incarnation, by segment.
     first: Vec<Vec<FirstSeen>>,
 }
@@ -62,12 +64,13 @@ impl MissingOpsFinder {
             Provenance::None => None,
         };
         let columns = columns.unwrap_or(ProvenanceColumns::Nothing);
-        MissingOpsFinder { columns, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
+        let newest_only = schema.rules.keeps_newest_only();
+        MissingOpsFinder { columns, newest_only, first: vec![vec![FirstSeen::Unknown; segments]; lives] }
     }
 
-    /// Notes that this incarnation merged a right row onto state of that segment.
-    pub(crate) fn mark_seen(&mut self, life: usize, segment: usize) {
-        self.mark(life, segment, FirstSeen::Seen);
+    /// Notes that this incarnation merged the right row at this offset onto state of that segment.
+    pub(crate) fn mark_seen(&mut self, life: usize, segment: usize, off: u64) {
+        self.mark(life, segment, FirstSeen::Seen(off));
     }
 
     /// The state that a wrong row lacks, or has twice. A downloaded row has no incarnation (`life`), and
@@ -83,15 +86,8 @@ impl MissingOpsFinder {
         let past = log_index.merged_before(at);
         let entry = &log_index.entry(at);
         let nothing = |class| MissingOps { class, segments: BTreeSet::new(), ops: 0 };
-        let (gone, twice) = match self.columns {
-            ProvenanceColumns::List(ops) => {
-                (missing_by_list(&past, entry, &row[ops]), repeated_by_list(&past, entry, &row[ops]))
-            }
-            ProvenanceColumns::Digest { count, sum } => {
-                let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
-                (missing_by_digest(&past, expected, shown), repeated_by_digest(&past, entry, expected, shown))
-            }
-            ProvenanceColumns::Nothing => return nothing(RootCause::NoProvenance),
+        let Some((gone, twice)) = self.compare(&past, entry, expected, row) else {
+            return nothing(RootCause::NoProvenance);
         };
         if !twice.is_empty() {
             let segments = twice.iter().filter_map(|entry| entry.segment).collect();
@@ -101,13 +97,13 @@ impl MissingOpsFinder {
             return nothing(RootCause::Unexplained);
         };
         let life = merged.life;
-        let class = self.class(&past, &gone, entry.segment, merged);
+        let class = self.class_of_first(&past, &gone, entry, merged);
         let lost = past.iter().zip(&gone).filter(|(_, gone)| **gone);
         let segments: BTreeSet<usize> = lost.filter_map(|(entry, _)| entry.segment).collect();
         if let Some(life) = life {
             let kept = past.iter().zip(&gone).rev().find(|(_, gone)| !**gone);
             if let Some(segment) = kept.and_then(|(entry, _)| entry.segment) {
-                self.mark(life, segment, FirstSeen::Seen);
+                self.mark(life, segment, FirstSeen::Seen(entry.off));
             }
             if class == RootCause::WholeSegment {
                 segments.iter().for_each(|&segment| self.mark(life, segment, FirstSeen::Missed));
@@ -117,23 +113,82 @@ impl MissingOpsFinder {
         MissingOps { class, segments, ops }
     }
 
+    /// By entry of the past: whether the row lacks it, if that can be told; and the entries that it has twice.
+    /// `None` if rows do not tell their ops.
+    fn compare(
+        &self,
+        past: &[IndexedEntry],
+        entry: &IndexedEntry,
+        expected: &[Value],
+        row: &[Value],
+    ) -> Option<(Option<Vec<bool>>, Vec<IndexedEntry>)> {
+        match self.columns {
+            ProvenanceColumns::List(ops) => {
+                Some((missing_by_list(past, entry, &row[ops]), repeated_by_list(past, entry, &row[ops])))
+            }
+            ProvenanceColumns::Digest { count, sum } => {
+                let (expected, shown) = ((&expected[count], &expected[sum]), (&row[count], &row[sum]));
+                let twice = repeated_by_digest(past, entry, expected, shown);
+                Some((missing_by_digest(past, expected, shown), twice))
+            }
+            ProvenanceColumns::Nothing => None,
+        }
+    }
+
+    /// Where only the newest rows are kept: the entry whose row, which is hidden, was merged without its past.
+    pub(crate) fn hidden_root(
+        &self,
+        log_index: &LogIndex,
+        at: usize,
+        expected: &[Value],
+        row: &[Value],
+    ) -> Option<IndexedEntry> {
+        let past = log_index.merged_before(at);
+        let (gone, _) = self.compare(&past, &log_index.entry(at), expected, row)?;
+        first_kept(&past, &gone?).filter(|_| self.newest_only).copied()
+    }
+
+    /// Where only the newest rows are kept, the row that was first merged without its past may be hidden: this
+    /// one lacks just the beginning of its past. What was missing then tells the class.
+    ///
+    /// ```text
+    /// k@1 k@4 are lost; k@7 was merged onto nothing, and k@9 onto that: the newest row lacks 1 and 4, has 7
+    /// ```
+    fn class_of_first(
+        &self,
+        past: &[IndexedEntry],
+        gone: &[bool],
+        entry: &IndexedEntry,
+        merged: &MergeContext<'_>,
+    ) -> RootCause {
+        match first_kept(past, gone).filter(|_| self.newest_only) {
+            Some(first) => {
+                let lost = gone.iter().filter(|gone| **gone).count();
+                self.class(&past[..lost], &gone[..lost], first, merged)
+            }
+            None => self.class(past, gone, entry, merged),
+        }
+    }
+
     fn class(
         &self,
         past: &[IndexedEntry],
         gone: &[bool],
-        own: Option<usize>,
+        entry: &IndexedEntry,
         merged: &MergeContext<'_>,
     ) -> RootCause {
+        let own = entry.segment;
         let seen = |segment: Option<usize>| {
             segment == own
                 || matches!((merged.life, segment), (Some(life), Some(segment))
-                    if self.first[life][segment] == FirstSeen::Seen)
+                    if self.saw_before(life, segment, entry.off))
         };
         let groups = groups(past);
         let touched: Vec<_> =
             groups.iter().filter(|group| group.entries.iter().any(|&at| gone[at])).collect();
         let whole = touched.iter().all(|group| group.entries.iter().all(|&at| gone[at]));
-        let was_registered = touched.iter().any(|group| group.segment.is_some_and(merged.was_registered));
+        let registered = |segment| (merged.was_registered)(segment, entry.off);
+        let was_registered = touched.iter().any(|group| group.segment.is_some_and(registered));
         if gone.iter().all(|gone| *gone) {
             let is_dropped =
                 was_registered || merged.keys_dropped || groups.iter().any(|group| seen(group.segment));
@@ -149,6 +204,12 @@ impl MissingOpsFinder {
         }
     }
 
+    /// Whether a row below this offset was merged onto state of the segment. A row in question that is hidden
+    /// may lie below rows that were seen first.
+    fn saw_before(&self, life: usize, segment: usize, off: u64) -> bool {
+        matches!(self.first[life][segment], FirstSeen::Seen(seen) if seen < off)
+    }
+
     fn mark(&mut self, life: usize, segment: usize, first: FirstSeen) {
         let known = &mut self.first[life][segment];
         if *known == FirstSeen::Unknown {
@@ -161,8 +222,8 @@ impl MissingOpsFinder {
 pub(crate) struct MergeContext<'m> {
     /// `None`: it did not merge the row itself.
     pub(crate) life: Option<usize>,
-    /// Whether a capture had shown this segment registered and right before.
-    pub(crate) was_registered: &'m dyn Fn(usize) -> bool,
+    /// Whether a capture had shown this segment registered and right before the row at this offset was merged.
+    pub(crate) was_registered: &'m dyn Fn(usize, u64) -> bool,
     /// Whether the target itself reports that it had dropped keys of an earlier segment.
     pub(crate) keys_dropped: bool,
 }
@@ -179,6 +240,13 @@ fn groups(past: &[IndexedEntry]) -> Vec<PastGroup> {
         by_segment.entry(entry.segment).or_default().push(at);
     }
     by_segment.into_iter().map(|(segment, entries)| PastGroup { segment, entries }).collect()
+}
+
+/// The first entry of the past that is kept, if all before it are gone and none after it.
+fn first_kept<'p>(past: &'p [IndexedEntry], gone: &[bool]) -> Option<&'p IndexedEntry> {
+    let lost = gone.iter().take_while(|gone| **gone).count();
+    let is_beginning = lost > 0 && gone[lost..].iter().all(|gone| !gone);
+    past.get(lost).filter(|_| is_beginning)
 }
 
 fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
