@@ -97,7 +97,7 @@ async fn drop_all(
 }
 
 fn words(Leftover { table, run }: &Leftover) -> String {
-    format!("{table}, its topic and schema (run {})", run.as_deref().unwrap_or("unknown"))
+    format!("{table} and what belongs to it (run {})", run.as_deref().unwrap_or("unknown"))
 }
 
 /// What to drop. Tables that no run created are listed and not dropped.

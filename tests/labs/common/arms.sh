@@ -1,7 +1,7 @@
 # What the arms of every lab share. Sourced by tests/labs/*/arms, which runs under its lab:
 #   tests/labs/LAB/run -- tests/labs/LAB/arms [SEED] [ARM...]
 # Each arm makes its own table. The script stops at the first arm with an unexpected result.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 : "${TARGET:?run this under the lab, which says where the cluster is}"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
