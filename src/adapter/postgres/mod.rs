@@ -9,9 +9,8 @@
 //! - Tables are made in the schema `public`.
 //! - An update brings a subscriber the whole row, so one that was skipped is hidden by the next. Without the
 //!   row it is dropped there, so a skipped insert takes the later updates of its key with it.
-//! - The primary comes first in the roster. It neither replays nor applies: a plan with a fault of
-//! `faults.rs`
-//!   takes another replica, as `select = "last"` does.
+//! - The primary comes first in the roster. It neither replays nor applies: a plan with a fault of this
+//!   module takes another replica, as `select = "last"` does.
 //!
 //! What the user needs, as measured with version 15:
 //!
