@@ -80,7 +80,8 @@ pub struct Leftover {
 pub struct Completion {
     /// Whether the op was acknowledged, refused, or is unknown.
     pub outcome: OpOutcome,
-    /// The offset in the log. None if the target did not report it.
+    /// The offset in the log. None if the target did not report it. In a log of our own sessions every op has
+    /// one.
     pub off: Option<u64>,
 }
 

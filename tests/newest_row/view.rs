@@ -39,6 +39,13 @@ pub(crate) fn newest_rows(every: &MemoryRecord) -> MemoryRecord {
 /// A copy: replica, segment, and the number that the target gives it.
 type CopyId = (String, String, u64);
 
+/// What is current, and the last read that told it.
+#[derive(Default)]
+struct Flags {
+    last: u64,
+    known: BTreeMap<String, Vec<u64>>,
+}
+
 struct View {
     /// By read: its rows.
     rows: BTreeMap<u64, Vec<Arc<Row>>>,
@@ -46,8 +53,8 @@ struct View {
     currents: BTreeMap<u64, Vec<(String, Vec<u64>)>>,
     /// All rows of a copy so far.
     copies: BTreeMap<CopyId, Vec<Arc<Row>>>,
-    /// By replica, partition and incarnation: what is current, and up to which read.
-    flags: BTreeMap<(String, u32, u64), (u64, BTreeMap<String, Vec<u64>>)>,
+    /// By replica, partition and incarnation.
+    flags: BTreeMap<(String, u32, u64), Flags>,
     /// The number that a copy has in its newest read.
     renamed: BTreeMap<CopyId, u64>,
 }
@@ -84,7 +91,7 @@ impl View {
     /// The offsets that a replica flags as current in this read.
     fn current(&mut self, read: &CurrentRead) -> BTreeSet<u64> {
         let of = (read.replica.clone(), read.partition, read.incarnation);
-        let (last, known) = self.flags.entry(of).or_default();
+        let Flags { last, known } = self.flags.entry(of).or_default();
         if *last < read.id && read.soundness == ReadValidity::Sound {
             *last = read.id;
             known.extend(self.currents.get(&read.id).cloned().unwrap_or_default());

@@ -66,7 +66,7 @@ impl Sessions {
             }
         }
         self.log.end(op.id, OpOutcome::Unknown);
-        Input::Completed { op: op.id, outcome: OpOutcome::Unknown, off: None }
+        Input::Completed { op: op.id, outcome: OpOutcome::Unknown, off: Some(off) }
     }
 
     /// Runs the cluster up to a time, with the late ops that arrive until then.
