@@ -1,5 +1,5 @@
-//! Stores that keep only the newest row of each key (`RULES.md` 15): the same findings as with every version,
-//! unless a later write hid them; and no false alarm, whatever becomes of ops without an answer.
+//! Stores that keep only the newest row of each key (`RULES.md` 15): the same findings as with every
+//! version, unless a later write hid them; and no false alarm, whatever becomes of ops without an answer.
 
 mod view;
 
@@ -70,8 +70,9 @@ struct Told {
     passed: u64,
 }
 
-/// One and the same run is judged twice: with every version, and with what its newest rows show. A later write
-/// may hide what was wrong, so they may tell less, or that it is healed. They never tell something else.
+/// One and the same run is judged twice: with every version, and with what its newest rows show. A later
+/// write may hide what was wrong, so they may tell less, or that it is healed. They never tell something
+/// else.
 #[test]
 fn newest_rows_tell_the_class_and_the_server_that_every_version_tells() {
     for (nemesis, set) in ARMS {

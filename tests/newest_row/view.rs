@@ -7,8 +7,8 @@ use dissent_core::history::schema::rules::Retention;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Every read brings the whole copy, and of that only the rows that the replica flagged as current in the same
-/// capture.
+/// Every read brings the whole copy, and of that only the rows that the replica flagged as current in the
+/// same capture.
 pub(crate) fn newest_rows(every: &MemoryRecord) -> MemoryRecord {
     let mut record = every.clone();
     record.meta.schema.rules.retains = Retention::NewestRow;

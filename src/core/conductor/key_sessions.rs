@@ -35,8 +35,8 @@ impl Sessions {
         }
     }
 
-    /// Takes the answer to an op, which retires the key if it leaves the op undecided. Returns its partition and
-    /// the next op of its key; `None` if it was not in flight.
+    /// Takes the answer to an op, which retires the key if it leaves the op undecided. Returns its
+    /// partition and the next op of its key; `None` if it was not in flight.
     pub(super) fn complete(&mut self, op: u64, is_undecided: bool) -> Option<(u32, Option<Op>)> {
         let (partition, key) = self.in_flight.remove(&op)?;
         if is_undecided {

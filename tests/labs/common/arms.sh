@@ -10,7 +10,8 @@ results=${DISSENT_RESULTS:-$root/results}
 [[ -x $dissent ]] || { echo "arms: no $dissent: cargo build --release makes it" >&2; exit 2; }
 seed=${1:-1}
 
-# expect WANTED WORDS CODE LAST: compares the exit code and how the last line begins with what an arm must give.
+# expect WANTED WORDS CODE LAST: compares the exit code and how the last line begins with what an arm must
+# give.
 expect() {
   echo "${FUNCNAME[1]}: $4"
   if (($3 != $1)) || [[ $4 != "$2"* ]]; then
@@ -22,7 +23,9 @@ expect() {
 # dissent_run WORKLOAD NEMESIS ARGS...: sets `last` and `code` to the last line and the exit code.
 dissent_run() {
   code=0
-  last=$("$dissent" run "$TARGET" "$1" "$2" --seed "$seed" --results "$results" "${@:3}" | tail -n 1) || code=$?
+  last=$(
+    "$dissent" run "$TARGET" "$1" "$2" --seed "$seed" --results "$results" "${@:3}" | tail -n 1
+  ) || code=$?
 }
 
 # run_arms DEFAULT... -- CHOSEN...: runs what was chosen, or the arms that CI runs.

@@ -1,4 +1,5 @@
-//! Which wrong rows are roots, which inherited a wrong row, and which were downloaded with it (`RULES.md` 5).
+//! Which wrong rows are roots, which inherited a wrong row, and which were downloaded with it (`RULES.md`
+//! 5).
 
 use super::merge_functions::{merged, shows};
 use super::mismatch::{MismatchCause, MissingOps, ReplicaView};
@@ -149,8 +150,8 @@ impl<'j> Lineage<'j> {
         self.keep(logged, next);
     }
 
-    /// A row that this replica merged itself is a root, unless merging the event onto its own wrong row gives
-    /// it.
+    /// A row that this replica merged itself is a root, unless merging the event onto its own wrong row
+    /// gives it.
     fn trace_merged(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -184,8 +185,8 @@ impl<'j> Lineage<'j> {
         }
     }
 
-    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row that
-    /// follows from an older wrong row of any replica.
+    /// A downloaded row has the cause of the row it was copied from: one seen at this offset, or the row
+    /// that follows from an older wrong row of any replica.
     fn trace_copied(
         &mut self,
         offset: &OffsetView<'_, '_>,
@@ -232,8 +233,8 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
-    /// Whether the row that was first merged without its past is hidden, and lies in a segment that the replica
-    /// has downloaded: then it was wrong when it came.
+    /// Whether the row that was first merged without its past is hidden, and lies in a segment that the
+    /// replica has downloaded: then it was wrong when it came.
     fn builds_on_a_download(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
         let hidden = || {
             let (logged, row) = (offset.logged?, offset.row_of_entry(claim)?.row);
@@ -248,8 +249,8 @@ impl<'j> Lineage<'j> {
         hidden() == Some(true)
     }
 
-    /// The last read in which the replica showed this row. Where only newest rows are kept, every read shows a
-    /// row again, and what the target told between two of them counts for both.
+    /// The last read in which the replica showed this row. Where only newest rows are kept, every read
+    /// shows a row again, and what the target told between two of them counts for both.
     fn last_shown(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> u64 {
         let replica = |claim: &Claim| self.timeline.copies[claim.copy].replica;
         let own = offset.claims.iter().filter(|other| replica(other) == replica(&claim));

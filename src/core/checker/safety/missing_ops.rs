@@ -23,7 +23,8 @@ use crate::checker::verdict::RootCause;
 use crate::history::schema::{Provenance, Role, Schema, Value, op_hash};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number of (segment x key) groups, counted back from the row, whose unions are tested in mode `digest`.
+/// The number of (segment x key) groups, counted back from the row, whose unions are tested in mode
+/// `digest`.
 const GROUPS_MAX: usize = 8;
 
 /// How rows show their ops, with the positions of the columns.
@@ -113,7 +114,8 @@ impl MissingOpsFinder {
         MissingOps { class, segments, ops }
     }
 
-    /// By entry of the past: whether the row lacks it, if that can be told; and the entries that it has twice.
+    /// By entry of the past: whether the row lacks it, if that can be told; and the entries that it has
+    /// twice.
     /// `None` if rows do not tell their ops.
     fn compare(
         &self,
@@ -135,7 +137,8 @@ impl MissingOpsFinder {
         }
     }
 
-    /// Where only the newest rows are kept: the entry whose row, which is hidden, was merged without its past.
+    /// Where only the newest rows are kept: the entry whose row, which is hidden, was merged without its
+    /// past.
     pub(crate) fn hidden_root(
         &self,
         log_index: &LogIndex,
@@ -148,8 +151,8 @@ impl MissingOpsFinder {
         first_kept(&past, &gone?).filter(|_| self.newest_only).copied()
     }
 
-    /// Where only the newest rows are kept, the row that was first merged without its past may be hidden: this
-    /// one lacks just the beginning of its past. What was missing then tells the class.
+    /// Where only the newest rows are kept, the row that was first merged without its past may be hidden:
+    /// this one lacks just the beginning of its past. What was missing then tells the class.
     ///
     /// ```text
     /// k@1 k@4 are lost; k@7 was merged onto nothing, and k@9 onto that: the newest row lacks 1 and 4, has 7
@@ -204,8 +207,8 @@ impl MissingOpsFinder {
         }
     }
 
-    /// Whether a row below this offset was merged onto state of the segment. A row in question that is hidden
-    /// may lie below rows that were seen first.
+    /// Whether a row below this offset was merged onto state of the segment. A row in question that is
+    /// hidden may lie below rows that were seen first.
     fn saw_before(&self, life: usize, segment: usize, off: u64) -> bool {
         matches!(self.first[life][segment], FirstSeen::Seen(seen) if seen < off)
     }
@@ -222,7 +225,8 @@ impl MissingOpsFinder {
 pub(crate) struct MergeContext<'m> {
     /// `None`: it did not merge the row itself.
     pub(crate) life: Option<usize>,
-    /// Whether a capture had shown this segment registered and right before the row at this offset was merged.
+    /// Whether a capture had shown this segment registered and right before the row at this offset was
+    /// merged.
     pub(crate) was_registered: &'m dyn Fn(usize, u64) -> bool,
     /// Whether the target itself reports that it had dropped keys of an earlier segment.
     pub(crate) keys_dropped: bool,
@@ -266,8 +270,8 @@ fn missing_by_list(past: &[IndexedEntry], entry: &IndexedEntry, shown: &Value) -
     shown.peek().is_none().then_some(gone)
 }
 
-/// The entries that the row's list has more often than the log; an entry that the table ignores should not be
-/// in it at all. Empty if an entry is missing as well, or if the list has ops of another key.
+/// The entries that the row's list has more often than the log; an entry that the table ignores should not
+/// be in it at all. Empty if an entry is missing as well, or if the list has ops of another key.
 fn repeated_by_list(past: &[IndexedEntry], entry: &IndexedEntry, shown: &Value) -> Vec<IndexedEntry> {
     let Value::Longs(shown) = shown else { return Vec::new() };
     let mut rest: Vec<u64> = shown.iter().map(|op| op.cast_unsigned()).collect();
