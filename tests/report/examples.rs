@@ -188,6 +188,7 @@ pub(crate) fn row(balance: i64, city: &str, ops: &[i64]) -> BTreeMap<String, Val
 pub(crate) fn standing(capture: u32, pattern: Pattern, side: Side, wrong: &str) -> CaptureState {
     let comparable = names("server-0 server-1 server-2 server-3");
     CaptureState {
+        positions: BTreeMap::new(),
         capture,
         t: ms(2_600 + u64::from(capture) * 1_000),
         pattern,

@@ -116,7 +116,20 @@ fn real(d: &Divergence, verdict: &Verdict) -> Answer {
         true => "The replicas were compared with each other and with the rows computed from the log.",
         false => "The replicas were compared only with each other: no model says which is right.",
     };
-    Answer::new("Is it real?", "is it real", short).because(vec![oracle.to_owned()])
+    let because = std::iter::once(oracle.to_owned()).chain(positions(&d.last));
+    Answer::new("Is it real?", "is it real", short).because(because.collect())
+}
+
+/// Where the replicas stood by their own word, at the last capture.
+fn positions(state: &CaptureState) -> Option<String> {
+    let mut positions = state.positions.iter();
+    let (_, first) = positions.next()?;
+    if positions.all(|(_, position)| position == first) {
+        return Some(format!("All of them had consumed the same: position {}.", count(*first)));
+    }
+    let each = state.positions.iter().map(|(replica, at)| format!("{replica} {}", count(*at)));
+    let each: Vec<String> = each.collect();
+    Some(format!("Their positions: {}. Rows above a replica's position were not compared.", each.join(", ")))
 }
 
 fn replica(d: &Divergence) -> Answer {
@@ -165,10 +178,10 @@ fn data(d: &Divergence) -> Answer {
         [] => String::new(),
         columns => format!(", columns {}", listed(columns, 3)),
     };
-    let mut more = vec![
-        format!("Keys: {}.", listed(&d.keys, KEYS_LISTED)),
-        format!("Segments: {}.", listed(&d.segments, KEYS_LISTED)),
-    ];
+    let mut more = vec![format!("Keys: {}.", listed(&d.keys, KEYS_LISTED))];
+    if !d.segments.is_empty() {
+        more.push(format!("Segments: {}.", listed(&d.segments, KEYS_LISTED)));
+    }
     if d.columns.len() > 3 {
         more.push(format!("Columns: {}.", listed(&d.columns, KEYS_LISTED)));
     }

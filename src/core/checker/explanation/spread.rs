@@ -103,8 +103,11 @@ pub(crate) fn find(
     let segments = rows.segments();
     let of_segments = || segments.iter().map(|segment| (tables.log_index.partition, *segment));
     let commits: Vec<Commit> = of_segments().filter_map(|of| commit(explainer, of, rows)).collect();
+    // Where only newest rows are kept, every read is a copy of its own, and nothing is replaced.
+    let has_copies = !explainer.history.meta.schema.rules.keeps_newest_only();
+    let of_copies = of_segments().filter(|_| has_copies);
     let mut replacements: Vec<Replacement> =
-        of_segments().flat_map(|of| replacements(explainer, tables, of, rows)).collect();
+        of_copies.flat_map(|of| replacements(explainer, tables, of, rows)).collect();
     replacements.sort_by_key(|it| it.t);
     let last_right = if last.side == Side::Majority { last.right.clone() } else { Vec::new() };
     Spread {

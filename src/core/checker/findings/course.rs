@@ -5,7 +5,7 @@
 
 use crate::checker::safety::mismatch::{Mismatch, ReplicaView};
 use crate::checker::tables::copies::CapturePoint;
-use crate::checker::tables::history::History;
+use crate::checker::tables::history::{History, RowsRead};
 use crate::checker::verdict::pattern::{classes, pattern, side, sizes};
 use crate::checker::verdict::{CaptureState, Course, Side};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,13 +116,27 @@ impl GroupRows<'_> {
         tally
     }
 
+    /// The positions that these replicas told when they were last read in a capture.
+    fn positions(&self, capture: u32, replicas: &BTreeSet<usize>) -> BTreeMap<String, u64> {
+        let reads = self.history.reads.iter().filter(|read| {
+            let header = read.header;
+            self.history.captures[header.capture].number == capture && replicas.contains(&header.replica)
+        });
+        let told = |read: &RowsRead| {
+            Some((self.history.meta.roster[read.header.replica].clone(), read.held.position?))
+        };
+        reads.filter_map(told).collect()
+    }
+
     fn capture_state(&self, tally: &CaptureTally, capture: usize) -> CaptureState {
         let CaptureTally { comparable, wrong, .. } = tally;
         let replicas: Vec<usize> = comparable.iter().copied().collect();
         let groups = classes(&replicas, |a, b| !tally.unequal.contains(&(*a, *b)));
         let modelled = self.mismatches.iter().any(|mismatch| mismatch.modelled);
         let capture = self.history.captures[capture];
+        let positions = self.positions(capture.number, comparable);
         CaptureState {
+            positions,
             capture: capture.number,
             t: capture.t,
             pattern: pattern(&sizes(&groups)),

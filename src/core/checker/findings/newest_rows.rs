@@ -90,6 +90,7 @@ fn capture_state(history: &History<'_>, contents: &ShardSnapshot) -> CaptureStat
     let begun = history.captures.iter().find(|capture| capture.number == contents.capture);
     let object = vec![contents.object.clone()];
     CaptureState {
+        positions: BTreeMap::new(),
         capture: contents.capture,
         t: begun.map_or(Nanos(0), |capture| capture.t),
         pattern: Pattern::Unanimous,

@@ -106,6 +106,9 @@ pub enum RootCause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaptureState {
+    /// The positions of the comparable replicas by their own word, where those are no offsets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub positions: BTreeMap<String, u64>,
     /// The number of the capture.
     pub capture: u32,
     /// When the capture began.
