@@ -324,11 +324,11 @@ fn describe_progress(progress: &Progress, lines: &mut Vec<String>) {
         ));
     }
     for it in &progress.healed {
+        let within = it.within.map_or(String::new(), |within| format!(" within={}s", seconds(within)));
         lines.push(format!(
-            "healed {} watched={}s within={}s",
-            it.object,
-            seconds(it.watched),
-            seconds(it.within)
+            "healed {} watched={}s{within}",
+            it.object.replace(' ', "-"),
+            seconds(it.watched)
         ));
     }
 }

@@ -147,6 +147,16 @@ impl PostgresStore {
     }
 
     /// A connection to the primary for one write.
+    /// Drops the subscriptions, slots and publication of a table, also where a subscriber does not answer.
+    async fn end_replication(&self, table: &str) -> Result<(), TargetError> {
+        let mut ended = Ok(());
+        for subscriber in self.of_kind(ServerKind::Subscriber) {
+            ended = ended.and(subscription::unsubscribe(subscriber, table).await);
+        }
+        subscription::unpublish(&self.roster.primary, table).await?;
+        ended
+    }
+
     async fn writer(&self) -> Option<(tokio::sync::SemaphorePermit<'_>, Client)> {
         let turn = self.writes.acquire().await.ok()?;
         Some((turn, self.roster.primary.client().await.ok()?))
@@ -217,6 +227,14 @@ impl StateStore for PostgresStore {
         Ok(())
     }
 
+    /// A server has few workers and slots, a slot keeps the primary's log, and a subscription holds the
+    /// password.
+    async fn end(&self) {
+        if let Some(table) = self.table() {
+            let _left_to_clean = self.end_replication(&table).await;
+        }
+    }
+
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError> {
         let primary = &self.roster.primary;
         let tables = "select relname::text, obj_description(oid, 'pg_class') from pg_class \
@@ -231,15 +249,10 @@ impl StateStore for PostgresStore {
     async fn remove(&self, table: &str) -> Result<(), TargetError> {
         let primary = &self.roster.primary;
         let drop = format!("drop table if exists {}", sql::table(table));
-        let mut dropped = Ok(());
+        let mut dropped = self.end_replication(table).await;
         for subscriber in self.of_kind(ServerKind::Subscriber) {
-            let gone = async {
-                subscription::unsubscribe(subscriber, table).await?;
-                subscriber.run(&drop).await
-            };
-            dropped = dropped.and(gone.await);
+            dropped = dropped.and(subscriber.run(&drop).await);
         }
-        subscription::unpublish(primary, table).await?;
         dropped?;
         primary.run(&format!("drop table if exists {}", sql::table(&format!("{table}{PINNED}")))).await?;
         primary.run(&drop).await

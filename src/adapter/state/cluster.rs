@@ -148,5 +148,7 @@ impl Cluster for StateCluster {
         })
     }
 
-    async fn end(&self) {}
+    async fn end(&self) {
+        self.store.end().await;
+    }
 }

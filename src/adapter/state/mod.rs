@@ -130,6 +130,9 @@ pub trait StateStore: Send + Sync {
     fn frozen_floor(&self) -> Nanos;
     /// Creates the empty table of a run. `run` is stored with it, so that `leftovers` can name it.
     async fn make_table(&self, run: &str, schema: &Schema) -> Result<(), TargetError>;
+    /// Stops what would go on in the cluster without the run. Its table stays, for whoever looks at it. What
+    /// fails here is left to `remove`.
+    async fn end(&self) {}
     /// The tables that runs have left.
     async fn leftovers(&self) -> Result<Vec<Leftover>, TargetError>;
     /// Removes such a table.

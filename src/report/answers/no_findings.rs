@@ -93,8 +93,18 @@ fn progress(verdict: &Verdict) -> Option<Answer> {
         )
     });
     let heals = healed.iter().map(|it| {
-        let (object, watched, within) = (printable(&it.object), span(it.watched), span(it.within));
-        format!("{object} stopped for {watched} and resumed within the {within} that its target allows.")
+        let (object, watched) = (printable(&it.object), span(it.watched));
+        match it.within {
+            Some(within) => {
+                let within = span(within);
+                format!(
+                    "{object} stopped for {watched} and resumed within the {within} that its target allows."
+                )
+            }
+            None => {
+                format!("{object} stopped for {watched} and caught up before the deadline: lag, no freeze.")
+            }
+        }
     });
     let question = "Did consuming positions and frontiers make progress?";
     (!states.is_empty()).then(|| {

@@ -144,12 +144,15 @@ impl<'h> LivenessCheck<'h> {
         }
         let (healed, lasting): (Vec<StallWindow>, Vec<StallWindow>) =
             timeline.too_long.iter().partition(|window| heals_in_time(timeline, window));
-        self.progress.healed.extend(healed.iter().map(|window| Healed {
+        let resumed = |window: &StallWindow, within| Healed {
             object: report.name(),
             since: timeline.samples[window.first].t,
             watched: window.watched,
-            within: timeline.object.heals_within(),
-        }));
+            within,
+        };
+        let within = Some(timeline.object.heals_within());
+        self.progress.healed.extend(healed.iter().map(|window| resumed(window, within)));
+        self.progress.healed.extend(timeline.caught_up.iter().map(|window| resumed(window, None)));
         let sticky = |window: &&StallWindow| timeline.course(window) == FreezeCourse::Sticky;
         let (confirmed, unconfirmed): (Vec<StallWindow>, Vec<StallWindow>) =
             lasting.into_iter().partition(|window| self.is_confirmed(timeline, window));
@@ -234,7 +237,8 @@ impl<'h> LivenessCheck<'h> {
             (true, true) => Status::Pass,
             (true, false) => Status::Unknown,
         };
-        let reason = match (samples, self.progress.healed.len()) {
+        let healed = self.progress.healed.iter().filter(|it| it.within.is_some()).count();
+        let reason = match (samples, healed) {
             (0, _) => Some("no consuming position was sampled".to_owned()),
             (_, 0) => self.doubts.first().map(|doubt| doubt.detail.clone()),
             (_, healed) => Some(format!("{healed} stood still and healed within the declared time")),

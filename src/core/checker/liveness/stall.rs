@@ -20,6 +20,8 @@ pub(super) struct FrontierTimeline<'h> {
     /// lasts to the end counts, or to the probe that restarts what has not settled: what a replica has not
     /// loaded before the deadline is lag (`RULES.md` 1).
     pub(super) too_long: Vec<StallWindow>,
+    /// The other windows of a consuming position that passed their threshold, in time order.
+    pub(super) caught_up: Vec<StallWindow>,
     /// The window at the end; `None` if the object was not behind then, or not meant to move.
     pub(super) at_end: Option<StallWindow>,
     /// All samples, if all of them show the object at its origin, and that for too long.
@@ -67,11 +69,12 @@ impl<'h> FrontierTimeline<'h> {
         let never_began = never_began(&view, &excuses, floor);
         let is_done_by_data = last.is_some_and(|last| object.is_below(&samples[last]) && !behind[last])
             && object.partition().is_some();
-        let (too_long, longest_gap) = (Vec::new(), gaps.longest());
+        let longest_gap = gaps.longest();
         let mut timeline = FrontierTimeline {
             object,
             samples,
-            too_long,
+            too_long: Vec::new(),
+            caught_up: Vec::new(),
             at_end,
             never_began,
             is_done_by_data,
@@ -81,6 +84,8 @@ impl<'h> FrontierTimeline<'h> {
             held_at_end,
             restarts,
         };
+        timeline.caught_up =
+            windows.iter().copied().filter(|window| timeline.has_caught_up(window)).collect();
         timeline.too_long = timeline.select_too_long(windows, loops);
         timeline
     }
@@ -107,11 +112,24 @@ impl<'h> FrontierTimeline<'h> {
         (at + 1..self.samples.len()).find(|later| !self.ignored[*later])
     }
 
-    fn is_too_long(&self, window: &StallWindow) -> bool {
+    /// Whether the object went on after this window, by itself or restarted by something else than the probe.
+    fn is_over(&self, window: &StallWindow) -> bool {
         let last = self.samples[window.last].t;
         let next = self.seen_after(window.last).map(|next| &self.samples[next]);
+        next.is_some_and(|next| !self.restarts.probe_between(last, next.t))
+    }
+
+    /// Whether a consuming position stood for too long and went on before the end.
+    fn has_caught_up(&self, window: &StallWindow) -> bool {
+        matches!(self.object, Object::Position { .. })
+            && self.is_over(window)
+            && self.course(window) == FreezeCourse::SelfHealed
+            && window.watched >= window.threshold
+    }
+
+    fn is_too_long(&self, window: &StallWindow) -> bool {
         let counts = match self.object {
-            Object::Position { .. } => next.is_none_or(|next| self.restarts.probe_between(last, next.t)),
+            Object::Position { .. } => !self.is_over(window),
             Object::Declared(_) => true,
         };
         // An object that is still stalled, or was when it was restarted, may heal within the declared time.

@@ -309,8 +309,7 @@ pub struct Lagging {
     pub catches_up_in: Option<Nanos>,
 }
 
-/// An object that was stalled for longer than its threshold but recovered within the time that its target
-/// declares. This is no finding.
+/// An object that was stalled for longer than its threshold but recovered in time. This is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Healed {
@@ -322,8 +321,10 @@ pub struct Healed {
     pub since: Nanos,
     /// How long the stall was watched.
     pub watched: Nanos,
-    /// The time that the target declares.
-    pub within: Nanos,
+    /// The time that the target declares. Absent for a consuming position, which may lag until the deadline
+    /// (`RULES.md` 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Nanos>,
 }
 
 /// An object that had not moved at the end for longer than ever before, but not for long enough to be called
