@@ -51,7 +51,10 @@ fn row_evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
         h4 {
             "Key " code { (key) }
             span.where {
-                " offset " (count(row.off)) " · segment " (shortened(&printable(&row.segment), NAME_MAX))
+                " offset " (count(row.off))
+                @if !schema.rules.has_own_log() {
+                    " · segment " (shortened(&printable(&row.segment), NAME_MAX))
+                }
                 @if modelled(d) { " · " (origin) }
             }
         }

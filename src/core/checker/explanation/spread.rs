@@ -103,8 +103,9 @@ pub(crate) fn find(
     let segments = rows.segments();
     let of_segments = || segments.iter().map(|segment| (tables.log_index.partition, *segment));
     let commits: Vec<Commit> = of_segments().filter_map(|of| commit(explainer, of, rows)).collect();
-    // Where only newest rows are kept, every read is a copy of its own, and nothing is replaced.
-    let has_copies = !explainer.history.meta.schema.rules.keeps_newest_only();
+    // Where rows are read by key alone, another copy is only another read or another life of the replica.
+    let meta = explainer.history.meta;
+    let has_copies = meta.has_boundaries() && !meta.schema.rules.keeps_newest_only();
     let of_copies = of_segments().filter(|_| has_copies);
     let mut replacements: Vec<Replacement> =
         of_copies.flat_map(|of| replacements(explainer, tables, of, rows)).collect();
