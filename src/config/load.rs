@@ -75,13 +75,9 @@ mod tests {
         assert_eq!(error.to_string(), "no nemesis plan is called `late-transitoin`");
         let help = miette::Diagnostic::help(&error).expect("there is help").to_string();
         let names: Vec<&str> = Nemesis::CATALOGUE.iter().map(|file| file.name).collect();
-        let allowed = names.join(", ");
-        assert_eq!(
-            help,
-            format!(
-                "did you mean `late-transition`? allowed: {allowed}; for your own, give the path of a .toml file"
-            )
-        );
+        let (near, allowed) = ("did you mean `late-transition`?", names.join(", "));
+        let own = "for your own, give the path of a .toml file";
+        assert_eq!(help, format!("{near} allowed: {allowed}; {own}"));
         for path in ["./nowhere", "nowhere.toml"] {
             let error = load::<Workload>(path).expect_err("no such file").to_string();
             assert!(error.starts_with(&format!("cannot read the workload file {path}: ")), "{error}");
