@@ -171,8 +171,10 @@ impl<'j> Lineage<'j> {
         let (origin, cause, lost) = match ancestor {
             Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
             None if self.builds_on_a_download(offset, claim) => {
-                let lost = self.missing_ops(offset, view, claim, false);
-                (Origin::Copied, MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+                let source = self.source(ancestors, modelled, offset, claim);
+                let known = source.map(|source| source.cause.clone());
+                let (cause, lost) = self.cause_of_copy(known, offset, view, claim);
+                (Origin::Copied, cause, lost)
             }
             None => {
                 let lost = self.missing_ops(offset, view, claim, true);
@@ -204,23 +206,44 @@ impl<'j> Lineage<'j> {
         });
         let known = source.and_then(|source| source.anomaly.as_ref()).map(|wrong| wrong.cause.clone());
         let known = known.or_else(|| {
-            let mut own = ancestors.iter().filter(|ancestor| ancestor.modelled == judged.modelled);
-            let ancestor = own.find(|ancestor| self.reproduces(ancestor, offset, claim));
-            ancestor.map(|ancestor| ancestor.cause.clone())
+            let source = self.source(ancestors, judged.modelled, offset, claim);
+            source.map(|source| source.cause.clone())
         });
-        let (cause, lost) = match known {
-            Some(cause) => (cause, None),
-            None => {
-                let lost = self.missing_ops(offset, view, claim, false);
-                (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
-            }
-        };
+        let (cause, lost) = self.cause_of_copy(known, offset, view, claim);
         if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.cause, wrong.missing) = (cause, lost);
         }
     }
 
-    /// Whether merging the event onto the ancestor gives the claim's row.
+    /// The cause of a row that came with a download: that of its source, if it is known, or what the row
+    /// lacks.
+    fn cause_of_copy(
+        &mut self,
+        known: Option<MismatchCause>,
+        offset: &OffsetView<'_, '_>,
+        view: &ReplicaView,
+        claim: Claim,
+    ) -> (MismatchCause, Option<MissingOps>) {
+        if let Some(cause) = known {
+            return (cause, None);
+        }
+        let lost = self.missing_ops(offset, view, claim, false);
+        (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+    }
+
+    /// The wrong row of any replica that the claim's row follows from.
+    fn source<'a>(
+        &self,
+        ancestors: &'a [Ancestor],
+        modelled: bool,
+        offset: &OffsetView<'_, '_>,
+        claim: Claim,
+    ) -> Option<&'a Ancestor> {
+        let mut of_oracle = ancestors.iter().filter(|ancestor| ancestor.modelled == modelled);
+        of_oracle.find(|ancestor| self.reproduces(ancestor, offset, claim))
+    }
+
+    /// Whether the event on top of the ancestor gives the claim's row.
     fn reproduces(&self, ancestor: &Ancestor, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
         let (Some(logged), Some(read_row)) = (offset.logged, offset.row_of_entry(claim)) else {
             return false;
@@ -228,7 +251,11 @@ impl<'j> Lineage<'j> {
         if logged.indexed.effect != Effect::Merged || read_row.row.cmp != logged.entry.cmp {
             return false;
         }
-        let given = merged(self.columns, &ancestor.row, &logged.entry.cols);
+        // Its replica may lack the row at this offset, and was stepped over: it has the event already.
+        let given = match ancestor.at == logged.at {
+            true => ancestor.row.clone(),
+            false => merged(self.columns, &ancestor.row, &logged.entry.cols),
+        };
         let cells = self.columns.iter().zip(&given).zip(&read_row.row.cols);
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }

@@ -148,11 +148,11 @@ impl MissingOpsFinder {
     ) -> Option<IndexedEntry> {
         let past = log_index.merged_before(at);
         let (gone, _) = self.compare(&past, &log_index.entry(at), expected, row)?;
-        first_kept(&past, &gone?).filter(|_| self.newest_only).copied()
+        kept_again(&past, &gone?).filter(|_| self.newest_only).map(|at| past[at])
     }
 
     /// Where only the newest rows are kept, the row that was first merged without its past may be hidden:
-    /// this one lacks just the beginning of its past. What was missing then tells the class.
+    /// this one has what came after it. What was missing then tells the class.
     ///
     /// ```text
     /// k@1 k@4 are lost; k@7 was merged onto nothing, and k@9 onto that: the newest row lacks 1 and 4, has 7
@@ -164,11 +164,8 @@ impl MissingOpsFinder {
         entry: &IndexedEntry,
         merged: &MergeContext<'_>,
     ) -> RootCause {
-        match first_kept(past, gone).filter(|_| self.newest_only) {
-            Some(first) => {
-                let lost = gone.iter().filter(|gone| **gone).count();
-                self.class(&past[..lost], &gone[..lost], first, merged)
-            }
+        match kept_again(past, gone).filter(|_| self.newest_only) {
+            Some(at) => self.class(&past[..at], &gone[..at], &past[at], merged),
             None => self.class(past, gone, entry, merged),
         }
     }
@@ -246,11 +243,15 @@ fn groups(past: &[IndexedEntry]) -> Vec<PastGroup> {
     by_segment.into_iter().map(|(segment, entries)| PastGroup { segment, entries }).collect()
 }
 
-/// The first entry of the past that is kept, if all before it are gone and none after it.
-fn first_kept<'p>(past: &'p [IndexedEntry], gone: &[bool]) -> Option<&'p IndexedEntry> {
-    let lost = gone.iter().take_while(|gone| **gone).count();
-    let is_beginning = lost > 0 && gone[lost..].iter().all(|gone| !gone);
-    past.get(lost).filter(|_| is_beginning)
+/// By index: the first entry of the past that is kept again, if what is gone is one run of entries.
+///
+/// ```text
+/// k@1 is kept, k@4 k@5 are gone, k@7 k@9 are kept: k@7 was merged onto k@1
+/// ```
+fn kept_again(past: &[IndexedEntry], gone: &[bool]) -> Option<usize> {
+    let begin = gone.iter().position(|gone| *gone)?;
+    let end = begin + gone[begin..].iter().take_while(|gone| **gone).count();
+    (end < past.len() && gone[end..].iter().all(|gone| !gone)).then_some(end)
 }
 
 fn is_suffix(mut gone: impl Iterator<Item = bool>) -> bool {
