@@ -168,15 +168,16 @@ impl<'j> Lineage<'j> {
             (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
                 && (!modelled || self.reproduces(ancestor, offset, claim))
         });
-        let (origin, cause, lost) = match ancestor {
-            Some(ancestor) => (Origin::Inherited, ancestor.cause.clone(), None),
-            None if self.builds_on_a_download(offset, claim) => {
+        let download = self.hidden_download(offset, claim).filter(|_| ancestor.is_none());
+        let (origin, cause, lost) = match (ancestor, download) {
+            (Some(ancestor), _) => (Origin::Inherited, ancestor.cause.clone(), None),
+            (None, Some(segment)) => {
                 let source = self.source(ancestors, modelled, offset, claim);
                 let known = source.map(|source| source.cause.clone());
-                let (cause, lost) = self.cause_of_copy(known, offset, view, claim);
+                let (cause, lost) = self.cause_of_copy(known, offset, view, claim, segment);
                 (Origin::Copied, cause, lost)
             }
-            None => {
+            (None, None) => {
                 let lost = self.missing_ops(offset, view, claim, true);
                 let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
                 (Origin::Root, cause, lost)
@@ -209,26 +210,29 @@ impl<'j> Lineage<'j> {
             let source = self.source(ancestors, judged.modelled, offset, claim);
             source.map(|source| source.cause.clone())
         });
-        let (cause, lost) = self.cause_of_copy(known, offset, view, claim);
+        let segment = self.timeline.copies[claim.copy].segment;
+        let (cause, lost) = self.cause_of_copy(known, offset, view, claim, segment);
         if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.cause, wrong.missing) = (cause, lost);
         }
     }
 
-    /// The cause of a row that came with a download: that of its source, if it is known, or what the row
-    /// lacks.
+    /// The cause of a row that came with a download of this segment: that of its source, if it is known.
+    /// Otherwise what the row lacks, and the replica that the download must have come from.
     fn cause_of_copy(
         &mut self,
         known: Option<MismatchCause>,
         offset: &OffsetView<'_, '_>,
         view: &ReplicaView,
         claim: Claim,
+        segment: usize,
     ) -> (MismatchCause, Option<MissingOps>) {
         if let Some(cause) = known {
             return (cause, None);
         }
         let lost = self.missing_ops(offset, view, claim, false);
-        (MismatchCause { class: class_of(&lost), roots: BTreeSet::new() }, lost)
+        let roots = self.only_own_holder(segment).into_iter().collect();
+        (MismatchCause { class: class_of(&lost), roots }, lost)
     }
 
     /// The wrong row of any replica that the claim's row follows from.
@@ -260,20 +264,27 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
-    /// Whether the row that was first merged without its past is hidden, and lies in a segment that the
-    /// replica has downloaded: then it was wrong when it came.
-    fn builds_on_a_download(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> bool {
-        let hidden = || {
-            let (logged, row) = (offset.logged?, offset.row_of_entry(claim)?.row);
-            let root = self.missing.hidden_root(self.log_index, logged.at, logged.expected?, &row.cols)?;
-            let copy = &self.timeline.copies[claim.copy];
-            let when = copy.reads.first()?.when;
-            let mut shown = self.timeline.changes(root.segment?).iter().rev();
-            let (_, shown) = shown.find(|(since, _)| *since <= CapturePoint::end_of(when.capture))?;
-            let held = shown[copy.replica]?;
-            Some(self.timeline.copies[held.copy].state == CopyState::Downloaded)
+    /// If the row that was first merged without its past is hidden, and lies in a segment that the replica has
+    /// downloaded: that segment. The row was wrong when it came.
+    fn hidden_download(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> Option<usize> {
+        let (logged, row) = (offset.logged?, offset.row_of_entry(claim)?.row);
+        let root = self.missing.hidden_root(self.log_index, logged.at, logged.expected?, &row.cols)?;
+        let copy = &self.timeline.copies[claim.copy];
+        let when = copy.reads.first()?.when;
+        let mut shown = self.timeline.changes(root.segment?).iter().rev();
+        let (_, shown) = shown.find(|(since, _)| *since <= CapturePoint::end_of(when.capture))?;
+        let held = shown[copy.replica]?;
+        root.segment.filter(|_| self.timeline.copies[held.copy].state == CopyState::Downloaded)
+    }
+
+    /// The replica from which all others have a segment in the end, since only it made its own.
+    fn only_own_holder(&self, segment: usize) -> Option<usize> {
+        let (_, shown) = self.timeline.changes(segment).last()?;
+        let is_own = |replica: &usize| {
+            shown[*replica].is_some_and(|held| self.timeline.copies[held.copy].state != CopyState::Downloaded)
         };
-        hidden() == Some(true)
+        let mut own = (0..shown.len()).filter(is_own);
+        own.next().filter(|_| own.next().is_none())
     }
 
     /// The last read in which the replica showed this row. Where only newest rows are kept, every read
