@@ -174,7 +174,7 @@ impl<'j> Lineage<'j> {
             (None, Some(segment)) => {
                 let source = self.source(ancestors, modelled, offset, claim);
                 let known = source.map(|source| source.cause.clone());
-                let (cause, lost) = self.cause_of_copy(known, offset, view, claim, segment);
+                let (cause, lost) = self.cause_of_copy(known, offset, (judged, at), segment);
                 (Origin::Copied, cause, lost)
             }
             (None, None) => {
@@ -211,7 +211,7 @@ impl<'j> Lineage<'j> {
             source.map(|source| source.cause.clone())
         });
         let segment = self.timeline.copies[claim.copy].segment;
-        let (cause, lost) = self.cause_of_copy(known, offset, view, claim, segment);
+        let (cause, lost) = self.cause_of_copy(known, offset, (judged, at), segment);
         if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.cause, wrong.missing) = (cause, lost);
         }
@@ -223,15 +223,18 @@ impl<'j> Lineage<'j> {
         &mut self,
         known: Option<MismatchCause>,
         offset: &OffsetView<'_, '_>,
-        view: &ReplicaView,
-        claim: Claim,
+        (judged, at): (&OracleViews, usize),
         segment: usize,
     ) -> (MismatchCause, Option<MissingOps>) {
         if let Some(cause) = known {
             return (cause, None);
         }
+        let (view, claim) = (&judged.views[at], offset.claims[judged.of[at]]);
         let lost = self.missing_ops(offset, view, claim, false);
-        let roots = self.only_own_holder(segment).into_iter().collect();
+        let is_right = |replica: usize| {
+            judged.views.iter().any(|view: &ReplicaView| view.replica == replica && view.anomaly.is_none())
+        };
+        let roots = self.only_own_holder(segment).into_iter().filter(|it| !is_right(*it)).collect();
         (MismatchCause { class: class_of(&lost), roots }, lost)
     }
 
@@ -264,8 +267,8 @@ impl<'j> Lineage<'j> {
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 
-    /// If the row that was first merged without its past is hidden, and lies in a segment that the replica has
-    /// downloaded: that segment. The row was wrong when it came.
+    /// If the row that was first merged without its past is hidden, and lies in a segment that the replica
+    /// has downloaded: that segment. The row was wrong when it came.
     fn hidden_download(&self, offset: &OffsetView<'_, '_>, claim: Claim) -> Option<usize> {
         let (logged, row) = (offset.logged?, offset.row_of_entry(claim)?.row);
         let root = self.missing.hidden_root(self.log_index, logged.at, logged.expected?, &row.cols)?;
@@ -277,9 +280,15 @@ impl<'j> Lineage<'j> {
         root.segment.filter(|_| self.timeline.copies[held.copy].state == CopyState::Downloaded)
     }
 
-    /// The replica from which all others have a segment in the end, since only it made its own.
+    /// The replica from which all others have a segment in the end, since only it made its own. `None` if
+    /// any of those that are to have it was not seen.
     fn only_own_holder(&self, segment: usize) -> Option<usize> {
-        let (_, shown) = self.timeline.changes(segment).last()?;
+        let (since, shown) = self.timeline.changes(segment).last()?;
+        let span = &self.history.segments[self.log_index.partition as usize][segment];
+        let assigned = span.assigned(since.capture);
+        if assigned.iter().any(|replica| shown[*replica].is_none()) {
+            return None;
+        }
         let is_own = |replica: &usize| {
             shown[*replica].is_some_and(|held| self.timeline.copies[held.copy].state != CopyState::Downloaded)
         };
