@@ -62,7 +62,7 @@ const LONGEST: Duration = Duration::from_secs(35);
 
 /// A betrayal, and the promise that is found broken, with words of its detail.
 const BETRAYALS: [(&str, &str, &str); 10] = [
-    ("dead", "writes are acknowledged while", "was unknown"),
+    ("dead", "", "no answer from the adapter: the adapter has ended (exit status: 3); it said: out of"),
     ("slow", "", "unknown: no answer from the adapter: nothing within 1.5s for write"),
     ("position", "what a replica's position has passed", "but key \"position"),
     ("acknowledgement", "what a replica's position has passed", "but key \"position"),
