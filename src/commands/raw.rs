@@ -48,7 +48,10 @@ pub enum RawError {
         known: String,
     },
     /// The cluster has no table.
-    #[error("the cluster of {0} has no table yet: `dissent run {0} ..` creates one")]
+    #[error(
+        "the cluster of {0} tells of no table: `dissent run {0} ..` creates one, and what a run has read \
+             is shown for its folder or `latest`"
+    )]
     NoTable(String),
     /// The target file is invalid.
     #[error(transparent)]

@@ -18,7 +18,8 @@ const COMMANDS_MAX: usize = 4;
 pub(in crate::report) fn answers(d: &Divergence, meta: &RunMeta, clock: &Clock) -> Vec<Answer> {
     let own = own_commands(d, meta);
     let mut look = vec![format!("from this run's record: `dissent raw latest {}`", key(d))];
-    if let Some(file) = &meta.target_file {
+    // A store without a log does not tell the schema of a table either, which `raw` asks for.
+    if let Some(file) = meta.target_file.as_ref().filter(|_| !meta.schema.rules.has_own_log()) {
         look.insert(0, format!("from the cluster: `dissent raw {} {}`", quoted(file), key(d)));
     }
     look.extend(commands(&own.read_key));
