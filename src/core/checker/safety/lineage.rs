@@ -11,6 +11,7 @@ use crate::checker::tables::log_index::{Effect, LogIndex};
 use crate::checker::verdict::{Anomaly, Origin, RootCause};
 use crate::history::row::CopyState;
 use crate::history::schema::{Column, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The verdict of one oracle on one offset.
@@ -168,20 +169,17 @@ impl<'j> Lineage<'j> {
             (ancestor.replica, ancestor.modelled) == (view.replica, modelled)
                 && (!modelled || self.reproduces(ancestor, offset, claim))
         });
-        let download = self.hidden_download(offset, claim).filter(|_| ancestor.is_none());
-        let (origin, cause, lost) = match (ancestor, download) {
-            (Some(ancestor), _) => (Origin::Inherited, ancestor.cause.clone(), None),
-            (None, Some(segment)) => {
-                let source = self.source(ancestors, modelled, offset, claim);
-                let known = source.map(|source| source.cause.clone());
-                let (cause, lost) = self.cause_of_copy(known, offset, (judged, at), segment);
-                (Origin::Copied, cause, lost)
-            }
-            (None, None) => {
-                let lost = self.missing_ops(offset, view, claim, true);
-                let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
-                (Origin::Root, cause, lost)
-            }
+        let (origin, cause, lost) = if let Some(ancestor) = ancestor {
+            (Origin::Inherited, ancestor.cause.clone(), None)
+        } else if let Some(segment) = self.hidden_download(offset, claim) {
+            let source = self.source(ancestors, modelled, offset, claim);
+            let known = source.map(|source| source.cause.clone());
+            let (cause, lost) = self.cause_of_copy(known, offset, (judged, at), segment);
+            (Origin::Copied, cause, lost)
+        } else {
+            let lost = self.missing_ops(offset, view, claim, true);
+            let cause = MismatchCause { class: class_of(&lost), roots: BTreeSet::from([view.replica]) };
+            (Origin::Root, cause, lost)
         };
         if let Some(wrong) = &mut judged.views[at].anomaly {
             (wrong.origin, wrong.cause, wrong.missing) = (origin, cause, lost);
@@ -260,10 +258,10 @@ impl<'j> Lineage<'j> {
         }
         // Its replica may lack the row at this offset, and was stepped over: it has the event already.
         let given = match ancestor.at == logged.at {
-            true => ancestor.row.clone(),
-            false => merged(self.columns, &ancestor.row, &logged.entry.cols),
+            true => Cow::Borrowed(&ancestor.row),
+            false => Cow::Owned(merged(self.columns, &ancestor.row, &logged.entry.cols)),
         };
-        let cells = self.columns.iter().zip(&given).zip(&read_row.row.cols);
+        let cells = self.columns.iter().zip(given.iter()).zip(&read_row.row.cols);
         cells.zip(self.model_on).all(|(((column, given), shown), on)| !on || shows(column, given, shown))
     }
 

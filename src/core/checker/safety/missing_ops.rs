@@ -146,9 +146,12 @@ impl MissingOpsFinder {
         expected: &[Value],
         row: &[Value],
     ) -> Option<IndexedEntry> {
+        if !self.newest_only {
+            return None;
+        }
         let past = log_index.merged_before(at);
         let (gone, _) = self.compare(&past, &log_index.entry(at), expected, row)?;
-        kept_again(&past, &gone?).filter(|_| self.newest_only).map(|at| past[at])
+        kept_again(&past, &gone?).map(|at| past[at])
     }
 
     /// Where only the newest rows are kept, the row that was first merged without its past may be hidden:
