@@ -28,6 +28,7 @@
 //! 10. `src/CONTRIBUTING.md` says which files a new workload, plan, fault, check or system touches.
 
 pub mod adapter;
+pub mod canonical;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -84,6 +84,7 @@ fn data(record: &MemoryRecord) -> BTreeSet<String> {
                 Value::Long(long) if long.unsigned_abs() >= 1 << 40 => {
                     data.insert(long.to_string());
                 }
+                Value::Double(_) | Value::Boolean(_) => {}
                 Value::Long(_) | Value::Longs(_) | Value::Null => {}
             }
         }

@@ -19,8 +19,10 @@ macro_rules! embedded {
 }
 
 /// The files under `workloads/`.
-pub const WORKLOADS: &[EmbeddedFile] =
-    embedded!("workloads": "cold-keys", "guarded", "partial-upsert", "steady", "upsert-burst", "upsert-feed");
+pub const WORKLOADS: &[EmbeddedFile] = embedded!(
+    "workloads": "cold-keys", "every-type", "guarded", "partial-upsert", "steady", "upsert-burst",
+    "upsert-feed"
+);
 
 /// The files under `nemesis/`.
 pub const NEMESES: &[EmbeddedFile] = embedded!(

@@ -129,8 +129,9 @@ fn check_column(column: &ColumnSpec, at: usize) -> Result<(), InvalidValue> {
 /// The types that a merge function supports.
 fn types_of(merge: Merge) -> &'static [Type] {
     match merge {
-        Merge::Overwrite | Merge::Ignore => &[Type::Long, Type::String, Type::LongList, Type::StringList],
-        Merge::Increment | Merge::Max | Merge::Min => &[Type::Long],
+        Merge::Overwrite | Merge::Ignore => &Type::ALL,
+        Merge::Increment => &[Type::Long],
+        Merge::Max | Merge::Min => &[Type::Long, Type::Double],
         Merge::Append | Merge::Union => &[Type::LongList, Type::StringList],
     }
 }

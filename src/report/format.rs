@@ -98,7 +98,9 @@ pub(super) fn value(value: &Value) -> String {
     const ITEMS: usize = 10;
     match value {
         Value::Null => "null".to_owned(),
+        Value::Boolean(boolean) => boolean.to_string(),
         Value::Long(long) => long.to_string(),
+        Value::Double(double) => double.get().to_string(),
         Value::String(string) => shortened(&printable(string), 60),
         Value::Longs(longs) => format!("[{}]", in_brackets(longs, ITEMS)),
         Value::Strings(strings) => {

@@ -4,6 +4,7 @@
 //! a test of one against the other would mean nothing.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -65,8 +66,20 @@ pub enum Merge {
 pub enum Type {
     /// A signed 64-bit integer.
     Long,
+    /// A finite 64-bit float, or the text that names one that is not.
+    Double,
+    /// A number of any size, as text.
+    Decimal,
+    /// True or false.
+    Boolean,
     /// UTF-8 text.
     String,
+    /// An instant, as text.
+    Timestamp,
+    /// Bytes, as text.
+    Bytes,
+    /// A JSON document, as text.
+    Json,
     /// A list of longs.
     LongList,
     /// A list of texts.
@@ -80,9 +93,13 @@ pub enum Value {
     /// In an event: the column is not updated. In a stored row: the column was never set.
     #[default]
     Null,
+    /// A value of a [`Type::Boolean`] column.
+    Boolean(bool),
     /// A value of a [`Type::Long`] column.
     Long(i64),
-    /// A value of a [`Type::String`] column.
+    /// A value of a [`Type::Double`] column.
+    Double(Number),
+    /// A value of a column of any other type but lists.
     String(Text),
     /// A value of a [`Type::LongList`] column.
     Longs(Vec<i64>),
@@ -121,12 +138,28 @@ pub struct Entry {
     pub cols: Vec<Value>,
 }
 
+impl Value {
+    /// A double; one that is not finite becomes its name.
+    pub fn double(double: f64) -> Value {
+        match Number::from_f64(double) {
+            Some(number) => Value::Double(number),
+            None if double.is_nan() => Value::String("NaN".into()),
+            None => Value::String(if double > 0.0 { "Infinity" } else { "-Infinity" }.into()),
+        }
+    }
+}
+
 impl Type {
     /// The value that a raw row shows in a column that was never set.
     pub(crate) fn default_value(self) -> Value {
         match self {
             Type::Long => Value::Long(i64::MIN),
-            Type::String => Value::String("null".into()),
+            Type::Double => Value::String("-Infinity".into()),
+            Type::Decimal => Value::String("0".into()),
+            Type::Boolean => Value::Boolean(false),
+            Type::String | Type::Json => Value::String("null".into()),
+            Type::Timestamp => Value::String("1970-01-01T00:00:00Z".into()),
+            Type::Bytes => Value::String("".into()),
             Type::LongList | Type::StringList => Value::Longs(Vec::new()),
         }
     }
@@ -135,8 +168,14 @@ impl Type {
     pub(crate) fn admits(self, value: &Value) -> bool {
         match value {
             Value::Null => true,
+            Value::Boolean(_) => self == Type::Boolean,
             Value::Long(_) => self == Type::Long,
-            Value::String(_) => self == Type::String,
+            Value::Double(_) => self == Type::Double,
+            Value::String(_) => match self {
+                Type::Long | Type::Boolean | Type::LongList | Type::StringList => false,
+                Type::Double | Type::Decimal | Type::String => true,
+                Type::Timestamp | Type::Bytes | Type::Json => true,
+            },
             Value::Longs(list) => self == Type::LongList || (self == Type::StringList && list.is_empty()),
             Value::Strings(_) => self == Type::StringList,
         }
@@ -154,6 +193,12 @@ impl Merge {
             (Merge::Increment, Value::Long(a), Value::Long(b)) => Value::Long(a.wrapping_add(*b)),
             (Merge::Max, Value::Long(a), Value::Long(b)) => Value::Long(*a.max(b)),
             (Merge::Min, Value::Long(a), Value::Long(b)) => Value::Long(*a.min(b)),
+            (Merge::Max, Value::Double(a), Value::Double(b)) => {
+                Value::Double(if a.as_f64() < b.as_f64() { b } else { a }.clone())
+            }
+            (Merge::Min, Value::Double(a), Value::Double(b)) => {
+                Value::Double(if b.as_f64() < a.as_f64() { b } else { a }.clone())
+            }
             (Merge::Append, held, event) => join(held, event),
             (Merge::Union, held, event) => distinct(join(held, event)),
             (_, _, event) => event.clone(),
@@ -236,6 +281,14 @@ impl Fnv {
     fn value(&mut self, value: &Value) {
         match value {
             Value::Null => self.word(1),
+            Value::Boolean(is) => {
+                self.word(6);
+                self.word(u64::from(*is));
+            }
+            Value::Double(number) => {
+                self.word(7);
+                self.word(number.as_f64().unwrap_or_default().to_bits());
+            }
             Value::Long(n) => {
                 self.word(2);
                 self.word(n.cast_unsigned());

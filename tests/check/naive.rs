@@ -142,7 +142,9 @@ pub(crate) fn provenance(schema: &Schema, ops: &[u64]) -> Vec<(usize, Value)> {
 pub(crate) fn spell(value: &Value) -> String {
     match value {
         Value::Null | Value::Long(i64::MIN) => "_".to_owned(),
+        Value::Boolean(boolean) => boolean.to_string(),
         Value::Long(long) => long.to_string(),
+        Value::Double(double) => double.get().to_string(),
         Value::String(string) if string == "null" => "_".to_owned(),
         Value::String(string) => string.clone(),
         Value::Longs(list) => {
@@ -159,7 +161,11 @@ pub(crate) fn value(column: &Column, text: &str) -> Value {
     match (text, column.ty) {
         ("_", _) => Value::Null,
         (_, Type::Long) => Value::Long(long(text)),
-        (_, Type::String) => Value::String(text.to_owned()),
+        (_, Type::Double) => Value::double(text.parse().expect("a double")),
+        (_, Type::Boolean) => Value::Boolean(text.parse().expect("a boolean")),
+        (_, Type::String | Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json) => {
+            Value::String(text.to_owned())
+        }
         (_, Type::LongList) => Value::Longs(text.split(',').map(long).collect()),
         (_, Type::StringList) => Value::Strings(text.split(',').map(str::to_owned).collect()),
     }

@@ -138,6 +138,8 @@ fn row_that_counts(draw: &mut Draw, record: &MemoryRecord) -> (usize, usize) {
 fn change_cell(draw: &mut Draw, row: &mut Row) {
     let cell = draw.below(row.cols.len());
     match &mut row.cols[cell] {
+        Value::Boolean(boolean) => *boolean = !*boolean,
+        Value::Double(double) => row.cols[cell] = Value::double(double.get() / 2.0 + 1.0),
         Value::Long(long) => *long = long.wrapping_add(1 + draw.below(1_000) as i64),
         Value::String(text) => text.push('x'),
         Value::Longs(list) if draw.once_in(2) && list.len() > 1 => drop(list.pop()),

@@ -64,6 +64,12 @@ fn values_are_told_apart_by_their_json() {
         ("null", Value::Null),
         ("-9223372036854775808", Value::Long(i64::MIN)),
         ("9223372036854775807", Value::Long(i64::MAX)),
+        ("true", Value::Boolean(true)),
+        ("1.5", Value::double(1.5)),
+        ("1.0", Value::double(1.0)),
+        ("-0.0", Value::double(-0.0)),
+        ("1e+300", Value::double(1e300)),
+        ("\"NaN\"", Value::double(f64::NAN)),
         ("\"\"", Value::String(String::new())),
         ("\"a\\n\"", Value::String("a\n".to_owned())),
         ("[]", Value::Longs(Vec::new())),
@@ -73,9 +79,18 @@ fn values_are_told_apart_by_their_json() {
         assert_eq!(serde_json::from_str::<Value>(text).expect(text), value);
         assert_eq!(serde_json::to_string(&value).expect(text), text);
     }
-    for odd in
-        ["9223372036854775808", "1.5", "true", "{}", "[null]", "[[1]]", "[1,\"a\"]", "[\"a\",1]", "[1", ""]
-    {
+    for odd in [
+        "9223372036854775808",
+        "{}",
+        "[true]",
+        "[1.5]",
+        "[null]",
+        "[[1]]",
+        "[1,\"a\"]",
+        "[\"a\",1]",
+        "[1",
+        "",
+    ] {
         assert!(serde_json::from_str::<Value>(odd).is_err(), "{odd} is taken for a value");
     }
 }

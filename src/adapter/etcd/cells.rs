@@ -146,6 +146,8 @@ fn merged(merge: Merge, before: Value, event: Value) -> Option<Value> {
         (Merge::Increment, Value::Long(sum), Value::Long(more)) => Value::Long(sum.wrapping_add(more)),
         (Merge::Max, Value::Long(most), Value::Long(other)) => Value::Long(most.max(other)),
         (Merge::Min, Value::Long(least), Value::Long(other)) => Value::Long(least.min(other)),
+        (Merge::Max, Value::Double(most), Value::Double(other)) => Value::Double(most.max(other)),
+        (Merge::Min, Value::Double(least), Value::Double(other)) => Value::Double(least.min(other)),
         (Merge::Append, before, event) => joined(before, event),
         (_, _, event) => event,
     })

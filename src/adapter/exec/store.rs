@@ -7,11 +7,12 @@ use super::messages::{
 };
 use crate::adapter::capabilities::{Leftover, RowSink};
 use crate::adapter::state::{ReplicaState, StateRow, StateStore};
+use crate::canonical;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::schema::rules::Retention;
-use dissent_core::history::schema::{Merge, Schema, Type, Value};
+use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
 use serde::de::DeserializeOwned;
 use std::sync::{Mutex, PoisonError};
@@ -165,24 +166,13 @@ fn state_row(schema: &Schema, row: ExecRow) -> Result<StateRow, TargetError> {
     let mut cols = Vec::with_capacity(schema.columns.len());
     for column in &schema.columns {
         let value = named.remove(&column.name).unwrap_or_default();
-        if !fits(column.ty, &value) {
+        cols.push(canonical::of_type(column.ty, value).map_err(|value| {
             let name = &column.name;
-            return Err(invalid(format!("column `{name}` of key {key:?} does not have its type: {value:?}")));
-        }
-        cols.push(value);
+            invalid(format!("column `{name}` of key {key:?} does not have its type: {value:?}"))
+        })?);
     }
     match named.keys().next() {
         Some(name) => Err(invalid(format!("key {key:?} has a column `{name}`, which the table has not"))),
         None => Ok(StateRow { key, op, cmp, cols }),
-    }
-}
-
-/// Whether a value is of this type. An empty list is of either.
-fn fits(ty: Type, value: &Value) -> bool {
-    match (ty, value) {
-        (_, Value::Null) | (Type::Long, Value::Long(_)) | (Type::String, Value::String(_)) => true,
-        (Type::LongList, Value::Longs(_)) | (Type::StringList, Value::Strings(_)) => true,
-        (Type::StringList, Value::Longs(longs)) => longs.is_empty(),
-        _ => false,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::wire::invalid_response;
 use crate::adapter::http::parse;
+use crate::canonical;
 use crate::target_error::TargetError;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
@@ -72,7 +73,23 @@ pub(super) fn cell(url: &str, column: &Column, cell: &Json) -> Result<Value, Tar
     let list = || cell.as_array().ok_or_else(odd);
     Ok(match column.ty {
         Type::Long => Value::Long(cell.as_i64().ok_or_else(odd)?),
+        Type::Double => match cell.as_f64() {
+            Some(double) => Value::double(double),
+            None => canonical::value(Type::Double, cell.as_str().ok_or_else(odd)?).ok_or_else(odd)?,
+        },
+        Type::Boolean => Value::Boolean(cell.as_bool().ok_or_else(odd)?),
         Type::String => Value::String(cell.as_str().ok_or_else(odd)?.to_owned()),
+        // The server shows an instant in the zone of its own clock, and does not say which. Servers in
+        // different zones show the same instant differently.
+        Type::Timestamp => {
+            let shown = cell.as_str().ok_or_else(odd)?;
+            let instant = canonical::value(Type::Timestamp, &format!("{shown}Z"));
+            instant.unwrap_or_else(|| Value::String(shown.to_owned()))
+        }
+        ty @ (Type::Decimal | Type::Bytes | Type::Json) => {
+            let shown = cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
+            canonical::value(ty, &shown).unwrap_or(Value::String(shown))
+        }
         Type::LongList => {
             let longs: Option<Vec<i64>> = list()?.iter().map(Json::as_i64).collect();
             match longs.ok_or_else(odd)?.as_slice() {

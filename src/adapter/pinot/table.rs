@@ -30,7 +30,13 @@ pub(super) fn realtime(table: &str) -> String {
 fn pinot_type(ty: Type) -> (&'static str, bool) {
     match ty {
         Type::Long => ("LONG", true),
+        Type::Double => ("DOUBLE", true),
+        Type::Decimal => ("BIG_DECIMAL", true),
+        Type::Boolean => ("BOOLEAN", true),
         Type::String => ("STRING", true),
+        Type::Timestamp => ("TIMESTAMP", true),
+        Type::Bytes => ("BYTES", true),
+        Type::Json => ("JSON", true),
         Type::LongList => ("LONG", false),
         Type::StringList => ("STRING", false),
     }
@@ -234,7 +240,13 @@ pub(super) fn read(table: &str, document: &[u8], config: &Value) -> Option<Schem
     let columns = columns.filter_map(|FieldSpec { name, data_type, single_value_field }| {
         let ty = match (data_type.as_str(), single_value_field) {
             ("LONG" | "INT", true) => Type::Long,
+            ("DOUBLE", true) => Type::Double,
+            ("BIG_DECIMAL", true) => Type::Decimal,
+            ("BOOLEAN", true) => Type::Boolean,
             ("STRING", true) => Type::String,
+            ("TIMESTAMP", true) => Type::Timestamp,
+            ("BYTES", true) => Type::Bytes,
+            ("JSON", true) => Type::Json,
             ("LONG" | "INT", false) => Type::LongList,
             ("STRING", false) => Type::StringList,
             _ => return None,

@@ -31,7 +31,13 @@ const NAME_MAX: usize = 31;
 fn sql_type(ty: Type) -> &'static str {
     match ty {
         Type::Long => "bigint",
+        Type::Double => "double precision",
+        Type::Decimal => "numeric",
+        Type::Boolean => "boolean",
         Type::String => "text",
+        Type::Timestamp => "timestamptz",
+        Type::Bytes => "bytea",
+        Type::Json => "jsonb",
         Type::LongList => "bigint[]",
         Type::StringList => "text[]",
     }
@@ -55,7 +61,13 @@ pub(super) fn create(schema: &Schema) -> String {
 
 /// Reads all rows.
 pub(super) fn select(schema: &Schema) -> String {
-    format!("select {} from {}", names(schema).join(", "), table(&schema.table))
+    let mut selected = names(schema);
+    for (name, column) in selected.iter_mut().skip(3).zip(&schema.columns) {
+        if is_sent_as_text(column.ty) {
+            name.push_str("::text");
+        }
+    }
+    format!("select {} from {}", selected.join(", "), table(&schema.table))
 }
 
 /// Merges an event into the row of its key, in one statement. An event with a smaller comparison value than
@@ -63,7 +75,7 @@ pub(super) fn select(schema: &Schema) -> String {
 pub(super) fn upsert(schema: &Schema) -> String {
     let names = names(schema);
     let fixed = (1..=3).map(|number| format!("${number}"));
-    let others = (4..).zip(&schema.columns).map(|(number, column)| first(column, &format!("${number}")));
+    let others = (4..).zip(&schema.columns).map(|(number, column)| first(column, &event(column.ty, number)));
     let values: Vec<String> = fixed.chain(others).collect();
     let taken = names[1..3].iter().map(|name| format!("{name} = excluded.{name}"));
     let merged = schema.columns.iter().map(|column| format!("{} = {}", quoted(&column.name), merged(column)));
@@ -83,6 +95,20 @@ pub(super) fn upsert(schema: &Schema) -> String {
 pub(super) fn delete(schema: &Schema) -> String {
     let (key, comparison) = (quoted(&schema.key), quoted(&schema.comparison));
     format!("delete from {} where {key} = $1 and {comparison} <= $2", table(&schema.table))
+}
+
+/// Whether values of this type go in and come out as text, since this program keeps them as text.
+pub(super) fn is_sent_as_text(ty: Type) -> bool {
+    matches!(ty, Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json)
+}
+
+/// The event's value of a column, which is the parameter with this number.
+fn event(ty: Type, number: usize) -> String {
+    match ty {
+        Type::Bytes => format!("decode(${number}, 'hex')"),
+        ty if is_sent_as_text(ty) => format!("${number}::{}", sql_type(ty)),
+        _ => format!("${number}"),
+    }
 }
 
 /// The value of a column that had none.

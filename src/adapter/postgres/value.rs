@@ -1,6 +1,7 @@
 //! Values of the schema as PostgreSQL sends and takes them.
 
 use crate::adapter::state::StateRow;
+use crate::canonical;
 use dissent_core::history::event::Op;
 use dissent_core::history::schema::{Schema, Type, Value};
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type as SqlType};
@@ -25,19 +26,28 @@ pub(super) fn of_upsert(schema: &Schema, op: &Op) -> Vec<Parameter> {
 fn parameter(ty: Type, value: &Value) -> Parameter {
     let sql_type = match ty {
         Type::Long => SqlType::INT8,
-        Type::String => SqlType::TEXT,
+        Type::Double => SqlType::FLOAT8,
+        Type::Boolean => SqlType::BOOL,
+        Type::String | Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json => SqlType::TEXT,
         Type::LongList => SqlType::INT8_ARRAY,
         Type::StringList => SqlType::TEXT_ARRAY,
     };
     let value: Box<dyn ToSql + Sync + Send> = match (value, ty) {
+        (Value::Boolean(boolean), _) => Box::new(*boolean),
         (Value::Long(long), _) => Box::new(*long),
+        (Value::Double(double), _) => Box::new(double.get()),
+        (Value::String(name), Type::Double) => Box::new(name.parse::<f64>().ok()),
         (Value::String(string), _) => Box::new(string.clone()),
         // An empty list of strings is read as one of longs.
         (Value::Longs(list), Type::StringList) if list.is_empty() => Box::new(Vec::<String>::new()),
         (Value::Longs(list), _) => Box::new(list.clone()),
         (Value::Strings(list), _) => Box::new(list.clone()),
         (Value::Null, Type::Long) => Box::new(None::<i64>),
-        (Value::Null, Type::String) => Box::new(None::<String>),
+        (Value::Null, Type::Double) => Box::new(None::<f64>),
+        (Value::Null, Type::Boolean) => Box::new(None::<bool>),
+        (Value::Null, Type::String | Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json) => {
+            Box::new(None::<String>)
+        }
         (Value::Null, Type::LongList) => Box::new(None::<Vec<i64>>),
         (Value::Null, Type::StringList) => Box::new(None::<Vec<String>>),
     };
@@ -48,7 +58,14 @@ fn parameter(ty: Type, value: &Value) -> Parameter {
 pub(super) fn row(schema: &Schema, row: &Row) -> Result<StateRow, Error> {
     let cols = (3..).zip(&schema.columns).map(|(at, column)| match column.ty {
         Type::Long => value(row, at, Value::Long),
+        Type::Double => value(row, at, Value::double),
+        Type::Boolean => value(row, at, Value::Boolean),
         Type::String => value(row, at, Value::String),
+        ty @ (Type::Decimal | Type::Timestamp | Type::Bytes | Type::Json) => {
+            let text: Option<String> = row.try_get(at)?;
+            // What PostgreSQL shows and this program cannot read is shown as it is.
+            Ok(text.map_or(Value::Null, |text| canonical::value(ty, &text).unwrap_or(Value::String(text))))
+        }
         Type::LongList => value(row, at, Value::Longs),
         Type::StringList => value(row, at, Value::Strings),
     });

@@ -124,7 +124,13 @@ pub(super) fn column(column: &Column) -> ::specimen::Column {
         name: column.name.clone(),
         ty: match column.ty {
             Type::Long => As::Long,
+            Type::Double => As::Double,
+            Type::Decimal => As::Decimal,
+            Type::Boolean => As::Boolean,
             Type::String => As::String,
+            Type::Timestamp => As::Timestamp,
+            Type::Bytes => As::Bytes,
+            Type::Json => As::Json,
             Type::LongList => As::LongList,
             Type::StringList => As::StringList,
         },

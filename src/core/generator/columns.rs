@@ -8,7 +8,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// The value that a 32-bit word stands for in a data column. A larger word gives a larger value.
 ///
-/// Longs begin at 1, strings begin with `v`, and lists have one element. So a default (the least long, 0,
+/// Numbers begin at 1, strings begin with `v`, and lists have one element. Decimals are too large for a long,
+/// and have a fraction. So, but for booleans, a default (the least long, 0,
 /// `null`, an empty list) in a row is evidence that nothing was merged there. Increments are so small that a
 /// column would need 10^15 updates to overflow. Values of a union are so few that they repeat.
 pub(super) fn value(column: &Column, word: u32) -> Value {
@@ -20,10 +21,22 @@ pub(super) fn value(column: &Column, word: u32) -> Value {
     let number = 1 + ((u64::from(word) * count) >> 32).cast_signed();
     match column.ty {
         Type::Long => Value::Long(number),
+        Type::Double => Value::double(number as f64 + 0.25),
+        Type::Decimal => Value::String(format!("{number}0000000000000000001.5")),
+        Type::Boolean => Value::Boolean(word > u32::MAX / 2),
         Type::String => Value::String(format!("v{number}")),
+        Type::Timestamp => Value::String(instant(number)),
+        Type::Bytes => Value::String(format!("{number:016x}")),
+        Type::Json => Value::String(format!("{{\"v\":{number}}}")),
         Type::LongList => Value::Longs(vec![number]),
         Type::StringList => Value::Strings(vec![format!("v{number}")]),
     }
+}
+
+/// An instant on the first day of 2020, in the only form that a value has: without zeros at the end.
+fn instant(number: i64) -> String {
+    let (seconds, millis) = (number / 100, number % 100 * 10 + 1);
+    format!("2020-01-01T{:02}:{:02}:{:02}.{millis:03}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// What an op adds to a column that records ops; `Null` for a data column.

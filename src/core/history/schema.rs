@@ -4,11 +4,11 @@
 //! [`Schema`]. It knows nothing of any system.
 
 pub mod rules;
+mod value;
 
 use rules::Rules;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+pub use value::{Double, Type, Value};
 
 /// How a column merges the value of a later event. A null event value always keeps the previous value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,43 +25,10 @@ pub enum Merge {
     Append,
     /// Lists become a set, shown sorted and without duplicates.
     Union,
-    /// The larger long wins.
+    /// The larger number wins.
     Max,
-    /// The smaller long wins.
+    /// The smaller number wins.
     Min,
-}
-
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Type {
-    /// A signed 64-bit integer.
-    Long,
-    /// A string.
-    String,
-    /// A list of signed 64-bit integers.
-    LongList,
-    /// A list of strings.
-    StringList,
-}
-
-/// One value of a column. In an event, `Null` means "absent: keep the previous value".
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum Value {
-    /// No value.
-    #[default]
-    Null,
-    /// A [`Type::Long`].
-    Long(i64),
-    /// A [`Type::String`].
-    String(String),
-    /// A [`Type::LongList`]; an empty list of either type reads back as this variant.
-    Longs(Vec<i64>),
-    /// A [`Type::StringList`].
-    Strings(Vec<String>),
 }
 
 /// What a column is for, apart from its values.
@@ -155,77 +122,6 @@ impl Schema {
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
-}
-
-impl Type {
-    /// What specimen-segments and Pinot show in a raw row for a column that no event gave a value (Pinot:
-    /// `FieldSpec` default null values of dimension columns). Generators never write these.
-    pub fn default_value(self) -> Value {
-        match self {
-            Type::Long => Value::Long(i64::MIN),
-            Type::String => Value::String("null".to_owned()),
-            Type::LongList | Type::StringList => Value::Longs(Vec::new()),
-        }
-    }
-}
-
-/// Written by hand, since a derived `untagged` would copy every value into a buffer of its own and try the
-/// variants one by one. The judge reads millions of values.
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyValue)
-    }
-}
-
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("null, a signed 64-bit integer, a string, or a list of either")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_i64<E: Error>(self, long: i64) -> Result<Value, E> {
-        Ok(Value::Long(long))
-    }
-
-    fn visit_u64<E: Error>(self, long: u64) -> Result<Value, E> {
-        match i64::try_from(long) {
-            Ok(long) => Ok(Value::Long(long)),
-            Err(_) => Err(E::custom(format_args!("{long} does not fit a signed 64-bit integer"))),
-        }
-    }
-
-    fn visit_str<E: Error>(self, string: &str) -> Result<Value, E> {
-        Ok(Value::String(string.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, string: String) -> Result<Value, E> {
-        Ok(Value::String(string))
-    }
-
-    /// The first element decides the type of the list. An empty list is a list of longs.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        match list.next_element()? {
-            None => Ok(Value::Longs(Vec::new())),
-            Some(Value::Long(first)) => rest(first, list).map(Value::Longs),
-            Some(Value::String(first)) => rest(first, list).map(Value::Strings),
-            Some(_) => Err(A::Error::custom("a list holds integers or strings, nothing else")),
-        }
-    }
-}
-
-fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(first: T, mut list: A) -> Result<Vec<T>, A::Error> {
-    let mut all = vec![first];
-    while let Some(next) = list.next_element()? {
-        all.push(next);
-    }
-    Ok(all)
 }
 
 /// The hash of an op id that mode `digest` sums up: the finaliser of SplitMix64

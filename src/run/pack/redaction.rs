@@ -89,7 +89,9 @@ impl Redactor {
         let hashed = |text: &dyn ToString| self.hashed("value", &text.to_string());
         match value {
             Value::Null => Value::Null,
+            Value::Boolean(boolean) => Value::String(hashed(boolean)),
             Value::Long(long) => Value::String(hashed(long)),
+            Value::Double(double) => Value::String(hashed(&double.get())),
             Value::String(text) => Value::String(hashed(text)),
             Value::Longs(longs) => Value::Strings(longs.iter().map(|long| hashed(long)).collect()),
             Value::Strings(texts) => Value::Strings(texts.iter().map(|text| hashed(text)).collect()),
@@ -149,6 +151,6 @@ fn strings(value: &Value) -> &[String] {
     match value {
         Value::String(text) => std::slice::from_ref(text),
         Value::Strings(texts) => texts,
-        Value::Null | Value::Long(_) | Value::Longs(_) => &[],
+        Value::Null | Value::Boolean(_) | Value::Long(_) | Value::Double(_) | Value::Longs(_) => &[],
     }
 }

@@ -59,7 +59,9 @@ pub(super) fn logged(entry: &specimen::Entry) -> Entry {
 fn to_specimen(value: &Value) -> specimen::Value {
     match value {
         Value::Null => specimen::Value::Null,
+        Value::Boolean(boolean) => specimen::Value::Boolean(*boolean),
         Value::Long(long) => specimen::Value::Long(*long),
+        Value::Double(double) => specimen::Value::double(double.get()),
         Value::String(text) => specimen::Value::String(text.as_str().into()),
         Value::Longs(longs) => specimen::Value::Longs(longs.clone()),
         Value::Strings(texts) => {
@@ -71,7 +73,9 @@ fn to_specimen(value: &Value) -> specimen::Value {
 pub(super) fn from_specimen(value: &specimen::Value) -> Value {
     match value {
         specimen::Value::Null => Value::Null,
+        specimen::Value::Boolean(boolean) => Value::Boolean(*boolean),
         specimen::Value::Long(long) => Value::Long(*long),
+        specimen::Value::Double(number) => Value::double(number.as_f64().unwrap_or(f64::NAN)),
         specimen::Value::String(text) => Value::String(text.to_string()),
         specimen::Value::Longs(longs) => Value::Longs(longs.clone()),
         specimen::Value::Strings(texts) => {

@@ -62,7 +62,7 @@ fn bytes(value: &Value) -> u64 {
     match value {
         Value::Longs(longs) => 8 * longs.len() as u64,
         Value::Strings(texts) => texts.iter().map(|text| 16 + text.len() as u64).sum(),
-        Value::Null | Value::Long(_) | Value::String(_) => 0,
+        Value::Null | Value::Boolean(_) | Value::Long(_) | Value::Double(_) | Value::String(_) => 0,
     }
 }
 

@@ -18,7 +18,8 @@ columns() { # FORMAT: that of every column, one after the other
 create="select format('create table %1\$I (%2\$I text primary key, %3\$I bigint, %4\$I bigint%5\$s);
         comment on table %1\$I is %6\$L', j->>'name', j->>'key', j->>'comparison', j->>'op',
     $(columns "', %I %s', c->>'name', case c->>'type' when 'long' then 'bigint' when 'string' then 'text'
-        when 'long-list' then 'bigint[]' else 'text[]' end"),
+        when 'double' then 'double precision' when 'boolean' then 'boolean'
+        when 'long-list' then 'bigint[]' when 'string-list' then 'text[]' else 'text' end"),
     'dissent run ' || (:'l'::json->>'run')) from (select :'t'::json) _(j) \\gexec"
 merge="case c->>'merge' when 'overwrite' then ', %1\$I = coalesce(excluded.%1\$I, t.%1\$I)'
         when 'ignore' then ', %1\$I = coalesce(t.%1\$I, excluded.%1\$I)'

@@ -19,9 +19,15 @@ const LONG_LIST: i64 = 10_000;
 const MANY: u32 = 120;
 
 /// The columns. Those whose merge function a store lacks are left out.
-const COLUMNS: [(&str, Type, Merge); 13] = [
+const COLUMNS: [(&str, Type, Merge); 20] = [
     ("text", Type::String, Merge::Overwrite),
     ("number", Type::Long, Merge::Overwrite),
+    ("float", Type::Double, Merge::Overwrite),
+    ("amount", Type::Decimal, Merge::Overwrite),
+    ("flag", Type::Boolean, Merge::Overwrite),
+    ("instant", Type::Timestamp, Merge::Overwrite),
+    ("bytes", Type::Bytes, Merge::Overwrite),
+    ("document", Type::Json, Merge::Overwrite),
     ("numbers", Type::LongList, Merge::Overwrite),
     ("texts", Type::StringList, Merge::Overwrite),
     ("first_text", Type::String, Merge::Ignore),
@@ -33,6 +39,7 @@ const COLUMNS: [(&str, Type, Merge); 13] = [
     ("tag_numbers", Type::LongList, Merge::Union),
     ("most", Type::Long, Merge::Max),
     ("least", Type::Long, Merge::Min),
+    ("most_float", Type::Double, Merge::Max),
 ];
 
 /// The table that a store is proven on.
@@ -83,7 +90,13 @@ fn texts(texts: &[&str]) -> Value {
 pub(super) fn first(schema: &Schema) -> Vec<Trial> {
     let value = |column: &Column| match column.ty {
         Type::Long => Value::Long(7),
+        Type::Double => Value::double(7.5),
+        Type::Decimal => text("7.5"),
+        Type::Boolean => Value::Boolean(true),
         Type::String => text("seven"),
+        Type::Timestamp => text("2027-07-07T07:07:07Z"),
+        Type::Bytes => text("07"),
+        Type::Json => text("{\"seven\":7}"),
         Type::LongList => Value::Longs(vec![7]),
         Type::StringList => texts(&["seven"]),
     };
@@ -100,7 +113,16 @@ fn series(ty: Type, merge: Merge) -> ([Value; 3], Value) {
         (Type::Long, Merge::Max) => [5, BEYOND_DOUBLES + 1, BEYOND_DOUBLES].map(Value::Long),
         (Type::Long, Merge::Min) => [-5, -BEYOND_DOUBLES - 1, -BEYOND_DOUBLES].map(Value::Long),
         (Type::Long, _) => [1, -BEYOND_DOUBLES, BEYOND_DOUBLES].map(Value::Long),
+        (Type::Double, Merge::Max) => [0.1, 1e300, -2.5].map(Value::double),
+        (Type::Double, _) => [1e300, -2.5, 0.1].map(Value::double),
+        (Type::Decimal, _) => ["0.1", "-12345678901234567890.5", "98765432109876543210"].map(text),
+        (Type::Boolean, _) => [true, true, false].map(Value::Boolean),
         (Type::String, _) => ["one", "two", "three"].map(text),
+        (Type::Timestamp, _) => {
+            ["1969-12-31T23:59:59.5Z", "2027-07-07T07:07:07Z", "2027-07-07T07:07:07.000001Z"].map(text)
+        }
+        (Type::Bytes, _) => ["00", "ff00", ""].map(text),
+        (Type::Json, _) => ["{}", "[1,{\"a\":null}]", "{\"a\":\"b\",\"c\":1.5}"].map(text),
         (Type::LongList, _) => [vec![2, 1], vec![1, BEYOND_DOUBLES], vec![2]].map(Value::Longs),
         (Type::StringList, _) => [&["b", "a"][..], &["a", "c"], &["b"]].map(texts),
     };

@@ -120,7 +120,9 @@ fn is_unanimous(columns: &[Column], offset: &OffsetView<'_, '_>) -> bool {
 fn spell(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
+        Value::Boolean(boolean) => boolean.to_string(),
         Value::Long(long) => long.to_string(),
+        Value::Double(double) => double.get().to_string(),
         Value::String(string) => format!("{string:?}"),
         Value::Longs(list) => format!("{list:?}"),
         Value::Strings(list) => format!("{list:?}"),

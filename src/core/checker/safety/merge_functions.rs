@@ -48,6 +48,8 @@ pub(crate) fn merge_into(column: &Column, state: &mut Value, event: &Value) {
         (Merge::Increment, Value::Long(sum), Value::Long(more)) => *sum = sum.wrapping_add(*more),
         (Merge::Max, Value::Long(most), Value::Long(other)) => *most = (*most).max(*other),
         (Merge::Min, Value::Long(least), Value::Long(other)) => *least = (*least).min(*other),
+        (Merge::Max, Value::Double(most), Value::Double(other)) => *most = (*most).max(*other),
+        (Merge::Min, Value::Double(least), Value::Double(other)) => *least = (*least).min(*other),
         (Merge::Append, state, event) => extend(state, event),
         (Merge::Union, state, event) => {
             extend(state, event);

@@ -28,7 +28,9 @@ pub(super) fn data_columns(meta: &RunMeta) -> Vec<usize> {
 pub(super) fn another(value: &Value) -> Value {
     match value {
         Value::Null => Value::Long(1),
+        Value::Boolean(boolean) => Value::Boolean(!boolean),
         Value::Long(long) => Value::Long(long.wrapping_add(1)),
+        Value::Double(double) => Value::double(double.get() / 2.0 + 1.0),
         Value::String(string) => Value::String(format!("{string}, changed by the self-test")),
         Value::Longs(list) => {
             let most = list.iter().copied().max().unwrap_or(0);
