@@ -1,9 +1,11 @@
 //! The command line: commands and options, with examples. [`crate::commands`] carries them out.
 
+mod compare;
 mod examples;
 
 use crate::synth::Plant;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use compare::CompareArgs;
 use examples::*;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -32,6 +34,9 @@ pub enum Command {
     /// Re-check recorded runs
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Compare dumps of a table, one of each replica
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Box<CompareArgs>),
     /// Show what every replica holds for one key, side by side
     #[command(after_help = RAW_EXAMPLES)]
     Raw(RawArgs),

@@ -32,6 +32,7 @@ pub mod canonical;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dumps;
 pub mod exit;
 pub mod faults;
 pub mod report;

@@ -207,13 +207,14 @@ fn describe_finding(finding: &Finding, lines: &mut Vec<String>) {
         FindingKind::Divergence(divergence) => {
             lines.push(format!("finding {} {}", finding.fingerprint, describe_divergence(divergence)));
             for row in &divergence.evidence {
-                let mut line = format!("evidence @{} {} {}", row.off, row.key, word(&row.origin));
+                let mut line =
+                    format!("evidence @{} {} {}", row.off.expect("a log"), row.key, word(&row.origin));
                 for (column, value) in row.expected.iter().flatten() {
                     write!(line, " {column}={}", naive::spell(value)).expect("a string");
                 }
                 lines.push(line);
                 for shown in &row.shown {
-                    let mut line = format!("shown @{} {}", row.off, shown.replica);
+                    let mut line = format!("shown @{} {}", row.off.expect("a log"), shown.replica);
                     let marks = [("wrong", shown.wrong), ("current", shown.current)];
                     marks
                         .iter()
@@ -357,8 +358,8 @@ fn describe_divergence(it: &Divergence) -> String {
         it.roots,
         it.inherited,
         it.copied,
-        it.since.off,
-        it.until.off,
+        it.offsets().expect("a log").0,
+        it.offsets().expect("a log").1,
         it.evidence.len(),
     );
     match &it.missing {

@@ -11,7 +11,7 @@ use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::row::{
     Base, CopyState, Cover, CurrentRead, CurrentRow, Entry, Observed, Read, ReadValidity, Row, Segment,
 };
-use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta, WithImports};
+use dissent_core::history::run_record::{Activity, FORMAT, MemoryRecord, RunMeta, WithImports};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
@@ -64,6 +64,7 @@ fn meta() -> RunMeta {
     let nemesis: Nemesis = toml(include_str!("../nemesis/none.toml"));
     RunMeta {
         format: FORMAT,
+        activity: Activity::Run,
         seed: Seed(0),
         target: "pinot".to_owned(),
         target_file: None,
@@ -242,7 +243,7 @@ fn the_rows_alone_tell_who_is_wrong_and_what_it_had_not_seen() {
     assert_eq!((found.last.pattern, &found.last.wrong), (Pattern::OneDiffers, &vec!["server-1".to_owned()]));
     // What SEG_P lacks too is an op: its row was merged onto one of SEG_M1.
     assert_eq!(found.segments, ["EVENTS__0__41__SEG_M1", "EVENTS__0__42__SEG_P"]);
-    assert_eq!((found.roots, found.since.off), (1, OFFSETS[1]));
+    assert_eq!((found.roots, found.offsets().expect("a log").0), (1, OFFSETS[1]));
     let missing = found.missing.as_ref().expect("it is known");
     assert_eq!(missing.segments, ["EVENTS__0__40__SEG_M"]);
     assert!(verdict.findings[0].fingerprint.contains("whole-segment"), "{}", verdict.findings[0].fingerprint);

@@ -41,7 +41,7 @@ fn a_recorded_key_shows_what_the_judge_found() {
     let folder = RunReader::open(judged.folder.as_ref().expect("it was kept")).expect("it can be read");
     let views = with_model(&folder, &row.key).expect("the key is in the log");
     let [view] = &views[..] else { panic!("one partition: {views:?}") };
-    let at = view.rows.iter().find(|seen| seen.off == row.off).expect("the offset");
+    let at = view.rows.iter().find(|seen| Some(seen.off) == row.off).expect("the offset");
     assert_eq!(at.expected, row.expected);
     for ((replica, held), shown) in view.replicas.iter().zip(&at.held).zip(&row.shown) {
         let ShownCell::Row { cells, current, odd, .. } = held else { panic!("{replica}: {held:?}") };

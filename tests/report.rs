@@ -205,7 +205,7 @@ fn real_time_is_shown_by_the_wall_clock() {
     let meta = RunMeta { simulated: false, ..meta() };
     let line = last_line(&diverged(|_| {}), &meta, None);
     assert!(line.contains("since 14:30:02Z"), "{line}");
-    let unacknowledged = diverged(|d| d.since.t = None);
+    let unacknowledged = diverged(|d| d.since = d.since.map(|point| LogPoint { t: None, ..point }));
     assert!(last_line(&unacknowledged, &meta, None).contains("since offset=1204"));
 }
 

@@ -45,6 +45,19 @@ Examples:
   dissent check latest --known known.toml
   dissent check latest --logs server-logs/";
 
+pub(super) const COMPARE_EXAMPLES: &str = "\
+Without --position, --later or --settled a difference may be lag: it is shown, and the exit code is 3, unless
+rows of one --version differ.
+
+Examples:
+  dissent compare server-1.csv server-2.csv server-3.csv --key id --settled
+  dissent compare a=dumps/a b=dumps/b c=dumps/c --key tenant,id --version updated_at --ignore loaded_at
+  dissent compare a.jsonl.zst b.jsonl.zst --key id --position a=1200 --position b=1200
+  dissent compare a.csv b.csv --key id --later a-2.csv b-2.csv --model expected.csv
+  dissent compare a=<(psql -h a -c \"copy t to stdout csv header\") b=<(psql -h b -c ..) --key id
+
+Exit code 0: the replicas agree; 1: they differ, and it is not lag; 3: they differ, and it may be lag.";
+
 pub(super) const RAW_EXAMPLES: &str = "\
 Examples:
   dissent raw latest p0-k17

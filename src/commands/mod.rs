@@ -2,6 +2,7 @@
 
 mod check;
 mod clean;
+mod compare;
 mod demo;
 mod doctor;
 mod heal;
@@ -54,6 +55,9 @@ fn dispatch(cli: Cli) -> Exit {
     {
         output::set_format(output.format);
     }
+    if let Command::Compare(args) = &cli.command {
+        output::set_format(args.output.format);
+    }
     if let Command::Doctor(cli::DoctorArgs { format, .. }) = &cli.command {
         output::set_format(*format);
     }
@@ -61,6 +65,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Init(args) => init::init(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Clean(args) => clean::clean(&args),

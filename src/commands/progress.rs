@@ -16,6 +16,13 @@ pub(super) fn counting(runs: u32) -> ProgressBar {
     bar
 }
 
+/// A progress bar that counts bytes.
+pub(super) fn reading(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    bar.set_style(style("{spinner} {bytes}/{total_bytes}  {elapsed}  {eta} left"));
+    bar
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -5,7 +5,7 @@ use crate::generator::schedule::schedule;
 use crate::generator::table::schema;
 use crate::history::frontier::{Frontier, FrontierKind};
 use crate::history::nemesis::Nemesis;
-use crate::history::run_record::{FORMAT, RunMeta};
+use crate::history::run_record::{Activity, FORMAT, RunMeta};
 use crate::history::time::Nanos;
 use crate::history::workload::Workload;
 use crate::seed::Seed;
@@ -39,6 +39,7 @@ pub(crate) fn meta(workload: &Workload, nemesis: &Nemesis, roster: &[&str]) -> R
     let roster: Vec<String> = roster.iter().map(|name| (*name).to_owned()).collect();
     let workload = Workload { load: Nanos(1_000_000_000), ..workload.clone() };
     RunMeta {
+        activity: Activity::Run,
         format: FORMAT,
         seed: Seed(1),
         target: "example".to_owned(),

@@ -2,7 +2,7 @@
 //! that a reader can search for them there.
 
 use dissent_core::checker::verdict::{Divergence, Side};
-use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::schema::Value;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::stored_name::stored_name;
@@ -193,8 +193,29 @@ pub(super) fn offset(t: Nanos) -> String {
     format!("+{}.{:03}s", millis / 1_000, millis % 1_000)
 }
 
+/// The words that name a run, but for its seed: target, workload and plan.
+pub(super) fn run_words(meta: &RunMeta) -> Vec<String> {
+    match meta.activity {
+        Activity::Run => vec![meta.target.clone(), meta.workload.name.clone(), meta.nemesis.name.clone()],
+        activity => vec![stored_name(&activity), meta.target.clone()],
+    }
+}
+
+/// The seed of a run. None where nothing is drawn from one.
+pub(super) fn seed(meta: &RunMeta) -> Option<u64> {
+    (meta.activity == Activity::Run).then_some(meta.seed.0)
+}
+
 /// The command that repeats the run.
 pub(super) fn repeat(meta: &RunMeta) -> String {
+    if meta.activity != Activity::Run {
+        let words = meta.command.iter().map(|word| quoted(word));
+        return ["dissent".to_owned(), stored_name(&meta.activity)]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
     let older = meta.command.is_empty().then(|| command_of_older(meta));
     let words = older.as_ref().unwrap_or(&meta.command).iter().map(|word| quoted(word));
     let mut words: Vec<String> = ["dissent", "run"].map(str::to_owned).into_iter().chain(words).collect();

@@ -2,6 +2,7 @@
 //! come first, then the evidence. Its size is bounded, however long the run.
 
 mod cells;
+mod comparison;
 mod divergence;
 mod evidence;
 mod figure;
@@ -18,9 +19,11 @@ mod triage;
 
 use super::answers::{answers, finding_answers, finding_headline, headline};
 use super::doubts::{advice, purpose};
-use super::format::{Clock, capitalised, count, counted, len, modelled, repeat, shortened, spaced};
+use super::format::{
+    Clock, capitalised, count, counted, len, modelled, repeat, run_words, seed, shortened, spaced,
+};
 use dissent_core::checker::verdict::{Divergence, Finding, FindingKind, Status, Verdict, VerdictOutcome};
-use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::stored_name::stored_name;
 use dissent_core::history::time::Nanos;
 use finding::Context;
@@ -37,7 +40,8 @@ const DOUBTS_MAX: usize = 20;
 /// The page of a run.
 pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
     let clock = Clock::of(meta);
-    let title = format!("{} · {} · seed {}", stored_name(&verdict.outcome), meta.target, meta.seed.0);
+    let title = format!("{} · {}{}", stored_name(&verdict.outcome), meta.target, seed_words(meta));
+    let is_run = meta.activity == Activity::Run;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,20 +54,21 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
             }
             body {
                 (header(verdict, meta, &clock))
-                (contents(verdict))
+                (contents(verdict, meta))
                 main {
                     (answer_section(verdict, &clock))
-                    @if let Some((_, d)) = first_divergence(verdict) {
+                    @if is_run && let Some((_, d)) = first_divergence(verdict) {
                         (triage::section(d, verdict, &clock))
                     }
                     (findings(verdict, meta, timeline, &clock))
-                    (over_time(verdict, meta, timeline))
+                    @if is_run { (over_time(verdict, meta, timeline)) }
                     (checks(verdict))
                     (exposure(verdict))
                     (doubts(verdict))
-                    (run::section(meta, timeline, &clock))
+                    @if is_run { (run::section(meta, timeline, &clock)) }
+                    @else { (comparison::section(verdict, meta)) }
                 }
-                footer { "dissent " (env!("CARGO_PKG_VERSION")) " · seed " (meta.seed.0) }
+                footer { "dissent " (env!("CARGO_PKG_VERSION")) (seed_words(meta)) }
             }
         }
     };
@@ -73,8 +78,11 @@ pub fn page(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> String {
 /// Which run this is.
 fn run_name(meta: &RunMeta, clock: &Clock) -> String {
     let started = clock.start().unwrap_or_else(|| "virtual time".to_owned());
-    let (workload, nemesis) = (&meta.workload.name, &meta.nemesis.name);
-    format!("{} · {workload} · {nemesis} · seed {} · {started}", meta.target, meta.seed.0)
+    format!("{}{} · {started}", run_words(meta).join(" · "), seed_words(meta))
+}
+
+fn seed_words(meta: &RunMeta) -> String {
+    seed(meta).map_or(String::new(), |seed| format!(" · seed {seed}"))
 }
 
 /// The name of the run at the head of each printed page.
@@ -99,12 +107,13 @@ fn header(verdict: &Verdict, meta: &RunMeta, clock: &Clock) -> Markup {
 }
 
 /// The sections of the page, as links.
-fn contents(verdict: &Verdict) -> Markup {
+fn contents(verdict: &Verdict, meta: &RunMeta) -> Markup {
+    let is_run = meta.activity == Activity::Run;
     let findings = verdict.findings.iter().take(FINDINGS_MAX).enumerate();
     html! {
         nav aria-label="Contents" {
             a href="#answers" { "Answers" }
-            @if first_divergence(verdict).is_some() { a href="#triage" { "Triage" } }
+            @if is_run && first_divergence(verdict).is_some() { a href="#triage" { "Triage" } }
             @for (i, found) in findings {
                 @let id = format!("finding-{}", i + 1);
                 a href=(format!("#{id}")) {
@@ -114,14 +123,14 @@ fn contents(verdict: &Verdict) -> Markup {
                     a href=(format!("#{id}-rows")) { "Rows" }
                     @if d.explanation.is_some() { a href=(format!("#{id}-why")) { "Why" } }
                     @if d.spread.is_some() && modelled(d) { a href=(format!("#{id}-spread")) { "Spread" } }
-                    a href=(format!("#{id}-contain")) { "Containment" }
+                    @if is_run { a href=(format!("#{id}-contain")) { "Containment" } }
                 }
             }
-            a href="#over-time" { "Over time" }
+            @if is_run { a href="#over-time" { "Over time" } }
             a href="#checks" { "Checks" }
             @if !verdict.exposure.is_empty() { a href="#exposure" { "Exposure" } }
             a href="#doubts" { "Doubts" }
-            a href="#run" { "The run" }
+            @if is_run { a href="#run" { "The run" } } @else { a href="#compared" { "What was compared" } }
         }
     }
 }
@@ -194,8 +203,8 @@ fn over_time(verdict: &Verdict, meta: &RunMeta, timeline: &Timeline) -> Markup {
 /// The moment that the figure marks, and its label.
 fn first_wrong(verdict: &Verdict) -> Option<(Nanos, &'static str)> {
     match &verdict.findings.first()?.kind {
-        FindingKind::Divergence(d) if modelled(d) => Some((d.since.t?, "first wrong row")),
-        FindingKind::Divergence(d) => Some((d.since.t?, "first row that differs")),
+        FindingKind::Divergence(d) if modelled(d) => Some((d.began()?, "first wrong row")),
+        FindingKind::Divergence(d) => Some((d.began()?, "first row that differs")),
         FindingKind::Frozen(f) => Some((f.since, "stopped here")),
         FindingKind::Regressed(r) => Some((r.t, "went back")),
         FindingKind::Ahead(a) => Some((a.t, "first seen ahead")),

@@ -69,6 +69,7 @@ pub fn run(
         compared: &verdict.compared,
         exposure: &verdict.exposure,
         progress: &verdict.progress,
+        comparison: verdict.comparison.as_ref(),
         known: verdict.known.as_ref(),
     }));
     nested(&entry, clock)

@@ -8,7 +8,7 @@ use super::answers::answer::doubt_line;
 use super::answers::divergence::KEYS_LISTED;
 use super::answers::known_issues::known_as;
 use super::answers::{finding_headline, headline};
-use super::format::{listed, printable, repeat};
+use super::format::{listed, printable, repeat, run_words, seed};
 use super::run_facts::RunFacts;
 use dissent_core::checker::verdict::{
     Anomaly, CheckResult, Finding, FindingKind, Side, Status, Verdict, VerdictOutcome,
@@ -52,14 +52,19 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
         cases.push(Case { name: "verdict".to_owned(), result });
     }
     let count = |wanted: fn(&Result) -> bool| cases.iter().filter(|case| wanted(&case.result)).count();
-    let words = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| word.as_str());
+    let words = run_words(meta);
+    let seeded = seed(meta);
     // Dots make levels: CI systems keep runs of one plan together, and its seeds apart.
-    let package = words.map(|word| word.replace('.', "_")).join(".");
+    let package = words.iter().map(|word| word.replace('.', "_")).collect::<Vec<_>>().join(".");
     let seconds = facts.duration.0 as f64 / 1e9;
     let mut out = format!(
         "  <testsuite id=\"{number}\" name=\"{}\" package=\"{}\" timestamp=\"{}\" hostname=\"localhost\" \
          time=\"{seconds:.3}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
-        escaped(&format!("{} seed {}", words.join(" "), meta.seed.0)),
+        escaped(&format!(
+            "{}{}",
+            words.join(" "),
+            seeded.map_or(String::new(), |seed| format!(" seed {seed}"))
+        )),
         escaped(&package),
         escaped(&started(meta)),
         cases.len(),
@@ -70,7 +75,10 @@ pub fn suite(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts, number: u32) -
     push_properties(&mut out, meta);
     // A check has no time of its own, and CI systems add up those of the cases.
     let each = seconds / cases.len().max(1) as f64;
-    let class = format!("{package}.seed{}", meta.seed.0);
+    let class = match seeded {
+        Some(seed) => format!("{package}.seed{seed}"),
+        None => package,
+    };
     cases.iter().for_each(|case| case.push(&class, each, &mut out));
     let doubts: Vec<String> = verdict.doubts.iter().map(doubt_line).collect();
     let told = format!("{}\n{}\n{}", headline(verdict), doubts.join("\n"), whereabouts(facts));

@@ -18,9 +18,11 @@ struct KeyLine<'a> {
     replicas: &'a [String],
     /// The segments with wrong rows, in sequence.
     segments: &'a [String],
-    /// The first and the last offset of wrong rows.
-    from_offset: u64,
-    to_offset: u64,
+    /// The first and the last offset of wrong rows. None where contents were compared without a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_offset: Option<u64>,
     /// When the writes at these offsets were acknowledged. None in virtual time, or if they never were.
     from_time: Option<String>,
     to_time: Option<String>,
@@ -30,7 +32,7 @@ struct KeyLine<'a> {
 /// The affected keys of all findings; empty if there are none.
 pub fn lines(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> Result<String, serde_json::Error> {
     let clock = Clock::of(meta);
-    let time = |point: LogPoint| point.t.and_then(|t| clock.rfc3339(t));
+    let time = |point: Option<LogPoint>| point?.t.and_then(|t| clock.rfc3339(t));
     let mut out = String::new();
     for (finding, number) in verdict.findings.iter().zip(1..) {
         let FindingKind::Divergence(divergence) = &finding.kind else { continue };
@@ -42,8 +44,8 @@ pub fn lines(verdict: &Verdict, meta: &RunMeta, facts: &RunFacts) -> Result<Stri
                 fingerprint: &finding.fingerprint,
                 replicas: &divergence.last.wrong,
                 segments: &divergence.segments,
-                from_offset: divergence.since.off,
-                to_offset: divergence.until.off,
+                from_offset: divergence.since.map(|point| point.off),
+                to_offset: divergence.until.map(|point| point.off),
                 from_time: time(divergence.since),
                 to_time: time(divergence.until),
                 run: &facts.name,

@@ -4,7 +4,7 @@
 use super::answers::answer::Answer;
 use super::answers::divergence::is_wrong;
 use super::answers::{answers, explained, finding_headline, headline};
-use super::format::{Clock, count, counted, len, modelled, printable, repeat, value};
+use super::format::{Clock, count, counted, len, modelled, printable, repeat, run_words, seed, value};
 use dissent_core::checker::verdict::{Divergence, FindingKind, RowEvidence, ShownRow, Verdict};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
@@ -19,9 +19,10 @@ const COLUMNS_MAX: usize = 8;
 /// The summary of a run, ending in a newline.
 pub fn summary(verdict: &Verdict, meta: &RunMeta) -> String {
     // A job's page may have several of these.
-    let run = [&meta.target, &meta.workload.name, &meta.nemesis.name].map(|word| escaped(word)).join(" ");
-    let (outcome, seed) = (stored_name(&verdict.outcome), meta.seed.0);
-    let mut out = format!("## {outcome}: {run}, seed {seed}\n\n**{}**\n\n", escaped(&headline(verdict)));
+    let run = escaped(&run_words(meta).join(" "));
+    let seed = seed(meta).map_or(String::new(), |seed| format!(", seed {seed}"));
+    let outcome = stored_name(&verdict.outcome);
+    let mut out = format!("## {outcome}: {run}{seed}\n\n**{}**\n\n", escaped(&headline(verdict)));
     for answer in answers(verdict, &Clock::of(meta)) {
         let told = match answer.short.as_slice() {
             [only] => format!(" {}", escaped(only)),
@@ -80,7 +81,8 @@ fn push_evidence(out: &mut String, divergence: &Divergence) {
     push_line(out, &vec!["---".to_owned(); heads.len()]);
     for row in &divergence.evidence {
         for column in columns(row) {
-            let mut cells = vec![escaped(&row.key), count(row.off), escaped(&column)];
+            let mut cells =
+                vec![escaped(&row.key), row.off.map_or_else(String::new, count), escaped(&column)];
             if expected {
                 let value = row.expected.as_ref().and_then(|expected| expected.get(&column));
                 cells.push(value.map_or("no row".to_owned(), spelled));

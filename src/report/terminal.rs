@@ -4,7 +4,7 @@ use super::answers::answer::Answer;
 use super::answers::divergence::right;
 use super::answers::known_issues;
 use super::answers::{answers, finding_headline, headline};
-use super::format::{Clock, counted, len, listed, printable, repeat, span};
+use super::format::{Clock, counted, len, listed, printable, repeat, seed, span};
 use dissent_core::checker::verdict::{
     CheckResult, Course, Divergence, DoubtKind, Finding, FindingKind, Frozen, LogPoint, ObjectKind, Side,
     Status, Verdict, VerdictOutcome,
@@ -76,7 +76,7 @@ pub fn last_line(verdict: &Verdict, meta: &RunMeta, report_path: Option<&str>) -
     if verdict.findings.len() > 1 {
         words.push(format!("findings={}", verdict.findings.len()));
     }
-    words.push(format!("seed={}", meta.seed.0));
+    words.extend(seed(meta).map(|seed| format!("seed={seed}")));
     words.extend(report_path.map(|path| format!("report={path}")));
     printable(&words.join(" "))
 }
@@ -138,6 +138,7 @@ fn frozen_words(f: &Frozen, clock: &Clock) -> Vec<String> {
 /// Names the replicas where it began: they stay the same while the damage spreads.
 fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
     let segment = match d.segments.as_slice() {
+        [] if d.since.is_none() => stored_name(&d.what),
         [] => "no-segment".to_owned(),
         [only] => only.clone(),
         [first, rest @ ..] => format!("{first}+{}", rest.len()),
@@ -145,11 +146,13 @@ fn divergence_words(d: &Divergence, clock: &Clock) -> Vec<String> {
     vec![
         stored_name(&d.last.pattern),
         listed(&d.replicas, 4).replace(", ", ","),
-        counted(len(&d.keys), "key"),
+        counted(d.key_count(), "key"),
         segment,
-        since(d.since, clock),
-        stored_name(&d.course),
     ]
+    .into_iter()
+    .chain(d.since.map(|point| since(point, clock)))
+    .chain([stored_name(&d.course)])
+    .collect()
 }
 
 /// If the majority is wrong, also names the replicas that must not be touched.

@@ -2,6 +2,7 @@
 
 use super::imports::ImportError;
 use super::run_spec::RunSpecError;
+use crate::dumps::error::DumpError;
 use crate::exit::{Exit, StopSignal};
 use crate::faults::hook::HookError;
 use crate::target_error::TargetError;
@@ -40,6 +41,9 @@ pub enum RunError {
     /// Events or logs could not be brought in.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// A dump could not be read.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
     /// The record is lost, so there is nothing to judge.
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
@@ -68,7 +72,9 @@ impl RunError {
         match self {
             // This error comes from the environment, not from wrong arguments.
             RunError::Store(StoreError::Full { .. }) => Exit::Inconclusive,
+            RunError::Dump(error) if error.is_full() => Exit::Inconclusive,
             RunError::Spec(_)
+            | RunError::Dump(_)
             | RunError::Store(_)
             | RunError::NoRun(_)
             | RunError::Open(_)
@@ -89,7 +95,12 @@ impl RunError {
             RunError::Target(_) | RunError::Hook(_) | RunError::Simulated(_) => Some("no-target"),
             RunError::StopSignal(_) => Some("interrupted"),
             RunError::Surroundings { .. } => Some("bug"),
-            RunError::Spec(_) | RunError::NoRun(_) | RunError::Open(_) | RunError::Import(_) => None,
+            RunError::Dump(error) if error.is_full() => Some("no-space"),
+            RunError::Spec(_)
+            | RunError::Dump(_)
+            | RunError::NoRun(_)
+            | RunError::Open(_)
+            | RunError::Import(_) => None,
         }
     }
 }

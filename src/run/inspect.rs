@@ -6,18 +6,15 @@
 
 use crate::adapter::{Capabilities, Frontiers};
 use crate::config::error::ConfigError;
-use crate::config::load::load;
 use crate::target_error::TargetError;
 use dissent_core::history::event::{CaptureReason, Event, TimedEvent};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::row::{
     Base, Cover, Coverage, CurrentRead, CurrentRow, Entry, Read, ReadValidity, Row, Segment,
 };
-use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
+use dissent_core::history::run_record::{Activity, MemoryRecord, RunMeta};
 use dissent_core::history::schema::Schema;
 use dissent_core::history::time::Nanos;
-use dissent_core::history::workload::{Keys, Skew, Workload};
-use dissent_core::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,7 +67,7 @@ pub async fn inspect(
     let (ends, no_log) = ends(target).await;
     let of_segments = segments.iter().map(|segment| segment.partition + 1).max().unwrap_or(0);
     let partitions = of_segments.max(u32::try_from(ends.len()).unwrap_or(u32::MAX));
-    let meta = meta(target, schema, partitions)?;
+    let meta = meta(target, schema, partitions);
     let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, segments) };
     inspection.result.unmodelled.clone_from(&target.unmodelled);
     inspection.no_log(no_log);
@@ -106,7 +103,7 @@ async fn inspect_shard(
 ) -> Result<InspectedKey, InspectError> {
     let mut contents = frontiers.shard_snapshot(0).await?;
     contents.rows.retain(|row| row.key == key);
-    let mut meta = meta(target, schema, 1)?;
+    let mut meta = meta(target, schema, 1);
     meta.frontiers = vec![Frontier::of_shard(&contents.object)];
     let mut inspection = KeyInspection { target, key, next: 0, result: InspectedKey::new(meta, Vec::new()) };
     inspection.result.push(Event::Contents(contents));
@@ -274,41 +271,11 @@ impl InspectedKey {
     }
 }
 
-/// The metadata of an inspection: a run without writes and faults.
-fn meta(target: &Capabilities, schema: &Schema, partitions: u32) -> Result<RunMeta, ConfigError> {
-    let workload = Workload {
-        name: "look".to_owned(),
-        hunts: "what each replica has now".to_owned(),
-        partitions,
-        comparison: schema.comparison.clone(),
-        rate_hz: 0,
-        load: Nanos(0),
-        segment_rows: 0,
-        provenance: schema.provenance,
-        delete_percent: 0,
-        guard_keys: 0,
-        keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
-        columns: Vec::new(),
-    };
-    Ok(RunMeta {
-        format: FORMAT,
-        seed: Seed(0),
-        target: target.name.clone(),
-        target_version: target.version.clone(),
-        settings: BTreeMap::new(),
-        command: Vec::new(),
-        simulated: false,
-        roster: target.roster.clone(),
-        partitions,
-        workload,
-        nemesis: load("none")?,
-        steps: Vec::new(),
-        schema: schema.clone(),
-        target_file: None,
-        left_out: Vec::new(),
-        calibration_ops: 0,
-        frontiers: Vec::new(),
-        frozen_floor: Nanos(0),
-        started: String::new(),
-    })
+/// The metadata of an inspection.
+fn meta(target: &Capabilities, schema: &Schema, partitions: u32) -> RunMeta {
+    let mut meta = RunMeta::of_reading(Activity::Audit, &target.name, &target.roster, schema);
+    meta.target_version = target.version.clone();
+    meta.partitions = partitions;
+    meta.workload.partitions = partitions;
+    meta
 }

@@ -64,6 +64,12 @@ impl JudgedRun {
         JudgedRun { duration, timeline: Some(timeline), ..JudgedRun::of(record.meta(), verdict, over) }
     }
 
+    /// A verdict on contents that were read, without a record of events. `duration` is how long it took.
+    pub fn of_contents(meta: &RunMeta, verdict: Verdict, duration: Nanos) -> JudgedRun {
+        let timeline = Some(Timeline::default());
+        JudgedRun { duration, timeline, ..JudgedRun::of(meta, verdict, Exit::Pass) }
+    }
+
     fn of(meta: &RunMeta, verdict: Verdict, over: Exit) -> JudgedRun {
         let exit = over.worst(Exit::from(verdict.outcome));
         let meta = meta.clone();
@@ -106,9 +112,15 @@ impl JudgedRun {
 
     /// Writes verdict, summary and page into the run folder. A non-empty `suffix` keeps earlier files.
     pub fn write(&mut self, record: &dyn RunRecord, dir: &Path, suffix: &str) -> Result<(), StoreError> {
+        self.timeline.get_or_insert_with(|| Timeline::of(record));
+        self.write_reports(dir, suffix)
+    }
+
+    /// Writes verdict, summary and page of a run whose timeline is known.
+    pub fn write_reports(&mut self, dir: &Path, suffix: &str) -> Result<(), StoreError> {
         self.folder = Some(dir.to_owned());
         self.name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let timeline = self.timeline.take().unwrap_or_else(|| Timeline::of(record));
+        let timeline = self.timeline.take().unwrap_or_default();
         let page = html::page(&self.verdict, &self.meta, &timeline);
         let file = dir.join(suffixed(REPORT, suffix));
         replace_file(&file, page.as_bytes())?;

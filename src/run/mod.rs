@@ -3,9 +3,11 @@
 
 pub mod campaign;
 pub mod campaign_record;
+pub mod comparison;
 pub mod engine;
 pub mod error;
 mod folder_name;
+pub mod hidden;
 pub mod hooks;
 pub mod imports;
 pub mod inspect;

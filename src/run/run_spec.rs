@@ -16,7 +16,7 @@ use dissent_core::generator::table::schema;
 use dissent_core::history::fault::{Condition, FaultKind};
 use dissent_core::history::frontier::Frontier;
 use dissent_core::history::nemesis::{Nemesis, StepSpec};
-use dissent_core::history::run_record::{FORMAT, RunMeta};
+use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Merge, Schema};
 use dissent_core::history::time::Nanos;
@@ -336,6 +336,7 @@ impl RunSpec {
             roster.extend(spares.into_iter().take(1));
         }
         Ok(RunMeta {
+            activity: Activity::Run,
             format: FORMAT,
             seed,
             target: self.target.name().to_owned(),

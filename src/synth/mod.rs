@@ -18,7 +18,7 @@ use dissent_core::generator::generate::Generator;
 use dissent_core::generator::table::schema;
 use dissent_core::history::event::{CaptureReason, Phase};
 use dissent_core::history::nemesis::Nemesis;
-use dissent_core::history::run_record::{FORMAT, RunMeta};
+use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::{Provenance, Type};
 use dissent_core::history::time::Nanos;
 use dissent_core::history::workload::{Skew, Workload};
@@ -76,6 +76,7 @@ fn meta(spec: &SynthSpec) -> Result<RunMeta, ConfigError> {
     keys.live = (spec.rows / ROWS_A_KEY).clamp(KEYS_MIN, KEYS_MAX) as u32;
     (keys.skew, keys.retire_after_segments, keys.retire_after_updates) = (Skew::Uniform, u32::MAX, u32::MAX);
     Ok(RunMeta {
+        activity: Activity::Run,
         format: FORMAT,
         seed: spec.seed,
         target: "synth".to_owned(),

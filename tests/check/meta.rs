@@ -1,7 +1,7 @@
 //! The `RunMeta` of a case, before its first line.
 
 use dissent_core::history::nemesis::{Ending, Nemesis};
-use dissent_core::history::run_record::{FORMAT, RunMeta};
+use dissent_core::history::run_record::{Activity, FORMAT, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Provenance, Schema};
 use dissent_core::history::time::Nanos;
@@ -15,6 +15,7 @@ const FROZEN_FLOOR: Nanos = Nanos(30_000_000_000);
 pub(crate) fn meta() -> RunMeta {
     let keys = Keys { live: 1, skew: Skew::Uniform, retire_after_segments: 1, retire_after_updates: 1 };
     RunMeta {
+        activity: Activity::Run,
         format: FORMAT,
         seed: Seed(1),
         target: "case".to_owned(),

@@ -52,7 +52,11 @@ fn one_wrong_cell_of_one_replica_is_the_one_finding() {
         let Some((entry, column, value)) = wrong_cell(draw, &log, &record) else { return };
         let text = log.history(&format!("@{} {column}={value}", entry.off));
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (Anomaly::WrongValue, entry.off), "{text}");
+        assert_eq!(
+            (found.what, found.offsets().expect("a log").0),
+            (Anomaly::WrongValue, entry.off),
+            "{text}"
+        );
         assert_eq!(found.columns, [column], "{text}");
         assert_eq!(found.keys, [entry.key], "{text}");
         assert_eq!(found.replicas, ["d"], "{text}");
@@ -67,7 +71,7 @@ fn one_row_less_on_one_replica_is_the_one_finding() {
         let entry = draw.pick(&record.log[0]);
         let text = log.history(&format!("@{} -", entry.off));
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (Anomaly::Missing, entry.off), "{text}");
+        assert_eq!((found.what, found.offsets().expect("a log").0), (Anomaly::Missing, entry.off), "{text}");
         assert_eq!(
             (found.first.wrong, found.keys),
             (vec!["d".to_owned()], vec![entry.key.clone()]),
@@ -110,7 +114,7 @@ fn what_may_be_absent_is_excused_and_nothing_else() {
         absent.insert(("d", entry.off));
         let text = lacking(&absent);
         let found = only_finding(&text);
-        assert_eq!((found.what, found.since.off), (Anomaly::Missing, entry.off), "{text}");
+        assert_eq!((found.what, found.offsets().expect("a log").0), (Anomaly::Missing, entry.off), "{text}");
         assert_eq!(found.keys, std::slice::from_ref(&entry.key), "{text}");
     });
 }

@@ -55,7 +55,7 @@ fn one_change_to_a_row_is_the_one_finding() {
             }
         };
         let found = only_finding(&record, &title);
-        let seen = (found.what, found.partition, found.since.off, &found.keys);
+        let seen = (found.what, found.partition, found.offsets().expect("a log").0, &found.keys);
         assert_eq!(
             seen,
             (what, partition as u32, row.off, &vec![row.key.clone()]),

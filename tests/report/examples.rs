@@ -7,7 +7,7 @@ use dissent_core::history::event::{CaptureReason, Event, Op, OpOutcome, Phase, T
 use dissent_core::history::fault::{Condition, Fault, FaultKind, Step, Transition};
 use dissent_core::history::nemesis::Nemesis;
 use dissent_core::history::row::CopyState;
-use dissent_core::history::run_record::{FORMAT, MemoryRecord, RunMeta};
+use dissent_core::history::run_record::{Activity, FORMAT, MemoryRecord, RunMeta};
 use dissent_core::history::schema::rules::Rules;
 use dissent_core::history::schema::{Column, Merge, Provenance, Role, Schema, Type, Value};
 use dissent_core::history::time::Nanos;
@@ -38,6 +38,7 @@ pub(crate) fn meta() -> RunMeta {
     let column =
         |name: &str, ty, merge, role| Column { name: name.to_owned(), ty, merge, optional: false, role };
     RunMeta {
+        activity: Activity::Run,
         format: FORMAT,
         seed: Seed(42),
         target: "sim-segments".to_owned(),
@@ -219,7 +220,7 @@ pub(crate) fn divergence() -> Divergence {
     };
     let evidence = |key: &str, off| RowEvidence {
         key: key.to_owned(),
-        off,
+        off: Some(off),
         segment: "acct__0__4".to_owned(),
         origin: Origin::Root,
         expected: Some(row(310, "Oslo", &[11, 380, 902, 1_204])),
@@ -238,14 +239,15 @@ pub(crate) fn divergence() -> Divergence {
         course: Course::Standing,
         moved_away: Vec::new(),
         keys: (1..=14).map(|n| format!("k{n:02}")).collect(),
+        more_keys: 0,
         keys_visible: 12,
         columns: names("balance ops"),
         segments: names("acct__0__4"),
         roots: 14,
         inherited: 31,
         copied: 0,
-        since: LogPoint { off: 1_204, t: Some(ms(2_315)) },
-        until: LogPoint { off: 1_733, t: Some(ms(3_090)) },
+        since: Some(LogPoint { off: 1_204, t: Some(ms(2_315)) }),
+        until: Some(LogPoint { off: 1_733, t: Some(ms(3_090)) }),
         missing: Some(MissingState {
             class: RootCause::WholeSegment,
             segments: names("acct__0__3"),
@@ -253,6 +255,7 @@ pub(crate) fn divergence() -> Divergence {
         }),
         shows_defaults: true,
         shows_stale: false,
+        may_be_lag: false,
         evidence: vec![evidence("k01", 1_204), evidence("<script>alert(1)</script>", 1_210)],
         explanation: None,
         spread: None,
@@ -425,6 +428,7 @@ pub(crate) fn verdict(outcome: VerdictOutcome, findings: Vec<FindingKind>, doubt
         group = Status::Unknown;
     }
     Verdict {
+        comparison: None,
         version: VERSION,
         outcome,
         checks: vec![

@@ -6,7 +6,7 @@ use crate::report::examples::{diverged, facts, meta, verdict};
 use dissent::report::{json, json_reader};
 use dissent_core::checker::verdict::document::DocumentEnd;
 use dissent_core::checker::verdict::document_schema::schema;
-use dissent_core::checker::verdict::{FindingKind, Verdict, VerdictOutcome};
+use dissent_core::checker::verdict::{FindingKind, LogPoint, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::RunMeta;
 use dissent_core::history::schema::Value;
 use dissent_core::seed::Seed;
@@ -144,7 +144,7 @@ fn long_numbers_survive_readers_with_doubles() {
     let digits = "9007199254740993";
     let verdict = diverged(|d| {
         d.keys = vec![digits.to_owned()];
-        d.since.off = u64::MAX;
+        d.since = d.since.map(|point| LogPoint { off: u64::MAX, ..point });
         let row = &mut d.evidence[0];
         row.key = digits.to_owned();
         let expected = row.expected.as_mut().expect("an expected row");

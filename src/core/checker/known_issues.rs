@@ -29,7 +29,7 @@ pub fn acknowledge(verdict: &mut Verdict, meta: &RunMeta, list: &KnownIssues) {
         .collect();
     let is_known = |known: &Option<KnownIssueRef>| known.as_ref().is_some_and(|known| !known.expired);
     found.sort_by_key(|(_, known)| is_known(known));
-    let all_known = found.iter().all(|(_, known)| is_known(known));
+    let all_known = found.iter().all(|(finding, known)| is_known(known) || finding.kind.may_be_lag());
     let unmet = here.into_iter().filter(|issue| !found.iter().any(|(finding, _)| covers(issue, finding)));
     let unmet = unmet.map(reference).collect();
     let (findings, known) = found.into_iter().unzip();

@@ -4,6 +4,7 @@
 //! the log and compares all copies at an offset with each other and with the fold of the log. Only rows that
 //! are not plainly equal get a closer look.
 
+pub mod comparison;
 mod explanation;
 mod findings;
 pub mod judge;

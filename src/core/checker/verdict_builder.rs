@@ -96,9 +96,10 @@ impl VerdictBuilder {
             compared: self.compared,
             exposure: self.exposure,
             progress: self.progress,
+            comparison: None,
             known: None,
         };
-        let found = !verdict.findings.is_empty();
+        let found = verdict.findings.iter().any(|finding| !finding.kind.may_be_lag());
         verdict.outcome = outcome(&verdict, required, found);
         verdict
     }

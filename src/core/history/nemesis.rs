@@ -83,6 +83,21 @@ pub struct Nemesis {
 }
 
 impl Nemesis {
+    /// The plan without a fault.
+    pub fn none() -> Nemesis {
+        Nemesis {
+            name: "none".to_owned(),
+            hunts: "nothing".to_owned(),
+            boundaries_after_first_step: None,
+            tail: Nanos(0),
+            ending: Ending::Uncommitted,
+            reload: false,
+            min_exposure: 0,
+            required: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
     /// All faults that the plan needs: those of its steps, and those of its ending.
     pub fn faults(&self) -> impl Iterator<Item = FaultKind> {
         let steps = self.steps.iter().map(|step| step.fault);

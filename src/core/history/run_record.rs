@@ -8,7 +8,7 @@ use super::nemesis::Nemesis;
 use super::row::{CurrentRow, Entry, Row};
 use super::schema::Schema;
 use super::time::Nanos;
-use super::workload::Workload;
+use super::workload::{Keys, Skew, Workload};
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -22,11 +22,34 @@ pub const FORMAT: u32 = 2;
 /// The name of the events file in a [`Damage`].
 pub const EVENTS: &str = "events.jsonl.zst";
 
+/// What was done to the cluster for the evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// It was written to, and faults were injected.
+    #[default]
+    Run,
+    /// Nothing: somebody brought the contents of its replicas.
+    Compare,
+    /// It was only read.
+    Audit,
+}
+
+impl Activity {
+    fn is_run(&self) -> bool {
+        *self == Activity::Run
+    }
+}
+
 /// What is known of a run besides its events. Written before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunMeta {
     /// The [`FORMAT`] it was written in.
     pub format: u32,
+    /// What was done to the cluster.
+    #[serde(default, skip_serializing_if = "Activity::is_run")]
+    pub activity: Activity,
     /// The seed that the run was drawn from.
     pub seed: Seed,
     /// The target's name (`specimen-segments`).
@@ -69,6 +92,46 @@ pub struct RunMeta {
 }
 
 impl RunMeta {
+    /// The metadata of an activity that writes nothing and injects no fault.
+    pub fn of_reading(activity: Activity, target: &str, roster: &[String], schema: &Schema) -> RunMeta {
+        let workload = Workload {
+            name: "none".to_owned(),
+            hunts: "what each replica has now".to_owned(),
+            partitions: 1,
+            comparison: schema.comparison.clone(),
+            rate_hz: 0,
+            load: Nanos(0),
+            segment_rows: 0,
+            provenance: schema.provenance,
+            delete_percent: 0,
+            guard_keys: 0,
+            keys: Keys { live: 0, skew: Skew::Uniform, retire_after_segments: 0, retire_after_updates: 0 },
+            columns: Vec::new(),
+        };
+        RunMeta {
+            format: FORMAT,
+            activity,
+            seed: Seed(0),
+            target: target.to_owned(),
+            target_file: None,
+            target_version: String::new(),
+            settings: BTreeMap::new(),
+            command: Vec::new(),
+            simulated: false,
+            roster: roster.to_vec(),
+            partitions: 1,
+            workload,
+            nemesis: Nemesis::none(),
+            steps: Vec::new(),
+            schema: schema.clone(),
+            left_out: Vec::new(),
+            calibration_ops: 0,
+            frozen_floor: Nanos(0),
+            frontiers: Vec::new(),
+            started: String::new(),
+        }
+    }
+
     /// Whether segments end during the run, so that rows are carried from one to the next.
     pub fn has_boundaries(&self) -> bool {
         self.has_segments() && !self.schema.rules.has_own_log()

@@ -2,7 +2,7 @@
 
 use super::divergence::{next_steps, what_words};
 use super::{explanation, guard};
-use crate::report::format::{Clock, count, counted, joined, len, listed, modelled};
+use crate::report::format::{Clock, count, counted, joined, listed, modelled};
 use dissent_core::checker::verdict::{Divergence, ShownCause, Verdict};
 
 /// A step of the checklist.
@@ -22,7 +22,7 @@ pub(in crate::report) fn steps(d: &Divergence, verdict: &Verdict, clock: &Clock)
     let (cause, known) = first_break(d);
     vec![
         step("Confirm divergence from raw node state first", raw(d, verdict), true),
-        step("Narrow to one node, one key and one time window", narrowed(d, clock), d.since.t.is_some()),
+        step("Narrow to one node, one key and one time window", narrowed(d, clock), d.began().is_some()),
         step("Reconstruct broken and healthy timelines side by side", timelines, compared),
         step("Pinpoint the first ordering break, then inspect that guard", cause, known),
         step("Contain spread before starting broader cleanup", contain(d, clock), false),
@@ -39,11 +39,12 @@ fn raw(d: &Divergence, verdict: &Verdict) -> String {
 }
 
 fn narrowed(d: &Divergence, clock: &Clock) -> String {
-    let window = match d.since.t.zip(d.until.t) {
-        Some((from, to)) => format!("{} to {}", clock.both(from), clock.both(to)),
-        None => format!("offsets {} to {}", count(d.since.off), count(d.until.off)),
+    let window = match (d.window(), d.offsets()) {
+        (Some((from, to)), _) => format!("; {} to {}", clock.both(from), clock.both(to)),
+        (None, Some((from, to))) => format!("; offsets {} to {}", count(from), count(to)),
+        (None, None) => String::new(),
     };
-    format!("{}; {} ({}); {window}", joined(&d.replicas), counted(len(&d.keys), "key"), listed(&d.keys, 1))
+    format!("{}; {} ({}){window}", joined(&d.replicas), counted(d.key_count(), "key"), listed(&d.keys, 1))
 }
 
 fn timelines(d: &Divergence) -> (String, bool) {

@@ -5,9 +5,7 @@ use super::answer::Answer;
 use super::divergence::{KEYS_LISTED, right};
 use crate::adapter::containment;
 use crate::adapter::containment::{Affected, Containment, ContainmentStep};
-use crate::report::format::{
-    Clock, count, counted, joined, len, listed, modelled, printable, quoted, repeat,
-};
+use crate::report::format::{Clock, count, counted, joined, listed, modelled, printable, quoted, repeat};
 use dissent_core::checker::verdict::{Course, Divergence, Side};
 use dissent_core::history::run_record::RunMeta;
 
@@ -74,17 +72,16 @@ fn key(d: &Divergence) -> String {
 
 fn affected(d: &Divergence, clock: &Clock) -> Answer {
     let short = format!(
-        "{} in partition {}, offsets {} to {}{}",
-        counted(len(&d.keys), "key"),
+        "{} in partition {}{}{}",
+        counted(d.key_count(), "key"),
         d.partition,
-        count(d.since.off),
-        count(d.until.off),
+        d.offsets().map_or(String::new(), |(from, to)| format!(", offsets {} to {}", count(from), count(to))),
         match d.segments.is_empty() {
             true => String::new(),
             false => format!(", segments {}", listed(&d.segments, KEYS_LISTED)),
         },
     );
-    let window = d.since.t.zip(d.until.t).map(|(from, to)| {
+    let window = d.window().map(|(from, to)| {
         format!("These writes were acknowledged from {} to {}.", clock.both(from), clock.both(to))
     });
     let all = "All keys, for scripts: `keys.jsonl` beside this report.".to_owned();

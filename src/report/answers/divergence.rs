@@ -10,7 +10,7 @@ use super::answer::calibration;
 use super::answer::{Answer, certainty, scope, steps};
 use super::known_issues::novelty;
 use super::{explanation, spread};
-use crate::report::format::{Clock, capitalised, count, counted, joined, len, listed, modelled, spaced};
+use crate::report::format::{Clock, capitalised, count, counted, joined, listed, modelled, spaced};
 use dissent_core::checker::verdict::{
     Anomaly, CaptureState, Course, Divergence, Explanation, Finding, LogPoint, MissingState, Pattern,
     RootCause, RowEvidence, ShownCause, ShownRow, Side, Verdict,
@@ -24,7 +24,7 @@ pub(in crate::report) const KEYS_LISTED: usize = 20;
 
 /// The finding in one sentence. What must not be done comes first.
 pub(in crate::report) fn headline(d: &Divergence) -> String {
-    let keys = counted(len(&d.keys), "key");
+    let keys = counted(d.key_count(), "key");
     let wrong = joined(&d.last.wrong);
     let right = right(&d.last);
     match (d.course, d.last.pattern, d.last.side) {
@@ -161,8 +161,9 @@ fn since(d: &Divergence, clock: &Clock) -> Answer {
         Some(t) => format!("{}, offset {}", clock.dated(t), count(point.off)),
         None => format!("offset {}, whose write was never acknowledged", count(point.off)),
     };
-    Answer::new("Since when?", "since when", at(d.since)).because(vec![
-        format!("Last {} row: {}.", if modelled(d) { "wrong" } else { "differing" }, at(d.until)),
+    let or_unknown = |point: Option<LogPoint>| point.map_or_else(|| "not known".to_owned(), at);
+    Answer::new("Since when?", "since when", or_unknown(d.since)).because(vec![
+        format!("Last {} row: {}.", if modelled(d) { "wrong" } else { "differing" }, or_unknown(d.until)),
         "Times are when dissent saw its writes acknowledged; no node's clock is used.".to_owned(),
     ])
 }
@@ -173,7 +174,7 @@ fn data(d: &Divergence) -> Answer {
         (Course::Healed, n) => format!("user queries saw {} of them", count(n)),
         (_, n) => format!("user queries see {} of them", count(n)),
     };
-    let keys = counted(len(&d.keys), "key");
+    let keys = counted(d.key_count(), "key");
     let columns = match d.columns.as_slice() {
         [] => String::new(),
         columns => format!(", columns {}", listed(columns, 3)),
@@ -260,8 +261,9 @@ pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
     let right = joined(&right(&d.last));
     let began = joined(&d.replicas);
     let segment = d.segments.last().map_or("the segment", String::as_str);
-    let at = format!("offset {} of partition {}", count(d.since.off), d.partition);
-    let from = format!("partition {} from offset {} on", d.partition, count(d.since.off));
+    let first = count(d.offsets().map_or(0, |(first, _)| first));
+    let at = format!("offset {first} of partition {}", d.partition);
+    let from = format!("partition {} from offset {first} on", d.partition);
     let save = format!("save the raw rows and logs of {began} before any restart");
     let in_order = match (d.course, d.last.side) {
         (Course::Healed, _) => {
@@ -307,7 +309,7 @@ pub(super) fn next_steps(d: &Divergence, clock: &Clock) -> Answer {
     steps(in_order).because(vec![format!(
         "Then compare the logs of {began} with those of a healthy replica, from {} on: look for steps that \
          ran in a different order.",
-        clock.at(d.since.t.unwrap_or(d.first.t)),
+        clock.at(d.began().unwrap_or(d.first.t)),
     )])
 }
 

@@ -3,6 +3,7 @@
 
 pub(super) mod answer;
 pub(super) mod checklist;
+pub(super) mod comparison;
 pub(super) mod containment;
 pub(super) mod divergence;
 pub(super) mod explanation;
@@ -20,12 +21,18 @@ pub(super) mod triage;
 use crate::report::format::{Clock, modelled};
 use answer::Answer;
 use dissent_core::checker::verdict::{Explanation, Finding, FindingKind, Verdict, VerdictOutcome};
-use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::run_record::{Activity, RunMeta};
 
 /// The verdict in one sentence.
 pub(in crate::report) fn headline(verdict: &Verdict) -> String {
     match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => finding_headline(finding),
+        (Some(Finding { kind: FindingKind::Divergence(d), .. }), _) if d.may_be_lag => {
+            comparison::lag_headline(d)
+        }
+        (_, VerdictOutcome::Pass) if verdict.comparison.is_some() => {
+            known_issues::headline(verdict, comparison::headline(verdict))
+        }
         (_, VerdictOutcome::Pass) => known_issues::headline(verdict, no_findings::pass_headline(verdict)),
         (..) => known_issues::headline(verdict, no_findings::inconclusive_headline(verdict)),
     }
@@ -46,6 +53,10 @@ pub(in crate::report) fn finding_headline(finding: &Finding) -> String {
 pub(in crate::report) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     let mut answers = match (verdict.findings.first(), verdict.outcome) {
         (Some(finding), VerdictOutcome::Fail) => finding_answers(finding, verdict, clock),
+        (Some(finding), _) if finding.kind.may_be_lag() => finding_answers(finding, verdict, clock),
+        (_, VerdictOutcome::Pass) if let Some(c) = &verdict.comparison => {
+            comparison::pass_answers(verdict, c)
+        }
         (_, VerdictOutcome::Pass) => no_findings::pass_answers(verdict),
         (..) => no_findings::inconclusive_answers(verdict),
     };
@@ -56,7 +67,10 @@ pub(in crate::report) fn answers(verdict: &Verdict, clock: &Clock) -> Vec<Answer
 /// The answers on one finding.
 pub(in crate::report) fn finding_answers(finding: &Finding, verdict: &Verdict, clock: &Clock) -> Vec<Answer> {
     match &finding.kind {
-        FindingKind::Divergence(d) => divergence::answers(d, finding, verdict, clock),
+        FindingKind::Divergence(d) => match &verdict.comparison {
+            Some(c) => comparison::answers(d, finding, verdict, c),
+            None => divergence::answers(d, finding, verdict, clock),
+        },
         FindingKind::Frozen(f) => frozen::answers(f, finding, verdict, clock),
         FindingKind::Regressed(r) => frontier_order::regressed_answers(r, finding, verdict, clock),
         FindingKind::Ahead(a) => frontier_order::ahead_answers(a, finding, verdict, clock),
@@ -68,6 +82,9 @@ pub(in crate::report) fn finding_answers(finding: &Finding, verdict: &Verdict, c
 pub(in crate::report) fn explained(finding: &Finding, meta: &RunMeta, clock: &Clock) -> Vec<Answer> {
     let cause = explanation_of(finding).map_or_else(Vec::new, explanation::answers);
     let FindingKind::Divergence(d) = &finding.kind else { return cause };
+    if meta.activity != Activity::Run {
+        return cause;
+    }
     let spread =
         d.spread.as_ref().filter(|_| modelled(d)).map_or_else(Vec::new, |it| spread::answers(it, clock));
     cause.into_iter().chain(spread).chain(containment::answers(d, meta, clock)).collect()

@@ -10,7 +10,7 @@ use crate::report::answers::divergence::standing_words;
 use crate::report::answers::{containment, explanation, spread};
 use crate::report::format::{Clock, modelled, printable};
 use dissent_core::checker::verdict::{Divergence, Explanation, Spread, SpreadMoment};
-use dissent_core::history::run_record::RunMeta;
+use dissent_core::history::run_record::{Activity, RunMeta};
 use maud::{Markup, html};
 
 /// Captures listed in the table.
@@ -18,6 +18,12 @@ const MOMENTS_MAX: usize = 40;
 
 /// The proof. `id` begins the anchors of its parts.
 pub(super) fn proof(d: &Divergence, id: &str, meta: &RunMeta, timeline: &Timeline, clock: &Clock) -> Markup {
+    if meta.activity != Activity::Run {
+        return html! {
+            h3 id=(format!("{id}-rows")) { "One row on every replica" }
+            (evidence(d, &meta.schema))
+        };
+    }
     html! {
         h3 id=(format!("{id}-replicas")) { "Replicas over the run" }
         (lanes::figure(d, meta, timeline))

@@ -51,11 +51,11 @@ fn row_evidence(row: &RowEvidence, d: &Divergence, schema: &Schema) -> Markup {
         h4 {
             "Key " code { (key) }
             span.where {
-                " offset " (count(row.off))
-                @if !schema.rules.has_own_log() {
+                @if let Some(off) = row.off { " offset " (count(off)) }
+                @if row.off.is_some() && !schema.rules.has_own_log() {
                     " · segment " (shortened(&printable(&row.segment), NAME_MAX))
                 }
-                @if modelled(d) { " · " (origin) }
+                @if modelled(d) && row.off.is_some() { " · " (origin) }
             }
         }
         @let label = format!("What each replica shows for key {key}");
@@ -97,7 +97,7 @@ fn table(
             }
             tbody {
                 @for column in columns { (line(column, row, &shown, d, schema)) }
-                @if with_copies {
+                @if with_copies && row.off.is_some() {
                     tr.held {
                         th scope="row" { "current" }
                         @if modelled(d) { td.expected { "" } }

@@ -114,7 +114,7 @@ pub(super) fn figure(d: &Divergence, meta: &RunMeta, timeline: &Timeline) -> Mar
             (replacements(&lanes))
             (restarts(&lanes))
             (ratios(&lanes, right, wrong))
-            @if let Some(t) = d.since.t {
+            @if let Some(t) = d.began() {
                 (moment(lanes.scale.x(t), &format!("first {} row", first(d)), TOP - 22.0, lanes.bottom()))
             }
             (time_axis(timeline, lanes.scale, bottom))

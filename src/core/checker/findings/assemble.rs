@@ -72,7 +72,8 @@ pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| match &finding.kind {
         FindingKind::Divergence(divergence) => {
             let size = divergence.roots + divergence.inherited + divergence.copied;
-            (0, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
+            let last = if divergence.may_be_lag { 5 } else { 0 };
+            (last, divergence.last.side != Side::Majority, u64::MAX - size, divergence.partition)
         }
         FindingKind::Frozen(frozen) => {
             (1, frozen.grade != FreezeVisibility::Visible, frozen.kind as u64, frozen.partition.unwrap_or(0))
@@ -131,6 +132,7 @@ impl FindingGroup<'_> {
             course: run.course,
             moved_away: self.history.names(&run.moved_away),
             keys: keys.into_iter().cloned().collect(),
+            more_keys: 0,
             keys_visible: self.keys_visible(run.last_at),
             last: run.last,
             first: run.first,
@@ -139,8 +141,9 @@ impl FindingGroup<'_> {
             roots: count(Origin::Root),
             inherited: count(Origin::Inherited),
             copied: count(Origin::Copied),
-            since: points().min_by_key(|point| point.off).unwrap_or(nowhere),
-            until: points().max_by_key(|point| point.off).unwrap_or(nowhere),
+            since: Some(points().min_by_key(|point| point.off).unwrap_or(nowhere)),
+            until: Some(points().max_by_key(|point| point.off).unwrap_or(nowhere)),
+            may_be_lag: false,
             missing: self.missing(),
             shows_defaults: wrongs().any(|wrong| wrong.shows_default),
             shows_stale: wrongs().any(|wrong| !wrong.stale.is_empty()),

@@ -99,7 +99,7 @@ impl EvidencePicker<'_> {
         columns.dedup();
         RowEvidence {
             key: key.clone(),
-            off: mismatch.off,
+            off: Some(mismatch.off),
             segment: mismatch.segment.map_or_else(String::new, |at| spans[at].name.clone()),
             origin,
             expected: mismatch.expected.as_ref().map(|expected| self.expected(expected)),

@@ -159,7 +159,7 @@ impl<'e> Planted<'e> {
         };
         *what == Anomaly::WrongValue
             && *partition == self.spot.partition
-            && (since.off, until.off) == (self.spot.off, self.spot.off)
+            && [since, until].iter().all(|point| point.is_some_and(|point| point.off == self.spot.off))
             && [replicas, &last.wrong].into_iter().all(|it| it == std::slice::from_ref(replica))
             && keys == std::slice::from_ref(key)
             && columns == std::slice::from_ref(column)

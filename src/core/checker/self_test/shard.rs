@@ -46,7 +46,7 @@ impl<'e> PlantedInShard<'e> {
         let Divergence { what, replicas, keys, columns, since, until, .. } = &**it;
         let Spot { off, key, replica, column, .. } = &self.spot;
         *what == Anomaly::WrongValue
-            && (since.off, until.off) == (*off, *off)
+            && [since, until].iter().all(|point| point.is_some_and(|point| point.off == *off))
             && replicas == std::slice::from_ref(replica)
             && keys == std::slice::from_ref(key)
             && columns == std::slice::from_ref(column)

@@ -156,8 +156,9 @@ pub struct MissingState {
 pub struct RowEvidence {
     /// The key.
     pub key: String,
-    /// The log offset.
-    pub off: u64,
+    /// The log offset. Absent where contents were compared without a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<u64>,
     /// The segment's name; empty if no segment has the offset.
     pub segment: String,
     /// Whether the wrong row is a root, inherited from one, or copied.
@@ -206,6 +207,37 @@ pub enum Origin {
     Copied,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Divergence {
+    /// The number of affected keys.
+    pub fn key_count(&self) -> u64 {
+        self.keys.len() as u64 + self.more_keys
+    }
+
+    /// When the first and the last wrong row were acknowledged, on the run's clock.
+    pub fn window(&self) -> Option<(Nanos, Nanos)> {
+        self.since?.t.zip(self.until?.t)
+    }
+
+    /// The log offsets of the first and the last wrong row.
+    pub fn offsets(&self) -> Option<(u64, u64)> {
+        Some((self.since?.off, self.until?.off))
+    }
+
+    /// When the first wrong row was acknowledged, on the run's clock.
+    pub fn began(&self) -> Option<Nanos> {
+        self.since?.t
+    }
+
+    /// Whether a model says who is wrong.
+    pub fn is_modelled(&self) -> bool {
+        self.last.side != Side::Unknown
+    }
+}
+
 /// Wrong rows or flags with one cause (`RULES.md` 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -232,8 +264,11 @@ pub struct Divergence {
     /// away with the segment.
     #[serde(default)]
     pub moved_away: Vec<String>,
-    /// All affected keys, sorted.
+    /// The affected keys, sorted. All of them, unless `more_keys` counts others.
     pub keys: Vec<String>,
+    /// Affected keys that are not named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_keys: u64,
     /// For how many of them a user's query sees a wrong row at `last`.
     pub keys_visible: u64,
     /// The columns in which rows are wrong, in schema order.
@@ -246,10 +281,12 @@ pub struct Divergence {
     pub inherited: u64,
     /// The number of (replica x offset) pairs that are copied.
     pub copied: u64,
-    /// The first wrong row in log order.
-    pub since: LogPoint,
-    /// The last wrong row in log order.
-    pub until: LogPoint,
+    /// The first wrong row in log order. Absent where contents were compared without a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<LogPoint>,
+    /// The last wrong row in log order. Absent where contents were compared without a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<LogPoint>,
     /// The state that was missing when the roots were merged.
     pub missing: Option<MissingState>,
     /// Whether wrong cells show a type's default where the fold has a value: keys that were born while state
@@ -257,6 +294,9 @@ pub struct Divergence {
     pub shows_defaults: bool,
     /// Whether wrong cells show an older value of the same key.
     pub shows_stale: bool,
+    /// Whether it may be writes that some replica has not got yet. Then it is no violation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_lag: bool,
     /// A few rows, roots first, in log order.
     pub evidence: Vec<RowEvidence>,
     /// Why the roots came to be, as far as events show it. `None` for flags, and where nothing is logged.

@@ -3,7 +3,9 @@
 //!
 //! `src/report/verdict.schema.json` is generated from these types and their comments.
 
-use super::{CheckResult, Compared, Doubt, Exposure, Finding, KnownFindings, Progress, VerdictOutcome};
+use super::{
+    CheckResult, Compared, Comparison, Doubt, Exposure, Finding, KnownFindings, Progress, VerdictOutcome,
+};
 use crate::history::schema::Type;
 use crate::history::time::Nanos;
 use crate::seed::Seed;
@@ -76,6 +78,9 @@ pub struct JudgedEntry<'a> {
     pub exposure: &'a [Exposure],
     /// The progress of consuming positions and frontiers.
     pub progress: &'a Progress,
+    /// What was compared, where contents were compared without a record of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<&'a Comparison>,
     /// Which findings are known issues; absent if no list was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<&'a KnownFindings>,

@@ -8,6 +8,7 @@ use crate::history::schema::rules::Absence;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod comparison;
 mod divergence;
 pub mod document;
 #[cfg(feature = "schema")]
@@ -22,6 +23,7 @@ mod object_kind;
 pub(super) mod outcome;
 pub(super) mod pattern;
 mod spread;
+pub use comparison::{Comparison, Settled, Unsaid};
 pub use divergence::{
     Anomaly, CaptureState, Course, Divergence, LogPoint, MissingState, Origin, Pattern, RootCause,
     RowEvidence, ShownRow, Side,
@@ -118,6 +120,13 @@ pub enum FindingKind {
     Ahead(Ahead),
     /// Acknowledged ops that are nowhere in the log.
     LostAck(LostAck),
+}
+
+impl FindingKind {
+    /// Whether it may be lag, and so is no violation.
+    pub fn may_be_lag(&self) -> bool {
+        matches!(self, FindingKind::Divergence(divergence) if divergence.may_be_lag)
+    }
 }
 
 /// A finding and its fingerprint.
@@ -245,6 +254,9 @@ pub struct Verdict {
     /// The progress of consuming positions and frontiers.
     #[serde(default)]
     pub progress: Progress,
+    /// What was compared, where contents were compared without a record of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// Which findings are known issues; `None` if there was no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownFindings>,

@@ -1,0 +1,120 @@
+//! `dissent compare`: dumps that the user brings, one of each replica.
+
+use super::output::{self, Verdicts};
+use super::progress;
+use crate::cli;
+use crate::config::known_issues;
+use crate::dumps::compare::CompareSpec;
+use crate::dumps::digests::Columns;
+use crate::dumps::rows::{Format, Pace};
+use crate::exit::Exit;
+use crate::run::comparison::{ComparisonSpec, run_comparison};
+use dissent_core::checker::verdict::document::DocumentEnd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How many times each dump is read.
+const PASSES: u64 = 2;
+
+/// Compares the dumps, and prints the verdict.
+pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
+    // What is written holds data of others, or hashes of it.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let known = match args.known.as_deref().map(known_issues::load).transpose() {
+        Ok(known) => known,
+        Err(error) => return output::refusal(error),
+    };
+    let spec = ComparisonSpec {
+        dumps: args.dumps.clone(),
+        later: args.later.clone(),
+        expected: args.model.clone(),
+        compare: rules(args),
+        shows_values: args.show_values,
+        command: words(),
+        known,
+    };
+    let bar: Mutex<Option<ReadingBar>> = Mutex::new(None);
+    let judged = run_comparison(spec, &args.output.results, &mut |bytes, pace| {
+        *bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(ReadingBar::new(bytes * PASSES, pace));
+    });
+    drop(bar);
+    match judged {
+        Ok(judged) => {
+            let mut verdicts = Verdicts::new(args.output.format);
+            verdicts.judged(&judged);
+            if !args.show_values {
+                output::status("keys and values are hashed: --show-values shows them");
+            }
+            verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
+            judged.exit
+        }
+        Err(error) => {
+            let exit = output::failure(&error, error.exit());
+            if let Some(reason) = error.reason() {
+                output::last_line(&format!("INCONCLUSIVE {reason}"));
+            }
+            exit
+        }
+    }
+}
+
+fn rules(args: &cli::CompareArgs) -> CompareSpec {
+    CompareSpec {
+        columns: Columns {
+            key: args.key.clone(),
+            ignore: args.ignore.iter().cloned().collect(),
+            types: args.types.iter().cloned().collect(),
+        },
+        format: Format { delimiter: args.delimiter, null: args.null.clone() },
+        version: args.version.clone(),
+        deleted: args.deleted.clone(),
+        expired_below: args.expired_below.clone(),
+        may_be_absent: args.may_be_absent.iter().copied().collect(),
+        tolerance: args.tolerance,
+        settled: args.settled,
+        positions: args.positions.iter().cloned().collect(),
+        version_is_position: args.version_is_position,
+        memory: args.memory << 20,
+        ..CompareSpec::default()
+    }
+}
+
+/// The arguments after the command's name, as they were given.
+fn words() -> Vec<String> {
+    std::env::args().skip_while(|word| word != "compare").skip(1).collect()
+}
+
+/// Shows how much of the dumps was read.
+struct ReadingBar {
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ReadingBar {
+    fn new(bytes: u64, pace: &Pace) -> ReadingBar {
+        let ended = Arc::new(AtomicBool::new(false));
+        let thread = output::is_watched().then(|| {
+            let (read, ended) = (Arc::clone(&pace.read), Arc::clone(&ended));
+            std::thread::spawn(move || {
+                let bar = progress::reading(bytes);
+                while !ended.load(Ordering::Relaxed) {
+                    bar.set_position(read.load(Ordering::Relaxed).min(bytes));
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                bar.finish_and_clear();
+            })
+        });
+        ReadingBar { ended, thread }
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The verdict of a comparison: keys come in one by one, in any order, each once.
+
+use super::classify::{KeyAnomaly, classify, version_order};
+use super::findings::Findings;
+use super::rows::{KeyRows, ReplicaRow};
+use crate::checker::verdict::{
+    Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
+};
+use crate::checker::verdict_builder::VerdictBuilder;
+use crate::history::check_name::CheckName;
+use crate::history::schema::rules::Absence;
+use crate::history::schema::{Column, Value};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a comparison goes by.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// The replicas, in order.
+    pub replicas: Vec<String>,
+    /// The columns that are compared.
+    pub columns: Vec<Column>,
+    /// The column that orders the rows of a key.
+    pub version: Option<usize>,
+    /// The reasons for which rows may be absent.
+    pub may_be_absent: BTreeSet<Absence>,
+    /// How far apart two doubles may be and count as equal, relative to the larger one, or to 1. 0: not at all.
+    pub tolerance: f64,
+    /// Whether the user says that nothing was written while the contents were read.
+    pub declared_settled: bool,
+    /// Position by replica, where it is known.
+    pub positions: BTreeMap<String, u64>,
+    /// Whether a version is the position of the write that made the row.
+    pub version_is_position: bool,
+    /// Whether every replica was read twice as a whole, and showed the same.
+    pub read_twice: bool,
+    /// Whether there is a referee.
+    pub has_referee: bool,
+    /// Rows read, by replica; for the expected rows, under `expected`.
+    pub rows: BTreeMap<String, u64>,
+}
+
+impl Basis {
+    /// The version of a row; none if rows have none.
+    pub(super) fn version_of<'r>(&self, row: &'r ReplicaRow) -> Option<&'r Value> {
+        row.cols.get(self.version?)
+    }
+
+    /// Whether two values count as equal.
+    pub(super) fn same(&self, a: &Value, b: &Value) -> bool {
+        if a == b {
+            return true;
+        }
+        let number = |value: &Value| match value {
+            Value::Double(double) => Some(double.get()),
+            Value::Long(long) => Some(*long as f64),
+            _ => None,
+        };
+        let has_double = matches!(a, Value::Double(_)) || matches!(b, Value::Double(_));
+        match number(a).zip(number(b)) {
+            Some((a, b)) if has_double && self.tolerance > 0.0 => {
+                (a - b).abs() <= self.tolerance * a.abs().max(b.abs()).max(1.0)
+            }
+            _ => false,
+        }
+    }
+
+    /// Why a difference cannot be lag.
+    fn settled(&self) -> Settled {
+        let all_known = self.replicas.iter().all(|replica| self.positions.contains_key(replica));
+        let mut positions = self.positions.values();
+        let first = positions.next();
+        match () {
+            () if self.declared_settled => Settled::Declared,
+            () if all_known && positions.all(|position| Some(position) == first) => Settled::EqualPositions,
+            () if all_known && self.version_is_position => Settled::BelowPositions,
+            () if self.read_twice => Settled::ReadTwice,
+            () => Settled::Unknown,
+        }
+    }
+
+    /// Whether some replica had not consumed a row of this key yet.
+    fn is_above_positions(&self, rows: &KeyRows) -> bool {
+        let Some(least) = self.positions.values().min().filter(|_| self.version_is_position) else {
+            return false;
+        };
+        let least = Value::Long(i64::try_from(*least).unwrap_or(i64::MAX));
+        let versions = rows.shown.iter().flatten().flatten().filter_map(|row| self.version_of(row));
+        versions.into_iter().any(|version| version_order(version, &least) == Ordering::Greater)
+    }
+}
+
+/// Compares keys, and keeps what a verdict needs. What it keeps is bounded, however many keys differ.
+pub struct Comparer {
+    basis: Basis,
+    settled: Settled,
+    findings: Findings,
+    keys_compared: u64,
+    keys_differing: u64,
+    keys_moving: u64,
+    keys_above_positions: u64,
+    excused: BTreeMap<Absence, u64>,
+}
+
+impl Comparer {
+    /// A comparison on this basis.
+    pub fn new(basis: Basis) -> Comparer {
+        Comparer {
+            settled: basis.settled(),
+            basis,
+            findings: Findings::default(),
+            keys_compared: 0,
+            keys_differing: 0,
+            keys_moving: 0,
+            keys_above_positions: 0,
+            excused: BTreeMap::new(),
+        }
+    }
+
+    /// The columns that are compared.
+    pub fn columns(&self) -> &[Column] {
+        &self.basis.columns
+    }
+
+    /// Compares the rows of a key. Returns whether anything is wrong with them.
+    pub fn compare(&mut self, rows: &KeyRows) -> bool {
+        self.keys_compared += 1;
+        if self.basis.is_above_positions(rows) {
+            self.keys_above_positions += 1;
+            return false;
+        }
+        let (anomalies, excused) = classify(&self.basis, rows);
+        for (reason, count) in excused {
+            *self.excused.entry(reason).or_default() += count;
+        }
+        if anomalies.is_empty() {
+            return false;
+        }
+        if rows.is_moving() {
+            self.keys_moving += 1;
+            return false;
+        }
+        self.keys_differing += 1;
+        for anomaly in &anomalies {
+            self.findings.add(&self.basis, &rows.key, anomaly, self.may_be_lag(anomaly));
+        }
+        true
+    }
+
+    /// Whether the difference may be a write that some replica has not got yet.
+    fn may_be_lag(&self, anomaly: &KeyAnomaly) -> bool {
+        self.settled == Settled::Unknown && !anomaly.same_version
+    }
+
+    /// The verdict.
+    pub fn conclude(mut self) -> Verdict {
+        let mut verdict = VerdictBuilder::default();
+        let replicas = self.basis.replicas.len();
+        let findings = std::mem::take(&mut self.findings).conclude(&self.basis);
+        let rows = self.basis.replicas.iter().filter_map(|replica| self.basis.rows.get(replica)).sum();
+        verdict.compared = Compared {
+            rows,
+            replicas: self.basis.replicas.clone(),
+            captures: 1,
+            excused: self.excused.clone(),
+            ..Compared::default()
+        };
+        let is_modelled = |kind: &FindingKind| matches!(kind, FindingKind::Divergence(d) if d.is_modelled());
+        let by_peers = findings.iter().any(|finding| !is_modelled(&finding.kind));
+        let by_model = findings.iter().any(|finding| is_modelled(&finding.kind));
+        match replicas {
+            0 | 1 => verdict.not_applicable(CheckName::Group, "there is only one replica"),
+            _ => verdict.count(CheckName::Group, by_peers, rows, "rows"),
+        }
+        match self.basis.has_referee {
+            true => verdict.count(CheckName::Model, by_model, rows, "rows"),
+            false => verdict.not_applicable(CheckName::Model, "there are no expected rows, and no log"),
+        }
+        self.add_doubts(&mut verdict, findings.iter().any(|finding| finding.kind.may_be_lag()));
+        verdict.findings = findings;
+        let comparison = Comparison {
+            settled: self.settled,
+            unsaid: self.unsaid(&verdict),
+            rows: self.basis.rows.clone(),
+            positions: self.basis.positions.clone(),
+            keys_compared: self.keys_compared,
+            keys_differing: self.keys_differing,
+            keys_moving: self.keys_moving,
+            keys_above_positions: self.keys_above_positions,
+            excused: self.excused,
+        };
+        let mut verdict = verdict.conclude(&[]);
+        verdict.comparison = Some(comparison);
+        verdict
+    }
+
+    fn add_doubts(&self, verdict: &mut VerdictBuilder, may_be_lag: bool) {
+        let mut doubt = |kind: DoubtKind, detail: String| verdict.doubts.push(Doubt { kind, detail });
+        if may_be_lag {
+            let detail = "rows differ, and nothing tells whether all replicas had got the same writes";
+            doubt(DoubtKind::Unconfirmed, detail.to_owned());
+        }
+        if self.keys_moving > 0 {
+            let detail = format!("{} keys differ, and changed between the two reads", self.keys_moving);
+            doubt(DoubtKind::NotSettled, detail);
+        }
+        let is_empty = |replica: &&String| self.basis.rows.get(*replica).is_none_or(|rows| *rows == 0);
+        for replica in self.basis.replicas.iter().filter(is_empty) {
+            doubt(DoubtKind::Unread, format!("{replica} shows no row at all"));
+        }
+    }
+
+    fn unsaid(&self, verdict: &VerdictBuilder) -> Vec<Unsaid> {
+        let lag = verdict.findings.iter().any(|finding| finding.kind.may_be_lag());
+        let two = self.basis.replicas.len() == 2;
+        let said = [
+            (Unsaid::Lag, self.settled == Settled::Unknown && lag),
+            (Unsaid::NobodyOutvoted, two && !self.basis.has_referee),
+            (Unsaid::AgreeButWrong, !self.basis.has_referee),
+            (Unsaid::Newer, self.basis.version.is_none() && !verdict.findings.is_empty()),
+        ];
+        said.into_iter().filter(|(_, is_so)| *is_so).map(|(unsaid, _)| unsaid).collect()
+    }
+}

@@ -1,0 +1,13 @@
+//! Compares the contents of replicas key by key, without a record of what was written (`RULES.md` 1, 2, 4, 5).
+//!
+//! Somebody brings the rows, or an audit reads them. What is not known is said: without positions a difference
+//! may be lag, with two replicas nobody is outvoted, and without a referee replicas that agree may agree on
+//! wrong rows.
+
+mod classify;
+mod findings;
+mod judge;
+mod rows;
+
+pub use judge::{Basis, Comparer};
+pub use rows::{Expected, KeyRows, ReplicaRow};

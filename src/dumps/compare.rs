@@ -1,0 +1,300 @@
+//! Compares dumps: digests first, then the rows of the buckets that differ.
+
+use super::cells::Typing;
+use super::collect::{Part, Wanted, collect, each_in_parallel, parts};
+use super::digests::{Columns, Digest, Digests, digests, shown_key};
+use super::error::DumpError;
+use super::rows::{Format, Pace, has_csv};
+use super::source::Source;
+use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow};
+use dissent_core::checker::verdict::Verdict;
+use dissent_core::history::schema::rules::Absence;
+use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The name of the expected rows, beside those of the replicas.
+const EXPECTED: &str = "expected";
+
+/// What is compared with what, and by which rules.
+#[derive(Clone, Debug, Default)]
+pub struct CompareSpec {
+    /// One dump of each replica.
+    pub dumps: Vec<Source>,
+    /// A second dump of each replica, in the same order, taken later. Empty if there are none.
+    pub later: Vec<Source>,
+    /// The rows that are expected.
+    pub expected: Option<Source>,
+    /// Which columns mean what.
+    pub columns: Columns,
+    /// How files are written.
+    pub format: Format,
+    /// The column that orders the rows of a key.
+    pub version: Option<String>,
+    /// The column that says whether the row deletes its key.
+    pub deleted: Option<String>,
+    /// A column, and the value below which a row may be gone.
+    pub expired_below: Option<(String, String)>,
+    /// The reasons for which rows may be absent.
+    pub may_be_absent: BTreeSet<Absence>,
+    /// How far apart two doubles may be and count as equal, relative to the larger one, or to 1.
+    pub tolerance: f64,
+    /// Whether the user says that nothing was written while the dumps were taken.
+    pub settled: bool,
+    /// Position by replica.
+    pub positions: BTreeMap<String, u64>,
+    /// Whether a version is the position of the write that made the row.
+    pub version_is_position: bool,
+    /// About how much memory rows may take, in bytes.
+    pub memory: u64,
+}
+
+/// A verdict on dumps.
+pub struct Compared {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The columns that were compared.
+    pub columns: Vec<Column>,
+}
+
+/// Compares the dumps. `spool` is a folder for what does not fit into memory. `differing` sees every key that
+/// differs.
+pub fn compare(
+    spec: &CompareSpec,
+    spool: &Path,
+    pace: &Pace,
+    differing: &mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>,
+) -> Result<Compared, DumpError> {
+    let sources: Vec<&Source> = spec.dumps.iter().chain(&spec.later).chain(&spec.expected).collect();
+    let typing =
+        match sources.iter().map(|source| has_csv(source)).collect::<Result<Vec<_>, _>>()?.contains(&true) {
+            true => Typing::Text,
+            false => Typing::Told,
+        };
+    let found =
+        each_in_parallel(&sources, |_, source| digests(source, &spec.columns, &spec.format, typing, pace))?;
+    let names = compared_columns(spec, &found)?;
+    let comparison = Running { spec, found: &found };
+    let buckets = comparison.differing_buckets();
+    let wanted = Wanted {
+        columns: &spec.columns,
+        compared: &names,
+        format: &spec.format,
+        typing,
+        buckets: &buckets,
+        pace,
+    };
+    let (rows, bytes) = comparison.size_of(&buckets);
+    let columns = names.iter().map(|name| column(name, spec.columns.types.get(name).copied())).collect();
+    let mut comparer = Comparer::new(comparison.basis(columns, &names));
+    let mut types: Vec<Option<Type>> = vec![None; names.len()];
+    if rows > 0 {
+        let marks = Marks::of(spec, &names);
+        collect(&sources, &wanted, parts(rows, bytes, spec.memory), spool, &mut |part: Part| {
+            for (key, rows) in part {
+                let rows = comparison.key_rows(&key, rows, &marks);
+                infer(&mut types, &rows);
+                if comparer.compare(&rows) {
+                    differing(comparer.columns(), &rows)?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let mut columns = comparer.columns().to_vec();
+    for (column, inferred) in columns.iter_mut().zip(types) {
+        if !spec.columns.types.contains_key(&column.name) {
+            column.ty = inferred.unwrap_or(Type::String);
+        }
+    }
+    Ok(Compared { verdict: comparer.conclude(), columns })
+}
+
+fn column(name: &str, ty: Option<Type>) -> Column {
+    let ty = ty.unwrap_or(Type::String);
+    Column { name: name.to_owned(), ty, merge: Merge::Overwrite, optional: false, role: Role::Data }
+}
+
+/// The columns compared: all that any dump has, but for those of the key and those ignored.
+fn compared_columns(spec: &CompareSpec, found: &[Digests]) -> Result<Vec<String>, DumpError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in found.iter().flat_map(|digests| digests.layout.names()) {
+        if !names.contains(name) && !spec.columns.key.contains(name) && !spec.columns.ignore.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let known = |name: &String| names.contains(name);
+    let named =
+        spec.version.iter().chain(&spec.deleted).chain(spec.expired_below.iter().map(|(name, _)| name));
+    if let Some(missing) = named.into_iter().find(|name| !known(name)) {
+        let names = names.join(", ");
+        return Err(DumpError::Usage(format!(
+            "no dump has a column {missing} to compare: there are {names}"
+        )));
+    }
+    // A row without a column has null there; a file without it says nothing of it.
+    for (source, digests) in spec.dumps.iter().chain(&spec.later).zip(found) {
+        let lacks = names.iter().find(|name| digests.layout.find(name).is_none());
+        if let Some(lacks) = lacks.filter(|_| digests.rows > 0) {
+            return Err(DumpError::Usage(format!(
+                "{} has no column {lacks}, which another dump has: leave it out with --ignore {lacks}",
+                source.given
+            )));
+        }
+    }
+    Ok(names)
+}
+
+/// Takes the types of columns from the first values met, for reports.
+fn infer(types: &mut [Option<Type>], rows: &KeyRows) {
+    for row in rows.shown.iter().flatten().flatten() {
+        for (ty, value) in types.iter_mut().zip(&row.cols) {
+            if ty.is_none() {
+                *ty = match value {
+                    Value::Null => None,
+                    Value::Boolean(_) => Some(Type::Boolean),
+                    Value::Long(_) => Some(Type::Long),
+                    Value::Double(_) => Some(Type::Double),
+                    Value::String(_) => Some(Type::String),
+                    Value::Longs(_) => Some(Type::LongList),
+                    Value::Strings(_) => Some(Type::StringList),
+                };
+            }
+        }
+    }
+}
+
+/// The places of the columns that say something of their row.
+struct Marks {
+    deleted: Option<usize>,
+    expired_below: Option<(usize, Value)>,
+}
+
+impl Marks {
+    fn of(spec: &CompareSpec, names: &[String]) -> Marks {
+        let place = |name: &String| names.iter().position(|other| other == name);
+        let expired_below = spec.expired_below.as_ref().and_then(|(name, least)| {
+            let declared = spec.columns.types.get(name).copied();
+            let least = declared
+                .and_then(|ty| crate::canonical::value(ty, least))
+                .unwrap_or_else(|| least.parse().map_or_else(|_| Value::String(least.clone()), Value::Long));
+            Some((place(name)?, least))
+        });
+        Marks { deleted: spec.deleted.as_ref().and_then(place), expired_below }
+    }
+
+    fn row(&self, cols: Vec<Value>) -> ReplicaRow {
+        let is_set = |value: &Value| match value {
+            Value::Null | Value::Boolean(false) | Value::Long(0) => false,
+            Value::String(text) => !matches!(text.as_str(), "" | "false" | "f" | "FALSE" | "False" | "0"),
+            _ => true,
+        };
+        let is_below = |(place, least): &(usize, Value)| is_below(&cols[*place], least);
+        ReplicaRow {
+            deleted: self.deleted.is_some_and(|place| is_set(&cols[place])),
+            expired: self.expired_below.as_ref().is_some_and(is_below),
+            cols,
+        }
+    }
+}
+
+/// Whether a value is below another one, by number if both are numbers. Null is below nothing.
+fn is_below(value: &Value, least: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Long(long) => Some(*long as f64),
+        Value::Double(double) => Some(double.get()),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    match (number(value), number(least)) {
+        (Some(value), Some(least)) => value < least,
+        _ => *value != Value::Null && value < least,
+    }
+}
+
+/// A comparison whose first pass is done.
+struct Running<'c> {
+    spec: &'c CompareSpec,
+    found: &'c [Digests],
+}
+
+impl Running<'_> {
+    /// The digests of the replicas as they were read last.
+    fn last(&self) -> &[Digests] {
+        let n = self.spec.dumps.len();
+        if self.spec.later.is_empty() { &self.found[..n] } else { &self.found[n..2 * n] }
+    }
+
+    fn expected(&self) -> Option<&Digests> {
+        self.spec.expected.as_ref().and(self.found.last())
+    }
+
+    /// By bucket: whether the replicas, or the expected rows, have different digests.
+    fn differing_buckets(&self) -> Vec<bool> {
+        let all: Vec<&Vec<Digest>> =
+            self.last().iter().chain(self.expected()).map(|digests| &digests.buckets).collect();
+        let Some((first, others)) = all.split_first() else { return Vec::new() };
+        (0..first.len()).map(|at| others.iter().any(|other| other[at] != first[at])).collect()
+    }
+
+    /// The rows in these buckets, in all dumps, and about how many bytes they have.
+    fn size_of(&self, buckets: &[bool]) -> (u64, u64) {
+        let each = self.found.iter().map(|digests| {
+            let wanted = digests.buckets.iter().zip(buckets).filter(|(_, wanted)| **wanted);
+            let rows: u64 = wanted.map(|(digest, _)| digest.rows).sum();
+            (rows, rows * (digests.bytes / digests.rows.max(1)))
+        });
+        each.fold((0, 0), |(rows, bytes), (more, their)| (rows + more, bytes + their))
+    }
+
+    /// Whether every replica showed the same at both times, whole.
+    fn is_read_twice(&self) -> bool {
+        let n = self.spec.dumps.len();
+        let (first, later) = (&self.found[..n], &self.found[n..]);
+        !self.spec.later.is_empty() && first.iter().zip(later).all(|(a, b)| a.buckets == b.buckets)
+    }
+
+    fn basis(&self, columns: Vec<Column>, names: &[String]) -> Basis {
+        let spec = self.spec;
+        let replicas: Vec<String> = spec.dumps.iter().map(|source| source.name.clone()).collect();
+        let own = replicas.iter().cloned().zip(self.last().iter().map(|digests| digests.rows));
+        let expected = self.expected().map(|digests| (EXPECTED.to_owned(), digests.rows));
+        Basis {
+            rows: own.chain(expected).collect(),
+            replicas,
+            columns,
+            version: spec.version.as_ref().and_then(|name| names.iter().position(|other| other == name)),
+            may_be_absent: spec.may_be_absent.clone(),
+            tolerance: spec.tolerance,
+            declared_settled: spec.settled,
+            positions: spec.positions.clone(),
+            version_is_position: spec.version_is_position,
+            read_twice: self.is_read_twice(),
+            has_referee: spec.expected.is_some(),
+        }
+    }
+
+    /// The rows of a key, by dump, for the checker.
+    fn key_rows(&self, key: &str, rows: Vec<Vec<Vec<Value>>>, marks: &Marks) -> KeyRows {
+        let n = self.spec.dumps.len();
+        let mut rows = rows.into_iter().map(|rows| -> Vec<ReplicaRow> {
+            let mut rows: Vec<ReplicaRow> = rows.into_iter().map(|cols| marks.row(cols)).collect();
+            rows.sort_by(|a, b| a.cols.cmp(&b.cols));
+            rows
+        });
+        let mut first: Vec<_> = rows.by_ref().take(n).map(Some).collect();
+        let mut earlier = Vec::new();
+        if !self.spec.later.is_empty() {
+            earlier = std::mem::replace(&mut first, rows.by_ref().take(n).map(Some).collect());
+        }
+        let expected = match (self.spec.expected.is_some(), rows.next()) {
+            (true, Some(mut expected)) => match expected.pop() {
+                Some(row) if row.deleted => Expected::Deleted,
+                Some(row) => Expected::Row(row),
+                None => Expected::Never,
+            },
+            _ => Expected::Unknown,
+        };
+        KeyRows { key: shown_key(key), shown: first, earlier, expected }
+    }
+}

@@ -1,0 +1,48 @@
+//! What can be wrong with a dump, with the place in it.
+
+use std::path::{Path, PathBuf};
+
+/// Why a dump could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// A file could not be opened, read or written.
+    #[error("cannot {action} {}: {source}", file.display())]
+    Io {
+        /// `open`, `read` or `write`.
+        action: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A row is not what its format or its columns demand.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Row {
+        /// The file.
+        file: PathBuf,
+        /// The line in it, from 1.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Options do not fit the dumps.
+    #[error("{0}")]
+    Usage(String),
+    /// The user stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl DumpError {
+    /// An error of the system.
+    pub fn io(action: &'static str, file: &Path) -> impl FnOnce(std::io::Error) -> DumpError {
+        let file = file.to_owned();
+        move |source| DumpError::Io { action, file, source }
+    }
+
+    /// Whether there is no space left to write to.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, DumpError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}

@@ -1,0 +1,240 @@
+//! `dissent compare`: dumps in, a folder with a verdict and its reports out.
+
+use super::error::RunError;
+use super::folder_name::in_fresh_folder;
+use super::hidden::Hidden;
+use super::judging::JudgedRun;
+use super::signals::SignalWatch;
+use crate::dumps::compare::{CompareSpec, compare};
+use crate::dumps::error::DumpError;
+use crate::dumps::rows::Pace;
+use crate::dumps::source::Source;
+use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
+use dissent_core::checker::verdict::known_issue::KnownIssues;
+use dissent_core::history::run_record::{Activity, RunMeta};
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Provenance, Schema, Value};
+use dissent_core::history::time::Nanos;
+use dissent_store::names::path_name;
+use dissent_store::run_writer::StoreError;
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+/// The file with every key that differs, one line of JSON each.
+const DIFFERENCES: &str = "differences.jsonl.zst";
+/// The folder for what does not fit into memory, within the run's.
+const SPOOL: &str = "spool";
+/// Names of dumps in the name of a folder.
+const NAMES_MAX: usize = 4;
+
+/// What to compare, and what becomes of it.
+pub struct ComparisonSpec {
+    /// The dumps as given: `PATH` or `NAME=PATH`.
+    pub dumps: Vec<String>,
+    /// Second dumps, in the same order.
+    pub later: Vec<String>,
+    /// The expected rows.
+    pub expected: Option<String>,
+    /// Everything else.
+    pub compare: CompareSpec,
+    /// Whether keys and values may be shown.
+    pub shows_values: bool,
+    /// The arguments that repeat it.
+    pub command: Vec<String>,
+    /// Known issues.
+    pub known: Option<KnownIssues>,
+}
+
+/// Compares dumps. `watch` is told how many bytes there are to read, and gets the pace.
+pub fn run_comparison(
+    spec: ComparisonSpec,
+    results: &Path,
+    watch: &mut dyn FnMut(u64, &Pace),
+) -> Result<JudgedRun, RunError> {
+    let (begun, started) = (Instant::now(), jiff::Timestamp::now());
+    let started = started.round(jiff::Unit::Millisecond).unwrap_or(started).to_string();
+    let names: Vec<String> =
+        spec.dumps.iter().take(NAMES_MAX).map(|word| path_name(last_part(word))).collect();
+    let wanted = format!("compare-{}", names.join("-"));
+    let (_, folder) = in_fresh_folder(results, &wanted, Folder::create)?;
+    let pace = Pace::default();
+    let stopped = Arc::new(OnceLock::new());
+    let _signals = SignalWatch::begin({
+        let (stop, stopped) = (Arc::clone(&pace.stop), Arc::clone(&stopped));
+        move |signal| {
+            stopped.get_or_init(|| signal);
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let judged = compared(spec, &folder, &pace, started, begun, watch);
+    folder.clear();
+    match (judged, stopped.get()) {
+        (Err(RunError::Dump(DumpError::Stopped)), Some(signal)) => {
+            folder.remove();
+            Err(RunError::StopSignal(*signal))
+        }
+        (Err(error), _) => {
+            folder.remove();
+            Err(error)
+        }
+        (judged, _) => judged,
+    }
+}
+
+/// The file's name in `NAME=dumps/a.csv`, or the name that was given.
+fn last_part(word: &str) -> &str {
+    let word = word.split_once('=').map_or(word, |(name, _)| name);
+    let name = word.trim_end_matches('/').rsplit('/').next().unwrap_or(word);
+    name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or(name)
+}
+
+fn compared(
+    spec: ComparisonSpec,
+    folder: &Folder,
+    pace: &Pace,
+    started: String,
+    begun: Instant,
+    watch: &mut dyn FnMut(u64, &Pace),
+) -> Result<JudgedRun, RunError> {
+    let ComparisonSpec { dumps, later, expected, compare: mut rules, shows_values, command, known } = spec;
+    let spool = folder.spool();
+    let source = |word: &String| Source::of(word, &spool);
+    rules.dumps = dumps.iter().map(source).collect::<Result<_, _>>()?;
+    rules.later = later.iter().map(source).collect::<Result<_, _>>()?;
+    rules.expected = expected.iter().map(source).next().transpose()?;
+    check_names(&rules)?;
+    let sources = || rules.dumps.iter().chain(&rules.later).chain(&rules.expected);
+    watch(sources().map(Source::bytes).sum(), pace);
+    let hidden = (!shows_values).then(Hidden::with_random_key);
+    let replicas: Vec<String> = rules.dumps.iter().map(|source| source.name.clone()).collect();
+    let mut differences = Differences::create(&folder.0, &replicas, hidden.as_ref())?;
+    let outcome = compare(&rules, &spool, pace, &mut |columns, rows| differences.push(columns, rows))?;
+    differences.finish()?;
+    let mut verdict = outcome.verdict;
+    hidden.iter().for_each(|hidden| hidden.verdict(&mut verdict));
+    let mut meta = RunMeta::of_reading(
+        Activity::Compare,
+        &replicas.join(" "),
+        &replicas,
+        &schema(&rules, outcome.columns),
+    );
+    meta.settings = sources().map(|source| (source.name.clone(), source.given.clone())).collect();
+    meta.command = command;
+    meta.started = started;
+    let duration = Nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    let mut judged = JudgedRun::of_contents(&meta, verdict, duration);
+    known.iter().for_each(|list| judged.acknowledge(list));
+    judged.write_reports(&folder.0, "")?;
+    Ok(judged)
+}
+
+fn check_names(spec: &CompareSpec) -> Result<(), DumpError> {
+    let names: Vec<&String> = spec.dumps.iter().map(|source| &source.name).collect();
+    if let Some(name) =
+        names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name)
+    {
+        return Err(DumpError::Usage(format!(
+            "two dumps are called {name}: name them, as in a={name}.csv b=.."
+        )));
+    }
+    if !spec.later.is_empty() && spec.later.len() != spec.dumps.len() {
+        let (first, second) = (spec.dumps.len(), spec.later.len());
+        return Err(DumpError::Usage(format!(
+            "{first} dumps, but {second} later ones: name one of each replica"
+        )));
+    }
+    match spec.positions.keys().find(|name| !names.contains(name)) {
+        Some(name) => Err(DumpError::Usage(format!(
+            "a position is given of {name}, but no dump is called so: there are {}",
+            spec.dumps.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn schema(spec: &CompareSpec, columns: Vec<Column>) -> Schema {
+    Schema {
+        table: String::new(),
+        key: spec.columns.key.join(","),
+        comparison: spec.version.clone().unwrap_or_default(),
+        op: String::new(),
+        columns,
+        provenance: Provenance::None,
+        guard_keys: 0,
+        rules: Rules { may_be_absent: spec.may_be_absent.clone(), ..Rules::default() },
+    }
+}
+
+/// The folder of a comparison. Only its owner may read it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create(dir: &Path) -> Result<Folder, StoreError> {
+        let failed = |source| StoreError::Io { action: "create", file: dir.to_owned(), source };
+        dir.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(StoreError::Exists { dir: dir.to_owned() })
+            }
+            created => created.and_then(|()| fs::create_dir(dir.join(SPOOL))).map_err(failed),
+        }?;
+        Ok(Folder(dir.to_owned()))
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.0.join(SPOOL)
+    }
+
+    /// Removes what was only needed meanwhile.
+    fn clear(&self) {
+        drop(fs::remove_dir_all(self.spool()));
+    }
+
+    /// Removes a folder that has no verdict.
+    fn remove(&self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Writes every key that differs.
+struct Differences<'d> {
+    replicas: &'d [String],
+    hidden: Option<&'d Hidden>,
+    file: PathBuf,
+    out: zstd::Encoder<'static, File>,
+}
+
+impl<'d> Differences<'d> {
+    fn create(dir: &Path, replicas: &'d [String], hidden: Option<&'d Hidden>) -> Result<Self, DumpError> {
+        let file = dir.join(DIFFERENCES);
+        let out = File::create(&file).and_then(|out| zstd::Encoder::new(out, 3));
+        let out = out.map_err(DumpError::io("write", &file))?;
+        Ok(Differences { replicas, hidden, file, out })
+    }
+
+    fn push(&mut self, columns: &[Column], rows: &KeyRows) -> Result<(), DumpError> {
+        let value = |value: &Value| self.hidden.map_or_else(|| value.clone(), |hidden| hidden.value(value));
+        let row = |row: &ReplicaRow| -> serde_json::Map<String, serde_json::Value> {
+            let cells = columns.iter().zip(&row.cols);
+            cells.map(|(column, cell)| (column.name.clone(), json!(value(cell)))).collect()
+        };
+        let shown = self.replicas.iter().zip(&rows.shown);
+        let shown: serde_json::Map<String, serde_json::Value> = shown
+            .map(|(replica, rows)| {
+                (replica.clone(), json!(rows.iter().flatten().map(row).collect::<Vec<_>>()))
+            })
+            .collect();
+        let key = self.hidden.map_or_else(|| rows.key.clone(), |hidden| hidden.key(&rows.key));
+        let line = json!({ "key": key, "shown": shown });
+        writeln!(self.out, "{line}").map_err(DumpError::io("write", &self.file))
+    }
+
+    fn finish(self) -> Result<(), DumpError> {
+        self.out.finish().map(drop).map_err(DumpError::io("write", &self.file))
+    }
+}
