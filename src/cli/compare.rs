@@ -2,8 +2,8 @@
 
 use super::Output;
 use clap::Args;
-use dissent_core::history::schema::Type;
 use dissent_core::history::schema::rules::Absence;
+use dissent_core::history::schema::{Merge, Type};
 use dissent_core::history::stored_name::stored_name;
 use std::path::PathBuf;
 
@@ -56,6 +56,13 @@ pub struct CompareArgs {
     /// Expected rows, as a dump: says which replicas are wrong, also if all agree
     #[arg(long, value_name = "DUMP")]
     pub model: Option<String>,
+    /// The log, as a file of events in order: says which replicas are wrong, also if all agree. It must have its
+    /// beginning
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub log: Option<String>,
+    /// How a column of the log merges: overwrite, ignore, increment, append, union, max, min [default: overwrite]
+    #[arg(long = "merge", value_name = "COLUMN=FUNCTION", value_parser = merge, requires = "log")]
+    pub merges: Vec<(String, Merge)>,
     /// What stands for null in CSV, besides an empty cell without quotes
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
@@ -103,6 +110,26 @@ fn column_type(text: &str) -> Result<(String, Type), String> {
         None => {
             let known: Vec<String> = Type::ALL.iter().map(stored_name).collect();
             Err(format!("`{ty}` is no type: there are {}", known.join(", ")))
+        }
+    }
+}
+
+fn merge(text: &str) -> Result<(String, Merge), String> {
+    const KNOWN: [Merge; 7] = [
+        Merge::Overwrite,
+        Merge::Ignore,
+        Merge::Increment,
+        Merge::Append,
+        Merge::Union,
+        Merge::Max,
+        Merge::Min,
+    ];
+    let (name, function) = pair(text)?;
+    match KNOWN.into_iter().find(|known| stored_name(known) == function) {
+        Some(merge) => Ok((name, merge)),
+        None => {
+            let known: Vec<String> = KNOWN.iter().map(stored_name).collect();
+            Err(format!("`{function}` is no merge function: there are {}", known.join(", ")))
         }
     }
 }

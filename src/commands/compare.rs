@@ -30,6 +30,7 @@ pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
         dumps: args.dumps.clone(),
         later: args.later.clone(),
         expected: args.model.clone(),
+        log: args.log.clone(),
         compare: rules(args),
         shows_values: args.show_values,
         command: words(),
@@ -44,7 +45,7 @@ pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
         Ok(judged) => {
             let mut verdicts = Verdicts::new(args.output.format);
             verdicts.judged(&judged);
-            if !args.show_values {
+            if !args.show_values && !judged.verdict.findings.is_empty() {
                 output::status("keys and values are hashed: --show-values shows them");
             }
             verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
@@ -68,6 +69,7 @@ fn rules(args: &cli::CompareArgs) -> CompareSpec {
             types: args.types.iter().cloned().collect(),
         },
         format: Format { delimiter: args.delimiter, null: args.null.clone() },
+        merges: args.merges.iter().cloned().collect(),
         version: args.version.clone(),
         deleted: args.deleted.clone(),
         expired_below: args.expired_below.clone(),

@@ -1,15 +1,20 @@
 //! Compares dumps: digests first, then the rows of the buckets that differ.
 
 use super::cells::Typing;
-use super::collect::{Part, Wanted, collect, each_in_parallel, parts};
-use super::digests::{Columns, Digest, Digests, digests, shown_key};
+use super::collect::{KeyPart, Part, Wanted, collect, each_in_parallel};
+use super::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
 use super::error::DumpError;
+use super::log::{Folded, LogReading, fold, is_set};
+use super::part_files::parts;
+use super::reading::Reading;
 use super::rows::{Format, Pace, has_csv};
 use super::source::Source;
+use crate::canonical;
 use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow};
 use dissent_core::checker::verdict::Verdict;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
+use dissent_core::history::stored_name::stored_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -25,6 +30,10 @@ pub struct CompareSpec {
     pub later: Vec<Source>,
     /// The rows that are expected.
     pub expected: Option<Source>,
+    /// The log, whose fold is expected.
+    pub log: Option<Source>,
+    /// How the columns of the log merge; those that are not named are overwritten.
+    pub merges: BTreeMap<String, Merge>,
     /// Which columns mean what.
     pub columns: Columns,
     /// How files are written.
@@ -66,31 +75,45 @@ pub fn compare(
     differing: &mut dyn FnMut(&[Column], &KeyRows) -> Result<(), DumpError>,
 ) -> Result<Compared, DumpError> {
     let sources: Vec<&Source> = spec.dumps.iter().chain(&spec.later).chain(&spec.expected).collect();
-    let typing =
-        match sources.iter().map(|source| has_csv(source)).collect::<Result<Vec<_>, _>>()?.contains(&true) {
-            true => Typing::Text,
-            false => Typing::Told,
-        };
+    let is_csv = sources.iter().copied().chain(&spec.log).map(has_csv).collect::<Result<Vec<_>, _>>()?;
+    let typing = if is_csv.contains(&true) { Typing::Text } else { Typing::Told };
     let found =
         each_in_parallel(&sources, |_, source| digests(source, &spec.columns, &spec.format, typing, pace))?;
     let names = compared_columns(spec, &found)?;
-    let comparison = Running { spec, found: &found };
+    let columns: Vec<Column> = names.iter().map(|name| column(spec, name)).collect();
+    let marks = Marks::of(spec, &names);
+    let reading = || Reading { columns: &spec.columns, compared: &names, format: &spec.format, typing, pace };
+    let place = |name: &String| names.iter().position(|other| other == name);
+    let version = spec.version.as_ref().and_then(place);
+    let folded = spec.log.as_ref().map(|source| {
+        check_merges(spec, &names, typing)?;
+        let log = LogReading {
+            reading: reading(),
+            merged: &columns,
+            version,
+            deleted: marks.deleted,
+            memory: spec.memory,
+        };
+        fold(source, &log, spool)
+    });
+    let folded = folded.transpose()?;
+    let comparison = Running { spec, found: &found, folded: folded.as_ref() };
     let buckets = comparison.differing_buckets();
-    let wanted = Wanted {
-        columns: &spec.columns,
-        compared: &names,
-        format: &spec.format,
-        typing,
-        buckets: &buckets,
-        pace,
-    };
+    let wanted = Wanted { reading: reading(), sources: &sources, folded: folded.as_ref(), buckets: &buckets };
     let (rows, bytes) = comparison.size_of(&buckets);
-    let columns = names.iter().map(|name| column(name, spec.columns.types.get(name).copied())).collect();
-    let mut comparer = Comparer::new(comparison.basis(columns, &names));
+    let parts = parts(rows, bytes, spec.memory);
+    let mut comparer = Comparer::new(comparison.basis(columns, version, &buckets));
     let mut types: Vec<Option<Type>> = vec![None; names.len()];
+    if rows > 0 && comparison.has_referee() {
+        collect(&wanted, parts, spool, &mut |part: Part| {
+            part.into_iter()
+                .for_each(|(key, rows)| comparer.calibrate(&comparison.key_rows(&key, rows, &marks)));
+            Ok(())
+        })?;
+        comparer.end_calibration();
+    }
     if rows > 0 {
-        let marks = Marks::of(spec, &names);
-        collect(&sources, &wanted, parts(rows, bytes, spec.memory), spool, &mut |part: Part| {
+        collect(&wanted, parts, spool, &mut |part: Part| {
             for (key, rows) in part {
                 let rows = comparison.key_rows(&key, rows, &marks);
                 infer(&mut types, &rows);
@@ -110,9 +133,31 @@ pub fn compare(
     Ok(Compared { verdict: comparer.conclude(), columns })
 }
 
-fn column(name: &str, ty: Option<Type>) -> Column {
-    let ty = ty.unwrap_or(Type::String);
-    Column { name: name.to_owned(), ty, merge: Merge::Overwrite, optional: false, role: Role::Data }
+fn column(spec: &CompareSpec, name: &String) -> Column {
+    let ty = spec.columns.types.get(name).copied().unwrap_or(Type::String);
+    let merge = spec.merges.get(name).copied().unwrap_or(Merge::Overwrite);
+    Column { name: name.clone(), ty, merge, optional: false, role: Role::Data }
+}
+
+/// A merge function needs values of its own kind, which text is not.
+fn check_merges(spec: &CompareSpec, names: &[String], typing: Typing) -> Result<(), DumpError> {
+    for (name, merge) in &spec.merges {
+        if !names.contains(name) {
+            let names = names.join(", ");
+            return Err(DumpError::Usage(format!(
+                "--merge {name}: no such column is compared: there are {names}"
+            )));
+        }
+        let takes_text = matches!(merge, Merge::Overwrite | Merge::Ignore);
+        if !takes_text && typing == Typing::Text && !spec.columns.types.contains_key(name) {
+            let merge = stored_name(merge);
+            let problem = format!(
+                "--merge {name}={merge} needs numbers or lists, and CSV has only text: add --type {name}=TYPE"
+            );
+            return Err(DumpError::Usage(problem));
+        }
+    }
+    Ok(())
 }
 
 /// The columns compared: all that any dump has, but for those of the key and those ignored.
@@ -176,7 +221,7 @@ impl Marks {
         let expired_below = spec.expired_below.as_ref().and_then(|(name, least)| {
             let declared = spec.columns.types.get(name).copied();
             let least = declared
-                .and_then(|ty| crate::canonical::value(ty, least))
+                .and_then(|ty| canonical::value(ty, least))
                 .unwrap_or_else(|| least.parse().map_or_else(|_| Value::String(least.clone()), Value::Long));
             Some((place(name)?, least))
         });
@@ -184,11 +229,6 @@ impl Marks {
     }
 
     fn row(&self, cols: Vec<Value>) -> ReplicaRow {
-        let is_set = |value: &Value| match value {
-            Value::Null | Value::Boolean(false) | Value::Long(0) => false,
-            Value::String(text) => !matches!(text.as_str(), "" | "false" | "f" | "FALSE" | "False" | "0"),
-            _ => true,
-        };
         let is_below = |(place, least): &(usize, Value)| is_below(&cols[*place], least);
         ReplicaRow {
             deleted: self.deleted.is_some_and(|place| is_set(&cols[place])),
@@ -216,6 +256,7 @@ fn is_below(value: &Value, least: &Value) -> bool {
 struct Running<'c> {
     spec: &'c CompareSpec,
     found: &'c [Digests],
+    folded: Option<&'c Folded>,
 }
 
 impl Running<'_> {
@@ -225,24 +266,32 @@ impl Running<'_> {
         if self.spec.later.is_empty() { &self.found[..n] } else { &self.found[n..2 * n] }
     }
 
-    fn expected(&self) -> Option<&Digests> {
-        self.spec.expected.as_ref().and(self.found.last())
+    fn has_referee(&self) -> bool {
+        self.spec.expected.is_some() || self.folded.is_some()
+    }
+
+    /// The expected rows: their digests, how many they are, and how many bytes they have.
+    fn expected(&self) -> Option<(&Buckets, u64, u64)> {
+        let brought = self.spec.expected.as_ref().and(self.found.last());
+        let brought = brought.map(|digests| (&digests.buckets, digests.rows, digests.bytes));
+        brought.or_else(|| self.folded.map(|folded| (&folded.buckets, folded.rows, folded.bytes)))
     }
 
     /// By bucket: whether the replicas, or the expected rows, have different digests.
     fn differing_buckets(&self) -> Vec<bool> {
-        let all: Vec<&Vec<Digest>> =
-            self.last().iter().chain(self.expected()).map(|digests| &digests.buckets).collect();
+        let expected = self.expected().map(|(buckets, ..)| buckets);
+        let all: Vec<&Buckets> = self.last().iter().map(|digests| &digests.buckets).chain(expected).collect();
         let Some((first, others)) = all.split_first() else { return Vec::new() };
-        (0..first.len()).map(|at| others.iter().any(|other| other[at] != first[at])).collect()
+        (0..BUCKETS).map(|at| others.iter().any(|other| !first.is_same(other, at))).collect()
     }
 
     /// The rows in these buckets, in all dumps, and about how many bytes they have.
-    fn size_of(&self, buckets: &[bool]) -> (u64, u64) {
-        let each = self.found.iter().map(|digests| {
-            let wanted = digests.buckets.iter().zip(buckets).filter(|(_, wanted)| **wanted);
-            let rows: u64 = wanted.map(|(digest, _)| digest.rows).sum();
-            (rows, rows * (digests.bytes / digests.rows.max(1)))
+    fn size_of(&self, wanted: &[bool]) -> (u64, u64) {
+        let dumps = self.found.iter().map(|digests| (&digests.buckets, digests.rows, digests.bytes));
+        let folded = self.folded.map(|folded| (&folded.buckets, folded.rows, folded.bytes));
+        let each = dumps.chain(folded).map(|(buckets, rows, bytes)| {
+            let inside: u64 = (0..BUCKETS).filter(|&at| wanted[at]).map(|at| buckets.rows_in(at)).sum();
+            (inside, inside * (bytes / rows.max(1)))
         });
         each.fold((0, 0), |(rows, bytes), (more, their)| (rows + more, bytes + their))
     }
@@ -254,30 +303,35 @@ impl Running<'_> {
         !self.spec.later.is_empty() && first.iter().zip(later).all(|(a, b)| a.buckets == b.buckets)
     }
 
-    fn basis(&self, columns: Vec<Column>, names: &[String]) -> Basis {
+    fn basis(&self, columns: Vec<Column>, version: Option<usize>, differing: &[bool]) -> Basis {
         let spec = self.spec;
         let replicas: Vec<String> = spec.dumps.iter().map(|source| source.name.clone()).collect();
         let own = replicas.iter().cloned().zip(self.last().iter().map(|digests| digests.rows));
-        let expected = self.expected().map(|digests| (EXPECTED.to_owned(), digests.rows));
+        let expected = self.expected().map(|(_, rows, _)| (EXPECTED.to_owned(), rows));
+        let first = self.last().first().map(|digests| &digests.buckets);
+        let agreed = first
+            .map_or(0, |first| (0..BUCKETS).filter(|&at| !differing[at]).map(|at| first.rows_in(at)).sum());
         Basis {
             rows: own.chain(expected).collect(),
             replicas,
+            refereed: vec![true; columns.len()],
+            rows_as_expected: agreed,
             columns,
-            version: spec.version.as_ref().and_then(|name| names.iter().position(|other| other == name)),
+            version,
             may_be_absent: spec.may_be_absent.clone(),
             tolerance: spec.tolerance,
             declared_settled: spec.settled,
             positions: spec.positions.clone(),
             version_is_position: spec.version_is_position,
             read_twice: self.is_read_twice(),
-            has_referee: spec.expected.is_some(),
+            has_referee: self.has_referee(),
         }
     }
 
     /// The rows of a key, by dump, for the checker.
-    fn key_rows(&self, key: &str, rows: Vec<Vec<Vec<Value>>>, marks: &Marks) -> KeyRows {
+    fn key_rows(&self, key: &str, part: KeyPart, marks: &Marks) -> KeyRows {
         let n = self.spec.dumps.len();
-        let mut rows = rows.into_iter().map(|rows| -> Vec<ReplicaRow> {
+        let mut rows = part.rows.into_iter().map(|rows| -> Vec<ReplicaRow> {
             let mut rows: Vec<ReplicaRow> = rows.into_iter().map(|cols| marks.row(cols)).collect();
             rows.sort_by(|a, b| a.cols.cmp(&b.cols));
             rows
@@ -291,6 +345,11 @@ impl Running<'_> {
             (true, Some(mut expected)) => match expected.pop() {
                 Some(row) if row.deleted => Expected::Deleted,
                 Some(row) => Expected::Row(row),
+                None => Expected::Never,
+            },
+            _ if self.folded.is_some() => match part.folded {
+                Some(Some(cols)) => Expected::Row(marks.row(cols)),
+                Some(None) => Expected::Deleted,
                 None => Expected::Never,
             },
             _ => Expected::Unknown,

@@ -98,7 +98,7 @@ impl<R: BufRead> CsvReader<R> {
             let column = match self.columns.get(count) {
                 Some(column) => *column,
                 None if self.columns.is_empty() => count,
-                None => return Err(self.wrong_number(count + 1)),
+                None => return Err(self.wrong_number("more")),
             };
             count += 1;
             let taken = match rest.first() {
@@ -114,12 +114,12 @@ impl<R: BufRead> CsvReader<R> {
         }
         match count == self.columns.len() || self.columns.is_empty() {
             true => Ok(()),
-            false => Err(self.wrong_number(count)),
+            false => Err(self.wrong_number("fewer")),
         }
     }
 
-    fn wrong_number(&self, count: usize) -> String {
-        format!("{count} cells or more, but the header names {} columns", self.columns.len())
+    fn wrong_number(&self, than: &str) -> String {
+        format!("{than} cells than the {} columns that the header names", self.columns.len())
     }
 
     fn plain(&self, rest: &[u8], column: usize, cells: &mut Cells) -> usize {
@@ -196,8 +196,8 @@ mod tests {
         for (text, why) in [
             ("", "empty"),
             ("a,a\n", "two columns"),
-            ("a,b\n1\n", "1 cells"),
-            ("a,b\n1,2,3\n", "3 cells"),
+            ("a,b\n1\n", "fewer cells"),
+            ("a,b\n1,2,3\n", "more cells"),
             ("a,b\n\"1,2\n", "no end"),
             ("a,b\n\"1\"x,2\n", "follows the closing quote"),
         ] {

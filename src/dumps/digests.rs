@@ -10,12 +10,16 @@ use super::layout::Layout;
 use super::rows::{Format, Pace, Rows};
 use super::source::Source;
 use crate::canonical;
-use dissent_core::history::schema::{Type, Value};
+use dissent_core::history::schema::{Column, Type, Value};
+use serde_json::json;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128, xxh3_128_with_seed};
 
 /// The number of buckets is two to this power.
 const BUCKET_BITS: u32 = 17;
+/// The number of buckets.
+pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
 
 /// Between the cells of a key.
 pub(super) const KEY_SEPARATOR: char = '\u{1f}';
@@ -35,15 +39,79 @@ pub struct Columns {
 
 /// The rows of a bucket: how many, and the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Digest {
-    pub(super) rows: u64,
+struct Digest {
+    rows: u64,
     sum: u128,
+}
+
+/// The digests of all buckets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Buckets(Vec<Digest>);
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Buckets(vec![Digest::default(); BUCKETS])
+    }
+}
+
+impl Buckets {
+    /// Adds a row, whose cells have hashes of this sum.
+    fn add(&mut self, key: &str, cells: u128) {
+        let digest = &mut self.0[bucket(key)];
+        digest.rows += 1;
+        // Hashed once more, so that cells that trade places between two rows do not cancel out.
+        let row = xxh3_128(key.as_bytes()).wrapping_add(cells);
+        digest.sum = digest.sum.wrapping_add(xxh3_128(&row.to_le_bytes()));
+    }
+
+    /// Adds a row of values, as a dump would write them. Returns about how many bytes that were.
+    pub(super) fn add_values(
+        &mut self,
+        key: &str,
+        columns: &[Column],
+        cols: &[Value],
+        typing: Typing,
+    ) -> u64 {
+        let (mut cells, mut bytes) = (0_u128, 0);
+        for (column, value) in columns.iter().zip(cols) {
+            let (kind, text) = match value {
+                Value::Null => continue,
+                Value::String(text) => (CellKind::String, Cow::Borrowed(text.as_str())),
+                Value::Boolean(boolean) => (CellKind::Boolean, Cow::Owned(boolean.to_string())),
+                Value::Long(_) | Value::Double(_) => (CellKind::Number, Cow::Owned(json!(value).to_string())),
+                Value::Longs(_) | Value::Strings(_) => {
+                    (CellKind::Nested, Cow::Owned(json!(value).to_string()))
+                }
+            };
+            bytes += text.len() as u64;
+            let seed = xxh3_64(column.name.as_bytes());
+            cells = cells.wrapping_add(hash(text.as_bytes(), seed, kind, typing));
+        }
+        self.add(key, cells);
+        bytes
+    }
+
+    /// The rows in a bucket.
+    pub(super) fn rows_in(&self, bucket: usize) -> u64 {
+        self.0[bucket].rows
+    }
+
+    /// Whether a bucket is the same in both.
+    pub(super) fn is_same(&self, other: &Buckets, bucket: usize) -> bool {
+        self.0[bucket] == other.0[bucket]
+    }
+}
+
+/// The hash of a cell. Kinds are told apart only if every dump tells them.
+fn hash(bytes: &[u8], seed: u64, kind: CellKind, typing: Typing) -> u128 {
+    let tag = if typing == Typing::Told { kind as u64 } else { 0 };
+    xxh3_128_with_seed(bytes, seed.wrapping_add(tag))
 }
 
 /// What the first pass finds in a dump.
 pub(super) struct Digests {
-    /// By bucket.
-    pub(super) buckets: Vec<Digest>,
+    /// Of all buckets.
+    pub(super) buckets: Buckets,
     /// All its rows.
     pub(super) rows: u64,
     /// The bytes of its cells.
@@ -61,7 +129,7 @@ pub(super) fn digests(
     pace: &Pace,
 ) -> Result<Digests, DumpError> {
     let mut rows = Rows::of(source, format, pace);
-    let mut buckets = vec![Digest::default(); 1 << BUCKET_BITS];
+    let mut buckets = Buckets::default();
     let (mut cells, mut key, mut count, mut bytes) = (Cells::default(), String::new(), 0, 0);
     let mut keys = KeyColumns::default();
     // By place: whether a column is compared.
@@ -74,19 +142,14 @@ pub(super) fn digests(
         if let Err(problem) = keys.key(&cells, layout, columns, &mut key) {
             return Err(rows.error(problem));
         }
-        let mut sum = xxh3_128(key.as_bytes());
+        let mut sum = 0_u128;
         for (cell, content) in cells.iter() {
             bytes += content.len() as u64;
             if cell.kind != CellKind::Null && compared[cell.column] {
-                let tag = if typing == Typing::Told { cell.kind as u64 } else { 0 };
-                sum =
-                    sum.wrapping_add(xxh3_128_with_seed(content, layout.seed(cell.column).wrapping_add(tag)));
+                sum = sum.wrapping_add(hash(content, layout.seed(cell.column), cell.kind, typing));
             }
         }
-        let digest = &mut buckets[bucket(&key)];
-        digest.rows += 1;
-        // Hashed once more, so that cells that trade places between two rows do not cancel out.
-        digest.sum = digest.sum.wrapping_add(xxh3_128(&sum.to_le_bytes()));
+        buckets.add(&key, sum);
         count += 1;
     }
     if count == 0 {

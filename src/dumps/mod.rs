@@ -4,6 +4,7 @@
 //! source      bytes of a file, a folder or a pipe, decompressed
 //! csv, jsonl  rows of cells
 //! digests     first pass: one digest for each bucket of keys; equal buckets are done
+//! log         events of keys, folded to the rows that are expected
 //! collect     second pass: the rows of the other buckets, in memory or sorted into parts on disk
 //! compare     the rows of each key side by side, to the checker
 //! ```
@@ -19,5 +20,8 @@ pub mod digests;
 pub mod error;
 mod json_lines;
 mod layout;
+mod log;
+mod part_files;
+mod reading;
 pub mod rows;
 pub mod source;

@@ -40,6 +40,8 @@ pub struct ComparisonSpec {
     pub later: Vec<String>,
     /// The expected rows.
     pub expected: Option<String>,
+    /// The log.
+    pub log: Option<String>,
     /// Everything else.
     pub compare: CompareSpec,
     /// Whether keys and values may be shown.
@@ -101,14 +103,16 @@ fn compared(
     begun: Instant,
     watch: &mut dyn FnMut(u64, &Pace),
 ) -> Result<JudgedRun, RunError> {
-    let ComparisonSpec { dumps, later, expected, compare: mut rules, shows_values, command, known } = spec;
+    let ComparisonSpec { dumps, later, expected, log, compare: mut rules, shows_values, command, known } =
+        spec;
     let spool = folder.spool();
     let source = |word: &String| Source::of(word, &spool);
     rules.dumps = dumps.iter().map(source).collect::<Result<_, _>>()?;
     rules.later = later.iter().map(source).collect::<Result<_, _>>()?;
     rules.expected = expected.iter().map(source).next().transpose()?;
+    rules.log = log.iter().map(source).next().transpose()?;
     check_names(&rules)?;
-    let sources = || rules.dumps.iter().chain(&rules.later).chain(&rules.expected);
+    let sources = || rules.dumps.iter().chain(&rules.later).chain(&rules.expected).chain(&rules.log);
     watch(sources().map(Source::bytes).sum(), pace);
     let hidden = (!shows_values).then(Hidden::with_random_key);
     let replicas: Vec<String> = rules.dumps.iter().map(|source| source.name.clone()).collect();

@@ -138,40 +138,127 @@ fn absence(basis: &Basis, rows: &KeyRows, shown: &[ReplicaRow], version: Option<
 fn compare(basis: &Basis, votes: &[Option<Vote<'_>>], expected: &Expected) -> Vec<KeyAnomaly> {
     let voters: Vec<usize> =
         (0..votes.len()).filter(|&at| !matches!(votes[at], None | Some(Vote::Excused(_)))).collect();
-    let cast: Vec<&Vote<'_>> = voters.iter().filter_map(|&at| votes[at].as_ref()).collect();
-    let groups = classes(&cast, |a, b| alike(basis, a, b));
-    let (what, modelled): (Vec<Option<Anomaly>>, bool) = match expected {
-        Expected::Unknown => (by_peers(&cast, &groups), false),
-        known => (cast.iter().map(|vote| by_referee(basis, vote, known)).collect(), true),
-    };
-    let wrong: Vec<usize> = (0..voters.len()).filter(|&at| what[at].is_some()).map(|at| voters[at]).collect();
-    let mut kinds: Vec<Anomaly> = what.iter().flatten().copied().collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let shown: Vec<Option<ReplicaRow>> =
-        votes.iter().map(|vote| vote.as_ref().and_then(Vote::row).cloned()).collect();
-    let expected = match expected {
-        Expected::Row(row) => Some(row.clone()),
-        _ => None,
-    };
-    let anomaly = |kind: Anomaly| {
-        let odd: Vec<usize> =
-            (0..voters.len()).filter(|&at| what[at] == Some(kind)).map(|at| voters[at]).collect();
-        KeyAnomaly {
-            what: kind,
-            columns: columns(basis, &cast, expected.as_ref(), kind),
-            same_version: same_version(basis, &cast),
-            older: is_older(basis, &odd, &cast, &shown),
-            odd,
-            wrong: wrong.clone(),
-            comparable: voters.clone(),
-            pattern: pattern(&sizes(&groups)),
-            shown: shown.clone(),
-            expected: expected.clone(),
-            modelled,
+    let all = Ballot::of(basis, votes, voters, vec![true; basis.columns.len()]);
+    if *expected == Expected::Unknown {
+        return all.anomalies(&by_peers(&all.cast, &all.groups), None);
+    }
+    let refereed = Ballot { columns: basis.refereed.clone(), ..all.clone() };
+    let what: Vec<_> = all.cast.iter().map(|vote| by_referee(&refereed, vote, expected)).collect();
+    let mut anomalies = refereed.anomalies(&what, Some(expected));
+    let open: Vec<bool> = basis.refereed.iter().map(|refereed| !refereed).collect();
+    if open.contains(&true) {
+        let with_rows = all.voters.iter().zip(&all.cast).filter(|(_, vote)| vote.len() > 0);
+        let peers = Ballot::of(basis, votes, with_rows.map(|(at, _)| *at).collect(), open);
+        anomalies.extend(peers.anomalies(&by_peers(&peers.cast, &peers.groups), None));
+    }
+    anomalies
+}
+
+/// The votes on one row, in some of its columns.
+#[derive(Clone)]
+struct Ballot<'b> {
+    basis: &'b Basis,
+    /// By replica.
+    votes: &'b [Option<Vote<'b>>],
+    /// The replicas that vote, and what each of them cast.
+    voters: Vec<usize>,
+    cast: Vec<&'b Vote<'b>>,
+    /// By voter: its group.
+    groups: Vec<usize>,
+    /// By column: whether it counts here.
+    columns: Vec<bool>,
+}
+
+impl<'b> Ballot<'b> {
+    fn of(
+        basis: &'b Basis,
+        votes: &'b [Option<Vote<'b>>],
+        voters: Vec<usize>,
+        columns: Vec<bool>,
+    ) -> Ballot<'b> {
+        let cast: Vec<&Vote<'_>> = voters.iter().filter_map(|&at| votes[at].as_ref()).collect();
+        let mut ballot = Ballot { basis, votes, voters, cast, groups: Vec::new(), columns };
+        ballot.groups = classes(&ballot.cast, |a, b| ballot.alike(a, b));
+        ballot
+    }
+
+    fn alike(&self, a: &Vote<'_>, b: &Vote<'_>) -> bool {
+        match (a, b) {
+            (Vote::Rows(a), Vote::Rows(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same_row(a, b))
+            }
+            (Vote::Absent, Vote::Absent) => true,
+            _ => false,
         }
-    };
-    kinds.into_iter().map(anomaly).collect()
+    }
+
+    fn same_row(&self, a: &ReplicaRow, b: &ReplicaRow) -> bool {
+        let cells = a.cols.iter().zip(&b.cols).zip(&self.columns);
+        cells.into_iter().all(|((a, b), counts)| !counts || self.basis.same(a, b))
+    }
+
+    /// What is wrong, by kind; `what` is by voter.
+    fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&Expected>) -> Vec<KeyAnomaly> {
+        let of = |is: &dyn Fn(Option<Anomaly>) -> bool| -> Vec<usize> {
+            let places = self.voters.iter().zip(what).filter(|(_, what)| is(**what));
+            places.map(|(at, _)| *at).collect()
+        };
+        let mut kinds: Vec<Anomaly> = what.iter().flatten().copied().collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let shown: Vec<Option<ReplicaRow>> =
+            self.votes.iter().map(|vote| vote.as_ref().and_then(Vote::row).cloned()).collect();
+        let right = match expected {
+            Some(Expected::Row(row)) => Some(row),
+            _ => None,
+        };
+        let anomaly = |kind: Anomaly| {
+            let odd = of(&|what| what == Some(kind));
+            KeyAnomaly {
+                what: kind,
+                columns: self.differing(right, kind),
+                same_version: self.has_same_version(),
+                older: self.is_older(&odd),
+                odd,
+                wrong: of(&|what| what.is_some()),
+                comparable: self.voters.clone(),
+                pattern: pattern(&sizes(&self.groups)),
+                shown: shown.clone(),
+                expected: right.cloned(),
+                modelled: expected.is_some(),
+            }
+        };
+        kinds.into_iter().map(anomaly).collect()
+    }
+
+    /// The columns in which any two rows differ, or any row from the right one.
+    fn differing(&self, right: Option<&ReplicaRow>, kind: Anomaly) -> Vec<usize> {
+        if matches!(kind, Anomaly::Missing | Anomaly::Extra | Anomaly::DuplicateRow) {
+            return Vec::new();
+        }
+        let rows: Vec<&ReplicaRow> = self.cast.iter().filter_map(|vote| vote.row()).chain(right).collect();
+        let Some((first, others)) = rows.split_first() else { return Vec::new() };
+        let differs = |&at: &usize| others.iter().any(|row| !self.basis.same(&first.cols[at], &row.cols[at]));
+        (0..first.cols.len()).filter(|&at| self.columns[at]).filter(differs).collect()
+    }
+
+    fn version(&self, vote: &Vote<'b>) -> Option<&'b Value> {
+        vote.row().and_then(|row| self.basis.version_of(row))
+    }
+
+    /// Whether all show a row, and all of the same version.
+    fn has_same_version(&self) -> bool {
+        let versions: Option<Vec<&Value>> = self.cast.iter().map(|vote| self.version(vote)).collect();
+        versions.is_some_and(|all| all.windows(2).all(|pair| version_order(pair[0], pair[1]).is_eq()))
+    }
+
+    /// Whether any of these replicas shows an older version than another one.
+    fn is_older(&self, odd: &[usize]) -> bool {
+        let newest = self.cast.iter().filter_map(|vote| self.version(vote));
+        let Some(newest) = newest.max_by(|a, b| version_order(a, b)) else { return false };
+        let own = odd.iter().filter_map(|&at| self.version(self.votes[at].as_ref()?));
+        own.into_iter().any(|version| version_order(version, newest).is_lt())
+    }
 }
 
 /// By vote: who is not in the largest group. If no group is the largest, everybody differs.
@@ -197,54 +284,15 @@ fn by_peers(cast: &[&Vote<'_>], groups: &[usize]) -> Vec<Option<Anomaly>> {
 }
 
 /// What a referee says of a vote.
-fn by_referee(basis: &Basis, vote: &Vote<'_>, expected: &Expected) -> Option<Anomaly> {
+fn by_referee(ballot: &Ballot<'_>, vote: &Vote<'_>, expected: &Expected) -> Option<Anomaly> {
     match (vote.row(), expected) {
         (Some(_), _) if vote.len() > 1 => Some(Anomaly::DuplicateRow),
         (None, Expected::Row(row)) => (!row.deleted).then_some(Anomaly::Missing),
-        (Some(row), Expected::Row(right)) => (!same_row(basis, row, right)).then_some(Anomaly::WrongValue),
+        (Some(row), Expected::Row(right)) => (!ballot.same_row(row, right)).then_some(Anomaly::WrongValue),
         (Some(row), Expected::Deleted) => (!row.deleted).then_some(Anomaly::Resurrected),
         (Some(_), Expected::Never) => Some(Anomaly::Extra),
         _ => None,
     }
-}
-
-fn alike(basis: &Basis, a: &Vote<'_>, b: &Vote<'_>) -> bool {
-    match (a, b) {
-        (Vote::Rows(a), Vote::Rows(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_row(basis, a, b))
-        }
-        (Vote::Absent, Vote::Absent) => true,
-        _ => false,
-    }
-}
-
-fn same_row(basis: &Basis, a: &ReplicaRow, b: &ReplicaRow) -> bool {
-    a.cols.iter().zip(&b.cols).all(|(a, b)| basis.same(a, b))
-}
-
-/// The columns in which any two rows differ, or any row from the expected one.
-fn columns(basis: &Basis, cast: &[&Vote<'_>], expected: Option<&ReplicaRow>, kind: Anomaly) -> Vec<usize> {
-    if matches!(kind, Anomaly::Missing | Anomaly::Extra | Anomaly::DuplicateRow) {
-        return Vec::new();
-    }
-    let rows: Vec<&ReplicaRow> = cast.iter().filter_map(|vote| vote.row()).chain(expected).collect();
-    let Some((first, others)) = rows.split_first() else { return Vec::new() };
-    let differs = |&at: &usize| others.iter().any(|row| !basis.same(&first.cols[at], &row.cols[at]));
-    (0..first.cols.len()).filter(differs).collect()
-}
-
-/// Whether all show a row, and all of the same version.
-fn same_version(basis: &Basis, cast: &[&Vote<'_>]) -> bool {
-    let versions: Option<Vec<&Value>> =
-        cast.iter().map(|vote| vote.row().and_then(|row| basis.version_of(row))).collect();
-    versions.is_some_and(|all| all.windows(2).all(|pair| version_order(pair[0], pair[1]).is_eq()))
-}
-
-fn is_older(basis: &Basis, odd: &[usize], cast: &[&Vote<'_>], shown: &[Option<ReplicaRow>]) -> bool {
-    let newest = cast.iter().filter_map(|vote| vote.row().and_then(|row| basis.version_of(row)));
-    let Some(newest) = newest.max_by(|a, b| version_order(a, b)) else { return false };
-    let own = odd.iter().filter_map(|&at| shown[at].as_ref().and_then(|row| basis.version_of(row)));
-    own.into_iter().any(|version| version_order(version, newest).is_lt())
 }
 
 impl<'r> Vote<'r> {

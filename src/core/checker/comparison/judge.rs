@@ -1,5 +1,6 @@
 //! The verdict of a comparison: keys come in one by one, in any order, each once.
 
+use super::calibration::Calibration;
 use super::classify::{KeyAnomaly, classify, version_order};
 use super::findings::Findings;
 use super::rows::{KeyRows, ReplicaRow};
@@ -36,6 +37,10 @@ pub struct Basis {
     pub read_twice: bool,
     /// Whether there is a referee.
     pub has_referee: bool,
+    /// By column: whether the referee judges it. Columns that it does not are judged by the peers.
+    pub refereed: Vec<bool>,
+    /// Rows of which it is known, without looking at them one by one, that all are as expected.
+    pub rows_as_expected: u64,
     /// Rows read, by replica; for the expected rows, under `expected`.
     pub rows: BTreeMap<String, u64>,
 }
@@ -95,6 +100,8 @@ pub struct Comparer {
     basis: Basis,
     settled: Settled,
     findings: Findings,
+    calibration: Calibration,
+    doubts: Vec<Doubt>,
     keys_compared: u64,
     keys_differing: u64,
     keys_moving: u64,
@@ -109,6 +116,8 @@ impl Comparer {
             settled: basis.settled(),
             basis,
             findings: Findings::default(),
+            calibration: Calibration::default(),
+            doubts: Vec::new(),
             keys_compared: 0,
             keys_differing: 0,
             keys_moving: 0,
@@ -120,6 +129,24 @@ impl Comparer {
     /// The columns that are compared.
     pub fn columns(&self) -> &[Column] {
         &self.basis.columns
+    }
+
+    /// Learns from a key which columns the referee may judge. Every key is looked at before any is compared.
+    pub fn calibrate(&mut self, rows: &KeyRows) {
+        self.calibration.add(&self.basis, rows);
+    }
+
+    /// Takes from the referee what it cannot judge. All keys were looked at.
+    pub fn end_calibration(&mut self) {
+        for (at, disagreed, keys) in self.calibration.off(self.basis.rows_as_expected) {
+            self.basis.refereed[at] = false;
+            let detail = format!(
+                "the expected {} differs from what all replicas show on {disagreed} of {keys} keys, so it is \
+                 not used: is its merge function another one, or does the log not have its beginning?",
+                self.basis.columns[at].name,
+            );
+            self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
+        }
     }
 
     /// Compares the rows of a key. Returns whether anything is wrong with them.
@@ -195,6 +222,7 @@ impl Comparer {
     }
 
     fn add_doubts(&self, verdict: &mut VerdictBuilder, may_be_lag: bool) {
+        verdict.doubts.extend(self.doubts.iter().cloned());
         let mut doubt = |kind: DoubtKind, detail: String| verdict.doubts.push(Doubt { kind, detail });
         if may_be_lag {
             let detail = "rows differ, and nothing tells whether all replicas had got the same writes";
@@ -215,7 +243,7 @@ impl Comparer {
         let two = self.basis.replicas.len() == 2;
         let said = [
             (Unsaid::Lag, self.settled == Settled::Unknown && lag),
-            (Unsaid::NobodyOutvoted, two && !self.basis.has_referee),
+            (Unsaid::NobodyOutvoted, two && !self.basis.has_referee && !verdict.findings.is_empty()),
             (Unsaid::AgreeButWrong, !self.basis.has_referee),
             (Unsaid::Newer, self.basis.version.is_none() && !verdict.findings.is_empty()),
         ];

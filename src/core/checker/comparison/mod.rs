@@ -4,10 +4,13 @@
 //! may be lag, with two replicas nobody is outvoted, and without a referee replicas that agree may agree on
 //! wrong rows.
 
+mod calibration;
 mod classify;
 mod findings;
+mod fold;
 mod judge;
 mod rows;
 
+pub use fold::KeyFold;
 pub use judge::{Basis, Comparer};
 pub use rows::{Expected, KeyRows, ReplicaRow};

@@ -1,0 +1,49 @@
+//! Which columns a referee may judge.
+//!
+//! Whoever brings a log also brings merge functions, and a beginning. If those are not the table's, the fold is
+//! wrong for nearly every key, and all replicas agree on something else. A spread corruption looks the same, but on
+//! few keys. So a column is the referee's only if all replicas show what it expects for more keys than not.
+
+use super::judge::Basis;
+use super::rows::{Expected, KeyRows, ReplicaRow};
+
+/// By column, on how many keys all replicas show the same, and the referee agrees with them or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calibration {
+    columns: Vec<(u64, u64)>,
+}
+
+impl Calibration {
+    /// Looks at a key.
+    pub(super) fn add(&mut self, basis: &Basis, rows: &KeyRows) {
+        let Expected::Row(expected) = &rows.expected else { return };
+        let Some(shown) = only_rows(rows) else { return };
+        self.columns.resize(basis.columns.len(), (0, 0));
+        let Some((first, others)) = shown.split_first() else { return };
+        for (at, (agreed, disagreed)) in self.columns.iter_mut().enumerate() {
+            if others.iter().all(|other| basis.same(&first.cols[at], &other.cols[at])) {
+                match basis.same(&first.cols[at], &expected.cols[at]) {
+                    true => *agreed += 1,
+                    false => *disagreed += 1,
+                }
+            }
+        }
+    }
+
+    /// The columns that are not the referee's, with the keys on which it disagrees with all, and all keys looked at.
+    /// `elsewhere` keys have rows of which it is known that all are as expected.
+    pub(super) fn off(&self, elsewhere: u64) -> Vec<(usize, u64, u64)> {
+        let columns = self.columns.iter().enumerate();
+        let off = columns.filter(|(_, (agreed, disagreed))| *disagreed > agreed + elsewhere);
+        off.map(|(at, (agreed, disagreed))| (at, *disagreed, agreed + elsewhere + disagreed)).collect()
+    }
+}
+
+/// The one row of each replica; none if a replica has no row, or several.
+fn only_rows(rows: &KeyRows) -> Option<Vec<&ReplicaRow>> {
+    rows.shown
+        .iter()
+        .map(|shown| shown.as_deref().and_then(|rows| <&[_; 1]>::try_from(rows).ok()))
+        .map(|row| row.map(|[row]| row))
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! The log that a user brings: events of keys in order, folded to the rows that every replica should show.
+
+use super::digests::Buckets;
+use super::error::DumpError;
+use super::part_files::{PartFiles, part_of, parts, read_part};
+use super::reading::{DumpRow, Reading};
+use super::source::Source;
+use dissent_core::checker::comparison::{Expected, KeyFold};
+use dissent_core::history::schema::{Column, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How events are read and merged.
+pub(super) struct LogReading<'l> {
+    pub(super) reading: Reading<'l>,
+    /// The columns compared, with their merge functions.
+    pub(super) merged: &'l [Column],
+    /// The column that orders events. None: the order of the file.
+    pub(super) version: Option<usize>,
+    /// The column that says whether an event deletes its key.
+    pub(super) deleted: Option<usize>,
+    pub(super) memory: u64,
+}
+
+/// What a key should show; no columns: it was deleted.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FoldedRow {
+    pub(super) key: String,
+    pub(super) cols: Option<Vec<Value>>,
+}
+
+/// The rows that a log folds to.
+pub(super) struct Folded {
+    files: Vec<PathBuf>,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) buckets: Buckets,
+}
+
+/// Folds a log.
+pub(super) fn fold(source: &Source, log: &LogReading<'_>, spool: &Path) -> Result<Folded, DumpError> {
+    // Compressed text has about a tenth of its size, and its number of rows is not known yet.
+    let parts = parts(source.bytes() / 20, source.bytes() * 10, log.memory);
+    let mut out = PartFiles::create(&spool.join("events"), parts)?;
+    log.reading.rows(source, &|_| true, &mut |event| out.push(part_of(&event.key, parts), &event))?;
+    let events = out.finish()?;
+    let mut out = PartFiles::create(&spool.join("expected"), parts)?;
+    let (mut rows, mut bytes, mut buckets) = (0, 0, Buckets::default());
+    for (part, file) in events.iter().enumerate() {
+        let mut keys: BTreeMap<String, KeyFold> = BTreeMap::new();
+        read_part(file, &mut |event: DumpRow| {
+            let deletes = log.deleted.is_some_and(|at| is_set(&event.cols[at]));
+            keys.entry(event.key).or_default().take(log.merged, log.version, &event.cols, deletes);
+        })?;
+        for (key, fold) in keys {
+            let cols = match fold.expected() {
+                Expected::Row(row) => Some(row.cols),
+                _ => None,
+            };
+            if let Some(cols) = &cols {
+                rows += 1;
+                bytes += buckets.add_values(&key, log.merged, cols, log.reading.typing);
+            }
+            out.push(part, &FoldedRow { key, cols })?;
+        }
+    }
+    Ok(Folded { files: out.finish()?, rows, bytes, buckets })
+}
+
+impl Folded {
+    /// Passes all rows on.
+    pub(super) fn rows(&self, each: &mut dyn FnMut(FoldedRow)) -> Result<(), DumpError> {
+        self.files.iter().try_for_each(|file| read_part(file, each))
+    }
+}
+
+/// Whether a mark is set: not null, false, 0 or empty.
+pub(super) fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Boolean(false) | Value::Long(0) => false,
+        Value::String(text) => !matches!(text.as_str(), "" | "false" | "f" | "FALSE" | "False" | "0"),
+        _ => true,
+    }
+}
