@@ -28,11 +28,10 @@
 //! 10. `src/CONTRIBUTING.md` says which files a new workload, plan, fault, check or system touches.
 
 pub mod adapter;
-pub mod canonical;
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod dumps;
+pub use dissent_dumps as dumps;
 pub mod exit;
 pub mod faults;
 pub mod report;

@@ -1,6 +1,6 @@
 //! The cells of one row, as bytes in one buffer, and the value that each stands for.
 
-use crate::canonical;
+use dissent_core::history::canonical;
 use dissent_core::history::schema::{Type, Value};
 
 /// What a cell is, as far as its format tells.

@@ -1,11 +1,11 @@
 //! The second pass: the rows of the buckets that differ, all dumps together, in parts that fit into memory.
 
-use super::digests::bucket;
-use super::error::DumpError;
-use super::log::{Folded, FoldedRow};
-use super::part_files::{PartFiles, part_of, read_part};
-use super::reading::{DumpRow, Reading};
-use super::source::Source;
+use crate::digests::bucket;
+use crate::error::DumpError;
+use crate::log::{Folded, FoldedRow};
+use crate::part_files::{PartFiles, part_of, read_part};
+use crate::reading::{DumpRow, Reading};
+use crate::source::Source;
 use dissent_core::history::schema::Value;
 use std::collections::BTreeMap;
 use std::path::Path;

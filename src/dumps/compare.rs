@@ -1,17 +1,17 @@
 //! Compares dumps: digests first, then the rows of the buckets that differ.
 
-use super::cells::Typing;
-use super::collect::{KeyPart, Part, Wanted, collect, each_in_parallel};
-use super::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
-use super::error::DumpError;
-use super::log::{Folded, LogReading, fold, is_set};
-use super::part_files::parts;
-use super::reading::Reading;
-use super::rows::{Format, Pace, has_csv};
-use super::source::Source;
-use crate::canonical;
+use crate::cells::Typing;
+use crate::collect::{KeyPart, Part, Wanted, collect, each_in_parallel};
+use crate::digests::{BUCKETS, Buckets, Columns, Digests, digests, shown_key};
+use crate::error::DumpError;
+use crate::log::{Folded, LogReading, fold, is_set};
+use crate::part_files::parts;
+use crate::reading::Reading;
+use crate::rows::{Format, Pace, has_csv};
+use crate::source::Source;
 use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow};
 use dissent_core::checker::verdict::Verdict;
+use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
 use dissent_core::history::stored_name::stored_name;

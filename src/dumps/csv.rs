@@ -1,8 +1,8 @@
 //! Rows of a CSV file (RFC 4180), with the one distinction that libraries drop: whether an empty cell was
 //! quoted. PostgreSQL, DuckDB and others write null as nothing, and an empty string as `""`.
 
-use super::cells::{CellKind, Cells};
-use super::layout::Layout;
+use crate::cells::{CellKind, Cells};
+use crate::layout::Layout;
 use memchr::{memchr, memchr_iter};
 use std::io::BufRead;
 
@@ -166,7 +166,7 @@ mod tests {
         let mut reader = CsvReader::new(text.as_bytes(), format, &mut Layout::default())?;
         let (mut cells, mut rows) = (Cells::default(), Vec::new());
         while reader.next(&mut cells)? {
-            let text = |(cell, bytes): (super::super::cells::Cell, &[u8])| {
+            let text = |(cell, bytes): (crate::cells::Cell, &[u8])| {
                 (cell.kind != CellKind::Null).then(|| String::from_utf8_lossy(bytes).into_owned())
             };
             rows.push(cells.iter().map(text).collect());

@@ -4,12 +4,12 @@
 //! does not matter. Cells are hashed as they are written, so equal values that are written differently make
 //! digests differ; the second pass then finds them equal.
 
-use super::cells::{CellKind, Cells, Typing};
-use super::error::DumpError;
-use super::layout::Layout;
-use super::rows::{Format, Pace, Rows};
-use super::source::Source;
-use crate::canonical;
+use crate::cells::{CellKind, Cells, Typing};
+use crate::error::DumpError;
+use crate::layout::Layout;
+use crate::rows::{Format, Pace, Rows};
+use crate::source::Source;
+use dissent_core::history::canonical;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde_json::json;
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! Rows of a file with one JSON object on each line.
 
-use super::cells::{CellKind, Cells};
-use super::layout::Layout;
+use crate::cells::{CellKind, Cells};
+use crate::layout::Layout;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;

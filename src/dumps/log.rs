@@ -1,10 +1,10 @@
 //! The log that a user brings: events of keys in order, folded to the rows that every replica should show.
 
-use super::digests::Buckets;
-use super::error::DumpError;
-use super::part_files::{PartFiles, part_of, parts, read_part};
-use super::reading::{DumpRow, Reading};
-use super::source::Source;
+use crate::digests::Buckets;
+use crate::error::DumpError;
+use crate::part_files::{PartFiles, part_of, parts, read_part};
+use crate::reading::{DumpRow, Reading};
+use crate::source::Source;
 use dissent_core::checker::comparison::{Expected, KeyFold};
 use dissent_core::history::schema::{Column, Value};
 use serde::{Deserialize, Serialize};

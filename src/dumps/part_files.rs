@@ -1,7 +1,7 @@
 //! Rows on disk, in parts that fit into memory one at a time.
 
-use super::digests::{BUCKETS, bucket};
-use super::error::DumpError;
+use crate::digests::{BUCKETS, bucket};
+use crate::error::DumpError;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,10 +1,10 @@
 //! The rows of a dump as values, in the order of the columns compared.
 
-use super::cells::{Cells, Typing, value};
-use super::digests::{Columns, KeyColumns};
-use super::error::DumpError;
-use super::rows::{Format, Pace, Rows};
-use super::source::Source;
+use crate::cells::{Cells, Typing, value};
+use crate::digests::{Columns, KeyColumns};
+use crate::error::DumpError;
+use crate::rows::{Format, Pace, Rows};
+use crate::source::Source;
 use dissent_core::history::schema::Value;
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,11 @@
 //! The rows of a dump, whatever its format: one file after the other.
 
-use super::cells::Cells;
-use super::csv::{CsvFormat, CsvReader};
-use super::error::DumpError;
-use super::json_lines::JsonReader;
-use super::layout::Layout;
-use super::source::{Source, open};
+use crate::cells::Cells;
+use crate::csv::{CsvFormat, CsvReader};
+use crate::error::DumpError;
+use crate::json_lines::JsonReader;
+use crate::layout::Layout;
+use crate::source::{Source, open};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Where the bytes of a dump come from: a file, the files of a folder, or a pipe; plain, gzip or zstd.
 
-use super::error::DumpError;
+use crate::error::DumpError;
 use flate2::read::MultiGzDecoder;
 use std::fs::{File, read_dir};
 use std::io::{BufRead, BufReader, Read, copy};

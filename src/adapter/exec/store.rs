@@ -7,9 +7,9 @@ use super::messages::{
 };
 use crate::adapter::capabilities::{Leftover, RowSink};
 use crate::adapter::state::{ReplicaState, StateRow, StateStore};
-use crate::canonical;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
+use dissent_core::history::canonical;
 use dissent_core::history::event::{Op, OpOutcome};
 use dissent_core::history::schema::rules::Retention;
 use dissent_core::history::schema::{Merge, Schema};

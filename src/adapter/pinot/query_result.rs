@@ -3,8 +3,8 @@
 
 use super::wire::invalid_response;
 use crate::adapter::http::parse;
-use crate::canonical;
 use crate::target_error::TargetError;
+use dissent_core::history::canonical;
 use dissent_core::history::schema::{Column, Type, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;

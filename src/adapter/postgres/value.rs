@@ -1,7 +1,7 @@
 //! Values of the schema as PostgreSQL sends and takes them.
 
 use crate::adapter::state::StateRow;
-use crate::canonical;
+use dissent_core::history::canonical;
 use dissent_core::history::event::Op;
 use dissent_core::history::schema::{Schema, Type, Value};
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type as SqlType};

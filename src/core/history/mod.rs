@@ -1,6 +1,7 @@
 //! The data model: what a run is made of and what is recorded of it. Every other module uses these types;
 //! this one depends on none of the others.
 
+pub mod canonical;
 pub mod check_name;
 pub mod duration;
 pub mod event;

@@ -9,7 +9,7 @@
 //!
 //! No digit is lost on the way: numbers are never rounded to floats.
 
-use dissent_core::history::schema::{Type, Value};
+use crate::history::schema::{Type, Value};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::value::RawValue;
