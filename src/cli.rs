@@ -1,9 +1,11 @@
 //! The command line: commands and options, with examples. [`crate::commands`] carries them out.
 
+mod audit;
 mod compare;
 mod examples;
 
 use crate::synth::Plant;
+pub use audit::AuditArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use compare::CompareArgs;
 use examples::*;
@@ -34,6 +36,9 @@ pub enum Command {
     /// Re-check recorded runs
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Compare what the replicas of a cluster hold of a table (read-only)
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Box<AuditArgs>),
     /// Compare dumps of a table, one of each replica
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(Box<CompareArgs>),

@@ -4,6 +4,7 @@
 pub mod capabilities;
 mod clock;
 pub mod containment;
+pub mod contents;
 pub mod diagnosis;
 pub mod discovery;
 pub mod etcd;
@@ -20,8 +21,7 @@ pub mod specimen;
 pub mod state;
 pub mod system;
 pub mod target_text;
-#[cfg(feature = "pinot")]
-mod throttle;
+pub mod throttle;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -31,6 +31,6 @@ pub use capabilities::{
 };
 pub use registry::{
     SYSTEMS, begin, can, check_name, check_run, containment, defaults, diagnose, discover, ended_early,
-    ended_early_within, has_no_log, heal, holder, load_target, log_records, marks, reach, refuse_obstacles,
-    system, systems_with_logs,
+    ended_early_within, has_no_log, heal, holder, load_target, log_records, marks, reach, reach_contents,
+    refuse_obstacles, system, systems_with_logs,
 };

@@ -2,6 +2,7 @@
 
 use super::capabilities::{Cluster, Defaults, Refusal};
 use super::containment::{Affected, Containment};
+use super::contents::Contents;
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use super::etcd::Etcd;
@@ -153,6 +154,11 @@ pub fn log_records(
 /// Reaches the cluster of a target file. Fails if it does not answer.
 pub async fn reach(file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError> {
     required(&file.system)?.reach(file).await
+}
+
+/// Reaches a table of the cluster of a target file, to read it.
+pub async fn reach_contents(file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+    required(&file.system)?.contents(file, table).await
 }
 
 /// The marks that runs have left at the cluster of a target file.

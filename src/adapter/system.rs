@@ -2,6 +2,7 @@
 
 use super::capabilities::{Cluster, Defaults, Refusal};
 use super::containment::{Affected, Containment};
+use super::contents::Contents;
 use super::diagnosis::Diagnosis;
 use super::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText};
 use super::state::StateSystem;
@@ -94,6 +95,11 @@ pub trait System: Send + Sync {
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError>;
     /// Reaches the cluster of a target file. Fails if it does not answer.
     async fn reach(&self, file: &TargetFile) -> Result<Arc<dyn Cluster>, TargetError>;
+    /// Reaches a table of the cluster of a target file, to read what each replica holds of it.
+    async fn contents(&self, file: &TargetFile, _table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        let cause = format!("{} cannot be audited yet", self.name());
+        Err(TargetError::Refused { at: file.name.clone(), cause })
+    }
     /// The marks that runs have left at the cluster of a target file.
     async fn marks(&self, file: &TargetFile) -> Result<Vec<Cure>, TargetError>;
     /// Whether a cure is for this system. Only then are the functions below called with it.

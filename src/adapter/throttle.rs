@@ -58,7 +58,7 @@ impl Throttle {
 
 /// Limits the queries to one target: how many run at a time, and the pause between them.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     turns: Semaphore,
     pace: std::sync::Mutex<Throttle>,
     /// No query starts before this time.
@@ -66,7 +66,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(limits: &Limits) -> Gate {
+    pub(crate) fn new(limits: &Limits) -> Gate {
         Gate {
             turns: Semaphore::new(limits.queries as usize),
             pace: std::sync::Mutex::new(Throttle::new(limits)),
@@ -75,12 +75,12 @@ impl Gate {
     }
 
     /// Waits until another query may run.
-    pub(super) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.turns.acquire().await.ok()
     }
 
     /// Asks after the pause and sets the next pause. A failed answer counts with its duration.
-    pub(super) async fn run<T, E>(
+    pub(crate) async fn run<T, E>(
         &self,
         ask: impl Future<Output = Result<T, E>>,
         rows: impl Fn(&T) -> u64,

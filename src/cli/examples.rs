@@ -45,6 +45,19 @@ Examples:
   dissent check latest --known known.toml
   dissent check latest --logs server-logs/";
 
+pub(super) const AUDIT_EXAMPLES: &str = "\
+Nothing is written, and no fault is injected. Replicas compute digests where they can; rows are read only where
+those differ, and a row counts only if it stands still while every replica consumes what was written before.
+
+Examples:
+  dissent audit pg.toml --table accounts --plan-only
+  dissent audit pg.toml --table accounts
+  dissent audit pg.toml --table accounts --sample 5 --seed 1
+  dissent audit pg.toml --table accounts --show-values
+  dissent audit pg.toml --table accounts --resume results/audit-pg-accounts
+
+Exit code 0: the replicas agree; 1: they differ; 3: some of it moved all the time, or could not be read.";
+
 pub(super) const COMPARE_EXAMPLES: &str = "\
 Without --position, --later or --settled a difference may be lag: it is shown, and the exit code is 3, unless
 rows of one --version differ.

@@ -33,7 +33,7 @@ pub(super) fn compare(args: &cli::CompareArgs) -> Exit {
         log: args.log.clone(),
         compare: rules(args),
         shows_values: args.show_values,
-        command: words(),
+        command: output::words_after("compare"),
         known,
     };
     let bar: Mutex<Option<ReadingBar>> = Mutex::new(None);
@@ -81,11 +81,6 @@ fn rules(args: &cli::CompareArgs) -> CompareSpec {
         memory: args.memory << 20,
         ..CompareSpec::default()
     }
-}
-
-/// The arguments after the command's name, as they were given.
-fn words() -> Vec<String> {
-    std::env::args().skip_while(|word| word != "compare").skip(1).collect()
 }
 
 /// Shows how much of the dumps was read.

@@ -1,5 +1,6 @@
 //! The commands. They parse arguments, call the other modules and print; they decide nothing.
 
+mod audit;
 mod check;
 mod clean;
 mod compare;
@@ -58,6 +59,9 @@ fn dispatch(cli: Cli) -> Exit {
     if let Command::Compare(args) = &cli.command {
         output::set_format(args.output.format);
     }
+    if let Command::Audit(args) = &cli.command {
+        output::set_format(args.output.format);
+    }
     if let Command::Doctor(cli::DoctorArgs { format, .. }) = &cli.command {
         output::set_format(*format);
     }
@@ -65,6 +69,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Init(args) => init::init(&args),
         Command::Doctor(args) => doctor::doctor(&args),

@@ -147,6 +147,11 @@ pub(super) fn width() -> usize {
     given.or_else(terminal).filter(|columns| *columns > 0).map_or(80, |columns: usize| columns.min(110))
 }
 
+/// The arguments after the name of a command, as they were given.
+pub(super) fn words_after(command: &str) -> Vec<String> {
+    std::env::args().skip_while(|word| word != command).skip(1).collect()
+}
+
 /// Whether standard error is a terminal.
 pub(super) fn is_watched() -> bool {
     std::io::stderr().is_terminal()

@@ -16,6 +16,14 @@ pub(super) fn counting(runs: u32) -> ProgressBar {
     bar
 }
 
+/// A progress bar that counts chunks.
+pub(super) fn chunks() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    bar.set_style(style("{spinner} {pos}/{len} chunks  {elapsed}  {eta} left"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 /// A progress bar that counts bytes.
 pub(super) fn reading(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());

@@ -31,9 +31,16 @@ pub enum Stream {
     Deletes = 8,
     /// Which ops of a simulated run are never answered.
     Timeouts = 9,
+    /// Which parts of a table an audit looks at.
+    Sample = 10,
 }
 
 impl Seed {
+    /// So many of `all` numbers from 0, each equally likely.
+    pub fn sample(self, all: usize, count: usize) -> Vec<usize> {
+        rand::seq::index::sample(&mut self.stream(Stream::Sample), all, count.min(all)).into_vec()
+    }
+
     /// The random number generator of one consumer.
     pub fn stream(self, stream: Stream) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.0);

@@ -10,7 +10,7 @@ use crate::reading::Reading;
 use crate::rows::{Format, Pace, has_csv};
 use crate::source::Source;
 use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow};
-use dissent_core::checker::verdict::Verdict;
+use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
 use dissent_core::history::schema::{Column, Merge, Role, Type, Value};
@@ -306,6 +306,9 @@ impl Running<'_> {
     fn basis(&self, columns: Vec<Column>, version: Option<usize>, differing: &[bool]) -> Basis {
         let spec = self.spec;
         let replicas: Vec<String> = spec.dumps.iter().map(|source| source.name.clone()).collect();
+        let (declared, by_version) = (spec.settled, spec.version_is_position);
+        let settled =
+            Settled::of_dumps(declared, &replicas, &spec.positions, by_version, self.is_read_twice());
         let own = replicas.iter().cloned().zip(self.last().iter().map(|digests| digests.rows));
         let expected = self.expected().map(|(_, rows, _)| (EXPECTED.to_owned(), rows));
         let first = self.last().first().map(|digests| &digests.buckets);
@@ -320,10 +323,9 @@ impl Running<'_> {
             version,
             may_be_absent: spec.may_be_absent.clone(),
             tolerance: spec.tolerance,
-            declared_settled: spec.settled,
             positions: spec.positions.clone(),
             version_is_position: spec.version_is_position,
-            read_twice: self.is_read_twice(),
+            settled,
             has_referee: self.has_referee(),
         }
     }

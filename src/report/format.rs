@@ -37,6 +37,17 @@ pub(super) fn counted(n: u64, noun: &str) -> String {
     }
 }
 
+/// `512 bytes`, `1.5 MB`: with decimal prefixes.
+pub(crate) fn bytes(n: u64) -> String {
+    let (unit, name) = match n {
+        0..1_000 => return counted(n, "byte"),
+        1_000..1_000_000 => (1_000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    format!("{}.{} {name}", count(n / unit), n % unit * 10 / unit)
+}
+
 /// The number of items as a count.
 pub(super) fn len<T>(items: &[T]) -> u64 {
     items.len() as u64
@@ -115,7 +126,7 @@ fn in_brackets<T: ToString>(items: &[T], most: usize) -> String {
 }
 
 /// A length of time: `150 ms`, `2.3 s`, `5 min 3 s`, `9 h 41 min`.
-pub(super) fn span(length: Nanos) -> String {
+pub(crate) fn span(length: Nanos) -> String {
     let millis = length.0 / 1_000_000;
     match millis {
         0 => format!("{} µs", length.0 / 1_000),

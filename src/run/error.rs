@@ -44,6 +44,9 @@ pub enum RunError {
     /// A dump could not be read.
     #[error(transparent)]
     Dump(#[from] DumpError),
+    /// An audit cannot be made as it was asked for.
+    #[error("{0}")]
+    Audit(String),
     /// The record is lost, so there is nothing to judge.
     #[error("the record of this run is lost, and with it the verdict: {source}")]
     Lost {
@@ -75,6 +78,7 @@ impl RunError {
             RunError::Dump(error) if error.is_full() => Exit::Inconclusive,
             RunError::Spec(_)
             | RunError::Dump(_)
+            | RunError::Audit(_)
             | RunError::Store(_)
             | RunError::NoRun(_)
             | RunError::Open(_)
@@ -98,6 +102,7 @@ impl RunError {
             RunError::Dump(error) if error.is_full() => Some("no-space"),
             RunError::Spec(_)
             | RunError::Dump(_)
+            | RunError::Audit(_)
             | RunError::NoRun(_)
             | RunError::Open(_)
             | RunError::Import(_) => None,

@@ -1,6 +1,7 @@
 //! Keys and values that dissent did not write, as short keyed hashes: equal ones have equal hashes, and nobody
 //! can try values out without the key.
 
+use dissent_core::checker::comparison::{Expected, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{FindingKind, RowEvidence, Verdict};
 use dissent_core::history::schema::Value;
 use siphasher::sip::SipHasher24;
@@ -35,6 +36,33 @@ impl Hidden {
         match value {
             Value::Null => Value::Null,
             value => Value::String(self.hashed("value", value)),
+        }
+    }
+
+    /// The rows of a key, as they may be kept. Of the version only the order is kept, since it is needed to judge
+    /// the rows again.
+    pub fn key_rows(&self, rows: &mut KeyRows, version: Option<usize>) {
+        rows.key = self.key(&rows.key);
+        let expected = match &mut rows.expected {
+            Expected::Row(row) => Some(row),
+            _ => None,
+        };
+        let shown = rows.shown.iter_mut().chain(&mut rows.earlier).flatten().flatten();
+        let mut all: Vec<&mut ReplicaRow> = shown.chain(expected).collect();
+        let mut versions: Vec<Value> = Vec::new();
+        if let Some(at) = version {
+            versions.extend(all.iter().map(|row| row.cols[at].clone()));
+            versions.sort_by(version_order);
+            versions.dedup();
+        }
+        for row in &mut all {
+            for (at, value) in row.cols.iter_mut().enumerate() {
+                let rank = versions.iter().position(|known| version == Some(at) && known == value);
+                *value = match rank.and_then(|rank| i64::try_from(rank).ok()) {
+                    Some(rank) => Value::Long(rank),
+                    None => self.value(value),
+                };
+            }
         }
     }
 

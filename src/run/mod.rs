@@ -1,6 +1,7 @@
 //! Running: the conductor decides, the engine or the simulator carries out its commands, and the record is
 //! judged.
 
+pub mod audit;
 pub mod campaign;
 pub mod campaign_record;
 pub mod comparison;

@@ -20,6 +20,7 @@
 //! subscriber   SUPERUSER; since version 16 pg_create_subscription would do, but for skip-transaction
 //! ```
 
+mod contents;
 mod faults;
 mod outcome;
 mod roster;
@@ -32,6 +33,7 @@ mod value;
 pub use store::PostgresStore;
 
 use crate::adapter::capabilities::Refusal;
+use crate::adapter::contents::Contents;
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::adapter::state::{FaultSite, StateStore, StateSystem};
 use crate::config::error::InvalidValue;
@@ -39,6 +41,7 @@ use crate::config::limits::Limits;
 use crate::config::target::TargetFile;
 use crate::target_error::TargetError;
 use async_trait::async_trait;
+use contents::PostgresContents;
 use dissent_core::history::fault::FaultKind;
 use roster::{PRIMARY, Roster};
 use server::PostgresServer;
@@ -67,6 +70,10 @@ impl StateSystem for Postgres {
 
     async fn connect(&self, file: &TargetFile) -> Result<Arc<dyn StateStore>, TargetError> {
         Ok(Arc::new(PostgresStore::connect(file).await?))
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        Ok(Arc::new(PostgresContents::open(file, table).await?))
     }
 
     /// Names who receives the primary's log. Where they listen is not known there, so their port is a guess.

@@ -49,6 +49,13 @@ impl Roster {
         Ok(Roster { primary: server(PRIMARY, &file.url)?, others: others.collect::<Result<_, _>>()? })
     }
 
+    /// The same, but no connection can write.
+    pub(super) fn reading(file: &TargetFile) -> Result<Roster, TargetError> {
+        let Roster { primary, others } = Roster::new(file)?;
+        let others = others.into_iter().map(PostgresServer::reading).collect();
+        Ok(Roster { primary: primary.reading(), others })
+    }
+
     /// All servers, the primary first.
     pub(super) fn servers(&self) -> impl Iterator<Item = &PostgresServer> {
         std::iter::once(&self.primary).chain(&self.others)

@@ -76,6 +76,18 @@ impl PostgresServer {
         Ok(PostgresServer { name: name.to_owned(), config, timeout, idle: Mutex::default() })
     }
 
+    /// The same server, where every transaction is read-only and values look alike in all sessions. Rows that a
+    /// policy hides from the user are an error there, not missing.
+    pub(super) fn reading(mut self) -> PostgresServer {
+        let on_server = (self.timeout.as_millis() * 9 / 10).max(1);
+        self.config.options(format!(
+            "-c statement_timeout={on_server} -c default_transaction_read_only=on -c row_security=off \
+             -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c bytea_output=hex \
+             -c extra_float_digits=1"
+        ));
+        self
+    }
+
     /// How long a statement may take.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout

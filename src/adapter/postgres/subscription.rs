@@ -71,6 +71,14 @@ pub(super) async fn standing(primary: &PostgresServer, name: &str) -> Result<Sta
     Ok(Standing { confirmed: confirmed.map(u64::from), state: primary.get(row, 1)? })
 }
 
+/// The position that a replication slot of the primary has confirmed. None if there is no such slot.
+pub(super) async fn position_of_slot(
+    primary: &PostgresServer,
+    slot: &str,
+) -> Result<Option<u64>, TargetError> {
+    Ok(standing(primary, slot).await?.confirmed)
+}
+
 /// Drops what a subscriber has of a table. Its slot stays, so this needs no primary.
 pub(super) async fn unsubscribe(subscriber: &PostgresServer, of: &str) -> Result<(), TargetError> {
     let own = "select subname::text from pg_subscription \

@@ -22,6 +22,7 @@ mod target;
 mod tests;
 
 use crate::adapter::capabilities::{Leftover, Refusal, RowSink};
+use crate::adapter::contents::Contents;
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest};
 use crate::config::error::InvalidValue;
 use crate::config::target::TargetFile;
@@ -84,6 +85,11 @@ pub trait StateSystem: Send + Sync {
     fn can(&self, file: &TargetFile, kind: FaultKind) -> Result<(), Refusal>;
     /// Reaches the cluster of a target file. Fails if it does not answer.
     async fn connect(&self, file: &TargetFile) -> Result<Arc<dyn StateStore>, TargetError>;
+    /// Reaches a table of others, to read what each replica holds of it.
+    async fn contents(&self, file: &TargetFile, _table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        let cause = format!("{} cannot be audited yet", self.name());
+        Err(TargetError::Refused { at: file.name.clone(), cause })
+    }
     /// What `dissent init` writes into a target file.
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError>;
     /// Begins a fault of its own on a table, and returns once it is in force. Called in the fault's watchdog,

@@ -3,6 +3,7 @@
 use super::injection::StateInjection;
 use super::{ReplicaState, StateStore, StateSystem, cluster};
 use crate::adapter::capabilities::{Cluster, Defaults, Refusal};
+use crate::adapter::contents::Contents;
 use crate::adapter::diagnosis::{Diagnosis, ReplicaStatus};
 use crate::adapter::discovery::{Discovery, DiscoveryError, DiscoveryRequest, OwnText, quoted};
 use crate::adapter::lock_folder::LockFolder;
@@ -116,6 +117,10 @@ impl System for StateAdapter {
         }
         diagnosis.lock_folder = Some(folder.path().to_owned());
         diagnosis
+    }
+
+    async fn contents(&self, file: &TargetFile, table: &str) -> Result<Arc<dyn Contents>, TargetError> {
+        self.0.contents(file, table).await
     }
 
     async fn discover(&self, wanted: &DiscoveryRequest) -> Result<Discovery, DiscoveryError> {

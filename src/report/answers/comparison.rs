@@ -143,6 +143,11 @@ fn lag(c: &Comparison) -> Answer {
         Settled::BelowPositions => {
             "no: only rows below the least position of any replica were compared".to_owned()
         }
+        Settled::Covered => {
+            "no: every replica showed the same twice, and meanwhile consumed all that had been \
+             written before"
+                .to_owned()
+        }
         Settled::ReadTwice => "no: every replica was read twice, and showed the same".to_owned(),
         Settled::Unknown => {
             "it may be: nothing tells whether all replicas had got the same writes".to_owned()

@@ -88,7 +88,7 @@ fn versions(basis: &Basis, rows: &KeyRows) -> Vec<Option<Value>> {
 }
 
 /// The order of two versions: numbers by their size, whatever their types; all else by its text.
-pub(super) fn version_order(a: &Value, b: &Value) -> Ordering {
+pub fn version_order(a: &Value, b: &Value) -> Ordering {
     let number = |value: &Value| match value {
         Value::Long(long) => Some(*long as f64),
         Value::Double(double) => Some(double.get()),

@@ -5,7 +5,7 @@ use super::classify::{KeyAnomaly, classify, version_order};
 use super::findings::Findings;
 use super::rows::{KeyRows, ReplicaRow};
 use crate::checker::verdict::{
-    Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
+    AuditExtent, Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
 };
 use crate::checker::verdict_builder::VerdictBuilder;
 use crate::history::check_name::CheckName;
@@ -27,14 +27,12 @@ pub struct Basis {
     pub may_be_absent: BTreeSet<Absence>,
     /// How far apart two doubles may be and count as equal, relative to the larger one, or to 1. 0: not at all.
     pub tolerance: f64,
-    /// Whether the user says that nothing was written while the contents were read.
-    pub declared_settled: bool,
+    /// Why a difference cannot be lag.
+    pub settled: Settled,
     /// Position by replica, where it is known.
     pub positions: BTreeMap<String, u64>,
     /// Whether a version is the position of the write that made the row.
     pub version_is_position: bool,
-    /// Whether every replica was read twice as a whole, and showed the same.
-    pub read_twice: bool,
     /// Whether there is a referee.
     pub has_referee: bool,
     /// By column: whether the referee judges it. Columns that it does not are judged by the peers.
@@ -70,20 +68,6 @@ impl Basis {
         }
     }
 
-    /// Why a difference cannot be lag.
-    fn settled(&self) -> Settled {
-        let all_known = self.replicas.iter().all(|replica| self.positions.contains_key(replica));
-        let mut positions = self.positions.values();
-        let first = positions.next();
-        match () {
-            () if self.declared_settled => Settled::Declared,
-            () if all_known && positions.all(|position| Some(position) == first) => Settled::EqualPositions,
-            () if all_known && self.version_is_position => Settled::BelowPositions,
-            () if self.read_twice => Settled::ReadTwice,
-            () => Settled::Unknown,
-        }
-    }
-
     /// Whether some replica had not consumed a row of this key yet.
     fn is_above_positions(&self, rows: &KeyRows) -> bool {
         let Some(least) = self.positions.values().min().filter(|_| self.version_is_position) else {
@@ -102,6 +86,7 @@ pub struct Comparer {
     findings: Findings,
     calibration: Calibration,
     doubts: Vec<Doubt>,
+    audit: Option<AuditExtent>,
     keys_compared: u64,
     keys_differing: u64,
     keys_moving: u64,
@@ -113,11 +98,12 @@ impl Comparer {
     /// A comparison on this basis.
     pub fn new(basis: Basis) -> Comparer {
         Comparer {
-            settled: basis.settled(),
+            settled: basis.settled,
             basis,
             findings: Findings::default(),
             calibration: Calibration::default(),
             doubts: Vec::new(),
+            audit: None,
             keys_compared: 0,
             keys_differing: 0,
             keys_moving: 0,
@@ -179,6 +165,14 @@ impl Comparer {
         self.settled == Settled::Unknown && !anomaly.same_version
     }
 
+    /// The verdict on an audit, which compared so many keys one by one.
+    pub fn conclude_audit(mut self, extent: AuditExtent, keys: u64, doubts: Vec<Doubt>) -> Verdict {
+        self.keys_compared = keys;
+        self.doubts.extend(doubts);
+        self.audit = Some(extent);
+        self.conclude()
+    }
+
     /// The verdict.
     pub fn conclude(mut self) -> Verdict {
         let mut verdict = VerdictBuilder::default();
@@ -210,6 +204,7 @@ impl Comparer {
             unsaid: self.unsaid(&verdict),
             rows: self.basis.rows.clone(),
             positions: self.basis.positions.clone(),
+            audit: self.audit,
             keys_compared: self.keys_compared,
             keys_differing: self.keys_differing,
             keys_moving: self.keys_moving,

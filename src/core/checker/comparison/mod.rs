@@ -11,6 +11,7 @@ mod fold;
 mod judge;
 mod rows;
 
+pub use classify::version_order;
 pub use fold::KeyFold;
 pub use judge::{Basis, Comparer};
 pub use rows::{Expected, KeyRows, ReplicaRow};

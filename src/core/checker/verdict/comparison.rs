@@ -15,10 +15,71 @@ pub enum Settled {
     EqualPositions,
     /// Every compared row was written below the least position of a replica.
     BelowPositions,
-    /// Each replica was read twice as a whole, and showed the same.
+    /// Each replica was read twice, and showed the same both times; before the second time it had consumed all
+    /// that was acknowledged at the end of the first.
+    Covered,
+    /// Each replica was read twice, and showed the same.
     ReadTwice,
     /// Nothing tells: a difference may be lag.
     Unknown,
+}
+
+impl Settled {
+    /// The ground on which dumps are compared. `positions` are those of the replicas whose are known.
+    pub fn of_dumps(
+        declared: bool,
+        replicas: &[String],
+        positions: &BTreeMap<String, u64>,
+        version_is_position: bool,
+        read_twice: bool,
+    ) -> Settled {
+        let all_known = replicas.iter().all(|replica| positions.contains_key(replica));
+        let mut each = positions.values();
+        let first = each.next();
+        match () {
+            () if declared => Settled::Declared,
+            () if all_known && each.all(|position| Some(position) == first) => Settled::EqualPositions,
+            () if all_known && version_is_position => Settled::BelowPositions,
+            () if read_twice => Settled::ReadTwice,
+            () => Settled::Unknown,
+        }
+    }
+}
+
+/// What an audit read of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AuditExtent {
+    /// Chunks whose rows agree, or differ and stand still; by replica, about how many rows they have.
+    pub settled: ChunkCount,
+    /// Chunks with rows that differ, and changed in every try.
+    pub moving: ChunkCount,
+    /// Chunks that could not be read.
+    pub unread: ChunkCount,
+    /// Chunks of the whole table. Those that are in none of the above were not looked at.
+    pub chunks: u64,
+    /// Chunks to be looked at, if a sample was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<u64>,
+    /// The replica that takes the writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// Whether replicas computed digests themselves. Otherwise all rows were read.
+    pub digests: bool,
+    /// Queries that were sent.
+    pub queries: u64,
+    /// Bytes of rows and digests that came in.
+    pub received: u64,
+}
+
+/// A number of chunks, and of rows in them, counted on the replica that has the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChunkCount {
+    /// Chunks.
+    pub chunks: u64,
+    /// Rows.
+    pub rows: u64,
 }
 
 /// What a comparison could not say, for want of something that was not brought or is not there.
@@ -57,6 +118,9 @@ pub struct Comparison {
     pub keys_moving: u64,
     /// Keys left out because they were written above the least position of a replica.
     pub keys_above_positions: u64,
+    /// What was read of the table, if it was an audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditExtent>,
     /// Rows that a replica may lack, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excused: BTreeMap<Absence, u64>,

@@ -23,7 +23,7 @@ mod object_kind;
 pub(super) mod outcome;
 pub(super) mod pattern;
 mod spread;
-pub use comparison::{Comparison, Settled, Unsaid};
+pub use comparison::{AuditExtent, ChunkCount, Comparison, Settled, Unsaid};
 pub use divergence::{
     Anomaly, CaptureState, Course, Divergence, LogPoint, MissingState, Origin, Pattern, RootCause,
     RowEvidence, ShownRow, Side,

@@ -1,0 +1,114 @@
+//! What each replica holds of a table that others write, for audits. Read-only: nothing here changes a cluster.
+
+use crate::target_error::TargetError;
+use async_trait::async_trait;
+use dissent_core::history::schema::rules::Rules;
+use dissent_core::history::schema::{Column, Value};
+use serde::{Deserialize, Serialize};
+
+/// A table as an audit sees it.
+#[derive(Clone, Debug)]
+pub struct ContentsTable {
+    /// Its name.
+    pub name: String,
+    /// The columns of its key.
+    pub key: Vec<String>,
+    /// The columns that are compared, with their merge functions as far as the table has such.
+    pub columns: Vec<Column>,
+    /// Columns that are not compared, each with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// The column that orders the rows of a key.
+    pub version: Option<usize>,
+    /// What it may lack.
+    pub rules: Rules,
+    /// About how many rows it has.
+    pub rows: u64,
+    /// About how many bytes it has.
+    pub bytes: u64,
+}
+
+/// A part of a table: the same keys on every replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Its number, from 0.
+    pub number: u32,
+    /// The part in the system's own words. It holds keys.
+    pub bounds: serde_json::Value,
+}
+
+/// What a replica computed of the rows of a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketDigest {
+    /// How many there are.
+    pub rows: u64,
+    /// A sum of their hashes. Equal rows have equal sums, in whatever order they lie.
+    pub sum: String,
+}
+
+/// A row of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContentsRow {
+    /// Its key: the cells of the columns of the key, with [`KEY_SEPARATOR`] between them.
+    pub key: String,
+    /// The values of the columns compared.
+    pub cols: Vec<Value>,
+    /// Whether it says that its key is deleted.
+    pub deleted: bool,
+}
+
+/// Between the cells of a key.
+pub const KEY_SEPARATOR: char = '\u{1f}';
+
+/// Which rows of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'s> {
+    /// All.
+    All,
+    /// Those of one of so many buckets of keys.
+    Bucket {
+        /// The bucket.
+        bucket: u32,
+        /// The number of buckets.
+        of: u32,
+    },
+    /// Those of these keys, also if a replica holds them in another chunk.
+    Keys(&'s [String]),
+}
+
+/// A cluster whose contents can be read, replica by replica.
+#[async_trait]
+pub trait Contents: Send + Sync {
+    /// The version that it reports.
+    fn version(&self) -> String;
+    /// The replicas, in order.
+    fn replicas(&self) -> Vec<String>;
+    /// The replica that takes the writes, if one does.
+    fn authority(&self) -> Option<String> {
+        None
+    }
+    /// The table.
+    fn table(&self) -> &ContentsTable;
+    /// Cuts the table into chunks of about so many rows.
+    async fn chunks(&self, rows: u64) -> Result<Vec<Chunk>, TargetError>;
+    /// Digests that the replica itself computes of a chunk, one for each of so many buckets of keys. None if it
+    /// cannot: then its rows are read.
+    async fn digests(
+        &self,
+        replica: &str,
+        chunk: &Chunk,
+        buckets: u32,
+    ) -> Result<Option<Vec<BucketDigest>>, TargetError>;
+    /// Rows of a chunk, around any router.
+    async fn rows(
+        &self,
+        replica: &str,
+        chunk: &Chunk,
+        scope: Scope<'_>,
+    ) -> Result<Vec<ContentsRow>, TargetError>;
+    /// A position that everything acknowledged before this call lies at or below. None if there are none.
+    async fn upstream(&self) -> Result<Option<u64>, TargetError>;
+    /// The position that a replica has consumed. None if it has none.
+    async fn position(&self, replica: &str) -> Result<Option<u64>, TargetError>;
+    /// Bytes of rows and digests that came in so far.
+    fn received(&self) -> u64;
+}

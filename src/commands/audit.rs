@@ -1,0 +1,125 @@
+//! `dissent audit`: what the replicas of a cluster hold, read and compared.
+
+use super::output::{self, Verdicts};
+use super::progress;
+use super::run::runtime;
+use super::target_argument::target_file;
+use crate::adapter;
+use crate::cli::{self, Format};
+use crate::config::known_issues;
+use crate::exit::Exit;
+use crate::report::format::{bytes, count, span};
+use crate::run::audit::{AuditObserver, AuditSpec, Estimate, estimate, run_audit};
+use crate::run::error::RunError;
+use dissent_core::checker::verdict::document::DocumentEnd;
+use dissent_core::history::time::Nanos;
+use dissent_core::seed::Seed;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+/// Audits the table, and prints the verdict.
+pub(super) fn audit(args: &cli::AuditArgs) -> Exit {
+    // What is written holds data of others, or hashes of it.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let file = match target_file(&args.target) {
+        Ok(file) => file,
+        Err(error) => return output::refusal(error),
+    };
+    let known = match args.known.as_deref().map(known_issues::load).transpose() {
+        Ok(known) => known,
+        Err(error) => return output::refusal(error),
+    };
+    let Some(table) = args.table.clone().or_else(|| file.table.name.clone()) else {
+        return output::failure(&"no table is named: add --table NAME", Exit::Usage);
+    };
+    let spec = AuditSpec {
+        file,
+        chunk_rows: args.chunk_rows,
+        sample_percent: args.sample,
+        seed: Seed(args.seed),
+        part: args.part,
+        wait: args.wait,
+        settle: args.settle,
+        tries: args.tries,
+        shows_values: args.show_values,
+        resume: args.resume.clone(),
+        command: output::words_after("audit"),
+        known,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failure(&error, error.exit()),
+    };
+    let done = runtime.block_on(async {
+        let contents = adapter::reach_contents(&spec.file, &table).await?;
+        if args.plan_only {
+            return Ok(tell(&estimate(&spec, &*contents).await?, args.output.format));
+        }
+        let mut bar = ChunkBar::new();
+        let judged = run_audit(&spec, &*contents, &args.output.results, &mut bar).await;
+        bar.end();
+        let judged = judged?;
+        let mut verdicts = Verdicts::new(args.output.format);
+        verdicts.judged(&judged);
+        if !args.show_values && !judged.verdict.findings.is_empty() {
+            output::status("keys and values are hashed: --show-values shows them");
+        }
+        verdicts.end(&DocumentEnd { exit_code: judged.exit as u8, ..DocumentEnd::default() });
+        Ok::<Exit, RunError>(judged.exit)
+    });
+    done.unwrap_or_else(|error| {
+        let exit = output::failure(&error, error.exit());
+        if let Some(reason) = error.reason() {
+            output::last_line(&format!("INCONCLUSIVE {reason}"));
+        }
+        exit
+    })
+}
+
+/// Prints an estimate.
+fn tell(estimate: &Estimate, format: Format) -> Exit {
+    let Estimate { table, rows, bytes: size, replicas, chunks: (all, taken), queries, time, received } =
+        estimate;
+    let millis = time.as_millis();
+    match format {
+        Format::Json => output::result(
+            &json!({
+                "table": table, "replicas": replicas, "rows": rows, "bytes": size, "chunks": all,
+                "chunks_taken": taken, "queries": queries, "time_ms": millis as u64, "received_bytes": received,
+            })
+            .to_string(),
+        ),
+        Format::Human => {
+            output::result(&format!("table      {table}: about {} rows, {}", count(*rows), bytes(*size)));
+            output::result(&format!("replicas   {}", replicas.join(", ")));
+            output::result(&format!("chunks     {} of {}", count(*taken), count(*all)));
+            output::result(&format!("queries    {} if nothing differs", count(*queries)));
+            let time = span(Nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
+            output::result(&format!("time       about {time}, as the first chunk took"));
+            output::result(&format!("received   about {}", bytes(*received)));
+        }
+    }
+    Exit::Pass
+}
+
+/// Shows how many chunks are done.
+struct ChunkBar(Option<ProgressBar>);
+
+impl ChunkBar {
+    fn new() -> ChunkBar {
+        ChunkBar(output::is_watched().then(progress::chunks))
+    }
+
+    fn end(self) {
+        self.0.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+impl AuditObserver for ChunkBar {
+    fn chunks(&mut self, done: u64, of: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(of);
+            bar.set_position(done);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One chunk: digests first; where they differ, the rows; where those differ, the same keys again, until every
+//! replica has consumed what was written before.
+//!
+//! ```text
+//! digests   a 7f  b 7f  c 90             a bucket of keys differs
+//! rows      a k=1 b k=1 c k=0            so k differs: c may be wrong, or late
+//! first     a k=1 b k=1 c k=0            now the upstream ends at 70; wait until a, b and c are at 70
+//! second    a k=1 b k=1 c k=0            nothing moved, and c has consumed the write of k=1: c differs
+//! ```
+//! If any replica shows another row the second time, the key moves, and is tried again. A key that is right in
+//! the end was late: no finding.
+
+use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope};
+use crate::adapter::throttle::Gate;
+use crate::target_error::TargetError;
+use dissent_core::checker::comparison::{Expected, KeyRows, ReplicaRow};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// About how many rows of a bucket are read where digests differ.
+const BUCKET_ROWS: u64 = 100;
+/// The largest number of buckets of a chunk.
+const BUCKETS_MAX: u64 = 4_096;
+/// Keys in one query.
+const KEYS_AT_A_TIME: usize = 500;
+/// The time between two questions for a position.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What became of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ChunkOutcome {
+    /// Its rows agree, or differ and stand still.
+    Settled,
+    /// Some rows differ, and moved in every try.
+    Moving,
+    /// It could not be read.
+    Unread,
+}
+
+/// What an audit found in a chunk. It is on disk before the next chunk begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ChunkRecord {
+    /// The number of the chunk.
+    pub(super) chunk: u32,
+    pub(super) outcome: ChunkOutcome,
+    /// Rows by replica, as counted first.
+    pub(super) rows: BTreeMap<String, u64>,
+    /// How often keys were read twice.
+    pub(super) tries: u32,
+    /// Keys that were compared one by one.
+    pub(super) keys: u64,
+    /// Keys that still moved in the end.
+    pub(super) moving: u64,
+    /// Replicas that did not reach the upstream's end in time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) behind: BTreeSet<String>,
+    /// Why it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    /// Whether the replicas computed digests.
+    pub(super) digests: bool,
+    /// Whether every replica has a position.
+    pub(super) positions: bool,
+    /// The keys that differ.
+    pub(super) differing: Vec<KeyRows>,
+}
+
+/// How chunks are audited.
+pub(super) struct ChunkAuditor<'a> {
+    pub(super) contents: &'a dyn Contents,
+    pub(super) gate: &'a Gate,
+    pub(super) replicas: &'a [String],
+    /// How long replicas may take to reach the upstream's end.
+    pub(super) wait: Duration,
+    /// The time between two reads of replicas without positions.
+    pub(super) settle: Duration,
+    /// How often a key that moves is read twice.
+    pub(super) tries: u32,
+    pub(super) queries: &'a AtomicU64,
+}
+
+/// By key: by replica, its rows.
+type Aligned = BTreeMap<String, Vec<Vec<ContentsRow>>>;
+
+impl ChunkAuditor<'_> {
+    /// Audits a chunk. What fails is recorded: the other chunks can still be read.
+    pub(super) async fn audit(&self, chunk: &Chunk) -> ChunkRecord {
+        let mut record = ChunkRecord {
+            chunk: chunk.number,
+            outcome: ChunkOutcome::Settled,
+            rows: BTreeMap::new(),
+            tries: 0,
+            keys: 0,
+            moving: 0,
+            behind: BTreeSet::new(),
+            error: None,
+            digests: true,
+            positions: true,
+            differing: Vec::new(),
+        };
+        if let Err(error) = self.examine(chunk, &mut record).await {
+            record.outcome = ChunkOutcome::Unread;
+            record.error = Some(error.to_string());
+        }
+        record
+    }
+
+    async fn examine(&self, chunk: &Chunk, record: &mut ChunkRecord) -> Result<(), TargetError> {
+        let suspects = self.suspects(chunk, record).await?;
+        if !suspects.is_empty() {
+            self.confirm(chunk, suspects, record).await?;
+        }
+        if record.moving > 0 {
+            record.outcome = ChunkOutcome::Moving;
+        }
+        Ok(())
+    }
+
+    /// The keys whose rows are not the same on all replicas, as far as one look tells.
+    async fn suspects(&self, chunk: &Chunk, record: &mut ChunkRecord) -> Result<Vec<String>, TargetError> {
+        let Some(whole) = self.digests(chunk, 1).await? else {
+            record.digests = false;
+            let aligned = self.aligned(chunk, Scope::All).await?;
+            for (at, replica) in self.replicas.iter().enumerate() {
+                let rows = aligned.values().map(|rows| rows[at].len() as u64).sum();
+                record.rows.insert(replica.clone(), rows);
+            }
+            record.keys = aligned.len() as u64;
+            return Ok(differing(aligned).into_keys().collect());
+        };
+        let counts = whole.iter().map(|digests| digests.iter().map(|digest| digest.rows).sum::<u64>());
+        record.rows = self.replicas.iter().cloned().zip(counts).collect();
+        if is_same(&whole, 0) {
+            return Ok(Vec::new());
+        }
+        let most = record.rows.values().copied().max().unwrap_or_default();
+        let buckets = most.div_ceil(BUCKET_ROWS).clamp(1, BUCKETS_MAX) as u32;
+        let parts = self.digests(chunk, buckets).await?.unwrap_or_default();
+        let mut suspects = Vec::new();
+        for bucket in (0..buckets).filter(|bucket| !is_same(&parts, *bucket as usize)) {
+            let aligned = self.aligned(chunk, Scope::Bucket { bucket, of: buckets }).await?;
+            record.keys += aligned.len() as u64;
+            suspects.extend(differing(aligned).into_keys());
+        }
+        Ok(suspects)
+    }
+
+    /// Reads keys twice, until each is the same everywhere, or stands still.
+    async fn confirm(
+        &self,
+        chunk: &Chunk,
+        mut pending: Vec<String>,
+        record: &mut ChunkRecord,
+    ) -> Result<(), TargetError> {
+        for _ in 0..self.tries.max(1) {
+            let first = differing(self.of_keys(chunk, &pending).await?);
+            pending = first.keys().cloned().collect();
+            if pending.is_empty() {
+                break;
+            }
+            record.tries += 1;
+            let behind = self.wait_for_upstream(record).await?;
+            let second = self.of_keys(chunk, &pending).await?;
+            let mut moving = Vec::new();
+            for (key, now) in differing(second) {
+                // Who is behind shows what it has not consumed yet.
+                match behind.is_empty() && first.get(&key) == Some(&now) {
+                    true => record.differing.push(key_rows(key.clone(), &first[&key], now)),
+                    false => moving.push(key),
+                }
+            }
+            record.behind.extend(behind);
+            pending = moving;
+            if pending.is_empty() {
+                break;
+            }
+        }
+        record.moving = pending.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until every replica has consumed what is acknowledged now. Returns those that have not in time.
+    async fn wait_for_upstream(&self, record: &mut ChunkRecord) -> Result<BTreeSet<String>, TargetError> {
+        let end = self.gate_run(self.contents.upstream()).await?;
+        let until = Instant::now() + self.wait;
+        let mut behind: BTreeSet<String> = self.replicas.iter().cloned().collect();
+        let mut has_no_position = end.is_none();
+        while let Some(end) = end {
+            for replica in behind.clone() {
+                match self.gate_run(self.contents.position(&replica)).await? {
+                    Some(position) if position < end => {}
+                    position => {
+                        has_no_position |= position.is_none();
+                        behind.remove(&replica);
+                    }
+                }
+            }
+            if behind.is_empty() || Instant::now() > until {
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        if has_no_position {
+            record.positions = false;
+            sleep(self.settle).await;
+        }
+        Ok(if end.is_some() { behind } else { BTreeSet::new() })
+    }
+
+    async fn digests(
+        &self,
+        chunk: &Chunk,
+        buckets: u32,
+    ) -> Result<Option<Vec<Vec<BucketDigest>>>, TargetError> {
+        let each = self.replicas.iter().map(|replica| async move {
+            let digests = self.contents.digests(replica, chunk, buckets);
+            self.gate_run(digests).await
+        });
+        let all = try_join_all(each).await?;
+        Ok(all.into_iter().collect())
+    }
+
+    async fn of_keys(&self, chunk: &Chunk, keys: &[String]) -> Result<Aligned, TargetError> {
+        let mut all = Aligned::new();
+        for some in keys.chunks(KEYS_AT_A_TIME) {
+            all.append(&mut self.aligned(chunk, Scope::Keys(some)).await?);
+        }
+        Ok(all)
+    }
+
+    /// The rows of all replicas, by key.
+    async fn aligned(&self, chunk: &Chunk, scope: Scope<'_>) -> Result<Aligned, TargetError> {
+        let each = self.replicas.iter().map(|replica| async move {
+            let rows = self.contents.rows(replica, chunk, scope);
+            self.gate_run(rows).await
+        });
+        let mut aligned = Aligned::new();
+        for (at, rows) in try_join_all(each).await?.into_iter().enumerate() {
+            for row in rows {
+                let of_key = aligned.entry(row.key.clone());
+                of_key.or_insert_with(|| vec![Vec::new(); self.replicas.len()])[at].push(row);
+            }
+        }
+        aligned.values_mut().flatten().for_each(|rows| rows.sort());
+        Ok(aligned)
+    }
+
+    async fn gate_run<T>(&self, ask: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
+        let _turn = self.gate.acquire().await;
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        self.gate.run(ask, |_| 0).await
+    }
+}
+
+fn is_same(digests: &[Vec<BucketDigest>], bucket: usize) -> bool {
+    digests.windows(2).all(|pair| pair[0].get(bucket) == pair[1].get(bucket))
+}
+
+/// The keys that are not the same on all replicas.
+fn differing(aligned: Aligned) -> Aligned {
+    aligned.into_iter().filter(|(_, rows)| rows.windows(2).any(|pair| pair[0] != pair[1])).collect()
+}
+
+fn key_rows(key: String, first: &[Vec<ContentsRow>], second: Vec<Vec<ContentsRow>>) -> KeyRows {
+    let row = |row: ContentsRow| ReplicaRow { cols: row.cols, deleted: row.deleted, expired: false };
+    let all = |rows: Vec<Vec<ContentsRow>>| -> Vec<Option<Vec<ReplicaRow>>> {
+        rows.into_iter().map(|rows| Some(rows.into_iter().map(row).collect())).collect()
+    };
+    KeyRows { key, shown: all(second), earlier: all(first.to_vec()), expected: Expected::Unknown }
+}

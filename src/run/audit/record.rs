@@ -1,0 +1,134 @@
+//! What an audit leaves on disk: the plan while it lasts, and one line for each chunk that is done.
+//!
+//! A line is whole or torn; a torn one is the last, and its chunk is audited again. Chunks have numbers, so the
+//! lines of several folders can be put together in any order, and twice.
+
+use super::chunk::ChunkRecord;
+use crate::adapter::contents::Chunk;
+use dissent_store::run_writer::StoreError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The file with a line for each chunk that is done.
+const CHUNKS: &str = "chunks.jsonl";
+/// The chunks. The file holds keys, so it is removed when the audit is done.
+const PLAN: &str = "plan.json";
+
+/// How the table is cut.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// The table.
+    pub(super) table: String,
+    /// Its chunks.
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// The chunks that are done, by number.
+pub(super) type Records = BTreeMap<u32, ChunkRecord>;
+
+/// The folder of an audit.
+pub(super) struct AuditFolder {
+    pub(super) dir: PathBuf,
+    lines: File,
+}
+
+fn failed(action: &'static str, file: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    let file = file.to_owned();
+    move |source| match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full { file },
+        _ => StoreError::Io { action, file, source },
+    }
+}
+
+impl AuditFolder {
+    /// A new folder with a plan.
+    pub(super) fn create(dir: &Path, plan: &Plan) -> Result<AuditFolder, StoreError> {
+        dir.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed("create", dir))?;
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { dir: dir.to_owned() });
+            }
+            created => created.map_err(failed("create", dir))?,
+        }
+        let file = dir.join(PLAN);
+        let text = serde_json::to_vec(plan).map_err(std::io::Error::from).map_err(failed("write", &file))?;
+        fs::write(&file, text).map_err(failed("write", &file))?;
+        AuditFolder::open(dir)
+    }
+
+    /// A folder that exists.
+    pub(super) fn open(dir: &Path) -> Result<AuditFolder, StoreError> {
+        let file = dir.join(CHUNKS);
+        let mut lines =
+            OpenOptions::new().create(true).append(true).open(&file).map_err(failed("open", &file))?;
+        // After a torn line the next one begins on its own.
+        if fs::read(&file).map_err(failed("read", &file))?.last().is_some_and(|last| *last != b'\n') {
+            lines.write_all(b"\n").map_err(failed("write", &file))?;
+        }
+        Ok(AuditFolder { dir: dir.to_owned(), lines })
+    }
+
+    /// The plan, if the audit is not done.
+    pub(super) fn plan(&self) -> Result<Plan, StoreError> {
+        let file = self.dir.join(PLAN);
+        let text = fs::read(&file).map_err(failed("read", &file))?;
+        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", &file))
+    }
+
+    /// The chunks that are done.
+    pub(super) fn records(&self) -> Result<Records, StoreError> {
+        records(&self.dir)
+    }
+
+    /// Adds a chunk that is done. It is on disk when this returns.
+    pub(super) fn push(&mut self, record: &ChunkRecord) -> Result<(), StoreError> {
+        let file = self.dir.join(CHUNKS);
+        let written = serde_json::to_vec(record).map_err(std::io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            self.lines.write_all(&line)?;
+            self.lines.sync_data()
+        });
+        written.map_err(failed("write", &file))
+    }
+
+    /// Removes the plan.
+    pub(super) fn forget_plan(&self) {
+        drop(fs::remove_file(self.dir.join(PLAN)));
+    }
+}
+
+/// The chunks that are done in a folder. A chunk that was audited twice counts as it was the last time.
+pub(super) fn records(dir: &Path) -> Result<Records, StoreError> {
+    let file = dir.join(CHUNKS);
+    let lines = BufReader::new(File::open(&file).map_err(failed("open", &file))?);
+    let mut records = Records::new();
+    for line in lines.lines() {
+        let line = line.map_err(failed("read", &file))?;
+        // Only the last line can be torn.
+        if let Ok(record) = serde_json::from_str::<ChunkRecord>(&line) {
+            records.insert(record.chunk, record);
+        }
+    }
+    Ok(records)
+}
+
+/// Puts the chunks of several audits of one table together. A chunk that was read once and not another time
+/// counts as read; otherwise the first one counts.
+pub(super) fn joined(all: impl IntoIterator<Item = Records>) -> Records {
+    let mut joined = Records::new();
+    for (number, record) in all.into_iter().flatten() {
+        let known = joined.entry(number);
+        known.and_modify(|known| *known = better(known, &record)).or_insert(record);
+    }
+    joined
+}
+
+/// The record that says more. The order of the two does not matter.
+fn better(a: &ChunkRecord, b: &ChunkRecord) -> ChunkRecord {
+    let rank =
+        |record: &ChunkRecord| (record.outcome as u8, serde_json::to_string(record).unwrap_or_default());
+    if rank(a) <= rank(b) { a.clone() } else { b.clone() }
+}
