@@ -75,6 +75,28 @@ pub enum Scope<'s> {
     Keys(&'s [String]),
 }
 
+/// An event of the input log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEvent {
+    /// Its key, as in [`ContentsRow::key`].
+    pub key: String,
+    /// The values of the columns compared. Null: the event says nothing of the column.
+    pub cols: Vec<Value>,
+    /// Whether it deletes its key.
+    pub deleted: bool,
+}
+
+/// How far an input log was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogRead {
+    /// By partition, the offset behind the last event.
+    pub next: Vec<u64>,
+    /// Whether it still has the first event that the table ever got.
+    pub whole: bool,
+    /// Columns that cannot be computed from it, each with the reason.
+    pub off: Vec<(String, String)>,
+}
+
 /// A cluster whose contents can be read, replica by replica.
 #[async_trait]
 pub trait Contents: Send + Sync {
@@ -109,6 +131,15 @@ pub trait Contents: Send + Sync {
     async fn upstream(&self) -> Result<Option<u64>, TargetError>;
     /// The position that a replica has consumed. None if it has none.
     async fn position(&self, replica: &str) -> Result<Option<u64>, TargetError>;
+    /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it has
+    /// now. Events of one key come in their order. None if there is no log that can be read.
+    async fn log(
+        &self,
+        _from: Option<&[u64]>,
+        _out: &mut (dyn FnMut(LogEvent) + Send),
+    ) -> Result<Option<LogRead>, TargetError> {
+        Ok(None)
+    }
     /// Bytes of rows and digests that came in so far.
     fn received(&self) -> u64;
 }
