@@ -110,10 +110,14 @@ pub trait Contents: Send + Sync {
     }
     /// The table.
     fn table(&self) -> &ContentsTable;
+    /// The replicas that hold a chunk, in order.
+    async fn holders(&self, _chunk: &Chunk) -> Result<Vec<String>, TargetError> {
+        Ok(self.replicas())
+    }
     /// Cuts the table into chunks of about so many rows.
     async fn chunks(&self, rows: u64) -> Result<Vec<Chunk>, TargetError>;
     /// Digests that the replica itself computes of a chunk, one for each of so many buckets of keys. None if it
-    /// cannot: then its rows are read.
+    /// cannot, or not of so many buckets: then its rows are read.
     async fn digests(
         &self,
         replica: &str,
@@ -127,10 +131,11 @@ pub trait Contents: Send + Sync {
         chunk: &Chunk,
         scope: Scope<'_>,
     ) -> Result<Vec<ContentsRow>, TargetError>;
-    /// A position that everything acknowledged before this call lies at or below. None if there are none.
-    async fn upstream(&self) -> Result<Option<u64>, TargetError>;
-    /// The position that a replica has consumed. None if it has none.
-    async fn position(&self, replica: &str) -> Result<Option<u64>, TargetError>;
+    /// A position that all writes to a chunk lie at or below that were acknowledged before this call. None if
+    /// there are no positions.
+    async fn upstream(&self, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
+    /// The position up to which a replica has consumed the writes to a chunk. None if it has none.
+    async fn position(&self, replica: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
     /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it has
     /// now. Events of one key come in their order. None if there is no log that can be read.
     async fn log(

@@ -350,15 +350,15 @@ impl Contents for PostgresContents {
         rows.iter().map(|row| self.row(server, row)).collect()
     }
 
-    async fn upstream(&self) -> Result<Option<u64>, TargetError> {
+    async fn upstream(&self, _chunk: &Chunk) -> Result<Option<u64>, TargetError> {
         let end: PgLsn = self.roster.primary.ask_value("select pg_current_wal_flush_lsn()").await?;
         Ok(Some(u64::from(end)))
     }
 
-    async fn position(&self, replica: &str) -> Result<Option<u64>, TargetError> {
+    async fn position(&self, replica: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError> {
         let server = self.roster.named(replica)?;
         match self.origins.get(replica) {
-            Some(Origin::Primary) => self.upstream().await,
+            Some(Origin::Primary) => self.upstream(chunk).await,
             Some(Origin::Standby) => {
                 let at: Option<PgLsn> = server.ask_value("select pg_last_wal_replay_lsn()").await?;
                 Ok(at.map(u64::from))

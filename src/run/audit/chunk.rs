@@ -111,9 +111,11 @@ impl ChunkAuditor<'_> {
     }
 
     async fn examine(&self, chunk: &Chunk, record: &mut ChunkRecord) -> Result<(), TargetError> {
-        let suspects = self.suspects(chunk, record).await?;
+        let holders = self.gate_run(self.contents.holders(chunk)).await?;
+        let look = ChunkLook { auditor: self, chunk, holders: &holders };
+        let suspects = look.suspects(record).await?;
         if !suspects.is_empty() {
-            self.confirm(chunk, suspects, record).await?;
+            look.confirm(suspects, record).await?;
         }
         if record.moving > 0 {
             record.outcome = ChunkOutcome::Moving;
@@ -121,12 +123,27 @@ impl ChunkAuditor<'_> {
         Ok(())
     }
 
+    async fn gate_run<T>(&self, ask: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
+        let _turn = self.gate.acquire().await;
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        self.gate.run(ask, |_| 0).await
+    }
+}
+
+/// One chunk on the replicas that hold it.
+struct ChunkLook<'l> {
+    auditor: &'l ChunkAuditor<'l>,
+    chunk: &'l Chunk,
+    holders: &'l [String],
+}
+
+impl ChunkLook<'_> {
     /// The keys whose rows are not the same on all replicas, as far as one look tells.
-    async fn suspects(&self, chunk: &Chunk, record: &mut ChunkRecord) -> Result<Vec<String>, TargetError> {
-        let Some(whole) = self.digests(chunk, 1).await? else {
+    async fn suspects(&self, record: &mut ChunkRecord) -> Result<Vec<String>, TargetError> {
+        let Some(whole) = self.digests(1).await? else {
             record.digests = false;
-            let aligned = self.aligned(chunk, Scope::All).await?;
-            for (at, replica) in self.replicas.iter().enumerate() {
+            let aligned = self.aligned(Scope::All).await?;
+            for (at, replica) in self.holders.iter().enumerate() {
                 let rows = aligned.values().map(|rows| rows[at].len() as u64).sum();
                 record.rows.insert(replica.clone(), rows);
             }
@@ -134,16 +151,20 @@ impl ChunkAuditor<'_> {
             return Ok(differing(aligned).into_keys().collect());
         };
         let counts = whole.iter().map(|digests| digests.iter().map(|digest| digest.rows).sum::<u64>());
-        record.rows = self.replicas.iter().cloned().zip(counts).collect();
+        record.rows = self.holders.iter().cloned().zip(counts).collect();
         if is_same(&whole, 0) {
             return Ok(Vec::new());
         }
         let most = record.rows.values().copied().max().unwrap_or_default();
         let buckets = most.div_ceil(BUCKET_ROWS).clamp(1, BUCKETS_MAX) as u32;
-        let parts = self.digests(chunk, buckets).await?.unwrap_or_default();
+        let Some(parts) = self.digests(buckets).await? else {
+            let aligned = self.aligned(Scope::All).await?;
+            record.keys = aligned.len() as u64;
+            return Ok(differing(aligned).into_keys().collect());
+        };
         let mut suspects = Vec::new();
         for bucket in (0..buckets).filter(|bucket| !is_same(&parts, *bucket as usize)) {
-            let aligned = self.aligned(chunk, Scope::Bucket { bucket, of: buckets }).await?;
+            let aligned = self.aligned(Scope::Bucket { bucket, of: buckets }).await?;
             record.keys += aligned.len() as u64;
             suspects.extend(differing(aligned).into_keys());
         }
@@ -151,26 +172,21 @@ impl ChunkAuditor<'_> {
     }
 
     /// Reads keys twice, until each is the same everywhere, or stands still.
-    async fn confirm(
-        &self,
-        chunk: &Chunk,
-        mut pending: Vec<String>,
-        record: &mut ChunkRecord,
-    ) -> Result<(), TargetError> {
-        for _ in 0..self.tries.max(1) {
-            let first = differing(self.of_keys(chunk, &pending).await?);
+    async fn confirm(&self, mut pending: Vec<String>, record: &mut ChunkRecord) -> Result<(), TargetError> {
+        for _ in 0..self.auditor.tries.max(1) {
+            let first = differing(self.of_keys(&pending).await?);
             pending = first.keys().cloned().collect();
             if pending.is_empty() {
                 break;
             }
             record.tries += 1;
             let behind = self.wait_for_upstream(record).await?;
-            let second = self.of_keys(chunk, &pending).await?;
+            let second = self.of_keys(&pending).await?;
             let mut moving = Vec::new();
             for (key, now) in differing(second) {
                 // Who is behind shows what it has not consumed yet.
                 match behind.is_empty() && first.get(&key) == Some(&now) {
-                    true => record.differing.push(key_rows(key.clone(), &first[&key], now)),
+                    true => record.differing.push(self.key_rows(key.clone(), &first[&key], now)),
                     false => moving.push(key),
                 }
             }
@@ -186,13 +202,13 @@ impl ChunkAuditor<'_> {
 
     /// Waits until every replica has consumed what is acknowledged now. Returns those that have not in time.
     async fn wait_for_upstream(&self, record: &mut ChunkRecord) -> Result<BTreeSet<String>, TargetError> {
-        let end = self.gate_run(self.contents.upstream()).await?;
-        let until = Instant::now() + self.wait;
-        let mut behind: BTreeSet<String> = self.replicas.iter().cloned().collect();
+        let end = self.auditor.gate_run(self.auditor.contents.upstream(self.chunk)).await?;
+        let until = Instant::now() + self.auditor.wait;
+        let mut behind: BTreeSet<String> = self.holders.iter().cloned().collect();
         let mut has_no_position = end.is_none();
         while let Some(end) = end {
             for replica in behind.clone() {
-                match self.gate_run(self.contents.position(&replica)).await? {
+                match self.auditor.gate_run(self.auditor.contents.position(&replica, self.chunk)).await? {
                     Some(position) if position < end => {}
                     position => {
                         has_no_position |= position.is_none();
@@ -207,53 +223,55 @@ impl ChunkAuditor<'_> {
         }
         if has_no_position {
             record.positions = false;
-            sleep(self.settle).await;
+            sleep(self.auditor.settle).await;
         }
         Ok(if end.is_some() { behind } else { BTreeSet::new() })
     }
 
-    async fn digests(
-        &self,
-        chunk: &Chunk,
-        buckets: u32,
-    ) -> Result<Option<Vec<Vec<BucketDigest>>>, TargetError> {
-        let each = self.replicas.iter().map(|replica| async move {
-            let digests = self.contents.digests(replica, chunk, buckets);
-            self.gate_run(digests).await
+    async fn digests(&self, buckets: u32) -> Result<Option<Vec<Vec<BucketDigest>>>, TargetError> {
+        let each = self.holders.iter().map(|replica| async move {
+            let digests = self.auditor.contents.digests(replica, self.chunk, buckets);
+            self.auditor.gate_run(digests).await
         });
         let all = try_join_all(each).await?;
         Ok(all.into_iter().collect())
     }
 
-    async fn of_keys(&self, chunk: &Chunk, keys: &[String]) -> Result<Aligned, TargetError> {
+    async fn of_keys(&self, keys: &[String]) -> Result<Aligned, TargetError> {
         let mut all = Aligned::new();
         for some in keys.chunks(KEYS_AT_A_TIME) {
-            all.append(&mut self.aligned(chunk, Scope::Keys(some)).await?);
+            all.append(&mut self.aligned(Scope::Keys(some)).await?);
         }
         Ok(all)
     }
 
     /// The rows of all replicas, by key.
-    async fn aligned(&self, chunk: &Chunk, scope: Scope<'_>) -> Result<Aligned, TargetError> {
-        let each = self.replicas.iter().map(|replica| async move {
-            let rows = self.contents.rows(replica, chunk, scope);
-            self.gate_run(rows).await
+    async fn aligned(&self, scope: Scope<'_>) -> Result<Aligned, TargetError> {
+        let each = self.holders.iter().map(|replica| async move {
+            let rows = self.auditor.contents.rows(replica, self.chunk, scope);
+            self.auditor.gate_run(rows).await
         });
         let mut aligned = Aligned::new();
         for (at, rows) in try_join_all(each).await?.into_iter().enumerate() {
             for row in rows {
                 let of_key = aligned.entry(row.key.clone());
-                of_key.or_insert_with(|| vec![Vec::new(); self.replicas.len()])[at].push(row);
+                of_key.or_insert_with(|| vec![Vec::new(); self.holders.len()])[at].push(row);
             }
         }
         aligned.values_mut().flatten().for_each(|rows| rows.sort());
         Ok(aligned)
     }
 
-    async fn gate_run<T>(&self, ask: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
-        let _turn = self.gate.acquire().await;
-        self.queries.fetch_add(1, Ordering::Relaxed);
-        self.gate.run(ask, |_| 0).await
+    /// The rows of a key by replica. One that does not hold the chunk was not asked.
+    fn key_rows(&self, key: String, first: &[Vec<ContentsRow>], second: Vec<Vec<ContentsRow>>) -> KeyRows {
+        let row = |row: ContentsRow| ReplicaRow { cols: row.cols, deleted: row.deleted, expired: false };
+        let by_replica = |rows: Vec<Vec<ContentsRow>>| -> Vec<Option<Vec<ReplicaRow>>> {
+            let held: BTreeMap<&String, Vec<ContentsRow>> = self.holders.iter().zip(rows).collect();
+            let of = |replica| held.get(replica).map(|rows| rows.iter().cloned().map(row).collect());
+            self.auditor.replicas.iter().map(of).collect()
+        };
+        let (shown, earlier) = (by_replica(second), by_replica(first.to_vec()));
+        KeyRows { key, shown, earlier, expected: Expected::Unknown }
     }
 }
 
@@ -264,12 +282,4 @@ fn is_same(digests: &[Vec<BucketDigest>], bucket: usize) -> bool {
 /// The keys that are not the same on all replicas.
 fn differing(aligned: Aligned) -> Aligned {
     aligned.into_iter().filter(|(_, rows)| rows.windows(2).any(|pair| pair[0] != pair[1])).collect()
-}
-
-fn key_rows(key: String, first: &[Vec<ContentsRow>], second: Vec<Vec<ContentsRow>>) -> KeyRows {
-    let row = |row: ContentsRow| ReplicaRow { cols: row.cols, deleted: row.deleted, expired: false };
-    let all = |rows: Vec<Vec<ContentsRow>>| -> Vec<Option<Vec<ReplicaRow>>> {
-        rows.into_iter().map(|rows| Some(rows.into_iter().map(row).collect())).collect()
-    };
-    KeyRows { key, shown: all(second), earlier: all(first.to_vec()), expected: Expected::Unknown }
 }
