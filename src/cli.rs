@@ -194,6 +194,9 @@ pub struct CheckArgs {
     /// Compare replicas only with each other, to see what a comparison without a model would miss
     #[arg(long)]
     pub peers_only: bool,
+    /// Put audits together that are parts of one table: one verdict on all
+    #[arg(long, conflicts_with_all = ["peers_only", "explain", "events", "logs"])]
+    pub join: bool,
     /// Also print why: the first break, its guard, the spread, and how to contain it
     #[arg(long)]
     pub explain: bool,

@@ -136,6 +136,14 @@ pub trait Contents: Send + Sync {
     async fn upstream(&self, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
     /// The position up to which a replica has consumed the writes to a chunk. None if it has none.
     async fn position(&self, replica: &str, chunk: &Chunk) -> Result<Option<u64>, TargetError>;
+    /// Whether a chunk shows one row for each key, the current one, which the fold of the log can be compared with.
+    fn is_current(&self, _chunk: &Chunk) -> bool {
+        true
+    }
+    /// What is shown in a column that never had a value.
+    fn shown_default(&self, _column: usize) -> Value {
+        Value::Null
+    }
     /// Reads the input log: from these offsets by partition, or from its beginning, up to the end that it has
     /// now. Events of one key come in their order. None if there is no log that can be read.
     async fn log(

@@ -26,6 +26,9 @@ pub struct AuditArgs {
     /// Do this part of so many, as in 2/4
     #[arg(long, value_name = "I/N", value_parser = part, default_value = "1/1", hide_default_value = true)]
     pub part: (u32, u32),
+    /// File with the chunks of the table, written if it is not there: parts of one audit need the same. It holds keys
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub plan: Option<PathBuf>,
     /// How long replicas may take to consume what was written before a row is read again
     #[arg(long, value_name = "DURATION", value_parser = time, default_value = "30s")]
     pub wait: Duration,
@@ -35,6 +38,9 @@ pub struct AuditArgs {
     /// How often rows that move are read twice
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = super::whole(1..=1_000_u32))]
     pub tries: u32,
+    /// Fold the input log too: the only way to see that all replicas agree on wrong rows
+    #[arg(long)]
+    pub log: bool,
     /// Print what would be read, with an estimate of time, queries and bytes
     #[arg(long)]
     pub plan_only: bool,

@@ -5,6 +5,7 @@ use crate::cli::{self, Format};
 use crate::config::known_issues;
 use crate::exit::Exit;
 use crate::report::explain;
+use crate::run::audit::{is_audit, judge_again};
 use crate::run::error::RunError;
 use crate::run::imports::{Imports, imports};
 use crate::run::judging::JudgedRun;
@@ -14,12 +15,16 @@ use dissent_core::checker::verdict::known_issue::KnownIssues;
 use dissent_core::history::run_record::{RunRecord, WithImports};
 use dissent_store::latest_run::resolve;
 use dissent_store::run_reader::RunReader;
+use std::path::PathBuf;
 
 /// Suffix of the new verdict, which is written next to the old one.
 const SUFFIX: &str = "checked";
 
 /// Suffix of a verdict from comparing replicas only with each other.
 const BY_PEERS: &str = "peers";
+
+/// Suffix of the verdict on several audits that were put together.
+const JOINED: &str = "joined";
 
 /// Checks each run again.
 pub(super) fn check(args: &cli::CheckArgs) -> Exit {
@@ -29,6 +34,17 @@ pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     };
     let mut worst = Exit::Pass;
     let mut verdicts = Verdicts::new(args.output.format);
+    if args.join {
+        let exit = match join(args, known.as_ref()) {
+            Ok(judged) => {
+                verdicts.judged(&judged);
+                judged.exit
+            }
+            Err(error) => verdicts.unread(&args.runs.join(" "), &error),
+        };
+        verdicts.end(&DocumentEnd { exit_code: exit as u8, ..DocumentEnd::default() });
+        return exit;
+    }
     for run in &args.runs {
         let exit = match check_one(args, run, known.as_ref()) {
             Ok(judged) => {
@@ -47,8 +63,30 @@ pub(super) fn check(args: &cli::CheckArgs) -> Exit {
     worst
 }
 
+/// One verdict on all audits: the parts of one table.
+fn join(args: &cli::CheckArgs, known: Option<&KnownIssues>) -> Result<JudgedRun, RunError> {
+    let dirs = args.runs.iter().map(|run| resolve(&args.output.results, run));
+    let dirs = dirs.collect::<Result<Vec<PathBuf>, _>>()?;
+    let mut judged = judge_again(&dirs)?;
+    known.into_iter().for_each(|list| judged.acknowledge(list));
+    if let Some(first) = dirs.first()
+        && let Err(error) = judged.write_reports(first, JOINED)
+    {
+        output::status(&format!("the verdict is printed, but not saved: {error}"));
+    }
+    Ok(judged)
+}
+
 fn check_one(args: &cli::CheckArgs, run: &str, known: Option<&KnownIssues>) -> Result<JudgedRun, RunError> {
     let dir = resolve(&args.output.results, run)?;
+    if is_audit(&dir) {
+        let mut judged = judge_again(std::slice::from_ref(&dir))?;
+        known.into_iter().for_each(|list| judged.acknowledge(list));
+        if let Err(error) = judged.write_reports(&dir, SUFFIX) {
+            output::status(&format!("the verdict is printed, but not saved: {error}"));
+        }
+        return Ok(judged);
+    }
     let evidence = RunReader::open(&dir)?;
     let (oracle, suffix) = match args.peers_only {
         true => (Oracle::PeersAlone, BY_PEERS),

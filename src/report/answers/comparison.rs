@@ -4,9 +4,9 @@
 use super::answer::{Answer, certainty, steps};
 use super::divergence::{KEYS_LISTED, pattern_words, right, what_words};
 use super::known_issues::novelty;
-use crate::report::format::{capitalised, count, counted, joined, listed, modelled};
+use crate::report::format::{bytes, capitalised, count, counted, joined, listed, modelled};
 use dissent_core::checker::verdict::{
-    Comparison, Divergence, Finding, Pattern, Settled, Side, Unsaid, Verdict,
+    AuditExtent, ChunkCount, Comparison, Divergence, Finding, Pattern, Settled, Side, Unsaid, Verdict,
 };
 
 /// A comparison without findings, in one sentence.
@@ -28,30 +28,26 @@ pub(super) fn lag_headline(d: &Divergence) -> String {
 pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, c: &Comparison) -> Vec<Answer> {
     vec![
         real(d, verdict),
-        replica(d),
+        replica(d, c),
         data(d),
         lag(c),
         unsaid(c),
         novelty(finding, verdict),
-        next(d),
+        next(d, c),
         sure(d, verdict),
     ]
 }
 
 /// All answers where nothing differs.
 pub(super) fn pass_answers(verdict: &Verdict, c: &Comparison) -> Vec<Answer> {
-    let mut answers = vec![amount(verdict, c)];
-    if c.settled != Settled::Unknown {
-        answers.push(lag(c));
-    }
-    answers.extend([
+    vec![
+        amount(verdict, c),
         unsaid(c),
         certainty(
             "valid for the contents as they were read, and for the columns that were compared".to_owned(),
             verdict,
         ),
-    ]);
-    answers
+    ]
 }
 
 /// How much was compared.
@@ -63,13 +59,16 @@ pub(in crate::report) fn amount(verdict: &Verdict, c: &Comparison) -> Answer {
         counted(verdict.compared.rows, "row"),
         counted(verdict.compared.replicas.len() as u64, "replica"),
     );
-    let mut more = vec![
-        format!("Rows read: {}.", listed(&each, KEYS_LISTED)),
-        format!(
-            "Digests of all rows were compared, and then {} one by one, where digests differ.",
+    let what = if c.audit.is_some() { "Rows of" } else { "Rows read" };
+    let mut more = vec![format!("{what}: {}.", listed(&each, KEYS_LISTED))];
+    more.extend(c.audit.as_ref().map(extent));
+    more.push(match c.audit.as_ref().is_none_or(|audit| audit.digests) {
+        true => format!(
+            "Digests were compared, and then {} one by one, where digests differ.",
             counted(c.keys_compared, "key"),
         ),
-    ];
+        false => format!("All rows were read: {}.", counted(c.keys_compared, "key")),
+    });
     let left_out = [
         (c.keys_moving, "changed between the two reads"),
         (c.keys_above_positions, "were written above the least position of a replica"),
@@ -81,6 +80,26 @@ pub(in crate::report) fn amount(verdict: &Verdict, c: &Comparison) -> Answer {
             .map(|(keys, why)| format!("{} {why}, and were left out.", counted(keys, "key"))),
     );
     Answer::new("How much was compared?", "compared", short).because(more)
+}
+
+/// How much of a table was looked at, as a sentence.
+fn extent(audit: &AuditExtent) -> String {
+    let of =
+        |count: &ChunkCount| format!("{} ({})", counted(count.chunks, "chunk"), counted(count.rows, "row"));
+    let mut parts = vec![format!("settled {}", of(&audit.settled))];
+    if audit.moving.chunks > 0 {
+        parts.push(format!("moving {}", of(&audit.moving)));
+    }
+    if audit.unread.chunks > 0 {
+        parts.push(format!("unread {}", of(&audit.unread)));
+    }
+    format!(
+        "Of {}: {}; {} brought {}.",
+        counted(audit.chunks, "chunk"),
+        parts.join(", "),
+        counted(audit.queries, "query"),
+        bytes(audit.received),
+    )
 }
 
 fn real(d: &Divergence, verdict: &Verdict) -> Answer {
@@ -102,7 +121,7 @@ fn real(d: &Divergence, verdict: &Verdict) -> Answer {
     Answer::new("Is it real?", "is it real", short).because(vec![oracle.to_owned()])
 }
 
-fn replica(d: &Divergence) -> Answer {
+fn replica(d: &Divergence, c: &Comparison) -> Answer {
     let verb = match (modelled(d), d.last.wrong.len()) {
         (true, 1) => "is wrong",
         (true, _) => "are wrong",
@@ -110,8 +129,15 @@ fn replica(d: &Divergence) -> Answer {
         (false, _) => "differ",
     };
     let short = format!("{} {verb}: {}", joined(&d.last.wrong), what_words(d));
+    let primary = c.audit.as_ref().and_then(|audit| audit.authority.as_ref());
+    let is_primary = primary
+        .filter(|primary| d.last.wrong.contains(primary) && d.last.wrong.len() < d.last.comparable.len());
+    let primary = is_primary.map(|primary| {
+        format!("{primary} takes the writes: what the others have may be copies of what it had before.")
+    });
+    let pattern = format!("{}.", capitalised(&pattern_words(&d.last)));
     Answer::new("Which replica?", "which replica", short)
-        .because(vec![format!("{}.", capitalised(&pattern_words(&d.last)))])
+        .because(std::iter::once(pattern).chain(primary).collect())
 }
 
 fn data(d: &Divergence) -> Answer {
@@ -160,25 +186,59 @@ fn lag(c: &Comparison) -> Answer {
 }
 
 fn unsaid(c: &Comparison) -> Answer {
-    let lines: Vec<String> = c.unsaid.iter().map(|unsaid| unsaid_words(*unsaid).to_owned()).collect();
+    let is_audit = c.audit.is_some();
+    let lines: Vec<String> =
+        c.unsaid.iter().map(|unsaid| unsaid_words(*unsaid, is_audit).to_owned()).chain(sample(c)).collect();
     let lines = if lines.is_empty() { vec!["nothing that was asked".to_owned()] } else { lines };
     Answer::lines("What could not be said?", "not said", lines)
 }
 
-fn unsaid_words(unsaid: Unsaid) -> &'static str {
-    match unsaid {
-        Unsaid::Lag => "whether it is lag: no positions and no second dumps were given",
-        Unsaid::NobodyOutvoted => "which of two is right: with two replicas nobody is outvoted",
-        Unsaid::AgreeButWrong => {
+fn unsaid_words(unsaid: Unsaid, is_audit: bool) -> &'static str {
+    match (unsaid, is_audit) {
+        (Unsaid::Lag, _) => "whether it is lag: no positions and no second dumps were given",
+        (Unsaid::NobodyOutvoted, _) => "which of two is right: with two replicas nobody is outvoted",
+        (Unsaid::AgreeButWrong, false) => {
             "whether all agree on wrong rows: that takes the expected rows (--model) or the log (--log)"
         }
-        Unsaid::Newer => "which row is newer: no column orders the rows of a key (--version)",
+        (Unsaid::AgreeButWrong, true) => {
+            "whether all agree on wrong rows: that takes the input log, where there is one (--log)"
+        }
+        (Unsaid::Newer, false) => "which row is newer: no column orders the rows of a key (--version)",
+        (Unsaid::Newer, true) => "which row is newer: the table has no column that orders the rows of a key",
     }
 }
 
-fn next(d: &Divergence) -> Answer {
+/// How much of the table was not looked at, and how sure one may be of it.
+fn sample(c: &Comparison) -> Option<String> {
+    let audit = c.audit.as_ref()?;
+    let taken = audit.sampled?;
+    let left = counted(audit.chunks.saturating_sub(taken), "chunk");
+    Some(match c.keys_differing {
+        0 => format!(
+            "{left} of {}: with 0 of {} in the sample, fewer than {} of 100 differ (95 %, Wilson)",
+            count(audit.chunks),
+            count(taken),
+            percent_below(taken),
+        ),
+        _ => format!("{left} of {} were not looked at", count(audit.chunks)),
+    })
+}
+
+/// The upper end of Wilson's interval at 95 % for none of `n`, in percent, with one decimal rounded up.
+fn percent_below(n: u64) -> String {
+    const Z_SQUARED: f64 = 1.959_964 * 1.959_964;
+    let tenths = (1_000.0 * Z_SQUARED / (n as f64 + Z_SQUARED)).ceil() as u64;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+fn next(d: &Divergence, c: &Comparison) -> Answer {
     let (wrong, right) = (joined(&d.last.wrong), joined(&right(&d.last)));
-    let save = format!("save these dumps: they are the evidence; do not restart or rebuild {wrong} before");
+    let save = match c.audit {
+        Some(_) => {
+            format!("save the rows of these keys on every replica; do not restart or rebuild {wrong} before")
+        }
+        None => format!("save these dumps: they are the evidence; do not restart or rebuild {wrong} before"),
+    };
     match (d.may_be_lag, d.last.side) {
         (true, _) => steps(vec![
             "dump every replica again, and compare both times with --later".to_owned(),

@@ -10,10 +10,11 @@
 //! If any replica shows another row the second time, the key moves, and is tried again. A key that is right in
 //! the end was late: no finding.
 
+use super::referee::LogReferee;
 use crate::adapter::contents::{BucketDigest, Chunk, Contents, ContentsRow, Scope};
 use crate::adapter::throttle::Gate;
 use crate::target_error::TargetError;
-use dissent_core::checker::comparison::{Expected, KeyRows, ReplicaRow};
+use dissent_core::checker::comparison::{KeyRows, ReplicaRow};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,9 @@ pub(super) struct ChunkRecord {
     pub(super) tries: u32,
     /// Keys that were compared one by one.
     pub(super) keys: u64,
+    /// Keys that all replicas show as the log says, without a look at each of them twice.
+    #[serde(default)]
+    pub(super) as_expected: u64,
     /// Keys that still moved in the end.
     pub(super) moving: u64,
     /// Replicas that did not reach the upstream's end in time.
@@ -89,38 +93,65 @@ type Aligned = BTreeMap<String, Vec<Vec<ContentsRow>>>;
 
 impl ChunkAuditor<'_> {
     /// Audits a chunk. What fails is recorded: the other chunks can still be read.
-    pub(super) async fn audit(&self, chunk: &Chunk) -> ChunkRecord {
-        let mut record = ChunkRecord {
-            chunk: chunk.number,
-            outcome: ChunkOutcome::Settled,
-            rows: BTreeMap::new(),
-            tries: 0,
-            keys: 0,
-            moving: 0,
-            behind: BTreeSet::new(),
-            error: None,
-            digests: true,
-            positions: true,
-            differing: Vec::new(),
-        };
-        if let Err(error) = self.examine(chunk, &mut record).await {
+    pub(super) async fn audit(&self, chunk: &Chunk, referee: Option<&mut LogReferee>) -> ChunkRecord {
+        let mut record = ChunkRecord::new(chunk.number);
+        if let Err(error) = self.examine(chunk, referee, &mut record).await {
             record.outcome = ChunkOutcome::Unread;
             record.error = Some(error.to_string());
         }
         record
     }
 
-    async fn examine(&self, chunk: &Chunk, record: &mut ChunkRecord) -> Result<(), TargetError> {
+    async fn examine(
+        &self,
+        chunk: &Chunk,
+        referee: Option<&mut LogReferee>,
+        record: &mut ChunkRecord,
+    ) -> Result<(), TargetError> {
+        let mut referee = referee.filter(|_| self.contents.is_current(chunk));
         let holders = self.gate_run(self.contents.holders(chunk)).await?;
         let look = ChunkLook { auditor: self, chunk, holders: &holders };
-        let suspects = look.suspects(record).await?;
+        let suspects = look.suspects(referee.as_deref_mut(), record).await?;
         if !suspects.is_empty() {
-            look.confirm(suspects, record).await?;
-        }
-        if record.moving > 0 {
-            record.outcome = ChunkOutcome::Moving;
+            look.confirm(suspects, referee, record).await?;
         }
         Ok(())
+    }
+
+    /// Looks for keys that should have rows, and that no chunk showed.
+    pub(super) async fn audit_unseen(
+        &self,
+        chunks: &[Chunk],
+        referee: &mut LogReferee,
+        number: u32,
+    ) -> ChunkRecord {
+        let mut record = ChunkRecord::new(number);
+        let mut unseen = referee.unseen();
+        for chunk in chunks.iter().filter(|chunk| self.contents.is_current(chunk)) {
+            if unseen.is_empty() {
+                break;
+            }
+            // A key that is not of this chunk has no row in it, so only the last chunk can say that it has none.
+            let is_last = chunks.iter().rfind(|chunk| self.contents.is_current(chunk)) == Some(chunk);
+            let found = match self.contents.holders(chunk).await {
+                Ok(holders) => {
+                    let look = ChunkLook { auditor: self, chunk, holders: &holders };
+                    match is_last {
+                        true => look.confirm(unseen.clone(), Some(referee), &mut record).await,
+                        false => look.of_keys(&unseen).await.map(|rows| {
+                            rows.keys().for_each(|key| referee.saw(key));
+                        }),
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = found {
+                record.outcome = ChunkOutcome::Unread;
+                record.error = Some(error.to_string());
+            }
+            unseen = referee.unseen();
+        }
+        record
     }
 
     async fn gate_run<T>(&self, ask: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
@@ -138,55 +169,105 @@ struct ChunkLook<'l> {
 }
 
 impl ChunkLook<'_> {
-    /// The keys whose rows are not the same on all replicas, as far as one look tells.
-    async fn suspects(&self, record: &mut ChunkRecord) -> Result<Vec<String>, TargetError> {
+    /// The keys whose rows are not the same on all replicas, or not what the log says, as far as one look tells.
+    async fn suspects(
+        &self,
+        mut referee: Option<&mut LogReferee>,
+        record: &mut ChunkRecord,
+    ) -> Result<Vec<String>, TargetError> {
         let Some(whole) = self.digests(1).await? else {
             record.digests = false;
-            let aligned = self.aligned(Scope::All).await?;
+            let aligned = self.aligned(Scope::All, self.holders).await?;
             for (at, replica) in self.holders.iter().enumerate() {
                 let rows = aligned.values().map(|rows| rows[at].len() as u64).sum();
                 record.rows.insert(replica.clone(), rows);
             }
-            record.keys = aligned.len() as u64;
-            return Ok(differing(aligned).into_keys().collect());
+            return Ok(self.of_all(aligned, referee, record));
         };
         let counts = whole.iter().map(|digests| digests.iter().map(|digest| digest.rows).sum::<u64>());
         record.rows = self.holders.iter().cloned().zip(counts).collect();
-        if is_same(&whole, 0) {
+        let is_equal = is_same(&whole, 0);
+        if is_equal && referee.is_none() {
             return Ok(Vec::new());
         }
         let most = record.rows.values().copied().max().unwrap_or_default();
         let buckets = most.div_ceil(BUCKET_ROWS).clamp(1, BUCKETS_MAX) as u32;
-        let Some(parts) = self.digests(buckets).await? else {
-            let aligned = self.aligned(Scope::All).await?;
-            record.keys = aligned.len() as u64;
-            return Ok(differing(aligned).into_keys().collect());
+        let parts = if referee.is_some() { None } else { self.digests(buckets).await? };
+        let Some(parts) = parts else {
+            // Where all have the same digest, the rows of one are those of all.
+            let asked = if is_equal { &self.holders[..1] } else { self.holders };
+            let mut aligned = self.aligned(Scope::All, asked).await?;
+            if is_equal {
+                aligned.values_mut().for_each(|rows| rows.resize(self.holders.len(), rows[0].clone()));
+            }
+            return Ok(self.of_all(aligned, referee.as_deref_mut(), record));
         };
         let mut suspects = Vec::new();
         for bucket in (0..buckets).filter(|bucket| !is_same(&parts, *bucket as usize)) {
-            let aligned = self.aligned(Scope::Bucket { bucket, of: buckets }).await?;
+            let aligned = self.aligned(Scope::Bucket { bucket, of: buckets }, self.holders).await?;
             record.keys += aligned.len() as u64;
-            suspects.extend(differing(aligned).into_keys());
+            suspects.extend(self.suspicious(aligned, None).into_keys());
         }
         Ok(suspects)
     }
 
-    /// Reads keys twice, until each is the same everywhere, or stands still.
-    async fn confirm(&self, mut pending: Vec<String>, record: &mut ChunkRecord) -> Result<(), TargetError> {
+    /// The suspects among all keys of the chunk.
+    fn of_all(
+        &self,
+        aligned: Aligned,
+        referee: Option<&mut LogReferee>,
+        record: &mut ChunkRecord,
+    ) -> Vec<String> {
+        record.keys = aligned.len() as u64;
+        let suspects: Vec<String> = match referee {
+            Some(referee) => {
+                aligned.keys().for_each(|key| referee.saw(key));
+                self.suspicious(aligned, Some(referee)).into_keys().collect()
+            }
+            None => self.suspicious(aligned, None).into_keys().collect(),
+        };
+        record.as_expected = record.keys - suspects.len() as u64;
+        suspects
+    }
+
+    /// The keys that are not the same on all replicas, or not what the log says.
+    fn suspicious(&self, aligned: Aligned, referee: Option<&LogReferee>) -> Aligned {
+        let is_odd = |key: &String, rows: &Vec<Vec<ContentsRow>>| {
+            let differ = rows.windows(2).any(|pair| pair[0] != pair[1]);
+            differ || referee.is_some_and(|referee| !referee.bears_out(self.auditor.contents, key, &rows[0]))
+        };
+        aligned.into_iter().filter(|(key, rows)| is_odd(key, rows)).collect()
+    }
+
+    /// Reads keys twice, until each is the same everywhere and as the log says, or stands still.
+    async fn confirm(
+        &self,
+        mut pending: Vec<String>,
+        mut referee: Option<&mut LogReferee>,
+        record: &mut ChunkRecord,
+    ) -> Result<(), TargetError> {
         for _ in 0..self.auditor.tries.max(1) {
-            let first = differing(self.of_keys(&pending).await?);
+            let first = self.suspicious(self.of_keys(&pending).await?, referee.as_deref());
             pending = first.keys().cloned().collect();
             if pending.is_empty() {
                 break;
             }
             record.tries += 1;
             let behind = self.wait_for_upstream(record).await?;
+            if let Some(referee) = &mut referee {
+                referee.read_on(self.auditor.contents).await?;
+            }
             let second = self.of_keys(&pending).await?;
             let mut moving = Vec::new();
-            for (key, now) in differing(second) {
+            for (key, now) in self.suspicious(second, referee.as_deref()) {
                 // Who is behind shows what it has not consumed yet.
                 match behind.is_empty() && first.get(&key) == Some(&now) {
-                    true => record.differing.push(self.key_rows(key.clone(), &first[&key], now)),
+                    true => record.differing.push(self.key_rows(
+                        key.clone(),
+                        &first[&key],
+                        now,
+                        referee.as_deref(),
+                    )),
                     false => moving.push(key),
                 }
             }
@@ -196,7 +277,10 @@ impl ChunkLook<'_> {
                 break;
             }
         }
-        record.moving = pending.len() as u64;
+        if !pending.is_empty() {
+            record.moving += pending.len() as u64;
+            record.outcome = ChunkOutcome::Moving;
+        }
         Ok(())
     }
 
@@ -237,17 +321,21 @@ impl ChunkLook<'_> {
         Ok(all.into_iter().collect())
     }
 
+    /// The rows of these keys. A key without any row is there too.
     async fn of_keys(&self, keys: &[String]) -> Result<Aligned, TargetError> {
         let mut all = Aligned::new();
         for some in keys.chunks(KEYS_AT_A_TIME) {
-            all.append(&mut self.aligned(Scope::Keys(some)).await?);
+            all.append(&mut self.aligned(Scope::Keys(some), self.holders).await?);
+        }
+        for key in keys {
+            all.entry(key.clone()).or_insert_with(|| vec![Vec::new(); self.holders.len()]);
         }
         Ok(all)
     }
 
     /// The rows of all replicas, by key.
-    async fn aligned(&self, scope: Scope<'_>) -> Result<Aligned, TargetError> {
-        let each = self.holders.iter().map(|replica| async move {
+    async fn aligned(&self, scope: Scope<'_>, asked: &[String]) -> Result<Aligned, TargetError> {
+        let each = asked.iter().map(|replica| async move {
             let rows = self.auditor.contents.rows(replica, self.chunk, scope);
             self.auditor.gate_run(rows).await
         });
@@ -255,7 +343,7 @@ impl ChunkLook<'_> {
         for (at, rows) in try_join_all(each).await?.into_iter().enumerate() {
             for row in rows {
                 let of_key = aligned.entry(row.key.clone());
-                of_key.or_insert_with(|| vec![Vec::new(); self.holders.len()])[at].push(row);
+                of_key.or_insert_with(|| vec![Vec::new(); asked.len()])[at].push(row);
             }
         }
         aligned.values_mut().flatten().for_each(|rows| rows.sort());
@@ -263,23 +351,46 @@ impl ChunkLook<'_> {
     }
 
     /// The rows of a key by replica. One that does not hold the chunk was not asked.
-    fn key_rows(&self, key: String, first: &[Vec<ContentsRow>], second: Vec<Vec<ContentsRow>>) -> KeyRows {
+    fn key_rows(
+        &self,
+        key: String,
+        first: &[Vec<ContentsRow>],
+        second: Vec<Vec<ContentsRow>>,
+        referee: Option<&LogReferee>,
+    ) -> KeyRows {
+        let cols = second.iter().flatten().next().map(|row| row.cols.as_slice());
+        let expected = referee.map(|referee| referee.expected(self.auditor.contents, &key, cols));
         let row = |row: ContentsRow| ReplicaRow { cols: row.cols, deleted: row.deleted, expired: false };
         let by_replica = |rows: Vec<Vec<ContentsRow>>| -> Vec<Option<Vec<ReplicaRow>>> {
             let held: BTreeMap<&String, Vec<ContentsRow>> = self.holders.iter().zip(rows).collect();
             let of = |replica| held.get(replica).map(|rows| rows.iter().cloned().map(row).collect());
             self.auditor.replicas.iter().map(of).collect()
         };
+        let expected = expected.unwrap_or_default();
         let (shown, earlier) = (by_replica(second), by_replica(first.to_vec()));
-        KeyRows { key, shown, earlier, expected: Expected::Unknown }
+        KeyRows { key, shown, earlier, expected }
+    }
+}
+
+impl ChunkRecord {
+    fn new(chunk: u32) -> ChunkRecord {
+        ChunkRecord {
+            chunk,
+            outcome: ChunkOutcome::Settled,
+            rows: BTreeMap::new(),
+            tries: 0,
+            keys: 0,
+            as_expected: 0,
+            moving: 0,
+            behind: BTreeSet::new(),
+            error: None,
+            digests: true,
+            positions: true,
+            differing: Vec::new(),
+        }
     }
 }
 
 fn is_same(digests: &[Vec<BucketDigest>], bucket: usize) -> bool {
     digests.windows(2).all(|pair| pair[0].get(bucket) == pair[1].get(bucket))
-}
-
-/// The keys that are not the same on all replicas.
-fn differing(aligned: Aligned) -> Aligned {
-    aligned.into_iter().filter(|(_, rows)| rows.windows(2).any(|pair| pair[0] != pair[1])).collect()
 }

@@ -3,31 +3,35 @@
 //! ```text
 //! plan      the table in chunks: the same keys on every replica
 //! chunk     suspect, then confirm; one line on disk for each chunk that is done (chunk.rs, record.rs)
-//! verdict   from those lines alone, so that an audit can be resumed, cut into parts and put together
+//! log       folded, if asked for: what every replica should show (referee.rs)
+//! verdict   from those lines alone (facts.rs), so that an audit can be resumed, cut into parts and put together
 //! ```
 
 mod chunk;
+mod facts;
 mod record;
+mod referee;
 
 use super::error::RunError;
 use super::folder_name::in_fresh_folder;
 use super::hidden::Hidden;
 use super::judging::JudgedRun;
 use super::signals::Signals;
-use crate::adapter::contents::{Chunk, Contents, ContentsTable};
+use crate::adapter::contents::{Chunk, Contents};
 use crate::adapter::throttle::Gate;
 use crate::config::target::TargetFile;
-use chunk::{ChunkAuditor, ChunkOutcome};
-use dissent_core::checker::comparison::{Basis, Comparer};
+use crate::exit::StopSignal;
+use chunk::{ChunkAuditor, ChunkRecord};
 use dissent_core::checker::verdict::known_issue::KnownIssues;
-use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict, VerdictOutcome};
 use dissent_core::history::run_record::{Activity, RunMeta};
 use dissent_core::history::schema::{Provenance, Schema};
 use dissent_core::history::time::Nanos;
 use dissent_core::seed::Seed;
 use dissent_store::names::path_name;
-use record::{AuditFolder, Plan, Records};
-use std::collections::{BTreeMap, BTreeSet};
+use facts::AuditFacts;
+use record::{AuditFolder, Plan, Records, joined, records};
+use referee::LogReferee;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -52,6 +56,10 @@ pub struct AuditSpec {
     pub tries: u32,
     /// Whether keys and values may be shown.
     pub shows_values: bool,
+    /// The file with the chunks: it is written if it is not there. Parts of one audit need the same.
+    pub plan: Option<PathBuf>,
+    /// Whether the input log says what every replica should show.
+    pub with_log: bool,
     /// The folder of an audit that was cut off.
     pub resume: Option<PathBuf>,
     /// The arguments that repeat it.
@@ -121,72 +129,146 @@ pub async fn run_audit(
 ) -> Result<JudgedRun, RunError> {
     let (begun, started) = (Instant::now(), jiff::Timestamp::now());
     let started = started.round(jiff::Unit::Millisecond).unwrap_or(started).to_string();
+    let mut referee = match spec.with_log {
+        true => Some(LogReferee::read(contents).await?),
+        false => None,
+    };
     let mut folder = folder(spec, contents, results).await?;
     let plan = folder.plan()?;
     if plan.table != contents.table().name {
         let problem = format!("{} is an audit of {}", folder.dir.display(), plan.table);
         return Err(RunError::Audit(problem));
     }
-    let queries = AtomicU64::new(0);
-    let replicas = contents.replicas();
-    let gate = Gate::new(&spec.file.limits);
-    let (wait, settle, tries) = (spec.wait, spec.settle, spec.tries);
-    let auditor =
-        ChunkAuditor { contents, gate: &gate, replicas: &replicas, wait, settle, tries, queries: &queries };
-    let mut done = folder.records()?;
     let wanted = wanted(spec, &plan.chunks);
-    let hidden = (!spec.shows_values).then(Hidden::with_random_key);
-    let mut signals =
-        Signals::listen().map_err(|source| RunError::Surroundings { what: "listen to signals", source })?;
-    let mut signal = None;
-    for chunk in plan.chunks.iter().filter(|chunk| wanted.contains(&chunk.number)) {
-        observer.chunks(done.len() as u64, wanted.len() as u64);
-        if done.contains_key(&chunk.number) {
-            continue;
-        }
-        let mut record = tokio::select! {
-            record = auditor.audit(chunk) => record,
-            stop = signals.next() => {
-                signal = Some(stop);
-                break;
-            }
-        };
-        if let Some(hidden) = &hidden {
-            let version = contents.table().version;
-            record.differing.iter_mut().for_each(|rows| hidden.key_rows(rows, version));
-        }
-        folder.push(&record)?;
-        done.insert(record.chunk, record);
-    }
-    let extent = AuditExtent {
+    let replicas = contents.replicas();
+    let mut facts = AuditFacts {
+        meta: RunMeta { started, ..meta(spec, contents, &replicas) },
         chunks: plan.chunks.len() as u64,
-        sampled: spec.sample_percent.map(|_| wanted.len() as u64),
+        wanted,
+        sampled: spec.sample_percent.is_some(),
         authority: contents.authority(),
-        queries: queries.into_inner(),
-        received: contents.received(),
-        ..AuditExtent::default()
+        refereed: referee.as_ref().map(|referee| referee.refereed.clone()),
+        off: referee.as_ref().map_or_else(Vec::new, |referee| referee.off.clone()),
+        queries: 0,
+        received: 0,
     };
-    let mut verdict = judge(&done, &replicas, contents.table(), extent);
-    if let Some(signal) = signal {
-        let left = wanted.len() - done.len();
-        let detail = format!("stopped by {} with {left} of {} chunks to go", signal.name(), wanted.len());
-        verdict.doubts.push(Doubt { kind: DoubtKind::Interrupted, detail });
-        if verdict.outcome == VerdictOutcome::Pass {
-            verdict.outcome = VerdictOutcome::Inconclusive;
-        }
-    } else {
-        folder.forget_plan();
-    }
-    let mut meta = meta(spec, contents, &replicas);
-    meta.started = started;
+    folder.write_facts(&facts)?;
+    let mut done = folder.records()?;
+    let stopped = {
+        let hidden = (!spec.shows_values).then(Hidden::with_random_key);
+        let going = Going { spec, contents, facts: &mut facts, hidden };
+        going.through(&plan.chunks, &mut referee, &mut folder, &mut done, observer).await?
+    };
+    folder.write_facts(&facts)?;
     let duration = Nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    let mut judged = JudgedRun::of_contents(&meta, verdict, duration);
-    if let Some(signal) = signal {
-        judged.exit = signal.exit().worst(judged.exit);
+    let mut judged = JudgedRun::of_contents(&facts.meta, facts.judge(&done), duration);
+    match stopped {
+        Some(signal) => judged.exit = signal.exit().worst(judged.exit),
+        None => folder.forget_plan(),
     }
     spec.known.iter().for_each(|list| judged.acknowledge(list));
     judged.write_reports(&folder.dir, "")?;
     Ok(judged)
+}
+
+/// The verdict on audits that were made before, put together if they are several parts of one table.
+pub fn judge_again(dirs: &[PathBuf]) -> Result<JudgedRun, RunError> {
+    let mut all = Vec::new();
+    for dir in dirs {
+        all.push((AuditFacts::read(dir)?, records(dir)?));
+    }
+    let Some(((mut facts, _), others)) = all.split_first().map(|(first, others)| (first.clone(), others))
+    else {
+        return Err(RunError::Audit("no audit is named".to_owned()));
+    };
+    for (other, _) in others {
+        let is_same = (&facts.meta.target, facts.chunks) == (&other.meta.target, other.chunks);
+        if !is_same {
+            let problem = format!(
+                "{} and {} were not cut alike: only parts of one plan can be joined",
+                facts.meta.target, other.meta.target
+            );
+            return Err(RunError::Audit(problem));
+        }
+        facts.wanted.extend(&other.wanted);
+        facts.queries += other.queries;
+        facts.received += other.received;
+    }
+    let done = joined(all.into_iter().map(|(_, records)| records));
+    Ok(JudgedRun::of_contents(&facts.meta, facts.judge(&done), Nanos(0)))
+}
+
+/// Whether a folder is that of an audit.
+pub fn is_audit(dir: &Path) -> bool {
+    AuditFacts::is_in(dir)
+}
+
+/// An audit that goes on.
+struct Going<'g> {
+    spec: &'g AuditSpec,
+    contents: &'g dyn Contents,
+    facts: &'g mut AuditFacts,
+    hidden: Option<Hidden>,
+}
+
+impl Going<'_> {
+    /// Audits the chunks that are not done. Returns the signal that stopped it.
+    async fn through(
+        self,
+        chunks: &[Chunk],
+        referee: &mut Option<LogReferee>,
+        folder: &mut AuditFolder,
+        done: &mut Records,
+        observer: &mut dyn AuditObserver,
+    ) -> Result<Option<StopSignal>, RunError> {
+        let AuditSpec { wait, settle, tries, .. } = *self.spec;
+        let (gate, queries) = (Gate::new(&self.spec.file.limits), AtomicU64::new(0));
+        let replicas = self.contents.replicas();
+        let (contents, gate, replicas) = (self.contents, &gate, replicas.as_slice());
+        let auditor = ChunkAuditor { contents, gate, replicas, wait, settle, tries, queries: &queries };
+        let mut signals = Signals::listen()
+            .map_err(|source| RunError::Surroundings { what: "listen to signals", source })?;
+        let mut stopped = None;
+        let wanted = self.facts.wanted.clone();
+        for chunk in chunks.iter().filter(|chunk| wanted.contains(&chunk.number)) {
+            observer.chunks(done.len() as u64, wanted.len() as u64);
+            if done.contains_key(&chunk.number) {
+                continue;
+            }
+            let record = tokio::select! {
+                record = auditor.audit(chunk, referee.as_mut()) => record,
+                signal = signals.next() => {
+                    stopped = Some(signal);
+                    break;
+                }
+            };
+            self.keep(record, folder, done)?;
+        }
+        // A key that no replica shows is in no chunk. Only whole audits can tell.
+        let is_whole = wanted.len() == chunks.len() && self.spec.resume.is_none();
+        if let Some(referee) = referee.as_mut().filter(|_| is_whole && stopped.is_none()) {
+            let number = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+            self.keep(auditor.audit_unseen(chunks, referee, number).await, folder, done)?;
+        }
+        self.facts.queries += queries.into_inner();
+        self.facts.received += contents.received();
+        Ok(stopped)
+    }
+
+    fn keep(
+        &self,
+        mut record: ChunkRecord,
+        folder: &mut AuditFolder,
+        done: &mut Records,
+    ) -> Result<(), RunError> {
+        if let Some(hidden) = &self.hidden {
+            let version = self.contents.table().version;
+            record.differing.iter_mut().for_each(|rows| hidden.key_rows(rows, version));
+        }
+        folder.push(&record)?;
+        done.insert(record.chunk, record);
+        Ok(())
+    }
 }
 
 /// The folder that is resumed, or a new one with a plan.
@@ -194,8 +276,15 @@ async fn folder(spec: &AuditSpec, contents: &dyn Contents, results: &Path) -> Re
     if let Some(dir) = &spec.resume {
         return Ok(AuditFolder::open(dir)?);
     }
-    let chunks = contents.chunks(spec.chunk_rows).await?;
-    let plan = Plan { table: contents.table().name.clone(), chunks };
+    let plan = match spec.plan.as_deref().filter(|file| file.exists()) {
+        Some(file) => Plan::read(file)?,
+        None => {
+            let chunks = contents.chunks(spec.chunk_rows).await?;
+            let plan = Plan { table: contents.table().name.clone(), chunks };
+            spec.plan.iter().try_for_each(|file| plan.write(file))?;
+            plan
+        }
+    };
     let wanted = format!("audit-{}-{}", path_name(&spec.file.name), path_name(&plan.table));
     Ok(in_fresh_folder(results, &wanted, |dir| AuditFolder::create(dir, &plan))?.1)
 }
@@ -213,64 +302,6 @@ fn wanted(spec: &AuditSpec, chunks: &[Chunk]) -> BTreeSet<u32> {
     let (part, of) = spec.part;
     let numbers = taken.into_iter().filter_map(|at| u32::try_from(at).ok());
     numbers.filter(|number| number % of == part - 1).collect()
-}
-
-/// The verdict on the chunks that are done.
-fn judge(done: &Records, replicas: &[String], table: &ContentsTable, mut extent: AuditExtent) -> Verdict {
-    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
-    let mut doubts = Vec::new();
-    extent.digests = done.values().any(|record| record.digests);
-    for record in done.values() {
-        for (replica, count) in &record.rows {
-            *rows.entry(replica.clone()).or_default() += count;
-        }
-        let most = record.rows.values().copied().max().unwrap_or_default();
-        let count = match record.outcome {
-            ChunkOutcome::Settled => &mut extent.settled,
-            ChunkOutcome::Moving => &mut extent.moving,
-            ChunkOutcome::Unread => &mut extent.unread,
-        };
-        count.chunks += 1;
-        count.rows += most;
-        if let Some(error) = &record.error {
-            let detail = format!("chunk {}: {error}", record.chunk);
-            doubts.push(Doubt { kind: DoubtKind::Unreadable, detail });
-        }
-    }
-    let moving: u64 = done.values().map(|record| record.moving).sum();
-    if moving > 0 {
-        let behind: BTreeSet<&String> = done.values().flat_map(|record| &record.behind).collect();
-        let who = match behind.is_empty() {
-            true => "they changed in every try".to_owned(),
-            false => {
-                let names: Vec<&str> = behind.into_iter().map(String::as_str).collect();
-                format!("{} did not reach the upstream's end in time", names.join(", "))
-            }
-        };
-        let detail = format!("{moving} keys differ, and {who}");
-        doubts.push(Doubt { kind: DoubtKind::NotSettled, detail });
-    }
-    let basis = Basis {
-        replicas: replicas.to_vec(),
-        columns: table.columns.clone(),
-        version: table.version,
-        may_be_absent: table.rules.may_be_absent.clone(),
-        tolerance: 0.0,
-        settled: match done.values().all(|record| record.positions) {
-            true => Settled::Covered,
-            false => Settled::ReadTwice,
-        },
-        positions: BTreeMap::new(),
-        version_is_position: false,
-        has_referee: false,
-        refereed: vec![true; table.columns.len()],
-        rows_as_expected: 0,
-        rows,
-    };
-    let mut comparer = Comparer::new(basis);
-    done.values().flat_map(|record| &record.differing).for_each(|rows| drop(comparer.compare(rows)));
-    let keys = done.values().map(|record| record.keys).sum();
-    comparer.conclude_audit(extent, keys, doubts)
 }
 
 fn meta(spec: &AuditSpec, contents: &dyn Contents, replicas: &[String]) -> RunMeta {

@@ -4,8 +4,9 @@
 //! lines of several folders can be put together in any order, and twice.
 
 use super::chunk::ChunkRecord;
+use super::facts::AuditFacts;
 use crate::adapter::contents::Chunk;
-use dissent_store::run_writer::StoreError;
+use dissent_store::run_writer::{StoreError, replace_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,6 +18,23 @@ const CHUNKS: &str = "chunks.jsonl";
 /// The chunks. The file holds keys, so it is removed when the audit is done.
 const PLAN: &str = "plan.json";
 
+/// The file with everything but the chunks.
+const FACTS: &str = "audit.json";
+
+impl AuditFacts {
+    /// Whether a folder has them.
+    pub(super) fn is_in(dir: &Path) -> bool {
+        dir.join(FACTS).is_file()
+    }
+
+    /// Those of an audit.
+    pub(super) fn read(dir: &Path) -> Result<AuditFacts, StoreError> {
+        let file = dir.join(FACTS);
+        let text = fs::read(&file).map_err(failed("read", &file))?;
+        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", &file))
+    }
+}
+
 /// How the table is cut.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
@@ -24,6 +42,20 @@ pub(super) struct Plan {
     pub(super) table: String,
     /// Its chunks.
     pub(super) chunks: Vec<Chunk>,
+}
+
+impl Plan {
+    /// Reads a plan.
+    pub(super) fn read(file: &Path) -> Result<Plan, StoreError> {
+        let text = fs::read(file).map_err(failed("read", file))?;
+        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", file))
+    }
+
+    /// Writes the plan.
+    pub(super) fn write(&self, file: &Path) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(self).map_err(std::io::Error::from).map_err(failed("write", file))?;
+        replace_file(file, &text)
+    }
 }
 
 /// The chunks that are done, by number.
@@ -53,9 +85,7 @@ impl AuditFolder {
             }
             created => created.map_err(failed("create", dir))?,
         }
-        let file = dir.join(PLAN);
-        let text = serde_json::to_vec(plan).map_err(std::io::Error::from).map_err(failed("write", &file))?;
-        fs::write(&file, text).map_err(failed("write", &file))?;
+        plan.write(&dir.join(PLAN))?;
         AuditFolder::open(dir)
     }
 
@@ -73,9 +103,7 @@ impl AuditFolder {
 
     /// The plan, if the audit is not done.
     pub(super) fn plan(&self) -> Result<Plan, StoreError> {
-        let file = self.dir.join(PLAN);
-        let text = fs::read(&file).map_err(failed("read", &file))?;
-        serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(failed("read", &file))
+        Plan::read(&self.dir.join(PLAN))
     }
 
     /// The chunks that are done.
@@ -92,6 +120,13 @@ impl AuditFolder {
             self.lines.sync_data()
         });
         written.map_err(failed("write", &file))
+    }
+
+    /// Writes what is known besides the chunks.
+    pub(super) fn write_facts(&self, facts: &AuditFacts) -> Result<(), StoreError> {
+        let file = self.dir.join(FACTS);
+        let text = serde_json::to_vec(facts).map_err(std::io::Error::from).map_err(failed("write", &file))?;
+        replace_file(&file, &text)
     }
 
     /// Removes the plan.

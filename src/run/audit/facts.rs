@@ -1,0 +1,124 @@
+//! What is known of an audit besides its chunks, and the verdict that follows from both.
+
+use super::chunk::ChunkOutcome;
+use super::record::Records;
+use dissent_core::checker::comparison::{Basis, Comparer};
+use dissent_core::checker::verdict::{AuditExtent, Doubt, DoubtKind, Settled, Verdict};
+use dissent_core::history::run_record::RunMeta;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything but the chunks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct AuditFacts {
+    /// Target, table, replicas.
+    pub(super) meta: RunMeta,
+    /// Chunks of the whole table.
+    pub(super) chunks: u64,
+    /// Chunks to be looked at: all, those of a sample, or of a part.
+    pub(super) wanted: BTreeSet<u32>,
+    /// Whether they are a sample.
+    pub(super) sampled: bool,
+    /// The replica that takes the writes.
+    pub(super) authority: Option<String>,
+    /// By column, whether the log says what it should be. None without a log.
+    pub(super) refereed: Option<Vec<bool>>,
+    /// Why the log does not say it of some columns.
+    pub(super) off: Vec<(String, String)>,
+    /// Queries that were sent.
+    pub(super) queries: u64,
+    /// Bytes of rows and digests that came in.
+    pub(super) received: u64,
+}
+
+impl AuditFacts {
+    /// The verdict on the chunks that are done.
+    pub(super) fn judge(&self, done: &Records) -> Verdict {
+        let mut extent = AuditExtent {
+            chunks: self.chunks,
+            sampled: self.sampled.then_some(self.wanted.len() as u64),
+            authority: self.authority.clone(),
+            queries: self.queries,
+            received: self.received,
+            digests: done.values().any(|record| record.digests),
+            ..AuditExtent::default()
+        };
+        let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+        for record in done.values() {
+            for (replica, count) in &record.rows {
+                *rows.entry(replica.clone()).or_default() += count;
+            }
+            let count = match record.outcome {
+                ChunkOutcome::Settled => &mut extent.settled,
+                ChunkOutcome::Moving => &mut extent.moving,
+                ChunkOutcome::Unread => &mut extent.unread,
+            };
+            count.chunks += 1;
+            count.rows += record.rows.values().copied().max().unwrap_or_default();
+        }
+        let mut comparer = Comparer::new(self.basis(done, rows));
+        let differing = || done.values().flat_map(|record| &record.differing);
+        if self.refereed.is_some() {
+            differing().for_each(|rows| comparer.calibrate(rows));
+            comparer.end_calibration();
+        }
+        for rows in differing() {
+            comparer.compare(rows);
+        }
+        let keys = done.values().map(|record| record.keys).sum();
+        comparer.conclude_audit(extent, keys, self.doubts(done))
+    }
+
+    fn basis(&self, done: &Records, rows: BTreeMap<String, u64>) -> Basis {
+        let schema = &self.meta.schema;
+        Basis {
+            replicas: self.meta.roster.clone(),
+            columns: schema.columns.clone(),
+            version: schema.position(&schema.comparison),
+            may_be_absent: schema.rules.may_be_absent.clone(),
+            tolerance: 0.0,
+            settled: match done.values().all(|record| record.positions) {
+                true => Settled::Covered,
+                false => Settled::ReadTwice,
+            },
+            positions: BTreeMap::new(),
+            version_is_position: false,
+            has_referee: self.refereed.is_some(),
+            refereed: self.refereed.clone().unwrap_or_else(|| vec![true; schema.columns.len()]),
+            rows_as_expected: done.values().map(|record| record.as_expected).sum(),
+            rows,
+        }
+    }
+
+    fn doubts(&self, done: &Records) -> Vec<Doubt> {
+        let unread = done.values().filter_map(|record| {
+            let detail = format!("chunk {}: {}", record.chunk, record.error.as_ref()?);
+            Some(Doubt { kind: DoubtKind::Unreadable, detail })
+        });
+        let off = self.off.iter().map(|(column, why)| {
+            let detail = format!("the log does not say what {column} should be: {why}");
+            Doubt { kind: DoubtKind::Uncalibrated, detail }
+        });
+        unread.chain(off).chain(moving(done)).chain(self.unfinished(done)).collect()
+    }
+
+    fn unfinished(&self, done: &Records) -> Option<Doubt> {
+        let left = self.wanted.iter().filter(|number| !done.contains_key(number)).count();
+        let detail = format!("{left} of {} chunks were not looked at", self.wanted.len());
+        (left > 0).then_some(Doubt { kind: DoubtKind::Interrupted, detail })
+    }
+}
+
+fn moving(done: &Records) -> Option<Doubt> {
+    let keys: u64 = done.values().map(|record| record.moving).sum();
+    let behind: BTreeSet<&str> =
+        done.values().flat_map(|record| &record.behind).map(String::as_str).collect();
+    let behind: Vec<&str> = behind.into_iter().collect();
+    let detail = match behind.is_empty() {
+        true => format!("{keys} keys differ, and changed in every try"),
+        false => {
+            format!("{keys} keys differ, and {} did not reach the upstream's end in time", behind.join(", "))
+        }
+    };
+    (keys > 0).then_some(Doubt { kind: DoubtKind::NotSettled, detail })
+}

@@ -1,0 +1,127 @@
+//! The input log as a referee: the fold of all events of each key, kept up to date while the audit goes on.
+//!
+//! Replicas that agree may agree on wrong rows. The log is the only witness of that.
+
+use crate::adapter::contents::{Contents, ContentsRow, LogEvent};
+use crate::run::error::RunError;
+use crate::target_error::TargetError;
+use dissent_core::checker::comparison::{Expected, KeyFold};
+use dissent_core::history::schema::{Column, Merge, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The log so far.
+pub(super) struct LogReferee {
+    columns: Vec<Column>,
+    version: Option<usize>,
+    keys: BTreeMap<String, KeyFold>,
+    /// By partition, where the log is read on.
+    next: Vec<u64>,
+    /// Whether it has the first event that the table ever got.
+    whole: bool,
+    /// By column: whether the log says what it should be.
+    pub(super) refereed: Vec<bool>,
+    /// Why some columns are not.
+    pub(super) off: Vec<(String, String)>,
+    /// Keys that some replica shows.
+    seen: BTreeSet<String>,
+}
+
+impl LogReferee {
+    /// Reads the log from its beginning.
+    pub(super) async fn read(contents: &dyn Contents) -> Result<LogReferee, RunError> {
+        let table = contents.table();
+        let mut referee = LogReferee {
+            columns: table.columns.clone(),
+            version: table.version,
+            keys: BTreeMap::new(),
+            next: Vec::new(),
+            whole: false,
+            refereed: vec![true; table.columns.len()],
+            off: Vec::new(),
+            seen: BTreeSet::new(),
+        };
+        let mut events = Vec::new();
+        let read = contents.log(None, &mut |event| events.push(event)).await?;
+        let Some(read) = read else {
+            return Err(RunError::Audit(
+                "this system has no log that can be read: leave --log out".to_owned(),
+            ));
+        };
+        events.into_iter().for_each(|event| referee.take(event));
+        (referee.next, referee.whole, referee.off) = (read.next, read.whole, read.off);
+        for (at, column) in table.columns.iter().enumerate() {
+            let is_off = referee.off.iter().any(|(name, _)| *name == column.name);
+            // A sum needs all its parts; what was overwritten last does not.
+            let lacks_beginning = !read.whole && column.merge != Merge::Overwrite;
+            if lacks_beginning && !is_off {
+                referee.off.push((column.name.clone(), "the log does not have its beginning".to_owned()));
+            }
+            referee.refereed[at] = !is_off && !lacks_beginning;
+        }
+        Ok(referee)
+    }
+
+    /// Reads what was appended since.
+    pub(super) async fn read_on(&mut self, contents: &dyn Contents) -> Result<(), TargetError> {
+        let mut events = Vec::new();
+        let read = contents.log(Some(&self.next), &mut |event| events.push(event)).await?;
+        events.into_iter().for_each(|event| self.take(event));
+        if let Some(read) = read {
+            self.next = read.next;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: LogEvent) {
+        let fold = self.keys.entry(event.key).or_default();
+        fold.take(&self.columns, self.version, &event.cols, event.deleted);
+    }
+
+    /// What every replica should show for a key. `shown` is what one of them does.
+    pub(super) fn expected(&self, contents: &dyn Contents, key: &str, shown: Option<&[Value]>) -> Expected {
+        match self.keys.get(key).map(|fold| fold.clone().expected()) {
+            None if self.whole => Expected::Never,
+            None => Expected::Unknown,
+            Some(Expected::Row(mut row)) => {
+                for (at, value) in row.cols.iter_mut().enumerate() {
+                    if *value != Value::Null {
+                        continue;
+                    }
+                    *value = match shown.filter(|_| !self.whole) {
+                        // It may have been set before the log begins.
+                        Some(shown) => shown[at].clone(),
+                        None => contents.shown_default(at),
+                    };
+                }
+                Expected::Row(row)
+            }
+            Some(expected) => expected,
+        }
+    }
+
+    /// Whether a replica shows what the log says, as far as the log says it.
+    pub(super) fn bears_out(&self, contents: &dyn Contents, key: &str, rows: &[ContentsRow]) -> bool {
+        let shown = rows.first();
+        match (self.expected(contents, key, shown.map(|row| row.cols.as_slice())), shown) {
+            (Expected::Unknown, _) => true,
+            (Expected::Row(right), Some(row)) => {
+                let cells = right.cols.iter().zip(&row.cols).zip(&self.refereed);
+                rows.len() == 1 && cells.into_iter().all(|((right, shown), counts)| !counts || right == shown)
+            }
+            (Expected::Row(_), None) => false,
+            (Expected::Never | Expected::Deleted, shown) => shown.is_none_or(|row| row.deleted),
+        }
+    }
+
+    /// Notes that some replica shows a key.
+    pub(super) fn saw(&mut self, key: &str) {
+        self.seen.insert(key.to_owned());
+    }
+
+    /// The keys that should have a row, and that no replica showed.
+    pub(super) fn unseen(&self) -> Vec<String> {
+        let has_row = |fold: &KeyFold| matches!(fold.clone().expected(), Expected::Row(_));
+        let unseen = self.keys.iter().filter(|(key, fold)| !self.seen.contains(*key) && has_row(fold));
+        unseen.map(|(key, _)| key.clone()).collect()
+    }
+}
