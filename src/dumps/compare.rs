@@ -9,7 +9,7 @@ use crate::part_files::parts;
 use crate::reading::Reading;
 use crate::rows::{Format, Pace, has_csv};
 use crate::source::Source;
-use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow};
+use dissent_core::checker::comparison::{Basis, Comparer, Expected, KeyRows, ReplicaRow, version_order};
 use dissent_core::checker::verdict::{Settled, Verdict};
 use dissent_core::history::canonical;
 use dissent_core::history::schema::rules::Absence;
@@ -83,8 +83,7 @@ pub fn compare(
     let columns: Vec<Column> = names.iter().map(|name| column(spec, name)).collect();
     let marks = Marks::of(spec, &names);
     let reading = || Reading { columns: &spec.columns, compared: &names, format: &spec.format, typing, pace };
-    let place = |name: &String| names.iter().position(|other| other == name);
-    let version = spec.version.as_ref().and_then(place);
+    let version = marks.version;
     let folded = spec.log.as_ref().map(|source| {
         check_merges(spec, &names, typing)?;
         let log = LogReading {
@@ -211,6 +210,7 @@ fn infer(types: &mut [Option<Type>], rows: &KeyRows) {
 
 /// The places of the columns that say something of their row.
 struct Marks {
+    version: Option<usize>,
     deleted: Option<usize>,
     expired_below: Option<(usize, Value)>,
 }
@@ -225,30 +225,31 @@ impl Marks {
                 .unwrap_or_else(|| least.parse().map_or_else(|_| Value::String(least.clone()), Value::Long));
             Some((place(name)?, least))
         });
-        Marks { deleted: spec.deleted.as_ref().and_then(place), expired_below }
+        Marks {
+            version: spec.version.as_ref().and_then(place),
+            deleted: spec.deleted.as_ref().and_then(place),
+            expired_below,
+        }
+    }
+
+    /// The newest of the rows of a key: by their versions, if they have any.
+    fn newest(&self, rows: Vec<ReplicaRow>) -> Option<ReplicaRow> {
+        rows.into_iter().max_by(|a, b| match self.version {
+            Some(at) => version_order(&a.cols[at], &b.cols[at]),
+            None => a.cols.cmp(&b.cols),
+        })
     }
 
     fn row(&self, cols: Vec<Value>) -> ReplicaRow {
-        let is_below = |(place, least): &(usize, Value)| is_below(&cols[*place], least);
+        let is_below = |(place, least): &(usize, Value)| {
+            let value = &cols[*place];
+            *value != Value::Null && version_order(value, least).is_lt()
+        };
         ReplicaRow {
             deleted: self.deleted.is_some_and(|place| is_set(&cols[place])),
             expired: self.expired_below.as_ref().is_some_and(is_below),
             cols,
         }
-    }
-}
-
-/// Whether a value is below another one, by number if both are numbers. Null is below nothing.
-fn is_below(value: &Value, least: &Value) -> bool {
-    let number = |value: &Value| match value {
-        Value::Long(long) => Some(*long as f64),
-        Value::Double(double) => Some(double.get()),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    match (number(value), number(least)) {
-        (Some(value), Some(least)) => value < least,
-        _ => *value != Value::Null && value < least,
     }
 }
 
@@ -344,7 +345,7 @@ impl Running<'_> {
             earlier = std::mem::replace(&mut first, rows.by_ref().take(n).map(Some).collect());
         }
         let expected = match (self.spec.expected.is_some(), rows.next()) {
-            (true, Some(mut expected)) => match expected.pop() {
+            (true, Some(expected)) => match marks.newest(expected) {
                 Some(row) if row.deleted => Expected::Deleted,
                 Some(row) => Expected::Row(row),
                 None => Expected::Never,

@@ -30,7 +30,7 @@ pub(super) fn answers(d: &Divergence, finding: &Finding, verdict: &Verdict, c: &
         real(d, verdict),
         replica(d, c),
         data(d),
-        lag(c),
+        lag(d.may_be_lag, c),
         unsaid(c),
         novelty(finding, verdict),
         next(d, c),
@@ -157,8 +157,11 @@ fn data(d: &Divergence) -> Answer {
 }
 
 /// Why it is not lag, or that it may be.
-fn lag(c: &Comparison) -> Answer {
+fn lag(may_be: bool, c: &Comparison) -> Answer {
     let short = match c.settled {
+        Settled::BelowPositions if may_be => "it may be: whoever lacks a row had consumed more than whoever \
+             shows it, and perhaps its deletion, or a version is no position"
+            .to_owned(),
         Settled::Declared => "no: you say that nothing was written meanwhile (`--settled`)".to_owned(),
         Settled::EqualPositions => match c.positions.values().next() {
             Some(position) => {
@@ -175,13 +178,16 @@ fn lag(c: &Comparison) -> Answer {
                 .to_owned()
         }
         Settled::ReadTwice => "no: every replica was read twice, and showed the same".to_owned(),
+        Settled::Unknown if !may_be => {
+            "no: they show one version of a row with different contents".to_owned()
+        }
         Settled::Unknown => {
             "it may be: nothing tells whether all replicas had got the same writes".to_owned()
         }
     };
     let how = "To rule it out: `--position REPLICA=N`, a second dump of each replica with `--later`, or \
                `--settled` if nothing was written while the dumps were taken.";
-    let more = if c.settled == Settled::Unknown { vec![how.to_owned()] } else { Vec::new() };
+    let more = if may_be && c.settled == Settled::Unknown { vec![how.to_owned()] } else { Vec::new() };
     Answer::new("Could it be lag?", "is it lag", short).because(more)
 }
 

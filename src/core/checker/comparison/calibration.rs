@@ -2,7 +2,8 @@
 //!
 //! Whoever brings a log also brings merge functions, and a beginning. If those are not the table's, the fold is
 //! wrong for nearly every key, and all replicas agree on something else. A spread corruption looks the same, but on
-//! few keys. So a column is the referee's only if all replicas show what it expects for more keys than not.
+//! few keys. So a column is the referee's only if all replicas show what it expects for more keys than not, and a key
+//! that it does not name is wrong only if it names more of those that all replicas show than not.
 
 use super::judge::Basis;
 use super::rows::{Expected, KeyRows, ReplicaRow};
@@ -11,11 +12,20 @@ use super::rows::{Expected, KeyRows, ReplicaRow};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calibration {
     columns: Vec<(u64, u64)>,
+    /// Keys that all replicas show: those that the referee names, and those that it does not.
+    named: u64,
+    unknown: u64,
 }
 
 impl Calibration {
     /// Looks at a key.
     pub(super) fn add(&mut self, basis: &Basis, rows: &KeyRows) {
+        if rows.shown.iter().all(|shown| shown.as_ref().is_some_and(|rows| !rows.is_empty())) {
+            match rows.expected {
+                Expected::Never => self.unknown += 1,
+                _ => self.named += 1,
+            }
+        }
         let Expected::Row(expected) = &rows.expected else { return };
         let Some(shown) = only_rows(rows) else { return };
         self.columns.resize(basis.columns.len(), (0, 0));
@@ -36,6 +46,12 @@ impl Calibration {
         let columns = self.columns.iter().enumerate();
         let off = columns.filter(|(_, (agreed, disagreed))| *disagreed > agreed + elsewhere);
         off.map(|(at, (agreed, disagreed))| (at, *disagreed, agreed + elsewhere + disagreed)).collect()
+    }
+
+    /// How many keys the referee does not name, and how many all replicas show, if those are most of them.
+    pub(super) fn unknown_keys(&self, elsewhere: u64) -> Option<(u64, u64)> {
+        let named = self.named + elsewhere;
+        (self.unknown > named).then_some((self.unknown, self.unknown + named))
     }
 }
 

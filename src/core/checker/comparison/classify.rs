@@ -12,8 +12,9 @@
 
 use super::judge::Basis;
 use super::rows::{Expected, KeyRows, ReplicaRow};
+use super::version::{is_number, version_order};
 use crate::checker::verdict::pattern::{classes, pattern, sizes};
-use crate::checker::verdict::{Anomaly, Pattern};
+use crate::checker::verdict::{Anomaly, Pattern, Settled};
 use crate::history::schema::Value;
 use crate::history::schema::rules::Absence;
 use std::cmp::Ordering;
@@ -36,8 +37,8 @@ pub(super) struct KeyAnomaly {
     pub(super) expected: Option<ReplicaRow>,
     /// Whether there is a referee.
     pub(super) modelled: bool,
-    /// Whether it cannot be lag, by the rows alone: they show the same version with different contents.
-    pub(super) same_version: bool,
+    /// Whether it may be a write that some replica has not got yet.
+    pub(super) may_be_lag: bool,
     /// Whether an odd replica shows an older version than another one.
     pub(super) older: bool,
 }
@@ -85,22 +86,6 @@ fn versions(basis: &Basis, rows: &KeyRows) -> Vec<Option<Value>> {
     versions.sort_by(version_order);
     versions.dedup();
     versions.into_iter().map(Some).collect()
-}
-
-/// The order of two versions: numbers by their size, whatever their types; all else by its text.
-pub fn version_order(a: &Value, b: &Value) -> Ordering {
-    let number = |value: &Value| match value {
-        Value::Long(long) => Some(*long as f64),
-        Value::Double(double) => Some(double.get()),
-        _ => None,
-    };
-    match (a, b) {
-        (Value::Long(a), Value::Long(b)) => a.cmp(b),
-        _ => match number(a).zip(number(b)) {
-            Some((a, b)) => a.total_cmp(&b),
-            None => a.cmp(b),
-        },
-    }
 }
 
 /// What a replica shows of a version; of the key, if no version is asked for.
@@ -197,30 +182,29 @@ impl<'b> Ballot<'b> {
         cells.into_iter().all(|((a, b), counts)| !counts || self.basis.same(a, b))
     }
 
-    /// What is wrong, by kind; `what` is by voter.
+    /// What is wrong, by kind; `what` is by voter. What may be lag is told apart from what cannot.
     fn anomalies(&self, what: &[Option<Anomaly>], expected: Option<&Expected>) -> Vec<KeyAnomaly> {
-        let of = |is: &dyn Fn(Option<Anomaly>) -> bool| -> Vec<usize> {
-            let places = self.voters.iter().zip(what).filter(|(_, what)| is(**what));
+        let kind = |voter: usize| what[voter].map(|what| (what, self.may_be_lag(voter, expected)));
+        let by_voter: Vec<Option<(Anomaly, bool)>> = (0..what.len()).map(kind).collect();
+        let of = |is: &dyn Fn(Option<(Anomaly, bool)>) -> bool| -> Vec<usize> {
+            let places = self.voters.iter().zip(&by_voter).filter(|(_, kind)| is(**kind));
             places.map(|(at, _)| *at).collect()
         };
-        let mut kinds: Vec<Anomaly> = what.iter().flatten().copied().collect();
+        let mut kinds: Vec<(Anomaly, bool)> = by_voter.iter().flatten().copied().collect();
         kinds.sort_unstable();
         kinds.dedup();
         let shown: Vec<Option<ReplicaRow>> =
             self.votes.iter().map(|vote| vote.as_ref().and_then(Vote::row).cloned()).collect();
-        let right = match expected {
-            Some(Expected::Row(row)) => Some(row),
-            _ => None,
-        };
-        let anomaly = |kind: Anomaly| {
-            let odd = of(&|what| what == Some(kind));
+        let right = right_row(expected);
+        let anomaly = |(kind, may_be_lag): (Anomaly, bool)| {
+            let odd = of(&|other| other == Some((kind, may_be_lag)));
             KeyAnomaly {
                 what: kind,
+                may_be_lag,
                 columns: self.differing(right, kind),
-                same_version: self.has_same_version(),
                 older: self.is_older(&odd),
                 odd,
-                wrong: of(&|what| what.is_some()),
+                wrong: of(&|kind| kind.is_some()),
                 comparable: self.voters.clone(),
                 pattern: pattern(&sizes(&self.groups)),
                 shown: shown.clone(),
@@ -229,6 +213,48 @@ impl<'b> Ballot<'b> {
             }
         };
         kinds.into_iter().map(anomaly).collect()
+    }
+
+    /// Whether a voter may be wrong only because some replica, or the referee, has not got a write yet.
+    fn may_be_lag(&self, voter: usize, expected: Option<&Expected>) -> bool {
+        let may_be = match self.basis.settled {
+            Settled::Unknown => true,
+            // A deletion has no version that could be above a position.
+            Settled::BelowPositions => {
+                expected == Some(&Expected::Deleted)
+                    || !self.has_positions()
+                    || self.may_be_deleted_elsewhere(voter)
+            }
+            _ => false,
+        };
+        may_be && !self.is_contradicted(voter, expected)
+    }
+
+    /// Whether another replica, or the referee, has the same version with other contents: no lag explains that.
+    fn is_contradicted(&self, voter: usize, expected: Option<&Expected>) -> bool {
+        let own = self.version(self.cast[voter]).filter(|own| **own != Value::Null);
+        let others = (0..self.cast.len()).filter(|other| self.groups[*other] != self.groups[voter]);
+        let others = others.filter_map(|other| self.version(self.cast[other]));
+        let right = right_row(expected).and_then(|row| self.basis.version_of(row));
+        own.is_some_and(|own| others.chain(right).any(|version| version_order(version, own).is_eq()))
+    }
+
+    /// Whether every row shown has a version that a position can be compared with.
+    fn has_positions(&self) -> bool {
+        let mut rows = self.cast.iter().filter(|vote| vote.len() > 0);
+        rows.all(|vote| self.version(vote).is_some_and(is_number))
+    }
+
+    /// Whether whoever lacks the row had consumed more than whoever shows it: its deletion may lie between.
+    fn may_be_deleted_elsewhere(&self, voter: usize) -> bool {
+        let with_row = |other: &usize| self.cast[*other].len() > 0;
+        let position = |other: usize| self.basis.positions.get(&self.basis.replicas[self.voters[other]]);
+        let all = || 0..self.cast.len();
+        let shows = all().filter(with_row).filter_map(position).max();
+        let lacks = all().filter(|other| !with_row(other)).filter_map(position).min();
+        let same = |other: usize| self.groups[other] == self.groups[voter];
+        let is_disputed = with_row(&voter) && !all().filter(with_row).all(same);
+        !is_disputed && shows.zip(lacks).is_some_and(|(shows, lacks)| shows < lacks)
     }
 
     /// The columns in which any two rows differ, or any row from the right one.
@@ -246,18 +272,19 @@ impl<'b> Ballot<'b> {
         vote.row().and_then(|row| self.basis.version_of(row))
     }
 
-    /// Whether all show a row, and all of the same version.
-    fn has_same_version(&self) -> bool {
-        let versions: Option<Vec<&Value>> = self.cast.iter().map(|vote| self.version(vote)).collect();
-        versions.is_some_and(|all| all.windows(2).all(|pair| version_order(pair[0], pair[1]).is_eq()))
-    }
-
     /// Whether any of these replicas shows an older version than another one.
     fn is_older(&self, odd: &[usize]) -> bool {
         let newest = self.cast.iter().filter_map(|vote| self.version(vote));
         let Some(newest) = newest.max_by(|a, b| version_order(a, b)) else { return false };
         let own = odd.iter().filter_map(|&at| self.version(self.votes[at].as_ref()?));
         own.into_iter().any(|version| version_order(version, newest).is_lt())
+    }
+}
+
+fn right_row(expected: Option<&Expected>) -> Option<&ReplicaRow> {
+    match expected {
+        Some(Expected::Row(row)) => Some(row),
+        _ => None,
     }
 }
 

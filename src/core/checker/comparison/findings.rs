@@ -47,9 +47,9 @@ pub(super) struct Findings(BTreeMap<Kind, Gathered>);
 
 impl Findings {
     /// Adds what is wrong with a key, or with one version of it.
-    pub(super) fn add(&mut self, basis: &Basis, key: &str, anomaly: &KeyAnomaly, may_be_lag: bool) {
+    pub(super) fn add(&mut self, basis: &Basis, key: &str, anomaly: &KeyAnomaly) {
         let kind = Kind {
-            may_be_lag,
+            may_be_lag: anomaly.may_be_lag,
             what: anomaly.what,
             odd: anomaly.odd.clone(),
             wrong: anomaly.wrong.clone(),

@@ -1,7 +1,7 @@
 //! Folds the log that a user brings, key by key: what each key should show (`RULES.md` 3).
 
-use super::classify::version_order;
 use super::rows::{Expected, ReplicaRow};
+use super::version::version_order;
 use crate::checker::safety::merge_functions::merge_into;
 use crate::history::schema::{Column, Value};
 

@@ -1,9 +1,10 @@
 //! The verdict of a comparison: keys come in one by one, in any order, each once.
 
 use super::calibration::Calibration;
-use super::classify::{KeyAnomaly, classify, version_order};
+use super::classify::classify;
 use super::findings::Findings;
-use super::rows::{KeyRows, ReplicaRow};
+use super::rows::{Expected, KeyRows, ReplicaRow};
+use super::version::{is_number, version_order};
 use crate::checker::verdict::{
     AuditExtent, Compared, Comparison, Doubt, DoubtKind, FindingKind, Settled, Unsaid, Verdict,
 };
@@ -74,8 +75,13 @@ impl Basis {
             return false;
         };
         let least = Value::Long(i64::try_from(*least).unwrap_or(i64::MAX));
-        let versions = rows.shown.iter().flatten().flatten().filter_map(|row| self.version_of(row));
-        versions.into_iter().any(|version| version_order(version, &least) == Ordering::Greater)
+        let expected = match &rows.expected {
+            Expected::Row(row) => Some(row),
+            _ => None,
+        };
+        let all = rows.shown.iter().flatten().flatten().chain(expected);
+        let mut versions = all.filter_map(|row| self.version_of(row));
+        versions.any(|version| is_number(version) && version_order(version, &least) == Ordering::Greater)
     }
 }
 
@@ -85,6 +91,8 @@ pub struct Comparer {
     settled: Settled,
     findings: Findings,
     calibration: Calibration,
+    /// Whether the referee knows all keys. Otherwise a key that it does not name is judged by the peers.
+    knows_keys: bool,
     doubts: Vec<Doubt>,
     audit: Option<AuditExtent>,
     keys_compared: u64,
@@ -102,6 +110,7 @@ impl Comparer {
             basis,
             findings: Findings::default(),
             calibration: Calibration::default(),
+            knows_keys: true,
             doubts: Vec::new(),
             audit: None,
             keys_compared: 0,
@@ -133,6 +142,14 @@ impl Comparer {
             );
             self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
         }
+        if let Some((unknown, keys)) = self.calibration.unknown_keys(self.basis.rows_as_expected) {
+            self.knows_keys = false;
+            let detail = format!(
+                "{unknown} of {keys} keys that all replicas show are not expected at all, so that is no finding: \
+                 does the log not have its beginning?"
+            );
+            self.doubts.push(Doubt { kind: DoubtKind::Uncalibrated, detail });
+        }
     }
 
     /// Compares the rows of a key. Returns whether anything is wrong with them.
@@ -142,7 +159,9 @@ impl Comparer {
             self.keys_above_positions += 1;
             return false;
         }
-        let (anomalies, excused) = classify(&self.basis, rows);
+        let is_by_peers = !self.knows_keys && rows.expected == Expected::Never;
+        let by_peers = is_by_peers.then(|| KeyRows { expected: Expected::Unknown, ..rows.clone() });
+        let (anomalies, excused) = classify(&self.basis, by_peers.as_ref().unwrap_or(rows));
         for (reason, count) in excused {
             *self.excused.entry(reason).or_default() += count;
         }
@@ -155,14 +174,9 @@ impl Comparer {
         }
         self.keys_differing += 1;
         for anomaly in &anomalies {
-            self.findings.add(&self.basis, &rows.key, anomaly, self.may_be_lag(anomaly));
+            self.findings.add(&self.basis, &rows.key, anomaly);
         }
         true
-    }
-
-    /// Whether the difference may be a write that some replica has not got yet.
-    fn may_be_lag(&self, anomaly: &KeyAnomaly) -> bool {
-        self.settled == Settled::Unknown && !anomaly.same_version
     }
 
     /// The verdict on an audit, which compared so many keys one by one.
@@ -226,6 +240,12 @@ impl Comparer {
         if self.keys_moving > 0 {
             let detail = format!("{} keys differ, and changed between the two reads", self.keys_moving);
             doubt(DoubtKind::NotSettled, detail);
+        }
+        let is_all_above =
+            self.keys_above_positions == self.keys_compared && self.basis.rows_as_expected == 0;
+        if self.keys_above_positions > 0 && is_all_above {
+            let detail = "all keys were written above the least position of a replica, so none was compared";
+            doubt(DoubtKind::NoExposure, detail.to_owned());
         }
         let is_empty = |replica: &&String| self.basis.rows.get(*replica).is_none_or(|rows| *rows == 0);
         for replica in self.basis.replicas.iter().filter(is_empty) {

@@ -10,8 +10,9 @@ mod findings;
 mod fold;
 mod judge;
 mod rows;
+mod version;
 
-pub use classify::version_order;
 pub use fold::KeyFold;
 pub use judge::{Basis, Comparer};
 pub use rows::{Expected, KeyRows, ReplicaRow};
+pub use version::version_order;
