@@ -2,6 +2,7 @@
 
 use dissent_core::history::canonical;
 use dissent_core::history::schema::{Type, Value};
+use std::borrow::Cow;
 
 /// What a cell is, as far as its format tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,25 +82,41 @@ pub enum Typing {
 
 /// The value of a cell. What is not of the declared type is taken as the text that it is.
 pub(super) fn value(kind: CellKind, bytes: &[u8], declared: Option<Type>, typing: Typing) -> Value {
-    let text = String::from_utf8_lossy(bytes);
+    let text = text(bytes);
     match (kind, declared) {
         (CellKind::Null, _) => Value::Null,
         (_, Some(ty)) => canonical::value(ty, &text).unwrap_or_else(|| Value::String(text.into_owned())),
-        (CellKind::Nested, None) => nested(&text),
         (CellKind::Text, None) => Value::String(text.into_owned()),
         (_, None) if typing == Typing::Text => Value::String(text.into_owned()),
+        (CellKind::Nested, None) => nested(&text),
         (CellKind::String, None) => string(&text),
         (CellKind::Number, None) => number(&text),
         (CellKind::Boolean, None) => Value::Boolean(bytes == b"true"),
     }
 }
 
-/// A string. One that looks like a number that only text can hold keeps its quotes, to be told from it.
+/// Bytes as text. Those that are not UTF-8 become their own names, so that others stay others.
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\u{fffd}{byte:02x}")));
+    }
+    Cow::Owned(text)
+}
+
+/// A string. One that looks like what only text can hold, a large number or a document, keeps its quotes, to be
+/// told from it.
 fn string(text: &str) -> Value {
-    match canonical::decimal(text) {
-        Some(digits) if matches!(number(&digits), Value::String(_)) => {
-            Value::String(serde_json::to_string(text).unwrap_or_default())
-        }
+    let other = match text.as_bytes().first() {
+        Some(b'{' | b'[') => nested(text),
+        _ => canonical::decimal(text).map_or(Value::Null, |digits| number(&digits)),
+    };
+    match other {
+        Value::String(_) => Value::String(serde_json::to_string(text).unwrap_or_default()),
         _ => Value::String(text.to_owned()),
     }
 }
@@ -120,10 +137,10 @@ fn number(text: &str) -> Value {
 }
 
 fn nested(text: &str) -> Value {
-    let list: Option<Value> = serde_json::from_str(text).ok();
-    match list {
-        Some(list @ (Value::Longs(_) | Value::Strings(_))) => list,
-        _ => Value::String(canonical::json(text).unwrap_or_else(|| text.to_owned())),
+    let Some(text) = canonical::json(text) else { return Value::String(text.to_owned()) };
+    match serde_json::from_str(&text) {
+        Ok(list @ (Value::Longs(_) | Value::Strings(_))) => list,
+        _ => Value::String(text),
     }
 }
 

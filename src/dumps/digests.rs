@@ -4,7 +4,7 @@
 //! does not matter. Cells are hashed as they are written, so equal values that are written differently make
 //! digests differ; the second pass then finds them equal.
 
-use crate::cells::{CellKind, Cells, Typing};
+use crate::cells::{CellKind, Cells, Typing, text};
 use crate::error::DumpError;
 use crate::layout::Layout;
 use crate::rows::{Format, Pace, Rows};
@@ -25,6 +25,8 @@ pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
 pub(super) const KEY_SEPARATOR: char = '\u{1f}';
 /// Null as a cell of a key.
 const NULL_IN_KEY: char = '\u{0}';
+/// Before a letter that stands for one of these two, or for this one, in the text of a cell of a key.
+const ESCAPE_IN_KEY: char = '\u{1b}';
 
 /// Which columns of a dump mean what.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +133,7 @@ pub(super) fn digests(
     let mut rows = Rows::of(source, format, pace);
     let mut buckets = Buckets::default();
     let (mut cells, mut key, mut count, mut bytes) = (Cells::default(), String::new(), 0, 0);
-    let mut keys = KeyColumns::default();
+    let mut keys = KeyColumns::new(typing);
     // By place: whether a column is compared.
     let mut compared: Vec<bool> = Vec::new();
     while rows.next(&mut cells)? {
@@ -167,10 +169,16 @@ pub(super) fn bucket(key: &str) -> usize {
 }
 
 /// The places of the columns of the key.
-#[derive(Default)]
-pub(super) struct KeyColumns(Vec<usize>);
+pub(super) struct KeyColumns {
+    places: Vec<usize>,
+    typing: Typing,
+}
 
 impl KeyColumns {
+    pub(super) fn new(typing: Typing) -> KeyColumns {
+        KeyColumns { places: Vec::new(), typing }
+    }
+
     /// Replaces `key` by the key of a row. An error if a column of the key is not there.
     pub(super) fn key(
         &mut self,
@@ -179,43 +187,62 @@ impl KeyColumns {
         columns: &Columns,
         key: &mut String,
     ) -> Result<(), String> {
-        if self.0.is_empty() {
+        if self.places.is_empty() {
             let places: Option<Vec<usize>> = columns.key.iter().map(|name| layout.find(name)).collect();
-            self.0 = places.ok_or_else(|| no_column(&columns.key, layout, "the row"))?;
+            self.places = places.ok_or_else(|| no_column(&columns.key, layout, "the row"))?;
         }
         key.clear();
-        for (at, (place, name)) in self.0.iter().zip(&columns.key).enumerate() {
+        for (at, (place, name)) in self.places.iter().zip(&columns.key).enumerate() {
             if at > 0 {
                 key.push(KEY_SEPARATOR);
             }
             let Some((cell, bytes)) = cells.of(*place) else {
                 return Err(format!("the row has no `{name}`, which is part of the key"));
             };
-            let text = String::from_utf8_lossy(bytes);
+            let text = text(bytes);
             match (cell.kind, columns.types.get(name)) {
                 (CellKind::Null, _) => key.push(NULL_IN_KEY),
                 (_, Some(ty)) => match canonical::value(*ty, &text) {
-                    Some(Value::String(one)) => key.push_str(&one),
-                    Some(Value::Long(long)) => key.push_str(&long.to_string()),
-                    _ => key.push_str(&text),
+                    Some(Value::String(one)) => push_cell(key, &one),
+                    Some(one) => key.push_str(&json!(one).to_string()),
+                    None => push_cell(key, &text),
                 },
-                (CellKind::Number, None) => match canonical::decimal(&text) {
+                (CellKind::Number, None) if self.typing == Typing::Told => match canonical::decimal(&text) {
                     Some(digits) => key.push_str(&digits),
                     None => key.push_str(&text),
                 },
-                _ => key.push_str(&text),
+                _ => push_cell(key, &text),
             }
         }
         Ok(())
     }
 }
 
-/// A key as reports show it.
+/// Adds the text of a cell to a key, so that no text ends the cell or stands for null.
+fn push_cell(key: &mut String, text: &str) {
+    const MARKS: [char; 3] = [KEY_SEPARATOR, NULL_IN_KEY, ESCAPE_IN_KEY];
+    if !text.contains(MARKS) {
+        return key.push_str(text);
+    }
+    for letter in text.chars() {
+        match MARKS.iter().position(|mark| *mark == letter) {
+            Some(mark) => key.extend([ESCAPE_IN_KEY, ['s', '0', 'e'][mark]]),
+            None => key.push(letter),
+        }
+    }
+}
+
+/// A key as reports show it: as a line of CSV would, so that no two keys look the same.
 pub(super) fn shown_key(key: &str) -> String {
-    let parts = key.split(KEY_SEPARATOR);
-    let shown: Vec<&str> =
-        parts.map(|part| if part.starts_with(NULL_IN_KEY) { "null" } else { part }).collect();
-    shown.join(",")
+    let is_composite = key.contains(KEY_SEPARATOR);
+    let shown = key.split(KEY_SEPARATOR).map(|cell| match cell {
+        null if null.starts_with(NULL_IN_KEY) => Cow::Borrowed("null"),
+        cell if cell == "null" || is_composite && cell.contains([',', '"']) => {
+            Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\"")))
+        }
+        cell => Cow::Borrowed(cell),
+    });
+    shown.collect::<Vec<_>>().join(",")
 }
 
 fn no_column(key: &[String], layout: &Layout, place: &str) -> String {

@@ -84,8 +84,8 @@ fn push(cells: &mut Cells, column: usize, value: &str) {
             cells.push(column, CellKind::String, &bytes[1..bytes.len() - 1])
         }
         Some(b'"') => {
-            // It was parsed as a string before, so it is one.
-            let string: String = serde_json::from_str(value).unwrap_or_default();
+            // Half of a surrogate pair is no text, and stays as it is written.
+            let string: String = serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
             cells.push(column, CellKind::String, string.as_bytes());
         }
         Some(b'n') => cells.push(column, CellKind::Null, b""),

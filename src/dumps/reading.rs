@@ -34,7 +34,7 @@ impl Reading<'_> {
         each: &mut dyn FnMut(DumpRow) -> Result<(), DumpError>,
     ) -> Result<(), DumpError> {
         let mut rows = Rows::of(source, self.format, self.pace);
-        let (mut cells, mut key, mut keys) = (Cells::default(), String::new(), KeyColumns::default());
+        let (mut cells, mut key, mut keys) = (Cells::default(), String::new(), KeyColumns::new(self.typing));
         // By place in the file: the place among the columns compared, and the declared type.
         let mut places = Vec::new();
         while rows.next(&mut cells)? {
